@@ -1,0 +1,1 @@
+//! What may leave: redaction, truncation and shaping of content.

@@ -1,0 +1,3 @@
+//! From OTLP messages to the wire.
+
+pub(crate) mod otlp;

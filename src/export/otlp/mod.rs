@@ -1,0 +1,1 @@
+//! The OTLP client: one request type, three encodings.

@@ -1,0 +1,7 @@
+//! Emits the OpenTelemetry telemetry documented for Claude Code.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod config;
+mod content;
+mod export;
+mod signal;
