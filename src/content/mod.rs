@@ -1,1 +1,4 @@
 //! What may leave: redaction, truncation and shaping of content.
+
+pub(crate) mod truncate;
+pub(crate) mod utf16;

@@ -1,0 +1,177 @@
+//! Text that is cut at a limit and says so.
+
+use std::borrow::Cow;
+
+use super::utf16;
+
+/// The documented limit, in UTF-16 units with the marker.
+pub(crate) const DEFAULT_LIMIT: usize = 61_440;
+
+/// Text within its limit, and what it was before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Truncated<'a> {
+    /// The text itself, or as much of its beginning as fits with the marker behind it.
+    pub(crate) text: Cow<'a, str>,
+    /// Length of the whole text in UTF-16 units.
+    pub(crate) original_length: usize,
+    /// Whether something is missing.
+    pub(crate) truncated: bool,
+}
+
+/// What stands at the end of a text that was cut at `limit`.
+pub(crate) fn marker(limit: usize) -> Cow<'static, str> {
+    if limit == DEFAULT_LIMIT {
+        Cow::Borrowed("\n\n[TRUNCATED - Content exceeds 60KB limit]")
+    } else {
+        Cow::Owned(format!(
+            "\n\n[TRUNCATED - Content exceeds {limit} character limit]"
+        ))
+    }
+}
+
+/// Whether the marker fits into `limit`: a smaller one cannot be kept.
+pub(crate) fn is_usable(limit: usize) -> bool {
+    marker(limit).len() <= limit
+}
+
+/// `text` within `limit` units.
+pub(crate) fn truncate<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Truncated<'a> {
+    fit(text, limit, limit)
+}
+
+/// `text` within the `room` that earlier texts left of the `limit` they share; the marker names
+/// that limit. A text that does not fit where not even the marker does comes back empty: there is
+/// no room left for it.
+///
+/// A text that fits is given back as it came. Of one that does not, only what stays is copied, so
+/// that a large buffer is not kept for a short text.
+pub(crate) fn fit<'a>(text: impl Into<Cow<'a, str>>, room: usize, limit: usize) -> Truncated<'a> {
+    let text = text.into();
+    let marker = marker(limit);
+    // Cut first and count the rest then: one pass, whether it turns out to fit or not.
+    let (head, counted) = utf16::cut(&text, room.saturating_sub(marker.len()));
+    let original_length = counted + utf16::len(&text[head.len()..]);
+    if original_length <= room {
+        return Truncated {
+            text,
+            original_length,
+            truncated: false,
+        };
+    }
+    Truncated {
+        text: Cow::Owned(marked(head, &marker, room)),
+        original_length,
+        truncated: true,
+    }
+}
+
+/// The beginning of a longer text, cut so that the marker of `limit` fits in behind it. `text`
+/// holds at least the first `limit` units of it.
+pub(super) fn shorten(text: &str, limit: usize) -> String {
+    let marker = marker(limit);
+    let head = utf16::prefix(text, limit.saturating_sub(marker.len()));
+    marked(head, &marker, limit)
+}
+
+/// `head` and the marker, or nothing where the marker alone is too long.
+fn marked(head: &str, marker: &str, room: usize) -> String {
+    if marker.len() > room {
+        return String::new();
+    }
+    let mut text = String::with_capacity(head.len() + marker.len());
+    text.push_str(head);
+    text.push_str(marker);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_fits_exactly_stays_without_a_copy() {
+        let text = "x".repeat(DEFAULT_LIMIT);
+        let address = text.as_ptr();
+        let kept = truncate(text, DEFAULT_LIMIT);
+        assert_eq!(
+            (kept.original_length, kept.truncated),
+            (DEFAULT_LIMIT, false)
+        );
+        assert_eq!(kept.text.as_ptr(), address);
+        assert!(matches!(
+            truncate("short", 200).text,
+            Cow::Borrowed("short")
+        ));
+    }
+
+    #[test]
+    fn one_more_is_cut_with_the_marker_inside_the_limit() {
+        let cut = truncate("x".repeat(DEFAULT_LIMIT + 1), DEFAULT_LIMIT);
+        assert_eq!(cut.original_length, DEFAULT_LIMIT + 1);
+        assert!(cut.truncated);
+        assert_eq!(utf16::len(&cut.text), DEFAULT_LIMIT);
+        assert!(
+            cut.text
+                .ends_with("x\n\n[TRUNCATED - Content exceeds 60KB limit]")
+        );
+    }
+
+    #[test]
+    fn another_limit_is_named() {
+        let cut = truncate("é".repeat(300), 200);
+        assert_eq!(utf16::len(&cut.text), 200);
+        assert!(
+            cut.text
+                .ends_with("é\n\n[TRUNCATED - Content exceeds 200 character limit]")
+        );
+    }
+
+    #[test]
+    fn a_pair_at_the_cut_is_left_out() {
+        let head = "x".repeat(199 - marker(200).len());
+        let cut = truncate(format!("{head}😀{}", "y".repeat(300)), 200);
+        assert_eq!(cut.text, format!("{head}{}", marker(200)));
+    }
+
+    #[test]
+    fn a_limit_without_room_for_its_marker_is_not_usable() {
+        assert!(is_usable(DEFAULT_LIMIT));
+        let smallest = (0..100).find(|&limit| is_usable(limit)).unwrap();
+        assert_eq!(smallest, marker(smallest).len());
+        assert!((smallest..1_000).all(is_usable));
+        let cut = truncate("x".repeat(100), smallest - 1);
+        assert_eq!((&*cut.text, cut.truncated), ("", true));
+    }
+
+    #[test]
+    fn a_shared_limit_keeps_its_wording() {
+        let cut = fit("x".repeat(500), 100, DEFAULT_LIMIT);
+        assert_eq!(utf16::len(&cut.text), 100);
+        assert!(cut.text.ends_with("exceeds 60KB limit]"));
+        assert!(!fit("x".repeat(100), 100, DEFAULT_LIMIT).truncated);
+        assert!(!fit("xx", 2, DEFAULT_LIMIT).truncated);
+        let none = fit("xxx", 2, DEFAULT_LIMIT);
+        assert_eq!((&*none.text, none.original_length), ("", 3));
+    }
+
+    proptest! {
+        #[test]
+        fn bounds_hold(text in any::<String>(), times in 0..20_usize, limit in 60..400_usize) {
+            let text = text.repeat(times);
+            let cut = truncate(text.as_str(), limit);
+            prop_assert_eq!(cut.original_length, utf16::len(&text));
+            prop_assert_eq!(cut.truncated, cut.original_length > limit);
+            prop_assert!(utf16::len(&cut.text) <= limit);
+            if cut.truncated {
+                let head = cut.text.strip_suffix(&*marker(limit)).unwrap();
+                prop_assert!(text.starts_with(head));
+                prop_assert!(utf16::len(&cut.text) + 1 >= limit);
+                prop_assert_eq!(shorten(&text, limit), cut.text.into_owned());
+            } else {
+                prop_assert_eq!(cut.text, text.as_str());
+            }
+        }
+    }
+}
