@@ -1,0 +1,492 @@
+//! JSON as it is written: a scanner that copies nothing, and the parts that it hands out.
+//!
+//! A JSON library would lose what has to stay: the order and repetition of keys, the spelling of
+//! numbers, escapes of half a surrogate pair. It would also build a tree as deep and as large as
+//! its input. This one makes a single pass, whatever the input holds, and remembers one bit for
+//! each open array or object.
+
+#[cfg(test)]
+pub(super) mod sample;
+mod text;
+mod write;
+
+pub(crate) use text::{Part, Text};
+pub(crate) use write::Writer;
+
+/// Why a text cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It is not JSON.
+    Syntax,
+    /// Its arrays and objects are nested deeper than the scanner was told to follow.
+    TooDeep,
+}
+
+/// What comes next in a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event<'a> {
+    /// `{`
+    ObjectStart,
+    /// `}`
+    ObjectEnd,
+    /// `[`
+    ArrayStart,
+    /// `]`
+    ArrayEnd,
+    /// The key of a member; its value follows.
+    Key(Text<'a>),
+    /// A string that is a value.
+    String(Text<'a>),
+    /// A number, `true`, `false` or `null`, as it is written.
+    Scalar(&'a str),
+}
+
+/// What the grammar allows at the scanner's position.
+#[derive(Clone, Copy)]
+enum Expect {
+    Value,
+    FirstKey,
+    FirstItem,
+    Key,
+    /// A comma or the end of what is open.
+    More,
+}
+
+/// Reads a document from the beginning to the end, event by event.
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    expect: Expect,
+    /// For each open level whether it is an object, 64 to a word.
+    objects: Vec<u64>,
+    depth: usize,
+    max_depth: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// A scanner of `text` that follows arrays and objects down to `max_depth` levels.
+    pub(crate) fn new(text: &'a str, max_depth: usize) -> Self {
+        Self {
+            text,
+            at: 0,
+            expect: Expect::Value,
+            objects: Vec::new(),
+            depth: 0,
+            max_depth,
+        }
+    }
+
+    /// The next event; `None` when the document is complete and nothing but white space follows.
+    pub(crate) fn next(&mut self) -> Result<Option<Event<'a>>, Unreadable> {
+        loop {
+            while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+                self.at += 1;
+            }
+            return match (self.expect, self.peek()) {
+                (Expect::FirstItem, Some(b']')) => Ok(Some(self.close(Event::ArrayEnd))),
+                (Expect::Value | Expect::FirstItem, Some(byte)) => self.value(byte).map(Some),
+                (Expect::FirstKey, Some(b'}')) => Ok(Some(self.close(Event::ObjectEnd))),
+                (Expect::FirstKey | Expect::Key, Some(b'"')) => self.key().map(Some),
+                (Expect::More, None) if self.depth == 0 => Ok(None),
+                (Expect::More, Some(byte)) if self.depth > 0 => match (byte, self.in_object()) {
+                    (b',', in_object) => {
+                        self.at += 1;
+                        self.expect = if in_object {
+                            Expect::Key
+                        } else {
+                            Expect::Value
+                        };
+                        continue;
+                    }
+                    (b'}', true) => Ok(Some(self.close(Event::ObjectEnd))),
+                    (b']', false) => Ok(Some(self.close(Event::ArrayEnd))),
+                    _ => Err(Unreadable::Syntax),
+                },
+                _ => Err(Unreadable::Syntax),
+            };
+        }
+    }
+
+    /// Passes over the rest of the array or object that the last event opened.
+    pub(crate) fn skip_open(&mut self) -> Result<(), Unreadable> {
+        let outside = self.depth.saturating_sub(1);
+        while self.depth > outside {
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn value(&mut self, byte: u8) -> Result<Event<'a>, Unreadable> {
+        let event = match byte {
+            b'{' => return self.open(true),
+            b'[' => return self.open(false),
+            b'"' => Event::String(self.string()?),
+            b't' => self.word("true")?,
+            b'f' => self.word("false")?,
+            b'n' => self.word("null")?,
+            _ => self.number()?,
+        };
+        self.expect = Expect::More;
+        Ok(event)
+    }
+
+    fn open(&mut self, object: bool) -> Result<Event<'a>, Unreadable> {
+        if self.depth == self.max_depth {
+            return Err(Unreadable::TooDeep);
+        }
+        if self.depth.is_multiple_of(64) {
+            self.objects.push(0);
+        }
+        let bit = 1 << (self.depth % 64);
+        if let Some(word) = self.objects.last_mut() {
+            *word = if object { *word | bit } else { *word & !bit };
+        }
+        self.depth += 1;
+        self.at += 1;
+        if object {
+            self.expect = Expect::FirstKey;
+            Ok(Event::ObjectStart)
+        } else {
+            self.expect = Expect::FirstItem;
+            Ok(Event::ArrayStart)
+        }
+    }
+
+    fn close(&mut self, event: Event<'a>) -> Event<'a> {
+        self.depth -= 1;
+        if self.depth.is_multiple_of(64) {
+            self.objects.pop();
+        }
+        self.at += 1;
+        self.expect = Expect::More;
+        event
+    }
+
+    fn in_object(&self) -> bool {
+        let bit = 1 << (self.depth.wrapping_sub(1) % 64);
+        self.objects.last().is_some_and(|word| word & bit != 0)
+    }
+
+    fn key(&mut self) -> Result<Event<'a>, Unreadable> {
+        let key = self.string()?;
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+        if self.peek() != Some(b':') {
+            return Err(Unreadable::Syntax);
+        }
+        self.at += 1;
+        self.expect = Expect::Value;
+        Ok(Event::Key(key))
+    }
+
+    fn word(&mut self, word: &'static str) -> Result<Event<'a>, Unreadable> {
+        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            return Err(Unreadable::Syntax);
+        }
+        self.at += word.len();
+        Ok(Event::Scalar(word))
+    }
+
+    fn number(&mut self) -> Result<Event<'a>, Unreadable> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(Event::Scalar(&self.text[start..self.at]))
+    }
+
+    fn digits(&mut self) -> Result<(), Unreadable> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(Unreadable::Syntax);
+        }
+        Ok(())
+    }
+
+    /// The string whose opening quote is at the position.
+    fn string(&mut self) -> Result<Text<'a>, Unreadable> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let mut at = start;
+        let mut escaped = false;
+        loop {
+            at = find(bytes, at, |byte| {
+                byte == b'"' || byte == b'\\' || byte < 0x20
+            });
+            match bytes.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    at += match bytes.get(at + 1) {
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+                        Some(b'u') if hex(&bytes[at + 2..]).is_some() => 6,
+                        _ => return Err(Unreadable::Syntax),
+                    };
+                }
+                _ => return Err(Unreadable::Syntax),
+            }
+        }
+        self.at = at + 1;
+        Ok(Text::new(&self.text[start..at], escaped))
+    }
+}
+
+/// The first position at or after `from` whose byte is a `hit`, or the end.
+fn find(bytes: &[u8], from: usize, hit: impl Fn(u8) -> bool) -> usize {
+    /// Most keys and many values end within so few bytes that blocks would not pay.
+    const FEW: usize = 16;
+    const BLOCK: usize = 64;
+    let near = bytes.len().min(from + FEW);
+    let mut at = from;
+    while at < near {
+        if hit(bytes[at]) {
+            return at;
+        }
+        at += 1;
+    }
+    // Without a way out inside a block the compiler can test it in vector lanes.
+    for block in bytes[at..].as_chunks::<BLOCK>().0 {
+        if block.iter().fold(false, |found, &byte| found | hit(byte)) {
+            break;
+        }
+        at += BLOCK;
+    }
+    let rest = &bytes[at..];
+    at + rest
+        .iter()
+        .position(|&byte| hit(byte))
+        .unwrap_or(rest.len())
+}
+
+/// The number that four hexadecimal digits at the beginning of `bytes` write.
+fn hex(bytes: &[u8]) -> Option<u16> {
+    bytes.get(..4)?.iter().try_fold(0, |number, &byte| {
+        let digit = char::from(byte).to_digit(16)?;
+        Some(number << 4 | u16::try_from(digit).ok()?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+
+    /// The document as the scanner sees it, written again.
+    fn rewritten(json: &str, max_depth: usize) -> Result<String, Unreadable> {
+        let mut scanner = Scanner::new(json, max_depth);
+        let mut out = Writer::new(usize::MAX);
+        let mut comma = false;
+        while let Some(event) = scanner.next()? {
+            let closes = matches!(event, Event::ArrayEnd | Event::ObjectEnd);
+            if comma && !closes {
+                out.push(",");
+            }
+            comma = !matches!(
+                event,
+                Event::ArrayStart | Event::ObjectStart | Event::Key(_)
+            );
+            match event {
+                Event::ObjectStart => out.push("{"),
+                Event::ObjectEnd => out.push("}"),
+                Event::ArrayStart => out.push("["),
+                Event::ArrayEnd => out.push("]"),
+                Event::Key(key) => {
+                    out.string(key);
+                    out.push(":");
+                }
+                Event::String(text) => out.string(text),
+                Event::Scalar(scalar) => out.push(scalar),
+            }
+        }
+        Ok(out.finish().0)
+    }
+
+    #[test]
+    fn writes_as_javascript_does() {
+        let json = concat!(
+            "\t{ \"b\" : [ 1.50e+3 , -0, true,false , null ] ,\r\n \"a\" : \"\\/\\u00e9\\u0001\\u001F\\u007f",
+            "\u{7f}\u{2028}\\b\\f\\n\\r\\t\\\"\\\\\", \"a\" : { } , \"\\ud83d\\uDE00\" : [ ] } ",
+        );
+        assert_eq!(
+            rewritten(json, 9).unwrap(),
+            concat!(
+                "{\"b\":[1.50e+3,-0,true,false,null],\"a\":\"/é\\u0001\\u001f\u{7f}",
+                "\u{7f}\u{2028}\\b\\f\\n\\r\\t\\\"\\\\\",\"a\":{},\"😀\":[]}",
+            )
+        );
+    }
+
+    #[test]
+    fn half_a_pair_survives() {
+        for (json, expected) in [
+            (r#""\uD800""#, r#""\ud800""#),
+            (r#""\uDC00\uD800""#, r#""\udc00\ud800""#),
+            (r#""\ud83d\ud83d\ude00""#, r#""\ud83d😀""#),
+            (r#""\ud83dx\ude00""#, r#""\ud83dx\ude00""#),
+            (r#""\ud83d\u0041""#, r#""\ud83dA""#),
+            (r#""\ud83d\\ude00""#, r#""\ud83d\\ude00""#),
+        ] {
+            assert_eq!(rewritten(json, 0).unwrap(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_json() {
+        for json in [
+            "",
+            " ",
+            "nul",
+            "nulls",
+            "tru",
+            "{",
+            "[",
+            "}",
+            "]",
+            "[1,]",
+            "[,1]",
+            "{,}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "{1:1}",
+            "[1}",
+            "{\"a\":1]",
+            "[1 2]",
+            "1 2",
+            "[]]",
+            "01",
+            "-",
+            "+1",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "-a",
+            "0x1",
+            "NaN",
+            "'a'",
+            "\"",
+            "\"\\",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\\u+123\"",
+            "\"a\nb\"",
+            "\u{feff}{}",
+            "[\u{a0}]",
+            "// {}",
+            "{} x",
+        ] {
+            assert_eq!(rewritten(json, 9), Err(Unreadable::Syntax), "{json}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(rewritten(&nested(128), 128).is_ok());
+        assert_eq!(rewritten(&nested(129), 128), Err(Unreadable::TooDeep));
+        let mixed = format!("{}1{}", "[{\"a\":".repeat(100_000), "}]".repeat(100_000));
+        assert_eq!(rewritten(&mixed, usize::MAX).unwrap(), mixed);
+    }
+
+    #[test]
+    fn passes_over_what_is_open() {
+        let mut scanner = Scanner::new(r#"[[1,{"a":[]}],2]"#, 9);
+        scanner.next().unwrap();
+        scanner.next().unwrap();
+        scanner.skip_open().unwrap();
+        assert!(matches!(scanner.next(), Ok(Some(Event::Scalar("2")))));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn accepts_what_serde_json_accepts(
+            tokens in proptest::collection::vec(prop_oneof![
+                proptest::sample::select(vec![
+                    "{", "}", "[", "]", ",", ":", "\"a\"", "\"", "\"\\u", "d83d", "\\", "1", "0",
+                    "-", ".", "e", "+", "true", "null", " ", "\n", "{\"a\":", "é", "\u{1}",
+                ]).prop_map(str::to_owned),
+                any::<char>().prop_map(String::from),
+            ], 0..8),
+        ) {
+            let json = tokens.concat();
+            prop_assert_eq!(
+                rewritten(&json, usize::MAX).is_ok(),
+                serde_json::from_str::<IgnoredAny>(&json).is_ok()
+            );
+        }
+
+        #[test]
+        fn finds_the_same_values_as_serde_json(
+            document in sample::documents(), style in sample::styles(), at in any::<prop::sample::Index>(),
+        ) {
+            let mut json = document.written(&style);
+            let out = rewritten(&json, 127).unwrap();
+            prop_assert_eq!(&out, &document.canonical());
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&json) {
+                prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), value);
+            }
+            // One character more anywhere: both still judge alike.
+            let boundaries: Vec<usize> = json.char_indices().map(|(at, _)| at).collect();
+            json.insert(boundaries[at.index(boundaries.len())], ['"', '}', '\\', '1'][out.len() % 4]);
+            prop_assert_eq!(
+                rewritten(&json, 127).is_ok(),
+                serde_json::from_str::<IgnoredAny>(&json).is_ok()
+            );
+        }
+
+        #[test]
+        fn what_is_kept_is_a_prefix(document in sample::documents(), limit in 0..300_usize) {
+            let full = document.canonical();
+            let mut scanner = Scanner::new(&full, 127);
+            let mut out = Writer::new(limit);
+            let mut expected = String::new();
+            while let Some(event) = scanner.next().unwrap() {
+                if let Event::String(text) | Event::Key(text) = event {
+                    out.string(text);
+                    let mut whole = Writer::new(usize::MAX);
+                    whole.string(text);
+                    let (whole, units) = whole.finish();
+                    prop_assert_eq!(units, whole.encode_utf16().count());
+                    write!(expected, "{whole}").unwrap();
+                }
+            }
+            let (kept, units) = out.finish();
+            prop_assert_eq!(units, expected.encode_utf16().count());
+            prop_assert_eq!(kept, super::super::utf16::prefix(&expected, limit));
+        }
+    }
+}
