@@ -1,0 +1,386 @@
+//! The arguments of a tool call, as far as they are shown.
+
+use super::json::{Event, Part, Scanner, Text, Unreadable, Writer};
+use super::utf16;
+
+/// A longer string keeps only its beginning.
+const STRING_LIMIT: usize = 512;
+/// As much of it.
+const STRING_KEPT: usize = 128;
+/// Items of an array and members of an object that are looked at.
+const COUNT_LIMIT: usize = 20;
+/// Levels that are expanded: the value itself and its direct children.
+const EXPANDED: usize = 2;
+/// Length of the whole text.
+const TEXT_LIMIT: usize = 4_096;
+/// What stands behind a text that is cut there.
+const CUT: &str = "…[truncated]";
+/// Levels that the scanner follows below what is shown. It keeps a bit for each, which bounds the
+/// memory that a hostile input can take to 128 KiB; nothing real comes near.
+const MAX_DEPTH: usize = 1 << 20;
+
+/// The JSON text of a tool's input with everything long, wide and deep left out; `None` when the
+/// input is not JSON.
+///
+/// Strings are cut and counted wherever they are shown. Members are counted as they stand, a
+/// repeated key as often as it is there.
+pub(crate) fn shape(json: &str) -> Option<String> {
+    let mut shaper = Shaper {
+        scanner: Scanner::new(json, MAX_DEPTH),
+        out: Writer::new(TEXT_LIMIT),
+    };
+    shaper.document().ok()?;
+    let (mut text, length) = shaper.out.finish();
+    if length > TEXT_LIMIT {
+        text.push_str(CUT);
+    }
+    Some(text)
+}
+
+struct Shaper<'a> {
+    scanner: Scanner<'a>,
+    out: Writer,
+}
+
+impl<'a> Shaper<'a> {
+    fn document(&mut self) -> Result<(), Unreadable> {
+        let first = self.scanner.next()?.ok_or(Unreadable::Syntax)?;
+        self.value(first, 0)?;
+        // The scanner ends only where the document does: anything behind it is an error.
+        self.scanner.next()?;
+        Ok(())
+    }
+
+    /// The value that begins with `event`, inside `depth` others. It calls itself, through the
+    /// two containers, no more than [`EXPANDED`] times.
+    fn value(&mut self, event: Event<'a>, depth: usize) -> Result<(), Unreadable> {
+        match event {
+            Event::Scalar(scalar) => self.out.push(scalar),
+            Event::String(text) => self.string(text),
+            Event::ArrayStart if depth < EXPANDED => self.array(depth)?,
+            Event::ObjectStart if depth < EXPANDED => self.object(depth)?,
+            Event::ArrayStart | Event::ObjectStart => {
+                self.scanner.skip_open()?;
+                self.out.push("\"<nested>\"");
+            }
+            // No value begins with these, and the scanner yields none where one has to begin.
+            Event::Key(_) | Event::ArrayEnd | Event::ObjectEnd => {}
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), Unreadable> {
+        self.out.push("[");
+        let mut count = 0_usize;
+        while let Some(event) = self.scanner.next()? {
+            if matches!(event, Event::ArrayEnd) {
+                break;
+            }
+            count += 1;
+            if count > COUNT_LIMIT {
+                self.skip(event)?;
+                continue;
+            }
+            if count > 1 {
+                self.out.push(",");
+            }
+            self.value(event, depth + 1)?;
+        }
+        if count > COUNT_LIMIT {
+            self.out.push(&format!(",\"…[{count} items]\""));
+        }
+        self.out.push("]");
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), Unreadable> {
+        self.out.push("{");
+        let mut count = 0_usize;
+        let mut written = false;
+        while let Some(Event::Key(key)) = self.scanner.next()? {
+            let Some(event) = self.scanner.next()? else {
+                break;
+            };
+            count += 1;
+            // Hidden keys count, and take the place of others, before they are dropped.
+            if count > COUNT_LIMIT || key.starts_with('_') {
+                self.skip(event)?;
+                continue;
+            }
+            if written {
+                self.out.push(",");
+            }
+            written = true;
+            self.out.string(key);
+            self.out.push(":");
+            self.value(event, depth + 1)?;
+        }
+        if count > COUNT_LIMIT {
+            let comma = if written { "," } else { "" };
+            self.out.push(&format!("{comma}\"…\":\"{count} keys\""));
+        }
+        self.out.push("}");
+        Ok(())
+    }
+
+    fn string(&mut self, text: Text<'a>) {
+        let units = text.units();
+        if units <= STRING_LIMIT {
+            self.out.string(text);
+            return;
+        }
+        self.out.push("\"");
+        let mut room = STRING_KEPT;
+        for part in text.parts() {
+            let (part, needed, whole) = match part {
+                Part::Plain(plain) => {
+                    let (head, needed) = utf16::cut(plain, room);
+                    (Part::Plain(head), needed, head.len() == plain.len())
+                }
+                Part::Char(character) => (part, character.len_utf16(), true),
+                Part::Lone(_) => (part, 1, true),
+            };
+            if needed > room {
+                break;
+            }
+            self.out.part(part);
+            room -= needed;
+            if !whole || room == 0 {
+                break;
+            }
+        }
+        self.out.push(&format!("…[{units} chars]\""));
+    }
+
+    fn skip(&mut self, event: Event<'a>) -> Result<(), Unreadable> {
+        match event {
+            Event::ArrayStart | Event::ObjectStart => self.scanner.skip_open(),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::json::sample::{Sample, scalars, styles, texts};
+    use super::*;
+
+    fn shaped(json: &str) -> String {
+        shape(json).unwrap()
+    }
+
+    #[test]
+    fn short_input_is_only_written_compactly() {
+        assert_eq!(
+            shaped("{ \"command\": \"echo \\u0068i\\n\", \"timeout\" : 1.50, \"b\": null }"),
+            "{\"command\":\"echo hi\\n\",\"timeout\":1.50,\"b\":null}"
+        );
+    }
+
+    #[test]
+    fn strings_are_cut_beyond_512_units() {
+        let stays = format!("\"{}\"", "é".repeat(512));
+        assert_eq!(shaped(&stays), stays);
+        assert_eq!(
+            shaped(&format!("{{\"a\":\"{}\"}}", "é".repeat(513))),
+            format!("{{\"a\":\"{}…[513 chars]\"}}", "é".repeat(128))
+        );
+        assert_eq!(
+            shaped(&format!("\"{}\"", "\\n".repeat(600))),
+            format!("\"{}…[600 chars]\"", "\\n".repeat(128))
+        );
+    }
+
+    #[test]
+    fn no_cut_splits_a_pair() {
+        for pair in ["😀", "\\ud83d\\ude00"] {
+            assert_eq!(
+                shaped(&format!("\"x{}\"", pair.repeat(300))),
+                format!("\"x{}…[601 chars]\"", "😀".repeat(63))
+            );
+        }
+        // Seven strings of 512 units fill the text up to the pair that would end it at 4,097.
+        let filler = "x".repeat(512);
+        let last = "x".repeat(4_096 - 7 * 515 - 3);
+        let items = vec![format!("\"{filler}\""); 7].join(",");
+        let json = format!("[{items},\"{last}😀\"]");
+        assert_eq!(shaped(&json), format!("[{items},\"{last}…[truncated]"));
+    }
+
+    #[test]
+    fn half_a_pair_stays_an_escape() {
+        assert_eq!(shaped(r#"{"a":"\uD800"}"#), r#"{"a":"\ud800"}"#);
+        let long = r"\udc00".repeat(513);
+        assert_eq!(
+            shaped(&format!("\"{long}\"")),
+            format!("\"{}…[513 chars]\"", r"\udc00".repeat(128))
+        );
+    }
+
+    #[test]
+    fn arrays_are_cut_beyond_20_items() {
+        let items = |count: usize| vec!["1"; count].join(",");
+        assert_eq!(
+            shaped(&format!("[{}]", items(20))),
+            format!("[{}]", items(20))
+        );
+        assert_eq!(
+            shaped(&format!("{{\"a\":[{}]}}", items(21))),
+            format!("{{\"a\":[{},\"…[21 items]\"]}}", items(20))
+        );
+    }
+
+    #[test]
+    fn objects_are_cut_beyond_20_keys_before_hidden_keys_are_dropped() {
+        let members = |keys: std::ops::Range<usize>| {
+            keys.map(|key| format!("\"k{key}\":{key}"))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        assert_eq!(
+            shaped(&format!("{{\"_a\":1,{},\"\\u005fb\":2}}", members(0..18))),
+            format!("{{{}}}", members(0..18))
+        );
+        assert_eq!(
+            shaped(&format!("{{\"_a\":1,{},\"_b\":2}}", members(0..20))),
+            format!("{{{},\"…\":\"22 keys\"}}", members(0..19))
+        );
+        let hidden = vec!["\"_\":[]"; 21].join(",");
+        assert_eq!(shaped(&format!("{{{hidden}}}")), "{\"…\":\"21 keys\"}");
+    }
+
+    #[test]
+    fn two_levels_are_expanded() {
+        assert_eq!(
+            shaped(r#"{"a":{"b":[],"c":{},"d":"x","e":[1,[2]]},"f":[[],{"g":1},3],"h":{},"i":[]}"#),
+            concat!(
+                r#"{"a":{"b":"<nested>","c":"<nested>","d":"x","e":"<nested>"},"#,
+                r#""f":["<nested>","<nested>",3],"h":{},"i":[]}"#
+            )
+        );
+        assert_eq!(
+            shaped("[[[1]],{\"a\":[]}]"),
+            "[[\"<nested>\"],{\"a\":\"<nested>\"}]"
+        );
+    }
+
+    #[test]
+    fn any_value_will_do_but_nothing_else() {
+        assert_eq!(shaped(" -1.0e5 "), "-1.0e5");
+        assert_eq!(shaped("null"), "null");
+        for json in [
+            "",
+            "{",
+            "{\"a\":[[1}",
+            "{} {}",
+            "[1,2,]",
+            "{\"_a\":[nul]}",
+            "hello",
+        ] {
+            assert_eq!(shape(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn deep_input_neither_crashes_nor_grows() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(shaped(&deep), "[[\"<nested>\"]]");
+        let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+        assert_eq!(shaped(&deep), "{\"a\":{\"a\":\"<nested>\"}}");
+        assert_eq!(shape(&"[".repeat(100_000)), None);
+        assert_eq!(shape(&"[".repeat(MAX_DEPTH + 1)), None);
+    }
+
+    #[test]
+    fn large_input_stays_small() {
+        let text = "x\\n".repeat(7_000_000);
+        let json = format!("{{\"{text}\":1}}");
+        let out = shaped(&json);
+        assert!(out.ends_with(CUT));
+        assert!(out.capacity() < 4 * TEXT_LIMIT);
+        assert_eq!(
+            shaped(&format!("{{\"a\":\"{text}\"}}")),
+            format!("{{\"a\":\"{}…[14000000 chars]\"}}", "x\\n".repeat(64))
+        );
+        let digits = "1".repeat(20_000_000);
+        assert!(shaped(&digits).capacity() < 4 * TEXT_LIMIT);
+        let items = format!("[{}0]", "[1,\"a\"],".repeat(300_000));
+        assert!(shaped(&items).ends_with(",\"…[300001 items]\"]"));
+    }
+
+    /// The rules as they read, applied to a tree.
+    fn model(value: &Sample, depth: usize) -> Sample {
+        match value {
+            Sample::Scalar(_) => value.clone(),
+            Sample::Text(units) if units.len() > 512 => {
+                let pair = |at: usize| char::decode_utf16([units[at], units[at + 1]]).count() == 1;
+                let kept = if pair(127) { 127 } else { 128 };
+                let mut cut = units[..kept].to_vec();
+                cut.extend(format!("…[{} chars]", units.len()).encode_utf16());
+                Sample::Text(cut)
+            }
+            Sample::Text(_) => value.clone(),
+            Sample::Array(_) | Sample::Object(_) if depth == 2 => Sample::text("<nested>"),
+            Sample::Array(items) => {
+                let mut kept: Vec<_> = items
+                    .iter()
+                    .take(20)
+                    .map(|item| model(item, depth + 1))
+                    .collect();
+                if items.len() > 20 {
+                    kept.push(Sample::text(&format!("…[{} items]", items.len())));
+                }
+                Sample::Array(kept)
+            }
+            Sample::Object(members) => {
+                let mut kept: Vec<_> = members
+                    .iter()
+                    .take(20)
+                    .filter(|(key, _)| key.first() != Some(&u16::from(b'_')))
+                    .map(|(key, value)| (key.clone(), model(value, depth + 1)))
+                    .collect();
+                if members.len() > 20 {
+                    let note = Sample::text(&format!("{} keys", members.len()));
+                    kept.push(("…".encode_utf16().collect(), note));
+                }
+                Sample::Object(kept)
+            }
+        }
+    }
+
+    fn inputs() -> impl Strategy<Value = Sample> {
+        let long = (texts(1..8), 100..300_usize).prop_map(|(text, times)| text.repeat(times));
+        let leaf = prop_oneof![
+            4 => scalars(),
+            4 => texts(0..20).prop_map(Sample::Text),
+            1 => long.prop_map(Sample::Text),
+            1 => texts(505..520).prop_map(Sample::Text),
+        ];
+        let keys = prop_oneof![
+            4 => texts(0..4),
+            1 => texts(0..2).prop_map(|key| [vec![u16::from(b'_')], key].concat()),
+        ];
+        leaf.prop_recursive(4, 120, 24, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..25).prop_map(Sample::Array),
+                proptest::collection::vec((keys.clone(), inner), 0..25).prop_map(Sample::Object),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn follows_the_rules(input in inputs(), style in styles()) {
+            let full = model(&input, 0).canonical();
+            let out = shape(&input.written(&style)).unwrap();
+            if utf16::len(&full) <= 4_096 {
+                prop_assert_eq!(out, full);
+            } else {
+                let head = out.strip_suffix(CUT).unwrap();
+                prop_assert_eq!(head, utf16::prefix(&full, 4_096));
+            }
+        }
+    }
+}
