@@ -1,0 +1,504 @@
+//! Request and response bodies without the model's thinking.
+
+use super::json::{Event, Scanner, Text, Unreadable, Writer};
+use super::{truncate, utf16};
+
+/// What stands in the place of something that must not be seen.
+pub(crate) const REDACTED: &str = "<REDACTED>";
+/// The same as JSON.
+const REDACTED_JSON: &str = "\"<REDACTED>\"";
+/// A body with more levels is not read.
+const MAX_DEPTH: usize = 128;
+/// The `type`s of objects whose thinking is removed. `thinking_delta` is not a content block but a
+/// piece of one in a stream: bodies are whole messages and should not hold it, but a host that
+/// collected raw stream events would show the same thinking through it.
+const TYPES: [&str; 3] = ["thinking", "redacted_thinking", "thinking_delta"];
+/// The members that hold it, when they are text.
+const MEMBERS: [&str; 2] = ["thinking", "data"];
+
+/// A body as it may be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RedactedBody {
+    /// Compact JSON without thinking, within the limit.
+    pub(crate) text: String,
+    /// Its length in UTF-16 units without the limit; of an unreadable body the length as given.
+    pub(crate) length: usize,
+    /// Whether the limit cut something off.
+    pub(crate) truncated: bool,
+    /// Whether nothing of the body is shown because it could not be searched for thinking.
+    pub(crate) unreadable: bool,
+}
+
+/// `json` without thinking, within `limit` UTF-16 units.
+///
+/// One pass, whatever the body is like. Where an object tells its `type` only after its thinking,
+/// nothing is read twice: the text is left open until the object ends. Memory is bounded by the
+/// limit: what is left open is a reference into `json`, and there are no more of them than keys
+/// that fit into the limit.
+pub(crate) fn redact_body(json: &str, limit: usize) -> RedactedBody {
+    match Redactor::new(json, limit).run() {
+        Ok(body) => body,
+        Err(_) => RedactedBody {
+            text: REDACTED.to_owned(),
+            length: utf16::len(json),
+            truncated: false,
+            unreadable: true,
+        },
+    }
+}
+
+/// What a member's name says about its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Type,
+    /// One of [`MEMBERS`].
+    Candidate,
+    Other,
+}
+
+/// An object that is open.
+struct Object {
+    /// Whether one of its `type` members is one of [`TYPES`]. Of several the harmless one never wins.
+    thinks: bool,
+    /// Length of its open texts as they are.
+    plain: usize,
+    /// Their length once they are redacted.
+    redacted: usize,
+    /// How many open texts enclosing objects had when it began.
+    pending: usize,
+}
+
+/// A text of which it is not known yet, or was not when it came, whether it is thinking.
+struct Open<'a> {
+    /// Its place in the text that was kept.
+    at: usize,
+    text: Text<'a>,
+    redacted: bool,
+}
+
+struct Redactor<'a> {
+    scanner: Scanner<'a>,
+    limit: usize,
+    /// The body with the open texts left out.
+    out: Writer,
+    /// Length of the open texts whose object has ended.
+    settled: usize,
+    open: Vec<Open<'a>>,
+    /// Those of `open` whose object has not ended, by index. An object's own come last when it
+    /// ends, for those of the objects inside it are gone by then.
+    pending: Vec<usize>,
+    objects: Vec<Object>,
+}
+
+impl<'a> Redactor<'a> {
+    fn new(json: &'a str, limit: usize) -> Self {
+        Self {
+            scanner: Scanner::new(json, MAX_DEPTH),
+            limit,
+            out: Writer::new(limit),
+            settled: 0,
+            open: Vec::new(),
+            pending: Vec::new(),
+            objects: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> Result<RedactedBody, Unreadable> {
+        let mut member = Member::Other;
+        let mut comma = false;
+        while let Some(event) = self.scanner.next()? {
+            if self.objects.is_empty() && !matches!(event, Event::ObjectStart | Event::ObjectEnd) {
+                return Err(Unreadable::Syntax);
+            }
+            let ends = matches!(event, Event::ObjectEnd | Event::ArrayEnd);
+            if comma && !ends {
+                self.out.push(",");
+            }
+            comma = !matches!(
+                event,
+                Event::ObjectStart | Event::ArrayStart | Event::Key(_)
+            );
+            let of = std::mem::replace(&mut member, Member::Other);
+            match event {
+                Event::ObjectStart => self.begin(),
+                Event::ObjectEnd => self.end(),
+                Event::ArrayStart => self.out.push("["),
+                Event::ArrayEnd => self.out.push("]"),
+                Event::Scalar(scalar) => self.out.push(scalar),
+                Event::Key(key) => {
+                    member = classify(key);
+                    self.out.string(key);
+                    self.out.push(":");
+                }
+                Event::String(text) => self.string(text, of),
+            }
+        }
+        Ok(self.finish())
+    }
+
+    fn begin(&mut self) {
+        self.out.push("{");
+        self.objects.push(Object {
+            thinks: false,
+            plain: 0,
+            redacted: 0,
+            pending: self.pending.len(),
+        });
+    }
+
+    fn end(&mut self) {
+        self.out.push("}");
+        let Some(object) = self.objects.pop() else {
+            return;
+        };
+        self.settled += if object.thinks {
+            object.redacted
+        } else {
+            object.plain
+        };
+        for index in self.pending.drain(object.pending..) {
+            if let Some(open) = self.open.get_mut(index) {
+                open.redacted = object.thinks;
+            }
+        }
+    }
+
+    fn string(&mut self, text: Text<'a>, of: Member) {
+        match (of, self.objects.last_mut()) {
+            (Member::Candidate, Some(object)) if object.thinks => self.out.push(REDACTED_JSON),
+            (Member::Candidate, Some(object)) => {
+                let units = written_units(text);
+                object.plain += units;
+                object.redacted += REDACTED_JSON.len();
+                if !self.out.is_full() {
+                    self.pending.push(self.open.len());
+                    self.open.push(Open {
+                        at: self.out.kept().len(),
+                        text,
+                        redacted: false,
+                    });
+                    // It will take at least so much, so what is kept is enough either way.
+                    self.out.set_aside(units.min(REDACTED_JSON.len()));
+                }
+            }
+            (Member::Type, Some(object)) => {
+                object.thinks |= TYPES.iter().any(|name| text.is(name));
+                self.out.string(text);
+            }
+            _ => self.out.string(text),
+        }
+    }
+
+    fn finish(self) -> RedactedBody {
+        let (kept, units) = self.out.finish();
+        let length = units + self.settled;
+        let mut text = if self.open.is_empty() {
+            kept
+        } else {
+            filled(&kept, &self.open, self.limit)
+        };
+        let truncated = length > self.limit;
+        if truncated {
+            text = truncate::shorten(&text, self.limit);
+        }
+        RedactedBody {
+            text,
+            length,
+            truncated,
+            unreadable: false,
+        }
+    }
+}
+
+/// The first `limit` units of the body, now that the open texts are decided.
+fn filled(kept: &str, open: &[Open<'_>], limit: usize) -> String {
+    let mut out = Writer::new(limit);
+    let mut from = 0;
+    for open in open {
+        out.push(&kept[from..open.at]);
+        from = open.at;
+        if out.is_full() {
+            break;
+        }
+        if open.redacted {
+            out.push(REDACTED_JSON);
+        } else {
+            out.string(open.text);
+        }
+    }
+    out.push(&kept[from..]);
+    out.finish().0
+}
+
+fn classify(key: Text<'_>) -> Member {
+    if key.is("type") {
+        Member::Type
+    } else if MEMBERS.iter().any(|name| key.is(name)) {
+        Member::Candidate
+    } else {
+        Member::Other
+    }
+}
+
+/// The length of a string as it is written, with its quotes.
+fn written_units(text: Text<'_>) -> usize {
+    let mut out = Writer::new(0);
+    out.string(text);
+    out.finish().1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::json::sample::{Sample, documents, scalars, styles, texts};
+    use super::super::truncate::{DEFAULT_LIMIT, marker};
+    use super::*;
+
+    fn whole(json: &str) -> String {
+        let body = redact_body(json, DEFAULT_LIMIT);
+        assert!(!body.truncated && !body.unreadable, "{body:?}");
+        assert_eq!(body.length, utf16::len(&body.text));
+        body.text
+    }
+
+    #[test]
+    fn thinking_goes_and_everything_else_stays() {
+        let json = concat!(
+            r#"{"model": "m", "temperature": 0.70, "thinking": {"type": "enabled", "budget_tokens": 2048},"#,
+            r#" "tools": [{"properties": {"thinking": {"type": ["string", "null"]}, "data": {"type": "x"}}}],"#,
+            r#" "messages": [{"content": "– ファイル 😀"}, {"content": [{"type": "thinking", "thinking": "secret","#,
+            r#" "signature": "c2ln"}, {"type": "redacted_thinking", "data": "secret"}, {"type": "tool_result","#,
+            r#" "content": [{"signature": "c2ln", "thinking": "secret \" secret", "type": "thinking"}]},"#,
+            r#" {"type": "image", "data": "aGk=", "thinking": "stays"}]}]}"#,
+        );
+        assert_eq!(
+            whole(json),
+            concat!(
+                r#"{"model":"m","temperature":0.70,"thinking":{"type":"enabled","budget_tokens":2048},"#,
+                r#""tools":[{"properties":{"thinking":{"type":["string","null"]},"data":{"type":"x"}}}],"#,
+                r#""messages":[{"content":"– ファイル 😀"},{"content":[{"type":"thinking","thinking":"<REDACTED>","#,
+                r#""signature":"c2ln"},{"type":"redacted_thinking","data":"<REDACTED>"},{"type":"tool_result","#,
+                r#""content":[{"signature":"c2ln","thinking":"<REDACTED>","type":"thinking"}]},"#,
+                r#"{"type":"image","data":"aGk=","thinking":"stays"}]}]}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn no_spelling_hides_thinking() {
+        for json in [
+            r#"{"type":"thinking","thinking":"secret"}"#,
+            r#"{"t\u0079pe":"th\u0069nking","thinkin\u0067":"secret"}"#,
+            r#"{"thinking":"secret","type":"text","type":"thinking"}"#,
+            r#"{"type":"thinking","thinking":"secret","type":"text"}"#,
+            r#"{"thinking":"secret","type":"thinking","thinking":"secret","type":1}"#,
+            r#"{"data":"secret","x":{"type":"text","thinking":"a","y":{"data":"b"}},"type":"thinking"}"#,
+            r#"{"delta":{"type":"thinking_delta","thinking":"secret"}}"#,
+            r#"{"x":[[{"thinking":"secret","x":[{}],"type":"redacted_thinking"}]]}"#,
+        ] {
+            assert!(!whole(json).contains("secret"), "{json}");
+        }
+    }
+
+    #[test]
+    fn only_the_texts_of_such_an_object_itself_go() {
+        for json in [
+            r#"{"type":"thinking","thinking":{"a":"x"},"data":["y"],"x":{"thinking":"z"}}"#,
+            r#"{"x":{"type":"thinking"},"thinking":"a","y":[{"type":"thinking"}],"data":"b"}"#,
+            r#"{"type":["thinking"],"thinking":"a"}"#,
+            r#"{"x":"type","y":"thinking","thinking":"a"}"#,
+            r#"{"type":{"type":"thinking"},"thinking":"a"}"#,
+            r#"{"type":"Thinking","thinking":"a"}"#,
+        ] {
+            assert_eq!(whole(json), json);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_searched_is_not_shown() {
+        let levels = |count: usize| format!("{}1{}", "{\"a\":".repeat(count), "}".repeat(count));
+        assert_eq!(whole(&levels(128)), levels(128));
+        let long = format!("{{\"a\":\"{}\"", "é".repeat(100_000));
+        for json in [
+            "",
+            "é",
+            "[]",
+            "[{\"type\":\"thinking\",\"thinking\":\"x\"}]",
+            "\"x\"",
+            "1",
+            "{} {}",
+            "{}x",
+            "{\"type\":\"thinking\",\"thinking\":\"x\"",
+            "data: {}",
+            &levels(129),
+            &levels(100_000),
+            &"[".repeat(100_000),
+            &long,
+        ] {
+            let body = redact_body(json, 200);
+            assert_eq!(body.text, REDACTED, "{json}");
+            assert_eq!(body.length, utf16::len(json));
+            assert!(body.unreadable && !body.truncated);
+        }
+    }
+
+    #[test]
+    fn the_length_is_that_after_redaction_and_before_the_cut() {
+        let json = format!(
+            "{{\"thinking\":\"{}\",\"type\":\"thinking\",\"x\":\"{}\"}}",
+            "secret".repeat(100_000),
+            "é".repeat(70_000)
+        );
+        let body = redact_body(&json, DEFAULT_LIMIT);
+        let head = "{\"thinking\":\"<REDACTED>\",\"type\":\"thinking\",\"x\":\"";
+        assert_eq!(body.length, head.len() + 70_000 + 2);
+        assert!(body.truncated);
+        assert_eq!(utf16::len(&body.text), DEFAULT_LIMIT);
+        assert!(body.text.starts_with(head) && body.text.ends_with(&*marker(DEFAULT_LIMIT)));
+    }
+
+    #[test]
+    fn large_and_hostile_bodies_take_linear_time_and_little_memory() {
+        // The type comes last at every level, so that every text is open for as long as possible.
+        let block = format!(
+            "{}1{}",
+            "{\"thinking\":\"secret\",\"x\":".repeat(126),
+            ",\"type\":\"thinking\"}".repeat(126)
+        );
+        let mut json = String::from("{\"data\":[");
+        while json.len() < 20_000_000 {
+            json.push_str(&block);
+            json.push(',');
+        }
+        json.push_str("0],\"type\":\"thinking\"}");
+        let body = redact_body(&json, DEFAULT_LIMIT);
+        assert!(body.truncated && !body.text.contains("secret"));
+        assert!(body.text.capacity() <= 2 * DEFAULT_LIMIT);
+
+        let text = "secret\\n".repeat(2_500_000);
+        let json = format!("{{\"thinking\":\"{text}\",\"type\":\"thinking\"}}");
+        assert_eq!(
+            whole(&json),
+            "{\"thinking\":\"<REDACTED>\",\"type\":\"thinking\"}"
+        );
+    }
+
+    fn says(text: &[u16], meant: &[&str]) -> bool {
+        meant
+            .iter()
+            .any(|meant| text.iter().copied().eq(meant.encode_utf16()))
+    }
+
+    /// The rule as it reads, applied to a tree.
+    fn model(value: &Sample) -> Sample {
+        match value {
+            Sample::Scalar(_) | Sample::Text(_) => value.clone(),
+            Sample::Array(items) => Sample::Array(items.iter().map(model).collect()),
+            Sample::Object(members) => {
+                let thinks = members.iter().any(|(key, value)| {
+                    matches!(value, Sample::Text(text) if says(text, &TYPES))
+                        && says(key, &["type"])
+                });
+                let member = |(key, value): &(Vec<u16>, Sample)| match value {
+                    Sample::Text(_) if thinks && says(key, &MEMBERS) => {
+                        (key.clone(), Sample::text(REDACTED))
+                    }
+                    _ => (key.clone(), model(value)),
+                };
+                Sample::Object(members.iter().map(member).collect())
+            }
+        }
+    }
+
+    fn words(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u16>> {
+        proptest::sample::select(words).prop_map(|word| word.encode_utf16().collect())
+    }
+
+    /// Objects in which names and types that matter are everywhere.
+    fn bodies() -> impl Strategy<Value = Sample> {
+        let keys = || {
+            prop_oneof![
+                8 => words(&["type", "thinking", "data", "signature", "content", "text"]),
+                1 => texts(0..3),
+            ]
+        };
+        let values = prop_oneof![
+            6 => words(&["thinking", "redacted_thinking", "thinking_delta", "text", "Thinking"]),
+            3 => texts(0..40),
+        ];
+        let value = values
+            .prop_map(Sample::Text)
+            .prop_recursive(5, 60, 6, move |inner| {
+                prop_oneof![
+                    1 => proptest::collection::vec(inner.clone(), 0..6).prop_map(Sample::Array),
+                    3 => proptest::collection::vec((keys(), inner), 0..6).prop_map(Sample::Object),
+                ]
+            });
+        proptest::collection::vec((keys(), value), 0..6).prop_map(Sample::Object)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn follows_the_rule(body in bodies(), style in styles(), limit in 60..400_usize) {
+            let full = model(&body).canonical();
+            let length = utf16::len(&full);
+            let json = body.written(&style);
+            prop_assert_eq!(&whole(&json), &full);
+            // What is redacted stays as it is.
+            prop_assert_eq!(&whole(&full), &full);
+
+            let cut = redact_body(&json, limit);
+            prop_assert_eq!((cut.length, cut.truncated), (length, length > limit));
+            prop_assert_eq!(&*cut.text, &*truncate::truncate(full, limit).text);
+        }
+
+        #[test]
+        fn no_thinking_survives(
+            members in Just(vec![
+                ("type", Sample::text("thinking")),
+                ("thinking", Sample::text("CANARY")),
+                ("thinking", Sample::text("\"CANARY\u{1}")),
+                ("data", Sample::text("CANARY")),
+                ("signature", Sample::text("kept")),
+                ("type", Sample::text("text")),
+                ("content", Sample::Array(vec![Sample::Object(Vec::new())])),
+            ]).prop_shuffle(),
+            around in proptest::collection::vec((any::<bool>(), scalars()), 0..120),
+            style in styles(),
+            limit in 60..2_000_usize,
+        ) {
+            let key = |key: &str| key.encode_utf16().collect::<Vec<_>>();
+            let members = members.into_iter().map(|(name, value)| (key(name), value)).collect();
+            let mut body = Sample::Object(members);
+            for (array, sibling) in around {
+                body = if array {
+                    Sample::Array(vec![body, sibling])
+                } else {
+                    Sample::Object(vec![(key("a"), sibling), (key("thinking"), body)])
+                };
+            }
+            let body = Sample::Object(vec![(key("type"), body)]);
+            let out = whole(&body.written(&style));
+            prop_assert!(!out.contains("CANARY"));
+            prop_assert!(out.contains("kept"));
+            prop_assert!(!redact_body(&body.written(&style), limit).text.contains("CANARY"));
+        }
+
+        #[test]
+        fn what_is_no_thinking_stays(document in documents(), style in styles()) {
+            let body = Sample::Object(vec![("type".encode_utf16().collect(), document)]);
+            prop_assert_eq!(whole(&body.written(&style)), body.canonical());
+        }
+
+        #[test]
+        fn nothing_makes_it_stumble(text in any::<String>(), limit in 0..100_usize) {
+            for json in [format!("{{\"thinking\":{text:?},\"type\":\"thinking\"}}"), text] {
+                let body = redact_body(&json, limit);
+                prop_assert!(body.unreadable || utf16::len(&body.text) <= limit);
+            }
+        }
+    }
+}
