@@ -1,0 +1,56 @@
+//! Any text and limit: the body stays within the limit and shows no thinking.
+#![no_main]
+
+use claude_code_telemetry::fuzzing::redact_body;
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+fuzz_target!(|input: (u16, &str)| {
+    let (limit, json) = input;
+    let limit = usize::from(limit);
+    let whole = redact_body(json, usize::MAX);
+    let cut = redact_body(json, limit);
+    assert_eq!(
+        (whole.length, whole.unreadable),
+        (cut.length, cut.unreadable)
+    );
+    if whole.unreadable {
+        assert_eq!(whole.text, "<REDACTED>");
+        assert_eq!(whole.length, json.encode_utf16().count());
+        // Only what a recursive parser cannot follow either may be given up.
+        assert!(!matches!(serde_json::from_str(json), Ok(Value::Object(_))));
+        return;
+    }
+    assert_eq!(whole.length, whole.text.encode_utf16().count());
+    assert!(!whole.truncated);
+    assert_eq!(cut.truncated, whole.length > limit);
+    assert!(cut.text.encode_utf16().count() <= limit);
+    if cut.truncated {
+        let head = cut.text.split("\n\n[TRUNCATED").next().unwrap_or_default();
+        assert!(whole.text.starts_with(head));
+    } else {
+        assert_eq!(cut.text, whole.text);
+    }
+    assert_eq!(redact_body(&whole.text, usize::MAX), whole);
+    if let Ok(value) = serde_json::from_str::<Value>(&whole.text) {
+        no_thinking(&value);
+    }
+});
+
+/// Keys that repeat are gone from `value`; what is left must not show thinking.
+fn no_thinking(value: &Value) {
+    match value {
+        Value::Array(items) => items.iter().for_each(no_thinking),
+        Value::Object(members) => {
+            let kind = members.get("type").and_then(Value::as_str);
+            if matches!(kind, Some("thinking" | "redacted_thinking")) {
+                for name in ["thinking", "data"] {
+                    let text = members.get(name).and_then(Value::as_str);
+                    assert!(text.is_none_or(|text| text == "<REDACTED>"));
+                }
+            }
+            members.values().for_each(no_thinking);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,22 @@
+//! Any text: the shape of a tool's input is bounded, and there is one exactly for JSON.
+#![no_main]
+
+use claude_code_telemetry::fuzzing::tool_input;
+use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
+
+fuzz_target!(|json: &str| {
+    let shaped = tool_input(json);
+    assert_eq!(
+        shaped.is_some(),
+        serde_json::from_str::<IgnoredAny>(json).is_ok()
+    );
+    let Some(text) = shaped else { return };
+    match text.strip_suffix("…[truncated]") {
+        Some(head) => assert!((4_095..=4_096).contains(&head.encode_utf16().count())),
+        None => {
+            assert!(text.encode_utf16().count() <= 4_096);
+            assert!(serde_json::from_str::<IgnoredAny>(&text).is_ok());
+        }
+    }
+});
