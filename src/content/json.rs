@@ -448,7 +448,9 @@ mod tests {
                 serde_json::from_str::<IgnoredAny>(&json).is_ok()
             );
         }
+    }
 
+    proptest! {
         #[test]
         fn finds_the_same_values_as_serde_json(
             document in sample::documents(), style in sample::styles(), at in any::<prop::sample::Index>(),

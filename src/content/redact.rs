@@ -439,7 +439,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(500))]
+        #![proptest_config(ProptestConfig::with_cases(300))]
 
         #[test]
         fn follows_the_rule(body in bodies(), style in styles(), limit in 60..400_usize) {

@@ -42,15 +42,15 @@ impl Writer {
 
     /// Writes JSON text as it is.
     pub(crate) fn push(&mut self, json: &str) {
+        if self.room == 0 {
+            self.units += utf16::len(json);
+            return;
+        }
         if json.len() <= self.room {
             let units = utf16::len(json);
             self.kept.push_str(json);
             self.room -= units;
             self.units += units;
-            return;
-        }
-        if self.room == 0 {
-            self.units += utf16::len(json);
             return;
         }
         let (head, units) = utf16::cut(json, self.room);
