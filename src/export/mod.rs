@@ -1,3 +1,55 @@
-//! From OTLP messages to the wire.
+//! From the signals' state to the wire: batches, retries, transports, and the one private runtime that drives them.
 
+mod backoff;
+pub(crate) mod console;
+mod control;
 pub(crate) mod otlp;
+mod pipeline;
+pub(crate) mod queue;
+pub(crate) mod runtime;
+mod sink;
+
+pub(crate) use control::{Command, Control, Done};
+pub(crate) use pipeline::Pipeline;
+pub(crate) use sink::Sink;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// What one exporter takes its data from.
+pub(crate) trait Source: Send + 'static {
+    /// The OTLP request.
+    type Message: sink::Request;
+    /// What settles a batch.
+    type Ticket: Send;
+
+    /// Begins a pass: all that is there now will be delivered by it.
+    fn begin(&mut self);
+
+    /// The next request of the pass, of at most `max_bytes` of protobuf unless a single item is larger.
+    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>>;
+
+    /// A batch was delivered, or given up for good.
+    fn settle(&mut self, ticket: Self::Ticket);
+
+    /// The count of items that wait, kept up to date.
+    fn waiting(&self) -> Arc<AtomicU64>;
+
+    /// So much waits that a pass should begin before its time.
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    /// Ends when so much waits that a pass should begin before its time.
+    fn filled(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+}
+
+/// One request and what settles it.
+pub(crate) struct Batch<M, T> {
+    pub(crate) message: M,
+    /// Data points, log records or spans.
+    pub(crate) items: u64,
+    pub(crate) ticket: T,
+}

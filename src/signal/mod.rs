@@ -1,5 +1,12 @@
 //! The three signals: their typed state and its translation into OTLP messages.
 
+pub(crate) mod events;
+pub(crate) mod message;
+pub(crate) mod metrics;
+pub(crate) mod standard;
+
+use std::fmt;
+
 /// One of the three signals of OpenTelemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
@@ -9,4 +16,14 @@ pub enum Signal {
     Events,
     /// Traces.
     Spans,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Metrics => "metrics",
+            Self::Events => "events",
+            Self::Spans => "spans",
+        })
+    }
 }

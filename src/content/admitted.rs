@@ -1,0 +1,138 @@
+//! Content that the policy let in, each kind with its own bounds.
+//!
+//! Long texts are shaped when they are admitted, so that no more than their bound is kept; shorter ones are moved and
+//! shaped when they are exported.
+
+use std::borrow::Cow;
+
+use super::redact::{RedactedBody, redact_body};
+use super::{Content, REDACTED, json, tool_input};
+
+/// Above this size, in bytes, a text is shaped on the caller's thread instead of being kept whole.
+const SHAPE_AT_ONCE: usize = 256 * 1024;
+
+/// A prompt: its length, and its text when the switch lets it out.
+#[derive(Debug)]
+pub(crate) struct Prompt {
+    length: usize,
+    text: Option<Content>,
+}
+
+impl Prompt {
+    pub(super) fn new(length: usize, text: Option<Content>) -> Self {
+        Self { length, text }
+    }
+
+    /// In UTF-16 code units.
+    pub(crate) fn length(&self) -> u64 {
+        self.length as u64
+    }
+
+    /// The prompt, or `<REDACTED>`.
+    pub(crate) fn text(&self) -> &str {
+        self.text.as_ref().map_or(REDACTED, Content::text)
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.text.as_ref().map_or(0, Content::size)
+    }
+}
+
+/// A tool's arguments.
+#[derive(Debug)]
+pub(crate) enum ToolInput {
+    Whole(Content),
+    Shaped(Option<ShapedText>),
+}
+
+/// Text that has its final form; `Debug` hides it.
+pub(crate) struct ShapedText(String);
+
+impl std::fmt::Debug for ShapedText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ShapedText({} bytes)", self.0.len())
+    }
+}
+
+impl ToolInput {
+    pub(super) fn new(content: Content) -> Self {
+        if content.size() <= SHAPE_AT_ONCE {
+            Self::Whole(content)
+        } else {
+            Self::Shaped(tool_input::shape(content.text()).map(ShapedText))
+        }
+    }
+
+    /// The bounded JSON text; nothing when the input is no JSON.
+    pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Whole(content) => tool_input::shape(content.text()).map(Cow::Owned),
+            Self::Shaped(text) => text.as_ref().map(|text| Cow::Borrowed(text.0.as_str())),
+        }
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Whole(content) => content.size(),
+            Self::Shaped(text) => text.as_ref().map_or(0, |text| text.0.len()),
+        }
+    }
+}
+
+/// Parameters, paths, commands and names that follow from a tool's arguments.
+#[derive(Debug)]
+pub(crate) struct ToolDetails(Content);
+
+impl ToolDetails {
+    pub(super) fn new(content: Content) -> Self {
+        Self(content)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.0.text()
+    }
+
+    /// As compact JSON; text that is no JSON stays as it is.
+    pub(crate) fn json(&self) -> Cow<'_, str> {
+        json::compact(self.0.text()).map_or(Cow::Borrowed(self.0.text()), Cow::Owned)
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.0.size()
+    }
+}
+
+/// A request's or a response's body.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Whole { content: Content, limit: usize },
+    Redacted(RedactedBody),
+}
+
+impl Body {
+    pub(super) fn new(content: Content, limit: usize) -> Self {
+        if content.size() <= SHAPE_AT_ONCE {
+            Self::Whole { content, limit }
+        } else {
+            Self::Redacted(redact_body(content.text(), limit))
+        }
+    }
+
+    /// Compact JSON without thinking, cut at the limit; its length before the cut; whether it was cut.
+    pub(crate) fn redacted(&self) -> (Cow<'_, str>, usize, bool) {
+        match self {
+            Self::Whole { content, limit } => {
+                let body = redact_body(content.text(), *limit);
+                (Cow::Owned(body.text), body.length, body.truncated)
+            }
+            Self::Redacted(body) => (Cow::Borrowed(&body.text), body.length, body.truncated),
+        }
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Whole { content, .. } => content.size(),
+            Self::Redacted(body) => body.text.len(),
+        }
+    }
+}

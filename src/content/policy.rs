@@ -1,0 +1,70 @@
+//! The four content switches: the one gate that content passes.
+
+use super::admitted::{Body, Prompt, ToolDetails, ToolInput};
+use super::{Content, utf16};
+use crate::config::ContentFlags;
+
+/// Which content the configuration lets out.
+///
+/// A host asks it before it builds content that would be thrown away. Recording asks it anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentPolicy {
+    flags: ContentFlags,
+}
+
+impl ContentPolicy {
+    pub(crate) fn new(flags: ContentFlags) -> Self {
+        Self { flags }
+    }
+
+    /// Prompts are sent (`OTEL_LOG_USER_PROMPTS`).
+    pub fn user_prompts(&self) -> bool {
+        self.flags.user_prompts
+    }
+
+    /// Tool input and parameters, commands, file paths, MCP and skill names are sent (`OTEL_LOG_TOOL_DETAILS`).
+    pub fn tool_details(&self) -> bool {
+        self.flags.tool_details
+    }
+
+    /// Tool output is sent on spans (`OTEL_LOG_TOOL_CONTENT`).
+    pub fn tool_content(&self) -> bool {
+        self.flags.tool_content
+    }
+
+    /// Bodies of model requests and responses are sent (`OTEL_LOG_RAW_API_BODIES`).
+    pub fn raw_api_bodies(&self) -> bool {
+        self.flags.raw_api_bodies
+    }
+
+    /// The message of a failed tool is sent; on unless the host switched it off.
+    pub fn error_messages(&self) -> bool {
+        self.flags.error_messages
+    }
+
+    /// The longest body or tool output that is sent, in UTF-16 code units (`CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH`).
+    pub fn max_length(&self) -> usize {
+        self.flags.max_length
+    }
+
+    /// A prompt: its length always, its text by the switch.
+    pub(crate) fn prompt(&self, content: Content) -> Prompt {
+        let length = utf16::len(content.text());
+        Prompt::new(length, self.flags.user_prompts.then_some(content))
+    }
+
+    /// A tool's arguments.
+    pub(crate) fn tool_input(&self, content: Content) -> Option<ToolInput> {
+        self.flags.tool_details.then(|| ToolInput::new(content))
+    }
+
+    /// What follows from a tool's arguments: parameters, paths, commands, names.
+    pub(crate) fn tool_details_of(&self, content: Content) -> Option<ToolDetails> {
+        self.flags.tool_details.then(|| ToolDetails::new(content))
+    }
+
+    /// A request's or a response's body.
+    pub(crate) fn body(&self, content: Content) -> Option<Body> {
+        self.flags.raw_api_bodies.then(|| Body::new(content, self.flags.max_length))
+    }
+}

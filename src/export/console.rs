@@ -1,0 +1,175 @@
+//! The console exporter: one JSON object a line (decision 24).
+//!
+//! A line says what OTLP would carry: it is written from the same message.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, number_data_point};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use serde::{Serialize, Serializer};
+
+use super::otlp::{ExportError, Outcome};
+use crate::clock::iso8601;
+
+/// Where lines go: standard output, or the host's writer.
+pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
+
+/// Writes lines, on a thread that may block: never on the one that drives the other exporters.
+pub(crate) struct Console {
+    writer: Writer,
+}
+
+impl Console {
+    pub(crate) fn new(writer: Writer) -> Self {
+        Self { writer }
+    }
+
+    /// Writes whole lines. What cannot be written is lost: a console is no store.
+    pub(crate) async fn write(&self, lines: Bytes) -> Outcome {
+        let writer = Arc::clone(&self.writer);
+        let written = tokio::task::spawn_blocking(move || {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.write_all(&lines).and_then(|()| writer.flush())
+        });
+        match written.await {
+            Ok(Ok(())) => Outcome::Delivered { rejected: 0, message: None },
+            Ok(Err(error)) => Outcome::Refused { error: ExportError::console(&error.to_string()) },
+            Err(_) => Outcome::Refused { error: ExportError::console("the writer panicked") },
+        }
+    }
+}
+
+/// A message as lines of JSON.
+pub(crate) trait Lines {
+    fn lines(&self) -> Vec<u8>;
+}
+
+/// A JSON object whose members keep their order.
+struct Object<'a>(Vec<(&'a str, Member<'a>)>);
+
+/// A member of an object.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Member<'a> {
+    Text(Cow<'a, str>),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    List(Vec<Member<'a>>),
+    Object(Object<'a>),
+}
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, member)| (key, member)))
+    }
+}
+
+impl Object<'_> {
+    fn write_line(&self, out: &mut Vec<u8>) {
+        // Writing to memory cannot fail, and no key is anything but text.
+        if serde_json::to_writer(&mut *out, self).is_ok() {
+            out.push(b'\n');
+        }
+    }
+}
+
+fn member(value: &Value) -> Member<'_> {
+    match value {
+        Value::StringValue(text) => Member::Text(text.into()),
+        Value::IntValue(value) => Member::Int(*value),
+        Value::DoubleValue(value) => Member::Double(*value),
+        Value::BoolValue(value) => Member::Bool(*value),
+        Value::ArrayValue(array) => {
+            Member::List(array.values.iter().filter_map(|value| value.value.as_ref()).map(member).collect())
+        }
+        // The catalogue has no other kind of value.
+        _ => Member::Text("".into()),
+    }
+}
+
+fn object(attributes: &[KeyValue]) -> Member<'_> {
+    let members = attributes.iter().filter_map(|attribute| {
+        Some((attribute.key.as_str(), member(attribute.value.as_ref()?.value.as_ref()?)))
+    });
+    Member::Object(Object(members.collect()))
+}
+
+fn resource(resource: Option<&Resource>) -> Member<'_> {
+    object(resource.map_or(&[], |resource| &resource.attributes))
+}
+
+fn text(text: &str) -> Member<'_> {
+    Member::Text(text.into())
+}
+
+fn time(nanos: u64) -> Member<'static> {
+    Member::Text(iso8601(nanos).into())
+}
+
+fn hex(bytes: &[u8]) -> Member<'static> {
+    Member::Text(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+}
+
+impl Lines for ExportLogsServiceRequest {
+    fn lines(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for group in &self.resource_logs {
+            for record in group.scope_logs.iter().flat_map(|scope| &scope.log_records) {
+                let mut line = vec![("signal", text("events")), ("time", time(record.time_unix_nano))];
+                if let Some(body) = record.body.as_ref().and_then(|body| body.value.as_ref()) {
+                    line.push(("body", member(body)));
+                }
+                if !record.trace_id.is_empty() {
+                    line.push(("trace_id", hex(&record.trace_id)));
+                    line.push(("span_id", hex(&record.span_id)));
+                }
+                line.push(("attributes", object(&record.attributes)));
+                line.push(("resource", resource(group.resource.as_ref())));
+                Object(line).write_line(&mut out);
+            }
+        }
+        out
+    }
+}
+
+impl Lines for ExportMetricsServiceRequest {
+    fn lines(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for group in &self.resource_metrics {
+            for metric in group.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
+                let Some(metric::Data::Sum(sum)) = &metric.data else { continue };
+                let temporality = match sum.aggregation_temporality() {
+                    AggregationTemporality::Cumulative => "cumulative",
+                    _ => "delta",
+                };
+                for point in &sum.data_points {
+                    let value = match point.value {
+                        Some(number_data_point::Value::AsDouble(value)) => value,
+                        _ => continue,
+                    };
+                    Object(vec![
+                        ("signal", text("metrics")),
+                        ("time", time(point.time_unix_nano)),
+                        ("name", text(&metric.name)),
+                        ("value", Member::Double(value)),
+                        ("unit", text(&metric.unit)),
+                        ("temporality", text(temporality)),
+                        ("start", time(point.start_time_unix_nano)),
+                        ("attributes", object(&point.attributes)),
+                        ("resource", resource(group.resource.as_ref())),
+                    ])
+                    .write_line(&mut out);
+                }
+            }
+        }
+        out
+    }
+}

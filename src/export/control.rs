@@ -1,0 +1,123 @@
+//! What is asked of a pipeline from outside: flushes and the shutdown.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+/// While somebody waits for a flush, attempts are at most this far apart.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Somebody who waits. All is done when every clone was dropped: nothing is ever sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Done {
+    /// A thread, on its own clock.
+    Thread(#[allow(dead_code, reason = "its drop is the message")] std::sync::mpsc::Sender<()>),
+    /// A task of any runtime.
+    Task(#[allow(dead_code, reason = "its drop is the message")] mpsc::Sender<()>),
+}
+
+/// A request to deliver all that was recorded before it.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// When its sender stops waiting.
+    pub(crate) deadline: Instant,
+    /// Nothing will be recorded any more: the pipeline ends by the deadline.
+    pub(crate) shutdown: bool,
+    pub(crate) done: Done,
+}
+
+/// The pipeline's end of its commands.
+#[derive(Debug)]
+pub(crate) struct Control {
+    commands: mpsc::UnboundedReceiver<Command>,
+    /// Those who wait, with the number of their arrival.
+    waiters: Vec<(u64, Command)>,
+    arrivals: u64,
+    closing: Option<Instant>,
+    /// No command can come any more.
+    deserted: bool,
+}
+
+impl Control {
+    pub(crate) fn new() -> (mpsc::UnboundedSender<Command>, Self) {
+        let (sender, commands) = mpsc::unbounded_channel();
+        (sender, Self { commands, waiters: Vec::new(), arrivals: 0, closing: None, deserted: false })
+    }
+
+    /// Ends when somebody asks for something, or stops waiting for it.
+    pub(crate) async fn changed(&mut self) {
+        let expiry = self.waiters.iter().map(|(_, waiter)| waiter.deadline).min();
+        tokio::select! {
+            biased;
+            command = self.commands.recv(), if !self.deserted => match command {
+                Some(command) => {
+                    if command.shutdown {
+                        self.close(command.deadline);
+                    }
+                    self.waiters.push((self.arrivals, command));
+                    self.arrivals += 1;
+                }
+                None => {
+                    self.deserted = true;
+                    self.close(Instant::now());
+                }
+            },
+            () = at(expiry) => {
+                let now = Instant::now();
+                self.waiters.retain(|(_, waiter)| waiter.deadline > now);
+            }
+        }
+    }
+
+    /// A second shutdown can bring the end nearer, never put it off.
+    fn close(&mut self, deadline: Instant) {
+        self.closing = Some(self.closing.map_or(deadline, |closing| closing.min(deadline)));
+    }
+
+    /// The deadline of the shutdown, once it was asked for.
+    pub(crate) fn closing(&self) -> Option<Instant> {
+        self.closing
+    }
+
+    /// The number that the next one to ask will get.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// Those who asked before `arrivals` have what they asked for.
+    pub(crate) fn release(&mut self, arrivals: u64) {
+        self.waiters.retain(|(arrival, _)| *arrival >= arrivals);
+    }
+
+    pub(crate) fn has_waiters(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
+    /// Waits between two attempts: as long as the receiver asked, else our own time, which shrinks while somebody
+    /// waits. False when the shutdown's deadline comes before the next attempt.
+    pub(crate) async fn pause(&mut self, own: Duration, asked: Option<Duration>) -> bool {
+        let start = Instant::now();
+        loop {
+            let hurry = self.has_waiters() || self.closing.is_some();
+            let wait = asked.unwrap_or(if hurry { own.min(PATIENCE) } else { own });
+            let end = start + wait;
+            if self.closing.is_some_and(|closing| closing <= end) {
+                return false;
+            }
+            tokio::select! {
+                biased;
+                () = self.changed() => {}
+                () = sleep_until(end) => return true,
+            }
+        }
+    }
+}
+
+/// Ends at a time; never, when there is none.
+pub(crate) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,89 @@
+//! The bounded queue between recording and one exporter.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crossbeam_queue::SegQueue;
+use tokio::sync::Notify;
+
+/// The most records that wait for one exporter, those in a request under way included.
+pub(crate) const MAX_RECORDS: usize = 16_384;
+/// The most bytes that wait for one exporter.
+pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// The most records in one request.
+pub(crate) const BATCH_RECORDS: usize = 512;
+/// When so many bytes wait, the exporter is woken before its interval is over.
+const WAKE_BYTES: usize = 1024 * 1024;
+/// What a record takes beside its texts.
+const RECORD_BYTES: usize = 512;
+
+/// Records that wait for one exporter. Pushing neither locks nor waits; what does not fit is refused.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    items: SegQueue<(T, usize)>,
+    records: AtomicUsize,
+    bytes: AtomicUsize,
+    waiting: Arc<AtomicU64>,
+    wake: Notify,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            items: SegQueue::new(),
+            records: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            waiting: Arc::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Takes an item whose texts have `size` bytes; false when the queue is full.
+    pub(crate) fn push(&self, item: T, size: usize) -> bool {
+        let size = size + RECORD_BYTES;
+        let records = self.records.fetch_add(1, Ordering::Relaxed);
+        let bytes = self.bytes.fetch_add(size, Ordering::Relaxed);
+        // One record alone may be larger than the bound.
+        if records >= MAX_RECORDS || (records > 0 && bytes + size > MAX_BYTES) {
+            self.release(1, size);
+            return false;
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.items.push((item, size));
+        if records + 1 == BATCH_RECORDS || (bytes < WAKE_BYTES && bytes + size >= WAKE_BYTES) {
+            self.wake.notify_one();
+        }
+        true
+    }
+
+    /// The next item with its size. Its place is free again when it is [settled](Self::settle).
+    pub(crate) fn pop(&self) -> Option<(T, usize)> {
+        self.items.pop()
+    }
+
+    /// Items that are not popped yet.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Items were delivered or given up.
+    pub(crate) fn settle(&self, records: usize, bytes: usize) {
+        self.waiting.fetch_sub(records as u64, Ordering::Relaxed);
+        self.release(records, bytes);
+    }
+
+    fn release(&self, records: usize, bytes: usize) {
+        self.records.fetch_sub(records, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Items that are neither delivered nor given up.
+    pub(crate) fn waiting(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.waiting)
+    }
+
+    /// Ends when a request's worth of items waits.
+    pub(crate) async fn filled(&self) {
+        self.wake.notified().await;
+    }
+}

@@ -1,0 +1,262 @@
+//! What became of the telemetry: counts, losses by reason, and the last error of each exporter.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::signal::Signal;
+
+/// A kind of exporter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Exporter {
+    /// `otlp`: gRPC or HTTP.
+    Otlp,
+    /// `console`: lines of JSON.
+    Console,
+}
+
+impl fmt::Display for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Otlp => "otlp",
+            Self::Console => "console",
+        })
+    }
+}
+
+/// Whether an exporter works, as far as its last attempt says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExporterState {
+    /// It has not tried yet.
+    Idle,
+    /// Its last attempt delivered.
+    Working,
+    /// Its last attempt failed; data waits within its bounds.
+    Failing,
+    /// It could not be built, or was shut down: nothing is sent.
+    Off,
+}
+
+/// Items that will never be delivered, by reason: data points, log records or spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// The queue was full.
+    pub queue_full: u64,
+    /// The receiver refused the request for good.
+    pub refused: u64,
+    /// The receiver took the request, but not these items of it (partial success).
+    pub rejected: u64,
+    /// They were not delivered before the shutdown's deadline.
+    pub shutdown: u64,
+}
+
+impl Dropped {
+    /// The sum of all reasons.
+    pub fn total(&self) -> u64 {
+        self.queue_full + self.refused + self.rejected + self.shutdown
+    }
+}
+
+/// A failed attempt to export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What happened, in words; never a header, a key or content.
+    pub message: String,
+    /// When it happened.
+    pub at: SystemTime,
+}
+
+/// The state of one exporter of one signal. Counts run from the start of the telemetry.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ExporterHealth {
+    /// The signal.
+    pub signal: Signal,
+    /// The exporter.
+    pub exporter: Exporter,
+    /// Whether it works.
+    pub state: ExporterState,
+    /// Items that the receiver acknowledged.
+    pub delivered: u64,
+    /// Items that wait. Of metrics: the points of the collection under way.
+    pub queued: u64,
+    /// Items that are lost.
+    pub dropped: Dropped,
+    /// Requests that were sent again after a failure.
+    pub retries: u64,
+    /// Items whose longest text was cut, because they alone were larger than a request may be.
+    pub shortened: u64,
+    /// Bodies that were no JSON object or nested too deep, and were sent as `<REDACTED>`.
+    pub unreadable_bodies: u64,
+    /// The last failure, also when it works again.
+    pub last_error: Option<Failure>,
+    /// When the receiver last acknowledged a request.
+    pub last_success: Option<SystemTime>,
+}
+
+/// What became of the telemetry so far.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Health {
+    /// Each exporter of each signal.
+    pub exporters: Vec<ExporterHealth>,
+    /// Amounts that were negative or no number, and were left out.
+    pub refused_amounts: u64,
+    /// Amounts that were left out because the registry held its most series.
+    pub refused_series: u64,
+    /// Series of metrics that are kept, live or remembered.
+    pub series: u64,
+}
+
+impl Health {
+    /// Nothing waits and nothing was lost.
+    pub fn is_complete(&self) -> bool {
+        self.exporters.iter().all(|exporter| exporter.queued == 0 && exporter.dropped.total() == 0)
+    }
+}
+
+/// What a source counts while it translates.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) shortened: AtomicU64,
+    pub(crate) unreadable_bodies: AtomicU64,
+}
+
+/// The counters behind an [`ExporterHealth`].
+#[derive(Debug)]
+pub(crate) struct ExporterCounters {
+    signal: Signal,
+    exporter: Exporter,
+    delivered: AtomicU64,
+    waiting: Arc<AtomicU64>,
+    queue_full: AtomicU64,
+    refused: AtomicU64,
+    rejected: AtomicU64,
+    shutdown: AtomicU64,
+    retries: AtomicU64,
+    tally: Arc<Tally>,
+    state: Mutex<(ExporterState, Option<Failure>)>,
+    /// Nanoseconds since 1970; 0 before the first.
+    last_success: AtomicU64,
+    /// Losses that a diagnostic told of, and when.
+    reported: Mutex<(u64, Option<Instant>)>,
+}
+
+/// How often lost items are told of.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+impl ExporterCounters {
+    pub(crate) fn new(signal: Signal, exporter: Exporter, waiting: Arc<AtomicU64>, tally: Arc<Tally>) -> Self {
+        Self {
+            signal,
+            exporter,
+            delivered: AtomicU64::new(0),
+            waiting,
+            queue_full: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            shutdown: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            tally,
+            state: Mutex::new((ExporterState::Idle, None)),
+            last_success: AtomicU64::new(0),
+            reported: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
+        self.delivered.fetch_add(items.saturating_sub(rejected), Ordering::Relaxed);
+        self.rejected.fetch_add(rejected.min(items), Ordering::Relaxed);
+        self.last_success.store(now, Ordering::Relaxed);
+        self.state().0 = ExporterState::Working;
+    }
+
+    /// A failed attempt. True when the exporter worked before it.
+    pub(crate) fn failed(&self, message: String) -> bool {
+        let mut state = self.state();
+        state.1 = Some(Failure { message, at: SystemTime::now() });
+        let worked = state.0 != ExporterState::Failing;
+        state.0 = ExporterState::Failing;
+        worked
+    }
+
+    /// A record that came after the shutdown.
+    pub(crate) fn recorded_after_shutdown(&self) {
+        self.shutdown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn queue_full(&self) {
+        self.queue_full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused(&self, items: u64) {
+        self.refused.fetch_add(items, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The end: what still waits is lost.
+    pub(crate) fn shut_down(&self) {
+        let lost = self.waiting.swap(0, Ordering::Relaxed);
+        self.shutdown.fetch_add(lost, Ordering::Relaxed);
+        self.state().0 = ExporterState::Off;
+    }
+
+    /// A sentence about the losses since the last call, at most one a minute; nothing when there are none.
+    pub(crate) fn unreported_losses(&self) -> Option<String> {
+        let full = self.queue_full.load(Ordering::Relaxed);
+        let shutdown = self.shutdown.load(Ordering::Relaxed);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, at) = *reported;
+        if full + shutdown == count || at.is_some_and(|at| at.elapsed() < REPORT_EVERY && shutdown == 0) {
+            return None;
+        }
+        *reported = (full + shutdown, Some(Instant::now()));
+        Some(match shutdown {
+            0 => format!("{full} items are lost so far, because the queue was full"),
+            _ => format!("{shutdown} items are lost, because they were not delivered before the shutdown's deadline"),
+        })
+    }
+
+    pub(crate) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    pub(crate) fn exporter(&self) -> Exporter {
+        self.exporter
+    }
+
+    pub(crate) fn snapshot(&self) -> ExporterHealth {
+        let (state, last_error) = self.state().clone();
+        let last_success = self.last_success.load(Ordering::Relaxed);
+        ExporterHealth {
+            signal: self.signal,
+            exporter: self.exporter,
+            state,
+            delivered: self.delivered.load(Ordering::Relaxed),
+            queued: self.waiting.load(Ordering::Relaxed),
+            dropped: Dropped {
+                queue_full: self.queue_full.load(Ordering::Relaxed),
+                refused: self.refused.load(Ordering::Relaxed),
+                rejected: self.rejected.load(Ordering::Relaxed),
+                shutdown: self.shutdown.load(Ordering::Relaxed),
+            },
+            retries: self.retries.load(Ordering::Relaxed),
+            shortened: self.tally.shortened.load(Ordering::Relaxed),
+            unreadable_bodies: self.tally.unreadable_bodies.load(Ordering::Relaxed),
+            last_error,
+            last_success: (last_success > 0).then(|| UNIX_EPOCH + Duration::from_nanos(last_success)),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, (ExporterState, Option<Failure>)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

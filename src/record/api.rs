@@ -1,0 +1,308 @@
+//! Model requests: answered ones and failed ones.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use super::words::words;
+use super::{Attributes, EventRecord, Record, countable, millis, text_size};
+use crate::catalog::{Event, event, key};
+use crate::content::ContentPolicy;
+
+words! {
+    /// Whether fast mode was active: the attribute `speed`.
+    Speed {
+        /// Fast mode.
+        Fast = "fast",
+        /// Normal mode.
+        Normal = "normal",
+    }
+}
+
+/// The four token counts of one request. All are sent, also when 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenUsage {
+    pub(crate) input: u64,
+    pub(crate) output: u64,
+    pub(crate) cache_read: u64,
+    pub(crate) cache_creation: u64,
+}
+
+impl TokenUsage {
+    /// No tokens at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Input tokens that came from no cache.
+    pub fn input(mut self, count: u64) -> Self {
+        self.input = count;
+        self
+    }
+
+    /// Output tokens.
+    pub fn output(mut self, count: u64) -> Self {
+        self.output = count;
+        self
+    }
+
+    /// Input tokens read from the cache.
+    pub fn cache_read(mut self, count: u64) -> Self {
+        self.cache_read = count;
+        self
+    }
+
+    /// Input tokens written to the cache.
+    pub fn cache_creation(mut self, count: u64) -> Self {
+        self.cache_creation = count;
+        self
+    }
+}
+
+/// A request that the API answered.
+///
+/// Emits the event `claude_code.api_request` and counts `claude_code.cost.usage` and the four types of
+/// `claude_code.token.usage`.
+///
+/// ```
+/// use claude_code_telemetry::{ApiRequest, TokenUsage};
+/// use std::time::Duration;
+///
+/// let request = ApiRequest::new("claude-sonnet-4-6")
+///     .tokens(TokenUsage::new().input(120).output(45).cache_read(2_000))
+///     .cost_usd(0.0021)
+///     .duration(Duration::from_millis(900))
+///     .request_id("req_011");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiRequest {
+    pub(crate) model: Cow<'static, str>,
+    pub(crate) requested_model: Option<Cow<'static, str>>,
+    pub(crate) tokens: TokenUsage,
+    /// `None` once a refused amount was taken out (decision 47).
+    pub(crate) cost_usd: Option<f64>,
+    pub(crate) duration: Duration,
+    pub(crate) request_id: Option<Cow<'static, str>>,
+    pub(crate) speed: Speed,
+    pub(crate) query_source: Option<Cow<'static, str>>,
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl ApiRequest {
+    /// A request that `model` answered.
+    pub fn new(model: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            model: model.into(),
+            requested_model: None,
+            tokens: TokenUsage::new(),
+            cost_usd: Some(0.0),
+            duration: Duration::ZERO,
+            request_id: None,
+            speed: Speed::Normal,
+            query_source: None,
+            at: None,
+        }
+    }
+
+    /// The model that was asked for, when another one answered: metrics and spans carry this one.
+    pub fn requested_model(mut self, model: impl Into<Cow<'static, str>>) -> Self {
+        self.requested_model = Some(model.into());
+        self
+    }
+
+    /// The tokens that it used; none by default.
+    pub fn tokens(mut self, tokens: TokenUsage) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// The estimated cost in US dollars; 0 by default. A negative or non-finite amount is left out and counted in
+    /// [health](crate::Health); the rest of the record goes on.
+    pub fn cost_usd(mut self, usd: f64) -> Self {
+        self.cost_usd = Some(usd);
+        self
+    }
+
+    /// The duration of the last attempt.
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = duration;
+        self
+    }
+
+    /// The API's request id, from the response's `request-id` header.
+    pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// Whether fast mode was active; [`Speed::Normal`] by default.
+    pub fn speed(mut self, speed: Speed) -> Self {
+        self.speed = speed;
+        self
+    }
+
+    /// The subsystem that made the request, for example `compact`.
+    pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
+        self.query_source = Some(source.into());
+        self
+    }
+
+    /// When it was answered; now by default. Moves the event, never the metrics.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+
+    /// The model of metrics and spans (decision 44).
+    pub(crate) fn metric_model(&self) -> &str {
+        self.requested_model.as_deref().unwrap_or(&self.model)
+    }
+}
+
+impl Record for ApiRequest {
+    type Admitted = Self;
+
+    fn time(&self) -> Option<SystemTime> {
+        self.at
+    }
+
+    fn admit(mut self, _: &ContentPolicy) -> Option<Self> {
+        self.cost_usd = self.cost_usd.filter(|usd| countable(*usd));
+        Some(self)
+    }
+}
+
+impl EventRecord for ApiRequest {
+    fn event(&self) -> &'static Event {
+        &event::API_REQUEST
+    }
+
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        out.text(key::MODEL, &*self.model);
+        out.count(key::INPUT_TOKENS, self.tokens.input);
+        out.count(key::OUTPUT_TOKENS, self.tokens.output);
+        out.count(key::CACHE_READ_TOKENS, self.tokens.cache_read);
+        out.count(key::CACHE_CREATION_TOKENS, self.tokens.cache_creation);
+        if let Some(usd) = self.cost_usd {
+            out.double(key::COST_USD, usd);
+        }
+        out.count(key::DURATION_MS, millis(self.duration));
+        out.text_if(key::REQUEST_ID, self.request_id.as_deref());
+        out.text(key::SPEED, self.speed.as_str());
+        out.text_if(key::QUERY_SOURCE, self.query_source.as_deref());
+    }
+
+    fn size(&self) -> usize {
+        text_size(&[Some(&self.model), self.request_id.as_ref(), self.query_source.as_ref()])
+    }
+}
+
+/// A request that failed for good, after its last attempt.
+///
+/// Emits the event `claude_code.api_error`, once for a request; attempts that were retried emit nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    pub(crate) model: Cow<'static, str>,
+    pub(crate) error: Cow<'static, str>,
+    pub(crate) status_code: Option<u16>,
+    pub(crate) duration: Duration,
+    pub(crate) attempt: u32,
+    pub(crate) request_id: Option<Cow<'static, str>>,
+    pub(crate) speed: Speed,
+    pub(crate) query_source: Option<Cow<'static, str>>,
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl ApiError {
+    /// A request for `model` that failed with the message `error`.
+    pub fn new(model: impl Into<Cow<'static, str>>, error: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            model: model.into(),
+            error: error.into(),
+            status_code: None,
+            duration: Duration::ZERO,
+            attempt: 1,
+            request_id: None,
+            speed: Speed::Normal,
+            query_source: None,
+            at: None,
+        }
+    }
+
+    /// The HTTP status; without one the event says `undefined`.
+    pub fn status_code(mut self, status: u16) -> Self {
+        self.status_code = Some(status);
+        self
+    }
+
+    /// The duration of the last attempt.
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = duration;
+        self
+    }
+
+    /// Attempts made in all, the first one included; 1 by default.
+    pub fn attempt(mut self, attempts: u32) -> Self {
+        self.attempt = attempts;
+        self
+    }
+
+    /// The API's request id, when it returned one.
+    pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// Whether fast mode was active; [`Speed::Normal`] by default.
+    pub fn speed(mut self, speed: Speed) -> Self {
+        self.speed = speed;
+        self
+    }
+
+    /// The subsystem that made the request.
+    pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
+        self.query_source = Some(source.into());
+        self
+    }
+
+    /// When it failed; now by default.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+}
+
+impl Record for ApiError {
+    type Admitted = Self;
+
+    fn time(&self) -> Option<SystemTime> {
+        self.at
+    }
+
+    fn admit(self, _: &ContentPolicy) -> Option<Self> {
+        Some(self)
+    }
+}
+
+impl EventRecord for ApiError {
+    fn event(&self) -> &'static Event {
+        &event::API_ERROR
+    }
+
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        out.text(key::MODEL, &*self.model);
+        out.text(key::ERROR, &*self.error);
+        match self.status_code {
+            Some(status) => out.text(key::STATUS_CODE, status.to_string()),
+            None => out.text(key::STATUS_CODE, "undefined"),
+        }
+        out.count(key::DURATION_MS, millis(self.duration));
+        out.count(key::ATTEMPT, self.attempt.into());
+        out.text_if(key::REQUEST_ID, self.request_id.as_deref());
+        out.text(key::SPEED, self.speed.as_str());
+        out.text_if(key::QUERY_SOURCE, self.query_source.as_deref());
+    }
+
+    fn size(&self) -> usize {
+        text_size(&[Some(&self.model), Some(&self.error), self.request_id.as_ref(), self.query_source.as_ref()])
+    }
+}

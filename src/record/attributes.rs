@@ -1,0 +1,78 @@
+//! The attributes of one event or span, before they become OTLP.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// One value, as the catalogue's [`Kind`](crate::catalog::Kind) names them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    Texts(Cow<'a, [Arc<str>]>),
+}
+
+/// Keys and values in the order in which they are sent.
+#[derive(Debug, Default)]
+pub(crate) struct Attributes<'a> {
+    list: Vec<(&'static str, Value<'a>)>,
+    /// Bodies among them that could not be read, and so are redacted as a whole (decision 41).
+    pub(crate) unreadable_bodies: u64,
+}
+
+impl<'a> Attributes<'a> {
+    pub(crate) fn text(&mut self, key: &'static str, value: impl Into<Cow<'a, str>>) {
+        self.list.push((key, Value::Text(value.into())));
+    }
+
+    pub(crate) fn text_if(&mut self, key: &'static str, value: Option<impl Into<Cow<'a, str>>>) {
+        if let Some(value) = value {
+            self.text(key, value);
+        }
+    }
+
+    /// A boolean that the documentation quotes (decision 2).
+    pub(crate) fn quoted(&mut self, key: &'static str, value: bool) {
+        self.text(key, if value { "true" } else { "false" });
+    }
+
+    pub(crate) fn int(&mut self, key: &'static str, value: i64) {
+        self.list.push((key, Value::Int(value)));
+    }
+
+    /// A count; one beyond the wire's 63 bits is sent as the largest.
+    pub(crate) fn count(&mut self, key: &'static str, value: u64) {
+        self.int(key, i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn count_if(&mut self, key: &'static str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.count(key, value);
+        }
+    }
+
+    pub(crate) fn double(&mut self, key: &'static str, value: f64) {
+        self.list.push((key, Value::Double(value)));
+    }
+
+    pub(crate) fn bool(&mut self, key: &'static str, value: bool) {
+        self.list.push((key, Value::Bool(value)));
+    }
+
+    pub(crate) fn texts(&mut self, key: &'static str, values: impl Into<Cow<'a, [Arc<str>]>>) {
+        self.list.push((key, Value::Texts(values.into())));
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.list.iter().any(|(name, _)| *name == key)
+    }
+
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (&'static str, Value<'a>)> {
+        self.list.into_iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+}

@@ -1,0 +1,74 @@
+//! What a host reports: one typed record for each call, one file a domain.
+//!
+//! A record is made with `new(what is always there)` and chained setters, and is taken by value. What it becomes
+//! (names, types, order, gates) is written beside it as a projection onto the [catalogue](crate::catalog).
+
+mod api;
+mod attributes;
+mod body;
+mod edit;
+mod parameters;
+mod plugin;
+mod prompt;
+mod skill;
+mod tool;
+mod usage;
+mod words;
+
+pub use api::{ApiError, ApiRequest, Speed, TokenUsage};
+pub use body::{ApiRequestBody, ApiResponseBody};
+pub use edit::{CodeEditDecision, EditTool, language_of};
+pub use parameters::{ShellParameters, SkillParameters};
+pub use plugin::{InstallTrigger, PluginInstalled};
+pub use prompt::UserPrompt;
+pub use skill::SkillActivated;
+pub use tool::{Decision, DecisionSource, Mcp, ToolDecision, ToolResult};
+pub use usage::{ActiveTime, ActivityType, Commit, Cost, LinesOfCode, PullRequest, StartType, TokenType, Tokens};
+
+pub use words::UnknownWord;
+
+pub(crate) use attributes::{Attributes, Value};
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use crate::catalog::Event;
+use crate::content::ContentPolicy;
+
+/// A record that becomes an event.
+pub(crate) trait Record {
+    /// The record after the policy has taken out what the switches hold back.
+    type Admitted: EventRecord + 'static;
+
+    /// The time the host gave; now, when it gave none.
+    fn time(&self) -> Option<SystemTime>;
+
+    /// Passes the record's content through the policy. Nothing when the whole event is held back.
+    fn admit(self, policy: &ContentPolicy) -> Option<Self::Admitted>;
+}
+
+/// What an event's queue holds: a record without the content that must not leave.
+pub(crate) trait EventRecord: Send + Sync {
+    fn event(&self) -> &'static Event;
+
+    /// The attributes after the standard and the event attributes, in the order of the catalogue.
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
+
+    /// Bytes of text that the record keeps alive, for the bound of the queue.
+    fn size(&self) -> usize;
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A cost that can be counted: not negative, and a number.
+pub(crate) fn countable(amount: f64) -> bool {
+    amount.is_finite() && amount >= 0.0
+}
+
+/// The bytes of some texts.
+fn text_size(texts: &[Option<&Cow<'static, str>>]) -> usize {
+    texts.iter().flatten().map(|text| text.len()).sum()
+}

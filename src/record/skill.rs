@@ -1,0 +1,74 @@
+//! Activated skills.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use super::{Attributes, EventRecord, Record, text_size};
+use crate::catalog::{Event, event, key};
+use crate::content::ContentPolicy;
+
+/// A skill that was invoked.
+///
+/// Emits the event `claude_code.skill_activated`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkillActivated {
+    name: Cow<'static, str>,
+    source: Cow<'static, str>,
+    plugin: Option<Cow<'static, str>>,
+    marketplace: Option<Cow<'static, str>>,
+    at: Option<SystemTime>,
+}
+
+impl SkillActivated {
+    /// The skill `name` from `source`: `bundled`, `userSettings`, `projectSettings` or `plugin`.
+    pub fn new(name: impl Into<Cow<'static, str>>, source: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), source: source.into(), plugin: None, marketplace: None, at: None }
+    }
+
+    /// The plugin that owns the skill.
+    pub fn plugin(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.plugin = Some(name.into());
+        self
+    }
+
+    /// The marketplace of that plugin.
+    pub fn marketplace(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.marketplace = Some(name.into());
+        self
+    }
+
+    /// When it was invoked; now by default.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+}
+
+impl Record for SkillActivated {
+    type Admitted = Self;
+
+    fn time(&self) -> Option<SystemTime> {
+        self.at
+    }
+
+    fn admit(self, _: &ContentPolicy) -> Option<Self> {
+        Some(self)
+    }
+}
+
+impl EventRecord for SkillActivated {
+    fn event(&self) -> &'static Event {
+        &event::SKILL_ACTIVATED
+    }
+
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        out.text(key::SKILL_NAME, &*self.name);
+        out.text(key::SKILL_SOURCE, &*self.source);
+        out.text_if(key::PLUGIN_NAME, self.plugin.as_deref());
+        out.text_if(key::MARKETPLACE_NAME, self.marketplace.as_deref());
+    }
+
+    fn size(&self) -> usize {
+        text_size(&[Some(&self.name), Some(&self.source), self.plugin.as_ref(), self.marketplace.as_ref()])
+    }
+}

@@ -1,0 +1,43 @@
+//! Closed lists of words: an enum, its text on the wire, and back.
+
+/// Makes a public enum whose variants have one text each.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$doc])* #[doc = concat!("(`", $text, "`)")] $variant,)*
+        }
+
+        impl $name {
+            /// The text on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::record::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    _ => Err($crate::record::UnknownWord { known: &[$($text),*] }),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use words;
+
+/// A word that is none of those the documentation lists.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of {}", known.join(", "))]
+pub struct UnknownWord {
+    /// The words that are understood.
+    pub known: &'static [&'static str],
+}

@@ -1,0 +1,146 @@
+//! The recorders: one call for each thing that a host reports.
+
+use std::sync::Arc;
+
+use crate::prompt::PromptCore;
+use crate::record::{
+    ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit, Cost, LinesOfCode,
+    PluginInstalled, PullRequest, Record, SkillActivated, ToolDecision, ToolResult, Tokens, UserPrompt,
+};
+use crate::session::SessionCore;
+use crate::signal::metrics::Series;
+
+/// Records what happens in a session.
+///
+/// A [`Session`](crate::Session) and a [`Prompt`](crate::Prompt) are recorders: the prompt's events carry its own
+/// `prompt.id`, the session's that of its newest prompt.
+///
+/// No call fails, waits or panics, from any thread, in any runtime, also after the shutdown; what cannot be kept is
+/// counted in [health](crate::Health). With telemetry off every call does nothing.
+#[derive(Clone)]
+pub struct Recorder {
+    /// Nothing when telemetry is off.
+    pub(crate) session: Option<Arc<SessionCore>>,
+    pub(crate) prompt: Option<Arc<PromptCore>>,
+}
+
+impl Recorder {
+    /// A request that the API answered: the event `claude_code.api_request`, `claude_code.cost.usage` and the four types
+    /// of `claude_code.token.usage`.
+    pub fn record_api_request(&self, request: ApiRequest) {
+        if let Some(session) = &self.session {
+            let model = request.metric_model();
+            if let Some(usd) = request.cost_usd {
+                session.add_cost(model, usd);
+            }
+            session.add_usage(model, request.tokens);
+            self.emit(request);
+        }
+    }
+
+    /// The event of [`record_api_request`](Self::record_api_request) without its metrics, for a host that counts cost
+    /// and tokens on their own.
+    pub fn record_api_request_event(&self, request: ApiRequest) {
+        self.emit(request);
+    }
+
+    /// A request that failed for good: the event `claude_code.api_error`.
+    pub fn record_api_error(&self, error: ApiError) {
+        self.emit(error);
+    }
+
+    /// The body of one attempt of a request: the event `claude_code.api_request_body`, when `OTEL_LOG_RAW_API_BODIES`
+    /// is on.
+    pub fn record_api_request_body(&self, body: ApiRequestBody) {
+        self.emit(body);
+    }
+
+    /// The body of a successful response: the event `claude_code.api_response_body`, when `OTEL_LOG_RAW_API_BODIES` is
+    /// on.
+    pub fn record_api_response_body(&self, body: ApiResponseBody) {
+        self.emit(body);
+    }
+
+    /// A prompt on its own: the event `claude_code.user_prompt`. [`Session::prompt`](crate::Session::prompt) begins an
+    /// interaction and emits it.
+    pub fn record_user_prompt(&self, prompt: UserPrompt) {
+        self.emit(prompt);
+    }
+
+    /// A permission decision: the event `claude_code.tool_decision`.
+    pub fn record_tool_decision(&self, decision: ToolDecision) {
+        self.emit(decision);
+    }
+
+    /// A tool call that completed: the event `claude_code.tool_result`.
+    pub fn record_tool_result(&self, result: ToolResult) {
+        self.emit(result);
+    }
+
+    /// A plugin that finished installing: the event `claude_code.plugin_installed`.
+    pub fn record_plugin_installed(&self, plugin: PluginInstalled) {
+        self.emit(plugin);
+    }
+
+    /// A skill that was invoked: the event `claude_code.skill_activated`.
+    pub fn record_skill_activated(&self, skill: SkillActivated) {
+        self.emit(skill);
+    }
+
+    /// Modified lines: `claude_code.lines_of_code.count`.
+    pub fn record_lines_of_code(&self, lines: LinesOfCode) {
+        if let Some(added) = lines.added {
+            self.add(|| Series::LinesAdded, added as f64);
+        }
+        if let Some(removed) = lines.removed {
+            self.add(|| Series::LinesRemoved, removed as f64);
+        }
+    }
+
+    /// Commits: `claude_code.commit.count`.
+    pub fn record_commit(&self, commit: Commit) {
+        self.add(|| Series::Commits, commit.count as f64);
+    }
+
+    /// Pull requests: `claude_code.pull_request.count`.
+    pub fn record_pull_request(&self, pull_request: PullRequest) {
+        self.add(|| Series::PullRequests, pull_request.count as f64);
+    }
+
+    /// A cost on its own: `claude_code.cost.usage`.
+    pub fn record_cost(&self, cost: Cost) {
+        if let Some(session) = &self.session {
+            session.add_cost(&cost.model, cost.usd);
+        }
+    }
+
+    /// Tokens on their own: `claude_code.token.usage`.
+    pub fn record_tokens(&self, tokens: Tokens) {
+        if let Some(session) = &self.session {
+            session.add_tokens(&tokens.model, tokens.kind, tokens.count);
+        }
+    }
+
+    /// A permission decision about an editing tool: `claude_code.code_edit_tool.decision`.
+    pub fn record_code_edit_decision(&self, edit: CodeEditDecision) {
+        let CodeEditDecision { tool, decision, source, language } = edit;
+        self.add(|| Series::CodeEditDecision { decision, source, tool, language: (&*language).into() }, 1.0);
+    }
+
+    /// Active time: `claude_code.active_time.total`, in seconds.
+    pub fn record_active_time(&self, time: ActiveTime) {
+        self.add(|| Series::ActiveTime(time.kind), time.duration.as_secs_f64());
+    }
+
+    fn add(&self, series: impl FnOnce() -> Series, amount: f64) {
+        if let Some(session) = &self.session {
+            session.add(series(), amount);
+        }
+    }
+
+    fn emit<R: Record>(&self, record: R) {
+        if let Some(session) = &self.session {
+            session.emit(record, self.prompt.as_ref(), None);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The sessions of a process: those that are open, and the last ones that ended.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::signal::standard::Standard;
+
+/// So many ended sessions are remembered, so that one that is opened again goes on (decisions 8 and 34).
+const REMEMBERED: usize = 1024;
+
+/// What outlives a session: its counters go on when its id is opened again.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The next `event.sequence`.
+    pub(crate) sequence: AtomicU64,
+    /// The prompts so far: the last `interaction.sequence`.
+    pub(crate) interactions: AtomicU64,
+    /// The attribute sets under which its series are kept.
+    standards: Mutex<Vec<Arc<Standard>>>,
+}
+
+impl Memory {
+    pub(crate) fn uses(&self, standard: &Arc<Standard>) {
+        let mut standards = self.standards.lock().unwrap_or_else(PoisonError::into_inner);
+        if !standards.iter().any(|known| Arc::ptr_eq(known, standard)) {
+            standards.push(Arc::clone(standard));
+        }
+    }
+}
+
+/// All sessions by id.
+#[derive(Debug, Default)]
+pub(crate) struct Book(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    known: HashMap<Arc<str>, Entry>,
+    /// Ended sessions, the oldest first.
+    ended: VecDeque<Arc<str>>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    memory: Arc<Memory>,
+    open: usize,
+}
+
+impl Book {
+    /// A session begins, or one of this id goes on.
+    pub(crate) fn open(&self, id: &Arc<str>) -> Arc<Memory> {
+        let mut pages = self.lock();
+        let entry = pages.known.entry(Arc::clone(id)).or_default();
+        entry.open += 1;
+        let (memory, reopened) = (Arc::clone(&entry.memory), entry.open == 1);
+        if reopened && let Some(at) = pages.ended.iter().position(|ended| ended == id) {
+            pages.ended.remove(at);
+        }
+        memory
+    }
+
+    /// A session ends. Returns the attribute sets of one that is forgotten for it.
+    pub(crate) fn close(&self, id: &Arc<str>) -> Vec<Arc<Standard>> {
+        let mut pages = self.lock();
+        let Some(entry) = pages.known.get_mut(id) else { return Vec::new() };
+        entry.open = entry.open.saturating_sub(1);
+        if entry.open > 0 {
+            return Vec::new();
+        }
+        pages.ended.push_back(Arc::clone(id));
+        if pages.ended.len() <= REMEMBERED {
+            return Vec::new();
+        }
+        let forgotten = pages.ended.pop_front().and_then(|id| pages.known.remove(&id));
+        forgotten.map_or_else(Vec::new, |entry| {
+            std::mem::take(&mut *entry.memory.standards.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,196 @@
+//! The inside of a session: what its handles share.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use super::book::Memory;
+use super::view::View;
+use crate::catalog::key;
+use crate::clock::nanos;
+use crate::identity::Identity;
+use crate::prompt::PromptCore;
+use crate::propagation::SpanContext;
+use crate::record::{Record, TokenType, TokenUsage, countable};
+use crate::signal::events::{Envelope, Queued};
+use crate::signal::metrics::{Held, Series};
+use crate::signal::standard::Standard;
+use crate::telemetry::Inner;
+
+/// What all handles of one session share.
+pub(crate) struct SessionCore {
+    pub(crate) telemetry: Arc<Inner>,
+    pub(crate) id: Arc<str>,
+    pub(crate) memory: Arc<Memory>,
+    terminal_type: Option<Arc<str>>,
+    workspace_host_paths: Option<Arc<[Arc<str>]>>,
+    view: ArcSwap<View>,
+    /// Held while the view is replaced, never to read it.
+    replacing: Mutex<()>,
+    /// The newest prompt.
+    pub(crate) prompt: ArcSwapOption<PromptCore>,
+}
+
+impl SessionCore {
+    pub(crate) fn new(
+        telemetry: Arc<Inner>,
+        id: Arc<str>,
+        identity: &Identity,
+        terminal_type: Option<Arc<str>>,
+        workspace_host_paths: Option<Arc<[Arc<str>]>>,
+    ) -> Self {
+        let memory = telemetry.sessions.open(&id);
+        let standard = telemetry.intern(standard(&telemetry, &id, identity, terminal_type.as_ref()));
+        memory.uses(&standard);
+        Self {
+            telemetry,
+            id,
+            memory,
+            terminal_type,
+            workspace_host_paths,
+            view: ArcSwap::from_pointee(View::new(standard)),
+            replacing: Mutex::new(()),
+            prompt: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Attributes and series change together: what is recorded after this call belongs to the new identity.
+    pub(crate) fn set_identity(&self, identity: &Identity) {
+        let standard =
+            self.telemetry.intern(standard(&self.telemetry, &self.id, identity, self.terminal_type.as_ref()));
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.view.load().standard == standard {
+            return;
+        }
+        self.memory.uses(&standard);
+        self.view.store(Arc::new(View::new(standard)));
+    }
+
+    /// The standard attributes of now.
+    pub(crate) fn standard(&self) -> Arc<Standard> {
+        Arc::clone(&self.view.load().standard)
+    }
+
+    /// Adds to a series that belongs to no model.
+    pub(crate) fn add(&self, series: Series, amount: f64) {
+        let view = self.view.load();
+        match view.other(&series) {
+            Some(held) => held.add(amount),
+            None => self.add_first(|view| view.other(&series).cloned(), || series.clone(), amount),
+        }
+    }
+
+    /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
+    pub(crate) fn add_cost(&self, model: &str, usd: f64) {
+        if !countable(usd) {
+            self.telemetry.refused_amounts.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let view = self.view.load();
+        match view.cost(model) {
+            Some(held) => held.add(usd),
+            None => self.add_first(|view| view.cost(model).cloned(), || Series::Cost { model: model.into() }, usd),
+        }
+    }
+
+    /// Adds to one type of a model's tokens.
+    pub(crate) fn add_tokens(&self, model: &str, kind: TokenType, count: u64) {
+        let amount = count as f64;
+        let view = self.view.load();
+        match view.tokens(model, kind) {
+            Some(held) => held.add(amount),
+            None => self.add_first(
+                |view| view.tokens(model, kind).cloned(),
+                || Series::Tokens { model: model.into(), kind },
+                amount,
+            ),
+        }
+    }
+
+    /// All four types, also when 0.
+    pub(crate) fn add_usage(&self, model: &str, usage: TokenUsage) {
+        self.add_tokens(model, TokenType::Input, usage.input);
+        self.add_tokens(model, TokenType::Output, usage.output);
+        self.add_tokens(model, TokenType::CacheRead, usage.cache_read);
+        self.add_tokens(model, TokenType::CacheCreation, usage.cache_creation);
+    }
+
+    /// The first use of a series by this session.
+    fn add_first(&self, find: impl Fn(&View) -> Option<Held>, series: impl FnOnce() -> Series, amount: f64) {
+        let Some(registry) = &self.telemetry.registry else { return };
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view.load_full();
+        let held = match find(&view) {
+            // Another thread was first.
+            Some(held) => held,
+            None => match registry.open(&view.standard, series()) {
+                Some(held) => {
+                    self.view.store(Arc::new(view.with(held.clone())));
+                    held
+                }
+                None => {
+                    self.telemetry.refused_series.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+            },
+        };
+        held.add(amount);
+    }
+
+    /// Queues an event for every exporter that wants events. Never waits: a full queue drops it and counts that.
+    pub(crate) fn emit<R: Record>(&self, record: R, prompt: Option<&Arc<PromptCore>>, span: Option<SpanContext>) {
+        let telemetry = &*self.telemetry;
+        if telemetry.event_queues.is_empty() {
+            return;
+        }
+        let time = record.time();
+        let Some(record) = record.admit(&telemetry.policy) else { return };
+        let newest = self.prompt.load();
+        let prompt = prompt.or(newest.as_ref());
+        let event = Arc::new(Queued {
+            envelope: Envelope {
+                time: time.map_or_else(|| telemetry.clock.now(), nanos),
+                sequence: self.memory.sequence.fetch_add(1, Ordering::Relaxed),
+                standard: self.standard(),
+                workspace_host_paths: self.workspace_host_paths.clone(),
+                prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
+                span,
+            },
+            record,
+        });
+        telemetry.enqueue_event(event);
+    }
+}
+
+impl Drop for SessionCore {
+    fn drop(&mut self) {
+        for forgotten in self.telemetry.sessions.close(&self.id) {
+            if let Some(registry) = &self.telemetry.registry {
+                registry.forget(&forgotten);
+            }
+        }
+    }
+}
+
+/// The standard attributes after the switches, in the order of the catalogue.
+fn standard(telemetry: &Inner, session: &Arc<str>, identity: &Identity, terminal: Option<&Arc<str>>) -> Standard {
+    let switches = &telemetry.config.attributes;
+    let user = identity.user_id.clone().unwrap_or_else(|| telemetry.installation_id());
+    let account = switches.account_uuid;
+    let attributes = [
+        (key::USER_ID, Some(user)),
+        (key::SESSION_ID, Some(Arc::clone(session)).filter(|_| switches.session_id)),
+        (key::APP_VERSION, Some(Arc::clone(&telemetry.app_version)).filter(|_| switches.version)),
+        (key::ORGANIZATION_ID, identity.organization_id.clone()),
+        (key::USER_EMAIL, identity.email.clone().filter(|_| switches.user_email)),
+        (key::USER_ACCOUNT_UUID, identity.account_uuid.clone().filter(|_| account)),
+        (key::USER_ACCOUNT_ID, identity.account_id.clone().filter(|_| account)),
+        (key::TERMINAL_TYPE, terminal.cloned()),
+    ];
+    Standard {
+        attributes: attributes.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
+        custom: Arc::clone(&telemetry.custom),
+        of_one_session: switches.session_id,
+    }
+}

@@ -1,0 +1,99 @@
+//! Parts that the OTLP messages of all signals share.
+
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+
+use super::standard::Standard;
+use crate::content::{truncate::marker, utf16};
+use crate::record::Value;
+
+/// One record or span must stay under this size, in bytes of protobuf: it cannot be split (decision 43).
+pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;
+
+/// Where a message comes from: the resource and the scope of every request of a signal.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) resource: Resource,
+    pub(crate) scope: InstrumentationScope,
+}
+
+impl Origin {
+    pub(crate) fn new(resource: &[(String, String)], scope: &str, version: &str) -> Self {
+        Self {
+            resource: Resource {
+                attributes: resource.iter().map(|(key, value)| text(key, value.as_str())).collect(),
+                ..Resource::default()
+            },
+            scope: InstrumentationScope {
+                name: scope.to_owned(),
+                version: version.to_owned(),
+                ..InstrumentationScope::default()
+            },
+        }
+    }
+}
+
+pub(crate) fn any(value: OtlpValue) -> AnyValue {
+    AnyValue { value: Some(value) }
+}
+
+pub(crate) fn key_value(key: &str, value: OtlpValue) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(any(value)), ..KeyValue::default() }
+}
+
+pub(crate) fn text(key: &str, value: impl Into<String>) -> KeyValue {
+    key_value(key, OtlpValue::StringValue(value.into()))
+}
+
+pub(crate) fn texts(key: &str, values: &[Arc<str>]) -> KeyValue {
+    let values = values.iter().map(|value| any(OtlpValue::StringValue(value.to_string()))).collect();
+    key_value(key, OtlpValue::ArrayValue(ArrayValue { values }))
+}
+
+/// An attribute of a record.
+pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
+    match value {
+        Value::Text(value) => text(key, value.into_owned()),
+        Value::Int(value) => key_value(key, OtlpValue::IntValue(value)),
+        Value::Double(value) => key_value(key, OtlpValue::DoubleValue(value)),
+        Value::Bool(value) => key_value(key, OtlpValue::BoolValue(value)),
+        Value::Texts(values) => texts(key, &values),
+    }
+}
+
+/// The standard attributes, then the custom ones but those whose key the item itself has (decision 28).
+pub(crate) fn push_standard(standard: &Standard, own: impl Fn(&str) -> bool, out: &mut Vec<KeyValue>) {
+    out.extend(standard.attributes.iter().map(|(key, value)| text(key, &**value)));
+    out.extend(standard.custom.iter().filter(|(key, _)| !own(key)).map(|(key, value)| text(key, &**value)));
+}
+
+/// Cuts the longest text of a record that is too large, so that it fits.
+pub(crate) fn shorten<M: prost::Message>(item: &mut M, attributes: impl Fn(&mut M) -> &mut Vec<KeyValue>) {
+    loop {
+        let size = item.encoded_len();
+        if size <= MAX_ITEM_BYTES {
+            return;
+        }
+        let longest = attributes(item)
+            .iter_mut()
+            .filter_map(|attribute| match attribute.value.as_mut().and_then(|value| value.value.as_mut()) {
+                Some(OtlpValue::StringValue(text)) => Some(text),
+                _ => None,
+            })
+            .max_by_key(|text| text.len());
+        let Some(text) = longest.filter(|text| !text.is_empty()) else { return };
+        // Room for the marker, so that one round is enough unless several texts are too long.
+        let mut keep = text.len().saturating_sub(size - MAX_ITEM_BYTES + 128);
+        while !text.is_char_boundary(keep) {
+            keep -= 1;
+        }
+        let limit = utf16::len(&text[..keep]);
+        text.truncate(keep);
+        if keep > 0 {
+            text.push_str(&marker(limit));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! One series: a value that is added to without a lock, and what each reader has acknowledged of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use super::READERS;
+use super::series::Series;
+use crate::signal::standard::Standard;
+
+/// The value of one series since its start.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) series: Series,
+    pub(crate) standard: Arc<Standard>,
+    /// When the series began, in nanoseconds since 1970.
+    pub(crate) start: u64,
+    value: AtomicU64,
+    /// Sessions that hold the cell and may add to it.
+    holders: AtomicU32,
+    /// How often a session took hold of it. A reader that saw no holder retires the cell only when nobody took hold
+    /// of it since; without the count a session could come, add and go between the two looks.
+    openings: AtomicU32,
+    marks: [Mark; READERS],
+}
+
+/// What one reader knows of a cell. Only the reader's own task writes it, but for `listed`.
+#[derive(Debug, Default)]
+struct Mark {
+    acknowledged: AtomicU64,
+    acknowledged_at: AtomicU64,
+    /// Whether the reader has the cell in its list; changed under the registry's lock.
+    listed: AtomicBool,
+}
+
+impl Cell {
+    pub(super) fn new(series: Series, standard: Arc<Standard>, start: u64) -> Self {
+        Self {
+            series,
+            standard,
+            start,
+            value: AtomicU64::new(0f64.to_bits()),
+            holders: AtomicU32::new(0),
+            openings: AtomicU32::new(0),
+            marks: std::array::from_fn(|_| Mark::default()),
+        }
+    }
+
+    /// Adds an amount. Neither locks nor allocates.
+    fn add(&self, amount: f64) {
+        let mut seen = self.value.load(Ordering::Relaxed);
+        loop {
+            let sum = (f64::from_bits(seen) + amount).to_bits();
+            match self.value.compare_exchange_weak(seen, sum, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    pub(super) fn value(&self) -> f64 {
+        f64::from_bits(self.value.load(Ordering::Acquire))
+    }
+
+    pub(super) fn openings(&self) -> u32 {
+        self.openings.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.holders.load(Ordering::SeqCst) > 0
+    }
+
+    /// Value and time up to which a reader has delivered the series.
+    pub(super) fn acknowledged(&self, reader: usize) -> (f64, u64) {
+        let mark = &self.marks[reader];
+        match mark.acknowledged_at.load(Ordering::Relaxed) {
+            0 => (0.0, self.start),
+            at => (f64::from_bits(mark.acknowledged.load(Ordering::Relaxed)), at),
+        }
+    }
+
+    pub(super) fn acknowledge(&self, reader: usize, value: f64, at: u64) {
+        let mark = &self.marks[reader];
+        mark.acknowledged.store(value.to_bits(), Ordering::Relaxed);
+        mark.acknowledged_at.store(at, Ordering::Relaxed);
+    }
+
+    /// Puts the cell on a reader's list; false when it was there.
+    pub(super) fn list(&self, reader: usize) -> bool {
+        !self.marks[reader].listed.swap(true, Ordering::SeqCst)
+    }
+
+    pub(super) fn unlist(&self, reader: usize) {
+        self.marks[reader].listed.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_listed(&self) -> bool {
+        self.marks.iter().any(|mark| mark.listed.load(Ordering::SeqCst))
+    }
+}
+
+/// A session's hold on a cell: as long as it lives the series is reported.
+#[derive(Debug)]
+pub(crate) struct Held(Arc<Cell>);
+
+impl Held {
+    /// Called under the registry's lock.
+    pub(super) fn new(cell: Arc<Cell>) -> Self {
+        cell.openings.fetch_add(1, Ordering::SeqCst);
+        cell.holders.fetch_add(1, Ordering::SeqCst);
+        Self(cell)
+    }
+
+    pub(crate) fn add(&self, amount: f64) {
+        self.0.add(amount);
+    }
+
+    pub(crate) fn series(&self) -> &Series {
+        &self.0.series
+    }
+}
+
+impl Clone for Held {
+    /// No new opening: the cell is held all the while.
+    fn clone(&self) -> Self {
+        self.0.holders.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.holders.fetch_sub(1, Ordering::SeqCst);
+    }
+}

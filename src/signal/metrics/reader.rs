@@ -1,0 +1,202 @@
+//! A reader: what one exporter has delivered of every series, and what it has to deliver next.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Metric as OtlpMetric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric,
+    number_data_point,
+};
+use prost::Message;
+
+use super::cell::Cell;
+use super::registry::Registry;
+use crate::catalog::{METRICS, Metric};
+use crate::clock::Clock;
+use crate::config::Temporality;
+use crate::export::{Batch, Source};
+use crate::signal::message::{Origin, push_standard, text};
+
+/// Collects the registry for one exporter.
+///
+/// One collection is under way at a time. It is cut into requests, and each is settled (delivered, or refused for good)
+/// before the next collection begins, which then covers all that was added meanwhile: so the points of a series are
+/// contiguous, and what an outage held back arrives in one point.
+pub(crate) struct Reader {
+    place: usize,
+    registry: Arc<Registry>,
+    temporality: Temporality,
+    origin: Origin,
+    clock: Clock,
+    /// The series that are reported.
+    live: Vec<Arc<Cell>>,
+    /// What is left of the collection under way, in the order of the catalogue.
+    readings: VecDeque<Reading>,
+    /// When the last collection was made.
+    time: u64,
+    /// A pass began, and its collection was not made yet.
+    wanted: bool,
+    /// Points of the collection under way that are not settled.
+    unsettled: Arc<AtomicU64>,
+}
+
+/// What a collection saw of one series.
+pub(crate) struct Reading {
+    cell: Arc<Cell>,
+    value: f64,
+    /// The count of openings when nobody held the series.
+    ended: Option<u32>,
+}
+
+impl Reader {
+    pub(crate) fn new(place: usize, registry: Arc<Registry>, temporality: Temporality, origin: Origin, clock: Clock) -> Self {
+        Self {
+            place,
+            registry,
+            temporality,
+            origin,
+            clock,
+            live: Vec::new(),
+            readings: VecDeque::new(),
+            time: 0,
+            wanted: false,
+            unsettled: Arc::default(),
+        }
+    }
+
+    fn collect(&mut self) {
+        while let Some(cell) = self.registry.inbox(self.place).pop() {
+            self.live.push(cell);
+        }
+        // A clock that was set back must not make a point end before it starts.
+        self.time = self.clock.now().max(self.time + 1);
+        let mut readings: Vec<Reading> = self.live.iter().map(read).collect();
+        readings.sort_by_key(|reading| order(reading.cell.series.metric()));
+        self.unsettled.store(readings.len() as u64, Ordering::Relaxed);
+        self.readings = readings.into();
+    }
+
+    fn point(&self, reading: &Reading) -> NumberDataPoint {
+        let cell = &reading.cell;
+        let (value, start) = match self.temporality {
+            Temporality::Cumulative => (reading.value, cell.start),
+            Temporality::Delta => {
+                let (acknowledged, at) = cell.acknowledged(self.place);
+                (reading.value - acknowledged, at)
+            }
+        };
+        let mut attributes = Vec::new();
+        push_standard(&cell.standard, |key| cell.series.attributes().any(|(own, _)| own == key), &mut attributes);
+        attributes.extend(cell.series.attributes().map(|(key, value)| text(key, value)));
+        NumberDataPoint {
+            attributes,
+            start_time_unix_nano: start.min(self.time),
+            time_unix_nano: self.time,
+            value: Some(number_data_point::Value::AsDouble(value)),
+            ..NumberDataPoint::default()
+        }
+    }
+
+    fn message(&self, metrics: Vec<OtlpMetric>) -> ExportMetricsServiceRequest {
+        ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics {
+                resource: Some(self.origin.resource.clone()),
+                scope_metrics: vec![ScopeMetrics {
+                    scope: Some(self.origin.scope.clone()),
+                    metrics,
+                    ..ScopeMetrics::default()
+                }],
+                ..ResourceMetrics::default()
+            }],
+        }
+    }
+
+    fn metric(&self, metric: &Metric) -> OtlpMetric {
+        let temporality = match self.temporality {
+            Temporality::Delta => AggregationTemporality::Delta,
+            Temporality::Cumulative => AggregationTemporality::Cumulative,
+        };
+        OtlpMetric {
+            name: metric.name.to_owned(),
+            unit: metric.unit.to_owned(),
+            description: metric.description.to_owned(),
+            data: Some(metric::Data::Sum(Sum {
+                data_points: Vec::new(),
+                aggregation_temporality: temporality.into(),
+                is_monotonic: true,
+            })),
+            ..OtlpMetric::default()
+        }
+    }
+}
+
+/// Looks at a series. The order of the looks matters: openings, holders, value.
+fn read(cell: &Arc<Cell>) -> Reading {
+    let openings = cell.openings();
+    let ended = (!cell.is_held()).then_some(openings);
+    Reading { value: cell.value(), cell: Arc::clone(cell), ended }
+}
+
+/// The place of a metric in the catalogue.
+fn order(metric: &Metric) -> usize {
+    METRICS.iter().position(|known| known.name == metric.name).unwrap_or(METRICS.len())
+}
+
+impl Source for Reader {
+    type Message = ExportMetricsServiceRequest;
+    type Ticket = Vec<Reading>;
+
+    fn begin(&mut self) {
+        self.wanted = true;
+    }
+
+    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>> {
+        if self.readings.is_empty() && self.wanted {
+            self.wanted = false;
+            self.collect();
+        }
+        let mut metrics: Vec<OtlpMetric> = Vec::new();
+        let mut ticket = Vec::new();
+        let mut bytes = 0;
+        while let Some(reading) = self.readings.front() {
+            let point = self.point(reading);
+            // Two length prefixes and a tag stand around a point; the metric's own fields are small beside the limit.
+            bytes += point.encoded_len() + 8;
+            if bytes > max_bytes && !ticket.is_empty() {
+                break;
+            }
+            let metric = reading.cell.series.metric();
+            if metrics.last().is_none_or(|last| last.name != metric.name) {
+                metrics.push(self.metric(metric));
+            }
+            if let Some(metric::Data::Sum(sum)) = metrics.last_mut().and_then(|metric| metric.data.as_mut()) {
+                sum.data_points.push(point);
+            }
+            ticket.extend(self.readings.pop_front());
+        }
+        if ticket.is_empty() {
+            return None;
+        }
+        Some(Batch { items: ticket.len() as u64, message: self.message(metrics), ticket })
+    }
+
+    fn settle(&mut self, ticket: Vec<Reading>) {
+        self.unsettled.fetch_sub(ticket.len() as u64, Ordering::Relaxed);
+        let mut retired = HashSet::new();
+        for Reading { cell, value, ended } in ticket {
+            cell.acknowledge(self.place, value, self.time);
+            if ended.is_some_and(|openings| self.registry.retire(&cell, self.place, openings)) {
+                retired.insert(Arc::as_ptr(&cell));
+            }
+        }
+        if !retired.is_empty() {
+            self.live.retain(|cell| !retired.contains(&Arc::as_ptr(cell)));
+        }
+    }
+
+    fn waiting(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.unsettled)
+    }
+}

@@ -1,0 +1,143 @@
+//! All series of a telemetry, by metric and final attribute set.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_queue::SegQueue;
+
+use super::READERS;
+use super::cell::{Cell, Held};
+use super::series::Series;
+use crate::clock::Clock;
+use crate::signal::standard::Standard;
+
+/// The most series that are kept; amounts for further ones are refused and counted.
+pub(crate) const MAX_SERIES: usize = 200_000;
+
+/// The registry. Its lock is taken when a session uses a series for the first time and, one cell at a time, when a
+/// series ends; never to add an amount, and never for the length of a collection.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    groups: Mutex<HashMap<Arc<Standard>, Group>>,
+    /// Series that a reader does not know yet, one queue a reader.
+    inboxes: [SegQueue<Arc<Cell>>; READERS],
+    /// The readers that exist.
+    readers: Vec<usize>,
+    series: AtomicUsize,
+    clock: Clock,
+}
+
+/// The series of one set of standard attributes.
+#[derive(Debug, Default)]
+struct Group {
+    cells: Vec<Arc<Cell>>,
+    /// The session is no longer remembered: what ends now goes for good.
+    forgotten: bool,
+}
+
+impl Registry {
+    pub(crate) fn new(readers: Vec<usize>, clock: Clock) -> Self {
+        Self {
+            groups: Mutex::default(),
+            inboxes: std::array::from_fn(|_| SegQueue::new()),
+            readers,
+            series: AtomicUsize::new(0),
+            clock,
+        }
+    }
+
+    /// The one copy of these attributes.
+    pub(crate) fn intern(&self, standard: Standard) -> Arc<Standard> {
+        let mut groups = self.lock();
+        if let Some((known, _)) = groups.get_key_value(&standard) {
+            let known = Arc::clone(known);
+            if let Some(group) = groups.get_mut(&known) {
+                group.forgotten = false;
+            }
+            return known;
+        }
+        let standard = Arc::new(standard);
+        groups.insert(Arc::clone(&standard), Group::default());
+        standard
+    }
+
+    /// Takes hold of a series, which begins or goes on. Nothing when the registry is full.
+    pub(crate) fn open(&self, standard: &Arc<Standard>, series: Series) -> Option<Held> {
+        let mut groups = self.lock();
+        let group = groups.entry(Arc::clone(standard)).or_default();
+        let cell = match group.cells.iter().find(|cell| cell.series == series) {
+            Some(cell) => Arc::clone(cell),
+            None => {
+                if self.series.load(Ordering::Relaxed) >= MAX_SERIES {
+                    return None;
+                }
+                self.series.fetch_add(1, Ordering::Relaxed);
+                let cell = Arc::new(Cell::new(series, Arc::clone(standard), self.clock.now()));
+                group.cells.push(Arc::clone(&cell));
+                cell
+            }
+        };
+        let held = Held::new(Arc::clone(&cell));
+        for &reader in &self.readers {
+            if cell.list(reader) {
+                self.inboxes[reader].push(Arc::clone(&cell));
+            }
+        }
+        Some(held)
+    }
+
+    /// The session of these attributes will not be opened again: its series go when every reader is done with them.
+    pub(crate) fn forget(&self, standard: &Arc<Standard>) {
+        if !standard.of_one_session {
+            return;
+        }
+        let mut groups = self.lock();
+        if let Some(group) = groups.get_mut(standard) {
+            group.forgotten = true;
+            self.sweep(group);
+            if group.cells.is_empty() {
+                groups.remove(standard);
+            }
+        }
+    }
+
+    /// The series that a reader has to learn of.
+    pub(super) fn inbox(&self, reader: usize) -> &SegQueue<Arc<Cell>> {
+        &self.inboxes[reader]
+    }
+
+    /// A reader has delivered all of a cell that it saw unheld at `openings`. True when it takes the cell off its list.
+    pub(super) fn retire(&self, cell: &Arc<Cell>, reader: usize, openings: u32) -> bool {
+        if !cell.standard.of_one_session || cell.is_held() {
+            return false;
+        }
+        let mut groups = self.lock();
+        if cell.is_held() || cell.openings() != openings {
+            return false;
+        }
+        cell.unlist(reader);
+        if let Some(group) = groups.get_mut(&cell.standard).filter(|group| group.forgotten) {
+            self.sweep(group);
+            if group.cells.is_empty() {
+                groups.remove(&cell.standard);
+            }
+        }
+        true
+    }
+
+    /// Series that are kept, live or remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.series.load(Ordering::Relaxed)
+    }
+
+    fn sweep(&self, group: &mut Group) {
+        let before = group.cells.len();
+        group.cells.retain(|cell| cell.is_held() || cell.is_listed());
+        self.series.fetch_sub(before - group.cells.len(), Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<Standard>, Group>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

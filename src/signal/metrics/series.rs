@@ -1,0 +1,55 @@
+//! What names one series beside the standard attributes: the metric and its own attributes.
+
+use std::sync::Arc;
+
+use crate::catalog::{Metric, key, metric};
+use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
+
+/// A metric with the values of its own attributes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Series {
+    SessionCount(Option<StartType>),
+    LinesAdded,
+    LinesRemoved,
+    PullRequests,
+    Commits,
+    Cost { model: Arc<str> },
+    Tokens { model: Arc<str>, kind: TokenType },
+    CodeEditDecision { decision: Decision, source: DecisionSource, tool: EditTool, language: Arc<str> },
+    ActiveTime(ActivityType),
+}
+
+impl Series {
+    pub(crate) fn metric(&self) -> &'static Metric {
+        match self {
+            Self::SessionCount(_) => &metric::SESSION_COUNT,
+            Self::LinesAdded | Self::LinesRemoved => &metric::LINES_OF_CODE,
+            Self::PullRequests => &metric::PULL_REQUEST,
+            Self::Commits => &metric::COMMIT,
+            Self::Cost { .. } => &metric::COST,
+            Self::Tokens { .. } => &metric::TOKENS,
+            Self::CodeEditDecision { .. } => &metric::CODE_EDIT_DECISION,
+            Self::ActiveTime(_) => &metric::ACTIVE_TIME,
+        }
+    }
+
+    /// The metric's own attributes, in the order of the catalogue.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let pairs: [Option<(&'static str, &str)>; 4] = match self {
+            Self::SessionCount(start) => [start.map(|start| (key::START_TYPE, start.as_str())), None, None, None],
+            Self::LinesAdded => [Some((key::TYPE, "added")), None, None, None],
+            Self::LinesRemoved => [Some((key::TYPE, "removed")), None, None, None],
+            Self::PullRequests | Self::Commits => [None; 4],
+            Self::Cost { model } => [Some((key::MODEL, model)), None, None, None],
+            Self::Tokens { model, kind } => [Some((key::MODEL, model)), Some((key::TYPE, kind.as_str())), None, None],
+            Self::CodeEditDecision { decision, source, tool, language } => [
+                Some((key::DECISION, decision.as_str())),
+                Some((key::SOURCE, source.as_str())),
+                Some((key::TOOL_NAME, tool.as_str())),
+                Some((key::LANGUAGE, language)),
+            ],
+            Self::ActiveTime(kind) => [Some((key::TYPE, kind.as_str())), None, None, None],
+        };
+        pairs.into_iter().flatten()
+    }
+}

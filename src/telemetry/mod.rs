@@ -1,0 +1,232 @@
+//! The telemetry of a process: start, sessions, flush, shutdown, health.
+
+mod builder;
+mod report;
+
+pub use builder::{Service, TelemetryBuilder};
+pub use report::Report;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::{Config, Explanation};
+use crate::content::ContentPolicy;
+use crate::diagnostics::Diagnostics;
+use crate::export::runtime::Runtime;
+use crate::health::{ExporterCounters, Health};
+use crate::installation::installation_id;
+use crate::record::EventRecord;
+use crate::session::{Book, Session, SessionOptions};
+use crate::signal::events::{EventQueue, Queued};
+use crate::signal::metrics::Registry;
+use crate::signal::standard::Standard;
+
+/// The telemetry of a process.
+///
+/// It is started once and shared by cloning. Starting never fails: what the configuration gets wrong is a warning in
+/// [`explain`](Self::explain) and in the host's diagnostics, and [`health`](Self::health) says what became of the data.
+/// Telemetry that is off is a value like any other whose calls do nothing.
+///
+/// Call [`shutdown`](Self::shutdown) before the process exits. When the last clone is dropped without it, the drop does
+/// it, and so can block for as long as the configured shutdown timeout (2 seconds by default). Sessions that are left
+/// record nothing that is sent.
+#[derive(Clone)]
+pub struct Telemetry {
+    handle: Option<Arc<Handle>>,
+    config: Arc<Config>,
+}
+
+/// The host's hold: sessions share what it holds, but not its drop.
+struct Handle(Arc<Inner>);
+
+/// What sessions share with their telemetry.
+pub(crate) struct Inner {
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Clock,
+    pub(crate) app_version: Arc<str>,
+    pub(crate) policy: ContentPolicy,
+    /// The custom attributes of points, events and spans.
+    pub(crate) custom: Arc<[(Arc<str>, Arc<str>)]>,
+    /// Nothing when no exporter wants metrics.
+    pub(crate) registry: Option<Arc<Registry>>,
+    /// One for each exporter that wants events.
+    pub(crate) event_queues: Vec<(Arc<EventQueue>, Arc<ExporterCounters>)>,
+    pub(crate) sessions: Book,
+    pub(crate) refused_amounts: AtomicU64,
+    pub(crate) refused_series: AtomicU64,
+    counters: Vec<Arc<ExporterCounters>>,
+    diagnostics: Arc<Diagnostics>,
+    installation_id: OnceLock<Arc<str>>,
+    runtime: Runtime,
+    closed: AtomicBool,
+}
+
+impl Telemetry {
+    /// Starts telemetry as the configuration asks. Exporters are built on a thread of the library's own.
+    ///
+    /// ```
+    /// use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
+    ///
+    /// let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
+    /// let session = telemetry.session(Identity::new());
+    /// session.record_api_request(ApiRequest::new("claude-sonnet-4-6").cost_usd(0.0021));
+    /// telemetry.shutdown();
+    /// ```
+    pub fn start(config: Config, service: Service) -> Self {
+        Self::builder(config, service).start()
+    }
+
+    /// Starts telemetry with more than a configuration: a diagnostics callback, a writer for the console exporter.
+    pub fn builder(config: Config, service: Service) -> TelemetryBuilder {
+        TelemetryBuilder::new(config, service)
+    }
+
+    /// Telemetry that does nothing, whatever the environment says.
+    pub fn disabled() -> Self {
+        let config = Config::builder().environment::<String, String>([]).build();
+        Self { handle: None, config: Arc::new(config) }
+    }
+
+    /// Starts a session; counts `claude_code.session.count`.
+    pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
+        Session::start(self.inner(), options.into())
+    }
+
+    /// Whether anything is exported at all.
+    pub fn is_enabled(&self) -> bool {
+        self.handle.is_some()
+    }
+
+    /// Which content the configuration lets out.
+    pub fn content_policy(&self) -> ContentPolicy {
+        ContentPolicy::new(self.config.content)
+    }
+
+    /// Where every setting came from, and every warning.
+    pub fn explain(&self) -> &Explanation {
+        self.config.explain()
+    }
+
+    /// What became of the telemetry so far.
+    pub fn health(&self) -> Health {
+        self.inner().map(|inner| inner.health()).unwrap_or_default()
+    }
+
+    /// Delivers all that was recorded before the call. Returns within `CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS` (5 seconds by
+    /// default), whatever the receiver does; what is not delivered by then still waits.
+    pub fn flush(&self) -> Report {
+        self.flush_within(Duration::MAX)
+    }
+
+    /// [`flush`](Self::flush) with a limit of its own; the smaller of both counts.
+    pub fn flush_within(&self, limit: Duration) -> Report {
+        self.request(limit.min(self.config.flush_timeout), false)
+    }
+
+    /// [`flush`](Self::flush) for a task of any runtime.
+    pub async fn flush_async(&self) -> Report {
+        self.request_async(self.config.flush_timeout, false).await
+    }
+
+    /// Delivers what is recorded, and ends. Returns within `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS` (2 seconds by default),
+    /// whatever the receiver does; what is not delivered by then is lost and counted.
+    ///
+    /// It may be called from several threads and more than once, also inside a runtime. What is recorded afterwards is
+    /// dropped and counted.
+    pub fn shutdown(&self) -> Report {
+        self.shutdown_within(Duration::MAX)
+    }
+
+    /// [`shutdown`](Self::shutdown) with a limit of its own; the smaller of both counts.
+    pub fn shutdown_within(&self, limit: Duration) -> Report {
+        self.request(limit.min(self.config.shutdown_timeout), true)
+    }
+
+    /// [`shutdown`](Self::shutdown) for a task of any runtime.
+    pub async fn shutdown_async(&self) -> Report {
+        self.request_async(self.config.shutdown_timeout, true).await
+    }
+
+    pub(crate) fn inner(&self) -> Option<&Arc<Inner>> {
+        self.handle.as_ref().map(|handle| &handle.0)
+    }
+
+    fn request(&self, limit: Duration, shutdown: bool) -> Report {
+        if let Some(inner) = self.inner() {
+            inner.request(limit, shutdown);
+        }
+        Report::new(self.health())
+    }
+
+    async fn request_async(&self, limit: Duration, shutdown: bool) -> Report {
+        if let Some(inner) = self.inner() {
+            inner.closed.fetch_or(shutdown, Ordering::SeqCst);
+            inner.runtime.request_async(limit, shutdown).await;
+        }
+        Report::new(self.health())
+    }
+}
+
+impl Inner {
+    /// The one copy of a session's standard attributes.
+    pub(crate) fn intern(&self, standard: Standard) -> Arc<Standard> {
+        match &self.registry {
+            Some(registry) => registry.intern(standard),
+            None => Arc::new(standard),
+        }
+    }
+
+    pub(crate) fn enqueue_event(&self, event: Arc<Queued<dyn EventRecord>>) {
+        let size = event.record.size();
+        for (queue, counters) in &self.event_queues {
+            if self.closed.load(Ordering::Relaxed) {
+                counters.recorded_after_shutdown();
+            } else if !queue.push(Arc::clone(&event), size) {
+                counters.queue_full();
+            }
+        }
+    }
+
+    /// The `user.id` of this installation, for identities without one.
+    pub(crate) fn installation_id(&self) -> Arc<str> {
+        let id = self.installation_id.get_or_init(|| {
+            let (id, problem) = installation_id(self.config.installation_id_path.as_deref());
+            if let Some(problem) = problem {
+                self.diagnostics.report(problem.to_string());
+            }
+            id.into()
+        });
+        Arc::clone(id)
+    }
+
+    fn request(&self, limit: Duration, shutdown: bool) {
+        self.closed.fetch_or(shutdown, Ordering::SeqCst);
+        self.runtime.request(limit, shutdown);
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            exporters: self.counters.iter().map(|counters| counters.snapshot()).collect(),
+            refused_amounts: self.refused_amounts.load(Ordering::Relaxed),
+            refused_series: self.refused_series.load(Ordering::Relaxed),
+            series: self.registry.as_ref().map_or(0, |registry| registry.len() as u64),
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if !self.0.closed.load(Ordering::SeqCst) {
+            self.0.request(self.0.config.shutdown_timeout, true);
+        }
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("enabled", &self.is_enabled()).finish_non_exhaustive()
+    }
+}
