@@ -1,1 +1,145 @@
 //! The OTLP client: one request type, three encodings.
+//!
+//! A message is encoded once ([`encode`]) and those bytes are what every attempt sends, so that a receiver can tell
+//! a resent request from a new one. [`Client::send`] makes one attempt and says what became of it; when and whether
+//! to try again is decided above.
+#![cfg(any(feature = "grpc", feature = "http"))]
+
+mod encode;
+mod error;
+#[cfg(feature = "grpc")]
+mod grpc;
+#[cfg(feature = "grpc")]
+mod grpc_status;
+mod gzip;
+#[cfg(feature = "http")]
+mod http;
+mod http_status;
+mod messages;
+mod retry_after;
+#[cfg(feature = "grpc")]
+mod retry_info;
+mod target;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::signal::Signal;
+
+pub(crate) use encode::encode;
+pub(crate) use error::{BuildError, ErrorKind, ExportError};
+use target::Target;
+
+/// How requests name their sender.
+const USER_AGENT: &str = concat!("claude-code-telemetry/", env!("CARGO_PKG_VERSION"));
+
+/// What of an answer is read: a partial success or an error message, never more.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Sends the encoded requests of one signal to one endpoint.
+pub(crate) struct Client {
+    target: Target,
+    transport: Transport,
+}
+
+/// The transports that are compiled in.
+enum Transport {
+    /// gRPC.
+    #[cfg(feature = "grpc")]
+    Grpc(Box<grpc::Grpc>),
+    /// HTTP, with either encoding.
+    #[cfg(feature = "http")]
+    Http(http::Http),
+}
+
+/// What became of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The receiver has it.
+    Delivered {
+        /// How many points, records or spans it did not take. They are not to be sent again.
+        rejected: u64,
+        /// What it said about them, or a warning although it took all.
+        message: Option<String>,
+    },
+    /// Not delivered, or not known to be: the same bytes may be sent again.
+    Retry {
+        /// How long the receiver asks to wait.
+        after: Option<Duration>,
+        /// Why.
+        error: ExportError,
+    },
+    /// Not taken, and never will be.
+    Refused {
+        /// Why.
+        error: ExportError,
+    },
+    /// The credentials are missing, wrong or expired.
+    Unauthorised {
+        /// Why.
+        error: ExportError,
+    },
+    /// More bytes than the receiver takes at once.
+    TooLarge {
+        /// Why.
+        error: ExportError,
+    },
+}
+
+impl Outcome {
+    /// Delivered as a whole, and nothing was said about it.
+    const DELIVERED: Self = Self::Delivered {
+        rejected: 0,
+        message: None,
+    };
+
+    /// To be tried again, at a time of our choice.
+    fn retry(error: ExportError) -> Self {
+        Self::Retry { after: None, error }
+    }
+}
+
+impl Client {
+    /// A client for `signal`. It connects when it first sends.
+    ///
+    /// It must be made inside the runtime that drives it: its connections are that runtime's tasks.
+    pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, BuildError> {
+        let target = Target::new(config)?;
+        let transport = match config.protocol {
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => Transport::Grpc(Box::new(grpc::Grpc::new(signal, config)?)),
+            #[cfg(feature = "http")]
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                Transport::Http(http::Http::new(signal, config)?)
+            }
+            #[cfg(not(all(feature = "grpc", feature = "http")))]
+            protocol => {
+                let _ = signal;
+                return Err(BuildError::NotCompiledIn(protocol));
+            }
+        };
+        Ok(Self { target, transport })
+    }
+
+    /// One attempt to deliver `body`, which [`encode`] made for this client's protocol. Ends by `deadline`.
+    pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> Outcome {
+        if deadline <= Instant::now() {
+            return Outcome::Retry {
+                after: None,
+                error: self.target.no_time(),
+            };
+        }
+        match self.transport {
+            #[cfg(feature = "grpc")]
+            Transport::Grpc(ref grpc) => grpc.send(&self.target, body, deadline).await,
+            #[cfg(feature = "http")]
+            Transport::Http(ref http) => http.send(&self.target, body, deadline).await,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! OTLP over gRPC.
+//!
+//! A unary call is made directly on tonic's channel, which connects, multiplexes and reconnects, and not through
+//! `tonic::client::Grpc`: that one copies the request into a buffer of its own, panics on an answer whose
+//! `grpc-status-details-bin` is not base64, and reports a broken connection with another code when some crate of
+//! the host enables tonic's feature `server`.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::http::header::{CONTENT_TYPE, HeaderValue, TE};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use bytes::Bytes;
+use http_body::Frame;
+use prost::Message;
+use tokio::time::{Instant, timeout_at};
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::transport::{Channel, Endpoint};
+
+use super::messages::ExportResponse;
+use super::target::Target;
+use super::{
+    BuildError, ErrorKind, ExportError, MAX_ANSWER, Outcome, USER_AGENT, grpc_status, gzip,
+    http_status, words,
+};
+use crate::config::otlp::{Compression, OtlpConfig};
+use crate::signal::Signal;
+
+/// A peer that vanished without a word is found by the operating system. HTTP/2 pings are not used: servers close
+/// the connection of a client that sends them more often than every five minutes.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// What stands before each gRPC message: whether it is compressed, and its length.
+const PREFIX: usize = 5;
+
+/// The gRPC transport.
+pub(super) struct Grpc {
+    endpoint: Endpoint,
+    channel: Mutex<Channel>,
+    path: Uri,
+    compression: Compression,
+    /// Whether anything was ever answered in HTTP/2. Until then, a connection that breaks may well be a wrong port.
+    answered: AtomicBool,
+}
+
+impl Grpc {
+    /// Must be called inside a runtime: the channel is a task of it.
+    pub(super) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, BuildError> {
+        let endpoint = endpoint(config).map_err(|error| BuildError::Endpoint {
+            endpoint: config.endpoint.host().unwrap_or_default().to_owned(),
+            reason: words::flatten(&error),
+        })?;
+        Ok(Self {
+            channel: Mutex::new(endpoint.connect_lazy()),
+            endpoint,
+            path: Uri::from_static(path(signal)),
+            compression: config.compression,
+            answered: AtomicBool::new(false),
+        })
+    }
+
+    /// One attempt.
+    pub(super) async fn send(&self, target: &Target, body: Bytes, deadline: Instant) -> Outcome {
+        let started = Instant::now();
+        match timeout_at(deadline, self.attempt(target, body, deadline)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) if !timed_out(&*error) => Outcome::retry(self.explain(target, &*error)),
+            Ok(Err(_)) | Err(_) => {
+                // The connection may be dead, or still being made. What is sent next must not wait for it again.
+                *self.channel.lock().unwrap_or_else(PoisonError::into_inner) =
+                    self.endpoint.connect_lazy();
+                Outcome::retry(target.no_answer(started, deadline))
+            }
+        }
+    }
+
+    /// The call itself. An error is one of the connection: no answer came, or only a part of it.
+    async fn attempt(
+        &self,
+        target: &Target,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Outcome, tonic::codegen::StdError> {
+        let request = self.request(target, body, deadline);
+        let mut channel = self
+            .channel
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        std::future::poll_fn(|context| GrpcService::poll_ready(&mut channel, context)).await?;
+        let response = GrpcService::call(&mut channel, request).await?;
+        self.answered.store(true, Ordering::Relaxed);
+        read(target, response).await
+    }
+
+    /// Why the connection failed, with a guess where the port may speak something else.
+    fn explain(&self, target: &Target, error: &(dyn Error + 'static)) -> ExportError {
+        let failed = target.failed(error);
+        if failed.kind() != ErrorKind::Broken || self.answered.load(Ordering::Relaxed) {
+            return failed;
+        }
+        // What an HTTP/1 server says reads as a frame of absurd size; others hang up.
+        let what = match words::flatten(error) {
+            detail if detail.contains("frame with invalid size") => {
+                format!("{} does not speak HTTP/2", target.name)
+            }
+            detail if detail.contains("http2 error") => return failed,
+            _ => failed.to_string(),
+        };
+        ExportError::new(
+            ErrorKind::Broken,
+            format!("{what}: is it an OTLP/gRPC endpoint?"),
+        )
+    }
+
+    /// The HTTP/2 request of a call with `body`.
+    fn request(&self, target: &Target, body: Bytes, deadline: Instant) -> Request<Body> {
+        let packed = match self.compression {
+            Compression::Gzip => gzip::compress(&body),
+            Compression::None => None,
+        };
+        let compressed = packed.is_some();
+        let message = RequestBody::new(compressed, packed.unwrap_or(body));
+        let mut request = Request::new(Body::new(message));
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.path.clone();
+        let headers = request.headers_mut();
+        *headers = target.headers.clone();
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        if compressed {
+            headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+        }
+        // Receivers answer in the compression of the request.
+        headers.insert(
+            "grpc-accept-encoding",
+            HeaderValue::from_static("identity,gzip"),
+        );
+        if let Ok(timeout) = grpc_timeout(deadline).parse() {
+            headers.insert("grpc-timeout", timeout);
+        }
+        request
+    }
+}
+
+/// The service of a signal.
+fn path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Events => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        Signal::Spans => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    }
+}
+
+/// How to connect.
+fn endpoint(config: &OtlpConfig) -> Result<Endpoint, tonic::transport::Error> {
+    // Only scheme, host and port: user information would be sent as a part of `:authority`.
+    let uri = &config.endpoint;
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().map(|port| format!(":{port}"));
+    let address = format!(
+        "{}://{host}{}",
+        uri.scheme_str().unwrap_or("http"),
+        port.unwrap_or_default()
+    );
+    Ok(Endpoint::from_shared(address)?
+        .user_agent(USER_AGENT)?
+        .connect_timeout(config.timeout)
+        .tcp_keepalive(Some(TCP_KEEPALIVE)))
+}
+
+/// What is left until `deadline`, in at most eight digits. Rounded up: the receiver should not give up first.
+fn grpc_timeout(deadline: Instant) -> String {
+    let left = deadline.saturating_duration_since(Instant::now());
+    match left.as_millis() + 1 {
+        millis @ ..100_000_000 => format!("{millis}m"),
+        _ => format!("{}S", left.as_secs().min(99_999_999)),
+    }
+}
+
+/// The outcome that an answer tells.
+async fn read(
+    target: &Target,
+    response: Response<Body>,
+) -> Result<Outcome, tonic::codegen::StdError> {
+    let (head, mut body) = response.into_parts();
+    // A refusal may come in the headers, with no body at all.
+    if head.headers.contains_key("grpc-status") {
+        return Ok(grpc_status::outcome(target, &head.headers).unwrap_or(Outcome::DELIVERED));
+    }
+    if head.status != StatusCode::OK {
+        return Ok(http_status::outcome(target, head.status, &head.headers, ""));
+    }
+    let is_grpc = head
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if !is_grpc {
+        let error = target.broken("answers, but not in gRPC: is it an OTLP/gRPC endpoint?");
+        return Ok(Outcome::Refused { error });
+    }
+    let mut message = Vec::new();
+    let mut trailers = None;
+    while let Some(frame) = next_frame(&mut body).await {
+        match frame?.into_data() {
+            // What is too long is not looked at, but the status after it counts.
+            Ok(data) if message.len() + data.len() <= MAX_ANSWER => message.extend(data),
+            Ok(_) => {}
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    let Some(trailers) = trailers.filter(|trailers| trailers.contains_key("grpc-status")) else {
+        return Ok(Outcome::retry(
+            target.broken("ended its answer without a gRPC status"),
+        ));
+    };
+    Ok(grpc_status::outcome(target, &trailers)
+        .unwrap_or_else(|| success(target, &head.headers, &message)))
+}
+
+/// The next piece of a body.
+async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, tonic::Status>> {
+    std::future::poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut *body), context)).await
+}
+
+/// The outcome of a call that succeeded. An answer that cannot be read does not undo that.
+fn success(target: &Target, headers: &HeaderMap, answer: &[u8]) -> Outcome {
+    let Some((prefix, message)) = answer.split_at_checked(PREFIX) else {
+        return Outcome::DELIVERED;
+    };
+    let is_gzip = headers
+        .get("grpc-encoding")
+        .is_some_and(|encoding| encoding == "gzip");
+    let unpacked;
+    let message = match prefix {
+        [0, ..] => message,
+        [1, ..] if is_gzip => {
+            unpacked = gzip::decompress(message, MAX_ANSWER).unwrap_or_default();
+            &unpacked
+        }
+        _ => return Outcome::DELIVERED,
+    };
+    match ExportResponse::decode(message) {
+        Ok(response) => response.outcome(target),
+        Err(_) => Outcome::DELIVERED,
+    }
+}
+
+/// Whether the channel's own clock, set by `grpc-timeout`, was the first to run out.
+fn timed_out(error: &(dyn Error + 'static)) -> bool {
+    words::chain(error).any(|cause| cause.is::<tonic::TimeoutExpired>())
+}
+
+/// The one message of a request: prefix and payload, neither of them copied.
+struct RequestBody {
+    chunks: [Option<Bytes>; 2],
+}
+
+impl RequestBody {
+    /// A body with one message.
+    fn new(compressed: bool, payload: Bytes) -> Self {
+        // A message of 4 GiB cannot occur: batches are bounded a thousand times lower.
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        let mut prefix = [0; PREFIX];
+        prefix[0] = u8::from(compressed);
+        prefix[1..].copy_from_slice(&length.to_be_bytes());
+        let prefix = Bytes::copy_from_slice(&prefix);
+        let payload = Some(payload).filter(|payload| !payload.is_empty());
+        Self {
+            chunks: [Some(prefix), payload],
+        }
+    }
+}
+
+impl http_body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let chunk = self.chunks.iter_mut().find_map(Option::take);
+        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.chunks.iter().all(Option::is_none)
+    }
+}

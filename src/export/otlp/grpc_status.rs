@@ -1,0 +1,98 @@
+//! What a gRPC status other than success means, by the OTLP specification.
+
+use ::http::HeaderMap;
+use tonic::Code;
+
+use super::retry_info::retry_delay;
+use super::target::Target;
+use super::{Outcome, words};
+
+/// The outcome of an answer whose trailers hold a `grpc-status`; nothing for `OK`.
+pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<Outcome> {
+    let code = Code::from_bytes(trailers.get("grpc-status")?.as_bytes());
+    let said = trailers
+        .get("grpc-message")
+        .map(|message| percent_decode(message.as_bytes()))
+        .unwrap_or_default();
+    let mut error = target.answered(&format!("gRPC {}", name(code)), &said);
+    let after = retry_delay(trailers);
+    Some(match code {
+        Code::Ok => return None,
+        Code::ResourceExhausted | Code::OutOfRange if words::too_large(&said) => {
+            Outcome::TooLarge { error }
+        }
+        // Without a hint when to come back, the resource is not coming back either.
+        Code::ResourceExhausted if after.is_none() => Outcome::Refused { error },
+        Code::ResourceExhausted
+        | Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => Outcome::Retry { after, error },
+        Code::Unauthenticated => Outcome::Unauthorised { error },
+        Code::Unimplemented => {
+            error = target.answered(
+                "gRPC UNIMPLEMENTED (is it an OTLP/gRPC endpoint that takes this signal?)",
+                &said,
+            );
+            Outcome::Refused { error }
+        }
+        _ => Outcome::Refused { error },
+    })
+}
+
+/// The text of a `grpc-message`. What is not encoded as it should be stays as it is.
+fn percent_decode(text: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        if let (b'%', Some((hex, after))) = (first, tail.split_at_checked(2))
+            && let Some(byte) = std::str::from_utf8(hex)
+                .ok()
+                .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+        {
+            bytes.push(byte);
+            rest = after;
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The name of a code as the specification writes it.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_decoded_and_a_broken_one_kept() {
+        assert_eq!(percent_decode(b"a%20b%C3%A4"), "a bä");
+        assert_eq!(percent_decode(b"100% %zz %4"), "100% %zz %4");
+        assert_eq!(percent_decode(b"%ff"), "\u{fffd}");
+    }
+}

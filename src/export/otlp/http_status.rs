@@ -1,0 +1,30 @@
+//! What an HTTP status other than success means, by the OTLP specification.
+
+use ::http::{HeaderMap, StatusCode};
+
+use super::retry_after::retry_after;
+use super::target::Target;
+use super::{Outcome, words};
+
+/// The outcome of an answer with `status`; `said` is the receiver's message.
+pub(super) fn outcome(
+    target: &Target,
+    status: StatusCode,
+    headers: &HeaderMap,
+    said: &str,
+) -> Outcome {
+    let error = target.answered(&format!("HTTP {}", status.as_u16()), said);
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Outcome::Retry {
+            after: retry_after(headers),
+            error,
+        },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Unauthorised { error },
+        StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge { error },
+        _ if words::too_large(said) => Outcome::TooLarge { error },
+        _ => Outcome::Refused { error },
+    }
+}

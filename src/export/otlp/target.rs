@@ -1,0 +1,147 @@
+//! Whom a client speaks to, with which headers, and how that is told without telling secrets.
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use tokio::time::Instant;
+
+use super::{BuildError, ErrorKind, ExportError, words};
+use crate::config::otlp::OtlpConfig;
+use crate::config::secret::Secret;
+
+/// Headers that belong to the protocol. A configured one would break the request's framing or hide what is sent.
+const RESERVED: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Shorter values are no secrets, and removing them would make any message unreadable.
+const SHORTEST_SECRET: usize = 4;
+
+/// The receiver.
+pub(super) struct Target {
+    /// Host and port, as every error names it.
+    pub(super) name: String,
+    /// The configured headers.
+    pub(super) headers: HeaderMap,
+    /// What must not be seen even when the receiver repeats it.
+    secrets: Vec<Secret>,
+}
+
+impl Target {
+    /// The receiver that `config` names.
+    pub(super) fn new(config: &OtlpConfig) -> Result<Self, BuildError> {
+        let name = name(&config.endpoint);
+        if config.endpoint.host().is_none_or(str::is_empty) {
+            let reason = "it names no host".to_owned();
+            return Err(BuildError::Endpoint {
+                endpoint: name,
+                reason,
+            });
+        }
+        // TLS is decided here: until there is a configuration for it, `https` must not fall back to plain text.
+        if config.endpoint.scheme_str() != Some("http") {
+            let reason = "only http:// is supported".to_owned();
+            return Err(BuildError::Endpoint {
+                endpoint: name,
+                reason,
+            });
+        }
+        let mut headers = HeaderMap::new();
+        let mut secrets = Vec::new();
+        for (key, value) in &config.headers {
+            let header = HeaderName::from_bytes(key.as_bytes())
+                .map_err(|_| BuildError::HeaderName(words::sanitise(key)))?;
+            let mut content = HeaderValue::from_bytes(value.expose().as_bytes())
+                .map_err(|_| BuildError::HeaderValue(words::sanitise(key)))?;
+            content.set_sensitive(true);
+            secrets.extend(parts_of(value));
+            if !RESERVED.contains(&header.as_str()) && !header.as_str().starts_with("grpc-") {
+                headers.insert(header, content);
+            }
+        }
+        // The longest first: a part must not be cut out of a whole before the whole was found.
+        secrets.sort_by_key(|secret: &Secret| std::cmp::Reverse(secret.expose().len()));
+        Ok(Self {
+            name,
+            headers,
+            secrets,
+        })
+    }
+
+    /// What the receiver said, fit to be shown; nothing when it said nothing.
+    pub(super) fn said(&self, message: &str) -> Option<String> {
+        let mut message = message.to_owned();
+        for secret in &self.secrets {
+            message = message.replace(secret.expose(), "<hidden>");
+        }
+        let message = words::sanitise(&message);
+        (!message.is_empty()).then_some(message)
+    }
+
+    /// An error in answer to the request: `what` happened and what the receiver `said`.
+    pub(super) fn answered(&self, what: &str, said: &str) -> ExportError {
+        let text = match self.said(said) {
+            Some(said) => format!("{what} from {}: {said}", self.name),
+            None => format!("{what} from {}", self.name),
+        };
+        ExportError::new(ErrorKind::Answered, text)
+    }
+
+    /// No answer came between `started` and `deadline`.
+    pub(super) fn no_answer(&self, started: Instant, deadline: Instant) -> ExportError {
+        let within = words::duration(deadline.saturating_duration_since(started));
+        let text = format!("no answer from {} within {within}", self.name);
+        ExportError::new(ErrorKind::Timeout, text)
+    }
+
+    /// The deadline had passed before anything was sent.
+    pub(super) fn no_time(&self) -> ExportError {
+        let text = format!("no time left to send to {}", self.name);
+        ExportError::new(ErrorKind::Timeout, text)
+    }
+
+    /// The connection failed, or could not be made.
+    pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> ExportError {
+        let (kind, text) = words::connection(&self.name, error);
+        let text = self.said(&text).unwrap_or_default();
+        ExportError::new(kind, text)
+    }
+
+    /// The other side speaks, but not what was expected.
+    pub(super) fn broken(&self, what: &str) -> ExportError {
+        ExportError::new(ErrorKind::Broken, format!("{} {what}", self.name))
+    }
+}
+
+/// Host and port, without user information, path and query, which may hold credentials.
+fn name(endpoint: &Uri) -> String {
+    let host = endpoint.host().unwrap_or_default();
+    match endpoint.port_u16() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// What of a header value is secret: the whole, and the credentials without their scheme.
+fn parts_of(value: &Secret) -> impl Iterator<Item = Secret> {
+    let text = value.expose().trim();
+    let credentials = text
+        .split_once(' ')
+        .map(|(_, credentials)| credentials.trim());
+    [Some(text), credentials]
+        .into_iter()
+        .flatten()
+        .filter(|text| text.len() >= SHORTEST_SECRET)
+        .map(Secret::new)
+        .collect::<Vec<_>>()
+        .into_iter()
+}

@@ -1,0 +1,277 @@
+//! What becomes of each answer.
+
+use super::prelude::*;
+#[cfg(feature = "grpc")]
+use tonic::Code;
+
+#[cfg(feature = "http")]
+const HTTP: &[Protocol] = &[Protocol::HttpProtobuf, Protocol::HttpJson];
+
+#[test]
+fn an_empty_partial_success_is_a_success() {
+    for &protocol in PROTOCOLS {
+        assert_eq!(outcome_of(protocol, Answer::Ok), DELIVERED, "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_partial_success_tells_what_was_rejected() {
+    for &protocol in PROTOCOLS {
+        let outcome = outcome_of(protocol, Answer::partial(3, "too\nold\u{1b}"));
+        let expected = Outcome::Delivered {
+            rejected: 3,
+            message: Some("too old".to_owned()),
+        };
+        assert_eq!(outcome, expected, "{protocol:?}");
+        let warned = outcome_of(protocol, Answer::partial(0, "deprecated"));
+        let expected = Outcome::Delivered {
+            rejected: 0,
+            message: Some("deprecated".to_owned()),
+        };
+        assert_eq!(warned, expected, "{protocol:?}");
+        let nonsense = outcome_of(protocol, Answer::partial(-1, ""));
+        assert_eq!(nonsense, DELIVERED, "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_success_whose_body_cannot_be_read_is_a_success() {
+    for &protocol in PROTOCOLS {
+        assert_eq!(
+            outcome_of(protocol, Answer::Garbage),
+            DELIVERED,
+            "{protocol:?}"
+        );
+    }
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn a_success_without_a_body_or_with_a_broken_or_endless_one_is_a_success() {
+    for &protocol in HTTP {
+        let empty = Answer::status(200);
+        assert_eq!(outcome_of(protocol, empty), DELIVERED, "{protocol:?}");
+        assert_eq!(outcome_of(protocol, Answer::Cut), DELIVERED, "{protocol:?}");
+        let long = Answer::status(202).body("application/json", vec![b' '; 1 << 20]);
+        assert_eq!(outcome_of(protocol, long), DELIVERED, "{protocol:?}");
+    }
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn the_retryable_http_statuses_are_tried_again_when_the_receiver_asks_for_it() {
+    for &protocol in HTTP {
+        for code in [429, 502, 503, 504] {
+            let outcome = outcome_of(
+                protocol,
+                Answer::status(code).retry_after(Duration::from_secs(7)),
+            );
+            let Outcome::Retry { after, error } = &outcome else {
+                panic!("{outcome:?}");
+            };
+            assert_eq!(*after, Some(Duration::from_secs(7)), "{protocol:?} {code}");
+            assert_eq!(error.kind(), ErrorKind::Answered);
+            let text = error.to_string();
+            assert!(
+                text.starts_with(&format!("HTTP {code} from 127.0.0.1:")),
+                "{text}"
+            );
+            let outcome = outcome_of(protocol, Answer::status(code));
+            assert!(
+                matches!(outcome, Outcome::Retry { after: None, .. }),
+                "{outcome:?}"
+            );
+        }
+        let dated = Answer::status(503)
+            .header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+            .header("retry-after", "Sun, 06 Nov 1994 08:49:40 GMT");
+        let outcome = outcome_of(protocol, dated);
+        let wait = Some(Duration::from_secs(3));
+        assert!(
+            matches!(outcome, Outcome::Retry { after, .. } if after == wait),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn other_http_statuses_are_final() {
+    use super::support::status_message;
+    for &protocol in HTTP {
+        for code in [300, 304, 307, 308, 400, 404, 405, 415, 500, 501] {
+            let answer = Answer::status(code).header("location", "http://127.0.0.1:1/");
+            let outcome = outcome_of(protocol, answer);
+            assert!(
+                matches!(outcome, Outcome::Refused { .. }),
+                "{code}: {outcome:?}"
+            );
+        }
+        for code in [401, 403] {
+            let outcome = outcome_of(protocol, Answer::status(code));
+            assert!(
+                matches!(outcome, Outcome::Unauthorised { .. }),
+                "{code}: {outcome:?}"
+            );
+        }
+        let outcome = outcome_of(protocol, Answer::status(413));
+        assert!(matches!(outcome, Outcome::TooLarge { .. }), "{outcome:?}");
+        let said = status_message("http: request body too large");
+        let outcome = outcome_of(
+            protocol,
+            Answer::status(400).body("application/x-protobuf", said),
+        );
+        assert!(matches!(outcome, Outcome::TooLarge { .. }), "{outcome:?}");
+    }
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn a_message_of_the_receiver_is_passed_on_in_any_form() {
+    use super::support::status_message;
+    for (kind, body) in [
+        ("application/x-protobuf", status_message("bad\r\nfield")),
+        (
+            "application/json; charset=utf-8",
+            br#"{"code":3,"message":"bad\nfield"}"#.to_vec(),
+        ),
+        ("application/json", br#"{"error":"bad field"}"#.to_vec()),
+        ("text/plain; charset=utf-8", b"bad field\n".to_vec()),
+    ] {
+        let outcome = outcome_of(Protocol::HttpJson, Answer::status(400).body(kind, body));
+        assert!(
+            text(&outcome).ends_with(": bad field"),
+            "{kind}: {outcome:?}"
+        );
+    }
+    let page = Answer::status(400).body("text/html", "<html>");
+    assert!(!text(&outcome_of(Protocol::HttpJson, page)).contains("html"));
+    let long = Answer::status(400).body("text/plain", "x".repeat(1000));
+    assert!(text(&outcome_of(Protocol::HttpJson, long)).len() < 260);
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn the_grpc_codes_mean_what_the_specification_says() {
+    use Code::*;
+    let wait = Duration::from_millis(1500);
+    let of = |answer| outcome_of(Protocol::Grpc, answer);
+    for code in [
+        Cancelled,
+        DeadlineExceeded,
+        Aborted,
+        OutOfRange,
+        Unavailable,
+        DataLoss,
+    ] {
+        let outcome = of(Answer::code(code, ""));
+        assert!(
+            matches!(outcome, Outcome::Retry { after: None, .. }),
+            "{outcome:?}"
+        );
+        let outcome = of(Answer::code(code, "").retry_after(wait));
+        let expected = Some(wait);
+        assert!(
+            matches!(outcome, Outcome::Retry { after, .. } if after == expected),
+            "{outcome:?}"
+        );
+    }
+    let outcome = of(Answer::code(ResourceExhausted, "quota used up"));
+    assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+    let words = text(&outcome);
+    assert!(
+        words.starts_with("gRPC RESOURCE_EXHAUSTED from 127.0.0.1:"),
+        "{words}"
+    );
+    assert!(words.ends_with(": quota used up"), "{words}");
+    let outcome = of(Answer::code(ResourceExhausted, "quota").retry_after(wait));
+    let expected = Some(wait);
+    assert!(
+        matches!(outcome, Outcome::Retry { after, .. } if after == expected),
+        "{outcome:?}"
+    );
+    for (code, message) in [
+        (
+            ResourceExhausted,
+            "grpc: received message larger than max (5 vs. 4)",
+        ),
+        (
+            OutOfRange,
+            "Error, decoded message length too large: found 5 bytes",
+        ),
+    ] {
+        let outcome = of(Answer::code(code, message));
+        assert!(matches!(outcome, Outcome::TooLarge { .. }), "{outcome:?}");
+    }
+    for code in [
+        Unknown,
+        InvalidArgument,
+        NotFound,
+        AlreadyExists,
+        PermissionDenied,
+        FailedPrecondition,
+        Internal,
+        Unimplemented,
+    ] {
+        let outcome = of(Answer::code(code, "no %ä\n").retry_after(wait));
+        assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+        assert!(text(&outcome).ends_with(": no %ä"), "{outcome:?}");
+    }
+    let outcome = of(Answer::code(Unauthenticated, "token expired"));
+    assert!(
+        matches!(outcome, Outcome::Unauthorised { .. }),
+        "{outcome:?}"
+    );
+    assert!(text(&of(Answer::code(Unimplemented, ""))).contains("is it an OTLP/gRPC endpoint"));
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn broken_details_of_a_grpc_status_are_overlooked() {
+    for details in ["not base64!", "AAAA", "/////w=="] {
+        let answer = Answer::code(Code::ResourceExhausted, "quota").raw_details(details);
+        let outcome = outcome_of(Protocol::Grpc, answer);
+        assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+    }
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn a_proxy_that_answers_without_a_grpc_status_is_understood() {
+    let of = |code| outcome_of(Protocol::Grpc, Answer::status(code));
+    assert!(matches!(of(503), Outcome::Retry { .. }));
+    assert!(matches!(of(401), Outcome::Unauthorised { .. }));
+    assert!(matches!(of(404), Outcome::Refused { .. }));
+    let page = of(200);
+    assert!(matches!(page, Outcome::Refused { .. }), "{page:?}");
+    assert!(text(&page).contains("not in gRPC"), "{page:?}");
+}
+
+#[test]
+fn no_secret_is_shown_even_if_the_receiver_repeats_it() {
+    let said = "the token sk-12345 of Bearer sk-12345 is expired, id tenant-9";
+    for &protocol in PROTOCOLS {
+        let receiver = receiver(protocol);
+        receiver.answer(move |_| match protocol {
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => Answer::code(Code::Unauthenticated, said),
+            _ => Answer::status(401).body("text/plain", said),
+        });
+        let mut config = config(protocol, Signal::Events, &receiver.endpoint());
+        config.headers = vec![
+            ("authorization".to_owned(), Secret::new("Bearer sk-12345")),
+            ("x-tenant".to_owned(), Secret::new("tenant-9")),
+        ];
+        let outcome = Fixture::with(config).send();
+        let shown = format!("{outcome:?} {}", text(&outcome));
+        assert!(matches!(outcome, Outcome::Unauthorised { .. }), "{shown}");
+        assert!(
+            shown.contains("the token <hidden> of <hidden> is expired"),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("sk-12345") && !shown.contains("tenant-9"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! The client against real receivers. In `answers`: what becomes of each answer. In `connections`: what becomes of an
+//! attempt that gets none. In `wire`: what is sent.
+
+#[path = "../../../../tests/support/mod.rs"]
+mod support;
+
+mod answers;
+mod connections;
+mod wire;
+
+mod prelude {
+    pub(super) use std::time::Duration;
+
+    pub(super) use bytes::Bytes;
+    pub(super) use tokio::time::Instant;
+
+    pub(super) use super::super::{Client, ErrorKind, Outcome, encode};
+    pub(super) use super::support::{Answer, Receiver, black_hole, refused_port};
+    pub(super) use crate::config::otlp::{Compression, OtlpConfig, Protocol};
+    pub(super) use crate::config::secret::Secret;
+    pub(super) use crate::signal::Signal;
+
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
+    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+
+    /// The protocols that are compiled in.
+    pub(super) const PROTOCOLS: &[Protocol] = &[
+        #[cfg(feature = "grpc")]
+        Protocol::Grpc,
+        #[cfg(feature = "http")]
+        Protocol::HttpProtobuf,
+        #[cfg(feature = "http")]
+        Protocol::HttpJson,
+    ];
+
+    /// Longer than anything here takes.
+    pub(super) const LONG: Duration = Duration::from_secs(20);
+
+    pub(super) fn receiver(protocol: Protocol) -> Receiver {
+        match protocol {
+            Protocol::Grpc => Receiver::grpc(),
+            Protocol::HttpProtobuf | Protocol::HttpJson => Receiver::http(),
+        }
+    }
+
+    pub(super) fn config(protocol: Protocol, signal: Signal, endpoint: &str) -> OtlpConfig {
+        let path = match (protocol, signal) {
+            (Protocol::Grpc, _) => "",
+            (_, Signal::Metrics) => "/v1/metrics",
+            (_, Signal::Events) => "/v1/logs",
+            (_, Signal::Spans) => "/v1/traces",
+        };
+        OtlpConfig {
+            protocol,
+            endpoint: format!("{endpoint}{path}").parse().unwrap(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(10),
+            compression: Compression::None,
+        }
+    }
+
+    pub(super) fn logs(text: &str) -> ExportLogsServiceRequest {
+        let record = LogRecord {
+            event_name: "claude_code.user_prompt".to_owned(),
+            body: Some(AnyValue {
+                value: Some(any_value::Value::StringValue(text.to_owned())),
+            }),
+            ..LogRecord::default()
+        };
+        ExportLogsServiceRequest {
+            resource_logs: vec![ResourceLogs {
+                scope_logs: vec![ScopeLogs {
+                    log_records: vec![record],
+                    ..ScopeLogs::default()
+                }],
+                ..ResourceLogs::default()
+            }],
+        }
+    }
+
+    /// A client of logs, and the plainest of runtimes to drive it.
+    pub(super) struct Fixture {
+        pub(super) runtime: tokio::runtime::Runtime,
+        pub(super) client: Client,
+        pub(super) body: Bytes,
+    }
+
+    impl Fixture {
+        pub(super) fn new(protocol: Protocol, endpoint: &str) -> Self {
+            Self::with(config(protocol, Signal::Events, endpoint))
+        }
+
+        pub(super) fn with(config: OtlpConfig) -> Self {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let client = {
+                let _inside = runtime.enter();
+                Client::new(Signal::Events, &config).unwrap()
+            };
+            Self {
+                runtime,
+                client,
+                body: encode(config.protocol, &logs("Fix the bug")),
+            }
+        }
+
+        /// One attempt with plenty of time.
+        pub(super) fn send(&self) -> Outcome {
+            self.send_within(LONG)
+        }
+
+        pub(super) fn send_within(&self, within: Duration) -> Outcome {
+            let deadline = Instant::now() + within;
+            self.runtime
+                .block_on(self.client.send(self.body.clone(), deadline))
+        }
+    }
+
+    /// The outcome of one answer.
+    pub(super) fn outcome_of(protocol: Protocol, answer: Answer) -> Outcome {
+        let receiver = receiver(protocol);
+        receiver.answer(move |_| answer.clone());
+        let outcome = Fixture::new(protocol, &receiver.endpoint()).send();
+        // Each error names the endpoint.
+        let text = format!("{outcome:?}");
+        let port = receiver.port().to_string();
+        assert!(!text.contains("error") || text.contains(&port), "{text}");
+        outcome
+    }
+
+    pub(super) fn text(outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Delivered { .. } => panic!("an error was expected: {outcome:?}"),
+            Outcome::Retry { error, .. }
+            | Outcome::Refused { error }
+            | Outcome::Unauthorised { error }
+            | Outcome::TooLarge { error } => error.to_string(),
+        }
+    }
+
+    pub(super) fn kind(outcome: &Outcome) -> ErrorKind {
+        match outcome {
+            Outcome::Retry { error, .. } => error.kind(),
+            other => panic!("a retry was expected: {other:?}"),
+        }
+    }
+
+    pub(super) const DELIVERED: Outcome = Outcome::Delivered {
+        rejected: 0,
+        message: None,
+    };
+}

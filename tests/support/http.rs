@@ -1,0 +1,170 @@
+//! OTLP over HTTP/1.1, as protobuf and as JSON, with and without gzip.
+
+use std::convert::Infallible;
+use std::io::Read;
+
+use ::http::{HeaderMap, Response};
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsPartialSuccess, metrics::v1::ExportMetricsPartialSuccess,
+    trace::v1::ExportTracePartialSuccess,
+};
+use prost::Message as _;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::received::Message;
+
+/// The body of an answer. It can fail, as the connection of a real server can.
+pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// A body that is sent as a whole.
+pub(super) fn whole(content: impl Into<Bytes>) -> Body {
+    Full::new(content.into())
+        .map_err(|never: Infallible| match never {})
+        .boxed_unsync()
+}
+
+/// A body that breaks off.
+pub(super) fn cut() -> Body {
+    Full::new(Bytes::from_static(b"\n"))
+        .map_err(|never: Infallible| match never {})
+        .with_trailers(async { Some(Err(std::io::Error::other("cut"))) })
+        .boxed_unsync()
+}
+
+/// The message of a request.
+pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Message {
+    let header = |name| headers.get(name).map(|value| value.to_str().unwrap());
+    let body = match header("content-encoding") {
+        None => body.to_vec(),
+        Some("gzip") => gunzip(body),
+        Some(other) => return Message::Unreadable(format!("content-encoding {other}")),
+    };
+    let signal = path.split('?').next().unwrap().rsplit('/').next().unwrap();
+    match header("content-type") {
+        Some("application/x-protobuf") => decode(signal, &body),
+        Some("application/json") => parse(signal, &body),
+        other => Message::Unreadable(format!("content-type {other:?}")),
+    }
+}
+
+/// The protobuf message of the signal that a path ends with.
+pub(super) fn decode(signal: &str, body: &[u8]) -> Message {
+    let message = match signal {
+        "metrics" => prost::Message::decode(body).map(Message::Metrics),
+        "logs" => prost::Message::decode(body).map(Message::Logs),
+        "traces" => prost::Message::decode(body).map(Message::Traces),
+        other => return Message::Unreadable(format!("no signal {other:?}")),
+    };
+    message.unwrap_or_else(|error| Message::Unreadable(error.to_string()))
+}
+
+fn parse(signal: &str, body: &[u8]) -> Message {
+    let message = match signal {
+        "metrics" => serde_json::from_slice(body).map(Message::Metrics),
+        "logs" => serde_json::from_slice(body).map(Message::Logs),
+        "traces" => serde_json::from_slice(body).map(Message::Traces),
+        other => return Message::Unreadable(format!("no signal {other:?}")),
+    };
+    message.unwrap_or_else(|error| Message::Unreadable(error.to_string()))
+}
+
+pub(super) fn gunzip(body: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(body)
+        .read_to_end(&mut plain)
+        .expect("valid gzip");
+    plain
+}
+
+/// The answer, in the encoding of the request. `Hang` and `Reset` are no answers and do not come here.
+pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -> Response<Body> {
+    let json = headers
+        .get("content-type")
+        .is_some_and(|kind| kind == "application/json");
+    let kind = if json {
+        "application/json"
+    } else {
+        "application/x-protobuf"
+    };
+    let success = |body: Body| {
+        Response::builder()
+            .header("content-type", kind)
+            .body(body)
+            .unwrap()
+    };
+    match answer {
+        Answer::Ok => success(whole(partial_success(message, json, 0, ""))),
+        Answer::PartialSuccess {
+            rejected,
+            message: said,
+        } => success(whole(partial_success(message, json, *rejected, said))),
+        Answer::Garbage => success(whole(&b"\xff\xfe{not a message"[..])),
+        Answer::Cut => success(cut()),
+        Answer::Status {
+            code,
+            headers,
+            content_type,
+            body,
+        } => {
+            let mut response = Response::builder()
+                .status(*code)
+                .header("content-type", *content_type);
+            for (name, value) in headers {
+                response = response.header(name, value);
+            }
+            response.body(whole(body.clone())).unwrap()
+        }
+        Answer::Code { .. } => panic!("an HTTP receiver cannot answer with a gRPC status"),
+        Answer::Hang | Answer::Reset => unreachable!(),
+    }
+}
+
+fn partial_success(message: &Message, json: bool, rejected: i64, said: &str) -> Vec<u8> {
+    if !json {
+        return response(message, rejected, said);
+    }
+    let counter = match message {
+        Message::Metrics(_) => "rejectedDataPoints",
+        Message::Logs(_) => "rejectedLogRecords",
+        Message::Traces(_) | Message::Unreadable(_) => "rejectedSpans",
+    };
+    json!({"partialSuccess": {counter: rejected.to_string(), "errorMessage": said}})
+        .to_string()
+        .into_bytes()
+}
+
+/// The encoded `Export...ServiceResponse` that belongs to a request.
+pub(super) fn response(message: &Message, rejected: i64, said: &str) -> Vec<u8> {
+    use opentelemetry_proto::tonic::collector::{
+        logs::v1::ExportLogsServiceResponse, metrics::v1::ExportMetricsServiceResponse,
+        trace::v1::ExportTraceServiceResponse,
+    };
+    let error_message = said.to_owned();
+    match message {
+        Message::Metrics(_) => ExportMetricsServiceResponse {
+            partial_success: Some(ExportMetricsPartialSuccess {
+                rejected_data_points: rejected,
+                error_message,
+            }),
+        }
+        .encode_to_vec(),
+        Message::Logs(_) => ExportLogsServiceResponse {
+            partial_success: Some(ExportLogsPartialSuccess {
+                rejected_log_records: rejected,
+                error_message,
+            }),
+        }
+        .encode_to_vec(),
+        Message::Traces(_) | Message::Unreadable(_) => ExportTraceServiceResponse {
+            partial_success: Some(ExportTracePartialSuccess {
+                rejected_spans: rejected,
+                error_message,
+            }),
+        }
+        .encode_to_vec(),
+    }
+}

@@ -1,0 +1,37 @@
+//! Receivers of OTLP on the loopback interface, for every test that wants to see what arrives.
+//!
+//! ```ignore
+//! mod support;
+//! use support::{Answer, Receiver};
+//!
+//! let receiver = Receiver::grpc();
+//! receiver.answer(|n| if n == 0 { Answer::status(503) } else { Answer::Ok });
+//! // ... point something at receiver.endpoint() ...
+//! let received = receiver.wait_until(Duration::from_secs(5), |received| !received.accepted().logs().is_empty());
+//! assert_eq!(received.logs()[0].attributes["tool_name"], "Bash");
+//! ```
+//!
+//! A receiver has a thread and a runtime of its own, so that a test may have any runtime, or none.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod answer;
+mod deaf;
+mod flat;
+mod grpc;
+mod http;
+mod received;
+mod receiver;
+
+pub use answer::Answer;
+pub use deaf::{BlackHole, RefusedPort, black_hole, refused_port};
+pub use flat::{Attributes, Log, Point, Span, SpanEvent};
+pub use grpc::status_message;
+pub use received::{Message, Received, Request};
+pub use receiver::Receiver;

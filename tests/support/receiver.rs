@@ -1,0 +1,298 @@
+//! A receiver: a listener on a thread of its own, what it got, and what it answers.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ::http::Response;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
+use tonic::Code;
+
+use super::answer::Answer;
+use super::deaf::RefusedPort;
+use super::received::{Message, Received, Request};
+use super::{grpc, http};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Script = Arc<dyn Fn(usize, &Request) -> Answer + Send + Sync>;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Grpc,
+    Http,
+}
+
+/// A server of OTLP on a port of its own.
+pub struct Receiver {
+    kind: Kind,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    state: State,
+}
+
+enum State {
+    Running {
+        stop: oneshot::Sender<()>,
+        thread: JoinHandle<()>,
+    },
+    /// The port is kept for the restart.
+    Stopped(RefusedPort),
+    Changing,
+}
+
+struct Shared {
+    record: Mutex<Record>,
+    arrived: Condvar,
+    connections: AtomicUsize,
+}
+
+struct Record {
+    received: Received,
+    script: Script,
+    /// Requests since the script was set.
+    step: usize,
+}
+
+impl Receiver {
+    /// OTLP over gRPC (HTTP/2 without TLS).
+    pub fn grpc() -> Self {
+        Self::new(Kind::Grpc)
+    }
+
+    /// OTLP over HTTP/1.1, protobuf and JSON.
+    pub fn http() -> Self {
+        Self::new(Kind::Http)
+    }
+
+    fn new(kind: Kind) -> Self {
+        let shared = Arc::new(Shared {
+            record: Mutex::new(Record {
+                received: Received::default(),
+                script: Arc::new(|_, _| Answer::Ok),
+                step: 0,
+            }),
+            arrived: Condvar::new(),
+            connections: AtomicUsize::new(0),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self {
+            kind,
+            address: listener.local_addr().unwrap(),
+            state: start(kind, listener, Arc::clone(&shared)),
+            shared,
+        }
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The endpoint with a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.endpoint())
+    }
+
+    /// The port, which a restart keeps.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// How many connections were accepted so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// From now on the n-th request, counted from 0, is answered with `script(n)`. What cannot be read is never
+    /// answered with success.
+    pub fn answer(&self, script: impl Fn(usize) -> Answer + Send + Sync + 'static) {
+        self.answer_by(move |n, _| script(n));
+    }
+
+    /// From now on the n-th request, counted from 0, is answered with `script(n, request)`.
+    pub fn answer_by(&self, script: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) {
+        let mut record = self.shared.record.lock().unwrap();
+        record.script = Arc::new(script);
+        record.step = 0;
+    }
+
+    /// What came so far.
+    pub fn received(&self) -> Received {
+        self.shared.record.lock().unwrap().received.clone()
+    }
+
+    /// Forgets what came so far.
+    pub fn forget(&self) {
+        self.shared.record.lock().unwrap().received.requests.clear();
+    }
+
+    /// Waits until `enough` has come, looking whenever something comes, and returns it. Panics after `within`.
+    #[track_caller]
+    pub fn wait_until(
+        &self,
+        within: Duration,
+        mut enough: impl FnMut(&Received) -> bool,
+    ) -> Received {
+        let deadline = Instant::now() + within;
+        let mut record = self.shared.record.lock().unwrap();
+        loop {
+            if enough(&record.received) {
+                return record.received.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let came = record.received.clone();
+                drop(record);
+                panic!("not enough came within {within:?}: {came:#?}");
+            }
+            record = self.shared.arrived.wait_timeout(record, left).unwrap().0;
+        }
+    }
+
+    /// Closes the listener and every connection. Until the restart, the port refuses.
+    pub fn stop(&mut self) {
+        if let State::Running { stop, thread } = std::mem::replace(&mut self.state, State::Changing)
+        {
+            let _ = stop.send(());
+            thread.join().unwrap();
+            self.state = State::Stopped(RefusedPort::hold(self.address));
+        }
+    }
+
+    /// Listens again on the same port, with the same script, and goes on recording.
+    pub fn restart(&mut self) {
+        self.stop();
+        drop(std::mem::replace(&mut self.state, State::Changing));
+        let listener = TcpListener::bind(self.address).unwrap();
+        self.state = start(self.kind, listener, Arc::clone(&self.shared));
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if let State::Running { stop, thread } = std::mem::replace(&mut self.state, State::Changing)
+        {
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the thread that serves `listener`. All that it serves ends with its runtime.
+fn start(kind: Kind, listener: TcpListener, shared: Arc<Shared>) -> State {
+    let (stop, mut stopped) = oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async move {
+            listener.set_nonblocking(true).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            loop {
+                tokio::select! {
+                    _ = &mut stopped => break,
+                    accepted = listener.accept() => {
+                        let (stream, _) = accepted.unwrap();
+                        shared.connections.fetch_add(1, Ordering::SeqCst);
+                        tokio::spawn(serve(kind, stream, Arc::clone(&shared)));
+                    }
+                }
+            }
+        });
+    });
+    State::Running { stop, thread }
+}
+
+/// Serves one connection until it ends or an answer resets it.
+async fn serve(kind: Kind, stream: TcpStream, shared: Arc<Shared>) {
+    stream.set_nodelay(true).unwrap();
+    let stream = stream.into_std().unwrap();
+    // A second handle of the same socket: the first belongs to the connection.
+    let twin = stream.try_clone().unwrap();
+    let io = TokioIo::new(TcpStream::from_std(stream).unwrap());
+    let reset = Arc::new(Notify::new());
+    let asked = Arc::clone(&reset);
+    let service =
+        service_fn(move |request| handle(kind, request, Arc::clone(&shared), Arc::clone(&asked)));
+    // How a connection ends is the client's business: its tests look at it from their side.
+    let connection = async {
+        match kind {
+            Kind::Http => {
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(io, service)
+                    .await;
+            }
+            Kind::Grpc => {
+                let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(io, service)
+                    .await;
+            }
+        }
+    };
+    tokio::select! {
+        () = connection => {}
+        () = reset.notified() => {
+            // Closing then sends a reset instead of an orderly end.
+            TcpStream::from_std(twin).unwrap().set_zero_linger().unwrap();
+        }
+    }
+}
+
+/// Reads, records and answers one request.
+async fn handle(
+    kind: Kind,
+    request: ::http::Request<Incoming>,
+    shared: Arc<Shared>,
+    reset: Arc<Notify>,
+) -> Result<Response<http::Body>, BoxError> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let path = head.uri.path_and_query().unwrap().as_str().to_owned();
+    let message = match kind {
+        Kind::Grpc => grpc::read(&path, &head.headers, &body),
+        Kind::Http => http::read(&path, &head.headers, &body),
+    };
+    let text = |value: &::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let mut request = Request {
+        path,
+        headers: head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
+        body,
+        at: Instant::now(),
+        message,
+        answer: Answer::Ok,
+    };
+    {
+        let mut record = shared.record.lock().unwrap();
+        request.answer = (record.script)(record.step, &request);
+        if let (Message::Unreadable(why), true) = (&request.message, request.answer.accepts()) {
+            request.answer = match kind {
+                Kind::Grpc => Answer::code(Code::InvalidArgument, why),
+                Kind::Http => Answer::status(400).body("text/plain", why.as_str()),
+            };
+        }
+        record.step += 1;
+        record.received.requests.push(request.clone());
+    }
+    shared.arrived.notify_all();
+    match (&request.answer, kind) {
+        (Answer::Hang, _) => std::future::pending().await,
+        (Answer::Reset, _) => {
+            reset.notify_one();
+            std::future::pending().await
+        }
+        (answer, Kind::Grpc) => Ok(grpc::respond(&request.message, &head.headers, answer)),
+        (answer, Kind::Http) => Ok(http::respond(&request.message, &head.headers, answer)),
+    }
+}
