@@ -4,4 +4,5 @@
 mod config;
 mod content;
 mod export;
+mod resource;
 mod signal;
