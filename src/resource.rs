@@ -1,6 +1,7 @@
 //! What the telemetry is about: the platform, the service, and the attributes that the user adds.
 
 use crate::config::Config;
+use crate::config::pairs::put;
 
 /// What the platform says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,10 +117,7 @@ pub(crate) fn resource_attributes(
     let service_name = service_name.map(|name| ("service.name", name));
     let custom = config.resource_attributes.iter();
     for (key, value) in custom.map(|(k, v)| (&**k, &**v)).chain(service_name) {
-        match attributes.iter_mut().find(|(present, _)| present == key) {
-            Some((_, old)) => value.clone_into(old),
-            None => attributes.push((key.to_owned(), value.to_owned())),
-        }
+        put(&mut attributes, key, value.to_owned());
     }
     attributes
 }

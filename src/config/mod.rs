@@ -6,7 +6,7 @@ mod explain;
 mod exporter;
 mod nearest;
 pub(crate) mod otlp;
-mod pairs;
+pub(crate) mod pairs;
 mod parse;
 mod resolve;
 pub(crate) mod secret;

@@ -120,7 +120,7 @@ pub(super) fn percent_decode_lossy(text: &str) -> String {
 }
 
 /// Puts a value where its key stands already, or last. True when the key was there.
-pub(super) fn put<V>(pairs: &mut Vec<(String, V)>, key: &str, value: V) -> bool {
+pub(crate) fn put<V>(pairs: &mut Vec<(String, V)>, key: &str, value: V) -> bool {
     match pairs.iter_mut().find(|(present, _)| present == key) {
         Some((_, old)) => {
             *old = value;
