@@ -4,4 +4,6 @@
 mod config;
 mod content;
 mod export;
+mod installation;
+mod resource;
 mod signal;

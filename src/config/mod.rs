@@ -1,4 +1,164 @@
 //! What the environment and the host ask for, as pure values with provenance.
 
+mod builder;
+mod endpoint;
+mod explain;
+mod exporter;
+mod nearest;
 pub(crate) mod otlp;
+pub(crate) mod pairs;
+mod parse;
+mod resolve;
 pub(crate) mod secret;
+pub(crate) mod source;
+mod terminal;
+mod values;
+pub(crate) mod variables;
+mod warnings;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use builder::ConfigBuilder;
+pub use explain::{Explanation, Setting};
+pub use source::{Layer, Origin};
+pub use warnings::Warning;
+
+use otlp::OtlpConfig;
+use source::Environment;
+
+/// The whole configuration, resolved once. It never fails: what is wrong is left out or takes its
+/// default, and is told by [`warnings`](Self::warnings).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// When false, every exporter below is off.
+    pub(crate) enabled: bool,
+    pub(crate) metrics: MetricsConfig,
+    pub(crate) events: EventsConfig,
+    pub(crate) spans: SpansConfig,
+    pub(crate) content: ContentFlags,
+    pub(crate) attributes: AttributeSwitches,
+    /// `OTEL_RESOURCE_ATTRIBUTES`: each key once, in the order given.
+    pub(crate) resource_attributes: Vec<(String, String)>,
+    /// `OTEL_SERVICE_NAME`
+    pub(crate) service_name: Option<String>,
+    /// What the environment says; the host may know better.
+    pub(crate) terminal_type: Option<String>,
+    pub(crate) number_encoding: NumberEncoding,
+    pub(crate) flush_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) diagnostics_to_stderr: bool,
+    pub(crate) max_retries: u32,
+    /// The host's own; `None` = the default one.
+    pub(crate) installation_id_path: Option<PathBuf>,
+    /// For what is looked up later: trace context, and what a subprocess must not get.
+    pub(crate) environment: Environment,
+    explanation: Explanation,
+}
+
+/// Where metrics go.
+#[derive(Clone, Debug)]
+pub(crate) struct MetricsConfig {
+    pub(crate) otlp: Option<OtlpConfig>,
+    pub(crate) console: bool,
+    /// From one collection to the next.
+    pub(crate) interval: Duration,
+    pub(crate) temporality: Temporality,
+}
+
+/// Where events go.
+#[derive(Clone, Debug)]
+pub(crate) struct EventsConfig {
+    pub(crate) otlp: Option<OtlpConfig>,
+    pub(crate) console: bool,
+    /// The longest that an event waits.
+    pub(crate) interval: Duration,
+}
+
+/// Where spans go. All off without the beta variable.
+#[derive(Clone, Debug)]
+pub(crate) struct SpansConfig {
+    pub(crate) otlp: Option<OtlpConfig>,
+    pub(crate) console: bool,
+    /// The longest that a span waits.
+    pub(crate) interval: Duration,
+}
+
+/// Which content may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContentFlags {
+    pub(crate) user_prompts: bool,
+    pub(crate) tool_details: bool,
+    pub(crate) tool_content: bool,
+    pub(crate) raw_api_bodies: bool,
+    /// The one that is on by default: `tool_result.error`.
+    pub(crate) error_messages: bool,
+    /// In UTF-16 code units, the marker included; never shorter than the marker.
+    pub(crate) max_length: usize,
+}
+
+/// Which standard attributes metrics, events and spans carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AttributeSwitches {
+    pub(crate) session_id: bool,
+    pub(crate) version: bool,
+    pub(crate) account_uuid: bool,
+    pub(crate) resource_attributes: bool,
+    pub(crate) user_email: bool,
+}
+
+/// What a point of a metric covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Temporality {
+    /// The time since the previous point.
+    #[default]
+    Delta,
+    /// The time since the start.
+    Cumulative,
+}
+
+/// How numbers in events are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NumberEncoding {
+    /// As integers and doubles.
+    #[default]
+    Native,
+    /// As text, which is what Claude Code sent up to version 2.1.121.
+    Text,
+}
+
+impl Config {
+    /// The configuration that the process environment describes.
+    pub fn load() -> Self {
+        Self::builder().build()
+    }
+
+    /// A configuration that the host has a say in.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// Whether telemetry is on: `CLAUDE_CODE_ENABLE_TELEMETRY` without `OTEL_SDK_DISABLED`.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// How often the host is asked to retry a model request (`CLAUDE_CODE_MAX_RETRIES`, 10 by
+    /// default). The library itself retries none.
+    pub fn max_retries(&self) -> u32 {
+        self.max_retries
+    }
+
+    /// What is probably not meant, each with its cure.
+    pub fn warnings(&self) -> &[Warning] {
+        self.explanation.warnings()
+    }
+
+    /// Where every value comes from, what follows from it, and every warning. Secrets are hidden.
+    pub fn explain(&self) -> &Explanation {
+        &self.explanation
+    }
+}
+
+#[cfg(test)]
+mod tests;

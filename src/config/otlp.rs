@@ -1,8 +1,10 @@
 //! Where and how one signal is sent over OTLP.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::secret::Secret;
+use super::variables::shown_url;
 
 /// An encoding and transport of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +17,25 @@ pub enum Protocol {
     HttpJson,
 }
 
+impl Protocol {
+    /// The word that configures it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+            Self::HttpJson => "http/json",
+        }
+    }
+
+    pub(super) fn from_word(word: &str) -> Self {
+        match word {
+            "grpc" => Self::Grpc,
+            "http/json" => Self::HttpJson,
+            _ => Self::HttpProtobuf,
+        }
+    }
+}
+
 /// How a request is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -25,14 +46,28 @@ pub enum Compression {
 }
 
 /// One signal's OTLP exporter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct OtlpConfig {
     pub(crate) protocol: Protocol,
-    /// gRPC: scheme, host and port. HTTP: the whole URL that requests are posted to.
+    /// gRPC: scheme, host and port. HTTP: the whole URL that requests are posted to. Never with
+    /// user and password, which are a header.
     pub(crate) endpoint: http::Uri,
     /// Names in lower case, each once, in the order given.
     pub(crate) headers: Vec<(String, Secret)>,
     /// Bounds one export with all its attempts.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
+}
+
+/// A query can hold a key, so the endpoint is shown without it.
+impl fmt::Debug for OtlpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtlpConfig")
+            .field("protocol", &self.protocol)
+            .field("endpoint", &shown_url(&self.endpoint.to_string()))
+            .field("headers", &self.headers)
+            .field("timeout", &self.timeout)
+            .field("compression", &self.compression)
+            .finish()
+    }
 }

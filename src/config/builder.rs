@@ -1,0 +1,97 @@
+//! What the host says about the configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::resolve::{Features, resolve};
+use super::source::Environment;
+use super::{Config, NumberEncoding};
+
+/// Builds a [`Config`]. Without any call it reads the process environment.
+#[derive(Clone)]
+#[must_use]
+pub struct ConfigBuilder {
+    pub(super) environment: Environment,
+    /// Variables of the host layer.
+    pub(super) host: BTreeMap<String, String>,
+    pub(super) number_encoding: NumberEncoding,
+    pub(super) user_email: bool,
+    pub(super) error_messages: bool,
+    pub(super) installation_id_path: Option<PathBuf>,
+}
+
+impl Default for ConfigBuilder {
+    fn default() -> Self {
+        Self {
+            environment: Environment::Process,
+            host: BTreeMap::new(),
+            number_encoding: NumberEncoding::default(),
+            user_email: true,
+            error_messages: true,
+            installation_id_path: None,
+        }
+    }
+}
+
+impl ConfigBuilder {
+    /// Reads these variables instead of the process environment, which is then not looked at at all.
+    pub fn environment<K: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.environment = Environment::injected(variables);
+        self
+    }
+
+    /// Sets a variable over the environment and over the settings of project and user; only managed
+    /// settings stand above it. An empty value cancels what they say.
+    pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.host.insert(name.into(), value.into());
+        self
+    }
+
+    /// How numbers in events are sent; [`NumberEncoding::Native`] by default.
+    pub fn number_encoding(mut self, encoding: NumberEncoding) -> Self {
+        self.number_encoding = encoding;
+        self
+    }
+
+    /// Whether `user.email` is sent when it is known; true by default.
+    pub fn user_email(mut self, send: bool) -> Self {
+        self.user_email = send;
+        self
+    }
+
+    /// Whether the messages of failed tools are sent (`tool_result.error`); true by default.
+    pub fn error_messages(mut self, send: bool) -> Self {
+        self.error_messages = send;
+        self
+    }
+
+    /// The file that keeps `user.id` when the host gives none. By default it lies in the user's
+    /// state folder.
+    pub fn installation_id_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.installation_id_path = Some(path.into());
+        self
+    }
+
+    /// Resolves everything, once. It cannot fail: see [`Config::warnings`].
+    pub fn build(self) -> Config {
+        resolve(self, Features::COMPILED)
+    }
+}
+
+/// Shows no value: some of them are secrets.
+impl fmt::Debug for ConfigBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigBuilder")
+            .field("environment", &self.environment)
+            .field("host", &self.host.keys())
+            .field("number_encoding", &self.number_encoding)
+            .field("user_email", &self.user_email)
+            .field("error_messages", &self.error_messages)
+            .field("installation_id_path", &self.installation_id_path)
+            .finish()
+    }
+}

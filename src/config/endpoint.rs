@@ -1,0 +1,243 @@
+//! The URL that one signal is sent to.
+
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+
+use super::pairs::percent_decode_lossy;
+use super::secret::Secret;
+
+/// Why nothing can be sent to an endpoint. The texts show nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EndpointProblem {
+    #[error("not a URL; write one such as http://localhost:4318")]
+    NotUrl,
+    #[error("the URL has no host; write one such as http://localhost:4318")]
+    NoHost,
+    #[error("only http and https URLs are supported")]
+    UnknownScheme,
+    #[error("OTLP over HTTP needs a URL with a scheme; write http:// or https:// before it")]
+    NoScheme,
+    #[error("TLS is not built yet in this version; use an http:// endpoint")]
+    TlsNotBuilt,
+}
+
+/// An endpoint taken apart.
+pub(super) struct Endpoint {
+    scheme: Scheme,
+    /// Without user and password.
+    authority: Authority,
+    path: PathAndQuery,
+    /// User and password as the header that they stand for.
+    pub(super) authorization: Option<Secret>,
+    pub(super) has_scheme: bool,
+}
+
+impl Endpoint {
+    /// Reads a URL. One without a scheme is `http` when `insecure`, else `https`.
+    pub(super) fn parse(text: &str, insecure: bool) -> Result<Self, EndpointProblem> {
+        let has_scheme = text.contains("://");
+        let uri: Uri = if has_scheme {
+            text.parse()
+        } else {
+            let scheme = if insecure { "http" } else { "https" };
+            format!("{scheme}://{text}").parse()
+        }
+        .map_err(|_| EndpointProblem::NotUrl)?;
+
+        let scheme = match uri.scheme_str().unwrap_or_default() {
+            scheme if scheme.eq_ignore_ascii_case("http") => Scheme::HTTP,
+            scheme if scheme.eq_ignore_ascii_case("https") => Scheme::HTTPS,
+            _ => return Err(EndpointProblem::UnknownScheme),
+        };
+        let full = uri.authority().ok_or(EndpointProblem::NoHost)?;
+        if full.host().is_empty() {
+            return Err(EndpointProblem::NoHost);
+        }
+        let (user, host_and_port) = match full.as_str().rsplit_once('@') {
+            Some((user, rest)) => (Some(user), rest),
+            None => (None, full.as_str()),
+        };
+        let authority: Authority = host_and_port.parse().map_err(|_| EndpointProblem::NotUrl)?;
+        // a port that is empty or too large is parsed, but is no port
+        let after_host = host_and_port.get(authority.host().len()..);
+        if after_host != Some("") && authority.port_u16().is_none() {
+            return Err(EndpointProblem::NotUrl);
+        }
+        Ok(Self {
+            scheme,
+            authority,
+            path: uri
+                .path_and_query()
+                .cloned()
+                .unwrap_or_else(|| PathAndQuery::from_static("/")),
+            authorization: user.map(basic_authorization),
+            has_scheme,
+        })
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    pub(super) fn port(&self) -> Option<u16> {
+        self.authority.port_u16()
+    }
+
+    pub(super) fn path(&self) -> &str {
+        self.path.path()
+    }
+
+    /// Scheme, host and port.
+    pub(super) fn without_path(&self) -> Result<Uri, EndpointProblem> {
+        self.with_path(PathAndQuery::from_static("/"))
+    }
+
+    /// The URL as it was given.
+    pub(super) fn as_given(&self) -> Result<Uri, EndpointProblem> {
+        self.with_path(self.path.clone())
+    }
+
+    /// The URL with a path appended to its own one.
+    pub(super) fn appended(&self, path: &str) -> Result<Uri, EndpointProblem> {
+        let base = self.path().trim_end_matches('/');
+        let path = match self.path.query() {
+            Some(query) => format!("{base}{path}?{query}"),
+            None => format!("{base}{path}"),
+        };
+        self.with_path(path.parse().map_err(|_| EndpointProblem::NotUrl)?)
+    }
+
+    fn with_path(&self, path: PathAndQuery) -> Result<Uri, EndpointProblem> {
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(path)
+            .build()
+            .map_err(|_| EndpointProblem::NotUrl)
+    }
+}
+
+/// `user:password` of a URL as HTTP clients send it. As a header it goes the same way on every
+/// protocol, and the URL itself holds no secret any more.
+fn basic_authorization(user: &str) -> Secret {
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    let (user, password) = (percent_decode_lossy(user), percent_decode_lossy(password));
+    Secret::new(format!("Basic {}", base64(&format!("{user}:{password}"))))
+}
+
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::with_capacity(text.len().div_ceil(3) * 4);
+    for group in text.as_bytes().chunks(3) {
+        let bits = (0..3).fold(0_usize, |bits, at| {
+            bits << 8 | usize::from(group.get(at).copied().unwrap_or_default())
+        });
+        for digit in 0..4 {
+            encoded.push(if digit <= group.len() {
+                char::from(DIGITS[bits >> (18 - 6 * digit) & 63])
+            } else {
+                '='
+            });
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_cannot_be_used() {
+        for (text, problem) in [
+            ("http://", EndpointProblem::NotUrl),
+            ("http://:4318", EndpointProblem::NoHost),
+            ("http://user@:4318", EndpointProblem::NoHost),
+            ("http://h:", EndpointProblem::NotUrl),
+            ("http://h:99999", EndpointProblem::NotUrl),
+            ("http://h:port", EndpointProblem::NotUrl),
+            ("http://a b", EndpointProblem::NotUrl),
+            ("http:/h", EndpointProblem::NotUrl),
+            ("ftp://h", EndpointProblem::UnknownScheme),
+            ("grpc://h:4317", EndpointProblem::UnknownScheme),
+            ("unix:///tmp/socket", EndpointProblem::NotUrl),
+        ] {
+            assert_eq!(Endpoint::parse(text, true).err(), Some(problem), "{text}");
+        }
+    }
+
+    #[test]
+    fn urls_taken_apart() {
+        for (text, port, given, appended) in [
+            ("http://h", None, "http://h/", "http://h/v1/logs"),
+            (
+                "HTTP://H:4318/",
+                Some(4318),
+                "http://H:4318/",
+                "http://H:4318/v1/logs",
+            ),
+            (
+                "http://h/base/",
+                None,
+                "http://h/base/",
+                "http://h/base/v1/logs",
+            ),
+            (
+                "http://h/b?k=v",
+                None,
+                "http://h/b?k=v",
+                "http://h/b/v1/logs?k=v",
+            ),
+            (
+                "http://[::1]:4317",
+                Some(4317),
+                "http://[::1]:4317/",
+                "http://[::1]:4317/v1/logs",
+            ),
+            (
+                "https://h:1",
+                Some(1),
+                "https://h:1/",
+                "https://h:1/v1/logs",
+            ),
+        ] {
+            let endpoint = Endpoint::parse(text, false).unwrap();
+            assert_eq!(endpoint.port(), port, "{text}");
+            assert!(endpoint.has_scheme);
+            assert_eq!(endpoint.as_given().unwrap(), given, "{text}");
+            assert_eq!(endpoint.appended("/v1/logs").unwrap(), appended, "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_scheme_it_depends() {
+        for (text, insecure, url) in [
+            ("localhost:4317", true, "http://localhost:4317/"),
+            ("localhost:4317", false, "https://localhost:4317/"),
+        ] {
+            let endpoint = Endpoint::parse(text, insecure).unwrap();
+            assert!(!endpoint.has_scheme);
+            assert_eq!(endpoint.is_https(), !insecure);
+            assert_eq!(endpoint.without_path().unwrap(), url);
+        }
+    }
+
+    #[test]
+    fn user_and_password_become_a_header() {
+        for (text, header) in [
+            ("http://u:p@h:1/x", "Basic dTpw"),
+            (
+                "http://Aladdin:open%20sesame@h:1/x",
+                "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+            ),
+            ("http://user@h:1/x", "Basic dXNlcjo="),
+        ] {
+            let endpoint = Endpoint::parse(text, false).unwrap();
+            assert_eq!(
+                endpoint.authorization.as_ref().map(Secret::expose),
+                Some(header)
+            );
+            assert_eq!(endpoint.as_given().unwrap(), "http://h:1/x");
+        }
+    }
+}

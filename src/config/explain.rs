@@ -1,0 +1,219 @@
+//! Why the configuration is what it is.
+
+use std::fmt;
+
+use super::source::{Assignment, Origin};
+use super::values::{SetVariable, Values};
+use super::variables::Variable;
+use super::warnings::{Report, Warning};
+
+/// Where every value comes from, what follows from it, and every warning. It prints as a table.
+/// Secrets are hidden in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    settings: Vec<Setting>,
+    facts: Vec<String>,
+    warnings: Vec<Warning>,
+}
+
+/// One variable that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    name: String,
+    meaning: &'static str,
+    default: String,
+    winner: Shown,
+    overrode: Vec<Shown>,
+}
+
+/// A value as it may be seen, and where it was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    value: String,
+    origin: Origin,
+}
+
+impl Shown {
+    fn new(variable: &Variable, set: &Assignment) -> Self {
+        Self {
+            value: variable.shown(&set.value),
+            origin: set.origin.clone(),
+        }
+    }
+}
+
+impl Explanation {
+    pub(super) fn new(values: &Values, report: Report) -> Self {
+        Self {
+            settings: values.iter().map(Setting::new).collect(),
+            facts: report.facts,
+            warnings: report.warnings,
+        }
+    }
+
+    /// Every known variable that is set, in alphabetical order.
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    /// What follows from the variables or was said by the host: one sentence each.
+    pub fn facts(&self) -> impl Iterator<Item = &str> {
+        self.facts.iter().map(String::as_str)
+    }
+
+    /// What is probably not meant.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+}
+
+impl Setting {
+    fn new(set: &SetVariable) -> Self {
+        let shown = |assignment| Shown::new(set.variable, assignment);
+        Self {
+            name: set.winner.name.clone(),
+            meaning: set.variable.meaning,
+            default: set.variable.default_text(),
+            winner: shown(&set.winner),
+            overrode: set.overridden.iter().map(shown).collect(),
+        }
+    }
+
+    /// The variable.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the variable does, in one line.
+    pub fn meaning(&self) -> &str {
+        self.meaning
+    }
+
+    /// What counts when it is not set; empty when that is nothing, or depends on other variables.
+    pub fn default(&self) -> &str {
+        &self.default
+    }
+
+    /// The value as it was written; `<hidden>` when it is secret.
+    pub fn value(&self) -> &str {
+        &self.winner.value
+    }
+
+    /// Where it was set.
+    pub fn origin(&self) -> &Origin {
+        &self.winner.origin
+    }
+
+    /// The values that it overrode and where they were set, the strongest first.
+    pub fn overrode(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.overrode
+            .iter()
+            .map(|shown| (shown.value.as_str(), &shown.origin))
+    }
+}
+
+/// No column is padded further: one long value would push the others out of sight.
+const WIDEST: usize = 56;
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = ["VARIABLE", "VALUE", "FROM", "OVERRODE"].map(str::to_owned);
+        let rows: Vec<[String; 4]> = std::iter::once(header)
+            .chain(self.settings.iter().map(row))
+            .collect();
+        let width = |column: usize| {
+            let lengths = rows.iter().map(|row| row[column].chars().count());
+            lengths.max().unwrap_or_default().min(WIDEST)
+        };
+        let widths = [width(0), width(1), width(2)];
+        for [name, value, origin, overrode] in &rows {
+            let line = format!(
+                "{name:0$}  {value:1$}  {origin:2$}  {overrode}",
+                widths[0], widths[1], widths[2]
+            );
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        for (title, lines) in [
+            ("What follows", self.facts.clone()),
+            (
+                "Warnings",
+                self.warnings.iter().map(Warning::to_string).collect(),
+            ),
+        ] {
+            if !lines.is_empty() {
+                writeln!(f, "\n{title}")?;
+            }
+            for line in lines {
+                writeln!(f, "- {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn row(setting: &Setting) -> [String; 4] {
+    let overrode: Vec<_> = setting
+        .overrode()
+        .map(|(value, origin)| format!("{value} ({origin})"))
+        .collect();
+    [
+        setting.name.clone(),
+        setting.value().to_owned(),
+        setting.origin().to_string(),
+        overrode.join(", "),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use crate::config::resolve::{Features, resolve};
+
+    #[test]
+    fn it_prints_as_a_table() {
+        let builder = Config::builder()
+            .environment([
+                ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+                ("OTEL_METRICS_EXPORTER", "otpl"),
+                ("OTEL_LOGS_EXPORTER", "console"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=CANARY"),
+            ])
+            .set("OTEL_LOGS_EXPORTER", "otlp")
+            .set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317");
+        let config = resolve(builder, Features::ALL);
+        let expected = "\
+VARIABLE                      VALUE                  FROM         OVERRODE
+CLAUDE_CODE_ENABLE_TELEMETRY  1                      environment
+OTEL_EXPORTER_OTLP_ENDPOINT   http://collector:4317  host
+OTEL_EXPORTER_OTLP_HEADERS    <hidden>               environment
+OTEL_LOGS_EXPORTER            otlp                   host         console (environment)
+OTEL_METRICS_EXPORTER         otpl                   environment
+
+What follows
+- logs: OTLP to http://collector:4317/ (grpc, chosen because the port is 4317)
+
+Warnings
+- OTEL_METRICS_EXPORTER=otpl (environment): otpl is unknown, so that exporter is left out; did you mean otlp? Valid: console, otlp, prometheus, none
+";
+        assert_eq!(config.explain().to_string(), expected);
+    }
+
+    #[test]
+    fn its_parts_can_be_read() {
+        let config = Config::builder()
+            .environment([("OTEL_LOGS_EXPORT_INTERVAL", "1")])
+            .set("OTEL_LOGS_EXPORT_INTERVAL", "20")
+            .build();
+        let [setting] = config.explain().settings() else {
+            panic!("one setting expected");
+        };
+        assert_eq!(
+            (setting.name(), setting.value(), setting.default()),
+            ("OTEL_LOGS_EXPORT_INTERVAL", "20", "5000")
+        );
+        assert_eq!(setting.origin().to_string(), "host");
+        let overrode: Vec<_> = setting.overrode().map(|(value, _)| value).collect();
+        assert_eq!(overrode, ["1"]);
+        assert!(!setting.meaning().is_empty());
+    }
+}

@@ -1,0 +1,282 @@
+//! `key=value,key=value`: resource attributes and headers.
+
+use std::fmt;
+
+use super::secret::Secret;
+
+/// What is wrong with one pair. It never holds a value, nor a key that is broken: of a header
+/// written the wrong way round, that would be the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PairProblem {
+    /// Counted from 1.
+    position: usize,
+    key: Option<String>,
+    flaw: Flaw,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Flaw {
+    #[error("has no `=`: left out")]
+    NoEquals,
+    #[error("has no key: left out")]
+    EmptyKey,
+    #[error("has white space, control or non-ASCII characters in its key: left out")]
+    BadKey,
+    #[error("has a `%` without two hexadecimal digits after it: left out; write %25 for `%`")]
+    BadEscape,
+    #[error("is not UTF-8 after percent-decoding: left out")]
+    NotUtf8,
+    #[error("has white space in its value; write %20")]
+    RawSpace,
+    #[error("comes again: the last one is used")]
+    Repeated,
+    #[error("has a key that is no HTTP header name: left out")]
+    NotHeaderName,
+    #[error(
+        "has control or non-ASCII characters in its value, which no HTTP header can have: left out"
+    )]
+    NotHeaderValue,
+}
+
+impl fmt::Display for PairProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pair {}", self.position)?;
+        if let Some(key) = &self.key {
+            write!(f, " ({key})")?;
+        }
+        write!(f, " {}", self.flaw)
+    }
+}
+
+/// One pair that could be split and decoded.
+struct Pair<'t> {
+    position: usize,
+    key: &'t str,
+    value: String,
+    raw_space: bool,
+}
+
+impl Pair<'_> {
+    fn problem(&self, flaw: Flaw) -> PairProblem {
+        PairProblem {
+            position: self.position,
+            key: Some(self.key.to_owned()),
+            flaw,
+        }
+    }
+}
+
+/// Splits on `,`, key and value on the first `=`, trims both and decodes the value. An empty item,
+/// as a comma at the end leaves one, is no pair.
+fn split(text: &str) -> impl Iterator<Item = Result<Pair<'_>, PairProblem>> {
+    let items = text.split(',').map(str::trim).zip(1..);
+    items
+        .filter(|(item, _)| !item.is_empty())
+        .map(|(item, position)| {
+            let problem = |flaw, key: Option<&str>| PairProblem {
+                position,
+                key: key.map(str::to_owned),
+                flaw,
+            };
+            let (key, value) = item
+                .split_once('=')
+                .ok_or_else(|| problem(Flaw::NoEquals, None))?;
+            let (key, value) = (key.trim(), value.trim());
+            if key.is_empty() {
+                return Err(problem(Flaw::EmptyKey, None));
+            }
+            if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(problem(Flaw::BadKey, None));
+            }
+            Ok(Pair {
+                position,
+                key,
+                value: percent_decode(value).map_err(|flaw| problem(flaw, Some(key)))?,
+                raw_space: value.contains(char::is_whitespace),
+            })
+        })
+}
+
+fn percent_decode(text: &str) -> Result<String, Flaw> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    let hex = |byte: Option<u8>| char::from(byte?).to_digit(16);
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let (Some(high), Some(low)) = (hex(bytes.next()), hex(bytes.next())) else {
+            return Err(Flaw::BadEscape);
+        };
+        decoded.extend(u8::try_from(high * 16 + low));
+    }
+    String::from_utf8(decoded).map_err(|_| Flaw::NotUtf8)
+}
+
+/// Text that stands in a URL, where a broken escape stays as it is.
+pub(super) fn percent_decode_lossy(text: &str) -> String {
+    percent_decode(text).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Puts a value where its key stands already, or last. True when the key was there.
+pub(crate) fn put<V>(pairs: &mut Vec<(String, V)>, key: &str, value: V) -> bool {
+    match pairs.iter_mut().find(|(present, _)| present == key) {
+        Some((_, old)) => {
+            *old = value;
+            true
+        }
+        None => {
+            pairs.push((key.to_owned(), value));
+            false
+        }
+    }
+}
+
+/// Attributes of the resource, each key once, in the order given.
+pub(super) fn attributes(text: &str) -> (Vec<(String, String)>, Vec<PairProblem>) {
+    let mut attributes = Vec::new();
+    let mut problems = Vec::new();
+    for pair in split(text) {
+        match pair {
+            Err(problem) => problems.push(problem),
+            Ok(pair) => {
+                if pair.raw_space {
+                    problems.push(pair.problem(Flaw::RawSpace));
+                }
+                let repeated = pair.problem(Flaw::Repeated);
+                if put(&mut attributes, pair.key, pair.value) {
+                    problems.push(repeated);
+                }
+            }
+        }
+    }
+    (attributes, problems)
+}
+
+/// Headers: names in lower case, each once, in the order given.
+pub(super) fn headers(text: &str) -> (Vec<(String, Secret)>, Vec<PairProblem>) {
+    let mut headers = Vec::new();
+    let mut problems = Vec::new();
+    for pair in split(text) {
+        match pair {
+            Err(problem) => problems.push(problem),
+            Ok(pair) => {
+                let Ok(name) = http::HeaderName::from_bytes(pair.key.as_bytes()) else {
+                    let nameless = PairProblem {
+                        key: None,
+                        ..pair.problem(Flaw::NotHeaderName)
+                    };
+                    problems.push(nameless);
+                    continue;
+                };
+                // gRPC carries nothing but ASCII in a text header
+                if !pair.value.is_ascii() || http::HeaderValue::from_str(&pair.value).is_err() {
+                    problems.push(pair.problem(Flaw::NotHeaderValue));
+                    continue;
+                }
+                let repeated = pair.problem(Flaw::Repeated);
+                if put(&mut headers, name.as_str(), Secret::new(pair.value)) {
+                    problems.push(repeated);
+                }
+            }
+        }
+    }
+    (headers, problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flaws(problems: &[PairProblem]) -> Vec<(usize, Flaw)> {
+        problems.iter().map(|p| (p.position, p.flaw)).collect()
+    }
+
+    #[test]
+    fn attributes_are_split_trimmed_and_decoded() {
+        type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(usize, Flaw)]);
+        let table: &[Row<'_>] = &[
+            ("", &[], &[]),
+            ("a=b", &[("a", "b")], &[]),
+            (" a = b , c=d,", &[("a", "b"), ("c", "d")], &[]),
+            ("a=b=c", &[("a", "b=c")], &[]),
+            ("a=", &[("a", "")], &[]),
+            ("a=x%20y%2Cz%3D", &[("a", "x y,z=")], &[]),
+            ("a=%20x%20", &[("a", " x ")], &[]),
+            ("a=%C3%a9", &[("a", "é")], &[]),
+            ("a=é", &[("a", "é")], &[]),
+            ("a%20b=c", &[("a%20b", "c")], &[]),
+            ("a,b=c", &[("b", "c")], &[(1, Flaw::NoEquals)]),
+            ("=x,b=c", &[("b", "c")], &[(1, Flaw::EmptyKey)]),
+            ("a b=x,b=c", &[("b", "c")], &[(1, Flaw::BadKey)]),
+            ("é=x,b=c", &[("b", "c")], &[(1, Flaw::BadKey)]),
+            ("a\u{7f}=x,b=c", &[("b", "c")], &[(1, Flaw::BadKey)]),
+            ("b=c,a=100%", &[("b", "c")], &[(2, Flaw::BadEscape)]),
+            ("a=%4,b=c", &[("b", "c")], &[(1, Flaw::BadEscape)]),
+            ("a=%zz,b=c", &[("b", "c")], &[(1, Flaw::BadEscape)]),
+            ("a=%+4,b=c", &[("b", "c")], &[(1, Flaw::BadEscape)]),
+            ("a=%ff,b=c", &[("b", "c")], &[(1, Flaw::NotUtf8)]),
+            ("a=x y", &[("a", "x y")], &[(1, Flaw::RawSpace)]),
+            (
+                "a=1,b=2,a=3",
+                &[("a", "3"), ("b", "2")],
+                &[(3, Flaw::Repeated)],
+            ),
+            ("a=1,A=2", &[("a", "1"), ("A", "2")], &[]),
+        ];
+        for (text, expected, expected_flaws) in table {
+            let (found, problems) = attributes(text);
+            let found: Vec<_> = found.iter().map(|(k, v)| (&**k, &**v)).collect();
+            assert_eq!(found, *expected, "{text}");
+            assert_eq!(flaws(&problems), *expected_flaws, "{text}");
+        }
+    }
+
+    #[test]
+    fn headers_are_lower_cased_and_valid() {
+        type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(usize, Flaw)]);
+        let table: &[Row<'_>] = &[
+            (
+                "Authorization=Bearer x",
+                &[("authorization", "Bearer x")],
+                &[],
+            ),
+            ("a=Basic%20dTpw%3D%3D", &[("a", "Basic dTpw==")], &[]),
+            ("X-A=1,x-a=2", &[("x-a", "2")], &[(2, Flaw::Repeated)]),
+            ("(a)=1,b=2", &[("b", "2")], &[(1, Flaw::NotHeaderName)]),
+            (
+                "a=x%0d%0ay,b=2",
+                &[("b", "2")],
+                &[(1, Flaw::NotHeaderValue)],
+            ),
+            ("a=é,b=2", &[("b", "2")], &[(1, Flaw::NotHeaderValue)]),
+            ("CANARY", &[], &[(1, Flaw::NoEquals)]),
+        ];
+        for (text, expected, expected_flaws) in table {
+            let (found, problems) = headers(text);
+            let found: Vec<_> = found.iter().map(|(k, v)| (&**k, v.expose())).collect();
+            assert_eq!(found, *expected, "{text}");
+            assert_eq!(flaws(&problems), *expected_flaws, "{text}");
+        }
+    }
+
+    #[test]
+    fn problems_show_no_value_and_no_broken_key() {
+        for text in [
+            "CANARY",
+            "=CANARY",
+            "Bearer CANARY=x",
+            "(CANARY)=x",
+            "a=CANARY%",
+            "a=CANARY%0a",
+        ] {
+            for problem in headers(text).1 {
+                assert!(
+                    !format!("{problem} {problem:?}").contains("CANARY"),
+                    "{text}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! From text to values, wherever the text comes from.
+
+use super::nearest::nearest;
+use super::variables::{Number, visible};
+use super::warnings::Problem;
+
+const TRUE: [&str; 4] = ["1", "true", "yes", "on"];
+const FALSE: [&str; 4] = ["0", "false", "no", "off"];
+
+/// A boolean. What is none counts as false: the safe side for content and for cardinality.
+pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
+    let is = |word: &&str| word.eq_ignore_ascii_case(text);
+    if TRUE.iter().any(is) {
+        Ok(true)
+    } else if FALSE.iter().any(is) {
+        Ok(false)
+    } else {
+        Err(Problem::NotBoolean {
+            nearest: nearest_of(text, TRUE.iter().chain(&FALSE)),
+        })
+    }
+}
+
+/// A plain decimal number, and what is wrong with it when something is.
+pub(super) fn number(text: &str, range: &Number) -> (u64, Option<Problem>) {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u64>() {
+        Ok(value) if digits && value < range.minimum => {
+            let minimum = range.minimum;
+            (minimum, Some(Problem::BelowMinimum { minimum }))
+        }
+        Ok(value) if digits && value <= range.maximum => (value, None),
+        _ => {
+            let Number {
+                default, maximum, ..
+            } = *range;
+            (default, Some(Problem::NotNumber { default, maximum }))
+        }
+    }
+}
+
+/// One of a few words, as the table writes it.
+pub(super) fn word(
+    text: &str,
+    words: &'static [&'static str],
+    any_case: bool,
+) -> Result<&'static str, Problem> {
+    let equal = |word: &&&str| **word == text || any_case && word.eq_ignore_ascii_case(text);
+    match words.iter().find(equal) {
+        Some(word) => Ok(word),
+        None => Err(Problem::UnknownWord {
+            word: visible(text),
+            nearest: nearest_of(text, words),
+            words,
+            consequence: "it counts as unset",
+        }),
+    }
+}
+
+/// Which exporters a list names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Exporters {
+    pub(super) otlp: bool,
+    pub(super) console: bool,
+    pub(super) prometheus: bool,
+    /// `none` was written: whatever stands beside it is off.
+    pub(super) none: bool,
+}
+
+impl Exporters {
+    pub(super) fn any(self) -> bool {
+        self.otlp || self.console || self.prometheus
+    }
+}
+
+/// A list of exporters. What is unknown is left out, the others go on.
+pub(super) fn exporters(text: &str, words: &'static [&'static str]) -> (Exporters, Vec<Problem>) {
+    let mut found = Exporters::default();
+    let mut problems = Vec::new();
+    let items = text.split(',').map(str::trim);
+    for item in items.filter(|item| !item.is_empty()) {
+        match words.iter().find(|word| **word == item) {
+            Some(&"otlp") => found.otlp = true,
+            Some(&"console") => found.console = true,
+            Some(&"prometheus") => found.prometheus = true,
+            Some(_) => found.none = true,
+            None => problems.push(Problem::UnknownWord {
+                word: visible(item),
+                nearest: nearest_of(item, words),
+                words,
+                consequence: "that exporter is left out",
+            }),
+        }
+    }
+    if found.none && found.any() {
+        problems.push(Problem::NoneBesideOthers);
+    }
+    if found.none {
+        found = Exporters {
+            none: true,
+            ..Exporters::default()
+        };
+    }
+    (found, problems)
+}
+
+fn nearest_of<'w>(text: &str, words: impl IntoIterator<Item = &'w &'static str>) -> &'static str {
+    nearest(text, words.into_iter().copied()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans() {
+        for text in ["1", "true", "TRUE", "Yes", "on", "oN"] {
+            assert_eq!(boolean(text), Ok(true), "{text}");
+        }
+        for text in ["0", "false", "False", "NO", "off"] {
+            assert_eq!(boolean(text), Ok(false), "{text}");
+        }
+        for (text, meant) in [
+            ("2", "1"),
+            ("ture", "true"),
+            ("offf", "off"),
+            ("enabled", "true"),
+        ] {
+            let Err(Problem::NotBoolean { nearest }) = boolean(text) else {
+                panic!("{text} taken");
+            };
+            if text != "enabled" {
+                assert_eq!(nearest, meant, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        let range = Number {
+            unit: "ms",
+            default: 500,
+            minimum: 10,
+            maximum: 1000,
+        };
+        for (text, value) in [("10", 10), ("1000", 1000), ("007777", 500), ("00077", 77)] {
+            let (got, problem) = number(text, &range);
+            assert_eq!(got, value, "{text}");
+            assert_eq!(problem.is_some(), text == "007777", "{text}");
+        }
+        for text in ["0", "9"] {
+            let minimum = Some(Problem::BelowMinimum { minimum: 10 });
+            assert_eq!(number(text, &range), (10, minimum), "{text}");
+        }
+        for text in [
+            "",
+            "+50",
+            "-1",
+            "5e2",
+            "50.0",
+            "0x10",
+            "1_0",
+            "5 0",
+            "50ms",
+            "٥٠",
+            "1001",
+            "18446744073709551616",
+        ] {
+            let (value, problem) = number(text, &range);
+            assert_eq!(value, 500, "{text}");
+            assert!(matches!(problem, Some(Problem::NotNumber { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn words() {
+        const WORDS: &[&str] = &["delta", "cumulative"];
+        assert_eq!(word("delta", WORDS, false), Ok("delta"));
+        assert_eq!(word("DELTA", WORDS, true), Ok("delta"));
+        for (text, any_case) in [("Delta", false), ("dleta", true)] {
+            let Err(Problem::UnknownWord { nearest, .. }) = word(text, WORDS, any_case) else {
+                panic!("{text} taken");
+            };
+            assert_eq!(nearest, "delta");
+        }
+    }
+
+    #[test]
+    fn exporter_lists() {
+        const WORDS: &[&str] = &["console", "otlp", "prometheus", "none"];
+        let of = |names: &[&str]| Exporters {
+            otlp: names.contains(&"otlp"),
+            console: names.contains(&"console"),
+            prometheus: names.contains(&"prometheus"),
+            none: names.contains(&"none"),
+        };
+        let table: [(&str, &[&str], usize); 9] = [
+            ("otlp", &["otlp"], 0),
+            (" otlp , console ", &["otlp", "console"], 0),
+            ("otlp,otlp", &["otlp"], 0),
+            ("otlp,,", &["otlp"], 0),
+            ("none", &["none"], 0),
+            ("otlp,none", &["none"], 1),
+            ("otpl,prometheus", &["prometheus"], 1),
+            ("OTLP", &[], 1),
+            (" , ", &[], 0),
+        ];
+        for (text, names, warnings) in table {
+            let (found, problems) = exporters(text, WORDS);
+            assert_eq!(found, of(names), "{text}");
+            assert_eq!(problems.len(), warnings, "{text}");
+        }
+    }
+}

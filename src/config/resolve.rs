@@ -1,0 +1,293 @@
+//! From assignments to the configuration.
+
+use std::time::Duration;
+
+use super::explain::Explanation;
+use super::exporter;
+use super::otlp::{OtlpConfig, Protocol};
+use super::source::{Assignment, Layer, Origin};
+use super::terminal::terminal_type;
+use super::values::{Values, from_environment};
+use super::variables::{self, Kind, Variable};
+use super::warnings::{Problem, Report, Warning};
+use super::{
+    AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, MetricsConfig,
+    NumberEncoding, SpansConfig, Temporality, pairs,
+};
+use crate::signal::Signal;
+
+/// Which exporters this build has.
+#[derive(Clone, Copy)]
+pub(super) struct Features {
+    pub(super) grpc: bool,
+    pub(super) http: bool,
+    pub(super) console: bool,
+}
+
+impl Features {
+    pub(super) const COMPILED: Self = Self {
+        grpc: cfg!(feature = "grpc"),
+        http: cfg!(feature = "http"),
+        console: cfg!(feature = "console"),
+    };
+
+    /// For tests, so that they hold in every build.
+    #[cfg(test)]
+    pub(super) const ALL: Self = Self {
+        grpc: true,
+        http: true,
+        console: true,
+    };
+
+    pub(super) fn missing(self, protocol: Protocol) -> Option<Problem> {
+        let (what, feature, present) = match protocol {
+            Protocol::Grpc => ("OTLP over gRPC", "grpc", self.grpc),
+            Protocol::HttpProtobuf => ("OTLP as http/protobuf", "http", self.http),
+            Protocol::HttpJson => ("OTLP as http/json", "http", self.http),
+        };
+        (!present).then_some(Problem::FeatureMissing { what, feature })
+    }
+}
+
+/// Resolves everything, once.
+pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
+    let mut report = Report::default();
+    let mut assignments = from_environment(host.environment.entries(), &mut report);
+    assignments.extend(host.host.iter().map(|(name, value)| Assignment {
+        origin: Origin::new(Layer::Host),
+        name: name.clone(),
+        value: value.clone(),
+    }));
+    let values = Values::new(assignments, &mut report);
+    from_values(&values, host, features, report)
+}
+
+fn from_values(
+    values: &Values,
+    host: ConfigBuilder,
+    features: Features,
+    mut report: Report,
+) -> Config {
+    let report = &mut report;
+    let wanted = values.boolean(&variables::ENABLE_TELEMETRY);
+    let enabled = wanted && !values.boolean(&variables::SDK_DISABLED);
+    let beta = enhanced_telemetry_beta(values);
+    values.check(enabled, report);
+    warn_of_silence(values, wanted, beta, report);
+
+    let milliseconds = |variable| Duration::from_millis(values.number(variable));
+    let mut sinks = |signal, on| Sinks::resolve(values, signal, on, features, report);
+    let metrics = sinks(Signal::Metrics, enabled);
+    let events = sinks(Signal::Events, enabled);
+    let spans = sinks(Signal::Spans, enabled && beta);
+    let resource_attributes = values
+        .text(&variables::RESOURCE_ATTRIBUTES)
+        .map(|text| pairs::attributes(text).0)
+        .unwrap_or_default();
+    let temporality = match values.word(&variables::TEMPORALITY) {
+        Some("cumulative") => Temporality::Cumulative,
+        _ => Temporality::Delta,
+    };
+    let attributes = AttributeSwitches {
+        session_id: values.boolean(&variables::INCLUDE_SESSION_ID),
+        version: values.boolean(&variables::INCLUDE_VERSION),
+        account_uuid: values.boolean(&variables::INCLUDE_ACCOUNT_UUID),
+        resource_attributes: values.boolean(&variables::INCLUDE_RESOURCE_ATTRIBUTES),
+        user_email: host.user_email,
+    };
+    // The key that tells processes apart, as OpenTelemetry names it.
+    let distinct = |(key, _): &(String, String)| key == "service.instance.id";
+    if metrics.otlp.is_some()
+        && temporality == Temporality::Cumulative
+        && !attributes.session_id
+        && !resource_attributes.iter().any(distinct)
+    {
+        report.warn(match values.get(&variables::INCLUDE_SESSION_ID) {
+            Some((set, _)) => set.warning(Problem::SharedSeries),
+            None => Warning::overall(Problem::SharedSeries),
+        });
+    }
+    let content = ContentFlags {
+        user_prompts: values.boolean(&variables::LOG_USER_PROMPTS),
+        tool_details: values.boolean(&variables::LOG_TOOL_DETAILS),
+        tool_content: values.boolean(&variables::LOG_TOOL_CONTENT),
+        raw_api_bodies: values.boolean(&variables::LOG_RAW_API_BODIES),
+        error_messages: host.error_messages,
+        max_length: content_max_length(values, report),
+    };
+    state_what_the_host_said(&host, report);
+
+    Config {
+        enabled,
+        metrics: MetricsConfig {
+            otlp: metrics.otlp,
+            console: metrics.console,
+            interval: milliseconds(&variables::METRIC_EXPORT_INTERVAL),
+            temporality,
+        },
+        events: EventsConfig {
+            otlp: events.otlp,
+            console: events.console,
+            interval: milliseconds(&variables::LOGS_EXPORT_INTERVAL),
+        },
+        spans: SpansConfig {
+            otlp: spans.otlp,
+            console: spans.console,
+            interval: milliseconds(&variables::TRACES_EXPORT_INTERVAL),
+        },
+        content,
+        attributes,
+        resource_attributes,
+        service_name: values.text(&variables::SERVICE_NAME).map(str::to_owned),
+        terminal_type: terminal_type(&host.environment),
+        number_encoding: host.number_encoding,
+        flush_timeout: milliseconds(&variables::FLUSH_TIMEOUT),
+        shutdown_timeout: milliseconds(&variables::SHUTDOWN_TIMEOUT),
+        diagnostics_to_stderr: values.boolean(&variables::DIAG_STDERR),
+        max_retries: u32::try_from(values.number(&variables::MAX_RETRIES)).unwrap_or(u32::MAX),
+        installation_id_path: host.installation_id_path,
+        environment: host.environment,
+        explanation: Explanation::new(values, std::mem::take(report)),
+    }
+}
+
+fn exporter_variable(signal: Signal) -> &'static Variable {
+    match signal {
+        Signal::Metrics => &variables::METRICS_EXPORTER,
+        Signal::Events => &variables::LOGS_EXPORTER,
+        Signal::Spans => &variables::TRACES_EXPORTER,
+    }
+}
+
+/// Where one signal goes.
+#[derive(Default)]
+struct Sinks {
+    otlp: Option<OtlpConfig>,
+    console: bool,
+}
+
+impl Sinks {
+    fn resolve(
+        values: &Values,
+        signal: Signal,
+        on: bool,
+        features: Features,
+        report: &mut Report,
+    ) -> Self {
+        let variable = exporter_variable(signal);
+        let Some((set, _)) = values.get(variable).filter(|_| on) else {
+            return Self::default();
+        };
+        let wanted = values.exporters(variable);
+        if wanted.prometheus {
+            report.warn(set.warning(Problem::PrometheusNotBuilt));
+        }
+        let console = wanted.console && features.console;
+        if wanted.console && !features.console {
+            report.warn(set.warning(Problem::FeatureMissing {
+                what: "the console exporter",
+                feature: "console",
+            }));
+        }
+        if console {
+            report.fact(format!("{}: console", exporter::name(signal)));
+        }
+        let otlp = wanted
+            .otlp
+            .then(|| exporter::resolve(values, signal, set, features, report))
+            .flatten();
+        Self { otlp, console }
+    }
+}
+
+/// Two names of one variable: the one that the higher layer sets, the first in the same layer.
+fn enhanced_telemetry_beta(values: &Values) -> bool {
+    let mut set: Vec<_> = beta_variables()
+        .into_iter()
+        .filter_map(|variable| Some((values.layer_of(variable)?, variable)))
+        .collect();
+    set.sort_by_key(|(layer, _)| *layer);
+    set.first()
+        .is_some_and(|(_, variable)| values.boolean(variable))
+}
+
+fn beta_variables() -> [&'static Variable; 2] {
+    [
+        &variables::ENHANCED_TELEMETRY_BETA,
+        &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
+    ]
+}
+
+/// What makes telemetry silent although somebody wanted it.
+fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Report) {
+    let signals = [Signal::Metrics, Signal::Events, Signal::Spans].map(exporter_variable);
+    let exporters = || signals.map(|variable| values.exporters(variable));
+    if !wanted {
+        for variable in signals {
+            if let Some((set, _)) = values.get(variable)
+                && values.exporters(variable).any()
+            {
+                report.warn(set.warning(Problem::NotEnabled));
+            }
+        }
+        return;
+    }
+    if let Some((set, _)) = values.get(&variables::SDK_DISABLED)
+        && values.boolean(&variables::SDK_DISABLED)
+    {
+        report.warn(set.warning(Problem::Disabled));
+        return;
+    }
+    if !exporters().iter().any(|one| one.any() || one.none) {
+        report.warn(Warning::overall(Problem::NoExporter));
+    }
+    let spans = values.get(&variables::TRACES_EXPORTER);
+    match spans {
+        Some((set, _)) if !beta && values.exporters(set.variable).any() => {
+            report.warn(set.warning(Problem::SpansNeedBeta));
+        }
+        None if beta => {
+            let set = beta_variables()
+                .into_iter()
+                .filter(|variable| values.boolean(variable))
+                .find_map(|variable| values.get(variable));
+            if let Some((set, _)) = set {
+                report.warn(set.warning(Problem::BetaNeedsExporter));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A limit that is shorter than the marker of a cut would leave no room for content.
+fn content_max_length(values: &Values, report: &mut Report) -> usize {
+    let variable = &variables::CONTENT_MAX_LENGTH;
+    let length = usize::try_from(values.number(variable)).unwrap_or(usize::MAX);
+    let marker = format!("\n\n[TRUNCATED - Content exceeds {length} character limit]").len();
+    match (values.get(variable), variable.kind) {
+        (Some((set, _)), Kind::Number(range)) if length < marker => {
+            let default = range.default;
+            report.warn(set.warning(Problem::BelowMarker { marker, default }));
+            usize::try_from(default).unwrap_or(usize::MAX)
+        }
+        _ => length,
+    }
+}
+
+fn state_what_the_host_said(host: &ConfigBuilder, report: &mut Report) {
+    if host.number_encoding == NumberEncoding::Text {
+        report.fact("the host sends numbers in events as text".to_owned());
+    }
+    if !host.user_email {
+        report.fact("the host leaves user.email out".to_owned());
+    }
+    if !host.error_messages {
+        report.fact("the host leaves the error messages of tools out".to_owned());
+    }
+    if let Some(path) = &host.installation_id_path {
+        report.fact(format!(
+            "the host keeps the installation id in {}",
+            path.display()
+        ));
+    }
+}

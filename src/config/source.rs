@@ -1,0 +1,191 @@
+//! Where values come from: the layers and the environment.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A source of values. The first listed wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Layer {
+    /// Settings of the organisation, which nobody else can override.
+    Managed,
+    /// The embedding program, through the builder.
+    Host,
+    /// The project's settings of this user.
+    Local,
+    /// The project's settings.
+    Project,
+    /// The user's settings.
+    User,
+    /// The process environment.
+    Environment,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Managed => "managed settings",
+            Self::Host => "host",
+            Self::Local => "local settings",
+            Self::Project => "project settings",
+            Self::User => "user settings",
+            Self::Environment => "environment",
+        })
+    }
+}
+
+/// Where one value was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    layer: Layer,
+    file: Option<PathBuf>,
+}
+
+impl Origin {
+    pub(crate) fn new(layer: Layer) -> Self {
+        Self { layer, file: None }
+    }
+
+    /// The layer.
+    pub fn layer(&self) -> Layer {
+        self.layer
+    }
+
+    /// The settings file, when the layer is made of files.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            None => self.layer.fmt(f),
+            Some(file) => write!(f, "{} {}", self.layer, file.display()),
+        }
+    }
+}
+
+/// One layer's value of one variable. No `Debug`: the value may be a secret.
+#[derive(Clone)]
+pub(crate) struct Assignment {
+    pub(crate) origin: Origin,
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+/// The environment that variables are looked up in. It is only ever read.
+#[derive(Clone)]
+pub(crate) enum Environment {
+    /// The one of the process.
+    Process,
+    /// One that the host or a test gave instead.
+    Injected(Arc<BTreeMap<String, String>>),
+}
+
+/// A variable's name, and its value when that is UTF-8.
+pub(crate) type Entry = (String, Option<String>);
+
+impl Environment {
+    pub(crate) fn injected<K: Into<String>, V: Into<String>>(
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let variables = variables.into_iter().map(|(k, v)| (k.into(), v.into()));
+        Self::Injected(Arc::new(variables.collect()))
+    }
+
+    /// A variable's value; `None` when it is not set or not UTF-8.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Process => std::env::var(name).ok(),
+            Self::Injected(variables) => variables.get(name).cloned(),
+        }
+    }
+
+    /// The names that are set and begin like this, in alphabetical order.
+    pub(crate) fn names_with_prefix(&self, prefix: &str) -> Vec<String> {
+        let names = self.entries().into_iter().map(|(name, _)| name);
+        let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Everything that is set.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        match self {
+            Self::Process => entries_of(std::env::vars_os()),
+            Self::Injected(variables) => variables
+                .iter()
+                .map(|(name, value)| (name.clone(), Some(value.clone())))
+                .collect(),
+        }
+    }
+}
+
+/// Values that are not UTF-8 stay visible as such, names that are not cannot be ours.
+fn entries_of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Entry> {
+    variables
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok())))
+        .collect()
+}
+
+/// Shows no variable: the environment holds every credential of the process.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Process => "Process",
+            Self::Injected(_) => "Injected",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_ordered_by_precedence() {
+        let order = [
+            Layer::Managed,
+            Layer::Host,
+            Layer::Local,
+            Layer::Project,
+            Layer::User,
+            Layer::Environment,
+        ];
+        assert!(order.is_sorted());
+    }
+
+    #[test]
+    fn an_injected_environment_is_the_only_one_asked() {
+        let environment =
+            Environment::injected([("OTEL_B", "2"), ("OTEL_A", "1"), ("X", "CANARY")]);
+        assert_eq!(environment.get("X").as_deref(), Some("CANARY"));
+        assert_eq!(environment.get("PATH"), None);
+        assert_eq!(environment.names_with_prefix("OTEL_"), ["OTEL_A", "OTEL_B"]);
+        assert!(!format!("{environment:?}").contains("CANARY"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn text_that_is_not_utf8_does_no_harm() {
+        use std::os::unix::ffi::OsStringExt;
+        let broken = || OsString::from_vec(vec![b'a', 0xff]);
+        let entries = entries_of([
+            (OsString::from("A"), OsString::from("1")),
+            (OsString::from("B"), broken()),
+            (broken(), OsString::from("2")),
+        ]);
+        assert_eq!(
+            entries,
+            [
+                ("A".to_owned(), Some("1".to_owned())),
+                ("B".to_owned(), None)
+            ]
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! The whole of the configuration, through its public face.
+
+mod table;
+
+use std::collections::BTreeMap;
+
+use super::otlp::OtlpConfig;
+use super::resolve::{Features, resolve};
+use super::warnings::Problem;
+use super::*;
+
+type Variables = BTreeMap<String, String>;
+
+/// Everything on, so that every variable shows.
+fn base() -> Variables {
+    variables(&[
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+    ])
+}
+
+fn variables(list: &[(&str, &str)]) -> Variables {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    list.iter().map(owned).collect()
+}
+
+fn build(variables: Variables) -> Config {
+    full(Config::builder().environment(variables))
+}
+
+/// As [`ConfigBuilder::build`], whatever is compiled in.
+fn full(builder: ConfigBuilder) -> Config {
+    resolve(builder, Features::ALL)
+}
+
+/// The base with these over it.
+fn with(list: &[(&str, &str)]) -> Config {
+    let mut all = base();
+    all.extend(variables(list));
+    build(all)
+}
+
+fn problems(config: &Config) -> Vec<&Problem> {
+    config.warnings().iter().map(Warning::problem).collect()
+}
+
+fn exporters(config: &Config) -> [&Option<OtlpConfig>; 3] {
+    [
+        &config.metrics.otlp,
+        &config.events.otlp,
+        &config.spans.otlp,
+    ]
+}
+
+#[test]
+fn nothing_is_on_by_default() {
+    let config = build(Variables::new());
+    assert!(!config.is_enabled());
+    assert_eq!(config.warnings(), []);
+    assert!(config.explain().settings().is_empty());
+    assert_eq!(exporters(&config), [&None, &None, &None]);
+    let console = with(&[
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "0"),
+        ("OTEL_METRICS_EXPORTER", "console"),
+        ("OTEL_LOGS_EXPORTER", "console"),
+        ("OTEL_TRACES_EXPORTER", "console"),
+    ]);
+    assert!(!(console.metrics.console || console.events.console || console.spans.console));
+}
+
+#[test]
+fn silence_is_explained() {
+    let on = ("CLAUDE_CODE_ENABLE_TELEMETRY", "1");
+    let beta = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a [Problem]);
+    let table: [Row<'_>; 10] = [
+        (&[], &[]),
+        (&[("OTEL_LOGS_EXPORTER", "otlp")], &[Problem::NotEnabled]),
+        (&[("OTEL_LOGS_EXPORTER", "none")], &[]),
+        (&[on], &[Problem::NoExporter]),
+        (&[on, ("OTEL_LOGS_EXPORTER", "none")], &[]),
+        (
+            &[on, ("OTEL_TRACES_EXPORTER", "otlp")],
+            &[Problem::SpansNeedBeta],
+        ),
+        (
+            &[on, ("OTEL_LOGS_EXPORTER", "otlp"), beta],
+            &[Problem::BetaNeedsExporter],
+        ),
+        (
+            &[
+                on,
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+                beta,
+                ("OTEL_TRACES_EXPORTER", "none"),
+            ],
+            &[],
+        ),
+        (&[on, ("OTEL_SDK_DISABLED", "true")], &[Problem::Disabled]),
+        (
+            &[on, ("OTEL_METRICS_EXPORTER", "prometheus")],
+            &[Problem::PrometheusNotBuilt],
+        ),
+    ];
+    for (list, expected) in table {
+        let config = build(variables(list));
+        let expected: Vec<_> = expected.iter().collect();
+        assert_eq!(problems(&config), expected, "{list:?}");
+    }
+}
+
+#[test]
+fn spans_need_one_of_two_names() {
+    let alias = "ENABLE_ENHANCED_TELEMETRY_BETA";
+    let name = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
+    for (environment, host, spans) in [
+        (vec![], vec![], false),
+        (vec![(alias, "1")], vec![], true),
+        (vec![(alias, "1"), (name, "0")], vec![], false),
+        (vec![(alias, "0"), (name, "1")], vec![], true),
+        (vec![(name, "1")], vec![(alias, "0")], false),
+        (vec![(name, "0")], vec![(alias, "1")], true),
+    ] {
+        let mut all = base();
+        all.remove(name);
+        all.extend(variables(&environment));
+        let mut builder = Config::builder().environment(all);
+        for (name, value) in &host {
+            builder = builder.set(*name, *value);
+        }
+        let config = full(builder);
+        assert_eq!(
+            config.spans.otlp.is_some(),
+            spans,
+            "{environment:?} {host:?}"
+        );
+    }
+}
+
+#[test]
+fn cumulative_points_of_several_processes_are_warned_of() {
+    let cumulative = (
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        "cumulative",
+    );
+    let without = ("OTEL_METRICS_INCLUDE_SESSION_ID", "false");
+    let instance = ("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=1");
+    for (list, warned) in [
+        (vec![cumulative, without], true),
+        (vec![cumulative], false),
+        (vec![without], false),
+        (vec![cumulative, without, instance], false),
+        (
+            vec![cumulative, without, ("OTEL_METRICS_EXPORTER", "none")],
+            false,
+        ),
+    ] {
+        let config = with(&list);
+        assert_eq!(
+            problems(&config).contains(&&Problem::SharedSeries),
+            warned,
+            "{list:?}"
+        );
+    }
+}
+
+#[test]
+fn secrets_are_seen_nowhere() {
+    let mut all = base();
+    all.extend(variables(&[
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "authorization=Bearer CANARY,CANARY,x=CANARY%",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+            "CANARY CANARY=1,a=CANARY%0a,b=CANARY,b=CANARY",
+        ),
+        ("OTEL_EXPORTER_OTLP_HEADER", "a=CANARY"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://user:CANARY@h/base?key=CANARY",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "https://user:CANARY@h",
+        ),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "user:CANARY@h:4318"),
+        ("HTTPS_PROXY", "http://user:CANARY@proxy"),
+        ("ANTHROPIC_API_KEY", "CANARY"),
+    ]));
+    let builder = Config::builder()
+        .environment(all)
+        .set("OTEL_EXPORTER_OTLP_HEADERS", "x=CANARY")
+        .set("otelHeadersHelper", "echo CANARY");
+    let mut seen = format!("{builder:?}");
+    let config = full(builder);
+    let sent = &config.metrics.otlp.as_ref().unwrap().headers;
+    let canary = |(_, value): &(String, secret::Secret)| value.expose() == "CANARY";
+    assert!(sent.iter().any(canary));
+    seen += &format!("{config:?} {config:#?} {}", config.explain());
+    for warning in config.warnings() {
+        seen += &format!("{warning} {warning:?} {:?}", warning.value());
+    }
+    assert!(!seen.contains("CANARY"), "{seen}");
+}
+
+#[test]
+fn the_host_is_heard() {
+    let config = build(Variables::new());
+    assert_eq!(config.number_encoding, NumberEncoding::Native);
+    assert!(config.attributes.user_email && config.content.error_messages);
+    assert_eq!(config.installation_id_path, None);
+    assert_eq!(config.explain().facts().count(), 0);
+
+    let config = Config::builder()
+        .environment([("TERM_PROGRAM", "vscode"), ("TRACEPARENT", "00-x")])
+        .number_encoding(NumberEncoding::Text)
+        .user_email(false)
+        .error_messages(false)
+        .installation_id_path("/x/id")
+        .build();
+    assert_eq!(config.number_encoding, NumberEncoding::Text);
+    assert!(!config.attributes.user_email && !config.content.error_messages);
+    assert_eq!(config.installation_id_path, Some(PathBuf::from("/x/id")));
+    assert_eq!(config.terminal_type.as_deref(), Some("vscode"));
+    assert_eq!(
+        config.environment.get("TRACEPARENT").as_deref(),
+        Some("00-x")
+    );
+    assert_eq!(config.explain().facts().count(), 4);
+}
+
+#[test]
+fn an_exporter_that_is_not_compiled_in_is_left_out() {
+    let mut all = base();
+    all.extend(variables(&[("OTEL_LOGS_EXPORTER", "console,otlp")]));
+    let builder = Config::builder().environment(all);
+    let none = Features {
+        console: false,
+        ..Features::ALL
+    };
+    let config = resolve(builder, none);
+    assert!(!config.events.console && config.events.otlp.is_some());
+    let [warning] = config.warnings() else {
+        panic!("{:?}", config.warnings());
+    };
+    assert!(warning.to_string().contains("cargo feature `console`"));
+}

@@ -1,0 +1,341 @@
+//! What is set, in which layer, and which layer wins.
+
+use std::collections::BTreeMap;
+
+use super::nearest::nearest;
+use super::parse;
+use super::source::{Assignment, Entry, Layer, Origin};
+use super::variables::{self, Effect, Kind, PerSignal, Variable};
+use super::warnings::{Problem, Report, Warning};
+use crate::signal::Signal;
+
+/// Every known variable that is set, by its name.
+pub(super) struct Values {
+    set: BTreeMap<String, SetVariable>,
+}
+
+/// One variable that is set.
+pub(super) struct SetVariable {
+    pub(super) variable: &'static Variable,
+    pub(super) winner: Assignment,
+    /// What the winner overrides, the highest layer first.
+    pub(super) overridden: Vec<Assignment>,
+}
+
+impl SetVariable {
+    fn text(&self) -> Option<&str> {
+        Some(self.winner.value.trim()).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn layer(&self) -> Layer {
+        self.winner.origin.layer()
+    }
+
+    pub(super) fn warning(&self, problem: Problem) -> Warning {
+        Warning::about(self.variable, &self.winner, problem)
+    }
+}
+
+/// The assignments that an environment holds. What is no text is reported when it is ours.
+pub(super) fn from_environment(entries: Vec<Entry>, report: &mut Report) -> Vec<Assignment> {
+    let mut assignments = Vec::new();
+    for (name, value) in entries {
+        let known = variables::find(&name);
+        if known.is_some_and(|variable| matches!(variable.kind, Kind::Command)) {
+            continue;
+        }
+        let origin = Origin::new(Layer::Environment);
+        if known.is_some() && value.is_none() {
+            report.warn(Warning::about_name(&name, origin, Problem::NotUnicode));
+            continue;
+        }
+        assignments.push(Assignment {
+            origin,
+            name,
+            value: value.unwrap_or_default(),
+        });
+    }
+    assignments
+}
+
+impl Values {
+    /// Sorts out the assignments of all layers. Within one layer the last wins. Unknown names are
+    /// reported when they look like ours, those of the host always: they can mean nothing else.
+    pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut Report) -> Self {
+        assignments.reverse();
+        assignments.sort_by_key(|set| set.origin.layer());
+        let mut set: BTreeMap<String, SetVariable> = BTreeMap::new();
+        for assignment in assignments {
+            let Assignment { origin, name, .. } = &assignment;
+            if let Some(variable) = variables::find(name) {
+                if let Some(present) = set.get_mut(name) {
+                    present.overridden.push(assignment);
+                } else {
+                    let winner = SetVariable {
+                        variable,
+                        winner: assignment.clone(),
+                        overridden: Vec::new(),
+                    };
+                    set.insert(assignment.name, winner);
+                }
+            } else if variables::looks_like_ours(name) || origin.layer() == Layer::Host {
+                let works = variables::all().filter(|known| known.effect != Effect::Without);
+                let nearest = nearest(name, works.map(|known| known.name)).unwrap_or_default();
+                let problem = Problem::UnknownVariable { nearest };
+                report.warn(Warning::about_name(name, origin.clone(), problem));
+            }
+        }
+        Self { set }
+    }
+
+    /// All that is set, in alphabetical order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &SetVariable> {
+        self.set.values()
+    }
+
+    /// A variable that is set and not empty, with its text, white space around it aside.
+    pub(super) fn get(&self, variable: &Variable) -> Option<(&SetVariable, &str)> {
+        let set = self.set.get(variable.name)?;
+        Some((set, set.text()?))
+    }
+
+    pub(super) fn text(&self, variable: &Variable) -> Option<&str> {
+        self.get(variable).map(|(_, text)| text)
+    }
+
+    /// The layer that decides, unless it only cancels.
+    pub(super) fn layer_of(&self, variable: &Variable) -> Option<Layer> {
+        self.boolean_if_set(variable)?;
+        self.set.get(variable.name).map(SetVariable::layer)
+    }
+
+    pub(super) fn boolean(&self, variable: &Variable) -> bool {
+        let default = matches!(variable.kind, Kind::Boolean { default: true });
+        self.boolean_if_set(variable).unwrap_or(default)
+    }
+
+    /// Empty is false in the environment; in every other layer it cancels what is below.
+    pub(super) fn boolean_if_set(&self, variable: &Variable) -> Option<bool> {
+        let set = self.set.get(variable.name)?;
+        match set.text() {
+            Some(text) => Some(parse::boolean(text).unwrap_or(false)),
+            None => (set.layer() == Layer::Environment).then_some(false),
+        }
+    }
+
+    pub(super) fn number(&self, variable: &Variable) -> u64 {
+        let Kind::Number(range) = &variable.kind else {
+            return 0;
+        };
+        match self.text(variable) {
+            Some(text) => parse::number(text, range).0,
+            None => range.default,
+        }
+    }
+
+    /// The signal-specific number when it is set, else the general one.
+    pub(super) fn number_of(&self, group: &'static PerSignal, signal: Signal) -> u64 {
+        let specific = group.of(signal);
+        match self.get(specific) {
+            Some(_) => self.number(specific),
+            None => self.number(&group.general),
+        }
+    }
+
+    /// One of the words of the table; `None` when unset or invalid.
+    pub(super) fn word(&self, variable: &Variable) -> Option<&'static str> {
+        let Kind::Word {
+            words, any_case, ..
+        } = variable.kind
+        else {
+            return None;
+        };
+        parse::word(self.text(variable)?, words, any_case).ok()
+    }
+
+    pub(super) fn exporters(&self, variable: &Variable) -> parse::Exporters {
+        match (variable.kind, self.text(variable)) {
+            (Kind::Exporters(words), Some(text)) => parse::exporters(text, words).0,
+            _ => parse::Exporters::default(),
+        }
+    }
+
+    /// Reports every value that cannot be read as its variable demands, and every variable that does
+    /// nothing; of those that will do something later only when telemetry is on, because the most
+    /// common of them (proxies) are set for other programs.
+    pub(super) fn check(&self, enabled: bool, report: &mut Report) {
+        for set in self.iter() {
+            let Some(text) = set.text() else {
+                continue;
+            };
+            match set.variable.effect {
+                Effect::Without => report.warn(set.warning(Problem::WithoutEffect)),
+                Effect::NotBuiltYet if enabled => report.warn(set.warning(Problem::NotBuiltYet)),
+                Effect::NotBuiltYet | Effect::Works => {}
+            }
+            for problem in problems(set.variable, text) {
+                report.warn(set.warning(problem));
+            }
+        }
+    }
+}
+
+/// What is wrong with one value, as far as its kind tells. Endpoints are judged where they are
+/// used, because that depends on the protocol.
+fn problems(variable: &'static Variable, text: &str) -> Vec<Problem> {
+    match variable.kind {
+        Kind::Boolean { .. } => match parse::boolean(text) {
+            Ok(_) => Vec::new(),
+            Err(_) if variable.name == variables::LOG_RAW_API_BODIES.name && is_file(text) => {
+                vec![Problem::BodiesToFile]
+            }
+            Err(problem) => vec![problem],
+        },
+        Kind::Number(range) => parse::number(text, &range).1.into_iter().collect(),
+        Kind::Word {
+            words, any_case, ..
+        } => parse::word(text, words, any_case)
+            .err()
+            .into_iter()
+            .collect(),
+        Kind::Exporters(words) => parse::exporters(text, words).1,
+        Kind::Attributes => as_problems(super::pairs::attributes(text).1),
+        Kind::Headers => as_problems(super::pairs::headers(text).1),
+        Kind::Url { .. } | Kind::Path | Kind::Text { .. } | Kind::Command => Vec::new(),
+    }
+}
+
+fn is_file(text: &str) -> bool {
+    text.starts_with("file:")
+}
+
+fn as_problems(pairs: Vec<super::pairs::PairProblem>) -> Vec<Problem> {
+    pairs.into_iter().map(Problem::Pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(list: &[(Layer, &str, &str)]) -> (Values, Report) {
+        let mut report = Report::default();
+        let assignments = list.iter().map(|(layer, name, value)| Assignment {
+            origin: Origin::new(*layer),
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        });
+        let values = Values::new(assignments.collect(), &mut report);
+        (values, report)
+    }
+
+    #[test]
+    fn the_highest_layer_wins_whatever_the_order() {
+        let name = "OTEL_SERVICE_NAME";
+        let (values, _) = values(&[
+            (Layer::User, name, "user"),
+            (Layer::Managed, name, "managed"),
+            (Layer::Environment, name, "environment"),
+            (Layer::Host, name, "first"),
+            (Layer::Host, name, "host"),
+        ]);
+        assert_eq!(values.text(&variables::SERVICE_NAME), Some("managed"));
+        let set = values.iter().next().unwrap();
+        let overridden: Vec<_> = set.overridden.iter().map(|o| o.value.as_str()).collect();
+        assert_eq!(overridden, ["host", "first", "user", "environment"]);
+    }
+
+    #[test]
+    fn empty_booleans_are_false_in_the_environment_and_cancel_elsewhere() {
+        let variable = &variables::INCLUDE_SESSION_ID;
+        let environment = (Layer::Environment, variable.name, "false");
+        for (list, expected) in [
+            (vec![], true),
+            (vec![(Layer::Environment, variable.name, "")], false),
+            (vec![(Layer::Environment, variable.name, " ")], false),
+            (vec![(Layer::Environment, variable.name, "maybe")], false),
+            (vec![(Layer::Host, variable.name, ""), environment], true),
+            (vec![(Layer::Project, variable.name, ""), environment], true),
+            (vec![environment], false),
+        ] {
+            assert_eq!(values(&list).0.boolean(variable), expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_reported_with_the_nearest_one_and_without_their_value() {
+        for (layer, name, nearest) in [
+            (
+                Layer::Environment,
+                "OTEL_EXPORTER_OTLP_HEADER",
+                Some("OTEL_EXPORTER_OTLP_HEADERS"),
+            ),
+            (
+                Layer::Environment,
+                "OTEL_EXPORTER_OTLP_METRIC_ENDPOINT",
+                Some("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"),
+            ),
+            (
+                Layer::User,
+                "OTEL_LOG_USER_PROMPT",
+                Some("OTEL_LOG_USER_PROMPTS"),
+            ),
+            (
+                Layer::Environment,
+                "OTEL_LOG_EXPORTER",
+                Some("OTEL_LOGS_EXPORTER"),
+            ),
+            (
+                Layer::Environment,
+                "OTEL_METRICS_INCLUDE_SESSIONID",
+                Some("OTEL_METRICS_INCLUDE_SESSION_ID"),
+            ),
+            (
+                Layer::Environment,
+                "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT",
+                Some("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS"),
+            ),
+            (Layer::Environment, "OTEL_SOMETHING", None),
+            (Layer::Environment, "PATH", None),
+            (
+                Layer::Host,
+                "OTEL_METRIC_EXPORTER",
+                Some("OTEL_METRICS_EXPORTER"),
+            ),
+        ] {
+            let (_, report) = values(&[(layer, name, "CANARY")]);
+            let found = report
+                .warnings
+                .first()
+                .map(|warning| warning.nearest().unwrap());
+            assert_eq!(found, nearest, "{name}");
+            assert!(!format!("{:?}", report.warnings).contains("CANARY"));
+        }
+    }
+
+    #[test]
+    fn values_that_are_no_text_count_as_unset() {
+        let mut report = Report::default();
+        let entries = vec![
+            ("OTEL_SERVICE_NAME".to_owned(), None),
+            ("OTEL_LOG_X".to_owned(), None),
+            ("OTHER".to_owned(), None),
+        ];
+        let values = Values::new(from_environment(entries, &mut report), &mut report);
+        assert_eq!(values.text(&variables::SERVICE_NAME), None);
+        let problems: Vec<_> = report.warnings.iter().map(Warning::problem).collect();
+        assert!(matches!(
+            problems[..],
+            [Problem::NotUnicode, Problem::UnknownVariable { .. }]
+        ));
+    }
+
+    #[test]
+    fn the_helper_is_no_environment_variable() {
+        let mut report = Report::default();
+        let entries = vec![(
+            variables::HEADERS_HELPER.name.to_owned(),
+            Some("x".to_owned()),
+        )];
+        assert!(from_environment(entries, &mut report).is_empty());
+    }
+}

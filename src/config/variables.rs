@@ -1,0 +1,465 @@
+//! Every variable, in one table: parsing, warnings, the explanation and the documentation read it.
+
+use crate::signal::Signal;
+
+/// One environment variable, or the one settings key that is none (`otelHeadersHelper`).
+#[derive(Debug)]
+pub(crate) struct Variable {
+    /// Its exact name. A row of [`WITHOUT_EFFECT`] may stand for several with one `*`.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// The signal that it is about; `None` = all of them, or none in particular.
+    pub(crate) signal: Option<Signal>,
+    pub(crate) source: Source,
+    pub(crate) effect: Effect,
+    /// What it does, in one line.
+    pub(crate) meaning: &'static str,
+}
+
+/// How the text of a variable is read, with its default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Boolean {
+        default: bool,
+    },
+    Number(Number),
+    /// A list of exporters, separated by commas.
+    Exporters(&'static [&'static str]),
+    /// One of a few words.
+    Word {
+        words: &'static [&'static str],
+        any_case: bool,
+        default: &'static str,
+    },
+    Url {
+        default: &'static str,
+    },
+    /// `key=value,key=value`
+    Attributes,
+    /// `name=value,name=value`; the values are secret.
+    Headers,
+    Path,
+    Text {
+        default: &'static str,
+    },
+    /// A shell line, which may hold a secret. A settings key: never read from the environment.
+    Command,
+}
+
+/// A plain decimal number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number {
+    pub(crate) unit: &'static str,
+    pub(crate) default: u64,
+    pub(crate) minimum: u64,
+    pub(crate) maximum: u64,
+}
+
+/// Where a variable is documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The documentation of Claude Code.
+    ClaudeCode,
+    /// The specification of OpenTelemetry.
+    OpenTelemetry,
+}
+
+/// Whether a variable does anything here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Works,
+    /// Planned: until then a warning says that it does nothing.
+    NotBuiltYet,
+    /// Known from elsewhere, without a counterpart here.
+    Without,
+}
+
+/// A general variable and its three signal-specific ones.
+#[derive(Debug)]
+pub(crate) struct PerSignal {
+    pub(crate) general: Variable,
+    metrics: Variable,
+    events: Variable,
+    spans: Variable,
+}
+
+impl PerSignal {
+    pub(crate) fn of(&'static self, signal: Signal) -> &'static Variable {
+        match signal {
+            Signal::Metrics => &self.metrics,
+            Signal::Events => &self.events,
+            Signal::Spans => &self.spans,
+        }
+    }
+
+    fn all(&'static self) -> [&'static Variable; 4] {
+        [&self.general, &self.metrics, &self.events, &self.spans]
+    }
+}
+
+/// What a header value or a command line looks like wherever it could be seen.
+pub(crate) const HIDDEN: &str = "<hidden>";
+
+/// A variable with such a name is ours to report when nobody knows it.
+const OUR_PREFIXES: [&str; 4] = [
+    "OTEL_EXPORTER_OTLP_",
+    "OTEL_LOG_",
+    "OTEL_METRICS_INCLUDE_",
+    "CLAUDE_CODE_OTEL_",
+];
+
+impl Variable {
+    /// Its default as one would write it; empty = unset.
+    pub(crate) fn default_text(&self) -> String {
+        match self.kind {
+            Kind::Boolean { default } => default.to_string(),
+            Kind::Number(number) => number.default.to_string(),
+            Kind::Word { default, .. } | Kind::Url { default } | Kind::Text { default } => {
+                default.to_owned()
+            }
+            Kind::Exporters(_) | Kind::Attributes | Kind::Headers | Kind::Path | Kind::Command => {
+                String::new()
+            }
+        }
+    }
+
+    /// A value as it may be seen: secrets are hidden.
+    pub(crate) fn shown(&self, value: &str) -> String {
+        match self.kind {
+            Kind::Headers | Kind::Command => HIDDEN.to_owned(),
+            // a key pasted in place of the path to it
+            Kind::Path if value.contains("-----BEGIN") => HIDDEN.to_owned(),
+            Kind::Url { .. } => visible(&shown_url(value)),
+            _ => visible(value),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self.name.split_once('*') {
+            None => self.name == name,
+            Some((start, end)) => name
+                .strip_prefix(start)
+                .is_some_and(|rest| rest.ends_with(end)),
+        }
+    }
+}
+
+/// Text without control characters, so that it cannot command a terminal that shows it.
+pub(crate) fn visible(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
+/// A URL without what may be secret in it: user and password, query and fragment.
+pub(crate) fn shown_url(url: &str) -> String {
+    let (scheme, rest) = match url.find("://") {
+        Some(at) => url.split_at(at + 3),
+        None => ("", url),
+    };
+    // Up to the last `@`, wherever it is: a password that is not escaped can hold `/` and `?`.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((_, rest)) => ("<hidden>@", rest),
+        None => ("", rest),
+    };
+    match rest.find(['?', '#']) {
+        Some(at) => format!("{scheme}{user}{}?{HIDDEN}", &rest[..at]),
+        None => format!("{scheme}{user}{rest}"),
+    }
+}
+
+/// All variables, in the order of the documentation.
+pub(crate) fn all() -> impl Iterator<Item = &'static Variable> {
+    let per_signal = PER_SIGNAL.iter().flat_map(|group| group.all());
+    SINGLE
+        .iter()
+        .copied()
+        .chain(per_signal)
+        .chain(WITHOUT_EFFECT)
+}
+
+/// The variable of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Variable> {
+    all().find(|variable| variable.matches(name))
+}
+
+/// Whether a name that nobody knows looks like a misspelling of one of ours.
+pub(crate) fn looks_like_ours(name: &str) -> bool {
+    OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+const OFF: Kind = Kind::Boolean { default: false };
+const ON: Kind = Kind::Boolean { default: true };
+const URL: Kind = Kind::Url { default: "" };
+
+const fn milliseconds(default: u64, minimum: u64) -> Kind {
+    Kind::Number(Number {
+        unit: "ms",
+        default,
+        minimum,
+        maximum: i64::MAX.unsigned_abs(),
+    })
+}
+
+const fn number(unit: &'static str, default: u64, minimum: u64, maximum: u32) -> Kind {
+    Kind::Number(Number {
+        unit,
+        default,
+        minimum,
+        maximum: maximum as u64,
+    })
+}
+
+const fn without_effect(name: &'static str, source: Source) -> Variable {
+    Variable {
+        name,
+        kind: Kind::Text { default: "" },
+        signal: None,
+        source,
+        effect: Effect::Without,
+        meaning: "Known, without effect in this library",
+    }
+}
+
+macro_rules! single {
+    ($($id:ident = $name:literal, $signal:expr, $source:ident, $effect:ident, $kind:expr, $meaning:literal;)*) => {
+        $(pub(crate) static $id: Variable = Variable {
+            name: $name,
+            kind: $kind,
+            signal: $signal,
+            source: Source::$source,
+            effect: Effect::$effect,
+            meaning: $meaning,
+        };)*
+        static SINGLE: &[&Variable] = &[$(&$id),*];
+    };
+}
+
+macro_rules! per_signal {
+    ($($id:ident = $suffix:literal, $effect:ident, $kind:expr, $meaning:literal;)*) => {
+        $(pub(crate) static $id: PerSignal = PerSignal {
+            general: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_", $suffix), None, $effect, $kind, $meaning),
+            metrics: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_METRICS_", $suffix), Some(Signal::Metrics), $effect, $kind, $meaning),
+            events: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), Some(Signal::Events), $effect, $kind, $meaning),
+            spans: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_TRACES_", $suffix), Some(Signal::Spans), $effect, $kind, $meaning),
+        };)*
+        static PER_SIGNAL: &[&PerSignal] = &[$(&$id),*];
+    };
+    (@one $name:expr, $signal:expr, $effect:ident, $kind:expr, $meaning:literal) => {
+        Variable {
+            name: $name,
+            kind: $kind,
+            signal: $signal,
+            source: Source::OpenTelemetry,
+            effect: Effect::$effect,
+            meaning: $meaning,
+        }
+    };
+}
+
+single! {
+    ENABLE_TELEMETRY = "CLAUDE_CODE_ENABLE_TELEMETRY", None, ClaudeCode, Works, OFF,
+        "Nothing is built or sent without it";
+    SDK_DISABLED = "OTEL_SDK_DISABLED", None, OpenTelemetry, Works, OFF,
+        "Turns everything off";
+    METRICS_EXPORTER = "OTEL_METRICS_EXPORTER", Some(Signal::Metrics), OpenTelemetry, Works,
+        Kind::Exporters(&["console", "otlp", "prometheus", "none"]),
+        "Where metrics go; `none` turns them off";
+    LOGS_EXPORTER = "OTEL_LOGS_EXPORTER", Some(Signal::Events), OpenTelemetry, Works,
+        Kind::Exporters(&["console", "otlp", "none"]),
+        "Where events go; `none` turns them off";
+    TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", Some(Signal::Spans), OpenTelemetry, Works,
+        Kind::Exporters(&["console", "otlp", "none"]),
+        "Where spans go; `none` turns them off";
+    ENHANCED_TELEMETRY_BETA = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, Works, OFF,
+        "Spans need it";
+    ENHANCED_TELEMETRY_BETA_ALIAS = "ENABLE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, Works, OFF,
+        "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
+    TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some(Signal::Metrics), OpenTelemetry, Works,
+        Kind::Word { words: &["delta", "cumulative", "lowmemory"], any_case: true, default: "delta" },
+        "What a metric point covers: the time since the last one, or since the start; `lowmemory` is `delta`";
+    METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL", Some(Signal::Metrics), OpenTelemetry, Works,
+        milliseconds(60_000, 100),
+        "How often metrics are collected and sent";
+    LOGS_EXPORT_INTERVAL = "OTEL_LOGS_EXPORT_INTERVAL", Some(Signal::Events), ClaudeCode, Works,
+        milliseconds(5_000, 10),
+        "How long an event waits at most before it is sent";
+    TRACES_EXPORT_INTERVAL = "OTEL_TRACES_EXPORT_INTERVAL", Some(Signal::Spans), ClaudeCode, Works,
+        milliseconds(5_000, 10),
+        "How long a span waits at most before it is sent";
+    LOG_USER_PROMPTS = "OTEL_LOG_USER_PROMPTS", None, ClaudeCode, Works, OFF,
+        "Sends the text of prompts";
+    LOG_TOOL_DETAILS = "OTEL_LOG_TOOL_DETAILS", None, ClaudeCode, Works, OFF,
+        "Sends the input, parameters and names of tools";
+    LOG_TOOL_CONTENT = "OTEL_LOG_TOOL_CONTENT", None, ClaudeCode, Works, OFF,
+        "Sends what tools put out, on spans";
+    LOG_RAW_API_BODIES = "OTEL_LOG_RAW_API_BODIES", None, ClaudeCode, Works, OFF,
+        "Sends the bodies of API requests and responses as events";
+    CONTENT_MAX_LENGTH = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", None, ClaudeCode, Works,
+        number("UTF-16 code units", 61_440, 0, u32::MAX),
+        "The longest content that is sent whole; longer content is cut, with a marker";
+    INCLUDE_SESSION_ID = "OTEL_METRICS_INCLUDE_SESSION_ID", None, ClaudeCode, Works, ON,
+        "Puts session.id on metrics, events and spans";
+    INCLUDE_VERSION = "OTEL_METRICS_INCLUDE_VERSION", None, ClaudeCode, Works, OFF,
+        "Puts app.version on metrics, events and spans";
+    INCLUDE_ACCOUNT_UUID = "OTEL_METRICS_INCLUDE_ACCOUNT_UUID", None, ClaudeCode, Works, ON,
+        "Puts user.account_uuid and user.account_id on metrics, events and spans";
+    INCLUDE_RESOURCE_ATTRIBUTES = "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", None, ClaudeCode, Works, ON,
+        "Puts the keys of OTEL_RESOURCE_ATTRIBUTES on metrics, events and spans too";
+    RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES", None, OpenTelemetry, Works, Kind::Attributes,
+        "Attributes of the resource: key=value,key=value, values percent-encoded";
+    SERVICE_NAME = "OTEL_SERVICE_NAME", None, OpenTelemetry, Works, Kind::Text { default: "" },
+        "service.name, over every other source of it";
+    HEADERS_HELPER = "otelHeadersHelper", None, ClaudeCode, NotBuiltYet, Kind::Command,
+        "A command that prints headers as a JSON object (a settings key, no environment variable)";
+    HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode, NotBuiltYet,
+        milliseconds(1_740_000, 0),
+        "How often the headers helper runs";
+    FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, ClaudeCode, Works,
+        milliseconds(5_000, 0),
+        "The longest that a flush takes";
+    SHUTDOWN_TIMEOUT = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", None, ClaudeCode, Works,
+        milliseconds(2_000, 0),
+        "The longest that a shutdown takes";
+    DIAG_STDERR = "CLAUDE_CODE_OTEL_DIAG_STDERR", None, ClaudeCode, Works, OFF,
+        "Diagnostics also go to standard error";
+    MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES", None, ClaudeCode, Works,
+        number("retries", 10, 0, u32::MAX),
+        "How often the host retries a model request; the library itself retries none";
+    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry, NotBuiltYet,
+        Kind::Text { default: "localhost" },
+        "Where the Prometheus page listens";
+    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, NotBuiltYet,
+        number("port", 9_464, 0, 65_535),
+        "The port of the Prometheus page";
+    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, ClaudeCode, NotBuiltYet, Kind::Path,
+        "Client certificate (PEM) when no OTEL one is set";
+    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, ClaudeCode, NotBuiltYet, Kind::Path,
+        "Key of the client certificate (PEM) when no OTEL one is set";
+    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, ClaudeCode, NotBuiltYet, Kind::Path,
+        "Certificates of authorities (PEM) to trust when no OTEL ones are set";
+    HTTPS_PROXY = "HTTPS_PROXY", None, ClaudeCode, NotBuiltYet, URL,
+        "Proxy for OTLP over HTTP to https endpoints";
+    HTTP_PROXY = "HTTP_PROXY", None, ClaudeCode, NotBuiltYet, URL,
+        "Proxy for OTLP over HTTP to http endpoints";
+    NO_PROXY = "NO_PROXY", None, ClaudeCode, NotBuiltYet, Kind::Text { default: "" },
+        "Hosts that are reached without a proxy";
+}
+
+per_signal! {
+    PROTOCOL = "PROTOCOL", Works,
+        Kind::Word { words: &["grpc", "http/protobuf", "http/json"], any_case: false, default: "" },
+        "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
+    ENDPOINT = "ENDPOINT", Works, URL,
+        "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is";
+    HEADERS = "HEADERS", Works, Kind::Headers,
+        "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
+    TIMEOUT = "TIMEOUT", Works, milliseconds(10_000, 1),
+        "The longest that one export takes, with all its attempts";
+    COMPRESSION = "COMPRESSION", Works,
+        Kind::Word { words: &["gzip", "none"], any_case: false, default: "none" },
+        "How requests are compressed";
+    INSECURE = "INSECURE", Works, OFF,
+        "A gRPC endpoint without a scheme is http when true, else https";
+    CERTIFICATE = "CERTIFICATE", NotBuiltYet, Kind::Path,
+        "Certificates of authorities (PEM) to trust";
+    OTLP_CLIENT_KEY = "CLIENT_KEY", NotBuiltYet, Kind::Path,
+        "Key of the client certificate (PEM)";
+    OTLP_CLIENT_CERTIFICATE = "CLIENT_CERTIFICATE", NotBuiltYet, Kind::Path,
+        "Client certificate (PEM)";
+}
+
+static WITHOUT_EFFECT: &[Variable] = &[
+    without_effect("OTEL_BSP_*", Source::OpenTelemetry),
+    without_effect("OTEL_BLRP_*", Source::OpenTelemetry),
+    without_effect("OTEL_TRACES_SAMPLER*", Source::OpenTelemetry),
+    without_effect("OTEL_METRIC_EXPORT_TIMEOUT", Source::OpenTelemetry),
+    without_effect("OTEL_*_LIMIT", Source::OpenTelemetry),
+    without_effect("OTEL_PROPAGATORS", Source::OpenTelemetry),
+    // standard, and they begin like ours
+    without_effect("OTEL_LOG_LEVEL", Source::OpenTelemetry),
+    without_effect(
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        Source::OpenTelemetry,
+    ),
+    without_effect("OTEL_LOG_ASSISTANT_RESPONSES", Source::ClaudeCode),
+    without_effect("OTEL_LOG_MANAGED_SETTINGS", Source::ClaudeCode),
+    without_effect("OTEL_METRICS_INCLUDE_ENTRYPOINT", Source::ClaudeCode),
+    without_effect("OTEL_METRICS_INCLUDE_REPOSITORY", Source::ClaudeCode),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_name_is_in_the_table_once_and_finds_itself() {
+        let mut seen = BTreeSet::new();
+        for variable in all() {
+            assert!(seen.insert(variable.name), "{} twice", variable.name);
+            assert!(!variable.meaning.is_empty() && !variable.meaning.contains('\n'));
+            let found = find(variable.name).unwrap();
+            assert!(std::ptr::eq(found, variable), "{}", variable.name);
+        }
+    }
+
+    #[test]
+    fn defaults_lie_in_their_own_range() {
+        for variable in all() {
+            match variable.kind {
+                Kind::Number(number) => assert!(
+                    (number.minimum..=number.maximum).contains(&number.default),
+                    "{}",
+                    variable.name
+                ),
+                Kind::Word { words, default, .. } => {
+                    assert!(default.is_empty() || words.contains(&default));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn patterns_stand_for_their_names() {
+        for name in [
+            "OTEL_BSP_SCHEDULE_DELAY",
+            "OTEL_BLRP_MAX_QUEUE_SIZE",
+            "OTEL_TRACES_SAMPLER",
+            "OTEL_TRACES_SAMPLER_ARG",
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        ] {
+            assert_eq!(find(name).unwrap().effect, Effect::Without, "{name}");
+        }
+        for name in [
+            "OTEL_BSP",
+            "OTEL_LIMIT",
+            "OTEL_TRACES_EXPORTERS",
+            "TRACEPARENT",
+        ] {
+            assert!(find(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn urls_are_shown_without_what_may_be_secret() {
+        for (url, shown) in [
+            ("http://h:4318/base", "http://h:4318/base"),
+            ("http://u:CANARY@h:4318/base", "http://<hidden>@h:4318/base"),
+            ("http://u:CAN/ARY?@h/base", "http://<hidden>@h/base"),
+            ("u:CANARY@h:4317", "<hidden>@h:4317"),
+            ("http://h/base?key=CANARY", "http://h/base?<hidden>"),
+            ("http://h/base#CANARY", "http://h/base?<hidden>"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
+    }
+
+    #[test]
+    fn shown_values_hide_secrets_and_control_characters() {
+        assert_eq!(HEADERS.general.shown("a=CANARY"), HIDDEN);
+        assert_eq!(HEADERS_HELPER.shown("echo CANARY"), HIDDEN);
+        assert_eq!(CLIENT_KEY.shown("-----BEGIN CANARY"), HIDDEN);
+        assert_eq!(SERVICE_NAME.shown("a\u{1b}[1mb"), "a\u{fffd}[1mb");
+    }
+}

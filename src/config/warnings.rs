@@ -1,0 +1,199 @@
+//! What is wrong with the configuration, and how to mend it. Nothing here ever fails the host.
+
+use std::fmt;
+
+use super::endpoint::EndpointProblem;
+use super::pairs::PairProblem;
+use super::source::{Assignment, Origin};
+use super::variables::{Variable, visible};
+
+/// One thing about the configuration that is probably not meant. Printing it says which variable
+/// it is about, its value (unless that is secret), where it was set and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Warning {
+    variable: Option<String>,
+    value: Option<String>,
+    origin: Option<Origin>,
+    problem: Problem,
+}
+
+impl Warning {
+    /// About a value that somebody set.
+    pub(super) fn about(variable: &Variable, set: &Assignment, problem: Problem) -> Self {
+        Self {
+            variable: Some(set.name.clone()),
+            value: Some(variable.shown(&set.value)),
+            origin: Some(set.origin.clone()),
+            problem,
+        }
+    }
+
+    /// About a variable whose value cannot be shown: nobody knows whether it is secret, or it is no text.
+    pub(super) fn about_name(name: &str, origin: Origin, problem: Problem) -> Self {
+        Self {
+            variable: Some(visible(name)),
+            value: None,
+            origin: Some(origin),
+            problem,
+        }
+    }
+
+    /// About the whole.
+    pub(super) fn overall(problem: Problem) -> Self {
+        Self {
+            variable: None,
+            value: None,
+            origin: None,
+            problem,
+        }
+    }
+
+    /// The variable, when it is about one.
+    pub fn variable(&self) -> Option<&str> {
+        self.variable.as_deref()
+    }
+
+    /// The value as it may be seen: what is secret is hidden. `None` when it is not about a value.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+
+    /// Where the value was set.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// The valid word or variable that was probably meant.
+    pub fn nearest(&self) -> Option<&str> {
+        match &self.problem {
+            Problem::UnknownVariable { nearest } | Problem::UnknownWord { nearest, .. } => {
+                Some(nearest)
+            }
+            Problem::NotBoolean { nearest } => Some(nearest),
+            _ => None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(variable) = &self.variable {
+            f.write_str(variable)?;
+            if let Some(value) = &self.value {
+                write!(f, "={value}")?;
+            }
+            if let Some(origin) = &self.origin {
+                write!(f, " ({origin})")?;
+            }
+            f.write_str(": ")?;
+        }
+        self.problem.fmt(f)
+    }
+}
+
+/// What can be wrong. The texts name no value: some are secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("no such variable; the nearest known one is {nearest}")]
+    UnknownVariable { nearest: &'static str },
+    #[error("known, but without effect in this library")]
+    WithoutEffect,
+    #[error("has no effect yet in this version")]
+    NotBuiltYet,
+    #[error("not valid UTF-8, so it counts as unset")]
+    NotUnicode,
+    #[error(
+        "not a boolean, so it counts as false (nearest: {nearest}); write 1, true, yes or on, or 0, false, no or off"
+    )]
+    NotBoolean { nearest: &'static str },
+    #[error(
+        "writing bodies to files has no effect in this library, so it counts as false; write 1 to send them"
+    )]
+    BodiesToFile,
+    #[error("not a plain decimal number up to {maximum}, so the default {default} is used")]
+    NotNumber { default: u64, maximum: u64 },
+    #[error("below the minimum {minimum}, which is used instead")]
+    BelowMinimum { minimum: u64 },
+    #[error(
+        "shorter than the marker that a cut leaves ({marker} characters), so the default {default} is used"
+    )]
+    BelowMarker { marker: usize, default: u64 },
+    #[error("{word} is unknown, so {consequence}; did you mean {nearest}? Valid: {}", words.join(", "))]
+    UnknownWord {
+        word: String,
+        nearest: &'static str,
+        words: &'static [&'static str],
+        consequence: &'static str,
+    },
+    #[error("`none` turns the exporters beside it off; remove it to use them")]
+    NoneBesideOthers,
+    #[error("{0}")]
+    Pair(PairProblem),
+    #[error("the exporter that uses it is off: {0}")]
+    Endpoint(EndpointProblem),
+    #[error("requests are posted to this URL as it is; did you mean one that ends in {path}?")]
+    PathMissing { path: &'static str },
+    #[error("{path} is appended to a general endpoint, which ends in it already; remove it here")]
+    PathTwice { path: &'static str },
+    #[error("OTLP over gRPC has no path: it is left out")]
+    PathIgnored,
+    #[error(
+        "{what} needs the cargo feature `{feature}`, which this build does not have: that exporter is left out"
+    )]
+    FeatureMissing {
+        what: &'static str,
+        feature: &'static str,
+    },
+    #[error("the prometheus exporter is not built yet in this version: it is left out")]
+    PrometheusNotBuilt,
+    #[error("ignored, because managed settings set {general}")]
+    ManagedGeneral { general: &'static str },
+    #[error("ignored: managed credentials are sent to managed endpoints only")]
+    ManagedCredentials,
+    #[error(
+        "off: managed settings hold credentials, but no endpoint for this signal, and others are not trusted with them; set the endpoint in managed settings"
+    )]
+    NoManagedEndpoint,
+    #[error("has no effect: telemetry is off; set CLAUDE_CODE_ENABLE_TELEMETRY=1")]
+    NotEnabled,
+    #[error("turns off all telemetry, although CLAUDE_CODE_ENABLE_TELEMETRY is on")]
+    Disabled,
+    #[error(
+        "telemetry is on, but has no exporter; set OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER or OTEL_TRACES_EXPORTER, for example to otlp"
+    )]
+    NoExporter,
+    #[error("no spans are sent without CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1")]
+    SpansNeedBeta,
+    #[error("no spans are sent without an exporter; set OTEL_TRACES_EXPORTER, for example to otlp")]
+    BetaNeedsExporter,
+    #[error(
+        "with cumulative temporality and without session.id, several processes write the same series and the totals are wrong; tell them apart with a key in OTEL_RESOURCE_ATTRIBUTES, such as service.instance.id, or use delta"
+    )]
+    SharedSeries,
+}
+
+/// What resolving finds out on its way. Each warning is kept once.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) warnings: Vec<Warning>,
+    /// What follows from the variables, without being written in one.
+    pub(super) facts: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    pub(super) fn fact(&mut self, text: String) {
+        self.facts.push(text);
+    }
+}

@@ -1,0 +1,295 @@
+//! `user.id` when the host gives none: random, the same for every run of one installation.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use crate::config::source::Environment;
+
+/// Why the id cannot be kept: the next run has another one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InstallationIdError {
+    #[error("no folder is known to keep the installation id in; set one in the configuration")]
+    NoFolder,
+    #[error("the installation id cannot be read from {}: {error}", path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
+    #[error("{} held no installation id; it has a new one now", path.display())]
+    Replaced { path: PathBuf },
+    #[error("the installation id cannot be kept in {}: {error}", path.display())]
+    Unwritable { path: PathBuf, error: io::Error },
+}
+
+/// Length of an id in hexadecimal digits.
+const LENGTH: usize = 64;
+
+/// The id that the file holds, which is made when there is none. When it cannot be kept there, one
+/// that stays for the process, and the reason.
+pub(crate) fn installation_id(path: Option<&Path>) -> (String, Option<InstallationIdError>) {
+    let Some(path) = path else {
+        return (process_id(), Some(InstallationIdError::NoFolder));
+    };
+    match read(path) {
+        Ok(Some(id)) => (id, None),
+        Ok(None) => match write(path, true) {
+            Ok(id) => (
+                id,
+                Some(InstallationIdError::Replaced {
+                    path: path.to_owned(),
+                }),
+            ),
+            Err(error) => unwritable(path, error),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match write(path, false) {
+            Ok(id) => (id, None),
+            Err(error) => unwritable(path, error),
+        },
+        Err(error) => {
+            let path = path.to_owned();
+            (
+                process_id(),
+                Some(InstallationIdError::Unreadable { path, error }),
+            )
+        }
+    }
+}
+
+fn unwritable(path: &Path, error: io::Error) -> (String, Option<InstallationIdError>) {
+    let path = path.to_owned();
+    (
+        process_id(),
+        Some(InstallationIdError::Unwritable { path, error }),
+    )
+}
+
+/// Where the id is kept on an operating system (as Rust names it) unless the host says otherwise.
+pub(crate) fn default_path(os: &str, environment: &Environment) -> Option<PathBuf> {
+    let folder = |name| environment.get(name).filter(|value| !value.is_empty());
+    let state = match os {
+        "windows" => PathBuf::from(folder("LOCALAPPDATA")?),
+        "macos" => PathBuf::from(folder("HOME")?).join("Library/Application Support"),
+        _ => {
+            // The specification of the variable: a relative path is to be ignored.
+            let state = folder("XDG_STATE_HOME").filter(|path| path.starts_with('/'));
+            match state {
+                Some(state) => PathBuf::from(state),
+                None => PathBuf::from(folder("HOME")?).join(".local/state"),
+            }
+        }
+    };
+    Some(state.join("claude-code-telemetry").join("installation-id"))
+}
+
+/// The id in the file; `None` when it holds something else.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    // opening a pipe would wait for somebody to write into it
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(LENGTH as u64 + 64)
+        .read_to_end(&mut bytes)?;
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let id = text.trim_ascii();
+    let valid = id.len() == LENGTH && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    Ok(valid.then(|| id.to_owned()))
+}
+
+/// Makes an id and keeps it. The file appears whole or not at all; of several processes that make
+/// one at the same time the first wins, and all return what the file holds in the end.
+fn write(path: &Path, replace: bool) -> io::Result<String> {
+    let id = random_id();
+    if let Some(folder) = path.parent() {
+        create_folder(folder)?;
+    }
+    let draft = path.with_extension(format!("{}.tmp", &id[..16]));
+    let written = write_new(&draft, &id).and_then(|()| publish(&draft, path, replace));
+    let removed = fs::remove_file(&draft);
+    written?;
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    read(path)?.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+fn publish(draft: &Path, path: &Path, replace: bool) -> io::Result<()> {
+    if replace {
+        return fs::rename(draft, path);
+    }
+    // A link fails where a rename would overwrite the id of another process.
+    match fs::hard_link(draft, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // a file system without links
+        Err(_) => fs::rename(draft, path),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn create_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn write_new(path: &Path, id: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{id}")?;
+    file.sync_all()
+}
+
+/// The id of a process that cannot keep one: the same for every caller in it.
+fn process_id() -> String {
+    static ID: OnceLock<String> = OnceLock::new();
+    ID.get_or_init(random_id).clone()
+}
+
+fn random_id() -> String {
+    let mut bytes = [0_u8; LENGTH / 2];
+    if getrandom::fill(&mut bytes).is_err() {
+        // No randomness at all: time and process still differ from run to run.
+        for (part, chunk) in bytes.chunks_mut(8).enumerate() {
+            let mut hasher = DefaultHasher::new();
+            (part, std::process::id(), SystemTime::now()).hash(&mut hasher);
+            chunk.copy_from_slice(&hasher.finish().to_ne_bytes());
+        }
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_id(id: &str) -> bool {
+        id.len() == 64
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+    }
+
+    #[test]
+    fn it_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/installation-id");
+        let (id, error) = installation_id(Some(&path));
+        assert!(is_id(&id) && error.is_none());
+        let (again, error) = installation_id(Some(&path));
+        assert!(again == id && error.is_none());
+        let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(left.len(), 1, "no draft is left");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn all_who_start_at_once_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = folder.path().join(format!("{round}/installation-id"));
+            let barrier = std::sync::Barrier::new(8);
+            let ids: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            barrier.wait();
+                            installation_id(Some(&path))
+                        })
+                    })
+                    .collect();
+                threads.into_iter().map(|t| t.join().unwrap()).collect()
+            });
+            for (id, error) in &ids {
+                assert!(id == &ids[0].0 && error.is_none(), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn garbage_is_replaced_with_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("installation-id");
+        let long = "a".repeat(100_000);
+        let upper = "A".repeat(64);
+        for garbage in ["", "abc", &long, &upper] {
+            fs::write(&path, garbage).unwrap();
+            let (id, error) = installation_id(Some(&path));
+            assert!(is_id(&id));
+            assert!(matches!(error, Some(InstallationIdError::Replaced { .. })));
+            let (again, error) = installation_id(Some(&path));
+            assert!(again == id && error.is_none());
+        }
+        fs::write(&path, [0xff; 64]).unwrap();
+        assert!(is_id(&installation_id(Some(&path)).0));
+    }
+
+    #[test]
+    fn what_cannot_be_kept_stays_for_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let (none, error) = installation_id(None);
+        assert!(matches!(error, Some(InstallationIdError::NoFolder)));
+        let (unreadable, error) = installation_id(Some(folder.path()));
+        assert!(matches!(
+            error,
+            Some(InstallationIdError::Unreadable { .. })
+        ));
+        let (under_a_file, error) = installation_id(Some(&file.join("id")));
+        assert!(error.is_some());
+        assert!(is_id(&none) && none == unreadable && none == under_a_file);
+        assert_eq!(fs::read(&file).unwrap(), b"x");
+    }
+
+    #[test]
+    fn the_default_path_of_every_system() {
+        let home = ("HOME", "/home/u");
+        let end = "claude-code-telemetry/installation-id";
+        type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
+        let table: [Row<'_>; 9] = [
+            ("linux", &[home], Some("/home/u/.local/state/")),
+            ("linux", &[home, ("XDG_STATE_HOME", "/s")], Some("/s/")),
+            (
+                "linux",
+                &[home, ("XDG_STATE_HOME", "s")],
+                Some("/home/u/.local/state/"),
+            ),
+            (
+                "linux",
+                &[home, ("XDG_STATE_HOME", "")],
+                Some("/home/u/.local/state/"),
+            ),
+            ("linux", &[("HOME", "")], None),
+            (
+                "macos",
+                &[home],
+                Some("/home/u/Library/Application Support/"),
+            ),
+            ("windows", &[("LOCALAPPDATA", "/l")], Some("/l/")),
+            ("windows", &[home], None),
+            ("freebsd", &[home], Some("/home/u/.local/state/")),
+        ];
+        for (os, variables, expected) in table {
+            let environment = Environment::injected(variables.iter().copied());
+            let expected = expected.map(|start| PathBuf::from(format!("{start}{end}")));
+            assert_eq!(
+                default_path(os, &environment),
+                expected,
+                "{os} {variables:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What the telemetry is about: the platform, the service, and the attributes that the user adds.
+
+use crate::config::Config;
+use crate::config::pairs::put;
+
+/// What the platform says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Platform {
+    /// `host.arch`
+    pub(crate) arch: String,
+    /// `os.type`
+    pub(crate) os_type: String,
+    /// `os.version`: the release of the kernel.
+    pub(crate) os_version: Option<String>,
+    /// `wsl.version`: only inside the Windows Subsystem for Linux.
+    pub(crate) wsl_version: Option<String>,
+}
+
+impl Platform {
+    /// The platform that the program runs on.
+    pub(crate) fn detect() -> Self {
+        let os_version = os_version();
+        let wsl_version = match std::env::consts::OS {
+            "linux" => os_version.as_deref().and_then(wsl_version),
+            _ => None,
+        };
+        Self {
+            arch: host_arch(std::env::consts::ARCH).to_owned(),
+            os_type: os_type(std::env::consts::OS).to_owned(),
+            os_version,
+            wsl_version,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn os_version() -> Option<String> {
+    let name = rustix::system::uname();
+    Some(name.release().to_string_lossy().into_owned()).filter(|release| !release.is_empty())
+}
+
+#[cfg(windows)]
+fn os_version() -> Option<String> {
+    let version = windows_version::OsVersion::current();
+    Some(format!(
+        "{}.{}.{}",
+        version.major, version.minor, version.build
+    ))
+}
+
+#[cfg(not(any(unix, windows)))]
+fn os_version() -> Option<String> {
+    None
+}
+
+/// Rust's name of an architecture as OpenTelemetry's semantic conventions name it.
+fn host_arch(rust: &str) -> &str {
+    match rust {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "arm" => "arm32",
+        "powerpc" => "ppc32",
+        "powerpc64" => "ppc64",
+        other => other,
+    }
+}
+
+/// Rust's name of an operating system as OpenTelemetry's semantic conventions name it.
+fn os_type(rust: &str) -> &str {
+    match rust {
+        "macos" | "ios" => "darwin",
+        "android" => "linux",
+        "dragonfly" => "dragonflybsd",
+        "illumos" => "solaris",
+        other => other,
+    }
+}
+
+/// The version of WSL that a Linux kernel's release gives away: `...-microsoft-standard-WSL2`, the
+/// first kernels of WSL 2 `...-microsoft-standard`, WSL 1 `...-Microsoft`.
+fn wsl_version(release: &str) -> Option<String> {
+    let release = release.to_ascii_lowercase();
+    let named = release.split_once("wsl").map(|(_, rest)| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit());
+        &rest[..digits.unwrap_or(rest.len())]
+    });
+    match named {
+        Some(version) if !version.is_empty() => Some(version.to_owned()),
+        _ if release.contains("microsoft-standard") => Some("2".to_owned()),
+        _ if release.contains("microsoft") => Some("1".to_owned()),
+        _ => None,
+    }
+}
+
+/// The attributes of the resource, each key once: the built-in ones, then those of
+/// `OTEL_RESOURCE_ATTRIBUTES`. One that overrides a built-in one takes its place;
+/// `OTEL_SERVICE_NAME` is stronger than both.
+pub(crate) fn resource_attributes(
+    config: &Config,
+    service_name: &str,
+    service_version: &str,
+    platform: &Platform,
+) -> Vec<(String, String)> {
+    let built_in = [
+        ("host.arch", Some(platform.arch.as_str())),
+        ("os.type", Some(&platform.os_type)),
+        ("os.version", platform.os_version.as_deref()),
+        ("service.name", Some(service_name)),
+        ("service.version", Some(service_version)),
+        ("wsl.version", platform.wsl_version.as_deref()),
+    ];
+    let mut attributes: Vec<(String, String)> = built_in
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+        .collect();
+    let service_name = config.service_name.as_deref();
+    let service_name = service_name.map(|name| ("service.name", name));
+    let custom = config.resource_attributes.iter();
+    for (key, value) in custom.map(|(k, v)| (&**k, &**v)).chain(service_name) {
+        put(&mut attributes, key, value.to_owned());
+    }
+    attributes
+}
+
+/// The attributes of `OTEL_RESOURCE_ATTRIBUTES` that data points, events and spans carry too: not
+/// the resource's own, and none that would replace one that every record has.
+pub(crate) fn point_attributes(config: &Config) -> Vec<(String, String)> {
+    if !config.attributes.resource_attributes {
+        return Vec::new();
+    }
+    let custom = config.resource_attributes.iter();
+    custom
+        .filter(|(key, _)| !is_the_resources_own(key) && !RESERVED.contains(&&**key))
+        .cloned()
+        .collect()
+}
+
+fn is_the_resources_own(key: &str) -> bool {
+    key == "wsl.version"
+        || ["service.", "host.", "os.", "telemetry.sdk."]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+}
+
+/// The standard attributes, and those that all events or all spans have of their own.
+const RESERVED: [&str; 14] = [
+    "user.id",
+    "session.id",
+    "app.version",
+    "organization.id",
+    "user.email",
+    "user.account_uuid",
+    "user.account_id",
+    "terminal.type",
+    "event.name",
+    "event.timestamp",
+    "event.sequence",
+    "prompt.id",
+    "workspace.host_paths",
+    "span.type",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Config {
+        Config::builder()
+            .environment(variables.iter().copied())
+            .build()
+    }
+
+    fn platform() -> Platform {
+        Platform {
+            arch: "amd64".to_owned(),
+            os_type: "linux".to_owned(),
+            os_version: Some("6.8".to_owned()),
+            wsl_version: None,
+        }
+    }
+
+    fn text(attributes: &[(String, String)]) -> String {
+        let pairs: Vec<_> = attributes.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        pairs.join(" ")
+    }
+
+    #[test]
+    fn names_of_architectures_and_systems() {
+        for (rust, name) in [
+            ("x86_64", "amd64"),
+            ("aarch64", "arm64"),
+            ("x86", "x86"),
+            ("arm", "arm32"),
+            ("powerpc64", "ppc64"),
+            ("s390x", "s390x"),
+            ("riscv64", "riscv64"),
+        ] {
+            assert_eq!(host_arch(rust), name);
+        }
+        for (rust, name) in [
+            ("linux", "linux"),
+            ("macos", "darwin"),
+            ("windows", "windows"),
+            ("freebsd", "freebsd"),
+            ("dragonfly", "dragonflybsd"),
+        ] {
+            assert_eq!(os_type(rust), name);
+        }
+    }
+
+    #[test]
+    fn wsl_by_kernel_release() {
+        for (release, version) in [
+            ("6.8.0-45-generic", None),
+            ("5.15.90.1-microsoft-standard-WSL2", Some("2")),
+            ("6.6.1-microsoft-standard-WSL2+", Some("2")),
+            ("4.19.84-microsoft-standard", Some("2")),
+            ("4.4.0-19041-Microsoft", Some("1")),
+            ("7.1-WSL3-custom", Some("3")),
+            ("7.1-wsl", None),
+        ] {
+            assert_eq!(wsl_version(release).as_deref(), version, "{release}");
+        }
+    }
+
+    #[test]
+    fn this_platform_is_detected() {
+        let platform = Platform::detect();
+        assert!(!platform.arch.is_empty() && !platform.os_type.is_empty());
+        #[cfg(any(unix, windows))]
+        assert!(platform.os_version.is_some());
+    }
+
+    #[test]
+    fn the_resource() {
+        let built_in =
+            "host.arch=amd64 os.type=linux os.version=6.8 service.name=agent service.version=1";
+        let table: [(&[(&str, &str)], &str); 4] = [
+            (&[], built_in),
+            (
+                &[("OTEL_RESOURCE_ATTRIBUTES", "team=a,env=b%20c")],
+                &format!("{built_in} team=a env=b c"),
+            ),
+            (
+                &[(
+                    "OTEL_RESOURCE_ATTRIBUTES",
+                    "team=a,service.name=x,os.version=9",
+                )],
+                "host.arch=amd64 os.type=linux os.version=9 service.name=x service.version=1 team=a",
+            ),
+            (
+                &[
+                    ("OTEL_RESOURCE_ATTRIBUTES", "service.name=x"),
+                    ("OTEL_SERVICE_NAME", "y"),
+                ],
+                "host.arch=amd64 os.type=linux os.version=6.8 service.name=y service.version=1",
+            ),
+        ];
+        for (variables, expected) in table {
+            let attributes = resource_attributes(&config(variables), "agent", "1", &platform());
+            assert_eq!(text(&attributes), expected);
+        }
+    }
+
+    #[test]
+    fn wsl_stands_after_the_service() {
+        let platform = Platform {
+            wsl_version: Some("2".to_owned()),
+            os_version: None,
+            ..platform()
+        };
+        assert_eq!(
+            text(&resource_attributes(&config(&[]), "agent", "1", &platform)),
+            "host.arch=amd64 os.type=linux service.name=agent service.version=1 wsl.version=2"
+        );
+    }
+
+    #[test]
+    fn points_carry_only_what_is_the_users_own() {
+        let all = "team=a,service.name=b,service.namespace=c,host.name=d,os.name=e,wsl.version=2,\
+                   telemetry.sdk.name=f,user.id=g,session.id=h,app.version=i,organization.id=j,\
+                   user.email=k,user.account_uuid=l,user.account_id=m,terminal.type=n,event.name=o,\
+                   event.timestamp=p,event.sequence=q,prompt.id=r,workspace.host_paths=s,\
+                   span.type=t,osmosis=u,user.name=v";
+        let variables = [("OTEL_RESOURCE_ATTRIBUTES", all)];
+        assert_eq!(
+            text(&point_attributes(&config(&variables))),
+            "team=a osmosis=u user.name=v"
+        );
+        let off = [
+            ("OTEL_RESOURCE_ATTRIBUTES", all),
+            ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
+        ];
+        assert_eq!(point_attributes(&config(&off)), []);
+    }
+}
