@@ -36,7 +36,9 @@ impl Diagnostics {
 
     /// Tells; a callback that panics is ignored, and so is a closed standard error.
     pub(crate) fn report(&self, message: impl Into<String>) {
-        let diagnostic = Diagnostic { message: message.into() };
+        let diagnostic = Diagnostic {
+            message: message.into(),
+        };
         if self.stderr {
             let _ = writeln!(std::io::stderr(), "claude-code-telemetry: {diagnostic}");
         }

@@ -116,7 +116,9 @@ pub struct Health {
 impl Health {
     /// Nothing waits and nothing was lost.
     pub fn is_complete(&self) -> bool {
-        self.exporters.iter().all(|exporter| exporter.queued == 0 && exporter.dropped.total() == 0)
+        self.exporters
+            .iter()
+            .all(|exporter| exporter.queued == 0 && exporter.dropped.total() == 0)
     }
 }
 
@@ -151,7 +153,12 @@ pub(crate) struct ExporterCounters {
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 impl ExporterCounters {
-    pub(crate) fn new(signal: Signal, exporter: Exporter, waiting: Arc<AtomicU64>, tally: Arc<Tally>) -> Self {
+    pub(crate) fn new(
+        signal: Signal,
+        exporter: Exporter,
+        waiting: Arc<AtomicU64>,
+        tally: Arc<Tally>,
+    ) -> Self {
         Self {
             signal,
             exporter,
@@ -170,8 +177,10 @@ impl ExporterCounters {
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
-        self.delivered.fetch_add(items.saturating_sub(rejected), Ordering::Relaxed);
-        self.rejected.fetch_add(rejected.min(items), Ordering::Relaxed);
+        self.delivered
+            .fetch_add(items.saturating_sub(rejected), Ordering::Relaxed);
+        self.rejected
+            .fetch_add(rejected.min(items), Ordering::Relaxed);
         self.last_success.store(now, Ordering::Relaxed);
         self.state().0 = ExporterState::Working;
     }
@@ -179,7 +188,10 @@ impl ExporterCounters {
     /// A failed attempt. True when the exporter worked before it.
     pub(crate) fn failed(&self, message: String) -> bool {
         let mut state = self.state();
-        state.1 = Some(Failure { message, at: SystemTime::now() });
+        state.1 = Some(Failure {
+            message,
+            at: SystemTime::now(),
+        });
         let worked = state.0 != ExporterState::Failing;
         state.0 = ExporterState::Failing;
         worked
@@ -215,13 +227,17 @@ impl ExporterCounters {
         let shutdown = self.shutdown.load(Ordering::Relaxed);
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, at) = *reported;
-        if full + shutdown == count || at.is_some_and(|at| at.elapsed() < REPORT_EVERY && shutdown == 0) {
+        if full + shutdown == count
+            || at.is_some_and(|at| at.elapsed() < REPORT_EVERY && shutdown == 0)
+        {
             return None;
         }
         *reported = (full + shutdown, Some(Instant::now()));
         Some(match shutdown {
             0 => format!("{full} items are lost so far, because the queue was full"),
-            _ => format!("{shutdown} items are lost, because they were not delivered before the shutdown's deadline"),
+            _ => format!(
+                "{shutdown} items are lost, because they were not delivered before the shutdown's deadline"
+            ),
         })
     }
 
@@ -252,7 +268,8 @@ impl ExporterCounters {
             shortened: self.tally.shortened.load(Ordering::Relaxed),
             unreadable_bodies: self.tally.unreadable_bodies.load(Ordering::Relaxed),
             last_error,
-            last_success: (last_success > 0).then(|| UNIX_EPOCH + Duration::from_nanos(last_success)),
+            last_success: (last_success > 0)
+                .then(|| UNIX_EPOCH + Duration::from_nanos(last_success)),
         }
     }
 

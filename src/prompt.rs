@@ -26,20 +26,33 @@ pub struct Prompt {
 impl Prompt {
     pub(crate) fn begin(session: &Recorder, prompt: UserPrompt) -> Self {
         let Some(core) = &session.session else {
-            return Self { recorder: session.clone() };
+            return Self {
+                recorder: session.clone(),
+            };
         };
-        let id = prompt.id.clone().unwrap_or_else(|| Uuid::new_v4().to_string().into());
+        let id = prompt
+            .id
+            .clone()
+            .unwrap_or_else(|| Uuid::new_v4().to_string().into());
         let this = Arc::new(PromptCore { id });
         core.prompt.store(Some(Arc::clone(&this)));
         if prompt.event {
             core.emit(prompt, Some(&this), None);
         }
-        Self { recorder: Recorder { session: Some(Arc::clone(core)), prompt: Some(this) } }
+        Self {
+            recorder: Recorder {
+                session: Some(Arc::clone(core)),
+                prompt: Some(this),
+            },
+        }
     }
 
     /// Its `prompt.id`; empty when telemetry is off.
     pub fn id(&self) -> &str {
-        self.recorder.prompt.as_ref().map_or("", |prompt| &prompt.id)
+        self.recorder
+            .prompt
+            .as_ref()
+            .map_or("", |prompt| &prompt.id)
     }
 
     /// Ends the interaction.
@@ -56,6 +69,8 @@ impl Deref for Prompt {
 
 impl fmt::Debug for Prompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prompt").field("id", &self.id()).finish_non_exhaustive()
+        f.debug_struct("Prompt")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::prompt::PromptCore;
 use crate::record::{
-    ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit, Cost, LinesOfCode,
-    PluginInstalled, PullRequest, Record, SkillActivated, ToolDecision, ToolResult, Tokens, UserPrompt,
+    ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
+    Cost, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens, ToolDecision,
+    ToolResult, UserPrompt,
 };
 use crate::session::SessionCore;
 use crate::signal::metrics::Series;
@@ -123,13 +124,29 @@ impl Recorder {
 
     /// A permission decision about an editing tool: `claude_code.code_edit_tool.decision`.
     pub fn record_code_edit_decision(&self, edit: CodeEditDecision) {
-        let CodeEditDecision { tool, decision, source, language } = edit;
-        self.add(|| Series::CodeEditDecision { decision, source, tool, language: (&*language).into() }, 1.0);
+        let CodeEditDecision {
+            tool,
+            decision,
+            source,
+            language,
+        } = edit;
+        self.add(
+            || Series::CodeEditDecision {
+                decision,
+                source,
+                tool,
+                language: (&*language).into(),
+            },
+            1.0,
+        );
     }
 
     /// Active time: `claude_code.active_time.total`, in seconds.
     pub fn record_active_time(&self, time: ActiveTime) {
-        self.add(|| Series::ActiveTime(time.kind), time.duration.as_secs_f64());
+        self.add(
+            || Series::ActiveTime(time.kind),
+            time.duration.as_secs_f64(),
+        );
     }
 
     fn add(&self, series: impl FnOnce() -> Series, amount: f64) {

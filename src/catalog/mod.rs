@@ -3,21 +3,16 @@
 //! The recorders take their names from here and the tables of `docs/TELEMETRY.md` are generated from here. Nothing that
 //! is not listed here is emitted. Source: the monitoring documentation of Claude Code, edition 2026-04-16.
 
-mod events;
-mod keys;
-mod metrics;
-mod spans;
+pub(crate) mod event;
+pub(crate) mod key;
+pub(crate) mod metric;
+pub(crate) mod span;
 mod standard;
 
-pub use events::{EVENTS, Event};
-pub use metrics::{METRICS, Metric};
-pub use spans::{SPANS, Span, SpanEvent};
+pub use event::{EVENTS, Event};
+pub use metric::{METRICS, Metric};
+pub use span::{SPANS, Span, SpanEvent};
 pub use standard::{EVENT_ATTRIBUTES, STANDARD_ATTRIBUTES};
-
-pub(crate) use events as event;
-pub(crate) use keys as key;
-pub(crate) use metrics as metric;
-pub(crate) use spans as span;
 
 /// Names of the instrumentation scopes, one a signal.
 pub mod scope {
@@ -104,7 +99,15 @@ pub struct Attribute {
 
 impl Attribute {
     const fn new(name: &'static str, kind: Kind, description: &'static str) -> Self {
-        Self { name, kind, description, values: &[], conditional: false, gate: None, redacted: false }
+        Self {
+            name,
+            kind,
+            description,
+            values: &[],
+            conditional: false,
+            gate: None,
+            redacted: false,
+        }
     }
 
     const fn text(name: &'static str, description: &'static str) -> Self {
@@ -150,7 +153,14 @@ impl Attribute {
 }
 
 /// The sources of a permission decision.
-const SOURCES: &[&str] = &["config", "hook", "user_permanent", "user_temporary", "user_abort", "user_reject"];
+const SOURCES: &[&str] = &[
+    "config",
+    "hook",
+    "user_permanent",
+    "user_temporary",
+    "user_abort",
+    "user_reject",
+];
 /// The outcomes of a permission decision.
 const DECISIONS: &[&str] = &["accept", "reject"];
 /// Whether fast mode was active.

@@ -118,14 +118,11 @@ impl Body {
         }
     }
 
-    /// Compact JSON without thinking, cut at the limit; its length before the cut; whether it was cut.
-    pub(crate) fn redacted(&self) -> (Cow<'_, str>, usize, bool) {
+    /// Compact JSON without thinking, cut at the limit.
+    pub(crate) fn redacted(&self) -> Cow<'_, RedactedBody> {
         match self {
-            Self::Whole { content, limit } => {
-                let body = redact_body(content.text(), *limit);
-                (Cow::Owned(body.text), body.length, body.truncated)
-            }
-            Self::Redacted(body) => (Cow::Borrowed(&body.text), body.length, body.truncated),
+            Self::Whole { content, limit } => Cow::Owned(redact_body(content.text(), *limit)),
+            Self::Redacted(body) => Cow::Borrowed(body),
         }
     }
 

@@ -5,11 +5,13 @@
 //! its input. This one makes a single pass, whatever the input holds, and remembers one bit for
 //! each open array or object.
 
+mod compact;
 #[cfg(test)]
 pub(super) mod sample;
 mod text;
 mod write;
 
+pub(crate) use compact::compact;
 pub(crate) use text::{Part, Text};
 pub(crate) use write::Writer;
 

@@ -65,6 +65,8 @@ impl ContentPolicy {
 
     /// A request's or a response's body.
     pub(crate) fn body(&self, content: Content) -> Option<Body> {
-        self.flags.raw_api_bodies.then(|| Body::new(content, self.flags.max_length))
+        self.flags
+            .raw_api_bodies
+            .then(|| Body::new(content, self.flags.max_length))
     }
 }

@@ -17,7 +17,10 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// No wait is longer than the export interval: what waits is not held back longer than an idle exporter would.
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { wait: FIRST, longest: interval.clamp(FIRST, LONGEST) }
+        Self {
+            wait: FIRST,
+            longest: interval.clamp(FIRST, LONGEST),
+        }
     }
 
     /// The next wait: between half and all of what the doubling gives.

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, nu
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use serde::{Serialize, Serializer};
 
-use super::otlp::{ExportError, Outcome};
+use super::outcome::{ErrorKind, ExportError, Outcome};
 use crate::clock::iso8601;
 
 /// Where lines go: standard output, or the host's writer.
@@ -39,10 +39,22 @@ impl Console {
             writer.write_all(&lines).and_then(|()| writer.flush())
         });
         match written.await {
-            Ok(Ok(())) => Outcome::Delivered { rejected: 0, message: None },
-            Ok(Err(error)) => Outcome::Refused { error: ExportError::console(&error.to_string()) },
-            Err(_) => Outcome::Refused { error: ExportError::console("the writer panicked") },
+            Ok(Ok(())) => Outcome::Delivered {
+                rejected: 0,
+                message: None,
+            },
+            Ok(Err(error)) => refused(&error.to_string()),
+            Err(_) => refused("the writer panicked"),
         }
+    }
+}
+
+fn refused(reason: &str) -> Outcome {
+    Outcome::Refused {
+        error: ExportError::new(
+            ErrorKind::Broken,
+            format!("the console cannot be written: {reason}"),
+        ),
     }
 }
 
@@ -87,9 +99,14 @@ fn member(value: &Value) -> Member<'_> {
         Value::IntValue(value) => Member::Int(*value),
         Value::DoubleValue(value) => Member::Double(*value),
         Value::BoolValue(value) => Member::Bool(*value),
-        Value::ArrayValue(array) => {
-            Member::List(array.values.iter().filter_map(|value| value.value.as_ref()).map(member).collect())
-        }
+        Value::ArrayValue(array) => Member::List(
+            array
+                .values
+                .iter()
+                .filter_map(|value| value.value.as_ref())
+                .map(member)
+                .collect(),
+        ),
         // The catalogue has no other kind of value.
         _ => Member::Text("".into()),
     }
@@ -97,7 +114,10 @@ fn member(value: &Value) -> Member<'_> {
 
 fn object(attributes: &[KeyValue]) -> Member<'_> {
     let members = attributes.iter().filter_map(|attribute| {
-        Some((attribute.key.as_str(), member(attribute.value.as_ref()?.value.as_ref()?)))
+        Some((
+            attribute.key.as_str(),
+            member(attribute.value.as_ref()?.value.as_ref()?),
+        ))
     });
     Member::Object(Object(members.collect()))
 }
@@ -115,7 +135,13 @@ fn time(nanos: u64) -> Member<'static> {
 }
 
 fn hex(bytes: &[u8]) -> Member<'static> {
-    Member::Text(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+    Member::Text(
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+            .into(),
+    )
 }
 
 impl Lines for ExportLogsServiceRequest {
@@ -123,7 +149,10 @@ impl Lines for ExportLogsServiceRequest {
         let mut out = Vec::new();
         for group in &self.resource_logs {
             for record in group.scope_logs.iter().flat_map(|scope| &scope.log_records) {
-                let mut line = vec![("signal", text("events")), ("time", time(record.time_unix_nano))];
+                let mut line = vec![
+                    ("signal", text("events")),
+                    ("time", time(record.time_unix_nano)),
+                ];
                 if let Some(body) = record.body.as_ref().and_then(|body| body.value.as_ref()) {
                     line.push(("body", member(body)));
                 }
@@ -145,7 +174,9 @@ impl Lines for ExportMetricsServiceRequest {
         let mut out = Vec::new();
         for group in &self.resource_metrics {
             for metric in group.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-                let Some(metric::Data::Sum(sum)) = &metric.data else { continue };
+                let Some(metric::Data::Sum(sum)) = &metric.data else {
+                    continue;
+                };
                 let temporality = match sum.aggregation_temporality() {
                     AggregationTemporality::Cumulative => "cumulative",
                     _ => "delta",

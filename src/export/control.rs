@@ -42,7 +42,16 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn new() -> (mpsc::UnboundedSender<Command>, Self) {
         let (sender, commands) = mpsc::unbounded_channel();
-        (sender, Self { commands, waiters: Vec::new(), arrivals: 0, closing: None, deserted: false })
+        (
+            sender,
+            Self {
+                commands,
+                waiters: Vec::new(),
+                arrivals: 0,
+                closing: None,
+                deserted: false,
+            },
+        )
     }
 
     /// Ends when somebody asks for something, or stops waiting for it.
@@ -72,7 +81,10 @@ impl Control {
 
     /// A second shutdown can bring the end nearer, never put it off.
     fn close(&mut self, deadline: Instant) {
-        self.closing = Some(self.closing.map_or(deadline, |closing| closing.min(deadline)));
+        self.closing = Some(
+            self.closing
+                .map_or(deadline, |closing| closing.min(deadline)),
+        );
     }
 
     /// The deadline of the shutdown, once it was asked for.

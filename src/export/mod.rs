@@ -1,9 +1,12 @@
 //! From the signals' state to the wire: batches, retries, transports, and the one private runtime that drives them.
 
 mod backoff;
+#[cfg(feature = "console")]
 pub(crate) mod console;
 mod control;
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod otlp;
+mod outcome;
 mod pipeline;
 pub(crate) mod queue;
 pub(crate) mod runtime;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::control::{Control, at};
-use super::otlp::Outcome;
+use super::outcome::Outcome;
 use super::sink::Sink;
 use super::{Batch, Source};
 use crate::clock::Clock;
@@ -75,7 +75,12 @@ impl<S: Source> Pipeline<S> {
 
     /// Delivers what was there when the pass began.
     async fn pass(&mut self) -> End {
-        while let Some(Batch { message, items, ticket }) = self.source.next(self.sink.max_bytes()) {
+        while let Some(Batch {
+            message,
+            items,
+            ticket,
+        }) = self.source.next(self.sink.max_bytes())
+        {
             let body = self.sink.encode(&message);
             drop(message);
             if let End::OutOfTime = self.deliver(body, items).await {
@@ -90,18 +95,24 @@ impl<S: Source> Pipeline<S> {
     async fn deliver(&mut self, body: Bytes, items: u64) -> End {
         let mut backoff = Backoff::new(self.interval);
         loop {
-            let Some(outcome) = self.attempt(body.clone()).await else { return End::OutOfTime };
+            let Some(outcome) = self.attempt(body.clone()).await else {
+                return End::OutOfTime;
+            };
             let (error, after) = match outcome {
                 Outcome::Delivered { rejected, message } => {
                     self.counters.delivered(items, rejected, self.clock.now());
                     if rejected > 0 || message.is_some() {
                         let said = message.as_deref().unwrap_or("without a reason");
-                        self.report(format!("the receiver rejected {rejected} of {items} items: {said}"));
+                        self.report(format!(
+                            "the receiver rejected {rejected} of {items} items: {said}"
+                        ));
                     }
                     return End::Settled;
                 }
                 Outcome::Retry { after, error } => (error, after),
-                Outcome::Refused { error } | Outcome::Unauthorised { error } | Outcome::TooLarge { error } => {
+                Outcome::Refused { error }
+                | Outcome::Unauthorised { error }
+                | Outcome::TooLarge { error } => {
                     self.counters.failed(error.to_string());
                     self.counters.refused(items);
                     self.report(format!("{items} items are lost: {error}"));
@@ -121,7 +132,10 @@ impl<S: Source> Pipeline<S> {
     /// One attempt; nothing when the shutdown's deadline comes first.
     async fn attempt(&mut self, body: Bytes) -> Option<Outcome> {
         let limit = Instant::now() + self.timeout;
-        let deadline = self.control.closing().map_or(limit, |closing| closing.min(limit));
+        let deadline = self
+            .control
+            .closing()
+            .map_or(limit, |closing| closing.min(limit));
         let mut attempt = pin!(self.sink.send(body, deadline));
         loop {
             let closing = self.control.closing();
@@ -141,6 +155,10 @@ impl<S: Source> Pipeline<S> {
     }
 
     fn report(&self, what: String) {
-        self.diagnostics.report(format!("{} ({}): {what}", self.counters.signal(), self.counters.exporter()));
+        self.diagnostics.report(format!(
+            "{} ({}): {what}",
+            self.counters.signal(),
+            self.counters.exporter()
+        ));
     }
 }

@@ -26,14 +26,20 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     /// Starts the thread. Nothing of it blocks the caller.
-    pub(crate) fn start(pipelines: Vec<UnboundedSender<Command>>, jobs: Vec<Job>, diagnostics: Arc<Diagnostics>) -> Self {
+    pub(crate) fn start(
+        pipelines: Vec<UnboundedSender<Command>>,
+        jobs: Vec<Job>,
+        diagnostics: Arc<Diagnostics>,
+    ) -> Self {
         if !jobs.is_empty() {
             let reporter = Arc::clone(&diagnostics);
             let thread = std::thread::Builder::new()
                 .name("claude-code-telemetry".to_owned())
                 .spawn(move || drive(jobs, &diagnostics));
             if let Err(error) = thread {
-                reporter.report(format!("telemetry is off: its thread cannot be started: {error}"));
+                reporter.report(format!(
+                    "telemetry is off: its thread cannot be started: {error}"
+                ));
             }
         }
         Self { pipelines }
@@ -47,7 +53,11 @@ impl Runtime {
     }
 
     /// The same for a task of any runtime: the pipelines let go by the deadline.
-    pub(crate) fn request_async(&self, limit: Duration, shutdown: bool) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn request_async(
+        &self,
+        limit: Duration,
+        shutdown: bool,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let (done, mut finished) = tokio::sync::mpsc::channel::<()>(1);
         self.send(limit, shutdown, Done::Task(done));
         async move { while finished.recv().await.is_some() {} }
@@ -57,7 +67,11 @@ impl Runtime {
         let deadline = Instant::now() + limit;
         for pipeline in &self.pipelines {
             // A pipeline that is gone is done.
-            let _ = pipeline.send(Command { deadline, shutdown, done: done.clone() });
+            let _ = pipeline.send(Command {
+                deadline,
+                shutdown,
+                done: done.clone(),
+            });
         }
     }
 }
@@ -71,7 +85,9 @@ fn drive(jobs: Vec<Job>, diagnostics: &Diagnostics) {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            diagnostics.report(format!("telemetry is off: its runtime cannot be started: {error}"));
+            diagnostics.report(format!(
+                "telemetry is off: its runtime cannot be started: {error}"
+            ));
             return;
         }
     };

@@ -192,7 +192,11 @@ impl EventRecord for ApiRequest {
     }
 
     fn size(&self) -> usize {
-        text_size(&[Some(&self.model), self.request_id.as_ref(), self.query_source.as_ref()])
+        text_size(&[
+            Some(&self.model),
+            self.request_id.as_ref(),
+            self.query_source.as_ref(),
+        ])
     }
 }
 
@@ -303,6 +307,11 @@ impl EventRecord for ApiError {
     }
 
     fn size(&self) -> usize {
-        text_size(&[Some(&self.model), Some(&self.error), self.request_id.as_ref(), self.query_source.as_ref()])
+        text_size(&[
+            Some(&self.model),
+            Some(&self.error),
+            self.request_id.as_ref(),
+            self.query_source.as_ref(),
+        ])
     }
 }

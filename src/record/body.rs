@@ -22,7 +22,12 @@ pub struct ApiRequestBody {
 impl ApiRequestBody {
     /// The body that was sent to `model`.
     pub fn new(model: impl Into<Cow<'static, str>>, body: impl Into<Content>) -> Self {
-        Self { model: model.into(), body: body.into(), query_source: None, at: None }
+        Self {
+            model: model.into(),
+            body: body.into(),
+            query_source: None,
+            at: None,
+        }
     }
 
     /// The subsystem that made the request.
@@ -54,7 +59,13 @@ pub struct ApiResponseBody {
 impl ApiResponseBody {
     /// The body that `model` answered.
     pub fn new(model: impl Into<Cow<'static, str>>, body: impl Into<Content>) -> Self {
-        Self { model: model.into(), body: body.into(), query_source: None, request_id: None, at: None }
+        Self {
+            model: model.into(),
+            body: body.into(),
+            query_source: None,
+            request_id: None,
+            at: None,
+        }
     }
 
     /// The subsystem that made the request.
@@ -129,8 +140,13 @@ impl EventRecord for AdmittedBody {
     fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
         let body = self.body.redacted();
         out.unreadable_bodies += u64::from(body.unreadable);
-        out.count(key::BODY_LENGTH, body.length as u64);
-        if body.truncated {
+        let (length, truncated) = (body.length as u64, body.truncated);
+        match body {
+            Cow::Borrowed(body) => out.text(key::BODY, &*body.text),
+            Cow::Owned(body) => out.text(key::BODY, body.text),
+        }
+        out.count(key::BODY_LENGTH, length);
+        if truncated {
             out.quoted(key::BODY_TRUNCATED, true);
         }
         out.text(key::MODEL, &*self.model);
@@ -139,6 +155,11 @@ impl EventRecord for AdmittedBody {
     }
 
     fn size(&self) -> usize {
-        self.body.size() + text_size(&[Some(&self.model), self.query_source.as_ref(), self.request_id.as_ref()])
+        self.body.size()
+            + text_size(&[
+                Some(&self.model),
+                self.query_source.as_ref(),
+                self.request_id.as_ref(),
+            ])
     }
 }

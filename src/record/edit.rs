@@ -31,7 +31,12 @@ pub struct CodeEditDecision {
 impl CodeEditDecision {
     /// A decision about a call of `tool`, on a file in an unknown language.
     pub fn new(tool: EditTool, decision: Decision, source: DecisionSource) -> Self {
-        Self { tool, decision, source, language: Cow::Borrowed(UNKNOWN) }
+        Self {
+            tool,
+            decision,
+            source,
+            language: Cow::Borrowed(UNKNOWN),
+        }
     }
 
     /// The file that is edited: its extension gives the language, nothing else of it is sent.
@@ -62,7 +67,10 @@ pub fn language_of(path: &str) -> &'static str {
         Some((stem, extension)) if !stem.is_empty() => extension.to_ascii_lowercase(),
         _ => return by_name(name),
     };
-    match LANGUAGES.iter().find(|(_, extensions)| extensions.contains(&extension.as_str())) {
+    match LANGUAGES
+        .iter()
+        .find(|(_, extensions)| extensions.contains(&extension.as_str()))
+    {
         Some((language, _)) => language,
         None => by_name(name),
     }
@@ -186,7 +194,10 @@ mod tests {
 
     #[test]
     fn an_extension_belongs_to_one_language() {
-        let mut extensions: Vec<_> = LANGUAGES.iter().flat_map(|(_, extensions)| *extensions).collect();
+        let mut extensions: Vec<_> = LANGUAGES
+            .iter()
+            .flat_map(|(_, extensions)| *extensions)
+            .collect();
         let count = extensions.len();
         extensions.sort();
         extensions.dedup();

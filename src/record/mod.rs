@@ -23,7 +23,9 @@ pub use plugin::{InstallTrigger, PluginInstalled};
 pub use prompt::UserPrompt;
 pub use skill::SkillActivated;
 pub use tool::{Decision, DecisionSource, Mcp, ToolDecision, ToolResult};
-pub use usage::{ActiveTime, ActivityType, Commit, Cost, LinesOfCode, PullRequest, StartType, TokenType, Tokens};
+pub use usage::{
+    ActiveTime, ActivityType, Commit, Cost, LinesOfCode, PullRequest, StartType, TokenType, Tokens,
+};
 
 pub use words::UnknownWord;
 

@@ -26,7 +26,10 @@ pub struct ShellParameters {
     timeout: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Cow<'static, str>>,
-    #[serde(rename = "dangerouslyDisableSandbox", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "dangerouslyDisableSandbox",
+        skip_serializing_if = "Option::is_none"
+    )]
     dangerously_disable_sandbox: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     git_commit_id: Option<Cow<'static, str>>,
@@ -37,7 +40,11 @@ impl ShellParameters {
     pub fn new(full_command: impl Into<Cow<'static, str>>) -> Self {
         let full_command = full_command.into();
         Self {
-            bash_command: full_command.split_whitespace().next().unwrap_or_default().to_owned(),
+            bash_command: full_command
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             full_command,
             timeout: None,
             description: None,
@@ -92,7 +99,9 @@ pub struct SkillParameters {
 impl SkillParameters {
     /// A call of the skill `name`.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { skill_name: name.into() }
+        Self {
+            skill_name: name.into(),
+        }
     }
 }
 

@@ -93,6 +93,10 @@ impl EventRecord for PluginInstalled {
     }
 
     fn size(&self) -> usize {
-        text_size(&[Some(&self.name), self.version.as_ref(), Some(&self.marketplace)])
+        text_size(&[
+            Some(&self.name),
+            self.version.as_ref(),
+            Some(&self.marketplace),
+        ])
     }
 }

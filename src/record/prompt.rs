@@ -28,7 +28,12 @@ pub struct UserPrompt {
 impl UserPrompt {
     /// A prompt with this text.
     pub fn new(text: impl Into<Content>) -> Self {
-        Self { text: text.into(), id: None, event: true, at: None }
+        Self {
+            text: text.into(),
+            id: None,
+            event: true,
+            at: None,
+        }
     }
 
     /// Its `prompt.id`, a UUID; a random one by default.

@@ -22,7 +22,13 @@ pub struct SkillActivated {
 impl SkillActivated {
     /// The skill `name` from `source`: `bundled`, `userSettings`, `projectSettings` or `plugin`.
     pub fn new(name: impl Into<Cow<'static, str>>, source: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), source: source.into(), plugin: None, marketplace: None, at: None }
+        Self {
+            name: name.into(),
+            source: source.into(),
+            plugin: None,
+            marketplace: None,
+            at: None,
+        }
     }
 
     /// The plugin that owns the skill.
@@ -69,6 +75,11 @@ impl EventRecord for SkillActivated {
     }
 
     fn size(&self) -> usize {
-        text_size(&[Some(&self.name), Some(&self.source), self.plugin.as_ref(), self.marketplace.as_ref()])
+        text_size(&[
+            Some(&self.name),
+            Some(&self.source),
+            self.plugin.as_ref(),
+            self.marketplace.as_ref(),
+        ])
     }
 }

@@ -53,7 +53,11 @@ pub struct Mcp {
 impl Mcp {
     /// The tool `tool` of the server `server`.
     pub fn new(server: impl Into<Cow<'static, str>>, tool: impl Into<Cow<'static, str>>) -> Self {
-        Self { server: server.into(), tool: tool.into(), scope: None }
+        Self {
+            server: server.into(),
+            tool: tool.into(),
+            scope: None,
+        }
     }
 
     /// Where the server is configured, for example `user` or `project`: the attribute `mcp_server_scope`.
@@ -75,13 +79,18 @@ impl Mcp {
             mcp_server_name: &'a str,
             mcp_tool_name: &'a str,
         }
-        Content::json(&Parameters { mcp_server_name: &self.server, mcp_tool_name: &self.tool })
+        Content::json(&Parameters {
+            mcp_server_name: &self.server,
+            mcp_tool_name: &self.tool,
+        })
     }
 }
 
 impl fmt::Debug for Mcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mcp").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("Mcp")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,8 +129,18 @@ pub struct ToolDecision {
 
 impl ToolDecision {
     /// A decision about a call of `tool_name`. A name of the form `mcp__server__tool` is sent as `mcp_tool`.
-    pub fn new(tool_name: impl Into<Cow<'static, str>>, decision: Decision, source: DecisionSource) -> Self {
-        Self { tool_name: ToolName(tool_name.into()), decision, source, tool_use_id: None, at: None }
+    pub fn new(
+        tool_name: impl Into<Cow<'static, str>>,
+        decision: Decision,
+        source: DecisionSource,
+    ) -> Self {
+        Self {
+            tool_name: ToolName(tool_name.into()),
+            decision,
+            source,
+            tool_use_id: None,
+            at: None,
+        }
     }
 
     /// The id of the call.
@@ -236,7 +255,11 @@ impl ToolResult {
 
     /// Whether the call succeeded, for a host that knows no more; [`failed`](Self::failed) says why.
     pub fn success(mut self, success: bool) -> Self {
-        self.failure = if success { None } else { Some(self.failure.unwrap_or_default()) };
+        self.failure = if success {
+            None
+        } else {
+            Some(self.failure.unwrap_or_default())
+        };
         self
     }
 
@@ -313,13 +336,21 @@ impl Record for ToolResult {
         let parameters = if policy.tool_details() {
             self.parameters
                 .or_else(|| self.mcp.as_ref().map(Mcp::parameters))
-                .or_else(|| Mcp::from_name(&self.tool_name.0).as_ref().map(Mcp::parameters))
+                .or_else(|| {
+                    Mcp::from_name(&self.tool_name.0)
+                        .as_ref()
+                        .map(Mcp::parameters)
+                })
                 .and_then(|parameters| policy.tool_details_of(parameters))
         } else {
             None
         };
         Some(AdmittedResult {
-            tool_name: if self.mcp.is_some() { ToolName(Cow::Borrowed(MCP_TOOL)) } else { self.tool_name },
+            tool_name: if self.mcp.is_some() {
+                ToolName(Cow::Borrowed(MCP_TOOL))
+            } else {
+                self.tool_name
+            },
             tool_use_id: self.tool_use_id,
             failure,
             duration: self.duration,
@@ -346,8 +377,14 @@ impl EventRecord for AdmittedResult {
             out.text_if(key::ERROR_TYPE, failure.error_type.as_deref());
             out.text_if(key::ERROR, failure.error.as_deref());
         }
-        out.text_if(key::TOOL_PARAMETERS, self.parameters.as_ref().map(ToolDetails::json));
-        out.text_if(key::TOOL_INPUT, self.input.as_ref().and_then(ToolInput::text));
+        out.text_if(
+            key::TOOL_PARAMETERS,
+            self.parameters.as_ref().map(ToolDetails::json),
+        );
+        out.text_if(
+            key::TOOL_INPUT,
+            self.input.as_ref().and_then(ToolInput::text),
+        );
         out.count_if(key::TOOL_RESULT_SIZE_BYTES, self.result_size_bytes);
         if let Some((decision, source)) = self.decision {
             out.text(key::DECISION_SOURCE, source.as_str());

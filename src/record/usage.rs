@@ -137,7 +137,10 @@ impl Cost {
     /// `usd` US dollars, spent on `model`. A negative or non-finite amount is refused and counted in
     /// [health](crate::Health).
     pub fn new(model: impl Into<Cow<'static, str>>, usd: f64) -> Self {
-        Self { model: model.into(), usd }
+        Self {
+            model: model.into(),
+            usd,
+        }
     }
 }
 
@@ -154,7 +157,11 @@ pub struct Tokens {
 impl Tokens {
     /// `count` tokens of one kind, used by `model`.
     pub fn new(model: impl Into<Cow<'static, str>>, kind: TokenType, count: u64) -> Self {
-        Self { model: model.into(), kind, count }
+        Self {
+            model: model.into(),
+            kind,
+            count,
+        }
     }
 }
 

@@ -22,7 +22,10 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn uses(&self, standard: &Arc<Standard>) {
-        let mut standards = self.standards.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut standards = self
+            .standards
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if !standards.iter().any(|known| Arc::ptr_eq(known, standard)) {
             standards.push(Arc::clone(standard));
         }
@@ -62,7 +65,9 @@ impl Book {
     /// A session ends. Returns the attribute sets of one that is forgotten for it.
     pub(crate) fn close(&self, id: &Arc<str>) -> Vec<Arc<Standard>> {
         let mut pages = self.lock();
-        let Some(entry) = pages.known.get_mut(id) else { return Vec::new() };
+        let Some(entry) = pages.known.get_mut(id) else {
+            return Vec::new();
+        };
         entry.open = entry.open.saturating_sub(1);
         if entry.open > 0 {
             return Vec::new();
@@ -71,9 +76,18 @@ impl Book {
         if pages.ended.len() <= REMEMBERED {
             return Vec::new();
         }
-        let forgotten = pages.ended.pop_front().and_then(|id| pages.known.remove(&id));
+        let forgotten = pages
+            .ended
+            .pop_front()
+            .and_then(|id| pages.known.remove(&id));
         forgotten.map_or_else(Vec::new, |entry| {
-            std::mem::take(&mut *entry.memory.standards.lock().unwrap_or_else(PoisonError::into_inner))
+            std::mem::take(
+                &mut *entry
+                    .memory
+                    .standards
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            )
         })
     }
 

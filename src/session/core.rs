@@ -41,7 +41,8 @@ impl SessionCore {
         workspace_host_paths: Option<Arc<[Arc<str>]>>,
     ) -> Self {
         let memory = telemetry.sessions.open(&id);
-        let standard = telemetry.intern(standard(&telemetry, &id, identity, terminal_type.as_ref()));
+        let standard =
+            telemetry.intern(standard(&telemetry, &id, identity, terminal_type.as_ref()));
         memory.uses(&standard);
         Self {
             telemetry,
@@ -57,9 +58,16 @@ impl SessionCore {
 
     /// Attributes and series change together: what is recorded after this call belongs to the new identity.
     pub(crate) fn set_identity(&self, identity: &Identity) {
-        let standard =
-            self.telemetry.intern(standard(&self.telemetry, &self.id, identity, self.terminal_type.as_ref()));
-        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let standard = self.telemetry.intern(standard(
+            &self.telemetry,
+            &self.id,
+            identity,
+            self.terminal_type.as_ref(),
+        ));
+        let _replacing = self
+            .replacing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if self.view.load().standard == standard {
             return;
         }
@@ -77,20 +85,32 @@ impl SessionCore {
         let view = self.view.load();
         match view.other(&series) {
             Some(held) => held.add(amount),
-            None => self.add_first(|view| view.other(&series).cloned(), || series.clone(), amount),
+            None => self.add_first(
+                |view| view.other(&series).cloned(),
+                || series.clone(),
+                amount,
+            ),
         }
     }
 
     /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
         if !countable(usd) {
-            self.telemetry.refused_amounts.fetch_add(1, Ordering::Relaxed);
+            self.telemetry
+                .refused_amounts
+                .fetch_add(1, Ordering::Relaxed);
             return;
         }
         let view = self.view.load();
         match view.cost(model) {
             Some(held) => held.add(usd),
-            None => self.add_first(|view| view.cost(model).cloned(), || Series::Cost { model: model.into() }, usd),
+            None => self.add_first(
+                |view| view.cost(model).cloned(),
+                || Series::Cost {
+                    model: model.into(),
+                },
+                usd,
+            ),
         }
     }
 
@@ -102,7 +122,10 @@ impl SessionCore {
             Some(held) => held.add(amount),
             None => self.add_first(
                 |view| view.tokens(model, kind).cloned(),
-                || Series::Tokens { model: model.into(), kind },
+                || Series::Tokens {
+                    model: model.into(),
+                    kind,
+                },
                 amount,
             ),
         }
@@ -117,9 +140,19 @@ impl SessionCore {
     }
 
     /// The first use of a series by this session.
-    fn add_first(&self, find: impl Fn(&View) -> Option<Held>, series: impl FnOnce() -> Series, amount: f64) {
-        let Some(registry) = &self.telemetry.registry else { return };
-        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+    fn add_first(
+        &self,
+        find: impl Fn(&View) -> Option<Held>,
+        series: impl FnOnce() -> Series,
+        amount: f64,
+    ) {
+        let Some(registry) = &self.telemetry.registry else {
+            return;
+        };
+        let _replacing = self
+            .replacing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let view = self.view.load_full();
         let held = match find(&view) {
             // Another thread was first.
@@ -130,7 +163,9 @@ impl SessionCore {
                     held
                 }
                 None => {
-                    self.telemetry.refused_series.fetch_add(1, Ordering::Relaxed);
+                    self.telemetry
+                        .refused_series
+                        .fetch_add(1, Ordering::Relaxed);
                     return;
                 }
             },
@@ -139,13 +174,20 @@ impl SessionCore {
     }
 
     /// Queues an event for every exporter that wants events. Never waits: a full queue drops it and counts that.
-    pub(crate) fn emit<R: Record>(&self, record: R, prompt: Option<&Arc<PromptCore>>, span: Option<SpanContext>) {
+    pub(crate) fn emit<R: Record>(
+        &self,
+        record: R,
+        prompt: Option<&Arc<PromptCore>>,
+        span: Option<SpanContext>,
+    ) {
         let telemetry = &*self.telemetry;
         if telemetry.event_queues.is_empty() {
             return;
         }
         let time = record.time();
-        let Some(record) = record.admit(&telemetry.policy) else { return };
+        let Some(record) = record.admit(&telemetry.policy) else {
+            return;
+        };
         let newest = self.prompt.load();
         let prompt = prompt.or(newest.as_ref());
         let event = Arc::new(Queued {
@@ -174,22 +216,48 @@ impl Drop for SessionCore {
 }
 
 /// The standard attributes after the switches, in the order of the catalogue.
-fn standard(telemetry: &Inner, session: &Arc<str>, identity: &Identity, terminal: Option<&Arc<str>>) -> Standard {
+fn standard(
+    telemetry: &Inner,
+    session: &Arc<str>,
+    identity: &Identity,
+    terminal: Option<&Arc<str>>,
+) -> Standard {
     let switches = &telemetry.config.attributes;
-    let user = identity.user_id.clone().unwrap_or_else(|| telemetry.installation_id());
+    let user = identity
+        .user_id
+        .clone()
+        .unwrap_or_else(|| telemetry.installation_id());
     let account = switches.account_uuid;
     let attributes = [
         (key::USER_ID, Some(user)),
-        (key::SESSION_ID, Some(Arc::clone(session)).filter(|_| switches.session_id)),
-        (key::APP_VERSION, Some(Arc::clone(&telemetry.app_version)).filter(|_| switches.version)),
+        (
+            key::SESSION_ID,
+            Some(Arc::clone(session)).filter(|_| switches.session_id),
+        ),
+        (
+            key::APP_VERSION,
+            Some(Arc::clone(&telemetry.app_version)).filter(|_| switches.version),
+        ),
         (key::ORGANIZATION_ID, identity.organization_id.clone()),
-        (key::USER_EMAIL, identity.email.clone().filter(|_| switches.user_email)),
-        (key::USER_ACCOUNT_UUID, identity.account_uuid.clone().filter(|_| account)),
-        (key::USER_ACCOUNT_ID, identity.account_id.clone().filter(|_| account)),
+        (
+            key::USER_EMAIL,
+            identity.email.clone().filter(|_| switches.user_email),
+        ),
+        (
+            key::USER_ACCOUNT_UUID,
+            identity.account_uuid.clone().filter(|_| account),
+        ),
+        (
+            key::USER_ACCOUNT_ID,
+            identity.account_id.clone().filter(|_| account),
+        ),
         (key::TERMINAL_TYPE, terminal.cloned()),
     ];
     Standard {
-        attributes: attributes.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
+        attributes: attributes
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect(),
         custom: Arc::clone(&telemetry.custom),
         of_one_session: switches.session_id,
     }

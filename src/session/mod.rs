@@ -77,7 +77,10 @@ impl SessionOptions {
     }
 
     /// Workspace folders selected on the host (`workspace.host_paths`, on events alone).
-    pub fn workspace_host_paths<P: Into<Arc<str>>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+    pub fn workspace_host_paths<P: Into<Arc<str>>>(
+        mut self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Self {
         self.workspace_host_paths = Some(paths.into_iter().map(Into::into).collect());
         self
     }
@@ -103,21 +106,34 @@ pub struct Session {
 impl Session {
     /// Starts a session; counts `claude_code.session.count`.
     pub(crate) fn start(telemetry: Option<&Arc<Inner>>, options: SessionOptions) -> Self {
-        let id = options.id.unwrap_or_else(|| Uuid::new_v4().to_string().into());
+        let id = options
+            .id
+            .unwrap_or_else(|| Uuid::new_v4().to_string().into());
         let core = telemetry.map(|telemetry| {
             let detected = || telemetry.config.terminal_type.as_deref().map(Arc::from);
-            let terminal = options.terminal_type.or_else(detected).filter(|terminal| !terminal.is_empty());
+            let terminal = options
+                .terminal_type
+                .or_else(detected)
+                .filter(|terminal| !terminal.is_empty());
             let core = SessionCore::new(
                 Arc::clone(telemetry),
                 Arc::clone(&id),
                 &options.identity,
                 terminal,
-                options.workspace_host_paths.filter(|paths| !paths.is_empty()),
+                options
+                    .workspace_host_paths
+                    .filter(|paths| !paths.is_empty()),
             );
             core.add(Series::SessionCount(options.start_type), 1.0);
             Arc::new(core)
         });
-        Self { id, recorder: Recorder { session: core, prompt: None } }
+        Self {
+            id,
+            recorder: Recorder {
+                session: core,
+                prompt: None,
+            },
+        }
     }
 
     /// Its `session.id`.
@@ -155,6 +171,8 @@ impl Deref for Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

@@ -25,7 +25,11 @@ struct ModelSeries {
 
 impl View {
     pub(crate) fn new(standard: Arc<Standard>) -> Self {
-        Self { standard, models: Vec::new(), others: Vec::new() }
+        Self {
+            standard,
+            models: Vec::new(),
+            others: Vec::new(),
+        }
     }
 
     /// The cost series of a model.
@@ -50,12 +54,9 @@ impl View {
             models: self.models.clone(),
             others: self.others.clone(),
         };
-        match held.series() {
-            Series::Cost { model } => view.entry(&Arc::clone(model)).cost = Some(held),
-            Series::Tokens { model, kind } => {
-                let kind = *kind;
-                view.entry(&Arc::clone(model)).tokens[place(kind)] = Some(held);
-            }
+        match held.series().clone() {
+            Series::Cost { model } => view.entry(&model).cost = Some(held),
+            Series::Tokens { model, kind } => view.entry(&model).tokens[place(kind)] = Some(held),
             _ => view.others.push(held),
         }
         view
@@ -66,10 +67,18 @@ impl View {
     }
 
     fn entry(&mut self, model: &Arc<str>) -> &mut ModelSeries {
-        let at = self.models.iter().position(|series| series.model == *model).unwrap_or_else(|| {
-            self.models.push(ModelSeries { model: Arc::clone(model), cost: None, tokens: Default::default() });
-            self.models.len() - 1
-        });
+        let at = self
+            .models
+            .iter()
+            .position(|series| series.model == *model)
+            .unwrap_or_else(|| {
+                self.models.push(ModelSeries {
+                    model: Arc::clone(model),
+                    cost: None,
+                    tokens: Default::default(),
+                });
+                self.models.len() - 1
+            });
         &mut self.models[at]
     }
 }

@@ -8,7 +8,9 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
 
-use super::message::{MAX_ITEM_BYTES, Origin, any, attribute, key_value, push_standard, shorten, text, texts};
+use super::message::{
+    MAX_ITEM_BYTES, Origin, any, attribute, key_value, push_standard, shorten, text, texts,
+};
 use super::standard::Standard;
 use crate::catalog::key;
 use crate::clock::iso8601;
@@ -53,8 +55,20 @@ pub(crate) struct EventSource {
 }
 
 impl EventSource {
-    pub(crate) fn new(queue: Arc<EventQueue>, origin: Origin, numbers: NumberEncoding, tally: Arc<Tally>) -> Self {
-        Self { queue, origin, numbers, left: 0, carried: None, tally }
+    pub(crate) fn new(
+        queue: Arc<EventQueue>,
+        origin: Origin,
+        numbers: NumberEncoding,
+        tally: Arc<Tally>,
+    ) -> Self {
+        Self {
+            queue,
+            origin,
+            numbers,
+            left: 0,
+            carried: None,
+            tally,
+        }
     }
 
     fn pop(&mut self) -> Option<(LogRecord, usize)> {
@@ -79,23 +93,37 @@ impl EventSource {
         let kind = record.event();
         let mut own = Attributes::default();
         record.attributes(&mut own);
-        self.tally.unreadable_bodies.fetch_add(own.unreadable_bodies, Ordering::Relaxed);
+        self.tally
+            .unreadable_bodies
+            .fetch_add(own.unreadable_bodies, Ordering::Relaxed);
 
-        let mut attributes = Vec::with_capacity(envelope.standard.attributes.len() + envelope.standard.custom.len() + own.len() + 5);
+        let mut attributes = Vec::with_capacity(
+            envelope.standard.attributes.len() + envelope.standard.custom.len() + own.len() + 5,
+        );
         push_standard(&envelope.standard, |key| own.has(key), &mut attributes);
         attributes.push(text(key::EVENT_NAME, kind.name));
         attributes.push(text(key::EVENT_TIMESTAMP, iso8601(envelope.time)));
-        attributes.push(key_value(key::EVENT_SEQUENCE, OtlpValue::IntValue(envelope.sequence.cast_signed())));
+        attributes.push(key_value(
+            key::EVENT_SEQUENCE,
+            OtlpValue::IntValue(envelope.sequence.cast_signed()),
+        ));
         if let Some(paths) = &envelope.workspace_host_paths {
             attributes.push(texts(key::WORKSPACE_HOST_PATHS, paths));
         }
         if let Some(id) = &envelope.prompt_id {
             attributes.push(text(key::PROMPT_ID, &**id));
         }
-        attributes.extend(own.into_iter().map(|(key, value)| attribute(key, encode(value, self.numbers))));
+        attributes.extend(
+            own.into_iter()
+                .map(|(key, value)| attribute(key, encode(value, self.numbers))),
+        );
 
         let (trace_id, span_id, flags) = match &envelope.span {
-            Some(span) => (span.trace_id.to_vec(), span.span_id.to_vec(), u32::from(span.flags)),
+            Some(span) => (
+                span.trace_id.to_vec(),
+                span.span_id.to_vec(),
+                u32::from(span.flags),
+            ),
             None => Default::default(),
         };
         LogRecord {
@@ -129,7 +157,9 @@ impl Source for EventSource {
         let mut records = Vec::new();
         let (mut encoded, mut bytes) = (0, 0);
         while records.len() < BATCH_RECORDS {
-            let Some((record, size)) = self.pop() else { break };
+            let Some((record, size)) = self.pop() else {
+                break;
+            };
             encoded += record.encoded_len() + 8;
             if encoded > max_bytes && !records.is_empty() {
                 self.carried = Some((record, size));
@@ -141,7 +171,10 @@ impl Source for EventSource {
         if records.is_empty() {
             return None;
         }
-        let ticket = Places { records: records.len(), bytes };
+        let ticket = Places {
+            records: records.len(),
+            bytes,
+        };
         let message = ExportLogsServiceRequest {
             resource_logs: vec![ResourceLogs {
                 resource: Some(self.origin.resource.clone()),
@@ -153,7 +186,11 @@ impl Source for EventSource {
                 ..ResourceLogs::default()
             }],
         };
-        Some(Batch { items: ticket.records as u64, message, ticket })
+        Some(Batch {
+            items: ticket.records as u64,
+            message,
+            ticket,
+        })
     }
 
     fn settle(&mut self, places: Places) {

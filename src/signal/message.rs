@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::standard::Standard;
@@ -24,7 +26,10 @@ impl Origin {
     pub(crate) fn new(resource: &[(String, String)], scope: &str, version: &str) -> Self {
         Self {
             resource: Resource {
-                attributes: resource.iter().map(|(key, value)| text(key, value.as_str())).collect(),
+                attributes: resource
+                    .iter()
+                    .map(|(key, value)| text(key, value.as_str()))
+                    .collect(),
                 ..Resource::default()
             },
             scope: InstrumentationScope {
@@ -41,7 +46,11 @@ pub(crate) fn any(value: OtlpValue) -> AnyValue {
 }
 
 pub(crate) fn key_value(key: &str, value: OtlpValue) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(any(value)), ..KeyValue::default() }
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(any(value)),
+        ..KeyValue::default()
+    }
 }
 
 pub(crate) fn text(key: &str, value: impl Into<String>) -> KeyValue {
@@ -49,7 +58,10 @@ pub(crate) fn text(key: &str, value: impl Into<String>) -> KeyValue {
 }
 
 pub(crate) fn texts(key: &str, values: &[Arc<str>]) -> KeyValue {
-    let values = values.iter().map(|value| any(OtlpValue::StringValue(value.to_string()))).collect();
+    let values = values
+        .iter()
+        .map(|value| any(OtlpValue::StringValue(value.to_string())))
+        .collect();
     key_value(key, OtlpValue::ArrayValue(ArrayValue { values }))
 }
 
@@ -65,13 +77,31 @@ pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
 }
 
 /// The standard attributes, then the custom ones but those whose key the item itself has (decision 28).
-pub(crate) fn push_standard(standard: &Standard, own: impl Fn(&str) -> bool, out: &mut Vec<KeyValue>) {
-    out.extend(standard.attributes.iter().map(|(key, value)| text(key, &**value)));
-    out.extend(standard.custom.iter().filter(|(key, _)| !own(key)).map(|(key, value)| text(key, &**value)));
+pub(crate) fn push_standard(
+    standard: &Standard,
+    own: impl Fn(&str) -> bool,
+    out: &mut Vec<KeyValue>,
+) {
+    out.extend(
+        standard
+            .attributes
+            .iter()
+            .map(|(key, value)| text(key, &**value)),
+    );
+    out.extend(
+        standard
+            .custom
+            .iter()
+            .filter(|(key, _)| !own(key))
+            .map(|(key, value)| text(key, &**value)),
+    );
 }
 
 /// Cuts the longest text of a record that is too large, so that it fits.
-pub(crate) fn shorten<M: prost::Message>(item: &mut M, attributes: impl Fn(&mut M) -> &mut Vec<KeyValue>) {
+pub(crate) fn shorten<M: prost::Message>(
+    item: &mut M,
+    attributes: impl Fn(&mut M) -> &mut Vec<KeyValue>,
+) {
     loop {
         let size = item.encoded_len();
         if size <= MAX_ITEM_BYTES {
@@ -79,12 +109,20 @@ pub(crate) fn shorten<M: prost::Message>(item: &mut M, attributes: impl Fn(&mut 
         }
         let longest = attributes(item)
             .iter_mut()
-            .filter_map(|attribute| match attribute.value.as_mut().and_then(|value| value.value.as_mut()) {
-                Some(OtlpValue::StringValue(text)) => Some(text),
-                _ => None,
+            .filter_map(|attribute| {
+                match attribute
+                    .value
+                    .as_mut()
+                    .and_then(|value| value.value.as_mut())
+                {
+                    Some(OtlpValue::StringValue(text)) => Some(text),
+                    _ => None,
+                }
             })
             .max_by_key(|text| text.len());
-        let Some(text) = longest.filter(|text| !text.is_empty()) else { return };
+        let Some(text) = longest.filter(|text| !text.is_empty()) else {
+            return;
+        };
         // Room for the marker, so that one round is enough unless several texts are too long.
         let mut keep = text.len().saturating_sub(size - MAX_ITEM_BYTES + 128);
         while !text.is_char_boundary(keep) {

@@ -10,8 +10,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{Handle, Inner, Telemetry};
 use crate::catalog::scope;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::config::otlp::OtlpConfig;
-use crate::config::{Config, Temporality};
 use crate::content::ContentPolicy;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
 use crate::export::console::{Console, Writer};
@@ -38,7 +38,10 @@ pub struct Service {
 impl Service {
     /// A program's name and version. Dashboards that were made for Claude Code expect the name `claude-code`.
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
-        Self { name: name.into(), version: version.into() }
+        Self {
+            name: name.into(),
+            version: version.into(),
+        }
     }
 }
 
@@ -53,7 +56,12 @@ pub struct TelemetryBuilder {
 
 impl TelemetryBuilder {
     pub(super) fn new(config: Config, service: Service) -> Self {
-        Self { config, service, callback: None, writer: None }
+        Self {
+            config,
+            service,
+            callback: None,
+            writer: None,
+        }
     }
 
     /// Is called with what the host should know: warnings of the configuration (from [`start`](Self::start) itself),
@@ -73,21 +81,35 @@ impl TelemetryBuilder {
     /// Starts it. Never fails.
     pub fn start(self) -> Telemetry {
         let config = Arc::new(self.config);
-        let diagnostics = Arc::new(Diagnostics::new(self.callback, config.diagnostics_to_stderr));
+        let diagnostics = Arc::new(Diagnostics::new(
+            self.callback,
+            config.diagnostics_to_stderr,
+        ));
         for warning in config.warnings() {
             diagnostics.report(warning.to_string());
         }
         if !config.enabled {
-            return Telemetry { handle: None, config };
+            return Telemetry {
+                handle: None,
+                config,
+            };
         }
-        let writer = self.writer.unwrap_or_else(|| Arc::new(Mutex::new(std::io::stdout())));
+        let writer = self
+            .writer
+            .unwrap_or_else(|| Arc::new(Mutex::new(std::io::stdout())));
         let mut plan = Plan::new(&config, &self.service, Arc::clone(&diagnostics), writer);
         let registry = plan.metrics(&config);
         let event_queues = plan.events(&config);
         if plan.jobs.is_empty() {
-            return Telemetry { handle: None, config };
+            return Telemetry {
+                handle: None,
+                config,
+            };
         }
-        let custom = point_attributes(&config).into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        let custom = point_attributes(&config)
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
         let inner = Inner {
             clock: plan.clock,
             app_version: self.service.version.into(),
@@ -105,7 +127,10 @@ impl TelemetryBuilder {
             closed: AtomicBool::new(false),
             config: Arc::clone(&config),
         };
-        Telemetry { handle: Some(Arc::new(Handle(Arc::new(inner)))), config }
+        Telemetry {
+            handle: Some(Arc::new(Handle(Arc::new(inner)))),
+            config,
+        }
     }
 }
 
@@ -145,12 +170,22 @@ impl Target {
 }
 
 impl Plan {
-    fn new(config: &Config, service: &Service, diagnostics: Arc<Diagnostics>, writer: Writer) -> Self {
+    fn new(
+        config: &Config,
+        service: &Service,
+        diagnostics: Arc<Diagnostics>,
+        writer: Writer,
+    ) -> Self {
         Self {
             clock: Clock,
             diagnostics,
             writer,
-            resource: resource_attributes(config, &service.name, &service.version, &Platform::detect()),
+            resource: resource_attributes(
+                config,
+                &service.name,
+                &service.version,
+                &Platform::detect(),
+            ),
             version: service.version.clone(),
             jobs: Vec::new(),
             commands: Vec::new(),
@@ -173,7 +208,10 @@ impl Plan {
             Target::Otlp(_) => OTLP_READER,
             Target::Console(_) => CONSOLE_READER,
         };
-        let registry = Arc::new(Registry::new(targets.iter().map(place).collect(), self.clock));
+        let registry = Arc::new(Registry::new(
+            targets.iter().map(place).collect(),
+            self.clock,
+        ));
         let origin = Origin::new(&self.resource, scope::METRICS, &self.version);
         for target in targets {
             let reader = Reader::new(
@@ -183,7 +221,13 @@ impl Plan {
                 origin.clone(),
                 self.clock,
             );
-            self.pipeline(Signal::Metrics, target, reader, config.metrics.interval, Arc::default());
+            self.pipeline(
+                Signal::Metrics,
+                target,
+                reader,
+                config.metrics.interval,
+                Arc::default(),
+            );
         }
         Some(registry)
     }
@@ -194,9 +238,19 @@ impl Plan {
         for target in self.targets(config.events.otlp.as_ref(), config.events.console) {
             let queue: Arc<EventQueue> = Arc::new(Queue::new());
             let tally = Arc::default();
-            let source =
-                EventSource::new(Arc::clone(&queue), origin.clone(), config.number_encoding, Arc::clone(&tally));
-            let counters = self.pipeline(Signal::Events, target, source, config.events.interval, tally);
+            let source = EventSource::new(
+                Arc::clone(&queue),
+                origin.clone(),
+                config.number_encoding,
+                Arc::clone(&tally),
+            );
+            let counters = self.pipeline(
+                Signal::Events,
+                target,
+                source,
+                config.events.interval,
+                tally,
+            );
             queues.push((queue, counters));
         }
         queues
@@ -211,7 +265,12 @@ impl Plan {
         interval: Duration,
         tally: Arc<crate::health::Tally>,
     ) -> Arc<ExporterCounters> {
-        let counters = Arc::new(ExporterCounters::new(signal, target.exporter(), source.waiting(), tally));
+        let counters = Arc::new(ExporterCounters::new(
+            signal,
+            target.exporter(),
+            source.waiting(),
+            tally,
+        ));
         self.counters.push(Arc::clone(&counters));
         let (commands, control) = Control::new();
         self.commands.push(commands);
@@ -221,12 +280,24 @@ impl Plan {
             Box::pin(async move {
                 let timeout = target.timeout();
                 let sink = match target {
-                    Target::Otlp(config) => Client::new(signal, &config).map(Sink::Otlp),
+                    Target::Otlp(config) => Client::new(signal, &config)
+                        .map(|client| Sink::Otlp(client, config.protocol)),
                     Target::Console(writer) => Ok(Sink::Console(Console::new(writer))),
                 };
                 match sink {
                     Ok(sink) => {
-                        Pipeline { source, sink, interval, timeout, counters, diagnostics, clock, control }.run().await;
+                        Pipeline {
+                            source,
+                            sink,
+                            interval,
+                            timeout,
+                            counters,
+                            diagnostics,
+                            clock,
+                            control,
+                        }
+                        .run()
+                        .await;
                     }
                     Err(error) => {
                         counters.failed(error.to_string());

@@ -17,7 +17,7 @@ use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
 use crate::export::runtime::Runtime;
 use crate::health::{ExporterCounters, Health};
-use crate::installation::installation_id;
+use crate::installation::{default_path, installation_id};
 use crate::record::EventRecord;
 use crate::session::{Book, Session, SessionOptions};
 use crate::signal::events::{EventQueue, Queued};
@@ -87,7 +87,10 @@ impl Telemetry {
     /// Telemetry that does nothing, whatever the environment says.
     pub fn disabled() -> Self {
         let config = Config::builder().environment::<String, String>([]).build();
-        Self { handle: None, config: Arc::new(config) }
+        Self {
+            handle: None,
+            config: Arc::new(config),
+        }
     }
 
     /// Starts a session; counts `claude_code.session.count`.
@@ -193,7 +196,10 @@ impl Inner {
     /// The `user.id` of this installation, for identities without one.
     pub(crate) fn installation_id(&self) -> Arc<str> {
         let id = self.installation_id.get_or_init(|| {
-            let (id, problem) = installation_id(self.config.installation_id_path.as_deref());
+            let given = self.config.installation_id_path.clone();
+            let path =
+                given.or_else(|| default_path(std::env::consts::OS, &self.config.environment));
+            let (id, problem) = installation_id(path.as_deref());
             if let Some(problem) = problem {
                 self.diagnostics.report(problem.to_string());
             }
@@ -209,10 +215,17 @@ impl Inner {
 
     fn health(&self) -> Health {
         Health {
-            exporters: self.counters.iter().map(|counters| counters.snapshot()).collect(),
+            exporters: self
+                .counters
+                .iter()
+                .map(|counters| counters.snapshot())
+                .collect(),
             refused_amounts: self.refused_amounts.load(Ordering::Relaxed),
             refused_series: self.refused_series.load(Ordering::Relaxed),
-            series: self.registry.as_ref().map_or(0, |registry| registry.len() as u64),
+            series: self
+                .registry
+                .as_ref()
+                .map_or(0, |registry| registry.len() as u64),
         }
     }
 }
@@ -227,6 +240,8 @@ impl Drop for Handle {
 
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Telemetry").field("enabled", &self.is_enabled()).finish_non_exhaustive()
+        f.debug_struct("Telemetry")
+            .field("enabled", &self.is_enabled())
+            .finish_non_exhaustive()
     }
 }

@@ -16,12 +16,16 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(health: Health) -> Self {
-        Self { exporters: health.exporters }
+        Self {
+            exporters: health.exporters,
+        }
     }
 
     /// Nothing waits and nothing was lost since the start.
     pub fn is_complete(&self) -> bool {
-        self.exporters.iter().all(|exporter| exporter.queued == 0 && exporter.dropped.total() == 0)
+        self.exporters
+            .iter()
+            .all(|exporter| exporter.queued == 0 && exporter.dropped.total() == 0)
     }
 }
 
@@ -32,8 +36,20 @@ impl fmt::Display for Report {
         }
         for (n, exporter) in self.exporters.iter().enumerate() {
             let separator = if n == 0 { "" } else { "\n" };
-            let ExporterHealth { signal, exporter, delivered, queued, dropped, last_error, .. } = exporter;
-            write!(f, "{separator}{signal} ({exporter}): {delivered} delivered, {queued} waiting, {} lost", dropped.total())?;
+            let ExporterHealth {
+                signal,
+                exporter,
+                delivered,
+                queued,
+                dropped,
+                last_error,
+                ..
+            } = exporter;
+            write!(
+                f,
+                "{separator}{signal} ({exporter}): {delivered} delivered, {queued} waiting, {} lost",
+                dropped.total()
+            )?;
             if let Some(error) = last_error {
                 write!(f, "; last error: {}", error.message)?;
             }

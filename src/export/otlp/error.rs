@@ -1,40 +1,7 @@
-//! Why a request was not delivered, in words.
+//! Why there can be no client.
 
 #[cfg(not(all(feature = "grpc", feature = "http")))]
 use crate::config::otlp::Protocol;
-
-/// Where an attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ErrorKind {
-    /// No connection could be made.
-    Connect,
-    /// The connection broke, or what came was no answer.
-    Broken,
-    /// No answer came in time.
-    Timeout,
-    /// The receiver answered, and said no.
-    Answered,
-}
-
-/// Why a request was not delivered: a sentence that names the endpoint, and neither credentials nor content.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
-pub(crate) struct ExportError {
-    kind: ErrorKind,
-    text: String,
-}
-
-impl ExportError {
-    /// An error of `kind`; `text` must already be fit to be shown.
-    pub(super) fn new(kind: ErrorKind, text: String) -> Self {
-        Self { kind, text }
-    }
-
-    /// Where the attempt failed.
-    pub(crate) fn kind(&self) -> ErrorKind {
-        self.kind
-    }
-}
 
 /// Why there can be no client for a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -24,11 +24,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::messages::ExportResponse;
 use super::target::Target;
-use super::{
-    BuildError, ErrorKind, ExportError, MAX_ANSWER, Outcome, USER_AGENT, grpc_status, gzip,
-    http_status, words,
-};
+use super::{BuildError, MAX_ANSWER, USER_AGENT, grpc_status, gzip, http_status, words};
 use crate::config::otlp::{Compression, OtlpConfig};
+use crate::export::outcome::{ErrorKind, ExportError, Outcome};
 use crate::signal::Signal;
 
 /// A peer that vanished without a word is found by the operating system. HTTP/2 pings are not used: servers close

@@ -5,7 +5,8 @@ use tonic::Code;
 
 use super::retry_info::retry_delay;
 use super::target::Target;
-use super::{Outcome, words};
+use super::words;
+use crate::export::outcome::Outcome;
 
 /// The outcome of an answer whose trailers hold a `grpc-status`; nothing for `OK`.
 pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<Outcome> {

@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::messages::{ExportResponse, PartialSuccess};
 use super::target::Target;
-use super::{BuildError, ExportError, MAX_ANSWER, Outcome, USER_AGENT, gzip, http_status, words};
+use super::{BuildError, MAX_ANSWER, USER_AGENT, gzip, http_status, words};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
+use crate::export::outcome::{ExportError, Outcome};
 use crate::signal::Signal;
 
 const PROTOBUF: &str = "application/x-protobuf";

@@ -4,7 +4,8 @@ use ::http::{HeaderMap, StatusCode};
 
 use super::retry_after::retry_after;
 use super::target::Target;
-use super::{Outcome, words};
+use super::words;
+use crate::export::outcome::Outcome;
 
 /// The outcome of an answer with `status`; `said` is the receiver's message.
 pub(super) fn outcome(

@@ -5,8 +5,8 @@
 
 use prost::Message;
 
-use super::Outcome;
 use super::target::Target;
+use crate::export::outcome::Outcome;
 
 /// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`.
 #[derive(Clone, PartialEq, Message)]

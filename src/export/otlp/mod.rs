@@ -3,7 +3,6 @@
 //! A message is encoded once ([`encode`]) and those bytes are what every attempt sends, so that a receiver can tell
 //! a resent request from a new one. [`Client::send`] makes one attempt and says what became of it; when and whether
 //! to try again is decided above.
-#![cfg(any(feature = "grpc", feature = "http"))]
 
 mod encode;
 mod error;
@@ -24,16 +23,15 @@ mod target;
 mod tests;
 mod words;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::outcome::Outcome;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 
-pub(crate) use encode::encode;
-pub(crate) use error::{BuildError, ErrorKind, ExportError};
+pub(crate) use encode::{ExportRequest, encode};
+pub(crate) use error::BuildError;
 use target::Target;
 
 /// How requests name their sender.
@@ -56,53 +54,6 @@ enum Transport {
     /// HTTP, with either encoding.
     #[cfg(feature = "http")]
     Http(http::Http),
-}
-
-/// What became of one attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The receiver has it.
-    Delivered {
-        /// How many points, records or spans it did not take. They are not to be sent again.
-        rejected: u64,
-        /// What it said about them, or a warning although it took all.
-        message: Option<String>,
-    },
-    /// Not delivered, or not known to be: the same bytes may be sent again.
-    Retry {
-        /// How long the receiver asks to wait.
-        after: Option<Duration>,
-        /// Why.
-        error: ExportError,
-    },
-    /// Not taken, and never will be.
-    Refused {
-        /// Why.
-        error: ExportError,
-    },
-    /// The credentials are missing, wrong or expired.
-    Unauthorised {
-        /// Why.
-        error: ExportError,
-    },
-    /// More bytes than the receiver takes at once.
-    TooLarge {
-        /// Why.
-        error: ExportError,
-    },
-}
-
-impl Outcome {
-    /// Delivered as a whole, and nothing was said about it.
-    const DELIVERED: Self = Self::Delivered {
-        rejected: 0,
-        message: None,
-    };
-
-    /// To be tried again, at a time of our choice.
-    fn retry(error: ExportError) -> Self {
-        Self::Retry { after: None, error }
-    }
 }
 
 impl Client {

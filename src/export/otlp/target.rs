@@ -3,9 +3,10 @@
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::Instant;
 
-use super::{BuildError, ErrorKind, ExportError, words};
+use super::{BuildError, words};
 use crate::config::otlp::OtlpConfig;
 use crate::config::secret::Secret;
+use crate::export::outcome::{ErrorKind, ExportError};
 
 /// Headers that belong to the protocol. A configured one would break the request's framing or hide what is sent.
 const RESERVED: &[&str] = &[

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::ErrorKind;
+use crate::export::outcome::ErrorKind;
 
 /// The longest text of a receiver that is passed on.
 const MAX_CHARS: usize = 200;

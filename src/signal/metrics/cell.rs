@@ -50,7 +50,10 @@ impl Cell {
         let mut seen = self.value.load(Ordering::Relaxed);
         loop {
             let sum = (f64::from_bits(seen) + amount).to_bits();
-            match self.value.compare_exchange_weak(seen, sum, Ordering::AcqRel, Ordering::Relaxed) {
+            match self
+                .value
+                .compare_exchange_weak(seen, sum, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
@@ -74,7 +77,10 @@ impl Cell {
         let mark = &self.marks[reader];
         match mark.acknowledged_at.load(Ordering::Relaxed) {
             0 => (0.0, self.start),
-            at => (f64::from_bits(mark.acknowledged.load(Ordering::Relaxed)), at),
+            at => (
+                f64::from_bits(mark.acknowledged.load(Ordering::Relaxed)),
+                at,
+            ),
         }
     }
 
@@ -94,7 +100,9 @@ impl Cell {
     }
 
     pub(super) fn is_listed(&self) -> bool {
-        self.marks.iter().any(|mark| mark.listed.load(Ordering::SeqCst))
+        self.marks
+            .iter()
+            .any(|mark| mark.listed.load(Ordering::SeqCst))
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Metric as OtlpMetric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric,
-    number_data_point,
+    AggregationTemporality, Metric as OtlpMetric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+    Sum, metric, number_data_point,
 };
 use prost::Message;
 
@@ -51,7 +51,13 @@ pub(crate) struct Reading {
 }
 
 impl Reader {
-    pub(crate) fn new(place: usize, registry: Arc<Registry>, temporality: Temporality, origin: Origin, clock: Clock) -> Self {
+    pub(crate) fn new(
+        place: usize,
+        registry: Arc<Registry>,
+        temporality: Temporality,
+        origin: Origin,
+        clock: Clock,
+    ) -> Self {
         Self {
             place,
             registry,
@@ -74,7 +80,8 @@ impl Reader {
         self.time = self.clock.now().max(self.time + 1);
         let mut readings: Vec<Reading> = self.live.iter().map(read).collect();
         readings.sort_by_key(|reading| order(reading.cell.series.metric()));
-        self.unsettled.store(readings.len() as u64, Ordering::Relaxed);
+        self.unsettled
+            .store(readings.len() as u64, Ordering::Relaxed);
         self.readings = readings.into();
     }
 
@@ -88,8 +95,16 @@ impl Reader {
             }
         };
         let mut attributes = Vec::new();
-        push_standard(&cell.standard, |key| cell.series.attributes().any(|(own, _)| own == key), &mut attributes);
-        attributes.extend(cell.series.attributes().map(|(key, value)| text(key, value)));
+        push_standard(
+            &cell.standard,
+            |key| cell.series.attributes().any(|(own, _)| own == key),
+            &mut attributes,
+        );
+        attributes.extend(
+            cell.series
+                .attributes()
+                .map(|(key, value)| text(key, value)),
+        );
         NumberDataPoint {
             attributes,
             start_time_unix_nano: start.min(self.time),
@@ -136,12 +151,19 @@ impl Reader {
 fn read(cell: &Arc<Cell>) -> Reading {
     let openings = cell.openings();
     let ended = (!cell.is_held()).then_some(openings);
-    Reading { value: cell.value(), cell: Arc::clone(cell), ended }
+    Reading {
+        value: cell.value(),
+        cell: Arc::clone(cell),
+        ended,
+    }
 }
 
 /// The place of a metric in the catalogue.
 fn order(metric: &Metric) -> usize {
-    METRICS.iter().position(|known| known.name == metric.name).unwrap_or(METRICS.len())
+    METRICS
+        .iter()
+        .position(|known| known.name == metric.name)
+        .unwrap_or(METRICS.len())
 }
 
 impl Source for Reader {
@@ -171,7 +193,9 @@ impl Source for Reader {
             if metrics.last().is_none_or(|last| last.name != metric.name) {
                 metrics.push(self.metric(metric));
             }
-            if let Some(metric::Data::Sum(sum)) = metrics.last_mut().and_then(|metric| metric.data.as_mut()) {
+            if let Some(metric::Data::Sum(sum)) =
+                metrics.last_mut().and_then(|metric| metric.data.as_mut())
+            {
                 sum.data_points.push(point);
             }
             ticket.extend(self.readings.pop_front());
@@ -179,11 +203,16 @@ impl Source for Reader {
         if ticket.is_empty() {
             return None;
         }
-        Some(Batch { items: ticket.len() as u64, message: self.message(metrics), ticket })
+        Some(Batch {
+            items: ticket.len() as u64,
+            message: self.message(metrics),
+            ticket,
+        })
     }
 
     fn settle(&mut self, ticket: Vec<Reading>) {
-        self.unsettled.fetch_sub(ticket.len() as u64, Ordering::Relaxed);
+        self.unsettled
+            .fetch_sub(ticket.len() as u64, Ordering::Relaxed);
         let mut retired = HashSet::new();
         for Reading { cell, value, ended } in ticket {
             cell.acknowledge(self.place, value, self.time);
@@ -192,7 +221,8 @@ impl Source for Reader {
             }
         }
         if !retired.is_empty() {
-            self.live.retain(|cell| !retired.contains(&Arc::as_ptr(cell)));
+            self.live
+                .retain(|cell| !retired.contains(&Arc::as_ptr(cell)));
         }
     }
 

@@ -117,7 +117,10 @@ impl Registry {
             return false;
         }
         cell.unlist(reader);
-        if let Some(group) = groups.get_mut(&cell.standard).filter(|group| group.forgotten) {
+        if let Some(group) = groups
+            .get_mut(&cell.standard)
+            .filter(|group| group.forgotten)
+        {
             self.sweep(group);
             if group.cells.is_empty() {
                 groups.remove(&cell.standard);
@@ -133,8 +136,11 @@ impl Registry {
 
     fn sweep(&self, group: &mut Group) {
         let before = group.cells.len();
-        group.cells.retain(|cell| cell.is_held() || cell.is_listed());
-        self.series.fetch_sub(before - group.cells.len(), Ordering::Relaxed);
+        group
+            .cells
+            .retain(|cell| cell.is_held() || cell.is_listed());
+        self.series
+            .fetch_sub(before - group.cells.len(), Ordering::Relaxed);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<Standard>, Group>> {

@@ -13,9 +13,19 @@ pub(crate) enum Series {
     LinesRemoved,
     PullRequests,
     Commits,
-    Cost { model: Arc<str> },
-    Tokens { model: Arc<str>, kind: TokenType },
-    CodeEditDecision { decision: Decision, source: DecisionSource, tool: EditTool, language: Arc<str> },
+    Cost {
+        model: Arc<str>,
+    },
+    Tokens {
+        model: Arc<str>,
+        kind: TokenType,
+    },
+    CodeEditDecision {
+        decision: Decision,
+        source: DecisionSource,
+        tool: EditTool,
+        language: Arc<str>,
+    },
     ActiveTime(ActivityType),
 }
 
@@ -36,13 +46,28 @@ impl Series {
     /// The metric's own attributes, in the order of the catalogue.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs: [Option<(&'static str, &str)>; 4] = match self {
-            Self::SessionCount(start) => [start.map(|start| (key::START_TYPE, start.as_str())), None, None, None],
+            Self::SessionCount(start) => [
+                start.map(|start| (key::START_TYPE, start.as_str())),
+                None,
+                None,
+                None,
+            ],
             Self::LinesAdded => [Some((key::TYPE, "added")), None, None, None],
             Self::LinesRemoved => [Some((key::TYPE, "removed")), None, None, None],
             Self::PullRequests | Self::Commits => [None; 4],
             Self::Cost { model } => [Some((key::MODEL, model)), None, None, None],
-            Self::Tokens { model, kind } => [Some((key::MODEL, model)), Some((key::TYPE, kind.as_str())), None, None],
-            Self::CodeEditDecision { decision, source, tool, language } => [
+            Self::Tokens { model, kind } => [
+                Some((key::MODEL, model)),
+                Some((key::TYPE, kind.as_str())),
+                None,
+                None,
+            ],
+            Self::CodeEditDecision {
+                decision,
+                source,
+                tool,
+                language,
+            } => [
                 Some((key::DECISION, decision.as_str())),
                 Some((key::SOURCE, source.as_str())),
                 Some((key::TOOL_NAME, tool.as_str())),

@@ -14,10 +14,11 @@ mod prelude {
     pub(super) use bytes::Bytes;
     pub(super) use tokio::time::Instant;
 
-    pub(super) use super::super::{Client, ErrorKind, Outcome, encode};
+    pub(super) use super::super::{Client, encode};
     pub(super) use super::support::{Answer, Receiver, black_hole, refused_port};
     pub(super) use crate::config::otlp::{Compression, OtlpConfig, Protocol};
     pub(super) use crate::config::secret::Secret;
+    pub(super) use crate::export::outcome::{ErrorKind, Outcome};
     pub(super) use crate::signal::Signal;
 
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;

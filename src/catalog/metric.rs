@@ -19,7 +19,7 @@ pub struct Metric {
 const MODEL: Attribute = Attribute::text(key::MODEL, "Model that was asked for");
 
 /// `claude_code.session.count`
-pub static SESSION_COUNT: Metric = Metric {
+pub(crate) static SESSION_COUNT: Metric = Metric {
     name: "claude_code.session.count",
     unit: "{count}",
     description: "Count of CLI sessions started",
@@ -29,15 +29,18 @@ pub static SESSION_COUNT: Metric = Metric {
 };
 
 /// `claude_code.lines_of_code.count`
-pub static LINES_OF_CODE: Metric = Metric {
+pub(crate) static LINES_OF_CODE: Metric = Metric {
     name: "claude_code.lines_of_code.count",
     unit: "{count}",
     description: "Count of lines of code modified",
-    attributes: &[Attribute::text(key::TYPE, "Whether the lines were added or removed").one_of(&["added", "removed"])],
+    attributes: &[
+        Attribute::text(key::TYPE, "Whether the lines were added or removed")
+            .one_of(&["added", "removed"]),
+    ],
 };
 
 /// `claude_code.pull_request.count`
-pub static PULL_REQUEST: Metric = Metric {
+pub(crate) static PULL_REQUEST: Metric = Metric {
     name: "claude_code.pull_request.count",
     unit: "{count}",
     description: "Number of pull requests created",
@@ -45,7 +48,7 @@ pub static PULL_REQUEST: Metric = Metric {
 };
 
 /// `claude_code.commit.count`
-pub static COMMIT: Metric = Metric {
+pub(crate) static COMMIT: Metric = Metric {
     name: "claude_code.commit.count",
     unit: "{count}",
     description: "Number of git commits created",
@@ -53,7 +56,7 @@ pub static COMMIT: Metric = Metric {
 };
 
 /// `claude_code.cost.usage`
-pub static COST: Metric = Metric {
+pub(crate) static COST: Metric = Metric {
     name: "claude_code.cost.usage",
     unit: "USD",
     description: "Cost of the Claude Code session",
@@ -61,37 +64,51 @@ pub static COST: Metric = Metric {
 };
 
 /// `claude_code.token.usage`
-pub static TOKENS: Metric = Metric {
+pub(crate) static TOKENS: Metric = Metric {
     name: "claude_code.token.usage",
     unit: "tokens",
     description: "Number of tokens used",
     attributes: &[
         MODEL,
-        Attribute::text(key::TYPE, "Kind of tokens").one_of(&["input", "output", "cacheRead", "cacheCreation"]),
+        Attribute::text(key::TYPE, "Kind of tokens").one_of(&[
+            "input",
+            "output",
+            "cacheRead",
+            "cacheCreation",
+        ]),
     ],
 };
 
 /// `claude_code.code_edit_tool.decision`
-pub static CODE_EDIT_DECISION: Metric = Metric {
+pub(crate) static CODE_EDIT_DECISION: Metric = Metric {
     name: "claude_code.code_edit_tool.decision",
     unit: "{count}",
     description: "Count of code editing tool permission decisions",
     attributes: &[
         Attribute::text(key::DECISION, "Outcome").one_of(DECISIONS),
         Attribute::text(key::SOURCE, "Who or what decided").one_of(SOURCES),
-        Attribute::text(key::TOOL_NAME, "The editing tool").one_of(&["Edit", "Write", "NotebookEdit"]),
-        Attribute::text(key::LANGUAGE, "Programming language of the file; `unknown` for other extensions"),
+        Attribute::text(key::TOOL_NAME, "The editing tool").one_of(&[
+            "Edit",
+            "Write",
+            "NotebookEdit",
+        ]),
+        Attribute::text(
+            key::LANGUAGE,
+            "Programming language of the file; `unknown` for other extensions",
+        ),
     ],
 };
 
 /// `claude_code.active_time.total`
-pub static ACTIVE_TIME: Metric = Metric {
+pub(crate) static ACTIVE_TIME: Metric = Metric {
     name: "claude_code.active_time.total",
     unit: "s",
     description: "Total active time in seconds",
-    attributes: &[
-        Attribute::text(key::TYPE, "Keyboard interaction, or tools and model answers").one_of(&["user", "cli"])
-    ],
+    attributes: &[Attribute::text(
+        key::TYPE,
+        "Keyboard interaction, or tools and model answers",
+    )
+    .one_of(&["user", "cli"])],
 };
 
 /// Every metric, in the order in which they are exported.

@@ -20,28 +20,41 @@ pub struct Event {
 
 const REQUEST_ID: Attribute = Attribute::text(key::REQUEST_ID, "The API's request id").when_known();
 const SPEED: Attribute = Attribute::text(key::SPEED, "Whether fast mode was active").one_of(SPEEDS);
-const QUERY_SOURCE: Attribute = Attribute::text(key::QUERY_SOURCE, "Subsystem that made the request").when_known();
-const BODY_LENGTH: Attribute =
-    Attribute::int(key::BODY_LENGTH, "Length of the body before truncation, in UTF-16 code units");
+const QUERY_SOURCE: Attribute =
+    Attribute::text(key::QUERY_SOURCE, "Subsystem that made the request").when_known();
+const BODY_LENGTH: Attribute = Attribute::int(
+    key::BODY_LENGTH,
+    "Length of the body before truncation, in UTF-16 code units",
+);
 const BODY_TRUNCATED: Attribute =
-    Attribute::text(key::BODY_TRUNCATED, "Present when the body was truncated").one_of(&["true"]).when_known();
-const TOOL_NAME: Attribute = Attribute::text(key::TOOL_NAME, "Name of the tool; `mcp_tool` for every MCP tool");
-const TOOL_USE_ID: Attribute = Attribute::text(key::TOOL_USE_ID, "Id of the tool call").when_known();
+    Attribute::text(key::BODY_TRUNCATED, "Present when the body was truncated")
+        .one_of(&["true"])
+        .when_known();
+const TOOL_NAME: Attribute = Attribute::text(
+    key::TOOL_NAME,
+    "Name of the tool; `mcp_tool` for every MCP tool",
+);
+const TOOL_USE_ID: Attribute =
+    Attribute::text(key::TOOL_USE_ID, "Id of the tool call").when_known();
 
 /// `claude_code.user_prompt`
-pub static USER_PROMPT: Event = Event {
+pub(crate) static USER_PROMPT: Event = Event {
     name: "user_prompt",
     body: "claude_code.user_prompt",
     description: "A user submits a prompt",
     gate: None,
     attributes: &[
-        Attribute::int(key::PROMPT_LENGTH, "Length of the prompt in UTF-16 code units"),
-        Attribute::text(key::PROMPT, "The prompt, never truncated").redacted_without(Gate::UserPrompts),
+        Attribute::int(
+            key::PROMPT_LENGTH,
+            "Length of the prompt in UTF-16 code units",
+        ),
+        Attribute::text(key::PROMPT, "The prompt, never truncated")
+            .redacted_without(Gate::UserPrompts),
     ],
 };
 
 /// `claude_code.api_request`
-pub static API_REQUEST: Event = Event {
+pub(crate) static API_REQUEST: Event = Event {
     name: "api_request",
     body: "claude_code.api_request",
     description: "The API answered a request",
@@ -53,7 +66,10 @@ pub static API_REQUEST: Event = Event {
         Attribute::int(key::CACHE_READ_TOKENS, "Tokens read from the cache"),
         Attribute::int(key::CACHE_CREATION_TOKENS, "Tokens written to the cache"),
         Attribute::double(key::COST_USD, "Estimated cost in USD"),
-        Attribute::int(key::DURATION_MS, "Duration of the last attempt in milliseconds"),
+        Attribute::int(
+            key::DURATION_MS,
+            "Duration of the last attempt in milliseconds",
+        ),
         REQUEST_ID,
         SPEED,
         QUERY_SOURCE,
@@ -61,7 +77,7 @@ pub static API_REQUEST: Event = Event {
 };
 
 /// `claude_code.api_error`
-pub static API_ERROR: Event = Event {
+pub(crate) static API_ERROR: Event = Event {
     name: "api_error",
     body: "claude_code.api_error",
     description: "A request failed for good, after its last attempt",
@@ -70,7 +86,10 @@ pub static API_ERROR: Event = Event {
         Attribute::text(key::MODEL, "Model that was asked for"),
         Attribute::text(key::ERROR, "Error message"),
         Attribute::text(key::STATUS_CODE, "HTTP status, or `undefined` without one"),
-        Attribute::int(key::DURATION_MS, "Duration of the last attempt in milliseconds"),
+        Attribute::int(
+            key::DURATION_MS,
+            "Duration of the last attempt in milliseconds",
+        ),
         Attribute::int(key::ATTEMPT, "Attempts made in all; 1 means no retry"),
         REQUEST_ID,
         SPEED,
@@ -79,14 +98,17 @@ pub static API_ERROR: Event = Event {
 };
 
 /// `claude_code.api_request_body`
-pub static API_REQUEST_BODY: Event = Event {
+pub(crate) static API_REQUEST_BODY: Event = Event {
     name: "api_request_body",
     body: "claude_code.api_request_body",
     description: "The body of one attempt of a request",
     gate: Some(Gate::RawApiBodies),
     attributes: &[
-        Attribute::text(key::BODY, "The request as compact JSON, thinking redacted, truncated at 60 KB")
-            .gated(Gate::RawApiBodies),
+        Attribute::text(
+            key::BODY,
+            "The request as compact JSON, thinking redacted, truncated at 60 KB",
+        )
+        .gated(Gate::RawApiBodies),
         BODY_LENGTH,
         BODY_TRUNCATED,
         Attribute::text(key::MODEL, "Model that was asked for"),
@@ -95,14 +117,17 @@ pub static API_REQUEST_BODY: Event = Event {
 };
 
 /// `claude_code.api_response_body`
-pub static API_RESPONSE_BODY: Event = Event {
+pub(crate) static API_RESPONSE_BODY: Event = Event {
     name: "api_response_body",
     body: "claude_code.api_response_body",
     description: "The body of a successful response",
     gate: Some(Gate::RawApiBodies),
     attributes: &[
-        Attribute::text(key::BODY, "The response as compact JSON, thinking redacted, truncated at 60 KB")
-            .gated(Gate::RawApiBodies),
+        Attribute::text(
+            key::BODY,
+            "The response as compact JSON, thinking redacted, truncated at 60 KB",
+        )
+        .gated(Gate::RawApiBodies),
         BODY_LENGTH,
         BODY_TRUNCATED,
         Attribute::text(key::MODEL, "Model that answered"),
@@ -112,7 +137,7 @@ pub static API_RESPONSE_BODY: Event = Event {
 };
 
 /// `claude_code.tool_decision`
-pub static TOOL_DECISION: Event = Event {
+pub(crate) static TOOL_DECISION: Event = Event {
     name: "tool_decision",
     body: "claude_code.tool_decision",
     description: "A tool call was permitted or denied",
@@ -126,7 +151,7 @@ pub static TOOL_DECISION: Event = Event {
 };
 
 /// `claude_code.tool_result`
-pub static TOOL_RESULT: Event = Event {
+pub(crate) static TOOL_RESULT: Event = Event {
     name: "tool_result",
     body: "claude_code.tool_result",
     description: "A tool call completed",
@@ -135,39 +160,64 @@ pub static TOOL_RESULT: Event = Event {
         TOOL_NAME,
         TOOL_USE_ID,
         Attribute::text(key::SUCCESS, "Whether the tool succeeded").one_of(QUOTED_BOOLEANS),
-        Attribute::int(key::DURATION_MS, "Duration of the execution in milliseconds"),
+        Attribute::int(
+            key::DURATION_MS,
+            "Duration of the execution in milliseconds",
+        ),
         Attribute::text(key::ERROR_TYPE, "Class of the error, when the tool failed").when_known(),
         Attribute::text(key::ERROR, "Error message, when the tool failed").when_known(),
-        Attribute::text(key::TOOL_PARAMETERS, "JSON text of the tool's specific parameters")
-            .when_known()
-            .gated(Gate::ToolDetails),
-        Attribute::text(key::TOOL_INPUT, "JSON text of the tool's arguments, bounded")
-            .when_known()
-            .gated(Gate::ToolDetails),
+        Attribute::text(
+            key::TOOL_PARAMETERS,
+            "JSON text of the tool's specific parameters",
+        )
+        .when_known()
+        .gated(Gate::ToolDetails),
+        Attribute::text(
+            key::TOOL_INPUT,
+            "JSON text of the tool's arguments, bounded",
+        )
+        .when_known()
+        .gated(Gate::ToolDetails),
         Attribute::int(key::TOOL_RESULT_SIZE_BYTES, "Size of the result in bytes").when_known(),
-        Attribute::text(key::DECISION_SOURCE, "Who or what decided").one_of(SOURCES).when_known(),
-        Attribute::text(key::DECISION_TYPE, "Outcome of the decision").one_of(DECISIONS).when_known(),
-        Attribute::text(key::MCP_SERVER_SCOPE, "Scope of the MCP server, for MCP tools").when_known(),
+        Attribute::text(key::DECISION_SOURCE, "Who or what decided")
+            .one_of(SOURCES)
+            .when_known(),
+        Attribute::text(key::DECISION_TYPE, "Outcome of the decision")
+            .one_of(DECISIONS)
+            .when_known(),
+        Attribute::text(
+            key::MCP_SERVER_SCOPE,
+            "Scope of the MCP server, for MCP tools",
+        )
+        .when_known(),
     ],
 };
 
 /// `claude_code.plugin_installed`
-pub static PLUGIN_INSTALLED: Event = Event {
+pub(crate) static PLUGIN_INSTALLED: Event = Event {
     name: "plugin_installed",
     body: "claude_code.plugin_installed",
     description: "A plugin finished installing",
     gate: None,
     attributes: &[
         Attribute::text(key::PLUGIN_NAME, "Name of the plugin"),
-        Attribute::text(key::PLUGIN_VERSION, "Version, when the marketplace entry declares one").when_known(),
+        Attribute::text(
+            key::PLUGIN_VERSION,
+            "Version, when the marketplace entry declares one",
+        )
+        .when_known(),
         Attribute::text(key::MARKETPLACE_NAME, "Marketplace it came from"),
-        Attribute::text(key::MARKETPLACE_IS_OFFICIAL, "Whether that is an official marketplace").one_of(QUOTED_BOOLEANS),
+        Attribute::text(
+            key::MARKETPLACE_IS_OFFICIAL,
+            "Whether that is an official marketplace",
+        )
+        .one_of(QUOTED_BOOLEANS),
         Attribute::text(key::INSTALL_TRIGGER, "Where it was installed from").one_of(&["cli", "ui"]),
     ],
 };
 
 /// `claude_code.skill_activated`
-pub static SKILL_ACTIVATED: Event = Event {
+pub(crate) static SKILL_ACTIVATED: Event = Event {
     name: "skill_activated",
     body: "claude_code.skill_activated",
     description: "A skill was invoked",

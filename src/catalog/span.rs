@@ -35,37 +35,57 @@ pub struct SpanEvent {
 const DURATION_MS: Attribute = Attribute::int(key::DURATION_MS, "Duration in milliseconds");
 
 /// `gen_ai.request.attempt`
-pub static REQUEST_ATTEMPT: SpanEvent = SpanEvent {
+pub(crate) static REQUEST_ATTEMPT: SpanEvent = SpanEvent {
     name: "gen_ai.request.attempt",
     description: "One for each attempt",
-    attributes: &[Attribute::int(key::ATTEMPT, "Number of the attempt, from 1")],
+    attributes: &[Attribute::int(
+        key::ATTEMPT,
+        "Number of the attempt, from 1",
+    )],
 };
 
 /// `tool.output`
-pub static TOOL_OUTPUT: SpanEvent = SpanEvent {
+pub(crate) static TOOL_OUTPUT: SpanEvent = SpanEvent {
     name: "tool.output",
     description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one \
                   adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
     attributes: &[
-        Attribute::text(key::BASH_COMMAND, "The command").when_known().gated(Gate::ToolDetails),
-        Attribute::text(key::FILE_PATH, "The file").when_known().gated(Gate::ToolDetails),
-        Attribute::text(key::DIFF, "What an edit changed").when_known().gated(Gate::ToolDetails),
-        Attribute::text(key::CONTENT, "What was read; what was written needs `OTEL_LOG_TOOL_DETAILS` too")
+        Attribute::text(key::BASH_COMMAND, "The command")
+            .when_known()
+            .gated(Gate::ToolDetails),
+        Attribute::text(key::FILE_PATH, "The file")
+            .when_known()
+            .gated(Gate::ToolDetails),
+        Attribute::text(key::DIFF, "What an edit changed")
+            .when_known()
+            .gated(Gate::ToolDetails),
+        Attribute::text(
+            key::CONTENT,
+            "What was read; what was written needs `OTEL_LOG_TOOL_DETAILS` too",
+        )
+        .when_known()
+        .gated(Gate::ToolContent),
+        Attribute::text(key::OUTPUT, "What the tool returned")
             .when_known()
             .gated(Gate::ToolContent),
-        Attribute::text(key::OUTPUT, "What the tool returned").when_known().gated(Gate::ToolContent),
     ],
 };
 
 /// `claude_code.interaction`
-pub static INTERACTION: Span = Span {
+pub(crate) static INTERACTION: Span = Span {
     name: "claude_code.interaction",
     span_type: "interaction",
     description: "One prompt, from its submission to the end of the turn",
     attributes: &[
         Attribute::text(key::USER_PROMPT, "The prompt").redacted_without(Gate::UserPrompts),
-        Attribute::int(key::USER_PROMPT_LENGTH, "Length of the prompt in UTF-16 code units"),
-        Attribute::int(key::INTERACTION_SEQUENCE, "Number of the prompt in its session, from 1"),
+        Attribute::int(
+            key::USER_PROMPT_LENGTH,
+            "Length of the prompt in UTF-16 code units",
+        ),
+        Attribute::int(
+            key::INTERACTION_SEQUENCE,
+            "Number of the prompt in its session, from 1",
+        ),
         Attribute::int(key::INTERACTION_DURATION_MS, "Duration in milliseconds"),
     ],
     events: &[],
@@ -73,7 +93,7 @@ pub static INTERACTION: Span = Span {
 };
 
 /// `claude_code.llm_request`
-pub static LLM_REQUEST: Span = Span {
+pub(crate) static LLM_REQUEST: Span = Span {
     name: "claude_code.llm_request",
     span_type: "llm_request",
     description: "One model request with its retries",
@@ -81,8 +101,11 @@ pub static LLM_REQUEST: Span = Span {
         Attribute::text(key::MODEL, "Model that was asked for"),
         Attribute::text(key::GEN_AI_SYSTEM, "Always `anthropic`").one_of(&["anthropic"]),
         Attribute::text(key::GEN_AI_REQUEST_MODEL, "Model that was asked for"),
-        Attribute::text(key::LLM_REQUEST_CONTEXT, "Where the request came from")
-            .one_of(&["interaction", "tool", "standalone"]),
+        Attribute::text(key::LLM_REQUEST_CONTEXT, "Where the request came from").one_of(&[
+            "interaction",
+            "tool",
+            "standalone",
+        ]),
         Attribute::text(key::SPEED, "Whether fast mode was active").one_of(SPEEDS),
         Attribute::text(key::QUERY_SOURCE, "Subsystem that made the request").when_known(),
         Attribute::int(key::DURATION_MS, "Duration of all attempts in milliseconds"),
@@ -97,7 +120,11 @@ pub static LLM_REQUEST: Span = Span {
         Attribute::int(key::ATTEMPT, "Attempts made in all"),
         Attribute::int(key::STATUS_CODE, "HTTP status of the failure").when_known(),
         Attribute::text(key::ERROR, "Error message").when_known(),
-        Attribute::bool(key::RESPONSE_HAS_TOOL_CALL, "Whether the answer calls a tool").when_known(),
+        Attribute::bool(
+            key::RESPONSE_HAS_TOOL_CALL,
+            "Whether the answer calls a tool",
+        )
+        .when_known(),
         Attribute::text(key::STOP_REASON, "Why the model stopped").when_known(),
         Attribute::texts(key::GEN_AI_RESPONSE_FINISH_REASONS, "The same as a list").when_known(),
     ],
@@ -106,44 +133,64 @@ pub static LLM_REQUEST: Span = Span {
 };
 
 /// `claude_code.tool`
-pub static TOOL: Span = Span {
+pub(crate) static TOOL: Span = Span {
     name: "claude_code.tool",
     span_type: "tool",
     description: "One tool call: the wait for permission and the execution",
     attributes: &[
-        Attribute::text(key::TOOL_NAME, "Name of the tool; `mcp_tool` for an MCP tool unless `OTEL_LOG_TOOL_DETAILS` is on"),
+        Attribute::text(
+            key::TOOL_NAME,
+            "Name of the tool; `mcp_tool` for an MCP tool unless `OTEL_LOG_TOOL_DETAILS` is on",
+        ),
         Attribute::text(key::TOOL_USE_ID, "Id of the tool call").when_known(),
         Attribute::text(key::GEN_AI_TOOL_CALL_ID, "The same id").when_known(),
-        Attribute::int(key::DURATION_MS, "Duration of wait and execution in milliseconds"),
+        Attribute::int(
+            key::DURATION_MS,
+            "Duration of wait and execution in milliseconds",
+        ),
         Attribute::int(key::RESULT_TOKENS, "Tokens of the result").when_known(),
-        Attribute::text(key::FILE_PATH, "The file").when_known().gated(Gate::ToolDetails),
-        Attribute::text(key::FULL_COMMAND, "The command").when_known().gated(Gate::ToolDetails),
-        Attribute::text(key::SPAN_SKILL_NAME, "The skill").when_known().gated(Gate::ToolDetails),
-        Attribute::text(key::SUBAGENT_TYPE, "The subagent").when_known().gated(Gate::ToolDetails),
-        Attribute::text(key::TOOL_INPUT, "JSON text of the tool's arguments, bounded")
+        Attribute::text(key::FILE_PATH, "The file")
             .when_known()
             .gated(Gate::ToolDetails),
+        Attribute::text(key::FULL_COMMAND, "The command")
+            .when_known()
+            .gated(Gate::ToolDetails),
+        Attribute::text(key::SPAN_SKILL_NAME, "The skill")
+            .when_known()
+            .gated(Gate::ToolDetails),
+        Attribute::text(key::SUBAGENT_TYPE, "The subagent")
+            .when_known()
+            .gated(Gate::ToolDetails),
+        Attribute::text(
+            key::TOOL_INPUT,
+            "JSON text of the tool's arguments, bounded",
+        )
+        .when_known()
+        .gated(Gate::ToolDetails),
     ],
     events: &[&TOOL_OUTPUT],
     error: None,
 };
 
 /// `claude_code.tool.blocked_on_user`
-pub static TOOL_BLOCKED: Span = Span {
+pub(crate) static TOOL_BLOCKED: Span = Span {
     name: "claude_code.tool.blocked_on_user",
     span_type: "tool.blocked_on_user",
     description: "The wait for the permission decision",
     attributes: &[
         DURATION_MS,
         Attribute::text(key::DECISION, "Outcome; `unknown` when nobody decided").one_of(DECISIONS),
-        Attribute::text(key::SOURCE, "Who or what decided; `unknown` when nobody did"),
+        Attribute::text(
+            key::SOURCE,
+            "Who or what decided; `unknown` when nobody did",
+        ),
     ],
     events: &[],
     error: None,
 };
 
 /// `claude_code.tool.execution`
-pub static TOOL_EXECUTION: Span = Span {
+pub(crate) static TOOL_EXECUTION: Span = Span {
     name: "claude_code.tool.execution",
     span_type: "tool.execution",
     description: "The execution; absent when the call was denied",
@@ -157,7 +204,7 @@ pub static TOOL_EXECUTION: Span = Span {
 };
 
 /// `claude_code.hook`
-pub static HOOK: Span = Span {
+pub(crate) static HOOK: Span = Span {
     name: "claude_code.hook",
     span_type: "hook",
     description: "The hooks of one hook event, when the host records them",
@@ -168,13 +215,25 @@ pub static HOOK: Span = Span {
         DURATION_MS,
         Attribute::int(key::NUM_SUCCESS, "Hooks that succeeded"),
         Attribute::int(key::NUM_BLOCKING, "Hooks that blocked"),
-        Attribute::int(key::NUM_NON_BLOCKING_ERROR, "Hooks that failed without blocking"),
+        Attribute::int(
+            key::NUM_NON_BLOCKING_ERROR,
+            "Hooks that failed without blocking",
+        ),
         Attribute::int(key::NUM_CANCELLED, "Hooks that were cancelled"),
-        Attribute::text(key::HOOK_DEFINITIONS, "JSON text of their definitions").when_known().gated(Gate::ToolDetails),
+        Attribute::text(key::HOOK_DEFINITIONS, "JSON text of their definitions")
+            .when_known()
+            .gated(Gate::ToolDetails),
     ],
     events: &[],
     error: Some("a hook failed without blocking; the message counts them"),
 };
 
 /// Every span, parents first.
-pub static SPANS: &[&Span] = &[&INTERACTION, &LLM_REQUEST, &TOOL, &TOOL_BLOCKED, &TOOL_EXECUTION, &HOOK];
+pub static SPANS: &[&Span] = &[
+    &INTERACTION,
+    &LLM_REQUEST,
+    &TOOL,
+    &TOOL_BLOCKED,
+    &TOOL_EXECUTION,
+    &HOOK,
+];

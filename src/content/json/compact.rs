@@ -1,0 +1,51 @@
+//! JSON without the white space.
+
+use super::{Event, Scanner, Writer};
+
+/// Deeper documents stay as they are.
+const MAX_DEPTH: usize = 1024;
+
+/// The same document without white space between its parts; nothing when it is not JSON.
+pub(crate) fn compact(json: &str) -> Option<String> {
+    let mut scanner = Scanner::new(json, MAX_DEPTH);
+    let mut out = Writer::new(usize::MAX);
+    let mut comma = false;
+    while let Some(event) = scanner.next().ok()? {
+        if comma && !matches!(event, Event::ObjectEnd | Event::ArrayEnd) {
+            out.push(",");
+        }
+        comma = !matches!(
+            event,
+            Event::ObjectStart | Event::ArrayStart | Event::Key(_)
+        );
+        match event {
+            Event::ObjectStart => out.push("{"),
+            Event::ObjectEnd => out.push("}"),
+            Event::ArrayStart => out.push("["),
+            Event::ArrayEnd => out.push("]"),
+            Event::Key(key) => {
+                out.string(key);
+                out.push(":");
+            }
+            Event::String(text) => out.string(text),
+            Event::Scalar(text) => out.push(text),
+        }
+    }
+    Some(out.finish().0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_white_space_goes() {
+        let json = " { \"a\" : [ 1 , { } , [ ] , \"b c\" ] ,\n\"d\": null } ";
+        assert_eq!(
+            compact(json).as_deref(),
+            Some(r#"{"a":[1,{},[],"b c"],"d":null}"#)
+        );
+        assert_eq!(compact("{\"a\":"), None);
+        assert_eq!(compact(" \"x\" ").as_deref(), Some("\"x\""));
+    }
+}

@@ -1,0 +1,83 @@
+//! What became of one attempt to deliver.
+
+use std::time::Duration;
+
+/// What became of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The receiver has it.
+    Delivered {
+        /// How many points, records or spans it did not take. They are not to be sent again.
+        rejected: u64,
+        /// What it said about them, or a warning although it took all.
+        message: Option<String>,
+    },
+    /// Not delivered, or not known to be: the same bytes may be sent again.
+    Retry {
+        /// How long the receiver asks to wait.
+        after: Option<Duration>,
+        /// Why.
+        error: ExportError,
+    },
+    /// Not taken, and never will be.
+    Refused {
+        /// Why.
+        error: ExportError,
+    },
+    /// The credentials are missing, wrong or expired.
+    Unauthorised {
+        /// Why.
+        error: ExportError,
+    },
+    /// More bytes than the receiver takes at once.
+    TooLarge {
+        /// Why.
+        error: ExportError,
+    },
+}
+
+impl Outcome {
+    /// Delivered as a whole, and nothing was said about it.
+    pub(super) const DELIVERED: Self = Self::Delivered {
+        rejected: 0,
+        message: None,
+    };
+
+    /// To be tried again, at a time of our choice.
+    pub(super) fn retry(error: ExportError) -> Self {
+        Self::Retry { after: None, error }
+    }
+}
+
+/// Where an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ErrorKind {
+    /// No connection could be made.
+    Connect,
+    /// The connection broke, or what came was no answer.
+    Broken,
+    /// No answer came in time.
+    Timeout,
+    /// The receiver answered, and said no.
+    Answered,
+}
+
+/// Why a request was not delivered: a sentence that names the endpoint, and neither credentials nor content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct ExportError {
+    kind: ErrorKind,
+    text: String,
+}
+
+impl ExportError {
+    /// An error of `kind`; `text` must already be fit to be shown.
+    pub(super) fn new(kind: ErrorKind, text: String) -> Self {
+        Self { kind, text }
+    }
+
+    /// Where the attempt failed.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
