@@ -109,6 +109,9 @@ pub struct Health {
     pub refused_amounts: u64,
     /// Amounts that were left out because the registry held its most series.
     pub refused_series: u64,
+    /// Spans that were open at the shutdown and were ended by it: prompts, requests, tool calls and hooks, each counted
+    /// once.
+    pub unfinished_spans: u64,
     /// Series of metrics that are kept, live or remembered.
     pub series: u64,
 }

@@ -35,7 +35,11 @@ pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
 pub use identity::Identity;
-pub use prompt::Prompt;
+pub use prompt::{
+    Hook, HookOutcome, LlmRequest, LlmRequestOptions, Permission, Prompt, PromptEnd,
+    RequestContext, ReservedTool, ToolCall, ToolCallOptions, ToolOutcome, ToolOutput,
+};
+pub use propagation::{ChildEnv, TraceParent, TraceParentError};
 pub use record::*;
 pub use recorder::Recorder;
 pub use session::{Session, SessionOptions};

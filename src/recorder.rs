@@ -1,20 +1,29 @@
 //! The recorders: one call for each thing that a host reports.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use crate::prompt::PromptCore;
+use crate::prompt::{
+    Hook, LlmRequest, LlmRequestOptions, PromptMark, RequestContext, ReservedTool, ToolCall,
+    ToolCallOptions,
+};
+use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
     Cost, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens, ToolDecision,
     ToolResult, UserPrompt,
 };
-use crate::session::SessionCore;
+use crate::session::{EventSpan, SessionCore};
 use crate::signal::metrics::Series;
 
-/// Records what happens in a session.
+/// Records what happens at one place of a session.
 ///
-/// A [`Session`](crate::Session) and a [`Prompt`](crate::Prompt) are recorders: the prompt's events carry its own
-/// `prompt.id`, the session's that of its newest prompt.
+/// A [`Session`](crate::Session), a [`Prompt`](crate::Prompt) and a [`ToolCall`](crate::ToolCall) are recorders. Their
+/// events carry the `prompt.id` of their prompt (the session's: that of its newest), and the spans that are begun on them
+/// are children of theirs (the session's: roots of traces of their own). The trace context of the host's own
+/// instrumentation plays no part: a parent is always one of these handles. A clone is cheap and may go to other tasks and
+/// threads.
 ///
 /// No call fails, waits or panics, from any thread, in any runtime, also after the shutdown; what cannot be kept is
 /// counted in [health](crate::Health). With telemetry off every call does nothing.
@@ -22,21 +31,20 @@ use crate::signal::metrics::Series;
 pub struct Recorder {
     /// Nothing when telemetry is off.
     pub(crate) session: Option<Arc<SessionCore>>,
-    pub(crate) prompt: Option<Arc<PromptCore>>,
+    /// Its own prompt; the session's newest when it has none.
+    pub(crate) prompt: Option<Arc<PromptMark>>,
+    /// The span below which others are begun; a root when there is none.
+    pub(crate) parent: Option<Arc<TraceContext>>,
+    /// What model requests say of their origin here.
+    pub(crate) context: RequestContext,
 }
 
 impl Recorder {
     /// A request that the API answered: the event `claude_code.api_request`, `claude_code.cost.usage` and the four types
     /// of `claude_code.token.usage`.
     pub fn record_api_request(&self, request: ApiRequest) {
-        if let Some(session) = &self.session {
-            let model = request.metric_model();
-            if let Some(usd) = request.cost_usd {
-                session.add_cost(model, usd);
-            }
-            session.add_usage(model, request.tokens);
-            self.emit(request);
-        }
+        self.count_request(&request);
+        self.emit(request);
     }
 
     /// The event of [`record_api_request`](Self::record_api_request) without its metrics, for a host that counts cost
@@ -149,15 +157,94 @@ impl Recorder {
         );
     }
 
+    /// Begins a model request: the span `claude_code.llm_request`.
+    pub fn llm_request(&self, options: impl Into<LlmRequestOptions>) -> LlmRequest {
+        LlmRequest::begin(self, options.into())
+    }
+
+    /// Begins a tool call: the spans `claude_code.tool` and `claude_code.tool.blocked_on_user`.
+    pub fn tool(&self, options: impl Into<ToolCallOptions>) -> ToolCall {
+        ToolCall::begin(self, options.into())
+    }
+
+    /// A tool call that will be begun later, but whose inside is already recorded.
+    pub fn reserve_tool(&self) -> ReservedTool {
+        ReservedTool::new(self)
+    }
+
+    /// Begins the hooks of a hook event such as `PreToolUse`, whose full name is for example `PreToolUse:Bash`: the span
+    /// `claude_code.hook`.
+    pub fn hook(
+        &self,
+        event: impl Into<Cow<'static, str>>,
+        name: impl Into<Cow<'static, str>>,
+    ) -> Hook {
+        Hook::begin(self, event.into(), name.into(), None)
+    }
+
+    /// The same for hooks that began at a given time.
+    pub fn hook_at(
+        &self,
+        event: impl Into<Cow<'static, str>>,
+        name: impl Into<Cow<'static, str>>,
+        time: SystemTime,
+    ) -> Hook {
+        Hook::begin(self, event.into(), name.into(), Some(time))
+    }
+
+    /// What a subprocess gets that no tool call starts: no `OTEL_*` variables, and the trace context of this place when
+    /// there is one. A tool's own subprocess gets [`ToolCall::child_env`].
+    pub fn child_env(&self) -> ChildEnv {
+        let Some(session) = &self.session else {
+            return ChildEnv::default();
+        };
+        ChildEnv::new(
+            &session.telemetry.config.environment,
+            self.parent.as_deref(),
+            cfg!(windows),
+        )
+    }
+
+    /// Hands the trace context of this place to a carrier.
+    pub(crate) fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
+        if let Some(context) = &self.parent {
+            context.inject(carrier);
+        }
+    }
+
+    /// Cost and tokens of a request.
+    pub(crate) fn count_request(&self, request: &ApiRequest) {
+        if let Some(session) = &self.session {
+            let model = request.metric_model();
+            if let Some(usd) = request.cost_usd {
+                session.add_cost(model, usd);
+            }
+            session.add_usage(model, request.tokens);
+        }
+    }
+
     fn add(&self, series: impl FnOnce() -> Series, amount: f64) {
         if let Some(session) = &self.session {
             session.add(series(), amount);
         }
     }
 
-    fn emit<R: Record>(&self, record: R) {
+    /// An event of this place: it carries the interaction's span while that is open, else the place's own.
+    pub(crate) fn emit<R: Record>(&self, record: R) {
+        self.emit_below(record, self.parent.as_ref());
+    }
+
+    /// An event that carries the interaction's span while that is open, else `own` (decisions 23 and 54).
+    pub(crate) fn emit_below<R: Record>(&self, record: R, own: Option<&Arc<TraceContext>>) {
         if let Some(session) = &self.session {
-            session.emit(record, self.prompt.as_ref(), None);
+            session.emit(record, self.prompt.as_ref(), EventSpan::Below(own));
+        }
+    }
+
+    /// An event that carries this very span.
+    pub(crate) fn emit_in<R: Record>(&self, record: R, span: Option<&Arc<TraceContext>>) {
+        if let Some(session) = &self.session {
+            session.emit(record, self.prompt.as_ref(), EventSpan::In(span));
         }
     }
 }

@@ -106,9 +106,13 @@ impl Environment {
     }
 
     /// The names that are set and begin like this, in alphabetical order.
-    pub(crate) fn names_with_prefix(&self, prefix: &str) -> Vec<String> {
+    pub(crate) fn names_with_prefix(&self, prefix: &str, ignore_case: bool) -> Vec<String> {
+        let begins = |name: &String| match name.get(..prefix.len()) {
+            Some(start) if ignore_case => start.eq_ignore_ascii_case(prefix),
+            start => start == Some(prefix),
+        };
         let names = self.entries().into_iter().map(|(name, _)| name);
-        let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+        let mut names: Vec<_> = names.filter(begins).collect();
         names.sort_unstable();
         names
     }
@@ -166,7 +170,10 @@ mod tests {
             Environment::injected([("OTEL_B", "2"), ("OTEL_A", "1"), ("X", "CANARY")]);
         assert_eq!(environment.get("X").as_deref(), Some("CANARY"));
         assert_eq!(environment.get("PATH"), None);
-        assert_eq!(environment.names_with_prefix("OTEL_"), ["OTEL_A", "OTEL_B"]);
+        assert_eq!(
+            environment.names_with_prefix("OTEL_", false),
+            ["OTEL_A", "OTEL_B"]
+        );
         assert!(!format!("{environment:?}").contains("CANARY"));
     }
 

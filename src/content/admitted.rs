@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 use super::redact::{RedactedBody, redact_body};
-use super::{Content, REDACTED, json, tool_input};
+use super::truncate::fit;
+use super::{Content, REDACTED, json, tool_input, utf16};
 
 /// Above this size, in bytes, a text is shaped on the caller's thread instead of being kept whole.
 const SHAPE_AT_ONCE: usize = 256 * 1024;
@@ -131,5 +132,47 @@ impl Body {
             Self::Whole { content, .. } => content.size(),
             Self::Redacted(body) => body.text.len(),
         }
+    }
+}
+
+/// A part of what a tool wrote or returned, cut to what the parts before it left of the limit.
+pub(crate) struct ToolOutputText {
+    text: String,
+    units: usize,
+    /// The length before the cut, when it was cut.
+    cut_from: Option<usize>,
+}
+
+impl ToolOutputText {
+    pub(super) fn new(content: &Content, room: usize, limit: usize) -> Self {
+        let fitted = fit(content.text(), room, limit);
+        Self {
+            cut_from: fitted.truncated.then_some(fitted.original_length),
+            units: if fitted.truncated {
+                utf16::len(&fitted.text)
+            } else {
+                fitted.original_length
+            },
+            text: fitted.text.into_owned(),
+        }
+    }
+
+    /// What is left of it; nothing when there was no room at all.
+    pub(crate) fn text(&self) -> Option<&str> {
+        (self.cut_from.is_none() || !self.text.is_empty()).then_some(&self.text)
+    }
+
+    /// The length in UTF-16 code units that was sent.
+    pub(crate) fn units(&self) -> usize {
+        self.units
+    }
+
+    /// The length in UTF-16 code units before the cut, when it was cut.
+    pub(crate) fn cut_from(&self) -> Option<u64> {
+        self.cut_from.map(|length| length as u64)
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.text.len()
     }
 }

@@ -6,12 +6,14 @@
 //! each open array or object.
 
 mod compact;
+mod member;
 #[cfg(test)]
 pub(super) mod sample;
 mod text;
 mod write;
 
 pub(crate) use compact::compact;
+pub(crate) use member::member;
 pub(crate) use text::{Part, Text};
 pub(crate) use write::Writer;
 

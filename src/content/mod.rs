@@ -13,12 +13,13 @@ pub(crate) mod utf16;
 
 pub use policy::ContentPolicy;
 
-pub(crate) use admitted::{Body, Prompt, ToolDetails, ToolInput};
+pub(crate) use admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText};
 pub(crate) use redact::REDACTED;
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::record::language_of;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -38,13 +39,14 @@ pub struct Content(Text);
 #[derive(Clone)]
 enum Text {
     Static(&'static str),
-    Owned(String),
+    Owned(Arc<String>),
     Shared(Arc<str>),
 }
 
 impl Content {
     /// The JSON text of a value. A value that cannot be serialised (a map whose keys are no texts) becomes empty
-    /// content.
+    /// content. Keys are written in the order in which the value gives them: that of a struct's fields; a
+    /// `serde_json::Value` sorts them.
     ///
     /// Serialising costs time even when a switch holds the content back; ask
     /// [`content_policy`](crate::Telemetry::content_policy) first where that matters.
@@ -55,6 +57,19 @@ impl Content {
     /// The size in bytes; says nothing about the text.
     pub(crate) fn size(&self) -> usize {
         self.text().len()
+    }
+
+    /// The programming language of the file that the text names: by its extension, and that alone.
+    pub(crate) fn language(&self) -> &'static str {
+        language_of(self.text())
+    }
+
+    /// The same for the file that a member of the JSON text names.
+    pub(crate) fn language_of_member(&self, names: &[&str]) -> &'static str {
+        let path = names
+            .iter()
+            .find_map(|name| json::member(self.text(), name));
+        path.map_or("unknown", |path| language_of(&path))
     }
 
     fn text(&self) -> &str {
@@ -80,7 +95,7 @@ impl From<&'static str> for Content {
 
 impl From<String> for Content {
     fn from(text: String) -> Self {
-        Self(Text::Owned(text))
+        Self(Text::Owned(Arc::new(text)))
     }
 }
 
@@ -92,6 +107,6 @@ impl From<Arc<str>> for Content {
 
 impl From<Box<RawValue>> for Content {
     fn from(json: Box<RawValue>) -> Self {
-        Self(Text::Owned(Box::<str>::from(json).into_string()))
+        Self::from(Box::<str>::from(json).into_string())
     }
 }

@@ -1,7 +1,7 @@
 //! The four content switches: the one gate that content passes.
 
-use super::admitted::{Body, Prompt, ToolDetails, ToolInput};
-use super::{Content, utf16};
+use super::admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText};
+use super::{Content, json, utf16};
 use crate::config::ContentFlags;
 
 /// Which content the configuration lets out.
@@ -61,6 +61,32 @@ impl ContentPolicy {
     /// What follows from a tool's arguments: parameters, paths, commands, names.
     pub(crate) fn tool_details_of(&self, content: Content) -> Option<ToolDetails> {
         self.flags.tool_details.then(|| ToolDetails::new(content))
+    }
+
+    /// A member of a tool's arguments or parameters that is text: the first of these names that is there.
+    pub(crate) fn member(&self, json: &Content, names: &[&str]) -> Option<ToolDetails> {
+        let text = || {
+            names
+                .iter()
+                .find_map(|name| json::member(json.text(), name))
+        };
+        self.flags
+            .tool_details
+            .then(text)
+            .flatten()
+            .map(|text| ToolDetails::new(text.into()))
+    }
+
+    /// A part of what a tool wrote or returned, with the room that is left; `is_input` says that it repeats the tool's
+    /// arguments.
+    pub(crate) fn tool_output(
+        &self,
+        content: &Content,
+        is_input: bool,
+        room: usize,
+    ) -> Option<ToolOutputText> {
+        let open = self.flags.tool_content && (!is_input || self.flags.tool_details);
+        open.then(|| ToolOutputText::new(content, room, self.flags.max_length))
     }
 
     /// A request's or a response's body.

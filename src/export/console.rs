@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde::{Serialize, Serializer};
 
 use super::outcome::{ErrorKind, ExportError, Outcome};
@@ -199,6 +201,49 @@ impl Lines for ExportMetricsServiceRequest {
                     ])
                     .write_line(&mut out);
                 }
+            }
+        }
+        out
+    }
+}
+
+impl Lines for ExportTraceServiceRequest {
+    fn lines(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for group in &self.resource_spans {
+            for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
+                let mut line = vec![
+                    ("signal", text("spans")),
+                    ("time", time(span.end_time_unix_nano)),
+                    ("name", text(&span.name)),
+                    ("trace_id", hex(&span.trace_id)),
+                    ("span_id", hex(&span.span_id)),
+                ];
+                if !span.parent_span_id.is_empty() {
+                    line.push(("parent_span_id", hex(&span.parent_span_id)));
+                }
+                if !span.trace_state.is_empty() {
+                    line.push(("trace_state", text(&span.trace_state)));
+                }
+                line.push(("start", time(span.start_time_unix_nano)));
+                if let Some(status) = span
+                    .status
+                    .as_ref()
+                    .filter(|status| status.code() == StatusCode::Error)
+                {
+                    line.push(("error", text(&status.message)));
+                }
+                line.push(("attributes", object(&span.attributes)));
+                let events = span.events.iter().map(|event| {
+                    Member::Object(Object(vec![
+                        ("name", text(&event.name)),
+                        ("time", time(event.time_unix_nano)),
+                        ("attributes", object(&event.attributes)),
+                    ]))
+                });
+                line.push(("events", Member::List(events.collect())));
+                line.push(("resource", resource(group.resource.as_ref())));
+                Object(line).write_line(&mut out);
             }
         }
         out

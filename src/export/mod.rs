@@ -9,6 +9,7 @@ pub(crate) mod otlp;
 mod outcome;
 mod pipeline;
 pub(crate) mod queue;
+pub(crate) mod queue_source;
 pub(crate) mod runtime;
 mod sink;
 

@@ -84,6 +84,10 @@ pub struct ApiRequest {
     pub(crate) request_id: Option<Cow<'static, str>>,
     pub(crate) speed: Speed,
     pub(crate) query_source: Option<Cow<'static, str>>,
+    pub(crate) attempt: Option<u32>,
+    pub(crate) time_to_first_token: Option<Duration>,
+    pub(crate) has_tool_call: Option<bool>,
+    pub(crate) stop_reason: Option<Cow<'static, str>>,
     pub(crate) at: Option<SystemTime>,
 }
 
@@ -99,6 +103,10 @@ impl ApiRequest {
             request_id: None,
             speed: Speed::Normal,
             query_source: None,
+            attempt: None,
+            time_to_first_token: None,
+            has_tool_call: None,
+            stop_reason: None,
             at: None,
         }
     }
@@ -143,6 +151,31 @@ impl ApiRequest {
     /// The subsystem that made the request, for example `compact`.
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = Some(source.into());
+        self
+    }
+
+    /// Attempts made in all, the first one included; by default what the handle counted. On the span alone.
+    pub fn attempt(mut self, attempts: u32) -> Self {
+        self.attempt = Some(attempts);
+        self
+    }
+
+    /// The time from the beginning of the last attempt to the first token; by default what the handle measured. On the
+    /// span alone (`ttft_ms`).
+    pub fn time_to_first_token(mut self, duration: Duration) -> Self {
+        self.time_to_first_token = Some(duration);
+        self
+    }
+
+    /// Whether the answer calls a tool. On the span alone (`response.has_tool_call`).
+    pub fn has_tool_call(mut self, has: bool) -> Self {
+        self.has_tool_call = Some(has);
+        self
+    }
+
+    /// Why the model stopped, for example `end_turn`. On the span alone.
+    pub fn stop_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.stop_reason = Some(reason.into());
         self
     }
 
@@ -209,7 +242,7 @@ pub struct ApiError {
     pub(crate) error: Cow<'static, str>,
     pub(crate) status_code: Option<u16>,
     pub(crate) duration: Duration,
-    pub(crate) attempt: u32,
+    pub(crate) attempt: Option<u32>,
     pub(crate) request_id: Option<Cow<'static, str>>,
     pub(crate) speed: Speed,
     pub(crate) query_source: Option<Cow<'static, str>>,
@@ -224,7 +257,7 @@ impl ApiError {
             error: error.into(),
             status_code: None,
             duration: Duration::ZERO,
-            attempt: 1,
+            attempt: None,
             request_id: None,
             speed: Speed::Normal,
             query_source: None,
@@ -244,9 +277,9 @@ impl ApiError {
         self
     }
 
-    /// Attempts made in all, the first one included; 1 by default.
+    /// Attempts made in all, the first one included; by default what the handle counted, 1 without a handle.
     pub fn attempt(mut self, attempts: u32) -> Self {
-        self.attempt = attempts;
+        self.attempt = Some(attempts);
         self
     }
 
@@ -300,7 +333,7 @@ impl EventRecord for ApiError {
             None => out.text(key::STATUS_CODE, "undefined"),
         }
         out.count(key::DURATION_MS, millis(self.duration));
-        out.count(key::ATTEMPT, self.attempt.into());
+        out.count(key::ATTEMPT, self.attempt.unwrap_or(1).into());
         out.text_if(key::REQUEST_ID, self.request_id.as_deref());
         out.text(key::SPEED, self.speed.as_str());
         out.text_if(key::QUERY_SOURCE, self.query_source.as_deref());

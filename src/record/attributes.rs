@@ -1,7 +1,6 @@
 //! The attributes of one event or span, before they become OTLP.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 /// One value, as the catalogue's [`Kind`](crate::catalog::Kind) names them.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +9,7 @@ pub(crate) enum Value<'a> {
     Int(i64),
     Double(f64),
     Bool(bool),
-    Texts(Cow<'a, [Arc<str>]>),
+    Texts(Vec<Cow<'a, str>>),
 }
 
 /// Keys and values in the order in which they are sent.
@@ -60,8 +59,18 @@ impl<'a> Attributes<'a> {
         self.list.push((key, Value::Bool(value)));
     }
 
-    pub(crate) fn texts(&mut self, key: &'static str, values: impl Into<Cow<'a, [Arc<str>]>>) {
-        self.list.push((key, Value::Texts(values.into())));
+    pub(crate) fn texts(&mut self, key: &'static str, values: Vec<Cow<'a, str>>) {
+        self.list.push((key, Value::Texts(values)));
+    }
+
+    pub(crate) fn bool_if(&mut self, key: &'static str, value: Option<bool>) {
+        if let Some(value) = value {
+            self.bool(key, value);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {

@@ -15,8 +15,8 @@ use crate::content::{Body, Content, ContentPolicy};
 pub struct ApiRequestBody {
     model: Cow<'static, str>,
     body: Content,
-    query_source: Option<Cow<'static, str>>,
-    at: Option<SystemTime>,
+    pub(crate) query_source: Option<Cow<'static, str>>,
+    pub(crate) at: Option<SystemTime>,
 }
 
 impl ApiRequestBody {
@@ -51,9 +51,9 @@ impl ApiRequestBody {
 pub struct ApiResponseBody {
     model: Cow<'static, str>,
     body: Content,
-    query_source: Option<Cow<'static, str>>,
-    request_id: Option<Cow<'static, str>>,
-    at: Option<SystemTime>,
+    pub(crate) query_source: Option<Cow<'static, str>>,
+    pub(crate) request_id: Option<Cow<'static, str>>,
+    pub(crate) at: Option<SystemTime>,
 }
 
 impl ApiResponseBody {

@@ -13,7 +13,7 @@ mod prompt;
 mod skill;
 mod tool;
 mod usage;
-mod words;
+pub(crate) mod words;
 
 pub use api::{ApiError, ApiRequest, Speed, TokenUsage};
 pub use body::{ApiRequestBody, ApiResponseBody};
@@ -23,6 +23,7 @@ pub use plugin::{InstallTrigger, PluginInstalled};
 pub use prompt::UserPrompt;
 pub use skill::SkillActivated;
 pub use tool::{Decision, DecisionSource, Mcp, ToolDecision, ToolResult};
+pub(crate) use tool::{Failure, MCP_TOOL, ToolName};
 pub use usage::{
     ActiveTime, ActivityType, Commit, Cost, LinesOfCode, PullRequest, StartType, TokenType, Tokens,
 };
@@ -30,6 +31,7 @@ pub use usage::{
 pub use words::UnknownWord;
 
 pub(crate) use attributes::{Attributes, Value};
+pub(crate) use prompt::AdmittedPrompt;
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -71,6 +73,6 @@ pub(crate) fn countable(amount: f64) -> bool {
 }
 
 /// The bytes of some texts.
-fn text_size(texts: &[Option<&Cow<'static, str>>]) -> usize {
+pub(crate) fn text_size(texts: &[Option<&Cow<'static, str>>]) -> usize {
     texts.iter().flatten().map(|text| text.len()).sum()
 }

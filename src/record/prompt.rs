@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::{Attributes, EventRecord, Record};
 use crate::catalog::{Event, event, key};
 use crate::content::{self, Content, ContentPolicy};
+use crate::propagation::TraceParent;
 
 /// A prompt that a user submits.
 ///
@@ -22,6 +23,7 @@ pub struct UserPrompt {
     pub(crate) text: Content,
     pub(crate) id: Option<Arc<str>>,
     pub(crate) event: bool,
+    pub(crate) parent: Option<TraceParent>,
     pub(crate) at: Option<SystemTime>,
 }
 
@@ -32,6 +34,7 @@ impl UserPrompt {
             text: text.into(),
             id: None,
             event: true,
+            parent: None,
             at: None,
         }
     }
@@ -45,6 +48,13 @@ impl UserPrompt {
     /// Begins the interaction without the event, as for a slash command that sends nothing to the model.
     pub fn without_event(mut self) -> Self {
         self.event = false;
+        self
+    }
+
+    /// The span of another process that caused it: the interaction's parent, instead of the environment's
+    /// `TRACEPARENT`.
+    pub fn parent(mut self, parent: TraceParent) -> Self {
+        self.parent = Some(parent);
         self
     }
 
@@ -62,7 +72,7 @@ impl<T: Into<Content>> From<T> for UserPrompt {
 }
 
 /// The event: what the policy let in of a prompt.
-pub(crate) struct AdmittedPrompt(content::Prompt);
+pub(crate) struct AdmittedPrompt(pub(crate) Arc<content::Prompt>);
 
 impl Record for UserPrompt {
     type Admitted = AdmittedPrompt;
@@ -72,7 +82,7 @@ impl Record for UserPrompt {
     }
 
     fn admit(self, policy: &ContentPolicy) -> Option<AdmittedPrompt> {
-        Some(AdmittedPrompt(policy.prompt(self.text)))
+        Some(AdmittedPrompt(Arc::new(policy.prompt(self.text))))
     }
 }
 

@@ -66,8 +66,8 @@ impl Mcp {
         self
     }
 
-    /// The names in `mcp__server__tool`.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
+    /// The names in `mcp__server__tool`; nothing for another name.
+    pub fn from_name(name: &str) -> Option<Self> {
         let (server, tool) = name.strip_prefix("mcp__")?.split_once("__")?;
         Some(Self::new(server.to_owned(), tool.to_owned()))
     }
@@ -149,6 +149,12 @@ impl ToolDecision {
         self
     }
 
+    /// The tool is an MCP server's, whatever its name looks like: the event carries `mcp_tool`.
+    pub fn mcp(mut self, _: &Mcp) -> Self {
+        self.tool_name = ToolName(Cow::Borrowed(MCP_TOOL));
+        self
+    }
+
     /// When it was taken; now by default.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
@@ -208,6 +214,7 @@ pub struct ToolResult {
     pub(crate) result_size_bytes: Option<u64>,
     pub(crate) decision: Option<(Decision, DecisionSource)>,
     pub(crate) mcp: Option<Mcp>,
+    pub(crate) mcp_server_scope: Option<Cow<'static, str>>,
     pub(crate) at: Option<SystemTime>,
 }
 
@@ -231,6 +238,7 @@ impl ToolResult {
             result_size_bytes: None,
             decision: None,
             mcp: None,
+            mcp_server_scope: None,
             at: None,
         }
     }
@@ -301,6 +309,12 @@ impl ToolResult {
         self
     }
 
+    /// Where the MCP server is configured, when its names are not known; [`mcp`](Self::mcp) says all of it.
+    pub fn mcp_server_scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
+        self.mcp_server_scope = Some(scope.into());
+        self
+    }
+
     /// When it completed; now by default.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
@@ -358,7 +372,7 @@ impl Record for ToolResult {
             input: self.input.and_then(|input| policy.tool_input(input)),
             result_size_bytes: self.result_size_bytes,
             decision: self.decision,
-            mcp_server_scope: self.mcp.and_then(|mcp| mcp.scope),
+            mcp_server_scope: self.mcp.and_then(|mcp| mcp.scope).or(self.mcp_server_scope),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -10,9 +11,9 @@ use super::view::View;
 use crate::catalog::key;
 use crate::clock::nanos;
 use crate::identity::Identity;
-use crate::prompt::PromptCore;
-use crate::propagation::SpanContext;
-use crate::record::{Record, TokenType, TokenUsage, countable};
+use crate::prompt::PromptMark;
+use crate::propagation::{TraceContext, TraceParent};
+use crate::record::{EventRecord, Record, TokenType, TokenUsage, countable};
 use crate::signal::events::{Envelope, Queued};
 use crate::signal::metrics::{Held, Series};
 use crate::signal::standard::Standard;
@@ -24,12 +25,13 @@ pub(crate) struct SessionCore {
     pub(crate) id: Arc<str>,
     pub(crate) memory: Arc<Memory>,
     terminal_type: Option<Arc<str>>,
+    interactive: bool,
     workspace_host_paths: Option<Arc<[Arc<str>]>>,
     view: ArcSwap<View>,
     /// Held while the view is replaced, never to read it.
     replacing: Mutex<()>,
     /// The newest prompt.
-    pub(crate) prompt: ArcSwapOption<PromptCore>,
+    pub(crate) prompt: ArcSwapOption<PromptMark>,
 }
 
 impl SessionCore {
@@ -38,6 +40,7 @@ impl SessionCore {
         id: Arc<str>,
         identity: &Identity,
         terminal_type: Option<Arc<str>>,
+        interactive: bool,
         workspace_host_paths: Option<Arc<[Arc<str>]>>,
     ) -> Self {
         let memory = telemetry.sessions.open(&id);
@@ -49,6 +52,7 @@ impl SessionCore {
             id,
             memory,
             terminal_type,
+            interactive,
             workspace_host_paths,
             view: ArcSwap::from_pointee(View::new(standard)),
             replacing: Mutex::new(()),
@@ -177,19 +181,37 @@ impl SessionCore {
     pub(crate) fn emit<R: Record>(
         &self,
         record: R,
-        prompt: Option<&Arc<PromptCore>>,
-        span: Option<SpanContext>,
+        prompt: Option<&Arc<PromptMark>>,
+        span: EventSpan<'_>,
+    ) {
+        // Without an exporter for events nothing is even looked at.
+        if self.telemetry.event_queues.is_empty() {
+            return;
+        }
+        let time = record.time();
+        if let Some(record) = record.admit(&self.telemetry.policy) {
+            self.emit_admitted(time, record, prompt, span);
+        }
+    }
+
+    /// The same for a record that has passed the policy.
+    pub(crate) fn emit_admitted<R: EventRecord + 'static>(
+        &self,
+        time: Option<SystemTime>,
+        record: R,
+        prompt: Option<&Arc<PromptMark>>,
+        span: EventSpan<'_>,
     ) {
         let telemetry = &*self.telemetry;
         if telemetry.event_queues.is_empty() {
             return;
         }
-        let time = record.time();
-        let Some(record) = record.admit(&telemetry.policy) else {
-            return;
-        };
         let newest = self.prompt.load();
         let prompt = prompt.or(newest.as_ref());
+        let span = match span {
+            EventSpan::In(span) => span,
+            EventSpan::Below(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
+        };
         let event = Arc::new(Queued {
             envelope: Envelope {
                 time: time.map_or_else(|| telemetry.clock.now(), nanos),
@@ -197,12 +219,43 @@ impl SessionCore {
                 standard: self.standard(),
                 workspace_host_paths: self.workspace_host_paths.clone(),
                 prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
-                span,
+                span: span.cloned(),
             },
             record,
         });
         telemetry.enqueue_event(event);
     }
+
+    /// The parent that the environment names for an interaction (decision 39): read when it begins, and only in a session
+    /// that is not interactive. A malformed one is told of once and ignored.
+    pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
+        if self.interactive || !self.telemetry.is_tracing() {
+            return None;
+        }
+        let environment = &self.telemetry.config.environment;
+        let parent = environment
+            .get("TRACEPARENT")
+            .filter(|parent| !parent.is_empty())?;
+        match TraceParent::parse(&parent, environment.get("TRACESTATE").as_deref()) {
+            Ok(parent) => Some(Arc::new(parent.context())),
+            Err(error) => {
+                self.telemetry.report_once(
+                    &self.telemetry.malformed_parent,
+                    || format!("TRACEPARENT is ignored and traces begin anew: {error}, but it is {parent:?}"),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Which span an event carries.
+#[derive(Clone, Copy)]
+pub(crate) enum EventSpan<'a> {
+    /// The interaction's while it is open, else this one.
+    Below(Option<&'a Arc<TraceContext>>),
+    /// This very one.
+    In(Option<&'a Arc<TraceContext>>),
 }
 
 impl Drop for SessionCore {

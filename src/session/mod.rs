@@ -5,7 +5,7 @@ mod core;
 mod view;
 
 pub(crate) use self::book::Book;
-pub(crate) use self::core::SessionCore;
+pub(crate) use self::core::{EventSpan, SessionCore};
 
 use std::fmt;
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::identity::Identity;
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, RequestContext};
 use crate::record::{StartType, UserPrompt};
 use crate::recorder::Recorder;
 use crate::signal::metrics::Series;
@@ -120,6 +120,7 @@ impl Session {
                 Arc::clone(&id),
                 &options.identity,
                 terminal,
+                !options.non_interactive,
                 options
                     .workspace_host_paths
                     .filter(|paths| !paths.is_empty()),
@@ -132,6 +133,8 @@ impl Session {
             recorder: Recorder {
                 session: core,
                 prompt: None,
+                parent: None,
+                context: RequestContext::Standalone,
             },
         }
     }

@@ -1,6 +1,6 @@
 //! Parts that the OTLP messages of all signals share.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
 use opentelemetry_proto::tonic::common::v1::{
@@ -57,10 +57,10 @@ pub(crate) fn text(key: &str, value: impl Into<String>) -> KeyValue {
     key_value(key, OtlpValue::StringValue(value.into()))
 }
 
-pub(crate) fn texts(key: &str, values: &[Arc<str>]) -> KeyValue {
+pub(crate) fn texts(key: &str, values: impl IntoIterator<Item = impl Into<String>>) -> KeyValue {
     let values = values
-        .iter()
-        .map(|value| any(OtlpValue::StringValue(value.to_string())))
+        .into_iter()
+        .map(|value| any(OtlpValue::StringValue(value.into())))
         .collect();
     key_value(key, OtlpValue::ArrayValue(ArrayValue { values }))
 }
@@ -72,7 +72,7 @@ pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
         Value::Int(value) => key_value(key, OtlpValue::IntValue(value)),
         Value::Double(value) => key_value(key, OtlpValue::DoubleValue(value)),
         Value::Bool(value) => key_value(key, OtlpValue::BoolValue(value)),
-        Value::Texts(values) => texts(key, &values),
+        Value::Texts(values) => texts(key, values.into_iter().map(Cow::into_owned)),
     }
 }
 
@@ -97,29 +97,24 @@ pub(crate) fn push_standard(
     );
 }
 
+/// The texts among attribute values, each of which may be cut.
+pub(crate) fn texts_of(attributes: &mut [KeyValue]) -> impl Iterator<Item = &mut String> {
+    attributes.iter_mut().filter_map(|attribute| {
+        match attribute.value.as_mut()?.value.as_mut()? {
+            OtlpValue::StringValue(text) => Some(text),
+            _ => None,
+        }
+    })
+}
+
 /// Cuts the longest text of a record that is too large, so that it fits.
-pub(crate) fn shorten<M: prost::Message>(
-    item: &mut M,
-    attributes: impl Fn(&mut M) -> &mut Vec<KeyValue>,
-) {
+pub(crate) fn shorten<M: prost::Message>(item: &mut M, texts: impl Fn(&mut M) -> Vec<&mut String>) {
     loop {
         let size = item.encoded_len();
         if size <= MAX_ITEM_BYTES {
             return;
         }
-        let longest = attributes(item)
-            .iter_mut()
-            .filter_map(|attribute| {
-                match attribute
-                    .value
-                    .as_mut()
-                    .and_then(|value| value.value.as_mut())
-                {
-                    Some(OtlpValue::StringValue(text)) => Some(text),
-                    _ => None,
-                }
-            })
-            .max_by_key(|text| text.len());
+        let longest = texts(item).into_iter().max_by_key(|text| text.len());
         let Some(text) = longest.filter(|text| !text.is_empty()) else {
             return;
         };
@@ -128,10 +123,10 @@ pub(crate) fn shorten<M: prost::Message>(
         while !text.is_char_boundary(keep) {
             keep -= 1;
         }
-        let limit = utf16::len(&text[..keep]);
         text.truncate(keep);
         if keep > 0 {
-            text.push_str(&marker(limit));
+            let units = utf16::len(text);
+            text.push_str(&marker(units));
         }
     }
 }

@@ -10,22 +10,25 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{Handle, Inner, Telemetry};
 use crate::catalog::scope;
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::config::otlp::OtlpConfig;
+use crate::config::{Config, EventsConfig, SpansConfig};
 use crate::content::ContentPolicy;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
 use crate::export::console::{Console, Writer};
 use crate::export::otlp::Client;
 use crate::export::queue::Queue;
+use crate::export::queue_source::{QueueSource, Translate};
 use crate::export::runtime::{Job, Runtime};
 use crate::export::{Command, Control, Pipeline, Sink, Source};
-use crate::health::{Exporter, ExporterCounters};
+use crate::health::{Exporter, ExporterCounters, Tally};
+use crate::prompt::OpenSpans;
 use crate::resource::{Platform, point_attributes, resource_attributes};
 use crate::session::Book;
 use crate::signal::Signal;
-use crate::signal::events::{EventQueue, EventSource};
+use crate::signal::events::{EventQueue, EventTranslator};
 use crate::signal::message::Origin;
 use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, Reader, Registry};
+use crate::signal::spans::{SpanQueue, SpanTranslator};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also that of the scopes and
 /// `app.version`.
@@ -100,6 +103,7 @@ impl TelemetryBuilder {
         let mut plan = Plan::new(&config, &self.service, Arc::clone(&diagnostics), writer);
         let registry = plan.metrics(&config);
         let event_queues = plan.events(&config);
+        let span_queues = plan.spans(&config);
         if plan.jobs.is_empty() {
             return Telemetry {
                 handle: None,
@@ -117,6 +121,10 @@ impl TelemetryBuilder {
             custom,
             registry,
             event_queues,
+            span_queues,
+            open_spans: OpenSpans::default(),
+            malformed_parent: AtomicBool::new(false),
+            unfinished_spans: AtomicU64::new(0),
             sessions: Book::default(),
             refused_amounts: AtomicU64::new(0),
             refused_series: AtomicU64::new(0),
@@ -125,6 +133,7 @@ impl TelemetryBuilder {
             runtime: Runtime::start(plan.commands, plan.jobs, Arc::clone(&diagnostics)),
             diagnostics,
             closed: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             config: Arc::clone(&config),
         };
         Telemetry {
@@ -233,25 +242,54 @@ impl Plan {
     }
 
     fn events(&mut self, config: &Config) -> Vec<(Arc<EventQueue>, Arc<ExporterCounters>)> {
+        let EventsConfig {
+            otlp,
+            console,
+            interval,
+        } = &config.events;
         let origin = Origin::new(&self.resource, scope::EVENTS, &self.version);
+        let translator = || EventTranslator::new(origin.clone(), config.number_encoding);
+        self.queued(
+            Signal::Events,
+            self.targets(otlp.as_ref(), *console),
+            *interval,
+            translator,
+        )
+    }
+
+    fn spans(&mut self, config: &Config) -> Vec<(Arc<SpanQueue>, Arc<ExporterCounters>)> {
+        let SpansConfig {
+            otlp,
+            console,
+            interval,
+        } = &config.spans;
+        let origin = Origin::new(&self.resource, scope::SPANS, scope::SPANS_VERSION);
+        let translator = || SpanTranslator::new(origin.clone());
+        self.queued(
+            Signal::Spans,
+            self.targets(otlp.as_ref(), *console),
+            *interval,
+            translator,
+        )
+    }
+
+    /// A queue and a pipeline for each target.
+    fn queued<T: Translate>(
+        &mut self,
+        signal: Signal,
+        targets: Vec<Target>,
+        interval: Duration,
+        translator: impl Fn() -> T,
+    ) -> Vec<(Arc<Queue<T::Item>>, Arc<ExporterCounters>)> {
         let mut queues = Vec::new();
-        for target in self.targets(config.events.otlp.as_ref(), config.events.console) {
-            let queue: Arc<EventQueue> = Arc::new(Queue::new());
+        for target in targets {
+            let queue = Arc::new(Queue::new());
             let tally = Arc::default();
-            let source = EventSource::new(
-                Arc::clone(&queue),
-                origin.clone(),
-                config.number_encoding,
-                Arc::clone(&tally),
-            );
-            let counters = self.pipeline(
-                Signal::Events,
-                target,
-                source,
-                config.events.interval,
-                tally,
-            );
-            queues.push((queue, counters));
+            let source = QueueSource::new(Arc::clone(&queue), translator(), Arc::clone(&tally));
+            queues.push((
+                queue,
+                self.pipeline(signal, target, source, interval, tally),
+            ));
         }
         queues
     }
@@ -263,7 +301,7 @@ impl Plan {
         target: Target,
         source: S,
         interval: Duration,
-        tally: Arc<crate::health::Tally>,
+        tally: Arc<Tally>,
     ) -> Arc<ExporterCounters> {
         let counters = Arc::new(ExporterCounters::new(
             signal,

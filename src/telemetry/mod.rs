@@ -18,10 +18,12 @@ use crate::diagnostics::Diagnostics;
 use crate::export::runtime::Runtime;
 use crate::health::{ExporterCounters, Health};
 use crate::installation::{default_path, installation_id};
+use crate::prompt::OpenSpans;
 use crate::record::EventRecord;
 use crate::session::{Book, Session, SessionOptions};
 use crate::signal::events::{EventQueue, Queued};
 use crate::signal::metrics::Registry;
+use crate::signal::spans::{Finished, SpanQueue, SpanRecord};
 use crate::signal::standard::Standard;
 
 /// The telemetry of a process.
@@ -54,20 +56,29 @@ pub(crate) struct Inner {
     pub(crate) registry: Option<Arc<Registry>>,
     /// One for each exporter that wants events.
     pub(crate) event_queues: Vec<(Arc<EventQueue>, Arc<ExporterCounters>)>,
+    /// One for each exporter that wants spans.
+    pub(crate) span_queues: Vec<(Arc<SpanQueue>, Arc<ExporterCounters>)>,
+    pub(crate) open_spans: OpenSpans,
     pub(crate) sessions: Book,
+    /// Whether a malformed `TRACEPARENT` was told of.
+    pub(crate) malformed_parent: AtomicBool,
+    unfinished_spans: AtomicU64,
     pub(crate) refused_amounts: AtomicU64,
     pub(crate) refused_series: AtomicU64,
     counters: Vec<Arc<ExporterCounters>>,
     diagnostics: Arc<Diagnostics>,
     installation_id: OnceLock<Arc<str>>,
     runtime: Runtime,
+    /// The shutdown has begun.
     closed: AtomicBool,
+    /// Nothing more is queued.
+    stopped: AtomicBool,
 }
 
 impl Telemetry {
     /// Starts telemetry as the configuration asks. Exporters are built on a thread of the library's own.
     ///
-    /// ```
+    /// ```no_run
     /// use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
     ///
     /// let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
@@ -166,7 +177,9 @@ impl Telemetry {
 
     async fn request_async(&self, limit: Duration, shutdown: bool) -> Report {
         if let Some(inner) = self.inner() {
-            inner.closed.fetch_or(shutdown, Ordering::SeqCst);
+            if shutdown {
+                inner.close();
+            }
             inner.runtime.request_async(limit, shutdown).await;
         }
         Report::new(self.health())
@@ -185,11 +198,43 @@ impl Inner {
     pub(crate) fn enqueue_event(&self, event: Arc<Queued<dyn EventRecord>>) {
         let size = event.record.size();
         for (queue, counters) in &self.event_queues {
-            if self.closed.load(Ordering::Relaxed) {
+            if self.stopped.load(Ordering::Relaxed) {
                 counters.recorded_after_shutdown();
             } else if !queue.push(Arc::clone(&event), size) {
                 counters.queue_full();
             }
+        }
+    }
+
+    pub(crate) fn is_tracing(&self) -> bool {
+        !self.span_queues.is_empty()
+    }
+
+    pub(crate) fn enqueue_span(&self, span: Arc<Finished<dyn SpanRecord>>) {
+        let size = span.record.size();
+        for (queue, counters) in &self.span_queues {
+            if self.stopped.load(Ordering::Relaxed) {
+                counters.recorded_after_shutdown();
+            } else if !queue.push(Arc::clone(&span), size) {
+                counters.queue_full();
+            }
+        }
+    }
+
+    /// A diagnostic that is not worth repeating.
+    pub(crate) fn report_once(&self, reported: &AtomicBool, message: impl FnOnce() -> String) {
+        if !reported.swap(true, Ordering::Relaxed) {
+            self.diagnostics.report(message());
+        }
+    }
+
+    /// Nothing more is taken. Spans that are open are ended first, so that they are still delivered.
+    fn close(&self) {
+        if !self.closed.swap(true, Ordering::SeqCst) {
+            let unfinished = self.open_spans.abandon_all();
+            self.unfinished_spans
+                .fetch_add(unfinished, Ordering::Relaxed);
+            self.stopped.store(true, Ordering::SeqCst);
         }
     }
 
@@ -209,7 +254,9 @@ impl Inner {
     }
 
     fn request(&self, limit: Duration, shutdown: bool) {
-        self.closed.fetch_or(shutdown, Ordering::SeqCst);
+        if shutdown {
+            self.close();
+        }
         self.runtime.request(limit, shutdown);
     }
 
@@ -222,6 +269,7 @@ impl Inner {
                 .collect(),
             refused_amounts: self.refused_amounts.load(Ordering::Relaxed),
             refused_series: self.refused_series.load(Ordering::Relaxed),
+            unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             series: self
                 .registry
                 .as_ref()

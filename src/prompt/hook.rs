@@ -1,0 +1,233 @@
+//! The hooks of one hook event.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::moment::Moment;
+use super::open_span::{OpenSpan, Unfinished};
+use crate::catalog::{self, key, span};
+use crate::content::{Content, ToolDetails};
+use crate::record::{Attributes, millis, text_size};
+use crate::recorder::Recorder;
+use crate::session::SessionCore;
+use crate::signal::spans::SpanRecord;
+
+/// What the hooks of one hook event came to.
+///
+/// ```
+/// use claude_code_telemetry::HookOutcome;
+/// let outcome = HookOutcome::new().succeeded(2).failed(1);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct HookOutcome {
+    count: Option<u64>,
+    succeeded: u64,
+    blocking: u64,
+    failed: u64,
+    cancelled: u64,
+    definitions: Option<Content>,
+    at: Option<SystemTime>,
+}
+
+impl HookOutcome {
+    /// No hook ran.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Hooks that ran; by default the sum of the outcomes.
+    pub fn count(mut self, hooks: u64) -> Self {
+        self.count = Some(hooks);
+        self
+    }
+
+    /// Hooks that succeeded.
+    pub fn succeeded(mut self, hooks: u64) -> Self {
+        self.succeeded = hooks;
+        self
+    }
+
+    /// Hooks that blocked what they were asked about; that is an outcome, no failure.
+    pub fn blocking(mut self, hooks: u64) -> Self {
+        self.blocking = hooks;
+        self
+    }
+
+    /// Hooks that failed without blocking: the span's status is ERROR.
+    pub fn failed(mut self, hooks: u64) -> Self {
+        self.failed = hooks;
+        self
+    }
+
+    /// Hooks that were cancelled.
+    pub fn cancelled(mut self, hooks: u64) -> Self {
+        self.cancelled = hooks;
+        self
+    }
+
+    /// Their definitions as JSON text, sent with `OTEL_LOG_TOOL_DETAILS` alone.
+    pub fn definitions(mut self, definitions: impl Into<Content>) -> Self {
+        self.definitions = Some(definitions.into());
+        self
+    }
+
+    /// When the last one ended; now by default.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+}
+
+/// The hooks of one hook event, while they run: the span `claude_code.hook`.
+///
+/// Dropped without [`finish`](Self::finish), its span ends without any outcome.
+#[must_use = "hooks that are dropped have no outcome: call `finish`"]
+pub struct Hook {
+    core: Option<Arc<HookCore>>,
+}
+
+struct HookCore {
+    session: Arc<SessionCore>,
+    event: Cow<'static, str>,
+    name: Cow<'static, str>,
+    number: u64,
+    start: Moment,
+    span: Mutex<Option<OpenSpan>>,
+}
+
+impl Hook {
+    pub(crate) fn begin(
+        outside: &Recorder,
+        event: Cow<'static, str>,
+        name: Cow<'static, str>,
+        at: Option<SystemTime>,
+    ) -> Self {
+        let Some(session) = &outside.session else {
+            return Self { core: None };
+        };
+        let Some(span) = OpenSpan::begin(session, outside.parent.as_ref()) else {
+            return Self { core: None };
+        };
+        let telemetry = &session.telemetry;
+        let core = Arc::new(HookCore {
+            session: Arc::clone(session),
+            event,
+            name,
+            number: telemetry.open_spans.reserve(),
+            start: Moment::new(at, telemetry.clock),
+            span: Mutex::new(Some(span)),
+        });
+        let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
+        telemetry
+            .open_spans
+            .enter(core.number, Arc::downgrade(&unfinished));
+        Self { core: Some(core) }
+    }
+
+    /// The hooks have run.
+    pub fn finish(self, outcome: HookOutcome) {
+        if let Some(core) = &self.core {
+            core.end(outcome);
+        }
+    }
+}
+
+impl HookCore {
+    fn end(&self, outcome: HookOutcome) -> bool {
+        let span = self
+            .span
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(span) = span else { return false };
+        let telemetry = &self.session.telemetry;
+        let (end, duration) = Moment::new(outcome.at, telemetry.clock).since(&self.start);
+        let record = HookSpan {
+            event: self.event.clone(),
+            name: self.name.clone(),
+            duration,
+            definitions: outcome
+                .definitions
+                .clone()
+                .and_then(|text| telemetry.policy.tool_details_of(text)),
+            outcome: HookOutcome {
+                definitions: None,
+                ..outcome
+            },
+        };
+        span.end(&self.session, self.start.wall(), end, record);
+        true
+    }
+}
+
+impl Unfinished for HookCore {
+    fn abandon(&self) -> bool {
+        self.end(HookOutcome::new())
+    }
+}
+
+impl Drop for HookCore {
+    fn drop(&mut self) {
+        self.abandon();
+        self.session.telemetry.open_spans.leave(self.number);
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hook").finish_non_exhaustive()
+    }
+}
+
+/// `claude_code.hook`
+struct HookSpan {
+    event: Cow<'static, str>,
+    name: Cow<'static, str>,
+    duration: Duration,
+    outcome: HookOutcome,
+    definitions: Option<ToolDetails>,
+}
+
+impl SpanRecord for HookSpan {
+    fn span(&self) -> &'static catalog::Span {
+        &span::HOOK
+    }
+
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        let HookOutcome {
+            count,
+            succeeded,
+            blocking,
+            failed,
+            cancelled,
+            ..
+        } = self.outcome;
+        out.text(key::HOOK_EVENT, &*self.event);
+        out.text(key::HOOK_NAME, &*self.name);
+        out.count(
+            key::NUM_HOOKS,
+            count.unwrap_or(succeeded + blocking + failed + cancelled),
+        );
+        out.count(key::DURATION_MS, millis(self.duration));
+        out.count(key::NUM_SUCCESS, succeeded);
+        out.count(key::NUM_BLOCKING, blocking);
+        out.count(key::NUM_NON_BLOCKING_ERROR, failed);
+        out.count(key::NUM_CANCELLED, cancelled);
+        out.text_if(
+            key::HOOK_DEFINITIONS,
+            self.definitions.as_ref().map(ToolDetails::json),
+        );
+    }
+
+    fn failure(&self) -> Option<Cow<'_, str>> {
+        let failed = self.outcome.failed;
+        (failed > 0).then(|| format!("{failed} hook(s) failed").into())
+    }
+
+    fn size(&self) -> usize {
+        text_size(&[Some(&self.event), Some(&self.name)])
+            + self.definitions.as_ref().map_or(0, ToolDetails::size)
+    }
+}

@@ -1,0 +1,275 @@
+//! One prompt and the work that it causes: the handles that open and end spans.
+
+mod hook;
+mod llm_request;
+mod moment;
+mod open_span;
+mod tool_call;
+mod tool_options;
+mod tool_output;
+mod tool_span;
+
+pub use hook::{Hook, HookOutcome};
+pub use llm_request::{LlmRequest, LlmRequestOptions, RequestContext};
+pub use tool_call::{ReservedTool, ToolCall};
+pub use tool_options::{Permission, ToolCallOptions, ToolOutcome};
+pub use tool_output::ToolOutput;
+
+pub(crate) use open_span::OpenSpans;
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use crate::catalog::{self, key, span};
+use crate::content;
+use crate::propagation::TraceContext;
+use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis};
+use crate::recorder::Recorder;
+use crate::session::{EventSpan, SessionCore};
+use crate::signal::spans::SpanRecord;
+use moment::Moment;
+use open_span::{OpenSpan, Unfinished};
+
+/// What events need to know of a prompt, also after it ended.
+#[derive(Debug)]
+pub(crate) struct PromptMark {
+    pub(crate) id: Arc<str>,
+    span: Option<Arc<TraceContext>>,
+    ended: AtomicBool,
+}
+
+impl PromptMark {
+    /// The interaction span, while it is open.
+    pub(crate) fn open_span(&self) -> Option<&Arc<TraceContext>> {
+        self.span
+            .as_ref()
+            .filter(|_| !self.ended.load(Ordering::Acquire))
+    }
+}
+
+/// An interaction: one prompt and the work that it causes; the span `claude_code.interaction`.
+///
+/// It is a [`Recorder`] whose events carry its own `prompt.id`, whichever prompt of the session is the newest, and whose
+/// requests, tool calls and hooks are children of its span. It ends with [`end`](Self::end) or when its last clone is
+/// dropped; work that goes on in the background keeps its place in the trace.
+#[derive(Clone)]
+pub struct Prompt {
+    recorder: Recorder,
+    core: Option<Arc<PromptCore>>,
+}
+
+/// How an interaction ended, for a host that knows better than the clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PromptEnd {
+    at: Option<SystemTime>,
+    duration: Option<Duration>,
+}
+
+impl PromptEnd {
+    /// It ends now, and began when it was begun.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// It ended at this time.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+
+    /// It took this long, and so began that much earlier.
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = Some(duration);
+        self
+    }
+}
+
+/// What the clones of a prompt share; its drop ends the interaction.
+struct PromptCore {
+    session: Arc<SessionCore>,
+    mark: Arc<PromptMark>,
+    number: u64,
+    live: Mutex<Option<Live>>,
+}
+
+/// An interaction whose span is open.
+struct Live {
+    span: OpenSpan,
+    start: Moment,
+    prompt: Arc<content::Prompt>,
+    sequence: u64,
+}
+
+impl Prompt {
+    pub(crate) fn begin(outside: &Recorder, prompt: UserPrompt) -> Self {
+        let Some(session) = &outside.session else {
+            return Self {
+                recorder: outside.clone(),
+                core: None,
+            };
+        };
+        let telemetry = &session.telemetry;
+        let sequence = session.memory.interactions.fetch_add(1, Ordering::Relaxed) + 1;
+        let start = Moment::new(prompt.at, telemetry.clock);
+        let parent = match prompt.parent {
+            Some(parent) => Some(Arc::new(parent.context())),
+            None => session.inbound_parent(),
+        };
+        let span = OpenSpan::begin(session, parent.as_ref());
+        let context = span.as_ref().map(|span| Arc::clone(&span.context));
+        let mark = Arc::new(PromptMark {
+            id: prompt
+                .id
+                .unwrap_or_else(|| Uuid::new_v4().to_string().into()),
+            span: context.clone(),
+            ended: AtomicBool::new(false),
+        });
+        session.prompt.store(Some(Arc::clone(&mark)));
+        let text = Arc::new(telemetry.policy.prompt(prompt.text));
+        if prompt.event {
+            session.emit_admitted(
+                prompt.at,
+                AdmittedPrompt(Arc::clone(&text)),
+                Some(&mark),
+                EventSpan::Below(None),
+            );
+        }
+        let live = span.map(|span| Live {
+            span,
+            start,
+            prompt: text,
+            sequence,
+        });
+        let core = Arc::new(PromptCore {
+            session: Arc::clone(session),
+            mark: Arc::clone(&mark),
+            number: telemetry.open_spans.reserve(),
+            live: Mutex::new(live),
+        });
+        if context.is_some() {
+            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
+            telemetry
+                .open_spans
+                .enter(core.number, Arc::downgrade(&unfinished));
+        }
+        let recorder = Recorder {
+            session: Some(Arc::clone(session)),
+            prompt: Some(mark),
+            parent: context,
+            context: RequestContext::Interaction,
+        };
+        Self {
+            recorder,
+            core: Some(core),
+        }
+    }
+
+    /// Its `prompt.id`; empty when telemetry is off.
+    pub fn id(&self) -> &str {
+        self.recorder
+            .prompt
+            .as_ref()
+            .map_or("", |prompt| &prompt.id)
+    }
+
+    /// Ends the interaction, for all clones.
+    pub fn end(self) {
+        self.end_with(PromptEnd::new());
+    }
+
+    /// Ends the interaction as it is told, for all clones.
+    pub fn end_with(self, end: PromptEnd) {
+        if let Some(core) = &self.core {
+            core.end(end);
+        }
+    }
+}
+
+impl PromptCore {
+    /// True when the span was open.
+    fn end(&self, end: PromptEnd) -> bool {
+        let live = self
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.mark.ended.store(true, Ordering::Release);
+        let Some(Live {
+            span,
+            start,
+            prompt,
+            sequence,
+        }) = live
+        else {
+            return false;
+        };
+        let now = Moment::new(end.at, self.session.telemetry.clock);
+        let start = end.duration.map_or(start, |duration| now.before(duration));
+        let (end, duration) = now.since(&start);
+        let record = InteractionSpan {
+            prompt,
+            sequence,
+            duration,
+        };
+        span.end(&self.session, start.wall(), end, record);
+        true
+    }
+}
+
+impl Unfinished for PromptCore {
+    fn abandon(&self) -> bool {
+        self.end(PromptEnd::new())
+    }
+}
+
+impl Drop for PromptCore {
+    fn drop(&mut self) {
+        self.end(PromptEnd::new());
+        self.session.telemetry.open_spans.leave(self.number);
+    }
+}
+
+impl Deref for Prompt {
+    type Target = Recorder;
+
+    fn deref(&self) -> &Recorder {
+        &self.recorder
+    }
+}
+
+impl fmt::Debug for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prompt")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// `claude_code.interaction`
+struct InteractionSpan {
+    prompt: Arc<content::Prompt>,
+    sequence: u64,
+    duration: Duration,
+}
+
+impl SpanRecord for InteractionSpan {
+    fn span(&self) -> &'static catalog::Span {
+        &span::INTERACTION
+    }
+
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        out.text(key::USER_PROMPT, self.prompt.text());
+        out.count(key::USER_PROMPT_LENGTH, self.prompt.length());
+        out.count(key::INTERACTION_SEQUENCE, self.sequence);
+        out.count(key::INTERACTION_DURATION_MS, millis(self.duration));
+    }
+
+    fn size(&self) -> usize {
+        self.prompt.size()
+    }
+}

@@ -1,0 +1,109 @@
+//! A span from its begin to its end.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::propagation::TraceContext;
+use crate::session::SessionCore;
+use crate::signal::spans::{Finished, SpanRecord};
+
+/// A span that has begun. It holds no data: its handle does, until it ends.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenSpan {
+    pub(crate) context: Arc<TraceContext>,
+    parent: Option<([u8; 8], bool)>,
+}
+
+impl OpenSpan {
+    /// Begins a span below `parent`, or the root of a new trace. Nothing when tracing is off. Below a parent that is not
+    /// sampled nothing is recorded, and the parent's context is handed on.
+    pub(crate) fn begin(session: &SessionCore, parent: Option<&Arc<TraceContext>>) -> Option<Self> {
+        if !session.telemetry.is_tracing() {
+            return None;
+        }
+        Some(match parent {
+            None => Self {
+                context: Arc::new(TraceContext::root()),
+                parent: None,
+            },
+            Some(parent) if !parent.sampled => Self {
+                context: Arc::clone(parent),
+                parent: None,
+            },
+            Some(parent) => Self {
+                context: Arc::new(parent.child()),
+                parent: Some((parent.span_id, parent.remote)),
+            },
+        })
+    }
+
+    /// Ends the span and queues it for every exporter that wants spans.
+    pub(crate) fn end<R: SpanRecord + 'static>(
+        self,
+        session: &SessionCore,
+        start: u64,
+        end: u64,
+        record: R,
+    ) {
+        if !self.context.sampled {
+            return;
+        }
+        let standard = session.standard();
+        let context = TraceContext::clone(&self.context);
+        session.telemetry.enqueue_span(Arc::new(Finished {
+            context,
+            parent: self.parent,
+            start,
+            end,
+            standard,
+            record,
+        }));
+    }
+}
+
+/// Something with open spans, which a shutdown ends.
+pub(crate) trait Unfinished: Send + Sync {
+    /// Ends the spans as a dropped handle would. True when there were any.
+    fn abandon(&self) -> bool;
+}
+
+/// Everything with open spans.
+#[derive(Default)]
+pub(crate) struct OpenSpans {
+    next: AtomicU64,
+    open: Mutex<HashMap<u64, Weak<dyn Unfinished>>>,
+}
+
+impl OpenSpans {
+    /// A number for what will be entered.
+    pub(crate) fn reserve(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn enter(&self, number: u64, unfinished: Weak<dyn Unfinished>) {
+        self.lock().insert(number, unfinished);
+    }
+
+    pub(crate) fn leave(&self, number: u64) {
+        self.lock().remove(&number);
+    }
+
+    /// Ends all of them; returns how many had open spans.
+    pub(crate) fn abandon_all(&self) -> u64 {
+        // Taken out of the lock: ending a span takes locks of its own.
+        let open: Vec<_> = self
+            .lock()
+            .drain()
+            .map(|(_, unfinished)| unfinished)
+            .collect();
+        open.iter()
+            .filter_map(Weak::upgrade)
+            .filter(|unfinished| unfinished.abandon())
+            .count() as u64
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<dyn Unfinished>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,418 @@
+//! One tool call: the wait for permission, the execution, the result.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::llm_request::RequestContext;
+use super::moment::Moment;
+use super::open_span::{OpenSpan, Unfinished};
+use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
+use super::tool_span::{BlockedSpan, Details, ExecutionSpan, ToolSpan};
+use crate::propagation::{ChildEnv, TraceContext};
+use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
+use crate::recorder::Recorder;
+use crate::session::SessionCore;
+
+/// A tool call that is under way: the spans `claude_code.tool`, `.blocked_on_user` and `.execution`.
+///
+/// Its calls follow the life of a tool call: [`decided`](Self::decided), [`executing`](Self::executing),
+/// [`finish`](Self::finish). One that is denied, or whose future is cancelled, is [ended](Self::end) or dropped without a
+/// result: its spans end, no result is invented.
+///
+/// It is a [`Recorder`]: what a subagent does inside it (its requests, its tool calls) is begun on the handle itself, or
+/// in another task on a clone of its [`recorder`](Self::recorder), and stands below it in the trace.
+///
+/// ```
+/// # use claude_code_telemetry::{Decision, DecisionSource, Identity, Telemetry, ToolOutcome};
+/// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+/// let tool = prompt.tool("Bash");
+/// tool.decided(Decision::Accept, DecisionSource::Config);
+/// tool.executing();
+/// let mut command = std::process::Command::new("true");
+/// tool.child_env().apply(&mut command);
+/// // ... run it
+/// tool.finish(ToolOutcome::new().result_size_bytes(31));
+/// ```
+#[must_use = "a tool call that is dropped has no result: call `finish` or `end`"]
+pub struct ToolCall {
+    recorder: Recorder,
+    core: Option<Arc<ToolCore>>,
+}
+
+/// A tool call that will begin later, so that what happens inside it can already be placed below it.
+///
+/// It is a [`Recorder`] for that work. One that never begins leaves its children without their parent.
+pub struct ReservedTool {
+    outside: Recorder,
+    inside: Recorder,
+    span: Option<OpenSpan>,
+}
+
+struct ToolCore {
+    outside: Recorder,
+    session: Arc<SessionCore>,
+    number: u64,
+    start: Moment,
+    options: ToolCallOptions,
+    details: Arc<Details>,
+    state: Mutex<State>,
+}
+
+/// Where in its life the call is.
+struct State {
+    /// The three spans; those of a call without tracing are never there.
+    tool: Option<OpenSpan>,
+    blocked: Option<OpenSpan>,
+    execution: Option<OpenSpan>,
+    /// The context of the execution, also when it has ended.
+    executed: Option<Arc<TraceContext>>,
+    permission: Option<Permission>,
+    /// When the wait ended.
+    decided: Option<Moment>,
+    executing: Option<Moment>,
+}
+
+impl ReservedTool {
+    pub(crate) fn new(outside: &Recorder) -> Self {
+        let span = outside
+            .session
+            .as_ref()
+            .and_then(|session| OpenSpan::begin(session, outside.parent.as_ref()));
+        let parent = span.as_ref().map(|span| Arc::clone(&span.context));
+        let inside = Recorder {
+            parent,
+            context: RequestContext::Tool,
+            ..outside.clone()
+        };
+        Self {
+            outside: outside.clone(),
+            inside,
+            span,
+        }
+    }
+
+    /// The call begins.
+    pub fn begin(self, options: impl Into<ToolCallOptions>) -> ToolCall {
+        let Self {
+            outside,
+            inside,
+            span,
+        } = self;
+        let Some(session) = outside.session.clone() else {
+            return ToolCall {
+                recorder: inside,
+                core: None,
+            };
+        };
+        let mut options = options.into();
+        let telemetry = &session.telemetry;
+        let start = Moment::new(options.at, telemetry.clock);
+        let language = options.language_if_edit();
+        let details = Arc::new(Details::admit(&mut options, &telemetry.policy));
+        options.language = language;
+        let blocked = span
+            .as_ref()
+            .and_then(|span| OpenSpan::begin(&session, Some(&span.context)));
+        let traced = span.is_some();
+        let core = Arc::new(ToolCore {
+            number: telemetry.open_spans.reserve(),
+            outside,
+            start,
+            options,
+            details,
+            state: Mutex::new(State {
+                tool: span,
+                blocked,
+                execution: None,
+                executed: None,
+                permission: None,
+                decided: None,
+                executing: None,
+            }),
+            session: Arc::clone(&session),
+        });
+        if traced {
+            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
+            telemetry
+                .open_spans
+                .enter(core.number, Arc::downgrade(&unfinished));
+        }
+        ToolCall {
+            recorder: inside,
+            core: Some(core),
+        }
+    }
+
+    /// The recorder of what happens inside the call.
+    pub fn recorder(&self) -> &Recorder {
+        &self.inside
+    }
+}
+
+impl Deref for ReservedTool {
+    type Target = Recorder;
+
+    fn deref(&self) -> &Recorder {
+        &self.inside
+    }
+}
+
+impl ToolCall {
+    pub(crate) fn begin(outside: &Recorder, options: ToolCallOptions) -> Self {
+        ReservedTool::new(outside).begin(options)
+    }
+
+    /// The permission decision: the event `claude_code.tool_decision`; for Edit, Write and NotebookEdit also
+    /// `claude_code.code_edit_tool.decision`. Ends the wait. Only the first decision counts.
+    pub fn decided(&self, decision: Decision, source: DecisionSource) {
+        self.decided_as(Permission::new(decision, source));
+    }
+
+    /// The same for a host that knows more of the decision.
+    pub fn decided_as(&self, permission: Permission) {
+        if let Some(core) = &self.core {
+            core.decide(permission);
+        }
+    }
+
+    /// The tool begins to run: the span `claude_code.tool.execution`.
+    pub fn executing(&self) {
+        self.begin_execution(None);
+    }
+
+    /// The tool began to run at this time.
+    pub fn executing_at(&self, time: SystemTime) {
+        self.begin_execution(Some(time));
+    }
+
+    fn begin_execution(&self, time: Option<SystemTime>) {
+        if let Some(core) = &self.core {
+            let now = Moment::new(time, core.session.telemetry.clock);
+            core.execute(&mut core.state(), now);
+        }
+    }
+
+    /// What a subprocess of this tool gets: the context of the execution, and no `OTEL_*` variables.
+    pub fn child_env(&self) -> ChildEnv {
+        let Some(core) = &self.core else {
+            return ChildEnv::default();
+        };
+        let context = core.state().executed.clone();
+        let environment = &core.session.telemetry.config.environment;
+        ChildEnv::new(environment, context.as_deref(), cfg!(windows))
+    }
+
+    /// Hands the trace context of the execution to a carrier, for an MCP request: `traceparent` and, when there is one,
+    /// `tracestate`.
+    pub fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
+        let executed = self
+            .core
+            .as_ref()
+            .and_then(|core| core.state().executed.clone());
+        match executed {
+            Some(context) => context.inject(carrier),
+            None => self.recorder.inject(carrier),
+        }
+    }
+
+    /// The recorder of what happens inside the call: clone it into the tasks of a subagent.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The tool has run: the event `claude_code.tool_result`, and the spans. A call that was rejected and never ran has
+    /// no result, and ends without one.
+    pub fn finish(self, outcome: ToolOutcome) {
+        if let Some(core) = &self.core {
+            core.finish(outcome);
+        }
+    }
+
+    /// The call is over without a result: it was denied, or cancelled.
+    pub fn end(self) {
+        self.end_call(None);
+    }
+
+    /// The call was over without a result at this time.
+    pub fn end_at(self, time: SystemTime) {
+        self.end_call(Some(time));
+    }
+
+    fn end_call(self, time: Option<SystemTime>) {
+        if let Some(core) = &self.core {
+            let end = Moment::new(time, core.session.telemetry.clock);
+            core.end(&mut core.state(), end, None);
+        }
+    }
+}
+
+impl Deref for ToolCall {
+    type Target = Recorder;
+
+    fn deref(&self) -> &Recorder {
+        &self.recorder
+    }
+}
+
+impl fmt::Debug for ToolCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolCall").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ReservedTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReservedTool").finish_non_exhaustive()
+    }
+}
+
+impl ToolCore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decide(&self, permission: Permission) {
+        let mut state = self.state();
+        if state.decided.is_some() {
+            return;
+        }
+        let now = Moment::new(permission.at, self.session.telemetry.clock);
+        let waiting = state.blocked.as_ref().map(|span| Arc::clone(&span.context));
+        self.end_wait(&mut state, now, &permission);
+        let (decision, source, event, at) = (
+            permission.decision,
+            permission.source,
+            permission.event,
+            permission.at,
+        );
+        state.permission = Some(permission);
+        drop(state);
+        if !event {
+            return;
+        }
+        let mut record = ToolDecision::new(self.details.public_name(), decision, source);
+        record.tool_use_id.clone_from(&self.options.tool_use_id);
+        record.at = at;
+        self.outside.emit_in(record, waiting.as_ref());
+        if let Ok(tool) = self.options.name.0.parse() {
+            let language = self
+                .options
+                .language
+                .clone()
+                .unwrap_or_else(|| "unknown".into());
+            self.outside.record_code_edit_decision(
+                CodeEditDecision::new(tool, decision, source).language(language),
+            );
+        }
+    }
+
+    /// The wait is over: its span ends.
+    fn end_wait(&self, state: &mut State, now: Moment, permission: &Permission) {
+        state.decided = Some(now);
+        if let Some(span) = state.blocked.take() {
+            let start = permission
+                .waited
+                .map_or(self.start, |waited| now.before(waited));
+            let (end, duration) = now.since(&start);
+            span.end(
+                &self.session,
+                start.wall(),
+                end,
+                BlockedSpan::new(duration, permission),
+            );
+        }
+    }
+
+    /// The execution begins; a wait that nobody decided is over.
+    fn execute(&self, state: &mut State, now: Moment) {
+        if state.executing.is_some() {
+            return;
+        }
+        if state.decided.is_none() {
+            self.end_wait(state, now, &Permission::unknown());
+        }
+        state.executing = Some(now);
+        let parent = state.tool.as_ref().map(|span| Arc::clone(&span.context));
+        state.execution = parent.and_then(|parent| OpenSpan::begin(&self.session, Some(&parent)));
+        state.executed = state
+            .execution
+            .as_ref()
+            .map(|span| Arc::clone(&span.context));
+    }
+
+    fn finish(&self, outcome: ToolOutcome) {
+        let mut state = self.state();
+        let end = Moment::new(outcome.at, self.session.telemetry.clock);
+        let denied = state
+            .permission
+            .as_ref()
+            .is_some_and(|permission| permission.decision == Decision::Reject);
+        if state.executing.is_none() && denied {
+            self.end(&mut state, end, None);
+            return;
+        }
+        let began = state.executing.or(state.decided).unwrap_or(self.start);
+        self.execute(&mut state, began);
+        let (_, duration) = end.since(&began);
+        let permission = state.permission.clone();
+        let own = self.end(&mut state, end, Some(&outcome));
+        drop(state);
+
+        let mut record = ToolResult::new(self.options.name.0.clone()).duration(duration);
+        record.tool_use_id.clone_from(&self.options.tool_use_id);
+        record.input.clone_from(&self.options.input);
+        record.parameters.clone_from(&self.options.parameters);
+        record.mcp.clone_from(&self.options.mcp);
+        record.failure = outcome.failure;
+        record.result_size_bytes = outcome.result_size_bytes;
+        record.decision = permission
+            .filter(|permission| permission.on_result)
+            .map(|permission| (permission.decision, permission.source));
+        record.at = outcome.at;
+        self.outside.emit_below(record, own.as_ref());
+    }
+
+    /// Ends all spans that are open. Returns the context of the tool's, when it was open.
+    fn end(
+        &self,
+        state: &mut State,
+        end: Moment,
+        outcome: Option<&ToolOutcome>,
+    ) -> Option<Arc<TraceContext>> {
+        if state.decided.is_none() {
+            self.end_wait(state, end, &Permission::unknown());
+        }
+        if let (Some(span), Some(start)) = (state.execution.take(), state.executing) {
+            let (at, duration) = end.since(&start);
+            span.end(
+                &self.session,
+                start.wall(),
+                at,
+                ExecutionSpan::new(duration, outcome, &self.session.telemetry.policy),
+            );
+        }
+        let span = state.tool.take()?;
+        let context = Arc::clone(&span.context);
+        let (at, duration) = end.since(&self.start);
+        let policy = &self.session.telemetry.policy;
+        let record = ToolSpan::new(Arc::clone(&self.details), duration, at, outcome, policy);
+        span.end(&self.session, self.start.wall(), at, record);
+        Some(context)
+    }
+}
+
+impl Unfinished for ToolCore {
+    fn abandon(&self) -> bool {
+        let end = Moment::new(None, self.session.telemetry.clock);
+        self.end(&mut self.state(), end, None).is_some()
+    }
+}
+
+impl Drop for ToolCore {
+    fn drop(&mut self) {
+        self.abandon();
+        self.session.telemetry.open_spans.leave(self.number);
+    }
+}

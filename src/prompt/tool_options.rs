@@ -1,0 +1,234 @@
+//! What a host tells of a tool call: how it begins, how it is decided, how it ends.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use super::tool_output::ToolOutput;
+use crate::content::Content;
+use crate::record::{Decision, DecisionSource, EditTool, Failure, Mcp, ToolName};
+
+/// How a tool call begins. The name of the tool alone is enough.
+#[derive(Clone, Debug)]
+pub struct ToolCallOptions {
+    pub(crate) name: ToolName,
+    pub(crate) tool_use_id: Option<Cow<'static, str>>,
+    pub(crate) input: Option<Content>,
+    pub(crate) parameters: Option<Content>,
+    pub(crate) mcp: Option<Mcp>,
+    pub(crate) file_path: Option<Content>,
+    pub(crate) language: Option<Cow<'static, str>>,
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl ToolCallOptions {
+    /// A call of the tool `name`. A name of the form `mcp__server__tool` is content: events carry `mcp_tool`.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: ToolName(name.into()),
+            tool_use_id: None,
+            input: None,
+            parameters: None,
+            mcp: None,
+            file_path: None,
+            language: None,
+            at: None,
+        }
+    }
+
+    /// The id of the call.
+    pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
+        self.tool_use_id = Some(id.into());
+        self
+    }
+
+    /// The arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, bounded, and so is what follows from them
+    /// (`file_path`, `full_command`, `skill_name`, `subagent_type`).
+    pub fn input(mut self, input: impl Into<Content>) -> Self {
+        self.input = Some(input.into());
+        self
+    }
+
+    /// The tool's specific parameters as JSON text.
+    pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
+        self.parameters = Some(parameters.into());
+        self
+    }
+
+    /// The MCP server and tool behind it.
+    pub fn mcp(mut self, mcp: Mcp) -> Self {
+        self.mcp = Some(mcp);
+        self
+    }
+
+    /// The file that it reads or edits; by default the `file_path` or `notebook_path` of the input.
+    pub fn file_path(mut self, path: impl Into<Content>) -> Self {
+        self.file_path = Some(path.into());
+        self
+    }
+
+    /// The language of the file that it edits; by default that of the path's extension.
+    pub fn language(mut self, language: impl Into<Cow<'static, str>>) -> Self {
+        self.language = Some(language.into());
+        self
+    }
+
+    /// When the call began; now by default.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+
+    /// The language of the file, when the tool edits one.
+    pub(crate) fn language_if_edit(&self) -> Option<Cow<'static, str>> {
+        if self.language.is_some() || self.name.0.parse::<EditTool>().is_err() {
+            return self.language.clone();
+        }
+        let path = self.file_path.as_ref().map(Content::language);
+        let input = || {
+            self.input
+                .as_ref()
+                .map(|input| input.language_of_member(PATH_MEMBERS))
+        };
+        path.or_else(input).map(Cow::Borrowed)
+    }
+}
+
+/// The members of an input that name its file.
+pub(crate) const PATH_MEMBERS: &[&str] = &["file_path", "notebook_path"];
+
+impl<T: Into<Cow<'static, str>>> From<T> for ToolCallOptions {
+    fn from(name: T) -> Self {
+        Self::new(name)
+    }
+}
+
+/// A permission decision, with what a host can say of it beside the decision itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    pub(crate) decision: Decision,
+    pub(crate) source: DecisionSource,
+    pub(crate) waited: Option<Duration>,
+    pub(crate) event: bool,
+    pub(crate) on_result: bool,
+    /// What the span says; `unknown` for what is not there.
+    pub(crate) span: (Option<Decision>, Option<DecisionSource>),
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl Permission {
+    /// A decision, taken now.
+    pub fn new(decision: Decision, source: DecisionSource) -> Self {
+        Self {
+            decision,
+            source,
+            waited: None,
+            event: true,
+            on_result: true,
+            span: (Some(decision), Some(source)),
+            at: None,
+        }
+    }
+
+    /// Nobody decided: only the span of the wait says so, and nothing else is recorded.
+    pub(crate) fn unknown() -> Self {
+        let permission = Self::new(Decision::Accept, DecisionSource::Config);
+        permission
+            .on_span(None, None)
+            .without_event()
+            .without_result()
+    }
+
+    /// How long the call waited for it; since the beginning of the call by default.
+    pub fn waited(mut self, duration: Duration) -> Self {
+        self.waited = Some(duration);
+        self
+    }
+
+    /// Records neither the event nor the count of editing decisions, when they were recorded on their own.
+    pub fn without_event(mut self) -> Self {
+        self.event = false;
+        self
+    }
+
+    /// Leaves the decision off the event `claude_code.tool_result`.
+    pub fn without_result(mut self) -> Self {
+        self.on_result = false;
+        self
+    }
+
+    /// What the span of the wait says, when that differs; `None` is `unknown`.
+    pub fn on_span(mut self, decision: Option<Decision>, source: Option<DecisionSource>) -> Self {
+        self.span = (decision, source);
+        self
+    }
+
+    /// When it was taken; now by default.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+}
+
+/// How a tool call ended.
+#[derive(Clone, Debug, Default)]
+pub struct ToolOutcome {
+    pub(crate) failure: Option<Failure>,
+    pub(crate) result_size_bytes: Option<u64>,
+    pub(crate) result_tokens: Option<u64>,
+    pub(crate) output: ToolOutput,
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl ToolOutcome {
+    /// It succeeded.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// It failed, with this message.
+    pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
+        self.failure.get_or_insert_default().error = Some(error.into());
+        self
+    }
+
+    /// It failed, with an error of this class, for example `ShellError`.
+    pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
+        self.failure.get_or_insert_default().error_type = Some(class.into());
+        self
+    }
+
+    /// Whether it succeeded, for a host that knows no more.
+    pub fn success(mut self, success: bool) -> Self {
+        self.failure = if success {
+            None
+        } else {
+            Some(self.failure.unwrap_or_default())
+        };
+        self
+    }
+
+    /// The size of the result in bytes.
+    pub fn result_size_bytes(mut self, bytes: u64) -> Self {
+        self.result_size_bytes = Some(bytes);
+        self
+    }
+
+    /// The tokens of the result. On the span alone.
+    pub fn result_tokens(mut self, tokens: u64) -> Self {
+        self.result_tokens = Some(tokens);
+        self
+    }
+
+    /// What the tool wrote and returned: the span event `tool.output` of a call that succeeded, when
+    /// `OTEL_LOG_TOOL_CONTENT` is on. A text alone is the attribute `output`.
+    pub fn output(mut self, output: impl Into<ToolOutput>) -> Self {
+        self.output = output.into();
+        self
+    }
+
+    /// When it ended; now by default.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+}

@@ -1,0 +1,271 @@
+//! The three spans of a tool call.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome};
+use super::tool_output::AdmittedOutput;
+use crate::catalog::{self, key, span};
+use crate::content::{ContentPolicy, ToolDetails, ToolInput};
+use crate::record::{Attributes, Failure, MCP_TOOL, ToolName, millis, text_size};
+use crate::signal::spans::{SpanEvent, SpanRecord};
+
+/// What the spans say of the call itself, without what the switches hold back.
+pub(crate) struct Details {
+    name: ToolName,
+    is_mcp: bool,
+    /// Whether the name of an MCP tool may be sent.
+    open: bool,
+    tool_use_id: Option<Cow<'static, str>>,
+    file_path: Option<ToolDetails>,
+    full_command: Option<ToolDetails>,
+    skill_name: Option<ToolDetails>,
+    subagent_type: Option<ToolDetails>,
+    input: Option<ToolInput>,
+}
+
+impl Details {
+    /// Passes the call's content through the policy; what is held back is taken out of the options, too.
+    pub(crate) fn admit(options: &mut ToolCallOptions, policy: &ContentPolicy) -> Self {
+        let open = policy.tool_details();
+        if !open {
+            options.input = None;
+            options.parameters = None;
+            options.file_path = None;
+        }
+        let (input, parameters) = (options.input.as_ref(), options.parameters.as_ref());
+        let tool = &*options.name.0;
+        // The command of a shell, the skill of the Skill tool and the agent of the Agent tool are attributes of
+        // their own; other tools have members of that name that mean something else.
+        let is_shell = matches!(tool, "Bash" | "PowerShell");
+        let detail = |members: &[&str]| input.and_then(|input| policy.member(input, members));
+        let parameter =
+            |name: &str| parameters.and_then(|parameters| policy.member(parameters, &[name]));
+        let file_path = options
+            .file_path
+            .clone()
+            .and_then(|path| policy.tool_details_of(path));
+        Self {
+            is_mcp: options.mcp.is_some() || options.name.is_mcp(),
+            open,
+            tool_use_id: options.tool_use_id.clone(),
+            file_path: file_path.or_else(|| detail(PATH_MEMBERS)),
+            full_command: parameter(key::FULL_COMMAND)
+                .or_else(|| detail(&["command"]).filter(|_| is_shell)),
+            skill_name: parameter(key::SPAN_SKILL_NAME)
+                .or_else(|| detail(&["skill"]).filter(|_| tool == "Skill")),
+            subagent_type: detail(&["subagent_type"]),
+            input: options
+                .input
+                .clone()
+                .and_then(|input| policy.tool_input(input)),
+            name: options.name.clone(),
+        }
+    }
+
+    /// The name as events carry it.
+    pub(crate) fn public_name(&self) -> Cow<'static, str> {
+        if self.is_mcp {
+            Cow::Borrowed(MCP_TOOL)
+        } else {
+            self.name.0.clone()
+        }
+    }
+
+    /// The name as spans carry it.
+    fn span_name(&self) -> &str {
+        if self.is_mcp && !self.open {
+            MCP_TOOL
+        } else {
+            &self.name.0
+        }
+    }
+}
+
+/// `claude_code.tool`
+pub(crate) struct ToolSpan {
+    details: Arc<Details>,
+    duration: Duration,
+    result_tokens: Option<u64>,
+    output: Option<(u64, AdmittedOutput)>,
+}
+
+impl ToolSpan {
+    /// A call that ended at `end`, in nanoseconds since 1970; only one that succeeded shows its output.
+    pub(crate) fn new(
+        details: Arc<Details>,
+        duration: Duration,
+        end: u64,
+        outcome: Option<&ToolOutcome>,
+        policy: &ContentPolicy,
+    ) -> Self {
+        let output = outcome
+            .filter(|outcome| outcome.failure.is_none())
+            .and_then(|outcome| outcome.output.admit(&details.name, policy));
+        Self {
+            details,
+            duration,
+            result_tokens: outcome.and_then(|outcome| outcome.result_tokens),
+            output: output.map(|output| (end, output)),
+        }
+    }
+}
+
+impl SpanRecord for ToolSpan {
+    fn span(&self) -> &'static catalog::Span {
+        &span::TOOL
+    }
+
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        let details = &*self.details;
+        out.text(key::TOOL_NAME, details.span_name());
+        out.text_if(key::TOOL_USE_ID, details.tool_use_id.as_deref());
+        out.text_if(key::GEN_AI_TOOL_CALL_ID, details.tool_use_id.as_deref());
+        out.count(key::DURATION_MS, millis(self.duration));
+        out.count_if(key::RESULT_TOKENS, self.result_tokens);
+        out.text_if(
+            key::FILE_PATH,
+            details.file_path.as_ref().map(ToolDetails::text),
+        );
+        out.text_if(
+            key::FULL_COMMAND,
+            details.full_command.as_ref().map(ToolDetails::text),
+        );
+        out.text_if(
+            key::SPAN_SKILL_NAME,
+            details.skill_name.as_ref().map(ToolDetails::text),
+        );
+        out.text_if(
+            key::SUBAGENT_TYPE,
+            details.subagent_type.as_ref().map(ToolDetails::text),
+        );
+        out.text_if(
+            key::TOOL_INPUT,
+            details.input.as_ref().and_then(ToolInput::text),
+        );
+    }
+
+    fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
+        if let Some((time, output)) = &self.output {
+            let mut attributes = Attributes::default();
+            output.attributes(&mut attributes);
+            out.push(SpanEvent {
+                event: &span::TOOL_OUTPUT,
+                time: *time,
+                attributes,
+            });
+        }
+    }
+
+    fn size(&self) -> usize {
+        let details = &*self.details;
+        let texts = [
+            &details.file_path,
+            &details.full_command,
+            &details.skill_name,
+            &details.subagent_type,
+        ];
+        text_size(&[Some(&details.name.0), details.tool_use_id.as_ref()])
+            + texts
+                .into_iter()
+                .flatten()
+                .map(ToolDetails::size)
+                .sum::<usize>()
+            + details.input.as_ref().map_or(0, ToolInput::size)
+            + self.output.as_ref().map_or(0, |(_, output)| output.size())
+    }
+}
+
+/// `claude_code.tool.blocked_on_user`
+pub(crate) struct BlockedSpan {
+    duration: Duration,
+    decision: &'static str,
+    source: &'static str,
+}
+
+impl BlockedSpan {
+    pub(crate) fn new(duration: Duration, permission: &Permission) -> Self {
+        const UNKNOWN: &str = "unknown";
+        let (decision, source) = permission.span;
+        Self {
+            duration,
+            decision: decision.map_or(UNKNOWN, |decision| decision.as_str()),
+            source: source.map_or(UNKNOWN, |source| source.as_str()),
+        }
+    }
+}
+
+impl SpanRecord for BlockedSpan {
+    fn span(&self) -> &'static catalog::Span {
+        &span::TOOL_BLOCKED
+    }
+
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        out.count(key::DURATION_MS, millis(self.duration));
+        out.text(key::DECISION, self.decision);
+        out.text(key::SOURCE, self.source);
+    }
+
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+/// `claude_code.tool.execution`
+pub(crate) struct ExecutionSpan {
+    duration: Duration,
+    /// Nothing when the call was abandoned.
+    finished: bool,
+    failure: Option<Failure>,
+    /// Whether the message may be sent.
+    show_error: bool,
+}
+
+impl ExecutionSpan {
+    pub(crate) fn new(
+        duration: Duration,
+        outcome: Option<&ToolOutcome>,
+        policy: &ContentPolicy,
+    ) -> Self {
+        Self {
+            duration,
+            finished: outcome.is_some(),
+            failure: outcome.and_then(|outcome| outcome.failure.clone()),
+            show_error: policy.error_messages(),
+        }
+    }
+
+    fn error(&self) -> Option<&str> {
+        self.failure
+            .as_ref()?
+            .error
+            .as_deref()
+            .filter(|_| self.show_error)
+    }
+}
+
+impl SpanRecord for ExecutionSpan {
+    fn span(&self) -> &'static catalog::Span {
+        &span::TOOL_EXECUTION
+    }
+
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        out.count(key::DURATION_MS, millis(self.duration));
+        out.bool(key::SUCCESS, self.finished && self.failure.is_none());
+        out.text_if(key::ERROR, self.error());
+    }
+
+    fn failure(&self) -> Option<Cow<'_, str>> {
+        self.failure
+            .as_ref()
+            .map(|_| Cow::Borrowed(self.error().unwrap_or_default()))
+    }
+
+    fn size(&self) -> usize {
+        self.failure
+            .as_ref()
+            .and_then(|failure| failure.error.as_ref())
+            .map_or(0, |error| error.len())
+    }
+}

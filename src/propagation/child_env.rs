@@ -1,0 +1,135 @@
+//! What a subprocess gets: our trace context, and none of the exporter settings.
+
+use std::process::Command;
+
+use super::{TraceContext, TraceParent};
+use crate::config::source::Environment;
+
+/// The environment of a subprocess, as changes to that of this process.
+///
+/// It hands on the trace context of the tool's execution (`TRACEPARENT`, `TRACESTATE`) and takes away the `OTEL_*`
+/// variables, which would make an instrumented child export to the agent's receiver. With tracing off the trace
+/// context stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChildEnv {
+    /// Variables to set.
+    pub set: Vec<(&'static str, String)>,
+    /// Variables to remove.
+    pub remove: Vec<String>,
+}
+
+impl ChildEnv {
+    pub(crate) fn new(
+        environment: &Environment,
+        context: Option<&TraceContext>,
+        ignore_case: bool,
+    ) -> Self {
+        let mut remove = environment.names_with_prefix("OTEL_", ignore_case);
+        let mut set = Vec::new();
+        if let Some(context) = context {
+            set.push(("TRACEPARENT", TraceParent::from(context).to_string()));
+            match &context.trace_state {
+                Some(state) => set.push(("TRACESTATE", state.to_string())),
+                None => {
+                    let ambient = environment.names_with_prefix("TRACESTATE", ignore_case);
+                    remove.extend(
+                        ambient
+                            .into_iter()
+                            .filter(|name| name.len() == "TRACESTATE".len()),
+                    );
+                }
+            }
+        }
+        Self { set, remove }
+    }
+
+    /// Changes the environment that `command` will run with. For a command of tokio: `env.apply(command.as_std_mut())`.
+    pub fn apply(&self, command: &mut Command) {
+        for name in &self.remove {
+            command.env_remove(name);
+        }
+        for (name, value) in &self.set {
+            command.env(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(state: Option<&str>) -> TraceContext {
+        TraceContext {
+            trace_id: [1; 16],
+            span_id: [2; 8],
+            sampled: true,
+            trace_state: state.map(Into::into),
+            remote: false,
+        }
+    }
+
+    fn environment() -> Environment {
+        Environment::injected([
+            ("OTEL_A", "1"),
+            ("otel_b", "1"),
+            ("TRACESTATE", "x=y"),
+            ("PATH", "/bin"),
+            ("MY_OTEL_C", "1"),
+        ])
+    }
+
+    #[test]
+    fn exporter_settings_go_and_the_context_comes() {
+        let env = ChildEnv::new(&environment(), Some(&context(Some("v=1"))), false);
+        assert_eq!(env.remove, ["OTEL_A"]);
+        let parent = format!("00-{}-{}-01", "01".repeat(16), "02".repeat(8));
+        assert_eq!(
+            env.set,
+            [("TRACEPARENT", parent), ("TRACESTATE", "v=1".to_owned())]
+        );
+    }
+
+    #[test]
+    fn an_ambient_state_does_not_stay_with_another_context() {
+        let env = ChildEnv::new(&environment(), Some(&context(None)), false);
+        assert_eq!(env.remove, ["OTEL_A", "TRACESTATE"]);
+        assert_eq!(env.set.len(), 1);
+    }
+
+    #[test]
+    fn without_a_span_the_context_stays_as_it_is() {
+        let env = ChildEnv::new(&environment(), None, false);
+        assert_eq!(
+            env,
+            ChildEnv {
+                set: vec![],
+                remove: vec!["OTEL_A".to_owned()]
+            }
+        );
+    }
+
+    #[test]
+    fn windows_ignores_the_case_of_names() {
+        let env = ChildEnv::new(&environment(), None, true);
+        assert_eq!(env.remove, ["OTEL_A", "otel_b"]);
+    }
+
+    #[test]
+    fn a_command_gets_the_changes() {
+        let mut command = Command::new("true");
+        ChildEnv::new(&environment(), Some(&context(None)), false).apply(&mut command);
+        let changes: Vec<_> = command
+            .get_envs()
+            .map(|(name, value)| (name.to_str().unwrap(), value.is_some()))
+            .collect();
+        assert_eq!(
+            changes,
+            [
+                ("OTEL_A", false),
+                ("TRACEPARENT", true),
+                ("TRACESTATE", false)
+            ]
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! Spans: what is queued when they end, and their translation into OTLP.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+
+use super::message::{Origin, attribute, push_standard, text, texts_of};
+use super::standard::Standard;
+use crate::catalog::{self, key};
+use crate::export::queue::Queue;
+use crate::export::queue_source::Translate;
+use crate::health::Tally;
+use crate::propagation::TraceContext;
+use crate::record::Attributes;
+
+/// What a span says of itself.
+pub(crate) trait SpanRecord: Send + Sync {
+    fn span(&self) -> &'static catalog::Span;
+
+    /// The attributes after `span.type`, in the order of the catalogue.
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
+
+    /// The message of a failure: the span's status is ERROR then, unset otherwise.
+    fn failure(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    /// The span events, in order.
+    fn events<'a>(&'a self, _out: &mut Vec<SpanEvent<'a>>) {}
+
+    /// Bytes of text that it keeps alive.
+    fn size(&self) -> usize;
+}
+
+/// Something that happened during a span.
+pub(crate) struct SpanEvent<'a> {
+    pub(crate) event: &'static catalog::SpanEvent,
+    /// Nanoseconds since 1970.
+    pub(crate) time: u64,
+    pub(crate) attributes: Attributes<'a>,
+}
+
+/// A span that has ended, on its way to the exporters.
+pub(crate) struct Finished<R: ?Sized> {
+    pub(crate) context: TraceContext,
+    /// The parent's span id, and whether the parent is another process's.
+    pub(crate) parent: Option<([u8; 8], bool)>,
+    /// Nanoseconds since 1970.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) standard: Arc<Standard>,
+    pub(crate) record: R,
+}
+
+/// The queue of one exporter.
+pub(crate) type SpanQueue = Queue<Arc<Finished<dyn SpanRecord>>>;
+
+/// Turns spans into OTLP.
+pub(crate) struct SpanTranslator {
+    origin: Origin,
+}
+
+impl SpanTranslator {
+    pub(crate) fn new(origin: Origin) -> Self {
+        Self { origin }
+    }
+}
+
+/// Bits of OTLP's span flags: whether the parent is remote is known, and whether it is.
+const HAS_IS_REMOTE: u32 = 0x100;
+const IS_REMOTE: u32 = 0x200;
+
+impl Translate for SpanTranslator {
+    type Item = Arc<Finished<dyn SpanRecord>>;
+    type Record = Span;
+    type Request = ExportTraceServiceRequest;
+
+    fn translate(&self, span: &Self::Item, _: &Tally) -> Span {
+        let Finished {
+            context,
+            parent,
+            start,
+            end,
+            standard,
+            record,
+        } = &**span;
+        let kind = record.span();
+        let mut own = Attributes::default();
+        record.attributes(&mut own);
+        let mut attributes =
+            Vec::with_capacity(standard.attributes.len() + standard.custom.len() + own.len() + 1);
+        push_standard(standard, |key| own.has(key), &mut attributes);
+        attributes.push(text(key::SPAN_TYPE, kind.span_type));
+        attributes.extend(own.into_iter().map(|(key, value)| attribute(key, value)));
+        let mut events = Vec::new();
+        record.events(&mut events);
+        let (parent_span_id, remote) = match parent {
+            Some((id, remote)) => (id.to_vec(), *remote),
+            None => (Vec::new(), false),
+        };
+        Span {
+            trace_id: context.trace_id.to_vec(),
+            span_id: context.span_id.to_vec(),
+            trace_state: context
+                .trace_state
+                .as_deref()
+                .unwrap_or_default()
+                .to_owned(),
+            parent_span_id,
+            flags: u32::from(context.flags()) | HAS_IS_REMOTE | if remote { IS_REMOTE } else { 0 },
+            name: kind.name.to_owned(),
+            kind: SpanKind::Internal.into(),
+            start_time_unix_nano: *start,
+            end_time_unix_nano: *end,
+            attributes,
+            events: events.into_iter().map(span_event).collect(),
+            status: Some(match record.failure() {
+                Some(message) => Status {
+                    code: StatusCode::Error.into(),
+                    message: message.into_owned(),
+                },
+                None => Status::default(),
+            }),
+            ..Span::default()
+        }
+    }
+
+    fn texts(span: &mut Span) -> Vec<&mut String> {
+        let events = span
+            .events
+            .iter_mut()
+            .flat_map(|event| texts_of(&mut event.attributes));
+        let message = span.status.as_mut().map(|status| &mut status.message);
+        texts_of(&mut span.attributes)
+            .chain(events)
+            .chain(message)
+            .collect()
+    }
+
+    fn request(&self, spans: Vec<Span>) -> ExportTraceServiceRequest {
+        ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                resource: Some(self.origin.resource.clone()),
+                scope_spans: vec![ScopeSpans {
+                    scope: Some(self.origin.scope.clone()),
+                    spans,
+                    ..ScopeSpans::default()
+                }],
+                ..ResourceSpans::default()
+            }],
+        }
+    }
+}
+
+fn span_event(event: SpanEvent<'_>) -> Event {
+    Event {
+        time_unix_nano: event.time,
+        name: event.event.name.to_owned(),
+        attributes: event
+            .attributes
+            .into_iter()
+            .map(|(key, value)| attribute(key, value))
+            .collect(),
+        ..Event::default()
+    }
+}
