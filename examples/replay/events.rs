@@ -1,0 +1,138 @@
+//! The steps that only emit an event.
+
+use std::time::SystemTime;
+
+use claude_code_telemetry::{
+    Decision, DecisionSource, InstallTrigger, Mcp, PluginInstalled, Recorder, SkillActivated,
+    ToolDecision,
+};
+use serde::Deserialize;
+
+use crate::field::{Flag, Int, Object, Word};
+use crate::tool::{McpField, ResultFields, pair};
+
+#[derive(Deserialize)]
+pub(crate) struct ToolDecisionStep {
+    tool_name: String,
+    decision: Word<Decision>,
+    source: Word<DecisionSource>,
+    tool_use_id: Option<String>,
+}
+
+impl ToolDecisionStep {
+    pub(crate) fn record(self, recorder: &Recorder, at: Option<SystemTime>) {
+        let mut event = ToolDecision::new(self.tool_name, self.decision.0, self.source.0);
+        if let Some(id) = self.tool_use_id {
+            event = event.tool_use_id(id);
+        }
+        if let Some(at) = at {
+            event = event.at(at);
+        }
+        recorder.record_tool_decision(event);
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ToolResultStep {
+    tool_name: String,
+    tool_use_id: Option<String>,
+    success: Option<Flag>,
+    error: Option<String>,
+    error_type: Option<String>,
+    duration_ms: Option<Int>,
+    input: Option<Object>,
+    parameters: Option<Object>,
+    tool_result_size_bytes: Option<Int>,
+    decision_type: Option<Word<Decision>>,
+    decision_source: Option<Word<DecisionSource>>,
+    mcp: Option<McpField>,
+    mcp_server_scope: Option<String>,
+}
+
+impl ToolResultStep {
+    pub(crate) fn record(self, recorder: &Recorder, at: Option<SystemTime>) -> Result<(), String> {
+        let decided = pair(self.decision_type, self.decision_source)?;
+        let names = match self.mcp {
+            Some(McpField(mcp)) => Some(mcp),
+            None => self
+                .mcp_server_scope
+                .as_ref()
+                .and_then(|_| mcp_of(&self.tool_name)),
+        };
+        let mcp = match (names, self.mcp_server_scope) {
+            (Some(mcp), Some(scope)) => Some(mcp.scope(scope)),
+            (names, _) => names,
+        };
+        let fields = ResultFields {
+            tool_name: self.tool_name,
+            tool_use_id: self.tool_use_id,
+            success: self.success.map(|Flag(success)| success),
+            error: self.error,
+            error_type: self.error_type,
+            duration_ms: self.duration_ms,
+            input: self.input,
+            parameters: self.parameters,
+            result_size_bytes: self.tool_result_size_bytes,
+            decided,
+            mcp,
+            at,
+        };
+        recorder.record_tool_result(fields.into());
+        Ok(())
+    }
+}
+
+/// The names in `mcp__server__tool`.
+fn mcp_of(tool_name: &str) -> Option<Mcp> {
+    let (server, tool) = tool_name.strip_prefix("mcp__")?.split_once("__")?;
+    Some(Mcp::new(server.to_owned(), tool.to_owned()))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PluginInstalledStep {
+    plugin_name: String,
+    plugin_version: Option<String>,
+    marketplace_name: String,
+    marketplace_is_official: Option<bool>,
+    install_trigger: Word<InstallTrigger>,
+}
+
+impl PluginInstalledStep {
+    pub(crate) fn record(self, recorder: &Recorder, at: Option<SystemTime>) {
+        let official = self.marketplace_is_official.unwrap_or(false);
+        let trigger = self.install_trigger.0;
+        let mut plugin = PluginInstalled::new(self.plugin_name, self.marketplace_name, trigger)
+            .official(official);
+        if let Some(version) = self.plugin_version {
+            plugin = plugin.version(version);
+        }
+        if let Some(at) = at {
+            plugin = plugin.at(at);
+        }
+        recorder.record_plugin_installed(plugin);
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SkillActivatedStep {
+    skill_name: String,
+    skill_source: String,
+    plugin_name: Option<String>,
+    marketplace_name: Option<String>,
+}
+
+impl SkillActivatedStep {
+    pub(crate) fn record(self, recorder: &Recorder, at: Option<SystemTime>) {
+        let mut skill = SkillActivated::new(self.skill_name, self.skill_source);
+        if let Some(plugin) = self.plugin_name {
+            skill = skill.plugin(plugin);
+        }
+        if let Some(marketplace) = self.marketplace_name {
+            skill = skill.marketplace(marketplace);
+        }
+        if let Some(at) = at {
+            skill = skill.at(at);
+        }
+        recorder.record_skill_activated(skill);
+    }
+}

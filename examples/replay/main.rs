@@ -1,0 +1,82 @@
+//! Replays a transcript: one agent run, written down as JSON lines, becomes the calls that the agent itself would make.
+//!
+//! ```text
+//! cargo run --example replay -- run.jsonl
+//! my-agent --events | cargo run --example replay
+//! ```
+//!
+//! A line is a JSON object whose `step` names the call; its other fields are what the call is told. Lines are replayed
+//! as they are read, so that a host in another language can pipe its run in. The telemetry is configured by the
+//! environment, as that of any host.
+//!
+//! | file | part |
+//! | --- | --- |
+//! | `transcript.rs` | reads lines, reports bad ones |
+//! | `run.rs` | the telemetry, the sessions, and which step makes which call |
+//! | `scope.rs` | one session and its open prompt |
+//! | `field.rs` | types of fields that check what they read |
+//! | `session.rs`, `prompt.rs`, `request.rs`, `body.rs`, `tool.rs`, `hook.rs`, `usage.rs`, `events.rs` | the steps |
+//!
+//! Standard output belongs to the console exporter. Bad lines and what the library has to say go to standard error.
+//! The exit status is 0, or 2 when a line was bad, or 1 when the transcript cannot be read.
+
+mod body;
+mod events;
+mod field;
+mod hook;
+mod prompt;
+mod request;
+mod run;
+mod scope;
+mod session;
+mod tool;
+mod transcript;
+mod usage;
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::ExitCode;
+
+/// The exit status when the transcript cannot be read.
+const UNREADABLE: u8 = 1;
+/// The exit status when a line was bad.
+const BAD_LINES: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let path = arguments.next();
+    if arguments.next().is_some() {
+        complain("usage: replay [PATH]; without a path, or with -, it reads standard input");
+        return UNREADABLE.into();
+    }
+    let input = match open(path.as_deref()) {
+        Ok(input) => input,
+        Err(error) => {
+            let path = path.unwrap_or_default();
+            complain(format_args!("cannot open {}: {error}", path.display()));
+            return UNREADABLE.into();
+        }
+    };
+    match transcript::replay(input) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => BAD_LINES.into(),
+        Err(error) => {
+            complain(format_args!("cannot read the transcript: {error}"));
+            UNREADABLE.into()
+        }
+    }
+}
+
+fn open(path: Option<&OsStr>) -> io::Result<Box<dyn BufRead>> {
+    Ok(match path {
+        Some(path) if path != "-" => Box::new(BufReader::new(File::open(path)?)),
+        _ => Box::new(io::stdin().lock()),
+    })
+}
+
+/// Writes a line to standard error. One that is closed is no reason to stop.
+fn complain(message: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{message}");
+}

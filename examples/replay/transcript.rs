@@ -1,0 +1,47 @@
+//! The lines of a transcript.
+
+use std::io::{self, BufRead};
+
+use crate::complain;
+use crate::run::Run;
+
+/// So much of a reason is shown: it may quote a field, and fields may be huge.
+const LONGEST_REASON: usize = 300;
+
+/// Replays a transcript line by line. Bad lines are reported and skipped; returns how many there were.
+pub(crate) fn replay(mut input: impl BufRead) -> io::Result<u64> {
+    let mut run = Run::default();
+    let mut bad_lines = 0;
+    let result = each_line(&mut input, |number, line| {
+        if let Err(reason) = step(&mut run, line) {
+            bad_lines += 1;
+            let reason: String = reason.chars().take(LONGEST_REASON).collect();
+            complain(format_args!("line {number}: {reason}"));
+        }
+    });
+    // What was read so far is delivered, whatever stopped the reading.
+    run.finish();
+    result.map(|()| bad_lines)
+}
+
+/// Calls with each line and its number, as soon as it is there.
+fn each_line(input: &mut impl BufRead, mut call: impl FnMut(u64, &[u8])) -> io::Result<()> {
+    let mut line = Vec::new();
+    let mut number = 0;
+    while input.read_until(b'\n', &mut line)? > 0 {
+        number += 1;
+        call(number, &line);
+        line.clear();
+    }
+    Ok(())
+}
+
+/// Replays one line; empty lines and comments do nothing.
+fn step(run: &mut Run, line: &[u8]) -> Result<(), String> {
+    let line = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    match line.trim() {
+        line if line.is_empty() || line.starts_with('#') => Ok(()),
+        line if line.starts_with('{') => run.step(line),
+        _ => Err("not a JSON object".to_owned()),
+    }
+}
