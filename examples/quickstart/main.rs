@@ -68,10 +68,12 @@ fn show_what_arrives(page: &mut Page) -> Result<Report, Box<dyn Error>> {
         .set(ENDPOINT, format!("http://{address}"))
         .set("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
         .build();
-    let report = run_agent(config, page);
+    let warnings = config.warnings().to_vec();
+    let report = run_agent(config);
 
     let decoded = Decoded::from(&receiver.stop()?);
     view::header(page, address, &decoded);
+    view::warnings(page, &warnings);
     view::metrics(page, &decoded.points);
     view::events(page, &decoded.events);
     view::delivery(page, &report);
@@ -90,16 +92,16 @@ fn send_to(endpoint: &str, page: &mut Page) -> Result<Report, Box<dyn Error>> {
         })
         .build();
     view::destination(page, endpoint, config.explain().facts());
+    view::warnings(page, config.warnings());
     page.print()?;
 
-    let report = run_agent(config, page);
+    let report = run_agent(config);
     view::delivery(page, &report);
     Ok(report)
 }
 
 /// What an embedding program does: start, record, shut down.
-fn run_agent(config: Config, page: &mut Page) -> Report {
-    view::warnings(page, config.warnings());
+fn run_agent(config: Config) -> Report {
     let telemetry = Telemetry::start(config, Service::new("claude-code", "2.1.112"));
     agent::run(&telemetry);
     telemetry.shutdown()
