@@ -73,3 +73,7 @@ pub mod fuzzing {
         crate::content::tool_input::shape(json)
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,7 +8,7 @@ use super::variables::shown_url;
 
 /// An encoding and transport of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// `grpc`
     Grpc,
     /// `http/protobuf`
@@ -38,7 +38,7 @@ impl Protocol {
 
 /// How a request is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Compression {
+pub(crate) enum Compression {
     /// `none`
     None,
     /// `gzip`

@@ -14,6 +14,7 @@ use super::{
     AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, MetricsConfig,
     NumberEncoding, SpansConfig, Temporality, pairs,
 };
+use crate::content::truncate::marker;
 use crate::signal::Signal;
 
 /// Which exporters this build has.
@@ -263,7 +264,7 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Repor
 fn content_max_length(values: &Values, report: &mut Report) -> usize {
     let variable = &variables::CONTENT_MAX_LENGTH;
     let length = usize::try_from(values.number(variable)).unwrap_or(usize::MAX);
-    let marker = format!("\n\n[TRUNCATED - Content exceeds {length} character limit]").len();
+    let marker = marker(length).len();
     match (values.get(variable), variable.kind) {
         (Some((set, _)), Kind::Number(range)) if length < marker => {
             let default = range.default;

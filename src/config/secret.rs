@@ -12,6 +12,7 @@ impl Secret {
     }
 
     /// The text itself: for the request that needs it and nothing else.
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

@@ -9,7 +9,15 @@ pub(crate) struct Variable {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     /// The signal that it is about; `None` = all of them, or none in particular.
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "the documentation is made from it")
+    )]
     pub(crate) signal: Option<Signal>,
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "the documentation is made from it")
+    )]
     pub(crate) source: Source,
     pub(crate) effect: Effect,
     /// What it does, in one line.
@@ -49,6 +57,10 @@ pub(crate) enum Kind {
 /// A plain decimal number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number {
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "the documentation is made from it")
+    )]
     pub(crate) unit: &'static str,
     pub(crate) default: u64,
     pub(crate) minimum: u64,

@@ -29,16 +29,6 @@ pub(crate) fn marker(limit: usize) -> Cow<'static, str> {
     }
 }
 
-/// Whether the marker fits into `limit`: a smaller one cannot be kept.
-pub(crate) fn is_usable(limit: usize) -> bool {
-    marker(limit).len() <= limit
-}
-
-/// `text` within `limit` units.
-pub(crate) fn truncate<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Truncated<'a> {
-    fit(text, limit, limit)
-}
-
 /// `text` within the `room` that earlier texts left of the `limit` they share; the marker names
 /// that limit. A text that does not fit where not even the marker does comes back empty: there is
 /// no room left for it.
@@ -89,6 +79,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn truncate<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Truncated<'a> {
+        fit(text, limit, limit)
+    }
+
+    fn is_usable(limit: usize) -> bool {
+        marker(limit).len() <= limit
+    }
 
     #[test]
     fn what_fits_exactly_stays_without_a_copy() {

@@ -24,6 +24,7 @@ pub(crate) struct Command {
     pub(crate) deadline: Instant,
     /// Nothing will be recorded any more: the pipeline ends by the deadline.
     pub(crate) shutdown: bool,
+    #[allow(dead_code, reason = "its drop is the message")]
     pub(crate) done: Done,
 }
 

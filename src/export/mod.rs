@@ -15,7 +15,7 @@ mod sink;
 
 pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::Pipeline;
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Target, Writer};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,8 @@
 //! What became of one attempt to deliver.
+#![cfg_attr(
+    not(all(feature = "grpc", feature = "http")),
+    allow(dead_code, reason = "what a transport alone can tell")
+)]
 
 use std::time::Duration;
 

@@ -1,4 +1,14 @@
 //! Where a pipeline's requests go: an OTLP receiver or the console.
+//!
+//! This is the one place that knows which exporters are compiled in.
+#![cfg_attr(
+    not(all(feature = "grpc", feature = "http", feature = "console")),
+    allow(unused_variables, unused_imports, dead_code)
+)]
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -8,8 +18,9 @@ use super::console::{Console, Lines};
 #[cfg(any(feature = "grpc", feature = "http"))]
 use super::otlp::{self, ExportRequest};
 use super::outcome::Outcome;
-#[cfg(any(feature = "grpc", feature = "http"))]
-use crate::config::otlp::Protocol;
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::health::Exporter;
+use crate::signal::Signal;
 
 /// A request of a signal, as every exporter that is compiled in wants it.
 pub(crate) trait Request: ExportRequest + Lines + Send {}
@@ -34,11 +45,69 @@ impl<M> Lines for M {}
 const MAX_BYTES: usize = 3_670_016;
 /// The same for text formats, counted as protobuf: JSON takes about twice as much.
 const MAX_BYTES_OF_TEXT: usize = 1024 * 1024;
+/// A console that blocks holds back nothing but itself.
+const CONSOLE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Where the console exporter writes: standard output, or the host's writer.
+pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
+
+/// Where requests will go: a sink that is still to be built.
+pub(crate) enum Target {
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    Otlp(OtlpConfig),
+    #[cfg(feature = "console")]
+    Console(Writer),
+}
+
+impl Target {
+    /// What a signal's configuration asks for.
+    pub(crate) fn all(otlp: Option<&OtlpConfig>, console: bool, writer: &Writer) -> Vec<Self> {
+        let all: Vec<Option<Self>> = vec![
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            otlp.cloned().map(Self::Otlp),
+            #[cfg(feature = "console")]
+            console.then(|| Self::Console(Arc::clone(writer))),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
+    pub(crate) fn exporter(&self) -> Exporter {
+        match *self {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Self::Otlp(_) => Exporter::Otlp,
+            #[cfg(feature = "console")]
+            Self::Console(_) => Exporter::Console,
+        }
+    }
+
+    /// The limit of one attempt.
+    pub(crate) fn timeout(&self) -> Duration {
+        match *self {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Self::Otlp(ref config) => config.timeout,
+            #[cfg(feature = "console")]
+            Self::Console(_) => CONSOLE_TIMEOUT,
+        }
+    }
+
+    /// Builds the sink, inside the private runtime. The error says in words why it cannot be.
+    pub(crate) fn build(self, signal: Signal) -> Result<Sink, String> {
+        match self {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Self::Otlp(config) => match otlp::Client::new(signal, &config) {
+                Ok(client) => Ok(Sink::Otlp(Box::new(client), config.protocol)),
+                Err(error) => Err(error.to_string()),
+            },
+            #[cfg(feature = "console")]
+            Self::Console(writer) => Ok(Sink::Console(Console::new(writer))),
+        }
+    }
+}
 
 /// Where requests go.
 pub(crate) enum Sink {
     #[cfg(any(feature = "grpc", feature = "http"))]
-    Otlp(otlp::Client, Protocol),
+    Otlp(Box<otlp::Client>, Protocol),
     #[cfg(feature = "console")]
     Console(Console),
 }
@@ -68,11 +137,11 @@ impl Sink {
 
     /// One attempt, which ends by the deadline.
     pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> Outcome {
-        match self {
+        match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(client, _) => client.send(body, deadline).await,
+            Self::Otlp(ref client, _) => client.send(body, deadline).await,
             #[cfg(feature = "console")]
-            Self::Console(console) => console.write(body).await,
+            Self::Console(ref console) => console.write(body).await,
         }
     }
 }

@@ -69,10 +69,6 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
     pub(crate) fn has(&self, key: &str) -> bool {
         self.list.iter().any(|(name, _)| *name == key)
     }

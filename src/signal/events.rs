@@ -12,7 +12,6 @@ use super::standard::Standard;
 use crate::catalog::key;
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
-use crate::export::queue::Queue;
 use crate::export::queue_source::Translate;
 use crate::health::Tally;
 use crate::propagation::TraceContext;
@@ -36,8 +35,8 @@ pub(crate) struct Queued<R: ?Sized> {
     pub(crate) record: R,
 }
 
-/// The queue of one exporter.
-pub(crate) type EventQueue = Queue<Arc<Queued<dyn EventRecord>>>;
+/// An event as the queues hold it.
+pub(crate) type EventItem = Arc<Queued<dyn EventRecord>>;
 
 /// Turns events into log records.
 pub(crate) struct EventTranslator {
@@ -52,7 +51,7 @@ impl EventTranslator {
 }
 
 impl Translate for EventTranslator {
-    type Item = Arc<Queued<dyn EventRecord>>;
+    type Item = EventItem;
     type Record = LogRecord;
     type Request = ExportLogsServiceRequest;
 

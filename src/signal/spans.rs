@@ -11,7 +11,6 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use super::message::{Origin, attribute, push_standard, text, texts_of};
 use super::standard::Standard;
 use crate::catalog::{self, key};
-use crate::export::queue::Queue;
 use crate::export::queue_source::Translate;
 use crate::health::Tally;
 use crate::propagation::TraceContext;
@@ -56,8 +55,8 @@ pub(crate) struct Finished<R: ?Sized> {
     pub(crate) record: R,
 }
 
-/// The queue of one exporter.
-pub(crate) type SpanQueue = Queue<Arc<Finished<dyn SpanRecord>>>;
+/// A span as the queues hold it.
+pub(crate) type SpanItem = Arc<Finished<dyn SpanRecord>>;
 
 /// Turns spans into OTLP.
 pub(crate) struct SpanTranslator {
@@ -75,7 +74,7 @@ const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
 impl Translate for SpanTranslator {
-    type Item = Arc<Finished<dyn SpanRecord>>;
+    type Item = SpanItem;
     type Record = Span;
     type Request = ExportTraceServiceRequest;
 

@@ -7,28 +7,26 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Handle, Inner, Telemetry};
+use super::{Handle, Inner, Slots, Telemetry};
 use crate::catalog::scope;
 use crate::clock::Clock;
 use crate::config::otlp::OtlpConfig;
 use crate::config::{Config, EventsConfig, SpansConfig};
 use crate::content::ContentPolicy;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
-use crate::export::console::{Console, Writer};
-use crate::export::otlp::Client;
 use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
 use crate::export::runtime::{Job, Runtime};
-use crate::export::{Command, Control, Pipeline, Sink, Source};
+use crate::export::{Command, Control, Pipeline, Source, Target, Writer};
 use crate::health::{Exporter, ExporterCounters, Tally};
 use crate::prompt::OpenSpans;
 use crate::resource::{Platform, point_attributes, resource_attributes};
 use crate::session::Book;
 use crate::signal::Signal;
-use crate::signal::events::{EventQueue, EventTranslator};
+use crate::signal::events::{EventItem, EventTranslator};
 use crate::signal::message::Origin;
 use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, Reader, Registry};
-use crate::signal::spans::{SpanQueue, SpanTranslator};
+use crate::signal::spans::{SpanItem, SpanTranslator};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also that of the scopes and
 /// `app.version`.
@@ -155,29 +153,6 @@ struct Plan {
     counters: Vec<Arc<ExporterCounters>>,
 }
 
-/// Where one pipeline sends; the sink itself is built on the private thread.
-enum Target {
-    Otlp(OtlpConfig),
-    Console(Writer),
-}
-
-impl Target {
-    fn exporter(&self) -> Exporter {
-        match self {
-            Self::Otlp(_) => Exporter::Otlp,
-            Self::Console(_) => Exporter::Console,
-        }
-    }
-
-    fn timeout(&self) -> Duration {
-        match self {
-            Self::Otlp(config) => config.timeout,
-            // A console that blocks holds back nothing but itself.
-            Self::Console(_) => Duration::from_secs(3600),
-        }
-    }
-}
-
 impl Plan {
     fn new(
         config: &Config,
@@ -203,9 +178,7 @@ impl Plan {
     }
 
     fn targets(&self, otlp: Option<&OtlpConfig>, console: bool) -> Vec<Target> {
-        let otlp = otlp.cloned().map(Target::Otlp);
-        let console = console.then(|| Target::Console(Arc::clone(&self.writer)));
-        otlp.into_iter().chain(console).collect()
+        Target::all(otlp, console, &self.writer)
     }
 
     fn metrics(&mut self, config: &Config) -> Option<Arc<Registry>> {
@@ -213,9 +186,9 @@ impl Plan {
         if targets.is_empty() {
             return None;
         }
-        let place = |target: &Target| match target {
-            Target::Otlp(_) => OTLP_READER,
-            Target::Console(_) => CONSOLE_READER,
+        let place = |target: &Target| match target.exporter() {
+            Exporter::Otlp => OTLP_READER,
+            Exporter::Console => CONSOLE_READER,
         };
         let registry = Arc::new(Registry::new(
             targets.iter().map(place).collect(),
@@ -241,7 +214,7 @@ impl Plan {
         Some(registry)
     }
 
-    fn events(&mut self, config: &Config) -> Vec<(Arc<EventQueue>, Arc<ExporterCounters>)> {
+    fn events(&mut self, config: &Config) -> Slots<EventItem> {
         let EventsConfig {
             otlp,
             console,
@@ -257,7 +230,7 @@ impl Plan {
         )
     }
 
-    fn spans(&mut self, config: &Config) -> Vec<(Arc<SpanQueue>, Arc<ExporterCounters>)> {
+    fn spans(&mut self, config: &Config) -> Slots<SpanItem> {
         let SpansConfig {
             otlp,
             console,
@@ -280,7 +253,7 @@ impl Plan {
         targets: Vec<Target>,
         interval: Duration,
         translator: impl Fn() -> T,
-    ) -> Vec<(Arc<Queue<T::Item>>, Arc<ExporterCounters>)> {
+    ) -> Slots<T::Item> {
         let mut queues = Vec::new();
         for target in targets {
             let queue = Arc::new(Queue::new());
@@ -317,12 +290,8 @@ impl Plan {
         self.jobs.push(Box::new(move || {
             Box::pin(async move {
                 let timeout = target.timeout();
-                let sink = match target {
-                    Target::Otlp(config) => Client::new(signal, &config)
-                        .map(|client| Sink::Otlp(client, config.protocol)),
-                    Target::Console(writer) => Ok(Sink::Console(Console::new(writer))),
-                };
-                match sink {
+                let exporter = target.exporter();
+                match target.build(signal) {
                     Ok(sink) => {
                         Pipeline {
                             source,
@@ -338,9 +307,9 @@ impl Plan {
                         .await;
                     }
                     Err(error) => {
-                        counters.failed(error.to_string());
+                        counters.failed(error.clone());
                         counters.shut_down();
-                        diagnostics.report(format!("{signal} (otlp) are off: {error}"));
+                        diagnostics.report(format!("{signal} ({exporter}) are off: {error}"));
                     }
                 }
             })

@@ -15,15 +15,15 @@ use crate::clock::Clock;
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
+use crate::export::queue::Queue;
 use crate::export::runtime::Runtime;
 use crate::health::{ExporterCounters, Health};
 use crate::installation::{default_path, installation_id};
 use crate::prompt::OpenSpans;
-use crate::record::EventRecord;
 use crate::session::{Book, Session, SessionOptions};
-use crate::signal::events::{EventQueue, Queued};
+use crate::signal::events::EventItem;
 use crate::signal::metrics::Registry;
-use crate::signal::spans::{Finished, SpanQueue, SpanRecord};
+use crate::signal::spans::SpanItem;
 use crate::signal::standard::Standard;
 
 /// The telemetry of a process.
@@ -41,6 +41,9 @@ pub struct Telemetry {
     config: Arc<Config>,
 }
 
+/// The queue of each exporter that wants a signal, and its counters.
+type Slots<T> = Vec<(Arc<Queue<T>>, Arc<ExporterCounters>)>;
+
 /// The host's hold: sessions share what it holds, but not its drop.
 struct Handle(Arc<Inner>);
 
@@ -55,9 +58,9 @@ pub(crate) struct Inner {
     /// Nothing when no exporter wants metrics.
     pub(crate) registry: Option<Arc<Registry>>,
     /// One for each exporter that wants events.
-    pub(crate) event_queues: Vec<(Arc<EventQueue>, Arc<ExporterCounters>)>,
+    pub(crate) event_queues: Slots<EventItem>,
     /// One for each exporter that wants spans.
-    pub(crate) span_queues: Vec<(Arc<SpanQueue>, Arc<ExporterCounters>)>,
+    pub(crate) span_queues: Slots<SpanItem>,
     pub(crate) open_spans: OpenSpans,
     pub(crate) sessions: Book,
     /// Whether a malformed `TRACEPARENT` was told of.
@@ -195,7 +198,7 @@ impl Inner {
         }
     }
 
-    pub(crate) fn enqueue_event(&self, event: Arc<Queued<dyn EventRecord>>) {
+    pub(crate) fn enqueue_event(&self, event: EventItem) {
         let size = event.record.size();
         for (queue, counters) in &self.event_queues {
             if self.stopped.load(Ordering::Relaxed) {
@@ -210,7 +213,7 @@ impl Inner {
         !self.span_queues.is_empty()
     }
 
-    pub(crate) fn enqueue_span(&self, span: Arc<Finished<dyn SpanRecord>>) {
+    pub(crate) fn enqueue_span(&self, span: SpanItem) {
         let size = span.record.size();
         for (queue, counters) in &self.span_queues {
             if self.stopped.load(Ordering::Relaxed) {
