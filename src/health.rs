@@ -36,8 +36,10 @@ pub enum ExporterState {
     Working,
     /// Its last attempt failed; data waits within its bounds.
     Failing,
-    /// It could not be built, or was shut down: nothing is sent.
+    /// It was asked for and cannot be built: nothing is sent. The last error says why.
     Off,
+    /// It was shut down: nothing more is sent.
+    ShutDown,
 }
 
 /// Items that will never be delivered, by reason: data points, log records or spans.
@@ -116,12 +118,10 @@ pub struct Health {
     pub series: u64,
 }
 
-impl Health {
-    /// Nothing waits and nothing was lost.
+impl ExporterHealth {
+    /// Nothing waits and nothing was lost, and the exporter could be built.
     pub fn is_complete(&self) -> bool {
-        self.exporters
-            .iter()
-            .all(|exporter| exporter.queued == 0 && exporter.dropped.total() == 0)
+        self.queued == 0 && self.dropped.total() == 0 && self.state != ExporterState::Off
     }
 }
 
@@ -179,6 +179,21 @@ impl ExporterCounters {
         }
     }
 
+    /// One that was asked for and cannot be built.
+    pub(crate) fn off(signal: Signal, exporter: Exporter, reason: String) -> Self {
+        let counters = Self::new(signal, exporter, Arc::default(), Arc::default());
+        counters.cannot_be_built(reason);
+        counters
+    }
+
+    pub(crate) fn cannot_be_built(&self, reason: String) {
+        let failure = Failure {
+            message: reason,
+            at: SystemTime::now(),
+        };
+        *self.state() = (ExporterState::Off, Some(failure));
+    }
+
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
         self.delivered
             .fetch_add(items.saturating_sub(rejected), Ordering::Relaxed);
@@ -221,7 +236,10 @@ impl ExporterCounters {
     pub(crate) fn shut_down(&self) {
         let lost = self.waiting.swap(0, Ordering::Relaxed);
         self.shutdown.fetch_add(lost, Ordering::Relaxed);
-        self.state().0 = ExporterState::Off;
+        let state = &mut self.state().0;
+        if *state != ExporterState::Off {
+            *state = ExporterState::ShutDown;
+        }
     }
 
     /// A sentence about the losses since the last call, at most one a minute; nothing when there are none.

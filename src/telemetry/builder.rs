@@ -89,20 +89,18 @@ impl TelemetryBuilder {
         for warning in config.warnings() {
             diagnostics.report(warning.to_string());
         }
-        if !config.enabled {
-            return Telemetry {
-                handle: None,
-                config,
-            };
-        }
         let writer = self
             .writer
             .unwrap_or_else(|| Arc::new(Mutex::new(std::io::stdout())));
         let mut plan = Plan::new(&config, &self.service, Arc::clone(&diagnostics), writer);
+        for off in &config.off {
+            let counters = ExporterCounters::off(off.signal, off.exporter, off.reason.clone());
+            plan.counters.push(Arc::new(counters));
+        }
         let registry = plan.metrics(&config);
         let event_queues = plan.events(&config);
         let span_queues = plan.spans(&config);
-        if plan.jobs.is_empty() {
+        if plan.counters.is_empty() {
             return Telemetry {
                 handle: None,
                 config,
@@ -307,7 +305,7 @@ impl Plan {
                         .await;
                     }
                     Err(error) => {
-                        counters.failed(error.clone());
+                        counters.cannot_be_built(error.clone());
                         counters.shut_down();
                         diagnostics.report(format!("{signal} ({exporter}) are off: {error}"));
                     }

@@ -175,7 +175,7 @@ impl Telemetry {
         if let Some(inner) = self.inner() {
             inner.request(limit, shutdown);
         }
-        Report::new(self.health())
+        Report::new(self.health(), self.config.warnings().len())
     }
 
     async fn request_async(&self, limit: Duration, shutdown: bool) -> Report {
@@ -185,7 +185,7 @@ impl Telemetry {
             }
             inner.runtime.request_async(limit, shutdown).await;
         }
-        Report::new(self.health())
+        Report::new(self.health(), self.config.warnings().len())
     }
 }
 
