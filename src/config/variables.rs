@@ -122,7 +122,7 @@ const OUR_PREFIXES: [&str; 4] = [
 
 impl Variable {
     /// Whether it can only be meant for telemetry: other programs read the rest.
-    pub(super) fn is_of_telemetry(&self) -> bool {
+    pub(crate) fn is_of_telemetry(&self) -> bool {
         ["OTEL_", "CLAUDE_CODE_OTEL_", "otel"]
             .iter()
             .any(|prefix| self.name.starts_with(prefix))
