@@ -15,6 +15,7 @@ mod config;
 mod content;
 mod diagnostics;
 mod export;
+mod fork;
 mod health;
 mod identity;
 mod installation;

@@ -98,13 +98,20 @@ struct HookCore {
 }
 
 impl Hook {
+    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    fn core(&self) -> Option<&Arc<HookCore>> {
+        self.core
+            .as_ref()
+            .filter(|core| core.session.telemetry.is_here())
+    }
+
     pub(crate) fn begin(
         outside: &Recorder,
         event: Cow<'static, str>,
         name: Cow<'static, str>,
         at: Option<SystemTime>,
     ) -> Self {
-        let Some(session) = &outside.session else {
+        let Some(session) = outside.session() else {
             return Self { core: None };
         };
         let Some(span) = OpenSpan::begin(session, outside.parent.as_ref()) else {
@@ -128,7 +135,7 @@ impl Hook {
 
     /// The hooks have run.
     pub fn finish(self, outcome: HookOutcome) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             core.end(outcome);
         }
     }
@@ -170,8 +177,10 @@ impl Unfinished for HookCore {
 
 impl Drop for HookCore {
     fn drop(&mut self) {
-        self.abandon();
-        self.session.telemetry.open_spans.leave(self.number);
+        if self.session.telemetry.is_here() {
+            self.abandon();
+            self.session.telemetry.open_spans.leave(self.number);
+        }
     }
 }
 

@@ -106,8 +106,15 @@ struct Live {
 }
 
 impl Prompt {
+    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    fn core(&self) -> Option<&Arc<PromptCore>> {
+        self.core
+            .as_ref()
+            .filter(|core| core.session.telemetry.is_here())
+    }
+
     pub(crate) fn begin(outside: &Recorder, prompt: UserPrompt) -> Self {
-        let Some(session) = &outside.session else {
+        let Some(session) = outside.session() else {
             return Self {
                 recorder: outside.clone(),
                 core: None,
@@ -184,7 +191,7 @@ impl Prompt {
 
     /// Ends the interaction as it is told, for all clones.
     pub fn end_with(self, end: PromptEnd) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             core.end(end);
         }
     }
@@ -229,8 +236,10 @@ impl Unfinished for PromptCore {
 
 impl Drop for PromptCore {
     fn drop(&mut self) {
-        self.end(PromptEnd::new());
-        self.session.telemetry.open_spans.leave(self.number);
+        if self.session.telemetry.is_here() {
+            self.end(PromptEnd::new());
+            self.session.telemetry.open_spans.leave(self.number);
+        }
     }
 }
 

@@ -260,6 +260,9 @@ pub(crate) enum EventSpan<'a> {
 
 impl Drop for SessionCore {
     fn drop(&mut self) {
+        if !self.telemetry.is_here() {
+            return;
+        }
         for forgotten in self.telemetry.sessions.close(&self.id) {
             if let Some(registry) = &self.telemetry.registry {
                 registry.forget(&forgotten);

@@ -146,7 +146,7 @@ impl Session {
 
     /// The user signed in or out: what is recorded from now on belongs to this identity.
     pub fn set_identity(&self, identity: Identity) {
-        if let Some(session) = &self.recorder.session {
+        if let Some(session) = self.recorder.session() {
             session.set_identity(&identity);
         }
     }

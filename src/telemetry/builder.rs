@@ -18,6 +18,7 @@ use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
 use crate::export::runtime::{Job, Runtime};
 use crate::export::{Command, Control, Pipeline, Source, Target, Writer};
+use crate::fork::Process;
 use crate::health::{Exporter, ExporterCounters, Tally};
 use crate::prompt::OpenSpans;
 use crate::resource::{Platform, point_attributes, resource_attributes};
@@ -128,6 +129,7 @@ impl TelemetryBuilder {
             installation_id: OnceLock::new(),
             runtime: Runtime::start(plan.commands, plan.jobs, Arc::clone(&diagnostics)),
             diagnostics,
+            process: Process::current(),
             closed: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             config: Arc::clone(&config),
@@ -293,7 +295,7 @@ impl Plan {
                     Ok(sink) => {
                         Pipeline {
                             source,
-                            sink,
+                            sink: Arc::new(sink),
                             interval,
                             timeout,
                             counters,

@@ -17,6 +17,7 @@ use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
 use crate::export::queue::Queue;
 use crate::export::runtime::Runtime;
+use crate::fork::Process;
 use crate::health::{ExporterCounters, Health};
 use crate::installation::{default_path, installation_id};
 use crate::prompt::OpenSpans;
@@ -34,7 +35,7 @@ use crate::signal::standard::Standard;
 ///
 /// Call [`shutdown`](Self::shutdown) before the process exits. When the last clone is dropped without it, the drop does
 /// it, and so can block for as long as the configured shutdown timeout (2 seconds by default). Sessions that are left
-/// record nothing that is sent.
+/// record nothing that is sent. In a forked child it does nothing: the child starts its own.
 #[derive(Clone)]
 pub struct Telemetry {
     handle: Option<Arc<Handle>>,
@@ -72,6 +73,7 @@ pub(crate) struct Inner {
     diagnostics: Arc<Diagnostics>,
     installation_id: OnceLock<Arc<str>>,
     runtime: Runtime,
+    process: Process,
     /// The shutdown has begun.
     closed: AtomicBool,
     /// Nothing more is queued.
@@ -167,8 +169,12 @@ impl Telemetry {
         self.request_async(self.config.shutdown_timeout, true).await
     }
 
-    pub(crate) fn inner(&self) -> Option<&Arc<Inner>> {
-        self.handle.as_ref().map(|handle| &handle.0)
+    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    fn inner(&self) -> Option<&Arc<Inner>> {
+        self.handle
+            .as_ref()
+            .map(|handle| &handle.0)
+            .filter(|inner| inner.is_here())
     }
 
     fn request(&self, limit: Duration, shutdown: bool) -> Report {
@@ -207,6 +213,11 @@ impl Inner {
                 counters.queue_full();
             }
         }
+    }
+
+    /// Whether this is the process in which it was started, and not a fork of it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.process.is_current()
     }
 
     pub(crate) fn is_tracing(&self) -> bool {
@@ -283,7 +294,7 @@ impl Inner {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if !self.0.closed.load(Ordering::SeqCst) {
+        if self.0.is_here() && !self.0.closed.load(Ordering::SeqCst) {
             self.0.request(self.0.config.shutdown_timeout, true);
         }
     }
