@@ -161,7 +161,7 @@ impl Telemetry {
         if let Some(inner) = self.inner() {
             inner.request(limit, shutdown);
         }
-        Report::new(self.health())
+        self.report(shutdown)
     }
 
     async fn request_async(&self, limit: Duration, shutdown: bool) -> Report {
@@ -169,7 +169,14 @@ impl Telemetry {
             inner.closed.fetch_or(shutdown, Ordering::SeqCst);
             inner.runtime.request_async(limit, shutdown).await;
         }
-        Report::new(self.health())
+        self.report(shutdown)
+    }
+
+    fn report(&self, shutdown: bool) -> Report {
+        match shutdown {
+            true => Report::of_shutdown(self.health()),
+            false => Report::of_flush(self.health()),
+        }
     }
 }
 

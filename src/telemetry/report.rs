@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::health::{ExporterHealth, Health};
+use crate::health::{ExporterHealth, ExporterState, Health};
 
 /// What became of the data by the end of a flush or a shutdown. Counts run from the start of the telemetry.
 ///
@@ -15,10 +15,20 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(health: Health) -> Self {
+    pub(super) fn of_flush(health: Health) -> Self {
         Self {
             exporters: health.exporters,
         }
+    }
+
+    /// What still waits is lost, also when the caller's clock was a moment faster than the exporter that counts it.
+    pub(super) fn of_shutdown(health: Health) -> Self {
+        let mut exporters = health.exporters;
+        for exporter in &mut exporters {
+            exporter.dropped.shutdown += std::mem::take(&mut exporter.queued);
+            exporter.state = ExporterState::Off;
+        }
+        Self { exporters }
     }
 
     /// Nothing waits and nothing was lost since the start.
