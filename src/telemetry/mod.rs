@@ -192,8 +192,8 @@ impl Inner {
     pub(crate) fn enqueue_event(&self, event: Arc<Queued<dyn EventRecord>>) {
         let size = event.record.size();
         for (queue, counters) in &self.event_queues {
-            if self.closed.load(Ordering::Relaxed) {
-                counters.recorded_after_shutdown();
+            if self.closed.load(Ordering::Relaxed) || counters.is_off() {
+                counters.recorded_when_off();
             } else if !queue.push(Arc::clone(&event), size) {
                 counters.queue_full();
             }
