@@ -3,8 +3,7 @@
 //! A line says what OTLP would carry: it is written from the same message.
 
 use std::borrow::Cow;
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -15,11 +14,9 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, nu
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use serde::{Serialize, Serializer};
 
+use super::Writer;
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use crate::clock::iso8601;
-
-/// Where lines go: standard output, or the host's writer.
-pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 
 /// Writes lines, on a thread that may block: never on the one that drives the other exporters.
 pub(crate) struct Console {

@@ -16,8 +16,12 @@ pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use sink::Sink;
 
-use std::sync::Arc;
+use std::io::Write;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+/// Where the console exporter writes: standard output, or the host's writer.
+pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 
 /// What one exporter takes its data from.
 pub(crate) trait Source: Send + 'static {

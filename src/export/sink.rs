@@ -68,11 +68,11 @@ impl Sink {
 
     /// One attempt, which ends by the deadline.
     pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> Outcome {
-        match self {
+        match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(client, _) => client.send(body, deadline).await,
+            Self::Otlp(ref client, _) => client.send(body, deadline).await,
             #[cfg(feature = "console")]
-            Self::Console(console) => console.write(body).await,
+            Self::Console(ref console) => console.write(body).await,
         }
     }
 }

@@ -14,11 +14,13 @@ use crate::config::Config;
 use crate::config::otlp::OtlpConfig;
 use crate::content::ContentPolicy;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
-use crate::export::console::{Console, Writer};
+#[cfg(feature = "console")]
+use crate::export::console::Console;
+#[cfg(any(feature = "grpc", feature = "http"))]
 use crate::export::otlp::Client;
 use crate::export::queue::Queue;
 use crate::export::runtime::{Job, Runtime};
-use crate::export::{Command, Control, Pipeline, Sink, Source};
+use crate::export::{Command, Control, Pipeline, Sink, Source, Writer};
 use crate::health::{Exporter, ExporterCounters};
 use crate::resource::{Platform, point_attributes, resource_attributes};
 use crate::session::Book;
@@ -167,6 +169,24 @@ impl Target {
             Self::Console(_) => Duration::from_secs(3600),
         }
     }
+
+    /// The exporter, or why there is none. The configuration names none that is not compiled in.
+    fn sink(self, signal: Signal) -> Result<Sink, String> {
+        match self {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Self::Otlp(config) => match Client::new(signal, &config) {
+                Ok(client) => Ok(Sink::Otlp(client, config.protocol)),
+                Err(error) => Err(error.to_string()),
+            },
+            #[cfg(feature = "console")]
+            Self::Console(writer) => Ok(Sink::Console(Console::new(writer))),
+            #[cfg(not(all(any(feature = "grpc", feature = "http"), feature = "console")))]
+            target => Err(format!(
+                "{} of {signal} is not compiled in",
+                target.exporter()
+            )),
+        }
+    }
 }
 
 impl Plan {
@@ -265,9 +285,10 @@ impl Plan {
         interval: Duration,
         tally: Arc<crate::health::Tally>,
     ) -> Arc<ExporterCounters> {
+        let exporter = target.exporter();
         let counters = Arc::new(ExporterCounters::new(
             signal,
-            target.exporter(),
+            exporter,
             source.waiting(),
             tally,
         ));
@@ -279,12 +300,7 @@ impl Plan {
         self.jobs.push(Box::new(move || {
             Box::pin(async move {
                 let timeout = target.timeout();
-                let sink = match target {
-                    Target::Otlp(config) => Client::new(signal, &config)
-                        .map(|client| Sink::Otlp(client, config.protocol)),
-                    Target::Console(writer) => Ok(Sink::Console(Console::new(writer))),
-                };
-                match sink {
+                match target.sink(signal) {
                     Ok(sink) => {
                         Pipeline {
                             source,
@@ -300,9 +316,9 @@ impl Plan {
                         .await;
                     }
                     Err(error) => {
-                        counters.failed(error.to_string());
+                        diagnostics.report(format!("{signal} ({exporter}) are off: {error}"));
+                        counters.failed(error);
                         counters.shut_down();
-                        diagnostics.report(format!("{signal} (otlp) are off: {error}"));
                     }
                 }
             })
