@@ -31,7 +31,6 @@ fn swallowed(protocol: Protocol) -> (Receiver, Telemetry) {
             ("OTEL_METRICS_EXPORTER", "none"),
             ("OTEL_LOG_USER_PROMPTS", "1"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "300"),
-            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "30000"),
         ],
     );
     telemetry

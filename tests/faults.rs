@@ -196,6 +196,7 @@ fn an_answer_that_asks_to_come_back_is_obeyed_with_the_same_bytes() {
         let session = telemetry.session(session("s"));
         record(&session);
         telemetry.flush_within(Duration::from_millis(1));
+        receiver.wait_until(PATIENCE, |received| !received.is_empty());
         // What is recorded meanwhile is no part of the request that is sent again.
         record(&session);
         let before = SystemTime::now();

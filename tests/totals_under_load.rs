@@ -244,14 +244,10 @@ fn many_sessions_are_split_over_requests_that_a_receiver_takes() {
         let telemetry = telemetry(
             &receiver.endpoint(),
             protocol,
-            &[
-                (
-                    "OTEL_RESOURCE_ATTRIBUTES",
-                    &format!("team={}", "x".repeat(700)),
-                ),
-                // JSON is slow in a build for tests.
-                ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "30000"),
-            ],
+            &[(
+                "OTEL_RESOURCE_ATTRIBUTES",
+                &format!("team={}", "x".repeat(700)),
+            )],
         );
         let sessions: Vec<Session> = (0..SESSIONS)
             .map(|n| telemetry.session(session(&format!("s-{n}")).start_type(StartType::Fresh)))

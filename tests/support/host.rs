@@ -88,6 +88,9 @@ pub fn environment(
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_METRIC_EXPORT_INTERVAL", NEVER),
         ("OTEL_LOGS_EXPORT_INTERVAL", NEVER),
+        // A busy machine is no failure; tests of the limits set their own.
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "20000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "20000"),
     ];
     base.iter()
         .chain(extra)
