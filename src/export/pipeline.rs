@@ -69,7 +69,7 @@ impl<S: Source> Pipeline<S> {
                 return;
             }
             self.control.release(arrivals);
-            if !self.control.has_waiters() && !self.source.is_full() {
+            if !self.control.has_waiters_since(arrivals) && !self.source.is_full() {
                 return;
             }
         }

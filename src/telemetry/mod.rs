@@ -181,7 +181,7 @@ impl Telemetry {
         if let Some(inner) = self.inner() {
             inner.request(limit, shutdown);
         }
-        Report::new(self.health(), self.config.warnings().len())
+        self.report(shutdown)
     }
 
     async fn request_async(&self, limit: Duration, shutdown: bool) -> Report {
@@ -191,7 +191,18 @@ impl Telemetry {
             }
             inner.runtime.request_async(limit, shutdown).await;
         }
-        Report::new(self.health(), self.config.warnings().len())
+        self.report(shutdown)
+    }
+}
+
+impl Telemetry {
+    fn report(&self, shutdown: bool) -> Report {
+        let report = Report::new(self.health(), self.config.warnings().len());
+        if shutdown {
+            report.of_shutdown()
+        } else {
+            report
+        }
     }
 }
 
@@ -207,8 +218,8 @@ impl Inner {
     pub(crate) fn enqueue_event(&self, event: EventItem) {
         let size = event.record.size();
         for (queue, counters) in &self.event_queues {
-            if self.stopped.load(Ordering::Relaxed) {
-                counters.recorded_after_shutdown();
+            if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
+                counters.recorded_when_off();
             } else if !queue.push(Arc::clone(&event), size) {
                 counters.queue_full();
             }
@@ -227,8 +238,8 @@ impl Inner {
     pub(crate) fn enqueue_span(&self, span: SpanItem) {
         let size = span.record.size();
         for (queue, counters) in &self.span_queues {
-            if self.stopped.load(Ordering::Relaxed) {
-                counters.recorded_after_shutdown();
+            if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
+                counters.recorded_when_off();
             } else if !queue.push(Arc::clone(&span), size) {
                 counters.queue_full();
             }
