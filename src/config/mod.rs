@@ -27,6 +27,7 @@ pub use warnings::Warning;
 use crate::health::Exporter;
 use crate::signal::Signal;
 use otlp::OtlpConfig;
+use secret::Secret;
 use source::Environment;
 
 /// The whole configuration, resolved once. It never fails: what is wrong is left out or takes its
@@ -40,6 +41,8 @@ pub struct Config {
     pub(crate) metrics: MetricsConfig,
     pub(crate) events: EventsConfig,
     pub(crate) spans: SpansConfig,
+    /// Where headers come from that change.
+    pub(crate) headers_helper: Option<HeadersHelper>,
     pub(crate) content: ContentFlags,
     pub(crate) attributes: AttributeSwitches,
     /// `OTEL_RESOURCE_ATTRIBUTES`: each key once, in the order given.
@@ -67,6 +70,17 @@ pub(crate) struct OffExporter {
     pub(crate) exporter: Exporter,
     /// The warning that says why.
     pub(crate) reason: String,
+}
+
+/// A command that prints headers: `otelHeadersHelper`.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadersHelper {
+    /// The path of a program, or a line for the shell. It may hold a secret.
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    pub(crate) command: Secret,
+    /// From one run to the next.
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    pub(crate) interval: Duration,
 }
 
 /// Where metrics go.

@@ -5,14 +5,15 @@ use std::time::Duration;
 use super::explain::Explanation;
 use super::exporter;
 use super::otlp::{OtlpConfig, Protocol};
+use super::secret::Secret;
 use super::source::{Assignment, Layer, Origin};
 use super::terminal::terminal_type;
 use super::values::{Values, from_environment};
 use super::variables::{self, Kind, Variable};
 use super::warnings::{Problem, Report, Warning};
 use super::{
-    AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, MetricsConfig,
-    NumberEncoding, OffExporter, SpansConfig, Temporality, pairs,
+    AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, HeadersHelper,
+    MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, pairs,
 };
 use crate::content::truncate::marker;
 use crate::health::Exporter;
@@ -138,6 +139,12 @@ fn from_values(
             console: spans.console,
             interval: milliseconds(&variables::TRACES_EXPORT_INTERVAL),
         },
+        headers_helper: values
+            .text(&variables::HEADERS_HELPER)
+            .map(|command| HeadersHelper {
+                command: Secret::new(command),
+                interval: milliseconds(&variables::HEADERS_HELPER_DEBOUNCE),
+            }),
         content,
         attributes,
         resource_attributes,

@@ -327,11 +327,11 @@ single! {
         "Attributes of the resource: key=value,key=value, values percent-encoded";
     SERVICE_NAME = "OTEL_SERVICE_NAME", None, OpenTelemetry, Works, Kind::Text { default: "" },
         "service.name, over every other source of it";
-    HEADERS_HELPER = "otelHeadersHelper", None, ClaudeCode, NotBuiltYet, Kind::Command,
+    HEADERS_HELPER = "otelHeadersHelper", None, ClaudeCode, Works, Kind::Command,
         "A command that prints headers as a JSON object (a settings key, no environment variable)";
-    HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode, NotBuiltYet,
-        milliseconds(1_740_000, 0),
-        "How often the headers helper runs";
+    HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode, Works,
+        milliseconds(1_740_000, 100),
+        "How often the headers helper runs; it also runs once more when its headers are refused";
     FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, ClaudeCode, Works,
         milliseconds(5_000, 0),
         "The longest that a flush takes";

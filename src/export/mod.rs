@@ -5,6 +5,11 @@ mod backoff;
 pub(crate) mod console;
 mod control;
 #[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) mod headers;
+#[cfg(not(any(feature = "grpc", feature = "http")))]
+#[path = "no_headers.rs"]
+pub(crate) mod headers;
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod otlp;
 mod outcome;
 mod pipeline;

@@ -64,6 +64,8 @@ pub(crate) enum ErrorKind {
     Timeout,
     /// The receiver answered, and said no.
     Answered,
+    /// Nothing was sent: there are no headers to send with.
+    Held,
 }
 
 /// Why a request was not delivered: a sentence that names the endpoint, and neither credentials nor content.
@@ -83,6 +85,14 @@ impl ExportError {
     /// The attempt ended in a panic: what it sent is not sent again.
     pub(crate) fn panicked() -> Self {
         Self::new(ErrorKind::Broken, "the exporter panicked".to_owned())
+    }
+
+    /// The same with more about it; `more` must be fit to be shown.
+    pub(super) fn and(self, more: &str) -> Self {
+        Self {
+            text: format!("{} ({more})", self.text),
+            ..self
+        }
     }
 
     /// Where the attempt failed.

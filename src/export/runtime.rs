@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -15,8 +16,12 @@ use crate::diagnostics::Diagnostics;
 /// Builds and runs one exporter. It is called on the private thread, inside its runtime.
 pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// Threads that may block: name look-ups and console writes. They end when idle.
-const BLOCKING_THREADS: usize = 4;
+/// Runs beside the exporters as long as there are any: the receiver's other end is dropped when the last one is gone.
+pub(crate) type Background =
+    Box<dyn FnOnce(watch::Receiver<()>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// Threads that may block: name look-ups, console writes and the start of the headers helper. They end when idle.
+const BLOCKING_THREADS: usize = 5;
 
 /// The handle on the private thread.
 #[derive(Debug)]
@@ -29,13 +34,14 @@ impl Runtime {
     pub(crate) fn start(
         pipelines: Vec<UnboundedSender<Command>>,
         jobs: Vec<Job>,
+        background: Option<Background>,
         diagnostics: Arc<Diagnostics>,
     ) -> Self {
         if !jobs.is_empty() {
             let reporter = Arc::clone(&diagnostics);
             let thread = std::thread::Builder::new()
                 .name("claude-code-telemetry".to_owned())
-                .spawn(move || drive(jobs, &diagnostics));
+                .spawn(move || drive(jobs, background, &diagnostics));
             if let Err(error) = thread {
                 reporter.report(format!(
                     "telemetry is off: its thread cannot be started: {error}"
@@ -77,7 +83,7 @@ impl Runtime {
 }
 
 /// The life of the private thread: it ends with the last pipeline.
-fn drive(jobs: Vec<Job>, diagnostics: &Diagnostics) {
+fn drive(jobs: Vec<Job>, background: Option<Background>, diagnostics: &Diagnostics) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -92,6 +98,8 @@ fn drive(jobs: Vec<Job>, diagnostics: &Diagnostics) {
         }
     };
     runtime.block_on(async {
+        let (done, last) = watch::channel(());
+        let background = background.map(|start| tokio::spawn(start(last)));
         let mut pipelines = JoinSet::new();
         for job in jobs {
             pipelines.spawn(async move { job().await });
@@ -100,6 +108,10 @@ fn drive(jobs: Vec<Job>, diagnostics: &Diagnostics) {
             if let Err(error) = ended {
                 diagnostics.report(format!("an exporter ended by an error of its own: {error}"));
             }
+        }
+        drop(done);
+        if let Some(background) = background {
+            let _ = background.await;
         }
     });
     // A console that blocks must not keep the thread.

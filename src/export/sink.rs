@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 #[cfg(feature = "console")]
 use super::console::{Console, Lines};
+use super::headers::Helper;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use super::otlp::{self, ExportRequest};
 use super::outcome::Outcome;
@@ -54,17 +55,22 @@ pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 /// Where requests will go: a sink that is still to be built.
 pub(crate) enum Target {
     #[cfg(any(feature = "grpc", feature = "http"))]
-    Otlp(OtlpConfig),
+    Otlp(OtlpConfig, Option<Arc<Helper>>),
     #[cfg(feature = "console")]
     Console(Writer),
 }
 
 impl Target {
     /// What a signal's configuration asks for.
-    pub(crate) fn all(otlp: Option<&OtlpConfig>, console: bool, writer: &Writer) -> Vec<Self> {
+    pub(crate) fn all(
+        otlp: Option<&OtlpConfig>,
+        helper: Option<&Arc<Helper>>,
+        console: bool,
+        writer: &Writer,
+    ) -> Vec<Self> {
         let all: Vec<Option<Self>> = vec![
             #[cfg(any(feature = "grpc", feature = "http"))]
-            otlp.cloned().map(Self::Otlp),
+            otlp.map(|otlp| Self::Otlp(otlp.clone(), helper.cloned())),
             #[cfg(feature = "console")]
             console.then(|| Self::Console(Arc::clone(writer))),
         ];
@@ -74,7 +80,7 @@ impl Target {
     pub(crate) fn exporter(&self) -> Exporter {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(_) => Exporter::Otlp,
+            Self::Otlp(..) => Exporter::Otlp,
             #[cfg(feature = "console")]
             Self::Console(_) => Exporter::Console,
         }
@@ -84,7 +90,7 @@ impl Target {
     pub(crate) fn timeout(&self) -> Duration {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(ref config) => config.timeout,
+            Self::Otlp(ref config, _) => config.timeout,
             #[cfg(feature = "console")]
             Self::Console(_) => CONSOLE_TIMEOUT,
         }
@@ -94,8 +100,11 @@ impl Target {
     pub(crate) fn build(self, signal: Signal) -> Result<Sink, String> {
         match self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(config) => match otlp::Client::new(signal, &config) {
-                Ok(client) => Ok(Sink::Otlp(Box::new(client), config.protocol)),
+            Self::Otlp(config, helper) => match otlp::Client::new(signal, &config) {
+                Ok(client) => Ok(Sink::Otlp(
+                    Box::new(client.with_helper(helper)),
+                    config.protocol,
+                )),
                 Err(error) => Err(error.to_string()),
             },
             #[cfg(feature = "console")]

@@ -14,9 +14,10 @@ use crate::config::otlp::OtlpConfig;
 use crate::config::{Config, EventsConfig, SpansConfig};
 use crate::content::ContentPolicy;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
+use crate::export::headers::Helper;
 use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
-use crate::export::runtime::{Job, Runtime};
+use crate::export::runtime::{Background, Job, Runtime};
 use crate::export::{Command, Control, Pipeline, Source, Target, Writer};
 use crate::fork::Process;
 use crate::health::{Exporter, ExporterCounters, Tally};
@@ -98,6 +99,7 @@ impl TelemetryBuilder {
             let counters = ExporterCounters::off(off.signal, off.exporter, off.reason.clone());
             plan.counters.push(Arc::new(counters));
         }
+        plan.headers_helper(&config);
         let registry = plan.metrics(&config);
         let event_queues = plan.events(&config);
         let span_queues = plan.spans(&config);
@@ -127,7 +129,12 @@ impl TelemetryBuilder {
             refused_series: AtomicU64::new(0),
             counters: plan.counters,
             installation_id: OnceLock::new(),
-            runtime: Runtime::start(plan.commands, plan.jobs, Arc::clone(&diagnostics)),
+            runtime: Runtime::start(
+                plan.commands,
+                plan.jobs,
+                plan.background,
+                Arc::clone(&diagnostics),
+            ),
             diagnostics,
             process: Process::current(),
             closed: AtomicBool::new(false),
@@ -149,6 +156,8 @@ struct Plan {
     resource: Vec<(String, String)>,
     version: String,
     jobs: Vec<Job>,
+    helper: Option<Arc<Helper>>,
+    background: Option<Background>,
     commands: Vec<UnboundedSender<Command>>,
     counters: Vec<Arc<ExporterCounters>>,
 }
@@ -172,13 +181,36 @@ impl Plan {
             ),
             version: service.version.clone(),
             jobs: Vec::new(),
+            helper: None,
+            background: None,
             commands: Vec::new(),
             counters: Vec::new(),
         }
     }
 
+    /// One for all OTLP exporters; none when there are none.
+    fn headers_helper(&mut self, config: &Config) {
+        let otlp = [
+            &config.metrics.otlp,
+            &config.events.otlp,
+            &config.spans.otlp,
+        ];
+        let Some(helper) = config
+            .headers_helper
+            .as_ref()
+            .filter(|_| otlp.iter().any(|otlp| otlp.is_some()))
+            .and_then(|helper| Helper::new(helper, Arc::clone(&self.diagnostics)))
+        else {
+            return;
+        };
+        let (commands, background) = helper.background();
+        self.commands.push(commands);
+        self.background = Some(background);
+        self.helper = Some(helper);
+    }
+
     fn targets(&self, otlp: Option<&OtlpConfig>, console: bool) -> Vec<Target> {
-        Target::all(otlp, console, &self.writer)
+        Target::all(otlp, self.helper.as_ref(), console, &self.writer)
     }
 
     fn metrics(&mut self, config: &Config) -> Option<Arc<Registry>> {

@@ -209,6 +209,45 @@ fn secrets_are_seen_nowhere() {
 }
 
 #[test]
+fn the_headers_helper_is_a_setting_and_its_interval_a_variable() {
+    const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
+    let helper = |debounce: Option<&str>, command: Option<&str>| {
+        let mut all = base();
+        // no environment variable
+        all.extend(variables(&[("otelHeadersHelper", "environment")]));
+        all.extend(debounce.map(|value| (DEBOUNCE.to_owned(), value.to_owned())));
+        let mut builder = Config::builder().environment(all);
+        if let Some(command) = command {
+            builder = builder.set("otelHeadersHelper", command);
+        }
+        let config = full(builder);
+        let shown = config.headers_helper.as_ref().map(|helper| {
+            let milliseconds = helper.interval.as_millis();
+            format!("{} {milliseconds}", helper.command.expose())
+        });
+        (shown.unwrap_or_default(), config.warnings().len())
+    };
+    let table = [
+        (None, None, "", 0),
+        (None, Some(" "), "", 0),
+        (Some("7000"), None, "", 0),
+        (None, Some(" /a b/c "), "/a b/c 1740000", 0),
+        (Some(""), Some("x"), "x 1740000", 0),
+        (Some("7000"), Some("x"), "x 7000", 0),
+        (Some("5s"), Some("x"), "x 1740000", 1),
+        (Some("0"), Some("x"), "x 100", 1),
+    ];
+    for (debounce, command, expected, warnings) in table {
+        let (shown, warned) = helper(debounce, command);
+        assert_eq!(
+            (shown.as_str(), warned),
+            (expected, warnings),
+            "{debounce:?} {command:?}"
+        );
+    }
+}
+
+#[test]
 fn the_host_is_heard() {
     let config = build(Variables::new());
     assert_eq!(config.number_encoding, NumberEncoding::Native);

@@ -31,7 +31,7 @@ pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<Outcome> 
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => Outcome::Retry { after, error },
-        Code::Unauthenticated => Outcome::Unauthorised { error },
+        Code::Unauthenticated | Code::PermissionDenied => Outcome::Unauthorised { error },
         Code::Unimplemented => {
             error = target.answered(
                 "gRPC UNIMPLEMENTED (is it an OTLP/gRPC endpoint that takes this signal?)",

@@ -4,6 +4,7 @@
 //! a resent request from a new one. [`Client::send`] makes one attempt and says what became of it; when and whether
 //! to try again is decided above.
 
+mod dynamic;
 mod encode;
 mod error;
 #[cfg(feature = "grpc")]
@@ -23,13 +24,17 @@ mod target;
 mod tests;
 mod words;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::headers::Helper;
 use super::outcome::Outcome;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 
+use dynamic::Dynamic;
 pub(crate) use encode::{ExportRequest, encode};
 pub(crate) use error::BuildError;
 use target::Target;
@@ -44,6 +49,8 @@ const MAX_ANSWER: usize = 64 * 1024;
 pub(crate) struct Client {
     target: Target,
     transport: Transport,
+    /// Headers that a helper gives.
+    dynamic: Option<Dynamic>,
 }
 
 /// The transports that are compiled in.
@@ -75,7 +82,17 @@ impl Client {
                 return Err(BuildError::NotCompiledIn(protocol));
             }
         };
-        Ok(Self { target, transport })
+        Ok(Self {
+            target,
+            transport,
+            dynamic: None,
+        })
+    }
+
+    /// Nothing is sent without the headers of this helper.
+    pub(crate) fn with_helper(mut self, helper: Option<Arc<Helper>>) -> Self {
+        self.dynamic = helper.map(Dynamic::new);
+        self
     }
 
     /// One attempt to deliver `body`, which [`encode`] made for this client's protocol. Ends by `deadline`.
@@ -86,11 +103,19 @@ impl Client {
                 error: self.target.no_time(),
             };
         }
+        match &self.dynamic {
+            Some(dynamic) => dynamic.send(self, body, deadline).await,
+            None => self.request(&self.target, body, deadline).await,
+        }
+    }
+
+    /// One request.
+    async fn request(&self, target: &Target, body: Bytes, deadline: Instant) -> Outcome {
         match self.transport {
             #[cfg(feature = "grpc")]
-            Transport::Grpc(ref grpc) => grpc.send(&self.target, body, deadline).await,
+            Transport::Grpc(ref grpc) => grpc.send(target, body, deadline).await,
             #[cfg(feature = "http")]
-            Transport::Http(ref http) => http.send(&self.target, body, deadline).await,
+            Transport::Http(ref http) => http.send(target, body, deadline).await,
         }
     }
 }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::{BuildError, words};
 use crate::config::otlp::OtlpConfig;
 use crate::config::secret::Secret;
+use crate::export::headers::Headers;
 use crate::export::outcome::{ErrorKind, ExportError};
 
 /// Headers that belong to the protocol. A configured one would break the request's framing or hide what is sent.
@@ -65,17 +66,34 @@ impl Target {
                 .map_err(|_| BuildError::HeaderValue(words::sanitise(key)))?;
             content.set_sensitive(true);
             secrets.extend(parts_of(value));
-            if !RESERVED.contains(&header.as_str()) && !header.as_str().starts_with("grpc-") {
+            if !is_reserved(&header) {
                 headers.insert(header, content);
             }
         }
-        // The longest first: a part must not be cut out of a whole before the whole was found.
-        secrets.sort_by_key(|secret: &Secret| std::cmp::Reverse(secret.expose().len()));
+        sort(&mut secrets);
         Ok(Self {
             name,
             headers,
             secrets,
         })
+    }
+
+    /// The same receiver with what the headers helper gave, which wins.
+    pub(super) fn with(&self, dynamic: &Headers) -> Self {
+        let mut headers = self.headers.clone();
+        let mut secrets = self.secrets.clone();
+        for header in dynamic.iter() {
+            secrets.extend(parts_of(&header.secret));
+            if !is_reserved(&header.name) {
+                headers.insert(header.name.clone(), header.value.clone());
+            }
+        }
+        sort(&mut secrets);
+        Self {
+            name: self.name.clone(),
+            headers,
+            secrets,
+        }
     }
 
     /// What the receiver said, fit to be shown; nothing when it said nothing.
@@ -104,6 +122,12 @@ impl Target {
         ExportError::new(ErrorKind::Timeout, text)
     }
 
+    /// Nothing was sent, because there are no headers to send with.
+    pub(super) fn held_back(&self, why: &str) -> ExportError {
+        let text = format!("nothing is sent to {}: {why}", self.name);
+        ExportError::new(ErrorKind::Held, text)
+    }
+
     /// The deadline had passed before anything was sent.
     pub(super) fn no_time(&self) -> ExportError {
         let text = format!("no time left to send to {}", self.name);
@@ -130,6 +154,15 @@ fn name(endpoint: &Uri) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
+}
+
+fn is_reserved(header: &HeaderName) -> bool {
+    RESERVED.contains(&header.as_str()) || header.as_str().starts_with("grpc-")
+}
+
+/// The longest first: a part must not be cut out of a whole before the whole was found.
+fn sort(secrets: &mut [Secret]) {
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
 }
 
 /// What of a header value is secret: the whole, and the credentials without their scheme.

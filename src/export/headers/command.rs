@@ -1,0 +1,189 @@
+//! One run of the helper.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::failure::Failure;
+use crate::config::secret::Secret;
+
+/// The most that a run may print.
+pub(super) const MAX_OUTPUT: usize = 64 * 1024;
+
+/// How long the output of a run that has ended may stay open: something that it started in the background can hold it.
+const LINGERING: Duration = Duration::from_millis(200);
+
+/// How long to wait for the end of a process that was killed.
+const REAPING: Duration = Duration::from_secs(1);
+
+/// Told by its other end being dropped: no run is wanted any more.
+pub(super) type Stop = watch::Receiver<()>;
+
+/// Ends when no run is wanted any more.
+pub(super) async fn stopped(stop: &mut Stop) {
+    while stop.changed().await.is_ok() {}
+}
+
+/// Runs the helper once, and returns what it printed. After `limit` it is killed, with what it started.
+pub(super) async fn run(
+    command: &Secret,
+    limit: Duration,
+    mut stop: Stop,
+) -> Result<Vec<u8>, Failure> {
+    let deadline = Instant::now() + limit;
+    let command = command.clone();
+    // Looking at files may block, and starting a program may, too.
+    let start = tokio::task::spawn_blocking(move || Running::start(command.expose()));
+    let mut running = tokio::select! {
+        biased;
+        () = stopped(&mut stop) => return Err(Failure::Stopped),
+        started = timeout_at(deadline, start) => match started {
+            Ok(Ok(started)) => started?,
+            Ok(Err(_)) => return Err(Failure::Panicked),
+            Err(_) => return Err(Failure::Timeout(limit)),
+        },
+    };
+    let ended = tokio::select! {
+        biased;
+        () = stopped(&mut stop) => Err(Failure::Stopped),
+        output = timeout_at(deadline, running.output()) => {
+            output.unwrap_or(Err(Failure::Timeout(limit)))
+        }
+    };
+    if ended.is_err() {
+        running.kill();
+        let _ = timeout(REAPING, running.child.wait()).await;
+    }
+    ended
+}
+
+/// A helper that runs, in a process group of its own. Dropped before its end, it is killed.
+struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// A text that names a file is run as it is, spaces and all; everything else is a line for the shell.
+    fn start(text: &str) -> Result<Self, Failure> {
+        let refuse = |error: std::io::Error| Failure::Start(error.to_string());
+        let path = Path::new(text);
+        let mut command = if path.is_file() {
+            // A name alone would be looked for in PATH.
+            Command::new(std::path::absolute(path).map_err(refuse)?)
+        } else {
+            shell(text)
+        };
+        for (name, _) in std::env::vars_os() {
+            if is_of_telemetry(name.as_encoded_bytes()) {
+                command.env_remove(name);
+            }
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        #[cfg(windows)]
+        command.creation_flags(CREATE_NO_WINDOW);
+        let child = command.spawn().map_err(refuse)?;
+        Ok(Self { child })
+    }
+
+    /// What it prints until it ends with success.
+    async fn output(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut output = Vec::with_capacity(4096);
+        let Some(stdout) = self.child.stdout.take() else {
+            return Err(Failure::Panicked);
+        };
+        let status = {
+            let mut reading = std::pin::pin!(read(stdout, &mut output));
+            let status = tokio::select! {
+                biased;
+                long = &mut reading => match long {
+                    Ok(()) => self.child.wait().await,
+                    Err(failure) => return Err(failure),
+                },
+                status = self.child.wait() => {
+                    // All that it printed itself is there; its background processes are not waited for.
+                    if let Ok(Err(failure)) = timeout(LINGERING, reading).await {
+                        return Err(failure);
+                    }
+                    status
+                }
+            };
+            status.map_err(|error| Failure::Wait(error.to_string()))?
+        };
+        match status.code() {
+            Some(0) => Ok(output),
+            Some(code) => Err(Failure::Exit(code)),
+            None => Err(Failure::Signal),
+        }
+    }
+
+    /// Kills it and, where there are process groups, all that it started. Does nothing after its end: the number may be
+    /// another's by then.
+    fn kill(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self
+            .child
+            .id()
+            .and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?))
+        {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        #[cfg(not(unix))]
+        let _ = self.child.start_kill();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Reads all, as long as it is not too long. What was read is kept when the future is dropped.
+async fn read(mut stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> {
+    // An error of the pipe is an end like any other: what came before it is judged.
+    while stdout.read_buf(output).await.is_ok_and(|read| read > 0) {
+        if output.len() > MAX_OUTPUT {
+            return Err(Failure::TooLong(MAX_OUTPUT));
+        }
+    }
+    Ok(())
+}
+
+/// Exporter settings are not handed on: an instrumented helper would export to the agent's receiver.
+fn is_of_telemetry(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"OTEL_";
+    name.get(..PREFIX.len())
+        .is_some_and(|start| start == PREFIX || cfg!(windows) && start.eq_ignore_ascii_case(PREFIX))
+}
+
+#[cfg(not(windows))]
+fn shell(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line);
+    command
+}
+
+/// The window of a console would flash up at every run.
+#[cfg(windows)]
+const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+
+/// `cmd` takes the rest of its command line as it is, without one pair of quotes around it.
+#[cfg(windows)]
+fn shell(line: &str) -> Command {
+    let mut command = Command::new("cmd");
+    command
+        .args(["/D", "/S", "/C"])
+        .raw_arg(format!("\"{line}\""));
+    command
+}

@@ -1,0 +1,179 @@
+//! What the helper prints: one JSON object of text values.
+
+use std::fmt;
+
+use http::{HeaderName, HeaderValue};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::error::Category;
+
+use super::failure::Failure;
+use crate::config::secret::Secret;
+
+/// The headers that one run gave.
+#[derive(Debug)]
+pub(crate) struct Headers(Vec<Header>);
+
+/// One header.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) name: HeaderName,
+    /// Marked as sensitive: its `Debug` shows nothing.
+    pub(crate) value: HeaderValue,
+    /// The value as text, to find it in what a receiver says.
+    pub(crate) secret: Secret,
+}
+
+impl Headers {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Header> {
+        self.0.iter()
+    }
+}
+
+/// Reads what a run printed. Of a name that comes again, in whatever case, the last counts.
+pub(super) fn parse(output: &[u8]) -> Result<Headers, Failure> {
+    // Some shells of Windows begin with a byte order mark.
+    let output = output.strip_prefix(b"\xef\xbb\xbf").unwrap_or(output);
+    if output.trim_ascii().is_empty() {
+        return Err(Failure::Empty);
+    }
+    let Pairs(pairs) = serde_json::from_slice(output).map_err(|error| match error.classify() {
+        Category::Data => Failure::NotObject,
+        _ => Failure::NotJson,
+    })?;
+    let mut headers: Vec<Header> = Vec::new();
+    for (place, (name, value)) in (1..).zip(pairs) {
+        let header = header(place, &name, &value)?;
+        headers.retain(|present| present.name != header.name);
+        headers.push(header);
+    }
+    Ok(Headers(headers))
+}
+
+fn header(place: usize, name: &str, value: &Value) -> Result<Header, Failure> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Failure::Name(place))?;
+    let Value::String(text) = value else {
+        return Err(Failure::NotText(place));
+    };
+    // White space around a value is no part of it, and receivers of HTTP/2 refuse it.
+    let text = text.trim_matches([' ', '\t']);
+    // gRPC carries nothing but ASCII in a text header.
+    let ascii = Some(text).filter(|text| text.is_ascii());
+    let mut value = ascii
+        .and_then(|text| HeaderValue::from_str(text).ok())
+        .ok_or(Failure::Value(place))?;
+    value.set_sensitive(true);
+    Ok(Header {
+        name,
+        value,
+        secret: Secret::new(text),
+    })
+}
+
+/// The members of an object in their order.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(output: &str) -> Result<Vec<(String, String)>, Failure> {
+        let headers = parse(output.as_bytes())?;
+        let pair = |header: &Header| {
+            assert_eq!(header.value.as_bytes(), header.secret.expose().as_bytes());
+            (
+                header.name.as_str().to_owned(),
+                header.secret.expose().to_owned(),
+            )
+        };
+        Ok(headers.iter().map(pair).collect())
+    }
+
+    #[test]
+    fn an_object_of_texts_is_read() {
+        for (output, expected) in [
+            ("{}", &[][..]),
+            (
+                "\u{feff}\n{ \"Authorization\": \"Bearer a b\", \"X-Empty\": \"\" }\r\n",
+                &[("authorization", "Bearer a b"), ("x-empty", "")],
+            ),
+            (
+                r#"{"X-A":"first","b":"2","x-a":" last\t"}"#,
+                &[("b", "2"), ("x-a", "last")],
+            ),
+        ] {
+            let read = read(output).unwrap();
+            let read: Vec<_> = read.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            assert_eq!(read, expected, "{output}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_a_failure_that_shows_nothing_of_it() {
+        let deep = format!("{{\"a\":{}", "[".repeat(60_000));
+        for (output, expected) in [
+            ("", Failure::Empty),
+            (" \n\t", Failure::Empty),
+            ("CANARY", Failure::NotJson),
+            ("{\"a\":\"CANARY\"", Failure::NotJson),
+            ("{\"a\":\"CANARY\"} {}", Failure::NotJson),
+            ("{\"a\":\"CANARY\"}x", Failure::NotJson),
+            (deep.as_str(), Failure::NotJson),
+            ("\"CANARY\"", Failure::NotObject),
+            ("[\"CANARY\"]", Failure::NotObject),
+            ("null", Failure::NotObject),
+            ("17", Failure::NotObject),
+            ("{\"a\":\"CANARY\",\"b\":1}", Failure::NotText(2)),
+            ("{\"a\":null}", Failure::NotText(1)),
+            ("{\"a\":true}", Failure::NotText(1)),
+            ("{\"a\":[\"CANARY\"]}", Failure::NotText(1)),
+            ("{\"a\":{\"b\":\"CANARY\"}}", Failure::NotText(1)),
+            ("{\"\":\"CANARY\"}", Failure::Name(1)),
+            ("{\"CANARY x\":\"a\"}", Failure::Name(1)),
+            ("{\"CANARY\\n\":\"a\"}", Failure::Name(1)),
+            ("{\"a\":\"CANARY\\n\"}", Failure::Value(1)),
+            ("{\"a\":\"CANARY\\u0000\"}", Failure::Value(1)),
+            ("{\"a\":\"CANARY ä\"}", Failure::Value(1)),
+        ] {
+            let failure = read(output).unwrap_err();
+            assert_eq!(failure, expected, "{output}");
+            assert!(
+                !format!("{failure} {failure:?}").contains("CANARY"),
+                "{failure}"
+            );
+        }
+        let binary: Vec<u8> = (0..=255).cycle().take(5000).collect();
+        assert_eq!(parse(&binary).unwrap_err(), Failure::NotJson);
+        assert_eq!(parse(b"{\"a\":\"\xff\"}").unwrap_err(), Failure::NotJson);
+    }
+
+    #[test]
+    fn values_are_not_shown() {
+        let headers = parse(br#"{"authorization":"CANARY"}"#).unwrap();
+        assert!(!format!("{headers:?}").contains("CANARY"));
+    }
+}

@@ -1,0 +1,161 @@
+//! The task that runs the helper, and its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::command::{self, Stop, stopped};
+use super::failure::Failure;
+use super::output::{self, Headers};
+use super::{Helper, State};
+use crate::export::backoff::Backoff;
+use crate::export::control::{Command, at};
+
+/// At a shutdown, a run is killed so long before the deadline at most: the process may end with it.
+const MARGIN: Duration = Duration::from_millis(50);
+
+/// Runs the helper until the last pipeline is gone, which `done` tells by its other end being dropped, or until a
+/// shutdown is out of time.
+pub(super) async fn run(
+    helper: Arc<Helper>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    done: Stop,
+) {
+    let mut end = End {
+        commands: Some(commands),
+        done,
+        waiters: Vec::new(),
+        time: None,
+    };
+    let (stop, stopping) = watch::channel(());
+    let mut work = std::pin::pin!(helper.work(stopping));
+    tokio::select! {
+        () = end.comes() => {}
+        () = &mut work => return,
+    }
+    drop(stop);
+    let soon = Instant::now() + MARGIN;
+    let deadlines = end.waiters.iter().map(|waiter| waiter.deadline);
+    // Who waits for the shutdown does not wait for a process that takes its time to die.
+    let limit = deadlines.min().map_or(soon, |deadline| deadline.min(soon));
+    if timeout_at(limit, &mut work).await.is_err() {
+        drop(end);
+        work.await;
+    }
+}
+
+/// When all is over.
+struct End {
+    commands: Option<mpsc::UnboundedReceiver<Command>>,
+    done: Stop,
+    /// Who waits for the shutdown.
+    waiters: Vec<Command>,
+    time: Option<Instant>,
+}
+
+impl End {
+    async fn comes(&mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.done) => return,
+                () = at(self.time) => return,
+                command = next(&mut self.commands) => match command {
+                    Some(command) if command.shutdown => {
+                        let left = command.deadline.saturating_duration_since(Instant::now());
+                        let time = command.deadline - MARGIN.min(left / 10);
+                        self.time = Some(self.time.map_or(time, |known| known.min(time)));
+                        self.waiters.push(command);
+                    }
+                    // Flushes wait for pipelines alone.
+                    Some(_) => {}
+                    None => self.commands = None,
+                }
+            }
+        }
+    }
+}
+
+/// The next command; never, when none can come any more.
+async fn next(commands: &mut Option<mpsc::UnboundedReceiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(commands) => commands.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Helper {
+    /// Run after run, until it is stopped. Then the run under way is killed.
+    async fn work(&self, mut stop: Stop) {
+        let mut told = None;
+        let mut backoff = Backoff::new(self.interval);
+        let mut asked = false;
+        loop {
+            let ended = self.run_once(stop.clone()).await;
+            if asked {
+                let mut refusals = self.refusals();
+                refusals.next = Some(Instant::now() + refusals.backoff.next());
+            }
+            let has_headers = self.note(ended, &mut told);
+            let pause = if has_headers {
+                self.interval
+            } else {
+                backoff.next()
+            };
+            asked = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => return,
+                () = self.is_wanted() => true,
+                () = sleep(pause) => false,
+            };
+        }
+    }
+
+    /// One run, as a task of its own, so that a panic in it is a failure like any other.
+    async fn run_once(&self, stop: Stop) -> Result<Headers, Failure> {
+        let (command, limit) = (self.command.clone(), self.limit);
+        let run = tokio::spawn(async move {
+            let output = command::run(&command, limit, stop).await?;
+            output::parse(&output)
+        });
+        run.await.unwrap_or(Err(Failure::Panicked))
+    }
+
+    /// Publishes what a run gave, and tells of a change. True when there are headers, from this run or an earlier one.
+    fn note(&self, ended: Result<Headers, Failure>, told: &mut Option<Failure>) -> bool {
+        let failure = ended.as_ref().err().cloned();
+        let mut has_headers = false;
+        self.state.send_modify(|state: &mut State| {
+            state.runs += 1;
+            state.failure.clone_from(&failure);
+            if let Ok(headers) = ended {
+                state.good = Some((state.runs, Arc::new(headers)));
+            }
+            has_headers = state.good.is_some();
+        });
+        // That the shutdown ended it is no news for those who have nothing to send; the others tell it themselves.
+        if failure != *told && failure != Some(Failure::Stopped) {
+            let so = if has_headers {
+                "its last good headers stay in use"
+            } else {
+                "nothing is sent until it succeeds"
+            };
+            self.diagnostics.report(match &failure {
+                Some(failure) => format!("otelHeadersHelper failed: {failure} ({so})"),
+                None => "otelHeadersHelper works again".to_owned(),
+            });
+            *told = failure;
+        }
+        has_headers
+    }
+
+    /// Ends when an exporter waits for a run that has not begun.
+    async fn is_wanted(&self) {
+        let runs = self.state.borrow().runs;
+        let mut wanted = self.wanted.subscribe();
+        // The sender lives as long as this.
+        let _ = wanted.wait_for(|wanted| *wanted > runs).await;
+    }
+}

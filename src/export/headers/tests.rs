@@ -1,0 +1,376 @@
+//! The helper as its clients see it, with real commands.
+
+use std::path::Path;
+use std::sync::PoisonError;
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(20);
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// A helper that runs, and what it tells.
+struct Fixture {
+    runtime: Runtime,
+    helper: Arc<Helper>,
+    commands: mpsc::UnboundedSender<Command>,
+    done: Option<watch::Sender<()>>,
+    task: JoinHandle<()>,
+    told: Arc<Mutex<Vec<String>>>,
+    known: AtomicU64,
+}
+
+impl Fixture {
+    fn new(command: &str, interval: Duration, limit: Duration) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&told);
+        let diagnostics = Diagnostics::new(
+            Some(Arc::new(move |diagnostic| {
+                keep.lock().unwrap().push(diagnostic.to_string());
+            })),
+            false,
+        );
+        let config = HeadersHelper {
+            command: Secret::new(command),
+            interval,
+        };
+        let helper = Helper::with_limit(&config, limit, Arc::new(diagnostics));
+        let (commands, background) = helper.background();
+        let (done, gone) = watch::channel(());
+        let task = runtime.spawn(background(gone));
+        Self {
+            runtime,
+            helper,
+            commands,
+            done: Some(done),
+            task,
+            told,
+            known: AtomicU64::new(0),
+        }
+    }
+
+    fn headers(&self) -> Result<Current, String> {
+        let headers = async {
+            self.helper
+                .headers(&self.known, Instant::now() + LONG)
+                .await
+        };
+        self.runtime.block_on(headers)
+    }
+
+    /// Why there are no headers.
+    fn failure(&self) -> String {
+        self.headers().err().expect("there are headers")
+    }
+
+    fn renewed(&self, refused: &Current) -> Result<Current, String> {
+        let renewed = async { self.helper.renewed(refused, Instant::now() + LONG).await };
+        self.runtime.block_on(renewed)
+    }
+
+    fn runs(&self) -> u64 {
+        self.helper.state.borrow().runs
+    }
+
+    fn wait_for_run(&self, run: u64) {
+        self.wait(async {
+            let mut state = self.helper.state.subscribe();
+            state.wait_for(|state| state.runs >= run).await.unwrap();
+        });
+    }
+
+    fn wait(&self, what: impl Future<Output = ()>) {
+        let within = async { timeout_at(Instant::now() + LONG, what).await };
+        self.runtime.block_on(within).expect("in time");
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+fn value(current: &Current, name: &str) -> String {
+    let mut headers = current.headers.iter();
+    let found = headers.find(|header| header.name == name);
+    found.expect("the header").secret.expose().to_owned()
+}
+
+/// A line that counts its runs in a file and gives the count as the header `x-run`.
+fn counting(folder: &Path) -> String {
+    let file = folder.join("runs");
+    let file = file.display();
+    format!("echo >> '{file}'; n=$(($(wc -l < '{file}'))); printf '{{\"x-run\":\"%s\"}}' $n")
+}
+
+/// Whether a process lives whose number is in a file. One that waits to be looked after by its parent does not.
+fn lives(file: &Path) -> bool {
+    let pid = std::fs::read_to_string(file).unwrap();
+    let pid = pid.trim();
+    assert!(!pid.is_empty());
+    let state = std::process::Command::new("ps")
+        .args(["-o", "stat=", "-p", pid])
+        .output();
+    let state = match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat.rsplit(')').next().unwrap().to_owned(),
+        Err(_) if Path::new("/proc/self/stat").exists() => String::new(),
+        Err(_) => String::from_utf8(state.unwrap().stdout).unwrap(),
+    };
+    !state.trim().is_empty() && !state.trim().starts_with('Z')
+}
+
+/// Waits for a file that is not empty.
+async fn written(file: &Path) {
+    let is_written = || std::fs::read_to_string(file).is_ok_and(|text| text.ends_with('\n'));
+    while !is_written() {
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+async fn dead(file: &Path) {
+    while lives(file) {
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[test]
+fn what_a_run_prints_is_what_there_is_to_send() {
+    let fixture = Fixture::new(r#"printf '{"X-A":"1 2"}'"#, NEVER, LONG);
+    assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1 2");
+    assert_eq!(fixture.told(), [""; 0]);
+}
+
+#[test]
+fn a_run_that_hangs_is_killed_with_what_it_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, child) = (folder.path().join("own"), folder.path().join("child"));
+    // The first run alone hangs.
+    let line = format!(
+        "[ ! -e '{child}' ] || exit 1; sleep 600 & echo $! > '{child}'; echo $$ > '{own}'; exec > /dev/null; wait",
+        child = child.display(),
+        own = own.display()
+    );
+    let fixture = Fixture::new(&line, NEVER, Duration::from_millis(1500));
+    fixture.wait(async {
+        written(&own).await;
+        assert!(lives(&own) && lives(&child));
+    });
+    let failure = fixture.failure();
+    assert!(
+        failure.contains("did not end within 1.5 s and was killed"),
+        "{failure}"
+    );
+    fixture.wait(async {
+        dead(&own).await;
+        dead(&child).await;
+    });
+}
+
+#[test]
+fn every_bad_end_is_told_by_its_reason_and_shows_nothing_else() {
+    for (line, reason) in [
+        ("echo '{\"a\":\"CANARY\"}'; exit 3", "exit status 3"),
+        ("echo CANARY >&2; kill -9 $$", "by a signal"),
+        ("CANARY-is-no-command", "exit status 127"),
+        ("exit 0", "printed nothing"),
+        ("printf CANARY", "not JSON"),
+        ("printf '[\"CANARY\"]'", "no object"),
+        ("printf '{\"CANARY\":1}'", "in place 1 is no text"),
+        ("printf '{\"CANARY x\":\"\"}'", "none that HTTP allows"),
+        ("printf '{\"a\":\"CANARY\\\\n\"}'", "HTTP does not allow"),
+        (
+            "head -c 1000000 /dev/zero | tr '\\0' C; sleep 600",
+            "more than 64 KiB",
+        ),
+        ("printf x; head -c 60000 /dev/urandom", "not JSON"),
+        // as a path it is no file
+        ("/", "exit status 126"),
+    ] {
+        let fixture = Fixture::new(line, NEVER, LONG);
+        let failure = fixture.failure();
+        assert!(failure.contains(reason), "{line}: {failure}");
+        let told = fixture.told();
+        assert!(
+            told[0].starts_with("otelHeadersHelper failed: ") && told[0].contains(reason),
+            "{told:?}"
+        );
+        assert!(
+            !format!("{failure} {told:?}").contains("CANARY"),
+            "{told:?}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("CANARY");
+    std::fs::write(&file, "").unwrap();
+    let fixture = Fixture::new(file.to_str().unwrap(), NEVER, LONG);
+    let failure = fixture.failure();
+    assert!(failure.contains("cannot be started"), "{failure}");
+    assert!(!failure.contains("CANARY"), "{failure}");
+}
+
+#[test]
+fn much_on_the_standard_error_and_a_full_output_do_no_harm() {
+    let line = r#"head -c 1000000 /dev/zero >&2; printf '{"a":"'; head -c 65000 /dev/zero | tr '\0' x; printf '"}'"#;
+    let fixture = Fixture::new(line, NEVER, LONG);
+    assert_eq!(value(&fixture.headers().unwrap(), "a").len(), 65_000);
+}
+
+#[test]
+fn its_input_is_empty() {
+    let fixture = Fixture::new(r#"cat; printf '{"a":"b"}'"#, NEVER, LONG);
+    assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
+}
+
+#[test]
+fn what_it_leaves_in_the_background_is_neither_waited_for_nor_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = folder.path().join("child");
+    let line = format!(
+        "sleep 600 & echo $! > '{}'; printf '{{\"a\":\"b\"}}'",
+        child.display()
+    );
+    let fixture = Fixture::new(&line, NEVER, LONG);
+    let started = Instant::now();
+    assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
+    assert!(started.elapsed() < LONG / 2);
+    assert!(lives(&child));
+    let pid = std::fs::read_to_string(&child).unwrap();
+    std::process::Command::new("kill")
+        .arg(pid.trim())
+        .status()
+        .unwrap();
+}
+
+#[test]
+fn a_failure_is_told_once_and_its_end_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("runs");
+    let file = file.display();
+    let line = format!(
+        "echo >> '{file}'; [ $(wc -l < '{file}') -gt 2 ] || exit 5; printf '{{\"a\":\"b\"}}'"
+    );
+    let fixture = Fixture::new(&line, NEVER, LONG);
+    assert!(fixture.failure().contains("exit status 5"));
+    assert!(fixture.failure().contains("exit status 5"));
+    assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
+    let told = fixture.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].ends_with("(nothing is sent until it succeeds)"));
+    assert_eq!(told[1], "otelHeadersHelper works again");
+}
+
+#[test]
+fn it_runs_at_the_interval_and_keeps_what_a_failure_would_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("runs");
+    let file = file.display();
+    let line = format!(
+        "echo >> '{file}'; [ $(wc -l < '{file}') -lt 2 ] || exit 5; printf '{{\"a\":\"b\"}}'"
+    );
+    let fixture = Fixture::new(&line, Duration::from_millis(20), LONG);
+    fixture.wait_for_run(4);
+    assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
+    let told = fixture.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with("(its last good headers stay in use)"));
+}
+
+#[test]
+fn refusals_at_once_are_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Fixture::new(&counting(folder.path()), NEVER, LONG);
+    let refused = fixture.headers().unwrap();
+    let deadline = || Instant::now() + LONG;
+    let (a, b, c) = fixture.runtime.block_on(async {
+        tokio::join!(
+            fixture.helper.renewed(&refused, deadline()),
+            fixture.helper.renewed(&refused, deadline()),
+            fixture.helper.renewed(&refused, deadline()),
+        )
+    });
+    for current in [a, b, c] {
+        assert_eq!(value(&current.unwrap(), "x-run"), "2");
+    }
+    // A run that ended since counts, also for one who comes late.
+    assert_eq!(value(&fixture.renewed(&refused).unwrap(), "x-run"), "2");
+    assert_eq!(fixture.runs(), 2);
+}
+
+#[test]
+fn headers_that_are_refused_again_and_again_do_not_run_it_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Fixture::new(&counting(folder.path()), NEVER, LONG);
+    let first = fixture.headers().unwrap();
+    let second = fixture.renewed(&first).unwrap();
+    let why = fixture.renewed(&second).err().unwrap();
+    assert!(why.contains("a moment ago"), "{why}");
+    assert_eq!(fixture.runs(), 2);
+    // Headers that were taken meanwhile are as good as those of the start.
+    fixture.helper.accepted();
+    assert_eq!(value(&fixture.renewed(&second).unwrap(), "x-run"), "3");
+    // Or some time has passed.
+    let third = fixture.headers().unwrap();
+    fixture.wait(async { sleep(Duration::from_millis(600)).await });
+    assert_eq!(value(&fixture.renewed(&third).unwrap(), "x-run"), "4");
+}
+
+#[test]
+fn a_run_that_fails_after_a_refusal_gives_nothing_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("{}; [ $n -lt 2 ]", counting(folder.path()));
+    let fixture = Fixture::new(&line, NEVER, LONG);
+    let first = fixture.headers().unwrap();
+    let why = fixture.renewed(&first).err().unwrap();
+    assert!(why.contains("ran again and failed"), "{why}");
+    assert_eq!(value(&fixture.headers().unwrap(), "x-run"), "1");
+}
+
+#[test]
+fn the_shutdown_kills_it_before_its_deadline_and_only_then_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own");
+    let line = format!("echo $$ > '{}'; sleep 600", own.display());
+    let mut fixture = Fixture::new(&line, NEVER, LONG);
+    fixture.wait(written(&own));
+    let (done, mut finished) = mpsc::channel::<()>(1);
+    let deadline = Instant::now() + Duration::from_millis(600);
+    fixture
+        .commands
+        .send(Command {
+            deadline,
+            shutdown: true,
+            done: super::super::Done::Task(done),
+        })
+        .unwrap();
+    fixture.runtime.block_on(async {
+        finished.recv().await;
+        timeout_at(Instant::now() + LONG, dead(&own)).await.unwrap();
+        // Who waits for headers learns why there are none.
+        let why = fixture.helper.headers(&fixture.known, deadline).await;
+        let why = why.err().unwrap();
+        assert!(why.contains("still ran at the shutdown"), "{why}");
+        (&mut fixture.task).await.unwrap();
+    });
+    assert_eq!(fixture.told(), [""; 0]);
+}
+
+#[test]
+fn it_ends_with_the_last_pipeline() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own");
+    let line = format!("echo $$ > '{}'; sleep 600", own.display());
+    let mut fixture = Fixture::new(&line, NEVER, LONG);
+    fixture.wait(written(&own));
+    fixture.done = None;
+    fixture.runtime.block_on(&mut fixture.task).unwrap();
+    fixture.wait(dead(&own));
+}

@@ -1,0 +1,75 @@
+//! Requests with headers that change.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::Client;
+use super::target::Target;
+use crate::export::headers::{Headers, Helper};
+use crate::export::outcome::Outcome;
+
+/// The headers helper, as one client sees it.
+pub(super) struct Dynamic {
+    helper: Arc<Helper>,
+    /// Runs of the helper of which this client's errors told.
+    known: AtomicU64,
+    /// The receiver with the headers that were last used.
+    merged: Mutex<Option<(Arc<Headers>, Arc<Target>)>>,
+}
+
+impl Dynamic {
+    pub(super) fn new(helper: Arc<Helper>) -> Self {
+        Self {
+            helper,
+            known: AtomicU64::new(0),
+            merged: Mutex::new(None),
+        }
+    }
+
+    /// One attempt, of at most two requests: when the headers are refused, it waits for new ones and sends once more.
+    /// When those are refused too, that may end like any outage, so the data is kept.
+    pub(super) async fn send(&self, client: &Client, body: Bytes, deadline: Instant) -> Outcome {
+        let current = match self.helper.headers(&self.known, deadline).await {
+            Ok(current) => current,
+            Err(why) => return Outcome::retry(client.target.held_back(&why)),
+        };
+        let target = self.merge(&client.target, &current.headers);
+        let refused = match client.request(&target, body.clone(), deadline).await {
+            Outcome::Unauthorised { error } => error,
+            outcome => return self.noted(outcome),
+        };
+        let renewed = match self.helper.renewed(&current, deadline).await {
+            Ok(renewed) => renewed,
+            Err(why) => return Outcome::retry(refused.and(&why)),
+        };
+        let target = self.merge(&client.target, &renewed.headers);
+        match client.request(&target, body, deadline).await {
+            Outcome::Unauthorised { error } => Outcome::retry(error.and(
+                "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
+            )),
+            outcome => self.noted(outcome),
+        }
+    }
+
+    fn noted(&self, outcome: Outcome) -> Outcome {
+        if let Outcome::Delivered { .. } = outcome {
+            self.helper.accepted();
+        }
+        outcome
+    }
+
+    fn merge(&self, target: &Target, headers: &Arc<Headers>) -> Arc<Target> {
+        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*merged {
+            Some((known, target)) if Arc::ptr_eq(known, headers) => Arc::clone(target),
+            _ => {
+                let target = Arc::new(target.with(headers));
+                *merged = Some((Arc::clone(headers), Arc::clone(&target)));
+                target
+            }
+        }
+    }
+}
