@@ -189,7 +189,7 @@ impl ToolCall {
 
     fn begin_execution(&self, time: Option<SystemTime>) {
         if let Some(core) = &self.core {
-            let now = Moment::new(time, core.session.telemetry.clock);
+            let now = core.moment(time);
             core.execute(&mut core.state(), now);
         }
     }
@@ -242,7 +242,7 @@ impl ToolCall {
 
     fn end_call(self, time: Option<SystemTime>) {
         if let Some(core) = &self.core {
-            let end = Moment::new(time, core.session.telemetry.clock);
+            let end = core.moment(time);
             core.end(&mut core.state(), end, None);
         }
     }
@@ -273,12 +273,17 @@ impl ToolCore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The given moment, or now; on one clock for all spans of the call.
+    fn moment(&self, given: Option<SystemTime>) -> Moment {
+        Moment::new(given, self.session.telemetry.clock).on(&self.start)
+    }
+
     fn decide(&self, permission: Permission) {
         let mut state = self.state();
         if state.decided.is_some() {
             return;
         }
-        let now = Moment::new(permission.at, self.session.telemetry.clock);
+        let now = self.moment(permission.at);
         let waiting = state.blocked.as_ref().map(|span| Arc::clone(&span.context));
         self.end_wait(&mut state, now, &permission);
         let (decision, source, event, at) = (
@@ -344,7 +349,7 @@ impl ToolCore {
 
     fn finish(&self, outcome: ToolOutcome) {
         let mut state = self.state();
-        let end = Moment::new(outcome.at, self.session.telemetry.clock);
+        let end = self.moment(outcome.at);
         let denied = state
             .permission
             .as_ref()
@@ -405,8 +410,9 @@ impl ToolCore {
 
 impl Unfinished for ToolCore {
     fn abandon(&self) -> bool {
-        let end = Moment::new(None, self.session.telemetry.clock);
-        self.end(&mut self.state(), end, None).is_some()
+        let end = self.moment(None);
+        self.end(&mut self.state(), end, None)
+            .is_some_and(|context| context.sampled)
     }
 }
 
