@@ -400,3 +400,42 @@ fn spans_that_find_the_queue_full_are_counted() {
     assert!(!health.is_complete());
     telemetry.shutdown();
 }
+
+#[test]
+fn a_request_measures_its_last_attempt() {
+    let pause = || thread::sleep(Duration::from_millis(20));
+    let host = Host::new();
+    let session = host.session();
+    for fail in [false, true] {
+        let request = session.llm_request("m");
+        // The first attempt breaks off after its first token.
+        pause();
+        request.first_token();
+        pause();
+        request.retry();
+        request.first_token();
+        pause();
+        if fail {
+            request.fail(claude_code_telemetry::ApiError::new("m", "no"));
+        } else {
+            request.finish(ApiRequest::new("m"));
+        }
+    }
+    let received = host.shut_down();
+    let spans = Spans(received.spans());
+    for (log, span) in received.logs().iter().zip(spans.named("llm_request")) {
+        let number = |value: &serde_json::Value| value.as_u64().unwrap();
+        let whole = number(&span.attributes["duration_ms"]);
+        let last = number(&log.attributes["duration_ms"]);
+        assert!(whole >= 60, "{whole}");
+        assert!(last >= 20 && last + 40 <= whole, "{last} of {whole}");
+        if let Some(token) = span.attributes.get("ttft_ms") {
+            assert!(number(token) < 20, "{token}");
+        }
+    }
+    assert!(
+        spans.named("llm_request")[0]
+            .attributes
+            .contains_key("ttft_ms")
+    );
+}

@@ -142,6 +142,7 @@ impl HookCore {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let Some(span) = span else { return false };
+        let recorded = span.is_recorded();
         let telemetry = &self.session.telemetry;
         let (end, duration) = Moment::new(outcome.at, telemetry.clock).since(&self.start);
         let record = HookSpan {
@@ -158,7 +159,7 @@ impl HookCore {
             },
         };
         span.end(&self.session, self.start.wall(), end, record);
-        true
+        recorded
     }
 }
 

@@ -166,6 +166,7 @@ impl LlmRequest {
             let (at, _) = now.since(&core.start);
             state.attempts.push(at);
             state.attempt_began = Some(now);
+            state.time_to_first_token = None;
         }
     }
 
@@ -226,8 +227,11 @@ impl LlmRequest {
         }
         let mut state = core.take();
         let end = core.end_of(request.at);
+        let took = *request
+            .duration
+            .get_or_insert_with(|| core.attempt_took(&state, request.at));
         if let Some(span) = state.span.take() {
-            let attempts = state.attempts_until(&end, request.attempt, request.duration);
+            let attempts = state.attempts_until(&end, request.attempt, took);
             span.end(
                 session,
                 core.start.wall(),
@@ -259,9 +263,12 @@ impl LlmRequest {
         }
         let mut state = core.take();
         let end = core.end_of(error.at);
+        let took = *error
+            .duration
+            .get_or_insert_with(|| core.attempt_took(&state, error.at));
         error.attempt = error.attempt.or(u32::try_from(state.attempts.len()).ok());
         if let Some(span) = state.span.take() {
-            let attempts = state.attempts_until(&end, error.attempt, error.duration);
+            let attempts = state.attempts_until(&end, error.attempt, took);
             span.end(
                 session,
                 core.start.wall(),
@@ -302,6 +309,14 @@ impl LlmCore {
         let (wall, took) = Moment::new(given, self.session.telemetry.clock).since(&self.start);
         End { wall, took }
     }
+
+    /// How long the attempt took that was under way.
+    fn attempt_took(&self, state: &State, end: Option<SystemTime>) -> Duration {
+        let began = state.attempt_began.unwrap_or(self.start);
+        Moment::new(end, self.session.telemetry.clock)
+            .since(&began)
+            .1
+    }
 }
 
 impl State {
@@ -325,6 +340,7 @@ impl Unfinished for LlmCore {
         let Some(span) = state.span.take() else {
             return false;
         };
+        let recorded = span.is_recorded();
         let end = self.end_of(None);
         let attempts = std::mem::take(&mut state.attempts);
         span.end(
@@ -333,7 +349,7 @@ impl Unfinished for LlmCore {
             end.wall,
             LlmSpan::new(self, &end, attempts),
         );
-        true
+        recorded
     }
 }
 

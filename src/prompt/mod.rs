@@ -191,7 +191,7 @@ impl Prompt {
 }
 
 impl PromptCore {
-    /// True when the span was open.
+    /// True when the span was open, and is exported.
     fn end(&self, end: PromptEnd) -> bool {
         let live = self
             .live
@@ -208,6 +208,7 @@ impl PromptCore {
         else {
             return false;
         };
+        let recorded = span.is_recorded();
         let now = Moment::new(end.at, self.session.telemetry.clock);
         let start = end.duration.map_or(start, |duration| now.before(duration));
         let (end, duration) = now.since(&start);
@@ -217,7 +218,7 @@ impl PromptCore {
             duration,
         };
         span.end(&self.session, start.wall(), end, record);
-        true
+        recorded
     }
 }
 

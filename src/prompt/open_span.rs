@@ -38,6 +38,11 @@ impl OpenSpan {
         })
     }
 
+    /// Whether it will be exported.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.context.sampled
+    }
+
     /// Ends the span and queues it for every exporter that wants spans.
     pub(crate) fn end<R: SpanRecord + 'static>(
         self,
@@ -46,7 +51,7 @@ impl OpenSpan {
         end: u64,
         record: R,
     ) {
-        if !self.context.sampled {
+        if !self.is_recorded() {
             return;
         }
         let standard = session.standard();
@@ -64,7 +69,7 @@ impl OpenSpan {
 
 /// Something with open spans, which a shutdown ends.
 pub(crate) trait Unfinished: Send + Sync {
-    /// Ends the spans as a dropped handle would. True when there were any.
+    /// Ends the spans as a dropped handle would. True when there were any that are exported.
     fn abandon(&self) -> bool;
 }
 
