@@ -403,18 +403,16 @@ fn spans_that_find_the_queue_full_are_counted() {
 
 #[test]
 fn a_request_measures_its_last_attempt() {
-    let pause = || thread::sleep(Duration::from_millis(20));
     let host = Host::new();
     let session = host.session();
     for fail in [false, true] {
         let request = session.llm_request("m");
         // The first attempt breaks off after its first token.
-        pause();
+        thread::sleep(Duration::from_millis(150));
         request.first_token();
-        pause();
         request.retry();
         request.first_token();
-        pause();
+        thread::sleep(Duration::from_millis(20));
         if fail {
             request.fail(claude_code_telemetry::ApiError::new("m", "no"));
         } else {
@@ -427,10 +425,10 @@ fn a_request_measures_its_last_attempt() {
         let number = |value: &serde_json::Value| value.as_u64().unwrap();
         let whole = number(&span.attributes["duration_ms"]);
         let last = number(&log.attributes["duration_ms"]);
-        assert!(whole >= 60, "{whole}");
-        assert!(last >= 20 && last + 40 <= whole, "{last} of {whole}");
+        assert!(whole >= 170, "{whole}");
+        assert!(last >= 20 && last + 140 <= whole, "{last} of {whole}");
         if let Some(token) = span.attributes.get("ttft_ms") {
-            assert!(number(token) < 20, "{token}");
+            assert!(number(token) < 150, "{token}");
         }
     }
     assert!(

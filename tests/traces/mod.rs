@@ -207,9 +207,12 @@ pub fn short(span: &Span) -> &str {
     span.name.strip_prefix("claude_code.").unwrap()
 }
 
+/// Keys with values, in the order on the wire.
+pub type InOrder<'a> = Vec<(&'a str, Value)>;
+
 /// The attributes as they were sent: those that all spans have, and the span's own after `span.type`.
 #[track_caller]
-pub fn in_order(span: &Span) -> (Vec<(&str, Value)>, Vec<(&str, Value)>) {
+pub fn in_order(span: &Span) -> (InOrder<'_>, InOrder<'_>) {
     let mut all: Vec<_> = span
         .raw
         .attributes
@@ -225,7 +228,7 @@ pub fn in_order(span: &Span) -> (Vec<(&str, Value)>, Vec<(&str, Value)>) {
 
 /// The span's own attributes, as they were sent.
 #[track_caller]
-pub fn own(span: &Span) -> Vec<(&str, Value)> {
+pub fn own(span: &Span) -> InOrder<'_> {
     in_order(span).1
 }
 
