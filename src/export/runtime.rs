@@ -18,6 +18,9 @@ pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send
 /// Threads that may block: name look-ups and console writes. They end when idle.
 const BLOCKING_THREADS: usize = 4;
 
+/// How long the private thread stays for what its helpers still do.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// The handle on the private thread.
 #[derive(Debug)]
 pub(crate) struct Runtime {
@@ -77,7 +80,7 @@ impl Runtime {
 }
 
 /// The life of the private thread: it ends with the last pipeline.
-fn drive(jobs: Vec<Job>, diagnostics: &Diagnostics) {
+fn drive(jobs: Vec<Job>, diagnostics: &Arc<Diagnostics>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -102,6 +105,6 @@ fn drive(jobs: Vec<Job>, diagnostics: &Diagnostics) {
             }
         }
     });
-    // A console that blocks must not keep the thread.
-    runtime.shutdown_background();
+    // Diagnostics may still be on their way to the host; a console that blocks must not keep the thread.
+    runtime.shutdown_timeout(LAST_WORDS);
 }

@@ -67,6 +67,7 @@ pub(crate) struct Inner {
     /// Whether a malformed `TRACEPARENT` was told of.
     pub(crate) malformed_parent: AtomicBool,
     unfinished_spans: AtomicU64,
+    late_amounts: AtomicU64,
     pub(crate) refused_amounts: AtomicU64,
     pub(crate) refused_series: AtomicU64,
     counters: Vec<Arc<ExporterCounters>>,
@@ -246,6 +247,18 @@ impl Inner {
         }
     }
 
+    /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
+    pub(crate) fn takes_amounts(&self) -> bool {
+        if self.registry.is_none() {
+            return false;
+        }
+        let stopped = self.stopped.load(Ordering::Relaxed);
+        if stopped {
+            self.late_amounts.fetch_add(1, Ordering::Relaxed);
+        }
+        !stopped
+    }
+
     /// A diagnostic that is not worth repeating.
     pub(crate) fn report_once(&self, reported: &AtomicBool, message: impl FnOnce() -> String) {
         if !reported.swap(true, Ordering::Relaxed) {
@@ -294,6 +307,7 @@ impl Inner {
                 .collect(),
             refused_amounts: self.refused_amounts.load(Ordering::Relaxed),
             refused_series: self.refused_series.load(Ordering::Relaxed),
+            late_amounts: self.late_amounts.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             series: self
                 .registry

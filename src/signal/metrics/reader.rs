@@ -250,3 +250,9 @@ impl Source for Reader {
         Arc::clone(&self.unsettled)
     }
 }
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.registry.leave(self.place);
+    }
+}
