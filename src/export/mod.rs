@@ -10,6 +10,7 @@ mod outcome;
 mod pipeline;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
+mod quiet;
 pub(crate) mod runtime;
 mod sink;
 

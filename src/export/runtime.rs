@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Command, Done};
+use super::{Command, Done, quiet};
 use crate::diagnostics::Diagnostics;
 
 /// Builds and runs one exporter. It is called on the private thread, inside its runtime.
@@ -81,8 +81,10 @@ impl Runtime {
 
 /// The life of the private thread: it ends with the last pipeline.
 fn drive(jobs: Vec<Job>, diagnostics: &Arc<Diagnostics>) {
+    quiet::this_thread();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_start(quiet::this_thread)
         .max_blocking_threads(BLOCKING_THREADS)
         .build();
     let runtime = match runtime {
