@@ -285,7 +285,7 @@ impl ToolCore {
             permission.decision,
             permission.source,
             permission.event,
-            permission.at,
+            permission.event_at.or(permission.at),
         );
         state.permission = Some(permission);
         drop(state);
