@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::identity::Identity;
-use crate::record::{Decision, DecisionSource};
+use crate::record::{ApiRequest, Decision, DecisionSource};
 use crate::session::Session;
 use crate::telemetry::{Service, Telemetry};
 
@@ -38,6 +38,7 @@ fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
             ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
             ("OTEL_LOGS_EXPORTER", "console"),
             ("OTEL_TRACES_EXPORTER", "console"),
+            ("OTEL_LOG_RAW_API_BODIES", "1"),
         ])
         .build();
     let written = Written::default();
@@ -82,4 +83,17 @@ fn a_decision_may_be_told_of_later_than_it_was_taken() {
     assert_eq!(decision["time"], "1970-01-01T00:00:09.000Z");
     assert_eq!(decision["span_id"], wait["span_id"]);
     assert_eq!(wait["attributes"]["duration_ms"], 2_000);
+}
+
+#[test]
+fn a_body_may_have_a_time_of_its_own() {
+    let lines = written(|session| {
+        let request = session.llm_request("claude-sonnet-4-6");
+        request.body_at("{}", at(5));
+        request.finish(ApiRequest::new("claude-sonnet-4-6"));
+    });
+    let body = event(&lines, "claude_code.api_request_body");
+    let request = span(&lines, "claude_code.llm_request");
+    assert_eq!(body["time"], "1970-01-01T00:00:05.000Z");
+    assert_eq!(body["span_id"], request["span_id"]);
 }
