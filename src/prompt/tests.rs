@@ -1,4 +1,4 @@
-//! What a host tells of the past: the times of events and spans, as the console exporter shows them.
+//! What tool calls and requests lead to, as the console exporter shows it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::identity::Identity;
-use crate::record::{ApiRequest, Decision, DecisionSource};
+use crate::record::{ApiRequest, Decision, DecisionSource, Mcp};
 use crate::session::Session;
 use crate::telemetry::{Service, Telemetry};
 
@@ -30,12 +30,13 @@ impl Write for Written {
     }
 }
 
-/// The lines about events and spans that a session leads to.
+/// The lines that a session leads to.
 fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
     let config = Config::builder()
         .environment([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
             ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            ("OTEL_METRICS_EXPORTER", "console"),
             ("OTEL_LOGS_EXPORTER", "console"),
             ("OTEL_TRACES_EXPORTER", "console"),
             ("OTEL_LOG_RAW_API_BODIES", "1"),
@@ -96,4 +97,20 @@ fn a_body_may_have_a_time_of_its_own() {
     let request = span(&lines, "claude_code.llm_request");
     assert_eq!(body["time"], "1970-01-01T00:00:05.000Z");
     assert_eq!(body["span_id"], request["span_id"]);
+}
+
+#[test]
+fn an_mcp_tool_is_no_editing_tool_whatever_its_name() {
+    let decide = |options: ToolCallOptions| {
+        let lines = written(|session| {
+            let tool = session.tool(options);
+            tool.decided(Decision::Accept, DecisionSource::Config);
+        });
+        lines
+            .iter()
+            .any(|line| line["name"] == "claude_code.code_edit_tool.decision")
+    };
+    assert!(decide(ToolCallOptions::new("Write")));
+    let mcp = Mcp::new("files", "Write");
+    assert!(!decide(ToolCallOptions::new("Write").mcp(mcp)));
 }

@@ -296,7 +296,8 @@ impl ToolCore {
         record.tool_use_id.clone_from(&self.options.tool_use_id);
         record.at = at;
         self.outside.emit_in(record, waiting.as_ref());
-        if let Ok(tool) = self.options.name.0.parse() {
+        // Not that of an MCP tool, whatever its name looks like: the name is content.
+        if let Ok(tool) = self.details.public_name().parse() {
             let language = self
                 .options
                 .language
