@@ -215,9 +215,10 @@ impl SpanRecord for HookSpan {
         } = self.outcome;
         out.text(key::HOOK_EVENT, &*self.event);
         out.text(key::HOOK_NAME, &*self.name);
+        let outcomes = [succeeded, blocking, failed, cancelled];
         out.count(
             key::NUM_HOOKS,
-            count.unwrap_or(succeeded + blocking + failed + cancelled),
+            count.unwrap_or_else(|| outcomes.into_iter().fold(0, u64::saturating_add)),
         );
         out.count(key::DURATION_MS, millis(self.duration));
         out.count(key::NUM_SUCCESS, succeeded);
@@ -238,5 +239,24 @@ impl SpanRecord for HookSpan {
     fn size(&self) -> usize {
         text_size(&[Some(&self.event), Some(&self.name)])
             + self.definitions.as_ref().map_or(0, ToolDetails::size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_that_add_up_to_too_many_are_no_panic() {
+        let record = HookSpan {
+            event: "Stop".into(),
+            name: "Stop".into(),
+            duration: Duration::ZERO,
+            outcome: HookOutcome::new().succeeded(u64::MAX).failed(1),
+            definitions: None,
+        };
+        let mut attributes = Attributes::default();
+        record.attributes(&mut attributes);
+        assert!(attributes.has(key::NUM_HOOKS));
     }
 }

@@ -190,9 +190,19 @@ impl LlmRequest {
     /// The body of the attempt that is under way: the event `claude_code.api_request_body`, when
     /// `OTEL_LOG_RAW_API_BODIES` is on. Once for each attempt.
     pub fn body(&self, body: impl Into<Content>) {
+        self.record_body(body.into(), None);
+    }
+
+    /// The same for an attempt that was sent at this time.
+    pub fn body_at(&self, body: impl Into<Content>, time: SystemTime) {
+        self.record_body(body.into(), Some(time));
+    }
+
+    fn record_body(&self, body: Content, time: Option<SystemTime>) {
         if let Some(core) = self.core() {
             let mut record = ApiRequestBody::new(core.model.clone(), body);
             record.query_source.clone_from(&core.query_source);
+            record.at = time;
             self.recorder.emit(record);
         }
     }

@@ -9,6 +9,9 @@ mod tool_options;
 mod tool_output;
 mod tool_span;
 
+#[cfg(all(test, feature = "console"))]
+mod tests;
+
 pub use hook::{Hook, HookOutcome};
 pub use llm_request::{LlmRequest, LlmRequestOptions, RequestContext};
 pub use tool_call::{ReservedTool, ToolCall};
@@ -169,6 +172,7 @@ impl Prompt {
             prompt: Some(mark),
             parent: context,
             context: RequestContext::Interaction,
+            environment: outside.environment.clone(),
         };
         Self {
             recorder,

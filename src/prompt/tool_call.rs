@@ -202,12 +202,8 @@ impl ToolCall {
 
     /// What a subprocess of this tool gets: the context of the execution, and no `OTEL_*` variables.
     pub fn child_env(&self) -> ChildEnv {
-        let Some(core) = self.core() else {
-            return ChildEnv::default();
-        };
-        let context = core.state().executed.clone();
-        let environment = &core.session.telemetry.config.environment;
-        ChildEnv::new(environment, context.as_deref(), cfg!(windows))
+        let context = self.core().and_then(|core| core.state().executed.clone());
+        self.recorder.child_env_of(context.as_deref())
     }
 
     /// Hands the trace context of the execution to a carrier, for an MCP request: `traceparent` and, when there is one,
@@ -288,7 +284,7 @@ impl ToolCore {
             permission.decision,
             permission.source,
             permission.event,
-            permission.at,
+            permission.event_at.or(permission.at),
         );
         state.permission = Some(permission);
         drop(state);
@@ -299,7 +295,8 @@ impl ToolCore {
         record.tool_use_id.clone_from(&self.options.tool_use_id);
         record.at = at;
         self.outside.emit_in(record, waiting.as_ref());
-        if let Ok(tool) = self.options.name.0.parse() {
+        // Not that of an MCP tool, whatever its name looks like: the name is content.
+        if let Ok(tool) = self.details.public_name().parse() {
             let language = self
                 .options
                 .language

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::source::Environment;
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
@@ -103,7 +104,9 @@ impl Telemetry {
 
     /// Telemetry that does nothing, whatever the environment says.
     pub fn disabled() -> Self {
-        let config = Config::builder().environment::<String, String>([]).build();
+        let mut config = Config::builder().environment::<String, String>([]).build();
+        // Subprocesses inherit the real one.
+        config.environment = Environment::Process;
         Self {
             handle: None,
             config: Arc::new(config),
@@ -112,7 +115,11 @@ impl Telemetry {
 
     /// Starts a session; counts `claude_code.session.count`.
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
-        Session::start(self.inner(), options.into())
+        Session::start(
+            self.inner(),
+            self.config.environment.clone(),
+            options.into(),
+        )
     }
 
     /// Whether anything is exported at all.
