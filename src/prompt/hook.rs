@@ -118,6 +118,7 @@ impl Hook {
             return Self { core: None };
         };
         let telemetry = &session.telemetry;
+        let sampled = span.context.sampled;
         let core = Arc::new(HookCore {
             session: Arc::clone(session),
             event,
@@ -126,10 +127,12 @@ impl Hook {
             start: Moment::new(at, telemetry.clock),
             span: Mutex::new(Some(span)),
         });
-        let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
-        telemetry
-            .open_spans
-            .enter(core.number, Arc::downgrade(&unfinished));
+        if sampled {
+            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
+            telemetry
+                .open_spans
+                .enter(core.number, Arc::downgrade(&unfinished));
+        }
         Self { core: Some(core) }
     }
 

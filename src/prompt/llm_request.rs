@@ -149,7 +149,7 @@ impl LlmRequest {
                 ..State::default()
             }),
         });
-        if context.is_some() {
+        if context.as_ref().is_some_and(|context| context.sampled) {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans

@@ -161,7 +161,7 @@ impl Prompt {
             number: telemetry.open_spans.reserve(),
             live: Mutex::new(live),
         });
-        if context.is_some() {
+        if context.as_ref().is_some_and(|context| context.sampled) {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans

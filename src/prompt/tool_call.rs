@@ -114,7 +114,7 @@ impl ReservedTool {
         let blocked = span
             .as_ref()
             .and_then(|span| OpenSpan::begin(&session, Some(&span.context)));
-        let traced = span.is_some();
+        let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
         let core = Arc::new(ToolCore {
             number: telemetry.open_spans.reserve(),
             outside,
@@ -132,7 +132,7 @@ impl ReservedTool {
             }),
             session: Arc::clone(&session),
         });
-        if traced {
+        if recorded {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans
