@@ -1,7 +1,7 @@
 //! What became of the telemetry: counts, losses by reason, and the last error of each exporter.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -36,8 +36,10 @@ pub enum ExporterState {
     Working,
     /// Its last attempt failed; data waits within its bounds.
     Failing,
-    /// It could not be built, or was shut down: nothing is sent.
+    /// It was asked for and cannot be built: nothing is sent. The last error says why.
     Off,
+    /// It was shut down: nothing more is sent.
+    ShutDown,
 }
 
 /// Items that will never be delivered, by reason: data points, log records or spans.
@@ -50,7 +52,7 @@ pub struct Dropped {
     pub refused: u64,
     /// The receiver took the request, but not these items of it (partial success).
     pub rejected: u64,
-    /// They were not delivered before the shutdown's deadline.
+    /// They were not delivered before the shutdown's deadline, or came to an exporter that is off.
     pub shutdown: u64,
 }
 
@@ -107,6 +109,8 @@ pub struct Health {
     pub exporters: Vec<ExporterHealth>,
     /// Amounts that were negative or no number, and were left out.
     pub refused_amounts: u64,
+    /// Amounts of metrics that came after the shutdown, and were left out.
+    pub late_amounts: u64,
     /// Amounts that were left out because the registry held its most series.
     pub refused_series: u64,
     /// Spans that were open at the shutdown and were ended by it: prompts, requests, tool calls and hooks, each counted
@@ -116,12 +120,10 @@ pub struct Health {
     pub series: u64,
 }
 
-impl Health {
-    /// Nothing waits and nothing was lost.
+impl ExporterHealth {
+    /// Nothing waits and nothing was lost, and the exporter could be built.
     pub fn is_complete(&self) -> bool {
-        self.exporters
-            .iter()
-            .all(|exporter| exporter.queued == 0 && exporter.dropped.total() == 0)
+        self.queued == 0 && self.dropped.total() == 0 && self.state != ExporterState::Off
     }
 }
 
@@ -146,6 +148,8 @@ pub(crate) struct ExporterCounters {
     retries: AtomicU64,
     tally: Arc<Tally>,
     state: Mutex<(ExporterState, Option<Failure>)>,
+    /// Nothing is taken from the queue any more.
+    off: AtomicBool,
     /// Nanoseconds since 1970; 0 before the first.
     last_success: AtomicU64,
     /// Losses that a diagnostic told of, and when.
@@ -174,9 +178,25 @@ impl ExporterCounters {
             retries: AtomicU64::new(0),
             tally,
             state: Mutex::new((ExporterState::Idle, None)),
+            off: AtomicBool::new(false),
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
         }
+    }
+
+    /// One that was asked for and cannot be built.
+    pub(crate) fn off(signal: Signal, exporter: Exporter, reason: String) -> Self {
+        let counters = Self::new(signal, exporter, Arc::default(), Arc::default());
+        counters.cannot_be_built(reason);
+        counters
+    }
+
+    pub(crate) fn cannot_be_built(&self, reason: String) {
+        let failure = Failure {
+            message: reason,
+            at: SystemTime::now(),
+        };
+        *self.state() = (ExporterState::Off, Some(failure));
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
@@ -200,8 +220,8 @@ impl ExporterCounters {
         worked
     }
 
-    /// A record that came after the shutdown.
-    pub(crate) fn recorded_after_shutdown(&self) {
+    /// A record that came when the exporter was off.
+    pub(crate) fn recorded_when_off(&self) {
         self.shutdown.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -217,11 +237,20 @@ impl ExporterCounters {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the exporter has ended, or could not be built.
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
     /// The end: what still waits is lost.
     pub(crate) fn shut_down(&self) {
+        self.off.store(true, Ordering::Relaxed);
         let lost = self.waiting.swap(0, Ordering::Relaxed);
         self.shutdown.fetch_add(lost, Ordering::Relaxed);
-        self.state().0 = ExporterState::Off;
+        let state = &mut self.state().0;
+        if *state != ExporterState::Off {
+            *state = ExporterState::ShutDown;
+        }
     }
 
     /// A sentence about the losses since the last call, at most one a minute; nothing when there are none.

@@ -24,6 +24,8 @@ pub use explain::{Explanation, Setting};
 pub use source::{Layer, Origin};
 pub use warnings::Warning;
 
+use crate::health::Exporter;
+use crate::signal::Signal;
 use otlp::OtlpConfig;
 use source::Environment;
 
@@ -33,6 +35,8 @@ use source::Environment;
 pub struct Config {
     /// When false, every exporter below is off.
     pub(crate) enabled: bool,
+    /// Exporters that were asked for and cannot be built: they stay off.
+    pub(crate) off: Vec<OffExporter>,
     pub(crate) metrics: MetricsConfig,
     pub(crate) events: EventsConfig,
     pub(crate) spans: SpansConfig,
@@ -54,6 +58,15 @@ pub struct Config {
     /// For what is looked up later: trace context, and what a subprocess must not get.
     pub(crate) environment: Environment,
     explanation: Explanation,
+}
+
+/// An exporter that was asked for and cannot be built.
+#[derive(Clone, Debug)]
+pub(crate) struct OffExporter {
+    pub(crate) signal: Signal,
+    pub(crate) exporter: Exporter,
+    /// The warning that says why.
+    pub(crate) reason: String,
 }
 
 /// Where metrics go.

@@ -12,9 +12,10 @@ use super::variables::{self, Kind, Variable};
 use super::warnings::{Problem, Report, Warning};
 use super::{
     AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, MetricsConfig,
-    NumberEncoding, SpansConfig, Temporality, pairs,
+    NumberEncoding, OffExporter, SpansConfig, Temporality, pairs,
 };
 use crate::content::truncate::marker;
+use crate::health::Exporter;
 use crate::signal::Signal;
 
 /// Which exporters this build has.
@@ -120,6 +121,7 @@ fn from_values(
 
     Config {
         enabled,
+        off: [metrics.off, events.off, spans.off].concat(),
         metrics: MetricsConfig {
             otlp: metrics.otlp,
             console: metrics.console,
@@ -165,6 +167,8 @@ fn exporter_variable(signal: Signal) -> &'static Variable {
 struct Sinks {
     otlp: Option<OtlpConfig>,
     console: bool,
+    /// What was asked for, but cannot be had.
+    off: Vec<OffExporter>,
 }
 
 impl Sinks {
@@ -180,6 +184,7 @@ impl Sinks {
             return Self::default();
         };
         let wanted = values.exporters(variable);
+        let mut off = Vec::new();
         if wanted.prometheus {
             report.warn(set.warning(Problem::PrometheusNotBuilt));
         }
@@ -193,11 +198,32 @@ impl Sinks {
         if console {
             report.fact(format!("{}: console", exporter::name(signal)));
         }
+        if wanted.console && !console {
+            off.push(OffExporter::new(signal, Exporter::Console, report));
+        }
         let otlp = wanted
             .otlp
             .then(|| exporter::resolve(values, signal, set, features, report))
             .flatten();
-        Self { otlp, console }
+        if wanted.otlp && otlp.is_none() {
+            off.push(OffExporter::new(signal, Exporter::Otlp, report));
+        }
+        Self { otlp, console, off }
+    }
+}
+
+impl OffExporter {
+    /// One that the last warning turned off.
+    fn new(signal: Signal, exporter: Exporter, report: &Report) -> Self {
+        Self {
+            signal,
+            exporter,
+            reason: report
+                .warnings
+                .last()
+                .map(Warning::to_string)
+                .unwrap_or_default(),
+        }
     }
 }
 

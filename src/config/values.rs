@@ -161,8 +161,7 @@ impl Values {
     }
 
     /// Reports every value that cannot be read as its variable demands, and every variable that does
-    /// nothing; of those that will do something later only when telemetry is on, because the most
-    /// common of them (proxies) are set for other programs.
+    /// nothing; of those that will do something later only when telemetry is on.
     pub(super) fn check(&self, enabled: bool, report: &mut Report) {
         for set in self.iter() {
             let Some(text) = set.text() else {
@@ -170,7 +169,10 @@ impl Values {
             };
             match set.variable.effect {
                 Effect::Without => report.warn(set.warning(Problem::WithoutEffect)),
-                Effect::NotBuiltYet if enabled => report.warn(set.warning(Problem::NotBuiltYet)),
+                // Proxies and certificate authorities are set for other programs too.
+                Effect::NotBuiltYet if enabled && set.variable.is_of_telemetry() => {
+                    report.warn(set.warning(Problem::NotBuiltYet));
+                }
                 Effect::NotBuiltYet | Effect::Works => {}
             }
             for problem in problems(set.variable, text) {

@@ -121,6 +121,13 @@ const OUR_PREFIXES: [&str; 4] = [
 ];
 
 impl Variable {
+    /// Whether it can only be meant for telemetry: other programs read the rest.
+    pub(crate) fn is_of_telemetry(&self) -> bool {
+        ["OTEL_", "CLAUDE_CODE_OTEL_", "otel"]
+            .iter()
+            .any(|prefix| self.name.starts_with(prefix))
+    }
+
     /// Its default as one would write it; empty = unset.
     pub(crate) fn default_text(&self) -> String {
         match self.kind {

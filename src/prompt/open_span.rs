@@ -38,11 +38,6 @@ impl OpenSpan {
         })
     }
 
-    /// Whether it will be exported.
-    pub(crate) fn is_recorded(&self) -> bool {
-        self.context.sampled
-    }
-
     /// Ends the span and queues it for every exporter that wants spans.
     pub(crate) fn end<R: SpanRecord + 'static>(
         self,
@@ -51,7 +46,7 @@ impl OpenSpan {
         end: u64,
         record: R,
     ) {
-        if !self.is_recorded() {
+        if !self.context.sampled {
             return;
         }
         let standard = session.standard();
@@ -69,7 +64,7 @@ impl OpenSpan {
 
 /// Something with open spans, which a shutdown ends.
 pub(crate) trait Unfinished: Send + Sync {
-    /// Ends the spans as a dropped handle would. True when there were any that are exported.
+    /// Ends the spans as a dropped handle would. True when there were any.
     fn abandon(&self) -> bool;
 }
 

@@ -18,6 +18,7 @@ use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
 use crate::export::runtime::{Job, Runtime};
 use crate::export::{Command, Control, Pipeline, Source, Target, Writer};
+use crate::fork::Process;
 use crate::health::{Exporter, ExporterCounters, Tally};
 use crate::prompt::OpenSpans;
 use crate::resource::{Platform, point_attributes, resource_attributes};
@@ -89,20 +90,18 @@ impl TelemetryBuilder {
         for warning in config.warnings() {
             diagnostics.report(warning.to_string());
         }
-        if !config.enabled {
-            return Telemetry {
-                handle: None,
-                config,
-            };
-        }
         let writer = self
             .writer
             .unwrap_or_else(|| Arc::new(Mutex::new(std::io::stdout())));
         let mut plan = Plan::new(&config, &self.service, Arc::clone(&diagnostics), writer);
+        for off in &config.off {
+            let counters = ExporterCounters::off(off.signal, off.exporter, off.reason.clone());
+            plan.counters.push(Arc::new(counters));
+        }
         let registry = plan.metrics(&config);
         let event_queues = plan.events(&config);
         let span_queues = plan.spans(&config);
-        if plan.jobs.is_empty() {
+        if plan.counters.is_empty() {
             return Telemetry {
                 handle: None,
                 config,
@@ -123,6 +122,7 @@ impl TelemetryBuilder {
             open_spans: OpenSpans::default(),
             malformed_parent: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
+            late_amounts: AtomicU64::new(0),
             sessions: Book::default(),
             refused_amounts: AtomicU64::new(0),
             refused_series: AtomicU64::new(0),
@@ -130,6 +130,7 @@ impl TelemetryBuilder {
             installation_id: OnceLock::new(),
             runtime: Runtime::start(plan.commands, plan.jobs, Arc::clone(&diagnostics)),
             diagnostics,
+            process: Process::current(),
             closed: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             config: Arc::clone(&config),
@@ -191,7 +192,7 @@ impl Plan {
             Exporter::Console => CONSOLE_READER,
         };
         let registry = Arc::new(Registry::new(
-            targets.iter().map(place).collect(),
+            &targets.iter().map(place).collect::<Vec<_>>(),
             self.clock,
         ));
         let origin = Origin::new(&self.resource, scope::METRICS, &self.version);
@@ -295,7 +296,7 @@ impl Plan {
                     Ok(sink) => {
                         Pipeline {
                             source,
-                            sink,
+                            sink: Arc::new(sink),
                             interval,
                             timeout,
                             counters,
@@ -307,9 +308,11 @@ impl Plan {
                         .await;
                     }
                     Err(error) => {
-                        counters.failed(error.clone());
+                        counters.cannot_be_built(error.clone());
                         counters.shut_down();
-                        diagnostics.report(format!("{signal} ({exporter}) are off: {error}"));
+                        diagnostics.report_from_exporter(format!(
+                            "{signal} ({exporter}) are off: {error}"
+                        ));
                     }
                 }
             })

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::health::{ExporterHealth, Health};
+use crate::health::{ExporterHealth, ExporterState, Health};
 
 /// What became of the data by the end of a flush or a shutdown. Counts run from the start of the telemetry.
 ///
@@ -10,29 +10,42 @@ use crate::health::{ExporterHealth, Health};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// Each exporter of each signal.
+    /// Each exporter of each signal that the configuration asks for; none when telemetry is off.
     pub exporters: Vec<ExporterHealth>,
+    /// Warnings of the configuration; [`Telemetry::explain`](super::Telemetry::explain) has their texts.
+    pub warnings: usize,
 }
 
 impl Report {
-    pub(super) fn new(health: Health) -> Self {
+    pub(super) fn new(health: Health, warnings: usize) -> Self {
         Self {
             exporters: health.exporters,
+            warnings,
         }
     }
 
-    /// Nothing waits and nothing was lost since the start.
+    /// What still waits is lost, also when the caller's clock was a moment faster than the exporter that counts it.
+    pub(super) fn of_shutdown(mut self) -> Self {
+        for exporter in &mut self.exporters {
+            exporter.dropped.shutdown += std::mem::take(&mut exporter.queued);
+            if exporter.state != ExporterState::Off {
+                exporter.state = ExporterState::ShutDown;
+            }
+        }
+        self
+    }
+
+    /// Nothing waits, nothing was lost since the start, and every exporter that was asked for could be built. True when
+    /// telemetry is off, too: nothing was asked for.
     pub fn is_complete(&self) -> bool {
-        self.exporters
-            .iter()
-            .all(|exporter| exporter.queued == 0 && exporter.dropped.total() == 0)
+        self.exporters.iter().all(ExporterHealth::is_complete)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.exporters.is_empty() {
-            return f.write_str("telemetry is off");
+            f.write_str("telemetry is off")?;
         }
         for (n, exporter) in self.exporters.iter().enumerate() {
             let separator = if n == 0 { "" } else { "\n" };
@@ -54,6 +67,10 @@ impl fmt::Display for Report {
                 write!(f, "; last error: {}", error.message)?;
             }
         }
-        Ok(())
+        match self.warnings {
+            0 => Ok(()),
+            1 => f.write_str("\n1 warning about the configuration"),
+            many => write!(f, "\n{many} warnings about the configuration"),
+        }
     }
 }
