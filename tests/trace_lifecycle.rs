@@ -397,8 +397,7 @@ fn spans_that_find_the_queue_full_are_counted() {
         (spans.dropped.queue_full, spans.queued, spans.delivered),
         (100, 16_384, 0)
     );
-    assert!(!health.is_complete());
-    telemetry.shutdown();
+    assert!(!telemetry.shutdown().is_complete());
 }
 
 #[test]
