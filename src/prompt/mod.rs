@@ -188,6 +188,12 @@ impl Prompt {
             .map_or("", |prompt| &prompt.id)
     }
 
+    /// The recorder of what happens in this interaction: clone it into background tasks. Unlike a clone of the prompt it
+    /// does not keep the interaction open.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
     /// Ends the interaction, for all clones.
     pub fn end(self) {
         self.end_with(PromptEnd::new());

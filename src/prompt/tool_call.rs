@@ -21,6 +21,9 @@ use crate::session::SessionCore;
 /// [`finish`](Self::finish). One that is denied, or whose future is cancelled, is [ended](Self::end) or dropped without a
 /// result: its spans end, no result is invented.
 ///
+/// Its event and its metrics come with these calls: do not record a [`ToolResult`] of the same call beside it. The hooks
+/// of a call (`PreToolUse`, `PostToolUse`) are begun on the prompt, whose children they are.
+///
 /// It is a [`Recorder`]: what a subagent does inside it (its requests, its tool calls) is begun on the handle itself, or
 /// in another task on a clone of its [`recorder`](Self::recorder), and stands below it in the trace.
 ///
@@ -368,7 +371,9 @@ impl ToolCore {
         let mut record = ToolResult::new(self.options.name.0.clone()).duration(duration);
         record.tool_use_id.clone_from(&self.options.tool_use_id);
         record.input.clone_from(&self.options.input);
-        record.parameters.clone_from(&self.options.parameters);
+        record.parameters = outcome
+            .parameters
+            .or_else(|| self.options.parameters.clone());
         record.mcp.clone_from(&self.options.mcp);
         record.failure = outcome.failure;
         record.result_size_bytes = outcome.result_size_bytes;

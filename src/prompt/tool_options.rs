@@ -182,6 +182,7 @@ impl Permission {
 #[derive(Clone, Debug, Default)]
 pub struct ToolOutcome {
     pub(crate) failure: Option<Failure>,
+    pub(crate) parameters: Option<Content>,
     pub(crate) result_size_bytes: Option<u64>,
     pub(crate) result_tokens: Option<u64>,
     pub(crate) output: ToolOutput,
@@ -213,6 +214,13 @@ impl ToolOutcome {
         } else {
             Some(self.failure.unwrap_or_default())
         };
+        self
+    }
+
+    /// The tool's specific parameters as JSON text, when they are known at the end alone (a commit's id); they replace
+    /// those that the call began with in the event `claude_code.tool_result`.
+    pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
+        self.parameters = Some(parameters.into());
         self
     }
 

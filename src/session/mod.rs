@@ -150,6 +150,11 @@ impl Session {
         &self.id
     }
 
+    /// The recorder of what happens outside any prompt.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
     /// The user signed in or out: what is recorded from now on belongs to this identity.
     pub fn set_identity(&self, identity: Identity) {
         if let Some(session) = self.recorder.session() {
