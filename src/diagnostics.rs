@@ -6,6 +6,8 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 /// Something that the host or its user should know. It never holds a secret or content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,6 +34,8 @@ pub(crate) struct Diagnostics {
     callback: Option<Callback>,
     stderr: bool,
     pending: Mutex<Pending>,
+    /// Told when nothing is left to hand over.
+    idle: Notify,
 }
 
 /// What the exporters told, in order, and was not handed over yet.
@@ -48,6 +52,7 @@ impl Diagnostics {
             callback,
             stderr,
             pending: Mutex::default(),
+            idle: Notify::new(),
         }
     }
 
@@ -72,7 +77,15 @@ impl Diagnostics {
                 while let Some(diagnostic) = this.next_pending() {
                     this.tell(&diagnostic);
                 }
+                this.idle.notify_one();
             });
+        }
+    }
+
+    /// Ends when everything is handed over.
+    pub(crate) async fn handed_over(&self) {
+        while self.pending().busy {
+            self.idle.notified().await;
         }
     }
 

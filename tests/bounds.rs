@@ -7,7 +7,6 @@ mod host;
 mod support;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;

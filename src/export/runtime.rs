@@ -18,7 +18,7 @@ pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send
 /// Threads that may block: name look-ups and console writes. They end when idle.
 const BLOCKING_THREADS: usize = 4;
 
-/// How long the private thread stays for what its helpers still do.
+/// How long the private thread stays for diagnostics that the host did not take yet.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The handle on the private thread.
@@ -103,10 +103,13 @@ fn drive(jobs: Vec<Job>, diagnostics: &Arc<Diagnostics>) {
         }
         while let Some(ended) = pipelines.join_next().await {
             if let Err(error) = ended {
-                diagnostics.report(format!("an exporter ended by an error of its own: {error}"));
+                diagnostics.report_from_exporter(format!(
+                    "an exporter ended by an error of its own: {error}"
+                ));
             }
         }
+        let _ = tokio::time::timeout(LAST_WORDS, diagnostics.handed_over()).await;
     });
-    // Diagnostics may still be on their way to the host; a console that blocks must not keep the thread.
-    runtime.shutdown_timeout(LAST_WORDS);
+    // A console that blocks must not keep the thread.
+    runtime.shutdown_background();
 }
