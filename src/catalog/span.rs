@@ -1,6 +1,6 @@
 //! The span tree of one prompt.
 
-use super::{Attribute, DECISIONS, Gate, SPEEDS, key};
+use super::{Attribute, Gate, SPEEDS, key};
 
 /// One span of the catalogue. All are of kind INTERNAL.
 #[derive(Debug, PartialEq, Eq)]
@@ -179,11 +179,17 @@ pub(crate) static TOOL_BLOCKED: Span = Span {
     description: "The wait for the permission decision",
     attributes: &[
         DURATION_MS,
-        Attribute::text(key::DECISION, "Outcome; `unknown` when nobody decided").one_of(DECISIONS),
-        Attribute::text(
-            key::SOURCE,
-            "Who or what decided; `unknown` when nobody did",
-        ),
+        Attribute::text(key::DECISION, "Outcome, unknown when nobody decided")
+            .one_of(&["accept", "reject", "unknown"]),
+        Attribute::text(key::SOURCE, "Who or what decided, unknown when nobody did").one_of(&[
+            "config",
+            "hook",
+            "user_permanent",
+            "user_temporary",
+            "user_abort",
+            "user_reject",
+            "unknown",
+        ]),
     ],
     events: &[],
     error: None,
