@@ -1,4 +1,5 @@
 //! The catalogue is the documented contract, and what is sent is the catalogue.
+#![cfg(feature = "grpc")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -216,7 +216,10 @@ pub(crate) static HOOK: Span = Span {
     description: "The hooks of one hook event, when the host records them",
     attributes: &[
         Attribute::text(key::HOOK_EVENT, "The hook event, such as `PreToolUse`"),
-        Attribute::text(key::HOOK_NAME, "Its full name, such as `PreToolUse:Bash`"),
+        Attribute::text(
+            key::HOOK_NAME,
+            "Its full name, such as `PreToolUse:Bash`; `PreToolUse:mcp_tool` for an MCP tool unless `OTEL_LOG_TOOL_DETAILS` is on",
+        ),
         Attribute::int(key::NUM_HOOKS, "Hooks that ran"),
         DURATION_MS,
         Attribute::int(key::NUM_SUCCESS, "Hooks that succeeded"),
