@@ -268,7 +268,7 @@ impl Drop for SessionCore {
     }
 }
 
-/// The standard attributes after the switches, in the order of the catalogue.
+/// The standard attributes after the switches, in the order of the catalogue. What is empty is unknown.
 fn standard(
     telemetry: &Inner,
     session: &Arc<str>,
@@ -279,6 +279,7 @@ fn standard(
     let user = identity
         .user_id
         .clone()
+        .filter(|id| !id.is_empty())
         .unwrap_or_else(|| telemetry.installation_id());
     let account = switches.account_uuid;
     let attributes = [
@@ -310,6 +311,7 @@ fn standard(
         attributes: attributes
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
+            .filter(|(_, value)| !value.is_empty())
             .collect(),
         custom: Arc::clone(&telemetry.custom),
         of_one_session: switches.session_id,

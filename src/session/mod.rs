@@ -108,6 +108,7 @@ impl Session {
     pub(crate) fn start(telemetry: Option<&Arc<Inner>>, options: SessionOptions) -> Self {
         let id = options
             .id
+            .filter(|id| !id.is_empty())
             .unwrap_or_else(|| Uuid::new_v4().to_string().into());
         let core = telemetry.map(|telemetry| {
             let detected = || telemetry.config.terminal_type.as_deref().map(Arc::from);
