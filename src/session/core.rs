@@ -97,12 +97,20 @@ impl SessionCore {
         }
     }
 
-    /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
-    pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if !countable(usd) {
+    /// Whether an amount can be counted. One that is negative or no number is refused and counted.
+    pub(crate) fn check_amount(&self, usd: f64) -> bool {
+        let countable = countable(usd);
+        if !countable {
             self.telemetry
                 .refused_amounts
                 .fetch_add(1, Ordering::Relaxed);
+        }
+        countable
+    }
+
+    /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
+    pub(crate) fn add_cost(&self, model: &str, usd: f64) {
+        if !self.check_amount(usd) {
             return;
         }
         let view = self.view.load();
