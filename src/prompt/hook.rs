@@ -218,7 +218,10 @@ impl SpanRecord for HookSpan {
         out.text(key::HOOK_NAME, &*self.name);
         out.count(
             key::NUM_HOOKS,
-            count.unwrap_or(succeeded + blocking + failed + cancelled),
+            count.unwrap_or_else(|| {
+                let outcomes = [succeeded, blocking, failed, cancelled];
+                outcomes.into_iter().fold(0, u64::saturating_add)
+            }),
         );
         out.count(key::DURATION_MS, millis(self.duration));
         out.count(key::NUM_SUCCESS, succeeded);
