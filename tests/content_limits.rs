@@ -364,6 +364,10 @@ fn numbers_of_any_size_are_sent() {
         let tokens = TokenUsage::new().input(u64::MAX);
         session.record_api_request(ApiRequest::new("m").tokens(tokens).duration(Duration::MAX));
         session.record_lines_of_code(LinesOfCode::new().added(u64::MAX));
+        for _ in 0..3 {
+            session.record_cost(Cost::new("m", f64::MAX));
+            telemetry.flush();
+        }
         session.record_active_time(ActiveTime::new(ActivityType::User, Duration::MAX));
     });
     assert_eq!(received.spans()[0].attributes["num_hooks"], json!(i64::MAX));
