@@ -1,7 +1,7 @@
 //! What became of the telemetry: counts, losses by reason, and the last error of each exporter.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -52,7 +52,7 @@ pub struct Dropped {
     pub refused: u64,
     /// The receiver took the request, but not these items of it (partial success).
     pub rejected: u64,
-    /// They were not delivered before the shutdown's deadline.
+    /// They were not delivered before the shutdown's deadline, or came to an exporter that is off.
     pub shutdown: u64,
 }
 
@@ -109,6 +109,8 @@ pub struct Health {
     pub exporters: Vec<ExporterHealth>,
     /// Amounts that were negative or no number, and were left out.
     pub refused_amounts: u64,
+    /// Amounts of metrics that came after the shutdown, and were left out.
+    pub late_amounts: u64,
     /// Amounts that were left out because the registry held its most series.
     pub refused_series: u64,
     /// Spans that were open at the shutdown and were ended by it: prompts, requests, tool calls and hooks, each counted
@@ -146,6 +148,8 @@ pub(crate) struct ExporterCounters {
     retries: AtomicU64,
     tally: Arc<Tally>,
     state: Mutex<(ExporterState, Option<Failure>)>,
+    /// Nothing is taken from the queue any more.
+    off: AtomicBool,
     /// Nanoseconds since 1970; 0 before the first.
     last_success: AtomicU64,
     /// Losses that a diagnostic told of, and when.
@@ -174,6 +178,7 @@ impl ExporterCounters {
             retries: AtomicU64::new(0),
             tally,
             state: Mutex::new((ExporterState::Idle, None)),
+            off: AtomicBool::new(false),
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
         }
@@ -215,8 +220,8 @@ impl ExporterCounters {
         worked
     }
 
-    /// A record that came after the shutdown.
-    pub(crate) fn recorded_after_shutdown(&self) {
+    /// A record that came when the exporter was off.
+    pub(crate) fn recorded_when_off(&self) {
         self.shutdown.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -232,8 +237,14 @@ impl ExporterCounters {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the exporter has ended, or could not be built.
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
     /// The end: what still waits is lost.
     pub(crate) fn shut_down(&self) {
+        self.off.store(true, Ordering::Relaxed);
         let lost = self.waiting.swap(0, Ordering::Relaxed);
         self.shutdown.fetch_add(lost, Ordering::Relaxed);
         let state = &mut self.state().0;

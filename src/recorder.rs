@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::config::source::Environment;
 use crate::prompt::{
     Hook, LlmRequest, LlmRequestOptions, PromptMark, RequestContext, ReservedTool, ToolCall,
     ToolCallOptions,
@@ -37,6 +38,8 @@ pub struct Recorder {
     pub(crate) parent: Option<Arc<TraceContext>>,
     /// What model requests say of their origin here.
     pub(crate) context: RequestContext,
+    /// What a subprocess would inherit; known also when telemetry is off.
+    pub(crate) environment: Environment,
 }
 
 impl Recorder {
@@ -121,14 +124,14 @@ impl Recorder {
 
     /// A cost on its own: `claude_code.cost.usage`.
     pub fn record_cost(&self, cost: Cost) {
-        if let Some(session) = &self.session {
+        if let Some(session) = self.session() {
             session.add_cost(&cost.model, cost.usd);
         }
     }
 
     /// Tokens on their own: `claude_code.token.usage`.
     pub fn record_tokens(&self, tokens: Tokens) {
-        if let Some(session) = &self.session {
+        if let Some(session) = self.session() {
             session.add_tokens(&tokens.model, tokens.kind, tokens.count);
         }
     }
@@ -198,14 +201,19 @@ impl Recorder {
     /// What a subprocess gets that no tool call starts: no `OTEL_*` variables, and the trace context of this place when
     /// there is one. A tool's own subprocess gets [`ToolCall::child_env`].
     pub fn child_env(&self) -> ChildEnv {
-        let Some(session) = &self.session else {
-            return ChildEnv::default();
-        };
-        ChildEnv::new(
-            &session.telemetry.config.environment,
-            self.parent.as_deref(),
-            cfg!(windows),
-        )
+        self.child_env_of(self.parent.as_deref())
+    }
+
+    /// What a subprocess gets whose parent is this span.
+    pub(crate) fn child_env_of(&self, span: Option<&TraceContext>) -> ChildEnv {
+        ChildEnv::new(&self.environment, span, cfg!(windows))
+    }
+
+    /// Where to record; nothing when telemetry is off, and in a fork of the process in which it was started.
+    pub(crate) fn session(&self) -> Option<&Arc<SessionCore>> {
+        self.session
+            .as_ref()
+            .filter(|session| session.telemetry.is_here())
     }
 
     /// Hands the trace context of this place to a carrier.
@@ -217,7 +225,7 @@ impl Recorder {
 
     /// Cost and tokens of a request.
     pub(crate) fn count_request(&self, request: &ApiRequest) {
-        if let Some(session) = &self.session {
+        if let Some(session) = self.session() {
             let model = request.metric_model();
             if let Some(usd) = request.cost_usd {
                 session.add_cost(model, usd);
@@ -227,7 +235,7 @@ impl Recorder {
     }
 
     fn add(&self, series: impl FnOnce() -> Series, amount: f64) {
-        if let Some(session) = &self.session {
+        if let Some(session) = self.session() {
             session.add(series(), amount);
         }
     }
@@ -239,14 +247,14 @@ impl Recorder {
 
     /// An event that carries the interaction's span while that is open, else `own` (decisions 23 and 54).
     pub(crate) fn emit_below<R: Record>(&self, record: R, own: Option<&Arc<TraceContext>>) {
-        if let Some(session) = &self.session {
+        if let Some(session) = self.session() {
             session.emit(record, self.prompt.as_ref(), EventSpan::Below(own));
         }
     }
 
     /// An event that carries this very span.
     pub(crate) fn emit_in<R: Record>(&self, record: R, span: Option<&Arc<TraceContext>>) {
-        if let Some(session) = &self.session {
+        if let Some(session) = self.session() {
             session.emit(record, self.prompt.as_ref(), EventSpan::In(span));
         }
     }

@@ -67,6 +67,7 @@ const ROWS: &[(&str, u8, &[&str])] = &[
     // Bodies.
     ("request_body", BODIES, &["api_request_body.body"]),
     ("request_body_handle", BODIES, &["api_request_body.body"]),
+    ("request_body_at", BODIES, &["api_request_body.body"]),
     ("response_body", BODIES, &["api_response_body.body"]),
     ("response_body_handle", BODIES, &["api_response_body.body"]),
     // The event of a tool result.
@@ -329,6 +330,10 @@ const SETTERS: &[(&str, &[&str])] = &[
     (
         "prompt/llm_request.rs LlmRequest::body",
         &["request_body_handle", "thinking_request_handle"],
+    ),
+    (
+        "prompt/llm_request.rs LlmRequest::body_at",
+        &["request_body_at", "thinking_request_handle"],
     ),
     (
         "prompt/llm_request.rs LlmRequest::response_body",
@@ -930,6 +935,8 @@ fn record_requests(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
         data(),
     );
     request.body(seen.show(Content::from(text)));
+    let text = body(m("request_body_at"), m("thinking_request_handle"), data());
+    request.body_at(text, std::time::SystemTime::now());
     let text = body(
         m("response_body_handle"),
         m("thinking_response_handle"),

@@ -8,6 +8,9 @@ use tokio::time::{Instant, sleep_until};
 /// While somebody waits for a flush, attempts are at most this far apart.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// A receiver that asks for a longer wait is asked again after this one.
+const LONGEST_ASKED: Duration = Duration::from_secs(600);
+
 /// Somebody who waits. All is done when every clone was dropped: nothing is ever sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Done {
@@ -98,21 +101,25 @@ impl Control {
         self.arrivals
     }
 
-    /// Those who asked before `arrivals` have what they asked for.
+    /// Those who asked before `arrivals` have what they asked for. Who asked for the shutdown waits for the end: only
+    /// then is it known what was lost.
     pub(crate) fn release(&mut self, arrivals: u64) {
-        self.waiters.retain(|(arrival, _)| *arrival >= arrivals);
+        self.waiters
+            .retain(|(arrival, waiter)| *arrival >= arrivals || waiter.shutdown);
     }
 
-    pub(crate) fn has_waiters(&self) -> bool {
-        !self.waiters.is_empty()
+    /// Whether somebody waits who asked since `arrivals`.
+    pub(crate) fn has_waiters_since(&self, arrivals: u64) -> bool {
+        self.waiters.iter().any(|(arrival, _)| *arrival >= arrivals)
     }
 
     /// Waits between two attempts: as long as the receiver asked, else our own time, which shrinks while somebody
     /// waits. False when the shutdown's deadline comes before the next attempt.
     pub(crate) async fn pause(&mut self, own: Duration, asked: Option<Duration>) -> bool {
         let start = Instant::now();
+        let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         loop {
-            let hurry = self.has_waiters() || self.closing.is_some();
+            let hurry = !self.waiters.is_empty() || self.closing.is_some();
             let wait = asked.unwrap_or(if hurry { own.min(PATIENCE) } else { own });
             let end = start + wait;
             if self.closing.is_some_and(|closing| closing <= end) {

@@ -10,6 +10,7 @@ mod outcome;
 mod pipeline;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
+mod quiet;
 pub(crate) mod runtime;
 mod sink;
 
@@ -36,6 +37,9 @@ pub(crate) trait Source: Send + 'static {
     /// A batch was delivered, or given up for good.
     fn settle(&mut self, ticket: Self::Ticket);
 
+    /// The two halves of a batch that the receiver found too large; its ticket back when it is a single item.
+    fn split(&mut self, ticket: Self::Ticket) -> Split<Self::Message, Self::Ticket>;
+
     /// The count of items that wait, kept up to date.
     fn waiting(&self) -> Arc<AtomicU64>;
 
@@ -49,6 +53,9 @@ pub(crate) trait Source: Send + 'static {
         std::future::pending()
     }
 }
+
+/// The halves of a batch, or the ticket of one that has none.
+pub(crate) type Split<M, T> = Result<[Batch<M, T>; 2], T>;
 
 /// One request and what settles it.
 pub(crate) struct Batch<M, T> {

@@ -80,6 +80,11 @@ impl ExportError {
         Self { kind, text }
     }
 
+    /// The attempt ended in a panic: what it sent is not sent again.
+    pub(crate) fn panicked() -> Self {
+        Self::new(ErrorKind::Broken, "the exporter panicked".to_owned())
+    }
+
     /// Where the attempt failed.
     pub(crate) fn kind(&self) -> ErrorKind {
         self.kind

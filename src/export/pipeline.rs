@@ -1,15 +1,15 @@
 //! One exporter of one signal: when it sends, what it does with an answer, and who waits for it.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::control::{Control, at};
-use super::outcome::Outcome;
+use super::outcome::{ExportError, Outcome};
 use super::sink::Sink;
 use super::{Batch, Source};
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::health::ExporterCounters;
 /// Delivers what one source has to one sink: at an interval, when much waits, and when somebody asks.
 pub(crate) struct Pipeline<S> {
     pub(crate) source: S,
-    pub(crate) sink: Sink,
+    pub(crate) sink: Arc<Sink>,
     pub(crate) interval: Duration,
     /// The limit of one attempt.
     pub(crate) timeout: Duration,
@@ -35,6 +35,8 @@ enum End {
     Settled,
     /// The shutdown's deadline came first.
     OutOfTime,
+    /// The receiver takes less at once.
+    TooLarge(ExportError),
 }
 
 impl<S: Source> Pipeline<S> {
@@ -67,7 +69,7 @@ impl<S: Source> Pipeline<S> {
                 return;
             }
             self.control.release(arrivals);
-            if !self.control.has_waiters() && !self.source.is_full() {
+            if !self.control.has_waiters_since(arrivals) && !self.source.is_full() {
                 return;
             }
         }
@@ -75,20 +77,45 @@ impl<S: Source> Pipeline<S> {
 
     /// Delivers what was there when the pass began.
     async fn pass(&mut self) -> End {
+        while let Some(batch) = self.source.next(self.sink.max_bytes()) {
+            if let End::OutOfTime = self.deliver_all(batch).await {
+                return End::OutOfTime;
+            }
+        }
+        End::Settled
+    }
+
+    /// Delivers a batch, in parts when the receiver takes less at once.
+    async fn deliver_all(&mut self, batch: Batch<S::Message, S::Ticket>) -> End {
+        let mut parts = vec![batch];
         while let Some(Batch {
             message,
             items,
             ticket,
-        }) = self.source.next(self.sink.max_bytes())
+        }) = parts.pop()
         {
             let body = self.sink.encode(&message);
             drop(message);
-            if let End::OutOfTime = self.deliver(body, items).await {
-                return End::OutOfTime;
+            match self.deliver(body, items).await {
+                End::Settled => self.source.settle(ticket),
+                End::OutOfTime => return End::OutOfTime,
+                End::TooLarge(error) => match self.source.split(ticket) {
+                    Ok([first, second]) => parts.extend([second, first]),
+                    Err(ticket) => {
+                        self.lose(items, &error);
+                        self.source.settle(ticket);
+                    }
+                },
             }
-            self.source.settle(ticket);
         }
         End::Settled
+    }
+
+    /// The receiver will never take these items.
+    fn lose(&self, items: u64, error: &ExportError) {
+        self.counters.failed(error.to_string());
+        self.counters.refused(items);
+        self.report(format!("{items} items are lost: {error}"));
     }
 
     /// Sends the same bytes until they are delivered or refused for good.
@@ -110,14 +137,11 @@ impl<S: Source> Pipeline<S> {
                     return End::Settled;
                 }
                 Outcome::Retry { after, error } => (error, after),
-                Outcome::Refused { error }
-                | Outcome::Unauthorised { error }
-                | Outcome::TooLarge { error } => {
-                    self.counters.failed(error.to_string());
-                    self.counters.refused(items);
-                    self.report(format!("{items} items are lost: {error}"));
+                Outcome::Refused { error } | Outcome::Unauthorised { error } => {
+                    self.lose(items, &error);
                     return End::Settled;
                 }
+                Outcome::TooLarge { error } => return End::TooLarge(error),
             };
             if self.counters.failed(error.to_string()) {
                 self.report(format!("{error}; data waits and is sent again"));
@@ -129,19 +153,26 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// One attempt; nothing when the shutdown's deadline comes first.
+    /// One attempt; nothing when the shutdown's deadline comes first. It is a task of its own, so that a panic in it ends
+    /// the attempt and not the signal.
     async fn attempt(&mut self, body: Bytes) -> Option<Outcome> {
         let limit = Instant::now() + self.timeout;
         let deadline = self
             .control
             .closing()
             .map_or(limit, |closing| closing.min(limit));
-        let mut attempt = pin!(self.sink.send(body, deadline));
+        let sink = Arc::clone(&self.sink);
+        // Dropped before it is done, the set aborts the task.
+        let mut attempt = JoinSet::new();
+        attempt.spawn(async move { sink.send(body, deadline).await });
         loop {
             let closing = self.control.closing();
             tokio::select! {
                 biased;
-                outcome = &mut attempt => return Some(outcome),
+                outcome = attempt.join_next() => return Some(match outcome {
+                    Some(Ok(outcome)) => outcome,
+                    _ => Outcome::Refused { error: ExportError::panicked() },
+                }),
                 () = self.control.changed() => {}
                 () = at(closing) => return None,
             }
@@ -155,10 +186,17 @@ impl<S: Source> Pipeline<S> {
     }
 
     fn report(&self, what: String) {
-        self.diagnostics.report(format!(
+        self.diagnostics.report_from_exporter(format!(
             "{} ({}): {what}",
             self.counters.signal(),
             self.counters.exporter()
         ));
+    }
+}
+
+/// The end, also by a panic: what waits is lost, and what comes is not kept.
+impl<S> Drop for Pipeline<S> {
+    fn drop(&mut self) {
+        self.counters.shut_down();
     }
 }

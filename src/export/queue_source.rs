@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::queue::{BATCH_RECORDS, Queue};
 use super::sink::Request;
-use super::{Batch, Source};
+use super::{Batch, Source, Split};
 use crate::health::Tally;
 use crate::signal::message::{MAX_ITEM_BYTES, shorten};
 
@@ -34,16 +34,13 @@ pub(crate) struct QueueSource<T: Translate> {
     translator: T,
     /// Items that the pass still has to deliver.
     left: usize,
-    /// A translated item that did not fit into the last request, and its size in the queue.
-    carried: Option<(T::Record, usize)>,
+    /// A translated item that did not fit into the last request.
+    carried: Option<(T::Record, Place<T::Item>)>,
     tally: Arc<Tally>,
 }
 
-/// What the queue gets back when a request is settled.
-pub(crate) struct Places {
-    records: usize,
-    bytes: usize,
-}
+/// An item with its size in the queue, which gets both back when its request is settled.
+type Place<I> = (I, usize);
 
 impl<T: Translate> QueueSource<T> {
     pub(crate) fn new(queue: Arc<Queue<T::Item>>, translator: T, tally: Arc<Tally>) -> Self {
@@ -56,64 +53,87 @@ impl<T: Translate> QueueSource<T> {
         }
     }
 
-    fn pop(&mut self) -> Option<(T::Record, usize)> {
+    fn pop(&mut self) -> Option<(T::Record, Place<T::Item>)> {
         if let Some(carried) = self.carried.take() {
             return Some(carried);
         }
         if self.left == 0 {
             return None;
         }
-        let (item, size) = self.queue.pop()?;
+        let place = self.queue.pop()?;
         self.left -= 1;
-        let mut record = self.translator.translate(&item, &self.tally);
+        Some((self.translate(&place.0, &self.tally), place))
+    }
+
+    fn translate(&self, item: &T::Item, tally: &Tally) -> T::Record {
+        let mut record = self.translator.translate(item, tally);
         if record.encoded_len() > MAX_ITEM_BYTES {
             shorten(&mut record, T::texts);
-            self.tally.shortened.fetch_add(1, Ordering::Relaxed);
+            tally.shortened.fetch_add(1, Ordering::Relaxed);
         }
-        Some((record, size))
+        record
+    }
+
+    fn batch(
+        &self,
+        records: Vec<T::Record>,
+        places: Vec<Place<T::Item>>,
+    ) -> Batch<T::Request, Vec<Place<T::Item>>> {
+        Batch {
+            items: places.len() as u64,
+            message: self.translator.request(records),
+            ticket: places,
+        }
     }
 }
 
 impl<T: Translate> Source for QueueSource<T> {
     type Message = T::Request;
-    type Ticket = Places;
+    type Ticket = Vec<Place<T::Item>>;
 
     fn begin(&mut self) {
         self.left = self.queue.len();
     }
 
-    fn next(&mut self, max_bytes: usize) -> Option<Batch<T::Request, Places>> {
-        let mut records = Vec::new();
-        let (mut encoded, mut bytes) = (0, 0);
+    fn next(&mut self, max_bytes: usize) -> Option<Batch<T::Request, Self::Ticket>> {
+        let (mut records, mut places) = (Vec::new(), Vec::new());
+        let mut encoded = 0;
         while records.len() < BATCH_RECORDS {
-            let Some((record, size)) = self.pop() else {
+            let Some((record, place)) = self.pop() else {
                 break;
             };
             // A tag and a length prefix stand before a record.
             encoded += record.encoded_len() + 8;
             if encoded > max_bytes && !records.is_empty() {
-                self.carried = Some((record, size));
+                self.carried = Some((record, place));
                 break;
             }
-            bytes += size;
             records.push(record);
+            places.push(place);
         }
-        if records.is_empty() {
-            return None;
-        }
-        let ticket = Places {
-            records: records.len(),
-            bytes,
-        };
-        Some(Batch {
-            items: ticket.records as u64,
-            message: self.translator.request(records),
-            ticket,
-        })
+        (!places.is_empty()).then(|| self.batch(records, places))
     }
 
-    fn settle(&mut self, places: Places) {
-        self.queue.settle(places.records, places.bytes);
+    fn settle(&mut self, places: Self::Ticket) {
+        self.queue
+            .settle(places.len(), places.iter().map(|(_, size)| size).sum());
+    }
+
+    fn split(&mut self, mut places: Self::Ticket) -> Split<T::Request, Self::Ticket> {
+        if places.len() < 2 {
+            return Err(places);
+        }
+        let rest = places.split_off(places.len() / 2);
+        // What was counted when the whole was made is not counted again.
+        let counted = Tally::default();
+        let half = |places: Vec<Place<T::Item>>| {
+            let records = places
+                .iter()
+                .map(|(item, _)| self.translate(item, &counted))
+                .collect();
+            self.batch(records, places)
+        };
+        Ok([half(places), half(rest)])
     }
 
     fn waiting(&self) -> Arc<AtomicU64> {

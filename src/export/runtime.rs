@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Command, Done};
+use super::{Command, Done, quiet};
 use crate::diagnostics::Diagnostics;
 
 /// Builds and runs one exporter. It is called on the private thread, inside its runtime.
@@ -17,6 +17,9 @@ pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send
 
 /// Threads that may block: name look-ups and console writes. They end when idle.
 const BLOCKING_THREADS: usize = 4;
+
+/// How long the private thread stays for what its helpers still do.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The handle on the private thread.
 #[derive(Debug)]
@@ -77,9 +80,11 @@ impl Runtime {
 }
 
 /// The life of the private thread: it ends with the last pipeline.
-fn drive(jobs: Vec<Job>, diagnostics: &Diagnostics) {
+fn drive(jobs: Vec<Job>, diagnostics: &Arc<Diagnostics>) {
+    quiet::this_thread();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_start(quiet::this_thread)
         .max_blocking_threads(BLOCKING_THREADS)
         .build();
     let runtime = match runtime {
@@ -102,6 +107,6 @@ fn drive(jobs: Vec<Job>, diagnostics: &Diagnostics) {
             }
         }
     });
-    // A console that blocks must not keep the thread.
-    runtime.shutdown_background();
+    // Diagnostics may still be on their way to the host; a console that blocks must not keep the thread.
+    runtime.shutdown_timeout(LAST_WORDS);
 }

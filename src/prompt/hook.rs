@@ -100,19 +100,27 @@ struct HookCore {
 }
 
 impl Hook {
+    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    fn core(&self) -> Option<&Arc<HookCore>> {
+        self.core
+            .as_ref()
+            .filter(|core| core.session.telemetry.is_here())
+    }
+
     pub(crate) fn begin(
         outside: &Recorder,
         event: Cow<'static, str>,
         name: Cow<'static, str>,
         at: Option<SystemTime>,
     ) -> Self {
-        let Some(session) = &outside.session else {
+        let Some(session) = outside.session() else {
             return Self { core: None };
         };
         let Some(span) = OpenSpan::begin(session, outside.parent.as_ref()) else {
             return Self { core: None };
         };
         let telemetry = &session.telemetry;
+        let sampled = span.context.sampled;
         let core = Arc::new(HookCore {
             session: Arc::clone(session),
             event,
@@ -121,16 +129,18 @@ impl Hook {
             start: Moment::new(at, telemetry.clock),
             span: Mutex::new(Some(span)),
         });
-        let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
-        telemetry
-            .open_spans
-            .enter(core.number, Arc::downgrade(&unfinished));
+        if sampled {
+            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
+            telemetry
+                .open_spans
+                .enter(core.number, Arc::downgrade(&unfinished));
+        }
         Self { core: Some(core) }
     }
 
     /// The hooks have run.
     pub fn finish(self, outcome: HookOutcome) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             core.end(outcome);
         }
     }
@@ -180,8 +190,10 @@ impl Unfinished for HookCore {
 
 impl Drop for HookCore {
     fn drop(&mut self) {
-        self.abandon();
-        self.session.telemetry.open_spans.leave(self.number);
+        if self.session.telemetry.is_here() {
+            self.abandon();
+            self.session.telemetry.open_spans.leave(self.number);
+        }
     }
 }
 
@@ -216,12 +228,10 @@ impl SpanRecord for HookSpan {
         } = self.outcome;
         out.text(key::HOOK_EVENT, &*self.event);
         out.text(key::HOOK_NAME, &*self.name);
+        let outcomes = [succeeded, blocking, failed, cancelled];
         out.count(
             key::NUM_HOOKS,
-            count.unwrap_or_else(|| {
-                let outcomes = [succeeded, blocking, failed, cancelled];
-                outcomes.into_iter().fold(0, u64::saturating_add)
-            }),
+            count.unwrap_or_else(|| outcomes.into_iter().fold(0, u64::saturating_add)),
         );
         out.count(key::DURATION_MS, millis(self.duration));
         out.count(key::NUM_SUCCESS, succeeded);
@@ -242,5 +252,28 @@ impl SpanRecord for HookSpan {
     fn size(&self) -> usize {
         text_size(&[Some(&self.event), Some(&self.name)])
             + self.definitions.as_ref().map_or(0, ToolDetails::size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_that_add_up_to_too_many_are_no_panic() {
+        let record = HookSpan {
+            event: "Stop".into(),
+            name: "Stop".into(),
+            duration: Duration::ZERO,
+            outcome: HookOutcome::new().succeeded(u64::MAX).failed(1),
+            definitions: None,
+        };
+        let mut attributes = Attributes::default();
+        record.attributes(&mut attributes);
+        assert!(
+            attributes
+                .into_iter()
+                .any(|(name, _)| name == key::NUM_HOOKS)
+        );
     }
 }

@@ -117,8 +117,15 @@ struct State {
 }
 
 impl LlmRequest {
+    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    fn core(&self) -> Option<&Arc<LlmCore>> {
+        self.core
+            .as_ref()
+            .filter(|core| core.session.telemetry.is_here())
+    }
+
     pub(crate) fn begin(outside: &Recorder, options: LlmRequestOptions) -> Self {
-        let Some(session) = &outside.session else {
+        let Some(session) = outside.session() else {
             return Self {
                 recorder: outside.clone(),
                 core: None,
@@ -142,7 +149,7 @@ impl LlmRequest {
                 ..State::default()
             }),
         });
-        if context.is_some() {
+        if context.as_ref().is_some_and(|context| context.sampled) {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans
@@ -160,7 +167,7 @@ impl LlmRequest {
 
     /// Another attempt begins, after one that failed.
     pub fn retry(&self) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             let now = Moment::new(None, core.session.telemetry.clock);
             let mut state = core.state();
             let (at, _) = now.since(&core.start);
@@ -171,7 +178,7 @@ impl LlmRequest {
 
     /// The first token of the answer arrived: the attribute `ttft_ms`, counted from the attempt that is under way.
     pub fn first_token(&self) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             let now = Moment::new(None, core.session.telemetry.clock);
             let mut state = core.state();
             if state.time_to_first_token.is_none() {
@@ -183,9 +190,19 @@ impl LlmRequest {
     /// The body of the attempt that is under way: the event `claude_code.api_request_body`, when
     /// `OTEL_LOG_RAW_API_BODIES` is on. Once for each attempt.
     pub fn body(&self, body: impl Into<Content>) {
-        if let Some(core) = &self.core {
+        self.record_body(body.into(), None);
+    }
+
+    /// The same for an attempt that was sent at this time.
+    pub fn body_at(&self, body: impl Into<Content>, time: SystemTime) {
+        self.record_body(body.into(), Some(time));
+    }
+
+    fn record_body(&self, body: Content, time: Option<SystemTime>) {
+        if let Some(core) = self.core() {
             let mut record = ApiRequestBody::new(core.model.clone(), body);
             record.query_source.clone_from(&core.query_source);
+            record.at = time;
             self.recorder.emit(record);
         }
     }
@@ -193,7 +210,7 @@ impl LlmRequest {
     /// The body of the answer: the event `claude_code.api_response_body`, recorded right after that of the request when
     /// it finishes.
     pub fn response_body(&self, body: impl Into<Content>) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             core.state().response_body = Some(body.into());
         }
     }
@@ -215,7 +232,7 @@ impl LlmRequest {
     /// The API answered: the event `claude_code.api_request`, cost and tokens, and the span. The model that was asked
     /// for is that of the handle.
     pub fn finish(self, mut request: ApiRequest) {
-        let (Some(core), Some(session)) = (&self.core, &self.recorder.session) else {
+        let (Some(core), Some(session)) = (self.core(), self.recorder.session()) else {
             return;
         };
         if request.requested_model.is_none() && request.model != core.model {
@@ -251,7 +268,7 @@ impl LlmRequest {
 
     /// The request failed for good, after its last attempt: the event `claude_code.api_error`, and the span.
     pub fn fail(self, mut error: ApiError) {
-        let (Some(core), Some(session)) = (&self.core, &self.recorder.session) else {
+        let (Some(core), Some(session)) = (self.core(), self.recorder.session()) else {
             return;
         };
         if error.query_source.is_none() {
@@ -339,8 +356,10 @@ impl Unfinished for LlmCore {
 
 impl Drop for LlmCore {
     fn drop(&mut self) {
-        self.abandon();
-        self.session.telemetry.open_spans.leave(self.number);
+        if self.session.telemetry.is_here() {
+            self.abandon();
+            self.session.telemetry.open_spans.leave(self.number);
+        }
     }
 }
 

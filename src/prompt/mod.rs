@@ -9,6 +9,9 @@ mod tool_options;
 mod tool_output;
 mod tool_span;
 
+#[cfg(all(test, feature = "console"))]
+mod tests;
+
 pub use hook::{Hook, HookOutcome};
 pub use llm_request::{LlmRequest, LlmRequestOptions, RequestContext};
 pub use tool_call::{ReservedTool, ToolCall};
@@ -106,8 +109,15 @@ struct Live {
 }
 
 impl Prompt {
+    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    fn core(&self) -> Option<&Arc<PromptCore>> {
+        self.core
+            .as_ref()
+            .filter(|core| core.session.telemetry.is_here())
+    }
+
     pub(crate) fn begin(outside: &Recorder, prompt: UserPrompt) -> Self {
-        let Some(session) = &outside.session else {
+        let Some(session) = outside.session() else {
             return Self {
                 recorder: outside.clone(),
                 core: None,
@@ -151,7 +161,7 @@ impl Prompt {
             number: telemetry.open_spans.reserve(),
             live: Mutex::new(live),
         });
-        if context.is_some() {
+        if context.as_ref().is_some_and(|context| context.sampled) {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans
@@ -162,6 +172,7 @@ impl Prompt {
             prompt: Some(mark),
             parent: context,
             context: RequestContext::Interaction,
+            environment: outside.environment.clone(),
         };
         Self {
             recorder,
@@ -184,7 +195,7 @@ impl Prompt {
 
     /// Ends the interaction as it is told, for all clones.
     pub fn end_with(self, end: PromptEnd) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             core.end(end);
         }
     }
@@ -229,8 +240,10 @@ impl Unfinished for PromptCore {
 
 impl Drop for PromptCore {
     fn drop(&mut self) {
-        self.end(PromptEnd::new());
-        self.session.telemetry.open_spans.leave(self.number);
+        if self.session.telemetry.is_here() {
+            self.end(PromptEnd::new());
+            self.session.telemetry.open_spans.leave(self.number);
+        }
     }
 }
 

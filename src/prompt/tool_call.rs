@@ -77,8 +77,7 @@ struct State {
 impl ReservedTool {
     pub(crate) fn new(outside: &Recorder) -> Self {
         let span = outside
-            .session
-            .as_ref()
+            .session()
             .and_then(|session| OpenSpan::begin(session, outside.parent.as_ref()));
         let parent = span.as_ref().map(|span| Arc::clone(&span.context));
         let inside = Recorder {
@@ -100,7 +99,7 @@ impl ReservedTool {
             inside,
             span,
         } = self;
-        let Some(session) = outside.session.clone() else {
+        let Some(session) = outside.session().cloned() else {
             return ToolCall {
                 recorder: inside,
                 core: None,
@@ -115,7 +114,7 @@ impl ReservedTool {
         let blocked = span
             .as_ref()
             .and_then(|span| OpenSpan::begin(&session, Some(&span.context)));
-        let traced = span.is_some();
+        let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
         let core = Arc::new(ToolCore {
             number: telemetry.open_spans.reserve(),
             outside,
@@ -133,7 +132,7 @@ impl ReservedTool {
             }),
             session: Arc::clone(&session),
         });
-        if traced {
+        if recorded {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans
@@ -160,6 +159,13 @@ impl Deref for ReservedTool {
 }
 
 impl ToolCall {
+    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    fn core(&self) -> Option<&Arc<ToolCore>> {
+        self.core
+            .as_ref()
+            .filter(|core| core.session.telemetry.is_here())
+    }
+
     pub(crate) fn begin(outside: &Recorder, options: ToolCallOptions) -> Self {
         ReservedTool::new(outside).begin(options)
     }
@@ -172,7 +178,7 @@ impl ToolCall {
 
     /// The same for a host that knows more of the decision.
     pub fn decided_as(&self, permission: Permission) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             core.decide(permission);
         }
     }
@@ -188,7 +194,7 @@ impl ToolCall {
     }
 
     fn begin_execution(&self, time: Option<SystemTime>) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             let now = Moment::new(time, core.session.telemetry.clock);
             core.execute(&mut core.state(), now);
         }
@@ -196,21 +202,14 @@ impl ToolCall {
 
     /// What a subprocess of this tool gets: the context of the execution, and no `OTEL_*` variables.
     pub fn child_env(&self) -> ChildEnv {
-        let Some(core) = &self.core else {
-            return ChildEnv::default();
-        };
-        let context = core.state().executed.clone();
-        let environment = &core.session.telemetry.config.environment;
-        ChildEnv::new(environment, context.as_deref(), cfg!(windows))
+        let context = self.core().and_then(|core| core.state().executed.clone());
+        self.recorder.child_env_of(context.as_deref())
     }
 
     /// Hands the trace context of the execution to a carrier, for an MCP request: `traceparent` and, when there is one,
     /// `tracestate`.
     pub fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
-        let executed = self
-            .core
-            .as_ref()
-            .and_then(|core| core.state().executed.clone());
+        let executed = self.core().and_then(|core| core.state().executed.clone());
         match executed {
             Some(context) => context.inject(carrier),
             None => self.recorder.inject(carrier),
@@ -225,7 +224,7 @@ impl ToolCall {
     /// The tool has run: the event `claude_code.tool_result`, and the spans. A call that was rejected and never ran has
     /// no result, and ends without one.
     pub fn finish(self, outcome: ToolOutcome) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             core.finish(outcome);
         }
     }
@@ -241,7 +240,7 @@ impl ToolCall {
     }
 
     fn end_call(self, time: Option<SystemTime>) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             let end = Moment::new(time, core.session.telemetry.clock);
             core.end(&mut core.state(), end, None);
         }
@@ -285,7 +284,7 @@ impl ToolCore {
             permission.decision,
             permission.source,
             permission.event,
-            permission.at,
+            permission.event_at.or(permission.at),
         );
         state.permission = Some(permission);
         drop(state);
@@ -296,7 +295,8 @@ impl ToolCore {
         record.tool_use_id.clone_from(&self.options.tool_use_id);
         record.at = at;
         self.outside.emit_in(record, waiting.as_ref());
-        if let Ok(tool) = self.options.name.0.parse() {
+        // Not that of an MCP tool, whatever its name looks like: the name is content.
+        if let Ok(tool) = self.details.public_name().parse() {
             let language = self
                 .options
                 .language
@@ -412,7 +412,9 @@ impl Unfinished for ToolCore {
 
 impl Drop for ToolCore {
     fn drop(&mut self) {
-        self.abandon();
-        self.session.telemetry.open_spans.leave(self.number);
+        if self.session.telemetry.is_here() {
+            self.abandon();
+            self.session.telemetry.open_spans.leave(self.number);
+        }
     }
 }

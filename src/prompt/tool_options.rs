@@ -143,6 +143,7 @@ pub struct Permission {
     /// What the span says; `unknown` for what is not there.
     pub(crate) span: (Option<Decision>, Option<DecisionSource>),
     pub(crate) at: Option<SystemTime>,
+    pub(crate) event_at: Option<SystemTime>,
 }
 
 impl Permission {
@@ -156,6 +157,7 @@ impl Permission {
             on_result: true,
             span: (Some(decision), Some(source)),
             at: None,
+            event_at: None,
         }
     }
 
@@ -195,6 +197,13 @@ impl Permission {
     /// When it was taken; now by default.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
+        self
+    }
+
+    /// The time of the event, when that is another one: a host that learns of the call once it is over keeps the order
+    /// of its events.
+    pub fn event_at(mut self, time: SystemTime) -> Self {
+        self.event_at = Some(time);
         self
     }
 }

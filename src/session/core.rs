@@ -86,6 +86,9 @@ impl SessionCore {
 
     /// Adds to a series that belongs to no model.
     pub(crate) fn add(&self, series: Series, amount: f64) {
+        if !self.telemetry.takes_amounts() {
+            return;
+        }
         let view = self.view.load();
         match view.other(&series) {
             Some(held) => held.add(amount),
@@ -113,6 +116,9 @@ impl SessionCore {
         if !self.check_amount(usd) {
             return;
         }
+        if !self.telemetry.takes_amounts() {
+            return;
+        }
         let view = self.view.load();
         match view.cost(model) {
             Some(held) => held.add(usd),
@@ -128,6 +134,9 @@ impl SessionCore {
 
     /// Adds to one type of a model's tokens.
     pub(crate) fn add_tokens(&self, model: &str, kind: TokenType, count: u64) {
+        if !self.telemetry.takes_amounts() {
+            return;
+        }
         let amount = count as f64;
         let view = self.view.load();
         match view.tokens(model, kind) {
@@ -268,6 +277,9 @@ pub(crate) enum EventSpan<'a> {
 
 impl Drop for SessionCore {
     fn drop(&mut self) {
+        if !self.telemetry.is_here() {
+            return;
+        }
         for forgotten in self.telemetry.sessions.close(&self.id) {
             if let Some(registry) = &self.telemetry.registry {
                 registry.forget(&forgotten);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::config::source::Environment;
 use crate::identity::Identity;
 use crate::prompt::{Prompt, RequestContext};
 use crate::record::{StartType, UserPrompt};
@@ -105,7 +106,11 @@ pub struct Session {
 
 impl Session {
     /// Starts a session; counts `claude_code.session.count`.
-    pub(crate) fn start(telemetry: Option<&Arc<Inner>>, options: SessionOptions) -> Self {
+    pub(crate) fn start(
+        telemetry: Option<&Arc<Inner>>,
+        environment: Environment,
+        options: SessionOptions,
+    ) -> Self {
         let id = options
             .id
             .filter(|id| !id.is_empty())
@@ -132,6 +137,7 @@ impl Session {
         Self {
             id,
             recorder: Recorder {
+                environment,
                 session: core,
                 prompt: None,
                 parent: None,
@@ -147,7 +153,7 @@ impl Session {
 
     /// The user signed in or out: what is recorded from now on belongs to this identity.
     pub fn set_identity(&self, identity: Identity) {
-        if let Some(session) = &self.recorder.session {
+        if let Some(session) = self.recorder.session() {
             session.set_identity(&identity);
         }
     }

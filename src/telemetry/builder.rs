@@ -18,6 +18,7 @@ use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
 use crate::export::runtime::{Job, Runtime};
 use crate::export::{Command, Control, Pipeline, Source, Target, Writer};
+use crate::fork::Process;
 use crate::health::{Exporter, ExporterCounters, Tally};
 use crate::prompt::OpenSpans;
 use crate::resource::{Platform, point_attributes, resource_attributes};
@@ -121,6 +122,7 @@ impl TelemetryBuilder {
             open_spans: OpenSpans::default(),
             malformed_parent: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
+            late_amounts: AtomicU64::new(0),
             sessions: Book::default(),
             refused_amounts: AtomicU64::new(0),
             refused_series: AtomicU64::new(0),
@@ -128,6 +130,7 @@ impl TelemetryBuilder {
             installation_id: OnceLock::new(),
             runtime: Runtime::start(plan.commands, plan.jobs, Arc::clone(&diagnostics)),
             diagnostics,
+            process: Process::current(),
             closed: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             config: Arc::clone(&config),
@@ -189,7 +192,7 @@ impl Plan {
             Exporter::Console => CONSOLE_READER,
         };
         let registry = Arc::new(Registry::new(
-            targets.iter().map(place).collect(),
+            &targets.iter().map(place).collect::<Vec<_>>(),
             self.clock,
         ));
         let origin = Origin::new(&self.resource, scope::METRICS, &self.version);
@@ -293,7 +296,7 @@ impl Plan {
                     Ok(sink) => {
                         Pipeline {
                             source,
-                            sink,
+                            sink: Arc::new(sink),
                             interval,
                             timeout,
                             counters,
@@ -307,7 +310,9 @@ impl Plan {
                     Err(error) => {
                         counters.cannot_be_built(error.clone());
                         counters.shut_down();
-                        diagnostics.report(format!("{signal} ({exporter}) are off: {error}"));
+                        diagnostics.report_from_exporter(format!(
+                            "{signal} ({exporter}) are off: {error}"
+                        ));
                     }
                 }
             })

@@ -12,11 +12,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::source::Environment;
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
 use crate::export::queue::Queue;
 use crate::export::runtime::Runtime;
+use crate::fork::Process;
 use crate::health::{ExporterCounters, Health};
 use crate::installation::{default_path, installation_id};
 use crate::prompt::OpenSpans;
@@ -34,7 +36,7 @@ use crate::signal::standard::Standard;
 ///
 /// Call [`shutdown`](Self::shutdown) before the process exits. When the last clone is dropped without it, the drop does
 /// it, and so can block for as long as the configured shutdown timeout (2 seconds by default). Sessions that are left
-/// record nothing that is sent.
+/// record nothing that is sent. In a forked child it does nothing: the child starts its own.
 #[derive(Clone)]
 pub struct Telemetry {
     handle: Option<Arc<Handle>>,
@@ -66,12 +68,14 @@ pub(crate) struct Inner {
     /// Whether a malformed `TRACEPARENT` was told of.
     pub(crate) malformed_parent: AtomicBool,
     unfinished_spans: AtomicU64,
+    late_amounts: AtomicU64,
     pub(crate) refused_amounts: AtomicU64,
     pub(crate) refused_series: AtomicU64,
     counters: Vec<Arc<ExporterCounters>>,
     diagnostics: Arc<Diagnostics>,
     installation_id: OnceLock<Arc<str>>,
     runtime: Runtime,
+    process: Process,
     /// The shutdown has begun.
     closed: AtomicBool,
     /// Nothing more is queued.
@@ -100,7 +104,9 @@ impl Telemetry {
 
     /// Telemetry that does nothing, whatever the environment says.
     pub fn disabled() -> Self {
-        let config = Config::builder().environment::<String, String>([]).build();
+        let mut config = Config::builder().environment::<String, String>([]).build();
+        // Subprocesses inherit the real one.
+        config.environment = Environment::Process;
         Self {
             handle: None,
             config: Arc::new(config),
@@ -109,7 +115,11 @@ impl Telemetry {
 
     /// Starts a session; counts `claude_code.session.count`.
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
-        Session::start(self.inner(), options.into())
+        Session::start(
+            self.inner(),
+            self.config.environment.clone(),
+            options.into(),
+        )
     }
 
     /// Whether anything is exported at all.
@@ -167,15 +177,19 @@ impl Telemetry {
         self.request_async(self.config.shutdown_timeout, true).await
     }
 
-    pub(crate) fn inner(&self) -> Option<&Arc<Inner>> {
-        self.handle.as_ref().map(|handle| &handle.0)
+    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    fn inner(&self) -> Option<&Arc<Inner>> {
+        self.handle
+            .as_ref()
+            .map(|handle| &handle.0)
+            .filter(|inner| inner.is_here())
     }
 
     fn request(&self, limit: Duration, shutdown: bool) -> Report {
         if let Some(inner) = self.inner() {
             inner.request(limit, shutdown);
         }
-        Report::new(self.health(), self.config.warnings().len())
+        self.report(shutdown)
     }
 
     async fn request_async(&self, limit: Duration, shutdown: bool) -> Report {
@@ -185,7 +199,18 @@ impl Telemetry {
             }
             inner.runtime.request_async(limit, shutdown).await;
         }
-        Report::new(self.health(), self.config.warnings().len())
+        self.report(shutdown)
+    }
+}
+
+impl Telemetry {
+    fn report(&self, shutdown: bool) -> Report {
+        let report = Report::new(self.health(), self.config.warnings().len());
+        if shutdown {
+            report.of_shutdown()
+        } else {
+            report
+        }
     }
 }
 
@@ -201,12 +226,17 @@ impl Inner {
     pub(crate) fn enqueue_event(&self, event: EventItem) {
         let size = event.record.size();
         for (queue, counters) in &self.event_queues {
-            if self.stopped.load(Ordering::Relaxed) {
-                counters.recorded_after_shutdown();
+            if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
+                counters.recorded_when_off();
             } else if !queue.push(Arc::clone(&event), size) {
                 counters.queue_full();
             }
         }
+    }
+
+    /// Whether this is the process in which it was started, and not a fork of it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.process.is_current()
     }
 
     pub(crate) fn is_tracing(&self) -> bool {
@@ -216,12 +246,24 @@ impl Inner {
     pub(crate) fn enqueue_span(&self, span: SpanItem) {
         let size = span.record.size();
         for (queue, counters) in &self.span_queues {
-            if self.stopped.load(Ordering::Relaxed) {
-                counters.recorded_after_shutdown();
+            if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
+                counters.recorded_when_off();
             } else if !queue.push(Arc::clone(&span), size) {
                 counters.queue_full();
             }
         }
+    }
+
+    /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
+    pub(crate) fn takes_amounts(&self) -> bool {
+        if self.registry.is_none() {
+            return false;
+        }
+        let stopped = self.stopped.load(Ordering::Relaxed);
+        if stopped {
+            self.late_amounts.fetch_add(1, Ordering::Relaxed);
+        }
+        !stopped
     }
 
     /// A diagnostic that is not worth repeating.
@@ -272,6 +314,7 @@ impl Inner {
                 .collect(),
             refused_amounts: self.refused_amounts.load(Ordering::Relaxed),
             refused_series: self.refused_series.load(Ordering::Relaxed),
+            late_amounts: self.late_amounts.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             series: self
                 .registry
@@ -283,7 +326,7 @@ impl Inner {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if !self.0.closed.load(Ordering::SeqCst) {
+        if self.0.is_here() && !self.0.closed.load(Ordering::SeqCst) {
             self.0.request(self.0.config.shutdown_timeout, true);
         }
     }

@@ -16,7 +16,7 @@ use super::registry::Registry;
 use crate::catalog::{METRICS, Metric};
 use crate::clock::Clock;
 use crate::config::Temporality;
-use crate::export::{Batch, Source};
+use crate::export::{Batch, Source, Split};
 use crate::signal::message::{Origin, push_standard, text};
 
 /// Collects the registry for one exporter.
@@ -111,8 +111,25 @@ impl Reader {
         }
     }
 
-    fn message(&self, metrics: Vec<OtlpMetric>) -> ExportMetricsServiceRequest {
-        ExportMetricsServiceRequest {
+    /// A request with the points of some readings, which are in the order of the catalogue.
+    fn batch(
+        &self,
+        points: Vec<NumberDataPoint>,
+        readings: Vec<Reading>,
+    ) -> Batch<ExportMetricsServiceRequest, Vec<Reading>> {
+        let mut metrics: Vec<OtlpMetric> = Vec::new();
+        for (point, reading) in points.into_iter().zip(&readings) {
+            let metric = reading.cell.series.metric();
+            if metrics.last().is_none_or(|last| last.name != metric.name) {
+                metrics.push(self.metric(metric));
+            }
+            if let Some(metric::Data::Sum(sum)) =
+                metrics.last_mut().and_then(|metric| metric.data.as_mut())
+            {
+                sum.data_points.push(point);
+            }
+        }
+        let message = ExportMetricsServiceRequest {
             resource_metrics: vec![ResourceMetrics {
                 resource: Some(self.origin.resource.clone()),
                 scope_metrics: vec![ScopeMetrics {
@@ -122,6 +139,11 @@ impl Reader {
                 }],
                 ..ResourceMetrics::default()
             }],
+        };
+        Batch {
+            items: readings.len() as u64,
+            message,
+            ticket: readings,
         }
     }
 
@@ -176,35 +198,33 @@ impl Source for Reader {
             self.wanted = false;
             self.collect();
         }
-        let mut metrics: Vec<OtlpMetric> = Vec::new();
-        let mut ticket = Vec::new();
+        let (mut points, mut readings) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         while let Some(reading) = self.readings.front() {
             let point = self.point(reading);
             // Two length prefixes and a tag stand around a point; the metric's own fields are small beside the limit.
             bytes += point.encoded_len() + 8;
-            if bytes > max_bytes && !ticket.is_empty() {
+            if bytes > max_bytes && !readings.is_empty() {
                 break;
             }
-            let metric = reading.cell.series.metric();
-            if metrics.last().is_none_or(|last| last.name != metric.name) {
-                metrics.push(self.metric(metric));
-            }
-            if let Some(metric::Data::Sum(sum)) =
-                metrics.last_mut().and_then(|metric| metric.data.as_mut())
-            {
-                sum.data_points.push(point);
-            }
-            ticket.extend(self.readings.pop_front());
+            points.push(point);
+            readings.extend(self.readings.pop_front());
         }
-        if ticket.is_empty() {
-            return None;
+        (!readings.is_empty()).then(|| self.batch(points, readings))
+    }
+
+    fn split(&mut self, mut readings: Vec<Reading>) -> Split<Self::Message, Vec<Reading>> {
+        if readings.len() < 2 {
+            return Err(readings);
         }
-        Some(Batch {
-            items: ticket.len() as u64,
-            message: self.message(metrics),
-            ticket,
-        })
+        let rest = readings.split_off(readings.len() / 2);
+        let half = |readings: Vec<Reading>| {
+            self.batch(
+                readings.iter().map(|reading| self.point(reading)).collect(),
+                readings,
+            )
+        };
+        Ok([half(readings), half(rest)])
     }
 
     fn settle(&mut self, ticket: Vec<Reading>) {
@@ -225,5 +245,11 @@ impl Source for Reader {
 
     fn waiting(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.unsettled)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.registry.leave(self.place);
     }
 }

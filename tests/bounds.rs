@@ -1,0 +1,261 @@
+//! What waits is bounded in records and bytes, what does not fit is counted, and the rest arrives in the end.
+#![cfg(any(feature = "grpc", feature = "http"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/host.rs"]
+mod host;
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use claude_code_telemetry::{Commit, Signal, Telemetry, ToolResult, UserPrompt};
+use host::{PATIENCE, Protocol, otlp, session, telemetry};
+use support::{Answer, Receiver};
+
+/// The documented bounds of one exporter's queue.
+const MAX_RECORDS: u64 = 16_384;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// A receiver that swallows all, and telemetry that has noticed.
+fn swallowed(protocol: Protocol) -> (Receiver, Telemetry) {
+    let receiver = protocol.receiver();
+    receiver.answer(|_| Answer::Hang);
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        protocol,
+        &[
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_LOG_USER_PROMPTS", "1"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "300"),
+        ],
+    );
+    telemetry
+        .session(session("first"))
+        .record_tool_result(ToolResult::new("Read"));
+    telemetry.flush_within(Duration::from_millis(10));
+    receiver.wait_until(PATIENCE, |received| !received.is_empty());
+    (receiver, telemetry)
+}
+
+/// The sequence numbers of the session `s` that were delivered.
+fn arrived(receiver: &Receiver) -> BTreeSet<u64> {
+    let logs = receiver.received().accepted().logs();
+    let logs = logs
+        .iter()
+        .filter(|log| log.attributes["session.id"] == "s");
+    logs.map(|log| log.attributes["event.sequence"].as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn by_records() {
+    let (receiver, telemetry) = swallowed(Protocol::any());
+    let session = telemetry.session(session("s"));
+    for _ in 0..20_000 {
+        session.record_tool_result(ToolResult::new("Read"));
+    }
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert_eq!(events.queued, MAX_RECORDS);
+    assert_eq!(events.dropped.queue_full, 20_001 - MAX_RECORDS);
+    receiver.answer(|_| Answer::Ok);
+    let report = telemetry.flush();
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert_eq!(
+        (events.queued, events.delivered),
+        (0, MAX_RECORDS),
+        "{report}"
+    );
+    let arrived = arrived(&receiver);
+    assert_eq!(arrived.len() as u64 + events.dropped.total(), 20_000);
+    // The oldest are kept, and the gap shows the loss.
+    assert_eq!(arrived.last(), Some(&(MAX_RECORDS - 2)));
+    // There is room again.
+    session.record_tool_result(ToolResult::new("Read"));
+    telemetry.flush();
+    assert!(self::arrived(&receiver).contains(&20_000));
+}
+
+#[test]
+fn by_bytes() {
+    for protocol in Protocol::all() {
+        let (receiver, telemetry) = swallowed(protocol);
+        let session = telemetry.session(session("s"));
+        let text = "x".repeat(1024 * 1024);
+        for _ in 0..60 {
+            session.record_user_prompt(UserPrompt::new(text.clone()));
+        }
+        let events = otlp(&telemetry.health(), Signal::Events);
+        let bound = (MAX_BYTES / text.len()) as u64;
+        assert!(
+            events.queued <= bound + 1 && events.queued >= bound - 1,
+            "{events:?}"
+        );
+        assert_eq!(events.queued + events.dropped.queue_full, 61);
+        receiver.answer(|_| Answer::Ok);
+        telemetry.flush();
+        let events = otlp(&telemetry.health(), Signal::Events);
+        assert_eq!(events.queued, 0);
+        assert_eq!(arrived(&receiver).len() as u64 + events.dropped.total(), 60);
+        let accepted = receiver.received().accepted();
+        assert!(
+            accepted
+                .requests
+                .iter()
+                .all(|request| request.body.len() < 4 * 1024 * 1024)
+        );
+        assert!(
+            accepted
+                .logs()
+                .iter()
+                .skip(1)
+                .all(|log| log.attributes["prompt"] == text.as_str())
+        );
+    }
+}
+
+#[test]
+fn by_records_on_many_threads() {
+    let (receiver, telemetry) = swallowed(Protocol::any());
+    let session = telemetry.session(session("s"));
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let session = session.clone();
+            scope.spawn(move || {
+                for _ in 0..3_000 {
+                    session.record_tool_result(ToolResult::new("Read"));
+                }
+            });
+        }
+    });
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert!(events.queued <= MAX_RECORDS);
+    assert_eq!(events.queued + events.dropped.queue_full, 24_001);
+    receiver.answer(|_| Answer::Ok);
+    telemetry.flush();
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert_eq!(
+        arrived(&receiver).len() as u64 + events.dropped.total(),
+        24_000
+    );
+}
+
+#[test]
+fn much_that_waits_is_sent_before_the_interval() {
+    let receiver = Protocol::any().receiver();
+    // The interval is an hour.
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::any(),
+        &[("OTEL_LOG_USER_PROMPTS", "1")],
+    );
+    let session = telemetry.session(session("s"));
+    for _ in 0..512 {
+        session.record_tool_result(ToolResult::new("Read"));
+    }
+    receiver.wait_until(PATIENCE, |received| received.logs().len() == 512);
+    session.record_user_prompt(UserPrompt::new("x".repeat(2 * 1024 * 1024)));
+    receiver.wait_until(PATIENCE, |received| received.logs().len() == 513);
+}
+
+#[test]
+fn losses_are_told_once_and_not_for_each_record() {
+    let receiver = Protocol::any().receiver();
+    receiver.answer(|_| Answer::Hang);
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let sink = Arc::clone(&told);
+    let environment = host::environment(
+        &receiver.endpoint(),
+        Protocol::any(),
+        &[
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "200"),
+        ],
+    );
+    let telemetry = Telemetry::builder(host::config(environment), host::service())
+        .on_diagnostic(move |diagnostic| {
+            sink.lock().unwrap().push(diagnostic.message.clone());
+            panic!("a callback that is broken");
+        })
+        .start();
+    let session = telemetry.session(session("s"));
+    for _ in 0..20_000 {
+        session.record_tool_result(ToolResult::new("Read"));
+    }
+    receiver.wait_until(PATIENCE, |received| received.len() >= 2);
+    receiver.answer(|_| Answer::Ok);
+    telemetry.flush();
+    telemetry.shutdown();
+    let told = told.lock().unwrap();
+    let lost: Vec<_> = told
+        .iter()
+        .filter(|message| message.contains("lost"))
+        .collect();
+    assert_eq!(lost.len(), 1, "{told:?}");
+    assert!(
+        lost[0].contains("3616 items") && lost[0].contains("queue was full"),
+        "{told:?}"
+    );
+    let failed = told.iter().filter(|message| message.contains("no answer"));
+    assert_eq!(failed.count(), 1, "{told:?}");
+}
+
+#[test]
+fn one_record_that_is_too_large_is_cut_to_fit() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let extra = [
+            ("OTEL_LOG_USER_PROMPTS", "1"),
+            ("OTEL_METRICS_EXPORTER", "none"),
+        ];
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &extra);
+        let session = telemetry.session(session("s"));
+        let length = 5 * 1024 * 1024;
+        session.record_user_prompt(UserPrompt::new("x".repeat(length)));
+        session.record_user_prompt(UserPrompt::new("short"));
+        assert!(telemetry.flush().is_complete());
+        let received = receiver.received();
+        assert!(
+            received
+                .requests
+                .iter()
+                .all(|request| request.body.len() < 4 * 1024 * 1024)
+        );
+        let logs = received.logs();
+        let prompt = logs[0].attributes["prompt"].as_str().unwrap();
+        assert!(prompt.len() < length && prompt.len() > 3 * 1024 * 1024);
+        assert!(prompt.starts_with("xxx") && prompt.contains("[TRUNCATED"));
+        assert_eq!(logs[0].attributes["prompt_length"], length);
+        assert_eq!(logs[1].attributes["prompt"], "short");
+        assert_eq!(otlp(&telemetry.health(), Signal::Events).shortened, 1);
+    }
+}
+
+#[test]
+fn series_of_ended_sessions_are_forgotten_but_for_the_last() {
+    let receiver = Protocol::any().receiver();
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::any(),
+        &[("OTEL_LOGS_EXPORTER", "none")],
+    );
+    for n in 0..3_000 {
+        let session = telemetry.session(session(&format!("s-{n}")));
+        session.record_commit(Commit::new());
+        session.set_identity(host::somebody().email("kim@example.com"));
+        session.record_commit(Commit::new());
+        if n % 100 == 0 {
+            telemetry.flush();
+        }
+    }
+    telemetry.flush();
+    telemetry.flush();
+    assert_eq!(telemetry.health().series, 3 * 1_024);
+    assert!(telemetry.shutdown().is_complete());
+    let points = receiver.received().points();
+    let commits = host::select(&points, "claude_code.commit.count", &[]);
+    assert_eq!(host::sum(&commits), 6_000.0);
+}

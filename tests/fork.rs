@@ -1,0 +1,111 @@
+//! A forked child of a process with telemetry sends nothing and hangs nowhere, and can start telemetry of its own.
+#![cfg(all(unix, feature = "grpc"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use claude_code_telemetry::{
+    ApiRequest, Commit, Config, Decision, DecisionSource, Identity, Service, Session, Telemetry,
+};
+use support::Receiver;
+
+fn telemetry(receiver: &Receiver) -> Telemetry {
+    let environment = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint()),
+    ];
+    let config = Config::builder().environment(environment).build();
+    Telemetry::start(config, Service::new("claude-code", "1.2.3"))
+}
+
+fn session(telemetry: &Telemetry) -> Session {
+    telemetry.session(Identity::new().user_id("user"))
+}
+
+/// Runs `child` in a fork; true when it says so within its time.
+fn in_child(child: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child touches what this test made and the allocator, which survives a fork, and leaves by `_exit`.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork failed"),
+        0 => {
+            // SAFETY: see above. The alarm ends a child that hangs.
+            unsafe {
+                libc::alarm(20);
+                libc::_exit(if child() { 0 } else { 1 })
+            }
+        }
+        pid => {
+            let mut status = 0;
+            // SAFETY: `pid` is a child of this process.
+            assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+            libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+        }
+    }
+}
+
+#[test]
+fn a_forked_child_sends_nothing_and_hangs_nowhere() {
+    let receiver = Receiver::grpc();
+    let telemetry = telemetry(&receiver);
+    let session = session(&telemetry);
+    let prompt = session.prompt("before the fork");
+    let tool = prompt.tool("Bash");
+    session.record_commit(Commit::new());
+
+    let (child_telemetry, child_session) = (telemetry.clone(), session.clone());
+    let child_prompt = prompt.clone();
+    assert!(in_child(move || {
+        let began = Instant::now();
+        for _ in 0..100 {
+            child_session.record_api_request(ApiRequest::new("model").cost_usd(1.0));
+            child_prompt.record_commit(Commit::new());
+        }
+        tool.decided(Decision::Accept, DecisionSource::Config);
+        drop(tool);
+        let other = child_telemetry.session(Identity::new().user_id("other"));
+        other.prompt("in the child").end();
+        child_telemetry.flush();
+        child_telemetry.shutdown();
+        drop((child_telemetry, child_session, child_prompt, other));
+        began.elapsed() < Duration::from_secs(1)
+    }));
+
+    prompt.end();
+    let report = telemetry.shutdown();
+    assert!(report.is_complete(), "{report}");
+    let received = receiver.received();
+    let commits: f64 = received
+        .points()
+        .iter()
+        .filter(|point| point.name == "claude_code.commit.count")
+        .map(|point| point.value)
+        .sum();
+    assert_eq!(commits, 1.0);
+    assert_eq!(received.logs().len(), 1, "the prompt alone");
+}
+
+#[test]
+fn a_forked_child_can_start_telemetry_of_its_own() {
+    let receiver = Receiver::grpc();
+    let parent = telemetry(&receiver);
+    assert!(in_child(|| {
+        let own = telemetry(&receiver);
+        session(&own).record_commit(Commit::new());
+        own.shutdown().is_complete()
+    }));
+    parent.shutdown();
+    let received = receiver.wait_until(Duration::from_secs(5), |received| {
+        received
+            .points()
+            .iter()
+            .any(|point| point.name == "claude_code.commit.count")
+    });
+    assert!(!received.points().is_empty());
+}
