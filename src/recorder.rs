@@ -53,6 +53,9 @@ impl Recorder {
     /// The event of [`record_api_request`](Self::record_api_request) without its metrics, for a host that counts cost
     /// and tokens on their own.
     pub fn record_api_request_event(&self, request: ApiRequest) {
+        if let Some((session, usd)) = self.session.as_ref().zip(request.cost_usd) {
+            session.check_amount(usd);
+        }
         self.emit(request);
     }
 

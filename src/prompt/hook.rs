@@ -9,7 +9,7 @@ use super::moment::Moment;
 use super::open_span::{OpenSpan, Unfinished};
 use crate::catalog::{self, key, span};
 use crate::content::{Content, ToolDetails};
-use crate::record::{Attributes, millis, text_size};
+use crate::record::{Attributes, MCP_TOOL, millis, text_size};
 use crate::recorder::Recorder;
 use crate::session::SessionCore;
 use crate::signal::spans::SpanRecord;
@@ -82,6 +82,8 @@ impl HookOutcome {
 
 /// The hooks of one hook event, while they run: the span `claude_code.hook`.
 ///
+/// In its name the names of an MCP server and its tool (`PreToolUse:mcp__server__tool`) need `OTEL_LOG_TOOL_DETAILS`.
+///
 /// Dropped without [`finish`](Self::finish), its span ends without any outcome.
 #[must_use = "hooks that are dropped have no outcome: call `finish`"]
 pub struct Hook {
@@ -144,6 +146,12 @@ impl Hook {
     }
 }
 
+/// The name without the names of an MCP server and its tool, as in `PreToolUse:mcp_tool`.
+fn without_mcp_names(name: &str) -> Option<String> {
+    let at = name.find("mcp__")?;
+    Some(format!("{}{MCP_TOOL}", &name[..at]))
+}
+
 impl HookCore {
     fn end(&self, outcome: HookOutcome) -> bool {
         let span = self
@@ -156,7 +164,9 @@ impl HookCore {
         let (end, duration) = Moment::new(outcome.at, telemetry.clock).since(&self.start);
         let record = HookSpan {
             event: self.event.clone(),
-            name: self.name.clone(),
+            name: without_mcp_names(&self.name)
+                .filter(|_| !telemetry.policy.tool_details())
+                .map_or_else(|| self.name.clone(), Cow::Owned),
             duration,
             definitions: outcome
                 .definitions
@@ -260,6 +270,10 @@ mod tests {
         };
         let mut attributes = Attributes::default();
         record.attributes(&mut attributes);
-        assert!(attributes.has(key::NUM_HOOKS));
+        assert!(
+            attributes
+                .into_iter()
+                .any(|(name, _)| name == key::NUM_HOOKS)
+        );
     }
 }

@@ -449,7 +449,7 @@ impl LlmSpan {
             request_id: error.request_id.clone(),
             attempt: error.attempt.map_or(span.attempt, u64::from),
             status_code: error.status_code,
-            error: Some(error.error.clone()),
+            error: Some(error.error.0.clone()),
             ..span
         }
     }

@@ -1,14 +1,17 @@
 //! What a host tells of a tool call: how it begins, how it is decided, how it ends.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::tool_output::ToolOutput;
 use crate::content::Content;
-use crate::record::{Decision, DecisionSource, EditTool, Failure, Mcp, ToolName};
+use crate::record::{
+    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, Mcp, ToolName,
+};
 
 /// How a tool call begins. The name of the tool alone is enough.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ToolCallOptions {
     pub(crate) name: ToolName,
     pub(crate) tool_use_id: Option<Cow<'static, str>>,
@@ -90,6 +93,33 @@ impl ToolCallOptions {
                 .map(|input| input.language_of_member(PATH_MEMBERS))
         };
         path.or_else(input).map(Cow::Borrowed)
+    }
+}
+
+/// The name of an MCP tool is content, whatever it looks like.
+impl fmt::Debug for ToolCallOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            tool_use_id,
+            input,
+            parameters,
+            mcp,
+            file_path,
+            language,
+            at,
+        } = self;
+        let mcp_tool = ToolName(Cow::Borrowed(MCP_TOOL));
+        f.debug_struct("ToolCallOptions")
+            .field("name", if mcp.is_some() { &mcp_tool } else { name })
+            .field("tool_use_id", tool_use_id)
+            .field("input", input)
+            .field("parameters", parameters)
+            .field("mcp", mcp)
+            .field("file_path", file_path)
+            .field("language", language)
+            .field("at", at)
+            .finish()
     }
 }
 
@@ -197,7 +227,7 @@ impl ToolOutcome {
 
     /// It failed, with this message.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error = Some(error.into());
+        self.failure.get_or_insert_default().error = Some(ErrorMessage(error.into()));
         self
     }
 

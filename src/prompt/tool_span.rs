@@ -240,8 +240,9 @@ impl ExecutionSpan {
         self.failure
             .as_ref()?
             .error
-            .as_deref()
+            .as_ref()
             .filter(|_| self.show_error)
+            .map(|error| &*error.0)
     }
 }
 
@@ -266,6 +267,6 @@ impl SpanRecord for ExecutionSpan {
         self.failure
             .as_ref()
             .and_then(|failure| failure.error.as_ref())
-            .map_or(0, |error| error.len())
+            .map_or(0, |error| error.0.len())
     }
 }

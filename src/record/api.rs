@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use super::words::words;
-use super::{Attributes, EventRecord, Record, countable, millis, text_size};
+use super::{Attributes, ErrorMessage, EventRecord, Record, countable, millis, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
@@ -239,7 +239,7 @@ impl EventRecord for ApiRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     pub(crate) model: Cow<'static, str>,
-    pub(crate) error: Cow<'static, str>,
+    pub(crate) error: ErrorMessage,
     pub(crate) status_code: Option<u16>,
     pub(crate) duration: Option<Duration>,
     pub(crate) attempt: Option<u32>,
@@ -254,7 +254,7 @@ impl ApiError {
     pub fn new(model: impl Into<Cow<'static, str>>, error: impl Into<Cow<'static, str>>) -> Self {
         Self {
             model: model.into(),
-            error: error.into(),
+            error: ErrorMessage(error.into()),
             status_code: None,
             duration: None,
             attempt: None,
@@ -327,7 +327,7 @@ impl EventRecord for ApiError {
 
     fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
         out.text(key::MODEL, &*self.model);
-        out.text(key::ERROR, &*self.error);
+        out.text(key::ERROR, &*self.error.0);
         match self.status_code {
             Some(status) => out.text(key::STATUS_CODE, status.to_string()),
             None => out.text(key::STATUS_CODE, "undefined"),
@@ -342,7 +342,7 @@ impl EventRecord for ApiError {
     fn size(&self) -> usize {
         text_size(&[
             Some(&self.model),
-            Some(&self.error),
+            Some(&self.error.0),
             self.request_id.as_ref(),
             self.query_source.as_ref(),
         ])

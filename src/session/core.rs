@@ -100,12 +100,20 @@ impl SessionCore {
         }
     }
 
-    /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
-    pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if !countable(usd) {
+    /// Whether an amount can be counted. One that is negative or no number is refused and counted.
+    pub(crate) fn check_amount(&self, usd: f64) -> bool {
+        let countable = countable(usd);
+        if !countable {
             self.telemetry
                 .refused_amounts
                 .fetch_add(1, Ordering::Relaxed);
+        }
+        countable
+    }
+
+    /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
+    pub(crate) fn add_cost(&self, model: &str, usd: f64) {
+        if !self.check_amount(usd) {
             return;
         }
         if !self.telemetry.takes_amounts() {
@@ -280,7 +288,7 @@ impl Drop for SessionCore {
     }
 }
 
-/// The standard attributes after the switches, in the order of the catalogue.
+/// The standard attributes after the switches, in the order of the catalogue. What is empty is unknown.
 fn standard(
     telemetry: &Inner,
     session: &Arc<str>,
@@ -291,6 +299,7 @@ fn standard(
     let user = identity
         .user_id
         .clone()
+        .filter(|id| !id.is_empty())
         .unwrap_or_else(|| telemetry.installation_id());
     let account = switches.account_uuid;
     let attributes = [
@@ -322,6 +331,7 @@ fn standard(
         attributes: attributes
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
+            .filter(|(_, value)| !value.is_empty())
             .collect(),
         custom: Arc::clone(&telemetry.custom),
         of_one_session: switches.session_id,

@@ -113,6 +113,7 @@ impl Session {
     ) -> Self {
         let id = options
             .id
+            .filter(|id| !id.is_empty())
             .unwrap_or_else(|| Uuid::new_v4().to_string().into());
         let core = telemetry.map(|telemetry| {
             let detected = || telemetry.config.terminal_type.as_deref().map(Arc::from);

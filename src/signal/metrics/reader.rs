@@ -95,11 +95,8 @@ impl Reader {
             }
         };
         let mut attributes = Vec::new();
-        push_standard(
-            &cell.standard,
-            |key| cell.series.attributes().any(|(own, _)| own == key),
-            &mut attributes,
-        );
+        let own = cell.series.metric().attributes;
+        push_standard(&cell.standard, own, &mut attributes);
         attributes.extend(
             cell.series
                 .attributes()
