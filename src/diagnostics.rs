@@ -1,9 +1,12 @@
 //! What the host should know: warnings of the configuration, failing exporters, losses.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 /// Something that the host or its user should know. It never holds a secret or content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,28 +25,88 @@ impl fmt::Display for Diagnostic {
 /// The host's callback.
 pub(crate) type Callback = Arc<dyn Fn(&Diagnostic) + Send + Sync>;
 
+/// The most diagnostics that wait for a slow callback; older ones make room.
+const MAX_PENDING: usize = 64;
+
 /// Where diagnostics go: the host's callback, and standard error when `CLAUDE_CODE_OTEL_DIAG_STDERR` is on.
 #[derive(Default)]
 pub(crate) struct Diagnostics {
     callback: Option<Callback>,
     stderr: bool,
+    pending: Mutex<Pending>,
+    /// Told when nothing is left to hand over.
+    idle: Notify,
+}
+
+/// What the exporters told, in order, and was not handed over yet.
+#[derive(Default)]
+struct Pending {
+    queue: VecDeque<Diagnostic>,
+    /// A thread hands them over.
+    busy: bool,
 }
 
 impl Diagnostics {
     pub(crate) fn new(callback: Option<Callback>, stderr: bool) -> Self {
-        Self { callback, stderr }
+        Self {
+            callback,
+            stderr,
+            pending: Mutex::default(),
+            idle: Notify::new(),
+        }
     }
 
-    /// Tells; a callback that panics is ignored, and so is a closed standard error.
+    /// Tells, on this thread.
     pub(crate) fn report(&self, message: impl Into<String>) {
-        let diagnostic = Diagnostic {
+        self.tell(&Diagnostic {
             message: message.into(),
-        };
+        });
+    }
+
+    /// Tells from inside the private runtime: on a thread that may block, in order, so that a slow callback holds back no
+    /// exporter.
+    pub(crate) fn report_from_exporter(self: &Arc<Self>, message: String) {
+        let mut pending = self.pending();
+        if pending.queue.len() >= MAX_PENDING {
+            pending.queue.pop_front();
+        }
+        pending.queue.push_back(Diagnostic { message });
+        if !std::mem::replace(&mut pending.busy, true) {
+            let this = Arc::clone(self);
+            tokio::task::spawn_blocking(move || {
+                while let Some(diagnostic) = this.next_pending() {
+                    this.tell(&diagnostic);
+                }
+                this.idle.notify_one();
+            });
+        }
+    }
+
+    /// Ends when everything is handed over.
+    pub(crate) async fn handed_over(&self) {
+        while self.pending().busy {
+            self.idle.notified().await;
+        }
+    }
+
+    fn next_pending(&self) -> Option<Diagnostic> {
+        let mut pending = self.pending();
+        let next = pending.queue.pop_front();
+        pending.busy = next.is_some();
+        next
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A callback that panics is ignored, and so is a closed standard error.
+    fn tell(&self, diagnostic: &Diagnostic) {
         if self.stderr {
             let _ = writeln!(std::io::stderr(), "claude-code-telemetry: {diagnostic}");
         }
         if let Some(callback) = &self.callback {
-            let _ = catch_unwind(AssertUnwindSafe(|| callback(&diagnostic)));
+            let _ = catch_unwind(AssertUnwindSafe(|| callback(diagnostic)));
         }
     }
 }

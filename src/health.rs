@@ -109,6 +109,8 @@ pub struct Health {
     pub exporters: Vec<ExporterHealth>,
     /// Amounts that were negative or no number, and were left out.
     pub refused_amounts: u64,
+    /// Amounts of metrics that came after the shutdown, and were left out.
+    pub late_amounts: u64,
     /// Amounts that were left out because the registry held its most series.
     pub refused_series: u64,
     /// Spans that were open at the shutdown and were ended by it: prompts, requests, tool calls and hooks, each counted

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// Who uses a session. What is unknown is left out of the telemetry.
+/// Who uses a session. What is unknown, or given as an empty text, is left out of the telemetry.
 ///
 /// It can be given when the session starts and [changed](crate::Session::set_identity) when the user signs in or out.
 ///

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::config::source::Environment;
 use crate::prompt::{
     Hook, LlmRequest, LlmRequestOptions, PromptMark, RequestContext, ReservedTool, ToolCall,
     ToolCallOptions,
@@ -37,6 +38,8 @@ pub struct Recorder {
     pub(crate) parent: Option<Arc<TraceContext>>,
     /// What model requests say of their origin here.
     pub(crate) context: RequestContext,
+    /// What a subprocess would inherit; known also when telemetry is off.
+    pub(crate) environment: Environment,
 }
 
 impl Recorder {
@@ -50,6 +53,9 @@ impl Recorder {
     /// The event of [`record_api_request`](Self::record_api_request) without its metrics, for a host that counts cost
     /// and tokens on their own.
     pub fn record_api_request_event(&self, request: ApiRequest) {
+        if let Some((session, usd)) = self.session.as_ref().zip(request.cost_usd) {
+            session.check_amount(usd);
+        }
         self.emit(request);
     }
 
@@ -195,14 +201,12 @@ impl Recorder {
     /// What a subprocess gets that no tool call starts: no `OTEL_*` variables, and the trace context of this place when
     /// there is one. A tool's own subprocess gets [`ToolCall::child_env`].
     pub fn child_env(&self) -> ChildEnv {
-        let Some(session) = self.session() else {
-            return ChildEnv::default();
-        };
-        ChildEnv::new(
-            &session.telemetry.config.environment,
-            self.parent.as_deref(),
-            cfg!(windows),
-        )
+        self.child_env_of(self.parent.as_deref())
+    }
+
+    /// What a subprocess gets whose parent is this span.
+    pub(crate) fn child_env_of(&self, span: Option<&TraceContext>) -> ChildEnv {
+        ChildEnv::new(&self.environment, span, cfg!(windows))
     }
 
     /// Where to record; nothing when telemetry is off, and in a fork of the process in which it was started.

@@ -7,8 +7,7 @@ mod host;
 mod support;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -165,8 +164,8 @@ fn much_that_waits_is_sent_before_the_interval() {
 fn losses_are_told_once_and_not_for_each_record() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::Hang);
-    let told: Arc<Mutex<Vec<String>>> = Arc::default();
-    let sink = Arc::clone(&told);
+    let (sink, diagnostics) = std::sync::mpsc::channel();
+    let sink = Mutex::new(sink);
     let environment = host::environment(
         &receiver.endpoint(),
         Protocol::any(),
@@ -177,7 +176,8 @@ fn losses_are_told_once_and_not_for_each_record() {
     );
     let telemetry = Telemetry::builder(host::config(environment), host::service())
         .on_diagnostic(move |diagnostic| {
-            sink.lock().unwrap().push(diagnostic.message.clone());
+            let sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = sink.send(diagnostic.message.clone());
             panic!("a callback that is broken");
         })
         .start();
@@ -189,7 +189,12 @@ fn losses_are_told_once_and_not_for_each_record() {
     receiver.answer(|_| Answer::Ok);
     telemetry.flush();
     telemetry.shutdown();
-    let told = told.lock().unwrap();
+    // They are handed over by a thread of their own, in order; the loss is the last one.
+    let mut told: Vec<String> = Vec::new();
+    while !told.last().is_some_and(|message| message.contains("lost")) {
+        told.push(diagnostics.recv_timeout(PATIENCE).unwrap());
+    }
+    told.extend(diagnostics.try_iter());
     let lost: Vec<_> = told
         .iter()
         .filter(|message| message.contains("lost"))

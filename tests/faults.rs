@@ -70,7 +70,7 @@ fn assert_bounded(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
         }
         let report = within(LIMIT, || telemetry.shutdown());
         assert!(report.exporters.iter().all(|exporter| {
-            exporter.state == ExporterState::Off
+            exporter.state == ExporterState::ShutDown
                 && exporter.queued == 0
                 && exporter.dropped.shutdown > 0
         }));

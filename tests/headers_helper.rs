@@ -332,6 +332,7 @@ fn what_is_refused_with_new_headers_too_waits_until_they_are_good() {
             let report = telemetry.shutdown();
             assert!(report.is_complete(), "{report}");
             assert_eq!(signals(&receiver.received().accepted().requests).len(), 3);
+            wait_for(|| told.all().len() >= 3);
             assert_eq!(told.all().len(), 3, "once a signal: {:?}", told.all());
         }
     }
@@ -379,6 +380,7 @@ fn nothing_is_sent_before_it_has_succeeded() {
             assert_eq!(header(request, "x-run"), Some("3"), "{request:?}");
         }
         assert_eq!(helper.runs(), 3);
+        wait_for(|| told.count("otelHeadersHelper works again") == 1);
         assert_eq!(
             told.count("otelHeadersHelper failed"),
             1,
@@ -421,6 +423,7 @@ fn the_last_good_headers_stay_in_use() {
             assert!(run <= last + 1, "{request:?}");
         }
     }
+    wait_for(|| told.count("otelHeadersHelper failed") >= 3);
     assert_eq!(
         told.count("otelHeadersHelper failed"),
         3,
@@ -624,6 +627,7 @@ fn neither_values_nor_the_command_nor_its_standard_error_are_seen_anywhere() {
         }
         let report = telemetry.shutdown();
         seen += &format!("{report} {report:?} {:?}", telemetry.health());
+        wait_for(|| told.count("otelHeadersHelper works again") == 1);
         seen += &told.all().join("\n");
         assert!(seen.contains("otelHeadersHelper") && seen.contains("<hidden>"));
         assert!(!seen.contains("CANARY"), "{seen}");

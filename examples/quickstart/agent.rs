@@ -2,14 +2,14 @@
 //!
 //! The calls are those of a real agent, in its order. Model and tools are made up, and sleep for a moment instead.
 
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
-    ActiveTime, ActivityType, ApiError, ApiRequest, CodeEditDecision, Commit, Decision,
-    DecisionSource, EditTool, Identity, InstallTrigger, LinesOfCode, PluginInstalled, PullRequest,
+    ActiveTime, ActivityType, ApiError, ApiRequest, Commit, Decision, DecisionSource, HookOutcome,
+    Identity, InstallTrigger, LinesOfCode, LlmRequestOptions, PluginInstalled, PullRequest,
     Recorder, SessionOptions, ShellParameters, SkillActivated, StartType, Telemetry, TokenUsage,
-    ToolDecision, ToolResult,
+    ToolCallOptions, ToolOutcome,
 };
 
 const SONNET: &str = "claude-sonnet-4-6";
@@ -37,7 +37,11 @@ pub(crate) fn run(telemetry: &Telemetry) {
     title(&prompt);
 
     think(&prompt, 90, Tokens(1_204, 86, 0, 11_830));
-    read(&prompt);
+    // Both at once.
+    thread::scope(|scope| {
+        scope.spawn(|| read(&prompt));
+        scope.spawn(|| explore(&prompt));
+    });
     think(&prompt, 120, Tokens(2_310, 412, 11_830, 1_204));
     edit(&prompt);
     test(&prompt);
@@ -69,82 +73,95 @@ fn think(turn: &Recorder, milliseconds: u64, Tokens(input, output, read, written
         .output(output.into())
         .cache_read(read.into())
         .cache_creation(written.into());
-    turn.record_api_request(
-        ApiRequest::new(SONNET)
-            .tokens(usage)
-            .cost_usd(cost)
-            .duration(work(milliseconds))
-            .query_source("main"),
-    );
+    let request = turn.llm_request(LlmRequestOptions::new(SONNET).query_source("main"));
+    work(milliseconds / 3);
+    request.first_token();
+    work(milliseconds * 2 / 3);
+    request.finish(ApiRequest::new(SONNET).tokens(usage).cost_usd(cost));
 }
 
 /// A small model finds a title for the session.
 fn title(turn: &Recorder) {
-    turn.record_api_request(
+    let request = turn.llm_request(LlmRequestOptions::new(HAIKU).query_source("session_title"));
+    work(25);
+    request.finish(
         ApiRequest::new(HAIKU)
             .tokens(TokenUsage::new().input(2_412).output(18))
-            .cost_usd(0.002_502)
-            .duration(work(25))
-            .query_source("session_title"),
+            .cost_usd(0.002_502),
     );
 }
 
 /// A request that failed for good after three attempts.
 fn overloaded(turn: &Recorder) {
-    turn.record_api_error(
-        ApiError::new(SONNET, "Overloaded")
-            .status_code(529)
-            .attempt(3)
-            .duration(work(30))
-            .query_source("main"),
-    );
+    let request = turn.llm_request(LlmRequestOptions::new(SONNET).query_source("main"));
+    for _ in 1..3 {
+        work(10);
+        request.retry();
+    }
+    work(30);
+    request.fail(ApiError::new(SONNET, "Overloaded").status_code(529));
 }
 
 /// The configuration allows to read.
 fn read(turn: &Recorder) {
-    let (accept, config) = (Decision::Accept, DecisionSource::Config);
-    turn.record_tool_decision(ToolDecision::new("Read", accept, config).tool_use_id("toolu_01"));
-    turn.record_tool_result(
-        ToolResult::new("Read")
+    let tool = turn.tool(
+        ToolCallOptions::new("Read")
             .tool_use_id("toolu_01")
-            .decision(accept, config)
-            .input(format!(r#"{{"file_path":"{FILE}"}}"#))
-            .duration(work(4))
-            .result_size_bytes(6_412),
+            .input(format!(r#"{{"file_path":"{FILE}"}}"#)),
     );
+    tool.decided(Decision::Accept, DecisionSource::Config);
+    tool.executing();
+    work(4);
+    tool.finish(ToolOutcome::new().result_size_bytes(6_412));
+}
+
+/// A subagent asks a model and runs a tool inside the call.
+fn explore(turn: &Recorder) {
+    let agent = turn.tool(
+        ToolCallOptions::new("Agent")
+            .tool_use_id("toolu_02")
+            .input(r#"{"subagent_type":"Explore","prompt":"Who calls the parser?"}"#),
+    );
+    agent.decided(Decision::Accept, DecisionSource::Config);
+    agent.executing();
+    think(&agent, 45, Tokens(610, 40, 0, 0));
+    let tool = agent.tool(ToolCallOptions::new("Grep").tool_use_id("toolu_03"));
+    tool.decided(Decision::Accept, DecisionSource::Config);
+    tool.executing();
+    work(8);
+    tool.finish(ToolOutcome::new().result_size_bytes(212));
+    agent.finish(ToolOutcome::new().result_size_bytes(1_044));
 }
 
 /// The user allows this edit.
 fn edit(turn: &Recorder) {
-    let (accept, user) = (Decision::Accept, DecisionSource::UserTemporary);
-    work(80);
-    turn.record_tool_decision(ToolDecision::new("Edit", accept, user).tool_use_id("toolu_02"));
-    turn.record_code_edit_decision(
-        CodeEditDecision::new(EditTool::Edit, accept, user).file_path(FILE),
-    );
     let input =
         format!(r#"{{"file_path":"{FILE}","old_string":"i += 1","new_string":"i += width"}}"#);
-    turn.record_tool_result(
-        ToolResult::new("Edit")
-            .tool_use_id("toolu_02")
-            .decision(accept, user)
-            .input(input)
-            .duration(work(6))
-            .result_size_bytes(184),
+    let tool = turn.tool(
+        ToolCallOptions::new("Edit")
+            .tool_use_id("toolu_04")
+            .input(input),
     );
-    turn.record_lines_of_code(LinesOfCode::new().added(12).removed(5));
+    work(80);
+    tool.decided(Decision::Accept, DecisionSource::UserTemporary);
+    tool.executing();
+    work(6);
+    tool.record_lines_of_code(LinesOfCode::new().added(12).removed(5));
+    tool.finish(ToolOutcome::new().result_size_bytes(184));
 }
 
 /// A command that fails.
 fn test(turn: &Recorder) {
-    let (accept, config) = (Decision::Accept, DecisionSource::Config);
-    turn.record_tool_decision(ToolDecision::new("Bash", accept, config).tool_use_id("toolu_03"));
-    turn.record_tool_result(
-        ToolResult::new("Bash")
-            .tool_use_id("toolu_03")
-            .decision(accept, config)
-            .parameters(ShellParameters::new("cargo test parser"))
-            .duration(work(150))
+    let tool = turn.tool(
+        ToolCallOptions::new("Bash")
+            .tool_use_id("toolu_05")
+            .parameters(ShellParameters::new("cargo test parser")),
+    );
+    tool.decided(Decision::Accept, DecisionSource::Config);
+    tool.executing();
+    work(150);
+    tool.finish(
+        ToolOutcome::new()
             .failed("exit code 101")
             .error_type("ShellError")
             .result_size_bytes(2_048),
@@ -153,47 +170,44 @@ fn test(turn: &Recorder) {
 
 /// The user says no: the tool does not run.
 fn write_notes(turn: &Recorder) {
-    let (reject, user) = (Decision::Reject, DecisionSource::UserReject);
-    work(50);
-    turn.record_tool_decision(ToolDecision::new("Write", reject, user).tool_use_id("toolu_04"));
-    turn.record_code_edit_decision(
-        CodeEditDecision::new(EditTool::Write, reject, user).file_path("NOTES.md"),
+    let tool = turn.tool(
+        ToolCallOptions::new("Write")
+            .tool_use_id("toolu_06")
+            .file_path("NOTES.md"),
     );
+    work(50);
+    tool.decided(Decision::Reject, DecisionSource::UserReject);
+    tool.end();
 }
 
-/// A skill that ends in a commit.
+/// A skill that ends in a commit, which a hook allows.
 fn commit(turn: &Recorder) {
     turn.record_skill_activated(SkillActivated::new("commit", "bundled"));
-    let (accept, hook) = (Decision::Accept, DecisionSource::Hook);
-    turn.record_tool_decision(ToolDecision::new("Bash", accept, hook).tool_use_id("toolu_05"));
     let command = ShellParameters::new("git commit -am 'Count bytes, not characters'");
-    turn.record_tool_result(
-        ToolResult::new("Bash")
-            .tool_use_id("toolu_05")
-            .decision(accept, hook)
-            .parameters(command.git_commit_id("85eced1"))
-            .duration(work(20))
-            .result_size_bytes(96),
+    let tool = turn.tool(
+        ToolCallOptions::new("Bash")
+            .tool_use_id("toolu_07")
+            .parameters(command.git_commit_id("85eced1")),
     );
-    turn.record_commit(Commit::new());
+    let hooks = turn.hook("PreToolUse", "PreToolUse:Bash");
+    work(12);
+    hooks.finish(HookOutcome::new().succeeded(1));
+    tool.decided(Decision::Accept, DecisionSource::Hook);
+    tool.executing();
+    work(20);
+    tool.record_commit(Commit::new());
+    tool.finish(ToolOutcome::new().result_size_bytes(96));
 }
 
 /// The tool of an MCP server: its name leaves with `OTEL_LOG_TOOL_DETAILS` alone.
 fn pull_request(turn: &Recorder) {
-    let (tool, accept, user) = (
-        "mcp__github__create_pull_request",
-        Decision::Accept,
-        DecisionSource::UserPermanent,
-    );
-    turn.record_tool_decision(ToolDecision::new(tool, accept, user).tool_use_id("toolu_06"));
-    turn.record_tool_result(
-        ToolResult::new(tool)
-            .tool_use_id("toolu_06")
-            .decision(accept, user)
-            .duration(work(60))
-            .result_size_bytes(731),
-    );
-    turn.record_pull_request(PullRequest::new());
+    let tool =
+        turn.tool(ToolCallOptions::new("mcp__github__create_pull_request").tool_use_id("toolu_08"));
+    tool.decided(Decision::Accept, DecisionSource::UserPermanent);
+    tool.executing();
+    work(60);
+    tool.record_pull_request(PullRequest::new());
+    tool.finish(ToolOutcome::new().result_size_bytes(731));
 }
 
 /// Stands for work; says how long it took.

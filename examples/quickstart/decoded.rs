@@ -6,6 +6,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use crate::receiver::Received;
 
@@ -27,6 +29,24 @@ pub(crate) struct Event {
     pub(crate) attributes: Vec<Attribute>,
 }
 
+pub(crate) struct Span {
+    pub(crate) name: String,
+    trace: Vec<u8>,
+    id: Vec<u8>,
+    parent: Vec<u8>,
+    /// In nanoseconds.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) failed: bool,
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+impl Span {
+    pub(crate) fn is_below(&self, parent: &Self) -> bool {
+        self.trace == parent.trace && self.parent == parent.id
+    }
+}
+
 /// All that the receiver got.
 #[derive(Default)]
 pub(crate) struct Decoded {
@@ -36,6 +56,8 @@ pub(crate) struct Decoded {
     pub(crate) standard: Vec<Attribute>,
     pub(crate) points: Vec<Point>,
     pub(crate) events: Vec<Event>,
+    /// The earliest first.
+    pub(crate) spans: Vec<Span>,
     /// How many requests it took.
     pub(crate) requests: usize,
 }
@@ -58,6 +80,13 @@ impl From<&Received> for Decoded {
                 decoded.event(record);
             }
         }
+        for resource in received.traces.iter().flat_map(|it| &it.resource_spans) {
+            decoded.resource(resource.resource.as_ref());
+            for span in resource.scope_spans.iter().flat_map(|it| &it.spans) {
+                decoded.span(span);
+            }
+        }
+        decoded.spans.sort_by_key(|span| span.start);
         // The order of the documentation.
         let place = |point: &Point| METRICS.iter().position(|it| it.name == point.metric);
         decoded.points.sort_by_key(place);
@@ -104,6 +133,23 @@ impl Decoded {
             name,
             nanoseconds: record.time_unix_nano,
             prompt,
+            attributes: own,
+        });
+    }
+
+    fn span(&mut self, span: &OtlpSpan) {
+        let (_, own) = self.split(attributes(&span.attributes));
+        self.spans.push(Span {
+            name: span.name.clone(),
+            trace: span.trace_id.clone(),
+            id: span.span_id.clone(),
+            parent: span.parent_span_id.clone(),
+            start: span.start_time_unix_nano,
+            end: span.end_time_unix_nano,
+            failed: span
+                .status
+                .as_ref()
+                .is_some_and(|status| status.code() == StatusCode::Error),
             attributes: own,
         });
     }

@@ -13,6 +13,7 @@ mod agent;
 mod decoded;
 mod page;
 mod receiver;
+mod traces;
 mod view;
 
 use std::env;
@@ -76,6 +77,7 @@ fn show_what_arrives(page: &mut Page) -> Result<Report, Box<dyn Error>> {
     view::warnings(page, &warnings);
     view::metrics(page, &decoded.points);
     view::events(page, &decoded.events);
+    traces::traces(page, &decoded.spans);
     view::delivery(page, &report);
     view::hints(page);
     Ok(report)

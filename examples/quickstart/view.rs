@@ -234,7 +234,7 @@ fn hanging(page: &mut Page, lead: Text, attributes: &[Attribute]) {
     }
 }
 
-fn word((key, value): &Attribute) -> Text {
+pub(crate) fn word((key, value): &Attribute) -> Text {
     let value = if value.chars().count() > LONGEST {
         value.chars().take(LONGEST - 1).chain(['…']).collect()
     } else {
@@ -250,7 +250,7 @@ fn word_width(attribute: &Attribute) -> usize {
 }
 
 /// `12,345`, `0.0123`: a whole number with separators, any other with what says something.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     if value.fract() != 0.0 {
         return format!("{value:.4}");
     }

@@ -1,4 +1,4 @@
-//! Bodies of model requests: the steps `api_request_body` and `api_response_body`, and the bodies of other steps.
+//! Bodies of model requests on their own: the steps `api_request_body` and `api_response_body`.
 
 use std::time::SystemTime;
 
@@ -16,7 +16,13 @@ pub(crate) struct ApiRequestBodyStep {
 
 impl ApiRequestBodyStep {
     pub(crate) fn record(self, recorder: &Recorder, at: Option<SystemTime>) {
-        let body = request_body(self.model, self.body, self.query_source, at);
+        let mut body = ApiRequestBody::new(self.model, self.body);
+        if let Some(source) = self.query_source {
+            body = body.query_source(source);
+        }
+        if let Some(at) = at {
+            body = body.at(at);
+        }
         recorder.record_api_request_body(body);
     }
 }
@@ -31,44 +37,16 @@ pub(crate) struct ApiResponseBodyStep {
 
 impl ApiResponseBodyStep {
     pub(crate) fn record(self, recorder: &Recorder, at: Option<SystemTime>) {
-        let (query_source, request_id) = (self.query_source, self.request_id);
-        let body = response_body(self.model, self.body, query_source, request_id, at);
+        let mut body = ApiResponseBody::new(self.model, self.body);
+        if let Some(source) = self.query_source {
+            body = body.query_source(source);
+        }
+        if let Some(id) = self.request_id {
+            body = body.request_id(id);
+        }
+        if let Some(at) = at {
+            body = body.at(at);
+        }
         recorder.record_api_response_body(body);
     }
-}
-
-pub(crate) fn request_body(
-    model: String,
-    body: Object,
-    query_source: Option<String>,
-    at: Option<SystemTime>,
-) -> ApiRequestBody {
-    let mut body = ApiRequestBody::new(model, body);
-    if let Some(source) = query_source {
-        body = body.query_source(source);
-    }
-    if let Some(at) = at {
-        body = body.at(at);
-    }
-    body
-}
-
-pub(crate) fn response_body(
-    model: String,
-    body: Object,
-    query_source: Option<String>,
-    request_id: Option<String>,
-    at: Option<SystemTime>,
-) -> ApiResponseBody {
-    let mut body = ApiResponseBody::new(model, body);
-    if let Some(source) = query_source {
-        body = body.query_source(source);
-    }
-    if let Some(id) = request_id {
-        body = body.request_id(id);
-    }
-    if let Some(at) = at {
-        body = body.at(at);
-    }
-    body
 }

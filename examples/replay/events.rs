@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    Decision, DecisionSource, InstallTrigger, Mcp, PluginInstalled, Recorder, SkillActivated,
-    ToolDecision,
+    Decision, DecisionSource, InstallTrigger, PluginInstalled, Recorder, SkillActivated,
+    ToolDecision, ToolResult,
 };
 use serde::Deserialize;
 
 use crate::field::{Flag, Int, Object, Word};
-use crate::tool::{McpField, ResultFields, pair};
+use crate::tool::{McpField, pair};
 
 #[derive(Deserialize)]
 pub(crate) struct ToolDecisionStep {
@@ -17,6 +17,7 @@ pub(crate) struct ToolDecisionStep {
     decision: Word<Decision>,
     source: Word<DecisionSource>,
     tool_use_id: Option<String>,
+    mcp: Option<McpField>,
 }
 
 impl ToolDecisionStep {
@@ -24,6 +25,9 @@ impl ToolDecisionStep {
         let mut event = ToolDecision::new(self.tool_name, self.decision.0, self.source.0);
         if let Some(id) = self.tool_use_id {
             event = event.tool_use_id(id);
+        }
+        if let Some(McpField(mcp)) = self.mcp {
+            event = event.mcp(&mcp);
         }
         if let Some(at) = at {
             event = event.at(at);
@@ -52,40 +56,44 @@ pub(crate) struct ToolResultStep {
 impl ToolResultStep {
     pub(crate) fn record(self, recorder: &Recorder, at: Option<SystemTime>) -> Result<(), String> {
         let decided = pair(self.decision_type, self.decision_source)?;
-        let names = match self.mcp {
-            Some(McpField(mcp)) => Some(mcp),
-            None => self
-                .mcp_server_scope
-                .as_ref()
-                .and_then(|_| mcp_of(&self.tool_name)),
-        };
-        let mcp = match (names, self.mcp_server_scope) {
-            (Some(mcp), Some(scope)) => Some(mcp.scope(scope)),
-            (names, _) => names,
-        };
-        let fields = ResultFields {
-            tool_name: self.tool_name,
-            tool_use_id: self.tool_use_id,
-            success: self.success.map(|Flag(success)| success),
-            error: self.error,
-            error_type: self.error_type,
-            duration_ms: self.duration_ms,
-            input: self.input,
-            parameters: self.parameters,
-            result_size_bytes: self.tool_result_size_bytes,
-            decided,
-            mcp,
-            at,
-        };
-        recorder.record_tool_result(fields.into());
+        let success = self.success.is_none_or(|Flag(success)| success);
+        let mut result = ToolResult::new(self.tool_name).success(success);
+        if let Some(id) = self.tool_use_id {
+            result = result.tool_use_id(id);
+        }
+        if let Some(error) = self.error.filter(|_| !success) {
+            result = result.failed(error);
+        }
+        if let Some(class) = self.error_type.filter(|_| !success) {
+            result = result.error_type(class);
+        }
+        if let Some(duration) = self.duration_ms {
+            result = result.duration(duration.ms());
+        }
+        if let Some(input) = self.input {
+            result = result.input(input);
+        }
+        if let Some(parameters) = self.parameters {
+            result = result.parameters(parameters);
+        }
+        if let Some(Int(bytes)) = self.tool_result_size_bytes {
+            result = result.result_size_bytes(bytes);
+        }
+        if let Some((decision, source)) = decided {
+            result = result.decision(decision, source);
+        }
+        if let Some(McpField(mcp)) = self.mcp {
+            result = result.mcp(mcp);
+        }
+        if let Some(scope) = self.mcp_server_scope {
+            result = result.mcp_server_scope(scope);
+        }
+        if let Some(at) = at {
+            result = result.at(at);
+        }
+        recorder.record_tool_result(result);
         Ok(())
     }
-}
-
-/// The names in `mcp__server__tool`.
-fn mcp_of(tool_name: &str) -> Option<Mcp> {
-    let (server, tool) = tool_name.strip_prefix("mcp__")?.split_once("__")?;
-    Some(Mcp::new(server.to_owned(), tool.to_owned()))
 }
 
 #[derive(Deserialize)]

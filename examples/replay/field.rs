@@ -97,10 +97,19 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Word<T> {
 
 /// One of the words that `T` knows, or `unknown`: what a span says when nobody decided.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "checked now, used once tool calls are spans")]
 pub(crate) enum OrUnknown<T> {
     Known(T),
     Unknown,
+}
+
+impl<T> OrUnknown<T> {
+    /// The word, when it is known.
+    pub(crate) fn known(self) -> Option<T> {
+        match self {
+            Self::Known(word) => Some(word),
+            Self::Unknown => None,
+        }
+    }
 }
 
 impl<T: FromStr> FromStr for OrUnknown<T> {
@@ -180,6 +189,11 @@ impl TryFrom<String> for At {
     }
 }
 
+/// The time that lies `duration` before `time`, or the first one that can be sent.
+pub(crate) fn before(time: SystemTime, duration: Duration) -> SystemTime {
+    time.checked_sub(duration).unwrap_or(UNIX_EPOCH)
+}
+
 /// Whether the seconds are followed by at most nine digits and the zone: `humantime` itself is not that strict.
 fn has_time_form(text: &str) -> bool {
     let zone = text.strip_suffix('Z').or(text.strip_suffix("+00:00"));
@@ -228,7 +242,6 @@ impl From<Object> for Content {
 }
 
 /// A JSON object of texts, in the order of its keys. A `null` is an absent one.
-#[allow(dead_code, reason = "checked now, used once tool calls are spans")]
 pub(crate) struct Texts(pub(crate) Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for Texts {

@@ -13,17 +13,19 @@
 //! | --- | --- |
 //! | `transcript.rs` | reads lines, reports bad ones |
 //! | `run.rs` | the telemetry, the sessions, and which step makes which call |
-//! | `scope.rs` | one session and its open prompt |
+//! | `scope.rs` | one session, its open prompt, its tools |
+//! | `nesting.rs` | which tool runs inside which, read ahead |
 //! | `field.rs` | types of fields that check what they read |
 //! | `session.rs`, `prompt.rs`, `request.rs`, `body.rs`, `tool.rs`, `hook.rs`, `usage.rs`, `events.rs` | the steps |
 //!
-//! Standard output belongs to the console exporter. Bad lines and what the library has to say go to standard error.
+//! Standard output belongs to the console exporter and to the step `child_env`. Bad lines and what the library has to say go to standard error.
 //! The exit status is 0, or 2 when a line was bad, or 1 when the transcript cannot be read.
 
 mod body;
 mod events;
 mod field;
 mod hook;
+mod nesting;
 mod prompt;
 mod request;
 mod run;
@@ -36,8 +38,10 @@ mod usage;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Seek, Write};
 use std::process::ExitCode;
+
+use nesting::Nesting;
 
 /// The exit status when the transcript cannot be read.
 const UNREADABLE: u8 = 1;
@@ -51,15 +55,15 @@ fn main() -> ExitCode {
         complain("usage: replay [PATH]; without a path, or with -, it reads standard input");
         return UNREADABLE.into();
     }
-    let input = match open(path.as_deref()) {
-        Ok(input) => input,
+    let (input, nesting) = match open(path.as_deref()) {
+        Ok(opened) => opened,
         Err(error) => {
             let path = path.unwrap_or_default();
             complain(format_args!("cannot open {}: {error}", path.display()));
             return UNREADABLE.into();
         }
     };
-    match transcript::replay(input) {
+    match transcript::replay(input, nesting) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => BAD_LINES.into(),
         Err(error) => {
@@ -69,11 +73,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn open(path: Option<&OsStr>) -> io::Result<Box<dyn BufRead>> {
-    Ok(match path {
-        Some(path) if path != "-" => Box::new(BufReader::new(File::open(path)?)),
-        _ => Box::new(io::stdin().lock()),
-    })
+/// The transcript, and what reading ahead tells of it.
+fn open(path: Option<&OsStr>) -> io::Result<(Box<dyn BufRead>, Nesting)> {
+    let Some(path) = path.filter(|path| *path != "-") else {
+        return Ok((Box::new(io::stdin().lock()), Nesting::default()));
+    };
+    let mut file = File::open(path)?;
+    let mut nesting = Nesting::default();
+    // What is no regular file (a pipe with a name) can be read only once.
+    if file.metadata()?.is_file() {
+        nesting = Nesting::read(BufReader::new(&file));
+        file.rewind()?;
+    }
+    Ok((Box::new(BufReader::new(file)), nesting))
 }
 
 /// Writes a line to standard error. One that is closed is no reason to stop.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use claude_code_telemetry::UserPrompt;
+use claude_code_telemetry::{PromptEnd, UserPrompt};
 use serde::Deserialize;
 
 use crate::field::{Id, Int};
@@ -18,7 +18,7 @@ pub(crate) struct PromptStep {
 impl PromptStep {
     /// Begins an interaction. One that is still open ends first.
     pub(crate) fn begin(self, scope: &mut Scope, at: Option<SystemTime>) {
-        scope.end_prompt();
+        scope.end_prompt(end_at(at));
         let mut prompt = UserPrompt::new(self.text);
         if let Some(Id(id)) = self.prompt_id {
             prompt = prompt.id(id);
@@ -29,22 +29,34 @@ impl PromptStep {
         if let Some(at) = at {
             prompt = prompt.at(at);
         }
-        scope.prompt = Some(scope.session.prompt(prompt));
+        scope.begin_prompt(|session| session.prompt(prompt));
     }
 }
 
 #[derive(Deserialize)]
-#[allow(dead_code, reason = "checked now, used once interactions are spans")]
 pub(crate) struct PromptEndStep {
     duration_ms: Option<Int>,
 }
 
 impl PromptEndStep {
-    pub(crate) fn end(self, scope: &mut Scope, _at: Option<SystemTime>) -> Result<(), String> {
-        if scope.end_prompt() {
+    pub(crate) fn end(self, scope: &mut Scope, at: Option<SystemTime>) -> Result<(), String> {
+        let mut end = end_at(at);
+        if let Some(duration) = self.duration_ms {
+            end = end.duration(duration.ms());
+        }
+        if scope.end_prompt(end) {
             Ok(())
         } else {
             Err("no prompt is open".to_owned())
         }
+    }
+}
+
+/// A prompt that ends then, or now.
+pub(crate) fn end_at(at: Option<SystemTime>) -> PromptEnd {
+    let end = PromptEnd::new();
+    match at {
+        Some(at) => end.at(at),
+        None => end,
     }
 }

@@ -2,24 +2,15 @@
 
 use std::time::SystemTime;
 
-use claude_code_telemetry::{ApiError, ApiRequest, Speed, TokenUsage};
+use claude_code_telemetry::{
+    ApiError, ApiRequest, LlmRequest, LlmRequestOptions, RequestContext, Speed, TokenUsage,
+};
 use serde::Deserialize;
 
-use crate::body::{request_body, response_body};
-use crate::field::{Amount, Int, Object, Word};
+use crate::field::{Amount, Int, Object, Word, before};
 use crate::scope::Scope;
 
-/// What a request was made for.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Context {
-    Interaction,
-    Tool,
-    Standalone,
-}
-
 #[derive(Deserialize)]
-#[allow(dead_code, reason = "checked now, used once requests are spans")]
 pub(crate) struct ApiRequestStep {
     model: String,
     metric_model: Option<String>,
@@ -37,33 +28,32 @@ pub(crate) struct ApiRequestStep {
     stop_reason: Option<String>,
     has_tool_call: Option<bool>,
     speed: Option<Word<Speed>>,
-    context: Option<Context>,
+    context: Option<Word<RequestContext>>,
     parent_tool: Option<String>,
     request_body: Option<Object>,
     response_body: Option<Object>,
 }
 
 impl ApiRequestStep {
-    /// Records the request's body, the request, the response's body.
-    pub(crate) fn record(mut self, scope: &mut Scope, at: Option<SystemTime>) {
-        let recorder = scope.recorder();
-        if let Some(body) = self.request_body.take() {
-            // The body asks for the model that the metrics name; the response is from the answering one.
-            let model = self.metric_model.as_ref().unwrap_or(&self.model);
-            let query_source = self.query_source.clone();
-            recorder.record_api_request_body(request_body(model.clone(), body, query_source, at));
+    /// Records the request's body, the request, the response's body; it was answered at `end`.
+    pub(crate) fn record(mut self, scope: &mut Scope, end: SystemTime) {
+        let begin = Begin {
+            // The model that is asked for; the other one answers.
+            model: self.metric_model.take().unwrap_or(self.model.clone()),
+            query_source: self.query_source.take(),
+            context: self.context,
+            parent_tool: self.parent_tool.take(),
+            duration: self.span_duration_ms.unwrap_or(self.duration_ms),
+            body: self.request_body.take(),
+        };
+        let request = begin.begin(scope, end);
+        if let Some(body) = self.response_body.take() {
+            request.response_body(body);
         }
-        let body = self.response_body.take().map(|body| {
-            let (query_source, request_id) = (self.query_source.clone(), self.request_id.clone());
-            response_body(self.model.clone(), body, query_source, request_id, at)
-        });
-        recorder.record_api_request(self.request(at));
-        if let Some(body) = body {
-            recorder.record_api_response_body(body);
-        }
+        request.finish(self.request(end));
     }
 
-    fn request(self, at: Option<SystemTime>) -> ApiRequest {
+    fn request(self, end: SystemTime) -> ApiRequest {
         let count = |tokens: Option<Int>| tokens.map_or(0, |Int(count)| count);
         let mut request = ApiRequest::new(self.model)
             .tokens(
@@ -74,9 +64,13 @@ impl ApiRequestStep {
                     .cache_creation(count(self.cache_creation_tokens)),
             )
             .cost_usd(self.cost_usd.0)
-            .duration(self.duration_ms.ms());
-        if let Some(model) = self.metric_model {
-            request = request.requested_model(model);
+            .duration(self.duration_ms.ms())
+            .at(end);
+        if let Some(attempts) = self.attempt {
+            request = request.attempt(attempts);
+        }
+        if let Some(time) = self.ttft_ms {
+            request = request.time_to_first_token(time.ms());
         }
         if let Some(id) = self.request_id {
             request = request.request_id(id);
@@ -84,18 +78,17 @@ impl ApiRequestStep {
         if let Some(Word(speed)) = self.speed {
             request = request.speed(speed);
         }
-        if let Some(source) = self.query_source {
-            request = request.query_source(source);
+        if let Some(has) = self.has_tool_call {
+            request = request.has_tool_call(has);
         }
-        if let Some(at) = at {
-            request = request.at(at);
+        if let Some(reason) = self.stop_reason {
+            request = request.stop_reason(reason);
         }
         request
     }
 }
 
 #[derive(Deserialize)]
-#[allow(dead_code, reason = "checked now, used once requests are spans")]
 pub(crate) struct ApiErrorStep {
     model: String,
     error: String,
@@ -106,24 +99,29 @@ pub(crate) struct ApiErrorStep {
     request_id: Option<String>,
     query_source: Option<String>,
     speed: Option<Word<Speed>>,
-    context: Option<Context>,
+    context: Option<Word<RequestContext>>,
     parent_tool: Option<String>,
     request_body: Option<Object>,
 }
 
 impl ApiErrorStep {
-    /// Records the request's body and the failure.
-    pub(crate) fn record(mut self, scope: &mut Scope, at: Option<SystemTime>) {
-        let recorder = scope.recorder();
-        if let Some(body) = self.request_body.take() {
-            let (model, query_source) = (self.model.clone(), self.query_source.clone());
-            recorder.record_api_request_body(request_body(model, body, query_source, at));
-        }
-        recorder.record_api_error(self.error(at));
+    /// Records the request's body and the failure; it failed for good at `end`.
+    pub(crate) fn record(mut self, scope: &mut Scope, end: SystemTime) {
+        let begin = Begin {
+            model: self.model.clone(),
+            query_source: self.query_source.take(),
+            context: self.context,
+            parent_tool: self.parent_tool.take(),
+            duration: self.span_duration_ms.unwrap_or(self.duration_ms),
+            body: self.request_body.take(),
+        };
+        begin.begin(scope, end).fail(self.error(end));
     }
 
-    fn error(self, at: Option<SystemTime>) -> ApiError {
-        let mut error = ApiError::new(self.model, self.error).duration(self.duration_ms.ms());
+    fn error(self, end: SystemTime) -> ApiError {
+        let mut error = ApiError::new(self.model, self.error)
+            .duration(self.duration_ms.ms())
+            .at(end);
         if let Some(status) = self.status_code {
             error = error.status_code(status);
         }
@@ -136,12 +134,39 @@ impl ApiErrorStep {
         if let Some(Word(speed)) = self.speed {
             error = error.speed(speed);
         }
-        if let Some(source) = self.query_source {
-            error = error.query_source(source);
-        }
-        if let Some(at) = at {
-            error = error.at(at);
-        }
         error
+    }
+}
+
+/// How a request began, answered or not.
+struct Begin {
+    model: String,
+    query_source: Option<String>,
+    context: Option<Word<RequestContext>>,
+    parent_tool: Option<String>,
+    /// Of all attempts.
+    duration: Int,
+    body: Option<Object>,
+}
+
+impl Begin {
+    /// Begins the request that ends at `end`.
+    fn begin(self, scope: &mut Scope, end: SystemTime) -> LlmRequest {
+        let context = self
+            .context
+            .map_or(scope.context(), |Word(context)| context);
+        let mut options = LlmRequestOptions::new(self.model)
+            .context(context)
+            .at(before(end, self.duration.ms()));
+        if let Some(source) = self.query_source {
+            options = options.query_source(source);
+        }
+        let request = scope
+            .inside(self.parent_tool.as_deref())
+            .llm_request(options);
+        if let Some(body) = self.body {
+            request.body_at(body, end);
+        }
+        request
     }
 }

@@ -1,14 +1,20 @@
 //! The run that a transcript describes: the telemetry, the sessions, and which step makes which call.
 
-use claude_code_telemetry::{Config, Recorder, Service, Telemetry};
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use claude_code_telemetry::{ChildEnv, Config, PromptEnd, Recorder, Service, Telemetry};
 use serde::Deserialize;
+use serde_json::{Map, json};
 
 use crate::body::{ApiRequestBodyStep, ApiResponseBodyStep};
 use crate::complain;
 use crate::events::{PluginInstalledStep, SkillActivatedStep, ToolDecisionStep, ToolResultStep};
 use crate::field::{At, Int, read};
 use crate::hook::HookStep;
-use crate::prompt::{PromptEndStep, PromptStep};
+use crate::nesting::Nesting;
+use crate::prompt::{PromptEndStep, PromptStep, end_at};
 use crate::request::{ApiErrorStep, ApiRequestStep};
 use crate::scope::Scope;
 use crate::session::SessionStep;
@@ -30,13 +36,11 @@ struct SleepStep {
 }
 
 /// The state between two lines.
-#[derive(Default)]
 pub(crate) struct Run {
     started: Option<Started>,
-    /// Where steps belong: the newest session. None before the first session and after the end of the newest.
-    newest: Option<Scope>,
-    /// Sessions that were open when another one started. They stay open until the end.
-    older: Vec<Scope>,
+    /// The open sessions. Steps belong to the newest, which is the last one.
+    open: Vec<Scope>,
+    nesting: Rc<Nesting>,
 }
 
 /// The telemetry, and the version that it was started with.
@@ -46,22 +50,32 @@ struct Started {
 }
 
 impl Run {
+    pub(crate) fn new(nesting: Nesting) -> Self {
+        Self {
+            started: None,
+            open: Vec::new(),
+            nesting: Rc::new(nesting),
+        }
+    }
+
     /// Replays one line. An error is a reason to report; unless it says otherwise, nothing of the line was recorded.
     pub(crate) fn step(&mut self, line: &str) -> Result<(), String> {
         let Step { step, at } = read(line)?;
         let at = at.map(|At(time)| time);
+        // A step that lasts tells each of its times, counted from this one, so that its durations are exact.
+        let end = at.unwrap_or_else(SystemTime::now);
         match step.as_str() {
             "session" => self.start_session(read(line)?)?,
-            "session_end" => self.end_session()?,
+            "session_end" => self.end_session(at)?,
 
             "prompt" => read::<PromptStep>(line)?.begin(self.scope()?, at),
             "prompt_end" => read::<PromptEndStep>(line)?.end(self.scope()?, at)?,
-            "api_request" => read::<ApiRequestStep>(line)?.record(self.scope()?, at),
-            "api_error" => read::<ApiErrorStep>(line)?.record(self.scope()?, at),
+            "api_request" => read::<ApiRequestStep>(line)?.record(self.scope()?, end),
+            "api_error" => read::<ApiErrorStep>(line)?.record(self.scope()?, end),
             "api_request_body" => read::<ApiRequestBodyStep>(line)?.record(self.recorder()?, at),
             "api_response_body" => read::<ApiResponseBodyStep>(line)?.record(self.recorder()?, at),
-            "tool" => read::<ToolStep>(line)?.record(self.scope()?, at)?,
-            "hook" => read::<HookStep>(line)?.record(self.scope()?, at),
+            "tool" => read::<ToolStep>(line)?.record(self.scope()?, end)?,
+            "hook" => read::<HookStep>(line)?.record(self.recorder()?, end),
 
             "tool_decision" => read::<ToolDecisionStep>(line)?.record(self.recorder()?, at),
             "tool_result" => read::<ToolResultStep>(line)?.record(self.recorder()?, at)?,
@@ -84,10 +98,7 @@ impl Run {
                 }
             }
             "sleep" => std::thread::sleep(read::<SleepStep>(line)?.ms.ms()),
-            // Prints nothing yet: the crate has no propagation so far.
-            "child_env" => {
-                self.scope()?;
-            }
+            "child_env" => print(&self.scope()?.child_env()),
             _ => return Err(format!("unknown step {step:?}")),
         }
         Ok(())
@@ -95,11 +106,9 @@ impl Run {
 
     /// Ends what is open, delivers it, and tells of what was lost.
     pub(crate) fn finish(mut self) {
-        self.newest
-            .take()
-            .into_iter()
-            .chain(self.older.drain(..).rev())
-            .for_each(Scope::end);
+        for scope in self.open.drain(..).rev() {
+            scope.end(PromptEnd::new());
+        }
         // A transcript without any session still shows what is wrong with the configuration.
         let telemetry = self.started.unwrap_or_else(|| Started::new(None)).telemetry;
         telemetry.flush();
@@ -119,7 +128,8 @@ impl Run {
             .clone()
             .filter(|version| *version != started.version);
         let session = started.telemetry.session(step.options());
-        self.older.extend(self.newest.replace(Scope::new(session)));
+        self.open
+            .push(Scope::new(session, Rc::clone(&self.nesting)));
         match other_version {
             None => Ok(()),
             Some(version) => Err(format!(
@@ -129,20 +139,30 @@ impl Run {
         }
     }
 
-    fn end_session(&mut self) -> Result<(), String> {
-        self.newest
-            .take()
-            .map(Scope::end)
-            .ok_or_else(no_open_session)
+    fn end_session(&mut self, at: Option<SystemTime>) -> Result<(), String> {
+        let scope = self.open.pop().ok_or_else(no_open_session)?;
+        scope.end(end_at(at));
+        Ok(())
     }
 
     fn scope(&mut self) -> Result<&mut Scope, String> {
-        self.newest.as_mut().ok_or_else(no_open_session)
+        self.open.last_mut().ok_or_else(no_open_session)
     }
 
     fn recorder(&mut self) -> Result<&Recorder, String> {
         self.scope().map(|scope| scope.recorder())
     }
+}
+
+/// Prints the environment of a subprocess. Standard output that is closed is no reason to stop.
+fn print(env: &ChildEnv) {
+    let set: Map<_, _> = env
+        .set
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
+        .collect();
+    let line = json!({ "set": set, "remove": env.remove });
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn no_open_session() -> String {

@@ -1,17 +1,16 @@
 //! The step `tool`: a tool call with its decision and its result.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use claude_code_telemetry::{
-    CodeEditDecision, Decision, DecisionSource, EditTool, Mcp, ToolDecision, ToolResult,
+    Decision, DecisionSource, Mcp, Permission, ToolCallOptions, ToolOutcome, ToolOutput,
 };
 use serde::Deserialize;
 
-use crate::field::{Int, Object, OrUnknown, Texts, Word, reason};
+use crate::field::{Int, Object, OrUnknown, Texts, Word, before, reason};
 use crate::scope::Scope;
 
 #[derive(Deserialize)]
-#[allow(dead_code, reason = "checked now, used once tool calls are spans")]
 pub(crate) struct ToolStep {
     tool_name: String,
     tool_use_id: Option<String>,
@@ -81,129 +80,130 @@ pub(crate) fn pair(
 }
 
 impl ToolStep {
-    /// Records the decision and, when the tool ran, its result.
-    pub(crate) fn record(self, scope: &mut Scope, at: Option<SystemTime>) -> Result<(), String> {
+    /// Records the decision and, when the tool ran, its result; it was over at `end`.
+    pub(crate) fn record(mut self, scope: &mut Scope, end: SystemTime) -> Result<(), String> {
         let decided = pair(self.decision, self.source)?;
-        let recorder = scope.recorder();
-        if let Some((decision, source)) = decided.filter(|_| self.decision_event != Some(false)) {
-            recorder.record_tool_decision(self.decision(decision, source, at));
-            if let Some(edit) = self.code_edit(decision, source) {
-                recorder.record_code_edit_decision(edit);
-            }
-        }
         let rejected = matches!(decided, Some((Decision::Reject, _)));
-        if self.executed.unwrap_or(!rejected) {
-            let told = decided.filter(|_| self.result_decision != Some(false));
-            recorder.record_tool_result(self.result(told, at));
+        let executed = self.executed.unwrap_or(!rejected);
+
+        let ms = |duration: Option<Int>| duration.map_or(Duration::ZERO, Int::ms);
+        let ran = match executed {
+            true => ms(self.duration_ms),
+            false => Duration::ZERO,
+        };
+        let took = match self.span_duration_ms {
+            Some(took) => took.ms(),
+            None => ms(self.blocked_ms) + ran,
+        };
+        let execution = before(end, ran);
+
+        let id = self.tool_use_id.take();
+        let parent = self.parent_tool.take();
+        let permission = self.permission(decided).at(execution).event_at(end);
+        let outcome = self.outcome().at(end);
+        let options = self.options(id.clone()).at(before(end, took));
+
+        let tool = scope.begin_tool(id.as_deref(), parent.as_deref(), options);
+        tool.decided_as(permission);
+        if let Some(id) = id {
+            scope.tool_ended(id, tool.recorder().clone());
+        }
+        if executed {
+            tool.executing_at(execution);
+            scope.tool_ran(tool.child_env());
+            tool.finish(outcome);
+        } else {
+            tool.end_at(end);
         }
         Ok(())
     }
 
-    fn decision(
-        &self,
-        decision: Decision,
-        source: DecisionSource,
-        at: Option<SystemTime>,
-    ) -> ToolDecision {
-        // The real name of an MCP tool is content, whatever it looks like.
-        let tool_name = match self.mcp {
-            Some(_) => "mcp_tool".to_owned(),
-            None => self.tool_name.clone(),
+    fn permission(&self, decided: Option<(Decision, DecisionSource)>) -> Permission {
+        let mut permission = match decided {
+            Some((decision, source)) => Permission::new(decision, source),
+            // Nobody decided: the wait is all that is recorded.
+            None => Permission::new(Decision::Accept, DecisionSource::Config)
+                .without_event()
+                .without_result(),
         };
-        let mut event = ToolDecision::new(tool_name, decision, source);
-        if let Some(id) = self.tool_use_id.clone() {
-            event = event.tool_use_id(id);
+        let (decision, source) = decided.unzip();
+        permission = permission.on_span(
+            match self.span_decision {
+                Some(Word(decision)) => decision.known(),
+                None => decision,
+            },
+            match self.span_source {
+                Some(Word(source)) => source.known(),
+                None => source,
+            },
+        );
+        if let Some(blocked) = self.blocked_ms {
+            permission = permission.waited(blocked.ms());
         }
-        if let Some(at) = at {
-            event = event.at(at);
+        if self.decision_event == Some(false) {
+            permission = permission.without_event();
         }
-        event
+        if self.result_decision == Some(false) {
+            permission = permission.without_result();
+        }
+        permission
     }
 
-    /// The decision once more, as the metric of the tools that edit code counts it.
-    fn code_edit(&self, decision: Decision, source: DecisionSource) -> Option<CodeEditDecision> {
-        let tool: EditTool = self.tool_name.parse().ok()?;
-        let edit = CodeEditDecision::new(tool, decision, source);
-        Some(match (&self.language, &self.file_path) {
-            (Some(language), _) => edit.language(language.clone()),
-            (None, Some(path)) => edit.file_path(path),
-            (None, None) => edit,
+    fn outcome(&mut self) -> ToolOutcome {
+        let success = self.success.unwrap_or(true);
+        let mut outcome = ToolOutcome::new().success(success);
+        if let Some(error) = self.error.take().filter(|_| !success) {
+            outcome = outcome.failed(error);
+        }
+        if let Some(class) = self.error_type.take().filter(|_| !success) {
+            outcome = outcome.error_type(class);
+        }
+        if let Some(Int(bytes)) = self.result_size_bytes {
+            outcome = outcome.result_size_bytes(bytes);
+        }
+        if let Some(Int(tokens)) = self.result_tokens {
+            outcome = outcome.result_tokens(tokens);
+        }
+        if let Some(Texts(texts)) = self.output.take() {
+            outcome = outcome.output(output(texts));
+        }
+        outcome
+    }
+
+    fn options(self, id: Option<String>) -> ToolCallOptions {
+        let mut options = ToolCallOptions::new(self.tool_name);
+        if let Some(id) = id {
+            options = options.tool_use_id(id);
+        }
+        if let Some(input) = self.input {
+            options = options.input(input);
+        }
+        if let Some(parameters) = self.parameters {
+            options = options.parameters(parameters);
+        }
+        if let Some(McpField(mcp)) = self.mcp {
+            options = options.mcp(mcp);
+        }
+        if let Some(path) = self.file_path {
+            options = options.file_path(path);
+        }
+        if let Some(language) = self.language {
+            options = options.language(language);
+        }
+        options
+    }
+}
+
+/// The attributes of `tool.output`, in the order of the step. Others than those that it may have are left out.
+fn output(texts: Vec<(String, String)>) -> ToolOutput {
+    texts
+        .into_iter()
+        .fold(ToolOutput::new(), |output, (key, text)| match &*key {
+            "output" => output.output(text),
+            "content" => output.content(text),
+            "diff" => output.diff(text),
+            "bash_command" => output.bash_command(text),
+            "file_path" => output.file_path(text),
+            _ => output,
         })
-    }
-
-    fn result(
-        self,
-        decided: Option<(Decision, DecisionSource)>,
-        at: Option<SystemTime>,
-    ) -> ToolResult {
-        ResultFields {
-            tool_name: self.tool_name,
-            tool_use_id: self.tool_use_id,
-            success: self.success,
-            error: self.error,
-            error_type: self.error_type,
-            duration_ms: self.duration_ms,
-            input: self.input,
-            parameters: self.parameters,
-            result_size_bytes: self.result_size_bytes,
-            decided,
-            mcp: self.mcp.map(|McpField(mcp)| mcp),
-            at,
-        }
-        .into()
-    }
-}
-
-/// What the steps `tool` and `tool_result` tell of a result.
-pub(crate) struct ResultFields {
-    pub(crate) tool_name: String,
-    pub(crate) tool_use_id: Option<String>,
-    pub(crate) success: Option<bool>,
-    pub(crate) error: Option<String>,
-    pub(crate) error_type: Option<String>,
-    pub(crate) duration_ms: Option<Int>,
-    pub(crate) input: Option<Object>,
-    pub(crate) parameters: Option<Object>,
-    pub(crate) result_size_bytes: Option<Int>,
-    pub(crate) decided: Option<(Decision, DecisionSource)>,
-    pub(crate) mcp: Option<Mcp>,
-    pub(crate) at: Option<SystemTime>,
-}
-
-impl From<ResultFields> for ToolResult {
-    fn from(fields: ResultFields) -> Self {
-        let success = fields.success.unwrap_or(true);
-        let mut result = Self::new(fields.tool_name).success(success);
-        if let Some(id) = fields.tool_use_id {
-            result = result.tool_use_id(id);
-        }
-        if let Some(error) = fields.error.filter(|_| !success) {
-            result = result.failed(error);
-        }
-        if let Some(class) = fields.error_type.filter(|_| !success) {
-            result = result.error_type(class);
-        }
-        if let Some(duration) = fields.duration_ms {
-            result = result.duration(duration.ms());
-        }
-        if let Some(input) = fields.input {
-            result = result.input(input);
-        }
-        if let Some(parameters) = fields.parameters {
-            result = result.parameters(parameters);
-        }
-        if let Some(Int(bytes)) = fields.result_size_bytes {
-            result = result.result_size_bytes(bytes);
-        }
-        if let Some((decision, source)) = fields.decided {
-            result = result.decision(decision, source);
-        }
-        if let Some(mcp) = fields.mcp {
-            result = result.mcp(mcp);
-        }
-        if let Some(at) = fields.at {
-            result = result.at(at);
-        }
-        result
-    }
 }

@@ -3,14 +3,15 @@
 use std::io::{self, BufRead};
 
 use crate::complain;
+use crate::nesting::Nesting;
 use crate::run::Run;
 
 /// So much of a reason is shown: it may quote a field, and fields may be huge.
 const LONGEST_REASON: usize = 300;
 
 /// Replays a transcript line by line. Bad lines are reported and skipped; returns how many there were.
-pub(crate) fn replay(mut input: impl BufRead) -> io::Result<u64> {
-    let mut run = Run::default();
+pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting) -> io::Result<u64> {
+    let mut run = Run::new(nesting);
     let mut bad_lines = 0;
     let result = each_line(&mut input, |number, line| {
         if let Err(reason) = step(&mut run, line) {

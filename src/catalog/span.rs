@@ -1,6 +1,6 @@
 //! The span tree of one prompt.
 
-use super::{Attribute, DECISIONS, Gate, SPEEDS, key};
+use super::{Attribute, Gate, SPEEDS, key};
 
 /// One span of the catalogue. All are of kind INTERNAL.
 #[derive(Debug, PartialEq, Eq)]
@@ -179,11 +179,17 @@ pub(crate) static TOOL_BLOCKED: Span = Span {
     description: "The wait for the permission decision",
     attributes: &[
         DURATION_MS,
-        Attribute::text(key::DECISION, "Outcome; `unknown` when nobody decided").one_of(DECISIONS),
-        Attribute::text(
-            key::SOURCE,
-            "Who or what decided; `unknown` when nobody did",
-        ),
+        Attribute::text(key::DECISION, "Outcome, unknown when nobody decided")
+            .one_of(&["accept", "reject", "unknown"]),
+        Attribute::text(key::SOURCE, "Who or what decided, unknown when nobody did").one_of(&[
+            "config",
+            "hook",
+            "user_permanent",
+            "user_temporary",
+            "user_abort",
+            "user_reject",
+            "unknown",
+        ]),
     ],
     events: &[],
     error: None,
@@ -210,7 +216,10 @@ pub(crate) static HOOK: Span = Span {
     description: "The hooks of one hook event, when the host records them",
     attributes: &[
         Attribute::text(key::HOOK_EVENT, "The hook event, such as `PreToolUse`"),
-        Attribute::text(key::HOOK_NAME, "Its full name, such as `PreToolUse:Bash`"),
+        Attribute::text(
+            key::HOOK_NAME,
+            "Its full name, such as `PreToolUse:Bash`; `PreToolUse:mcp_tool` for an MCP tool unless `OTEL_LOG_TOOL_DETAILS` is on",
+        ),
         Attribute::int(key::NUM_HOOKS, "Hooks that ran"),
         DURATION_MS,
         Attribute::int(key::NUM_SUCCESS, "Hooks that succeeded"),

@@ -8,6 +8,9 @@ use tokio::time::{Instant, sleep_until};
 /// While somebody waits for a flush, attempts are at most this far apart.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// A receiver that asks for a longer wait is asked again after this one.
+const LONGEST_ASKED: Duration = Duration::from_secs(600);
+
 /// Somebody who waits. All is done when every clone was dropped: nothing is ever sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Done {
@@ -114,6 +117,7 @@ impl Control {
     /// waits. False when the shutdown's deadline comes before the next attempt.
     pub(crate) async fn pause(&mut self, own: Duration, asked: Option<Duration>) -> bool {
         let start = Instant::now();
+        let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         loop {
             let hurry = !self.waiters.is_empty() || self.closing.is_some();
             let wait = asked.unwrap_or(if hurry { own.min(PATIENCE) } else { own });

@@ -15,6 +15,7 @@ mod outcome;
 mod pipeline;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
+mod quiet;
 pub(crate) mod runtime;
 mod sink;
 

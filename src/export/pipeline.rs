@@ -186,10 +186,17 @@ impl<S: Source> Pipeline<S> {
     }
 
     fn report(&self, what: String) {
-        self.diagnostics.report(format!(
+        self.diagnostics.report_from_exporter(format!(
             "{} ({}): {what}",
             self.counters.signal(),
             self.counters.exporter()
         ));
+    }
+}
+
+/// The end, also by a panic: what waits is lost, and what comes is not kept.
+impl<S> Drop for Pipeline<S> {
+    fn drop(&mut self) {
+        self.counters.shut_down();
     }
 }

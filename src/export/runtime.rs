@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Command, Done};
+use super::{Command, Done, quiet};
 use crate::diagnostics::Diagnostics;
 
 /// Builds and runs one exporter. It is called on the private thread, inside its runtime.
@@ -22,6 +22,9 @@ pub(crate) type Background =
 
 /// Threads that may block: name look-ups, console writes and the start of the headers helper. They end when idle.
 const BLOCKING_THREADS: usize = 5;
+
+/// How long the private thread stays for diagnostics that the host did not take yet.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The handle on the private thread.
 #[derive(Debug)]
@@ -83,9 +86,11 @@ impl Runtime {
 }
 
 /// The life of the private thread: it ends with the last pipeline.
-fn drive(jobs: Vec<Job>, background: Option<Background>, diagnostics: &Diagnostics) {
+fn drive(jobs: Vec<Job>, background: Option<Background>, diagnostics: &Arc<Diagnostics>) {
+    quiet::this_thread();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_start(quiet::this_thread)
         .max_blocking_threads(BLOCKING_THREADS)
         .build();
     let runtime = match runtime {
@@ -106,13 +111,16 @@ fn drive(jobs: Vec<Job>, background: Option<Background>, diagnostics: &Diagnosti
         }
         while let Some(ended) = pipelines.join_next().await {
             if let Err(error) = ended {
-                diagnostics.report(format!("an exporter ended by an error of its own: {error}"));
+                diagnostics.report_from_exporter(format!(
+                    "an exporter ended by an error of its own: {error}"
+                ));
             }
         }
         drop(done);
         if let Some(background) = background {
             let _ = background.await;
         }
+        let _ = tokio::time::timeout(LAST_WORDS, diagnostics.handed_over()).await;
     });
     // A console that blocks must not keep the thread.
     runtime.shutdown_background();

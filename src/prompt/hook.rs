@@ -9,7 +9,7 @@ use super::moment::Moment;
 use super::open_span::{OpenSpan, Unfinished};
 use crate::catalog::{self, key, span};
 use crate::content::{Content, ToolDetails};
-use crate::record::{Attributes, millis, text_size};
+use crate::record::{Attributes, MCP_TOOL, millis, text_size};
 use crate::recorder::Recorder;
 use crate::session::SessionCore;
 use crate::signal::spans::SpanRecord;
@@ -82,6 +82,8 @@ impl HookOutcome {
 
 /// The hooks of one hook event, while they run: the span `claude_code.hook`.
 ///
+/// In its name the names of an MCP server and its tool (`PreToolUse:mcp__server__tool`) need `OTEL_LOG_TOOL_DETAILS`.
+///
 /// Dropped without [`finish`](Self::finish), its span ends without any outcome.
 #[must_use = "hooks that are dropped have no outcome: call `finish`"]
 pub struct Hook {
@@ -118,6 +120,7 @@ impl Hook {
             return Self { core: None };
         };
         let telemetry = &session.telemetry;
+        let sampled = span.context.sampled;
         let core = Arc::new(HookCore {
             session: Arc::clone(session),
             event,
@@ -126,10 +129,12 @@ impl Hook {
             start: Moment::new(at, telemetry.clock),
             span: Mutex::new(Some(span)),
         });
-        let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
-        telemetry
-            .open_spans
-            .enter(core.number, Arc::downgrade(&unfinished));
+        if sampled {
+            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
+            telemetry
+                .open_spans
+                .enter(core.number, Arc::downgrade(&unfinished));
+        }
         Self { core: Some(core) }
     }
 
@@ -139,6 +144,12 @@ impl Hook {
             core.end(outcome);
         }
     }
+}
+
+/// The name without the names of an MCP server and its tool, as in `PreToolUse:mcp_tool`.
+fn without_mcp_names(name: &str) -> Option<String> {
+    let at = name.find("mcp__")?;
+    Some(format!("{}{MCP_TOOL}", &name[..at]))
 }
 
 impl HookCore {
@@ -153,7 +164,9 @@ impl HookCore {
         let (end, duration) = Moment::new(outcome.at, telemetry.clock).since(&self.start);
         let record = HookSpan {
             event: self.event.clone(),
-            name: self.name.clone(),
+            name: without_mcp_names(&self.name)
+                .filter(|_| !telemetry.policy.tool_details())
+                .map_or_else(|| self.name.clone(), Cow::Owned),
             duration,
             definitions: outcome
                 .definitions
@@ -215,9 +228,10 @@ impl SpanRecord for HookSpan {
         } = self.outcome;
         out.text(key::HOOK_EVENT, &*self.event);
         out.text(key::HOOK_NAME, &*self.name);
+        let outcomes = [succeeded, blocking, failed, cancelled];
         out.count(
             key::NUM_HOOKS,
-            count.unwrap_or(succeeded + blocking + failed + cancelled),
+            count.unwrap_or_else(|| outcomes.into_iter().fold(0, u64::saturating_add)),
         );
         out.count(key::DURATION_MS, millis(self.duration));
         out.count(key::NUM_SUCCESS, succeeded);
@@ -238,5 +252,28 @@ impl SpanRecord for HookSpan {
     fn size(&self) -> usize {
         text_size(&[Some(&self.event), Some(&self.name)])
             + self.definitions.as_ref().map_or(0, ToolDetails::size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_that_add_up_to_too_many_are_no_panic() {
+        let record = HookSpan {
+            event: "Stop".into(),
+            name: "Stop".into(),
+            duration: Duration::ZERO,
+            outcome: HookOutcome::new().succeeded(u64::MAX).failed(1),
+            definitions: None,
+        };
+        let mut attributes = Attributes::default();
+        record.attributes(&mut attributes);
+        assert!(
+            attributes
+                .into_iter()
+                .any(|(name, _)| name == key::NUM_HOOKS)
+        );
     }
 }

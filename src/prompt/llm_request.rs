@@ -149,7 +149,7 @@ impl LlmRequest {
                 ..State::default()
             }),
         });
-        if context.is_some() {
+        if context.as_ref().is_some_and(|context| context.sampled) {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans
@@ -173,6 +173,7 @@ impl LlmRequest {
             let (at, _) = now.since(&core.start);
             state.attempts.push(at);
             state.attempt_began = Some(now);
+            state.time_to_first_token = None;
         }
     }
 
@@ -190,9 +191,19 @@ impl LlmRequest {
     /// The body of the attempt that is under way: the event `claude_code.api_request_body`, when
     /// `OTEL_LOG_RAW_API_BODIES` is on. Once for each attempt.
     pub fn body(&self, body: impl Into<Content>) {
+        self.record_body(body.into(), None);
+    }
+
+    /// The same for an attempt that was sent at this time.
+    pub fn body_at(&self, body: impl Into<Content>, time: SystemTime) {
+        self.record_body(body.into(), Some(time));
+    }
+
+    fn record_body(&self, body: Content, time: Option<SystemTime>) {
         if let Some(core) = self.core() {
             let mut record = ApiRequestBody::new(core.model.clone(), body);
             record.query_source.clone_from(&core.query_source);
+            record.at = time;
             self.recorder.emit(record);
         }
     }
@@ -233,8 +244,11 @@ impl LlmRequest {
         }
         let mut state = core.take();
         let end = core.end_of(request.at);
+        let took = *request
+            .duration
+            .get_or_insert_with(|| core.attempt_took(&state, request.at));
         if let Some(span) = state.span.take() {
-            let attempts = state.attempts_until(&end, request.attempt, request.duration);
+            let attempts = state.attempts_until(&end, request.attempt, took);
             span.end(
                 session,
                 core.start.wall(),
@@ -266,9 +280,12 @@ impl LlmRequest {
         }
         let mut state = core.take();
         let end = core.end_of(error.at);
+        let took = *error
+            .duration
+            .get_or_insert_with(|| core.attempt_took(&state, error.at));
         error.attempt = error.attempt.or(u32::try_from(state.attempts.len()).ok());
         if let Some(span) = state.span.take() {
-            let attempts = state.attempts_until(&end, error.attempt, error.duration);
+            let attempts = state.attempts_until(&end, error.attempt, took);
             span.end(
                 session,
                 core.start.wall(),
@@ -308,6 +325,14 @@ impl LlmCore {
     fn end_of(&self, given: Option<SystemTime>) -> End {
         let (wall, took) = Moment::new(given, self.session.telemetry.clock).since(&self.start);
         End { wall, took }
+    }
+
+    /// How long the attempt took that was under way.
+    fn attempt_took(&self, state: &State, end: Option<SystemTime>) -> Duration {
+        let began = state.attempt_began.unwrap_or(self.start);
+        Moment::new(end, self.session.telemetry.clock)
+            .since(&began)
+            .1
     }
 }
 
@@ -424,7 +449,7 @@ impl LlmSpan {
             request_id: error.request_id.clone(),
             attempt: error.attempt.map_or(span.attempt, u64::from),
             status_code: error.status_code,
-            error: Some(error.error.clone()),
+            error: Some(error.error.0.clone()),
             ..span
         }
     }

@@ -9,6 +9,9 @@ mod tool_options;
 mod tool_output;
 mod tool_span;
 
+#[cfg(all(test, feature = "console"))]
+mod tests;
+
 pub use hook::{Hook, HookOutcome};
 pub use llm_request::{LlmRequest, LlmRequestOptions, RequestContext};
 pub use tool_call::{ReservedTool, ToolCall};
@@ -158,7 +161,7 @@ impl Prompt {
             number: telemetry.open_spans.reserve(),
             live: Mutex::new(live),
         });
-        if context.is_some() {
+        if context.as_ref().is_some_and(|context| context.sampled) {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans
@@ -169,6 +172,7 @@ impl Prompt {
             prompt: Some(mark),
             parent: context,
             context: RequestContext::Interaction,
+            environment: outside.environment.clone(),
         };
         Self {
             recorder,
@@ -182,6 +186,12 @@ impl Prompt {
             .prompt
             .as_ref()
             .map_or("", |prompt| &prompt.id)
+    }
+
+    /// The recorder of what happens in this interaction: clone it into background tasks. Unlike a clone of the prompt it
+    /// does not keep the interaction open.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Ends the interaction, for all clones.

@@ -42,6 +42,18 @@ impl Moment {
         (start.wall.saturating_add(nanos), took)
     }
 
+    /// The same moment on the clock of `start`: when both were observed, it is as much later as really passed, so that
+    /// what began at `start` and what begins now end together when they end at the same moment.
+    pub(crate) fn on(self, start: &Self) -> Self {
+        match (start.monotonic, self.monotonic) {
+            (Some(_), Some(_)) => Self {
+                wall: self.since(start).0,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// The moment that lies `duration` before this one.
     pub(crate) fn before(&self, duration: Duration) -> Self {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);

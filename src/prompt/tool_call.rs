@@ -21,6 +21,9 @@ use crate::session::SessionCore;
 /// [`finish`](Self::finish). One that is denied, or whose future is cancelled, is [ended](Self::end) or dropped without a
 /// result: its spans end, no result is invented.
 ///
+/// Its event and its metrics come with these calls: do not record a [`ToolResult`] of the same call beside it. The hooks
+/// of a call (`PreToolUse`, `PostToolUse`) are begun on the prompt, whose children they are.
+///
 /// It is a [`Recorder`]: what a subagent does inside it (its requests, its tool calls) is begun on the handle itself, or
 /// in another task on a clone of its [`recorder`](Self::recorder), and stands below it in the trace.
 ///
@@ -114,7 +117,7 @@ impl ReservedTool {
         let blocked = span
             .as_ref()
             .and_then(|span| OpenSpan::begin(&session, Some(&span.context)));
-        let traced = span.is_some();
+        let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
         let core = Arc::new(ToolCore {
             number: telemetry.open_spans.reserve(),
             outside,
@@ -132,7 +135,7 @@ impl ReservedTool {
             }),
             session: Arc::clone(&session),
         });
-        if traced {
+        if recorded {
             let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
             telemetry
                 .open_spans
@@ -195,19 +198,15 @@ impl ToolCall {
 
     fn begin_execution(&self, time: Option<SystemTime>) {
         if let Some(core) = self.core() {
-            let now = Moment::new(time, core.session.telemetry.clock);
+            let now = core.moment(time);
             core.execute(&mut core.state(), now);
         }
     }
 
     /// What a subprocess of this tool gets: the context of the execution, and no `OTEL_*` variables.
     pub fn child_env(&self) -> ChildEnv {
-        let Some(core) = self.core() else {
-            return ChildEnv::default();
-        };
-        let context = core.state().executed.clone();
-        let environment = &core.session.telemetry.config.environment;
-        ChildEnv::new(environment, context.as_deref(), cfg!(windows))
+        let context = self.core().and_then(|core| core.state().executed.clone());
+        self.recorder.child_env_of(context.as_deref())
     }
 
     /// Hands the trace context of the execution to a carrier, for an MCP request: `traceparent` and, when there is one,
@@ -245,7 +244,7 @@ impl ToolCall {
 
     fn end_call(self, time: Option<SystemTime>) {
         if let Some(core) = self.core() {
-            let end = Moment::new(time, core.session.telemetry.clock);
+            let end = core.moment(time);
             core.end(&mut core.state(), end, None);
         }
     }
@@ -276,19 +275,24 @@ impl ToolCore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The given moment, or now; on one clock for all spans of the call.
+    fn moment(&self, given: Option<SystemTime>) -> Moment {
+        Moment::new(given, self.session.telemetry.clock).on(&self.start)
+    }
+
     fn decide(&self, permission: Permission) {
         let mut state = self.state();
         if state.decided.is_some() {
             return;
         }
-        let now = Moment::new(permission.at, self.session.telemetry.clock);
+        let now = self.moment(permission.at);
         let waiting = state.blocked.as_ref().map(|span| Arc::clone(&span.context));
         self.end_wait(&mut state, now, &permission);
         let (decision, source, event, at) = (
             permission.decision,
             permission.source,
             permission.event,
-            permission.at,
+            permission.event_at.or(permission.at),
         );
         state.permission = Some(permission);
         drop(state);
@@ -299,7 +303,8 @@ impl ToolCore {
         record.tool_use_id.clone_from(&self.options.tool_use_id);
         record.at = at;
         self.outside.emit_in(record, waiting.as_ref());
-        if let Ok(tool) = self.options.name.0.parse() {
+        // Not that of an MCP tool, whatever its name looks like: the name is content.
+        if let Ok(tool) = self.details.public_name().parse() {
             let language = self
                 .options
                 .language
@@ -347,7 +352,7 @@ impl ToolCore {
 
     fn finish(&self, outcome: ToolOutcome) {
         let mut state = self.state();
-        let end = Moment::new(outcome.at, self.session.telemetry.clock);
+        let end = self.moment(outcome.at);
         let denied = state
             .permission
             .as_ref()
@@ -366,7 +371,9 @@ impl ToolCore {
         let mut record = ToolResult::new(self.options.name.0.clone()).duration(duration);
         record.tool_use_id.clone_from(&self.options.tool_use_id);
         record.input.clone_from(&self.options.input);
-        record.parameters.clone_from(&self.options.parameters);
+        record.parameters = outcome
+            .parameters
+            .or_else(|| self.options.parameters.clone());
         record.mcp.clone_from(&self.options.mcp);
         record.failure = outcome.failure;
         record.result_size_bytes = outcome.result_size_bytes;
@@ -408,7 +415,7 @@ impl ToolCore {
 
 impl Unfinished for ToolCore {
     fn abandon(&self) -> bool {
-        let end = Moment::new(None, self.session.telemetry.clock);
+        let end = self.moment(None);
         self.end(&mut self.state(), end, None).is_some()
     }
 }

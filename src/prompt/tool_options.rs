@@ -1,14 +1,17 @@
 //! What a host tells of a tool call: how it begins, how it is decided, how it ends.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::tool_output::ToolOutput;
 use crate::content::Content;
-use crate::record::{Decision, DecisionSource, EditTool, Failure, Mcp, ToolName};
+use crate::record::{
+    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, Mcp, ToolName,
+};
 
 /// How a tool call begins. The name of the tool alone is enough.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ToolCallOptions {
     pub(crate) name: ToolName,
     pub(crate) tool_use_id: Option<Cow<'static, str>>,
@@ -93,6 +96,33 @@ impl ToolCallOptions {
     }
 }
 
+/// The name of an MCP tool is content, whatever it looks like.
+impl fmt::Debug for ToolCallOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            tool_use_id,
+            input,
+            parameters,
+            mcp,
+            file_path,
+            language,
+            at,
+        } = self;
+        let mcp_tool = ToolName(Cow::Borrowed(MCP_TOOL));
+        f.debug_struct("ToolCallOptions")
+            .field("name", if mcp.is_some() { &mcp_tool } else { name })
+            .field("tool_use_id", tool_use_id)
+            .field("input", input)
+            .field("parameters", parameters)
+            .field("mcp", mcp)
+            .field("file_path", file_path)
+            .field("language", language)
+            .field("at", at)
+            .finish()
+    }
+}
+
 /// The members of an input that name its file.
 pub(crate) const PATH_MEMBERS: &[&str] = &["file_path", "notebook_path"];
 
@@ -113,6 +143,7 @@ pub struct Permission {
     /// What the span says; `unknown` for what is not there.
     pub(crate) span: (Option<Decision>, Option<DecisionSource>),
     pub(crate) at: Option<SystemTime>,
+    pub(crate) event_at: Option<SystemTime>,
 }
 
 impl Permission {
@@ -126,6 +157,7 @@ impl Permission {
             on_result: true,
             span: (Some(decision), Some(source)),
             at: None,
+            event_at: None,
         }
     }
 
@@ -167,12 +199,20 @@ impl Permission {
         self.at = Some(time);
         self
     }
+
+    /// The time of the event, when that is another one: a host that learns of the call once it is over keeps the order
+    /// of its events.
+    pub fn event_at(mut self, time: SystemTime) -> Self {
+        self.event_at = Some(time);
+        self
+    }
 }
 
 /// How a tool call ended.
 #[derive(Clone, Debug, Default)]
 pub struct ToolOutcome {
     pub(crate) failure: Option<Failure>,
+    pub(crate) parameters: Option<Content>,
     pub(crate) result_size_bytes: Option<u64>,
     pub(crate) result_tokens: Option<u64>,
     pub(crate) output: ToolOutput,
@@ -187,7 +227,7 @@ impl ToolOutcome {
 
     /// It failed, with this message.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error = Some(error.into());
+        self.failure.get_or_insert_default().error = Some(ErrorMessage(error.into()));
         self
     }
 
@@ -204,6 +244,13 @@ impl ToolOutcome {
         } else {
             Some(self.failure.unwrap_or_default())
         };
+        self
+    }
+
+    /// The tool's specific parameters as JSON text, when they are known at the end alone (a commit's id); they replace
+    /// those that the call began with in the event `claude_code.tool_result`.
+    pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
+        self.parameters = Some(parameters.into());
         self
     }
 

@@ -36,8 +36,8 @@ impl Details {
         }
         let (input, parameters) = (options.input.as_ref(), options.parameters.as_ref());
         let tool = &*options.name.0;
-        // The command of a shell, the skill of the Skill tool and the agent of the Agent tool are attributes of
-        // their own; other tools have members of that name that mean something else.
+        // The command of a shell and the skill of the Skill tool are attributes of their own; other tools have members
+        // of these names that mean something else.
         let is_shell = matches!(tool, "Bash" | "PowerShell");
         let detail = |members: &[&str]| input.and_then(|input| policy.member(input, members));
         let parameter =
@@ -240,8 +240,9 @@ impl ExecutionSpan {
         self.failure
             .as_ref()?
             .error
-            .as_deref()
+            .as_ref()
             .filter(|_| self.show_error)
+            .map(|error| &*error.0)
     }
 }
 
@@ -266,6 +267,6 @@ impl SpanRecord for ExecutionSpan {
         self.failure
             .as_ref()
             .and_then(|failure| failure.error.as_ref())
-            .map_or(0, |error| error.len())
+            .map_or(0, |error| error.0.len())
     }
 }

@@ -190,3 +190,202 @@ fn is_value(value: &str) -> bool {
             .bytes()
             .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b'='))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const PARENT: &str = "00f067aa0ba902b7";
+
+    /// `version-TRACE-PARENT-rest`
+    fn with(version: &str, rest: &str) -> String {
+        format!("{version}-{TRACE}-{PARENT}-{rest}")
+    }
+
+    #[test]
+    fn traceparent() {
+        use TraceParentError::{Digits, Form, Version, ZeroParentId, ZeroTraceId};
+        let cases: Vec<(String, Result<bool, TraceParentError>)> = vec![
+            // 3.2.2.2 version-format, 3.2.2.5.1 sampled flag: the least significant bit, whatever the others are.
+            (with("00", "01"), Ok(true)),
+            (with("00", "00"), Ok(false)),
+            (with("00", "09"), Ok(true)),
+            (with("00", "ff"), Ok(true)),
+            (with("00", "fe"), Ok(false)),
+            // 3.2.2.1 version: `ff` is forbidden; two lower-case hexadecimal digits and a dash.
+            (with("ff", "01"), Err(Version)),
+            (with("0A", "01"), Err(Digits)),
+            (with("0x", "01"), Err(Digits)),
+            (with("0", "01"), Err(Form)),
+            (with("000", "01"), Err(Form)),
+            (with("", "01"), Err(Form)),
+            // 3.2.2.2 version-format: version 00 ends with the flags.
+            (with("00", "01-what-may-come"), Err(Form)),
+            (with("00", "01-"), Err(Form)),
+            (with("00", "011"), Err(Form)),
+            (with("00", "1"), Err(Form)),
+            (with("00", ""), Err(Form)),
+            (with("00", "0G"), Err(Digits)),
+            (with("00", "0A"), Err(Digits)),
+            // 3.2.2.3 trace-id: 32 lower-case hexadecimal digits, not all zero.
+            (
+                format!("00-{}-{PARENT}-01", TRACE.to_uppercase()),
+                Err(Digits),
+            ),
+            (
+                format!("00-{}-{PARENT}-01", "0".repeat(32)),
+                Err(ZeroTraceId),
+            ),
+            (format!("00-{}-{PARENT}-01", &TRACE[1..]), Err(Form)),
+            (format!("00-{TRACE}0-{PARENT}-01"), Err(Form)),
+            (format!("00-{}g-{PARENT}-01", &TRACE[1..]), Err(Digits)),
+            // 3.2.2.4 parent-id: 16 lower-case hexadecimal digits, not all zero.
+            (
+                format!("00-{TRACE}-{}-01", PARENT.to_uppercase()),
+                Err(Digits),
+            ),
+            (
+                format!("00-{TRACE}-{}-01", "0".repeat(16)),
+                Err(ZeroParentId),
+            ),
+            (format!("00-{TRACE}-{}-01", &PARENT[1..]), Err(Form)),
+            (format!("00-{TRACE}-{PARENT}0-01"), Err(Form)),
+            // 3.2.2 traceparent Header Field Values: dashes, US-ASCII.
+            (format!("00_{TRACE}_{PARENT}_01"), Err(Form)),
+            (format!("00{TRACE}{PARENT}01"), Err(Form)),
+            (format!("00-{TRACE}-{PARENT}-0é"), Err(Form)),
+            (format!("00-{}é-{PARENT}-01", &TRACE[2..]), Err(Form)),
+            (String::new(), Err(Form)),
+            ("-".repeat(55), Err(Digits)),
+            // 3.2.4 Versioning of traceparent: a later version has the same beginning, and more only after a dash.
+            (with("01", "01"), Ok(true)),
+            (with("cc", "00"), Ok(false)),
+            (with("cc", "01-what-may-come"), Ok(true)),
+            (with("cc", "01-"), Ok(true)),
+            (with("cc", "01.what-may-come"), Err(Form)),
+            (with("cc", "0"), Err(Form)),
+            (
+                format!("cc-{}-{PARENT}-01", "0".repeat(32)),
+                Err(ZeroTraceId),
+            ),
+            // RFC 7230 3.2.4, which HTTP headers go by: white space around a value is no part of it; inside it is.
+            (format!(" \t{} \t", with("00", "01")), Ok(true)),
+            (with("00", " 01"), Err(Form)),
+            (with("0 ", "01"), Err(Digits)),
+            (format!("{}\n", with("00", "01")), Err(Form)),
+        ];
+        for (text, expected) in cases {
+            let parsed = TraceParent::parse(&text, None);
+            assert_eq!(
+                parsed.as_ref().map(|parent| parent.sampled),
+                expected.as_ref().copied(),
+                "{text:?}"
+            );
+            let Ok(parent) = parsed else { continue };
+            // 3.2.4: sent on as the highest version that is known; 3.2.2.5.2: other flags are sent as zero.
+            let flags = u8::from(parent.sampled);
+            assert_eq!(
+                parent.to_string(),
+                format!("00-{TRACE}-{PARENT}-{flags:02x}")
+            );
+        }
+    }
+
+    #[test]
+    fn tracestate() {
+        let members = |count: usize| {
+            let members: Vec<String> = (0..count).map(|n| format!("k{n}=v")).collect();
+            members.join(",")
+        };
+        let long = |key: usize, value: usize| format!("{}={}", "k".repeat(key), "v".repeat(value));
+        let tenant = |tenant: usize, system: usize| {
+            format!("{}@{}=v", "t".repeat(tenant), "s".repeat(system))
+        };
+        let same = |text: &str| (text.to_owned(), Some(text.to_owned()));
+        let other = |text: &str, sent: &str| (text.to_owned(), Some(sent.to_owned()));
+        let bad = |text: &str| (text.to_owned(), None);
+        let cases: Vec<(String, Option<String>)> = vec![
+            // 3.3.1.2 list: members between commas, in their order.
+            same("rojo=00f067aa0ba902b7"),
+            same("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+            // 3.3.1.1 tracestate Header Field Values: spaces and tabs around members are ignored ...
+            other(" rojo=1 ,\tcongo=2\t", "rojo=1,congo=2"),
+            // ... empty members are allowed, and empty headers too, but should not be sent ...
+            other("rojo=1,", "rojo=1"),
+            other(",rojo=1,, ,\t,congo=2", "rojo=1,congo=2"),
+            bad(""),
+            bad(" \t"),
+            bad(",,"),
+            // ... and there are at most 32 of them. (Empty ones, which are not sent on, take no place here.)
+            same(&members(32)),
+            bad(&members(33)),
+            other(&format!("{},", members(32)), &members(32)),
+            // 3.3.1.3 list-members: a key and a value.
+            bad("rojo"),
+            bad("rojo=1,congo"),
+            bad("rojo:1"),
+            bad("rojo=1;congo=2"),
+            bad("=1"),
+            // 3.3.1.3.1 key: begins with a lower-case letter; a to z, 0 to 9, `_-*/`; up to 256 characters.
+            same("a-_*/9=1"),
+            same("z=1"),
+            bad("Rojo=1"),
+            bad("rOjo=1"),
+            bad("9rojo=1"),
+            bad("_rojo=1"),
+            bad("ro jo=1"),
+            bad("rojo =1"),
+            bad("ro.jo=1"),
+            bad("röjo=1"),
+            same(&long(256, 1)),
+            bad(&long(257, 1)),
+            // 3.3.1.3.1 key: `tenant@system`; the tenant may begin with a digit, 241 and 14 characters.
+            same("fw529a3039@dt=1"),
+            same("5dd@dt=1"),
+            same("t-_*/@s-_*/=1"),
+            bad("@dt=1"),
+            bad("t@=1"),
+            bad("t@5dt=1"),
+            bad("t@Dt=1"),
+            bad("_t@dt=1"),
+            bad("t@d@t=1"),
+            same(&tenant(241, 14)),
+            bad(&tenant(242, 14)),
+            bad(&tenant(241, 15)),
+            // 3.3.1.3.2 value: 1 to 256 printable characters of ASCII but `,` and `=`, the last one no space.
+            same("rojo= 1 2"),
+            same("rojo=!\"#$%&'()*+-./:;<>?@[\\]^_`{|}~"),
+            bad("rojo="),
+            bad("rojo= "),
+            bad("rojo=1=2"),
+            bad("rojo=1\t2"),
+            bad("rojo=1\u{7f}"),
+            bad("rojo=1\n"),
+            bad("rojo=é"),
+            same(&long(1, 256)),
+            bad(&long(1, 257)),
+            // 3.3.1.4 Combined Header Value: one entry for a key.
+            bad("rojo=1,rojo=2"),
+            bad("rojo=1,congo=2,rojo=1"),
+            bad("t@dt=1,t@dt=2"),
+            same("rojo=1,rojo@dt=2"),
+            // 3.3.1.5 tracestate Limits: 512 characters at least are sent on.
+            same(&format!("{},{}", long(255, 256), long(256, 256))),
+        ];
+        for (text, expected) in cases {
+            // 3.3: a `tracestate` that cannot be read does no harm to `traceparent`.
+            let parent = TraceParent::parse(&with("00", "01"), Some(&text)).unwrap();
+            assert_eq!(parent.state.as_deref(), expected.as_deref(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_state_without_its_parent_is_not_read() {
+        // 3.3: the parent decides.
+        assert_eq!(
+            TraceParent::parse("nothing", Some("rojo=1")),
+            Err(TraceParentError::Form)
+        );
+    }
+}

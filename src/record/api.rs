@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use super::words::words;
-use super::{Attributes, EventRecord, Record, countable, millis, text_size};
+use super::{Attributes, ErrorMessage, EventRecord, Record, countable, millis, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
@@ -80,7 +80,7 @@ pub struct ApiRequest {
     pub(crate) tokens: TokenUsage,
     /// `None` once a refused amount was taken out (decision 47).
     pub(crate) cost_usd: Option<f64>,
-    pub(crate) duration: Duration,
+    pub(crate) duration: Option<Duration>,
     pub(crate) request_id: Option<Cow<'static, str>>,
     pub(crate) speed: Speed,
     pub(crate) query_source: Option<Cow<'static, str>>,
@@ -99,7 +99,7 @@ impl ApiRequest {
             requested_model: None,
             tokens: TokenUsage::new(),
             cost_usd: Some(0.0),
-            duration: Duration::ZERO,
+            duration: None,
             request_id: None,
             speed: Speed::Normal,
             query_source: None,
@@ -130,9 +130,9 @@ impl ApiRequest {
         self
     }
 
-    /// The duration of the last attempt.
+    /// The duration of the last attempt; by default what the handle measured, without one 0.
     pub fn duration(mut self, duration: Duration) -> Self {
-        self.duration = duration;
+        self.duration = Some(duration);
         self
     }
 
@@ -218,7 +218,7 @@ impl EventRecord for ApiRequest {
         if let Some(usd) = self.cost_usd {
             out.double(key::COST_USD, usd);
         }
-        out.count(key::DURATION_MS, millis(self.duration));
+        out.count(key::DURATION_MS, millis(self.duration.unwrap_or_default()));
         out.text_if(key::REQUEST_ID, self.request_id.as_deref());
         out.text(key::SPEED, self.speed.as_str());
         out.text_if(key::QUERY_SOURCE, self.query_source.as_deref());
@@ -239,9 +239,9 @@ impl EventRecord for ApiRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     pub(crate) model: Cow<'static, str>,
-    pub(crate) error: Cow<'static, str>,
+    pub(crate) error: ErrorMessage,
     pub(crate) status_code: Option<u16>,
-    pub(crate) duration: Duration,
+    pub(crate) duration: Option<Duration>,
     pub(crate) attempt: Option<u32>,
     pub(crate) request_id: Option<Cow<'static, str>>,
     pub(crate) speed: Speed,
@@ -254,9 +254,9 @@ impl ApiError {
     pub fn new(model: impl Into<Cow<'static, str>>, error: impl Into<Cow<'static, str>>) -> Self {
         Self {
             model: model.into(),
-            error: error.into(),
+            error: ErrorMessage(error.into()),
             status_code: None,
-            duration: Duration::ZERO,
+            duration: None,
             attempt: None,
             request_id: None,
             speed: Speed::Normal,
@@ -271,9 +271,9 @@ impl ApiError {
         self
     }
 
-    /// The duration of the last attempt.
+    /// The duration of the last attempt; by default what the handle measured, without one 0.
     pub fn duration(mut self, duration: Duration) -> Self {
-        self.duration = duration;
+        self.duration = Some(duration);
         self
     }
 
@@ -327,12 +327,12 @@ impl EventRecord for ApiError {
 
     fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
         out.text(key::MODEL, &*self.model);
-        out.text(key::ERROR, &*self.error);
+        out.text(key::ERROR, &*self.error.0);
         match self.status_code {
             Some(status) => out.text(key::STATUS_CODE, status.to_string()),
             None => out.text(key::STATUS_CODE, "undefined"),
         }
-        out.count(key::DURATION_MS, millis(self.duration));
+        out.count(key::DURATION_MS, millis(self.duration.unwrap_or_default()));
         out.count(key::ATTEMPT, self.attempt.unwrap_or(1).into());
         out.text_if(key::REQUEST_ID, self.request_id.as_deref());
         out.text(key::SPEED, self.speed.as_str());
@@ -342,7 +342,7 @@ impl EventRecord for ApiError {
     fn size(&self) -> usize {
         text_size(&[
             Some(&self.model),
-            Some(&self.error),
+            Some(&self.error.0),
             self.request_id.as_ref(),
             self.query_source.as_ref(),
         ])

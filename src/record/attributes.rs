@@ -69,10 +69,6 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.list.iter().any(|(name, _)| *name == key)
-    }
-
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (&'static str, Value<'a>)> {
         self.list.into_iter()
     }

@@ -7,6 +7,7 @@ mod api;
 mod attributes;
 mod body;
 mod edit;
+mod error_message;
 mod parameters;
 mod plugin;
 mod prompt;
@@ -31,6 +32,7 @@ pub use usage::{
 pub use words::UnknownWord;
 
 pub(crate) use attributes::{Attributes, Value};
+pub(crate) use error_message::ErrorMessage;
 pub(crate) use prompt::AdmittedPrompt;
 
 use std::borrow::Cow;

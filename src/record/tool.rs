@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::words::words;
-use super::{Attributes, EventRecord, Record, millis, text_size};
+use super::{Attributes, ErrorMessage, EventRecord, Record, millis, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::{Content, ContentPolicy, ToolDetails, ToolInput};
 
@@ -221,7 +221,7 @@ pub struct ToolResult {
 /// Why a tool failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Failure {
-    pub(crate) error: Option<Cow<'static, str>>,
+    pub(crate) error: Option<ErrorMessage>,
     pub(crate) error_type: Option<Cow<'static, str>>,
 }
 
@@ -251,7 +251,7 @@ impl ToolResult {
 
     /// The call failed, with this message.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error = Some(error.into());
+        self.failure.get_or_insert_default().error = Some(ErrorMessage(error.into()));
         self
     }
 
@@ -305,6 +305,7 @@ impl ToolResult {
 
     /// The MCP server and tool behind it. A name of the form `mcp__server__tool` says them too.
     pub fn mcp(mut self, mcp: Mcp) -> Self {
+        self.tool_name = ToolName(Cow::Borrowed(MCP_TOOL));
         self.mcp = Some(mcp);
         self
     }
@@ -389,7 +390,7 @@ impl EventRecord for AdmittedResult {
         out.count(key::DURATION_MS, millis(self.duration));
         if let Some(failure) = &self.failure {
             out.text_if(key::ERROR_TYPE, failure.error_type.as_deref());
-            out.text_if(key::ERROR, failure.error.as_deref());
+            out.text_if(key::ERROR, failure.error.as_ref().map(|error| &*error.0));
         }
         out.text_if(
             key::TOOL_PARAMETERS,
@@ -412,7 +413,7 @@ impl EventRecord for AdmittedResult {
         text_size(&[
             Some(&self.tool_name.0),
             self.tool_use_id.as_ref(),
-            failure.and_then(|failure| failure.error.as_ref()),
+            failure.and_then(|failure| Some(&failure.error.as_ref()?.0)),
             failure.and_then(|failure| failure.error_type.as_ref()),
             self.mcp_server_scope.as_ref(),
         ]) + self.parameters.as_ref().map_or(0, ToolDetails::size)

@@ -86,6 +86,9 @@ impl SessionCore {
 
     /// Adds to a series that belongs to no model.
     pub(crate) fn add(&self, series: Series, amount: f64) {
+        if !self.telemetry.takes_amounts() {
+            return;
+        }
         let view = self.view.load();
         match view.other(&series) {
             Some(held) => held.add(amount),
@@ -97,12 +100,23 @@ impl SessionCore {
         }
     }
 
-    /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
-    pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if !countable(usd) {
+    /// Whether an amount can be counted. One that is negative or no number is refused and counted.
+    pub(crate) fn check_amount(&self, usd: f64) -> bool {
+        let countable = countable(usd);
+        if !countable {
             self.telemetry
                 .refused_amounts
                 .fetch_add(1, Ordering::Relaxed);
+        }
+        countable
+    }
+
+    /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
+    pub(crate) fn add_cost(&self, model: &str, usd: f64) {
+        if !self.check_amount(usd) {
+            return;
+        }
+        if !self.telemetry.takes_amounts() {
             return;
         }
         let view = self.view.load();
@@ -120,6 +134,9 @@ impl SessionCore {
 
     /// Adds to one type of a model's tokens.
     pub(crate) fn add_tokens(&self, model: &str, kind: TokenType, count: u64) {
+        if !self.telemetry.takes_amounts() {
+            return;
+        }
         let amount = count as f64;
         let view = self.view.load();
         match view.tokens(model, kind) {
@@ -271,7 +288,7 @@ impl Drop for SessionCore {
     }
 }
 
-/// The standard attributes after the switches, in the order of the catalogue.
+/// The standard attributes after the switches, in the order of the catalogue. What is empty is unknown.
 fn standard(
     telemetry: &Inner,
     session: &Arc<str>,
@@ -282,6 +299,7 @@ fn standard(
     let user = identity
         .user_id
         .clone()
+        .filter(|id| !id.is_empty())
         .unwrap_or_else(|| telemetry.installation_id());
     let account = switches.account_uuid;
     let attributes = [
@@ -313,6 +331,7 @@ fn standard(
         attributes: attributes
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
+            .filter(|(_, value)| !value.is_empty())
             .collect(),
         custom: Arc::clone(&telemetry.custom),
         of_one_session: switches.session_id,

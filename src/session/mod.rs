@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::config::source::Environment;
 use crate::identity::Identity;
 use crate::prompt::{Prompt, RequestContext};
 use crate::record::{StartType, UserPrompt};
@@ -105,9 +106,14 @@ pub struct Session {
 
 impl Session {
     /// Starts a session; counts `claude_code.session.count`.
-    pub(crate) fn start(telemetry: Option<&Arc<Inner>>, options: SessionOptions) -> Self {
+    pub(crate) fn start(
+        telemetry: Option<&Arc<Inner>>,
+        environment: Environment,
+        options: SessionOptions,
+    ) -> Self {
         let id = options
             .id
+            .filter(|id| !id.is_empty())
             .unwrap_or_else(|| Uuid::new_v4().to_string().into());
         let core = telemetry.map(|telemetry| {
             let detected = || telemetry.config.terminal_type.as_deref().map(Arc::from);
@@ -131,6 +137,7 @@ impl Session {
         Self {
             id,
             recorder: Recorder {
+                environment,
                 session: core,
                 prompt: None,
                 parent: None,
@@ -142,6 +149,11 @@ impl Session {
     /// Its `session.id`.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The recorder of what happens outside any prompt.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// The user signed in or out: what is recorded from now on belongs to this identity.

@@ -67,7 +67,7 @@ impl Translate for EventTranslator {
         let mut attributes = Vec::with_capacity(
             envelope.standard.attributes.len() + envelope.standard.custom.len() + own.len() + 5,
         );
-        push_standard(&envelope.standard, |key| own.has(key), &mut attributes);
+        push_standard(&envelope.standard, kind.attributes, &mut attributes);
         attributes.push(text(key::EVENT_NAME, kind.name));
         attributes.push(text(key::EVENT_TIMESTAMP, iso8601(envelope.time)));
         attributes.push(key_value(

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::standard::Standard;
+use crate::catalog::Attribute;
 use crate::content::{truncate::marker, utf16};
 use crate::record::Value;
 
@@ -76,12 +77,9 @@ pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
     }
 }
 
-/// The standard attributes, then the custom ones but those whose key the item itself has (decision 28).
-pub(crate) fn push_standard(
-    standard: &Standard,
-    own: impl Fn(&str) -> bool,
-    out: &mut Vec<KeyValue>,
-) {
+/// The standard attributes, then the custom ones but those whose key is one of the item's own (decision 28), also where
+/// this item has nothing to say under it: a reader must not take the one for the other.
+pub(crate) fn push_standard(standard: &Standard, own: &[Attribute], out: &mut Vec<KeyValue>) {
     out.extend(
         standard
             .attributes
@@ -92,7 +90,7 @@ pub(crate) fn push_standard(
         standard
             .custom
             .iter()
-            .filter(|(key, _)| !own(key))
+            .filter(|(key, _)| own.iter().all(|attribute| attribute.name != &**key))
             .map(|(key, value)| text(key, &**value)),
     );
 }

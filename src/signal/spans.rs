@@ -92,7 +92,7 @@ impl Translate for SpanTranslator {
         record.attributes(&mut own);
         let mut attributes =
             Vec::with_capacity(standard.attributes.len() + standard.custom.len() + own.len() + 1);
-        push_standard(standard, |key| own.has(key), &mut attributes);
+        push_standard(standard, kind.attributes, &mut attributes);
         attributes.push(text(key::SPAN_TYPE, kind.span_type));
         attributes.extend(own.into_iter().map(|(key, value)| attribute(key, value)));
         let mut events = Vec::new();

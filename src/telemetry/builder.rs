@@ -124,6 +124,7 @@ impl TelemetryBuilder {
             open_spans: OpenSpans::default(),
             malformed_parent: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
+            late_amounts: AtomicU64::new(0),
             sessions: Book::default(),
             refused_amounts: AtomicU64::new(0),
             refused_series: AtomicU64::new(0),
@@ -223,7 +224,7 @@ impl Plan {
             Exporter::Console => CONSOLE_READER,
         };
         let registry = Arc::new(Registry::new(
-            targets.iter().map(place).collect(),
+            &targets.iter().map(place).collect::<Vec<_>>(),
             self.clock,
         ));
         let origin = Origin::new(&self.resource, scope::METRICS, &self.version);
@@ -341,7 +342,9 @@ impl Plan {
                     Err(error) => {
                         counters.cannot_be_built(error.clone());
                         counters.shut_down();
-                        diagnostics.report(format!("{signal} ({exporter}) are off: {error}"));
+                        diagnostics.report_from_exporter(format!(
+                            "{signal} ({exporter}) are off: {error}"
+                        ));
                     }
                 }
             })

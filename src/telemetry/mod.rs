@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::source::Environment;
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     /// Whether a malformed `TRACEPARENT` was told of.
     pub(crate) malformed_parent: AtomicBool,
     unfinished_spans: AtomicU64,
+    late_amounts: AtomicU64,
     pub(crate) refused_amounts: AtomicU64,
     pub(crate) refused_series: AtomicU64,
     counters: Vec<Arc<ExporterCounters>>,
@@ -102,7 +104,9 @@ impl Telemetry {
 
     /// Telemetry that does nothing, whatever the environment says.
     pub fn disabled() -> Self {
-        let config = Config::builder().environment::<String, String>([]).build();
+        let mut config = Config::builder().environment::<String, String>([]).build();
+        // Subprocesses inherit the real one.
+        config.environment = Environment::Process;
         Self {
             handle: None,
             config: Arc::new(config),
@@ -111,7 +115,11 @@ impl Telemetry {
 
     /// Starts a session; counts `claude_code.session.count`.
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
-        Session::start(self.inner(), options.into())
+        Session::start(
+            self.inner(),
+            self.config.environment.clone(),
+            options.into(),
+        )
     }
 
     /// Whether anything is exported at all.
@@ -246,6 +254,18 @@ impl Inner {
         }
     }
 
+    /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
+    pub(crate) fn takes_amounts(&self) -> bool {
+        if self.registry.is_none() {
+            return false;
+        }
+        let stopped = self.stopped.load(Ordering::Relaxed);
+        if stopped {
+            self.late_amounts.fetch_add(1, Ordering::Relaxed);
+        }
+        !stopped
+    }
+
     /// A diagnostic that is not worth repeating.
     pub(crate) fn report_once(&self, reported: &AtomicBool, message: impl FnOnce() -> String) {
         if !reported.swap(true, Ordering::Relaxed) {
@@ -294,6 +314,7 @@ impl Inner {
                 .collect(),
             refused_amounts: self.refused_amounts.load(Ordering::Relaxed),
             refused_series: self.refused_series.load(Ordering::Relaxed),
+            late_amounts: self.late_amounts.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             series: self
                 .registry

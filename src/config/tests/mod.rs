@@ -1,5 +1,6 @@
 //! The whole of the configuration, through its public face.
 
+mod docs;
 mod table;
 
 use std::collections::BTreeMap;

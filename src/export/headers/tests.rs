@@ -91,6 +91,16 @@ impl Fixture {
         self.runtime.block_on(within).expect("in time");
     }
 
+    /// What it told, once it is so much: that is handed over by another thread.
+    fn wait_for_told(&self, count: usize) -> Vec<String> {
+        self.wait(async {
+            while self.told().len() < count {
+                sleep(Duration::from_millis(2)).await;
+            }
+        });
+        self.told()
+    }
+
     fn told(&self) -> Vec<String> {
         self.told
             .lock()
@@ -198,7 +208,7 @@ fn every_bad_end_is_told_by_its_reason_and_shows_nothing_else() {
         let fixture = Fixture::new(line, NEVER, LONG);
         let failure = fixture.failure();
         assert!(failure.contains(reason), "{line}: {failure}");
-        let told = fixture.told();
+        let told = fixture.wait_for_told(1);
         assert!(
             told[0].starts_with("otelHeadersHelper failed: ") && told[0].contains(reason),
             "{told:?}"
@@ -262,7 +272,7 @@ fn a_failure_is_told_once_and_its_end_too() {
     assert!(fixture.failure().contains("exit status 5"));
     assert!(fixture.failure().contains("exit status 5"));
     assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
-    let told = fixture.told();
+    let told = fixture.wait_for_told(2);
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].ends_with("(nothing is sent until it succeeds)"));
     assert_eq!(told[1], "otelHeadersHelper works again");
@@ -279,7 +289,7 @@ fn it_runs_at_the_interval_and_keeps_what_a_failure_would_take() {
     let fixture = Fixture::new(&line, Duration::from_millis(20), LONG);
     fixture.wait_for_run(4);
     assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
-    let told = fixture.told();
+    let told = fixture.wait_for_told(1);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].ends_with("(its last good headers stay in use)"));
 }

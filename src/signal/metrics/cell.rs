@@ -49,7 +49,8 @@ impl Cell {
     fn add(&self, amount: f64) {
         let mut seen = self.value.load(Ordering::Relaxed);
         loop {
-            let sum = (f64::from_bits(seen) + amount).to_bits();
+            // A sum of finite amounts stays finite.
+            let sum = (f64::from_bits(seen) + amount).min(f64::MAX).to_bits();
             match self
                 .value
                 .compare_exchange_weak(seen, sum, Ordering::AcqRel, Ordering::Relaxed)

@@ -95,11 +95,8 @@ impl Reader {
             }
         };
         let mut attributes = Vec::new();
-        push_standard(
-            &cell.standard,
-            |key| cell.series.attributes().any(|(own, _)| own == key),
-            &mut attributes,
-        );
+        let own = cell.series.metric().attributes;
+        push_standard(&cell.standard, own, &mut attributes);
         attributes.extend(
             cell.series
                 .attributes()
@@ -248,5 +245,11 @@ impl Source for Reader {
 
     fn waiting(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.unsettled)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.registry.leave(self.place);
     }
 }

@@ -1,7 +1,7 @@
 //! All series of a telemetry, by metric and final attribute set.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_queue::SegQueue;
@@ -22,8 +22,8 @@ pub(crate) struct Registry {
     groups: Mutex<HashMap<Arc<Standard>, Group>>,
     /// Series that a reader does not know yet, one queue a reader.
     inboxes: [SegQueue<Arc<Cell>>; READERS],
-    /// The readers that exist.
-    readers: Vec<usize>,
+    /// Whether there is a reader at each place; changed under the lock.
+    readers: [AtomicBool; READERS],
     series: AtomicUsize,
     clock: Clock,
 }
@@ -37,11 +37,11 @@ struct Group {
 }
 
 impl Registry {
-    pub(crate) fn new(readers: Vec<usize>, clock: Clock) -> Self {
+    pub(crate) fn new(readers: &[usize], clock: Clock) -> Self {
         Self {
             groups: Mutex::default(),
             inboxes: std::array::from_fn(|_| SegQueue::new()),
-            readers,
+            readers: std::array::from_fn(|place| AtomicBool::new(readers.contains(&place))),
             series: AtomicUsize::new(0),
             clock,
         }
@@ -79,9 +79,9 @@ impl Registry {
             }
         };
         let held = Held::new(Arc::clone(&cell));
-        for &reader in &self.readers {
-            if cell.list(reader) {
-                self.inboxes[reader].push(Arc::clone(&cell));
+        for (reader, inbox) in self.inboxes.iter().enumerate() {
+            if self.readers[reader].load(Ordering::Relaxed) && cell.list(reader) {
+                inbox.push(Arc::clone(&cell));
             }
         }
         Some(held)
@@ -127,6 +127,22 @@ impl Registry {
             }
         }
         true
+    }
+
+    /// A reader ends: no series is kept for it any more.
+    pub(super) fn leave(&self, reader: usize) {
+        let mut groups = self.lock();
+        self.readers[reader].store(false, Ordering::Relaxed);
+        while self.inboxes[reader].pop().is_some() {}
+        groups.retain(|_, group| {
+            for cell in &group.cells {
+                cell.unlist(reader);
+            }
+            if group.forgotten {
+                self.sweep(group);
+            }
+            !(group.forgotten && group.cells.is_empty())
+        });
     }
 
     /// Series that are kept, live or remembered.

@@ -1,0 +1,88 @@
+//! A small agent: it asks a model, runs the tools that the model calls, and asks again. Model and tools are made up; the
+//! calls to the telemetry are those of a real agent.
+//!
+//! ```sh
+//! cargo run --example agent_loop
+//! ```
+//!
+//! | file | part |
+//! | --- | --- |
+//! | `main.rs` | starts the telemetry, a session, two prompts; ends in order |
+//! | `turn.rs` | one turn: model requests with retries, and the tools that are called, all at once |
+//! | `tools.rs` | one tool call: hooks, permission, execution, result; subagents and background work |
+//! | `script.rs` | what the model says, what users and tools do: no telemetry in it |
+//!
+//! Only the first three call this crate. Telemetry goes where the environment says; without a word of it the agent does
+//! the same, and every call does nothing.
+
+mod script;
+mod tools;
+mod turn;
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use claude_code_telemetry::{
+    ActiveTime, ActivityType, Config, Identity, Recorder, Service, Session, SessionOptions,
+    StartType, Telemetry,
+};
+
+use script::Model;
+use turn::Agent;
+
+const HOW_TO_SEE_IT: &str = "Telemetry is off. To see it: CLAUDE_CODE_ENABLE_TELEMETRY=1 \
+     CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1 OTEL_METRICS_EXPORTER=console OTEL_LOGS_EXPORTER=console \
+     OTEL_TRACES_EXPORTER=console cargo run --example agent_loop";
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    // Once for the process. Nothing here can fail: what the settings get wrong is told, and left out.
+    let config = Config::load();
+    let agent = Agent::new(config.max_retries());
+    let telemetry = Telemetry::builder(config, Service::new("claude-code", "2.1.112"))
+        .on_diagnostic(|diagnostic| drop(writeln!(io::stderr(), "telemetry: {diagnostic}")))
+        .start();
+    if !telemetry.is_enabled() {
+        writeln!(io::stderr(), "{HOW_TO_SEE_IT}")?;
+    }
+
+    // Once for each conversation.
+    let session = telemetry.session(
+        SessionOptions::new()
+            .identity(Identity::new().email("kim@example.com"))
+            .start_type(StartType::Fresh),
+    );
+    submit(&session, &agent, "Mend the parser.", script::mend()).await?;
+    submit(&session, &agent, "Explain it.", script::explain()).await?;
+
+    // Work that outlived its prompt; then nothing more is recorded.
+    agent.wait_for_background().await;
+    session.end();
+    let report = telemetry.shutdown_async().await;
+    if telemetry.is_enabled() {
+        writeln!(io::stderr(), "{report}")?;
+    }
+    Ok(())
+}
+
+/// One prompt, from its submission to the end of the turn.
+async fn submit(
+    session: &Session,
+    agent: &Agent,
+    text: &'static str,
+    model: Model,
+) -> io::Result<()> {
+    let typed = Duration::from_millis(40 * text.len() as u64);
+    session.record_active_time(ActiveTime::new(ActivityType::User, typed));
+
+    let started = Instant::now();
+    let prompt = session.prompt(text);
+    let answer = agent.turn(Recorder::clone(&prompt), model).await;
+    prompt.record_active_time(ActiveTime::new(ActivityType::Cli, started.elapsed()));
+    prompt.end();
+
+    match answer {
+        Ok(answer) => writeln!(io::stderr(), "> {text}\n{answer}"),
+        Err(failure) => writeln!(io::stderr(), "> {text}\n{}", failure.message),
+    }
+}

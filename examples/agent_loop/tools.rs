@@ -1,0 +1,108 @@
+//! One tool call, from the model's wish to its result.
+
+use std::time::Duration;
+
+use claude_code_telemetry::{
+    Commit, Decision, DecisionSource, HookOutcome, LinesOfCode, Recorder, ShellParameters,
+    ToolCall, ToolCallOptions, ToolOutcome, ToolOutput,
+};
+use tokio::time::{sleep, timeout};
+
+use crate::script::{Call, Permission, Work};
+use crate::turn::Agent;
+
+/// When the user presses Escape.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+pub(crate) async fn run(agent: Agent, place: Recorder, call: Call) {
+    // The call begins when the model wants it: what follows is the wait for permission.
+    let mut options = ToolCallOptions::new(call.tool)
+        .tool_use_id(call.id)
+        .input(call.input);
+    if let Work::Shell { command, .. } = call.work {
+        options = options.parameters(ShellParameters::new(command));
+    }
+    let tool = place.tool(options);
+
+    let hooks = place.hook("PreToolUse", format!("PreToolUse:{}", call.tool));
+    sleep(Duration::from_millis(5)).await;
+    hooks.finish(HookOutcome::new().succeeded(1));
+
+    let (decision, source) = permission(call.permission).await;
+    tool.decided(decision, source);
+    if decision == Decision::Reject {
+        // It never ran: there is no result.
+        return tool.end();
+    }
+
+    tool.executing();
+    // A call that is cancelled is a future that is dropped: the handle goes with it, the spans end, and no result is
+    // invented.
+    let _ = timeout(PATIENCE, execute(agent, tool, call.work)).await;
+}
+
+/// Who decides, and how long that takes.
+async fn permission(permission: Permission) -> (Decision, DecisionSource) {
+    match permission {
+        Permission::Rule => (Decision::Accept, DecisionSource::Config),
+        Permission::UserAccepts => {
+            sleep(Duration::from_millis(60)).await;
+            (Decision::Accept, DecisionSource::UserTemporary)
+        }
+        Permission::UserRejects => {
+            sleep(Duration::from_millis(80)).await;
+            (Decision::Reject, DecisionSource::UserReject)
+        }
+    }
+}
+
+async fn execute(agent: Agent, tool: ToolCall, work: Work) {
+    match work {
+        Work::Read { text } => {
+            sleep(Duration::from_millis(15)).await;
+            tool.finish(returned(ToolOutput::new().content(text), text));
+        }
+        Work::Edit { path, diff } => {
+            sleep(Duration::from_millis(20)).await;
+            let lines = |mark| diff.lines().filter(|line| line.starts_with(mark)).count() as u64;
+            tool.record_lines_of_code(LinesOfCode::new().added(lines('+')).removed(lines('-')));
+            tool.finish(returned(ToolOutput::new().file_path(path).diff(diff), diff));
+        }
+        Work::Shell { command, result } => {
+            // A real shell would get the trace context, and no exporter settings: `tool.child_env().apply(..)`.
+            sleep(Duration::from_millis(40)).await;
+            match result {
+                Ok(output) => {
+                    if command.starts_with("git commit") {
+                        tool.record_commit(Commit::new());
+                    }
+                    let shown = ToolOutput::new().bash_command(command).output(output);
+                    tool.finish(returned(shown, output));
+                }
+                Err(error) => {
+                    tool.finish(ToolOutcome::new().failed(error).error_type("ShellError"));
+                }
+            }
+        }
+        Work::Agent { model } => {
+            // What the subagent does stands below the call that it runs in.
+            match agent.turn(tool.recorder().clone(), model).await {
+                Ok(answer) => tool.finish(ToolOutcome::new().output(answer)),
+                Err(failure) => tool.finish(ToolOutcome::new().failed(failure.message)),
+            }
+        }
+        Work::Background { output } => agent.in_background(async move {
+            // The handle goes along, and keeps its place in the trace when the prompt has ended.
+            sleep(Duration::from_millis(1_500)).await;
+            tool.finish(returned(output.into(), output));
+        }),
+        Work::Never => std::future::pending().await,
+    }
+}
+
+/// A success, with what the tool returned.
+fn returned(output: ToolOutput, text: &str) -> ToolOutcome {
+    ToolOutcome::new()
+        .output(output)
+        .result_size_bytes(text.len() as u64)
+}

@@ -1,0 +1,154 @@
+//! `docs/CONFIGURATION.md` is the table of variables. `UPDATE_DOCS=1 cargo test docs` renews it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::config::variables::{Effect, Kind, Source, Variable, all};
+use crate::signal::Signal;
+
+#[test]
+fn docs_configuration_is_the_table_of_variables() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIGURATION.md");
+    let expected = document();
+    if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, expected).unwrap();
+        return;
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found.replace("\r\n", "\n") == expected,
+        "docs/CONFIGURATION.md is stale: renew it with `UPDATE_DOCS=1 cargo test docs`"
+    );
+}
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+The variables that the library reads, as they stand in
+[`src/config/variables.rs`](../src/config/variables.rs). This page is made from there by `UPDATE_DOCS=1 cargo test docs`.
+
+Everything is resolved once, when `Config` is built, and nothing ever fails: a value that is not understood is a warning
+that names the variable, the value, where it was set and the nearest valid word. `Config::explain()` shows every variable
+that is set, where, and what follows from it.
+
+- Booleans: `1`, `true`, `yes`, `on` are true, `0`, `false`, `no`, `off` are false, in any case. Anything else warns and is
+  false.
+- Numbers are plain decimal. Anything else warns and takes the default; below the minimum, the minimum counts, with a
+  warning.
+- An empty value is as if unset; an empty boolean is false.
+- `key=value` pairs are split on `,`; white space around key and value is trimmed, and values are percent-decoded.
+- Values of headers and commands, and user and password of a URL, are shown nowhere.
+
+The last column says where a variable comes from: Claude Code's documentation, or OpenTelemetry's specification.
+
+";
+
+fn document() -> String {
+    let mut out = INTRODUCTION.to_owned();
+    let works = |variable: &&Variable| variable.effect == Effect::Works;
+    let planned = |variable: &&Variable| variable.effect == Effect::NotBuiltYet;
+    let single = |variable: &&Variable| general(variable.name).is_none();
+    let shared = |variable: &&Variable| general(variable.name) == Some(variable.name);
+
+    out.push_str("## All signals\n\n");
+    let of_none = all().filter(|v| works(v) && single(v) && v.signal.is_none());
+    rows(&mut out, of_none);
+    for (signal, title) in [
+        (Signal::Metrics, "Metrics"),
+        (Signal::Events, "Events"),
+        (Signal::Spans, "Spans"),
+    ] {
+        writeln!(out, "## {title}\n").unwrap();
+        rows(
+            &mut out,
+            all().filter(|v| works(v) && single(v) && v.signal == Some(signal)),
+        );
+    }
+    out.push_str(
+        "## OTLP\n\nEach of these is there four times: for all signals, and for one with `METRICS_`, `LOGS_` or `TRACES_` \
+         after\n`OTEL_EXPORTER_OTLP_`, which wins: `OTEL_EXPORTER_OTLP_ENDPOINT` and \
+         `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`.\n\n",
+    );
+    rows(&mut out, all().filter(|v| works(v) && shared(v)));
+    if all().any(|variable| planned(&variable)) {
+        out.push_str(
+            "## Not built yet\n\nKnown, but without effect in this version; one that is set is a warning.\n\n",
+        );
+        rows(
+            &mut out,
+            all().filter(|v| planned(v) && (single(v) || shared(v))),
+        );
+    }
+    out.push_str("## Without effect\n\nKnown from elsewhere; one that is set is a warning, not a misspelling.\n\n");
+    for variable in all().filter(|variable| variable.effect == Effect::Without) {
+        writeln!(out, "- `{}`", variable.name).unwrap();
+    }
+    out
+}
+
+/// The name for all signals of an OTLP variable that each signal has too.
+fn general(name: &'static str) -> Option<&'static str> {
+    let suffix = |prefix: &str| name.strip_prefix(prefix);
+    let suffix = ["METRICS_", "LOGS_", "TRACES_"]
+        .iter()
+        .find_map(|signal| suffix(&format!("OTEL_EXPORTER_OTLP_{signal}")))
+        .or_else(|| suffix("OTEL_EXPORTER_OTLP_"))?;
+    let names = || all().map(|variable| variable.name);
+    let is_one = |name: &str| names().any(|known| known == name);
+    if !is_one(&format!("OTEL_EXPORTER_OTLP_TRACES_{suffix}")) {
+        return None;
+    }
+    names().find(|known| *known == format!("OTEL_EXPORTER_OTLP_{suffix}"))
+}
+
+fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
+    out.push_str(
+        "| variable | values | default | meaning | from |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for variable in variables {
+        let default = match &*variable.default_text() {
+            "" => "unset".to_owned(),
+            text => format!("`{text}`"),
+        };
+        let from = match variable.source {
+            Source::ClaudeCode => "Claude Code",
+            Source::OpenTelemetry => "OpenTelemetry",
+        };
+        let (name, meaning) = (variable.name, variable.meaning);
+        let values = values(&variable.kind);
+        writeln!(
+            out,
+            "| `{name}` | {values} | {default} | {meaning} | {from} |"
+        )
+        .unwrap();
+    }
+    out.push('\n');
+}
+
+fn values(kind: &Kind) -> String {
+    let words = |words: &[&str]| {
+        let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+        words.join(", ")
+    };
+    match kind {
+        Kind::Boolean { .. } => "boolean".to_owned(),
+        Kind::Number(number) if number.minimum > 0 => {
+            format!("{}, at least {}", number.unit, number.minimum)
+        }
+        Kind::Number(number) => number.unit.to_owned(),
+        Kind::Exporters(exporters) => format!("list of {}", words(exporters)),
+        Kind::Word {
+            words: known,
+            any_case: true,
+            ..
+        } => format!("{}, in any case", words(known)),
+        Kind::Word { words: known, .. } => words(known),
+        Kind::Url { .. } => "URL".to_owned(),
+        Kind::Attributes => "`key=value,key=value`".to_owned(),
+        Kind::Headers => "`name=value,name=value`, secret".to_owned(),
+        Kind::Path => "path".to_owned(),
+        Kind::Text { .. } => "text".to_owned(),
+        Kind::Command => "path or shell line, secret".to_owned(),
+    }
+}

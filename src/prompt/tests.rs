@@ -1,0 +1,116 @@
+//! What tool calls and requests lead to, as the console exporter shows it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::identity::Identity;
+use crate::record::{ApiRequest, Decision, DecisionSource, Mcp};
+use crate::session::Session;
+use crate::telemetry::{Service, Telemetry};
+
+use super::{Permission, ToolCallOptions, ToolOutcome};
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines that a session leads to.
+fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
+    let config = Config::builder()
+        .environment([
+            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            ("OTEL_METRICS_EXPORTER", "console"),
+            ("OTEL_LOGS_EXPORTER", "console"),
+            ("OTEL_TRACES_EXPORTER", "console"),
+            ("OTEL_LOG_RAW_API_BODIES", "1"),
+        ])
+        .build();
+    let written = Written::default();
+    let telemetry = Telemetry::builder(config, Service::new("agent", "1.0.0"))
+        .console_writer(written.clone())
+        .start();
+    let session = telemetry.session(Identity::new().user_id("someone"));
+    work(&session);
+    drop(session);
+    telemetry.shutdown();
+    let bytes = written.0.lock().unwrap();
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+fn at(second: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn event<'a>(lines: &'a [Value], body: &str) -> &'a Value {
+    lines.iter().find(|line| line["body"] == body).unwrap()
+}
+
+fn span<'a>(lines: &'a [Value], name: &str) -> &'a Value {
+    lines.iter().find(|line| line["name"] == name).unwrap()
+}
+
+#[test]
+fn a_decision_may_be_told_of_later_than_it_was_taken() {
+    let lines = written(|session| {
+        let tool = session.tool(ToolCallOptions::new("Bash").at(at(1)));
+        let permission = Permission::new(Decision::Accept, DecisionSource::Config);
+        tool.decided_as(permission.at(at(3)).event_at(at(9)));
+        tool.executing_at(at(3));
+        tool.finish(ToolOutcome::new().at(at(9)));
+    });
+    let decision = event(&lines, "claude_code.tool_decision");
+    let wait = span(&lines, "claude_code.tool.blocked_on_user");
+    assert_eq!(decision["time"], "1970-01-01T00:00:09.000Z");
+    assert_eq!(decision["span_id"], wait["span_id"]);
+    assert_eq!(wait["attributes"]["duration_ms"], 2_000);
+}
+
+#[test]
+fn a_body_may_have_a_time_of_its_own() {
+    let lines = written(|session| {
+        let request = session.llm_request("claude-sonnet-4-6");
+        request.body_at("{}", at(5));
+        request.finish(ApiRequest::new("claude-sonnet-4-6"));
+    });
+    let body = event(&lines, "claude_code.api_request_body");
+    let request = span(&lines, "claude_code.llm_request");
+    assert_eq!(body["time"], "1970-01-01T00:00:05.000Z");
+    assert_eq!(body["span_id"], request["span_id"]);
+}
+
+#[test]
+fn an_mcp_tool_is_no_editing_tool_whatever_its_name() {
+    let decide = |options: ToolCallOptions| {
+        let lines = written(|session| {
+            let tool = session.tool(options);
+            tool.decided(Decision::Accept, DecisionSource::Config);
+        });
+        lines
+            .iter()
+            .any(|line| line["name"] == "claude_code.code_edit_tool.decision")
+    };
+    assert!(decide(ToolCallOptions::new("Write")));
+    let mcp = Mcp::new("files", "Write");
+    assert!(!decide(ToolCallOptions::new("Write").mcp(mcp)));
+}
