@@ -12,6 +12,8 @@ pub(crate) mod queue;
 pub(crate) mod queue_source;
 pub(crate) mod runtime;
 mod sink;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod tls;
 
 pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::Pipeline;
