@@ -91,6 +91,7 @@ const ROWS: &[(&str, u8, &[&str])] = &[
     ("skill_parameter", DETAILS, &["tool_result.tool_parameters"]),
     ("json", DETAILS, &["tool_result.tool_input"]),
     // Tool calls.
+    ("late_parameters", DETAILS, &["tool_result.tool_parameters"]),
     (
         "call_shell",
         DETAILS,
@@ -372,6 +373,10 @@ const SETTERS: &[(&str, &[&str])] = &[
     (
         "prompt/tool_options.rs ToolOutcome::failed",
         &["call_error"],
+    ),
+    (
+        "prompt/tool_options.rs ToolOutcome::parameters",
+        &["late_parameters"],
     ),
     (
         "prompt/tool_options.rs ToolOutcome::output",
@@ -1040,7 +1045,9 @@ fn record_calls(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
     seen.debug(&reserved);
     let subagent = ToolCallOptions::new("Agent").input(object("subagent_type", m("subagent")));
     let tool = reserved.begin(subagent);
-    let failed = ToolOutcome::new().failed(m("call_error"));
+    let failed = ToolOutcome::new()
+        .failed(m("call_error"))
+        .parameters(object("late", m("late_parameters")));
     tool.finish(seen.show(failed.output(m("failed_output"))));
 
     let input = |marker| ToolCallOptions::new("Glob").input(object("pattern", marker));
