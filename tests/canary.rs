@@ -91,6 +91,7 @@ const ROWS: &[(&str, u8, &[&str])] = &[
     ("skill_parameter", DETAILS, &["tool_result.tool_parameters"]),
     ("json", DETAILS, &["tool_result.tool_input"]),
     // Tool calls.
+    ("late_parameters", DETAILS, &["tool_result.tool_parameters"]),
     (
         "call_shell",
         DETAILS,
@@ -374,6 +375,10 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["call_error"],
     ),
     (
+        "prompt/tool_options.rs ToolOutcome::parameters",
+        &["late_parameters"],
+    ),
+    (
         "prompt/tool_options.rs ToolOutcome::output",
         &["plain_output", "failed_output"],
     ),
@@ -548,7 +553,8 @@ fn content_is_where_its_flag_allows_and_nowhere_else() {
                     _ => "header",
                 };
                 let all = markers(&values.join(" "));
-                assert_eq!(all, BTreeSet::from([header.to_owned()]), "{case}");
+                let expected = [header, "helper"].map(str::to_owned);
+                assert_eq!(all, BTreeSet::from(expected), "{case}");
             }
 
             // What may be sent without a flag, messages of errors aside, is no secret to `Debug` either.
@@ -699,7 +705,9 @@ impl Run {
     fn new(receiver: &Receiver, protocol: &str, flags: u8) -> Self {
         let headers = format!("authorization={}", m("header"));
         let metrics_headers = format!("authorization={}", m("metrics_header"));
-        let (unknown, helper) = (m("unknown_variable"), m("helper"));
+        let unknown = m("unknown_variable");
+        let quote = if cfg!(windows) { "" } else { "'" };
+        let helper = format!("echo {quote}{}{quote}", object("x-helper", m("helper")));
         let mut variables = vec![
             ("OTEL_METRICS_EXPORTER", "otlp,console"),
             ("OTEL_LOGS_EXPORTER", "otlp,console"),
@@ -1040,7 +1048,9 @@ fn record_calls(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
     seen.debug(&reserved);
     let subagent = ToolCallOptions::new("Agent").input(object("subagent_type", m("subagent")));
     let tool = reserved.begin(subagent);
-    let failed = ToolOutcome::new().failed(m("call_error"));
+    let failed = ToolOutcome::new()
+        .failed(m("call_error"))
+        .parameters(object("late", m("late_parameters")));
     tool.finish(seen.show(failed.output(m("failed_output"))));
 
     let input = |marker| ToolCallOptions::new("Glob").input(object("pattern", marker));

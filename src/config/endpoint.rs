@@ -17,8 +17,6 @@ pub(crate) enum EndpointProblem {
     UnknownScheme,
     #[error("OTLP over HTTP needs a URL with a scheme; write http:// or https:// before it")]
     NoScheme,
-    #[error("TLS is not built yet in this version; use an http:// endpoint")]
-    TlsNotBuilt,
 }
 
 /// An endpoint taken apart.

@@ -8,27 +8,26 @@ use super::pairs;
 use super::resolve::Features;
 use super::secret::Secret;
 use super::source::Layer;
+use super::tls;
 use super::values::{SetVariable, Values};
 use super::variables::{self, PerSignal, shown_url};
-use super::warnings::{Problem, Report};
+use super::warnings::{Problem, Report, Warning};
 use crate::signal::Signal;
 
-/// The exporter of one signal, which its `exporter` variable asked for. `None` = it stays off, with
-/// a warning that says why.
+/// The exporter of one signal, which its `exporter` variable asked for. An error says why it stays off.
 pub(super) fn resolve(
     values: &Values,
     signal: Signal,
     exporter: &SetVariable,
     features: Features,
     report: &mut Report,
-) -> Option<OtlpConfig> {
+) -> Result<OtlpConfig, Box<Warning>> {
     let chosen = choose(values, signal, report);
     let (given, general) = match endpoint(values, signal, report) {
         EndpointChoice::Given { set, general } => (Some(set), general),
         EndpointChoice::Default => (None, true),
         EndpointChoice::Refused => {
-            report.warn(exporter.warning(Problem::NoManagedEndpoint));
-            return None;
+            return Err(Box::new(exporter.warning(Problem::NoManagedEndpoint)));
         }
     };
     let text = match given {
@@ -37,24 +36,26 @@ pub(super) fn resolve(
         None => "http://localhost:4318",
     };
     let about = |problem| given.unwrap_or(exporter).warning(problem);
-    let unusable = |problem| about(Problem::Endpoint(problem));
+    let unusable = |problem| Box::new(about(Problem::Endpoint(problem)));
 
-    let parsed = Endpoint::parse(text, insecure(values, signal))
-        .map_err(|problem| report.warn(unusable(problem)))
-        .ok()?;
+    let parsed = Endpoint::parse(text, insecure(values, signal)).map_err(unusable)?;
     let protocol = chosen.unwrap_or(match parsed.port() {
         Some(4317) => Protocol::Grpc,
         _ => Protocol::HttpProtobuf,
     });
     if let Some(problem) = features.missing(protocol) {
-        report.warn(exporter.warning(problem));
-        return None;
+        return Err(Box::new(exporter.warning(problem)));
     }
     let endpoint = request_url(&parsed, protocol, signal, general, &mut |problem| {
         report.warn(about(problem));
     })
-    .map_err(|problem| report.warn(unusable(problem)))
-    .ok()?;
+    .map_err(unusable)?;
+    let tls = if parsed.is_https() {
+        Some(Box::new(tls::resolve(values, signal, report)?))
+    } else {
+        tls::warn_of_no_effect(values, signal, report);
+        None
+    };
 
     let why = match (chosen, given) {
         (Some(_), _) => "",
@@ -68,12 +69,13 @@ pub(super) fn resolve(
         shown_url(&endpoint.to_string()),
         protocol.as_str(),
     ));
-    Some(OtlpConfig {
+    Ok(OtlpConfig {
         protocol,
         endpoint,
         headers: headers(values, signal, parsed.authorization, report),
         timeout: Duration::from_millis(values.number_of(&variables::TIMEOUT, signal)),
         compression: compression(values, signal),
+        tls,
     })
 }
 
@@ -106,9 +108,6 @@ fn request_url(
     if protocol != Protocol::Grpc && !endpoint.has_scheme {
         return Err(EndpointProblem::NoScheme);
     }
-    if endpoint.is_https() {
-        return Err(EndpointProblem::TlsNotBuilt);
-    }
     if protocol == Protocol::Grpc {
         if endpoint.path() != "/" {
             warn(Problem::PathIgnored);
@@ -129,7 +128,7 @@ fn request_url(
 
 /// The signal-specific variable that counts, and the general one. Managed settings are stronger than
 /// specificity: otherwise a user could redirect what an organisation sends.
-fn pair<'v>(
+pub(super) fn pair<'v>(
     values: &'v Values,
     group: &'static PerSignal,
     signal: Signal,
@@ -279,7 +278,9 @@ mod tests {
         });
         let values = Values::new(assignments.collect(), &mut report);
         let exporter = values.get(variables::find(exporter[signal as usize]).unwrap());
-        let config = resolve(&values, signal, exporter.unwrap().0, features, &mut report);
+        let config = resolve(&values, signal, exporter.unwrap().0, features, &mut report)
+            .map_err(|why| report.warn(*why))
+            .ok();
         let problems = report.warnings.iter().map(|w| w.problem().clone());
         (config, problems.collect())
     }
@@ -357,15 +358,11 @@ mod tests {
                 vec![Problem::PathIgnored],
             ),
             (vec![(G, "h:4317"), insecure], "grpc http://h:4317/", no()),
-            (
-                vec![(G, "h:4317")],
-                "off",
-                off(EndpointProblem::TlsNotBuilt),
-            ),
+            (vec![(G, "h:4317")], "grpc https://h:4317/", no()),
             (
                 vec![(G, "h:4317"), insecure, ("LOGS_INSECURE", "false")],
-                "off",
-                off(EndpointProblem::TlsNotBuilt),
+                "grpc https://h:4317/",
+                no(),
             ),
             (
                 vec![(G, "h:4317"), ("LOGS_INSECURE", "1")],
@@ -379,8 +376,8 @@ mod tests {
             ),
             (
                 vec![(G, "https://h"), grpc, insecure],
-                "off",
-                off(EndpointProblem::TlsNotBuilt),
+                "grpc https://h/",
+                no(),
             ),
             (
                 vec![(G, "http://h"), (S, "nonsense://s")],

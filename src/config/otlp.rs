@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::secret::Secret;
+use super::tls::TlsConfig;
 use super::variables::shown_url;
 
 /// An encoding and transport of OTLP.
@@ -57,6 +58,8 @@ pub(crate) struct OtlpConfig {
     /// Bounds one export with all its attempts.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
+    /// `Some` for an `https` endpoint, and for no other.
+    pub(crate) tls: Option<Box<TlsConfig>>,
 }
 
 /// A query can hold a key, so the endpoint is shown without it.
@@ -68,6 +71,7 @@ impl fmt::Debug for OtlpConfig {
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
+            .field("tls", &self.tls)
             .finish()
     }
 }

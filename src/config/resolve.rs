@@ -195,42 +195,33 @@ impl Sinks {
         if wanted.prometheus {
             report.warn(set.warning(Problem::PrometheusNotBuilt));
         }
+        let mut turn_off = |exporter, why: Warning, report: &mut Report| {
+            off.push(OffExporter {
+                signal,
+                exporter,
+                reason: why.to_string(),
+            });
+            report.warn(why);
+        };
         let console = wanted.console && features.console;
         if wanted.console && !features.console {
-            report.warn(set.warning(Problem::FeatureMissing {
+            let why = set.warning(Problem::FeatureMissing {
                 what: "the console exporter",
                 feature: "console",
-            }));
+            });
+            turn_off(Exporter::Console, why, report);
         }
         if console {
             report.fact(format!("{}: console", exporter::name(signal)));
         }
-        if wanted.console && !console {
-            off.push(OffExporter::new(signal, Exporter::Console, report));
-        }
-        let otlp = wanted
-            .otlp
-            .then(|| exporter::resolve(values, signal, set, features, report))
-            .flatten();
-        if wanted.otlp && otlp.is_none() {
-            off.push(OffExporter::new(signal, Exporter::Otlp, report));
+        let mut otlp = None;
+        if wanted.otlp {
+            match exporter::resolve(values, signal, set, features, report) {
+                Ok(config) => otlp = Some(config),
+                Err(why) => turn_off(Exporter::Otlp, *why, report),
+            }
         }
         Self { otlp, console, off }
-    }
-}
-
-impl OffExporter {
-    /// One that the last warning turned off.
-    fn new(signal: Signal, exporter: Exporter, report: &Report) -> Self {
-        Self {
-            signal,
-            exporter,
-            reason: report
-                .warnings
-                .last()
-                .map(Warning::to_string)
-                .unwrap_or_default(),
-        }
     }
 }
 

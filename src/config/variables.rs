@@ -112,6 +112,9 @@ impl PerSignal {
 /// What a header value or a command line looks like wherever it could be seen.
 pub(crate) const HIDDEN: &str = "<hidden>";
 
+/// What PEM begins with. Where a path belongs, it may be a key.
+pub(crate) const PEM_BEGIN: &str = "-----BEGIN";
+
 /// A variable with such a name is ours to report when nobody knows it.
 const OUR_PREFIXES: [&str; 4] = [
     "OTEL_EXPORTER_OTLP_",
@@ -147,7 +150,7 @@ impl Variable {
         match self.kind {
             Kind::Headers | Kind::Command => HIDDEN.to_owned(),
             // a key pasted in place of the path to it
-            Kind::Path if value.contains("-----BEGIN") => HIDDEN.to_owned(),
+            Kind::Path if value.contains(PEM_BEGIN) => HIDDEN.to_owned(),
             Kind::Url { .. } => visible(&shown_url(value)),
             _ => visible(value),
         }
@@ -349,12 +352,12 @@ single! {
     PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, NotBuiltYet,
         number("port", 9_464, 0, 65_535),
         "The port of the Prometheus page";
-    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, ClaudeCode, NotBuiltYet, Kind::Path,
+    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, ClaudeCode, Works, Kind::Path,
         "Client certificate (PEM) when no OTEL one is set";
-    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, ClaudeCode, NotBuiltYet, Kind::Path,
+    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, ClaudeCode, Works, Kind::Path,
         "Key of the client certificate (PEM) when no OTEL one is set";
-    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, ClaudeCode, NotBuiltYet, Kind::Path,
-        "Certificates of authorities (PEM) to trust when no OTEL ones are set";
+    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, ClaudeCode, Works, Kind::Path,
+        "Certificates of authorities (PEM) to trust beside the platform's when no OTEL ones are set";
     HTTPS_PROXY = "HTTPS_PROXY", None, ClaudeCode, NotBuiltYet, URL,
         "Proxy for OTLP over HTTP to https endpoints";
     HTTP_PROXY = "HTTP_PROXY", None, ClaudeCode, NotBuiltYet, URL,
@@ -378,11 +381,11 @@ per_signal! {
         "How requests are compressed";
     INSECURE = "INSECURE", Works, OFF,
         "A gRPC endpoint without a scheme is http when true, else https";
-    CERTIFICATE = "CERTIFICATE", NotBuiltYet, Kind::Path,
-        "Certificates of authorities (PEM) to trust";
-    OTLP_CLIENT_KEY = "CLIENT_KEY", NotBuiltYet, Kind::Path,
+    CERTIFICATE = "CERTIFICATE", Works, Kind::Path,
+        "Certificates of authorities (PEM) to trust for https endpoints, in place of the platform's";
+    OTLP_CLIENT_KEY = "CLIENT_KEY", Works, Kind::Path,
         "Key of the client certificate (PEM)";
-    OTLP_CLIENT_CERTIFICATE = "CLIENT_CERTIFICATE", NotBuiltYet, Kind::Path,
+    OTLP_CLIENT_CERTIFICATE = "CLIENT_CERTIFICATE", Works, Kind::Path,
         "Client certificate (PEM)";
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::endpoint::EndpointProblem;
 use super::pairs::PairProblem;
 use super::source::{Assignment, Origin};
+use super::tls::TlsProblem;
 use super::variables::{Variable, visible};
 
 /// One thing about the configuration that is probably not meant. Printing it says which variable
@@ -137,6 +138,12 @@ pub(crate) enum Problem {
     Pair(PairProblem),
     #[error("the exporter that uses it is off: {0}")]
     Endpoint(EndpointProblem),
+    #[error("the exporter that uses it is off: {0}")]
+    Tls(TlsProblem),
+    #[error("ignored: {0}")]
+    ExtraAuthorities(TlsProblem),
+    #[error("has no effect where the endpoint is http://; write https:// there to use TLS")]
+    CertificateWithoutTls,
     #[error("requests are posted to this URL as it is; did you mean one that ends in {path}?")]
     PathMissing { path: &'static str },
     #[error("{path} is appended to a general endpoint, which ends in it already; remove it here")]

@@ -12,9 +12,22 @@ use super::{Content, REDACTED, json, tool_input, utf16};
 /// Above this size, in bytes, a text is shaped on the caller's thread instead of being kept whole.
 const SHAPE_AT_ONCE: usize = 256 * 1024;
 
-/// The most bytes of a prompt that are kept. It is more than a record may have (decision 43), so that the export, which
-/// cuts it to fit, still sees that it is too long.
-const PROMPT_KEPT: usize = 4 * 1024 * 1024;
+/// The most bytes of a text without a limit of its own that are kept. It is more than a record may have (decision 43), so
+/// that the export, which cuts it to fit, still sees that it is too long.
+const KEPT: usize = 4 * 1024 * 1024;
+
+/// The text, or as much of its beginning as is kept.
+fn kept(content: Content) -> Content {
+    if content.size() <= KEPT {
+        return content;
+    }
+    let text = content.text();
+    let mut end = KEPT;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    Content::from(text[..end].to_owned())
+}
 
 /// A prompt: its length, and its text when the switch lets it out.
 #[derive(Debug)]
@@ -25,17 +38,7 @@ pub(crate) struct Prompt {
 
 impl Prompt {
     pub(super) fn new(length: usize, text: Option<Content>) -> Self {
-        let text = text.map(|content| {
-            if content.size() <= PROMPT_KEPT {
-                return content;
-            }
-            let text = content.text();
-            let mut end = PROMPT_KEPT;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            Content::from(text[..end].to_owned())
-        });
+        let text = text.map(kept);
         Self { length, text }
     }
 
@@ -101,7 +104,7 @@ pub(crate) struct ToolDetails(Content);
 
 impl ToolDetails {
     pub(super) fn new(content: Content) -> Self {
-        Self(content)
+        Self(kept(content))
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -18,6 +18,8 @@ pub(crate) mod queue_source;
 mod quiet;
 pub(crate) mod runtime;
 mod sink;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod tls;
 
 pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::Pipeline;

@@ -58,6 +58,8 @@ impl Outcome {
 pub(crate) enum ErrorKind {
     /// No connection could be made.
     Connect,
+    /// The two sides do not trust or understand each other.
+    Tls,
     /// The connection broke, or what came was no answer.
     Broken,
     /// No answer came in time.

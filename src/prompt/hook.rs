@@ -120,7 +120,7 @@ impl Hook {
             return Self { core: None };
         };
         let telemetry = &session.telemetry;
-        let sampled = span.context.sampled;
+        let context = Arc::clone(&span.context);
         let core = Arc::new(HookCore {
             session: Arc::clone(session),
             event,
@@ -129,12 +129,9 @@ impl Hook {
             start: Moment::new(at, telemetry.clock),
             span: Mutex::new(Some(span)),
         });
-        if sampled {
-            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
-            telemetry
-                .open_spans
-                .enter(core.number, Arc::downgrade(&unfinished));
-        }
+        telemetry
+            .open_spans
+            .enter(core.number, &core, Some(&context));
         Self { core: Some(core) }
     }
 

@@ -149,12 +149,9 @@ impl LlmRequest {
                 ..State::default()
             }),
         });
-        if context.as_ref().is_some_and(|context| context.sampled) {
-            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
-            telemetry
-                .open_spans
-                .enter(core.number, Arc::downgrade(&unfinished));
-        }
+        telemetry
+            .open_spans
+            .enter(core.number, &core, context.as_deref());
         let recorder = Recorder {
             parent: context,
             ..outside.clone()

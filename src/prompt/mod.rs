@@ -161,12 +161,9 @@ impl Prompt {
             number: telemetry.open_spans.reserve(),
             live: Mutex::new(live),
         });
-        if context.as_ref().is_some_and(|context| context.sampled) {
-            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
-            telemetry
-                .open_spans
-                .enter(core.number, Arc::downgrade(&unfinished));
-        }
+        telemetry
+            .open_spans
+            .enter(core.number, &core, context.as_deref());
         let recorder = Recorder {
             session: Some(Arc::clone(session)),
             prompt: Some(mark),

@@ -81,8 +81,17 @@ impl OpenSpans {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn enter(&self, number: u64, unfinished: Weak<dyn Unfinished>) {
-        self.lock().insert(number, unfinished);
+    /// Enters what has a span that is recorded.
+    pub(crate) fn enter<U: Unfinished + 'static>(
+        &self,
+        number: u64,
+        unfinished: &Arc<U>,
+        span: Option<&TraceContext>,
+    ) {
+        if span.is_some_and(|span| span.sampled) {
+            let unfinished: Weak<U> = Arc::downgrade(unfinished);
+            self.lock().insert(number, unfinished);
+        }
     }
 
     pub(crate) fn leave(&self, number: u64) {

@@ -117,7 +117,7 @@ impl ReservedTool {
         let blocked = span
             .as_ref()
             .and_then(|span| OpenSpan::begin(&session, Some(&span.context)));
-        let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
+        let context = span.as_ref().map(|span| Arc::clone(&span.context));
         let core = Arc::new(ToolCore {
             number: telemetry.open_spans.reserve(),
             outside,
@@ -135,12 +135,9 @@ impl ReservedTool {
             }),
             session: Arc::clone(&session),
         });
-        if recorded {
-            let unfinished: Arc<dyn Unfinished> = Arc::clone(&core) as _;
-            telemetry
-                .open_spans
-                .enter(core.number, Arc::downgrade(&unfinished));
-        }
+        telemetry
+            .open_spans
+            .enter(core.number, &core, context.as_deref());
         ToolCall {
             recorder: inside,
             core: Some(core),

@@ -28,6 +28,7 @@ mod grpc;
 mod http;
 mod received;
 mod receiver;
+pub mod tls;
 
 pub use answer::Answer;
 pub use deaf::{BlackHole, RefusedPort, black_hole, refused_port};

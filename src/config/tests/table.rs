@@ -293,7 +293,7 @@ fn otlp_rows(part: &str, signal: usize) -> Vec<Row> {
             protocol,
             "HttpProtobuf",
             ("http://h:4317", "Grpc"),
-            Some(("https://h:4317", "off")),
+            Some(("ftp://h:4317", "off")),
             "HttpProtobuf",
         ),
         Row::new(
@@ -415,9 +415,12 @@ fn every_variable_has_its_effect() {
 #[test]
 fn no_variable_is_without_a_test() {
     let mut tested: BTreeSet<String> = rows().into_iter().map(|row| row.name).collect();
-    // tests of their own below
+    // tests of their own
     for name in [
         "ENABLE_ENHANCED_TELEMETRY_BETA",
+        "CLAUDE_CODE_CLIENT_CERT",
+        "CLAUDE_CODE_CLIENT_KEY",
+        "NODE_EXTRA_CA_CERTS",
         "otelHeadersHelper",
         "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS",
     ] {
@@ -425,6 +428,9 @@ fn no_variable_is_without_a_test() {
     }
     for part in ["", "METRICS_", "LOGS_", "TRACES_"] {
         tested.insert(format!("OTEL_EXPORTER_OTLP_{part}INSECURE"));
+        for kind in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {
+            tested.insert(format!("OTEL_EXPORTER_OTLP_{part}{kind}"));
+        }
     }
     let works = variables::all().filter(|variable| variable.effect == Effect::Works);
     let all: BTreeSet<String> = works.map(|variable| variable.name.to_owned()).collect();

@@ -18,6 +18,9 @@ pub(crate) enum BuildError {
         /// What is wrong with it.
         reason: String,
     },
+    /// TLS cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// The name is not one that HTTP allows.
     #[error("{0:?} cannot be a header's name")]
     HeaderName(String),

@@ -16,17 +16,21 @@ use ::http::header::{CONTENT_TYPE, HeaderValue, TE};
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use bytes::Bytes;
 use http_body::Frame;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
 use tonic::client::GrpcService;
+use tonic::codegen::Service;
 use tonic::transport::{Channel, Endpoint};
 
 use super::messages::ExportResponse;
 use super::target::Target;
-use super::{BuildError, MAX_ANSWER, USER_AGENT, grpc_status, gzip, http_status, words};
+use super::{BuildError, MAX_ANSWER, USER_AGENT, grpc_status, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig};
 use crate::export::outcome::{ErrorKind, ExportError, Outcome};
+use crate::export::tls::{HTTP_2, Tls};
 use crate::signal::Signal;
 
 /// A peer that vanished without a word is found by the operating system. HTTP/2 pings are not used: servers close
@@ -38,7 +42,7 @@ const PREFIX: usize = 5;
 
 /// The gRPC transport.
 pub(super) struct Grpc {
-    endpoint: Endpoint,
+    connect: Connect,
     channel: Mutex<Channel>,
     path: Uri,
     compression: Compression,
@@ -49,13 +53,10 @@ pub(super) struct Grpc {
 impl Grpc {
     /// Must be called inside a runtime: the channel is a task of it.
     pub(super) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, BuildError> {
-        let endpoint = endpoint(config).map_err(|error| BuildError::Endpoint {
-            endpoint: config.endpoint.host().unwrap_or_default().to_owned(),
-            reason: words::flatten(&error),
-        })?;
+        let connect = Connect::new(config)?;
         Ok(Self {
-            channel: Mutex::new(endpoint.connect_lazy()),
-            endpoint,
+            channel: Mutex::new(connect.lazily()),
+            connect,
             path: Uri::from_static(path(signal)),
             compression: config.compression,
             answered: AtomicBool::new(false),
@@ -67,14 +68,33 @@ impl Grpc {
         let started = Instant::now();
         match timeout_at(deadline, self.attempt(target, body, deadline)).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) if !timed_out(&*error) => Outcome::retry(self.explain(target, &*error)),
+            Ok(Err(error)) if !timed_out(&*error) => {
+                let error = self.explain(target, &*error);
+                Outcome::retry(self.renewed(error, deadline).await)
+            }
             Ok(Err(_)) | Err(_) => {
                 // The connection may be dead, or still being made. What is sent next must not wait for it again.
-                *self.channel.lock().unwrap_or_else(PoisonError::into_inner) =
-                    self.endpoint.connect_lazy();
+                self.reconnect();
                 Outcome::retry(target.no_answer(started, deadline))
             }
         }
+    }
+
+    /// The next request gets a connection of its own.
+    fn reconnect(&self) {
+        *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = self.connect.lazily();
+    }
+
+    /// After a failure that new certificates may mend, uses those.
+    async fn renewed(&self, error: ExportError, deadline: Instant) -> ExportError {
+        let Some(tls) = &self.connect.tls else {
+            return error;
+        };
+        let (error, changed) = renewal(tls, error, deadline).await;
+        if changed {
+            self.reconnect();
+        }
+        error
     }
 
     /// The call itself. An error is one of the connection: no answer came, or only a part of it.
@@ -93,12 +113,16 @@ impl Grpc {
         std::future::poll_fn(|context| GrpcService::poll_ready(&mut channel, context)).await?;
         let response = GrpcService::call(&mut channel, request).await?;
         self.answered.store(true, Ordering::Relaxed);
+        if let Some(tls) = &self.connect.tls {
+            tls.answered();
+        }
         read(target, response).await
     }
 
     /// Why the connection failed, with a guess where the port may speak something else.
     fn explain(&self, target: &Target, error: &(dyn Error + 'static)) -> ExportError {
-        let failed = target.failed(error);
+        let tls = self.connect.tls.as_ref();
+        let failed = target.failed(tls, error);
         if failed.kind() != ErrorKind::Broken || self.answered.load(Ordering::Relaxed) {
             return failed;
         }
@@ -112,7 +136,10 @@ impl Grpc {
         };
         ExportError::new(
             ErrorKind::Broken,
-            format!("{what}: is it an OTLP/gRPC endpoint?"),
+            match tls {
+                Some(_) => format!("{what}: is it an OTLP/gRPC endpoint?"),
+                None => format!("{what}: is it an OTLP/gRPC endpoint without TLS?"),
+            },
         )
     }
 
@@ -157,20 +184,84 @@ fn path(signal: Signal) -> &'static str {
 }
 
 /// How to connect.
-fn endpoint(config: &OtlpConfig) -> Result<Endpoint, tonic::transport::Error> {
-    // Only scheme, host and port: user information would be sent as a part of `:authority`.
-    let uri = &config.endpoint;
-    let host = uri.host().unwrap_or_default();
-    let port = uri.port_u16().map(|port| format!(":{port}"));
-    let address = format!(
-        "{}://{host}{}",
-        uri.scheme_str().unwrap_or("http"),
-        port.unwrap_or_default()
-    );
-    Ok(Endpoint::from_shared(address)?
-        .user_agent(USER_AGENT)?
-        .connect_timeout(config.timeout)
-        .tcp_keepalive(Some(TCP_KEEPALIVE)))
+struct Connect {
+    endpoint: Endpoint,
+    tls: Option<Tls>,
+    /// Where to, with the scheme.
+    uri: Uri,
+    timeout: Duration,
+}
+
+impl Connect {
+    fn new(config: &OtlpConfig) -> Result<Self, BuildError> {
+        let refuse = |reason: String| BuildError::Endpoint {
+            endpoint: config.endpoint.host().unwrap_or_default().to_owned(),
+            reason,
+        };
+        let tls = config.tls.as_ref().map(|tls| Tls::new(tls, HTTP_2));
+        let tls = tls.transpose().map_err(BuildError::Tls)?;
+        // Only scheme, host and port: user information would be sent as a part of `:authority`.
+        let host = config.endpoint.host().unwrap_or_default();
+        let port = config.endpoint.port_u16().map(|port| format!(":{port}"));
+        let address = format!("{host}{}", port.unwrap_or_default());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let uri = format!("{scheme}://{address}");
+        let uri: Uri = uri
+            .parse()
+            .map_err(|error: ::http::uri::InvalidUri| refuse(error.to_string()))?;
+        let endpoint = || {
+            // tonic sees no `https`: it would look for a TLS of its own when some crate of the host enables that.
+            Ok(Endpoint::from_shared(format!("http://{address}"))?
+                .origin(uri.clone())
+                .user_agent(USER_AGENT)?
+                .connect_timeout(config.timeout)
+                .tcp_keepalive(Some(TCP_KEEPALIVE)))
+        };
+        let endpoint =
+            endpoint().map_err(|error: tonic::transport::Error| refuse(words::flatten(&error)))?;
+        Ok(Self {
+            endpoint,
+            tls,
+            uri,
+            timeout: config.timeout,
+        })
+    }
+
+    /// A channel that connects when it is first used.
+    fn lazily(&self) -> Channel {
+        let Some(tls) = &self.tls else {
+            return self.endpoint.connect_lazy();
+        };
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(TCP_KEEPALIVE));
+        tcp.set_connect_timeout(Some(self.timeout));
+        self.endpoint.connect_with_connector_lazy(Secure {
+            uri: self.uri.clone(),
+            connector: HttpsConnector::from((tcp, tls.client())),
+        })
+    }
+}
+
+/// Connects to one place, and with TLS only.
+struct Secure {
+    uri: Uri,
+    connector: HttpsConnector<HttpConnector>,
+}
+
+impl Service<Uri> for Secure {
+    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+    type Error = <HttpsConnector<HttpConnector> as Service<Uri>>::Error;
+    type Future = <HttpsConnector<HttpConnector> as Service<Uri>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.connector.poll_ready(context)
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        self.connector.call(self.uri.clone())
+    }
 }
 
 /// What is left until `deadline`, in at most eight digits. Rounded up: the receiver should not give up first.

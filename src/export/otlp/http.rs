@@ -1,5 +1,8 @@
 //! OTLP over HTTP, as protobuf and as JSON.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
@@ -11,9 +14,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::messages::{ExportResponse, PartialSuccess};
 use super::target::Target;
-use super::{BuildError, MAX_ANSWER, USER_AGENT, gzip, http_status, words};
+use super::{BuildError, MAX_ANSWER, USER_AGENT, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
-use crate::export::outcome::{ExportError, Outcome};
+use crate::export::outcome::{ErrorKind, ExportError, Outcome};
+use crate::export::tls::{HTTP_1_1, Tls, trusting_nobody};
 use crate::signal::Signal;
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -29,7 +33,10 @@ struct Status {
 
 /// The HTTP transport.
 pub(super) struct Http {
-    client: reqwest::Client,
+    client: Mutex<reqwest::Client>,
+    tls: Option<Tls>,
+    /// Whether anything was ever answered. Until then, a connection that breaks may well be a wrong port.
+    answered: AtomicBool,
     url: Url,
     content_type: &'static str,
     compression: Compression,
@@ -45,9 +52,18 @@ impl Http {
         };
         let url =
             Url::parse(&config.endpoint.to_string()).map_err(|error| refuse(error.to_string()))?;
-        let client = client().map_err(|error| refuse(words::flatten(&error.without_url())))?;
+        let tls = config.tls.as_ref().map(|tls| Tls::new(tls, HTTP_1_1));
+        let tls = tls.transpose().map_err(BuildError::Tls)?;
+        let config_of_tls = match &tls {
+            Some(tls) => tls.client(),
+            None => trusting_nobody().map_err(BuildError::Tls)?,
+        };
+        let client = client(config_of_tls, tls.is_some())
+            .map_err(|error| refuse(words::flatten(&error.without_url())))?;
         Ok(Self {
-            client,
+            client: Mutex::new(client),
+            tls,
+            answered: AtomicBool::new(false),
             url,
             content_type: match config.protocol {
                 Protocol::HttpJson => JSON,
@@ -74,15 +90,65 @@ impl Http {
         if packed.is_some() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        let request = self
+        let client = self
             .client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let request = client
             .post(self.url.clone())
             .headers(headers)
             .body(packed.unwrap_or(body));
         match timeout_at(deadline, request.send()).await {
-            Ok(Ok(response)) => self.read(target, response, deadline).await,
-            Ok(Err(error)) => Outcome::retry(explain(target, error)),
+            Ok(Ok(response)) => {
+                self.answered.store(true, Ordering::Relaxed);
+                if let Some(tls) = &self.tls {
+                    tls.answered();
+                }
+                self.read(target, response, deadline).await
+            }
+            Ok(Err(error)) => {
+                let error = self.explain(target, error);
+                Outcome::retry(self.renewed(error, deadline).await)
+            }
             Err(_) => Outcome::retry(target.no_answer(started, deadline)),
+        }
+    }
+
+    /// After a failure that new certificates may mend, uses those.
+    async fn renewed(&self, error: ExportError, deadline: Instant) -> ExportError {
+        let Some(tls) = &self.tls else {
+            return error;
+        };
+        let (error, changed) = renewal(tls, error, deadline).await;
+        if changed && let Ok(client) = client(tls.client(), true) {
+            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+        }
+        error
+    }
+
+    /// Why the connection failed, with a guess where the port speaks something else.
+    fn explain(&self, target: &Target, error: reqwest::Error) -> ExportError {
+        let error = error.without_url();
+        let failed = target.failed(self.tls.as_ref(), &error);
+        if failed.kind() != ErrorKind::Broken {
+            return failed;
+        }
+        let detail = words::flatten(&error);
+        // An HTTP/2 server speaks first, and what it says does not begin like an answer.
+        let is_other =
+            detail.contains("invalid HTTP version") || detail.contains("unexpected message");
+        let secure = self.tls.is_some();
+        match (is_other, secure) {
+            (true, true) => target.broken("does not speak HTTP/1.1: is it an OTLP/gRPC endpoint?"),
+            (true, false) => {
+                target.broken("does not speak HTTP/1.1: is it an OTLP/gRPC or https:// endpoint?")
+            }
+            (false, false) if !self.answered.load(Ordering::Relaxed) => {
+                let text = format!("{failed}: is it an https:// endpoint?");
+                ExportError::new(ErrorKind::Broken, text)
+            }
+            (false, _) => failed,
         }
     }
 
@@ -142,8 +208,10 @@ impl Http {
 
 /// A client that takes nothing from the process environment, and nothing from features of reqwest that some other
 /// crate of the host enables.
-fn client() -> reqwest::Result<reqwest::Client> {
+fn client(tls: rustls::ClientConfig, only: bool) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .https_only(only)
         .user_agent(USER_AGENT)
         .no_proxy()
         // Credentials go where they were meant to go.
@@ -192,15 +260,4 @@ fn message(headers: &HeaderMap, body: &[u8]) -> String {
 fn redirected(target: &Target, status: StatusCode) -> ExportError {
     let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
     target.answered(&what, "")
-}
-
-/// Why the connection failed, with a guess where the port speaks something else.
-fn explain(target: &Target, error: reqwest::Error) -> ExportError {
-    let error = error.without_url();
-    let detail = words::flatten(&error);
-    // An HTTP/2 server speaks first, and what it says does not begin like an answer.
-    if detail.contains("invalid HTTP version") || detail.contains("unexpected message") {
-        return target.broken("does not speak HTTP/1.1: is it an OTLP/gRPC endpoint?");
-    }
-    target.failed(&error)
 }

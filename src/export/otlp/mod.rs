@@ -22,15 +22,17 @@ mod retry_info;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tls_words;
 mod words;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::headers::Helper;
-use super::outcome::Outcome;
+use super::outcome::{ErrorKind, ExportError, Outcome};
+use super::tls::{Renewal, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 
@@ -60,7 +62,23 @@ enum Transport {
     Grpc(Box<grpc::Grpc>),
     /// HTTP, with either encoding.
     #[cfg(feature = "http")]
-    Http(http::Http),
+    Http(Box<http::Http>),
+}
+
+/// After a failure that new certificates may mend: reads the files again, once. Whether the next connection needs a
+/// new client.
+async fn renewal(tls: &Tls, error: ExportError, deadline: Instant) -> (ExportError, bool) {
+    if !matches!(error.kind(), ErrorKind::Tls | ErrorKind::Broken) {
+        return (error, false);
+    }
+    match timeout_at(deadline, tls.renew()).await {
+        Ok(Renewal::Changed) => (error, true),
+        Ok(Renewal::Broken(file)) => {
+            let text = format!("{error}. Read again: {file}");
+            (ExportError::new(error.kind(), text), false)
+        }
+        Ok(Renewal::Nothing) | Err(_) => (error, false),
+    }
 }
 
 impl Client {
@@ -74,7 +92,7 @@ impl Client {
             Protocol::Grpc => Transport::Grpc(Box::new(grpc::Grpc::new(signal, config)?)),
             #[cfg(feature = "http")]
             Protocol::HttpProtobuf | Protocol::HttpJson => {
-                Transport::Http(http::Http::new(signal, config)?)
+                Transport::Http(Box::new(http::Http::new(signal, config)?))
             }
             #[cfg(not(all(feature = "grpc", feature = "http")))]
             protocol => {

@@ -3,11 +3,12 @@
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::Instant;
 
-use super::{BuildError, words};
+use super::{BuildError, tls_words, words};
 use crate::config::otlp::OtlpConfig;
 use crate::config::secret::Secret;
 use crate::export::headers::Headers;
 use crate::export::outcome::{ErrorKind, ExportError};
+use crate::export::tls::Tls;
 
 /// Headers that belong to the protocol. A configured one would break the request's framing or hide what is sent.
 const RESERVED: &[&str] = &[
@@ -49,9 +50,14 @@ impl Target {
                 reason,
             });
         }
-        // TLS is decided here: until there is a configuration for it, `https` must not fall back to plain text.
-        if config.endpoint.scheme_str() != Some("http") {
-            let reason = "only http:// is supported".to_owned();
+        // TLS is decided here: `https` must not fall back to plain text.
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        if config.endpoint.scheme_str() != Some(scheme) {
+            let reason = format!("only {scheme}:// is possible with this configuration");
             return Err(BuildError::Endpoint {
                 endpoint: name,
                 reason,
@@ -135,8 +141,16 @@ impl Target {
     }
 
     /// The connection failed, or could not be made.
-    pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> ExportError {
+    pub(super) fn failed(
+        &self,
+        tls: Option<&Tls>,
+        error: &(dyn std::error::Error + 'static),
+    ) -> ExportError {
         let (kind, text) = words::connection(&self.name, error);
+        let secure = tls.filter(|_| kind == ErrorKind::Broken);
+        let (kind, text) = secure
+            .and_then(|tls| tls_words::explain(&self.name, tls, error))
+            .map_or((kind, text), |text| (ErrorKind::Tls, text));
         let text = self.said(&text).unwrap_or_default();
         ExportError::new(kind, text)
     }

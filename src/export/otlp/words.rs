@@ -117,12 +117,18 @@ fn text_of(error: &(dyn Error + 'static)) -> String {
     error.to_string()
 }
 
-/// The error and its causes.
+/// The error and its causes. An `io::Error` passes over the error that it was made of, so that is looked up.
 pub(super) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
-        (**error).source()
+        let made_of = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        match made_of {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => (**error).source(),
+        }
     })
 }
 

@@ -138,9 +138,9 @@ fn grpc_to_a_port_that_speaks_http_1_is_explained() {
         let text = text(&outcome).replace(&endpoint.replace("http://", ""), "it");
         // Which of them depends on whether the answer or the end of the connection is noticed first.
         let expected = [
-            "it does not speak HTTP/2: is it an OTLP/gRPC endpoint?",
-            "connection closed by it: is it an OTLP/gRPC endpoint?",
-            "connection reset by it: is it an OTLP/gRPC endpoint?",
+            "it does not speak HTTP/2: is it an OTLP/gRPC endpoint without TLS?",
+            "connection closed by it: is it an OTLP/gRPC endpoint without TLS?",
+            "connection reset by it: is it an OTLP/gRPC endpoint without TLS?",
         ];
         assert!(expected.contains(&text.as_str()), "{text}");
     }
@@ -155,7 +155,8 @@ fn http_to_a_port_that_speaks_grpc_is_explained() {
         let outcome = Fixture::new(protocol, &receiver.endpoint()).send();
         assert_eq!(kind(&outcome), ErrorKind::Broken, "{outcome:?}");
         let name = receiver.endpoint().replace("http://", "");
-        let expected = format!("{name} does not speak HTTP/1.1: is it an OTLP/gRPC endpoint?");
+        let expected =
+            format!("{name} does not speak HTTP/1.1: is it an OTLP/gRPC or https:// endpoint?");
         assert_eq!(text(&outcome), expected);
     }
 }

@@ -58,6 +58,7 @@ mod prelude {
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
             compression: Compression::None,
+            tls: None,
         }
     }
 

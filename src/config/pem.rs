@@ -1,0 +1,168 @@
+//! What certificate and key files hold.
+#![cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    allow(dead_code, unused_imports, reason = "no exporter uses TLS")
+)]
+
+use std::fmt;
+
+use super::tls::{FileError, IdentityFiles, PemFile, TlsProblem};
+use super::variables::PEM_BEGIN;
+
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) use present::{Material, authorities, key_pair};
+
+#[cfg(not(any(feature = "grpc", feature = "http")))]
+pub(crate) use absent::{Material, authorities, key_pair};
+
+/// Larger than any bundle of authorities.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// The bytes of a file. A path that is no file, such as a pipe, could block for ever.
+fn content(file: &PemFile) -> Result<Vec<u8>, TlsProblem> {
+    if file.path.to_string_lossy().contains(PEM_BEGIN) {
+        return Err(TlsProblem::Pasted);
+    }
+    let unreadable = |error: std::io::Error| TlsProblem::Unreadable(error.to_string());
+    let metadata = std::fs::metadata(&file.path).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(TlsProblem::NoFile);
+    }
+    std::fs::read(&file.path).map_err(unreadable)
+}
+
+/// Shows nothing of it.
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<hidden>")
+    }
+}
+
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod present {
+    use std::sync::Arc;
+
+    use rustls::RootCertStore;
+    use rustls::crypto::ring;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::sign::CertifiedKey;
+
+    use super::{FileError, IdentityFiles, PemFile, TlsProblem, content};
+
+    /// What the files of an exporter held.
+    #[derive(Clone, PartialEq, Eq)]
+    pub(crate) struct Material {
+        pub(crate) authorities: Vec<CertificateDer<'static>>,
+        pub(crate) identity: Option<KeyPair>,
+    }
+
+    /// A certificate with those that lead to its authority, and its private key. Without `Debug`.
+    #[derive(Clone, PartialEq, Eq)]
+    pub(crate) struct KeyPair {
+        chain: Vec<CertificateDer<'static>>,
+        key: Arc<PrivateKeyDer<'static>>,
+    }
+
+    impl Material {
+        pub(crate) fn new(
+            authorities: Vec<CertificateDer<'static>>,
+            identity: Option<KeyPair>,
+        ) -> Self {
+            Self {
+                authorities,
+                identity,
+            }
+        }
+    }
+
+    impl KeyPair {
+        /// Ready to sign with.
+        pub(crate) fn certified_key(&self) -> Result<CertifiedKey, rustls::Error> {
+            let provider = ring::default_provider();
+            CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &provider)
+        }
+    }
+
+    /// The certificates of a file, of which at least one is one.
+    pub(crate) fn authorities(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, FileError> {
+        let read = || {
+            let all = certificates(&content(file)?)?;
+            // As everywhere, what is odd in a large bundle does no harm to the rest.
+            let (usable, _) = RootCertStore::empty().add_parsable_certificates(all.iter().cloned());
+            if usable == 0 {
+                return Err(TlsProblem::NoCertificate);
+            }
+            Ok(all)
+        };
+        read().map_err(|problem| file.error(problem))
+    }
+
+    /// A certificate and the key that belongs to it.
+    pub(crate) fn key_pair(files: &IdentityFiles) -> Result<KeyPair, FileError> {
+        let IdentityFiles { certificate, key } = files;
+        let chain = content(certificate)
+            .and_then(|content| certificates(&content))
+            .map_err(|problem| certificate.error(problem))?;
+        let private_key = content(key)
+            .and_then(|content| private_key(&content))
+            .map_err(|problem| key.error(problem))?;
+        let pair = KeyPair {
+            chain,
+            key: Arc::new(private_key),
+        };
+        match pair.certified_key() {
+            Ok(_) => Ok(pair),
+            Err(rustls::Error::InconsistentKeys(_)) => Err(key.error(TlsProblem::Mismatch {
+                certificate: certificate.variable,
+            })),
+            Err(rustls::Error::InvalidCertificate(_)) => {
+                Err(certificate.error(TlsProblem::NoCertificate))
+            }
+            Err(_) => Err(key.error(TlsProblem::UnsupportedKey)),
+        }
+    }
+
+    fn certificates(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+        let all = CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>();
+        all.ok()
+            .filter(|all| !all.is_empty())
+            .ok_or(TlsProblem::NoCertificate)
+    }
+
+    fn private_key(content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsProblem> {
+        PrivateKeyDer::from_pem_slice(content).map_err(|_| {
+            // As PKCS#8 or in the old way of OpenSSL (`Proc-Type: 4,ENCRYPTED`).
+            if content.windows(9).any(|word| word == b"ENCRYPTED") {
+                TlsProblem::EncryptedKey
+            } else {
+                TlsProblem::NoKey
+            }
+        })
+    }
+}
+
+/// Without an exporter that uses TLS there is nothing to read.
+#[cfg(not(any(feature = "grpc", feature = "http")))]
+mod absent {
+    use super::{FileError, IdentityFiles, PemFile};
+
+    #[derive(Clone, PartialEq, Eq)]
+    pub(crate) struct Material;
+
+    pub(crate) struct KeyPair;
+
+    impl Material {
+        pub(crate) fn new(_: Vec<()>, _: Option<KeyPair>) -> Self {
+            Self
+        }
+    }
+
+    pub(crate) fn authorities(_: &PemFile) -> Result<Vec<()>, FileError> {
+        Ok(Vec::new())
+    }
+
+    pub(crate) fn key_pair(_: &IdentityFiles) -> Result<KeyPair, FileError> {
+        Ok(KeyPair)
+    }
+}

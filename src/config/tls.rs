@@ -1,0 +1,394 @@
+//! Which certificates and keys an OTLP exporter uses.
+#![cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    allow(dead_code, reason = "no exporter uses TLS")
+)]
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::exporter::pair;
+use super::pem::{self, Material};
+use super::source::Layer;
+use super::values::{SetVariable, Values};
+use super::variables::{self, Variable};
+use super::warnings::{Problem, Report, Warning};
+use crate::signal::Signal;
+
+/// TLS of one exporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsConfig {
+    pub(crate) files: TlsFiles,
+    /// What the files held when the configuration was made.
+    pub(crate) material: Material,
+}
+
+/// Where certificates and keys lie. They are read again when a connection fails, because they may have been renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) trust: Trust,
+    pub(crate) identity: Option<IdentityFiles>,
+}
+
+/// Whose signature a receiver's certificate needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// An authority that the platform trusts.
+    Platform,
+    /// One of those, or of this file: as Node does it.
+    PlatformAnd(PemFile),
+    /// One of this file and no other: as OpenTelemetry does it.
+    Only(PemFile),
+}
+
+/// The certificate that this side shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdentityFiles {
+    pub(crate) certificate: PemFile,
+    pub(crate) key: PemFile,
+}
+
+/// A file that a variable names.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PemFile {
+    pub(crate) variable: &'static str,
+    pub(crate) path: PathBuf,
+}
+
+/// What is wrong with a file. No text shows anything of its content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TlsProblem {
+    #[error("the file cannot be read ({0}); correct the path or the permissions")]
+    Unreadable(String),
+    #[error("it names no regular file of at most 4 MiB; write the path of a PEM file")]
+    NoFile,
+    #[error("it holds PEM itself; write the path of a file that holds it")]
+    Pasted,
+    #[error("the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")]
+    NoCertificate,
+    #[error("the file holds no private key in PEM (-----BEGIN PRIVATE KEY-----)")]
+    NoKey,
+    #[error(
+        "the key is encrypted, and there is nobody to ask for its password; write a decrypted copy with `openssl pkey -in KEY -out COPY` and name that"
+    )]
+    EncryptedKey,
+    #[error("the key is of an unsupported kind; use RSA, ECDSA with P-256 or P-384, or Ed25519")]
+    UnsupportedKey,
+    #[error("the key does not belong to the certificate of {certificate}; set the two together")]
+    Mismatch { certificate: &'static str },
+    #[error("a certificate without its key; set {key} too")]
+    CertificateAlone { key: &'static str },
+    #[error("a key without its certificate; set {certificate} too")]
+    KeyAlone { certificate: &'static str },
+}
+
+/// A problem with the file of a variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file:?}: {problem}")]
+pub(crate) struct FileError {
+    pub(crate) file: PemFile,
+    pub(crate) problem: TlsProblem,
+}
+
+impl PemFile {
+    pub(super) fn error(&self, problem: TlsProblem) -> FileError {
+        FileError {
+            file: self.clone(),
+            problem,
+        }
+    }
+}
+
+/// What was pasted in place of a path may be a key.
+impl fmt::Debug for PemFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.to_string_lossy();
+        let shown = if path.contains(variables::PEM_BEGIN) {
+            variables::HIDDEN.into()
+        } else {
+            path
+        };
+        write!(f, "{}={shown:?}", self.variable)
+    }
+}
+
+impl TlsFiles {
+    /// Reads them all. Additional authorities that cannot be read are told to `ignored` and left out, as Node does it:
+    /// that trusts nobody more.
+    pub(crate) fn read(&self, ignored: &mut dyn FnMut(FileError)) -> Result<Material, FileError> {
+        let authorities = match &self.trust {
+            Trust::Platform => Vec::new(),
+            Trust::Only(file) => pem::authorities(file)?,
+            Trust::PlatformAnd(file) => pem::authorities(file).unwrap_or_else(|error| {
+                ignored(error);
+                Vec::new()
+            }),
+        };
+        let identity = self.identity.as_ref().map(pem::key_pair).transpose()?;
+        Ok(Material::new(authorities, identity))
+    }
+}
+
+/// TLS of one signal's exporter. The error says why there can be none.
+pub(super) fn resolve(
+    values: &Values,
+    signal: Signal,
+    report: &mut Report,
+) -> Result<TlsConfig, Box<Warning>> {
+    let trust = trust(values, signal, report);
+    let identity = identity(values, signal, report)?;
+    let files = TlsFiles { trust, identity };
+    let warning = |error: &FileError, problem| {
+        let set = variables::find(error.file.variable).and_then(|known| get(values, known));
+        match set {
+            Some(set) => set.warning(problem),
+            None => Warning::overall(problem),
+        }
+    };
+    let material = files
+        .read(&mut |error| {
+            report.warn(warning(
+                &error,
+                Problem::ExtraAuthorities(error.problem.clone()),
+            ));
+        })
+        .map_err(|error| Box::new(warning(&error, Problem::Tls(error.problem.clone()))))?;
+    Ok(TlsConfig { files, material })
+}
+
+/// OpenTelemetry's variables count before that of Node.
+fn trust(values: &Values, signal: Signal, report: &mut Report) -> Trust {
+    let authorities = first(pair(values, &variables::CERTIFICATE, signal, report));
+    match (authorities, get(values, &variables::EXTRA_CA_CERTS)) {
+        (Some(set), _) => Trust::Only(file(set)),
+        (None, Some(set)) => Trust::PlatformAnd(file(set)),
+        (None, None) => Trust::Platform,
+    }
+}
+
+/// Certificates for an endpoint without TLS are probably a mistake, unless they are there for other programs.
+pub(super) fn warn_of_no_effect(values: &Values, signal: Signal, report: &mut Report) {
+    for group in [
+        &variables::CERTIFICATE,
+        &variables::OTLP_CLIENT_CERTIFICATE,
+        &variables::OTLP_CLIENT_KEY,
+    ] {
+        for variable in [group.of(signal), &group.general] {
+            if let Some(set) = get(values, variable) {
+                report.warn(set.warning(Problem::CertificateWithoutTls));
+            }
+        }
+    }
+}
+
+/// The two files of the client's certificate. Each may be given for the signal or for all, so that one key can have
+/// several certificates; whether they belong together is checked when they are read. The names of Claude Code count as
+/// a pair, and only when OpenTelemetry's say nothing, or when they alone are managed.
+fn identity(
+    values: &Values,
+    signal: Signal,
+    report: &mut Report,
+) -> Result<Option<IdentityFiles>, Box<Warning>> {
+    let certificates = &variables::OTLP_CLIENT_CERTIFICATE;
+    let keys = &variables::OTLP_CLIENT_KEY;
+    let own = [certificates, keys].map(|group| first(pair(values, group, signal, report)));
+    let other =
+        [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|variable| get(values, variable));
+    let chosen = if is_managed(&other) && !is_managed(&own) {
+        for set in own.into_iter().flatten() {
+            let general = variables::CLIENT_CERT.name;
+            report.warn(set.warning(Problem::ManagedGeneral { general }));
+        }
+        other
+    } else if own.iter().all(Option::is_none) {
+        other
+    } else {
+        own
+    };
+    let partners = [
+        (certificates.of(signal), keys.of(signal)),
+        (&certificates.general, &keys.general),
+        (&variables::CLIENT_CERT, &variables::CLIENT_KEY),
+    ];
+    match chosen {
+        [None, None] => Ok(None),
+        [Some(certificate), Some(key)] => Ok(Some(IdentityFiles {
+            certificate: file(certificate),
+            key: file(key),
+        })),
+        [Some(set), None] => {
+            let partner = partners
+                .iter()
+                .find(|(one, _)| one.name == set.variable.name);
+            let key = partner.map_or(keys.general.name, |(_, key)| key.name);
+            Err(Box::new(set.warning(Problem::Tls(
+                TlsProblem::CertificateAlone { key },
+            ))))
+        }
+        [None, Some(set)] => {
+            let partner = partners
+                .iter()
+                .find(|(_, one)| one.name == set.variable.name);
+            let certificate = partner.map_or(certificates.general.name, |(one, _)| one.name);
+            Err(Box::new(set.warning(Problem::Tls(TlsProblem::KeyAlone {
+                certificate,
+            }))))
+        }
+    }
+}
+
+fn is_managed(sets: &[Option<&SetVariable>]) -> bool {
+    sets.iter()
+        .flatten()
+        .any(|set| set.layer() == Layer::Managed)
+}
+
+fn get<'v>(values: &'v Values, variable: &Variable) -> Option<&'v SetVariable> {
+    values.get(variable).map(|(set, _)| set)
+}
+
+/// The signal-specific one wins.
+fn first<'v>(
+    (specific, general): (Option<&'v SetVariable>, Option<&'v SetVariable>),
+) -> Option<&'v SetVariable> {
+    specific.or(general)
+}
+
+fn file(set: &SetVariable) -> PemFile {
+    PemFile {
+        variable: set.variable.name,
+        path: set.winner.value.trim().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::{Assignment, Origin};
+    use super::*;
+
+    /// Which variables count for events, and what is wrong. `M:` before a name means managed settings.
+    fn chosen(set: &[&str]) -> (String, Vec<Problem>) {
+        let mut report = Report::default();
+        let assignments = set.iter().map(|name| {
+            let (layer, name) = match name.strip_prefix("M:") {
+                Some(name) => (Layer::Managed, name),
+                None => (Layer::Environment, *name),
+            };
+            let name = name.replace("OTLP_", "OTEL_EXPORTER_OTLP_");
+            Assignment {
+                origin: Origin::new(layer),
+                value: format!("/{name}"),
+                name,
+            }
+        });
+        let values = Values::new(assignments.collect(), &mut report);
+        let trust = match trust(&values, Signal::Events, &mut report) {
+            Trust::Platform => "platform".to_owned(),
+            Trust::PlatformAnd(file) => format!("platform+{}", file.variable),
+            Trust::Only(file) => file.variable.to_owned(),
+        };
+        let identity = match identity(&values, Signal::Events, &mut report) {
+            Ok(None) => String::new(),
+            Ok(Some(pair)) => format!(" {}+{}", pair.certificate.variable, pair.key.variable),
+            Err(why) => {
+                report.warn(*why);
+                " off".to_owned()
+            }
+        };
+        let problems = report.warnings.iter().map(|w| w.problem().clone());
+        let shown = format!("{trust}{identity}").replace("OTEL_EXPORTER_OTLP_", "OTLP_");
+        (shown, problems.collect())
+    }
+
+    #[test]
+    fn variables_are_chosen() {
+        let managed = |general| Problem::ManagedGeneral { general };
+        let certificate = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
+        let no = Vec::new;
+        let table: Vec<(&[&str], &str, Vec<Problem>)> = vec![
+            (&[], "platform", no()),
+            (&["OTLP_METRICS_CERTIFICATE"], "platform", no()),
+            (
+                &["NODE_EXTRA_CA_CERTS"],
+                "platform+NODE_EXTRA_CA_CERTS",
+                no(),
+            ),
+            (
+                &["NODE_EXTRA_CA_CERTS", "OTLP_CERTIFICATE"],
+                "OTLP_CERTIFICATE",
+                no(),
+            ),
+            (
+                &["OTLP_LOGS_CERTIFICATE", "OTLP_CERTIFICATE"],
+                "OTLP_LOGS_CERTIFICATE",
+                no(),
+            ),
+            (
+                &["OTLP_LOGS_CERTIFICATE", "M:OTLP_CERTIFICATE"],
+                "OTLP_CERTIFICATE",
+                vec![managed("OTEL_EXPORTER_OTLP_CERTIFICATE")],
+            ),
+            (
+                &["OTLP_CLIENT_CERTIFICATE", "OTLP_CLIENT_KEY"],
+                "platform OTLP_CLIENT_CERTIFICATE+OTLP_CLIENT_KEY",
+                no(),
+            ),
+            (
+                &[
+                    "OTLP_LOGS_CLIENT_CERTIFICATE",
+                    "OTLP_CLIENT_CERTIFICATE",
+                    "OTLP_CLIENT_KEY",
+                ],
+                "platform OTLP_LOGS_CLIENT_CERTIFICATE+OTLP_CLIENT_KEY",
+                no(),
+            ),
+            (
+                &["CLAUDE_CODE_CLIENT_CERT", "CLAUDE_CODE_CLIENT_KEY"],
+                "platform CLAUDE_CODE_CLIENT_CERT+CLAUDE_CODE_CLIENT_KEY",
+                no(),
+            ),
+            (
+                &[
+                    "CLAUDE_CODE_CLIENT_CERT",
+                    "CLAUDE_CODE_CLIENT_KEY",
+                    "OTLP_CLIENT_CERTIFICATE",
+                    "OTLP_LOGS_CLIENT_KEY",
+                ],
+                "platform OTLP_CLIENT_CERTIFICATE+OTLP_LOGS_CLIENT_KEY",
+                no(),
+            ),
+            // A pair is not made of two kinds.
+            (
+                &["CLAUDE_CODE_CLIENT_CERT", "OTLP_CLIENT_KEY"],
+                "platform off",
+                vec![Problem::Tls(TlsProblem::KeyAlone { certificate })],
+            ),
+            (
+                &[
+                    "M:CLAUDE_CODE_CLIENT_CERT",
+                    "M:CLAUDE_CODE_CLIENT_KEY",
+                    "OTLP_CLIENT_CERTIFICATE",
+                    "OTLP_CLIENT_KEY",
+                ],
+                "platform CLAUDE_CODE_CLIENT_CERT+CLAUDE_CODE_CLIENT_KEY",
+                vec![managed("CLAUDE_CODE_CLIENT_CERT"); 2],
+            ),
+            (
+                &[
+                    "M:OTLP_CLIENT_CERTIFICATE",
+                    "M:OTLP_CLIENT_KEY",
+                    "OTLP_LOGS_CLIENT_CERTIFICATE",
+                    "OTLP_LOGS_CLIENT_KEY",
+                ],
+                "platform OTLP_CLIENT_CERTIFICATE+OTLP_CLIENT_KEY",
+                vec![
+                    managed(certificate),
+                    managed("OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+                ],
+            ),
+        ];
+        for (set, expected, problems) in table {
+            assert_eq!(chosen(set), (expected.to_owned(), problems), "{set:?}");
+        }
+    }
+}

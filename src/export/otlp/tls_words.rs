@@ -1,0 +1,129 @@
+//! Why a connection with TLS failed, put into words that say what to do.
+
+use std::error::Error;
+
+use rustls::{CertificateError, Error as TlsError};
+
+use super::words::{chain, flatten};
+use crate::export::tls::Tls;
+
+/// What went wrong with TLS; nothing when something else did.
+pub(super) fn explain(target: &str, tls: &Tls, error: &(dyn Error + 'static)) -> Option<String> {
+    let cause = chain(error).find_map(|cause| cause.downcast_ref::<TlsError>());
+    match cause {
+        Some(TlsError::InvalidCertificate(problem)) => Some(certificate(target, tls, problem)),
+        Some(TlsError::InvalidMessage(_)) => Some(format!(
+            "{target} does not speak TLS: is it an http:// endpoint?"
+        )),
+        Some(TlsError::AlertReceived(received)) => {
+            Some(alert(target, tls, &format!("{received:?}")))
+        }
+        Some(TlsError::PeerIncompatible(_)) => Some(incompatible(target)),
+        Some(other) => Some(format!("the TLS connection to {target} failed: {other}")),
+        None => without_cause(target, tls, &flatten(error)),
+    }
+}
+
+/// The receiver's certificate was refused.
+fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> String {
+    let what = match problem {
+        CertificateError::UnknownIssuer => match tls.trust() {
+            None => "is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE".into(),
+            Some(variable) => format!(
+                "is not signed by a known authority: the file of {variable} does not hold its authority"
+            ),
+        },
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet: is the clock right?".to_owned()
+        }
+        CertificateError::NotValidForName => "is for other names".to_owned(),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+            match names.is_empty() {
+                true => "is for no name at all: it needs a subjectAltName".to_owned(),
+                false => format!("is for other names: {}", names.join(", ")),
+            }
+        }
+        CertificateError::Revoked => "has been revoked".to_owned(),
+        // What `openssl req -x509` makes unless told otherwise.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "is marked as an authority's (CA:TRUE): a server needs one without that mark".to_owned()
+        }
+        other => format!("is not accepted: {other}"),
+    };
+    format!("the certificate of {target} {what}")
+}
+
+/// `DnsName("example.com")` as `example.com`, `IpAddress(127.0.0.1)` as `127.0.0.1`.
+fn bare(name: &str) -> &str {
+    name.split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'))
+        .map_or(name, |inner| inner.trim_matches('"'))
+}
+
+/// The receiver broke off with an alert.
+fn alert(target: &str, tls: &Tls, alert: &str) -> String {
+    match alert {
+        "CertificateRequired" => wants_certificate(target),
+        "NoApplicationProtocol" => {
+            let wanted = if tls.is_http_2() {
+                "HTTP/2"
+            } else {
+                "HTTP/1.1"
+            };
+            let guess = if tls.is_http_2() {
+                ""
+            } else {
+                ": is it an OTLP/gRPC endpoint?"
+            };
+            format!("{target} does not speak {wanted} over TLS{guess}")
+        }
+        "UnrecognisedName" => format!("{target} does not know the host's name"),
+        _ if tls.was_asked() => match tls.identity() {
+            None => wants_certificate(target),
+            Some(variable) => {
+                format!("{target} does not accept the client certificate of {variable} ({alert})")
+            }
+        },
+        "HandshakeFailure" | "ProtocolVersion" | "InsufficientSecurity" => incompatible(target),
+        _ => format!("{target} broke the TLS connection off ({alert})"),
+    }
+}
+
+/// HTTP/2 passes on texts, not causes; and a receiver that closes the connection may be faster than its reason.
+fn without_cause(target: &str, tls: &Tls, detail: &str) -> Option<String> {
+    if let Some((_, received)) = detail.split_once("received fatal alert: ") {
+        let end = received.find(|c: char| !c.is_ascii_alphanumeric());
+        let name = &received[..end.unwrap_or(received.len())];
+        return Some(alert(target, tls, name));
+    }
+    if detail.contains("tls handshake eof") {
+        return Some(format!(
+            "{target} closed the connection during the TLS handshake: is it an http:// endpoint?"
+        ));
+    }
+    if !tls.was_asked() {
+        return None;
+    }
+    Some(match tls.identity() {
+        None => wants_certificate(target),
+        Some(variable) => format!(
+            "{target} closed the connection: does it accept the client certificate of {variable}?"
+        ),
+    })
+}
+
+fn wants_certificate(target: &str) -> String {
+    format!(
+        "{target} wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY"
+    )
+}
+
+fn incompatible(target: &str) -> String {
+    format!(
+        "{target} and this client have no version or cipher of TLS in common (1.2 and 1.3 are offered)"
+    )
+}

@@ -1,0 +1,227 @@
+//! The TLS of one exporter: one configuration of rustls for every transport.
+//!
+//! The crypto provider, ring, is given to each configuration; a process default is neither installed nor read, because
+//! it belongs to the host.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+
+use crate::config::pem::Material;
+use crate::config::tls::{FileError, TlsConfig, TlsFiles, Trust};
+
+/// HTTP/2, as gRPC needs it.
+#[cfg(feature = "grpc")]
+pub(crate) const HTTP_2: &[u8] = b"h2";
+/// HTTP/1.1
+#[cfg(feature = "http")]
+pub(crate) const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// The TLS of one exporter.
+pub(crate) struct Tls {
+    files: TlsFiles,
+    alpn: &'static [u8],
+    /// The authorities that the platform trusts, when they count.
+    platform: Vec<CertificateDer<'static>>,
+    asked: Arc<AtomicBool>,
+    current: Mutex<(Material, ClientConfig)>,
+}
+
+/// What reading the files again brought.
+pub(crate) enum Renewal {
+    /// They hold what they held, or what they held before is used on.
+    Nothing,
+    /// The next connection needs a new client.
+    Changed,
+    /// They cannot be used any more; the old material stays in use.
+    Broken(FileError),
+}
+
+impl Tls {
+    /// Blocks while the platform's authorities are loaded. The error says in words why there can be none.
+    pub(crate) fn new(config: &TlsConfig, alpn: &'static [u8]) -> Result<Self, String> {
+        Self::with_platform(config, alpn, platform_authorities)
+    }
+
+    fn with_platform(
+        config: &TlsConfig,
+        alpn: &'static [u8],
+        load: impl FnOnce() -> Vec<CertificateDer<'static>>,
+    ) -> Result<Self, String> {
+        let platform = match config.files.trust {
+            Trust::Platform | Trust::PlatformAnd(_) => load(),
+            Trust::Only(_) => Vec::new(),
+        };
+        let asked = Arc::new(AtomicBool::new(false));
+        let client = client(&platform, &config.material, alpn, &asked)?;
+        Ok(Self {
+            files: config.files.clone(),
+            alpn,
+            platform,
+            asked,
+            current: Mutex::new((config.material.clone(), client)),
+        })
+    }
+
+    /// For the next connection.
+    pub(crate) fn client(&self) -> ClientConfig {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.1.clone()
+    }
+
+    /// Reads the files again, because they may have been renewed. Not on this thread: they may be slow to read.
+    pub(crate) async fn renew(&self) -> Renewal {
+        let files = self.files.clone();
+        let reading = tokio::task::spawn_blocking(move || files.read(&mut |_| {}));
+        let material = match reading.await {
+            Ok(Ok(material)) => material,
+            Ok(Err(error)) => return Renewal::Broken(error),
+            Err(_) => return Renewal::Nothing,
+        };
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.0 == material {
+            return Renewal::Nothing;
+        }
+        match client(&self.platform, &material, self.alpn, &self.asked) {
+            Ok(client) => {
+                *current = (material, client);
+                Renewal::Changed
+            }
+            Err(_) => Renewal::Nothing,
+        }
+    }
+
+    /// The receiver answered: it has what it asked for.
+    pub(crate) fn answered(&self) {
+        self.asked.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the receiver asked for a client certificate since it last answered.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The variable of the client certificate, if there is one.
+    pub(crate) fn identity(&self) -> Option<&'static str> {
+        let identity = self.files.identity.as_ref()?;
+        Some(identity.certificate.variable)
+    }
+
+    /// The variable of the authorities, if there is one.
+    pub(crate) fn trust(&self) -> Option<&'static str> {
+        match &self.files.trust {
+            Trust::Platform => None,
+            Trust::PlatformAnd(file) | Trust::Only(file) => Some(file.variable),
+        }
+    }
+
+    /// Whether HTTP/2 was offered.
+    pub(crate) fn is_http_2(&self) -> bool {
+        self.alpn == b"h2"
+    }
+}
+
+/// A configuration that trusts nobody, for clients that do not use TLS: none of them can come to use it by mistake.
+#[cfg(feature = "http")]
+pub(crate) fn trusting_nobody() -> Result<ClientConfig, String> {
+    finish(
+        RootCertStore::empty(),
+        Resolver {
+            key: None,
+            asked: Arc::default(),
+        },
+    )
+}
+
+fn finish(roots: RootCertStore, resolver: Resolver) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(|error| format!("TLS cannot be used: {error}"))?;
+    Ok(builder
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(resolver)))
+}
+
+fn client(
+    platform: &[CertificateDer<'static>],
+    material: &Material,
+    alpn: &'static [u8],
+    asked: &Arc<AtomicBool>,
+) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    let all = platform.iter().chain(&material.authorities);
+    roots.add_parsable_certificates(all.cloned());
+    if roots.is_empty() {
+        return Err("this system has no certificates of authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds them".to_owned());
+    }
+    let identity = material.identity.as_ref();
+    let key = identity.map(|pair| pair.certified_key()).transpose();
+    let resolver = Resolver {
+        key: key
+            .map_err(|error| format!("the client certificate cannot be used: {error}"))?
+            .map(Arc::new),
+        asked: Arc::clone(asked),
+    };
+    let mut client = finish(roots, resolver)?;
+    client.alpn_protocols = vec![alpn.to_vec()];
+    Ok(client)
+}
+
+/// What the platform trusts. On Unix, `SSL_CERT_FILE` and `SSL_CERT_DIR` of the process move it: that is how
+/// platforms configure every TLS client, and not a part of this configuration.
+fn platform_authorities() -> Vec<CertificateDer<'static>> {
+    rustls_native_certs::load_native_certs().certs
+}
+
+/// Shows the client certificate, if there is one, and notes that the receiver asked for it: one that gets none hangs
+/// up, and the reason that it gives is often lost.
+struct Resolver {
+    key: Option<Arc<CertifiedKey>>,
+    asked: Arc<AtomicBool>,
+}
+
+impl ResolvesClientCert for Resolver {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.key.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.key.is_some()
+    }
+}
+
+/// `CertifiedKey` may show the key.
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_any_authority_there_is_no_tls() {
+        let files = TlsFiles {
+            trust: Trust::Platform,
+            identity: None,
+        };
+        let config = TlsConfig {
+            files,
+            material: Material::new(Vec::new(), None),
+        };
+        let error = Tls::with_platform(&config, b"h2", Vec::new).err().unwrap();
+        assert_eq!(
+            error,
+            "this system has no certificates of authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds them"
+        );
+    }
+}
