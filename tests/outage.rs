@@ -78,7 +78,10 @@ fn assert_exact(received: &Received, steps: usize) {
     assert_eq!(total("claude_code.session.count", &[]), 1.0);
     assert_eq!(total("claude_code.commit.count", &[]), count as f64);
     let tokens = |kind| total("claude_code.token.usage", &[("type", kind)]);
-    assert_eq!((tokens("input"), tokens("output")), (3.0 * requests, requests));
+    assert_eq!(
+        (tokens("input"), tokens("output")),
+        (3.0 * requests, requests)
+    );
     let cost = total("claude_code.cost.usage", &[]);
     assert!((cost / (COST * requests) - 1.0).abs() < 1e-9, "{cost}");
 }
@@ -251,4 +254,136 @@ fn cumulative_points_cover_an_outage_too() {
     host::assert_cumulative(&points);
     let commits = select(&points, "claude_code.commit.count", &[]);
     assert_eq!(commits.last().unwrap().value, 3.0 * EACH as f64);
+}
+
+/// More than fits: the oldest are kept, the newest are dropped and counted, spans like events.
+#[test]
+fn what_does_not_fit_is_counted_for_spans_too() {
+    let receiver = Protocol::any().receiver();
+    receiver.answer(|_| Answer::Hang);
+    let telemetry = start(&receiver, Protocol::any(), &[]);
+    let session = telemetry.session(session("s"));
+    let count = 17_000;
+    for _ in 0..count {
+        session.prompt("Fix the bug").end();
+    }
+    let health = telemetry.health();
+    for signal in [Signal::Events, Signal::Spans] {
+        let exporter = otlp(&health, signal);
+        assert_eq!(exporter.queued, 16_384);
+        assert_eq!(exporter.dropped.queue_full, count - 16_384);
+    }
+    receiver.answer(|_| Answer::Ok);
+    telemetry.shutdown();
+    let received = host::deduplicated(&receiver.received());
+    assert_eq!(received.logs().len(), 16_384);
+    assert_eq!(received.spans().len(), 16_384);
+}
+
+/// Bytes bound it as records do, whatever the texts are in.
+#[test]
+fn spans_are_bounded_in_bytes_too() {
+    let receiver = Protocol::any().receiver();
+    receiver.answer(|_| Answer::Hang);
+    let extra = [("OTEL_LOG_USER_PROMPTS", "1")];
+    let telemetry = start(&receiver, Protocol::any(), &extra);
+    let session = telemetry.session(session("s"));
+    let text = "x".repeat(512 * 1024);
+    for _ in 0..80 {
+        session.prompt(text.clone()).end();
+    }
+    let health = telemetry.health();
+    for signal in [Signal::Events, Signal::Spans] {
+        let exporter = otlp(&health, signal);
+        assert!((60..=64).contains(&exporter.queued), "{exporter:?}");
+        assert_eq!(exporter.dropped.queue_full, 80 - exporter.queued);
+    }
+    telemetry.shutdown_within(Duration::ZERO);
+}
+
+/// What came while a request was under way is sent after it when it is much, and not an hour later.
+#[test]
+fn much_that_came_during_an_outage_does_not_wait_for_the_interval() {
+    let receiver = Protocol::any().receiver();
+    receiver.answer(|_| Answer::Hang);
+    let extra = [
+        ("OTEL_LOG_USER_PROMPTS", "1"),
+        ("OTEL_LOGS_EXPORT_INTERVAL", host::NEVER),
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+    ];
+    let telemetry = start(&receiver, Protocol::any(), &extra);
+    let session = telemetry.session(session("s"));
+    let large = || drop(session.prompt("x".repeat(2 * 1024 * 1024)));
+    large();
+    receiver.wait_until(PATIENCE, |received| !received.is_empty());
+    (0..5).for_each(|_| large());
+    receiver.answer(|_| Answer::Ok);
+    receiver.wait_until(PATIENCE, |received| received.accepted().logs().len() == 6);
+}
+
+/// A callback that panics, calls back or hangs costs no signal anything.
+#[test]
+fn a_callback_can_do_what_it_likes() {
+    use std::sync::{Arc, OnceLock, mpsc};
+    type Own = Arc<OnceLock<Telemetry>>;
+    let callbacks: [fn(&Own, &mpsc::Receiver<()>); 3] = [
+        |_, _| panic!("a callback that is broken"),
+        |own, _| {
+            let Some(telemetry) = own.get() else { return };
+            telemetry
+                .session(session("callback"))
+                .record_commit(Commit::new());
+            telemetry.flush_within(Duration::from_millis(100));
+            telemetry.health();
+        },
+        |_, gate| {
+            let _ = gate.recv();
+        },
+    ];
+    for callback in callbacks {
+        let receiver = Protocol::any().receiver();
+        receiver.answer(|n| if n < 6 { Answer::Reset } else { Answer::Ok });
+        let own: Own = Arc::default();
+        let theirs = Arc::clone(&own);
+        let (open, gate) = mpsc::channel();
+        let gate = std::sync::Mutex::new(gate);
+        let environment = host::environment(
+            &receiver.endpoint(),
+            Protocol::any(),
+            &[
+                ("OTEL_LOGS_EXPORT_INTERVAL", "50"),
+                ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+            ],
+        );
+        let telemetry = Telemetry::builder(host::config(environment), host::service())
+            .on_diagnostic(move |_| {
+                let gate = gate
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                // Warnings of the configuration come from the start itself: not what is meant here.
+                if theirs.get().is_some() {
+                    callback(&theirs, &gate);
+                }
+            })
+            .start();
+        let session = telemetry.session(session("s"));
+        let _ = own.set(telemetry.clone());
+        session.record_commit(Commit::new());
+        session.record_api_request(ApiRequest::new("sonnet"));
+        let report = telemetry.flush();
+        assert!(report.is_complete(), "{report}");
+        session.record_commit(Commit::new());
+        let report = host::within(Duration::from_secs(2), || telemetry.shutdown());
+        assert!(report.is_complete(), "{report}");
+        let once = host::deduplicated(&receiver.received());
+        assert_eq!(once.logs().len(), 1);
+        let own = select(
+            &once.points(),
+            "claude_code.commit.count",
+            &[("session.id", "s")],
+        );
+        assert_eq!(sum(&own), 2.0);
+        drop(open);
+    }
 }
