@@ -454,12 +454,9 @@ fn judge(
     for entry in account.chunks_exact(ENTRY_BYTES as usize) {
         let word = |n: usize| u64::from_le_bytes(entry[8 * n..8 * n + 8].try_into().unwrap());
         let key = [word(0), word(1), word(2), word(3)];
-        match known.insert(key, [word(4), word(5)]) {
-            Some(old) => {
-                twice += 1;
-                changed += u64::from(old != [word(4), word(5)]);
-            }
-            None => {}
+        if let Some(old) = known.insert(key, [word(4), word(5)]) {
+            twice += 1;
+            changed += u64::from(old != [word(4), word(5)]);
         }
     }
     expect(twice > 0, "nothing came twice: nothing is shown".to_owned());
