@@ -11,6 +11,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// A receiver that asks for a longer wait is asked again after this one.
 const LONGEST_ASKED: Duration = Duration::from_secs(600);
 
+/// A receiver that asks for a shorter wait, or for none, gets our own wait up to this one.
+const SHORTEST_ASKED: Duration = Duration::from_secs(1);
+
 /// Somebody who waits. All is done when every clone was dropped: nothing is ever sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Done {
@@ -120,7 +123,9 @@ impl Control {
         let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         loop {
             let hurry = !self.waiters.is_empty() || self.closing.is_some();
-            let wait = asked.unwrap_or(if hurry { own.min(PATIENCE) } else { own });
+            let own = if hurry { own.min(PATIENCE) } else { own };
+            // `Retry-After: 0` must not become a loop without a pause.
+            let wait = asked.map_or(own, |asked| asked.max(own.min(SHORTEST_ASKED)));
             let end = start + wait;
             if self.closing.is_some_and(|closing| closing <= end) {
                 return false;
@@ -139,5 +144,43 @@ pub(crate) async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long a pause takes that should take `own` or as long as was `asked`.
+    async fn pause(own: u64, asked: Option<u64>, waiting: bool) -> u64 {
+        let (commands, mut control) = Control::new();
+        if waiting {
+            let command = Command {
+                deadline: Instant::now() + Duration::from_secs(3600),
+                shutdown: false,
+                done: Done::Task(mpsc::channel(1).0),
+            };
+            commands.send(command).unwrap();
+        }
+        let start = Instant::now();
+        let [own, asked] = [Some(own), asked].map(|wait| wait.map(Duration::from_millis));
+        assert!(control.pause(own.unwrap(), asked).await);
+        u64::try_from(start.elapsed().as_millis()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_asked_for_is_never_none() {
+        for (own, asked, waiting, expected) in [
+            (40, None, false, 40),
+            (40, Some(0), false, 40),
+            (40, Some(80), false, 80),
+            (5_000, Some(0), true, 200),
+            (5_000, Some(210), true, 210),
+        ] {
+            let took = pause(own, asked, waiting).await;
+            assert!((expected..expected + 190).contains(&took), "{took} ms");
+        }
+        let took = pause(5_000, Some(10), false).await;
+        assert!((1_000..2_000).contains(&took), "{took} ms");
     }
 }

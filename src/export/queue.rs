@@ -66,6 +66,11 @@ impl<T> Queue<T> {
         self.items.len()
     }
 
+    /// So much waits that it should not wait for the interval.
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= BATCH_RECORDS || self.bytes.load(Ordering::Relaxed) >= WAKE_BYTES
+    }
+
     /// Items were delivered or given up.
     pub(crate) fn settle(&self, records: usize, bytes: usize) {
         self.waiting.fetch_sub(records as u64, Ordering::Relaxed);
@@ -85,5 +90,26 @@ impl<T> Queue<T> {
     /// Ends when a request's worth of items waits.
     pub(crate) async fn filled(&self) {
         self.wake.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_full_by_records_and_by_bytes() {
+        let queue = Queue::new();
+        for _ in 0..BATCH_RECORDS {
+            assert!(!queue.is_full());
+            assert!(queue.push((), 0));
+        }
+        assert!(queue.is_full());
+        let queue = Queue::new();
+        assert!(queue.push((), WAKE_BYTES / 2) && !queue.is_full());
+        assert!(queue.push((), WAKE_BYTES / 2) && queue.is_full());
+        let (((), first), ((), second)) = (queue.pop().unwrap(), queue.pop().unwrap());
+        queue.settle(2, first + second);
+        assert!(!queue.is_full());
     }
 }

@@ -141,7 +141,7 @@ impl<T: Translate> Source for QueueSource<T> {
     }
 
     fn is_full(&self) -> bool {
-        self.queue.len() >= BATCH_RECORDS
+        self.queue.is_full()
     }
 
     fn filled(&self) -> impl Future<Output = ()> + Send {

@@ -32,6 +32,8 @@ pub enum Answer {
     Reset,
     /// Headers of a success, and then the answer breaks off.
     Cut,
+    /// Headers of a success, and then a byte now and then, for ever.
+    Drip,
     /// Success whose body is no message.
     Garbage,
 }

@@ -12,7 +12,7 @@ use tonic::Code;
 use tonic::metadata::{BinaryMetadataValue, MetadataValue};
 
 use super::answer::Answer;
-use super::http::{Body, cut, decode, gunzip, respond as respond_http, response};
+use super::http::{Body, cut, decode, drip, gunzip, respond as respond_http, response};
 use super::received::Message;
 
 /// The message of a request.
@@ -61,6 +61,7 @@ pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -
         } => response(message, *rejected, said),
         Answer::Garbage => b"\xff\xfe{not a message".to_vec(),
         Answer::Cut => return builder(false).body(cut()).unwrap(),
+        Answer::Drip => return builder(false).body(drip()).unwrap(),
         Answer::Status { .. } => return respond_http(message, headers, answer),
         Answer::Code {
             code,

@@ -2,11 +2,15 @@
 
 use std::convert::Infallible;
 use std::io::Read;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ::http::{HeaderMap, Response};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Frame;
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsPartialSuccess, metrics::v1::ExportMetricsPartialSuccess,
     trace::v1::ExportTracePartialSuccess,
@@ -33,6 +37,26 @@ pub(super) fn cut() -> Body {
         .map_err(|never: Infallible| match never {})
         .with_trailers(async { Some(Err(std::io::Error::other("cut"))) })
         .boxed_unsync()
+}
+
+/// A body that never ends and hardly moves.
+pub(super) fn drip() -> Body {
+    Drip(tokio::time::interval(Duration::from_millis(50))).boxed_unsync()
+}
+
+struct Drip(tokio::time::Interval);
+
+impl hyper::body::Body for Drip {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let tick = self.0.poll_tick(context);
+        tick.map(|_| Some(Ok(Frame::data(Bytes::from_static(b"\0")))))
+    }
 }
 
 /// The message of a request.
@@ -104,6 +128,7 @@ pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -
         } => success(whole(partial_success(message, json, *rejected, said))),
         Answer::Garbage => success(whole(&b"\xff\xfe{not a message"[..])),
         Answer::Cut => success(cut()),
+        Answer::Drip => success(drip()),
         Answer::Status {
             code,
             headers,

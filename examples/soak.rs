@@ -1,0 +1,56 @@
+//! A long run against a receiver that is killed and restarted ten times, over gRPC and HTTP.
+//!
+//! `cargo run --release --example soak [RECORDS]` prints what was recorded, what came and what was dropped and counted, and
+//! fails when the sums are not equal, when something came again changed, or when memory was not bounded.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+#[path = "../tests/support/soak.rs"]
+mod soak;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+fn receiver(port: u16, protocol: &str, account: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["receive", &port.to_string(), protocol])
+        .arg(account);
+    command
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [word, port, protocol, account] = &arguments[..]
+        && word == "receive"
+    {
+        soak::receive(port.parse().unwrap(), protocol, Path::new(account));
+        return ExitCode::SUCCESS;
+    }
+    let records = arguments.first().map_or(2_000_000, |count| {
+        count.parse().expect("a number of records")
+    });
+    let mut exit = ExitCode::SUCCESS;
+    for protocol in ["grpc", "http/protobuf"] {
+        let summary = soak::run(&soak::Plan {
+            protocol,
+            records,
+            threads: 8,
+            restarts: 10,
+            rate: 50_000,
+            away: Duration::from_millis(800),
+            receiver,
+            max_memory: 128 * 1024 * 1024,
+        });
+        println!("{summary}\n");
+        if !summary.broken.is_empty() {
+            exit = ExitCode::FAILURE;
+        }
+    }
+    exit
+}

@@ -1,0 +1,57 @@
+//! A small soak: a receiver that is killed twice under load, and an account that is exact. `examples/soak.rs` is the large
+//! one.
+#![cfg(all(feature = "grpc", feature = "http"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/soak.rs"]
+mod soak;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// Port, protocol and account of the receiver that this process should be.
+const MARKER: &str = "SOAK_RECEIVER";
+
+/// The receiver: this test binary again. Without the marker it does nothing.
+#[test]
+fn child() {
+    let Ok(what) = std::env::var(MARKER) else {
+        return;
+    };
+    let mut words = what.splitn(3, ' ');
+    let mut word = || words.next().unwrap();
+    soak::receive(word().parse().unwrap(), word(), Path::new(word()));
+}
+
+fn receiver(port: u16, protocol: &str, account: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "child", "--nocapture"])
+        .env(MARKER, format!("{port} {protocol} {}", account.display()));
+    command
+}
+
+fn small(protocol: &'static str) {
+    let summary = soak::run(&soak::Plan {
+        protocol,
+        records: 50_000,
+        threads: 8,
+        restarts: 2,
+        rate: 20_000,
+        away: Duration::from_millis(300),
+        receiver,
+        max_memory: 512 * 1024 * 1024,
+    });
+    assert!(summary.broken.is_empty(), "{summary}");
+}
+
+#[test]
+fn over_grpc() {
+    small("grpc");
+}
+
+#[test]
+fn over_http() {
+    small("http/protobuf");
+}
