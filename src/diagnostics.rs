@@ -63,9 +63,10 @@ impl Diagnostics {
         });
     }
 
-    /// Tells from inside the private runtime: on a thread that may block, in order, so that a slow callback holds back no
-    /// exporter.
-    pub(crate) fn report_from_exporter(self: &Arc<Self>, message: String) {
+    /// Tells on a thread of its own, in order: a slow callback holds back neither an exporter nor a call that records. The
+    /// thread ends when nothing is left, and is none of those that say nothing about themselves, so that a callback may
+    /// log.
+    pub(crate) fn report_later(self: &Arc<Self>, message: String) {
         let mut pending = self.pending();
         if pending.queue.len() >= MAX_PENDING {
             pending.queue.pop_front();
@@ -73,12 +74,16 @@ impl Diagnostics {
         pending.queue.push_back(Diagnostic { message });
         if !std::mem::replace(&mut pending.busy, true) {
             let this = Arc::clone(self);
-            tokio::task::spawn_blocking(move || {
+            let thread =
+                std::thread::Builder::new().name("claude-code-telemetry-diagnostics".to_owned());
+            let started = thread.spawn(move || {
                 while let Some(diagnostic) = this.next_pending() {
                     this.tell(&diagnostic);
                 }
                 this.idle.notify_one();
             });
+            // The next one tries again.
+            pending.busy = started.is_ok();
         }
     }
 

@@ -67,7 +67,7 @@ impl Dropped {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What happened, in words; never a header, a key or content.
+    /// What happened, in words; never a header or a key. A receiver's own words may be quoted, shortened.
     pub message: String,
     /// When it happened.
     pub at: SystemTime,
@@ -242,35 +242,58 @@ impl ExporterCounters {
         self.off.load(Ordering::Relaxed)
     }
 
-    /// The end: what still waits is lost.
-    pub(crate) fn shut_down(&self) {
+    /// The end: what still waits is lost, or as much as the source knows of.
+    pub(crate) fn shut_down(&self, lost: Option<u64>) {
+        // Under the lock, so that no snapshot sees the items twice or not at all.
+        let mut state = self.state();
         self.off.store(true, Ordering::Relaxed);
-        let lost = self.waiting.swap(0, Ordering::Relaxed);
-        self.shutdown.fetch_add(lost, Ordering::Relaxed);
-        let state = &mut self.state().0;
-        if *state != ExporterState::Off {
-            *state = ExporterState::ShutDown;
+        let waiting = self.waiting.swap(0, Ordering::Relaxed);
+        self.shutdown
+            .fetch_add(lost.unwrap_or(waiting), Ordering::Relaxed);
+        if state.0 != ExporterState::Off {
+            state.0 = ExporterState::ShutDown;
         }
     }
 
-    /// A sentence about the losses since the last call, at most one a minute; nothing when there are none.
-    pub(crate) fn unreported_losses(&self) -> Option<String> {
-        let full = self.queue_full.load(Ordering::Relaxed);
-        let shutdown = self.shutdown.load(Ordering::Relaxed);
+    /// A sentence about all losses, when there are new ones: at once for the first, then at most one a minute, and one
+    /// at the end.
+    pub(crate) fn unreported_losses(&self, at_the_end: bool) -> Option<String> {
+        let Dropped {
+            queue_full,
+            refused,
+            rejected,
+            shutdown,
+        } = self.dropped();
+        let total = queue_full + refused + rejected + shutdown;
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, at) = *reported;
-        if full + shutdown == count
-            || at.is_some_and(|at| at.elapsed() < REPORT_EVERY && shutdown == 0)
-        {
+        let (told, at) = *reported;
+        if total == told || !at_the_end && at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return None;
         }
-        *reported = (full + shutdown, Some(Instant::now()));
-        Some(match shutdown {
-            0 => format!("{full} items are lost so far, because the queue was full"),
-            _ => format!(
-                "{shutdown} items are lost, because they were not delivered before the shutdown's deadline"
-            ),
-        })
+        *reported = (total, Some(Instant::now()));
+        let reasons = [
+            (queue_full, "because the queue was full"),
+            (refused, "refused by the receiver"),
+            (rejected, "rejected by the receiver"),
+            (shutdown, "not delivered before the shutdown's deadline"),
+        ];
+        let reasons = reasons.iter().filter(|(items, _)| *items > 0);
+        let reasons: Vec<_> = reasons
+            .map(|(items, reason)| format!("{items} {reason}"))
+            .collect();
+        Some(format!(
+            "{total} items are lost so far: {}",
+            reasons.join(", ")
+        ))
+    }
+
+    fn dropped(&self) -> Dropped {
+        Dropped {
+            queue_full: self.queue_full.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            rejected: self.rejected.load(Ordering::Relaxed),
+            shutdown: self.shutdown.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn signal(&self) -> Signal {
@@ -282,7 +305,8 @@ impl ExporterCounters {
     }
 
     pub(crate) fn snapshot(&self) -> ExporterHealth {
-        let (state, last_error) = self.state().clone();
+        let known = self.state();
+        let (state, last_error) = known.clone();
         let last_success = self.last_success.load(Ordering::Relaxed);
         ExporterHealth {
             signal: self.signal,
@@ -290,12 +314,7 @@ impl ExporterCounters {
             state,
             delivered: self.delivered.load(Ordering::Relaxed),
             queued: self.waiting.load(Ordering::Relaxed),
-            dropped: Dropped {
-                queue_full: self.queue_full.load(Ordering::Relaxed),
-                refused: self.refused.load(Ordering::Relaxed),
-                rejected: self.rejected.load(Ordering::Relaxed),
-                shutdown: self.shutdown.load(Ordering::Relaxed),
-            },
+            dropped: self.dropped(),
             retries: self.retries.load(Ordering::Relaxed),
             shortened: self.tally.shortened.load(Ordering::Relaxed),
             unreadable_bodies: self.tally.unreadable_bodies.load(Ordering::Relaxed),

@@ -52,8 +52,8 @@
 //! Recording never fails, waits or panics, from any thread and any runtime. Starting never fails: what the configuration
 //! gets wrong is a warning ([`Telemetry::explain`]). What cannot be delivered waits within stated bounds and is sent again,
 //! the same bytes; what is lost is counted by its reason ([`Telemetry::health`]). Flush and shutdown end within their
-//! limits, whatever the receiver does. The library has one thread of its own, starts no runtime in yours, reads and sets
-//! no OpenTelemetry global, and never takes an ambient span for a parent.
+//! limits, whatever the receiver does. The library has one thread of its own (and short-lived ones for what may block), starts no
+//! runtime in yours, reads and sets no OpenTelemetry global, and never takes an ambient span for a parent.
 //!
 //! # What is emitted
 //!
@@ -93,8 +93,7 @@ mod signal;
 mod telemetry;
 
 pub use config::{
-    Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting, Temporality,
-    Warning,
+    Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting, Warning,
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;

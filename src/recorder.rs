@@ -245,7 +245,7 @@ impl Recorder {
         self.emit_below(record, self.parent.as_ref());
     }
 
-    /// An event that carries the interaction's span while that is open, else `own` (decisions 23 and 54).
+    /// An event that carries the interaction's span while that is open, else `own`.
     pub(crate) fn emit_below<R: Record>(&self, record: R, own: Option<&Arc<TraceContext>>) {
         if let Some(session) = self.session() {
             session.emit(record, self.prompt.as_ref(), EventSpan::Below(own));

@@ -138,7 +138,7 @@ pub(crate) struct AttributeSwitches {
 
 /// What a point of a metric covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Temporality {
+pub(crate) enum Temporality {
     /// The time since the previous point.
     #[default]
     Delta,

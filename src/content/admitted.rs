@@ -12,7 +12,7 @@ use super::{Content, REDACTED, json, tool_input, utf16};
 /// Above this size, in bytes, a text is shaped on the caller's thread instead of being kept whole.
 const SHAPE_AT_ONCE: usize = 256 * 1024;
 
-/// The most bytes of a text without a limit of its own that are kept. It is more than a record may have (decision 43), so
+/// The most bytes of a text without a limit of its own that are kept. It is more than a record may have, so
 /// that the export, which cuts it to fit, still sees that it is too long.
 const KEPT: usize = 4 * 1024 * 1024;
 

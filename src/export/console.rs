@@ -1,4 +1,4 @@
-//! The console exporter: one JSON object a line (decision 24).
+//! The console exporter: one JSON object a line.
 //!
 //! A line says what OTLP would carry: it is written from the same message.
 

@@ -47,6 +47,11 @@ pub(crate) trait Source: Send + 'static {
     /// The two halves of a batch that the receiver found too large; its ticket back when it is a single item.
     fn split(&mut self, ticket: Self::Ticket) -> Split<Self::Message, Self::Ticket>;
 
+    /// What is lost when nothing more is delivered, where that is not the count of items that wait.
+    fn lost(&mut self) -> Option<u64> {
+        None
+    }
+
     /// The count of items that wait, kept up to date.
     fn waiting(&self) -> Arc<AtomicU64>;
 

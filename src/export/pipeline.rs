@@ -27,17 +27,24 @@ pub(crate) struct Pipeline<S> {
     pub(crate) diagnostics: Arc<Diagnostics>,
     pub(crate) clock: Clock,
     pub(crate) control: Control,
+    /// What the receiver refused or warned of, as it was told last.
+    pub(crate) told: Option<String>,
 }
 
-/// How a batch ended.
+/// How a request ended.
 enum End {
-    /// Delivered, or given up for good.
-    Settled,
-    /// The shutdown's deadline came first.
-    OutOfTime,
+    /// The receiver has it, but for some items.
+    Delivered { rejected: u64 },
+    /// The receiver will never take it.
+    Refused(ExportError),
     /// The receiver takes less at once.
     TooLarge(ExportError),
+    /// The shutdown's deadline came first.
+    OutOfTime,
 }
+
+/// The shutdown's deadline came before all was delivered.
+struct OutOfTime;
 
 impl<S: Source> Pipeline<S> {
     /// Runs until the shutdown.
@@ -49,44 +56,36 @@ impl<S: Source> Pipeline<S> {
                 () = self.source.filled() => {}
                 () = sleep_until(next) => {}
             }
-            self.serve().await;
-            self.report_losses();
+            // Out of time is the end, which the loop sees itself.
+            let _ = self.serve().await;
+            self.report_losses(false);
             if next <= Instant::now() {
                 // No catching up after an outage: the next pass covers it.
                 next = Instant::now() + self.interval;
             }
         }
-        self.counters.shut_down();
-        self.report_losses();
+        self.counters.shut_down(self.source.lost());
+        self.report_losses(true);
     }
 
     /// Passes until nobody waits for one.
-    async fn serve(&mut self) {
+    async fn serve(&mut self) -> Result<(), OutOfTime> {
         loop {
             let arrivals = self.control.arrivals();
             self.source.begin();
-            if let End::OutOfTime = self.pass().await {
-                return;
+            while let Some(batch) = self.source.next(self.sink.max_bytes()) {
+                self.deliver_all(batch).await?;
+                self.report_losses(false);
             }
             self.control.release(arrivals);
             if !self.control.has_waiters_since(arrivals) && !self.source.is_full() {
-                return;
+                return Ok(());
             }
         }
-    }
-
-    /// Delivers what was there when the pass began.
-    async fn pass(&mut self) -> End {
-        while let Some(batch) = self.source.next(self.sink.max_bytes()) {
-            if let End::OutOfTime = self.deliver_all(batch).await {
-                return End::OutOfTime;
-            }
-        }
-        End::Settled
     }
 
     /// Delivers a batch, in parts when the receiver takes less at once.
-    async fn deliver_all(&mut self, batch: Batch<S::Message, S::Ticket>) -> End {
+    async fn deliver_all(&mut self, batch: Batch<S::Message, S::Ticket>) -> Result<(), OutOfTime> {
         let mut parts = vec![batch];
         while let Some(Batch {
             message,
@@ -96,56 +95,63 @@ impl<S: Source> Pipeline<S> {
         {
             let body = self.sink.encode(&message);
             drop(message);
-            match self.deliver(body, items).await {
-                End::Settled => self.source.settle(ticket),
-                End::OutOfTime => return End::OutOfTime,
+            match self.deliver(body).await {
+                End::Delivered { rejected } => {
+                    self.source.settle(ticket);
+                    self.counters.delivered(items, rejected, self.clock.now());
+                }
+                End::Refused(error) => self.lose(ticket, items, &error),
                 End::TooLarge(error) => match self.source.split(ticket) {
                     Ok([first, second]) => parts.extend([second, first]),
-                    Err(ticket) => {
-                        self.lose(items, &error);
-                        self.source.settle(ticket);
-                    }
+                    Err(ticket) => self.lose(ticket, items, &error),
                 },
+                End::OutOfTime => return Err(OutOfTime),
             }
         }
-        End::Settled
+        Ok(())
     }
 
     /// The receiver will never take these items.
-    fn lose(&self, items: u64, error: &ExportError) {
+    fn lose(&mut self, ticket: S::Ticket, items: u64, error: &ExportError) {
         self.counters.failed(error.to_string());
         self.counters.refused(items);
-        self.report(format!("{items} items are lost: {error}"));
+        self.source.settle(ticket);
+        self.report_change(format!("{error}; what it refuses is lost"));
     }
 
     /// Sends the same bytes until they are delivered or refused for good.
-    async fn deliver(&mut self, body: Bytes, items: u64) -> End {
+    async fn deliver(&mut self, body: Bytes) -> End {
         let mut backoff = Backoff::new(self.interval);
         loop {
             let Some(outcome) = self.attempt(body.clone()).await else {
                 return End::OutOfTime;
             };
             let (error, after) = match outcome {
+                Outcome::Delivered {
+                    rejected: 0,
+                    message: None,
+                } => {
+                    self.told = None;
+                    return End::Delivered { rejected: 0 };
+                }
                 Outcome::Delivered { rejected, message } => {
-                    self.counters.delivered(items, rejected, self.clock.now());
-                    if rejected > 0 || message.is_some() {
-                        let said = message.as_deref().unwrap_or("without a reason");
-                        self.report(format!(
-                            "the receiver rejected {rejected} of {items} items: {said}"
-                        ));
-                    }
-                    return End::Settled;
+                    let said = message.unwrap_or_else(|| "it gives no reason".to_owned());
+                    self.report_change(match rejected {
+                        0 => format!("the receiver warns: {said}"),
+                        _ => format!("the receiver rejects some items: {said}"),
+                    });
+                    return End::Delivered { rejected };
                 }
                 Outcome::Retry { after, error } => (error, after),
                 Outcome::Refused { error } | Outcome::Unauthorised { error } => {
-                    self.lose(items, &error);
-                    return End::Settled;
+                    return End::Refused(error);
                 }
                 Outcome::TooLarge { error } => return End::TooLarge(error),
             };
             if self.counters.failed(error.to_string()) {
                 self.report(format!("{error}; data waits and is sent again"));
             }
+            self.report_losses(false);
             if !self.control.pause(backoff.next(), after).await {
                 return End::OutOfTime;
             }
@@ -179,14 +185,23 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    fn report_losses(&self) {
-        if let Some(lost) = self.counters.unreported_losses() {
+    /// Tells how much was lost, when there is something new and not too often.
+    fn report_losses(&self, at_the_end: bool) {
+        if let Some(lost) = self.counters.unreported_losses(at_the_end) {
             self.report(lost);
         }
     }
 
+    /// Tells something once, until it changes.
+    fn report_change(&mut self, what: String) {
+        if self.told.as_ref() != Some(&what) {
+            self.told = Some(what.clone());
+            self.report(what);
+        }
+    }
+
     fn report(&self, what: String) {
-        self.diagnostics.report_from_exporter(format!(
+        self.diagnostics.report_later(format!(
             "{} ({}): {what}",
             self.counters.signal(),
             self.counters.exporter()
@@ -197,6 +212,6 @@ impl<S: Source> Pipeline<S> {
 /// The end, also by a panic: what waits is lost, and what comes is not kept.
 impl<S> Drop for Pipeline<S> {
     fn drop(&mut self) {
-        self.counters.shut_down();
+        self.counters.shut_down(None);
     }
 }

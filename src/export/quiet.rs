@@ -1,15 +1,39 @@
 //! Threads that say nothing about themselves.
 //!
-//! The crates that send (tonic, h2, hyper, reqwest) emit `tracing` events. A host that turns those into telemetry would
-//! get events about the export of events, for ever. So the library's threads have no subscriber, and are marked as
-//! suppressed for bridges to the OpenTelemetry SDK that have their own.
+//! The crates that send (tonic, h2, hyper) emit `tracing` events. A host that turns those into telemetry would get events
+//! about the export of events, for ever. So the library's threads have no subscriber, and are marked as suppressed for
+//! bridges to the OpenTelemetry SDK that have their own.
 
-use opentelemetry::Context;
-use tracing::dispatcher::{self, Dispatch};
+use std::cell::RefCell;
 
-/// Quiets the current thread for its whole life.
-pub(crate) fn this_thread() {
-    // The guards would undo it when they are dropped.
-    std::mem::forget(dispatcher::set_default(&Dispatch::none()));
-    std::mem::forget(Context::enter_telemetry_suppressed_scope());
+use opentelemetry::{Context, ContextGuard};
+use tracing::dispatcher::{self, DefaultGuard, Dispatch};
+
+/// Keeps the current thread quiet until it is dropped.
+pub(crate) struct Quiet {
+    _no_subscriber: DefaultGuard,
+    _suppressed: ContextGuard,
+}
+
+impl Quiet {
+    pub(crate) fn this_thread() -> Self {
+        Self {
+            _no_subscriber: dispatcher::set_default(&Dispatch::none()),
+            _suppressed: Context::enter_telemetry_suppressed_scope(),
+        }
+    }
+}
+
+thread_local! {
+    static HELPER: RefCell<Option<Quiet>> = const { RefCell::new(None) };
+}
+
+/// A helper thread of the runtime begins.
+pub(crate) fn begin_helper() {
+    HELPER.set(Some(Quiet::this_thread()));
+}
+
+/// A helper thread of the runtime ends: `tracing` counts the threads that have a subscriber of their own.
+pub(crate) fn end_helper() {
+    HELPER.set(None);
 }

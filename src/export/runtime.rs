@@ -10,8 +10,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Command, Done, quiet};
+use super::quiet::{self, Quiet};
+use super::{Command, Done};
 use crate::diagnostics::Diagnostics;
+use crate::fork::Process;
+use crate::health::ExporterCounters;
 
 /// Builds and runs one exporter. It is called on the private thread, inside its runtime.
 pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -20,8 +23,9 @@ pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send
 pub(crate) type Background =
     Box<dyn FnOnce(watch::Receiver<()>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// Threads that may block: name look-ups, console writes and the start of the headers helper. They end when idle.
-const BLOCKING_THREADS: usize = 5;
+/// Threads that may block: name look-ups, certificates, console writes and the start of the headers helper. There are
+/// more than consoles that can be stuck, and they end when idle.
+const BLOCKING_THREADS: usize = 16;
 
 /// How long the private thread stays for diagnostics that the host did not take yet.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -30,6 +34,16 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Runtime {
     pipelines: Vec<UnboundedSender<Command>>,
+    process: Process,
+}
+
+/// In a fork of its process the other ends are copies of a thread that is not there, and their locks may be held for ever.
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            std::mem::forget(std::mem::take(&mut self.pipelines));
+        }
+    }
 }
 
 impl Runtime {
@@ -38,20 +52,26 @@ impl Runtime {
         pipelines: Vec<UnboundedSender<Command>>,
         jobs: Vec<Job>,
         background: Option<Background>,
+        counters: &[Arc<ExporterCounters>],
         diagnostics: Arc<Diagnostics>,
     ) -> Self {
         if !jobs.is_empty() {
-            let reporter = Arc::clone(&diagnostics);
+            let host = Arc::new(Host {
+                counters: counters.to_vec(),
+                diagnostics,
+            });
+            let inside = Arc::clone(&host);
             let thread = std::thread::Builder::new()
                 .name("claude-code-telemetry".to_owned())
-                .spawn(move || drive(jobs, background, &diagnostics));
+                .spawn(move || drive(jobs, background, &inside));
             if let Err(error) = thread {
-                reporter.report(format!(
-                    "telemetry is off: its thread cannot be started: {error}"
-                ));
+                host.tell_off(format!("its thread cannot be started: {error}"));
             }
         }
-        Self { pipelines }
+        Self {
+            pipelines,
+            process: Process::current(),
+        }
     }
 
     /// Asks every pipeline to deliver what it has, and waits on the caller's own clock. True when all are done in time.
@@ -85,20 +105,38 @@ impl Runtime {
     }
 }
 
+/// Whom to tell of what happens here.
+struct Host {
+    counters: Vec<Arc<ExporterCounters>>,
+    diagnostics: Arc<Diagnostics>,
+}
+
+impl Host {
+    /// Nothing can be exported at all.
+    fn tell_off(&self, why: String) {
+        for counters in &self.counters {
+            counters.cannot_be_built(why.clone());
+            counters.shut_down(None);
+        }
+        self.diagnostics
+            .report_later(format!("telemetry is off: {why}"));
+    }
+}
+
 /// The life of the private thread: it ends with the last pipeline.
-fn drive(jobs: Vec<Job>, background: Option<Background>, diagnostics: &Arc<Diagnostics>) {
-    quiet::this_thread();
+fn drive(jobs: Vec<Job>, background: Option<Background>, host: &Host) {
+    let diagnostics = &host.diagnostics;
+    let _quiet = Quiet::this_thread();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .on_thread_start(quiet::this_thread)
+        .on_thread_start(quiet::begin_helper)
+        .on_thread_stop(quiet::end_helper)
         .max_blocking_threads(BLOCKING_THREADS)
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            diagnostics.report(format!(
-                "telemetry is off: its runtime cannot be started: {error}"
-            ));
+            host.tell_off(format!("its runtime cannot be started: {error}"));
             return;
         }
     };
@@ -111,9 +149,8 @@ fn drive(jobs: Vec<Job>, background: Option<Background>, diagnostics: &Arc<Diagn
         }
         while let Some(ended) = pipelines.join_next().await {
             if let Err(error) = ended {
-                diagnostics.report_from_exporter(format!(
-                    "an exporter ended by an error of its own: {error}"
-                ));
+                diagnostics
+                    .report_later(format!("an exporter ended by an error of its own: {error}"));
             }
         }
         drop(done);

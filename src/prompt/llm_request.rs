@@ -407,7 +407,7 @@ impl LlmSpan {
             tokens: None,
             request_id: None,
             success: false,
-            attempt: attempts.len() as u64,
+            attempt: (attempts.len() as u64).max(1),
             attempts,
             status_code: None,
             error: None,

@@ -200,10 +200,13 @@ impl ToolCall {
         }
     }
 
-    /// What a subprocess of this tool gets: the context of the execution, and no `OTEL_*` variables.
+    /// What a subprocess of this tool gets: the context of the execution (before it begins: that of the call), and no
+    /// `OTEL_*` variables.
     pub fn child_env(&self) -> ChildEnv {
-        let context = self.core().and_then(|core| core.state().executed.clone());
-        self.recorder.child_env_of(context.as_deref())
+        let executed = self.core().and_then(|core| core.state().executed.clone());
+        let context = executed.as_ref().or(self.recorder.parent.as_ref());
+        self.recorder
+            .child_env_of(context.map(|context| &**context))
     }
 
     /// Hands the trace context of the execution to a carrier, for an MCP request: `traceparent` and, when there is one,
@@ -279,7 +282,7 @@ impl ToolCore {
 
     fn decide(&self, permission: Permission) {
         let mut state = self.state();
-        if state.decided.is_some() {
+        if state.permission.is_some() {
             return;
         }
         let now = self.moment(permission.at);

@@ -78,7 +78,7 @@ pub struct ApiRequest {
     pub(crate) model: Cow<'static, str>,
     pub(crate) requested_model: Option<Cow<'static, str>>,
     pub(crate) tokens: TokenUsage,
-    /// `None` once a refused amount was taken out (decision 47).
+    /// `None` once a refused amount was taken out.
     pub(crate) cost_usd: Option<f64>,
     pub(crate) duration: Option<Duration>,
     pub(crate) request_id: Option<Cow<'static, str>>,
@@ -185,7 +185,7 @@ impl ApiRequest {
         self
     }
 
-    /// The model of metrics and spans (decision 44).
+    /// The model of metrics and spans.
     pub(crate) fn metric_model(&self) -> &str {
         self.requested_model.as_deref().unwrap_or(&self.model)
     }

@@ -16,7 +16,7 @@ pub(crate) enum Value<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Attributes<'a> {
     list: Vec<(&'static str, Value<'a>)>,
-    /// Bodies among them that could not be read, and so are redacted as a whole (decision 41).
+    /// Bodies among them that could not be read, and so are redacted as a whole.
     pub(crate) unreadable_bodies: u64,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// A boolean that the documentation quotes (decision 2).
+    /// A boolean that the documentation quotes.
     pub(crate) fn quoted(&mut self, key: &'static str, value: bool) {
         self.text(key, if value { "true" } else { "false" });
     }

@@ -39,7 +39,7 @@ words! {
     }
 }
 
-/// What stands in the place of an MCP tool's name (decision 19).
+/// What stands in the place of an MCP tool's name.
 pub(crate) const MCP_TOOL: &str = "mcp_tool";
 
 /// The server and tool behind an MCP tool's name. The names are sent with `OTEL_LOG_TOOL_DETAILS` alone.

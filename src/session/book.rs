@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::signal::standard::Standard;
 
-/// So many ended sessions are remembered, so that one that is opened again goes on (decisions 8 and 34).
+/// So many ended sessions are remembered, so that one that is opened again goes on.
 const REMEMBERED: usize = 1024;
 
 /// What outlives a session: its counters go on when its id is opened again.
@@ -62,33 +62,34 @@ impl Book {
         memory
     }
 
-    /// A session ends. Returns the attribute sets of one that is forgotten for it.
-    pub(crate) fn close(&self, id: &Arc<str>) -> Vec<Arc<Standard>> {
+    /// A session ends. `forget` gets the attribute sets of one that is no longer remembered for it; under the lock, so
+    /// that it cannot be opened again in between.
+    pub(crate) fn close(&self, id: &Arc<str>, forget: impl Fn(&Arc<Standard>)) {
         let mut pages = self.lock();
         let Some(entry) = pages.known.get_mut(id) else {
-            return Vec::new();
+            return;
         };
         entry.open = entry.open.saturating_sub(1);
         if entry.open > 0 {
-            return Vec::new();
+            return;
         }
         pages.ended.push_back(Arc::clone(id));
         if pages.ended.len() <= REMEMBERED {
-            return Vec::new();
+            return;
         }
-        let forgotten = pages
+        if let Some(entry) = pages
             .ended
             .pop_front()
-            .and_then(|id| pages.known.remove(&id));
-        forgotten.map_or_else(Vec::new, |entry| {
-            std::mem::take(
-                &mut *entry
-                    .memory
-                    .standards
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner),
-            )
-        })
+            .and_then(|id| pages.known.remove(&id))
+        {
+            entry
+                .memory
+                .standards
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .for_each(forget);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Pages> {

@@ -243,7 +243,7 @@ impl SessionCore {
         telemetry.enqueue_event(event);
     }
 
-    /// The parent that the environment names for an interaction (decision 39): read when it begins, and only in a session
+    /// The parent that the environment names for an interaction: read when it begins, and only in a session
     /// that is not interactive. A malformed one is told of once and ignored.
     pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
         if self.interactive || !self.telemetry.is_tracing() {
@@ -280,11 +280,11 @@ impl Drop for SessionCore {
         if !self.telemetry.is_here() {
             return;
         }
-        for forgotten in self.telemetry.sessions.close(&self.id) {
+        self.telemetry.sessions.close(&self.id, |forgotten| {
             if let Some(registry) = &self.telemetry.registry {
-                registry.forget(&forgotten);
+                registry.forget(forgotten);
             }
-        }
+        });
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Envelope {
     pub(crate) standard: Arc<Standard>,
     pub(crate) workspace_host_paths: Option<Arc<[Arc<str>]>>,
     pub(crate) prompt_id: Option<Arc<str>>,
-    /// The span that it belongs to (decisions 23 and 54).
+    /// The span that it belongs to.
     pub(crate) span: Option<Arc<TraceContext>>,
 }
 
@@ -127,7 +127,7 @@ impl Translate for EventTranslator {
     }
 }
 
-/// Numbers as numbers, or as the text that older versions of the CLI sent (decision 1).
+/// Numbers as numbers, or as the text that older versions of the CLI sent.
 fn encode(value: Value<'_>, numbers: NumberEncoding) -> Value<'_> {
     match (numbers, value) {
         (NumberEncoding::Text, Value::Int(value)) => Value::Text(value.to_string().into()),

@@ -13,7 +13,7 @@ use crate::catalog::Attribute;
 use crate::content::{truncate::marker, utf16};
 use crate::record::Value;
 
-/// One record or span must stay under this size, in bytes of protobuf: it cannot be split (decision 43).
+/// One record or span must stay under this size, in bytes of protobuf: it cannot be split.
 pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;
 
 /// Where a message comes from: the resource and the scope of every request of a signal.
@@ -77,7 +77,7 @@ pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
     }
 }
 
-/// The standard attributes, then the custom ones but those whose key is one of the item's own (decision 28), also where
+/// The standard attributes, then the custom ones but those whose key is one of the item's own, also where
 /// this item has nothing to say under it: a reader must not take the one for the other.
 pub(crate) fn push_standard(standard: &Standard, own: &[Attribute], out: &mut Vec<KeyValue>) {
     out.extend(

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -128,17 +128,18 @@ impl TelemetryBuilder {
             sessions: Book::default(),
             refused_amounts: AtomicU64::new(0),
             refused_series: AtomicU64::new(0),
-            counters: plan.counters,
             installation_id: OnceLock::new(),
             runtime: Runtime::start(
                 plan.commands,
                 plan.jobs,
                 plan.background,
+                &plan.counters,
                 Arc::clone(&diagnostics),
             ),
+            counters: plan.counters,
             diagnostics,
             process: Process::current(),
-            closed: AtomicBool::new(false),
+            closing: Once::new(),
             stopped: AtomicBool::new(false),
             config: Arc::clone(&config),
         };
@@ -335,16 +336,15 @@ impl Plan {
                             diagnostics,
                             clock,
                             control,
+                            told: None,
                         }
                         .run()
                         .await;
                     }
                     Err(error) => {
                         counters.cannot_be_built(error.clone());
-                        counters.shut_down();
-                        diagnostics.report_from_exporter(format!(
-                            "{signal} ({exporter}) are off: {error}"
-                        ));
+                        counters.shut_down(None);
+                        diagnostics.report_later(format!("{signal} ({exporter}) are off: {error}"));
                     }
                 }
             })

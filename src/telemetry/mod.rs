@@ -8,7 +8,7 @@ pub use report::Report;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -76,8 +76,8 @@ pub(crate) struct Inner {
     installation_id: OnceLock<Arc<str>>,
     runtime: Runtime,
     process: Process,
-    /// The shutdown has begun.
-    closed: AtomicBool,
+    /// The beginning of the shutdown.
+    closing: Once,
     /// Nothing more is queued.
     stopped: AtomicBool,
 }
@@ -124,7 +124,12 @@ impl Telemetry {
 
     /// Whether anything is exported at all.
     pub fn is_enabled(&self) -> bool {
-        self.handle.is_some()
+        let exports = |inner: &Inner| {
+            inner.registry.is_some() || !inner.event_queues.is_empty() || inner.is_tracing()
+        };
+        self.handle
+            .as_ref()
+            .is_some_and(|handle| exports(&handle.0))
     }
 
     /// Which content the configuration lets out.
@@ -205,7 +210,7 @@ impl Telemetry {
 
 impl Telemetry {
     fn report(&self, shutdown: bool) -> Report {
-        let report = Report::new(self.health(), self.config.warnings().len());
+        let report = Report::new(&self.health(), self.config.warnings().len());
         if shutdown {
             report.of_shutdown()
         } else {
@@ -269,32 +274,35 @@ impl Inner {
     /// A diagnostic that is not worth repeating.
     pub(crate) fn report_once(&self, reported: &AtomicBool, message: impl FnOnce() -> String) {
         if !reported.swap(true, Ordering::Relaxed) {
-            self.diagnostics.report(message());
+            self.diagnostics.report_later(message());
         }
     }
 
     /// Nothing more is taken. Spans that are open are ended first, so that they are still delivered.
     fn close(&self) {
-        if !self.closed.swap(true, Ordering::SeqCst) {
+        // A second shutdown waits for this one, so that its request to the exporters does not overtake the last spans.
+        self.closing.call_once(|| {
             let unfinished = self.open_spans.abandon_all();
             self.unfinished_spans
                 .fetch_add(unfinished, Ordering::Relaxed);
             self.stopped.store(true, Ordering::SeqCst);
-        }
+        });
     }
 
     /// The `user.id` of this installation, for identities without one.
     pub(crate) fn installation_id(&self) -> Arc<str> {
+        let mut problem = None;
         let id = self.installation_id.get_or_init(|| {
             let given = self.config.installation_id_path.clone();
             let path =
                 given.or_else(|| default_path(std::env::consts::OS, &self.config.environment));
-            let (id, problem) = installation_id(path.as_deref());
-            if let Some(problem) = problem {
-                self.diagnostics.report(problem.to_string());
-            }
+            let (id, failed) = installation_id(path.as_deref());
+            problem = failed;
             id.into()
         });
+        if let Some(problem) = problem {
+            self.diagnostics.report_later(problem.to_string());
+        }
         Arc::clone(id)
     }
 
@@ -326,7 +334,7 @@ impl Inner {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if self.0.is_here() && !self.0.closed.load(Ordering::SeqCst) {
+        if self.0.is_here() && !self.0.closing.is_completed() {
             self.0.request(self.0.config.shutdown_timeout, true);
         }
     }

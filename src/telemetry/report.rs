@@ -12,14 +12,17 @@ use crate::health::{ExporterHealth, ExporterState, Health};
 pub struct Report {
     /// Each exporter of each signal that the configuration asks for; none when telemetry is off.
     pub exporters: Vec<ExporterHealth>,
+    /// Amounts of metrics that were left out: the registry was full, or they came after the shutdown.
+    pub lost_amounts: u64,
     /// Warnings of the configuration; [`Telemetry::explain`](super::Telemetry::explain) has their texts.
     pub warnings: usize,
 }
 
 impl Report {
-    pub(super) fn new(health: Health, warnings: usize) -> Self {
+    pub(super) fn new(health: &Health, warnings: usize) -> Self {
         Self {
-            exporters: health.exporters,
+            exporters: health.exporters.clone(),
+            lost_amounts: health.refused_series + health.late_amounts,
             warnings,
         }
     }
@@ -38,7 +41,7 @@ impl Report {
     /// Nothing waits, nothing was lost since the start, and every exporter that was asked for could be built. True when
     /// telemetry is off, too: nothing was asked for.
     pub fn is_complete(&self) -> bool {
-        self.exporters.iter().all(ExporterHealth::is_complete)
+        self.lost_amounts == 0 && self.exporters.iter().all(ExporterHealth::is_complete)
     }
 }
 
@@ -66,6 +69,13 @@ impl fmt::Display for Report {
             if let Some(error) = last_error {
                 write!(f, "; last error: {}", error.message)?;
             }
+        }
+        if self.lost_amounts > 0 {
+            write!(
+                f,
+                "\n{} amounts of metrics were left out",
+                self.lost_amounts
+            )?;
         }
         match self.warnings {
             0 => Ok(()),

@@ -142,7 +142,7 @@ impl Helper {
             } else {
                 "nothing is sent until it succeeds"
             };
-            self.diagnostics.report_from_exporter(match &failure {
+            self.diagnostics.report_later(match &failure {
                 Some(failure) => format!("otelHeadersHelper failed: {failure} ({so})"),
                 None => "otelHeadersHelper works again".to_owned(),
             });

@@ -13,7 +13,7 @@ use prost::Message;
 
 use super::cell::Cell;
 use super::registry::Registry;
-use crate::catalog::{METRICS, Metric};
+use crate::catalog::Metric;
 use crate::clock::Clock;
 use crate::config::Temporality;
 use crate::export::{Batch, Source, Split};
@@ -72,14 +72,19 @@ impl Reader {
         }
     }
 
-    fn collect(&mut self) {
+    /// Takes up the series that are new.
+    fn learn(&mut self) {
         while let Some(cell) = self.registry.inbox(self.place).pop() {
             self.live.push(cell);
         }
+    }
+
+    fn collect(&mut self) {
+        self.learn();
         // A clock that was set back must not make a point end before it starts.
         self.time = self.clock.now().max(self.time + 1);
         let mut readings: Vec<Reading> = self.live.iter().map(read).collect();
-        readings.sort_by_key(|reading| order(reading.cell.series.metric()));
+        readings.sort_by_key(|reading| reading.cell.series.order());
         self.unsettled
             .store(readings.len() as u64, Ordering::Relaxed);
         self.readings = readings.into();
@@ -177,14 +182,6 @@ fn read(cell: &Arc<Cell>) -> Reading {
     }
 }
 
-/// The place of a metric in the catalogue.
-fn order(metric: &Metric) -> usize {
-    METRICS
-        .iter()
-        .position(|known| known.name == metric.name)
-        .unwrap_or(METRICS.len())
-}
-
 impl Source for Reader {
     type Message = ExportMetricsServiceRequest;
     type Ticket = Vec<Reading>;
@@ -241,6 +238,13 @@ impl Source for Reader {
             self.live
                 .retain(|cell| !retired.contains(&Arc::as_ptr(cell)));
         }
+    }
+
+    /// The series of which something was not delivered: also what no collection saw yet.
+    fn lost(&mut self) -> Option<u64> {
+        self.learn();
+        let undelivered = |cell: &&Arc<Cell>| cell.value() != cell.acknowledged(self.place).0;
+        Some(self.live.iter().filter(undelivered).count() as u64)
     }
 
     fn waiting(&self) -> Arc<AtomicU64> {

@@ -43,6 +43,20 @@ impl Series {
         }
     }
 
+    /// The place of the metric in the catalogue.
+    pub(crate) fn order(&self) -> u8 {
+        match self {
+            Self::SessionCount(_) => 0,
+            Self::LinesAdded | Self::LinesRemoved => 1,
+            Self::PullRequests => 2,
+            Self::Commits => 3,
+            Self::Cost { .. } => 4,
+            Self::Tokens { .. } => 5,
+            Self::CodeEditDecision { .. } => 6,
+            Self::ActiveTime(_) => 7,
+        }
+    }
+
     /// The metric's own attributes, in the order of the catalogue.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs: [Option<(&'static str, &str)>; 4] = match self {
