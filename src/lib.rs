@@ -4,7 +4,7 @@
 //! # Concepts
 //!
 //! - **[`Telemetry`]** is started once for a process. What it sends and where is said by the documented environment
-//!   variables ([`Config`]), not by code. Off, it is a value like any other whose calls do nothing.
+//!   variables and settings files ([`Config`]), not by code. Off, it is a value like any other whose calls do nothing.
 //! - A **[`Session`]** is one run of the agent with one user. It has the standard attributes (`session.id`, `user.id`,
 //!   ...), the order of its events, and its counters.
 //! - A **[`Prompt`]** is what a user submits, with all the work that it causes: an interaction. Its `prompt.id` ties the
@@ -23,7 +23,7 @@
 //!     ToolOutcome,
 //! };
 //!
-//! // 1. Start, as the environment says.
+//! // 1. Start, as settings and environment say.
 //! let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
 //!
 //! // 2. Tell what happens.
@@ -93,7 +93,8 @@ mod signal;
 mod telemetry;
 
 pub use config::{
-    Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting, Warning,
+    Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting, SettingsFiles,
+    Warning,
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;

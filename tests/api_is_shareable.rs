@@ -1,17 +1,16 @@
 //! Handles go to any thread and any task, and are shared by cloning.
 
 use claude_code_telemetry::{
-    ApiError, ApiRequest, Config, Diagnostic, Health, Identity, Prompt, Recorder, Report, Service,
-    Session, SessionOptions, Telemetry, TelemetryBuilder, ToolResult, UserPrompt,
+    ApiError, ApiRequest, Config, Diagnostic, Health, Hook, Identity, LlmRequest, Prompt, Recorder,
+    Report, ReservedTool, Service, Session, SessionOptions, Telemetry, TelemetryBuilder, ToolCall,
+    ToolResult, UserPrompt,
 };
 
 fn shared<T: Send + Sync + Clone + 'static>() {}
 
 fn sent<T: Send + 'static>() {}
 
-fn sendable(future: impl Future + Send) {
-    drop(future);
-}
+fn sent_and_shared<T: Send + Sync + 'static>() {}
 
 #[test]
 fn handles_and_values_are_send_sync_and_clone() {
@@ -29,6 +28,14 @@ fn handles_and_values_are_send_sync_and_clone() {
 }
 
 #[test]
+fn handles_that_end_once_are_send_and_sync() {
+    sent_and_shared::<LlmRequest>();
+    sent_and_shared::<ToolCall>();
+    sent_and_shared::<ReservedTool>();
+    sent_and_shared::<Hook>();
+}
+
+#[test]
 fn records_and_builders_are_send() {
     sent::<TelemetryBuilder>();
     sent::<ApiRequest>();
@@ -37,9 +44,12 @@ fn records_and_builders_are_send() {
     sent::<UserPrompt>();
 }
 
-#[test]
-fn a_multi_threaded_runtime_can_poll_the_async_forms() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_multi_threaded_runtime_can_poll_the_async_forms() {
     let telemetry = Telemetry::disabled();
-    sendable(telemetry.flush_async());
-    sendable(telemetry.shutdown_async());
+    let flushed = tokio::spawn(async move {
+        let report = telemetry.flush_async().await;
+        report.is_complete() && telemetry.shutdown_async().await.is_complete()
+    });
+    assert!(flushed.await.unwrap_or(false));
 }

@@ -6,13 +6,17 @@ use std::path::PathBuf;
 
 use super::resolve::{Features, resolve};
 use super::source::Environment;
-use super::{Config, NumberEncoding};
+use super::{Config, NumberEncoding, SettingsFiles};
 
-/// Builds a [`Config`]. Without any call it reads the process environment.
+/// Builds a [`Config`]. Without any call it reads the settings files of this machine
+/// ([`SettingsFiles::system`]) and the process environment.
 #[derive(Clone)]
 #[must_use]
 pub struct ConfigBuilder {
     pub(super) environment: Environment,
+    /// `None` = those of this machine, or none beside an injected environment.
+    settings_files: Option<SettingsFiles>,
+    pub(super) trust_workspace: bool,
     /// Variables of the host layer.
     pub(super) host: BTreeMap<String, String>,
     pub(super) number_encoding: NumberEncoding,
@@ -25,6 +29,8 @@ impl Default for ConfigBuilder {
     fn default() -> Self {
         Self {
             environment: Environment::Process,
+            settings_files: None,
+            trust_workspace: false,
             host: BTreeMap::new(),
             number_encoding: NumberEncoding::default(),
             user_email: true,
@@ -36,11 +42,27 @@ impl Default for ConfigBuilder {
 
 impl ConfigBuilder {
     /// Reads these variables instead of the process environment, which is then not looked at at all.
+    /// No settings file is read then either, unless [`settings_files`](Self::settings_files) names some:
+    /// a test touches no real file.
     pub fn environment<K: Into<String>, V: Into<String>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         self.environment = Environment::injected(variables);
+        self
+    }
+
+    /// The settings files to read. Without this call: [`SettingsFiles::system`], and beside an injected
+    /// [`environment`](Self::environment) [`SettingsFiles::none`].
+    pub fn settings_files(mut self, files: SettingsFiles) -> Self {
+        self.settings_files = Some(files);
+        self
+    }
+
+    /// Whether the project's settings files count; false by default. Trust a workspace only when the
+    /// user does: its files can send telemetry elsewhere, and run a command (`otelHeadersHelper`).
+    pub fn trust_workspace(mut self, trusted: bool) -> Self {
+        self.trust_workspace = trusted;
         self
     }
 
@@ -76,6 +98,14 @@ impl ConfigBuilder {
         self
     }
 
+    pub(super) fn files(&self) -> SettingsFiles {
+        match (&self.settings_files, &self.environment) {
+            (Some(files), _) => files.clone(),
+            (None, Environment::Process) => SettingsFiles::system(),
+            (None, Environment::Injected(_)) => SettingsFiles::none(),
+        }
+    }
+
     /// Resolves everything, once. It cannot fail: see [`Config::warnings`].
     pub fn build(self) -> Config {
         resolve(self, Features::COMPILED)
@@ -87,6 +117,8 @@ impl fmt::Debug for ConfigBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfigBuilder")
             .field("environment", &self.environment)
+            .field("settings_files", &self.settings_files)
+            .field("trust_workspace", &self.trust_workspace)
             .field("host", &self.host.keys())
             .field("number_encoding", &self.number_encoding)
             .field("user_email", &self.user_email)

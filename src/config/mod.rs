@@ -1,4 +1,4 @@
-//! What the environment and the host ask for, as pure values with provenance.
+//! What settings files, the environment and the host ask for, as pure values with provenance.
 
 mod builder;
 mod endpoint;
@@ -11,6 +11,7 @@ mod parse;
 pub(crate) mod pem;
 mod resolve;
 pub(crate) mod secret;
+mod settings;
 pub(crate) mod source;
 mod terminal;
 pub(crate) mod tls;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 pub use builder::ConfigBuilder;
 pub use explain::{Explanation, Setting};
+pub use settings::SettingsFiles;
 pub use source::{Layer, Origin};
 pub use warnings::Warning;
 
@@ -157,7 +159,8 @@ pub enum NumberEncoding {
 }
 
 impl Config {
-    /// The configuration that the process environment describes.
+    /// The configuration that the settings files of this machine ([`SettingsFiles::system`]) and the
+    /// process environment describe.
     pub fn load() -> Self {
         Self::builder().build()
     }

@@ -13,7 +13,7 @@ use super::variables::{self, Kind, Variable};
 use super::warnings::{Problem, Report, Warning};
 use super::{
     AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, HeadersHelper,
-    MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, pairs,
+    MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, pairs, settings,
 };
 use crate::content::truncate::marker;
 use crate::health::Exporter;
@@ -56,6 +56,13 @@ impl Features {
 pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
     let mut report = Report::default();
     let mut assignments = from_environment(host.environment.entries(), &mut report);
+    let trusted = host.trust_workspace;
+    assignments.extend(settings::read(
+        &host.files(),
+        &host.environment,
+        trusted,
+        &mut report,
+    ));
     assignments.extend(host.host.iter().map(|(name, value)| Assignment {
         origin: Origin::new(Layer::Host),
         name: name.clone(),
@@ -300,6 +307,9 @@ fn content_max_length(values: &Values, report: &mut Report) -> usize {
 }
 
 fn state_what_the_host_said(host: &ConfigBuilder, report: &mut Report) {
+    if host.trust_workspace {
+        report.fact("the host trusts the workspace: its settings count".to_owned());
+    }
     if host.number_encoding == NumberEncoding::Text {
         report.fact("the host sends numbers in events as text".to_owned());
     }

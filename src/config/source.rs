@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::variables::visible;
+
 /// A source of values. The first listed wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -49,6 +51,13 @@ impl Origin {
         Self { layer, file: None }
     }
 
+    pub(crate) fn in_file(layer: Layer, file: PathBuf) -> Self {
+        Self {
+            layer,
+            file: Some(file),
+        }
+    }
+
     /// The layer.
     pub fn layer(&self) -> Layer {
         self.layer
@@ -64,7 +73,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             None => self.layer.fmt(f),
-            Some(file) => write!(f, "{} {}", self.layer, file.display()),
+            Some(file) => write!(f, "{} {}", self.layer, visible(&file.to_string_lossy())),
         }
     }
 }

@@ -40,6 +40,16 @@ impl Warning {
         }
     }
 
+    /// About a settings file, or a folder of them.
+    pub(super) fn about_file(origin: Origin, problem: Problem) -> Self {
+        Self {
+            variable: None,
+            value: None,
+            origin: Some(origin),
+            problem,
+        }
+    }
+
     /// About the whole.
     pub(super) fn overall(problem: Problem) -> Self {
         Self {
@@ -60,7 +70,7 @@ impl Warning {
         self.value.as_deref()
     }
 
-    /// Where the value was set.
+    /// Where the value was set, or the settings file that it is about.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }
@@ -93,6 +103,8 @@ impl fmt::Display for Warning {
                 write!(f, " ({origin})")?;
             }
             f.write_str(": ")?;
+        } else if let Some(origin) = &self.origin {
+            write!(f, "{origin}: ")?;
         }
         self.problem.fmt(f)
     }
@@ -109,6 +121,22 @@ pub(crate) enum Problem {
     NotBuiltYet,
     #[error("not valid UTF-8, so it counts as unset")]
     NotUnicode,
+    #[error("cannot be read, so none of it counts: {why}")]
+    SettingsUnreadable { why: String },
+    #[error("not a regular file, so none of it counts")]
+    SettingsNoFile,
+    #[error("larger than {maximum} bytes, so none of it counts")]
+    SettingsTooLarge { maximum: u64 },
+    #[error("not valid JSON, so none of it counts: {why}")]
+    SettingsMalformed { why: String },
+    #[error("{what} is not a JSON object, so nothing in it counts")]
+    SettingsNoObject { what: &'static str },
+    #[error("not text, so it is left out; write it in quotation marks")]
+    SettingNoText,
+    #[error(
+        "what it says about telemetry is ignored, because the embedding program does not trust this workspace"
+    )]
+    Untrusted,
     #[error(
         "not a boolean, so it counts as false (nearest: {nearest}); write 1, true, yes or on, or 0, false, no or off"
     )]

@@ -28,6 +28,9 @@ const INTRODUCTION: &str = "\
 The variables that the library reads, as they stand in
 [`src/config/variables.rs`](../src/config/variables.rs). This page is made from there by `UPDATE_DOCS=1 cargo test docs`.
 
+A value can come from several layers, the highest first: managed settings, host, local, project and user settings,
+environment. The files of a project count in a trusted workspace alone.
+
 Everything is resolved once, when `Config` is built, and nothing ever fails: a value that is not understood is a warning
 that names the variable, the value, where it was set and the nearest valid word. `Config::explain()` shows every variable
 that is set, where, and what follows from it.
@@ -36,7 +39,8 @@ that is set, where, and what follows from it.
   false.
 - Numbers are plain decimal. Anything else warns and takes the default; below the minimum, the minimum counts, with a
   warning.
-- An empty value is as if unset; an empty boolean is false.
+- An empty value is as if unset, and cancels the layers below; an empty boolean is false in the environment, and elsewhere
+  has its default again.
 - `key=value` pairs are split on `,`; white space around key and value is trimmed, and values are percent-decoded.
 - Values of headers and commands, and user and password of a URL, are shown nowhere.
 

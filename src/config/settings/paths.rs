@@ -1,0 +1,241 @@
+//! Where settings files lie.
+
+use std::path::PathBuf;
+
+use crate::config::source::Environment;
+
+/// The settings files that a [`Config`](crate::Config) is resolved from.
+///
+/// Start with [`system`](Self::system) or [`none`](Self::none), and say otherwise for single places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct SettingsFiles {
+    managed: Place,
+    user: Place,
+    project: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Nowhere,
+    /// Where the operating system and the environment have it.
+    System,
+    At(PathBuf),
+}
+
+impl SettingsFiles {
+    /// The files of this machine:
+    ///
+    /// - managed: `managed-settings.json`, and over it the `*.json` files of `managed-settings.d` in
+    ///   alphabetical order without hidden ones, in `/etc/claude-code` (Linux),
+    ///   `/Library/Application Support/ClaudeCode` (macOS), `C:\Program Files\ClaudeCode` or, when there
+    ///   are none, `C:\ProgramData\ClaudeCode` (Windows);
+    /// - local and project: `.claude/settings.local.json` and `.claude/settings.json` in the working
+    ///   folder, which count only in a
+    ///   [trusted workspace](crate::ConfigBuilder::trust_workspace);
+    /// - user: `.claude/settings.json` in the home folder, or `settings.json` in `CLAUDE_CONFIG_DIR`.
+    ///
+    /// Home folder and `CLAUDE_CONFIG_DIR` are looked up in the environment that the configuration is
+    /// resolved from, also when that is [injected](crate::ConfigBuilder::environment).
+    pub fn system() -> Self {
+        Self {
+            managed: Place::System,
+            user: Place::System,
+            project: Place::System,
+        }
+    }
+
+    /// No file at all.
+    pub fn none() -> Self {
+        Self {
+            managed: Place::Nowhere,
+            user: Place::Nowhere,
+            project: Place::Nowhere,
+        }
+    }
+
+    /// The folder with `managed-settings.json` and `managed-settings.d`.
+    pub fn managed_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.managed = Place::At(folder.into());
+        self
+    }
+
+    /// The user's settings file; `CLAUDE_CONFIG_DIR` then moves nothing.
+    pub fn user_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.user = Place::At(file.into());
+        self
+    }
+
+    /// The folder of the project, which has `.claude/settings.json` and
+    /// `.claude/settings.local.json`.
+    pub fn project_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.project = Place::At(folder.into());
+        self
+    }
+
+    /// The paths on an operating system (as Rust names it).
+    pub(super) fn locate(
+        &self,
+        os: &str,
+        environment: &Environment,
+        working_folder: impl FnOnce() -> Option<PathBuf>,
+    ) -> Paths {
+        let project = self.project.or_else(working_folder);
+        let in_project = |file| project.as_ref().map(|p| p.join(".claude").join(file));
+        Paths {
+            managed: match &self.managed {
+                Place::Nowhere => Vec::new(),
+                Place::System => managed_folders(os).iter().map(PathBuf::from).collect(),
+                Place::At(folder) => vec![folder.clone()],
+            },
+            local: in_project("settings.local.json"),
+            project: in_project("settings.json"),
+            user: self.user.or_else(|| user_file(os, environment)),
+        }
+    }
+}
+
+impl Place {
+    fn or_else(&self, system: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
+        match self {
+            Self::Nowhere => None,
+            Self::System => system(),
+            Self::At(path) => Some(path.clone()),
+        }
+    }
+}
+
+/// What may be there to read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Paths {
+    /// Folders: the first that has managed settings counts.
+    pub(super) managed: Vec<PathBuf>,
+    pub(super) local: Option<PathBuf>,
+    pub(super) project: Option<PathBuf>,
+    pub(super) user: Option<PathBuf>,
+}
+
+/// No variable moves them: whoever sets it would choose the managed settings.
+fn managed_folders(os: &str) -> &'static [&'static str] {
+    match os {
+        "windows" => &[r"C:\Program Files\ClaudeCode", r"C:\ProgramData\ClaudeCode"],
+        "macos" => &["/Library/Application Support/ClaudeCode"],
+        _ => &["/etc/claude-code"],
+    }
+}
+
+fn user_file(os: &str, environment: &Environment) -> Option<PathBuf> {
+    let folder = |name| {
+        let value = environment.get(name).filter(|value| !value.is_empty());
+        value.map(PathBuf::from)
+    };
+    let home = match os {
+        "windows" => "USERPROFILE",
+        _ => "HOME",
+    };
+    let settings = folder("CLAUDE_CONFIG_DIR").or_else(|| Some(folder(home)?.join(".claude")));
+    Some(settings?.join("settings.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: [(&str, &str); 0] = [];
+
+    fn user(os: &str, environment: &[(&str, &str)]) -> Option<PathBuf> {
+        let environment = Environment::injected(environment.iter().copied());
+        SettingsFiles::system()
+            .locate(os, &environment, || None)
+            .user
+    }
+
+    #[test]
+    fn managed_folders_depend_on_the_operating_system_alone() {
+        let environment = Environment::injected([
+            ("ProgramFiles", r"D:\x"),
+            ("ProgramData", r"D:\y"),
+            ("CLAUDE_CONFIG_DIR", "/z"),
+        ]);
+        for (os, folders) in [
+            ("linux", vec!["/etc/claude-code"]),
+            ("freebsd", vec!["/etc/claude-code"]),
+            ("macos", vec!["/Library/Application Support/ClaudeCode"]),
+            (
+                "windows",
+                vec![r"C:\Program Files\ClaudeCode", r"C:\ProgramData\ClaudeCode"],
+            ),
+        ] {
+            let paths = SettingsFiles::system().locate(os, &environment, || None);
+            let folders: Vec<_> = folders.into_iter().map(PathBuf::from).collect();
+            assert_eq!(paths.managed, folders, "{os}");
+        }
+    }
+
+    #[test]
+    fn the_user_file_lies_at_home_or_where_the_variable_says() {
+        let at = |folder: &str| Some(PathBuf::from(folder).join("settings.json"));
+        let home = |folder: &str| {
+            let folder = PathBuf::from(folder).join(".claude");
+            Some(folder.join("settings.json"))
+        };
+        let moved = ("CLAUDE_CONFIG_DIR", "/c");
+        for (os, environment, expected) in [
+            ("linux", vec![("HOME", "/home/kim")], home("/home/kim")),
+            ("macos", vec![("HOME", "/Users/kim")], home("/Users/kim")),
+            (
+                "windows",
+                vec![("HOME", "/kim"), ("USERPROFILE", r"C:\Users\kim")],
+                home(r"C:\Users\kim"),
+            ),
+            ("linux", vec![("HOME", "/home/kim"), moved], at("/c")),
+            ("macos", vec![moved], at("/c")),
+            ("windows", vec![("USERPROFILE", r"C:\kim"), moved], at("/c")),
+            (
+                "linux",
+                vec![("HOME", "/h"), ("CLAUDE_CONFIG_DIR", "")],
+                home("/h"),
+            ),
+            ("linux", vec![("HOME", "")], None),
+            ("linux", vec![], None),
+            ("windows", vec![("HOME", "/h")], None),
+        ] {
+            assert_eq!(user(os, &environment), expected, "{os} {environment:?}");
+        }
+    }
+
+    #[test]
+    fn the_project_is_the_working_folder_unless_another_is_given() {
+        let environment = Environment::injected(NOTHING);
+        let working = || Some(PathBuf::from("/work"));
+        for (files, folder) in [
+            (SettingsFiles::system(), Some("/work")),
+            (SettingsFiles::system().project_folder("/p"), Some("/p")),
+            (SettingsFiles::none().project_folder("/p"), Some("/p")),
+            (SettingsFiles::none(), None),
+        ] {
+            let paths = files.locate("linux", &environment, working);
+            let file = |name| Some(PathBuf::from(folder?).join(".claude").join(name));
+            assert_eq!(paths.project, file("settings.json"), "{files:?}");
+            assert_eq!(paths.local, file("settings.local.json"), "{files:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_counts_and_none_is_none() {
+        let environment = Environment::injected([("HOME", "/h"), ("CLAUDE_CONFIG_DIR", "/c")]);
+        let files = SettingsFiles::none();
+        let paths = files.locate("linux", &environment, || Some("/w".into()));
+        let nothing = Paths {
+            managed: Vec::new(),
+            local: None,
+            project: None,
+            user: None,
+        };
+        assert_eq!(paths, nothing);
+        let files = files.managed_folder("/m").user_file("/u.json");
+        let paths = files.locate("windows", &environment, || None);
+        assert_eq!(paths.managed, [PathBuf::from("/m")]);
+        assert_eq!(paths.user, Some("/u.json".into()));
+    }
+}

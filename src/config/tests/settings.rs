@@ -1,0 +1,207 @@
+//! What settings files make of the exporters.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::settings::managed_files;
+
+/// The example of managed settings in the documentation.
+const MANAGED: &str = r#"{
+  "env": {
+    "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+    "OTEL_METRICS_EXPORTER": "otlp",
+    "OTEL_LOGS_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example.com:4317",
+    "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer example-token"
+  }
+}"#;
+
+/// The example of a project's `.claude/settings.json`.
+const PROJECT: &str = r#"{
+  "env": {
+    "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+    "OTEL_METRICS_EXPORTER": "otlp",
+    "OTEL_LOGS_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4317",
+    "OTEL_LOG_USER_PROMPTS": "1",
+    "OTEL_METRICS_INCLUDE_SESSION_ID": "true",
+    "OTEL_METRICS_INCLUDE_VERSION": "true",
+    "OTEL_METRICS_INCLUDE_ACCOUNT_UUID": "true"
+  }
+}"#;
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// A trusted project with these managed and project settings.
+fn configured(managed: &str, project: &str, environment: &[(&str, &str)]) -> Config {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path();
+    write(&root.join("managed/managed-settings.json"), managed);
+    write(&root.join("project/.claude/settings.json"), project);
+    let files = SettingsFiles::none()
+        .managed_folder(root.join("managed"))
+        .project_folder(root.join("project"));
+    let builder = Config::builder()
+        .environment(environment.iter().copied())
+        .settings_files(files)
+        .trust_workspace(true);
+    full(builder)
+}
+
+/// Protocol, endpoint and headers.
+fn shown(otlp: &Option<OtlpConfig>) -> String {
+    let Some(otlp) = otlp else {
+        return "off".to_owned();
+    };
+    let headers = otlp.headers.iter();
+    let headers: Vec<_> = headers
+        .map(|(name, value)| format!("{name}={}", value.expose()))
+        .collect();
+    let protocol = otlp.protocol.as_str();
+    format!("{protocol} {} {}", otlp.endpoint, headers.join(","))
+}
+
+#[test]
+fn the_documented_managed_settings_work() {
+    let config = configured(MANAGED, "{}", &[]);
+    assert!(config.is_enabled());
+    assert_eq!(config.warnings(), []);
+    let expected = "grpc http://collector.example.com:4317/ authorization=Bearer example-token";
+    let [metrics, events, spans] = exporters(&config).map(shown);
+    assert_eq!([metrics, events], [expected, expected]);
+    assert_eq!(spans, "off");
+}
+
+#[test]
+fn the_documented_project_settings_work() {
+    let config = configured("{}", PROJECT, &[]);
+    assert!(config.is_enabled());
+    assert_eq!(config.warnings(), []);
+    let expected = "grpc http://localhost:4317/ ";
+    let [metrics, events, spans] = exporters(&config).map(shown);
+    assert_eq!([metrics, events], [expected, expected]);
+    assert_eq!(spans, "off");
+    assert!(config.content.user_prompts && !config.content.tool_details);
+    let attributes = config.attributes;
+    assert!(attributes.session_id && attributes.version && attributes.account_uuid);
+}
+
+#[test]
+fn the_documented_headers_helper_works() {
+    let helper = r#"{"otelHeadersHelper": "/bin/generate_opentelemetry_headers.sh"}"#;
+    // only as a settings key
+    let managed =
+        r#"{"otelHeadersHelper": "managed", "env": {"otelHeadersHelper": "no variable"}}"#;
+    for (managed, project, expected) in [
+        ("{}", helper, Some("/bin/generate_opentelemetry_headers.sh")),
+        (managed, helper, Some("managed")),
+        (r#"{"otelHeadersHelper": ""}"#, helper, None),
+        ("{}", "{}", None),
+    ] {
+        let config = configured(managed, project, &[]);
+        let found = config.headers_helper.as_ref();
+        let found = found.map(|helper| helper.command.expose().to_owned());
+        assert_eq!(found.as_deref(), expected, "{managed}");
+        assert_eq!(config.warnings(), [], "{managed}");
+    }
+}
+
+#[test]
+fn nobody_redirects_what_is_managed() {
+    let user = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:4317"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://user:4317"),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "authorization=user"),
+    ];
+    let project = r#"{"env": {
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://project:4317",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=project"
+    }}"#;
+    let config = configured(MANAGED, project, &user);
+    let expected = "grpc http://collector.example.com:4317/ authorization=Bearer example-token";
+    let [metrics, events, _] = exporters(&config).map(shown);
+    assert_eq!([metrics, events], [expected, expected]);
+    assert_eq!(config.warnings().len(), 4, "{:?}", config.warnings());
+
+    // A managed credential is sent to no endpoint of others.
+    for managed in [
+        r#"{"env": {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=managed"}}"#,
+        r#"{"otelHeadersHelper": "managed"}"#,
+        r#"{"env": {"OTEL_EXPORTER_OTLP_CLIENT_KEY": "/key"}}"#,
+    ] {
+        let mut environment = base();
+        environment.extend(variables(&user));
+        let environment: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let config = configured(managed, project, &environment);
+        assert_eq!(exporters(&config).map(shown), ["off"; 3], "{managed}");
+        assert!(problems(&config).contains(&&Problem::NoManagedEndpoint));
+    }
+}
+
+#[test]
+fn trace_context_never_comes_from_files() {
+    let settings = r#"{"env": {"TRACEPARENT": "00-a", "TRACESTATE": "a=b", "TERM_PROGRAM": "x"}}"#;
+    let config = configured(settings, settings, &[("TRACESTATE", "c=d")]);
+    assert_eq!(config.environment.get("TRACEPARENT"), None);
+    assert_eq!(config.environment.get("TRACESTATE").as_deref(), Some("c=d"));
+    assert_eq!(config.terminal_type, None);
+    assert!(config.explain().settings().is_empty());
+    assert_eq!(config.warnings(), []);
+}
+
+#[test]
+fn an_empty_switch_has_its_default_again() {
+    let name = "OTEL_METRICS_INCLUDE_SESSION_ID";
+    let empty = format!(r#"{{"env": {{"{name}": ""}}}}"#);
+    for (managed, project, expected) in [
+        ("{}", "{}", false),
+        ("{}", empty.as_str(), true),
+        (empty.as_str(), "{}", true),
+    ] {
+        let config = configured(managed, project, &[(name, "false")]);
+        assert_eq!(config.attributes.session_id, expected);
+        assert_eq!(config.warnings(), []);
+    }
+}
+
+#[test]
+fn an_injected_environment_comes_without_files() {
+    assert_eq!(Config::builder().files(), SettingsFiles::system());
+    let injected = Config::builder().environment([("HOME", "/h")]);
+    assert_eq!(injected.files(), SettingsFiles::none());
+    let named = SettingsFiles::none().user_file("/u");
+    let builder = injected.settings_files(named.clone());
+    assert_eq!(builder.files(), named);
+}
+
+#[test]
+fn a_second_managed_folder_counts_when_the_first_has_nothing() {
+    let folder = TempDir::new().unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    write(&second.join("managed-settings.json"), "{}");
+    let folders = [first.clone(), second.clone()];
+    let found = || {
+        let mut report = warnings::Report::default();
+        let files = managed_files(&folders, &mut report);
+        assert_eq!(report.warnings, []);
+        files
+    };
+    assert_eq!(found(), [second.join("managed-settings.json")]);
+    // hidden files are none
+    write(&first.join("managed-settings.d/.a.json"), "{}");
+    assert_eq!(found(), [second.join("managed-settings.json")]);
+    write(&first.join("managed-settings.d/a.json"), "{}");
+    assert_eq!(found(), [first.join("managed-settings.d/a.json")]);
+}
