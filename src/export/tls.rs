@@ -127,18 +127,6 @@ impl Tls {
     }
 }
 
-/// A configuration that trusts nobody, for clients that do not use TLS: none of them can come to use it by mistake.
-#[cfg(feature = "http")]
-pub(crate) fn trusting_nobody() -> Result<ClientConfig, String> {
-    finish(
-        RootCertStore::empty(),
-        Resolver {
-            key: None,
-            asked: Arc::default(),
-        },
-    )
-}
-
 fn finish(roots: RootCertStore, resolver: Resolver) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])

@@ -1,14 +1,16 @@
 //! OTLP over HTTP, as protobuf and as JSON.
 
+mod client;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
-use ::http::{HeaderMap, StatusCode};
+use ::http::header::{self, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy;
 use prost::Message;
-use reqwest::redirect::Policy;
-use reqwest::{Response, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -17,8 +19,10 @@ use super::target::Target;
 use super::{BuildError, MAX_ANSWER, USER_AGENT, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::export::outcome::{ErrorKind, ExportError, Outcome};
-use crate::export::tls::{HTTP_1_1, Tls, trusting_nobody};
+use crate::export::tls::{HTTP_1_1, Tls};
 use crate::signal::Signal;
+
+use client::Client;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -33,11 +37,11 @@ struct Status {
 
 /// The HTTP transport.
 pub(super) struct Http {
-    client: Mutex<reqwest::Client>,
+    client: Mutex<Client>,
     tls: Option<Tls>,
     /// Whether anything was ever answered. Until then, a connection that breaks may well be a wrong port.
     answered: AtomicBool,
-    url: Url,
+    url: Uri,
     content_type: &'static str,
     compression: Compression,
     rejected: &'static str,
@@ -50,18 +54,11 @@ impl Http {
             endpoint: config.endpoint.host().unwrap_or_default().to_owned(),
             reason,
         };
-        let url =
-            Url::parse(&config.endpoint.to_string()).map_err(|error| refuse(error.to_string()))?;
+        let url = client::url(&config.endpoint).map_err(refuse)?;
         let tls = config.tls.as_ref().map(|tls| Tls::new(tls, HTTP_1_1));
         let tls = tls.transpose().map_err(BuildError::Tls)?;
-        let config_of_tls = match &tls {
-            Some(tls) => tls.client(),
-            None => trusting_nobody().map_err(BuildError::Tls)?,
-        };
-        let client = client(config_of_tls, tls.is_some())
-            .map_err(|error| refuse(words::flatten(&error.without_url())))?;
         Ok(Self {
-            client: Mutex::new(client),
+            client: Mutex::new(Client::new(tls.as_ref())),
             tls,
             answered: AtomicBool::new(false),
             url,
@@ -81,25 +78,13 @@ impl Http {
     /// One attempt.
     pub(super) async fn send(&self, target: &Target, body: Bytes, deadline: Instant) -> Outcome {
         let started = Instant::now();
-        let mut headers = target.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        let packed = match self.compression {
-            Compression::Gzip => gzip::compress(&body),
-            Compression::None => None,
-        };
-        if packed.is_some() {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+        let request = self.http_request(target, body);
         let client = self
             .client
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let request = client
-            .post(self.url.clone())
-            .headers(headers)
-            .body(packed.unwrap_or(body));
-        match timeout_at(deadline, request.send()).await {
+        match timeout_at(deadline, client.request(request)).await {
             Ok(Ok(response)) => {
                 self.answered.store(true, Ordering::Relaxed);
                 if let Some(tls) = &self.tls {
@@ -108,11 +93,36 @@ impl Http {
                 self.read(target, response, deadline).await
             }
             Ok(Err(error)) => {
-                let error = self.explain(target, error);
+                let error = self.explain(target, &error);
                 Outcome::retry(self.renewed(error, deadline).await)
             }
             Err(_) => Outcome::retry(target.no_answer(started, deadline)),
         }
+    }
+
+    /// The request with `body`.
+    fn http_request(&self, target: &Target, body: Bytes) -> Request<Full<Bytes>> {
+        let packed = match self.compression {
+            Compression::Gzip => gzip::compress(&body),
+            Compression::None => None,
+        };
+        let compressed = packed.is_some();
+        let mut request = Request::new(Full::new(packed.unwrap_or(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.clone();
+        let headers = request.headers_mut();
+        *headers = target.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if compressed {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        // What is configured wins.
+        for (name, value) in [(header::ACCEPT, "*/*"), (header::USER_AGENT, USER_AGENT)] {
+            headers
+                .entry(name)
+                .or_insert(HeaderValue::from_static(value));
+        }
+        request
     }
 
     /// After a failure that new certificates may mend, uses those.
@@ -121,20 +131,20 @@ impl Http {
             return error;
         };
         let (error, changed) = renewal(tls, error, deadline).await;
-        if changed && let Ok(client) = client(tls.client(), true) {
+        if changed {
+            let client = Client::new(Some(tls));
             *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
         }
         error
     }
 
     /// Why the connection failed, with a guess where the port speaks something else.
-    fn explain(&self, target: &Target, error: reqwest::Error) -> ExportError {
-        let error = error.without_url();
-        let failed = target.failed(self.tls.as_ref(), &error);
+    fn explain(&self, target: &Target, error: &legacy::Error) -> ExportError {
+        let failed = target.failed(self.tls.as_ref(), error);
         if failed.kind() != ErrorKind::Broken {
             return failed;
         }
-        let detail = words::flatten(&error);
+        let detail = words::flatten(error);
         // An HTTP/2 server speaks first, and what it says does not begin like an answer.
         let is_other =
             detail.contains("invalid HTTP version") || detail.contains("unexpected message");
@@ -153,10 +163,19 @@ impl Http {
     }
 
     /// The outcome that an answer tells. Its status decides; a body that is broken, too long or late adds nothing.
-    async fn read(&self, target: &Target, mut response: Response, deadline: Instant) -> Outcome {
+    async fn read(
+        &self,
+        target: &Target,
+        response: Response<impl BodyExt<Data = Bytes> + Unpin>,
+        deadline: Instant,
+    ) -> Outcome {
+        let (head, mut answer) = response.into_parts();
         let mut body = Vec::new();
         let reading = async {
-            while let Ok(Some(chunk)) = response.chunk().await {
+            while let Some(Ok(frame)) = answer.frame().await {
+                let Ok(chunk) = frame.into_data() else {
+                    continue;
+                };
                 if body.len() + chunk.len() > MAX_ANSWER {
                     body.clear();
                     break;
@@ -167,7 +186,7 @@ impl Http {
         if timeout_at(deadline, reading).await.is_err() {
             body.clear();
         }
-        let (status, headers) = (response.status(), response.headers());
+        let (status, headers) = (head.status, &head.headers);
         if status.is_success() {
             return self
                 .response(headers, &body)
@@ -204,28 +223,6 @@ impl Http {
             _ => None,
         }
     }
-}
-
-/// A client that takes nothing from the process environment, and nothing from features of reqwest that some other
-/// crate of the host enables.
-fn client(tls: rustls::ClientConfig, only: bool) -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .https_only(only)
-        .user_agent(USER_AGENT)
-        .no_proxy()
-        // Credentials go where they were meant to go.
-        .redirect(Policy::none())
-        .referer(false)
-        // One attempt is one request.
-        .retry(reqwest::retry::never())
-        .http1_only()
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .no_hickory_dns()
-        .build()
 }
 
 /// The media type of an answer without its parameters.

@@ -1,0 +1,192 @@
+//! The client of OTLP over HTTP: HTTP/1.1, on connections that are kept.
+//!
+//! It is made of the crates that a host does not configure by using them: whatever the host's own HTTP client is, its
+//! features stay as they are. It takes nothing from the process environment, and follows no redirects: credentials go
+//! where they were meant to go.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use ::http::{Request, Uri};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Builder, ResponseFuture};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::export::tls::Tls;
+
+/// How often the operating system asks a silent peer whether it is still there, and how often in vain.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
+const TCP_KEEPALIVE_RETRIES: u32 = 3;
+
+/// How long sent data may stay without an acknowledgement.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connects when it is first used, and again when a connection was lost. Clones share the connections.
+#[derive(Clone)]
+pub(super) enum Client {
+    /// For `http://`. It knows no TLS.
+    Plain(legacy::Client<HttpConnector, Full<Bytes>>),
+    /// For `https://`, and for nothing else.
+    Secure(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+impl Client {
+    /// A client with TLS, or without.
+    pub(super) fn new(tls: Option<&Tls>) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(TCP_KEEPALIVE));
+        tcp.set_keepalive_interval(Some(TCP_KEEPALIVE));
+        tcp.set_keepalive_retries(Some(TCP_KEEPALIVE_RETRIES));
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        tcp.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
+        match tls {
+            None => Self::Plain(pool().build(tcp)),
+            Some(tls) => {
+                tcp.enforce_http(false);
+                let mut connector = HttpsConnector::from((tcp, tls.client()));
+                connector.enforce_https();
+                Self::Secure(pool().build(connector))
+            }
+        }
+    }
+
+    /// One request. It is sent a second time only when a kept connection turned out closed before anything of it was
+    /// written. To drop the future gives it up, with its connection.
+    pub(super) fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        match self {
+            Self::Plain(client) => client.request(request),
+            Self::Secure(client) => client.request(request),
+        }
+    }
+}
+
+/// Connections are kept for 90 seconds without a request.
+fn pool() -> Builder {
+    let mut builder = legacy::Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new());
+    builder
+}
+
+/// The URL of `endpoint` as it is requested: without user information, with an address in its usual form, and with
+/// nothing in its path and query that a request line must not hold. The error says what is wrong with the host.
+pub(super) fn url(endpoint: &Uri) -> Result<Uri, String> {
+    let scheme = endpoint.scheme_str().unwrap_or_default();
+    let host = address(endpoint.host().unwrap_or_default())?;
+    let port = endpoint.port_u16().map(|port| format!(":{port}"));
+    let path = endpoint.path_and_query().map_or("/", |path| path.as_str());
+    let mut url = format!("{scheme}://{host}{}", port.unwrap_or_default());
+    if !path.starts_with('/') {
+        url.push('/');
+    }
+    for byte in path.bytes() {
+        match byte {
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | ..=b' ' | 0x7f.. => {
+                url.push_str(&format!("%{byte:02X}"));
+            }
+            _ => url.push(char::from(byte)),
+        }
+    }
+    url.parse()
+        .map_err(|error: ::http::uri::InvalidUri| error.to_string())
+}
+
+/// `host`, unless it is meant as an address and is none: no resolver need be asked for that, again and again.
+fn address(host: &str) -> Result<String, &'static str> {
+    if let Some(inner) = host.strip_prefix('[') {
+        return match inner.strip_suffix(']').map(str::parse::<Ipv6Addr>) {
+            Some(Ok(address)) => Ok(format!("[{address}]")),
+            _ => Err("invalid IPv6 address"),
+        };
+    }
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    let last = labels.rsplit('.').next().unwrap_or_default();
+    let is_digits = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits && number(last).is_none() {
+        return Ok(host.to_owned());
+    }
+    ipv4(labels)
+        .map(|address| address.to_string())
+        .ok_or("invalid IPv4 address")
+}
+
+/// An IPv4 address in any of the forms that URLs know: the last of up to four numbers fills what is left.
+fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    let numbers: Vec<u32> = text.split('.').map(number).collect::<Option<_>>()?;
+    let (last, first) = numbers.split_last()?;
+    if first.len() > 3 || first.iter().any(|&number| number > 255) {
+        return None;
+    }
+    let bits_left = 32 - 8 * first.len();
+    if u64::from(*last) >= 1 << bits_left {
+        return None;
+    }
+    let mut bits = *last;
+    for (index, number) in first.iter().enumerate() {
+        bits |= number << (24 - 8 * index);
+    }
+    Some(Ipv4Addr::from(bits))
+}
+
+/// A decimal, octal (`0…`) or hexadecimal (`0x…`) number of an address.
+fn number(text: &str) -> Option<u32> {
+    let (digits, radix) = match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (&text[2..], 16),
+        [b'0', _, ..] => (&text[1..], 8),
+        _ => (text, 10),
+    };
+    match digits {
+        "" if radix == 16 => Some(0),
+        _ if digits.starts_with('+') => None,
+        _ => u32::from_str_radix(digits, radix).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_requested_without_user_and_in_ascii() {
+        for (endpoint, requested) in [
+            ("http://h", "http://h/"),
+            ("http://h?a=b", "http://h/?a=b"),
+            (
+                "https://user:secret@[::1]:4318/v1/logs?key=%20",
+                "https://[::1]:4318/v1/logs?key=%20",
+            ),
+            ("http://h/ä\"{b}", "http://h/%C3%A4%22%7Bb%7D"),
+        ] {
+            let endpoint: Uri = endpoint.parse().unwrap();
+            let asked = url(&endpoint).unwrap().to_string();
+            assert_eq!(asked, requested, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_meant_as_an_address_is_one() {
+        for (host, expected) in [
+            ("example.com", Ok("example.com")),
+            ("example.com.", Ok("example.com.")),
+            ("a1", Ok("a1")),
+            ("127.0.0.1", Ok("127.0.0.1")),
+            ("127.1", Ok("127.0.0.1")),
+            ("0x7f.0.0.01", Ok("127.0.0.1")),
+            ("4294967295", Ok("255.255.255.255")),
+            ("4294967296", Err("invalid IPv4 address")),
+            ("10.0.0.999", Err("invalid IPv4 address")),
+            ("10.0.0.08", Err("invalid IPv4 address")),
+            ("1.2.3.4.5", Err("invalid IPv4 address")),
+            ("256.1", Err("invalid IPv4 address")),
+            ("a.1", Err("invalid IPv4 address")),
+            ("[0:0::1]", Ok("[::1]")),
+            ("[::g]", Err("invalid IPv6 address")),
+        ] {
+            assert_eq!(address(host), expected.map(str::to_owned), "{host}");
+        }
+    }
+}
