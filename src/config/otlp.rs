@@ -55,7 +55,7 @@ pub(crate) struct OtlpConfig {
     pub(crate) endpoint: http::Uri,
     /// Names in lower case, each once, in the order given.
     pub(crate) headers: Vec<(String, Secret)>,
-    /// Bounds one export with all its attempts.
+    /// Bounds one attempt. What it does not deliver waits in its queue and is sent again.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
     /// `Some` for an `https` endpoint, and for no other.

@@ -375,7 +375,7 @@ per_signal! {
     HEADERS = "HEADERS", Works, Kind::Headers,
         "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
     TIMEOUT = "TIMEOUT", Works, milliseconds(10_000, 1),
-        "The longest that one export takes, with all its attempts";
+        "The longest that one attempt takes; what it does not deliver waits and is sent again";
     COMPRESSION = "COMPRESSION", Works,
         Kind::Word { words: &["gzip", "none"], any_case: false, default: "none" },
         "How requests are compressed";

@@ -15,7 +15,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// No wait is longer than the export interval: what waits is not held back longer than an idle exporter would.
+    /// No wait is longer than the export interval (or the first wait, when that is longer): what waits is not held back
+    /// longer than an idle exporter would.
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
             wait: FIRST,

@@ -68,8 +68,8 @@ impl TelemetryBuilder {
     }
 
     /// Is called with what the host should know: warnings of the configuration (from [`start`](Self::start) itself),
-    /// failing exporters and losses (from the library's own thread, not more often than they change). A panic in it is
-    /// ignored.
+    /// failing exporters and losses (on a thread of the library's, not more often than they change). It may log, and may
+    /// be slow: nothing else waits for it. A panic in it is ignored.
     pub fn on_diagnostic(mut self, callback: impl Fn(&Diagnostic) + Send + Sync + 'static) -> Self {
         self.callback = Some(Arc::new(callback));
         self
