@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 /// While somebody waits for a flush, attempts are at most this far apart.
@@ -82,6 +83,22 @@ impl Control {
             () = at(expiry) => {
                 let now = Instant::now();
                 self.waiters.retain(|(_, waiter)| waiter.deadline > now);
+            }
+        }
+    }
+
+    /// What a blocking task gives, while those who wait are let go at their deadlines.
+    pub(crate) async fn meanwhile<T>(
+        &mut self,
+        mut task: JoinHandle<Result<T, String>>,
+    ) -> Result<T, String> {
+        loop {
+            let closing = self.closing;
+            tokio::select! {
+                biased;
+                done = &mut task => return done.unwrap_or_else(|error| Err(error.to_string())),
+                () = self.changed() => {}
+                () = at(closing) => return Err("the shutdown came before it was ready".to_owned()),
             }
         }
     }

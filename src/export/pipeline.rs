@@ -50,15 +50,21 @@ impl<S: Source> Pipeline<S> {
     /// Runs until the shutdown.
     pub(crate) async fn run(mut self) {
         let mut next = Instant::now() + self.interval;
-        while self.control.closing().is_none() {
-            tokio::select! {
-                () = self.control.changed() => {}
-                () = self.source.filled() => {}
-                () = sleep_until(next) => {}
+        loop {
+            // Somebody may have asked while the exporter was built.
+            if !self.control.has_waiters_since(0) && self.control.closing().is_none() {
+                tokio::select! {
+                    () = self.control.changed() => {}
+                    () = self.source.filled() => {}
+                    () = sleep_until(next) => {}
+                }
             }
             // Out of time is the end, which the loop sees itself.
             let _ = self.serve().await;
             self.report_losses(false);
+            if self.control.closing().is_some() {
+                break;
+            }
             if next <= Instant::now() {
                 // No catching up after an outage: the next pass covers it.
                 next = Instant::now() + self.interval;

@@ -317,7 +317,7 @@ impl Plan {
             tally,
         ));
         self.counters.push(Arc::clone(&counters));
-        let (commands, control) = Control::new();
+        let (commands, mut control) = Control::new();
         self.commands.push(commands);
         let (diagnostics, clock) = (Arc::clone(&self.diagnostics), self.clock);
         let shared = Arc::clone(&counters);
@@ -325,7 +325,9 @@ impl Plan {
             Box::pin(async move {
                 let timeout = target.timeout();
                 let exporter = target.exporter();
-                match target.build(signal) {
+                // It may read certificates: on a thread that may block, while this one keeps every deadline.
+                let build = tokio::task::spawn_blocking(move || target.build(signal));
+                match control.meanwhile(build).await {
                     Ok(sink) => {
                         Pipeline {
                             source,
