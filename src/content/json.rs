@@ -301,37 +301,8 @@ mod tests {
     use proptest::prelude::*;
     use serde::de::IgnoredAny;
 
+    use super::compact::rewrite as rewritten;
     use super::*;
-
-    /// The document as the scanner sees it, written again.
-    fn rewritten(json: &str, max_depth: usize) -> Result<String, Unreadable> {
-        let mut scanner = Scanner::new(json, max_depth);
-        let mut out = Writer::new(usize::MAX);
-        let mut comma = false;
-        while let Some(event) = scanner.next()? {
-            let closes = matches!(event, Event::ArrayEnd | Event::ObjectEnd);
-            if comma && !closes {
-                out.push(",");
-            }
-            comma = !matches!(
-                event,
-                Event::ArrayStart | Event::ObjectStart | Event::Key(_)
-            );
-            match event {
-                Event::ObjectStart => out.push("{"),
-                Event::ObjectEnd => out.push("}"),
-                Event::ArrayStart => out.push("["),
-                Event::ArrayEnd => out.push("]"),
-                Event::Key(key) => {
-                    out.string(key);
-                    out.push(":");
-                }
-                Event::String(text) => out.string(text),
-                Event::Scalar(scalar) => out.push(scalar),
-            }
-        }
-        Ok(out.finish().0)
-    }
 
     #[test]
     fn writes_as_javascript_does() {

@@ -112,7 +112,8 @@ impl ReservedTool {
         let telemetry = &session.telemetry;
         let start = Moment::new(options.at, telemetry.clock);
         let language = options.language_if_edit();
-        let details = Arc::new(Details::admit(&mut options, &telemetry.policy));
+        let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
+        let details = Arc::new(Details::admit(&mut options, &telemetry.policy, recorded));
         options.language = language;
         let blocked = span
             .as_ref()
@@ -203,20 +204,21 @@ impl ToolCall {
     /// What a subprocess of this tool gets: the context of the execution (before it begins: that of the call), and no
     /// `OTEL_*` variables.
     pub fn child_env(&self) -> ChildEnv {
-        let executed = self.core().and_then(|core| core.state().executed.clone());
-        let context = executed.as_ref().or(self.recorder.parent.as_ref());
-        self.recorder
-            .child_env_of(context.map(|context| &**context))
+        self.recorder.child_env_of(self.context().as_deref())
     }
 
     /// Hands the trace context of the execution to a carrier, for an MCP request: `traceparent` and, when there is one,
     /// `tracestate`.
     pub fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
-        let executed = self.core().and_then(|core| core.state().executed.clone());
-        match executed {
-            Some(context) => context.inject(carrier),
-            None => self.recorder.inject(carrier),
+        if let Some(context) = self.context() {
+            context.inject(carrier);
         }
+    }
+
+    /// The context of the execution; before it begins, that of the call.
+    fn context(&self) -> Option<Arc<TraceContext>> {
+        let executed = self.core().and_then(|core| core.state().executed.clone());
+        executed.or_else(|| self.recorder.parent.clone())
     }
 
     /// The recorder of what happens inside the call: clone it into the tasks of a subagent.

@@ -26,15 +26,21 @@ pub(crate) struct Details {
 }
 
 impl Details {
-    /// Passes the call's content through the policy; what is held back is taken out of the options, too.
-    pub(crate) fn admit(options: &mut ToolCallOptions, policy: &ContentPolicy) -> Self {
+    /// Passes the call's content through the policy; what is held back is taken out of the options, too. Without a span
+    /// that is `recorded` the content is not even looked at.
+    pub(crate) fn admit(
+        options: &mut ToolCallOptions,
+        policy: &ContentPolicy,
+        recorded: bool,
+    ) -> Self {
         let open = policy.tool_details();
         if !open {
             options.input = None;
             options.parameters = None;
             options.file_path = None;
         }
-        let (input, parameters) = (options.input.as_ref(), options.parameters.as_ref());
+        let input = options.input.as_ref().filter(|_| recorded);
+        let parameters = options.parameters.as_ref().filter(|_| recorded);
         let tool = &*options.name.0;
         // The command of a shell and the skill of the Skill tool are attributes of their own; other tools have members
         // of these names that mean something else.
@@ -44,22 +50,20 @@ impl Details {
             |name: &str| parameters.and_then(|parameters| policy.member(parameters, &[name]));
         let file_path = options
             .file_path
-            .clone()
-            .and_then(|path| policy.tool_details_of(path));
+            .as_ref()
+            .filter(|_| recorded)
+            .and_then(|path| policy.tool_details_of(path.clone()));
         Self {
             is_mcp: options.mcp.is_some() || options.name.is_mcp(),
             open,
             tool_use_id: options.tool_use_id.clone(),
             file_path: file_path.or_else(|| detail(PATH_MEMBERS)),
             full_command: parameter(key::FULL_COMMAND)
-                .or_else(|| detail(&["command"]).filter(|_| is_shell)),
+                .or_else(|| is_shell.then(|| detail(&["command"])).flatten()),
             skill_name: parameter(key::SPAN_SKILL_NAME)
-                .or_else(|| detail(&["skill"]).filter(|_| tool == "Skill")),
+                .or_else(|| (tool == "Skill").then(|| detail(&["skill"])).flatten()),
             subagent_type: detail(&["subagent_type"]),
-            input: options
-                .input
-                .clone()
-                .and_then(|input| policy.tool_input(input)),
+            input: input.and_then(|input| policy.tool_input(input.clone())),
             name: options.name.clone(),
         }
     }

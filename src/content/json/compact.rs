@@ -1,16 +1,21 @@
 //! JSON without the white space.
 
-use super::{Event, Scanner, Writer};
+use super::{Event, Scanner, Unreadable, Writer};
 
 /// Deeper documents stay as they are.
 const MAX_DEPTH: usize = 1024;
 
 /// The same document without white space between its parts; nothing when it is not JSON.
 pub(crate) fn compact(json: &str) -> Option<String> {
-    let mut scanner = Scanner::new(json, MAX_DEPTH);
+    rewrite(json, MAX_DEPTH).ok()
+}
+
+/// The document as the scanner sees it, down to `max_depth` levels, written again.
+pub(super) fn rewrite(json: &str, max_depth: usize) -> Result<String, Unreadable> {
+    let mut scanner = Scanner::new(json, max_depth);
     let mut out = Writer::new(usize::MAX);
     let mut comma = false;
-    while let Some(event) = scanner.next().ok()? {
+    while let Some(event) = scanner.next()? {
         if comma && !matches!(event, Event::ObjectEnd | Event::ArrayEnd) {
             out.push(",");
         }
@@ -31,7 +36,7 @@ pub(crate) fn compact(json: &str) -> Option<String> {
             Event::Scalar(text) => out.push(text),
         }
     }
-    Some(out.finish().0)
+    Ok(out.finish().0)
 }
 
 #[cfg(test)]

@@ -145,10 +145,7 @@ impl Grpc {
 
     /// The HTTP/2 request of a call with `body`.
     fn request(&self, target: &Target, body: Bytes, deadline: Instant) -> Request<Body> {
-        let packed = match self.compression {
-            Compression::Gzip => gzip::compress(&body),
-            Compression::None => None,
-        };
+        let packed = gzip::packed(&body, self.compression);
         let compressed = packed.is_some();
         let message = RequestBody::new(compressed, packed.unwrap_or(body));
         let mut request = Request::new(Body::new(message));

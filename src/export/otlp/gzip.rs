@@ -8,8 +8,18 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::config::otlp as config;
+
+/// `body` as it is sent when it is compressed; nothing when it is not.
+pub(super) fn packed(body: &[u8], compression: config::Compression) -> Option<Bytes> {
+    match compression {
+        config::Compression::Gzip => compress(body),
+        config::Compression::None => None,
+    }
+}
+
 /// `body` compressed. The same input always gives the same output: the header holds no time.
-pub(super) fn compress(body: &[u8]) -> Option<Bytes> {
+fn compress(body: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::default());
     encoder.write_all(body).ok()?;
     encoder.finish().ok().map(Bytes::from)

@@ -102,10 +102,7 @@ impl Http {
 
     /// The request with `body`.
     fn http_request(&self, target: &Target, body: Bytes) -> Request<Full<Bytes>> {
-        let packed = match self.compression {
-            Compression::Gzip => gzip::compress(&body),
-            Compression::None => None,
-        };
+        let packed = gzip::packed(&body, self.compression);
         let compressed = packed.is_some();
         let mut request = Request::new(Full::new(packed.unwrap_or(body)));
         *request.method_mut() = Method::POST;
