@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::clock::Clock;
 use crate::config::source::Environment;
 use crate::prompt::{
-    Hook, LlmRequest, LlmRequestOptions, PromptMark, RequestContext, ReservedTool, ToolCall,
-    ToolCallOptions,
+    Hook, LlmRequest, LlmRequestOptions, Moment, PromptMark, RequestContext, ReservedTool,
+    ToolCall, ToolCallOptions,
 };
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{
@@ -36,6 +37,9 @@ pub struct Recorder {
     pub(crate) prompt: Option<Arc<PromptMark>>,
     /// The span below which others are begun; a root when there is none.
     pub(crate) parent: Option<Arc<TraceContext>>,
+    /// When the outermost thing began in which this is, such as the prompt: what happens inside is timed by its clock, so
+    /// that nothing ends after what it is a part of.
+    pub(crate) began: Option<Moment>,
     /// What model requests say of their origin here.
     pub(crate) context: RequestContext,
     /// What a subprocess would inherit; known also when telemetry is off.
@@ -214,6 +218,12 @@ impl Recorder {
         self.session
             .as_ref()
             .filter(|session| session.telemetry.is_here())
+    }
+
+    /// The given moment, or now, on the clock of what this is a part of.
+    pub(crate) fn moment(&self, given: Option<SystemTime>, clock: Clock) -> Moment {
+        let moment = Moment::new(given, clock);
+        self.began.map_or(moment, |began| moment.on(&began))
     }
 
     /// Hands the trace context of this place to a carrier.

@@ -126,7 +126,7 @@ impl Hook {
             event,
             name,
             number: telemetry.open_spans.reserve(),
-            start: Moment::new(at, telemetry.clock),
+            start: outside.moment(at, telemetry.clock),
             span: Mutex::new(Some(span)),
         });
         telemetry

@@ -132,7 +132,7 @@ impl LlmRequest {
             };
         };
         let telemetry = &session.telemetry;
-        let start = Moment::new(options.at, telemetry.clock);
+        let start = outside.moment(options.at, telemetry.clock);
         let span = OpenSpan::begin(session, outside.parent.as_ref());
         let context = span.as_ref().map(|span| Arc::clone(&span.context));
         let core = Arc::new(LlmCore {

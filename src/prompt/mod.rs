@@ -18,6 +18,7 @@ pub use tool_call::{ReservedTool, ToolCall};
 pub use tool_options::{Permission, ToolCallOptions, ToolOutcome};
 pub use tool_output::ToolOutput;
 
+pub(crate) use moment::Moment;
 pub(crate) use open_span::OpenSpans;
 
 use std::fmt;
@@ -35,7 +36,6 @@ use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis};
 use crate::recorder::Recorder;
 use crate::session::{EventSpan, SessionCore};
 use crate::signal::spans::SpanRecord;
-use moment::Moment;
 use open_span::{OpenSpan, Unfinished};
 
 /// What events need to know of a prompt, also after it ended.
@@ -165,6 +165,7 @@ impl Prompt {
             .open_spans
             .enter(core.number, &core, context.as_deref());
         let recorder = Recorder {
+            began: Some(start),
             session: Some(Arc::clone(session)),
             prompt: Some(mark),
             parent: context,

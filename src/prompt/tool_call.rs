@@ -99,7 +99,7 @@ impl ReservedTool {
     pub fn begin(self, options: impl Into<ToolCallOptions>) -> ToolCall {
         let Self {
             outside,
-            inside,
+            mut inside,
             span,
         } = self;
         let Some(session) = outside.session().cloned() else {
@@ -110,7 +110,8 @@ impl ReservedTool {
         };
         let mut options = options.into();
         let telemetry = &session.telemetry;
-        let start = Moment::new(options.at, telemetry.clock);
+        let start = outside.moment(options.at, telemetry.clock);
+        inside.began.get_or_insert(start);
         let language = options.language_if_edit();
         let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
         let details = Arc::new(Details::admit(&mut options, &telemetry.policy, recorded));

@@ -137,6 +137,7 @@ impl Session {
         Self {
             id,
             recorder: Recorder {
+                began: None,
                 environment,
                 session: core,
                 prompt: None,
