@@ -85,6 +85,8 @@ mod identity;
 mod installation;
 mod prompt;
 mod propagation;
+#[cfg(all(feature = "providers", any(feature = "grpc", feature = "http")))]
+mod providers;
 mod record;
 mod recorder;
 mod resource;
@@ -105,6 +107,8 @@ pub use prompt::{
     RequestContext, ReservedTool, ToolCall, ToolCallOptions, ToolOutcome, ToolOutput,
 };
 pub use propagation::{ChildEnv, TraceParent, TraceParentError};
+#[cfg(all(feature = "providers", any(feature = "grpc", feature = "http")))]
+pub use providers::Providers;
 pub use record::*;
 pub use recorder::Recorder;
 pub use session::{Session, SessionOptions};

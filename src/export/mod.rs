@@ -38,6 +38,11 @@ pub(crate) trait Source: Send + 'static {
     /// Begins a pass: all that is there now will be delivered by it.
     fn begin(&mut self);
 
+    /// Gathers what the pass will deliver, where that takes its time.
+    fn prepare(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// The next request of the pass, of at most `max_bytes` of protobuf unless a single item is larger.
     fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>>;
 

@@ -79,6 +79,7 @@ impl<S: Source> Pipeline<S> {
         loop {
             let arrivals = self.control.arrivals();
             self.source.begin();
+            self.prepare().await?;
             while let Some(batch) = self.source.next(self.sink.max_bytes()) {
                 self.deliver_all(batch).await?;
                 self.report_losses(false);
@@ -86,6 +87,23 @@ impl<S: Source> Pipeline<S> {
             self.control.release(arrivals);
             if !self.control.has_waiters_since(arrivals) && !self.source.is_full() {
                 return Ok(());
+            }
+        }
+    }
+
+    /// What the source gathers, while those who wait are let go at their deadlines.
+    async fn prepare(&mut self) -> Result<(), OutOfTime> {
+        let Self {
+            source, control, ..
+        } = self;
+        let mut prepared = std::pin::pin!(source.prepare());
+        loop {
+            let closing = control.closing();
+            tokio::select! {
+                biased;
+                () = &mut prepared => return Ok(()),
+                () = control.changed() => {}
+                () = at(closing) => return Err(OutOfTime),
             }
         }
     }

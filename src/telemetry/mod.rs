@@ -228,6 +228,18 @@ impl Inner {
         }
     }
 
+    /// Delivers what was recorded before. True when all of it was in time.
+    #[cfg(feature = "providers")]
+    pub(crate) fn flush(&self, limit: Duration) -> bool {
+        self.runtime.request(limit, false)
+    }
+
+    /// Whether the shutdown has begun.
+    #[cfg(feature = "providers")]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn enqueue_event(&self, event: EventItem) {
         let size = event.record.size();
         for (queue, counters) in &self.event_queues {
