@@ -74,7 +74,7 @@ fn a_forked_child_sends_nothing_and_hangs_nowhere() {
         child_telemetry.flush();
         child_telemetry.shutdown();
         drop((child_telemetry, child_session, child_prompt, other));
-        began.elapsed() < Duration::from_secs(1)
+        began.elapsed() < Duration::from_secs(10)
     }));
 
     prompt.end();

@@ -42,6 +42,8 @@ pub(crate) struct Control {
     /// Those who wait, with the number of their arrival.
     waiters: Vec<(u64, Command)>,
     arrivals: u64,
+    /// Somebody asked since the last pass began; they may have stopped waiting.
+    asked: bool,
     closing: Option<Instant>,
     /// No command can come any more.
     deserted: bool,
@@ -56,6 +58,7 @@ impl Control {
                 commands,
                 waiters: Vec::new(),
                 arrivals: 0,
+                asked: false,
                 closing: None,
                 deserted: false,
             },
@@ -74,6 +77,7 @@ impl Control {
                     }
                     self.waiters.push((self.arrivals, command));
                     self.arrivals += 1;
+                    self.asked = true;
                 }
                 None => {
                     self.deserted = true;
@@ -116,9 +120,15 @@ impl Control {
         self.closing
     }
 
-    /// The number that the next one to ask will get.
-    pub(crate) fn arrivals(&self) -> u64 {
+    /// A pass begins, for all who asked. The number that the next one to ask will get.
+    pub(crate) fn begin(&mut self) -> u64 {
+        self.asked = false;
         self.arrivals
+    }
+
+    /// Whether somebody asked since the last pass began, also when nobody waits any more.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked
     }
 
     /// Those who asked before `arrivals` have what they asked for. Who asked for the shutdown waits for the end: only

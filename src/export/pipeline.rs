@@ -52,7 +52,7 @@ impl<S: Source> Pipeline<S> {
         let mut next = Instant::now() + self.interval;
         loop {
             // Somebody may have asked while the exporter was built.
-            if !self.control.has_waiters_since(0) && self.control.closing().is_none() {
+            if !self.control.is_asked() && self.control.closing().is_none() {
                 tokio::select! {
                     () = self.control.changed() => {}
                     () = self.source.filled() => {}
@@ -77,7 +77,7 @@ impl<S: Source> Pipeline<S> {
     /// Passes until nobody waits for one.
     async fn serve(&mut self) -> Result<(), OutOfTime> {
         loop {
-            let arrivals = self.control.arrivals();
+            let arrivals = self.control.begin();
             self.source.begin();
             self.prepare().await?;
             while let Some(batch) = self.source.next(self.sink.max_bytes()) {
