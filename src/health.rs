@@ -15,6 +15,8 @@ pub enum Exporter {
     Otlp,
     /// `console`: lines of JSON.
     Console,
+    /// `otlp`, of the host's own instruments: those of `Telemetry::providers`.
+    Host,
 }
 
 impl fmt::Display for Exporter {
@@ -22,6 +24,7 @@ impl fmt::Display for Exporter {
         f.write_str(match self {
             Self::Otlp => "otlp",
             Self::Console => "console",
+            Self::Host => "otlp of the host's own",
         })
     }
 }
@@ -38,7 +41,7 @@ pub enum ExporterState {
     Failing,
     /// It was asked for and cannot be built: nothing is sent. The last error says why.
     Off,
-    /// It was shut down: nothing more is sent.
+    /// It was shut down, or a new configuration turned it off: nothing more is sent.
     ShutDown,
 }
 
@@ -52,7 +55,8 @@ pub struct Dropped {
     pub refused: u64,
     /// The receiver took the request, but not these items of it (partial success).
     pub rejected: u64,
-    /// They were not delivered before the shutdown's deadline, or came to an exporter that is off.
+    /// They were not delivered before the shutdown's deadline, or that of a change that turned the exporter off, or came to
+    /// an exporter that is off.
     pub shutdown: u64,
 }
 
@@ -184,19 +188,30 @@ impl ExporterCounters {
         }
     }
 
-    /// One that was asked for and cannot be built.
-    pub(crate) fn off(signal: Signal, exporter: Exporter, reason: String) -> Self {
-        let counters = Self::new(signal, exporter, Arc::default(), Arc::default());
-        counters.cannot_be_built(reason);
-        counters
-    }
-
     pub(crate) fn cannot_be_built(&self, reason: String) {
         let failure = Failure {
             message: reason,
             at: SystemTime::now(),
         };
         *self.state() = (ExporterState::Off, Some(failure));
+    }
+
+    /// It was asked for, perhaps again: what is recorded is taken from now on.
+    pub(crate) fn turned_on(&self) {
+        let mut state = self.state();
+        self.off.store(false, Ordering::Relaxed);
+        if matches!(state.0, ExporterState::Off | ExporterState::ShutDown) {
+            state.0 = ExporterState::Idle;
+        }
+    }
+
+    /// It is no longer asked for, or cannot be had any more: then `why` says so. This much of what waited is lost.
+    pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
+        self.shutdown.fetch_add(lost, Ordering::Relaxed);
+        match why {
+            Some(why) => self.cannot_be_built(why),
+            None => self.state().0 = ExporterState::ShutDown,
+        }
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {

@@ -85,7 +85,7 @@ mod identity;
 mod installation;
 mod prompt;
 mod propagation;
-#[cfg(all(feature = "providers", any(feature = "grpc", feature = "http")))]
+#[cfg(feature = "providers")]
 mod providers;
 mod record;
 mod recorder;
@@ -95,8 +95,8 @@ mod signal;
 mod telemetry;
 
 pub use config::{
-    Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting, SettingsFiles,
-    Warning,
+    ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting,
+    SettingsFiles, Warning,
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;
@@ -107,7 +107,7 @@ pub use prompt::{
     RequestContext, ReservedTool, ToolCall, ToolCallOptions, ToolOutcome, ToolOutput,
 };
 pub use propagation::{ChildEnv, TraceParent, TraceParentError};
-#[cfg(all(feature = "providers", any(feature = "grpc", feature = "http")))]
+#[cfg(feature = "providers")]
 pub use providers::Providers;
 pub use record::*;
 pub use recorder::Recorder;

@@ -1,6 +1,7 @@
 //! What settings files, the environment and the host ask for, as pure values with provenance.
 
 mod builder;
+mod changes;
 mod endpoint;
 mod explain;
 mod exporter;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use builder::ConfigBuilder;
+pub use changes::ChangedSetting;
 pub use explain::{Explanation, Setting};
 pub use settings::SettingsFiles;
 pub use source::{Layer, Origin};
@@ -77,7 +79,7 @@ pub(crate) struct OffExporter {
 }
 
 /// A command that prints headers: `otelHeadersHelper`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeadersHelper {
     /// The path of a program, or a line for the shell. It may hold a secret.
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
@@ -184,6 +186,11 @@ impl Config {
     /// What is probably not meant, each with its cure.
     pub fn warnings(&self) -> &[Warning] {
         self.explanation.warnings()
+    }
+
+    /// Takes the place of another one: the explanation tells what changes.
+    pub(crate) fn replace(&mut self, old: &Self) {
+        self.explanation.compare(&old.explanation);
     }
 
     /// Where every value comes from, what follows from it, and every warning. Secrets are hidden.

@@ -22,8 +22,8 @@ mod sink;
 mod tls;
 
 pub(crate) use control::{Command, Control, Done};
-pub(crate) use pipeline::Pipeline;
-pub(crate) use sink::{Target, Writer};
+pub(crate) use pipeline::{Change, Pipeline, To};
+pub(crate) use sink::{Lease, Target, Writer};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -34,6 +34,11 @@ pub(crate) trait Source: Send + 'static {
     type Message: sink::Request;
     /// What settles a batch.
     type Ticket: Send;
+    /// What of it the configuration says.
+    type Settings: Send + 'static;
+
+    /// Goes by another configuration from now on.
+    fn apply(&mut self, settings: Self::Settings);
 
     /// Begins a pass: all that is there now will be delivered by it.
     fn begin(&mut self);
@@ -51,6 +56,13 @@ pub(crate) trait Source: Send + 'static {
 
     /// The two halves of a batch that the receiver found too large; its ticket back when it is a single item.
     fn split(&mut self, ticket: Self::Ticket) -> Split<Self::Message, Self::Ticket>;
+
+    /// The batch of a ticket once more, as the configuration of now wants it.
+    fn again(&mut self, ticket: Self::Ticket) -> Batch<Self::Message, Self::Ticket>;
+
+    /// Gives up all that waits, also the requests of these tickets, as long as `still` nobody wants it; returns how many
+    /// items are lost. Nothing happens when somebody wants it again.
+    fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64>;
 
     /// What is lost when nothing more is delivered, where that is not the count of items that wait.
     fn lost(&mut self) -> Option<u64> {

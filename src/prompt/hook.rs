@@ -162,13 +162,13 @@ impl HookCore {
         let record = HookSpan {
             event: self.event.clone(),
             name: without_mcp_names(&self.name)
-                .filter(|_| !telemetry.policy.tool_details())
+                .filter(|_| !telemetry.policy().tool_details())
                 .map_or_else(|| self.name.clone(), Cow::Owned),
             duration,
             definitions: outcome
                 .definitions
                 .clone()
-                .and_then(|text| telemetry.policy.tool_details_of(text)),
+                .and_then(|text| telemetry.policy().tool_details_of(text)),
             outcome: HookOutcome {
                 definitions: None,
                 ..outcome

@@ -140,7 +140,7 @@ impl Prompt {
             ended: AtomicBool::new(false),
         });
         session.prompt.store(Some(Arc::clone(&mark)));
-        let text = Arc::new(telemetry.policy.prompt(prompt.text));
+        let text = Arc::new(telemetry.policy().prompt(prompt.text));
         if prompt.event {
             session.emit_admitted(
                 prompt.at,

@@ -114,7 +114,7 @@ impl ReservedTool {
         inside.began.get_or_insert(start);
         let language = options.language_if_edit();
         let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
-        let details = Arc::new(Details::admit(&mut options, &telemetry.policy, recorded));
+        let details = Arc::new(Details::admit(&mut options, &telemetry.policy(), recorded));
         options.language = language;
         let blocked = span
             .as_ref()
@@ -214,6 +214,12 @@ impl ToolCall {
         if let Some(context) = self.context() {
             context.inject(carrier);
         }
+    }
+
+    /// The [parent](Recorder::otel_context) of a host's own spans: the execution; before it begins, the call.
+    #[cfg(feature = "providers")]
+    pub fn otel_context(&self) -> opentelemetry::Context {
+        crate::providers::context_of(self.context().as_deref())
     }
 
     /// The context of the execution; before it begins, that of the call.
@@ -403,13 +409,13 @@ impl ToolCore {
                 &self.session,
                 start.wall(),
                 at,
-                ExecutionSpan::new(duration, outcome, &self.session.telemetry.policy),
+                ExecutionSpan::new(duration, outcome, &self.session.telemetry.policy()),
             );
         }
         let span = state.tool.take()?;
         let context = Arc::clone(&span.context);
         let (at, duration) = end.since(&self.start);
-        let policy = &self.session.telemetry.policy;
+        let policy = &self.session.telemetry.policy();
         let record = ToolSpan::new(Arc::clone(&self.details), duration, at, outcome, policy);
         span.end(&self.session, self.start.wall(), at, record);
         Some(context)

@@ -1,6 +1,7 @@
 //! Where the SDK's processors leave what the host recorded: never waiting, whatever becomes of it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use opentelemetry::Value;
@@ -14,6 +15,8 @@ use crate::telemetry::Inner;
 pub(super) struct Exit<T> {
     pub(super) queue: Arc<Queue<T>>,
     pub(super) counters: Arc<ExporterCounters>,
+    /// Whether the configuration asks for it.
+    pub(super) on: Arc<AtomicBool>,
     /// Providers do not keep the telemetry alive.
     pub(super) telemetry: Weak<Inner>,
 }
@@ -21,6 +24,9 @@ pub(super) struct Exit<T> {
 impl<T> Exit<T> {
     /// Takes an item whose texts have `size` bytes, or counts it as dropped.
     pub(super) fn push(&self, item: T, size: usize) {
+        if !self.on.load(Ordering::Relaxed) {
+            return;
+        }
         let telemetry = self.telemetry.upgrade();
         if telemetry.as_ref().is_some_and(|inner| !inner.is_here()) {
             return;
@@ -44,7 +50,7 @@ pub(super) fn flush(telemetry: &Weak<Inner>) -> OTelSdkResult {
     let Some(inner) = telemetry.upgrade().filter(|inner| inner.is_here()) else {
         return Err(OTelSdkError::AlreadyShutdown);
     };
-    let limit = inner.config.flush_timeout;
+    let limit = inner.setup.load().config.flush_timeout;
     if inner.flush(limit) {
         Ok(())
     } else {

@@ -17,7 +17,7 @@ use crate::health::Tally;
 use crate::signal::message::texts_of;
 
 /// A record and the scope that it was emitted in.
-pub(super) type Log = (SdkLogRecord, InstrumentationScope);
+pub(crate) type Log = (SdkLogRecord, InstrumentationScope);
 
 /// Hands records to the exporter.
 #[derive(Debug)]
@@ -54,7 +54,8 @@ fn bytes_of(value: &AnyValue) -> usize {
 }
 
 /// Turns them into OTLP.
-pub(super) struct LogTranslator(pub(super) Resource);
+#[derive(Default)]
+pub(crate) struct LogTranslator(pub(crate) Resource);
 
 impl Translate for LogTranslator {
     type Item = Log;

@@ -18,12 +18,13 @@ use prost::Message;
 use tokio::task::JoinHandle;
 
 use super::exit::flush;
+use crate::config;
 use crate::export::{Batch, Source, Split};
 use crate::telemetry::Inner;
 
 /// What the SDK's meter provider is read by.
 #[derive(Clone)]
-pub(super) struct Reader(Arc<Shared>);
+pub(crate) struct Reader(Arc<Shared>);
 
 struct Shared {
     reader: ManualReader,
@@ -33,7 +34,11 @@ struct Shared {
 }
 
 impl Reader {
-    pub(super) fn new(temporality: Temporality, telemetry: Weak<Inner>) -> Self {
+    pub(crate) fn new(temporality: config::Temporality, telemetry: Weak<Inner>) -> Self {
+        let temporality = match temporality {
+            config::Temporality::Delta => Temporality::Delta,
+            config::Temporality::Cumulative => Temporality::Cumulative,
+        };
         Self(Arc::new(Shared {
             reader: ManualReader::builder()
                 .with_temporality(temporality)
@@ -95,9 +100,9 @@ impl fmt::Debug for Reader {
 
 /// A metric, and the scope of its meter.
 #[derive(Clone)]
-pub(super) struct Piece {
+pub(crate) struct Piece {
     scope: Arc<Scope>,
-    metric: Metric,
+    metric: Box<Metric>,
 }
 
 struct Scope {
@@ -107,7 +112,7 @@ struct Scope {
 
 /// One collection at a time, in as many requests as it needs: the next one is made when the last was delivered, and so
 /// covers what came meanwhile.
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     reader: Reader,
     resource: Resource,
     /// A collection under way, on a thread that may block: callbacks are the host's code.
@@ -118,10 +123,10 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn new(reader: Reader, resource: Resource) -> Self {
+    pub(crate) fn new(reader: Reader) -> Self {
         Self {
             reader,
-            resource,
+            resource: Resource::default(),
             collecting: None,
             wanted: false,
             pieces: VecDeque::new(),
@@ -139,7 +144,7 @@ impl Metrics {
                 self.pieces
                     .extend(metrics.metrics.into_iter().map(|metric| Piece {
                         scope: Arc::clone(&scope),
-                        metric,
+                        metric: Box::new(metric),
                     }));
             }
         }
@@ -154,12 +159,12 @@ impl Metrics {
                 .last_mut()
                 .filter(|(last, _)| Arc::ptr_eq(last, scope))
             {
-                Some((_, metrics)) => metrics.metrics.push(metric.clone()),
+                Some((_, metrics)) => metrics.metrics.push(Metric::clone(metric)),
                 None => {
                     let metrics = ScopeMetrics {
                         scope: scope.scope.clone(),
                         schema_url: scope.schema_url.clone(),
-                        metrics: vec![metric.clone()],
+                        metrics: vec![Metric::clone(metric)],
                     };
                     scopes.push((scope, metrics));
                 }
@@ -183,6 +188,11 @@ impl Metrics {
 impl Source for Metrics {
     type Message = ExportMetricsServiceRequest;
     type Ticket = Vec<Piece>;
+    type Settings = Resource;
+
+    fn apply(&mut self, resource: Resource) {
+        self.resource = resource;
+    }
 
     fn begin(&mut self) {
         self.wanted = true;
@@ -246,6 +256,20 @@ impl Source for Metrics {
             Some(Err(piece)) => Err(vec![piece]),
             None => Err(pieces),
         }
+    }
+
+    fn again(&mut self, pieces: Vec<Piece>) -> Batch<Self::Message, Self::Ticket> {
+        self.batch(pieces)
+    }
+
+    fn leave(&mut self, unsent: &mut Vec<Vec<Piece>>, still: impl Fn() -> bool) -> Option<u64> {
+        if !still() {
+            return None;
+        }
+        unsent.clear();
+        self.pieces.clear();
+        self.wanted = false;
+        Some(self.waiting.swap(0, Ordering::Relaxed))
     }
 
     fn waiting(&self) -> Arc<AtomicU64> {

@@ -10,6 +10,7 @@ mod metrics;
 mod spans;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 use opentelemetry::Context;
@@ -17,7 +18,9 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, Tra
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanLimits};
+use opentelemetry_sdk::trace::{
+    Sampler, SdkTracerProvider, SpanData, SpanLimits, TracerProviderBuilder,
+};
 
 use crate::export::queue::Queue;
 use crate::health::ExporterCounters;
@@ -25,9 +28,12 @@ use crate::propagation::TraceContext;
 use crate::recorder::Recorder;
 use crate::telemetry::Inner;
 use exit::Exit;
-use logs::{Log, LogTranslator, Logs};
-use metrics::{Metrics, Reader};
-use spans::{SpanTranslator, Spans};
+use logs::{Log, Logs};
+use spans::Spans;
+
+pub(crate) use logs::LogTranslator;
+pub(crate) use metrics::{Metrics, Reader};
+pub(crate) use spans::SpanTranslator;
 
 /// OpenTelemetry providers for a host's own metrics, logs and spans beside the catalogue's.
 ///
@@ -35,7 +41,7 @@ use spans::{SpanTranslator, Spans};
 /// OTLP exporter for that signal. Nothing is registered globally: a host that wants that does it.
 ///
 /// What is recorded is delivered with the telemetry's intervals, flushes and shutdown; after the shutdown it is dropped and
-/// counted. [`Health`](crate::Health) counts it apart ([`ExporterHealth::host`](crate::ExporterHealth)). A provider's own
+/// counted. [`Health`](crate::Health) counts it apart, as [`Exporter::Host`](crate::Exporter::Host). A provider's own
 /// `force_flush` flushes the whole telemetry within its flush timeout; its own `shutdown` ends that provider and does not
 /// wait: what it had is sent with the rest.
 ///
@@ -66,8 +72,10 @@ pub struct Providers {
 
 /// Where one signal of the host's goes.
 pub(crate) struct Slot<T> {
-    queue: Arc<Queue<T>>,
-    counters: Arc<ExporterCounters>,
+    pub(crate) queue: Arc<Queue<T>>,
+    pub(crate) counters: Arc<ExporterCounters>,
+    /// Whether the configuration asks for it.
+    pub(crate) on: Arc<AtomicBool>,
 }
 
 impl<T> Slot<T> {
@@ -75,6 +83,7 @@ impl<T> Slot<T> {
         Exit {
             queue: Arc::clone(&self.queue),
             counters: Arc::clone(&self.counters),
+            on: Arc::clone(&self.on),
             telemetry: Weak::clone(telemetry),
         }
     }
@@ -104,15 +113,18 @@ impl fmt::Debug for Providers {
 }
 
 impl Recorder {
-    /// This place as the parent of a host's own spans: below the execution span of a tool call that runs, below its tool's
-    /// span before, below the interaction of a prompt. Without a span here (tracing is off, or telemetry) it holds none.
+    /// This place as the parent of a host's own spans, such as the interaction of a prompt. Without a span here (tracing is off, or telemetry) it holds none.
     ///
     /// It is not made current: whether it is ambient for other instruments is the host's to decide.
     pub fn otel_context(&self) -> Context {
-        match self.parent.as_deref() {
-            Some(parent) => Context::new().with_remote_span_context(parent.into()),
-            None => Context::new(),
-        }
+        context_of(self.parent.as_deref())
+    }
+}
+
+pub(crate) fn context_of(parent: Option<&TraceContext>) -> Context {
+    match parent {
+        Some(parent) => Context::new().with_remote_span_context(parent.into()),
+        None => Context::new(),
     }
 }
 
@@ -130,41 +142,52 @@ impl From<&TraceContext> for SpanContext {
     }
 }
 
-/// The pipelines behind the providers, of each signal that has an OTLP exporter.
-#[derive(Default)]
-pub(crate) struct Host {
-    pub(crate) metrics: Option<Reader>,
-    pub(crate) logs: Option<Slot<Log>>,
-    pub(crate) spans: Option<Slot<SpanData>>,
+/// What the host's instruments leave their data in.
+pub(crate) struct Instruments {
+    pub(crate) metrics: Reader,
+    pub(crate) logs: Slot<Log>,
+    pub(crate) spans: Slot<SpanData>,
 }
 
 impl Providers {
-    pub(crate) fn new(host: &Host, telemetry: &Weak<Inner>) -> Self {
-        // The SDK's defaults are given, because it would look for others in the process environment.
-        let mut meter =
-            SdkMeterProvider::builder().with_resource(Resource::builder_empty().build());
-        if let Some(reader) = &host.metrics {
-            meter = meter.with_reader(reader.clone());
-        }
-        let mut logger =
-            SdkLoggerProvider::builder().with_resource(Resource::builder_empty().build());
-        if let Some(slot) = &host.logs {
-            logger = logger.with_log_processor(Logs(slot.exit(telemetry)));
-        }
-        let mut tracer = SdkTracerProvider::builder()
-            .with_resource(Resource::builder_empty().build())
-            .with_sampler(Sampler::ParentBased(Box::new(match host.spans {
-                Some(_) => Sampler::AlwaysOn,
-                None => Sampler::AlwaysOff,
-            })))
-            .with_span_limits(SpanLimits::default());
-        if let Some(slot) = &host.spans {
-            tracer = tracer.with_span_processor(Spans(slot.exit(telemetry)));
-        }
+    pub(crate) fn new(instruments: &Instruments, telemetry: &Weak<Inner>) -> Self {
+        let spans = Spans(instruments.spans.exit(telemetry));
         Self {
-            meter: meter.build(),
-            logger: logger.build(),
-            tracer: tracer.build(),
+            meter: SdkMeterProvider::builder()
+                .with_resource(no_resource())
+                .with_reader(instruments.metrics.clone())
+                .build(),
+            logger: SdkLoggerProvider::builder()
+                .with_resource(no_resource())
+                .with_log_processor(Logs(instruments.logs.exit(telemetry)))
+                .build(),
+            tracer: tracer(Sampler::AlwaysOn).with_span_processor(spans).build(),
         }
     }
+
+    /// Ones that do nothing.
+    pub(crate) fn off() -> Self {
+        Self {
+            meter: SdkMeterProvider::builder()
+                .with_resource(no_resource())
+                .build(),
+            logger: SdkLoggerProvider::builder()
+                .with_resource(no_resource())
+                .build(),
+            tracer: tracer(Sampler::AlwaysOff).build(),
+        }
+    }
+}
+
+/// Sampler and limits are the SDK's defaults, given so that it does not look for others in the process environment.
+fn tracer(root: Sampler) -> TracerProviderBuilder {
+    SdkTracerProvider::builder()
+        .with_resource(no_resource())
+        .with_sampler(Sampler::ParentBased(Box::new(root)))
+        .with_span_limits(SpanLimits::default())
+}
+
+/// The resource is added where OTLP is made. The SDK's own would hold what the process environment says.
+fn no_resource() -> Resource {
+    Resource::builder_empty().build()
 }

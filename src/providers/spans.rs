@@ -41,7 +41,8 @@ impl SpanProcessor for Spans {
 }
 
 /// Turns them into OTLP.
-pub(super) struct SpanTranslator(pub(super) Resource);
+#[derive(Default)]
+pub(crate) struct SpanTranslator(pub(crate) Resource);
 
 impl Translate for SpanTranslator {
     type Item = SpanData;

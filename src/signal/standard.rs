@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// The final standard attributes, in order, with the custom ones of the configuration behind them.
 ///
 /// Sessions whose attributes are equal have equal values; the registry keeps one copy of those.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standard {
     pub(crate) attributes: Box<[(&'static str, Arc<str>)]>,
     /// From `OTEL_RESOURCE_ATTRIBUTES`; the same for all sessions of a telemetry.

@@ -37,11 +37,12 @@ struct Group {
 }
 
 impl Registry {
-    pub(crate) fn new(readers: &[usize], clock: Clock) -> Self {
+    /// One without readers.
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
             groups: Mutex::default(),
             inboxes: std::array::from_fn(|_| SegQueue::new()),
-            readers: std::array::from_fn(|place| AtomicBool::new(readers.contains(&place))),
+            readers: std::array::from_fn(|_| AtomicBool::new(false)),
             series: AtomicUsize::new(0),
             clock,
         }
@@ -129,9 +130,47 @@ impl Registry {
         true
     }
 
+    /// A reader comes: it gets all that is added from now on. Nothing happens when it is there.
+    pub(crate) fn join(&self, reader: usize) {
+        let groups = self.lock();
+        if self.readers[reader].swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let now = self.clock.now();
+        for cell in groups.values().flat_map(|group| &group.cells) {
+            cell.begin(reader, now);
+            let lives = cell.is_held() || !cell.standard.of_one_session;
+            if lives && cell.list(reader) {
+                self.inboxes[reader].push(Arc::clone(cell));
+            }
+        }
+    }
+
+    /// A reader's points were deltas, and are cumulative from now on.
+    pub(super) fn rebase(&self, reader: usize) {
+        let groups = self.lock();
+        for cell in groups.values().flat_map(|group| &group.cells) {
+            cell.rebase(reader);
+        }
+    }
+
+    /// A reader ends, unless it is wanted again: no series is kept for it any more. False when it is.
+    pub(super) fn leave_if(&self, reader: usize, still: impl Fn() -> bool) -> bool {
+        let mut groups = self.lock();
+        // Under the lock: whoever wants it again says so first, and joins then.
+        if !still() {
+            return false;
+        }
+        self.remove(&mut groups, reader);
+        true
+    }
+
     /// A reader ends: no series is kept for it any more.
     pub(super) fn leave(&self, reader: usize) {
-        let mut groups = self.lock();
+        self.remove(&mut self.lock(), reader);
+    }
+
+    fn remove(&self, groups: &mut HashMap<Arc<Standard>, Group>, reader: usize) {
         self.readers[reader].store(false, Ordering::Relaxed);
         while self.inboxes[reader].pop().is_some() {}
         groups.retain(|_, group| {
