@@ -485,6 +485,7 @@ const NO_TEXT: &[&str] = &[
     "TraceParentError",
     "UnknownWord",
     // Parts of others that are searched.
+    "ChangedSetting",
     "ExporterHealth",
     "Failure",
     "Origin",

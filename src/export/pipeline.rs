@@ -122,10 +122,12 @@ impl<S: Source> Pipeline<S> {
         let mut next = Instant::now();
         loop {
             self.wait(next).await;
+            let arrivals = self.control.arrivals();
             if self.obey().await {
                 next = Instant::now() + self.interval();
                 let ending = self.link.as_ref().is_some_and(|link| link.ending.is_some());
-                if self.unsent.is_empty() && !ending {
+                let asked = self.control.arrivals() > arrivals;
+                if self.unsent.is_empty() && !ending && !asked {
                     // Nothing was interrupted: it is sent at its time.
                     continue;
                 }

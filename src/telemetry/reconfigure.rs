@@ -93,6 +93,10 @@ impl Inner {
         setup.counters = exporters.counters();
         let signals = setup.signals();
         let old = self.setup.swap(Arc::new(setup));
+        let attributes = |config: &Config| (config.attributes, config.resource_attributes.clone());
+        if attributes(&old.config) != attributes(&config) {
+            self.registry.outdate();
+        }
         for session in self.sessions.all() {
             session.refresh();
         }
