@@ -472,6 +472,7 @@ const NO_TEXT: &[&str] = &[
     "Layer",
     "LinesOfCode",
     "NumberEncoding",
+    "Providers",
     "PullRequest",
     "RequestContext",
     "SettingsFiles",
@@ -485,6 +486,7 @@ const NO_TEXT: &[&str] = &[
     "TraceParentError",
     "UnknownWord",
     // Parts of others that are searched.
+    "ChangedSetting",
     "ExporterHealth",
     "Failure",
     "Origin",

@@ -125,7 +125,7 @@ impl<S: Source> Pipeline<S> {
             if self.obey().await {
                 next = Instant::now() + self.interval();
                 let ending = self.link.as_ref().is_some_and(|link| link.ending.is_some());
-                if self.unsent.is_empty() && !ending {
+                if self.unsent.is_empty() && !ending && !self.control.is_asked() {
                     // Nothing was interrupted: it is sent at its time.
                     continue;
                 }

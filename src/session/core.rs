@@ -362,5 +362,6 @@ fn standard(
             .collect(),
         custom: Arc::clone(&setup.custom),
         of_one_session: switches.session_id,
+        outdated: AtomicBool::new(false),
     }
 }

@@ -87,9 +87,13 @@ impl Inner {
         }
         self.diagnostics.to_stderr(config.diagnostics_to_stderr);
         exporters.turn_on(&config, &self.runtime);
-        let setup = exporters.setup(config);
+        let setup = exporters.setup(Arc::clone(&config));
         let signals = setup.signals();
         let old = self.setup.swap(Arc::new(setup));
+        let attributes = |config: &Config| (config.attributes, config.resource_attributes.clone());
+        if attributes(&old.config) != attributes(&config) {
+            self.registry.outdate();
+        }
         for session in self.sessions.all() {
             session.refresh();
         }

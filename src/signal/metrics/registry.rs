@@ -53,6 +53,7 @@ impl Registry {
         let mut groups = self.lock();
         if let Some((known, _)) = groups.get_key_value(&standard) {
             let known = Arc::clone(known);
+            known.outdated.store(false, Ordering::Relaxed);
             if let Some(group) = groups.get_mut(&known) {
                 group.forgotten = false;
             }
@@ -110,7 +111,7 @@ impl Registry {
 
     /// A reader has delivered all of a cell that it saw unheld at `openings`. True when it takes the cell off its list.
     pub(super) fn retire(&self, cell: &Arc<Cell>, reader: usize, openings: u32) -> bool {
-        if !cell.standard.of_one_session || cell.is_held() {
+        if !cell.standard.ends() || cell.is_held() {
             return false;
         }
         let mut groups = self.lock();
@@ -139,10 +140,18 @@ impl Registry {
         let now = self.clock.now();
         for cell in groups.values().flat_map(|group| &group.cells) {
             cell.begin(reader, now);
-            let lives = cell.is_held() || !cell.standard.of_one_session;
+            let lives = cell.is_held() || !cell.standard.ends();
             if lives && cell.list(reader) {
                 self.inboxes[reader].push(Arc::clone(cell));
             }
+        }
+    }
+
+    /// The configuration changed: series that are kept although nobody holds them end, unless a session takes their
+    /// attributes again.
+    pub(crate) fn outdate(&self) {
+        for standard in self.lock().keys() {
+            standard.outdated.store(true, Ordering::Relaxed);
         }
     }
 
