@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::endpoint::{Endpoint, EndpointProblem};
 use super::otlp::{Compression, OtlpConfig, Protocol};
 use super::pairs;
+use super::proxy::{self, Route};
 use super::resolve::Features;
 use super::secret::Secret;
 use super::source::Layer;
@@ -63,8 +64,18 @@ pub(super) fn resolve(
         (None, Some(_)) => ", chosen because the port is not 4317",
         (None, None) => ", chosen because neither protocol nor endpoint is set",
     };
+    let guarded = has_managed_credentials(values, signal);
+    let route = proxy::resolve(values, &parsed, protocol, guarded, report);
+    let (proxy, through) = match route {
+        Route::Direct => (None, String::new()),
+        Route::Exempt(why) => (None, format!(", {why}")),
+        Route::Through(proxy) => {
+            let through = format!(", through the proxy {} of {}", proxy.name(), proxy.variable);
+            (Some(proxy), through)
+        }
+    };
     report.fact(format!(
-        "{}: OTLP to {} ({}{why})",
+        "{}: OTLP to {} ({}{why}){through}",
         name(signal),
         shown_url(&endpoint.to_string()),
         protocol.as_str(),
@@ -76,6 +87,7 @@ pub(super) fn resolve(
         timeout: Duration::from_millis(values.number_of(&variables::TIMEOUT, signal)),
         compression: compression(values, signal),
         tls,
+        proxy,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::proxy::ProxyConfig;
 use super::secret::Secret;
 use super::tls::TlsConfig;
 use super::variables::shown_url;
@@ -60,6 +61,8 @@ pub(crate) struct OtlpConfig {
     pub(crate) compression: Compression,
     /// `Some` for an `https` endpoint, and for no other.
     pub(crate) tls: Option<Box<TlsConfig>>,
+    /// `None` = the endpoint is connected to directly.
+    pub(crate) proxy: Option<Box<ProxyConfig>>,
 }
 
 /// A query can hold a key, so the endpoint is shown without it.
@@ -72,6 +75,7 @@ impl fmt::Debug for OtlpConfig {
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
             .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
             .finish()
     }
 }

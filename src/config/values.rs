@@ -12,6 +12,8 @@ use crate::signal::Signal;
 /// Every known variable that is set, by its name.
 pub(super) struct Values {
     set: BTreeMap<String, SetVariable>,
+    /// Whether the environment is the one of a CGI program.
+    pub(super) is_cgi: bool,
 }
 
 /// One variable that is set.
@@ -65,6 +67,9 @@ impl Values {
         assignments.reverse();
         assignments.sort_by_key(|set| set.origin.layer());
         let mut set: BTreeMap<String, SetVariable> = BTreeMap::new();
+        let is_cgi = assignments
+            .iter()
+            .any(|set| set.origin.layer() == Layer::Environment && set.name == "REQUEST_METHOD");
         for assignment in assignments {
             let Assignment { origin, name, .. } = &assignment;
             if let Some(variable) = variables::find(name) {
@@ -85,7 +90,7 @@ impl Values {
                 report.warn(Warning::about_name(name, origin.clone(), problem));
             }
         }
-        Self { set }
+        Self { set, is_cgi }
     }
 
     /// All that is set, in alphabetical order.
@@ -97,6 +102,16 @@ impl Values {
     pub(super) fn get(&self, variable: &Variable) -> Option<(&SetVariable, &str)> {
         let set = self.set.get(variable.name)?;
         Some((set, set.text()?))
+    }
+
+    /// Of several names of one variable the one that the highest layer sets, within a layer the first. Empty in every
+    /// layer but the environment, it cancels the others, too.
+    pub(super) fn strongest(&self, names: &[&Variable]) -> Option<(&SetVariable, &str)> {
+        let set = names.iter().filter_map(|name| self.set.get(name.name));
+        let (_, found) = set
+            .map(|set| ((set.layer(), set.text().is_none()), set))
+            .min_by_key(|(rank, _)| *rank)?;
+        Some((found, found.text()?))
     }
 
     pub(super) fn text(&self, variable: &Variable) -> Option<&str> {

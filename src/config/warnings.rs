@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::endpoint::EndpointProblem;
 use super::pairs::PairProblem;
+use super::proxy::ProxyProblem;
 use super::source::{Assignment, Origin};
 use super::tls::TlsProblem;
 use super::variables::{Variable, visible};
@@ -172,6 +173,8 @@ pub(crate) enum Problem {
     ExtraAuthorities(TlsProblem),
     #[error("has no effect where the endpoint is http://; write https:// there to use TLS")]
     CertificateWithoutTls,
+    #[error("{0}")]
+    Proxy(ProxyProblem),
     #[error("requests are posted to this URL as it is; did you mean one that ends in {path}?")]
     PathMissing { path: &'static str },
     #[error("{path} is appended to a general endpoint, which ends in it already; remove it here")]

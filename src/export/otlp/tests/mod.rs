@@ -59,6 +59,7 @@ mod prelude {
             timeout: Duration::from_secs(10),
             compression: Compression::None,
             tls: None,
+            proxy: None,
         }
     }
 
