@@ -44,6 +44,11 @@ that is set, where, and what follows from it.
 - `key=value` pairs are split on `,`; white space around key and value is trimmed, and values are percent-decoded.
 - Values of headers and commands, and user and password of a URL, are shown nowhere.
 
+No crate below this one looks at the process environment, and with an injected environment nothing does, with one
+exception: which authorities the platform trusts. As for every TLS client, `SSL_CERT_FILE` and `SSL_CERT_DIR` of the
+process move that. `OTEL_EXPORTER_OTLP_CERTIFICATE` takes the place of the platform's authorities, and with them of these
+two.
+
 The last column says where a variable comes from: the documentation of Claude Code's monitoring, OpenTelemetry's
 specification, or elsewhere: other programs, and other editions of Claude Code.
 
