@@ -93,8 +93,8 @@ mod signal;
 mod telemetry;
 
 pub use config::{
-    Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting, SettingsFiles,
-    Warning,
+    Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, OtlpDestination, Setting,
+    SettingsFiles, Warning,
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;

@@ -80,10 +80,13 @@ pub(super) fn resolve(
         shown_url(&endpoint.to_string()),
         protocol.as_str(),
     ));
+    let from_url = parsed.authorization.zip(given);
+    let (headers, header_sources) = headers(values, signal, from_url, report);
     Ok(OtlpConfig {
         protocol,
         endpoint,
-        headers: headers(values, signal, parsed.authorization, report),
+        headers,
+        header_sources,
         timeout: Duration::from_millis(values.number_of(&variables::TIMEOUT, signal)),
         compression: compression(values, signal),
         tls,
@@ -238,20 +241,23 @@ fn compression(values: &Values, signal: Signal) -> Compression {
 fn headers(
     values: &Values,
     signal: Signal,
-    authorization: Option<Secret>,
+    from_url: Option<(Secret, &SetVariable)>,
     report: &mut Report,
-) -> Vec<(String, Secret)> {
+) -> (Vec<(String, Secret)>, Vec<(String, &'static str)>) {
     let mut headers = Vec::new();
-    if let Some(authorization) = authorization {
+    let mut sources = Vec::new();
+    if let Some((authorization, endpoint)) = from_url {
         headers.push(("authorization".to_owned(), authorization));
+        sources.push(("authorization".to_owned(), endpoint.variable.name));
     }
     let (specific, general) = pair(values, &variables::HEADERS, signal, report);
     for set in [general, specific].into_iter().flatten() {
         for (name, value) in pairs::headers(&set.winner.value).0 {
             pairs::put(&mut headers, &name, value);
+            pairs::put(&mut sources, &name, set.variable.name);
         }
     }
-    headers
+    (headers, sources)
 }
 
 #[cfg(test)]

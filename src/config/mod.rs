@@ -1,6 +1,7 @@
 //! What settings files, the environment and the host ask for, as pure values with provenance.
 
 mod builder;
+mod destination;
 mod endpoint;
 mod explain;
 mod exporter;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use builder::ConfigBuilder;
+pub use destination::OtlpDestination;
 pub use explain::{Explanation, Setting};
 pub use settings::SettingsFiles;
 pub use source::{Layer, Origin};

@@ -56,6 +56,8 @@ pub(crate) struct OtlpConfig {
     pub(crate) endpoint: http::Uri,
     /// Names in lower case, each once, in the order given.
     pub(crate) headers: Vec<(String, Secret)>,
+    /// Their names again, each with the variable that it comes from.
+    pub(crate) header_sources: Vec<(String, &'static str)>,
     /// Bounds one attempt. What it does not deliver waits in its queue and is sent again.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
