@@ -1,8 +1,13 @@
 //! Every variable through the whole of the configuration.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
 
 use super::*;
+use crate::config::tls::Trust;
 use crate::config::variables::Effect;
 
 type Probe = Box<dyn Fn(&Config) -> String>;
@@ -12,30 +17,56 @@ type Probe = Box<dyn Fn(&Config) -> String>;
 struct Row {
     name: String,
     probe: Probe,
-    default: &'static str,
-    valid: (&'static str, &'static str),
-    invalid: Option<(&'static str, &'static str)>,
-    empty: &'static str,
+    default: String,
+    valid: (String, String),
+    invalid: Option<(String, String)>,
+    empty: String,
+    /// What it needs to have an effect: managed settings.
+    context: Vec<(&'static str, String)>,
+    /// What of the base would hide its effect.
+    without: &'static str,
 }
 
 impl Row {
     fn new(
         name: impl Into<String>,
         probe: impl Fn(&Config) -> String + 'static,
-        default: &'static str,
-        valid: (&'static str, &'static str),
-        invalid: Option<(&'static str, &'static str)>,
-        empty: &'static str,
+        default: &str,
+        valid: (&str, &str),
+        invalid: Option<(&str, &str)>,
+        empty: &str,
     ) -> Self {
-        let (name, probe) = (name.into(), Box::new(probe));
+        let owned = |(text, shown): (&str, &str)| (text.to_owned(), shown.to_owned());
         Self {
-            name,
-            probe,
-            default,
-            valid,
-            invalid,
-            empty,
+            name: name.into(),
+            probe: Box::new(probe),
+            default: default.to_owned(),
+            valid: owned(valid),
+            invalid: invalid.map(owned),
+            empty: empty.to_owned(),
+            context: Vec::new(),
+            without: "",
         }
+    }
+
+    fn needs(mut self, name: &'static str, value: &str) -> Self {
+        self.context.push((name, value.to_owned()));
+        self
+    }
+
+    fn without(mut self, name: &'static str) -> Self {
+        self.without = name;
+        self
+    }
+
+    /// The one settings key that is no variable.
+    fn is_key(&self) -> bool {
+        self.name == variables::HEADERS_HELPER.name
+    }
+
+    /// The value as it may be seen.
+    fn shown(&self, value: &str) -> String {
+        variables::find(&self.name).unwrap().shown(value)
     }
 
     fn boolean(name: &str, default: bool, probe: fn(&Config) -> bool) -> Self {
@@ -82,7 +113,7 @@ impl Row {
     }
 }
 
-fn rows() -> Vec<Row> {
+fn rows(folder: &Path) -> Vec<Row> {
     let console = |sink: Option<bool>| sink.map_or("off".to_owned(), |on| on.to_string());
     let mut rows = vec![
         Row::boolean("CLAUDE_CODE_ENABLE_TELEMETRY", false, |c| c.enabled),
@@ -90,6 +121,10 @@ fn rows() -> Vec<Row> {
         Row::boolean("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", false, |c| {
             c.spans.otlp.is_some()
         }),
+        Row::boolean("ENABLE_ENHANCED_TELEMETRY_BETA", false, |c| {
+            c.spans.otlp.is_some()
+        })
+        .without("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA"),
         Row::boolean("OTEL_LOG_USER_PROMPTS", false, |c| c.content.user_prompts),
         Row::boolean("OTEL_LOG_TOOL_DETAILS", false, |c| c.content.tool_details),
         Row::boolean("OTEL_LOG_TOOL_CONTENT", false, |c| c.content.tool_content),
@@ -223,19 +258,190 @@ fn rows() -> Vec<Row> {
         ("TRACES_", 2),
     ] {
         rows.extend(otlp_rows(part, signal));
+        rows.extend(tls_rows(part, signal, folder));
+    }
+    rows.extend(helper_rows());
+    rows.extend(proxy_rows());
+    rows
+}
+
+fn helper_rows() -> Vec<Row> {
+    let command = |config: &Config| {
+        let helper = config.headers_helper.as_ref();
+        helper.map_or(String::new(), |helper| helper.command.expose().to_owned())
+    };
+    let interval = |config: &Config| {
+        let helper = config.headers_helper.as_ref();
+        helper.map_or(String::new(), |helper| {
+            helper.interval.as_millis().to_string()
+        })
+    };
+    let debounce = |invalid| {
+        let name = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
+        Row::new(
+            name,
+            interval,
+            "1740000",
+            ("7000", "7000"),
+            Some(invalid),
+            "1740000",
+        )
+        .needs("otelHeadersHelper", "x")
+    };
+    vec![
+        Row::new(
+            "otelHeadersHelper",
+            command,
+            "",
+            (" /a b ", "/a b"),
+            None,
+            "",
+        ),
+        debounce(("5s", "1740000")),
+        debounce(("0", "100")),
+    ]
+}
+
+fn proxy_rows() -> Vec<Row> {
+    let through = |config: &Config| {
+        let otlp = config.metrics.otlp.as_ref().unwrap();
+        let proxy = otlp.proxy.as_ref();
+        proxy.map_or("none".to_owned(), |proxy| proxy.name())
+    };
+    let mut rows = Vec::new();
+    for (names, endpoint) in [
+        (["HTTPS_PROXY", "https_proxy"], "https://h"),
+        (["HTTP_PROXY", "http_proxy"], "http://h"),
+        (["ALL_PROXY", "all_proxy"], "http://h"),
+        (["ALL_PROXY", "all_proxy"], "https://h"),
+    ] {
+        for name in names {
+            let row = Row::new(
+                name,
+                through,
+                "none",
+                ("http://user:secret@p:1", "p:1"),
+                Some(("socks5://p:1", "none")),
+                "none",
+            );
+            rows.push(row.needs("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
+        }
+    }
+    for name in ["NO_PROXY", "no_proxy"] {
+        let row = Row::new(name, through, "p:1", ("a, h", "none"), None, "p:1")
+            .needs("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
+            .needs("HTTP_PROXY", "p:1");
+        rows.push(row);
     }
     rows
 }
 
+/// Of the certificates of an https endpoint: `h` stands for the host.
+fn tls_rows(part: &str, signal: usize, folder: &Path) -> Vec<Row> {
+    let trust = probe(signal, |otlp| {
+        match &otlp.tls.as_ref().unwrap().files.trust {
+            Trust::Platform => "platform".to_owned(),
+            Trust::PlatformAnd(file) => format!("and {}", file.variable),
+            Trust::Only(file) => format!("only {}", file.variable),
+        }
+    });
+    let identity = probe(signal, |otlp| {
+        let identity = &otlp.tls.as_ref().unwrap().files.identity;
+        identity.as_ref().map_or("none".to_owned(), |pair| {
+            format!("{} {}", pair.certificate.variable, pair.key.variable)
+        })
+    });
+    let text = |name| folder.join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (text("certificate.pem"), text("key.pem"));
+    let missing = text("missing.pem");
+    let name = |suffix| format!("OTEL_EXPORTER_OTLP_{part}{suffix}");
+    let ca = format!("only {}", name("CERTIFICATE"));
+    let ours = format!(
+        "{} OTEL_EXPORTER_OTLP_CLIENT_KEY",
+        name("CLIENT_CERTIFICATE")
+    );
+    let our_key = format!(
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE {}",
+        name("CLIENT_KEY")
+    );
+    let wrong = Some((&*missing, "off"));
+    let mut rows = vec![
+        Row::new(
+            name("CERTIFICATE"),
+            trust,
+            "platform",
+            (&certificate, &ca),
+            wrong,
+            "platform",
+        ),
+        Row::new(
+            name("CLIENT_CERTIFICATE"),
+            identity,
+            "off",
+            (&certificate, &ours),
+            wrong,
+            "off",
+        )
+        .needs("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
+        Row::new(
+            name("CLIENT_KEY"),
+            identity,
+            "off",
+            (&key, &our_key),
+            wrong,
+            "off",
+        )
+        .needs("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate),
+    ];
+    if part.is_empty() {
+        let both = "CLAUDE_CODE_CLIENT_CERT CLAUDE_CODE_CLIENT_KEY";
+        rows.extend([
+            Row::new(
+                "CLAUDE_CODE_CLIENT_CERT",
+                identity,
+                "off",
+                (&certificate, both),
+                wrong,
+                "off",
+            )
+            .needs("CLAUDE_CODE_CLIENT_KEY", &key),
+            Row::new(
+                "CLAUDE_CODE_CLIENT_KEY",
+                identity,
+                "off",
+                (&key, both),
+                wrong,
+                "off",
+            )
+            .needs("CLAUDE_CODE_CLIENT_CERT", &certificate),
+            Row::new(
+                "NODE_EXTRA_CA_CERTS",
+                trust,
+                "platform",
+                (&certificate, "and NODE_EXTRA_CA_CERTS"),
+                // One that cannot be read is left out, as Node does it.
+                Some((&missing, "and NODE_EXTRA_CA_CERTS")),
+                "platform",
+            ),
+        ]);
+    }
+    rows.into_iter()
+        .map(|row| row.needs("OTEL_EXPORTER_OTLP_ENDPOINT", "https://h"))
+        .collect()
+}
+
+/// What the exporter of a signal shows.
+fn probe(signal: usize, show: fn(&OtlpConfig) -> String) -> impl Fn(&Config) -> String + Copy {
+    move |config: &Config| {
+        exporters(config)[signal]
+            .as_ref()
+            .map_or("off".to_owned(), show)
+    }
+}
+
 fn otlp_rows(part: &str, signal: usize) -> Vec<Row> {
     let name = |suffix| format!("OTEL_EXPORTER_OTLP_{part}{suffix}");
-    let probe = move |show: fn(&OtlpConfig) -> String| {
-        move |config: &Config| {
-            exporters(config)[signal]
-                .as_ref()
-                .map_or("off".to_owned(), show)
-        }
-    };
+    let probe = |show| probe(signal, show);
     let protocol = probe(|otlp| format!("{:?}", otlp.protocol));
     let endpoint = probe(|otlp| otlp.endpoint.to_string());
     let default = [
@@ -297,6 +503,15 @@ fn otlp_rows(part: &str, signal: usize) -> Vec<Row> {
             "HttpProtobuf",
         ),
         Row::new(
+            name("INSECURE"),
+            endpoint,
+            "https://h:4317/",
+            ("Yes", "http://h:4317/"),
+            Some(("maybe", "https://h:4317/")),
+            "https://h:4317/",
+        )
+        .needs("OTEL_EXPORTER_OTLP_ENDPOINT", "h:4317"),
+        Row::new(
             name("HEADERS"),
             headers,
             "",
@@ -339,99 +554,154 @@ fn otlp_rows(part: &str, signal: usize) -> Vec<Row> {
     ]
 }
 
+/// All layers, the strongest first.
+const LAYERS: [Layer; 6] = [
+    Layer::Managed,
+    Layer::Host,
+    Layer::Local,
+    Layer::Project,
+    Layer::User,
+    Layer::Environment,
+];
+
+/// A folder for settings, and for PEM files.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(TempDir::new().unwrap());
+        let root = folder.0.path();
+        for inner in ["managed", "project/.claude"] {
+            fs::create_dir_all(root.join(inner)).unwrap();
+        }
+        let issued = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
+        fs::write(root.join("certificate.pem"), issued.cert.pem()).unwrap();
+        fs::write(root.join("key.pem"), issued.signing_key.serialize_pem()).unwrap();
+        folder
+    }
+
+    /// The base with what the row needs, and with these values of its variable.
+    fn configure(&self, row: &Row, values: &[(Layer, &str)]) -> Config {
+        let root = self.0.path();
+        let value_of = |layer: Layer| {
+            let mut values = values.iter().filter(|(of, _)| *of == layer);
+            values.next().map(|(_, value)| (row.name.as_str(), *value))
+        };
+        let mut environment = base();
+        environment.remove(&row.name);
+        environment.remove(row.without);
+        if let Some((name, value)) = value_of(Layer::Environment) {
+            environment.insert(name.to_owned(), value.to_owned());
+        }
+        for (layer, file) in [
+            (Layer::Managed, "managed/managed-settings.json"),
+            (Layer::Local, "project/.claude/settings.local.json"),
+            (Layer::Project, "project/.claude/settings.json"),
+            (Layer::User, "user.json"),
+        ] {
+            let context = row.context.iter().filter(|_| layer == Layer::Managed);
+            let context = context.map(|(name, value)| (*name, value.as_str()));
+            let mut settings = serde_json::json!({"env": {}});
+            for (name, value) in context.chain(value_of(layer)) {
+                if name == variables::HEADERS_HELPER.name {
+                    settings[name] = value.into();
+                } else {
+                    settings["env"][name] = value.into();
+                }
+            }
+            fs::write(root.join(file), settings.to_string()).unwrap();
+        }
+        let files = SettingsFiles::none()
+            .managed_folder(root.join("managed"))
+            .project_folder(root.join("project"))
+            .user_file(root.join("user.json"));
+        let mut builder = Config::builder()
+            .environment(environment)
+            .settings_files(files)
+            .trust_workspace(true);
+        if let Some((name, value)) = value_of(Layer::Host) {
+            builder = builder.set(name, value);
+        }
+        full(builder)
+    }
+}
+
 #[test]
 fn every_variable_has_its_effect() {
     assert_eq!(build(base()).warnings(), []);
-    for Row {
-        name,
-        probe,
-        default,
-        valid,
-        invalid,
-        empty,
-    } in rows()
-    {
-        let mut unset = base();
-        unset.remove(&name);
-        let environment = |value: &str| {
-            let mut variables = unset.clone();
-            variables.insert(name.clone(), value.to_owned());
-            variables
-        };
+    let folder = Folder::new();
+    for row in rows(folder.0.path()) {
+        let (name, probe, default) = (&row.name, &row.probe, &row.default);
         let about = |config: &Config| {
-            let own = |warning: &&Warning| warning.variable() == Some(&*name);
+            let own = |warning: &&Warning| warning.variable() == Some(&**name);
             config.warnings().iter().find(own).cloned()
         };
-        assert_eq!(probe(&build(unset.clone())), default, "{name} unset");
-        assert_eq!(probe(&build(environment(""))), empty, "{name} empty");
-
-        let config = build(environment(valid.0));
-        assert_eq!(probe(&config), valid.1, "{name}={}", valid.0);
-        let quiet = about(&config).is_none() || name == "OTEL_SDK_DISABLED";
-        assert!(
-            quiet || valid.0 == "http://h:4317",
-            "{:?}",
-            config.warnings()
-        );
-
-        let cancelled = full(
-            Config::builder()
-                .environment(environment(valid.0))
-                .set(&*name, ""),
-        );
-        assert_eq!(probe(&cancelled), default, "{name} cancelled by the host");
-
-        let Some((invalid, expected)) = invalid else {
-            continue;
-        };
-        let config = build(environment(invalid));
-        assert_eq!(probe(&config), expected, "{name}={invalid}");
-        let warning = about(&config).unwrap_or_else(|| panic!("{name}={invalid}: no warning"));
-        let shown = if name.ends_with("HEADERS") {
-            variables::HIDDEN
+        let lowest = if row.is_key() {
+            Layer::User
         } else {
-            invalid
+            Layer::Environment
         };
-        assert_eq!(warning.value(), Some(shown));
-        assert_eq!(warning.origin().unwrap().layer(), Layer::Environment);
-
-        let config = full(
-            Config::builder()
-                .environment(environment(invalid))
-                .set(&*name, valid.0),
+        assert_eq!(
+            &probe(&folder.configure(&row, &[])),
+            default,
+            "{name} unset"
         );
-        assert_eq!(probe(&config), valid.1, "{name}: host over environment");
-        let setting = config
-            .explain()
-            .settings()
-            .iter()
-            .find(|s| s.name() == name)
-            .unwrap();
-        assert_eq!(setting.origin().layer(), Layer::Host);
-        assert_eq!(setting.overrode().next().unwrap().0, shown);
+        let empty = folder.configure(&row, &[(lowest, "")]);
+        assert_eq!(probe(&empty), row.empty, "{name} empty");
+
+        let (valid, expected) = &row.valid;
+        let config = folder.configure(&row, &[(lowest, valid)]);
+        assert_eq!(&probe(&config), expected, "{name}={valid}");
+        let quiet = about(&config).is_none() || name == "OTEL_SDK_DISABLED";
+        assert!(quiet || valid == "http://h:4317", "{:?}", config.warnings());
+
+        if let Some((invalid, expected)) = &row.invalid {
+            let config = folder.configure(&row, &[(lowest, invalid)]);
+            assert_eq!(&probe(&config), expected, "{name}={invalid}");
+            let warning = about(&config).unwrap_or_else(|| panic!("{name}={invalid}: no warning"));
+            assert_eq!(warning.value(), Some(&*row.shown(invalid)));
+            assert_eq!(warning.origin().unwrap().layer(), lowest);
+        }
+    }
+}
+
+#[test]
+fn every_variable_is_overridden_and_cancelled_by_every_higher_layer() {
+    let folder = Folder::new();
+    for row in rows(folder.0.path()) {
+        let (name, probe) = (&row.name, &row.probe);
+        let (valid, expected) = &row.valid;
+        let other = row.invalid.as_ref().map_or(valid, |(invalid, _)| invalid);
+        let layers = if row.is_key() { &LAYERS[..5] } else { &LAYERS };
+        for pair in layers.windows(2) {
+            let (upper, lower) = (pair[0], pair[1]);
+            let config = folder.configure(&row, &[(upper, valid), (lower, other)]);
+            assert_eq!(&probe(&config), expected, "{name}: {upper} over {lower}");
+            let mut settings = config.explain().settings().iter();
+            let setting = settings.find(|setting| setting.name() == name).unwrap();
+            assert_eq!(setting.origin().layer(), upper, "{name}");
+            let (value, origin) = setting.overrode().next().unwrap();
+            assert_eq!(
+                (value, origin.layer()),
+                (&*row.shown(other), lower),
+                "{name}"
+            );
+
+            let config = folder.configure(&row, &[(upper, ""), (lower, valid)]);
+            assert_eq!(
+                probe(&config),
+                row.default,
+                "{name}: {upper} cancels {lower}"
+            );
+        }
     }
 }
 
 #[test]
 fn no_variable_is_without_a_test() {
-    let mut tested: BTreeSet<String> = rows().into_iter().map(|row| row.name).collect();
-    // tests of their own
-    for name in [
-        "ENABLE_ENHANCED_TELEMETRY_BETA",
-        "CLAUDE_CODE_CLIENT_CERT",
-        "CLAUDE_CODE_CLIENT_KEY",
-        "NODE_EXTRA_CA_CERTS",
-        "otelHeadersHelper",
-        "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS",
-    ] {
-        tested.insert(name.to_owned());
-    }
-    for part in ["", "METRICS_", "LOGS_", "TRACES_"] {
-        tested.insert(format!("OTEL_EXPORTER_OTLP_{part}INSECURE"));
-        for kind in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {
-            tested.insert(format!("OTEL_EXPORTER_OTLP_{part}{kind}"));
-        }
-    }
+    let folder = Folder::new();
+    let rows = rows(folder.0.path()).into_iter();
+    let tested: BTreeSet<String> = rows.map(|row| row.name).collect();
     let works = variables::all().filter(|variable| variable.effect == Effect::Works);
     let all: BTreeSet<String> = works.map(|variable| variable.name.to_owned()).collect();
     assert_eq!(tested, all);

@@ -8,26 +8,11 @@ use tokio::time::Instant;
 use super::route::{Proxy, ProxyError};
 use super::{BuildError, tls_words, words};
 use crate::config::otlp::OtlpConfig;
+use crate::config::pairs::is_reserved;
 use crate::config::secret::Secret;
 use crate::export::headers::Headers;
 use crate::export::outcome::{ErrorKind, ExportError};
 use crate::export::tls::Tls;
-
-/// Headers that belong to the protocol. A configured one would break the request's framing or hide what is sent.
-const RESERVED: &[&str] = &[
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Shorter values are no secrets, and removing them would make any message unreadable.
 const SHORTEST_SECRET: usize = 4;
@@ -77,7 +62,7 @@ impl Target {
                 .map_err(|_| BuildError::HeaderValue(words::sanitise(key)))?;
             content.set_sensitive(true);
             secrets.extend(parts_of(value));
-            if !is_reserved(&header) {
+            if !is_reserved(header.as_str()) {
                 headers.insert(header, content);
             }
         }
@@ -103,7 +88,7 @@ impl Target {
         let mut secrets = self.secrets.clone();
         for header in dynamic.iter() {
             secrets.extend(parts_of(&header.secret));
-            if !is_reserved(&header.name) {
+            if !is_reserved(header.name.as_str()) {
                 headers.insert(header.name.clone(), header.value.clone());
             }
         }
@@ -225,10 +210,6 @@ fn name(endpoint: &Uri) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
-}
-
-fn is_reserved(header: &HeaderName) -> bool {
-    RESERVED.contains(&header.as_str()) || header.as_str().starts_with("grpc-")
 }
 
 /// The longest first: a part must not be cut out of a whole before the whole was found.
