@@ -97,8 +97,9 @@ fn levels() -> Vec<usize> {
     levels
 }
 
-/// The configuration that the library makes of it, with real files under `root`.
-fn configured(given: &Given, root: &Path) -> Config {
+/// The configuration that the library makes of it, with real files under `root`. One that is
+/// `written` as it should be stays.
+fn configured(given: &Given, root: &Path, written: &mut BTreeMap<&str, String>) -> Config {
     let base = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
@@ -120,7 +121,11 @@ fn configured(given: &Given, root: &Path) -> Config {
         (Layer::Project, "project/.claude/settings.json"),
         (Layer::User, "user.json"),
     ] {
-        std::fs::write(root.join(file), settings(of(layer))).unwrap();
+        let content = settings(of(layer));
+        if written.get(file) != Some(&content) {
+            std::fs::write(root.join(file), &content).unwrap();
+            written.insert(file, content);
+        }
     }
     let mut builder = Config::builder()
         .environment(environment)
@@ -185,11 +190,12 @@ fn any_two_settings_together_mean_what_the_rules_say() {
     std::fs::create_dir_all(root.join("managed")).unwrap();
     std::fs::create_dir_all(root.join("project/.claude")).unwrap();
     let rows = pairwise::rows(&levels());
+    let mut written = BTreeMap::new();
     let mut off = 0;
     for row in &rows {
         let given = given(row);
         let signal = SIGNALS[row[VARIABLES.len() + 1]].1;
-        let config = configured(&given, root);
+        let config = configured(&given, root, &mut written);
         let expected = given.resolve();
         assert_eq!(
             resolved(&config, signal),
