@@ -7,7 +7,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
-    Config, ExporterHealth, ExporterState, Service, SessionOptions, Signal, Telemetry,
+    Config, ExporterHealth, ExporterState, Service, SessionOptions, SettingsFiles, Signal,
+    Telemetry,
 };
 use support::proxy::Proxy;
 use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
@@ -244,16 +245,6 @@ fn a_proxy_that_is_not_there_is_named() {
         let said = format!("connection refused by the proxy {name} ({variable})");
         fails(&telemetry, &said);
     }
-    let telemetry = start(
-        "http/json",
-        "https://collector.test",
-        &[("HTTPS_PROXY", "http://proxy.invalid:3128")],
-    );
-    record(&telemetry);
-    assert!(!telemetry.flush_within(LONG).is_complete());
-    let said = last_error(&telemetry);
-    let expected = "cannot find the address of the proxy proxy.invalid:3128 (HTTPS_PROXY): ";
-    assert!(said.starts_with(expected), "{said}");
 }
 
 #[test]
@@ -413,4 +404,40 @@ fn grpc_without_tls_goes_past_the_proxy_and_says_so() {
     let exempt = [set[0], ("NO_PROXY", ".test")];
     let config = configuration("grpc", "http://collector.test:4317", &exempt);
     assert_eq!(config.warnings(), []);
+}
+
+#[test]
+fn managed_credentials_are_not_readable_for_somebody_elses_proxy() {
+    for (endpoint, more, through) in [
+        ("http://user:secret@collector.test", "", false),
+        ("https://user:secret@collector.test", "", true),
+        (
+            "http://collector.test",
+            r#", "OTEL_EXPORTER_OTLP_HEADERS": "a=b""#,
+            false,
+        ),
+        ("http://collector.test", "", true),
+    ] {
+        let files = Files::new();
+        let settings =
+            format!(r#"{{"env": {{"OTEL_EXPORTER_OTLP_ENDPOINT": "{endpoint}"{more}}}}}"#);
+        files.write("managed-settings.json", &settings);
+        let config = Config::builder()
+            .environment([
+                ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+                ("ALL_PROXY", "http://proxy:3128"),
+            ])
+            .settings_files(SettingsFiles::none().managed_folder(files.path("")))
+            .build();
+        let proxy = config.otlp(Signal::Events).unwrap().proxy();
+        let expected = ("proxy:3128".to_owned(), "ALL_PROXY");
+        assert_eq!(proxy, through.then_some(expected), "{settings}");
+        let said = config.explain().to_string();
+        assert_eq!(
+            said.contains("managed credentials would be readable"),
+            !through,
+            "{said}"
+        );
+    }
 }

@@ -64,7 +64,9 @@ pub(super) fn resolve(
         (None, Some(_)) => ", chosen because the port is not 4317",
         (None, None) => ", chosen because neither protocol nor endpoint is set",
     };
-    let guarded = has_managed_credentials(values, signal);
+    let in_url = parsed.authorization.as_ref().and(given);
+    let guarded = has_managed_credentials(values, signal)
+        || in_url.is_some_and(|set| set.layer() == Layer::Managed);
     let route = proxy::resolve(values, &parsed, protocol, guarded, report);
     let (proxy, through) = match route {
         Route::Direct => (None, String::new()),
@@ -237,15 +239,19 @@ fn compression(values: &Values, signal: Signal) -> Compression {
     }
 }
 
+/// Names and values.
+type Headers = Vec<(String, Secret)>;
+/// Names and the variables that they come from.
+type HeaderSources = Vec<(String, &'static str)>;
+
 /// General headers, over them the signal-specific ones; below both what the URL says.
 fn headers(
     values: &Values,
     signal: Signal,
     from_url: Option<(Secret, &SetVariable)>,
     report: &mut Report,
-) -> (Vec<(String, Secret)>, Vec<(String, &'static str)>) {
-    let mut headers = Vec::new();
-    let mut sources = Vec::new();
+) -> (Headers, HeaderSources) {
+    let (mut headers, mut sources) = (Headers::new(), HeaderSources::new());
     if let Some((authorization, endpoint)) = from_url {
         headers.push(("authorization".to_owned(), authorization));
         sources.push(("authorization".to_owned(), endpoint.variable.name));

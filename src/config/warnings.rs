@@ -132,6 +132,14 @@ pub(crate) enum Problem {
     SettingsMalformed { why: String },
     #[error("{what} is not a JSON object, so nothing in it counts")]
     SettingsNoObject { what: &'static str },
+    #[error("has no effect here: variables belong inside `env`")]
+    OutsideEnv,
+    #[error("has no effect inside `env`: it is a setting, and belongs beside `env`")]
+    InsideEnv,
+    #[error(
+        "no such setting; telemetry is set by variables inside `env`, such as \"OTEL_METRICS_EXPORTER\": \"otlp\", and by otelHeadersHelper"
+    )]
+    NoSuchSetting,
     #[error("not text, so it is left out; write it in quotation marks")]
     SettingNoText,
     #[error(
