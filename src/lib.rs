@@ -95,8 +95,8 @@ mod signal;
 mod telemetry;
 
 pub use config::{
-    ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting,
-    SettingsFiles, Warning,
+    ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin,
+    OtlpDestination, Setting, SettingsFiles, Warning,
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;

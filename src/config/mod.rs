@@ -2,14 +2,17 @@
 
 mod builder;
 mod changes;
+mod destination;
 mod endpoint;
 mod explain;
 mod exporter;
 mod nearest;
+mod no_proxy;
 pub(crate) mod otlp;
 pub(crate) mod pairs;
 mod parse;
 pub(crate) mod pem;
+pub(crate) mod proxy;
 mod resolve;
 pub(crate) mod secret;
 mod settings;
@@ -25,6 +28,7 @@ use std::time::Duration;
 
 pub use builder::ConfigBuilder;
 pub use changes::ChangedSetting;
+pub use destination::OtlpDestination;
 pub use explain::{Explanation, Setting};
 pub use settings::SettingsFiles;
 pub use source::{Layer, Origin};

@@ -19,6 +19,7 @@ mod messages;
 mod retry_after;
 #[cfg(feature = "grpc")]
 mod retry_info;
+mod route;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -89,11 +90,15 @@ impl Client {
         let target = Target::new(config)?;
         let transport = match config.protocol {
             #[cfg(feature = "grpc")]
-            Protocol::Grpc => Transport::Grpc(Box::new(grpc::Grpc::new(signal, config)?)),
+            Protocol::Grpc => Transport::Grpc(Box::new(grpc::Grpc::new(
+                signal,
+                config,
+                target.proxy.as_ref(),
+            )?)),
             #[cfg(feature = "http")]
-            Protocol::HttpProtobuf | Protocol::HttpJson => {
-                Transport::Http(Box::new(http::Http::new(signal, config)?))
-            }
+            Protocol::HttpProtobuf | Protocol::HttpJson => Transport::Http(Box::new(
+                http::Http::new(signal, config, target.proxy.as_ref())?,
+            )),
             #[cfg(not(all(feature = "grpc", feature = "http")))]
             protocol => {
                 let _ = signal;

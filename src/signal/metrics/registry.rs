@@ -179,6 +179,10 @@ impl Registry {
         self.remove(&mut self.lock(), reader);
     }
 
+    #[allow(
+        clippy::mutable_key_type,
+        reason = "what is compared and hashed of the attributes does not change"
+    )]
     fn remove(&self, groups: &mut HashMap<Arc<Standard>, Group>, reader: usize) {
         self.readers[reader].store(false, Ordering::Relaxed);
         while self.inboxes[reader].pop().is_some() {}

@@ -56,9 +56,11 @@ mod prelude {
             protocol,
             endpoint: format!("{endpoint}{path}").parse().unwrap(),
             headers: Vec::new(),
+            header_sources: Vec::new(),
             timeout: Duration::from_secs(10),
             compression: Compression::None,
             tls: None,
+            proxy: None,
         }
     }
 
