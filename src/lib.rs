@@ -143,6 +143,21 @@ pub mod fuzzing {
     }
 }
 
+/// The programs in the documents compile and run.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/GUIDE.md")]
+    struct Guide;
+
+    #[doc = include_str!("../docs/MIGRATING.md")]
+    struct Migrating;
+
+    #[doc = include_str!("../docs/ADMINISTRATORS.md")]
+    struct Administrators;
+
+    #[doc = include_str!("../docs/CONTRIBUTING.md")]
+    struct Contributing;
+}
