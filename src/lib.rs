@@ -47,6 +47,16 @@
 //! }
 //! ```
 //!
+//! # What to know next
+//!
+//! - **Whose child something is** is said by the handle that it is begun on, never by a task or a thread. A clone of a
+//!   [`Recorder`] goes into each task that works for a prompt or inside a tool.
+//! - **A handle that is dropped** ends its span and invents no result: cancelled futures need no code.
+//! - **Times** are the library's unless a record says [`at`](ApiRequest::at). **Durations** are [`std::time::Duration`]s, **cost** is
+//!   in US dollars, **lengths** are UTF-16 code units.
+//! - **Metrics and events** of one happening come from one call: do not count what a handle or a record counts already.
+//! - **Before the process exits**, call [`Telemetry::shutdown`]; `std::process::exit` drops nothing.
+//!
 //! # What is promised
 //!
 //! Recording never fails, waits or panics, from any thread and any runtime. Starting never fails: what the configuration
@@ -59,10 +69,18 @@
 //!
 //! [`catalog`] has all of it as data: eight metrics, nine events, six spans. Nothing else is emitted.
 //!
+//! # Where to read on
+//!
+//! In the package and its repository: `docs/GUIDE.md`, from your agent's events to these calls, with common mistakes;
+//! `docs/MIGRATING.md`, from hand-written telemetry; `docs/ADMINISTRATORS.md`, for those who run the collector;
+//! `docs/TELEMETRY.md` and `docs/CONFIGURATION.md`, all that is emitted and all variables; `docs/RELIABILITY.md`, delivery and its
+//! bounds; `docs/SECURITY.md`; and `examples/agent_loop`, a whole agent.
+//!
 //! # Cargo features
 //!
 //! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON) and `console` (lines of JSON); all are on by
 //! default. An exporter that is asked for and not compiled in is a warning that names the feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,
     allow(

@@ -1,0 +1,19 @@
+// The program of the README, as it stands there: an event, a metric and a span of the first prompt.
+//
+// ```sh
+// CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_METRICS_EXPORTER=console OTEL_LOGS_EXPORTER=console cargo run --example newcomer
+// ```
+
+use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
+
+#[allow(clippy::print_stdout)]
+fn main() {
+    let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
+    let prompt = telemetry
+        .session(Identity::new())
+        .prompt("Fix the failing test");
+    let request = prompt.llm_request("claude-sonnet-4-6"); // then ask the model
+    request.finish(ApiRequest::new("claude-sonnet-4-6").cost_usd(0.0021));
+    prompt.end();
+    println!("{}", telemetry.shutdown());
+}
