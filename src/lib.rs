@@ -159,6 +159,23 @@ pub mod fuzzing {
     pub fn tool_input(json: &str) -> Option<String> {
         crate::content::tool_input::shape(json)
     }
+
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub fn helper_output(bytes: &[u8]) -> (Option<Vec<(String, String)>>, String) {
+        crate::export::fuzzing::helper_output(bytes)
+    }
+
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub fn answer(
+        first: &[u8],
+        second: &[u8],
+    ) -> (
+        Option<std::time::Duration>,
+        Option<std::time::Duration>,
+        String,
+    ) {
+        crate::export::fuzzing::answer(first, second)
+    }
 }
 
 /// The programs in the documents compile and run.
