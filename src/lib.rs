@@ -52,8 +52,8 @@
 //! - **Whose child something is** is said by the handle that it is begun on, never by a task or a thread. A clone of a
 //!   [`Recorder`] goes into each task that works for a prompt or inside a tool.
 //! - **A handle that is dropped** ends its span and invents no result: cancelled futures need no code.
-//! - **Times** are the library's unless a record says [`at`](ApiRequest::at). **Durations** are [`std::time::Duration`]s, **cost** is
-//!   in US dollars, **lengths** are UTF-16 code units.
+//! - **Times** are the library's unless a record says [`at`](ApiRequest::at). **Durations** are
+//!   [`std::time::Duration`]s, **cost** is in US dollars, **lengths** are UTF-16 code units.
 //! - **Metrics and events** of one happening come from one call: do not count what a handle or a record counts already.
 //! - **Before the process exits**, call [`Telemetry::shutdown`]; `std::process::exit` drops nothing.
 //!
@@ -62,19 +62,21 @@
 //! Recording never fails, waits or panics, from any thread and any runtime. Starting never fails: what the configuration
 //! gets wrong is a warning ([`Telemetry::explain`]). What cannot be delivered waits within stated bounds and is sent again,
 //! the same bytes; what is lost is counted by its reason ([`Telemetry::health`]). Flush and shutdown end within their
-//! limits, whatever the receiver does. The library has one thread of its own (and short-lived ones for what may block), starts no
-//! runtime in yours, reads and sets no OpenTelemetry global, and never takes an ambient span for a parent.
+//! limits, whatever the receiver does. The library has one thread of its own (and short-lived ones for what may block),
+//! starts no runtime in yours, reads and sets no OpenTelemetry global, and never takes an ambient span for a parent.
 //!
 //! # What is emitted
 //!
-//! [`catalog`] has all of it as data: eight metrics, nine events, six spans. Nothing else is emitted.
+//! [`catalog`] has all of it as data: eight metrics, nine events, six spans. Nothing else is emitted. Its source is the
+//! monitoring documentation of Claude Code, edition 2026-04-16; each record and handle names the events, metrics and spans
+//! that it emits, and the attributes that a setter fills.
 //!
 //! # Where to read on
 //!
 //! In the package and its repository: `docs/GUIDE.md`, from your agent's events to these calls, with common mistakes;
 //! `docs/MIGRATING.md`, from hand-written telemetry; `docs/ADMINISTRATORS.md`, for those who run the collector;
-//! `docs/TELEMETRY.md` and `docs/CONFIGURATION.md`, all that is emitted and all variables; `docs/RELIABILITY.md`, delivery and its
-//! bounds; `docs/SECURITY.md`; and `examples/agent_loop`, a whole agent.
+//! `docs/TELEMETRY.md` and `docs/CONFIGURATION.md`, all that is emitted and all variables; `docs/RELIABILITY.md`, delivery
+//! and its bounds; `docs/SECURITY.md`; and `examples/agent_loop`, a whole agent.
 //!
 //! # Cargo features
 //!

@@ -95,7 +95,7 @@ impl ReservedTool {
         }
     }
 
-    /// The call begins.
+    /// The call begins: the spans `claude_code.tool` and `claude_code.tool.blocked_on_user`.
     pub fn begin(self, options: impl Into<ToolCallOptions>) -> ToolCall {
         let Self {
             outside,
@@ -185,7 +185,8 @@ impl ToolCall {
         }
     }
 
-    /// The tool begins to run: the span `claude_code.tool.execution`.
+    /// The tool begins to run: the span `claude_code.tool.execution`. A wait that nobody [decided](Self::decided) ends, and
+    /// its span says `unknown`.
     pub fn executing(&self) {
         self.begin_execution(None);
     }
@@ -241,7 +242,7 @@ impl ToolCall {
         }
     }
 
-    /// The call is over without a result: it was denied, or cancelled.
+    /// The call is over without a result: it was denied, or cancelled. Ends its spans; there is no event.
     pub fn end(self) {
         self.end_call(None);
     }

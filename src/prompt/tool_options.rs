@@ -38,7 +38,7 @@ impl ToolCallOptions {
         }
     }
 
-    /// The id of the call.
+    /// The id of the call (`tool_use_id`), as the model gave it.
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.tool_use_id = Some(id.into());
         self
@@ -51,25 +51,28 @@ impl ToolCallOptions {
         self
     }
 
-    /// The tool's specific parameters as JSON text.
+    /// The tool's specific parameters as JSON text (`tool_parameters`), sent with `OTEL_LOG_TOOL_DETAILS` alone:
+    /// [`ShellParameters`](crate::ShellParameters), [`SkillParameters`](crate::SkillParameters).
     pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
         self.parameters = Some(parameters.into());
         self
     }
 
-    /// The MCP server and tool behind it.
+    /// The MCP server and tool behind it: the names are sent with `OTEL_LOG_TOOL_DETAILS` alone.
     pub fn mcp(mut self, mcp: Mcp) -> Self {
         self.mcp = Some(mcp);
         self
     }
 
-    /// The file that it reads or edits; by default the `file_path` or `notebook_path` of the input.
+    /// The file that it reads or edits; by default the `file_path` or `notebook_path` of the input. On the span, with
+    /// `OTEL_LOG_TOOL_DETAILS` alone.
     pub fn file_path(mut self, path: impl Into<Content>) -> Self {
         self.file_path = Some(path.into());
         self
     }
 
-    /// The language of the file that it edits; by default that of the path's extension.
+    /// The language of the file that it edits (`language` of `claude_code.code_edit_tool.decision`); by default that of the
+    /// path's extension.
     pub fn language(mut self, language: impl Into<Cow<'static, str>>) -> Self {
         self.language = Some(language.into());
         self
@@ -225,13 +228,13 @@ impl ToolOutcome {
         Self::default()
     }
 
-    /// It failed, with this message.
+    /// It failed, with this message (`error`). It needs no switch: put no content into it.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error = Some(ErrorMessage(error.into()));
         self
     }
 
-    /// It failed, with an error of this class, for example `ShellError`.
+    /// It failed, with an error of this class (`error_type`), for example `ShellError`. On the event alone.
     pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error_type = Some(class.into());
         self
@@ -254,13 +257,13 @@ impl ToolOutcome {
         self
     }
 
-    /// The size of the result in bytes.
+    /// The size of the result in bytes (`tool_result_size_bytes`). On the event alone.
     pub fn result_size_bytes(mut self, bytes: u64) -> Self {
         self.result_size_bytes = Some(bytes);
         self
     }
 
-    /// The tokens of the result. On the span alone.
+    /// The tokens of the result (`result_tokens`). On the span alone.
     pub fn result_tokens(mut self, tokens: u64) -> Self {
         self.result_tokens = Some(tokens);
         self
