@@ -11,7 +11,7 @@ use super::open_span::{OpenSpan, Unfinished};
 use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
 use super::tool_span::{BlockedSpan, Details, ExecutionSpan, ToolSpan};
 use crate::propagation::{ChildEnv, TraceContext};
-use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
+use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision};
 use crate::recorder::Recorder;
 use crate::session::SessionCore;
 
@@ -378,19 +378,11 @@ impl ToolCore {
         let own = self.end(&mut state, end, Some(&outcome));
         drop(state);
 
-        let mut record = ToolResult::new(self.options.name.0.clone()).duration(duration);
-        record.tool_use_id.clone_from(&self.options.tool_use_id);
-        record.input.clone_from(&self.options.input);
-        record.parameters = outcome
-            .parameters
-            .or_else(|| self.options.parameters.clone());
-        record.mcp.clone_from(&self.options.mcp);
-        record.failure = outcome.failure;
-        record.result_size_bytes = outcome.result_size_bytes;
+        let mut record = self.options.result().duration(duration);
+        outcome.tell(&mut record);
         record.decision = permission
             .filter(|permission| permission.on_result)
             .map(|permission| (permission.decision, permission.source));
-        record.at = outcome.at;
         self.outside.emit_below(record, own.as_ref());
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::tool_output::ToolOutput;
 use crate::content::Content;
 use crate::record::{
-    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, Mcp, ToolName,
+    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, Mcp, ToolName, ToolResult,
 };
 
 /// How a tool call begins. The name of the tool alone is enough.
@@ -82,6 +82,17 @@ impl ToolCallOptions {
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
+    }
+
+    /// The result of this call, as far as its beginning tells.
+    pub(crate) fn result(&self) -> ToolResult {
+        ToolResult {
+            tool_use_id: self.tool_use_id.clone(),
+            input: self.input.clone(),
+            parameters: self.parameters.clone(),
+            mcp: self.mcp.clone(),
+            ..ToolResult::new(self.name.0.clone())
+        }
     }
 
     /// The language of the file, when the tool edits one.
@@ -280,5 +291,13 @@ impl ToolOutcome {
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
+    }
+
+    /// Adds what the end tells to the result.
+    pub(crate) fn tell(self, result: &mut ToolResult) {
+        result.failure = self.failure;
+        result.parameters = self.parameters.or(result.parameters.take());
+        result.result_size_bytes = self.result_size_bytes;
+        result.at = self.at;
     }
 }
