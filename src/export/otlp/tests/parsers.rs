@@ -79,7 +79,7 @@ mod of_http {
             wait in texts(&["Sun, ", "06 ", "Feb ", "31 ", "1994 ", "9999 ", "08:49:37 ", "GMT", "0", "120", "-", "+", " "]),
             now in texts(&["Sun, 06 Nov 1994 08:49:37 GMT", "soon"]),
         ) {
-            drop(retry_after(&headers(&[("retry-after", &wait), ("date", &now)])));
+            let _ = retry_after(&headers(&[("retry-after", &wait), ("date", &now)]));
         }
 
         #[test]
@@ -108,7 +108,7 @@ mod of_grpc {
     proptest! {
         #[test]
         fn any_details_are_a_wait_or_none(details in texts(&["CAgS", "type.googleapis.com", "AAAA", "=", "==", "////"])) {
-            drop(retry_delay(&headers(&[("grpc-status-details-bin", &details)])));
+            let _ = retry_delay(&headers(&[("grpc-status-details-bin", &details)]));
         }
 
         #[test]
