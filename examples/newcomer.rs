@@ -1,13 +1,14 @@
-// The program of the README, as it stands there: an event, a metric and a span of the first prompt.
-//
-// ```sh
-// CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_METRICS_EXPORTER=console OTEL_LOGS_EXPORTER=console cargo run --example newcomer
-// ```
+//! The program of the README, as it stands there: an event, a metric and a span of the first prompt.
+//!
+//! ```sh
+//! CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_METRICS_EXPORTER=console OTEL_LOGS_EXPORTER=console cargo run --example newcomer
+//! ```
+#![allow(clippy::print_stdout)]
 
 use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
 
-#[allow(clippy::print_stdout)]
-fn main() {
+// `pub(crate)` for the test that runs it.
+pub(crate) fn main() {
     let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
     let prompt = telemetry
         .session(Identity::new())
