@@ -21,8 +21,8 @@ use crate::session::SessionCore;
 /// [`finish`](Self::finish). One that is denied, or whose future is cancelled, is [ended](Self::end) or dropped without a
 /// result: its spans end, no result is invented.
 ///
-/// Its event and its metrics come with these calls: do not record a [`ToolResult`] of the same call beside it. The hooks
-/// of a call (`PreToolUse`, `PostToolUse`) are begun on the prompt, whose children they are.
+/// Its event and its metrics come with these calls: do not record a [`ToolResult`](crate::ToolResult) of the same call
+/// beside it. The hooks of a call (`PreToolUse`, `PostToolUse`) are begun on the prompt, whose children they are.
 ///
 /// It is a [`Recorder`]: what a subagent does inside it (its requests, its tool calls) is begun on the handle itself, or
 /// in another task on a clone of its [`recorder`](Self::recorder), and stands below it in the trace.
