@@ -21,6 +21,13 @@ mod sink;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 
+/// What the fuzz targets call.
+#[cfg(all(fuzzing, any(feature = "grpc", feature = "http")))]
+pub(crate) mod fuzzing {
+    pub(crate) use super::headers::fuzzing::helper_output;
+    pub(crate) use super::otlp::fuzzing::answer;
+}
+
 pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::{Change, Pipeline, To};
 pub(crate) use sink::{Lease, Target, Writer};
