@@ -15,7 +15,7 @@ use crate::support::Receiver;
 use crate::{have, page, repository, text};
 
 /// The program that replays. It is built with all tests; for this one alone it may be missing.
-fn replay() -> PathBuf {
+fn program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.ancestors().nth(2).unwrap();
     let path = profile.join("examples/replay");
@@ -30,25 +30,44 @@ fn replay() -> PathBuf {
 }
 
 /// Starts a replay that sends to `receiver`, with the variables of the stack.
-fn start(receiver: &Receiver, home: &Path) -> Child {
+fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
     let endpoint = receiver.endpoint();
     let env = text("env");
     let variables = env.lines().filter_map(|line| line.split_once('='));
-    Command::new(replay())
+    Command::new(program())
         .env_clear()
         .env("HOME", home)
         .envs(variables.filter(|(name, _)| !name.starts_with('#')))
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        .env("OTEL_METRIC_EXPORT_INTERVAL", "200")
-        .env("OTEL_LOGS_EXPORT_INTERVAL", "200")
-        .env("OTEL_TRACES_EXPORT_INTERVAL", "200")
         .env("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000")
         .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000")
+        .envs(extra.iter().copied())
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+/// Waits for the end of a replay that has nothing to complain of.
+fn ended_well(replay: Child) {
+    let output = replay.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// Replays steps, from the first to the last.
+pub(crate) fn replay(receiver: &Receiver, home: &Path, extra: &[(&str, &str)], steps: &[&str]) {
+    let mut replay = start(receiver, home, extra);
+    let mut input = replay.stdin.take().unwrap();
+    writeln!(input, "{}", steps.join("\n")).unwrap();
+    drop(input);
+    ended_well(replay);
+}
+
+/// The steps of the demo that are no waiting.
+pub(crate) fn without_sleeps(demo: &str) -> Vec<&str> {
+    let sleep = |line: &&str| line.contains("\"step\": \"sleep\"");
+    demo.lines().filter(|line| !sleep(line)).collect()
 }
 
 /// What the steps of the transcript add up to, by the query that asks for it.
@@ -161,14 +180,17 @@ fn a_prometheus_that_scrapes_a_running_replay_finds_what_the_dashboards_ask_for(
         return;
     }
     let demo = text("demo.jsonl");
-    let steps: Vec<_> = demo
-        .lines()
-        .filter(|line| !line.contains("\"step\": \"sleep\""))
-        .collect();
+    let steps = without_sleeps(&demo);
     let receiver = Arc::new(Receiver::http());
     let mut prometheus = Prometheus::start(page::serve(Arc::clone(&receiver)));
     let home = tempfile::tempdir().unwrap();
-    let mut replay = start(&receiver, home.path());
+    let often = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
+        ("OTEL_LOGS_EXPORT_INTERVAL", "200"),
+        ("OTEL_TRACES_EXPORT_INTERVAL", "200"),
+    ];
+    let mut replay = start(&receiver, home.path(), &often);
     let mut input = replay.stdin.take().unwrap();
 
     // A part, until Prometheus saw some of it: then the series grow.
@@ -179,9 +201,7 @@ fn a_prometheus_that_scrapes_a_running_replay_finds_what_the_dashboards_ask_for(
     prometheus.wait("scraped", |prometheus| prometheus.value(seen).is_some());
     writeln!(input, "{}", rest.join("\n")).unwrap();
     drop(input);
-    let output = replay.wait_with_output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    ended_well(replay);
 
     let expected = expected(&steps);
     assert_eq!(expected.len(), 17, "the demo lacks something: {expected:?}");

@@ -8,7 +8,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr
+    clippy::print_stderr,
+    clippy::print_stdout
 )]
 
 #[path = "../support/mod.rs"]
@@ -21,6 +22,7 @@ mod files;
 mod live;
 mod page;
 mod prometheus;
+mod size;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
