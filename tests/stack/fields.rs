@@ -54,16 +54,7 @@ fn from(source: &str) -> Vec<Query> {
 
 #[test]
 fn fields_of_logql_are_attributes_of_the_events_that_it_reads() {
-    const WORDS: [&str; 8] = [
-        "sum",
-        "by",
-        "unwrap",
-        "line_format",
-        "json",
-        "or",
-        "and",
-        "__error__",
-    ];
+    const WORDS: [&str; 6] = ["sum", "by", "unwrap", "line_format", "json", "__error__"];
     // Parts of the JSON text in tool_parameters.
     const PARTS: [&str; 2] = ["mcp_server_name", "mcp_tool_name"];
     for query in from("loki") {
@@ -128,8 +119,28 @@ fn fields_of_traceql_are_attributes_of_the_spans_that_it_reads() {
                 Some(field) => known.contains(field),
                 None => name == "resource.service.name" || WORDS.contains(&name.as_str()) || call,
             };
-            let unit = text.contains(&format!("2{name}"));
-            assert!(known || unit, "{}: {name} in {text}", query.place);
+            assert!(known, "{}: {name} in {text}", query.place);
+        }
+    }
+}
+
+#[test]
+fn labels_of_promql_are_attributes_of_metrics() {
+    const WORDS: [&str; 4] = ["sum", "count", "by", "or"];
+    let own = METRICS.iter().flat_map(|metric| metric.attributes.iter());
+    let mut known = underscored(own.chain(STANDARD_ATTRIBUTES));
+    known.extend(CUSTOM.map(|key| key.replace('.', "_")));
+    // Of what the Collector counts.
+    known.insert("status_code".to_owned());
+    for query in from("prometheus") {
+        let text = query.filled_in();
+        for (name, call) in identifiers(&text) {
+            let label = !call && !name.contains(':') && !WORDS.contains(&name.as_str());
+            assert!(
+                !label || known.contains(&name),
+                "{}: {name} in {text}",
+                query.place
+            );
         }
     }
 }

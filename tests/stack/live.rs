@@ -216,6 +216,14 @@ fn a_prometheus_that_scrapes_a_running_replay_finds_what_the_dashboards_ask_for(
     });
     prometheus.wait("recorded exactly", |prometheus| all(prometheus, &recorded));
 
+    // increase() needs two samples of each series.
+    prometheus.wait("scraped often enough", |prometheus| {
+        expected.keys().all(|name| {
+            let samples = format!("min(count_over_time({name}[1h])) >= 3");
+            prometheus.value(&samples).is_some()
+        })
+    });
+
     let mut nothing = Vec::new();
     for query in queries()
         .iter()

@@ -15,7 +15,7 @@ use crate::stack;
 /// How long a test waits for what must come. The rules are evaluated once a minute.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A Prometheus that runs, with the rules of the stack, and reads a page every second.
+/// A Prometheus that runs, with the rules of the stack, and reads a page every two seconds.
 pub(crate) struct Prometheus {
     child: Child,
     port: u16,
@@ -43,7 +43,7 @@ impl Prometheus {
         // JSON is YAML.
         let config = serde_json::json!({
             // The rules have an interval of their own; this is the step of subqueries that give none.
-            "global": { "scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s" },
+            "global": { "scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s" },
             "rule_files": [rules, alerts],
             "scrape_configs": [{
                 "job_name": "claude-code",
