@@ -23,6 +23,8 @@ pub(super) struct Target {
     pub(super) name: String,
     /// The configured headers.
     pub(super) headers: HeaderMap,
+    /// The same without the proxy.
+    receiver: String,
     /// What it is reached through.
     pub(super) proxy: Option<Arc<Proxy>>,
     /// What must not be seen even when the receiver repeats it.
@@ -32,7 +34,8 @@ pub(super) struct Target {
 impl Target {
     /// The receiver that `config` names.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, BuildError> {
-        let mut name = name(&config.endpoint);
+        let receiver = name(&config.endpoint);
+        let mut name = receiver.clone();
         if config.endpoint.host().is_none_or(str::is_empty) {
             let reason = "it names no host".to_owned();
             return Err(BuildError::Endpoint {
@@ -77,6 +80,7 @@ impl Target {
         Ok(Self {
             name,
             headers,
+            receiver,
             proxy,
             secrets,
         })
@@ -96,6 +100,7 @@ impl Target {
         Self {
             name: self.name.clone(),
             headers,
+            receiver: self.receiver.clone(),
             proxy: self.proxy.clone(),
             secrets,
         }
@@ -185,16 +190,14 @@ impl Target {
             (407, true) => {
                 format!("{proxy} does not accept the user and password in the variable (HTTP 407)")
             }
-            _ => {
-                let receiver = self.name.split(" through ").next().unwrap_or_default();
-                format!("{proxy} does not connect to {receiver}: HTTP {status}")
-            }
+            _ => format!("{proxy} does not connect to {}: HTTP {status}", self.receiver),
         })
     }
 
     fn through(&self, text: impl FnOnce(&str) -> String) -> ExportError {
         let proxy = self.proxy.as_ref().map_or("a proxy", |proxy| &proxy.name);
-        ExportError::new(ErrorKind::Connect, text(proxy))
+        let text = self.said(&text(proxy)).unwrap_or_default();
+        ExportError::new(ErrorKind::Connect, text)
     }
 
     /// The other side speaks, but not what was expected.
