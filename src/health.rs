@@ -1,6 +1,7 @@
 //! What became of the telemetry: counts, losses by reason, and the last error of each exporter.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,6 +16,8 @@ pub enum Exporter {
     Otlp,
     /// `console`: lines of JSON.
     Console,
+    /// `prometheus`: a page that is scraped.
+    Prometheus,
 }
 
 impl fmt::Display for Exporter {
@@ -22,6 +25,7 @@ impl fmt::Display for Exporter {
         f.write_str(match self {
             Self::Otlp => "otlp",
             Self::Console => "console",
+            Self::Prometheus => "prometheus",
         })
     }
 }
@@ -83,7 +87,7 @@ pub struct ExporterHealth {
     pub exporter: Exporter,
     /// Whether it works.
     pub state: ExporterState,
-    /// Items that the receiver acknowledged.
+    /// Items that the receiver acknowledged; of the Prometheus page all that were fetched, each time.
     pub delivered: u64,
     /// Items that wait. Of metrics: the points of the collection under way.
     pub queued: u64,
@@ -99,6 +103,8 @@ pub struct ExporterHealth {
     pub last_error: Option<Failure>,
     /// When the receiver last acknowledged a request.
     pub last_success: Option<SystemTime>,
+    /// Where the Prometheus page is served; none of the other exporters, and while its port is taken.
+    pub addresses: Vec<SocketAddr>,
 }
 
 /// What became of the telemetry so far.
@@ -154,6 +160,7 @@ pub(crate) struct ExporterCounters {
     last_success: AtomicU64,
     /// Losses that a diagnostic told of, and when.
     reported: Mutex<(u64, Option<Instant>)>,
+    addresses: Mutex<Vec<SocketAddr>>,
 }
 
 /// How often lost items are told of.
@@ -181,6 +188,7 @@ impl ExporterCounters {
             off: AtomicBool::new(false),
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
+            addresses: Mutex::default(),
         }
     }
 
@@ -220,6 +228,19 @@ impl ExporterCounters {
         worked
     }
 
+    /// The page is served from now on.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn listens_on(&self, addresses: Vec<SocketAddr>) {
+        *self.addresses() = addresses;
+        self.state().0 = ExporterState::Idle;
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, Vec<SocketAddr>> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A record that came when the exporter was off.
     pub(crate) fn recorded_when_off(&self) {
         self.shutdown.fetch_add(1, Ordering::Relaxed);
@@ -247,6 +268,7 @@ impl ExporterCounters {
         // Under the lock, so that no snapshot sees the items twice or not at all.
         let mut state = self.state();
         self.off.store(true, Ordering::Relaxed);
+        self.addresses().clear();
         let waiting = self.waiting.swap(0, Ordering::Relaxed);
         self.shutdown
             .fetch_add(lost.unwrap_or(waiting), Ordering::Relaxed);
@@ -321,6 +343,7 @@ impl ExporterCounters {
             last_error,
             last_success: (last_success > 0)
                 .then(|| UNIX_EPOCH + Duration::from_nanos(last_success)),
+            addresses: self.addresses().clone(),
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) mod headers;
 pub(crate) mod otlp;
 mod outcome;
 mod pipeline;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
 mod quiet;
@@ -23,6 +25,8 @@ mod tls;
 
 pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::Pipeline;
+#[cfg(feature = "prometheus")]
+pub(crate) use prometheus::Prometheus;
 pub(crate) use sink::{Target, Writer};
 
 use std::sync::Arc;

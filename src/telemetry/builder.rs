@@ -14,6 +14,8 @@ use crate::config::otlp::OtlpConfig;
 use crate::config::{Config, EventsConfig, SpansConfig};
 use crate::content::ContentPolicy;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
+#[cfg(feature = "prometheus")]
+use crate::export::Prometheus;
 use crate::export::headers::Helper;
 use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
@@ -27,7 +29,9 @@ use crate::session::Book;
 use crate::signal::Signal;
 use crate::signal::events::{EventItem, EventTranslator};
 use crate::signal::message::Origin;
-use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, Reader, Registry};
+#[cfg(feature = "prometheus")]
+use crate::signal::metrics::PullReader;
+use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, PROMETHEUS_READER, Reader, Registry};
 use crate::signal::spans::{SpanItem, SpanTranslator};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also that of the scopes and
@@ -150,6 +154,15 @@ impl TelemetryBuilder {
     }
 }
 
+/// The place of an exporter's reader.
+fn place(exporter: Exporter) -> usize {
+    match exporter {
+        Exporter::Otlp => OTLP_READER,
+        Exporter::Console => CONSOLE_READER,
+        Exporter::Prometheus => PROMETHEUS_READER,
+    }
+}
+
 /// The pipelines that the configuration asks for.
 struct Plan {
     clock: Clock,
@@ -217,21 +230,19 @@ impl Plan {
 
     fn metrics(&mut self, config: &Config) -> Option<Arc<Registry>> {
         let targets = self.targets(config.metrics.otlp.as_ref(), config.metrics.console);
-        if targets.is_empty() {
+        let page = config.metrics.prometheus.is_some();
+        if targets.is_empty() && !page {
             return None;
         }
-        let place = |target: &Target| match target.exporter() {
-            Exporter::Otlp => OTLP_READER,
-            Exporter::Console => CONSOLE_READER,
-        };
-        let registry = Arc::new(Registry::new(
-            &targets.iter().map(place).collect::<Vec<_>>(),
-            self.clock,
-        ));
+        let mut places: Vec<usize> = targets.iter().map(Target::exporter).map(place).collect();
+        places.extend(page.then_some(PROMETHEUS_READER));
+        let registry = Arc::new(Registry::new(&places, self.clock));
+        #[cfg(feature = "prometheus")]
+        self.page(config, &registry);
         let origin = Origin::new(&self.resource, scope::METRICS, &self.version);
         for target in targets {
             let reader = Reader::new(
-                place(&target),
+                place(target.exporter()),
                 Arc::clone(&registry),
                 config.metrics.temporality,
                 origin.clone(),
@@ -246,6 +257,34 @@ impl Plan {
             );
         }
         Some(registry)
+    }
+
+    /// The Prometheus page. It takes nothing from a queue: whoever fetches it gets what the registry shows then.
+    #[cfg(feature = "prometheus")]
+    fn page(&mut self, config: &Config, registry: &Arc<Registry>) {
+        let Some(settings) = config.metrics.prometheus.clone() else {
+            return;
+        };
+        let counters = Arc::new(ExporterCounters::new(
+            Signal::Metrics,
+            Exporter::Prometheus,
+            Arc::default(),
+            Arc::default(),
+        ));
+        self.counters.push(Arc::clone(&counters));
+        let (commands, control) = Control::new();
+        self.commands.push(commands);
+        let page = Prometheus {
+            config: settings,
+            resource: self.resource.clone(),
+            counters,
+            diagnostics: Arc::clone(&self.diagnostics),
+            control,
+        };
+        let reader = PullReader::new(PROMETHEUS_READER, Arc::clone(registry));
+        let clock = self.clock;
+        self.jobs
+            .push(Box::new(move || Box::pin(page.run(reader, clock))));
     }
 
     fn events(&mut self, config: &Config) -> Slots<EventItem> {

@@ -421,6 +421,8 @@ fn no_variable_is_without_a_test() {
         "CLAUDE_CODE_CLIENT_CERT",
         "CLAUDE_CODE_CLIENT_KEY",
         "NODE_EXTRA_CA_CERTS",
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
         "otelHeadersHelper",
         "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS",
     ] {
