@@ -130,7 +130,8 @@ impl Prometheus {
     async fn wait(&mut self, server: &Arc<Server>, until: Option<Instant>) -> bool {
         let mut look = Instant::now() + LOOK;
         loop {
-            self.control.release(self.control.arrivals());
+            let asked = self.control.begin();
+            self.control.release(asked);
             if self.control.closing().is_some() {
                 return true;
             }
