@@ -1,8 +1,9 @@
 //! The page as text.
 //!
-//! It is made by `opentelemetry-prometheus` from observable counters over what the registry shows. The SDK's provider
-//! lives as long as one page: nothing is kept in it between two, the limit on series is the count of those there are
-//! (the SDK would fold what exceeds its own limit into one overflow series), and no global is touched.
+//! It is made by `opentelemetry-prometheus` from observable counters over what the registry shows. A provider of the SDK
+//! lives as long as it takes to show some thousand series: nothing is kept between two pages, a page of many series needs
+//! little more memory than its text, the limit on series is the count of those there are (the SDK would fold what exceeds
+//! its own limit into one overflow series), and no global is touched.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::{Key, KeyValue, Value};
+use opentelemetry_prometheus::ExporterBuilder;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use prometheus::proto::MetricType;
@@ -18,6 +20,9 @@ use prometheus::{Registry, TextEncoder};
 use super::labels;
 use crate::catalog::{METRICS, Metric, scope};
 use crate::signal::metrics::Shown;
+
+/// So many series are shown at once.
+const AT_ONCE: usize = 4_096;
 
 /// The media type of the text format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -36,39 +41,62 @@ pub(super) fn resource(attributes: &[(String, String)]) -> Resource {
 
 /// The page that shows these series, which are in the order of the catalogue.
 pub(super) fn render(shown: &Arc<Vec<Shown>>, resource: &Resource) -> Result<Bytes, String> {
-    let parts = parts(shown);
-    let registry = Registry::new();
-    let exporter = opentelemetry_prometheus::exporter()
-        .with_registry(registry.clone())
+    let mut page = families(exporter(), resource.clone(), None)?;
+    for (metric, series) in parts(shown) {
+        for from in series.clone().step_by(AT_ONCE) {
+            let part = from..series.end.min(from + AT_ONCE);
+            let whose = Some((metric, Arc::clone(shown), part));
+            let text = families(
+                exporter().without_target_info(),
+                Resource::builder_empty().build(),
+                whose,
+            )?;
+            page.push_str(if from == series.start {
+                &text
+            } else {
+                samples(&text)
+            });
+        }
+    }
+    Ok(page.into())
+}
+
+fn exporter() -> ExporterBuilder {
+    opentelemetry_prometheus::exporter()
         .without_units()
         .without_counter_suffixes()
         .scope_info_enabled(false)
+}
+
+/// What one provider exports: some series of one metric, or the resource alone.
+fn families(
+    exporter: ExporterBuilder,
+    resource: Resource,
+    series: Option<(&'static Metric, Arc<Vec<Shown>>, Range<usize>)>,
+) -> Result<String, String> {
+    let registry = Registry::new();
+    let exporter = exporter
+        .with_registry(registry.clone())
         .build()
         .map_err(|error| error.to_string())?;
-    let limits = parts.clone();
+    let limit = series.as_ref().map_or(1, |(_, _, series)| series.len());
     let provider = SdkMeterProvider::builder()
-        .with_resource(resource.clone())
+        .with_resource(resource)
         .with_reader(exporter)
-        .with_view(move |instrument: &Instrument| {
-            let (_, series) = limits
-                .iter()
-                .find(|(metric, _)| metric.name == instrument.name())?;
-            Stream::builder()
-                .with_cardinality_limit(series.len())
-                .build()
-                .ok()
+        .with_view(move |_: &Instrument| {
+            let stream = Stream::builder().with_cardinality_limit(limit);
+            stream.build().ok()
         })
         .build();
-    let meter = provider.meter(scope::METRICS);
-    for (metric, series) in parts {
-        let shown = Arc::clone(shown);
-        meter
+    if let Some((metric, shown, series)) = series {
+        provider
+            .meter(scope::METRICS)
             .f64_observable_counter(metric.name)
             .with_description(metric.description)
             .with_callback(move |observer| {
-                let mut known = Custom::default();
+                let mut custom = Custom::default();
                 for shown in &shown[series.clone()] {
-                    observer.observe(shown.value, &attributes(shown, metric, &mut known));
+                    observer.observe(shown.value, &attributes(shown, metric, &mut custom));
                 }
             })
             .build();
@@ -84,7 +112,15 @@ pub(super) fn render(shown: &Arc<Vec<Shown>>, resource: &Resource) -> Result<Byt
     TextEncoder::new()
         .encode_utf8(&families, &mut text)
         .map_err(|error| error.to_string())?;
-    Ok(text.into())
+    Ok(text)
+}
+
+/// A family's text without its head, which stands above its first part already.
+fn samples(mut text: &str) -> &str {
+    while text.starts_with('#') {
+        text = text.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    text
 }
 
 /// The series of each metric that has any.
