@@ -1,6 +1,11 @@
 //! The Prometheus page: which series it shows, under which names, with which values, and for how long.
 #![cfg(feature = "prometheus")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 mod support;
 
@@ -62,7 +67,8 @@ fn all_metrics_have_their_names_their_labels_and_their_values() {
         ("session_id", "s"),
         ("user_id", "user-1"),
     ];
-    let expected: [(&str, &str, Vec<(Vec<(&str, &str)>, f64)>); 8] = [
+    type Samples<'a> = Vec<(Vec<(&'a str, &'a str)>, f64)>;
+    let expected: [(&str, &str, Samples<'_>); 8] = [
         (
             "claude_code_session_count_total",
             "Count of CLI sessions started",
@@ -171,7 +177,7 @@ fn promtool_finds_nothing_to_say() {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut promtool) = promtool else {
-        println!("not checked by promtool, which is not on the PATH");
+        eprintln!("skipped: there is no promtool");
         return;
     };
     let mut stdin = promtool.stdin.take().unwrap();

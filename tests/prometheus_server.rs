@@ -12,7 +12,7 @@ mod page;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
     Commit, Config, Exporter, ExporterHealth, ExporterState, Health, Signal, Telemetry,
@@ -199,12 +199,9 @@ fn the_shutdown_closes_the_page() {
 
 #[track_caller]
 fn wait_until_free(address: SocketAddr) {
-    let deadline = std::time::Instant::now() + host::PATIENCE;
+    let deadline = Instant::now() + host::PATIENCE;
     while TcpListener::bind(address).is_err() {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{address} stays taken"
-        );
+        assert!(Instant::now() < deadline, "{address} stays taken");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -231,9 +228,19 @@ fn wanting(port: u16, range: Option<std::ops::RangeInclusive<u16>>) -> (Telemetr
 struct Said(Arc<Mutex<Vec<String>>>);
 
 impl Said {
-    fn about(&self, what: &str) -> usize {
-        let said = self.0.lock().unwrap();
-        said.iter().filter(|line| line.contains(what)).count()
+    /// Waits until something is said about this, and asserts that it is said once. Diagnostics come on a thread of
+    /// their own.
+    #[track_caller]
+    fn once(&self, what: &str) {
+        let deadline = Instant::now() + host::PATIENCE;
+        loop {
+            let said = self.0.lock().unwrap().clone();
+            match said.iter().filter(|line| line.contains(what)).count() {
+                0 => assert!(Instant::now() < deadline, "{what} is not said: {said:?}"),
+                count => return assert_eq!(count, 1, "{said:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
@@ -262,8 +269,8 @@ fn a_taken_port_is_said_once_and_taken_over_when_it_is_free() {
     let page = scrape(&second);
     assert_eq!(page.sum("claude_code_commit_count_total", &[]), 1.0);
     second.shutdown();
-    assert_eq!(said.about("is taken"), 1, "{:?}", said.0);
-    assert_eq!(said.about("the page is at http://"), 1, "{:?}", said.0);
+    said.once("is taken");
+    said.once("the page is at http://");
 }
 
 #[test]
@@ -276,7 +283,7 @@ fn what_never_had_its_port_counts_as_lost() {
     let report = second.shutdown();
     assert!(!report.is_complete());
     assert_eq!(report.exporters[0].dropped.shutdown, 2);
-    assert_eq!(said.about(""), 1, "{:?}", said.0);
+    said.once("");
 }
 
 #[test]
@@ -307,7 +314,7 @@ fn another_port_is_taken_only_from_the_range_that_the_host_allows() {
         );
         assert!(is_served(&telemetry));
         telemetry.shutdown();
-        assert_eq!(said.about(&format!("because port {port} is taken")), 1);
+        said.once(&format!("because port {port} is taken"));
         return;
     }
 }

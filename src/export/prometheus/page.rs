@@ -44,13 +44,13 @@ pub(super) fn render(shown: &Arc<Vec<Shown>>, resource: &Resource) -> Result<Byt
     let mut page = families(exporter(), resource.clone(), None)?;
     for (metric, series) in parts(shown) {
         for from in series.clone().step_by(AT_ONCE) {
-            let part = from..series.end.min(from + AT_ONCE);
-            let whose = Some((metric, Arc::clone(shown), part));
-            let text = families(
-                exporter().without_target_info(),
-                Resource::builder_empty().build(),
-                whose,
-            )?;
+            let part = Part {
+                metric,
+                shown: Arc::clone(shown),
+                series: from..series.end.min(from + AT_ONCE),
+            };
+            let bare = exporter().without_target_info();
+            let text = families(bare, Resource::builder_empty().build(), Some(part))?;
             page.push_str(if from == series.start {
                 &text
             } else {
@@ -68,18 +68,25 @@ fn exporter() -> ExporterBuilder {
         .scope_info_enabled(false)
 }
 
+/// Some series of one metric.
+struct Part {
+    metric: &'static Metric,
+    shown: Arc<Vec<Shown>>,
+    series: Range<usize>,
+}
+
 /// What one provider exports: some series of one metric, or the resource alone.
 fn families(
     exporter: ExporterBuilder,
     resource: Resource,
-    series: Option<(&'static Metric, Arc<Vec<Shown>>, Range<usize>)>,
+    part: Option<Part>,
 ) -> Result<String, String> {
     let registry = Registry::new();
     let exporter = exporter
         .with_registry(registry.clone())
         .build()
         .map_err(|error| error.to_string())?;
-    let limit = series.as_ref().map_or(1, |(_, _, series)| series.len());
+    let limit = part.as_ref().map_or(1, |part| part.series.len());
     let provider = SdkMeterProvider::builder()
         .with_resource(resource)
         .with_reader(exporter)
@@ -88,15 +95,15 @@ fn families(
             stream.build().ok()
         })
         .build();
-    if let Some((metric, shown, series)) = series {
+    if let Some(part) = part {
         provider
             .meter(scope::METRICS)
-            .f64_observable_counter(metric.name)
-            .with_description(metric.description)
+            .f64_observable_counter(part.metric.name)
+            .with_description(part.metric.description)
             .with_callback(move |observer| {
                 let mut custom = Custom::default();
-                for shown in &shown[series.clone()] {
-                    observer.observe(shown.value, &attributes(shown, metric, &mut custom));
+                for shown in &part.shown[part.series.clone()] {
+                    observer.observe(shown.value, &attributes(shown, part.metric, &mut custom));
                 }
             })
             .build();
@@ -138,10 +145,13 @@ fn parts(shown: &[Shown]) -> Vec<(&'static Metric, Range<usize>)> {
     parts
 }
 
+/// Custom attributes as the standard ones hold them.
+type Attributes = Arc<[(Arc<str>, Arc<str>)]>;
+
 /// The custom labels of a metric; all sessions share them, so they are made once.
 #[derive(Default)]
 struct Custom {
-    of: Option<Arc<[(Arc<str>, Arc<str>)]>>,
+    of: Option<Attributes>,
     labels: Vec<KeyValue>,
 }
 
