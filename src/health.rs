@@ -18,6 +18,8 @@ pub enum Exporter {
     Console,
     /// `prometheus`: a page that is scraped.
     Prometheus,
+    /// `otlp`, of the host's own instruments: those of `Telemetry::providers`.
+    Host,
 }
 
 impl fmt::Display for Exporter {
@@ -26,6 +28,7 @@ impl fmt::Display for Exporter {
             Self::Otlp => "otlp",
             Self::Console => "console",
             Self::Prometheus => "prometheus",
+            Self::Host => "otlp of the host's own",
         })
     }
 }
@@ -42,7 +45,7 @@ pub enum ExporterState {
     Failing,
     /// It was asked for and cannot be built: nothing is sent. The last error says why.
     Off,
-    /// It was shut down: nothing more is sent.
+    /// It was shut down, or a new configuration turned it off: nothing more is sent.
     ShutDown,
 }
 
@@ -56,7 +59,8 @@ pub struct Dropped {
     pub refused: u64,
     /// The receiver took the request, but not these items of it (partial success).
     pub rejected: u64,
-    /// They were not delivered before the shutdown's deadline, or came to an exporter that is off.
+    /// They were not delivered before the shutdown's deadline, or that of a change that turned the exporter off, or came to
+    /// an exporter that is off.
     pub shutdown: u64,
 }
 
@@ -192,19 +196,31 @@ impl ExporterCounters {
         }
     }
 
-    /// One that was asked for and cannot be built.
-    pub(crate) fn off(signal: Signal, exporter: Exporter, reason: String) -> Self {
-        let counters = Self::new(signal, exporter, Arc::default(), Arc::default());
-        counters.cannot_be_built(reason);
-        counters
-    }
-
     pub(crate) fn cannot_be_built(&self, reason: String) {
         let failure = Failure {
             message: reason,
             at: SystemTime::now(),
         };
         *self.state() = (ExporterState::Off, Some(failure));
+    }
+
+    /// It was asked for, perhaps again: what is recorded is taken from now on.
+    pub(crate) fn turned_on(&self) {
+        let mut state = self.state();
+        self.off.store(false, Ordering::Relaxed);
+        if matches!(state.0, ExporterState::Off | ExporterState::ShutDown) {
+            state.0 = ExporterState::Idle;
+        }
+    }
+
+    /// It is no longer asked for, or cannot be had any more: then `why` says so. This much of what waited is lost.
+    pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
+        self.addresses().clear();
+        self.shutdown.fetch_add(lost, Ordering::Relaxed);
+        match why {
+            Some(why) => self.cannot_be_built(why),
+            None => self.state().0 = ExporterState::ShutDown,
+        }
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {

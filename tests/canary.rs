@@ -480,6 +480,7 @@ const NO_TEXT: &[&str] = &[
     "Layer",
     "LinesOfCode",
     "NumberEncoding",
+    "Providers",
     "PullRequest",
     "RequestContext",
     "SettingsFiles",
@@ -493,6 +494,7 @@ const NO_TEXT: &[&str] = &[
     "TraceParentError",
     "UnknownWord",
     // Parts of others that are searched.
+    "ChangedSetting",
     "ExporterHealth",
     "Failure",
     "Origin",

@@ -343,3 +343,44 @@ fn one_address_can_be_named() {
     assert!(address.ip().is_loopback());
     assert!(is_served(&telemetry));
 }
+
+#[test]
+fn a_new_configuration_turns_the_page_on_moves_it_and_turns_it_off() {
+    let to = |extra: &[(&str, &str)]| config(environment(extra));
+    let none = ("OTEL_METRICS_EXPORTER", "none");
+    let telemetry = Telemetry::start(to(&[none]), service());
+    assert!(telemetry.health().exporters.is_empty());
+    let session = telemetry.session(session("s"));
+    let commits = |page: &Page| page.sum("claude_code_commit_count_total", &[]);
+
+    assert!(telemetry.reconfigure(to(&[])));
+    session.record_commit(Commit::new());
+    let first = address(&telemetry);
+    assert_eq!(commits(&scrape(&telemetry)), 1.0);
+    // The same once more changes nothing.
+    assert!(telemetry.reconfigure(to(&[])));
+    assert_eq!(address(&telemetry), first);
+
+    // Another resource, and a port that is not the same.
+    let named = ("OTEL_SERVICE_NAME", "other");
+    assert!(telemetry.reconfigure(to(&[named])));
+    wait_until_free(first);
+    session.record_commit(Commit::new());
+    wait_for_health(&telemetry, |now| {
+        let addresses = health(now).addresses;
+        !addresses.is_empty() && addresses[0] != first
+    });
+    let page = scrape(&telemetry);
+    assert_eq!(commits(&page), 2.0);
+    assert_eq!(
+        page.select("target_info", &[("service_name", "other")])
+            .len(),
+        1
+    );
+
+    let second = address(&telemetry);
+    assert!(telemetry.reconfigure(to(&[none])));
+    wait_until_free(second);
+    assert!(health(&telemetry.health()).addresses.is_empty());
+    assert!(telemetry.shutdown().is_complete());
+}

@@ -8,7 +8,7 @@ use super::exporter;
 use super::otlp::{OtlpConfig, Protocol};
 use super::prometheus::{self, PrometheusConfig};
 use super::secret::Secret;
-use super::source::{Assignment, Layer, Origin};
+use super::source::{Assignment, IGNORE_CASE, Layer, Origin};
 use super::terminal::terminal_type;
 use super::values::{Values, from_environment};
 use super::variables::{self, Kind, Variable};
@@ -60,7 +60,7 @@ impl Features {
 /// Resolves everything, once.
 pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
     let mut report = Report::default();
-    let mut assignments = from_environment(host.environment.entries(), &mut report);
+    let mut assignments = from_environment(host.environment.entries(), IGNORE_CASE, &mut report);
     let trusted = host.trust_workspace;
     assignments.extend(settings::read(
         &host.files(),

@@ -1,6 +1,7 @@
 //! The whole of the configuration, through its public face.
 
 mod docs;
+mod parsers;
 mod settings;
 mod table;
 

@@ -13,10 +13,11 @@ mod page;
 mod serve;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -42,11 +43,19 @@ pub(crate) struct Prometheus {
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) counters: Arc<ExporterCounters>,
     pub(crate) diagnostics: Arc<Diagnostics>,
-    pub(crate) control: Control,
+    pub(crate) control: Control<()>,
+    /// The number of this server, and of the newest one: an older one says nothing about the exporter any more.
+    pub(crate) number: u64,
+    pub(crate) newest: Arc<AtomicU64>,
+    /// Ends when the one before is gone, whose port this one may want.
+    pub(crate) before: Option<mpsc::Receiver<()>>,
 }
 
 impl Prometheus {
-    pub(crate) async fn run(mut self, reader: PullReader, clock: Clock) {
+    pub(crate) async fn run(mut self, reader: Arc<Mutex<PullReader>>, clock: Clock) {
+        if let Some(mut before) = self.before.take() {
+            while before.recv().await.is_some() {}
+        }
         let server = Arc::new(Server::new(
             reader,
             page::resource(&self.resource),
@@ -78,7 +87,7 @@ impl Prometheus {
         .await;
         // What is still open is dropped with it.
         drop(listening);
-        self.counters.shut_down(Some(lost));
+        self.end(lost);
     }
 
     /// Binds the port, sooner or later; nothing when the shutdown comes first. That it is taken is told once.
@@ -149,6 +158,13 @@ impl Prometheus {
         }
     }
 
+    /// This many series were never there to be fetched.
+    fn end(&self, lost: u64) {
+        if self.newest.load(Ordering::SeqCst) == self.number {
+            self.counters.shut_down(Some(lost));
+        }
+    }
+
     fn report(&self, what: &str) {
         self.diagnostics.report_later(format!(
             "{} ({}): {what}",
@@ -161,7 +177,7 @@ impl Prometheus {
 /// The end, also by a panic.
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        self.counters.shut_down(Some(0));
+        self.end(0);
     }
 }
 

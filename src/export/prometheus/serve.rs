@@ -40,7 +40,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// What all connections share.
 pub(super) struct Server {
-    reader: Mutex<PullReader>,
+    reader: Arc<Mutex<PullReader>>,
     resource: Resource,
     counters: Arc<ExporterCounters>,
     clock: Clock,
@@ -59,13 +59,13 @@ struct Page {
 
 impl Server {
     pub(super) fn new(
-        reader: PullReader,
+        reader: Arc<Mutex<PullReader>>,
         resource: Resource,
         counters: Arc<ExporterCounters>,
         clock: Clock,
     ) -> Self {
         Self {
-            reader: Mutex::new(reader),
+            reader,
             resource,
             counters,
             clock,

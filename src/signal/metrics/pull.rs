@@ -65,6 +65,17 @@ impl PullReader {
         }
     }
 
+    /// The page is wanted: it shows what is live, and what begins.
+    pub(crate) fn join(&self) {
+        self.registry.join(self.place);
+    }
+
+    /// The page is not wanted any more: no series is kept for it.
+    pub(crate) fn leave(&mut self) {
+        self.listed.clear();
+        self.registry.leave(self.place);
+    }
+
     /// Every series that is live, or ended and still to be seen, in the order of the catalogue.
     pub(crate) fn look(&mut self, now: Instant) -> Vec<Shown> {
         self.retire(now);
@@ -146,12 +157,6 @@ impl Ended {
     }
 }
 
-impl Drop for PullReader {
-    fn drop(&mut self) {
-        self.registry.leave(self.place);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +169,7 @@ mod tests {
             attributes: Box::default(),
             custom: Arc::default(),
             of_one_session,
+            outdated: Default::default(),
         }
     }
 
@@ -178,8 +184,9 @@ mod tests {
 
     #[test]
     fn an_ended_series_stays_until_it_was_fetched_and_a_while_longer() {
-        let registry = Arc::new(Registry::new(&[PLACE], Clock));
+        let registry = Arc::new(Registry::new(Clock));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
+        reader.join();
         let attributes = registry.intern(standard(true));
         let held = registry.open(&attributes, Series::Commits).unwrap();
         held.add(1.0);
@@ -201,8 +208,9 @@ mod tests {
 
     #[test]
     fn a_series_that_is_opened_again_goes_on() {
-        let registry = Arc::new(Registry::new(&[PLACE], Clock));
+        let registry = Arc::new(Registry::new(Clock));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
+        reader.join();
         let attributes = registry.intern(standard(true));
         let add = || {
             registry
@@ -227,8 +235,9 @@ mod tests {
 
     #[test]
     fn what_nobody_fetches_is_not_kept_for_ever() {
-        let registry = Arc::new(Registry::new(&[PLACE], Clock));
+        let registry = Arc::new(Registry::new(Clock));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
+        reader.join();
         let attributes = registry.intern(standard(true));
         drop(registry.open(&attributes, Series::Commits).unwrap());
         registry.forget(&attributes);
@@ -241,8 +250,9 @@ mod tests {
 
     #[test]
     fn what_belongs_to_no_session_stays() {
-        let registry = Arc::new(Registry::new(&[PLACE], Clock));
+        let registry = Arc::new(Registry::new(Clock));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
+        reader.join();
         let attributes = registry.intern(standard(false));
         registry
             .open(&attributes, Series::Commits)
