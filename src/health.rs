@@ -1,6 +1,7 @@
 //! What became of the telemetry: counts, losses by reason, and the last error of each exporter.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,6 +16,8 @@ pub enum Exporter {
     Otlp,
     /// `console`: lines of JSON.
     Console,
+    /// `prometheus`: a page that is scraped.
+    Prometheus,
     /// `otlp`, of the host's own instruments: those of `Telemetry::providers`.
     Host,
 }
@@ -24,6 +27,7 @@ impl fmt::Display for Exporter {
         f.write_str(match self {
             Self::Otlp => "otlp",
             Self::Console => "console",
+            Self::Prometheus => "prometheus",
             Self::Host => "otlp of the host's own",
         })
     }
@@ -87,7 +91,7 @@ pub struct ExporterHealth {
     pub exporter: Exporter,
     /// Whether it works.
     pub state: ExporterState,
-    /// Items that the receiver acknowledged.
+    /// Items that the receiver acknowledged; of the Prometheus page all that were fetched, each time.
     pub delivered: u64,
     /// Items that wait. Of metrics: the points of the collection under way.
     pub queued: u64,
@@ -103,6 +107,8 @@ pub struct ExporterHealth {
     pub last_error: Option<Failure>,
     /// When the receiver last acknowledged a request.
     pub last_success: Option<SystemTime>,
+    /// Where the Prometheus page is served; none of the other exporters, and while its port is taken.
+    pub addresses: Vec<SocketAddr>,
 }
 
 /// What became of the telemetry so far.
@@ -158,6 +164,7 @@ pub(crate) struct ExporterCounters {
     last_success: AtomicU64,
     /// Losses that a diagnostic told of, and when.
     reported: Mutex<(u64, Option<Instant>)>,
+    addresses: Mutex<Vec<SocketAddr>>,
 }
 
 /// How often lost items are told of.
@@ -185,6 +192,7 @@ impl ExporterCounters {
             off: AtomicBool::new(false),
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
+            addresses: Mutex::default(),
         }
     }
 
@@ -207,6 +215,7 @@ impl ExporterCounters {
 
     /// It is no longer asked for, or cannot be had any more: then `why` says so. This much of what waited is lost.
     pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
+        self.addresses().clear();
         self.shutdown.fetch_add(lost, Ordering::Relaxed);
         match why {
             Some(why) => self.cannot_be_built(why),
@@ -233,6 +242,19 @@ impl ExporterCounters {
         let worked = state.0 != ExporterState::Failing;
         state.0 = ExporterState::Failing;
         worked
+    }
+
+    /// The page is served from now on.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn listens_on(&self, addresses: Vec<SocketAddr>) {
+        *self.addresses() = addresses;
+        self.state().0 = ExporterState::Idle;
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, Vec<SocketAddr>> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A record that came when the exporter was off.
@@ -262,6 +284,7 @@ impl ExporterCounters {
         // Under the lock, so that no snapshot sees the items twice or not at all.
         let mut state = self.state();
         self.off.store(true, Ordering::Relaxed);
+        self.addresses().clear();
         let waiting = self.waiting.swap(0, Ordering::Relaxed);
         self.shutdown
             .fetch_add(lost.unwrap_or(waiting), Ordering::Relaxed);
@@ -336,6 +359,7 @@ impl ExporterCounters {
             last_error,
             last_success: (last_success > 0)
                 .then(|| UNIX_EPOCH + Duration::from_nanos(last_success)),
+            addresses: self.addresses().clone(),
         }
     }
 

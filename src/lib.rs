@@ -80,8 +80,8 @@
 //!
 //! # Cargo features
 //!
-//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON) and `console` (lines of JSON); all are on by
-//! default. An exporter that is asked for and not compiled in is a warning that names the feature.
+//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page that is scraped) and
+//! `console` (lines of JSON); all are on by default. An exporter that is asked for and not compiled in is a warning that names the feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,

@@ -12,6 +12,7 @@ pub(crate) mod otlp;
 pub(crate) mod pairs;
 mod parse;
 pub(crate) mod pem;
+mod prometheus;
 pub(crate) mod proxy;
 mod resolve;
 pub(crate) mod secret;
@@ -33,6 +34,9 @@ pub use explain::{Explanation, Setting};
 pub use settings::SettingsFiles;
 pub use source::{Layer, Origin};
 pub use warnings::Warning;
+
+#[cfg_attr(not(feature = "prometheus"), allow(unused_imports))]
+pub(crate) use prometheus::PrometheusConfig;
 
 use crate::health::Exporter;
 use crate::signal::Signal;
@@ -98,8 +102,11 @@ pub(crate) struct HeadersHelper {
 pub(crate) struct MetricsConfig {
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) console: bool,
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
+    pub(crate) prometheus: Option<PrometheusConfig>,
     /// From one collection to the next.
     pub(crate) interval: Duration,
+    /// Not of the Prometheus page, which is cumulative.
     pub(crate) temporality: Temporality,
 }
 

@@ -83,6 +83,7 @@ pub(crate) enum Source {
 pub(crate) enum Effect {
     Works,
     /// Planned: until then a warning says that it does nothing.
+    #[allow(dead_code, reason = "nothing is planned at present")]
     NotBuiltYet,
     /// Known from elsewhere, without a counterpart here.
     Without,
@@ -348,12 +349,12 @@ single! {
     MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES", None, ClaudeCode, Works,
         number("retries", 10, 0, u32::MAX),
         "How often the host retries a model request; the library itself retries none";
-    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry, NotBuiltYet,
+    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry, Works,
         Kind::Text { default: "localhost" },
-        "Where the Prometheus page listens";
-    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, NotBuiltYet,
+        "Where the Prometheus page is served, at /metrics: a host name or an address; localhost is both loopback addresses";
+    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, Works,
         number("port", 9_464, 0, 65_535),
-        "The port of the Prometheus page";
+        "The port of the Prometheus page; 0 is a free one, which health tells. One that is taken is tried again every 5 seconds";
     CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, Elsewhere, Works, Kind::Path,
         "Client certificate (PEM) when no OTEL one is set";
     CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, Elsewhere, Works, Kind::Path,

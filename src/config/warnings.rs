@@ -196,8 +196,10 @@ pub(crate) enum Problem {
         what: &'static str,
         feature: &'static str,
     },
-    #[error("the prometheus exporter is not built yet in this version: it is left out")]
-    PrometheusNotBuilt,
+    #[error(
+        "neither a host name nor an address, so the default {default} is used; a port belongs into OTEL_EXPORTER_PROMETHEUS_PORT"
+    )]
+    NoHost { default: &'static str },
     #[error("ignored, because managed settings set {general}")]
     ManagedGeneral { general: &'static str },
     #[error("ignored: managed credentials are sent to managed endpoints only")]

@@ -13,6 +13,8 @@ pub(crate) mod headers;
 pub(crate) mod otlp;
 mod outcome;
 mod pipeline;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
 mod quiet;
@@ -30,6 +32,8 @@ pub(crate) mod fuzzing {
 
 pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::{Change, Pipeline, To};
+#[cfg(feature = "prometheus")]
+pub(crate) use prometheus::Prometheus;
 pub(crate) use sink::{Lease, Target, Writer};
 
 use std::sync::Arc;

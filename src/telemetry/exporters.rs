@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 #[cfg(feature = "providers")]
 use super::host::HostExporters;
+#[cfg(feature = "prometheus")]
+use super::page::PagePlace;
 use super::{Service, Setup};
 use crate::catalog::scope;
 use crate::clock::Clock;
@@ -30,7 +32,7 @@ use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
 use crate::signal::events::EventTranslator;
 use crate::signal::message::Origin;
-use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, Reader, Registry};
+use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, PROMETHEUS_READER, Reader, Registry};
 use crate::signal::spans::SpanTranslator;
 
 /// The queue of each exporter that wants a signal, and its counters.
@@ -51,6 +53,8 @@ pub(super) struct Exporters {
     /// Nothing before the host asks for its providers.
     #[cfg(feature = "providers")]
     host: Option<HostExporters>,
+    #[cfg(feature = "prometheus")]
+    page: PagePlace,
     helper: Option<RunningHelper>,
     process: Process,
 }
@@ -64,6 +68,8 @@ impl Drop for Exporters {
             std::mem::forget(std::mem::take(&mut self.spans));
             #[cfg(feature = "providers")]
             std::mem::forget(self.host.take());
+            #[cfg(feature = "prometheus")]
+            std::mem::forget(self.page.abandoned());
             std::mem::forget(self.helper.take());
         }
     }
@@ -127,6 +133,8 @@ impl Exporters {
             spans: places(Signal::Spans, &kinds, spans, &diagnostics, clock),
             #[cfg(feature = "providers")]
             host: None,
+            #[cfg(feature = "prometheus")]
+            page: PagePlace::new(&registry, &diagnostics, clock),
             helper: None,
             process: Process::current(),
             registry,
@@ -151,6 +159,8 @@ impl Exporters {
         let events = self.events.iter().map(|(place, _)| place.seen());
         let spans = self.spans.iter().map(|(place, _)| place.seen());
         let all = metrics.chain(events).chain(spans);
+        #[cfg(feature = "prometheus")]
+        let all = all.chain(std::iter::once(self.page.seen()));
         #[cfg(feature = "providers")]
         let all = all.chain(self.host.iter().flat_map(HostExporters::counters));
         all.filter(|(known, _)| wanted(*known))
@@ -166,7 +176,7 @@ impl Exporters {
                 Destination::Otlp(Box::new(otlp.clone()), config.headers_helper.clone())
             }),
             Exporter::Console => console.then_some(Destination::Console),
-            Exporter::Host => None,
+            Exporter::Prometheus | Exporter::Host => None,
         };
         let why = |signal, kind| {
             let mut off = config.off.iter();
@@ -192,6 +202,11 @@ impl Exporters {
                     place.turn_on(to, target, settings, own.interval, joins, runtime);
                 }
             }
+        }
+        #[cfg(feature = "prometheus")]
+        match &config.metrics.prometheus {
+            None => self.page.mark(why(Signal::Metrics, Exporter::Prometheus)),
+            Some(page) => self.page.turn_on(page, &resource, runtime),
         }
         let own = &config.events;
         let origin = Origin::new(&resource, scope::EVENTS, version);
@@ -271,6 +286,8 @@ impl Exporters {
         self.spans
             .iter_mut()
             .for_each(|(place, _)| place.turn_off(by));
+        #[cfg(feature = "prometheus")]
+        self.page.turn_off();
         #[cfg(feature = "providers")]
         if let Some(host) = &mut self.host {
             host.turn_off(by);
@@ -279,6 +296,10 @@ impl Exporters {
 
     /// Whether metrics are wanted.
     pub(super) fn metrics(&self) -> bool {
+        #[cfg(feature = "prometheus")]
+        if self.page.is_on() {
+            return true;
+        }
         self.metrics.iter().any(|(place, _)| place.is_on())
     }
 
@@ -431,6 +452,7 @@ fn reader(kind: Exporter) -> usize {
     match kind {
         Exporter::Otlp => OTLP_READER,
         Exporter::Console | Exporter::Host => CONSOLE_READER,
+        Exporter::Prometheus => PROMETHEUS_READER,
     }
 }
 

@@ -4,6 +4,8 @@ mod builder;
 mod exporters;
 #[cfg(feature = "providers")]
 mod host;
+#[cfg(feature = "prometheus")]
+mod page;
 mod reconfigure;
 mod report;
 mod setup;
