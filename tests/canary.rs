@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use claude_code_telemetry::{
     ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Config, Content,
     Decision, DecisionSource, EditTool, HookOutcome, Identity, InstallTrigger, LlmRequestOptions,
-    Mcp, Permission, PluginInstalled, PromptEnd, Service, SessionOptions, ShellParameters,
+    Mcp, Permission, PluginInstalled, PromptEnd, Service, SessionOptions, ShellParameters, Signal,
     SkillActivated, SkillParameters, Telemetry, ToolCallOptions, ToolDecision, ToolOutcome,
     ToolOutput, ToolResult, UserPrompt,
 };
@@ -744,6 +744,8 @@ impl Run {
         let config = builder.build();
         seen.debug(&config);
         seen.debug(config.explain());
+        let destination = config.otlp(Signal::Events);
+        seen.debug(&destination.expect("an OTLP exporter"));
         seen.text("Explanation", config.explain().to_string());
         for warning in config.warnings() {
             seen.debug(warning);
