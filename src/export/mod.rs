@@ -11,11 +11,13 @@ pub(crate) mod headers;
 pub(crate) mod headers;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod otlp;
-mod outcome;
+pub(crate) mod outcome;
 mod pipeline;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) mod probe;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
-mod quiet;
+pub(crate) mod quiet;
 pub(crate) mod runtime;
 mod sink;
 #[cfg(any(feature = "grpc", feature = "http"))]
