@@ -137,11 +137,17 @@ pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
         let target = match exporter {
             Exporter::Otlp => otlp.map(|otlp| {
                 let url = shown_url(&otlp.endpoint.to_string());
-                format!("{url} ({})", otlp.protocol.as_str())
+                let protocol = otlp.protocol.as_str();
+                match &otlp.proxy {
+                    None => format!("{url} ({protocol})"),
+                    Some(proxy) => format!("{url} ({protocol}), through the proxy {}", proxy.name()),
+                }
             }),
             Exporter::Console => {
                 console.then(|| "standard output, unless the host has another writer".to_owned())
             }
+            // It goes the same way as the OTLP exporter of its signal.
+            Exporter::Host => None,
         };
         target.map(|target| Probe {
             target: Some(target),

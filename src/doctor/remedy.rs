@@ -128,6 +128,14 @@ impl About<'_> {
             return Some(self.what_it_speaks(speaks));
         }
         let text = error.to_string();
+        if let (ErrorKind::Connect | ErrorKind::Timeout, Some(proxy)) =
+            (error.kind(), &self.otlp.proxy)
+        {
+            return Some(format!(
+                "requests go through the proxy of {}: correct that, or name the host of {endpoint} in NO_PROXY to go there directly",
+                proxy.variable
+            ));
+        }
         Some(match error.kind() {
             ErrorKind::Connect if seen.addresses.is_empty() => {
                 format!("correct the host in {endpoint}, or look at the name service of this machine")

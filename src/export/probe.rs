@@ -153,6 +153,10 @@ struct Way {
 /// A connection of its own: those of the exporters say nothing about themselves. Why it fails is told by the request.
 async fn look(config: &OtlpConfig, deadline: Instant) -> Way {
     let mut way = Way::default();
+    // What lies behind a proxy is not looked for from here.
+    if config.proxy.is_some() {
+        return way;
+    }
     let Some(stream) = connect(config, &mut way, deadline).await else {
         return way;
     };
