@@ -112,7 +112,7 @@ impl fmt::Display for Diagnosis {
         }
         let broken = self.probes.iter().filter(|probe| !probe.works()).count();
         match (self.enabled, self.probes.len(), broken) {
-            (false, ..) => f.write_str("Telemetry is off: set CLAUDE_CODE_ENABLE_TELEMETRY=1 to turn it on."),
+            (false, ..) => f.write_str("Telemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, and OTEL_SDK_DISABLED must not be on."),
             (true, 0, _) => f.write_str(
                 "Telemetry has no exporter: set OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER or OTEL_TRACES_EXPORTER, for example to otlp.",
             ),
