@@ -140,7 +140,9 @@ pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
                 let protocol = otlp.protocol.as_str();
                 match &otlp.proxy {
                     None => format!("{url} ({protocol})"),
-                    Some(proxy) => format!("{url} ({protocol}), through the proxy {}", proxy.name()),
+                    Some(proxy) => {
+                        format!("{url} ({protocol}), through the proxy {}", proxy.name())
+                    }
                 }
             }),
             Exporter::Console => {
