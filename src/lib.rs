@@ -98,6 +98,7 @@ mod clock;
 mod config;
 mod content;
 mod diagnostics;
+mod doctor;
 mod export;
 mod fork;
 mod health;
@@ -120,6 +121,7 @@ pub use config::{
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;
+pub use doctor::{Diagnosis, Probe};
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
 pub use identity::Identity;
 pub use prompt::{

@@ -495,6 +495,10 @@ const NO_TEXT: &[&str] = &[
     "UnknownWord",
     // Parts of others that are searched.
     "ChangedSetting",
+    // By the tests of the doctor.
+    "Diagnosis",
+    "Probe",
+    // Parts of others that are searched.
     "ExporterHealth",
     "Failure",
     "Origin",

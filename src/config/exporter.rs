@@ -105,7 +105,8 @@ pub(super) fn name(signal: Signal) -> &'static str {
     }
 }
 
-fn path(signal: Signal) -> &'static str {
+/// Where OTLP over HTTP posts a signal.
+pub(crate) fn path(signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => "/v1/metrics",
         Signal::Events => "/v1/logs",

@@ -31,6 +31,8 @@ pub use builder::ConfigBuilder;
 pub use changes::ChangedSetting;
 pub use destination::OtlpDestination;
 pub use explain::{Explanation, Setting};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) use exporter::path;
 pub use settings::SettingsFiles;
 pub use source::{Layer, Origin};
 pub use warnings::Warning;

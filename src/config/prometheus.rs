@@ -64,16 +64,21 @@ impl PrometheusConfig {
             || address.is_ok_and(|address| address.is_loopback())
     }
 
-    fn fact(&self) -> String {
-        let Self { host, port, ports } = self;
+    /// The page's URL, or what is known of it.
+    pub(crate) fn place(&self) -> String {
+        let Self { host, port, .. } = self;
         let host = match host.contains(':') {
             true => format!("[{host}]"),
             false => host.clone(),
         };
-        let place = match port {
+        match port {
             0 => format!("a free port of {host}"),
             _ => format!("http://{host}:{port}/metrics"),
-        };
+        }
+    }
+
+    fn fact(&self) -> String {
+        let (place, ports) = (self.place(), &self.ports);
         let range = match ports {
             Some(ports) => format!(
                 " (when that port is taken, the first free one of {} to {})",

@@ -11,13 +11,15 @@ pub(crate) mod headers;
 pub(crate) mod headers;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod otlp;
-mod outcome;
+pub(crate) mod outcome;
 mod pipeline;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) mod probe;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
-mod quiet;
+pub(crate) mod quiet;
 pub(crate) mod runtime;
 mod sink;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -34,6 +36,8 @@ pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::{Change, Pipeline, To};
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::Prometheus;
+#[cfg(feature = "prometheus")]
+pub(crate) use prometheus::page_addresses;
 pub(crate) use sink::{Lease, Target, Writer};
 
 use std::sync::Arc;

@@ -51,6 +51,15 @@ pub(crate) struct Prometheus {
     pub(crate) before: Option<mpsc::Receiver<()>>,
 }
 
+/// Where the page would listen now; the error says why it cannot. It blocks.
+pub(crate) fn page_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr>, String> {
+    let listeners = bind::bind(config)?;
+    Ok(listeners
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .collect())
+}
+
 impl Prometheus {
     pub(crate) async fn run(mut self, reader: Arc<Mutex<PullReader>>, clock: Clock) {
         if let Some(mut before) = self.before.take() {

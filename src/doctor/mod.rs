@@ -1,0 +1,143 @@
+//! Whether what is configured works: every exporter is tried once.
+
+#[cfg(feature = "prometheus")]
+mod page;
+mod probe;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod remedy;
+
+pub use probe::Probe;
+
+use std::fmt;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::export::quiet::{self, Quiet};
+use crate::health::Exporter;
+use crate::signal::Signal;
+
+/// How long [`Config::diagnose`] takes at most.
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// How much longer the caller waits than the probes take, on a busy machine.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What trying every exporter of a configuration found out; made by [`Config::diagnose`].
+///
+/// `Display` writes it for a terminal: a paragraph for each exporter, with what to do about one that does not work.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// Whether telemetry is on at all.
+    pub enabled: bool,
+    /// Each exporter of each signal that the configuration asks for.
+    pub probes: Vec<Probe>,
+}
+
+impl Diagnosis {
+    /// Everything that is configured works. True also when telemetry is off: nothing is asked for then.
+    pub fn is_healthy(&self) -> bool {
+        self.probes.iter().all(Probe::works)
+    }
+}
+
+impl Config {
+    /// Tries every exporter once: sends each receiver an empty request over the same transport and with the same headers and
+    /// certificates as the exporter would, and looks at the way there. For a host's `doctor` command; nothing of the
+    /// [`Telemetry`](crate::Telemetry) takes part in it.
+    ///
+    /// All are tried at once, each within its `OTEL_EXPORTER_OTLP_TIMEOUT` (10 seconds by default) and, where there is one,
+    /// the time that the headers helper takes (30 seconds at most); all together take 45 seconds at most. It blocks the
+    /// caller and never fails: a task of a runtime calls it on a thread that may block.
+    ///
+    /// ```no_run
+    /// use claude_code_telemetry::Config;
+    ///
+    /// let config = Config::load();
+    /// let diagnosis = config.diagnose();
+    /// println!("{}\n{diagnosis}", config.explain());
+    /// std::process::exit(if diagnosis.is_healthy() { 0 } else { 1 });
+    /// ```
+    pub fn diagnose(&self) -> Diagnosis {
+        self.diagnose_within(LIMIT)
+    }
+
+    /// [`diagnose`](Self::diagnose) with a limit of its own; the smaller of both counts.
+    pub fn diagnose_within(&self, limit: Duration) -> Diagnosis {
+        let limit = limit.min(LIMIT);
+        let (found, finds) = mpsc::channel();
+        #[cfg(feature = "prometheus")]
+        let _ = {
+            let (config, found) = (self.clone(), found.clone());
+            std::thread::Builder::new().spawn(move || probe::probe_page(&config, &found))
+        };
+        let config = self.clone();
+        let thread = std::thread::Builder::new()
+            .name("claude-code-telemetry-doctor".to_owned())
+            .spawn(move || {
+                let _quiet = Quiet::this_thread();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .on_thread_start(quiet::begin_helper)
+                    .on_thread_stop(quiet::end_helper)
+                    .build();
+                if let Ok(runtime) = runtime {
+                    runtime.block_on(probe::probe_all(&config, limit, found));
+                    runtime.shutdown_background();
+                }
+            });
+        let mut probes: Vec<Probe> = Vec::new();
+        let end = std::time::Instant::now() + limit + GRACE;
+        if thread.is_ok() {
+            while let Ok(probe) =
+                finds.recv_timeout(end.saturating_duration_since(std::time::Instant::now()))
+            {
+                probes.push(probe);
+            }
+        }
+        // One whose probe did not end is named all the same, and all are in one order.
+        let probes = probe::asked_for(self).into_iter().map(|asked| {
+            let same =
+                |probe: &Probe| (probe.signal, probe.exporter) == (asked.signal, asked.exporter);
+            match probes.iter().position(same) {
+                Some(at) => probes.swap_remove(at),
+                None => asked.unknown(),
+            }
+        });
+        Diagnosis {
+            enabled: self.is_enabled(),
+            probes: probes.collect(),
+        }
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for probe in &self.probes {
+            writeln!(f, "{probe}\n")?;
+        }
+        let broken = self.probes.iter().filter(|probe| !probe.works()).count();
+        match (self.enabled, self.probes.len(), broken) {
+            (false, ..) => f.write_str("Telemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, and OTEL_SDK_DISABLED must not be on."),
+            (true, 0, _) => f.write_str(
+                "Telemetry has no exporter: set OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER or OTEL_TRACES_EXPORTER, for example to otlp.",
+            ),
+            (true, 1, 0) => f.write_str("The exporter works."),
+            (true, all, 0) => write!(f, "All {all} exporters work."),
+            (true, 1, _) => f.write_str("The exporter does not work."),
+            (true, all, broken) => write!(f, "{broken} of {all} exporters {} not work.", if broken == 1 { "does" } else { "do" }),
+        }
+    }
+}
+
+/// The exporters of a configuration, in the order in which they are shown.
+const EVERY: [(Signal, Exporter); 7] = [
+    (Signal::Metrics, Exporter::Otlp),
+    (Signal::Metrics, Exporter::Prometheus),
+    (Signal::Metrics, Exporter::Console),
+    (Signal::Events, Exporter::Otlp),
+    (Signal::Events, Exporter::Console),
+    (Signal::Spans, Exporter::Otlp),
+    (Signal::Spans, Exporter::Console),
+];

@@ -1,0 +1,64 @@
+//! Whether the Prometheus page can be served.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use super::Probe;
+use crate::config::PrometheusConfig;
+use crate::export::page_addresses;
+
+/// How long a page that is there already gets for its answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Listens for a moment where the page would be. It blocks.
+pub(super) fn told(asked: Probe, config: &PrometheusConfig) -> Probe {
+    let problem = match page_addresses(config) {
+        Ok(addresses) => {
+            let answer = Some("the port is free: the page can be served there".to_owned());
+            return Probe {
+                addresses,
+                answer,
+                ..asked
+            };
+        }
+        Err(problem) => problem,
+    };
+    if is_served(config) {
+        let note =
+            "an agent that runs serves its page there; another one gets the port when it ends";
+        return Probe {
+            note: Some(note.to_owned()),
+            ..asked
+        };
+    }
+    let (problem, remedy) = match problem.split_once("; ") {
+        Some((problem, remedy)) => (problem.to_owned(), remedy.to_owned()),
+        None => (
+            problem,
+            "set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine".to_owned(),
+        ),
+    };
+    Probe {
+        problem: Some(problem),
+        remedy: Some(remedy),
+        ..asked
+    }
+}
+
+/// Whether what has the port is such a page.
+fn is_served(config: &PrometheusConfig) -> bool {
+    let addresses = (&*config.host, config.port).to_socket_addrs();
+    addresses.is_ok_and(|mut addresses| addresses.any(|address| answers(address).unwrap_or(false)))
+}
+
+fn answers(address: SocketAddr) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(16 * 1024).read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    Ok(answer.starts_with("HTTP/1.1 200") && answer.contains("target_info"))
+}

@@ -1,0 +1,240 @@
+//! The probe of one exporter.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::time::Duration;
+
+#[cfg(any(feature = "grpc", feature = "http"))]
+use tokio::time::Instant;
+
+use super::EVERY;
+use crate::config::otlp::OtlpConfig;
+use crate::config::variables::shown_url;
+use crate::config::{Config, PrometheusConfig};
+use crate::health::Exporter;
+use crate::signal::Signal;
+
+/// What trying one exporter of one signal found out. No text of it holds a secret.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Probe {
+    /// The signal.
+    pub signal: Signal,
+    /// The exporter.
+    pub exporter: Exporter,
+    /// Where it sends: a URL without what may be secret in it, with the protocol, or standard output; nothing when it is
+    /// off.
+    pub target: Option<String>,
+    /// The addresses that the host's name stands for.
+    pub addresses: Vec<SocketAddr>,
+    /// The first of them that takes connections.
+    pub connected: Option<SocketAddr>,
+    /// What was agreed on by TLS, in words; nothing without TLS, and when there is no agreement.
+    pub tls: Option<String>,
+    /// What the receiver said, when it took the request.
+    pub answer: Option<String>,
+    /// How long the request took, until the answer or until it failed.
+    pub latency: Option<Duration>,
+    /// What is odd although it may work.
+    pub note: Option<String>,
+    /// Why it does not work; nothing when it works.
+    pub problem: Option<String>,
+    /// What to do about the problem: the variable to change.
+    pub remedy: Option<String>,
+}
+
+impl Probe {
+    fn new(signal: Signal, exporter: Exporter) -> Self {
+        Self {
+            signal,
+            exporter,
+            target: None,
+            addresses: Vec::new(),
+            connected: None,
+            tls: None,
+            answer: None,
+            latency: None,
+            note: None,
+            problem: None,
+            remedy: None,
+        }
+    }
+
+    /// Whether the exporter works.
+    pub fn works(&self) -> bool {
+        self.problem.is_none()
+    }
+
+    /// One that did not end in time.
+    pub(super) fn unknown(self) -> Self {
+        match (self.exporter, &self.problem) {
+            (Exporter::Otlp | Exporter::Prometheus, None) => Self {
+                problem: Some("the time was over before it was tried to the end".to_owned()),
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ends = if self.works() {
+            "works"
+        } else {
+            "does not work"
+        };
+        write!(f, "{} ({}) {ends}", self.signal, self.exporter)?;
+        let address = match (&self.addresses[..], self.connected) {
+            ([], _) => None,
+            (all, _) if self.exporter == Exporter::Prometheus => Some(list(all)),
+            ([only], Some(_)) => Some(format!("{only}, connected")),
+            (_, Some(connected)) => Some(format!(
+                "{}, connected to {connected}",
+                list(&self.addresses)
+            )),
+            (_, None) => Some(format!("{}, not connected", list(&self.addresses))),
+        };
+        let answer = self.answer.clone().map(|answer| match self.latency {
+            Some(latency) => format!("{answer}, after {} ms", latency.as_millis()),
+            None => answer,
+        });
+        let goes = match self.exporter {
+            Exporter::Prometheus => "page",
+            _ => "sends to",
+        };
+        let lines = [
+            (goes, self.target.clone()),
+            ("address", address),
+            ("TLS", self.tls.clone()),
+            ("answer", answer),
+            ("note", self.note.clone()),
+            ("problem", self.problem.clone()),
+            ("remedy", self.remedy.clone()),
+        ];
+        for (name, line) in lines {
+            if let Some(line) = line {
+                write!(f, "\n  {name:8}  {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    all.join(", ")
+}
+
+/// The exporters that a configuration asks for, before they are tried; those that cannot be had say why.
+pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
+    let asked = EVERY.iter().filter_map(|&(signal, exporter)| {
+        let probe = Probe::new(signal, exporter);
+        let mut off = config.off.iter();
+        if let Some(off) = off.find(|off| (off.signal, off.exporter) == (signal, exporter)) {
+            return Some(Probe {
+                problem: Some(off.reason.clone()),
+                ..probe
+            });
+        }
+        let (otlp, console) = exporters(config, signal);
+        let target = match exporter {
+            Exporter::Otlp => otlp.map(|otlp| {
+                let url = shown_url(&otlp.endpoint.to_string());
+                let protocol = otlp.protocol.as_str();
+                match &otlp.proxy {
+                    None => format!("{url} ({protocol})"),
+                    Some(proxy) => {
+                        format!("{url} ({protocol}), through the proxy {}", proxy.name())
+                    }
+                }
+            }),
+            Exporter::Console => {
+                console.then(|| "standard output, unless the host has another writer".to_owned())
+            }
+            Exporter::Prometheus => config
+                .metrics
+                .prometheus
+                .as_ref()
+                .map(PrometheusConfig::place),
+            // It goes the same way as the OTLP exporter of its signal.
+            Exporter::Host => None,
+        };
+        target.map(|target| Probe {
+            target: Some(target),
+            ..probe
+        })
+    });
+    asked.collect()
+}
+
+fn exporters(config: &Config, signal: Signal) -> (Option<&OtlpConfig>, bool) {
+    match signal {
+        Signal::Metrics => (config.metrics.otlp.as_ref(), config.metrics.console),
+        Signal::Events => (config.events.otlp.as_ref(), config.events.console),
+        Signal::Spans => (config.spans.otlp.as_ref(), config.spans.console),
+    }
+}
+
+/// Tries the Prometheus page, when there is to be one.
+#[cfg(feature = "prometheus")]
+pub(super) fn probe_page(config: &Config, found: &mpsc::Sender<Probe>) {
+    let Some(page) = &config.metrics.prometheus else {
+        return;
+    };
+    let asked = asked_for(config).into_iter();
+    for asked in asked.filter(|asked| asked.exporter == Exporter::Prometheus && asked.works()) {
+        let _ = found.send(super::page::told(asked, page));
+    }
+}
+
+/// Without OTLP there is nothing to try.
+#[cfg(not(any(feature = "grpc", feature = "http")))]
+pub(super) async fn probe_all(_: &Config, _: Duration, _: mpsc::Sender<Probe>) {}
+
+/// Tries all that can be tried, at once.
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(super) async fn probe_all(config: &Config, limit: Duration, found: mpsc::Sender<Probe>) {
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+    use tokio::task::JoinSet;
+
+    use crate::diagnostics::Diagnostics;
+    use crate::export::headers::Helper;
+    use crate::export::probe::probe;
+
+    let last = Instant::now() + limit;
+    let tried: Vec<_> = asked_for(config)
+        .into_iter()
+        .filter(|probe| probe.exporter == Exporter::Otlp && probe.works())
+        .collect();
+    let helper = config
+        .headers_helper
+        .as_ref()
+        .filter(|_| !tried.is_empty())
+        .and_then(|helper| Helper::new(helper, Arc::new(Diagnostics::default())));
+    let (lease, done) = watch::channel(());
+    let running = helper.as_ref().map(|helper| {
+        let (commands, background) = helper.background();
+        (commands, tokio::spawn(background(done)))
+    });
+    let mut probes = JoinSet::new();
+    for asked in tried {
+        let Some(otlp) = exporters(config, asked.signal).0.cloned() else {
+            continue;
+        };
+        let (config, helper, found) = (config.clone(), helper.clone(), found.clone());
+        probes.spawn(async move {
+            let seen = probe(asked.signal, &otlp, helper, last).await;
+            let _ = found.send(super::remedy::told(asked, &config, &otlp, seen));
+        });
+    }
+    drop(found);
+    while probes.join_next().await.is_some() {}
+    drop(lease);
+    if let Some((_commands, running)) = running {
+        let _ = running.await;
+    }
+}

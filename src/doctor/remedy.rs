@@ -1,0 +1,230 @@
+//! What a probe saw, in words, and what to do about it.
+
+use super::Probe;
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::config::variables::{self, PerSignal};
+use crate::config::{Config, path};
+use crate::export::outcome::{ErrorKind, ExportError};
+use crate::export::probe::{Answer, Seen, Speaks};
+use crate::signal::Signal;
+
+/// A probe with what was seen.
+pub(super) fn told(
+    probe: Probe,
+    config: &Config,
+    otlp: &OtlpConfig,
+    seen: Result<Seen, String>,
+) -> Probe {
+    let about = About {
+        signal: probe.signal,
+        config,
+        otlp,
+    };
+    let note = about.path_note();
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(why) => {
+            return Probe {
+                problem: Some(why),
+                note,
+                ..probe
+            };
+        }
+    };
+    let (answer, problem, remedy) = match &seen.answer {
+        Answer::Taken(said) => {
+            let kind = match otlp.protocol {
+                Protocol::Grpc => "gRPC OK",
+                Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
+            };
+            let answer = match said {
+                Some(said) => format!("{kind}, with a warning: {said}"),
+                None => kind.to_owned(),
+            };
+            (Some(answer), None, None)
+        }
+        Answer::Unauthorised(error) => (None, Some(error.to_string()), Some(about.credentials())),
+        Answer::NotNow(error) => (
+            None,
+            Some(error.to_string()),
+            Some(
+                "the receiver answers, but takes nothing now: try again later, or look at its log"
+                    .to_owned(),
+            ),
+        ),
+        Answer::Failed(error) => (None, Some(error.to_string()), about.remedy(error, &seen)),
+    };
+    Probe {
+        addresses: seen.addresses,
+        connected: seen.connected,
+        tls: seen.tls,
+        answer,
+        latency: Some(seen.took),
+        note,
+        problem,
+        remedy,
+        ..probe
+    }
+}
+
+/// What is tried.
+struct About<'a> {
+    signal: Signal,
+    config: &'a Config,
+    otlp: &'a OtlpConfig,
+}
+
+impl About<'_> {
+    /// The variable that counts: that of the signal when it is set, else the general one.
+    fn variable(&self, group: &'static PerSignal) -> &'static str {
+        let specific = group.of(self.signal).name;
+        match self.is_set(specific) {
+            true => specific,
+            false => group.general.name,
+        }
+    }
+
+    fn is_set(&self, name: &str) -> bool {
+        let settings = self.config.explain().settings();
+        let set = settings.iter().find(|setting| setting.name() == name);
+        set.is_some_and(|setting| !setting.value().trim().is_empty())
+    }
+
+    fn endpoint(&self) -> &'static str {
+        self.variable(&variables::ENDPOINT)
+    }
+
+    /// Requests that are posted to the root, because the endpoint of a signal is used as it is.
+    fn path_note(&self) -> Option<String> {
+        let endpoint = self.endpoint();
+        let is_bare = self.otlp.protocol != Protocol::Grpc && self.otlp.endpoint.path() == "/";
+        is_bare.then(|| {
+            format!(
+                "{endpoint} has no path and is used as it is; OTLP receivers listen at {}",
+                path(self.signal)
+            )
+        })
+    }
+
+    fn credentials(&self) -> String {
+        let headers = self.variable(&variables::HEADERS);
+        match (&self.config.headers_helper, self.otlp.headers.is_empty()) {
+            (Some(_), _) => {
+                "the receiver does not accept the headers: check what otelHeadersHelper prints"
+                    .to_owned()
+            }
+            (None, false) => {
+                format!("the receiver does not accept the headers: check those of {headers}")
+            }
+            (None, true) => format!(
+                "the receiver wants credentials: set {headers}, for example to authorization=Bearer%20TOKEN, or otelHeadersHelper in the settings"
+            ),
+        }
+    }
+
+    fn remedy(&self, error: &ExportError, seen: &Seen) -> Option<String> {
+        let endpoint = self.endpoint();
+        if let Some(speaks) = seen.speaks {
+            return Some(self.what_it_speaks(speaks));
+        }
+        let text = error.to_string();
+        if let (ErrorKind::Connect | ErrorKind::Timeout, Some(proxy)) =
+            (error.kind(), &self.otlp.proxy)
+        {
+            return Some(format!(
+                "requests go through the proxy of {}: correct that, or name the host of {endpoint} in NO_PROXY to go there directly",
+                proxy.variable
+            ));
+        }
+        Some(match error.kind() {
+            ErrorKind::Connect if seen.addresses.is_empty() => {
+                format!("correct the host in {endpoint}, or look at the name service of this machine")
+            }
+            ErrorKind::Connect if text.contains("refused") => {
+                format!("nothing listens there: start the receiver, or correct host and port in {endpoint}")
+            }
+            ErrorKind::Connect => {
+                format!("look at the network and its firewalls, or correct host and port in {endpoint}")
+            }
+            ErrorKind::Timeout if seen.connected.is_none() => format!(
+                "nobody takes the connection: look at the network and its firewalls, or correct host and port in {endpoint}"
+            ),
+            ErrorKind::Timeout => format!(
+                "it takes connections and does not answer: correct host and port in {endpoint} if it is no OTLP receiver, or raise {} if it is slow",
+                self.variable(&variables::TIMEOUT)
+            ),
+            ErrorKind::Tls => return self.certificates(&text),
+            ErrorKind::Held => "nothing is sent without its headers: correct the command of otelHeadersHelper; it prints one JSON object of texts".to_owned(),
+            ErrorKind::Broken => format!(
+                "correct {endpoint} if it is no OTLP receiver, and {} if it speaks another protocol",
+                self.variable(&variables::PROTOCOL)
+            ),
+            ErrorKind::Answered => self.refused(&text),
+        })
+    }
+
+    fn what_it_speaks(&self, speaks: Speaks) -> String {
+        let endpoint = self.endpoint();
+        let protocol = self.variable(&variables::PROTOCOL);
+        match speaks {
+            Speaks::Tls => {
+                format!("this port speaks TLS: write https:// instead of http:// in {endpoint}")
+            }
+            Speaks::PlainText => format!(
+                "this port speaks no TLS: write http:// instead of https:// in {endpoint}, if the way there is safe"
+            ),
+            Speaks::Other(Protocol::Grpc) => format!("this port speaks gRPC: set {protocol}=grpc"),
+            Speaks::Other(_) => format!("this port speaks HTTP/1.1: set {protocol}=http/protobuf"),
+        }
+    }
+
+    /// What to do about TLS; the problem itself names variables where one is all there is to do.
+    fn certificates(&self, problem: &str) -> Option<String> {
+        let endpoint = self.endpoint();
+        let authorities = self.variable(&variables::CERTIFICATE);
+        let certificate = self.variable(&variables::OTLP_CLIENT_CERTIFICATE);
+        let key = self.variable(&variables::OTLP_CLIENT_KEY);
+        Some(if problem.contains("known authority") {
+            format!(
+                "write the certificate of its authority into a PEM file and name that in {authorities}, or in NODE_EXTRA_CA_CERTS to trust the authorities of this system too"
+            )
+        } else if problem.contains("client certificate") {
+            format!(
+                "name a certificate that it accepts, and its key, in {certificate} and {key}, or in CLAUDE_CODE_CLIENT_CERT and CLAUDE_CODE_CLIENT_KEY"
+            )
+        } else if problem.contains("other names") {
+            format!(
+                "write one of those names in {endpoint}, or give the receiver a certificate for its name"
+            )
+        } else if problem.contains("certificate") {
+            "give the receiver another certificate".to_owned()
+        } else {
+            return None;
+        })
+    }
+
+    /// The receiver understood the request, and did not want it.
+    fn refused(&self, problem: &str) -> String {
+        let endpoint = self.endpoint();
+        let path = path(self.signal);
+        if problem.contains("HTTP 404") || problem.contains("HTTP 405") {
+            return match self.is_set(variables::ENDPOINT.of(self.signal).name) {
+                true => format!(
+                    "nobody takes OTLP at this path: the whole path belongs into {endpoint}, usually {path}"
+                ),
+                false => format!(
+                    "nobody takes OTLP at this path: {path} is appended to {endpoint}; correct what stands before it"
+                ),
+            };
+        }
+        if problem.contains("redirects") {
+            return format!("write the address to which it redirects into {endpoint}");
+        }
+        if problem.contains("UNIMPLEMENTED") {
+            return format!(
+                "the receiver does not take this signal: turn it on there, or correct {endpoint}"
+            );
+        }
+        format!("look at the receiver's log, or correct {endpoint} if it is no OTLP receiver")
+    }
+}

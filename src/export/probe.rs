@@ -1,0 +1,355 @@
+//! One empty request to a receiver, and what there is to see on the way.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use rustls::ProtocolVersion;
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use super::headers::Helper;
+use super::otlp::{Client, encode};
+use super::outcome::{ErrorKind, ExportError, Outcome};
+use super::tls::Tls;
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::config::pem::Material;
+use crate::config::tls::{TlsConfig, TlsFiles, Trust};
+use crate::signal::Signal;
+
+/// How long a look at what else a port may speak takes at most.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
+
+/// What became of the request, and what was seen.
+pub(crate) struct Seen {
+    /// What the name of the host stands for.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The first of them that takes connections.
+    pub(crate) connected: Option<SocketAddr>,
+    /// What was agreed on.
+    pub(crate) tls: Option<String>,
+    pub(crate) answer: Answer,
+    /// How long the request took, until the answer or until it failed.
+    pub(crate) took: Duration,
+    /// What the port speaks instead.
+    pub(crate) speaks: Option<Speaks>,
+}
+
+/// What came back.
+pub(crate) enum Answer {
+    /// It was taken; perhaps with a warning.
+    Taken(Option<String>),
+    /// The headers are missing, or are not accepted.
+    Unauthorised(ExportError),
+    /// It may work later.
+    NotNow(ExportError),
+    Failed(ExportError),
+}
+
+/// What a port turned out to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    Tls,
+    PlainText,
+    Other(Protocol),
+}
+
+/// Sends an empty request as the exporter of `signal` would, within its timeout. The error says why it cannot be built.
+pub(crate) async fn probe(
+    signal: Signal,
+    config: &OtlpConfig,
+    helper: Option<Arc<Helper>>,
+    last: Instant,
+) -> Result<Seen, String> {
+    let held = match &helper {
+        None => None,
+        Some(helper) => helper.headers(&AtomicU64::new(0), last).await.err(),
+    };
+    let build = {
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || Client::new(signal, &config))
+    };
+    let client = build
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())?;
+    let client = client.with_helper(helper);
+    let deadline = last.min(Instant::now() + config.timeout);
+    let request = async {
+        let started = Instant::now();
+        let answer = match held {
+            Some(why) => Answer::Failed(ExportError::new(ErrorKind::Held, why)),
+            None => answer(client.send(empty(signal, config.protocol), deadline).await),
+        };
+        (answer, started.elapsed())
+    };
+    let (way, (answer, took)) = tokio::join!(look(config, deadline), request);
+    let speaks = match &answer {
+        Answer::Failed(error) | Answer::NotNow(error) => {
+            let last = last.min(Instant::now() + SECOND_LOOK);
+            second_look(signal, config, error, &way, last).await
+        }
+        _ => None,
+    };
+    let Way {
+        addresses,
+        connected,
+        tls,
+        ..
+    } = way;
+    Ok(Seen {
+        addresses,
+        connected,
+        tls,
+        answer,
+        took,
+        speaks,
+    })
+}
+
+fn answer(outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Delivered { message, .. } => Answer::Taken(message),
+        Outcome::Unauthorised { error } => Answer::Unauthorised(error),
+        // With a headers helper the data would wait for other headers.
+        Outcome::Retry { error, .. }
+            if error.kind() == ErrorKind::Answered
+                && error.to_string().contains("otelHeadersHelper") =>
+        {
+            Answer::Unauthorised(error)
+        }
+        Outcome::Retry { error, .. } if error.kind() == ErrorKind::Answered => {
+            Answer::NotNow(error)
+        }
+        Outcome::Retry { error, .. } | Outcome::Refused { error } | Outcome::TooLarge { error } => {
+            Answer::Failed(error)
+        }
+    }
+}
+
+/// A request without data.
+fn empty(signal: Signal, protocol: Protocol) -> bytes::Bytes {
+    match signal {
+        Signal::Metrics => encode(protocol, &ExportMetricsServiceRequest::default()),
+        Signal::Events => encode(protocol, &ExportLogsServiceRequest::default()),
+        Signal::Spans => encode(protocol, &ExportTraceServiceRequest::default()),
+    }
+}
+
+/// What there is on the way to a receiver.
+#[derive(Default)]
+struct Way {
+    addresses: Vec<SocketAddr>,
+    connected: Option<SocketAddr>,
+    tls: Option<String>,
+}
+
+/// A connection of its own: those of the exporters say nothing about themselves. Why it fails is told by the request.
+async fn look(config: &OtlpConfig, deadline: Instant) -> Way {
+    let mut way = Way::default();
+    // What lies behind a proxy is not looked for from here.
+    if config.proxy.is_some() {
+        return way;
+    }
+    let Some(stream) = connect(config, &mut way, deadline).await else {
+        return way;
+    };
+    let Some(tls) = config.tls.clone() else {
+        return way;
+    };
+    let alpn = alpn(config.protocol);
+    let tls = tokio::task::spawn_blocking(move || Tls::new(&tls, alpn));
+    if let Ok(Ok(tls)) = tls.await {
+        way.tls = handshake(config, &tls, stream, deadline).await.ok();
+    }
+    way
+}
+
+/// Connects to the first address that can be connected to.
+async fn connect(config: &OtlpConfig, way: &mut Way, deadline: Instant) -> Option<TcpStream> {
+    let found = timeout_at(deadline, lookup_host((host(config), port(config)))).await;
+    way.addresses = found.ok()?.ok()?.collect();
+    for address in &way.addresses {
+        if let Ok(Ok(stream)) = timeout_at(deadline, TcpStream::connect(address)).await {
+            way.connected = Some(*address);
+            return Some(stream);
+        }
+    }
+    None
+}
+
+fn host(config: &OtlpConfig) -> &str {
+    let host = config.endpoint.host().unwrap_or_default();
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn port(config: &OtlpConfig) -> u16 {
+    let usual = if config.tls.is_some() { 443 } else { 80 };
+    config.endpoint.port_u16().unwrap_or(usual)
+}
+
+fn alpn(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Grpc => b"h2",
+        Protocol::HttpProtobuf | Protocol::HttpJson => b"http/1.1",
+    }
+}
+
+/// What was agreed on, in words. The error: whether the other side speaks TLS at all.
+async fn handshake(
+    config: &OtlpConfig,
+    tls: &Tls,
+    stream: TcpStream,
+    deadline: Instant,
+) -> Result<String, bool> {
+    let name = ServerName::try_from(host(config).to_owned()).map_err(|_| false)?;
+    let connector = TlsConnector::from(Arc::new(tls.client()));
+    let stream = match timeout_at(deadline, connector.connect(name, stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+            return Err(matches!(
+                cause,
+                Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
+            ));
+        }
+        Err(_) => return Err(false),
+    };
+    let version = match stream.get_ref().1.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    };
+    let trust = match tls.trust() {
+        Some(variable) => format!("the authorities of {variable}"),
+        None => "the authorities of this system".to_owned(),
+    };
+    let client = match (tls.was_asked(), tls.identity()) {
+        (true, Some(variable)) => format!("; the client certificate of {variable} was asked for"),
+        (true, None) => "; a client certificate was asked for, and there is none".to_owned(),
+        (false, _) => String::new(),
+    };
+    Ok(format!(
+        "{version}, certificate accepted by {trust}{client}"
+    ))
+}
+
+/// What the port speaks when it is not what the configuration says.
+async fn second_look(
+    signal: Signal,
+    config: &OtlpConfig,
+    error: &ExportError,
+    way: &Way,
+    deadline: Instant,
+) -> Option<Speaks> {
+    if way.connected.is_none() || !matches!(error.kind(), ErrorKind::Broken | ErrorKind::Tls) {
+        return None;
+    }
+    match &config.tls {
+        // One of the two looks may take all the time there is.
+        None => match tokio::join!(
+            speaks_tls(config, deadline),
+            speaks_other(signal, config, deadline)
+        ) {
+            (true, _) => Some(Speaks::Tls),
+            (false, other) => other,
+        },
+        Some(_) if way.tls.is_some() => speaks_other(signal, config, deadline).await,
+        Some(_) => match tokio::join!(
+            answers(signal, plain(config), deadline),
+            speaks_other(signal, config, deadline)
+        ) {
+            (true, _) => Some(Speaks::PlainText),
+            (false, other) => other,
+        },
+    }
+}
+
+/// The other protocol, when the port speaks that.
+async fn speaks_other(signal: Signal, config: &OtlpConfig, deadline: Instant) -> Option<Speaks> {
+    let other = other(signal, config)?;
+    let protocol = other.protocol;
+    answers(signal, other, deadline)
+        .await
+        .then_some(Speaks::Other(protocol))
+}
+
+/// Whether the port speaks TLS. Whose certificate it shows plays no part.
+async fn speaks_tls(config: &OtlpConfig, deadline: Instant) -> bool {
+    let trust = Trust::Platform;
+    let files = TlsFiles {
+        trust,
+        identity: None,
+    };
+    let tls = TlsConfig {
+        files,
+        material: Material::new(Vec::new(), None),
+    };
+    let alpn = alpn(config.protocol);
+    let tls = tokio::task::spawn_blocking(move || Tls::new(&tls, alpn));
+    let Ok(Ok(tls)) = tls.await else {
+        return false;
+    };
+    let Some(stream) = connect(config, &mut Way::default(), deadline).await else {
+        return false;
+    };
+    match handshake(config, &tls, stream, deadline).await {
+        Ok(_) => true,
+        Err(spoke) => spoke,
+    }
+}
+
+/// Whether a receiver answers at all, whatever it says.
+async fn answers(signal: Signal, config: OtlpConfig, deadline: Instant) -> bool {
+    let protocol = config.protocol;
+    let build = tokio::task::spawn_blocking(move || Client::new(signal, &config));
+    let Ok(Ok(client)) = build.await else {
+        return false;
+    };
+    // Without the helper's headers: that it refuses the request is answer enough.
+    match answer(client.send(empty(signal, protocol), deadline).await) {
+        Answer::Taken(_) | Answer::Unauthorised(_) | Answer::NotNow(_) => true,
+        Answer::Failed(error) => error.kind() == ErrorKind::Answered,
+    }
+}
+
+/// The same receiver without TLS. No header is sent there: some are secret.
+fn plain(config: &OtlpConfig) -> OtlpConfig {
+    let mut parts = config.endpoint.clone().into_parts();
+    parts.scheme = Some(http::uri::Scheme::HTTP);
+    // The same port, also when it is the usual one.
+    let host = config.endpoint.host().unwrap_or_default();
+    parts.authority = format!("{host}:{}", port(config)).parse().ok();
+    OtlpConfig {
+        endpoint: http::Uri::from_parts(parts).unwrap_or_default(),
+        headers: Vec::new(),
+        tls: None,
+        ..config.clone()
+    }
+}
+
+/// The same receiver in the other protocol; nothing when that is not compiled in.
+fn other(signal: Signal, config: &OtlpConfig) -> Option<OtlpConfig> {
+    let (protocol, path) = match config.protocol {
+        Protocol::Grpc if cfg!(feature = "http") => {
+            (Protocol::HttpProtobuf, crate::config::path(signal))
+        }
+        Protocol::HttpProtobuf | Protocol::HttpJson if cfg!(feature = "grpc") => {
+            (Protocol::Grpc, "/")
+        }
+        _ => return None,
+    };
+    let mut parts = config.endpoint.clone().into_parts();
+    parts.path_and_query = Some(http::uri::PathAndQuery::from_static(path));
+    Some(OtlpConfig {
+        protocol,
+        endpoint: http::Uri::from_parts(parts).ok()?,
+        ..config.clone()
+    })
+}

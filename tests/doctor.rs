@@ -1,0 +1,612 @@
+//! What the doctor says of receivers that work and of those that do not: the texts are those of `tests/snapshots/doctor`.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test --test doctor` writes them anew; read the difference before it is committed.
+#![cfg(all(feature = "grpc", feature = "http", feature = "console"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/host.rs"]
+mod host;
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use claude_code_telemetry::{Config, Diagnosis, Exporter, Signal};
+use host::{Protocol, SLACK};
+use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+use support::{Answer, Receiver, black_hole, refused_port};
+use tonic::Code;
+
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+
+/// Longer than anything takes that answers at all.
+const PATIENT: (&str, &str) = ("OTEL_EXPORTER_OTLP_TIMEOUT", "20000");
+
+type Variables<'a> = Vec<(&'a str, &'a str)>;
+
+/// Events alone, to an endpoint.
+fn events<'a>(
+    protocol: Protocol,
+    endpoint: &'a str,
+    extra: &[(&'a str, &'a str)],
+) -> Variables<'a> {
+    let base = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        (PROTOCOL, protocol.name()),
+        (ENDPOINT, endpoint),
+        PATIENT,
+    ];
+    base.iter().chain(extra).copied().collect()
+}
+
+fn config(variables: &[(&str, &str)]) -> Config {
+    Config::builder()
+        .environment(variables.iter().copied())
+        .build()
+}
+
+fn diagnose(variables: &[(&str, &str)]) -> Diagnosis {
+    config(variables).diagnose()
+}
+
+/// Compares a diagnosis with its file, without what differs from run to run.
+#[track_caller]
+fn assert_told(name: &str, diagnosis: &Diagnosis, hidden: &[(String, &str)]) {
+    let mut text = diagnosis.to_string();
+    for (what, shown) in hidden {
+        text = text.replace(what, shown);
+    }
+    let lines: Vec<_> = text.lines().map(without_chance).collect();
+    let text = lines.join("\n") + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/doctor");
+    let path = path.join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected.replace("\r\n", "\n"), "{name}");
+}
+
+/// A line without how long something took, and without what a system may say in another way.
+fn without_chance(line: &str) -> String {
+    if let Some((before, after)) = line.split_once(", after ")
+        && after.ends_with(" ms")
+    {
+        return format!("{before}, after TIME");
+    }
+    if let Some((before, after)) = line.split_once(" within ")
+        && after.ends_with(" ms")
+    {
+        return format!("{before} within TIME");
+    }
+    // A connection can end before it is read why, in one way or another.
+    let is_problem = line.starts_with("  problem");
+    if is_problem && line.contains("client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE") {
+        return "  problem   CLIENT CERTIFICATE NOT ACCEPTED".to_owned();
+    }
+    if is_problem && line.contains(": is it an ") {
+        return "  problem   NOT WHAT WAS EXPECTED".to_owned();
+    }
+    match line.split_once(".invalid:4318: ") {
+        Some((before, _)) => format!("{before}.invalid:4318: REASON"),
+        None => line.to_owned(),
+    }
+}
+
+fn port(endpoint: &str) -> (String, &'static str) {
+    let port = endpoint.rsplit(':').next().unwrap();
+    (format!(":{port}"), ":PORT")
+}
+
+/// The name of a protocol as it can be in a file's name.
+fn file(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Grpc => "grpc",
+        Protocol::HttpProtobuf => "http-protobuf",
+        Protocol::HttpJson => "http-json",
+    }
+}
+
+/// Two are alike where the encoding plays no part.
+const GRPC_AND_HTTP: [Protocol; 2] = [Protocol::Grpc, Protocol::HttpProtobuf];
+
+#[test]
+fn a_receiver_that_takes_everything_works() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let endpoint = receiver.endpoint();
+        let all = [
+            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            ("OTEL_METRICS_EXPORTER", "otlp,console"),
+            ("OTEL_TRACES_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ];
+        let diagnosis = diagnose(&events(protocol, &endpoint, &all));
+        assert!(diagnosis.is_healthy());
+        assert_told(
+            &format!("works-{}", file(protocol)),
+            &diagnosis,
+            &[port(&endpoint)],
+        );
+        assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
+        let received = receiver.received();
+        assert_eq!(received.len(), 3);
+        for request in &received.requests {
+            assert_eq!(request.headers["authorization"], "Bearer CANARY");
+        }
+        assert!(received.logs().is_empty() && received.points().is_empty());
+    }
+}
+
+#[test]
+fn a_port_that_refuses_connections() {
+    let refused = refused_port();
+    for protocol in GRPC_AND_HTTP {
+        let diagnosis = diagnose(&events(protocol, &refused.endpoint(), &[]));
+        assert!(!diagnosis.is_healthy());
+        let name = format!("refused-{}", file(protocol));
+        assert_told(&name, &diagnosis, &[port(&refused.endpoint())]);
+    }
+}
+
+#[test]
+fn a_black_hole_takes_no_longer_than_the_timeout() {
+    let hole = black_hole();
+    for protocol in GRPC_AND_HTTP {
+        let endpoint = hole.endpoint();
+        let variables = events(
+            protocol,
+            &endpoint,
+            &[("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "300")],
+        );
+        let diagnosis = diagnose(&variables);
+        let name = format!("black-hole-{}", file(protocol));
+        assert_told(&name, &diagnosis, &[port(&endpoint)]);
+    }
+}
+
+/// A listener whose queue is full: to those who come it is as if nobody were there.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_that_nobody_answers_for() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let _inside = runtime.enter();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) =
+        std::net::TcpStream::connect_timeout(&address, Duration::from_millis(500))
+    {
+        queue.push(stream);
+        assert!(queue.len() < 100);
+    }
+    let endpoint = format!("http://{address}");
+    let limit = [("OTEL_EXPORTER_OTLP_TIMEOUT", "300")];
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &limit));
+    assert_told("unreachable", &diagnosis, &[port(&endpoint)]);
+}
+
+#[test]
+fn the_limit_of_the_caller_counts_too() {
+    let hole = black_hole();
+    let endpoint = hole.endpoint();
+    let config = config(&events(Protocol::Grpc, &endpoint, &[]));
+    let start = Instant::now();
+    let diagnosis = config.diagnose_within(Duration::from_millis(200));
+    assert!(!diagnosis.is_healthy());
+    assert_eq!(diagnosis.probes.len(), 1);
+    // The grace of a busy machine is its own.
+    assert!(start.elapsed() < Duration::from_millis(200 + 500) + SLACK);
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let files = Files::new();
+    let ca = files.write("ca.pem", theirs.pem());
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        let front = Front::before(receiver.port(), &behaviour(protocol, &ours, None));
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        for (name, extra) in [
+            ("unknown", vec![("NODE_EXTRA_CA_CERTS", ca.as_str())]),
+            (
+                "other",
+                vec![("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())],
+            ),
+        ] {
+            let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+            let name = format!("{name}-authority-{}", file(protocol));
+            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+        }
+    }
+}
+
+fn behaviour(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behaviour {
+    Behaviour {
+        issued: authority.local(),
+        clients,
+        protocol: match protocol {
+            Protocol::Grpc => b"h2",
+            _ => b"http/1.1",
+        },
+        versions: ALL_VERSIONS,
+    }
+}
+
+#[test]
+fn a_receiver_that_wants_a_client_certificate() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("other"));
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    let write = |name: &str, issued: &support::tls::Issued| {
+        let certificate = files.write(&format!("{name}.pem"), &issued.certificate);
+        (
+            certificate,
+            files.write(&format!("{name}-key.pem"), &issued.key),
+        )
+    };
+    let good = write("good", &authority.issue(&["agent"]));
+    let bad = write("bad", &other.issue(&["agent"]));
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        let behaviour = behaviour(protocol, &authority, Some(authority.pem().to_owned()));
+        let front = Front::before(receiver.port(), &behaviour);
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        for (name, identity) in [
+            ("without", None),
+            ("with-another", Some(&bad)),
+            ("with", Some(&good)),
+        ] {
+            let mut extra = vec![("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
+            if let Some((certificate, key)) = identity {
+                extra.push(("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate));
+                extra.push(("OTEL_EXPORTER_OTLP_CLIENT_KEY", key));
+            }
+            let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+            assert_eq!(diagnosis.is_healthy(), name == "with", "{diagnosis}");
+            let name = format!("client-certificate-{name}-{}", file(protocol));
+            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_wants_credentials() {
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        receiver.answer(move |_| match protocol {
+            Protocol::Grpc => Answer::code(Code::Unauthenticated, "who are you?"),
+            _ => Answer::status(401),
+        });
+        let endpoint = receiver.endpoint();
+        for (name, extra) in [
+            ("none", None),
+            (
+                "wrong",
+                Some((
+                    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+                    "authorization=Bearer CANARY",
+                )),
+            ),
+        ] {
+            let extra: Vec<_> = extra.into_iter().collect();
+            let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+            let name = format!("credentials-{name}-{}", file(protocol));
+            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+            assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
+        }
+    }
+}
+
+#[test]
+fn a_port_that_speaks_something_else() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    let trust = ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str());
+    let (grpc, http) = (Receiver::grpc(), Receiver::http());
+    let secure = |protocol, receiver: &Receiver| {
+        Front::before(receiver.port(), &behaviour(protocol, &authority, None))
+    };
+    let secure_grpc = secure(Protocol::Grpc, &grpc);
+    let secure_http = secure(Protocol::HttpProtobuf, &http);
+    let url = |scheme: &str, port: u16| format!("{scheme}://127.0.0.1:{port}");
+    for (name, protocol, endpoint) in [
+        (
+            "http-to-grpc",
+            Protocol::HttpProtobuf,
+            url("http", grpc.port()),
+        ),
+        ("grpc-to-http", Protocol::Grpc, url("http", http.port())),
+        (
+            "http-to-grpc-tls",
+            Protocol::HttpProtobuf,
+            url("https", secure_grpc.port()),
+        ),
+        (
+            "grpc-to-http-tls",
+            Protocol::Grpc,
+            url("https", secure_http.port()),
+        ),
+        (
+            "https-to-http",
+            Protocol::HttpProtobuf,
+            url("https", http.port()),
+        ),
+        (
+            "https-to-http-grpc",
+            Protocol::Grpc,
+            url("https", grpc.port()),
+        ),
+        (
+            "http-to-https",
+            Protocol::HttpProtobuf,
+            url("http", secure_http.port()),
+        ),
+        (
+            "http-to-https-grpc",
+            Protocol::Grpc,
+            url("http", secure_grpc.port()),
+        ),
+    ] {
+        let variables = events(protocol, &endpoint, &[]);
+        let variables = match endpoint.starts_with("https") {
+            true => [variables, vec![trust]].concat(),
+            false => variables,
+        };
+        let diagnosis = diagnose(&variables);
+        assert!(!diagnosis.is_healthy());
+        assert_told(&format!("speaks-{name}"), &diagnosis, &[port(&endpoint)]);
+    }
+}
+
+#[test]
+fn a_host_that_does_not_exist() {
+    for protocol in GRPC_AND_HTTP {
+        let diagnosis = diagnose(&events(protocol, "http://nowhere.invalid:4318", &[]));
+        assert_told(&format!("no-host-{}", file(protocol)), &diagnosis, &[]);
+    }
+}
+
+#[test]
+fn a_path_or_a_service_that_the_receiver_does_not_have() {
+    let http = Receiver::http();
+    http.answer_by(|_, request| match request.path.as_str() {
+        "/v1/logs" => Answer::Ok,
+        _ => Answer::status(404),
+    });
+    let endpoint = http.endpoint();
+    let base = format!("{endpoint}/otlp");
+    for (name, extra) in [
+        ("general", [(ENDPOINT, base.as_str())]),
+        // As the quick starts of some vendors have it.
+        (
+            "bare",
+            [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", endpoint.as_str())],
+        ),
+    ] {
+        let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
+        assert_told(&format!("path-{name}"), &diagnosis, &[port(&endpoint)]);
+    }
+    let grpc = Receiver::grpc();
+    grpc.answer(|_| Answer::code(Code::Unimplemented, ""));
+    let diagnosis = diagnose(&events(Protocol::Grpc, &grpc.endpoint(), &[]));
+    assert_told("path-grpc", &diagnosis, &[port(&grpc.endpoint())]);
+}
+
+#[test]
+fn a_receiver_that_answers_but_takes_nothing() {
+    for (name, answer) in [
+        ("unavailable", Answer::status(503)),
+        (
+            "refuses",
+            Answer::status(400).body("text/plain", "no such tenant"),
+        ),
+        (
+            "redirects",
+            Answer::status(308).header("location", "http://elsewhere/"),
+        ),
+    ] {
+        let receiver = Receiver::http();
+        receiver.answer(move |_| answer.clone());
+        let endpoint = receiver.endpoint();
+        let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &[]));
+        assert_told(&format!("answers-{name}"), &diagnosis, &[port(&endpoint)]);
+    }
+}
+
+#[test]
+fn exporters_that_are_off_say_why_and_the_others_are_tried() {
+    let receiver = Receiver::http();
+    let endpoint = receiver.endpoint();
+    let extra = [
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "collector"),
+    ];
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
+    assert_told("off", &diagnosis, &[port(&endpoint)]);
+    let works: Vec<_> = diagnosis
+        .probes
+        .iter()
+        .map(|probe| (probe.signal, probe.exporter, probe.works()))
+        .collect();
+    assert_eq!(
+        works,
+        [
+            (Signal::Metrics, Exporter::Otlp, false),
+            (Signal::Events, Exporter::Otlp, true),
+        ]
+    );
+}
+
+#[test]
+fn telemetry_that_is_off_or_has_no_exporter() {
+    let off = diagnose(&[("OTEL_LOGS_EXPORTER", "otlp")]);
+    assert!(off.is_healthy() && !off.enabled);
+    assert_told("telemetry-off", &off, &[]);
+    let none = diagnose(&[("CLAUDE_CODE_ENABLE_TELEMETRY", "1")]);
+    assert!(none.is_healthy() && none.enabled);
+    assert_told("no-exporter", &none, &[]);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_headers_helper_takes_part() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.headers.get("x-key") {
+        Some(key) if key == "good" => Answer::Ok,
+        _ => Answer::status(401),
+    });
+    let endpoint = receiver.endpoint();
+    for (name, command) in [
+        ("works", r#"echo '{"x-key": "good"}'"#),
+        ("refused", r#"echo '{"x-key": "CANARY"}'"#),
+        ("fails", "exit 3"),
+    ] {
+        let variables = events(Protocol::HttpProtobuf, &endpoint, &[]);
+        let config = Config::builder()
+            .environment(variables)
+            .set("otelHeadersHelper", command)
+            .build();
+        let diagnosis = config.diagnose();
+        assert_told(&format!("helper-{name}"), &diagnosis, &[port(&endpoint)]);
+        assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
+    }
+}
+
+/// The example. It is built with all tests; for this one alone it may be missing.
+fn example() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let tests = std::env::current_exe().unwrap();
+        let profile = tests.parent().unwrap().parent().unwrap();
+        let path = profile
+            .join("examples/doctor")
+            .with_extension(std::env::consts::EXE_EXTENSION);
+        if !path.exists() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--example", "doctor"]);
+            if profile.ends_with("release") {
+                cargo.arg("--release");
+            }
+            let target = profile.parent().unwrap();
+            cargo.env("CARGO_TARGET_DIR", target);
+            assert!(cargo.status().unwrap().success());
+        }
+        path
+    });
+    built.clone()
+}
+
+/// Its exit status and what it prints, in an environment of these variables alone.
+fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new(example())
+        .args(arguments)
+        .current_dir(home.path())
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| name == "SYSTEMROOT"))
+        .env("HOME", home.path())
+        .env("USERPROFILE", home.path())
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), out, err)
+}
+
+#[test]
+fn the_example_prints_the_explanation_and_ends_with_a_status() {
+    let receiver = Receiver::http();
+    let endpoint = receiver.endpoint();
+    let secret = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY");
+    let variables = events(Protocol::HttpProtobuf, &endpoint, &[secret]);
+    let (status, out, err) = run(&variables, &[]);
+    assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
+    let explanation = config(&variables).explain().to_string();
+    let table = explanation.lines().next().unwrap();
+    assert!(out.starts_with(table), "{out}");
+    assert!(
+        out.contains(&format!("logs: OTLP to {endpoint}/v1/logs")),
+        "{out}"
+    );
+    assert!(out.ends_with("\nThe exporter works.\n"), "{out}");
+    assert!(!out.contains("CANARY"), "{out}");
+
+    let refused = refused_port();
+    let endpoint = refused.endpoint();
+    let variables = events(Protocol::Grpc, &endpoint, &[]);
+    let (status, out, _) = run(&variables, &[]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(
+        out.contains("problem   connection refused by 127.0.0.1:"),
+        "{out}"
+    );
+    assert!(out.ends_with("\nThe exporter does not work.\n"), "{out}");
+
+    let (status, out, err) = run(&[], &["--what"]);
+    assert_eq!((status, out.as_str()), (Some(2), ""));
+    assert!(err.starts_with("usage: doctor"), "{err}");
+    let (status, out, _) = run(&[], &["--help"]);
+    assert!(status == Some(0) && out.starts_with("usage: doctor"));
+    assert_eq!(run(&[], &[]).0, Some(0));
+}
+
+/// Metrics on a page at this port alone.
+#[cfg(feature = "prometheus")]
+fn page(port: &str) -> Variables<'_> {
+    vec![
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", port),
+    ]
+}
+
+#[cfg(feature = "prometheus")]
+#[test]
+fn the_prometheus_page_has_a_port_or_not() {
+    let free = diagnose(&page("0"));
+    assert!(free.is_healthy());
+    let bound = free.probes[0].addresses[0].to_string();
+    let hidden = [(port(&bound).0, ":PORT")];
+    assert_told("page-free", &free, &hidden);
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = taken.local_addr().unwrap().port().to_string();
+    drop(free);
+    // It answers nothing that could be taken for a page.
+    let other = std::thread::spawn(move || drop(taken.accept()));
+    let hidden = [
+        (format!(":{number}"), ":PORT"),
+        (format!("port {number}"), "port PORT"),
+    ];
+    assert_told("page-taken", &diagnose(&page(&number)), &hidden);
+    other.join().unwrap();
+
+    let telemetry = claude_code_telemetry::Telemetry::start(config(&page("0")), host::service());
+    let health = host::wait_for_health(&telemetry, |health| {
+        health
+            .exporters
+            .iter()
+            .any(|exporter| !exporter.addresses.is_empty())
+    });
+    let number = health.exporters[0].addresses[0].port().to_string();
+    let hidden = [(format!(":{number}"), ":PORT")];
+    let served = diagnose(&page(&number));
+    assert!(served.is_healthy(), "{served}");
+    assert_told("page-served", &served, &hidden);
+    telemetry.shutdown();
+}
