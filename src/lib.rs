@@ -110,6 +110,8 @@ mod providers;
 mod record;
 mod recorder;
 mod resource;
+#[cfg(feature = "serde")]
+mod serial;
 mod session;
 mod signal;
 mod telemetry;

@@ -1,5 +1,6 @@
 //! How telemetry starts: from a configuration to pipelines.
 
+use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, Once, OnceLock};
@@ -117,5 +118,15 @@ impl TelemetryBuilder {
         Telemetry {
             handle: Some(Arc::new(Handle(Arc::new(inner)))),
         }
+    }
+}
+
+impl fmt::Debug for TelemetryBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TelemetryBuilder")
+            .field("service", &self.service)
+            .field("on_diagnostic", &self.callback.is_some())
+            .field("console_writer", &self.writer.is_some())
+            .finish_non_exhaustive()
     }
 }
