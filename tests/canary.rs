@@ -767,6 +767,9 @@ impl Run {
         seen.debug(&builder);
         let config = builder.build();
         seen.debug(&config);
+        for signal in [Signal::Metrics, Signal::Events, Signal::Spans] {
+            seen.debug(&config.otlp(signal).unwrap());
+        }
         seen.debug(config.explain());
         let destination = config.otlp(Signal::Events);
         seen.debug(&destination.expect("an OTLP exporter"));
