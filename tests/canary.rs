@@ -768,7 +768,10 @@ impl Run {
         let config = builder.build();
         seen.debug(&config);
         for signal in [Signal::Metrics, Signal::Events, Signal::Spans] {
-            seen.debug(&config.otlp(signal).unwrap());
+            seen.text(
+                "OtlpDestination",
+                format!("{:?}", config.otlp(signal).unwrap()),
+            );
         }
         seen.debug(config.explain());
         let destination = config.otlp(Signal::Events);
