@@ -767,15 +767,11 @@ impl Run {
         seen.debug(&builder);
         let config = builder.build();
         seen.debug(&config);
-        for signal in [Signal::Metrics, Signal::Events, Signal::Spans] {
-            seen.text(
-                "OtlpDestination",
-                format!("{:?}", config.otlp(signal).unwrap()),
-            );
-        }
         seen.debug(config.explain());
         let destination = config.otlp(Signal::Events);
-        seen.debug(&destination.expect("an OTLP exporter"));
+        // The name of its type has a lifetime.
+        let destination = format!("{:?}", destination.expect("an OTLP exporter"));
+        seen.text("OtlpDestination", destination);
         seen.text("Explanation", config.explain().to_string());
         for warning in config.warnings() {
             seen.debug(warning);
