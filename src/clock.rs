@@ -1,15 +1,52 @@
 //! The time of records.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+#[cfg(feature = "testing")]
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the time of records comes from.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Clock;
+pub(crate) struct Clock {
+    /// The time that a test set, in nanoseconds since 1970.
+    #[cfg(feature = "testing")]
+    set: Option<&'static AtomicU64>,
+}
 
 impl Clock {
+    /// A clock that stands until it is moved. It lives as long as the process, so that a clock can be copied: eight bytes
+    /// for each test that asks for one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn standing(time: SystemTime) -> Self {
+        Self {
+            set: Some(Box::leak(Box::new(AtomicU64::new(nanos(time))))),
+        }
+    }
+
+    /// Moves a clock that stands; another one goes by itself.
+    #[cfg(feature = "testing")]
+    pub(crate) fn advance(self, duration: Duration) {
+        if let Some(set) = self.set {
+            let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+            set.fetch_add(nanos, Ordering::Relaxed);
+        }
+    }
+
     /// Nanoseconds since 1970.
     pub(crate) fn now(self) -> u64 {
+        #[cfg(feature = "testing")]
+        if let Some(set) = self.set {
+            return set.load(Ordering::Relaxed);
+        }
         nanos(SystemTime::now())
+    }
+
+    /// Now on the monotonic clock, where the wall clock goes by itself.
+    pub(crate) fn instant(self) -> Option<Instant> {
+        #[cfg(feature = "testing")]
+        if self.set.is_some() {
+            return None;
+        }
+        Some(Instant::now())
     }
 }
 

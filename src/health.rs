@@ -263,7 +263,12 @@ impl ExporterCounters {
     }
 
     pub(crate) fn queue_full(&self) {
-        self.queue_full.fetch_add(1, Ordering::Relaxed);
+        self.left_out(1);
+    }
+
+    /// There was no room for these.
+    pub(crate) fn left_out(&self, items: u64) {
+        self.queue_full.fetch_add(items, Ordering::Relaxed);
     }
 
     pub(crate) fn refused(&self, items: u64) {

@@ -82,6 +82,9 @@
 //!
 //! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page that is scraped) and
 //! `console` (lines of JSON); all are on by default. An exporter that is asked for and not compiled in is a warning that names the feature.
+//!
+//! `serde`: every record and every option is `serde::Deserialize` by the documented attribute names; `docs/TRANSCRIPT.md`
+//! lists them. `testing`: telemetry that stays in memory, for a host's own tests.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,
@@ -99,8 +102,10 @@ mod config;
 mod content;
 mod diagnostics;
 mod doctor;
+mod early;
 mod export;
 mod fork;
+mod global;
 mod health;
 mod identity;
 mod installation;
@@ -111,9 +116,13 @@ mod providers;
 mod record;
 mod recorder;
 mod resource;
+#[cfg(feature = "serde")]
+mod serial;
 mod session;
 mod signal;
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use config::{
     ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin,
@@ -122,6 +131,8 @@ pub use config::{
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;
 pub use doctor::{Diagnosis, Probe};
+pub use early::{EarlyRecords, EarlyReport};
+pub use global::{AlreadySet, global, set_global};
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
 pub use identity::Identity;
 pub use prompt::{

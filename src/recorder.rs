@@ -1,6 +1,7 @@
 //! The recorders: one call for each thing that a host reports.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -273,5 +274,14 @@ impl Recorder {
         if let Some(session) = self.session() {
             session.emit(record, self.prompt.as_ref(), EventSpan::In(span));
         }
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("session", &self.session.as_ref().map(|session| &session.id))
+            .field("prompt", &self.prompt.as_ref().map(|prompt| &prompt.id))
+            .finish_non_exhaustive()
     }
 }

@@ -209,6 +209,20 @@ const ROWS: &[(&str, u8, &[&str])] = &[
         OPEN,
         &["api_error.error", "llm_request.error", "llm_request:status"],
     ),
+    (
+        "short_request_error",
+        OPEN,
+        &["api_error.error", "llm_request.error", "llm_request:status"],
+    ),
+    (
+        "returned_error",
+        OPEN,
+        &[
+            "tool_result.error",
+            "tool.execution.error",
+            "tool.execution:status",
+        ],
+    ),
     // What needs no flag.
     ("skill", OPEN, &["skill_activated.skill.name"]),
     ("skill_plugin", OPEN, &["skill_activated.plugin.name"]),
@@ -379,6 +393,14 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["option_path"],
     ),
     (
+        "prompt/llm_request.rs LlmRequest::failed",
+        &["short_request_error"],
+    ),
+    (
+        "prompt/tool_options.rs ToolOutcome::from_result",
+        &["returned_error"],
+    ),
+    (
         "prompt/tool_options.rs ToolOutcome::failed",
         &["call_error"],
     ),
@@ -503,9 +525,10 @@ const NO_TEXT: &[&str] = &[
     "Failure",
     "Origin",
     "Setting",
-    // Without `Debug`.
-    "Recorder",
-    "TelemetryBuilder",
+    // They show counts, or nothing at all.
+    "AlreadySet",
+    "EarlyRecords",
+    "EarlyReport",
 ];
 
 fn mark(name: &str) -> String {
@@ -665,8 +688,9 @@ fn functions_with_text(source: &str) -> Vec<String> {
         }
         let name = signature.split(['(', '<']).next().unwrap().to_owned();
         let parameters = signature.split(" -> ").next().unwrap();
-        const TEXT: [&str; 8] = [
+        const TEXT: [&str; 9] = [
             "Into<",
+            "&Result<",
             "&str",
             "String",
             "Content",
@@ -749,7 +773,9 @@ impl Run {
         seen.debug(&config);
         seen.debug(config.explain());
         let destination = config.otlp(Signal::Events);
-        seen.debug(&destination.expect("an OTLP exporter"));
+        // The name of its type has a lifetime.
+        let destination = format!("{:?}", destination.expect("an OTLP exporter"));
+        seen.text("OtlpDestination", destination);
         seen.text("Explanation", config.explain().to_string());
         for warning in config.warnings() {
             seen.debug(warning);
@@ -760,7 +786,9 @@ impl Run {
         let console = Console::default();
         let told = Arc::new(Mutex::new(Seen::default()));
         let telling = Arc::clone(&told);
-        let telemetry = Telemetry::builder(config, seen.show(Service::new("claude-code", "1.2.3")))
+        let builder = Telemetry::builder(config, seen.show(Service::new("claude-code", "1.2.3")));
+        let telemetry = seen
+            .show(builder)
             .console_writer(console.clone())
             .on_diagnostic(move |diagnostic| {
                 let mut seen = telling.lock().unwrap();
@@ -937,6 +965,7 @@ fn record(telemetry: &Telemetry, seen: &mut Seen) {
     let options = seen.show(SessionOptions::new().identity(identity));
     let session = telemetry.session(options);
     seen.debug(&session);
+    seen.debug(session.recorder());
     let prompt = session.prompt(seen.show(UserPrompt::new(m("prompt"))));
     seen.debug(&prompt);
     let quiet = UserPrompt::new(m("prompt_without_event")).without_event();
@@ -1006,6 +1035,8 @@ fn record_requests(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
     request.finish(seen.show(ApiRequest::new("model")));
     let request = prompt.llm_request("model");
     request.fail(ApiError::new("model", m("request_error")));
+    let request = prompt.llm_request("model");
+    request.failed(m("short_request_error"), |error| error.status_code(529));
 }
 
 fn record_results(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
@@ -1104,6 +1135,12 @@ fn record_calls(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
         .failed(m("call_error"))
         .parameters(object("late", m("late_parameters")));
     tool.finish(seen.show(failed.output(m("failed_output"))));
+
+    let tool = prompt.tool("Glob");
+    tool.accepted(CONFIG);
+    tool.executing();
+    let returned: Result<(), _> = Err(m("returned_error"));
+    tool.finish(seen.show(ToolOutcome::from_result(&returned)));
 
     let input = |marker| ToolCallOptions::new("Glob").input(object("pattern", marker));
     drop(prompt.tool(input(m("dropped_input"))));

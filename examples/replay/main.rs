@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --example replay -- run.jsonl
-//! my-agent --events | cargo run --example replay
+//! my-agent --events | cargo run --example replay -- -
 //! ```
 //!
 //! A line is a JSON object whose `step` names the call; its other fields are what the call is told. Lines are replayed
@@ -13,27 +13,26 @@
 //! | --- | --- |
 //! | `transcript.rs` | reads lines, reports bad ones |
 //! | `run.rs` | the telemetry, the sessions, and which step makes which call |
+//! | `backpressure.rs` | waits when lines come faster than they are delivered |
 //! | `scope.rs` | one session, its open prompt, its tools |
 //! | `nesting.rs` | which tool runs inside which, read ahead |
-//! | `field.rs` | types of fields that check what they read |
-//! | `session.rs`, `prompt.rs`, `request.rs`, `body.rs`, `tool.rs`, `hook.rs`, `usage.rs`, `events.rs` | the steps |
+//! | `request.rs`, `tool.rs` | the steps that are more than one record |
+//! | `field.rs` | fields that are no part of a record |
+//!
+//! The format is that of `docs/TRANSCRIPT.md`; most of a step is read by the records themselves, with the crate's feature
+//! `serde`.
 //!
 //! Standard output belongs to the console exporter and to the step `child_env`. Bad lines and what the library has to say go to standard error.
 //! The exit status is 0, or 2 when a line was bad, or 1 when the transcript cannot be read.
 
-mod body;
-mod events;
+mod backpressure;
 mod field;
-mod hook;
 mod nesting;
-mod prompt;
 mod request;
 mod run;
 mod scope;
-mod session;
 mod tool;
 mod transcript;
-mod usage;
 
 use std::ffi::OsStr;
 use std::fmt;

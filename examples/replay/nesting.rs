@@ -6,6 +6,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 
 use crate::field::read;
+use crate::transcript::each_line;
 
 /// The enclosing tools of a transcript.
 ///
@@ -27,10 +28,10 @@ struct Tool {
 
 impl Nesting {
     /// Reads a transcript to its end, or to where it cannot be read any more. Bad lines are left for the replay to report.
-    pub(crate) fn read(transcript: impl BufRead) -> Self {
+    pub(crate) fn read(mut transcript: impl BufRead) -> Self {
         let mut nesting = Self::default();
-        for line in transcript.split(b'\n').map_while(Result::ok) {
-            if let Ok(line) = std::str::from_utf8(&line)
+        let _ = each_line(&mut transcript, |_, line| {
+            if let Ok(line) = line
                 && line.contains("parent_tool")
                 && let Ok(Tool {
                     step,
@@ -41,7 +42,7 @@ impl Nesting {
             {
                 nesting.parents.entry(id).or_insert(parent);
             }
-        }
+        });
         nesting
     }
 

@@ -4,24 +4,18 @@ use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use claude_code_telemetry::{ChildEnv, Config, PromptEnd, Recorder, Service, Telemetry};
+use claude_code_telemetry::{
+    ChildEnv, Config, HookOutcome, PromptEnd, Recorder, Service, SessionOptions, Telemetry,
+};
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use crate::body::{ApiRequestBodyStep, ApiResponseBodyStep};
+use crate::backpressure::Backpressure;
 use crate::complain;
-use crate::events::{PluginInstalledStep, SkillActivatedStep, ToolDecisionStep, ToolResultStep};
-use crate::field::{At, Int, read};
-use crate::hook::HookStep;
+use crate::field::{At, Millis, before, lasting, read};
 use crate::nesting::Nesting;
-use crate::prompt::{PromptEndStep, PromptStep, end_at};
-use crate::request::{ApiErrorStep, ApiRequestStep};
 use crate::scope::Scope;
-use crate::session::SessionStep;
-use crate::tool::ToolStep;
-use crate::usage::{
-    ActiveTimeStep, CodeEditDecisionStep, CostStep, CountStep, LinesOfCodeStep, TokensStep,
-};
+use crate::{request, tool};
 
 /// What every step has.
 #[derive(Deserialize)]
@@ -30,9 +24,23 @@ struct Step {
     at: Option<At>,
 }
 
+/// What of the step `session` is no option of the session.
+#[derive(Deserialize)]
+struct SessionStep {
+    app_version: Option<String>,
+}
+
+/// What of the step `hook` is no part of its outcome.
+#[derive(Deserialize)]
+struct HookStep {
+    hook_event: String,
+    hook_name: String,
+    duration_ms: Option<Millis>,
+}
+
 #[derive(Deserialize)]
 struct SleepStep {
-    ms: Int,
+    ms: Millis,
 }
 
 /// The state between two lines.
@@ -41,6 +49,7 @@ pub(crate) struct Run {
     /// The open sessions. Steps belong to the newest, which is the last one.
     open: Vec<Scope>,
     nesting: Rc<Nesting>,
+    backpressure: Backpressure,
 }
 
 /// The telemetry, and the version that it was started with.
@@ -55,6 +64,7 @@ impl Run {
             started: None,
             open: Vec::new(),
             nesting: Rc::new(nesting),
+            backpressure: Backpressure::default(),
         }
     }
 
@@ -65,41 +75,55 @@ impl Run {
         // A step that lasts tells each of its times, counted from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
         match step.as_str() {
-            "session" => self.start_session(read(line)?)?,
-            "session_end" => self.end_session(at)?,
-
-            "prompt" => read::<PromptStep>(line)?.begin(self.scope()?, at),
-            "prompt_end" => read::<PromptEndStep>(line)?.end(self.scope()?, at)?,
-            "api_request" => read::<ApiRequestStep>(line)?.record(self.scope()?, end),
-            "api_error" => read::<ApiErrorStep>(line)?.record(self.scope()?, end),
-            "api_request_body" => read::<ApiRequestBodyStep>(line)?.record(self.recorder()?, at),
-            "api_response_body" => read::<ApiResponseBodyStep>(line)?.record(self.recorder()?, at),
-            "tool" => read::<ToolStep>(line)?.record(self.scope()?, end)?,
-            "hook" => read::<HookStep>(line)?.record(self.recorder()?, end),
-
-            "tool_decision" => read::<ToolDecisionStep>(line)?.record(self.recorder()?, at),
-            "tool_result" => read::<ToolResultStep>(line)?.record(self.recorder()?, at)?,
-            "plugin_installed" => read::<PluginInstalledStep>(line)?.record(self.recorder()?, at),
-            "skill_activated" => read::<SkillActivatedStep>(line)?.record(self.recorder()?, at),
-
-            "lines_of_code" => read::<LinesOfCodeStep>(line)?.record(self.recorder()?),
-            "commit" => read::<CountStep>(line)?.record_commits(self.recorder()?),
-            "pull_request" => read::<CountStep>(line)?.record_pull_requests(self.recorder()?),
-            "active_time" => read::<ActiveTimeStep>(line)?.record(self.recorder()?),
-            "code_edit_tool_decision" => {
-                read::<CodeEditDecisionStep>(line)?.record(self.recorder()?);
+            "session" => self.start_session(line)?,
+            "session_end" => {
+                let scope = self.open.pop().ok_or_else(no_open_session)?;
+                scope.end(end_at(at));
             }
-            "cost" => read::<CostStep>(line)?.record(self.recorder()?),
-            "tokens" => read::<TokensStep>(line)?.record(self.recorder()?),
+
+            "prompt" => {
+                let prompt = read(line)?;
+                self.scope()?.begin_prompt(prompt, end_at(at));
+            }
+            "prompt_end" => {
+                let end = read(line)?;
+                if !self.scope()?.end_prompt(end) {
+                    return Err("no prompt is open".to_owned());
+                }
+            }
+            "api_request" => request::answered(line, self.scope()?, end)?,
+            "api_error" => request::failed(line, self.scope()?, end)?,
+            "tool" => tool::called(line, self.scope()?, end)?,
+            "hook" => hook(line, self.recorder()?, end)?,
+
+            "api_request_body" => self.recorder()?.record_api_request_body(read(line)?),
+            "api_response_body" => self.recorder()?.record_api_response_body(read(line)?),
+            "tool_decision" => self.recorder()?.record_tool_decision(read(line)?),
+            "tool_result" => self.recorder()?.record_tool_result(read(line)?),
+            "plugin_installed" => self.recorder()?.record_plugin_installed(read(line)?),
+            "skill_activated" => self.recorder()?.record_skill_activated(read(line)?),
+
+            "lines_of_code" => self.recorder()?.record_lines_of_code(read(line)?),
+            "commit" => self.recorder()?.record_commit(read(line)?),
+            "pull_request" => self.recorder()?.record_pull_request(read(line)?),
+            "active_time" => self.recorder()?.record_active_time(read(line)?),
+            "code_edit_tool_decision" => {
+                self.recorder()?.record_code_edit_decision(read(line)?);
+            }
+            "cost" => self.recorder()?.record_cost(read(line)?),
+            "tokens" => self.recorder()?.record_tokens(read(line)?),
 
             "flush" => {
                 if let Some(Started { telemetry, .. }) = &self.started {
                     telemetry.flush();
                 }
             }
-            "sleep" => std::thread::sleep(read::<SleepStep>(line)?.ms.ms()),
+            "sleep" => std::thread::sleep(read::<SleepStep>(line)?.ms.0),
             "child_env" => print(&self.scope()?.child_env()),
             _ => return Err(format!("unknown step {step:?}")),
+        }
+        if let Some(Started { telemetry, .. }) = &self.started {
+            self.backpressure.line(line.len(), telemetry);
         }
         Ok(())
     }
@@ -119,30 +143,22 @@ impl Run {
     }
 
     /// The first session starts the telemetry: its version is that of the service.
-    fn start_session(&mut self, step: SessionStep) -> Result<(), String> {
+    fn start_session(&mut self, line: &str) -> Result<(), String> {
+        let options: SessionOptions = read(line)?;
+        let SessionStep { app_version } = read(line)?;
         let started = self
             .started
-            .get_or_insert_with(|| Started::new(step.app_version.clone()));
-        let other_version = step
-            .app_version
-            .clone()
-            .filter(|version| *version != started.version);
-        let session = started.telemetry.session(step.options());
+            .get_or_insert_with(|| Started::new(app_version.clone()));
+        let session = started.telemetry.session(options);
         self.open
             .push(Scope::new(session, Rc::clone(&self.nesting)));
-        match other_version {
+        match app_version.filter(|version| *version != started.version) {
             None => Ok(()),
             Some(version) => Err(format!(
                 "app_version {version:?} is left out, the session goes on: the service's is {:?}",
                 started.version
             )),
         }
-    }
-
-    fn end_session(&mut self, at: Option<SystemTime>) -> Result<(), String> {
-        let scope = self.open.pop().ok_or_else(no_open_session)?;
-        scope.end(end_at(at));
-        Ok(())
     }
 
     fn scope(&mut self) -> Result<&mut Scope, String> {
@@ -163,6 +179,26 @@ fn print(env: &ChildEnv) {
         .collect();
     let line = json!({ "set": set, "remove": env.remove });
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Records the hooks of one hook event, which ended at `end`.
+fn hook(line: &str, recorder: &Recorder, end: SystemTime) -> Result<(), String> {
+    let outcome: HookOutcome = read(line)?;
+    let step: HookStep = read(line)?;
+    let start = before(end, lasting(step.duration_ms));
+    recorder
+        .hook_at(step.hook_event, step.hook_name, start)
+        .finish(outcome.at(end));
+    Ok(())
+}
+
+/// A prompt that ends then, or now.
+fn end_at(at: Option<SystemTime>) -> PromptEnd {
+    let end = PromptEnd::new();
+    match at {
+        Some(at) => end.at(at),
+        None => end,
+    }
 }
 
 fn no_open_session() -> String {

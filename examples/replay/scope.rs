@@ -1,20 +1,25 @@
 //! One session, its open prompt, and the tools that other steps may name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use claude_code_telemetry::{
     ChildEnv, Prompt, PromptEnd, Recorder, RequestContext, ReservedTool, Session, ToolCall,
-    ToolCallOptions,
+    ToolCallOptions, UserPrompt,
 };
 
 use crate::nesting::Nesting;
+
+/// So many tools may still be named: a stream has no end, and tools that are long over are named no more.
+const KNOWN_TOOLS: usize = 4_096;
 
 /// Where steps belong: a session, and in it the interaction that is open.
 pub(crate) struct Scope {
     session: Session,
     prompt: Option<Prompt>,
     tools: HashMap<String, Tool>,
+    /// Their ids, the oldest first.
+    order: VecDeque<String>,
     nesting: Rc<Nesting>,
     /// What a subprocess of the tool that ran last gets.
     child_env: Option<ChildEnv>,
@@ -43,6 +48,7 @@ impl Scope {
             session,
             prompt: None,
             tools: HashMap::new(),
+            order: VecDeque::new(),
             nesting,
             child_env: None,
         }
@@ -80,7 +86,12 @@ impl Scope {
         for id in unknown.iter().rev() {
             let tool = place.reserve_tool();
             place = tool.recorder().clone();
-            self.tools.insert((*id).to_owned(), Tool::Reserved(tool));
+            know(
+                &mut self.tools,
+                &mut self.order,
+                (*id).to_owned(),
+                Tool::Reserved(tool),
+            );
         }
         place
     }
@@ -102,7 +113,7 @@ impl Scope {
 
     /// The tool `id` is over: steps that name it later are placed inside `recorder`.
     pub(crate) fn tool_ended(&mut self, id: String, recorder: Recorder) {
-        self.tools.insert(id, Tool::Ended(recorder));
+        know(&mut self.tools, &mut self.order, id, Tool::Ended(recorder));
     }
 
     /// A tool ran: its subprocesses get this.
@@ -118,9 +129,10 @@ impl Scope {
         }
     }
 
-    /// Begins an interaction.
-    pub(crate) fn begin_prompt(&mut self, begin: impl FnOnce(&Session) -> Prompt) {
-        self.prompt = Some(begin(&self.session));
+    /// Begins an interaction. One that is still open ends first.
+    pub(crate) fn begin_prompt(&mut self, prompt: UserPrompt, end: PromptEnd) {
+        self.end_prompt(end);
+        self.prompt = Some(self.session.prompt(prompt));
     }
 
     /// Ends the open prompt. True when there was one.
@@ -135,5 +147,17 @@ impl Scope {
     pub(crate) fn end(mut self, end: PromptEnd) {
         self.end_prompt(end);
         self.session.end();
+    }
+}
+
+/// Remembers a tool, and forgets the oldest one when there are too many.
+fn know(tools: &mut HashMap<String, Tool>, order: &mut VecDeque<String>, id: String, tool: Tool) {
+    order.push_back(id.clone());
+    tools.insert(id, tool);
+    if order.len() > KNOWN_TOOLS
+        && let Some(oldest) = order.pop_front()
+        && !order.contains(&oldest)
+    {
+        tools.remove(&oldest);
     }
 }

@@ -1,6 +1,6 @@
 //! The lines of a transcript.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use crate::complain;
 use crate::nesting::Nesting;
@@ -8,13 +8,16 @@ use crate::run::Run;
 
 /// So much of a reason is shown: it may quote a field, and fields may be huge.
 const LONGEST_REASON: usize = 300;
+/// A longer line, in bytes, is passed over without keeping it.
+const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
-/// Replays a transcript line by line. Bad lines are reported and skipped; returns how many there were.
+/// Replays a transcript line by line, each as soon as it is there. Bad lines are reported and skipped; returns how many
+/// there were.
 pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting) -> io::Result<u64> {
     let mut run = Run::new(nesting);
     let mut bad_lines = 0;
     let result = each_line(&mut input, |number, line| {
-        if let Err(reason) = step(&mut run, line) {
+        if let Err(reason) = line.and_then(|line| step(&mut run, line)) {
             bad_lines += 1;
             let reason: String = reason.chars().take(LONGEST_REASON).collect();
             complain(format_args!("line {number}: {reason}"));
@@ -25,21 +28,34 @@ pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting) -> io::Result<u6
     result.map(|()| bad_lines)
 }
 
-/// Calls with each line and its number, as soon as it is there.
-fn each_line(input: &mut impl BufRead, mut call: impl FnMut(u64, &[u8])) -> io::Result<()> {
+/// Calls with each line and its number, or with the reason why it is no line.
+pub(crate) fn each_line(
+    input: &mut impl BufRead,
+    mut call: impl FnMut(u64, Result<&str, String>),
+) -> io::Result<()> {
     let mut line = Vec::new();
     let mut number = 0;
-    while input.read_until(b'\n', &mut line)? > 0 {
-        number += 1;
-        call(number, &line);
+    loop {
         line.clear();
+        if input.take(LONGEST_LINE + 1).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        number += 1;
+        if line.len() as u64 > LONGEST_LINE && !line.ends_with(b"\n") {
+            input.skip_until(b'\n')?;
+            line = Vec::new();
+            call(number, Err(format!("longer than {LONGEST_LINE} bytes")));
+        } else {
+            call(
+                number,
+                std::str::from_utf8(&line).map_err(|error| error.to_string()),
+            );
+        }
     }
-    Ok(())
 }
 
 /// Replays one line; empty lines and comments do nothing.
-fn step(run: &mut Run, line: &[u8]) -> Result<(), String> {
-    let line = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+fn step(run: &mut Run, line: &str) -> Result<(), String> {
     match line.trim() {
         line if line.is_empty() || line.starts_with('#') => Ok(()),
         line if line.starts_with('{') => run.step(line),

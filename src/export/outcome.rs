@@ -42,7 +42,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Delivered as a whole, and nothing was said about it.
-    pub(super) const DELIVERED: Self = Self::Delivered {
+    pub(crate) const DELIVERED: Self = Self::Delivered {
         rejected: 0,
         message: None,
     };

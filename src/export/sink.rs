@@ -22,11 +22,13 @@ use super::otlp::{self, ExportRequest};
 use super::outcome::Outcome;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
+#[cfg(feature = "testing")]
+use crate::testing::Store;
 
 /// A request of a signal, as every exporter that is compiled in wants it.
-pub(crate) trait Request: ExportRequest + Lines + Send {}
+pub(crate) trait Request: ExportRequest + Lines + prost::Message {}
 
-impl<M: ExportRequest + Lines + Send> Request for M {}
+impl<M: ExportRequest + Lines + prost::Message> Request for M {}
 
 /// Without OTLP nothing is asked of a message.
 #[cfg(not(any(feature = "grpc", feature = "http")))]
@@ -61,6 +63,8 @@ pub(crate) enum Target {
     Otlp(OtlpConfig, Option<(Arc<Helper>, Lease)>),
     #[cfg(feature = "console")]
     Console(Writer),
+    #[cfg(feature = "testing")]
+    Memory(Arc<Store>),
 }
 
 impl Target {
@@ -87,6 +91,8 @@ impl Target {
             Self::Otlp(ref config, _) => config.timeout,
             #[cfg(feature = "console")]
             Self::Console(_) => CONSOLE_TIMEOUT,
+            #[cfg(feature = "testing")]
+            Self::Memory(_) => CONSOLE_TIMEOUT,
         }
     }
 
@@ -104,6 +110,8 @@ impl Target {
             },
             #[cfg(feature = "console")]
             Self::Console(writer) => Ok(Sink::Console(Console::new(writer))),
+            #[cfg(feature = "testing")]
+            Self::Memory(store) => Ok(Sink::Memory(store, signal)),
         }
     }
 }
@@ -118,6 +126,8 @@ pub(crate) enum Sink {
     ),
     #[cfg(feature = "console")]
     Console(Console),
+    #[cfg(feature = "testing")]
+    Memory(Arc<Store>, Signal),
 }
 
 impl Sink {
@@ -130,6 +140,8 @@ impl Sink {
             Self::Otlp(_, Protocol::HttpJson, _) => MAX_BYTES_OF_TEXT,
             #[cfg(feature = "console")]
             Self::Console(_) => MAX_BYTES_OF_TEXT,
+            #[cfg(feature = "testing")]
+            Self::Memory(..) => MAX_BYTES,
         }
     }
 
@@ -140,6 +152,8 @@ impl Sink {
             Self::Otlp(_, protocol, _) => otlp::encode(protocol, request),
             #[cfg(feature = "console")]
             Self::Console(_) => request.lines().into(),
+            #[cfg(feature = "testing")]
+            Self::Memory(..) => request.encode_to_vec().into(),
         }
     }
 
@@ -150,6 +164,11 @@ impl Sink {
             Self::Otlp(ref client, ..) => client.send(body, deadline).await,
             #[cfg(feature = "console")]
             Self::Console(ref console) => console.write(body).await,
+            #[cfg(feature = "testing")]
+            Self::Memory(ref store, signal) => {
+                store.keep(signal, body);
+                Outcome::DELIVERED
+            }
         }
     }
 }

@@ -77,7 +77,8 @@ impl<T: Into<Cow<'static, str>>> From<T> for LlmRequestOptions {
 
 /// A model request that is under way: the span `claude_code.llm_request`, from its first attempt to its answer.
 ///
-/// It ends with [`finish`](Self::finish) or [`fail`](Self::fail). Dropped without either (a cancelled future) it ends its
+/// It ends with [`answered`](Self::answered) or [`finish`](Self::finish), or with [`failed`](Self::failed) or
+/// [`fail`](Self::fail). Dropped without either (a cancelled future) it ends its
 /// span as one that did not succeed, and records no event and no metric.
 ///
 /// ```
@@ -264,6 +265,35 @@ impl LlmRequest {
         self.recorder.emit(request);
         if let Some(body) = body {
             self.recorder.emit(body);
+        }
+    }
+
+    /// [`finish`](Self::finish) by the model that was asked for, so that it is named once: the closure says the rest of the
+    /// answer.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry, TokenUsage};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// let usage = TokenUsage::new().input(1_200).output(86);
+    /// request.answered(|answer| answer.tokens(usage).cost_usd(0.0049));
+    /// ```
+    pub fn answered(self, answer: impl FnOnce(ApiRequest) -> ApiRequest) {
+        if let Some(core) = self.core() {
+            let request = answer(ApiRequest::new(core.model.clone()));
+            self.finish(request);
+        }
+    }
+
+    /// [`fail`](Self::fail) of the model that was asked for, with the message `error`: the closure says the rest.
+    pub fn failed(
+        self,
+        error: impl Into<Cow<'static, str>>,
+        more: impl FnOnce(ApiError) -> ApiError,
+    ) {
+        if let Some(core) = self.core() {
+            let error = more(ApiError::new(core.model.clone(), error));
+            self.fail(error);
         }
     }
 

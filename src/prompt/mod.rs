@@ -27,8 +27,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use uuid::Uuid;
-
 use crate::catalog::{self, key, span};
 use crate::content;
 use crate::propagation::TraceContext;
@@ -133,9 +131,7 @@ impl Prompt {
         let span = OpenSpan::begin(session, parent.as_ref());
         let context = span.as_ref().map(|span| Arc::clone(&span.context));
         let mark = Arc::new(PromptMark {
-            id: prompt
-                .id
-                .unwrap_or_else(|| Uuid::new_v4().to_string().into()),
+            id: prompt.id.unwrap_or_else(|| telemetry.ids.prompt()),
             span: context.clone(),
             ended: AtomicBool::new(false),
         });

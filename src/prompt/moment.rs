@@ -22,7 +22,7 @@ impl Moment {
             },
             None => Self {
                 wall: clock.now(),
-                monotonic: Some(Instant::now()),
+                monotonic: clock.instant(),
             },
         }
     }

@@ -24,7 +24,7 @@ impl OpenSpan {
         }
         Some(match parent {
             None => Self {
-                context: Arc::new(TraceContext::root()),
+                context: Arc::new(TraceContext::root(session.telemetry.ids)),
                 parent: None,
             },
             Some(parent) if !parent.sampled => Self {
@@ -32,7 +32,7 @@ impl OpenSpan {
                 parent: None,
             },
             Some(parent) => Self {
-                context: Arc::new(parent.child()),
+                context: Arc::new(parent.child(session.telemetry.ids)),
                 parent: Some((parent.span_id, parent.remote)),
             },
         })

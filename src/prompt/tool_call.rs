@@ -178,6 +178,17 @@ impl ToolCall {
         self.decided_as(Permission::new(decision, source));
     }
 
+    /// [`decided`](Self::decided): the tool may run.
+    pub fn accepted(&self, source: DecisionSource) {
+        self.decided(Decision::Accept, source);
+    }
+
+    /// The tool may not run: [`decided`](Self::decided), and the call is over.
+    pub fn rejected(self, source: DecisionSource) {
+        self.decided(Decision::Reject, source);
+        self.end();
+    }
+
     /// The same for a host that knows more of the decision.
     pub fn decided_as(&self, permission: Permission) {
         if let Some(core) = self.core() {

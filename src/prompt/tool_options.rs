@@ -175,6 +175,16 @@ impl Permission {
         }
     }
 
+    /// The tool may run.
+    pub fn accepted(source: DecisionSource) -> Self {
+        Self::new(Decision::Accept, source)
+    }
+
+    /// The tool may not run.
+    pub fn rejected(source: DecisionSource) -> Self {
+        Self::new(Decision::Reject, source)
+    }
+
     /// Nobody decided: only the span of the wait says so, and nothing else is recorded.
     pub(crate) fn unknown() -> Self {
         let permission = Self::new(Decision::Accept, DecisionSource::Config);
@@ -237,6 +247,20 @@ impl ToolOutcome {
     /// It succeeded.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How it ended by what the tool returned: a success, or a failure with the error's message.
+    ///
+    /// ```
+    /// use claude_code_telemetry::ToolOutcome;
+    /// let result = std::fs::read_to_string("/no/such/file");
+    /// let outcome = ToolOutcome::from_result(&result);
+    /// ```
+    pub fn from_result<T, E: fmt::Display>(result: &Result<T, E>) -> Self {
+        match result {
+            Ok(_) => Self::new(),
+            Err(error) => Self::new().failed(error.to_string()),
+        }
     }
 
     /// It failed, with this message (`error`). It needs no switch: put no content into it.

@@ -1,10 +1,13 @@
 //! Trace context: which span something belongs to, in the process and across its borders.
 
 mod child_env;
+mod ids;
 mod w3c;
 
 pub use child_env::ChildEnv;
 pub use w3c::{TraceParent, TraceParentError};
+
+pub(crate) use ids::Ids;
 
 use std::sync::Arc;
 
@@ -23,10 +26,10 @@ pub(crate) struct TraceContext {
 
 impl TraceContext {
     /// The root of a new trace.
-    pub(crate) fn root() -> Self {
+    pub(crate) fn root(ids: Ids) -> Self {
         Self {
-            trace_id: random(),
-            span_id: random(),
+            trace_id: ids.trace(),
+            span_id: ids.span(),
             sampled: true,
             trace_state: None,
             remote: false,
@@ -34,9 +37,9 @@ impl TraceContext {
     }
 
     /// A new span below this one, in the same trace.
-    pub(crate) fn child(&self) -> Self {
+    pub(crate) fn child(&self, ids: Ids) -> Self {
         Self {
-            span_id: random(),
+            span_id: ids.span(),
             remote: false,
             ..self.clone()
         }
@@ -52,21 +55,6 @@ impl TraceContext {
         carrier("traceparent", &TraceParent::from(self).to_string());
         if let Some(state) = &self.trace_state {
             carrier("tracestate", state);
-        }
-    }
-}
-
-/// Random bytes that are not all zero, which W3C forbids for both ids.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    loop {
-        if getrandom::fill(&mut bytes).is_err() {
-            // No entropy: unique within the process is all that is left.
-            let unique = uuid::Uuid::new_v4();
-            bytes.copy_from_slice(&unique.as_bytes()[..N]);
-        }
-        if bytes != [0; N] {
-            return bytes;
         }
     }
 }

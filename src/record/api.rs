@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use super::words::words;
-use super::{Attributes, ErrorMessage, EventRecord, Record, countable, millis, text_size};
+use super::{
+    Attributes, ErrorMessage, EventRecord, Record, TokenType, countable, millis, text_size,
+};
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
@@ -55,6 +57,50 @@ impl TokenUsage {
     pub fn cache_creation(mut self, count: u64) -> Self {
         self.cache_creation = count;
         self
+    }
+
+    /// The tokens of one kind.
+    ///
+    /// ```
+    /// use claude_code_telemetry::{TokenType, TokenUsage};
+    /// let usage = TokenUsage::new().input(120).cache_read(2_000);
+    /// assert_eq!(usage.get(TokenType::CacheRead), 2_000);
+    /// assert_eq!(usage.total(), 2_120);
+    /// ```
+    pub fn get(&self, kind: TokenType) -> u64 {
+        match kind {
+            TokenType::Input => self.input,
+            TokenType::Output => self.output,
+            TokenType::CacheRead => self.cache_read,
+            TokenType::CacheCreation => self.cache_creation,
+        }
+    }
+
+    /// All four together.
+    pub fn total(&self) -> u64 {
+        [self.output, self.cache_read, self.cache_creation]
+            .into_iter()
+            .fold(self.input, u64::saturating_add)
+    }
+}
+
+/// Of several requests together, for a host that keeps sums.
+impl std::ops::Add for TokenUsage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_creation: self.cache_creation.saturating_add(other.cache_creation),
+        }
+    }
+}
+
+impl std::ops::AddAssign for TokenUsage {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
     }
 }
 

@@ -13,8 +13,8 @@ use crate::content::{Body, Content, ContentPolicy};
 /// in prior assistant turns is redacted whatever the switches say.
 #[derive(Clone, Debug)]
 pub struct ApiRequestBody {
-    model: Cow<'static, str>,
-    body: Content,
+    pub(crate) model: Cow<'static, str>,
+    pub(crate) body: Content,
     pub(crate) query_source: Option<Cow<'static, str>>,
     pub(crate) at: Option<SystemTime>,
 }
@@ -49,8 +49,8 @@ impl ApiRequestBody {
 /// streamed response is given as the assembled message. Thinking is redacted whatever the switches say.
 #[derive(Clone, Debug)]
 pub struct ApiResponseBody {
-    model: Cow<'static, str>,
-    body: Content,
+    pub(crate) model: Cow<'static, str>,
+    pub(crate) body: Content,
     pub(crate) query_source: Option<Cow<'static, str>>,
     pub(crate) request_id: Option<Cow<'static, str>>,
     pub(crate) at: Option<SystemTime>,

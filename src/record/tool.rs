@@ -321,6 +321,21 @@ impl ToolResult {
         self.at = Some(time);
         self
     }
+
+    /// Bytes of its texts, content aside.
+    pub(crate) fn text_size(&self) -> usize {
+        let failure = self.failure.as_ref();
+        let mcp = self.mcp.as_ref();
+        text_size(&[
+            Some(&self.tool_name.0),
+            self.tool_use_id.as_ref(),
+            failure.and_then(|failure| Some(&failure.error.as_ref()?.0)),
+            failure.and_then(|failure| failure.error_type.as_ref()),
+            self.mcp_server_scope.as_ref(),
+            mcp.map(|mcp| &mcp.server),
+            mcp.map(|mcp| &mcp.tool),
+        ])
+    }
 }
 
 /// A tool result without what the switches hold back.

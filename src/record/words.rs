@@ -19,9 +19,22 @@ macro_rules! words {
             }
         }
 
+        #[cfg(feature = "serde")]
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::serial::word(deserializer)
+            }
+        }
+
+        /// Reads the text on the wire; the case matters.
         impl ::std::str::FromStr for $name {
             type Err = $crate::record::UnknownWord;
 
+            #[doc = concat!("One of ", $("`", $text, "` "),*, "and nothing else.")]
+            ///
+            /// # Errors
+            ///
+            /// For any other text; the error lists the words that are understood.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($text => Ok(Self::$variant),)*

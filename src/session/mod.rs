@@ -11,11 +11,10 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use crate::config::source::Environment;
 use crate::identity::Identity;
 use crate::prompt::{Prompt, RequestContext};
+use crate::propagation::Ids;
 use crate::record::{StartType, UserPrompt};
 use crate::recorder::Recorder;
 use crate::telemetry::Inner;
@@ -110,10 +109,11 @@ impl Session {
         environment: Environment,
         options: SessionOptions,
     ) -> Self {
-        let id = options
-            .id
-            .filter(|id| !id.is_empty())
-            .unwrap_or_else(|| Uuid::new_v4().to_string().into());
+        let id = options.id.filter(|id| !id.is_empty()).unwrap_or_else(|| {
+            telemetry
+                .map_or_else(Ids::default, |inner| inner.ids)
+                .session()
+        });
         let core = telemetry.map(|telemetry| {
             let detected = || {
                 let setup = telemetry.setup.load();

@@ -1,5 +1,6 @@
 //! How telemetry starts: from a configuration to pipelines.
 
+use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, Once, OnceLock};
@@ -14,8 +15,11 @@ use crate::export::Writer;
 use crate::export::runtime::Runtime;
 use crate::fork::Process;
 use crate::prompt::OpenSpans;
+use crate::propagation::Ids;
 use crate::session::Book;
 use crate::signal::metrics::Registry;
+#[cfg(feature = "testing")]
+use crate::testing::Memory;
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also that of the scopes and
 /// `app.version`.
@@ -42,6 +46,8 @@ pub struct TelemetryBuilder {
     service: Service,
     callback: Option<Callback>,
     writer: Option<Writer>,
+    #[cfg(feature = "testing")]
+    memory: Option<Memory>,
 }
 
 impl TelemetryBuilder {
@@ -51,6 +57,8 @@ impl TelemetryBuilder {
             service,
             callback: None,
             writer: None,
+            #[cfg(feature = "testing")]
+            memory: None,
         }
     }
 
@@ -68,6 +76,13 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Keeps everything in memory, instead of what the configuration asks for.
+    #[cfg(feature = "testing")]
+    pub(crate) fn memory(mut self, memory: Memory) -> Self {
+        self.memory = Some(memory);
+        self
+    }
+
     /// Starts it. Never fails.
     pub fn start(self) -> Telemetry {
         let Self {
@@ -75,6 +90,8 @@ impl TelemetryBuilder {
             service,
             callback,
             writer,
+            #[cfg(feature = "testing")]
+            memory,
         } = self;
         let diagnostics = Arc::new(Diagnostics::new(callback, config.diagnostics_to_stderr));
         for warning in config.warnings() {
@@ -82,18 +99,29 @@ impl TelemetryBuilder {
         }
         let writer = writer.unwrap_or_else(|| Arc::new(Mutex::new(std::io::stdout())));
         let config = Arc::new(config);
-        let clock = Clock;
+        let (clock, ids, installation_id) = (Clock::default(), Ids::default(), OnceLock::new());
+        #[cfg(feature = "testing")]
+        let (clock, ids, installation_id) = match &memory {
+            Some(memory) => (memory.clock, memory.ids, memory.user_id.clone().into()),
+            None => (clock, ids, installation_id),
+        };
         let registry = Arc::new(Registry::new(clock));
         let app_version = service.version.as_str().into();
-        let exporters = Exporters::new(
+        #[allow(unused_mut, reason = "a test has its say")]
+        let mut exporters = Exporters::new(
             service,
             Arc::clone(&registry),
             writer,
             Arc::clone(&diagnostics),
             clock,
         );
+        #[cfg(feature = "testing")]
+        if let Some(memory) = memory {
+            exporters.keep_in_memory(memory.store);
+        }
         let inner = Inner {
             clock,
+            ids,
             app_version,
             registry,
             setup: ArcSwap::from_pointee(Setup::off(Arc::clone(&config))),
@@ -105,7 +133,7 @@ impl TelemetryBuilder {
             sessions: Book::default(),
             refused_amounts: AtomicU64::new(0),
             refused_series: AtomicU64::new(0),
-            installation_id: OnceLock::new(),
+            installation_id,
             runtime: Runtime::new(exporters.all_counters(), Arc::clone(&diagnostics)),
             diagnostics,
             process: Process::current(),
@@ -117,5 +145,15 @@ impl TelemetryBuilder {
         Telemetry {
             handle: Some(Arc::new(Handle(Arc::new(inner)))),
         }
+    }
+}
+
+impl fmt::Debug for TelemetryBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TelemetryBuilder")
+            .field("service", &self.service)
+            .field("on_diagnostic", &self.callback.is_some())
+            .field("console_writer", &self.writer.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -34,6 +34,8 @@ use crate::signal::events::EventTranslator;
 use crate::signal::message::Origin;
 use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, PROMETHEUS_READER, Reader, Registry};
 use crate::signal::spans::SpanTranslator;
+#[cfg(feature = "testing")]
+use crate::testing::Store;
 
 /// The queue of each exporter that wants a signal, and its counters.
 pub(super) type Slots<T> = Vec<(Arc<Queue<T>>, Arc<ExporterCounters>)>;
@@ -47,6 +49,9 @@ pub(super) struct Exporters {
     writer: Writer,
     diagnostics: Arc<Diagnostics>,
     service: Service,
+    /// Instead of all exporters.
+    #[cfg(feature = "testing")]
+    memory: Option<Arc<Store>>,
     metrics: Vec<(Place<Reader>, usize)>,
     events: QueuePlaces<EventTranslator>,
     spans: QueuePlaces<SpanTranslator>,
@@ -87,6 +92,8 @@ struct RunningHelper {
 pub(super) enum Destination {
     Otlp(Box<OtlpConfig>, Option<HeadersHelper>),
     Console,
+    #[cfg(feature = "testing")]
+    Memory,
 }
 
 /// The place of one exporter of one signal.
@@ -131,6 +138,8 @@ impl Exporters {
             metrics: metrics.into(),
             events: places(Signal::Events, &kinds, events, &diagnostics, clock),
             spans: places(Signal::Spans, &kinds, spans, &diagnostics, clock),
+            #[cfg(feature = "testing")]
+            memory: None,
             #[cfg(feature = "providers")]
             host: None,
             #[cfg(feature = "prometheus")]
@@ -142,6 +151,12 @@ impl Exporters {
             diagnostics,
             service,
         }
+    }
+
+    /// Everything stays in memory, whatever a configuration asks for. It stands for the OTLP receiver.
+    #[cfg(feature = "testing")]
+    pub(super) fn keep_in_memory(&mut self, store: Arc<Store>) {
+        self.memory = Some(store);
     }
 
     /// The counters of all places.
@@ -171,7 +186,11 @@ impl Exporters {
     /// Turns on what a configuration asks for, and sends it where it says. What it does not ask for is marked.
     pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
         let helper = self.headers_helper(config, runtime);
+        #[cfg(feature = "testing")]
+        let memory = self.memory.clone();
         let wanted = |otlp: Option<&OtlpConfig>, console: bool, kind: Exporter| match kind {
+            #[cfg(feature = "testing")]
+            _ if memory.is_some() => (kind == Exporter::Otlp).then_some(Destination::Memory),
             Exporter::Otlp => otlp.map(|otlp| {
                 Destination::Otlp(Box::new(otlp.clone()), config.headers_helper.clone())
             }),
@@ -186,6 +205,8 @@ impl Exporters {
         let target = |destination: &Destination| match destination {
             Destination::Otlp(otlp, _) => Target::otlp(otlp, helper.as_ref()),
             Destination::Console => Target::console(&self.writer),
+            #[cfg(feature = "testing")]
+            Destination::Memory => memory.clone().map(Target::Memory),
         };
         let Service { name, version } = &self.service;
         let resource = resource_attributes(config, name, version, &Platform::detect());
@@ -259,6 +280,8 @@ impl Exporters {
         let target = |destination: &Destination| match destination {
             Destination::Otlp(otlp, _) => Target::otlp(otlp, helper.as_ref()),
             Destination::Console => None,
+            #[cfg(feature = "testing")]
+            Destination::Memory => None,
         };
         let host = HostExporters::new(config, telemetry, &self.diagnostics, clock);
         let host = self.host.insert(host);

@@ -32,6 +32,7 @@ use crate::fork::Process;
 use crate::health::Health;
 use crate::installation::{default_path, installation_id};
 use crate::prompt::OpenSpans;
+use crate::propagation::Ids;
 use crate::session::{Book, Session, SessionOptions};
 use crate::signal::events::EventItem;
 use crate::signal::metrics::Registry;
@@ -60,6 +61,7 @@ struct Handle(Arc<Inner>);
 /// What sessions share with their telemetry.
 pub(crate) struct Inner {
     pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
     pub(crate) app_version: Arc<str>,
     /// What the configuration of now says.
     pub(crate) setup: ArcSwap<Setup>,
@@ -293,6 +295,13 @@ impl Inner {
             self.late_amounts.fetch_add(1, Ordering::Relaxed);
         }
         stopped
+    }
+
+    /// Events that were lost before they could be queued for anyone.
+    pub(crate) fn lost_early(&self, events: u64) {
+        for (_, counters) in &self.setup.load().events {
+            counters.left_out(events);
+        }
     }
 
     /// A diagnostic that is not worth repeating.

@@ -1,0 +1,55 @@
+//! An administrator's settings: they stand above everything that a user sets, and the library says so.
+//!
+//! ```sh
+//! cargo run --example managed_settings                   # the files beside this one
+//! cargo run --example managed_settings -- /etc/claude-code
+//! ```
+//!
+//! Put `managed-settings.json` and `managed-settings.d` where [`SettingsFiles::system`] looks for them, and an agent that
+//! calls `Config::load()` obeys them. Nothing is sent here: this shows what an agent of this user would do.
+
+use std::env;
+use std::io::{self, Write};
+
+use claude_code_telemetry::{Config, Layer, SettingsFiles};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/managed_settings");
+
+fn main() -> io::Result<()> {
+    let folder = env::args().nth(1).unwrap_or_else(|| FOLDER.to_owned());
+    // A user who would like it otherwise, in the shell from which the agent is started.
+    let environment = [
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://collector.invalid:4318",
+        ),
+        ("OTEL_LOG_USER_PROMPTS", "1"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "10000"),
+    ];
+    // An agent itself takes `Config::load()`: the files of the machine, and the environment of the process.
+    let config = Config::builder()
+        .environment(environment)
+        .settings_files(SettingsFiles::none().managed_folder(folder))
+        .build();
+
+    let mut out = io::stdout().lock();
+    writeln!(out, "What counts:")?;
+    for setting in config.explain().settings() {
+        let (name, value, origin) = (setting.name(), setting.value(), setting.origin());
+        writeln!(out, "  {name} = {value} ({})", origin.layer())?;
+        for (value, origin) in setting.overrode() {
+            writeln!(out, "    instead of {value} ({})", origin.layer())?;
+        }
+    }
+
+    let own = |layer| layer != Layer::Managed;
+    let settings = config.explain().settings().iter();
+    let free = settings.filter(|setting| own(setting.origin().layer()));
+    let free: Vec<_> = free.map(|setting| setting.name()).collect();
+    writeln!(out, "Left to the user: {}", free.join(", "))?;
+
+    for warning in config.warnings() {
+        writeln!(out, "Warning: {warning}")?;
+    }
+    Ok(())
+}

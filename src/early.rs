@@ -1,0 +1,250 @@
+//! What happens before the telemetry is started.
+
+use std::fmt;
+use std::mem::size_of;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use crate::content::Content;
+use crate::record::{
+    ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
+    Cost, EventRecord, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens,
+    ToolDecision, ToolResult, UserPrompt,
+};
+use crate::recorder::Recorder;
+
+/// The most records that are kept.
+const MAX_RECORDS: usize = 1_024;
+/// The most bytes that are kept.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Keeps what happens before the telemetry is started, and then records it with its own time.
+///
+/// A host whose configuration comes late (settings are fetched, the user signs in) records here what its early start does:
+/// plugins that are installed, skills, requests. [`deliver_to`](Self::deliver_to) hands all of it to a session, in order;
+/// what comes later goes to that session at once, so that a part of the host that holds this need not know whether the
+/// start is over.
+///
+/// Nothing leaves before: content waits for the policy of the session's telemetry, and without a delivery all of it is
+/// dropped with this. 1,024 records and 4 MiB are kept at most; what comes beyond is left out and counted. Counters are
+/// counted when they are delivered: a metric has no time of its own.
+///
+/// ```
+/// use claude_code_telemetry::{
+///     EarlyRecords, Identity, InstallTrigger, PluginInstalled, Telemetry,
+/// };
+///
+/// let early = EarlyRecords::new();
+/// early.record_plugin_installed(PluginInstalled::new("lint", "official", InstallTrigger::Cli));
+///
+/// // ... later: Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"))
+/// let telemetry = Telemetry::disabled();
+/// let session = telemetry.session(Identity::new());
+/// let report = early.deliver_to(&session);
+/// assert_eq!((report.delivered, report.lost), (1, 0));
+/// ```
+#[must_use = "what is recorded here is dropped unless it is delivered"]
+#[derive(Default)]
+pub struct EarlyRecords {
+    waiting: Mutex<Waiting>,
+    /// Where everything goes since the delivery.
+    recorder: OnceLock<Recorder>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    records: Vec<Early>,
+    bytes: usize,
+    lost_events: u64,
+    lost_amounts: u64,
+}
+
+/// What became of the records from before the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EarlyReport {
+    /// Records that the session got.
+    pub delivered: u64,
+    /// Records that were left out, because too many or too large ones waited. The events among them are counted in
+    /// [health](crate::Health), too.
+    pub lost: u64,
+}
+
+/// A record that has a time.
+trait Timed: Record + Sized {
+    fn at_time(self, time: SystemTime) -> Self;
+
+    /// It happened now, unless the host gave a time.
+    fn timed(self) -> Self {
+        match self.time() {
+            Some(_) => self,
+            None => self.at_time(SystemTime::now()),
+        }
+    }
+}
+
+/// The bytes of the contents that a record keeps.
+fn contents(contents: &[Option<&Content>]) -> usize {
+    contents
+        .iter()
+        .flatten()
+        .map(|content| content.size())
+        .sum()
+}
+
+/// The records with their calls: of each its bytes beside the record itself.
+macro_rules! early {
+    (
+        events { $($event:ident $record_event:ident |$e:ident| $event_size:expr,)* }
+        amounts { $($amount:ident $record_amount:ident |$a:ident| $amount_size:expr,)* }
+    ) => {
+        enum Early {
+            $($event($event),)*
+            $($amount($amount),)*
+        }
+
+        impl Early {
+            fn size(&self) -> usize {
+                size_of::<Self>() + match self {
+                    $(Self::$event($e) => $event_size,)*
+                    $(Self::$amount($a) => $amount_size,)*
+                }
+            }
+
+            fn is_event(&self) -> bool {
+                match self {
+                    $(Self::$event(_) => true,)*
+                    $(Self::$amount(_) => false,)*
+                }
+            }
+
+            /// It happened now, unless the host gave a time.
+            fn timed(self) -> Self {
+                match self {
+                    $(Self::$event(record) => Self::$event(record.timed()),)*
+                    amount => amount,
+                }
+            }
+
+            fn record(self, recorder: &Recorder) {
+                match self {
+                    $(Self::$event(record) => recorder.$record_event(record),)*
+                    $(Self::$amount(record) => recorder.$record_amount(record),)*
+                }
+            }
+        }
+
+        $(impl Timed for $event {
+            fn at_time(self, time: SystemTime) -> Self {
+                self.at(time)
+            }
+        })*
+
+        impl EarlyRecords {
+            $(
+                #[doc = concat!("[`Recorder::", stringify!($record_event), "`], when it is delivered.")]
+                pub fn $record_event(&self, record: $event) {
+                    self.keep(Early::$event(record));
+                }
+            )*
+            $(
+                #[doc = concat!("[`Recorder::", stringify!($record_amount), "`], when it is delivered.")]
+                pub fn $record_amount(&self, record: $amount) {
+                    self.keep(Early::$amount(record));
+                }
+            )*
+        }
+    };
+}
+
+early! {
+    events {
+        ApiRequest record_api_request |record| record.size(),
+        ApiError record_api_error |record| record.size(),
+        ApiRequestBody record_api_request_body |record| record.model.len() + contents(&[Some(&record.body)]),
+        ApiResponseBody record_api_response_body |record| record.model.len() + contents(&[Some(&record.body)]),
+        UserPrompt record_user_prompt |record| contents(&[Some(&record.text)]),
+        ToolDecision record_tool_decision |record| record.size(),
+        ToolResult record_tool_result |record| record.text_size()
+            + contents(&[record.input.as_ref(), record.parameters.as_ref()]),
+        PluginInstalled record_plugin_installed |record| record.size(),
+        SkillActivated record_skill_activated |record| record.size(),
+    }
+    amounts {
+        LinesOfCode record_lines_of_code |_record| 0,
+        Commit record_commit |_record| 0,
+        PullRequest record_pull_request |_record| 0,
+        Cost record_cost |record| record.model.len(),
+        Tokens record_tokens |record| record.model.len(),
+        CodeEditDecision record_code_edit_decision |record| record.language.len(),
+        ActiveTime record_active_time |_record| 0,
+    }
+}
+
+impl EarlyRecords {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Records what was kept, in order and with its own time, and from now on everything at once. Only the first call has
+    /// an effect; a later one reports nothing.
+    pub fn deliver_to(&self, recorder: &Recorder) -> EarlyReport {
+        let mut waiting = self.waiting();
+        if self.recorder.get().is_some() {
+            return EarlyReport::default();
+        }
+        let Waiting {
+            records,
+            lost_events,
+            lost_amounts,
+            ..
+        } = std::mem::take(&mut *waiting);
+        let report = EarlyReport {
+            delivered: records.len() as u64,
+            lost: lost_events + lost_amounts,
+        };
+        // Under the lock: what is recorded meanwhile comes after what was kept.
+        for record in records {
+            record.record(recorder);
+        }
+        if let Some(session) = recorder.session() {
+            session.telemetry.lost_early(lost_events);
+        }
+        let _ = self.recorder.set(recorder.clone());
+        report
+    }
+
+    fn keep(&self, record: Early) {
+        if let Some(recorder) = self.recorder.get() {
+            return record.record(recorder);
+        }
+        let mut waiting = self.waiting();
+        // Delivered while this waited for the lock.
+        if let Some(recorder) = self.recorder.get() {
+            drop(waiting);
+            return record.record(recorder);
+        }
+        let bytes = waiting.bytes.saturating_add(record.size());
+        if waiting.records.len() < MAX_RECORDS && bytes <= MAX_BYTES {
+            waiting.bytes = bytes;
+            waiting.records.push(record.timed());
+        } else if record.is_event() {
+            waiting.lost_events += 1;
+        } else {
+            waiting.lost_amounts += 1;
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for EarlyRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EarlyRecords")
+            .field("delivered", &self.recorder.get().is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! One telemetry for a whole program, for binaries that would else hand it through every function.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use crate::telemetry::Telemetry;
+
+static GLOBAL: OnceLock<Telemetry> = OnceLock::new();
+
+/// Makes this the telemetry of the program: [`global`] returns it from now on.
+///
+/// It is a convenience for binaries; a library takes a [`Telemetry`], a [`Session`](crate::Session) or a
+/// [`Recorder`](crate::Recorder), and this crate itself never asks for it. What is global is never dropped: call
+/// `global().shutdown()` before the program ends.
+///
+/// ```
+/// use claude_code_telemetry::{Identity, Telemetry, global, set_global};
+///
+/// // In `main`: Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"))
+/// set_global(Telemetry::disabled()).expect("it is set once");
+///
+/// // Anywhere.
+/// let session = global().session(Identity::new());
+///
+/// // At the end of `main`.
+/// global().shutdown();
+/// ```
+///
+/// # Errors
+///
+/// When there is one already. The telemetry is handed back, so that it is not shut down by accident.
+pub fn set_global(telemetry: Telemetry) -> Result<(), AlreadySet> {
+    GLOBAL
+        .set(telemetry)
+        .map_err(|telemetry| AlreadySet { telemetry })
+}
+
+/// The telemetry of the program; before [`set_global`] one that is off.
+///
+/// What is recorded before is lost, and its sessions stay off: [`EarlyRecords`](crate::EarlyRecords) keeps what happens
+/// before the start.
+pub fn global() -> &'static Telemetry {
+    static OFF: OnceLock<Telemetry> = OnceLock::new();
+    GLOBAL
+        .get()
+        .unwrap_or_else(|| OFF.get_or_init(Telemetry::disabled))
+}
+
+/// There is a global telemetry already.
+#[derive(Clone)]
+pub struct AlreadySet {
+    /// The one that was not set.
+    pub telemetry: Telemetry,
+}
+
+impl fmt::Debug for AlreadySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AlreadySet")
+    }
+}
+
+impl fmt::Display for AlreadySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the global telemetry is set already; set it once, at the beginning of `main`")
+    }
+}
+
+impl std::error::Error for AlreadySet {}

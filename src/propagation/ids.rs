@@ -1,0 +1,94 @@
+//! Ids of sessions, prompts, traces and spans.
+
+use std::sync::Arc;
+#[cfg(feature = "testing")]
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+/// Where ids come from: they are random, or count up in a test that asks for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ids {
+    #[cfg(feature = "testing")]
+    counted: Option<&'static Counters>,
+}
+
+/// What is counted up. Each kind on its own, so that a span more does not change the id of a prompt.
+#[cfg(feature = "testing")]
+#[derive(Debug, Default)]
+struct Counters {
+    sessions: AtomicU64,
+    prompts: AtomicU64,
+    traces: AtomicU64,
+    spans: AtomicU64,
+}
+
+impl Ids {
+    /// Ids that count up from 1. They live as long as the process, as a clock that stands does.
+    #[cfg(feature = "testing")]
+    pub(crate) fn counted() -> Self {
+        Self {
+            counted: Some(Box::leak(Box::default())),
+        }
+    }
+
+    /// A `session.id`.
+    pub(crate) fn session(self) -> Arc<str> {
+        #[cfg(feature = "testing")]
+        if let Some(counters) = self.counted {
+            return uuid(1, &counters.sessions);
+        }
+        Uuid::new_v4().to_string().into()
+    }
+
+    /// A `prompt.id`.
+    pub(crate) fn prompt(self) -> Arc<str> {
+        #[cfg(feature = "testing")]
+        if let Some(counters) = self.counted {
+            return uuid(2, &counters.prompts);
+        }
+        Uuid::new_v4().to_string().into()
+    }
+
+    pub(crate) fn trace(self) -> [u8; 16] {
+        #[cfg(feature = "testing")]
+        if let Some(counters) = self.counted {
+            return u128::from(next(&counters.traces)).to_be_bytes();
+        }
+        random()
+    }
+
+    pub(crate) fn span(self) -> [u8; 8] {
+        #[cfg(feature = "testing")]
+        if let Some(counters) = self.counted {
+            return next(&counters.spans).to_be_bytes();
+        }
+        random()
+    }
+}
+
+#[cfg(feature = "testing")]
+fn next(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// A UUID of version 4 by its form.
+#[cfg(feature = "testing")]
+fn uuid(kind: u32, counter: &AtomicU64) -> Arc<str> {
+    format!("{kind:08}-0000-4000-8000-{:012}", next(counter)).into()
+}
+
+/// Random bytes that are not all zero, which W3C forbids for both ids.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    loop {
+        if getrandom::fill(&mut bytes).is_err() {
+            // No entropy: unique within the process is all that is left.
+            let unique = Uuid::new_v4();
+            bytes.copy_from_slice(&unique.as_bytes()[..N]);
+        }
+        if bytes != [0; N] {
+            return bytes;
+        }
+    }
+}

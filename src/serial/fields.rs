@@ -1,0 +1,286 @@
+//! Types of fields that check what they read.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
+use serde_json::value::RawValue;
+
+use crate::content::Content;
+
+/// One of the words that an enum knows.
+pub(crate) fn word<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse()
+        .map_err(|error| D::Error::custom(format_args!("unknown word {text:?}: {error}")))
+}
+
+/// One of the words that an enum knows, or `unknown`: what a span says when nobody decided.
+#[derive(Clone, Copy)]
+pub(super) struct OrUnknown<T>(pub(super) Option<T>);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for OrUnknown<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "unknown" {
+            return Ok(Self(None));
+        }
+        text.parse()
+            .map(|word| Self(Some(word)))
+            .map_err(|error| D::Error::custom(format_args!("unknown word {text:?}: {error}")))
+    }
+}
+
+/// An int that is not negative and fits the wire: a count, a size.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct Count(pub(super) u64);
+
+impl TryFrom<u64> for Count {
+    type Error = &'static str;
+
+    fn try_from(value: u64) -> Result<Self, &'static str> {
+        match i64::try_from(value) {
+            Ok(_) => Ok(Self(value)),
+            Err(_) => Err("the number is too large"),
+        }
+    }
+}
+
+/// A duration in whole milliseconds.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(from = "Count")]
+pub(super) struct Millis(pub(super) Duration);
+
+impl From<Count> for Millis {
+    fn from(Count(millis): Count) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+}
+
+/// An amount of money.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Amount(pub(super) f64);
+
+impl TryFrom<f64> for Amount {
+    type Error = &'static str;
+
+    fn try_from(value: f64) -> Result<Self, &'static str> {
+        if crate::record::countable(value) {
+            Ok(Self(value))
+        } else {
+            Err("the amount is negative or no number")
+        }
+    }
+}
+
+/// A duration in seconds.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Seconds(pub(super) Duration);
+
+impl TryFrom<f64> for Seconds {
+    type Error = std::time::TryFromFloatSecsError;
+
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        Duration::try_from_secs_f64(value).map(Self)
+    }
+}
+
+/// A boolean, also as the text that events carry.
+#[derive(Clone, Copy)]
+pub(super) struct Flag(pub(super) bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BoolOrText;
+
+        impl Visitor<'_> for BoolOrText {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"true, false, "true" or "false""#)
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Flag, E> {
+                Ok(Flag(value))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Flag, E> {
+                match text.parse() {
+                    Ok(value) => Ok(Flag(value)),
+                    Err(_) => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(BoolOrText)
+    }
+}
+
+/// An HTTP status, also as the text that events carry; `undefined` is none.
+#[derive(Clone, Copy)]
+pub(super) struct Status(pub(super) Option<u16>);
+
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IntOrText;
+
+        impl Visitor<'_> for IntOrText {
+            type Value = Status;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"an HTTP status or "undefined""#)
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Status, E> {
+                match u16::try_from(value) {
+                    Ok(status) => Ok(Status(Some(status))),
+                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(value), &self)),
+                }
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Status, E> {
+                match u64::try_from(value) {
+                    Ok(value) => self.visit_u64(value),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(value), &self)),
+                }
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Status, E> {
+                match (text, text.parse()) {
+                    ("undefined", _) => Ok(Status(None)),
+                    (_, Ok(status)) => Ok(Status(Some(status))),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(IntOrText)
+    }
+}
+
+/// A UUID, in the form with hyphens.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Id(pub(super) String);
+
+impl TryFrom<String> for Id {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        // Forms with braces or without hyphens have other lengths.
+        if text.len() == 36 && uuid::Uuid::parse_str(&text).is_ok() {
+            Ok(Self(text))
+        } else {
+            Err(format!("{text:?} is no UUID"))
+        }
+    }
+}
+
+/// A time: ISO 8601 in UTC with up to nanoseconds.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct At(pub(super) SystemTime);
+
+impl TryFrom<String> for At {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        humantime::parse_rfc3339(&text)
+            .ok()
+            .filter(|time| has_time_form(&text) && fits_the_wire(*time))
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is no time in UTC such as 2026-04-20T09:00:01.5Z"))
+    }
+}
+
+/// Whether the seconds are followed by at most nine digits and the zone: `humantime` itself is not that strict.
+fn has_time_form(text: &str) -> bool {
+    let zone = text.strip_suffix('Z').or(text.strip_suffix("+00:00"));
+    let fraction = zone.and_then(|text| text.get("2026-04-20T09:00:01".len()..));
+    fraction.is_some_and(|fraction| {
+        fraction.is_empty()
+            || fraction.strip_prefix('.').is_some_and(|digits| {
+                (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+            })
+    })
+}
+
+/// Whether a time fits the 64 bits of nanoseconds that are sent.
+fn fits_the_wire(time: SystemTime) -> bool {
+    time.duration_since(UNIX_EPOCH)
+        .is_ok_and(|since| u64::try_from(since.as_nanos()).is_ok())
+}
+
+/// A JSON object whose text is kept as it is, and so the order of its keys; also as the JSON text that events carry.
+///
+/// Only `serde_json` can hand it over, and only from text does it know the order of keys.
+#[derive(Deserialize)]
+#[serde(try_from = "Box<RawValue>")]
+pub(super) struct Object(pub(super) Content);
+
+impl TryFrom<Box<RawValue>> for Object {
+    type Error = &'static str;
+
+    fn try_from(json: Box<RawValue>) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "expected a JSON object";
+        match json.get().as_bytes().first() {
+            Some(b'{') => Ok(Self(json.into())),
+            Some(b'"') => {
+                let text: String = serde_json::from_str(json.get()).map_err(|_| EXPECTED)?;
+                let inner: Box<RawValue> = serde_json::from_str(&text).map_err(|_| EXPECTED)?;
+                match inner.get().as_bytes().first() {
+                    Some(b'{') => Ok(Self(inner.into())),
+                    _ => Err(EXPECTED),
+                }
+            }
+            _ => Err(EXPECTED),
+        }
+    }
+}
+
+/// JSON of any kind, whose text is kept as it is.
+#[derive(Deserialize)]
+#[serde(from = "Box<RawValue>")]
+pub(super) struct Json(pub(super) Content);
+
+impl From<Box<RawValue>> for Json {
+    fn from(json: Box<RawValue>) -> Self {
+        Self(json.into())
+    }
+}
+
+/// A JSON object of texts, in the order of its keys. A `null` is an absent one.
+pub(super) struct Texts(pub(super) Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, Option<String>>()? {
+                    texts.extend(value.map(|value| (key, value)));
+                }
+                Ok(Texts(texts))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}

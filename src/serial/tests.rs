@@ -1,0 +1,117 @@
+//! What is read, and how that which cannot be read is refused.
+
+use std::fmt::Debug;
+
+use serde::de::DeserializeOwned;
+
+use crate::*;
+
+fn read<T: DeserializeOwned>(json: &str) -> T {
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"))
+}
+
+#[track_caller]
+fn refused<T: DeserializeOwned + Debug>(json: &str, expected: &str) {
+    let error = serde_json::from_str::<T>(json).unwrap_err().to_string();
+    assert!(error.contains(expected), "{json}: {error}");
+}
+
+#[test]
+fn a_record_is_read_by_its_attribute_names() {
+    let usage = TokenUsage::new().input(120).output(45).cache_read(2_000);
+    assert_eq!(
+        read::<ApiRequest>(
+            r#"{"model":"m","input_tokens":120,"output_tokens":45,"cache_read_tokens":2000,
+                "cost_usd":0.5,"duration_ms":900,"request_id":"req_1","speed":"fast",
+                "at":"2026-04-20T09:00:01.5Z","event.sequence":7}"#
+        ),
+        ApiRequest::new("m")
+            .tokens(usage)
+            .cost_usd(0.5)
+            .duration(std::time::Duration::from_millis(900))
+            .request_id("req_1")
+            .speed(Speed::Fast)
+            .at(std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_776_675_601_500))
+    );
+    for name in ["plugin_name", "plugin.name"] {
+        let json = format!(
+            r#"{{"{name}":"p","marketplace.name":"m","install_trigger":"ui","marketplace_is_official":"true"}}"#
+        );
+        assert_eq!(
+            read::<PluginInstalled>(&json),
+            PluginInstalled::new("p", "m", InstallTrigger::Ui).official(true)
+        );
+    }
+    assert_eq!(
+        read::<ApiError>(r#"{"model":"m","error":"e","status_code":"undefined","duration_ms":0}"#),
+        read::<ApiError>(r#"{"model":"m","error":"e","duration_ms":0}"#),
+    );
+    assert_eq!(
+        read::<ApiError>(r#"{"model":"m","error":"e","status_code":"529","duration_ms":0}"#),
+        read::<ApiError>(r#"{"model":"m","error":"e","status_code":529,"duration_ms":0}"#),
+    );
+}
+
+#[test]
+fn null_is_the_same_as_nothing_and_what_is_not_known_is_ignored() {
+    assert_eq!(
+        read::<ToolDecision>(
+            r#"{"tool_name":"Bash","decision":"accept","source":"config","tool_use_id":null,"new":{"x":1}}"#
+        ),
+        ToolDecision::new("Bash", Decision::Accept, DecisionSource::Config)
+    );
+    assert_eq!(read::<Commit>("{}"), Commit::new());
+}
+
+#[test]
+fn a_refused_value_is_told_with_what_was_expected() {
+    refused::<ApiRequest>(
+        r#"{"model":"m","cost_usd":-1,"duration_ms":1}"#,
+        "the amount is negative or no number",
+    );
+    refused::<ApiRequest>(
+        r#"{"model":"m","duration_ms":1}"#,
+        "missing field `cost_usd`",
+    );
+    refused::<ApiRequest>(
+        r#"{"model":"m","cost_usd":0,"duration_ms":-1}"#,
+        "invalid value: integer `-1`",
+    );
+    refused::<Tokens>(
+        r#"{"model":"m","type":"input","count":18446744073709551615}"#,
+        "the number is too large",
+    );
+    refused::<Tokens>(
+        r#"{"model":"m","type":"cache_read","count":1}"#,
+        r#"unknown word "cache_read": expected one of input, output, cacheRead, cacheCreation"#,
+    );
+    refused::<ToolResult>(
+        r#"{"tool_name":"Bash","decision_type":"accept"}"#,
+        "a decision without its source",
+    );
+    refused::<ToolResult>(
+        r#"{"tool_name":"Bash","input":[1]}"#,
+        "expected a JSON object",
+    );
+    refused::<UserPrompt>(r#"{"text":"hi","prompt_id":"7"}"#, r#""7" is no UUID"#);
+    refused::<UserPrompt>(
+        r#"{"text":"hi","at":"2026-04-20 09:00:01"}"#,
+        "is no time in UTC such as 2026-04-20T09:00:01.5Z",
+    );
+    refused::<ActiveTime>(r#"{"type":"cli","seconds":-0.5}"#, "negative");
+    refused::<ApiError>(
+        r#"{"model":"m","error":"e","status_code":"x","duration_ms":0}"#,
+        "expected an HTTP status or \"undefined\"",
+    );
+}
+
+#[test]
+fn a_message_of_a_refused_value_does_not_repeat_content() {
+    refused::<ToolResult>(
+        r#"{"tool_name":"Bash","input":"secret plans"}"#,
+        "JSON object",
+    );
+    let error =
+        serde_json::from_str::<ToolResult>(r#"{"tool_name":"Bash","input":"secret plans"}"#);
+    assert!(!error.unwrap_err().to_string().contains("secret"));
+}

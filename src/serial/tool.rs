@@ -1,0 +1,172 @@
+//! Tool decisions and results, plugins and skills.
+
+use serde::Deserialize;
+
+use super::fields::{At, Count, Flag, Millis, Object};
+use super::{With, reads};
+use crate::record::{
+    Decision, DecisionSource, InstallTrigger, Mcp, PluginInstalled, SkillActivated, ToolDecision,
+    ToolResult,
+};
+
+reads! {
+    Mcp as McpFields,
+    ToolDecision as ToolDecisionFields,
+    ToolResult as ToolResultFields,
+    PluginInstalled as PluginInstalledFields,
+    SkillActivated as SkillActivatedFields,
+}
+
+#[derive(Deserialize)]
+struct McpFields {
+    #[serde(alias = "mcp_server_name")]
+    server: String,
+    #[serde(alias = "mcp_tool_name")]
+    tool: String,
+    #[serde(alias = "mcp_server_scope")]
+    scope: Option<String>,
+}
+
+impl McpFields {
+    fn record(self) -> Result<Mcp, String> {
+        Ok(Mcp::new(self.server, self.tool).with(self.scope, Mcp::scope))
+    }
+}
+
+/// A decision and its source, which are given together or not at all.
+pub(super) fn pair(
+    decision: Option<Decision>,
+    source: Option<DecisionSource>,
+) -> Result<Option<(Decision, DecisionSource)>, String> {
+    match (decision, source) {
+        (Some(decision), Some(source)) => Ok(Some((decision, source))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err("a decision without its source".to_owned()),
+        (None, Some(_)) => Err("a decision's source without the decision".to_owned()),
+    }
+}
+
+#[derive(Deserialize)]
+struct ToolDecisionFields {
+    tool_name: String,
+    decision: Decision,
+    source: DecisionSource,
+    tool_use_id: Option<String>,
+    mcp: Option<Mcp>,
+    #[serde(alias = "event.timestamp")]
+    at: Option<At>,
+}
+
+impl ToolDecisionFields {
+    fn record(self) -> Result<ToolDecision, String> {
+        Ok(
+            ToolDecision::new(self.tool_name, self.decision, self.source)
+                .with(self.tool_use_id, ToolDecision::tool_use_id)
+                .with(self.mcp, |decision, mcp| decision.mcp(&mcp))
+                .with(self.at, |decision, At(time)| decision.at(time)),
+        )
+    }
+}
+
+#[derive(Deserialize)]
+struct ToolResultFields {
+    tool_name: String,
+    tool_use_id: Option<String>,
+    success: Option<Flag>,
+    error: Option<String>,
+    error_type: Option<String>,
+    duration_ms: Option<Millis>,
+    #[serde(alias = "tool_input")]
+    input: Option<Object>,
+    #[serde(alias = "tool_parameters")]
+    parameters: Option<Object>,
+    #[serde(alias = "result_size_bytes")]
+    tool_result_size_bytes: Option<Count>,
+    decision_type: Option<Decision>,
+    decision_source: Option<DecisionSource>,
+    mcp: Option<Mcp>,
+    mcp_server_scope: Option<String>,
+    #[serde(alias = "event.timestamp")]
+    at: Option<At>,
+}
+
+impl ToolResultFields {
+    fn record(self) -> Result<ToolResult, String> {
+        let decided = pair(self.decision_type, self.decision_source)?;
+        let success = self.success.is_none_or(|Flag(success)| success);
+        Ok(ToolResult::new(self.tool_name)
+            .success(success)
+            .with(self.tool_use_id, ToolResult::tool_use_id)
+            .with(self.error.filter(|_| !success), ToolResult::failed)
+            .with(self.error_type.filter(|_| !success), ToolResult::error_type)
+            .with(self.duration_ms, |result, Millis(time)| {
+                result.duration(time)
+            })
+            .with(self.input, |result, Object(input)| result.input(input))
+            .with(self.parameters, |result, Object(parameters)| {
+                result.parameters(parameters)
+            })
+            .with(self.tool_result_size_bytes, |result, Count(bytes)| {
+                result.result_size_bytes(bytes)
+            })
+            .with(decided, |result, (decision, source)| {
+                result.decision(decision, source)
+            })
+            .with(self.mcp, ToolResult::mcp)
+            .with(self.mcp_server_scope, ToolResult::mcp_server_scope)
+            .with(self.at, |result, At(time)| result.at(time)))
+    }
+}
+
+#[derive(Deserialize)]
+struct PluginInstalledFields {
+    #[serde(alias = "plugin.name")]
+    plugin_name: String,
+    #[serde(alias = "plugin.version")]
+    plugin_version: Option<String>,
+    #[serde(alias = "marketplace.name")]
+    marketplace_name: String,
+    #[serde(alias = "marketplace.is_official")]
+    marketplace_is_official: Option<Flag>,
+    #[serde(alias = "install.trigger")]
+    install_trigger: InstallTrigger,
+    #[serde(alias = "event.timestamp")]
+    at: Option<At>,
+}
+
+impl PluginInstalledFields {
+    fn record(self) -> Result<PluginInstalled, String> {
+        let trigger = self.install_trigger;
+        Ok(
+            PluginInstalled::new(self.plugin_name, self.marketplace_name, trigger)
+                .with(self.marketplace_is_official, |plugin, Flag(official)| {
+                    plugin.official(official)
+                })
+                .with(self.plugin_version, PluginInstalled::version)
+                .with(self.at, |plugin, At(time)| plugin.at(time)),
+        )
+    }
+}
+
+#[derive(Deserialize)]
+struct SkillActivatedFields {
+    #[serde(alias = "skill.name")]
+    skill_name: String,
+    #[serde(alias = "skill.source")]
+    skill_source: String,
+    #[serde(alias = "plugin.name")]
+    plugin_name: Option<String>,
+    #[serde(alias = "marketplace.name")]
+    marketplace_name: Option<String>,
+    #[serde(alias = "event.timestamp")]
+    at: Option<At>,
+}
+
+impl SkillActivatedFields {
+    fn record(self) -> Result<SkillActivated, String> {
+        Ok(SkillActivated::new(self.skill_name, self.skill_source)
+            .with(self.plugin_name, SkillActivated::plugin)
+            .with(self.marketplace_name, SkillActivated::marketplace)
+            .with(self.at, |skill, At(time)| skill.at(time)))
+    }
+}
