@@ -1,7 +1,7 @@
 //! The bounded queue between recording and one exporter.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_queue::SegQueue;
 use tokio::sync::Notify;
@@ -17,12 +17,26 @@ const WAKE_BYTES: usize = 1024 * 1024;
 /// What a record takes beside its texts.
 const RECORD_BYTES: usize = 512;
 
+/// Bits of the bytes in a number that holds records too: a terabyte, of which the bound is a tiny part.
+const BYTES_BITS: u32 = 40;
+
+/// Records and bytes as one number.
+fn taken(records: usize, bytes: usize) -> u64 {
+    ((records as u64) << BYTES_BITS) + bytes as u64
+}
+
+/// Records and bytes out of one number.
+fn parts(taken: u64) -> (usize, usize) {
+    let bytes = taken & ((1 << BYTES_BITS) - 1);
+    ((taken >> BYTES_BITS) as usize, bytes as usize)
+}
+
 /// Records that wait for one exporter. Pushing neither locks nor waits; what does not fit is refused.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     items: SegQueue<(T, usize)>,
-    records: AtomicUsize,
-    bytes: AtomicUsize,
+    /// Records and bytes that wait, in one number.
+    taken: AtomicU64,
     waiting: Arc<AtomicU64>,
     wake: Notify,
 }
@@ -31,8 +45,7 @@ impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Self {
             items: SegQueue::new(),
-            records: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
             waiting: Arc::default(),
             wake: Notify::new(),
         }
@@ -41,8 +54,7 @@ impl<T> Queue<T> {
     /// Takes an item whose texts have `size` bytes; false when the queue is full.
     pub(crate) fn push(&self, item: T, size: usize) -> bool {
         let size = size + RECORD_BYTES;
-        let records = self.records.fetch_add(1, Ordering::Relaxed);
-        let bytes = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let (records, bytes) = parts(self.taken.fetch_add(taken(1, size), Ordering::Relaxed));
         // One record alone may be larger than the bound.
         if records >= MAX_RECORDS || (records > 0 && bytes + size > MAX_BYTES) {
             self.release(1, size);
@@ -68,7 +80,8 @@ impl<T> Queue<T> {
 
     /// So much waits that it should not wait for the interval.
     pub(crate) fn is_full(&self) -> bool {
-        self.items.len() >= BATCH_RECORDS || self.bytes.load(Ordering::Relaxed) >= WAKE_BYTES
+        self.items.len() >= BATCH_RECORDS
+            || parts(self.taken.load(Ordering::Relaxed)).1 >= WAKE_BYTES
     }
 
     /// Items were delivered or given up.
@@ -78,8 +91,8 @@ impl<T> Queue<T> {
     }
 
     fn release(&self, records: usize, bytes: usize) {
-        self.records.fetch_sub(records, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.taken
+            .fetch_sub(taken(records, bytes), Ordering::Relaxed);
     }
 
     /// Items that are neither delivered nor given up.

@@ -13,7 +13,7 @@ use crate::clock::nanos;
 use crate::identity::Identity;
 use crate::prompt::PromptMark;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{EventRecord, Record, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, Record, TokenType, TokenUsage, countable};
 use crate::signal::events::{Envelope, Queued};
 use crate::signal::metrics::{Held, Series};
 use crate::signal::standard::Standard;
@@ -152,8 +152,27 @@ impl SessionCore {
         }
     }
 
-    /// All four types, also when 0.
-    pub(crate) fn add_usage(&self, model: &str, usage: TokenUsage) {
+    /// Cost, if there is one, and all four types of tokens of a request, also when 0.
+    pub(crate) fn add_request(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        self.add_request_in(&self.view.load(), model, usd, usage);
+    }
+
+    fn add_request_in(&self, view: &View, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        // What is special about an amount or about the time is counted one by one.
+        if let Some(usd) = usd.filter(|usd| countable(*usd))
+            && self.telemetry.counts()
+            && view.add_request(model, usd, usage)
+        {
+            return;
+        }
+        self.add_one_by_one(model, usd, usage);
+    }
+
+    #[cold]
+    fn add_one_by_one(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        if let Some(usd) = usd {
+            self.add_cost(model, usd);
+        }
         self.add_tokens(model, TokenType::Input, usage.input);
         self.add_tokens(model, TokenType::Output, usage.output);
         self.add_tokens(model, TokenType::CacheRead, usage.cache_read);
@@ -194,6 +213,25 @@ impl SessionCore {
         held.add(amount);
     }
 
+    /// A request that the API answered: its amounts and its event, out of one snapshot.
+    pub(crate) fn record_request(
+        &self,
+        request: ApiRequest,
+        prompt: Option<&Arc<PromptMark>>,
+        own: Option<&Arc<TraceContext>>,
+    ) {
+        let view = self.view.load();
+        let (usd, tokens) = (request.cost_usd, request.tokens);
+        self.add_request_in(&view, request.metric_model(), usd, tokens);
+        if self.telemetry.event_queues.is_empty() {
+            return;
+        }
+        let time = request.time();
+        if let Some(request) = request.admit(&self.telemetry.policy) {
+            self.queue(&view, time, request, prompt, EventSpan::Below(own));
+        }
+    }
+
     /// Queues an event for every exporter that wants events. Never waits: a full queue drops it and counts that.
     pub(crate) fn emit<R: Record>(
         &self,
@@ -219,12 +257,28 @@ impl SessionCore {
         prompt: Option<&Arc<PromptMark>>,
         span: EventSpan<'_>,
     ) {
-        let telemetry = &*self.telemetry;
-        if telemetry.event_queues.is_empty() {
-            return;
+        if !self.telemetry.event_queues.is_empty() {
+            self.queue(&self.view.load(), time, record, prompt, span);
         }
-        let newest = self.prompt.load();
-        let prompt = prompt.or(newest.as_ref());
+    }
+
+    fn queue<R: EventRecord + 'static>(
+        &self,
+        view: &View,
+        time: Option<SystemTime>,
+        record: R,
+        prompt: Option<&Arc<PromptMark>>,
+        span: EventSpan<'_>,
+    ) {
+        let telemetry = &*self.telemetry;
+        let newest;
+        let prompt = match prompt {
+            Some(prompt) => Some(prompt),
+            None => {
+                newest = self.prompt.load();
+                newest.as_ref()
+            }
+        };
         let span = match span {
             EventSpan::In(span) => span,
             EventSpan::Below(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
@@ -233,7 +287,7 @@ impl SessionCore {
             envelope: Envelope {
                 time: time.map_or_else(|| telemetry.clock.now(), nanos),
                 sequence: self.memory.sequence.fetch_add(1, Ordering::Relaxed),
-                standard: self.standard(),
+                standard: Arc::clone(&view.standard),
                 workspace_host_paths: self.workspace_host_paths.clone(),
                 prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
                 span: span.cloned(),

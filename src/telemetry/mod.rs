@@ -44,7 +44,9 @@ pub struct Telemetry {
 }
 
 /// The queue of each exporter that wants a signal, and its counters.
-type Slots<T> = Vec<(Arc<Queue<T>>, Arc<ExporterCounters>)>;
+type Slots<T> = Vec<Slot<T>>;
+
+type Slot<T> = (Arc<Queue<T>>, Arc<ExporterCounters>);
 
 /// The host's hold: sessions share what it holds, but not its drop.
 struct Handle(Arc<Inner>);
@@ -230,12 +232,23 @@ impl Inner {
 
     pub(crate) fn enqueue_event(&self, event: EventItem) {
         let size = event.record.size();
-        for (queue, counters) in &self.event_queues {
+        self.enqueue(&self.event_queues, event, size);
+    }
+
+    /// Queues an item for every exporter; the last one gets the reference itself.
+    fn enqueue<T: ?Sized>(&self, slots: &Slots<Arc<T>>, item: Arc<T>, size: usize) {
+        let push = |(queue, counters): &Slot<Arc<T>>, item| {
             if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
                 counters.recorded_when_off();
-            } else if !queue.push(Arc::clone(&event), size) {
+            } else if !queue.push(item, size) {
                 counters.queue_full();
             }
+        };
+        if let Some((last, others)) = slots.split_last() {
+            for slot in others {
+                push(slot, Arc::clone(&item));
+            }
+            push(last, item);
         }
     }
 
@@ -250,13 +263,7 @@ impl Inner {
 
     pub(crate) fn enqueue_span(&self, span: SpanItem) {
         let size = span.record.size();
-        for (queue, counters) in &self.span_queues {
-            if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
-                counters.recorded_when_off();
-            } else if !queue.push(Arc::clone(&span), size) {
-                counters.queue_full();
-            }
-        }
+        self.enqueue(&self.span_queues, span, size);
     }
 
     /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
@@ -269,6 +276,11 @@ impl Inner {
             self.late_amounts.fetch_add(1, Ordering::Relaxed);
         }
         !stopped
+    }
+
+    /// Whether amounts are counted now; counts none that comes too late.
+    pub(crate) fn counts(&self) -> bool {
+        self.registry.is_some() && !self.stopped.load(Ordering::Relaxed)
     }
 
     /// A diagnostic that is not worth repeating.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::READERS;
 use super::series::Series;
+use super::turn::Turn;
 use crate::signal::standard::Standard;
 
 /// The value of one series since its start.
@@ -15,6 +16,8 @@ pub(crate) struct Cell {
     /// When the series began, in nanoseconds since 1970.
     pub(crate) start: u64,
     value: AtomicU64,
+    /// The other part of the value, where several are added at once, and the place of it.
+    turn: Option<(Arc<Turn>, usize)>,
     /// Sessions that hold the cell and may add to it.
     holders: AtomicU32,
     /// How often a session took hold of it. A reader that saw no holder retires the cell only when nobody took hold
@@ -33,12 +36,18 @@ struct Mark {
 }
 
 impl Cell {
-    pub(super) fn new(series: Series, standard: Arc<Standard>, start: u64) -> Self {
+    pub(super) fn new(
+        series: Series,
+        standard: Arc<Standard>,
+        start: u64,
+        turn: Option<(Arc<Turn>, usize)>,
+    ) -> Self {
         Self {
             series,
             standard,
             start,
             value: AtomicU64::new(0f64.to_bits()),
+            turn,
             holders: AtomicU32::new(0),
             openings: AtomicU32::new(0),
             marks: std::array::from_fn(|_| Mark::default()),
@@ -62,7 +71,16 @@ impl Cell {
     }
 
     pub(super) fn value(&self) -> f64 {
-        f64::from_bits(self.value.load(Ordering::Acquire))
+        let value = f64::from_bits(self.value.load(Ordering::Acquire));
+        match &self.turn {
+            Some((turn, place)) => (value + turn.amount(*place)).min(f64::MAX),
+            None => value,
+        }
+    }
+
+    /// What is added to together with other series.
+    pub(super) fn turn(&self) -> Option<&Arc<Turn>> {
+        self.turn.as_ref().map(|(turn, _)| turn)
     }
 
     pub(super) fn openings(&self) -> u32 {
@@ -125,6 +143,15 @@ impl Held {
 
     pub(crate) fn series(&self) -> &Series {
         &self.0.series
+    }
+
+    /// What all of these are added to at once, if there is such a thing.
+    pub(crate) fn common<'a>(all: impl IntoIterator<Item = &'a Self>) -> Option<&'a Arc<Turn>> {
+        let mut turns = all.into_iter().map(|held| held.0.turn());
+        let first = turns.next()??;
+        turns
+            .all(|turn| turn.is_some_and(|turn| Arc::ptr_eq(turn, first)))
+            .then_some(first)
     }
 }
 

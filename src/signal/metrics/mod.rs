@@ -4,11 +4,13 @@ mod cell;
 mod reader;
 mod registry;
 mod series;
+mod turn;
 
 pub(crate) use cell::Held;
 pub(crate) use reader::Reader;
 pub(crate) use registry::Registry;
 pub(crate) use series::Series;
+pub(crate) use turn::{PLACES, Turn};
 
 /// The places for readers: OTLP and the console.
 pub(crate) const READERS: usize = 2;

@@ -9,6 +9,7 @@ use crossbeam_queue::SegQueue;
 use super::READERS;
 use super::cell::{Cell, Held};
 use super::series::Series;
+use super::turn::Turn;
 use crate::clock::Clock;
 use crate::signal::standard::Standard;
 
@@ -34,6 +35,26 @@ struct Group {
     cells: Vec<Arc<Cell>>,
     /// The session is no longer remembered: what ends now goes for good.
     forgotten: bool,
+}
+
+impl Group {
+    /// Where the series is added to together with the others of its model.
+    fn turn(&self, series: &Series) -> Option<(Arc<Turn>, usize)> {
+        let (model, place) = series.of_model()?;
+        let known = self.cells.iter().find_map(|cell| {
+            let (of, _) = cell.series.of_model()?;
+            cell.turn().filter(|_| of == model)
+        });
+        let turn = known
+            .filter(|turn| turn.give(place))
+            .cloned()
+            .unwrap_or_else(|| {
+                let turn = Turn::default();
+                turn.give(place);
+                Arc::new(turn)
+            });
+        Some((turn, place))
+    }
 }
 
 impl Registry {
@@ -73,7 +94,9 @@ impl Registry {
                     return None;
                 }
                 self.series.fetch_add(1, Ordering::Relaxed);
-                let cell = Arc::new(Cell::new(series, Arc::clone(standard), self.clock.now()));
+                let turn = group.turn(&series);
+                let now = self.clock.now();
+                let cell = Arc::new(Cell::new(series, Arc::clone(standard), now, turn));
                 group.cells.push(Arc::clone(&cell));
                 cell
             }

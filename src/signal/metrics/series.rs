@@ -57,6 +57,15 @@ impl Series {
         }
     }
 
+    /// The model, and the place among its series, of one that every request adds to.
+    pub(crate) fn of_model(&self) -> Option<(&Arc<str>, usize)> {
+        match self {
+            Self::Cost { model } => Some((model, 0)),
+            Self::Tokens { model, kind } => Some((model, 1 + kind.place())),
+            _ => None,
+        }
+    }
+
     /// The metric's own attributes, in the order of the catalogue.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs: [Option<(&'static str, &str)>; 4] = match self {

@@ -1,0 +1,3 @@
+pub fn measure() {}
+pub fn open_child() {}
+pub fn gone_child() {}
