@@ -16,7 +16,7 @@ use crate::support::receiver::Receiver;
 
 const ROUNDS: usize = 21;
 
-pub fn measure() {
+pub(crate) fn measure() {
     let receiver = Receiver::start("http/protobuf");
     let started = [Signals::Both, Signals::Metrics, Signals::Events]
         .map(|signals| host::telemetry(signals, &receiver.endpoint(), "http/protobuf", &[]));

@@ -14,7 +14,7 @@ const CALLS: usize = 4_000;
 
 /// Our figure has the sending in it, too: the bytes go over the loopback to a receiver in another process. Those of the
 /// peers end where an exporter would have to send them.
-pub fn measure() {
+pub(crate) fn measure() {
     let receiver = Receiver::start("http/protobuf");
     let telemetry = host::telemetry(Signals::Both, &receiver.endpoint(), "http/protobuf", &[]);
     let (prompt, flushed) = (host::prompt(&telemetry, 0), telemetry.clone());

@@ -7,12 +7,12 @@ use std::process::Command;
 const CHILD: &str = "--child";
 
 /// What is measured should be this or less.
-pub fn at_most(name: &str, measured: f64, target: f64, unit: &str) {
+pub(crate) fn at_most(name: &str, measured: f64, target: f64, unit: &str) {
     print(name, measured, target, unit, "at most", measured <= target);
 }
 
 /// What is measured should be this or more.
-pub fn at_least(name: &str, measured: f64, target: f64, unit: &str) {
+pub(crate) fn at_least(name: &str, measured: f64, target: f64, unit: &str) {
     print(name, measured, target, unit, "at least", measured >= target);
 }
 
@@ -25,17 +25,17 @@ fn print(name: &str, measured: f64, target: f64, unit: &str, bound: &str, ok: bo
 }
 
 /// A goal that cannot be measured here.
-pub fn unknown(name: &str, why: &str) {
+pub(crate) fn unknown(name: &str, why: &str) {
     println!("goal {name}: not measured: {why}");
 }
 
 /// What a goal's figure comes from.
-pub fn note(text: impl Display) {
+pub(crate) fn note(text: impl Display) {
     println!("     {text}");
 }
 
 /// A number with as many digits as say something.
-pub fn shown(number: f64) -> String {
+pub(crate) fn shown(number: f64) -> String {
     match number.abs() {
         small if small < 10.0 => format!("{number:.2}"),
         middle if middle < 100.0 => format!("{number:.1}"),
@@ -44,21 +44,21 @@ pub fn shown(number: f64) -> String {
 }
 
 /// The role of this process, when it is a child.
-pub fn role() -> Option<String> {
+pub(crate) fn role() -> Option<String> {
     let mut arguments = std::env::args().skip(1);
     (arguments.next()? == CHILD).then(|| arguments.next())?
 }
 
 /// What follows the role.
-pub fn argument() -> String {
+pub(crate) fn argument() -> String {
     std::env::args().nth(3).unwrap_or_default()
 }
 
 /// The numbers that a child prints, each behind its name.
-pub struct Said(String);
+pub(crate) struct Said(String);
 
 impl Said {
-    pub fn get(&self, name: &str) -> Option<f64> {
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
         let mut words = self.0.split_whitespace();
         words.find(|word| *word == name)?;
         words.next()?.parse().ok()
@@ -66,7 +66,7 @@ impl Said {
 }
 
 /// Runs a child.
-pub fn child(role: &str, argument: &str) -> Said {
+pub(crate) fn child(role: &str, argument: &str) -> Said {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([CHILD, role, argument])
         .output()
@@ -81,13 +81,13 @@ pub fn child(role: &str, argument: &str) -> Said {
 }
 
 /// Runs a child so many times, and takes the smallest number.
-pub fn smallest(rounds: usize, role: &str, argument: &str, name: &str) -> Option<f64> {
+pub(crate) fn smallest(rounds: usize, role: &str, argument: &str, name: &str) -> Option<f64> {
     (0..rounds)
         .filter_map(|_| child(role, argument).get(name))
         .min_by(f64::total_cmp)
 }
 
 /// The child's side: a number behind its name.
-pub fn say(name: &str, number: impl Display) {
+pub(crate) fn say(name: &str, number: impl Display) {
     println!("{name} {number}");
 }

@@ -7,6 +7,11 @@ pub fn resident() -> Option<u64> {
     status("/proc/self/status", "VmRSS:")
 }
 
+/// Resident memory in KiB without what is mapped from files, such as the program's own code.
+pub fn anonymous() -> Option<u64> {
+    status("/proc/self/status", "RssAnon:")
+}
+
 /// The threads of this process.
 pub fn threads() -> Option<usize> {
     Some(fs::read_dir("/proc/self/task").ok()?.count())

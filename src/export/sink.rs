@@ -22,6 +22,7 @@ use super::outcome::Outcome;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::health::Exporter;
 use crate::signal::Signal;
+use crate::signal::events::Form;
 
 /// A request of a signal, as every exporter that is compiled in wants it.
 pub(crate) trait Request: ExportRequest + Lines + Send {}
@@ -83,6 +84,15 @@ impl Target {
             Self::Otlp(..) => Exporter::Otlp,
             #[cfg(feature = "console")]
             Self::Console(_) => Exporter::Console,
+        }
+    }
+
+    /// The form in which it takes events.
+    pub(crate) fn form(&self) -> Form {
+        match *self {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Self::Otlp(ref config, _) if config.protocol != Protocol::HttpJson => Form::Bytes,
+            _ => Form::Messages,
         }
     }
 

@@ -255,7 +255,9 @@ impl Plan {
             interval,
         } = &config.events;
         let origin = Origin::new(&self.resource, scope::EVENTS, &self.version);
-        let translator = || EventTranslator::new(origin.clone(), config.number_encoding);
+        let translator = |target: &Target| {
+            EventTranslator::new(origin.clone(), config.number_encoding, target.form())
+        };
         self.queued(
             Signal::Events,
             self.targets(otlp.as_ref(), *console),
@@ -271,7 +273,7 @@ impl Plan {
             interval,
         } = &config.spans;
         let origin = Origin::new(&self.resource, scope::SPANS, scope::SPANS_VERSION);
-        let translator = || SpanTranslator::new(origin.clone());
+        let translator = |_: &Target| SpanTranslator::new(origin.clone());
         self.queued(
             Signal::Spans,
             self.targets(otlp.as_ref(), *console),
@@ -286,13 +288,14 @@ impl Plan {
         signal: Signal,
         targets: Vec<Target>,
         interval: Duration,
-        translator: impl Fn() -> T,
+        translator: impl Fn(&Target) -> T,
     ) -> Slots<T::Item> {
         let mut queues = Vec::new();
         for target in targets {
             let queue = Arc::new(Queue::new());
             let tally = Arc::default();
-            let source = QueueSource::new(Arc::clone(&queue), translator(), Arc::clone(&tally));
+            let translator = translator(&target);
+            let source = QueueSource::new(Arc::clone(&queue), translator, Arc::clone(&tally));
             queues.push((
                 queue,
                 self.pipeline(signal, target, source, interval, tally),
