@@ -20,13 +20,14 @@ pub(crate) mod runtime;
 mod sink;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
+mod waiting;
 
 pub(crate) use control::{Command, Control, Done};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use sink::{Target, Writer};
+pub(crate) use waiting::Waiting;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 /// What one exporter takes its data from.
 pub(crate) trait Source: Send + 'static {
@@ -53,7 +54,7 @@ pub(crate) trait Source: Send + 'static {
     }
 
     /// The count of items that wait, kept up to date.
-    fn waiting(&self) -> Arc<AtomicU64>;
+    fn waiting(&self) -> Arc<Waiting>;
 
     /// So much waits that a pass should begin before its time.
     fn is_full(&self) -> bool {

@@ -1,10 +1,11 @@
 //! The bounded queue between recording and one exporter.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_queue::SegQueue;
 use tokio::sync::Notify;
+
+use super::Waiting;
 
 /// The most records that wait for one exporter, those in a request under way included.
 pub(crate) const MAX_RECORDS: usize = 16_384;
@@ -17,27 +18,11 @@ const WAKE_BYTES: usize = 1024 * 1024;
 /// What a record takes beside its texts.
 const RECORD_BYTES: usize = 512;
 
-/// Bits of the bytes in a number that holds records too: a terabyte, of which the bound is a tiny part.
-const BYTES_BITS: u32 = 40;
-
-/// Records and bytes as one number.
-fn taken(records: usize, bytes: usize) -> u64 {
-    ((records as u64) << BYTES_BITS) + bytes as u64
-}
-
-/// Records and bytes out of one number.
-fn parts(taken: u64) -> (usize, usize) {
-    let bytes = taken & ((1 << BYTES_BITS) - 1);
-    ((taken >> BYTES_BITS) as usize, bytes as usize)
-}
-
 /// Records that wait for one exporter. Pushing neither locks nor waits; what does not fit is refused.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     items: SegQueue<(T, usize)>,
-    /// Records and bytes that wait, in one number.
-    taken: AtomicU64,
-    waiting: Arc<AtomicU64>,
+    waiting: Arc<Waiting>,
     wake: Notify,
 }
 
@@ -45,7 +30,6 @@ impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Self {
             items: SegQueue::new(),
-            taken: AtomicU64::new(0),
             waiting: Arc::default(),
             wake: Notify::new(),
         }
@@ -54,13 +38,12 @@ impl<T> Queue<T> {
     /// Takes an item whose texts have `size` bytes; false when the queue is full.
     pub(crate) fn push(&self, item: T, size: usize) -> bool {
         let size = size + RECORD_BYTES;
-        let (records, bytes) = parts(self.taken.fetch_add(taken(1, size), Ordering::Relaxed));
+        let (records, bytes) = self.waiting.add(size);
         // One record alone may be larger than the bound.
         if records >= MAX_RECORDS || (records > 0 && bytes + size > MAX_BYTES) {
-            self.release(1, size);
+            self.waiting.release(1, size);
             return false;
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
         self.items.push((item, size));
         if records + 1 == BATCH_RECORDS || (bytes < WAKE_BYTES && bytes + size >= WAKE_BYTES) {
             self.wake.notify_one();
@@ -80,23 +63,16 @@ impl<T> Queue<T> {
 
     /// So much waits that it should not wait for the interval.
     pub(crate) fn is_full(&self) -> bool {
-        self.items.len() >= BATCH_RECORDS
-            || parts(self.taken.load(Ordering::Relaxed)).1 >= WAKE_BYTES
+        self.items.len() >= BATCH_RECORDS || self.waiting.bytes() >= WAKE_BYTES
     }
 
     /// Items were delivered or given up.
     pub(crate) fn settle(&self, records: usize, bytes: usize) {
-        self.waiting.fetch_sub(records as u64, Ordering::Relaxed);
-        self.release(records, bytes);
-    }
-
-    fn release(&self, records: usize, bytes: usize) {
-        self.taken
-            .fetch_sub(taken(records, bytes), Ordering::Relaxed);
+        self.waiting.release(records, bytes);
     }
 
     /// Items that are neither delivered nor given up.
-    pub(crate) fn waiting(&self) -> Arc<AtomicU64> {
+    pub(crate) fn waiting(&self) -> Arc<Waiting> {
         Arc::clone(&self.waiting)
     }
 

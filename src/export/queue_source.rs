@@ -1,11 +1,11 @@
 //! Requests out of a queue: translated records, as many as fit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::queue::{BATCH_RECORDS, Queue};
 use super::sink::Request;
-use super::{Batch, Source, Split};
+use super::{Batch, Source, Split, Waiting};
 use crate::health::Tally;
 use crate::signal::message::MAX_ITEM_BYTES;
 
@@ -137,7 +137,7 @@ impl<T: Translate> Source for QueueSource<T> {
         Ok([half(places), half(rest)])
     }
 
-    fn waiting(&self) -> Arc<AtomicU64> {
+    fn waiting(&self) -> Arc<Waiting> {
         self.queue.waiting()
     }
 

@@ -15,7 +15,7 @@ use crate::prompt::PromptMark;
 use crate::propagation::{TraceContext, TraceParent};
 use crate::record::{ApiRequest, EventRecord, Record, TokenType, TokenUsage, countable};
 use crate::signal::events::{Envelope, Queued};
-use crate::signal::metrics::{Held, Series};
+use crate::signal::metrics::{Held, Registry, Series};
 use crate::signal::standard::Standard;
 use crate::telemetry::Inner;
 
@@ -94,7 +94,7 @@ impl SessionCore {
             Some(held) => held.add(amount),
             None => self.add_first(
                 |view| view.other(&series).cloned(),
-                || series.clone(),
+                |_| series.clone(),
                 amount,
             ),
         }
@@ -124,8 +124,8 @@ impl SessionCore {
             Some(held) => held.add(usd),
             None => self.add_first(
                 |view| view.cost(model).cloned(),
-                || Series::Cost {
-                    model: model.into(),
+                |registry| Series::Cost {
+                    model: registry.model(model),
                 },
                 usd,
             ),
@@ -143,8 +143,8 @@ impl SessionCore {
             Some(held) => held.add(amount),
             None => self.add_first(
                 |view| view.tokens(model, kind).cloned(),
-                || Series::Tokens {
-                    model: model.into(),
+                |registry| Series::Tokens {
+                    model: registry.model(model),
                     kind,
                 },
                 amount,
@@ -165,11 +165,15 @@ impl SessionCore {
         {
             return;
         }
-        self.add_one_by_one(model, usd, usage);
+        self.add_slowly(model, usd, usage);
     }
 
+    /// For the first request of a model, for one beside another thread's, and for amounts that are refused.
     #[cold]
-    fn add_one_by_one(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
+    fn add_slowly(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        if usd.is_some_and(countable) && self.telemetry.counts() {
+            self.open_model(model);
+        }
         if let Some(usd) = usd {
             self.add_cost(model, usd);
         }
@@ -179,11 +183,32 @@ impl SessionCore {
         self.add_tokens(model, TokenType::CacheCreation, usage.cache_creation);
     }
 
+    /// Opens all series of a model at once.
+    fn open_model(&self, model: &str) {
+        let complete = |view: &View| view.has_request(model);
+        let Some(registry) = &self.telemetry.registry else {
+            return;
+        };
+        if complete(&self.view.load()) {
+            return;
+        }
+        let _replacing = self
+            .replacing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let view = self.view.load_full();
+        let missing = view.missing(&registry.model(model));
+        let opened = registry.open_all(&view.standard, missing);
+        if !opened.is_empty() {
+            self.view.store(Arc::new(view.with(opened)));
+        }
+    }
+
     /// The first use of a series by this session.
     fn add_first(
         &self,
         find: impl Fn(&View) -> Option<Held>,
-        series: impl FnOnce() -> Series,
+        series: impl FnOnce(&Registry) -> Series,
         amount: f64,
     ) {
         let Some(registry) = &self.telemetry.registry else {
@@ -197,9 +222,9 @@ impl SessionCore {
         let held = match find(&view) {
             // Another thread was first.
             Some(held) => held,
-            None => match registry.open(&view.standard, series()) {
+            None => match registry.open(&view.standard, series(registry)) {
                 Some(held) => {
-                    self.view.store(Arc::new(view.with(held.clone())));
+                    self.view.store(Arc::new(view.with([held.clone()])));
                     held
                 }
                 None => {

@@ -62,25 +62,51 @@ impl View {
         })
     }
 
-    /// The same snapshot with one more series.
-    pub(crate) fn with(&self, held: Held) -> Self {
+    /// Whether all series of a model's requests are here.
+    pub(crate) fn has_request(&self, model: &str) -> bool {
+        let known = self.model(model);
+        known.is_some_and(|known| known.series.iter().all(Option::is_some))
+    }
+
+    /// The series that a request of this model adds to and that are not here yet.
+    pub(crate) fn missing(&self, model: &Arc<str>) -> Vec<Series> {
+        let known = self.model(model);
+        Series::of_request(model)
+            .into_iter()
+            .zip(0..)
+            .filter(|(_, place)| known.is_none_or(|known| known.series[*place].is_none()))
+            .map(|(series, _)| series)
+            .collect()
+    }
+
+    /// The same snapshot with more series.
+    pub(crate) fn with(&self, more: impl IntoIterator<Item = Held>) -> Self {
         let mut view = Self {
             standard: Arc::clone(&self.standard),
             models: self.models.clone(),
             others: self.others.clone(),
         };
+        for held in more {
+            view.take(held);
+        }
+        view
+    }
+
+    fn take(&mut self, held: Held) {
         let of_model = held.series().of_model();
         match of_model.map(|(model, place)| (Arc::clone(model), place)) {
             Some((model, place)) => {
-                let entry = view.entry(&model);
+                let entry = self.entry(&model);
                 entry.series[place] = Some(held);
                 let all = entry.series.iter().flatten();
                 let complete = entry.series.iter().all(Option::is_some);
                 entry.turn = Held::common(all).filter(|_| complete).cloned();
             }
-            None => view.others.push(held),
+            None => {
+                self.others.reserve_exact(1);
+                self.others.push(held);
+            }
         }
-        view
     }
 
     fn model(&self, model: &str) -> Option<&ModelSeries> {
@@ -93,6 +119,7 @@ impl View {
             .iter()
             .position(|series| series.model == *model)
             .unwrap_or_else(|| {
+                self.models.reserve_exact(1);
                 self.models.push(ModelSeries {
                     model: Arc::clone(model),
                     turn: None,

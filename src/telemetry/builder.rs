@@ -55,6 +55,7 @@ pub struct TelemetryBuilder {
     service: Service,
     callback: Option<Callback>,
     writer: Option<Writer>,
+    expected_sessions: usize,
 }
 
 impl TelemetryBuilder {
@@ -64,7 +65,17 @@ impl TelemetryBuilder {
             service,
             callback: None,
             writer: None,
+            expected_sessions: 0,
         }
+    }
+
+    /// So many sessions will be open at once, of a host that serves many. Without it there is room for about 6,000
+    /// sessions of 32 series each, or 30,000 of 6; [`Health::series_limit`](crate::Health::series_limit) shows how many
+    /// series there is room for, and amounts for further ones are left out and counted. Room that is not used costs
+    /// nothing.
+    pub fn expected_sessions(mut self, sessions: usize) -> Self {
+        self.expected_sessions = sessions;
+        self
     }
 
     /// Is called with what the host should know: warnings of the configuration (from [`start`](Self::start) itself),
@@ -100,7 +111,7 @@ impl TelemetryBuilder {
             plan.counters.push(Arc::new(counters));
         }
         plan.headers_helper(&config);
-        let registry = plan.metrics(&config);
+        let registry = plan.metrics(&config, self.expected_sessions);
         let event_queues = plan.events(&config);
         let span_queues = plan.spans(&config);
         if plan.counters.is_empty() {
@@ -215,7 +226,7 @@ impl Plan {
         Target::all(otlp, self.helper.as_ref(), console, &self.writer)
     }
 
-    fn metrics(&mut self, config: &Config) -> Option<Arc<Registry>> {
+    fn metrics(&mut self, config: &Config, expected_sessions: usize) -> Option<Arc<Registry>> {
         let targets = self.targets(config.metrics.otlp.as_ref(), config.metrics.console);
         if targets.is_empty() {
             return None;
@@ -226,6 +237,7 @@ impl Plan {
         };
         let registry = Arc::new(Registry::new(
             &targets.iter().map(place).collect::<Vec<_>>(),
+            expected_sessions,
             self.clock,
         ));
         let origin = Origin::new(&self.resource, scope::METRICS, &self.version);

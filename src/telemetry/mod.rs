@@ -340,6 +340,10 @@ impl Inner {
                 .registry
                 .as_ref()
                 .map_or(0, |registry| registry.len() as u64),
+            series_limit: self
+                .registry
+                .as_ref()
+                .map_or(0, |registry| registry.max_len() as u64),
         }
     }
 }

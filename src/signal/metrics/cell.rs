@@ -1,7 +1,7 @@
 //! One series: a value that is added to without a lock, and what each reader has acknowledged of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::READERS;
 use super::series::Series;
@@ -16,23 +16,23 @@ pub(crate) struct Cell {
     /// When the series began, in nanoseconds since 1970.
     pub(crate) start: u64,
     value: AtomicU64,
-    /// The other part of the value, where several are added at once, and the place of it.
-    turn: Option<(Arc<Turn>, usize)>,
+    /// The other part of the value, where several are added at once.
+    turn: Option<Arc<Turn>>,
     /// Sessions that hold the cell and may add to it.
     holders: AtomicU32,
     /// How often a session took hold of it. A reader that saw no holder retires the cell only when nobody took hold
     /// of it since; without the count a session could come, add and go between the two looks.
     openings: AtomicU32,
+    /// The readers that have the cell in their lists, one bit each; changed under the registry's lock.
+    listed: AtomicU8,
     marks: [Mark; READERS],
 }
 
-/// What one reader knows of a cell. Only the reader's own task writes it, but for `listed`.
+/// What one reader knows of a cell. Only the reader's own task writes it.
 #[derive(Debug, Default)]
 struct Mark {
     acknowledged: AtomicU64,
     acknowledged_at: AtomicU64,
-    /// Whether the reader has the cell in its list; changed under the registry's lock.
-    listed: AtomicBool,
 }
 
 impl Cell {
@@ -40,7 +40,7 @@ impl Cell {
         series: Series,
         standard: Arc<Standard>,
         start: u64,
-        turn: Option<(Arc<Turn>, usize)>,
+        turn: Option<Arc<Turn>>,
     ) -> Self {
         Self {
             series,
@@ -50,6 +50,7 @@ impl Cell {
             turn,
             holders: AtomicU32::new(0),
             openings: AtomicU32::new(0),
+            listed: AtomicU8::new(0),
             marks: std::array::from_fn(|_| Mark::default()),
         }
     }
@@ -72,15 +73,15 @@ impl Cell {
 
     pub(super) fn value(&self) -> f64 {
         let value = f64::from_bits(self.value.load(Ordering::Acquire));
-        match &self.turn {
-            Some((turn, place)) => (value + turn.amount(*place)).min(f64::MAX),
+        match self.turn.as_ref().zip(self.series.of_model()) {
+            Some((turn, (_, place))) => (value + turn.amount(place)).min(f64::MAX),
             None => value,
         }
     }
 
     /// What is added to together with other series.
     pub(super) fn turn(&self) -> Option<&Arc<Turn>> {
-        self.turn.as_ref().map(|(turn, _)| turn)
+        self.turn.as_ref()
     }
 
     pub(super) fn openings(&self) -> u32 {
@@ -111,17 +112,15 @@ impl Cell {
 
     /// Puts the cell on a reader's list; false when it was there.
     pub(super) fn list(&self, reader: usize) -> bool {
-        !self.marks[reader].listed.swap(true, Ordering::SeqCst)
+        self.listed.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
     }
 
     pub(super) fn unlist(&self, reader: usize) {
-        self.marks[reader].listed.store(false, Ordering::SeqCst);
+        self.listed.fetch_and(!(1 << reader), Ordering::SeqCst);
     }
 
     pub(super) fn is_listed(&self) -> bool {
-        self.marks
-            .iter()
-            .any(|mark| mark.listed.load(Ordering::SeqCst))
+        self.listed.load(Ordering::SeqCst) != 0
     }
 }
 
