@@ -15,14 +15,6 @@ const LIMIT: usize = 61_440;
 const RECORD: f64 = 1_024.0;
 const ROUNDS: usize = 9;
 
-/// A request's body of about so many bytes.
-pub(crate) fn body(bytes: usize) -> String {
-    let message = r#"{"role":"user","content":[{"type":"text","text":"Look at the failing test, please, and say why it fails."}]}"#;
-    let count = bytes / (message.len() + 1);
-    let messages = vec![message; count.max(1)].join(",");
-    format!(r#"{{"model":"claude-sonnet-4-6","messages":[{messages}]}}"#)
-}
-
 pub(crate) fn measure() {
     let receiver = Receiver::start("http/protobuf");
     let start = |extra: &[(&str, &str)]| {
@@ -35,7 +27,7 @@ pub(crate) fn measure() {
     };
     let closed = start(&[]);
     let prompt = host::prompt(&closed, 0);
-    let big = body(1024 * 1024);
+    let big = host::body(1024 * 1024);
     let held_back = [
         allocated(&big, |text| prompt.record_api_request_body(request(text))),
         allocated(&big, |text| {
@@ -60,7 +52,7 @@ pub(crate) fn measure() {
     ]);
     let prompt = host::prompt(&open, 0);
     // A host that gives its own text away pays no copy; one that keeps it pays that one.
-    let owned = allocated(&body(60 * 1024), |text| {
+    let owned = allocated(&host::body(60 * 1024), |text| {
         prompt.record_api_request_body(request(text));
     });
     at_most(
@@ -71,7 +63,7 @@ pub(crate) fn measure() {
     );
     assert!(open.flush().is_complete());
 
-    let ten = body(10 * 1024 * 1024);
+    let ten = host::body(10 * 1024 * 1024);
     let cut = allocated(&ten, |text| prompt.record_api_request_body(request(text)));
     at_most(
         "content-10-MB-body",
@@ -105,7 +97,7 @@ fn allocated(text: &str, record: impl Fn(String)) -> Allocations {
 }
 
 fn nanos_per_byte(prompt: &Prompt, bytes: usize) -> f64 {
-    let text = body(bytes);
+    let text = host::body(bytes);
     let mut best = f64::INFINITY;
     for _ in 0..ROUNDS {
         let text = text.clone();

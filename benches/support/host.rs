@@ -129,3 +129,11 @@ pub fn request() -> ApiRequest {
         .duration(Duration::from_millis(DURATION_MS))
         .request_id(REQUEST_ID)
 }
+
+/// A request's body of about so many bytes.
+pub fn body(bytes: usize) -> String {
+    let message = r#"{"role":"user","content":[{"type":"text","text":"Look at the failing test, please, and say why it fails."}]}"#;
+    let count = bytes / (message.len() + 1);
+    let messages = vec![message; count.max(1)].join(",");
+    format!(r#"{{"model":"claude-sonnet-4-6","messages":[{messages}]}}"#)
+}
