@@ -3,15 +3,16 @@
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use claude_code_telemetry::Telemetry;
 
-use crate::line::{at_least, at_most, note, shown};
+use crate::line::{at_least, at_most, note, shown, unknown};
 use crate::support::alloc;
 use crate::support::contender::{CALLS, Contender, cold, in_turns, two_threads, warm};
 use crate::support::host::{self, Signals};
 use crate::support::peers::{Appender, Careful, Documented, Export, Peer, contender};
+use crate::support::proc;
 use crate::support::receiver::Receiver;
 
 const ROUNDS: usize = 31;
@@ -97,6 +98,7 @@ pub(crate) fn measure() {
             "({name}) allocates {calls:.1} times, {bytes:.0} bytes"
         ));
     }
+    wake_ups(&all[0]);
     disabled();
     for (name, peer) in [
         ("a", a.providers()),
@@ -162,6 +164,25 @@ fn allocations(name: &str, contender: &Contender, target: f64) {
     note(format!(
         "allocations-{name}: {calls:.2} in the mean of {CALLS} calls, {bytes:.0} bytes"
     ));
+}
+
+/// Whether recording wakes anybody.
+fn wake_ups(ours: &Contender) {
+    (ours.settle)();
+    // What the flush left to do is done.
+    std::thread::sleep(Duration::from_millis(200));
+    let before = proc::wake_ups();
+    (ours.call)(0, CALLS);
+    match before.zip(proc::wake_ups()) {
+        Some((before, after)) => at_most(
+            "wake-ups-of-400-records",
+            after.saturating_sub(before) as f64,
+            0.0,
+            "wake-ups",
+        ),
+        None => unknown("wake-ups-of-400-records", "this system has no /proc"),
+    }
+    (ours.settle)();
 }
 
 fn disabled() {

@@ -1,6 +1,7 @@
 //! What the benches share: the host's side, the peers, a receiver, and the ways to measure.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,

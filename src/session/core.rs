@@ -158,6 +158,12 @@ impl SessionCore {
     }
 
     fn add_request_in(&self, view: &View, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        if self.telemetry.registry.is_none() {
+            if let Some(usd) = usd {
+                self.check_amount(usd);
+            }
+            return;
+        }
         // What is special about an amount or about the time is counted one by one.
         if let Some(usd) = usd.filter(|usd| countable(*usd))
             && self.telemetry.counts()
