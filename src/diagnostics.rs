@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -32,7 +33,7 @@ const MAX_PENDING: usize = 64;
 #[derive(Default)]
 pub(crate) struct Diagnostics {
     callback: Option<Callback>,
-    stderr: bool,
+    stderr: AtomicBool,
     pending: Mutex<Pending>,
     /// Told when nothing is left to hand over.
     idle: Notify,
@@ -50,10 +51,15 @@ impl Diagnostics {
     pub(crate) fn new(callback: Option<Callback>, stderr: bool) -> Self {
         Self {
             callback,
-            stderr,
+            stderr: AtomicBool::new(stderr),
             pending: Mutex::default(),
             idle: Notify::new(),
         }
+    }
+
+    /// Whether they go to standard error from now on.
+    pub(crate) fn to_stderr(&self, on: bool) {
+        self.stderr.store(on, Ordering::Relaxed);
     }
 
     /// Tells, on this thread.
@@ -107,7 +113,7 @@ impl Diagnostics {
 
     /// A callback that panics is ignored, and so is a closed standard error.
     fn tell(&self, diagnostic: &Diagnostic) {
-        if self.stderr {
+        if self.stderr.load(Ordering::Relaxed) {
             let _ = writeln!(std::io::stderr(), "claude-code-telemetry: {diagnostic}");
         }
         if let Some(callback) = &self.callback {

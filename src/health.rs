@@ -1,6 +1,7 @@
 //! What became of the telemetry: counts, losses by reason, and the last error of each exporter.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,6 +17,10 @@ pub enum Exporter {
     Otlp,
     /// `console`: lines of JSON.
     Console,
+    /// `prometheus`: a page that is scraped.
+    Prometheus,
+    /// `otlp`, of the host's own instruments: those of `Telemetry::providers`.
+    Host,
 }
 
 impl fmt::Display for Exporter {
@@ -23,6 +28,8 @@ impl fmt::Display for Exporter {
         f.write_str(match self {
             Self::Otlp => "otlp",
             Self::Console => "console",
+            Self::Prometheus => "prometheus",
+            Self::Host => "otlp of the host's own",
         })
     }
 }
@@ -39,7 +46,7 @@ pub enum ExporterState {
     Failing,
     /// It was asked for and cannot be built: nothing is sent. The last error says why.
     Off,
-    /// It was shut down: nothing more is sent.
+    /// It was shut down, or a new configuration turned it off: nothing more is sent.
     ShutDown,
 }
 
@@ -53,7 +60,8 @@ pub struct Dropped {
     pub refused: u64,
     /// The receiver took the request, but not these items of it (partial success).
     pub rejected: u64,
-    /// They were not delivered before the shutdown's deadline, or came to an exporter that is off.
+    /// They were not delivered before the shutdown's deadline, or that of a change that turned the exporter off, or came to
+    /// an exporter that is off.
     pub shutdown: u64,
 }
 
@@ -84,7 +92,7 @@ pub struct ExporterHealth {
     pub exporter: Exporter,
     /// Whether it works.
     pub state: ExporterState,
-    /// Items that the receiver acknowledged.
+    /// Items that the receiver acknowledged; of the Prometheus page all that were fetched, each time.
     pub delivered: u64,
     /// Items that wait. Of metrics: the points of the collection under way.
     pub queued: u64,
@@ -100,6 +108,8 @@ pub struct ExporterHealth {
     pub last_error: Option<Failure>,
     /// When the receiver last acknowledged a request.
     pub last_success: Option<SystemTime>,
+    /// Where the Prometheus page is served; none of the other exporters, and while its port is taken.
+    pub addresses: Vec<SocketAddr>,
 }
 
 /// What became of the telemetry so far.
@@ -158,6 +168,7 @@ pub(crate) struct ExporterCounters {
     last_success: AtomicU64,
     /// Losses that a diagnostic told of, and when.
     reported: Mutex<(u64, Option<Instant>)>,
+    addresses: Mutex<Vec<SocketAddr>>,
 }
 
 /// How often lost items are told of.
@@ -185,14 +196,8 @@ impl ExporterCounters {
             off: AtomicBool::new(false),
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
+            addresses: Mutex::default(),
         }
-    }
-
-    /// One that was asked for and cannot be built.
-    pub(crate) fn off(signal: Signal, exporter: Exporter, reason: String) -> Self {
-        let counters = Self::new(signal, exporter, Arc::default(), Arc::default());
-        counters.cannot_be_built(reason);
-        counters
     }
 
     pub(crate) fn cannot_be_built(&self, reason: String) {
@@ -201,6 +206,25 @@ impl ExporterCounters {
             at: SystemTime::now(),
         };
         *self.state() = (ExporterState::Off, Some(failure));
+    }
+
+    /// It was asked for, perhaps again: what is recorded is taken from now on.
+    pub(crate) fn turned_on(&self) {
+        let mut state = self.state();
+        self.off.store(false, Ordering::Relaxed);
+        if matches!(state.0, ExporterState::Off | ExporterState::ShutDown) {
+            state.0 = ExporterState::Idle;
+        }
+    }
+
+    /// It is no longer asked for, or cannot be had any more: then `why` says so. This much of what waited is lost.
+    pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
+        self.addresses().clear();
+        self.shutdown.fetch_add(lost, Ordering::Relaxed);
+        match why {
+            Some(why) => self.cannot_be_built(why),
+            None => self.state().0 = ExporterState::ShutDown,
+        }
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
@@ -222,6 +246,19 @@ impl ExporterCounters {
         let worked = state.0 != ExporterState::Failing;
         state.0 = ExporterState::Failing;
         worked
+    }
+
+    /// The page is served from now on.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn listens_on(&self, addresses: Vec<SocketAddr>) {
+        *self.addresses() = addresses;
+        self.state().0 = ExporterState::Idle;
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, Vec<SocketAddr>> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A record that came when the exporter was off.
@@ -251,6 +288,7 @@ impl ExporterCounters {
         // Under the lock, so that no snapshot sees the items twice or not at all.
         let mut state = self.state();
         self.off.store(true, Ordering::Relaxed);
+        self.addresses().clear();
         let waiting = self.waiting.clear();
         self.shutdown
             .fetch_add(lost.unwrap_or(waiting), Ordering::Relaxed);
@@ -325,6 +363,7 @@ impl ExporterCounters {
             last_error,
             last_success: (last_success > 0)
                 .then(|| UNIX_EPOCH + Duration::from_nanos(last_success)),
+            addresses: self.addresses().clone(),
         }
     }
 

@@ -47,22 +47,42 @@
 //! }
 //! ```
 //!
+//! # What to know next
+//!
+//! - **Whose child something is** is said by the handle that it is begun on, never by a task or a thread. A clone of a
+//!   [`Recorder`] goes into each task that works for a prompt or inside a tool.
+//! - **A handle that is dropped** ends its span and invents no result: cancelled futures need no code.
+//! - **Times** are the library's unless a record says [`at`](ApiRequest::at). **Durations** are
+//!   [`std::time::Duration`]s, **cost** is in US dollars, **lengths** are UTF-16 code units.
+//! - **Metrics and events** of one happening come from one call: do not count what a handle or a record counts already.
+//! - **Before the process exits**, call [`Telemetry::shutdown`]; `std::process::exit` drops nothing.
+//!
 //! # What is promised
 //!
 //! Recording never fails, waits or panics, from any thread and any runtime. Starting never fails: what the configuration
 //! gets wrong is a warning ([`Telemetry::explain`]). What cannot be delivered waits within stated bounds and is sent again,
 //! the same bytes; what is lost is counted by its reason ([`Telemetry::health`]). Flush and shutdown end within their
-//! limits, whatever the receiver does. The library has one thread of its own (and short-lived ones for what may block), starts no
-//! runtime in yours, reads and sets no OpenTelemetry global, and never takes an ambient span for a parent.
+//! limits, whatever the receiver does. The library has one thread of its own (and short-lived ones for what may block),
+//! starts no runtime in yours, reads and sets no OpenTelemetry global, and never takes an ambient span for a parent.
 //!
 //! # What is emitted
 //!
-//! [`catalog`] has all of it as data: eight metrics, nine events, six spans. Nothing else is emitted.
+//! [`catalog`] has all of it as data: eight metrics, nine events, six spans. Nothing else is emitted. Its source is the
+//! monitoring documentation of Claude Code, edition 2026-04-16; each record and handle names the events, metrics and spans
+//! that it emits, and the attributes that a setter fills.
+//!
+//! # Where to read on
+//!
+//! In the package and its repository: `docs/GUIDE.md`, from your agent's events to these calls, with common mistakes;
+//! `docs/MIGRATING.md`, from hand-written telemetry; `docs/ADMINISTRATORS.md`, for those who run the collector;
+//! `docs/TELEMETRY.md` and `docs/CONFIGURATION.md`, all that is emitted and all variables; `docs/RELIABILITY.md`, delivery
+//! and its bounds; `docs/SECURITY.md`; and `examples/agent_loop`, a whole agent.
 //!
 //! # Cargo features
 //!
-//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON) and `console` (lines of JSON); all are on by
-//! default. An exporter that is asked for and not compiled in is a warning that names the feature.
+//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page that is scraped) and
+//! `console` (lines of JSON); all are on by default. An exporter that is asked for and not compiled in is a warning that names the feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,
     allow(
@@ -85,6 +105,8 @@ mod identity;
 mod installation;
 mod prompt;
 mod propagation;
+#[cfg(feature = "providers")]
+mod providers;
 mod record;
 mod recorder;
 mod resource;
@@ -93,8 +115,8 @@ mod signal;
 mod telemetry;
 
 pub use config::{
-    Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin, Setting, SettingsFiles,
-    Warning,
+    ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin,
+    OtlpDestination, Setting, SettingsFiles, Warning,
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;
@@ -105,6 +127,8 @@ pub use prompt::{
     RequestContext, ReservedTool, ToolCall, ToolCallOptions, ToolOutcome, ToolOutput,
 };
 pub use propagation::{ChildEnv, TraceParent, TraceParentError};
+#[cfg(feature = "providers")]
+pub use providers::Providers;
 pub use record::*;
 pub use recorder::Recorder;
 pub use session::{Session, SessionOptions};
@@ -137,8 +161,40 @@ pub mod fuzzing {
     pub fn tool_input(json: &str) -> Option<String> {
         crate::content::tool_input::shape(json)
     }
+
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub fn helper_output(bytes: &[u8]) -> (Option<Vec<(String, String)>>, String) {
+        crate::export::fuzzing::helper_output(bytes)
+    }
+
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub fn answer(
+        first: &[u8],
+        second: &[u8],
+    ) -> (
+        Option<std::time::Duration>,
+        Option<std::time::Duration>,
+        String,
+    ) {
+        crate::export::fuzzing::answer(first, second)
+    }
 }
 
+/// The programs in the documents compile and run.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/GUIDE.md")]
+    struct Guide;
+
+    #[doc = include_str!("../docs/MIGRATING.md")]
+    struct Migrating;
+
+    #[doc = include_str!("../docs/ADMINISTRATORS.md")]
+    struct Administrators;
+
+    #[doc = include_str!("../docs/CONTRIBUTING.md")]
+    struct Contributing;
+}

@@ -31,7 +31,7 @@ use crate::signal::metrics::Series;
 /// counted in [health](crate::Health). With telemetry off every call does nothing.
 #[derive(Clone)]
 pub struct Recorder {
-    /// Nothing when telemetry is off.
+    /// Nothing when telemetry can never be on.
     pub(crate) session: Option<Arc<SessionCore>>,
     /// Its own prompt; the session's newest when it has none.
     pub(crate) prompt: Option<Arc<PromptMark>>,
@@ -218,6 +218,12 @@ impl Recorder {
 
     /// Where to record; nothing when telemetry is off, and in a fork of the process in which it was started.
     pub(crate) fn session(&self) -> Option<&Arc<SessionCore>> {
+        self.session_here()
+            .filter(|session| session.telemetry.is_on())
+    }
+
+    /// The session, also when telemetry is off; nothing in a fork of the process in which it was started.
+    pub(crate) fn session_here(&self) -> Option<&Arc<SessionCore>> {
         self.session
             .as_ref()
             .filter(|session| session.telemetry.is_here())

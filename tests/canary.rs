@@ -6,7 +6,12 @@
 //!
 //! [`SETTERS`] is every public function that takes text, as it is found in the sources: a new one fails the test until it
 //! is listed there, as content with its marker or as open.
-#![cfg(all(feature = "grpc", feature = "http", feature = "console"))]
+#![cfg(all(
+    feature = "grpc",
+    feature = "http",
+    feature = "prometheus",
+    feature = "console"
+))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,8 +25,11 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
     ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Config, Content,
@@ -472,6 +480,7 @@ const NO_TEXT: &[&str] = &[
     "Layer",
     "LinesOfCode",
     "NumberEncoding",
+    "Providers",
     "PullRequest",
     "RequestContext",
     "SettingsFiles",
@@ -485,6 +494,7 @@ const NO_TEXT: &[&str] = &[
     "TraceParentError",
     "UnknownWord",
     // Parts of others that are searched.
+    "ChangedSetting",
     "ExporterHealth",
     "Failure",
     "Origin",
@@ -544,6 +554,8 @@ fn content_is_where_its_flag_allows_and_nowhere_else() {
             let raw: BTreeSet<_> = raw.flat_map(|body| markers(&body)).collect();
             assert_eq!(raw, names, "{case}: raw bytes");
             assert_eq!(markers(&run.console.text()), names, "{case}: lines");
+            // The page has what points have.
+            assert_eq!(markers(&run.page), run.of_points(), "{case}: page");
 
             // Header values are in the headers of requests.
             for request in &run.received.requests {
@@ -697,6 +709,8 @@ fn every_public_type_with_debug_is_searched() {
 struct Run {
     received: Received,
     console: Console,
+    /// The Prometheus page.
+    page: String,
     /// Text that a host can see, by the type that shows it.
     debug: Vec<(String, String)>,
 }
@@ -709,7 +723,8 @@ impl Run {
         let quote = if cfg!(windows) { "" } else { "'" };
         let helper = format!("echo {quote}{}{quote}", object("x-helper", m("helper")));
         let mut variables = vec![
-            ("OTEL_METRICS_EXPORTER", "otlp,console"),
+            ("OTEL_METRICS_EXPORTER", "otlp,console,prometheus"),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
             ("OTEL_LOGS_EXPORTER", "otlp,console"),
             ("OTEL_TRACES_EXPORTER", "otlp,console"),
             ("OTEL_EXPORTER_OTLP_HEADERS", &*headers),
@@ -750,6 +765,7 @@ impl Run {
         record(&telemetry, &mut seen);
         seen.debug(&telemetry);
         seen.debug(&telemetry.content_policy());
+        let page = page(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         seen.debug(&report);
@@ -762,6 +778,7 @@ impl Run {
         Self {
             received: receiver.received().accepted(),
             console,
+            page,
             debug,
         }
     }
@@ -799,6 +816,16 @@ impl Run {
         found
     }
 
+    /// The markers in what was sent of metrics.
+    fn of_points(&self) -> BTreeSet<String> {
+        let mut found = Found::new();
+        for point in self.received.points() {
+            search_all(&mut found, "", &point.attributes);
+            search_all(&mut found, "", &point.resource);
+        }
+        found.into_iter().map(|(marker, _)| marker).collect()
+    }
+
     /// The same on the console.
     fn console(&self) -> Found {
         let mut found = Found::new();
@@ -832,6 +859,25 @@ impl Run {
         }
         found
     }
+}
+
+/// The Prometheus page, as soon as it is served.
+fn page(telemetry: &Telemetry) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let address = loop {
+        let exporters = telemetry.health().exporters;
+        match exporters.iter().find_map(|one| one.addresses.first()) {
+            Some(address) => break *address,
+            None => assert!(Instant::now() < deadline, "no page is served"),
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.contains("claude_code_cost_usage_total{"), "{page}");
+    page
 }
 
 fn search_all(found: &mut Found, owner: &str, attributes: &Attributes) {

@@ -307,7 +307,7 @@ fn nesting_of_any_depth_is_no_danger() {
     );
     assert_eq!(inputs, [&objects, &objects, &arrays, &arrays]);
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn content_of_a_hundred_megabytes_does_not_stall() {
                 step(&session, text);
                 let took = began.elapsed();
                 // A few seconds; more only where others keep the machine busy.
-                assert!(took < Duration::from_secs(20), "{name}: {took:?}");
+                assert!(took < Duration::from_secs(60), "{name}: {took:?}");
             }
         });
         let bodies = usize::from(!flags.is_empty());

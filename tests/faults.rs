@@ -111,7 +111,8 @@ fn recording_during_a_black_hole_is_not_slowed_down() {
             record(&session);
         }
         let took = start.elapsed();
-        assert!(took < Duration::from_millis(700), "{took:?}");
+        // To wait for the receiver once would take longer.
+        assert!(took < Duration::from_secs(8), "{took:?}");
     }
 }
 

@@ -72,9 +72,11 @@ fn a_forked_child_sends_nothing_and_hangs_nowhere() {
         let other = child_telemetry.session(Identity::new().user_id("other"));
         other.prompt("in the child").end();
         child_telemetry.flush();
+        let config = Config::builder().environment([("OTEL_LOGS_EXPORTER", "otlp")]);
+        let changed = child_telemetry.reconfigure(config.build());
         child_telemetry.shutdown();
         drop((child_telemetry, child_session, child_prompt, other));
-        began.elapsed() < Duration::from_secs(1)
+        !changed && began.elapsed() < Duration::from_secs(10)
     }));
 
     prompt.end();
@@ -108,4 +110,39 @@ fn a_forked_child_can_start_telemetry_of_its_own() {
             .any(|point| point.name == "claude_code.commit.count")
     });
     assert!(!received.points().is_empty());
+}
+
+#[test]
+#[cfg(feature = "prometheus")]
+fn a_forked_child_serves_no_page_and_closes_none() {
+    use std::io::{Read, Write};
+
+    let environment = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+    ];
+    let config = Config::builder().environment(environment).build();
+    let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
+    let session = session(&telemetry);
+    session.record_commit(Commit::new());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let address = loop {
+        let health = telemetry.health();
+        if let Some(address) = health.exporters[0].addresses.first() {
+            break *address;
+        }
+        assert!(Instant::now() < deadline, "{health:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    assert!(in_child(|| {
+        session.record_commit(Commit::new());
+        telemetry.health().exporters.is_empty() && telemetry.shutdown().exporters.is_empty()
+    }));
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.contains("claude_code_commit_count_total{"), "{page}");
+    assert!(page.contains("} 1\n"), "{page}");
 }

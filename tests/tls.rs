@@ -110,7 +110,7 @@ fn fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
     loop {
         let started = Instant::now();
         let report = telemetry.flush_within(Duration::from_millis(250));
-        assert!(started.elapsed() < Duration::from_millis(1250));
+        assert!(started.elapsed() < Duration::from_secs(4));
         assert!(!report.is_complete());
         let health = exporter(telemetry, Signal::Events);
         let said = last_error(telemetry).replace(name, "it");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::resolve::{Features, resolve};
@@ -23,6 +24,7 @@ pub struct ConfigBuilder {
     pub(super) user_email: bool,
     pub(super) error_messages: bool,
     pub(super) installation_id_path: Option<PathBuf>,
+    pub(super) prometheus_ports: Option<RangeInclusive<u16>>,
 }
 
 impl Default for ConfigBuilder {
@@ -36,6 +38,7 @@ impl Default for ConfigBuilder {
             user_email: true,
             error_messages: true,
             installation_id_path: None,
+            prometheus_ports: None,
         }
     }
 }
@@ -98,6 +101,16 @@ impl ConfigBuilder {
         self
     }
 
+    /// The ports that the Prometheus page may take when `OTEL_EXPORTER_PROMETHEUS_PORT` (9464 by default) is taken, for
+    /// example by another agent on the machine: the first free one, in order. Without this call it takes no other port,
+    /// and tries that one again from time to time. [`ExporterHealth::addresses`] says which one it has.
+    ///
+    /// [`ExporterHealth::addresses`]: crate::ExporterHealth::addresses
+    pub fn prometheus_port_range(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.prometheus_ports = Some(ports);
+        self
+    }
+
     pub(super) fn files(&self) -> SettingsFiles {
         match (&self.settings_files, &self.environment) {
             (Some(files), _) => files.clone(),
@@ -124,6 +137,7 @@ impl fmt::Debug for ConfigBuilder {
             .field("user_email", &self.user_email)
             .field("error_messages", &self.error_messages)
             .field("installation_id_path", &self.installation_id_path)
+            .field("prometheus_ports", &self.prometheus_ports)
             .finish()
     }
 }

@@ -81,6 +81,21 @@ impl Endpoint {
         self.authority.port_u16()
     }
 
+    /// The port that is connected to.
+    pub(super) fn port_or_default(&self) -> u16 {
+        let default = if self.is_https() { 443 } else { 80 };
+        self.port().unwrap_or(default)
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    /// Host and port as they were written.
+    pub(super) fn authority(&self) -> String {
+        self.authority.to_string()
+    }
+
     pub(super) fn path(&self) -> &str {
         self.path.path()
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::changes::{ChangedSetting, changes};
+use super::secret::Secret;
 use super::source::{Assignment, Origin};
 use super::values::{SetVariable, Values};
 use super::variables::Variable;
@@ -12,6 +14,7 @@ use super::warnings::{Report, Warning};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     settings: Vec<Setting>,
+    changes: Vec<ChangedSetting>,
     facts: Vec<String>,
     warnings: Vec<Warning>,
 }
@@ -23,6 +26,8 @@ pub struct Setting {
     meaning: &'static str,
     default: String,
     winner: Shown,
+    /// To see whether it changes, also when it is secret.
+    raw: Secret,
     overrode: Vec<Shown>,
 }
 
@@ -46,6 +51,7 @@ impl Explanation {
     pub(super) fn new(values: &Values, report: Report) -> Self {
         Self {
             settings: values.iter().map(Setting::new).collect(),
+            changes: Vec::new(),
             facts: report.facts,
             warnings: report.warnings,
         }
@@ -54,6 +60,17 @@ impl Explanation {
     /// Every known variable that is set, in alphabetical order.
     pub fn settings(&self) -> &[Setting] {
         &self.settings
+    }
+
+    /// What is different from the configuration whose place this one took
+    /// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)), in alphabetical order; nothing in the first one.
+    pub fn changes(&self) -> &[ChangedSetting] {
+        &self.changes
+    }
+
+    /// Tells what is different from another one.
+    pub(super) fn compare(&mut self, old: &Self) {
+        self.changes = changes(&old.settings, &self.settings);
     }
 
     /// What follows from the variables or was said by the host: one sentence each.
@@ -75,6 +92,7 @@ impl Setting {
             meaning: set.variable.meaning,
             default: set.variable.default_text(),
             winner: shown(&set.winner),
+            raw: Secret::new(&set.winner.value),
             overrode: set.overridden.iter().map(shown).collect(),
         }
     }
@@ -92,6 +110,11 @@ impl Setting {
     /// What counts when it is not set; empty when that is nothing, or depends on other variables.
     pub fn default(&self) -> &str {
         &self.default
+    }
+
+    /// Whether it says the same as another one of its variable.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.raw == other.raw
     }
 
     /// The value as it was written; `<hidden>` when it is secret.
@@ -133,13 +156,18 @@ impl fmt::Display for Explanation {
             );
             writeln!(f, "{}", line.trim_end())?;
         }
-        for (title, lines) in [
+        let lists: [(&str, Vec<String>); 3] = [
+            (
+                "What changed",
+                self.changes.iter().map(ChangedSetting::to_string).collect(),
+            ),
             ("What follows", self.facts.clone()),
             (
                 "Warnings",
                 self.warnings.iter().map(Warning::to_string).collect(),
             ),
-        ] {
+        ];
+        for (title, lines) in lists {
             if !lines.is_empty() {
                 writeln!(f, "\n{title}")?;
             }

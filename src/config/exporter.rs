@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::endpoint::{Endpoint, EndpointProblem};
 use super::otlp::{Compression, OtlpConfig, Protocol};
 use super::pairs;
+use super::proxy::{self, Route};
 use super::resolve::Features;
 use super::secret::Secret;
 use super::source::Layer;
@@ -63,19 +64,35 @@ pub(super) fn resolve(
         (None, Some(_)) => ", chosen because the port is not 4317",
         (None, None) => ", chosen because neither protocol nor endpoint is set",
     };
+    let in_url = parsed.authorization.as_ref().and(given);
+    let guarded = has_managed_credentials(values, signal)
+        || in_url.is_some_and(|set| set.layer() == Layer::Managed);
+    let route = proxy::resolve(values, &parsed, protocol, guarded, report);
+    let (proxy, through) = match route {
+        Route::Direct => (None, String::new()),
+        Route::Exempt(why) => (None, format!(", {why}")),
+        Route::Through(proxy) => {
+            let through = format!(", through the proxy {} of {}", proxy.name(), proxy.variable);
+            (Some(proxy), through)
+        }
+    };
     report.fact(format!(
-        "{}: OTLP to {} ({}{why})",
+        "{}: OTLP to {} ({}{why}){through}",
         name(signal),
         shown_url(&endpoint.to_string()),
         protocol.as_str(),
     ));
+    let from_url = parsed.authorization.zip(given);
+    let (headers, header_sources) = headers(values, signal, from_url, report);
     Ok(OtlpConfig {
         protocol,
         endpoint,
-        headers: headers(values, signal, parsed.authorization, report),
+        headers,
+        header_sources,
         timeout: Duration::from_millis(values.number_of(&variables::TIMEOUT, signal)),
         compression: compression(values, signal),
         tls,
+        proxy,
     })
 }
 
@@ -222,24 +239,31 @@ fn compression(values: &Values, signal: Signal) -> Compression {
     }
 }
 
+/// Names and values.
+type Headers = Vec<(String, Secret)>;
+/// Names and the variables that they come from.
+type HeaderSources = Vec<(String, &'static str)>;
+
 /// General headers, over them the signal-specific ones; below both what the URL says.
 fn headers(
     values: &Values,
     signal: Signal,
-    authorization: Option<Secret>,
+    from_url: Option<(Secret, &SetVariable)>,
     report: &mut Report,
-) -> Vec<(String, Secret)> {
-    let mut headers = Vec::new();
-    if let Some(authorization) = authorization {
+) -> (Headers, HeaderSources) {
+    let (mut headers, mut sources) = (Headers::new(), HeaderSources::new());
+    if let Some((authorization, endpoint)) = from_url {
         headers.push(("authorization".to_owned(), authorization));
+        sources.push(("authorization".to_owned(), endpoint.variable.name));
     }
     let (specific, general) = pair(values, &variables::HEADERS, signal, report);
     for set in [general, specific].into_iter().flatten() {
         for (name, value) in pairs::headers(&set.winner.value).0 {
             pairs::put(&mut headers, &name, value);
+            pairs::put(&mut sources, &name, set.variable.name);
         }
     }
-    headers
+    (headers, sources)
 }
 
 #[cfg(test)]

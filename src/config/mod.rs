@@ -1,14 +1,19 @@
 //! What settings files, the environment and the host ask for, as pure values with provenance.
 
 mod builder;
+mod changes;
+mod destination;
 mod endpoint;
 mod explain;
 mod exporter;
 mod nearest;
+mod no_proxy;
 pub(crate) mod otlp;
 pub(crate) mod pairs;
 mod parse;
 pub(crate) mod pem;
+mod prometheus;
+pub(crate) mod proxy;
 mod resolve;
 pub(crate) mod secret;
 mod settings;
@@ -23,10 +28,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use builder::ConfigBuilder;
+pub use changes::ChangedSetting;
+pub use destination::OtlpDestination;
 pub use explain::{Explanation, Setting};
 pub use settings::SettingsFiles;
 pub use source::{Layer, Origin};
 pub use warnings::Warning;
+
+#[cfg_attr(not(feature = "prometheus"), allow(unused_imports))]
+pub(crate) use prometheus::PrometheusConfig;
 
 use crate::health::Exporter;
 use crate::signal::Signal;
@@ -77,7 +87,7 @@ pub(crate) struct OffExporter {
 }
 
 /// A command that prints headers: `otelHeadersHelper`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeadersHelper {
     /// The path of a program, or a line for the shell. It may hold a secret.
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
@@ -92,8 +102,11 @@ pub(crate) struct HeadersHelper {
 pub(crate) struct MetricsConfig {
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) console: bool,
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
+    pub(crate) prometheus: Option<PrometheusConfig>,
     /// From one collection to the next.
     pub(crate) interval: Duration,
+    /// Not of the Prometheus page, which is cumulative.
     pub(crate) temporality: Temporality,
 }
 
@@ -184,6 +197,11 @@ impl Config {
     /// What is probably not meant, each with its cure.
     pub fn warnings(&self) -> &[Warning] {
         self.explanation.warnings()
+    }
+
+    /// Takes the place of another one: the explanation tells what changes.
+    pub(crate) fn replace(&mut self, old: &Self) {
+        self.explanation.compare(&old.explanation);
     }
 
     /// Where every value comes from, what follows from it, and every warning. Secrets are hidden.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::proxy::ProxyConfig;
 use super::secret::Secret;
 use super::tls::TlsConfig;
 use super::variables::shown_url;
@@ -55,11 +56,15 @@ pub(crate) struct OtlpConfig {
     pub(crate) endpoint: http::Uri,
     /// Names in lower case, each once, in the order given.
     pub(crate) headers: Vec<(String, Secret)>,
+    /// Their names again, each with the variable that it comes from.
+    pub(crate) header_sources: Vec<(String, &'static str)>,
     /// Bounds one attempt. What it does not deliver waits in its queue and is sent again.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
     /// `Some` for an `https` endpoint, and for no other.
     pub(crate) tls: Option<Box<TlsConfig>>,
+    /// `None` = the endpoint is connected to directly.
+    pub(crate) proxy: Option<Box<ProxyConfig>>,
 }
 
 /// A query can hold a key, so the endpoint is shown without it.
@@ -72,6 +77,7 @@ impl fmt::Debug for OtlpConfig {
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
             .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
             .finish()
     }
 }

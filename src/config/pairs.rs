@@ -36,6 +36,8 @@ enum Flaw {
         "has control or non-ASCII characters in its value, which no HTTP header can have: left out"
     )]
     NotHeaderValue,
+    #[error("is a header of the protocol itself, which sets it: left out; remove it here")]
+    Reserved,
 }
 
 impl fmt::Display for PairProblem {
@@ -154,6 +156,27 @@ pub(super) fn attributes(text: &str) -> (Vec<(String, String)>, Vec<PairProblem>
     (attributes, problems)
 }
 
+/// Headers that belong to the protocol. A configured one would break the request's framing or hide what is sent.
+const RESERVED: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether the protocol sets this header itself.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with("grpc-")
+}
+
 /// Headers: names in lower case, each once, in the order given.
 pub(super) fn headers(text: &str) -> (Vec<(String, Secret)>, Vec<PairProblem>) {
     let mut headers = Vec::new();
@@ -173,6 +196,10 @@ pub(super) fn headers(text: &str) -> (Vec<(String, Secret)>, Vec<PairProblem>) {
                 // gRPC carries nothing but ASCII in a text header
                 if !pair.value.is_ascii() || http::HeaderValue::from_str(&pair.value).is_err() {
                     problems.push(pair.problem(Flaw::NotHeaderValue));
+                    continue;
+                }
+                if is_reserved(name.as_str()) {
+                    problems.push(pair.problem(Flaw::Reserved));
                     continue;
                 }
                 let repeated = pair.problem(Flaw::Repeated);
@@ -252,6 +279,20 @@ mod tests {
             ),
             ("a=é,b=2", &[("b", "2")], &[(1, Flaw::NotHeaderValue)]),
             ("CANARY", &[], &[(1, Flaw::NoEquals)]),
+            (
+                "Content-Type=x,b=2,grpc-timeout=1S,TE=x",
+                &[("b", "2")],
+                &[
+                    (1, Flaw::Reserved),
+                    (3, Flaw::Reserved),
+                    (4, Flaw::Reserved),
+                ],
+            ),
+            (
+                "user-agent=x,host=y",
+                &[("user-agent", "x"), ("host", "y")],
+                &[],
+            ),
         ];
         for (text, expected, expected_flaws) in table {
             let (found, problems) = headers(text);

@@ -1,12 +1,14 @@
 //! From assignments to the configuration.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::explain::Explanation;
 use super::exporter;
 use super::otlp::{OtlpConfig, Protocol};
+use super::prometheus::{self, PrometheusConfig};
 use super::secret::Secret;
-use super::source::{Assignment, Layer, Origin};
+use super::source::{Assignment, IGNORE_CASE, Layer, Origin};
 use super::terminal::terminal_type;
 use super::values::{Values, from_environment};
 use super::variables::{self, Kind, Variable};
@@ -25,6 +27,7 @@ pub(super) struct Features {
     pub(super) grpc: bool,
     pub(super) http: bool,
     pub(super) console: bool,
+    pub(super) prometheus: bool,
 }
 
 impl Features {
@@ -32,6 +35,7 @@ impl Features {
         grpc: cfg!(feature = "grpc"),
         http: cfg!(feature = "http"),
         console: cfg!(feature = "console"),
+        prometheus: cfg!(feature = "prometheus"),
     };
 
     /// For tests, so that they hold in every build.
@@ -40,6 +44,7 @@ impl Features {
         grpc: true,
         http: true,
         console: true,
+        prometheus: true,
     };
 
     pub(super) fn missing(self, protocol: Protocol) -> Option<Problem> {
@@ -55,7 +60,7 @@ impl Features {
 /// Resolves everything, once.
 pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
     let mut report = Report::default();
-    let mut assignments = from_environment(host.environment.entries(), &mut report);
+    let mut assignments = from_environment(host.environment.entries(), IGNORE_CASE, &mut report);
     let trusted = host.trust_workspace;
     assignments.extend(settings::read(
         &host.files(),
@@ -86,7 +91,8 @@ fn from_values(
     warn_of_silence(values, wanted, beta, report);
 
     let milliseconds = |variable| Duration::from_millis(values.number(variable));
-    let mut sinks = |signal, on| Sinks::resolve(values, signal, on, features, report);
+    let ports = host.prometheus_ports.as_ref();
+    let mut sinks = |signal, on| Sinks::resolve(values, signal, on, ports, features, report);
     let metrics = sinks(Signal::Metrics, enabled);
     let events = sinks(Signal::Events, enabled);
     let spans = sinks(Signal::Spans, enabled && beta);
@@ -133,6 +139,7 @@ fn from_values(
         metrics: MetricsConfig {
             otlp: metrics.otlp,
             console: metrics.console,
+            prometheus: metrics.prometheus,
             interval: milliseconds(&variables::METRIC_EXPORT_INTERVAL),
             temporality,
         },
@@ -181,6 +188,8 @@ fn exporter_variable(signal: Signal) -> &'static Variable {
 struct Sinks {
     otlp: Option<OtlpConfig>,
     console: bool,
+    /// Of metrics alone.
+    prometheus: Option<PrometheusConfig>,
     /// What was asked for, but cannot be had.
     off: Vec<OffExporter>,
 }
@@ -190,6 +199,7 @@ impl Sinks {
         values: &Values,
         signal: Signal,
         on: bool,
+        ports: Option<&RangeInclusive<u16>>,
         features: Features,
         report: &mut Report,
     ) -> Self {
@@ -199,9 +209,6 @@ impl Sinks {
         };
         let wanted = values.exporters(variable);
         let mut off = Vec::new();
-        if wanted.prometheus {
-            report.warn(set.warning(Problem::PrometheusNotBuilt));
-        }
         let mut turn_off = |exporter, why: Warning, report: &mut Report| {
             off.push(OffExporter {
                 signal,
@@ -221,6 +228,16 @@ impl Sinks {
         if console {
             report.fact(format!("{}: console", exporter::name(signal)));
         }
+        let mut prometheus = None;
+        if wanted.prometheus && features.prometheus {
+            prometheus = Some(prometheus::resolve(values, ports, report));
+        } else if wanted.prometheus {
+            let why = set.warning(Problem::FeatureMissing {
+                what: "the prometheus exporter",
+                feature: "prometheus",
+            });
+            turn_off(Exporter::Prometheus, why, report);
+        }
         let mut otlp = None;
         if wanted.otlp {
             match exporter::resolve(values, signal, set, features, report) {
@@ -228,7 +245,12 @@ impl Sinks {
                 Err(why) => turn_off(Exporter::Otlp, *why, report),
             }
         }
-        Self { otlp, console, off }
+        Self {
+            otlp,
+            console,
+            prometheus,
+            off,
+        }
     }
 }
 

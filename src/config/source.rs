@@ -95,6 +95,9 @@ pub(crate) enum Environment {
     Injected(Arc<BTreeMap<String, String>>),
 }
 
+/// Whether names of variables are the same in any case, as on Windows.
+pub(crate) const IGNORE_CASE: bool = cfg!(windows);
+
 /// A variable's name, and its value when that is UTF-8.
 pub(crate) type Entry = (String, Option<String>);
 
@@ -110,7 +113,7 @@ impl Environment {
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         match self {
             Self::Process => std::env::var(name).ok(),
-            Self::Injected(variables) => variables.get(name).cloned(),
+            Self::Injected(variables) => lookup(variables, name, IGNORE_CASE),
         }
     }
 
@@ -136,6 +139,16 @@ impl Environment {
                 .collect(),
         }
     }
+}
+
+/// The value of a name; the one in just this case before others.
+fn lookup(variables: &BTreeMap<String, String>, name: &str, ignore_case: bool) -> Option<String> {
+    let in_any_case = || {
+        let mut others = variables.iter().filter(|_| ignore_case);
+        others.find(|(other, _)| other.eq_ignore_ascii_case(name))
+    };
+    let found = variables.get_key_value(name).or_else(in_any_case);
+    found.map(|(_, value)| value.clone())
 }
 
 /// Values that are not UTF-8 stay visible as such, names that are not cannot be ours.
@@ -184,6 +197,21 @@ mod tests {
             ["OTEL_A", "OTEL_B"]
         );
         assert!(!format!("{environment:?}").contains("CANARY"));
+    }
+
+    #[test]
+    fn case_makes_a_difference_or_none() {
+        let variables = [("Home", "1"), ("Path", "2"), ("PATH", "3")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let variables = BTreeMap::from(variables);
+        for (name, exactly, in_any_case) in [
+            ("HOME", None, Some("1")),
+            ("PATH", Some("3"), Some("3")),
+            ("NONE", None, None),
+        ] {
+            assert_eq!(lookup(&variables, name, false).as_deref(), exactly);
+            assert_eq!(lookup(&variables, name, true).as_deref(), in_any_case);
+        }
     }
 
     #[cfg(unix)]

@@ -12,6 +12,8 @@ use crate::signal::Signal;
 /// Every known variable that is set, by its name.
 pub(super) struct Values {
     set: BTreeMap<String, SetVariable>,
+    /// Whether the environment is the one of a CGI program.
+    pub(super) is_cgi: bool,
 }
 
 /// One variable that is set.
@@ -36,10 +38,18 @@ impl SetVariable {
     }
 }
 
-/// The assignments that an environment holds. What is no text is reported when it is ours.
-pub(super) fn from_environment(entries: Vec<Entry>, report: &mut Report) -> Vec<Assignment> {
+/// The assignments that an environment holds. What is no text is reported when it is ours. Where case makes no
+/// difference, as on Windows, names have that of the table.
+pub(super) fn from_environment(
+    entries: Vec<Entry>,
+    ignore_case: bool,
+    report: &mut Report,
+) -> Vec<Assignment> {
     let mut assignments = Vec::new();
-    for (name, value) in entries {
+    for (mut name, value) in entries {
+        if ignore_case && variables::find(&name).is_none() {
+            name.make_ascii_uppercase();
+        }
         let known = variables::find(&name);
         if known.is_some_and(|variable| matches!(variable.kind, Kind::Command)) {
             continue;
@@ -65,6 +75,9 @@ impl Values {
         assignments.reverse();
         assignments.sort_by_key(|set| set.origin.layer());
         let mut set: BTreeMap<String, SetVariable> = BTreeMap::new();
+        let is_cgi = assignments
+            .iter()
+            .any(|set| set.origin.layer() == Layer::Environment && set.name == "REQUEST_METHOD");
         for assignment in assignments {
             let Assignment { origin, name, .. } = &assignment;
             if let Some(variable) = variables::find(name) {
@@ -85,7 +98,7 @@ impl Values {
                 report.warn(Warning::about_name(name, origin.clone(), problem));
             }
         }
-        Self { set }
+        Self { set, is_cgi }
     }
 
     /// All that is set, in alphabetical order.
@@ -97,6 +110,16 @@ impl Values {
     pub(super) fn get(&self, variable: &Variable) -> Option<(&SetVariable, &str)> {
         let set = self.set.get(variable.name)?;
         Some((set, set.text()?))
+    }
+
+    /// Of several names of one variable the one that the highest layer sets, within a layer the first. Empty in every
+    /// layer but the environment, it cancels the others, too.
+    pub(super) fn strongest(&self, names: &[&Variable]) -> Option<(&SetVariable, &str)> {
+        let set = names.iter().filter_map(|name| self.set.get(name.name));
+        let (_, found) = set
+            .map(|set| ((set.layer(), set.text().is_none()), set))
+            .min_by_key(|(rank, _)| *rank)?;
+        Some((found, found.text()?))
     }
 
     pub(super) fn text(&self, variable: &Variable) -> Option<&str> {
@@ -322,7 +345,7 @@ mod tests {
             ("OTEL_LOG_X".to_owned(), None),
             ("OTHER".to_owned(), None),
         ];
-        let values = Values::new(from_environment(entries, &mut report), &mut report);
+        let values = Values::new(from_environment(entries, false, &mut report), &mut report);
         assert_eq!(values.text(&variables::SERVICE_NAME), None);
         let problems: Vec<_> = report.warnings.iter().map(Warning::problem).collect();
         assert!(matches!(
@@ -338,6 +361,29 @@ mod tests {
             variables::HEADERS_HELPER.name.to_owned(),
             Some("x".to_owned()),
         )];
-        assert!(from_environment(entries, &mut report).is_empty());
+        assert!(from_environment(entries.clone(), false, &mut report).is_empty());
+        assert!(from_environment(entries, true, &mut report).is_empty());
+    }
+
+    #[test]
+    fn where_case_makes_no_difference_names_are_found_in_any() {
+        for (ignore_case, service, proxy, warnings) in [
+            (true, Some("ours"), Some("http://p"), 1),
+            (false, None, Some("http://p"), 0),
+        ] {
+            let mut report = Report::default();
+            let entries = [
+                ("Otel_Service_Name", "ours"),
+                ("https_proxy", "http://p"),
+                ("otel_log_user_prompt", "1"),
+                ("path", "/bin"),
+            ];
+            let entries = entries.map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
+            let assignments = from_environment(entries.into(), ignore_case, &mut report);
+            let values = Values::new(assignments, &mut report);
+            assert_eq!(values.text(&variables::SERVICE_NAME), service);
+            assert_eq!(values.text(&variables::HTTPS_PROXY_LOWER), proxy);
+            assert_eq!(report.warnings.len(), warnings);
+        }
     }
 }

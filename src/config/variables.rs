@@ -74,6 +74,8 @@ pub(crate) enum Source {
     ClaudeCode,
     /// The specification of OpenTelemetry.
     OpenTelemetry,
+    /// Neither of them: what other programs or other editions of Claude Code have.
+    Elsewhere,
 }
 
 /// Whether a variable does anything here.
@@ -81,6 +83,7 @@ pub(crate) enum Source {
 pub(crate) enum Effect {
     Works,
     /// Planned: until then a warning says that it does nothing.
+    #[allow(dead_code, reason = "nothing is planned at present")]
     NotBuiltYet,
     /// Known from elsewhere, without a counterpart here.
     Without,
@@ -315,7 +318,7 @@ single! {
         "Sends what tools put out, on spans";
     LOG_RAW_API_BODIES = "OTEL_LOG_RAW_API_BODIES", None, ClaudeCode, Works, OFF,
         "Sends the bodies of API requests and responses as events";
-    CONTENT_MAX_LENGTH = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", None, ClaudeCode, Works,
+    CONTENT_MAX_LENGTH = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", None, Elsewhere, Works,
         number("UTF-16 code units", 61_440, 0, u32::MAX),
         "The longest content that is sent whole; longer content is cut, with a marker";
     INCLUDE_SESSION_ID = "OTEL_METRICS_INCLUDE_SESSION_ID", None, ClaudeCode, Works, ON,
@@ -324,7 +327,7 @@ single! {
         "Puts app.version on metrics, events and spans";
     INCLUDE_ACCOUNT_UUID = "OTEL_METRICS_INCLUDE_ACCOUNT_UUID", None, ClaudeCode, Works, ON,
         "Puts user.account_uuid and user.account_id on metrics, events and spans";
-    INCLUDE_RESOURCE_ATTRIBUTES = "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", None, ClaudeCode, Works, ON,
+    INCLUDE_RESOURCE_ATTRIBUTES = "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", None, Elsewhere, Works, ON,
         "Puts the keys of OTEL_RESOURCE_ATTRIBUTES on metrics, events and spans too";
     RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES", None, OpenTelemetry, Works, Kind::Attributes,
         "Attributes of the resource: key=value,key=value, values percent-encoded";
@@ -335,35 +338,45 @@ single! {
     HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode, Works,
         milliseconds(1_740_000, 100),
         "How often the headers helper runs; it also runs once more when its headers are refused";
-    FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, ClaudeCode, Works,
+    FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, Elsewhere, Works,
         milliseconds(5_000, 0),
         "The longest that a flush takes";
-    SHUTDOWN_TIMEOUT = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", None, ClaudeCode, Works,
+    SHUTDOWN_TIMEOUT = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", None, Elsewhere, Works,
         milliseconds(2_000, 0),
         "The longest that a shutdown takes";
-    DIAG_STDERR = "CLAUDE_CODE_OTEL_DIAG_STDERR", None, ClaudeCode, Works, OFF,
+    DIAG_STDERR = "CLAUDE_CODE_OTEL_DIAG_STDERR", None, Elsewhere, Works, OFF,
         "Diagnostics also go to standard error";
     MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES", None, ClaudeCode, Works,
         number("retries", 10, 0, u32::MAX),
         "How often the host retries a model request; the library itself retries none";
-    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry, NotBuiltYet,
+    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry, Works,
         Kind::Text { default: "localhost" },
-        "Where the Prometheus page listens";
-    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, NotBuiltYet,
+        "Where the Prometheus page is served, at /metrics: a host name or an address; localhost is both loopback addresses";
+    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, Works,
         number("port", 9_464, 0, 65_535),
-        "The port of the Prometheus page";
-    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, ClaudeCode, Works, Kind::Path,
+        "The port of the Prometheus page; 0 is a free one, which health tells. One that is taken is tried again every 5 seconds";
+    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, Elsewhere, Works, Kind::Path,
         "Client certificate (PEM) when no OTEL one is set";
-    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, ClaudeCode, Works, Kind::Path,
+    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, Elsewhere, Works, Kind::Path,
         "Key of the client certificate (PEM) when no OTEL one is set";
-    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, ClaudeCode, Works, Kind::Path,
+    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, Elsewhere, Works, Kind::Path,
         "Certificates of authorities (PEM) to trust beside the platform's when no OTEL ones are set";
-    HTTPS_PROXY = "HTTPS_PROXY", None, ClaudeCode, NotBuiltYet, URL,
-        "Proxy for OTLP over HTTP to https endpoints";
-    HTTP_PROXY = "HTTP_PROXY", None, ClaudeCode, NotBuiltYet, URL,
-        "Proxy for OTLP over HTTP to http endpoints";
-    NO_PROXY = "NO_PROXY", None, ClaudeCode, NotBuiltYet, Kind::Text { default: "" },
-        "Hosts that are reached without a proxy";
+    HTTPS_PROXY = "HTTPS_PROXY", None, Elsewhere, Works, URL,
+        "Proxy for https endpoints: http://host:port, with user:password@ before the host when it wants them";
+    HTTPS_PROXY_LOWER = "https_proxy", None, Elsewhere, Works, URL,
+        "Another name of HTTPS_PROXY, the stronger one in the same layer";
+    HTTP_PROXY = "HTTP_PROXY", None, Elsewhere, Works, URL,
+        "Proxy for OTLP over HTTP to http endpoints; gRPC goes there directly";
+    HTTP_PROXY_LOWER = "http_proxy", None, Elsewhere, Works, URL,
+        "Another name of HTTP_PROXY, the stronger one in the same layer";
+    ALL_PROXY = "ALL_PROXY", None, Elsewhere, Works, URL,
+        "Proxy where neither HTTPS_PROXY nor HTTP_PROXY names one";
+    ALL_PROXY_LOWER = "all_proxy", None, Elsewhere, Works, URL,
+        "Another name of ALL_PROXY, the stronger one in the same layer";
+    NO_PROXY = "NO_PROXY", None, Elsewhere, Works, Kind::Text { default: "" },
+        "Hosts that are reached without a proxy, separated by commas: example.com (and all below it), 10.0.0.0/8, host:port, * for all; localhost and loopback addresses always are";
+    NO_PROXY_LOWER = "no_proxy", None, Elsewhere, Works, Kind::Text { default: "" },
+        "Another name of NO_PROXY, the stronger one in the same layer";
 }
 
 per_signal! {
@@ -402,10 +415,10 @@ static WITHOUT_EFFECT: &[Variable] = &[
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
         Source::OpenTelemetry,
     ),
-    without_effect("OTEL_LOG_ASSISTANT_RESPONSES", Source::ClaudeCode),
-    without_effect("OTEL_LOG_MANAGED_SETTINGS", Source::ClaudeCode),
-    without_effect("OTEL_METRICS_INCLUDE_ENTRYPOINT", Source::ClaudeCode),
-    without_effect("OTEL_METRICS_INCLUDE_REPOSITORY", Source::ClaudeCode),
+    without_effect("OTEL_LOG_ASSISTANT_RESPONSES", Source::Elsewhere),
+    without_effect("OTEL_LOG_MANAGED_SETTINGS", Source::Elsewhere),
+    without_effect("OTEL_METRICS_INCLUDE_ENTRYPOINT", Source::Elsewhere),
+    without_effect("OTEL_METRICS_INCLUDE_REPOSITORY", Source::Elsewhere),
 ];
 
 #[cfg(test)]

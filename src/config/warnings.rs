@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::endpoint::EndpointProblem;
 use super::pairs::PairProblem;
+use super::proxy::ProxyProblem;
 use super::source::{Assignment, Origin};
 use super::tls::TlsProblem;
 use super::variables::{Variable, visible};
@@ -131,6 +132,14 @@ pub(crate) enum Problem {
     SettingsMalformed { why: String },
     #[error("{what} is not a JSON object, so nothing in it counts")]
     SettingsNoObject { what: &'static str },
+    #[error("has no effect here: variables belong inside `env`")]
+    OutsideEnv,
+    #[error("has no effect inside `env`: it is a setting, and belongs beside `env`")]
+    InsideEnv,
+    #[error(
+        "no such setting; telemetry is set by variables inside `env`, such as \"OTEL_METRICS_EXPORTER\": \"otlp\", and by otelHeadersHelper"
+    )]
+    NoSuchSetting,
     #[error("not text, so it is left out; write it in quotation marks")]
     SettingNoText,
     #[error(
@@ -172,6 +181,8 @@ pub(crate) enum Problem {
     ExtraAuthorities(TlsProblem),
     #[error("has no effect where the endpoint is http://; write https:// there to use TLS")]
     CertificateWithoutTls,
+    #[error("{0}")]
+    Proxy(ProxyProblem),
     #[error("requests are posted to this URL as it is; did you mean one that ends in {path}?")]
     PathMissing { path: &'static str },
     #[error("{path} is appended to a general endpoint, which ends in it already; remove it here")]
@@ -185,8 +196,10 @@ pub(crate) enum Problem {
         what: &'static str,
         feature: &'static str,
     },
-    #[error("the prometheus exporter is not built yet in this version: it is left out")]
-    PrometheusNotBuilt,
+    #[error(
+        "neither a host name nor an address, so the default {default} is used; a port belongs into OTEL_EXPORTER_PROMETHEUS_PORT"
+    )]
+    NoHost { default: &'static str },
     #[error("ignored, because managed settings set {general}")]
     ManagedGeneral { general: &'static str },
     #[error("ignored: managed credentials are sent to managed endpoints only")]

@@ -1,5 +1,6 @@
-//! What is asked of a pipeline from outside: flushes and the shutdown.
+//! What is asked of a pipeline from outside: flushes, changes and the shutdown.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -35,28 +36,48 @@ pub(crate) struct Command {
     pub(crate) done: Done,
 }
 
-/// The pipeline's end of its commands.
+/// The pipeline's end of its commands, and of the changes `C` of what it does.
 #[derive(Debug)]
-pub(crate) struct Control {
+pub(crate) struct Control<C> {
     commands: mpsc::UnboundedReceiver<Command>,
+    changes: mpsc::UnboundedReceiver<C>,
+    /// Changes that were not made yet, in order.
+    pending: VecDeque<C>,
+    /// No change can come any more.
+    settled: bool,
     /// Those who wait, with the number of their arrival.
     waiters: Vec<(u64, Command)>,
     arrivals: u64,
+    /// Somebody asked since the last pass began; they may have stopped waiting.
+    asked: bool,
     closing: Option<Instant>,
+    /// Nothing is sent after this time, although the pipeline lives on.
+    limit: Option<Instant>,
     /// No command can come any more.
     deserted: bool,
 }
 
-impl Control {
-    pub(crate) fn new() -> (mpsc::UnboundedSender<Command>, Self) {
+impl<C> Control<C> {
+    pub(crate) fn new() -> (
+        mpsc::UnboundedSender<Command>,
+        mpsc::UnboundedSender<C>,
+        Self,
+    ) {
         let (sender, commands) = mpsc::unbounded_channel();
+        let (changer, changes) = mpsc::unbounded_channel();
         (
             sender,
+            changer,
             Self {
                 commands,
+                changes,
+                pending: VecDeque::new(),
+                settled: false,
                 waiters: Vec::new(),
                 arrivals: 0,
+                asked: false,
                 closing: None,
+                limit: None,
                 deserted: false,
             },
         )
@@ -74,11 +95,16 @@ impl Control {
                     }
                     self.waiters.push((self.arrivals, command));
                     self.arrivals += 1;
+                    self.asked = true;
                 }
                 None => {
                     self.deserted = true;
                     self.close(Instant::now());
                 }
+            },
+            change = self.changes.recv(), if !self.settled => match change {
+                Some(change) => self.pending.push_back(change),
+                None => self.settled = true,
             },
             () = at(expiry) => {
                 let now = Instant::now();
@@ -116,9 +142,39 @@ impl Control {
         self.closing
     }
 
-    /// The number that the next one to ask will get.
-    pub(crate) fn arrivals(&self) -> u64 {
+    /// When nothing more is sent: the shutdown's deadline, or that of what was sent before a change.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        self.closing.into_iter().chain(self.limit).min()
+    }
+
+    /// Nothing is sent after this time; with `None` that is over.
+    pub(crate) fn limit(&mut self, limit: Option<Instant>) {
+        self.limit = limit;
+    }
+
+    /// Whether there is a change to make.
+    pub(crate) fn has_change(&mut self) -> bool {
+        while let Ok(change) = self.changes.try_recv() {
+            self.pending.push_back(change);
+        }
+        !self.pending.is_empty()
+    }
+
+    /// The next change to make.
+    pub(crate) fn next_change(&mut self) -> Option<C> {
+        self.has_change();
+        self.pending.pop_front()
+    }
+
+    /// A pass begins, for all who asked. The number that the next one to ask will get.
+    pub(crate) fn begin(&mut self) -> u64 {
+        self.asked = false;
         self.arrivals
+    }
+
+    /// Whether somebody asked since the last pass began, also when nobody waits any more.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked
     }
 
     /// Those who asked before `arrivals` have what they asked for. Who asked for the shutdown waits for the end: only
@@ -134,17 +190,21 @@ impl Control {
     }
 
     /// Waits between two attempts: as long as the receiver asked, else our own time, which shrinks while somebody
-    /// waits. False when the shutdown's deadline comes before the next attempt.
+    /// waits, and which a change ends. False when the end comes before the next attempt.
     pub(crate) async fn pause(&mut self, own: Duration, asked: Option<Duration>) -> bool {
         let start = Instant::now();
         let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         loop {
-            let hurry = !self.waiters.is_empty() || self.closing.is_some();
+            if self.has_change() {
+                return true;
+            }
+            let end_of_all = self.end();
+            let hurry = !self.waiters.is_empty() || end_of_all.is_some();
             let own = if hurry { own.min(PATIENCE) } else { own };
             // `Retry-After: 0` must not become a loop without a pause.
             let wait = asked.map_or(own, |asked| asked.max(own.min(SHORTEST_ASKED)));
             let end = start + wait;
-            if self.closing.is_some_and(|closing| closing <= end) {
+            if end_of_all.is_some_and(|last| last <= end) {
                 return false;
             }
             tokio::select! {
@@ -170,7 +230,7 @@ mod tests {
 
     /// How long a pause takes that should take `own` or as long as was `asked`.
     async fn pause(own: u64, asked: Option<u64>, waiting: bool) -> u64 {
-        let (commands, mut control) = Control::new();
+        let (commands, _changes, mut control) = Control::<()>::new();
         if waiting {
             let command = Command {
                 deadline: Instant::now() + Duration::from_secs(3600),
@@ -185,7 +245,7 @@ mod tests {
         u64::try_from(start.elapsed().as_millis()).unwrap()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_wait_that_is_asked_for_is_never_none() {
         for (own, asked, waiting, expected) in [
             (40, None, false, 40),
@@ -195,9 +255,9 @@ mod tests {
             (5_000, Some(210), true, 210),
         ] {
             let took = pause(own, asked, waiting).await;
-            assert!((expected..expected + 190).contains(&took), "{took} ms");
+            assert_eq!(took, expected);
         }
         let took = pause(5_000, Some(10), false).await;
-        assert!((1_000..2_000).contains(&took), "{took} ms");
+        assert_eq!(took, 1_000);
     }
 }

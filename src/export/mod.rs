@@ -13,6 +13,8 @@ pub(crate) mod headers;
 pub(crate) mod otlp;
 mod outcome;
 mod pipeline;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
 mod quiet;
@@ -22,9 +24,18 @@ mod sink;
 mod tls;
 mod waiting;
 
+/// What the fuzz targets call.
+#[cfg(all(fuzzing, any(feature = "grpc", feature = "http")))]
+pub(crate) mod fuzzing {
+    pub(crate) use super::headers::fuzzing::helper_output;
+    pub(crate) use super::otlp::fuzzing::answer;
+}
+
 pub(crate) use control::{Command, Control, Done};
-pub(crate) use pipeline::Pipeline;
-pub(crate) use sink::{Target, Writer};
+pub(crate) use pipeline::{Change, Pipeline, To};
+#[cfg(feature = "prometheus")]
+pub(crate) use prometheus::Prometheus;
+pub(crate) use sink::{Lease, Target, Writer};
 pub(crate) use waiting::Waiting;
 
 use std::sync::Arc;
@@ -35,9 +46,19 @@ pub(crate) trait Source: Send + 'static {
     type Message: sink::Request;
     /// What settles a batch.
     type Ticket: Send;
+    /// What of it the configuration says.
+    type Settings: Send + 'static;
+
+    /// Goes by another configuration from now on.
+    fn apply(&mut self, settings: Self::Settings);
 
     /// Begins a pass: all that is there now will be delivered by it.
     fn begin(&mut self);
+
+    /// Gathers what the pass will deliver, where that takes its time.
+    fn prepare(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// The next request of the pass, of at most `max_bytes` of protobuf unless a single item is larger.
     fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>>;
@@ -47,6 +68,13 @@ pub(crate) trait Source: Send + 'static {
 
     /// The two halves of a batch that the receiver found too large; its ticket back when it is a single item.
     fn split(&mut self, ticket: Self::Ticket) -> Split<Self::Message, Self::Ticket>;
+
+    /// The batch of a ticket once more, as the configuration of now wants it.
+    fn again(&mut self, ticket: Self::Ticket) -> Batch<Self::Message, Self::Ticket>;
+
+    /// Gives up all that waits, also the requests of these tickets, as long as `still` nobody wants it; returns how many
+    /// items are lost. Nothing happens when somebody wants it again.
+    fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64>;
 
     /// What is lost when nothing more is delivered, where that is not the count of items that wait.
     fn lost(&mut self) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! One exporter of one signal: when it sends, what it does with an answer, and who waits for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,25 +11,67 @@ use tokio::time::{Instant, sleep_until};
 use super::backoff::Backoff;
 use super::control::{Control, at};
 use super::outcome::{ExportError, Outcome};
-use super::sink::Sink;
+use super::sink::{Sink, Target};
 use super::{Batch, Source};
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
 
-/// Delivers what one source has to one sink: at an interval, when much waits, and when somebody asks.
-pub(crate) struct Pipeline<S> {
-    pub(crate) source: S,
-    pub(crate) sink: Arc<Sink>,
-    pub(crate) interval: Duration,
-    /// The limit of one attempt.
-    pub(crate) timeout: Duration,
-    pub(crate) counters: Arc<ExporterCounters>,
-    pub(crate) diagnostics: Arc<Diagnostics>,
-    pub(crate) clock: Clock,
-    pub(crate) control: Control,
+/// The interval of an exporter that is off.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A request under way when its receiver is changed may take so long; then it is sent to the new one.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Delivers what one source has to one sink: at an interval, when much waits, and when somebody asks. The sink comes,
+/// changes and goes with the configuration; the source, and what waits in it, stays.
+pub(crate) struct Pipeline<S: Source> {
+    source: S,
+    counters: Arc<ExporterCounters>,
+    diagnostics: Arc<Diagnostics>,
+    clock: Clock,
+    control: Control<Change<S::Settings>>,
+    /// The number of the last change.
+    epoch: Arc<AtomicU64>,
+    /// Nothing when the exporter is off.
+    link: Option<Link>,
+    /// Requests that were made and not settled; the next one last.
+    unsent: Vec<S::Ticket>,
     /// What the receiver refused or warned of, as it was told last.
-    pub(crate) told: Option<String>,
+    told: Option<String>,
+}
+
+/// Where a pipeline sends.
+struct Link {
+    sink: Arc<Sink>,
+    interval: Duration,
+    /// The limit of one attempt.
+    timeout: Duration,
+    /// The exporter goes off when it has delivered what waits.
+    ending: Option<Ending>,
+}
+
+struct Ending {
+    epoch: u64,
+    why: Option<String>,
+}
+
+/// What a pipeline does from now on.
+pub(crate) struct Change<T> {
+    pub(crate) epoch: u64,
+    pub(crate) to: To<T>,
+}
+
+/// Where it sends from now on.
+pub(crate) enum To<T> {
+    /// There, or to the same sink as before when there is no new one.
+    Sink {
+        target: Option<Target>,
+        settings: T,
+        interval: Duration,
+    },
+    /// Nowhere. What waits is still delivered to where it went, until then; `why` when that was not asked for.
+    Nowhere { by: Instant, why: Option<String> },
 }
 
 /// How a request ended.
@@ -39,47 +82,197 @@ enum End {
     Refused(ExportError),
     /// The receiver takes less at once.
     TooLarge(ExportError),
-    /// The shutdown's deadline came first.
-    OutOfTime,
+    /// Something else came first.
+    Stopped(Stop),
 }
 
-/// The shutdown's deadline came before all was delivered.
-struct OutOfTime;
+/// Why not all was delivered.
+enum Stop {
+    /// The deadline came.
+    OutOfTime,
+    /// There is a change to make.
+    Changed,
+}
 
 impl<S: Source> Pipeline<S> {
+    /// An exporter that is off until a change says otherwise.
+    pub(crate) fn new(
+        source: S,
+        control: Control<Change<S::Settings>>,
+        counters: Arc<ExporterCounters>,
+        epoch: Arc<AtomicU64>,
+        diagnostics: Arc<Diagnostics>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            source,
+            counters,
+            diagnostics,
+            clock,
+            control,
+            epoch,
+            link: None,
+            unsent: Vec::new(),
+            told: None,
+        }
+    }
+
     /// Runs until the shutdown.
     pub(crate) async fn run(mut self) {
-        let mut next = Instant::now() + self.interval;
+        let mut next = Instant::now();
         loop {
-            // Somebody may have asked while the exporter was built.
-            if !self.control.has_waiters_since(0) && self.control.closing().is_none() {
-                tokio::select! {
-                    () = self.control.changed() => {}
-                    () = self.source.filled() => {}
-                    () = sleep_until(next) => {}
+            self.wait(next).await;
+            if self.obey().await {
+                next = Instant::now() + self.interval();
+                let ending = self.link.as_ref().is_some_and(|link| link.ending.is_some());
+                if self.unsent.is_empty() && !ending && !self.control.is_asked() {
+                    // Nothing was interrupted: it is sent at its time.
+                    continue;
                 }
             }
-            // Out of time is the end, which the loop sees itself.
-            let _ = self.serve().await;
+            let arrivals = self.control.begin();
+            match self.serve().await {
+                // A new receiver gets what the old one did not take.
+                Err(Stop::Changed) => continue,
+                // Out of time is the end, which the loop sees itself.
+                Ok(()) | Err(Stop::OutOfTime) => self.finish_ending(),
+            }
+            if self.link.is_none() {
+                self.control.release(arrivals);
+            }
             self.report_losses(false);
             if self.control.closing().is_some() {
                 break;
             }
             if next <= Instant::now() {
                 // No catching up after an outage: the next pass covers it.
-                next = Instant::now() + self.interval;
+                next = Instant::now() + self.interval();
             }
         }
         self.counters.shut_down(self.source.lost());
         self.report_losses(true);
     }
 
+    fn interval(&self) -> Duration {
+        self.link.as_ref().map_or(FOREVER, |link| link.interval)
+    }
+
+    /// Ends when there is something to do.
+    async fn wait(&mut self, next: Instant) {
+        // Somebody may have asked while the exporter was built.
+        if self.control.is_asked()
+            || self.control.has_waiters_since(0)
+            || self.control.closing().is_some()
+            || self.control.has_change()
+        {
+            return;
+        }
+        if self.link.is_none() {
+            self.control.changed().await;
+            return;
+        }
+        tokio::select! {
+            () = self.control.changed() => {}
+            () = self.source.filled() => {}
+            () = sleep_until(next) => {}
+        }
+    }
+
+    /// Makes the changes that were asked for. True when there were any.
+    async fn obey(&mut self) -> bool {
+        let mut any = false;
+        while let Some(Change { epoch, to }) = self.control.next_change() {
+            any = true;
+            match (to, &mut self.link) {
+                (To::Nowhere { by, why }, Some(link)) => {
+                    link.ending = Some(Ending { epoch, why });
+                    self.control.limit(Some(by));
+                }
+                (To::Nowhere { why, .. }, None) => self.counters.turned_off(0, why),
+                (
+                    To::Sink {
+                        target,
+                        settings,
+                        interval,
+                    },
+                    _,
+                ) => {
+                    self.control.limit(None);
+                    self.source.apply(settings);
+                    if let Some(target) = target {
+                        self.build(target, epoch).await;
+                    }
+                    if let Some(link) = &mut self.link {
+                        (link.interval, link.ending) = (interval, None);
+                    }
+                }
+            }
+        }
+        any
+    }
+
+    /// Builds the sink. It may read certificates: on a thread that may block, while this one keeps every deadline.
+    async fn build(&mut self, target: Target, epoch: u64) {
+        let (signal, timeout) = (self.counters.signal(), target.timeout());
+        let build = tokio::task::spawn_blocking(move || target.build(signal));
+        match self.control.meanwhile(build).await {
+            Ok(sink) => {
+                self.link = Some(Link {
+                    sink: Arc::new(sink),
+                    interval: FOREVER,
+                    timeout,
+                    ending: None,
+                });
+                self.counters.turned_on();
+            }
+            Err(error) => {
+                self.link = None;
+                self.counters.cannot_be_built(error.clone());
+                if let Some(lost) = self.leave(epoch) {
+                    self.counters.shut_down(Some(lost));
+                }
+                let exporter = self.counters.exporter();
+                self.diagnostics
+                    .report_later(format!("{signal} ({exporter}) are off: {error}"));
+            }
+        }
+    }
+
+    /// Gives up what waits, unless there is a newer change.
+    fn leave(&mut self, epoch: u64) -> Option<u64> {
+        let newest = Arc::clone(&self.epoch);
+        let still = move || newest.load(Ordering::SeqCst) == epoch;
+        self.source.leave(&mut self.unsent, still)
+    }
+
+    /// What was sent before the exporter went off is settled, or out of time.
+    fn finish_ending(&mut self) {
+        let ending = self.link.as_mut().and_then(|link| link.ending.take());
+        let Some(Ending { epoch, why }) = ending else {
+            return;
+        };
+        self.control.limit(None);
+        if let Some(lost) = self.leave(epoch) {
+            self.link = None;
+            self.counters.turned_off(lost, why);
+        }
+    }
+
     /// Passes until nobody waits for one.
-    async fn serve(&mut self) -> Result<(), OutOfTime> {
+    async fn serve(&mut self) -> Result<(), Stop> {
         loop {
-            let arrivals = self.control.arrivals();
+            let Some(link) = &self.link else {
+                return Ok(());
+            };
+            let max_bytes = link.sink.max_bytes();
+            let arrivals = self.control.begin();
+            while let Some(ticket) = self.unsent.pop() {
+                let batch = self.source.again(ticket);
+                self.deliver_all(batch).await?;
+            }
             self.source.begin();
-            while let Some(batch) = self.source.next(self.sink.max_bytes()) {
+            self.prepare().await?;
+            while let Some(batch) = self.source.next(max_bytes) {
                 self.deliver_all(batch).await?;
                 self.report_losses(false);
             }
@@ -90,8 +283,25 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// Delivers a batch, in parts when the receiver takes less at once.
-    async fn deliver_all(&mut self, batch: Batch<S::Message, S::Ticket>) -> Result<(), OutOfTime> {
+    /// What the source gathers, while those who wait are let go at their deadlines.
+    async fn prepare(&mut self) -> Result<(), Stop> {
+        let Self {
+            source, control, ..
+        } = self;
+        let mut prepared = std::pin::pin!(source.prepare());
+        loop {
+            let end = control.end();
+            tokio::select! {
+                biased;
+                () = &mut prepared => return Ok(()),
+                () = control.changed() => {}
+                () = at(end) => return Err(Stop::OutOfTime),
+            }
+        }
+    }
+
+    /// Delivers a batch, in parts when the receiver takes less at once. What is not settled stays among the unsent.
+    async fn deliver_all(&mut self, batch: Batch<S::Message, S::Ticket>) -> Result<(), Stop> {
         let mut parts = vec![batch];
         while let Some(Batch {
             message,
@@ -99,7 +309,10 @@ impl<S: Source> Pipeline<S> {
             ticket,
         }) = parts.pop()
         {
-            let body = self.sink.encode(&message);
+            let Some(link) = &self.link else {
+                return Ok(());
+            };
+            let body = link.sink.encode(&message);
             drop(message);
             match self.deliver(body).await {
                 End::Delivered { rejected } => {
@@ -111,7 +324,11 @@ impl<S: Source> Pipeline<S> {
                     Ok([first, second]) => parts.extend([second, first]),
                     Err(ticket) => self.lose(ticket, items, &error),
                 },
-                End::OutOfTime => return Err(OutOfTime),
+                End::Stopped(stop) => {
+                    let rest = parts.into_iter().map(|part| part.ticket);
+                    self.unsent.extend(rest.chain([ticket]));
+                    return Err(stop);
+                }
             }
         }
         Ok(())
@@ -127,10 +344,14 @@ impl<S: Source> Pipeline<S> {
 
     /// Sends the same bytes until they are delivered or refused for good.
     async fn deliver(&mut self, body: Bytes) -> End {
-        let mut backoff = Backoff::new(self.interval);
+        let mut backoff = Backoff::new(self.interval());
         loop {
-            let Some(outcome) = self.attempt(body.clone()).await else {
-                return End::OutOfTime;
+            if self.control.has_change() {
+                return End::Stopped(Stop::Changed);
+            }
+            let outcome = match self.attempt(body.clone()).await {
+                Ok(outcome) => outcome,
+                Err(stop) => return End::Stopped(stop),
             };
             let (error, after) = match outcome {
                 Outcome::Delivered {
@@ -159,34 +380,43 @@ impl<S: Source> Pipeline<S> {
             }
             self.report_losses(false);
             if !self.control.pause(backoff.next(), after).await {
-                return End::OutOfTime;
+                return End::Stopped(Stop::OutOfTime);
             }
-            self.counters.retried();
+            if !self.control.has_change() {
+                self.counters.retried();
+            }
         }
     }
 
-    /// One attempt; nothing when the shutdown's deadline comes first. It is a task of its own, so that a panic in it ends
-    /// the attempt and not the signal.
-    async fn attempt(&mut self, body: Bytes) -> Option<Outcome> {
-        let limit = Instant::now() + self.timeout;
-        let deadline = self
-            .control
-            .closing()
-            .map_or(limit, |closing| closing.min(limit));
-        let sink = Arc::clone(&self.sink);
+    /// One attempt, as far as the deadlines let it be. It is a task of its own, so that a panic in it ends the attempt and
+    /// not the signal.
+    async fn attempt(&mut self, body: Bytes) -> Result<Outcome, Stop> {
+        let Some(link) = &self.link else {
+            return Err(Stop::OutOfTime);
+        };
+        let limit = Instant::now() + link.timeout;
+        let end = self.control.end();
+        let deadline = end.map_or(limit, |end| end.min(limit));
+        let sink = Arc::clone(&link.sink);
         // Dropped before it is done, the set aborts the task.
         let mut attempt = JoinSet::new();
         attempt.spawn(async move { sink.send(body, deadline).await });
+        // A receiver that may have the data gets a moment to say so, before another one gets it too.
+        let mut patience = None;
         loop {
-            let closing = self.control.closing();
+            let end = self.control.end();
             tokio::select! {
                 biased;
-                outcome = attempt.join_next() => return Some(match outcome {
+                outcome = attempt.join_next() => return Ok(match outcome {
                     Some(Ok(outcome)) => outcome,
                     _ => Outcome::Refused { error: ExportError::panicked() },
                 }),
                 () = self.control.changed() => {}
-                () = at(closing) => return None,
+                () = at(end) => return Err(Stop::OutOfTime),
+                () = at(patience) => return Err(Stop::Changed),
+            }
+            if patience.is_none() && self.control.has_change() {
+                patience = Some(Instant::now() + SETTLE);
             }
         }
     }
@@ -216,7 +446,7 @@ impl<S: Source> Pipeline<S> {
 }
 
 /// The end, also by a panic: what waits is lost, and what comes is not kept.
-impl<S> Drop for Pipeline<S> {
+impl<S: Source> Drop for Pipeline<S> {
     fn drop(&mut self) {
         self.counters.shut_down(None);
     }

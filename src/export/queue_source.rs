@@ -75,6 +75,19 @@ impl<T: Translate> QueueSource<T> {
         record
     }
 
+    /// Translates items once more.
+    fn batch_of(
+        &self,
+        places: Vec<Place<T::Item>>,
+        tally: &Tally,
+    ) -> Batch<T::Request, Vec<Place<T::Item>>> {
+        let records = places
+            .iter()
+            .map(|(item, _)| self.translate(item, tally))
+            .collect();
+        self.batch(records, places)
+    }
+
     fn batch(
         &self,
         records: Vec<T::Record>,
@@ -91,6 +104,16 @@ impl<T: Translate> QueueSource<T> {
 impl<T: Translate> Source for QueueSource<T> {
     type Message = T::Request;
     type Ticket = Vec<Place<T::Item>>;
+    type Settings = T;
+
+    fn apply(&mut self, translator: T) {
+        self.translator = translator;
+        // What was translated for the last request is translated anew.
+        if let Some((_, place)) = self.carried.take() {
+            let record = self.translate(&place.0, &Tally::default());
+            self.carried = Some((record, place));
+        }
+    }
 
     fn begin(&mut self) {
         self.left = self.queue.len();
@@ -127,14 +150,27 @@ impl<T: Translate> Source for QueueSource<T> {
         let rest = places.split_off(places.len() / 2);
         // What was counted when the whole was made is not counted again.
         let counted = Tally::default();
-        let half = |places: Vec<Place<T::Item>>| {
-            let records = places
-                .iter()
-                .map(|(item, _)| self.translate(item, &counted))
-                .collect();
-            self.batch(records, places)
-        };
+        let half = |places| self.batch_of(places, &counted);
         Ok([half(places), half(rest)])
+    }
+
+    fn again(&mut self, places: Self::Ticket) -> Batch<T::Request, Self::Ticket> {
+        self.batch_of(places, &Tally::default())
+    }
+
+    fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
+        // What comes after this look is wanted by somebody else.
+        let queued = self.queue.len();
+        if !still() {
+            return None;
+        }
+        let mut given_up: Vec<_> = unsent.drain(..).flatten().collect();
+        given_up.extend(self.carried.take().map(|(_, place)| place));
+        given_up.extend((0..queued).filter_map(|_| self.queue.pop()));
+        self.left = 0;
+        let lost = given_up.len() as u64;
+        self.settle(given_up);
+        Some(lost)
     }
 
     fn waiting(&self) -> Arc<Waiting> {

@@ -2,10 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use crate::health::ExporterCounters;
 /// Builds and runs one exporter. It is called on the private thread, inside its runtime.
 pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// Runs beside the exporters as long as there are any: the receiver's other end is dropped when the last one is gone.
+/// Runs beside the exporters that need it: the receiver's other end is dropped when the last of them is gone.
 pub(crate) type Background =
     Box<dyn FnOnce(watch::Receiver<()>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
@@ -30,48 +30,75 @@ const BLOCKING_THREADS: usize = 16;
 /// How long the private thread stays for diagnostics that the host did not take yet.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The handle on the private thread.
-#[derive(Debug)]
+/// The handle on the private thread, which is started with the first job.
 pub(crate) struct Runtime {
-    pipelines: Vec<UnboundedSender<Command>>,
+    state: Mutex<State>,
+    host: Arc<Host>,
     process: Process,
+}
+
+#[derive(Default)]
+struct State {
+    pipelines: Vec<UnboundedSender<Command>>,
+    /// Where jobs go; nothing before the first one and after the shutdown.
+    jobs: Option<UnboundedSender<Job>>,
+    /// The shutdown was asked for: nothing begins any more.
+    closed: bool,
 }
 
 /// In a fork of its process the other ends are copies of a thread that is not there, and their locks may be held for ever.
 impl Drop for Runtime {
     fn drop(&mut self) {
         if !self.process.is_current() {
-            std::mem::forget(std::mem::take(&mut self.pipelines));
+            let state = self.state.get_mut();
+            std::mem::forget(std::mem::take(
+                state.unwrap_or_else(PoisonError::into_inner),
+            ));
         }
     }
 }
 
 impl Runtime {
-    /// Starts the thread. Nothing of it blocks the caller.
-    pub(crate) fn start(
-        pipelines: Vec<UnboundedSender<Command>>,
-        jobs: Vec<Job>,
-        background: Option<Background>,
-        counters: &[Arc<ExporterCounters>],
-        diagnostics: Arc<Diagnostics>,
-    ) -> Self {
-        if !jobs.is_empty() {
-            let host = Arc::new(Host {
-                counters: counters.to_vec(),
-                diagnostics,
-            });
-            let inside = Arc::clone(&host);
-            let thread = std::thread::Builder::new()
-                .name("claude-code-telemetry".to_owned())
-                .spawn(move || drive(jobs, background, &inside));
-            if let Err(error) = thread {
-                host.tell_off(format!("its thread cannot be started: {error}"));
-            }
-        }
+    /// Nothing runs yet. The counters are those of all exporters that there may be.
+    pub(crate) fn new(counters: Vec<Arc<ExporterCounters>>, diagnostics: Arc<Diagnostics>) -> Self {
         Self {
-            pipelines,
+            state: Mutex::default(),
+            host: Arc::new(Host {
+                counters,
+                diagnostics,
+            }),
             process: Process::current(),
         }
+    }
+
+    /// Runs something on the thread, until it ends by itself; `commands` reach it. Nothing of it blocks the caller.
+    /// False after the shutdown.
+    pub(crate) fn spawn(&self, commands: UnboundedSender<Command>, job: Job) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
+        let jobs = state.jobs.get_or_insert_with(|| {
+            let (sender, jobs) = unbounded_channel();
+            let host = Arc::clone(&self.host);
+            let thread = std::thread::Builder::new()
+                .name("claude-code-telemetry".to_owned())
+                .spawn(move || drive(jobs, &host));
+            if let Err(error) = thread {
+                self.host
+                    .tell_off(format!("its thread cannot be started: {error}"));
+            }
+            sender
+        });
+        // Without a thread the exporters are off already.
+        let _ = jobs.send(job);
+        state.pipelines.retain(|pipeline| !pipeline.is_closed());
+        state.pipelines.push(commands);
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks every pipeline to deliver what it has, and waits on the caller's own clock. True when all are done in time.
@@ -94,7 +121,12 @@ impl Runtime {
 
     fn send(&self, limit: Duration, shutdown: bool, done: Done) {
         let deadline = Instant::now() + limit;
-        for pipeline in &self.pipelines {
+        let mut state = self.lock();
+        if shutdown {
+            // The thread ends with the last pipeline.
+            (state.closed, state.jobs) = (true, None);
+        }
+        for pipeline in &state.pipelines {
             // A pipeline that is gone is done.
             let _ = pipeline.send(Command {
                 deadline,
@@ -123,8 +155,8 @@ impl Host {
     }
 }
 
-/// The life of the private thread: it ends with the last pipeline.
-fn drive(jobs: Vec<Job>, background: Option<Background>, host: &Host) {
+/// The life of the private thread: it ends with the last job, when no other can come.
+fn drive(mut jobs: UnboundedReceiver<Job>, host: &Host) {
     let diagnostics = &host.diagnostics;
     let _quiet = Quiet::this_thread();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -141,21 +173,21 @@ fn drive(jobs: Vec<Job>, background: Option<Background>, host: &Host) {
         }
     };
     runtime.block_on(async {
-        let (done, last) = watch::channel(());
-        let background = background.map(|start| tokio::spawn(start(last)));
-        let mut pipelines = JoinSet::new();
-        for job in jobs {
-            pipelines.spawn(async move { job().await });
-        }
-        while let Some(ended) = pipelines.join_next().await {
-            if let Err(error) = ended {
-                diagnostics
-                    .report_later(format!("an exporter ended by an error of its own: {error}"));
+        let mut running = JoinSet::new();
+        let mut deserted = false;
+        while !deserted || !running.is_empty() {
+            tokio::select! {
+                job = jobs.recv(), if !deserted => match job {
+                    Some(job) => {
+                        running.spawn(async move { job().await });
+                    }
+                    None => deserted = true,
+                },
+                Some(ended) = running.join_next() => if let Err(error) = ended {
+                    diagnostics
+                        .report_later(format!("an exporter ended by an error of its own: {error}"));
+                },
             }
-        }
-        drop(done);
-        if let Some(background) = background {
-            let _ = background.await;
         }
         let _ = tokio::time::timeout(LAST_WORDS, diagnostics.handed_over()).await;
     });

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 #[cfg(feature = "console")]
@@ -20,9 +21,7 @@ use super::headers::Helper;
 use super::otlp::{self, ExportRequest};
 use super::outcome::Outcome;
 use crate::config::otlp::{OtlpConfig, Protocol};
-use crate::health::Exporter;
 use crate::signal::Signal;
-use crate::signal::events::Form;
 
 /// A request of a signal, as every exporter that is compiled in wants it.
 pub(crate) trait Request: ExportRequest + Lines + Send {}
@@ -53,47 +52,32 @@ const CONSOLE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Where the console exporter writes: standard output, or the host's writer.
 pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 
+/// Keeps the headers helper running: it ends with the last of these.
+pub(crate) type Lease = Arc<watch::Sender<()>>;
+
 /// Where requests will go: a sink that is still to be built.
 pub(crate) enum Target {
     #[cfg(any(feature = "grpc", feature = "http"))]
-    Otlp(OtlpConfig, Option<Arc<Helper>>),
+    Otlp(OtlpConfig, Option<(Arc<Helper>, Lease)>),
     #[cfg(feature = "console")]
     Console(Writer),
 }
 
 impl Target {
-    /// What a signal's configuration asks for.
-    pub(crate) fn all(
-        otlp: Option<&OtlpConfig>,
-        helper: Option<&Arc<Helper>>,
-        console: bool,
-        writer: &Writer,
-    ) -> Vec<Self> {
-        let all: Vec<Option<Self>> = vec![
-            #[cfg(any(feature = "grpc", feature = "http"))]
-            otlp.map(|otlp| Self::Otlp(otlp.clone(), helper.cloned())),
-            #[cfg(feature = "console")]
-            console.then(|| Self::Console(Arc::clone(writer))),
-        ];
-        all.into_iter().flatten().collect()
+    /// An OTLP receiver; nothing in a build without OTLP.
+    pub(crate) fn otlp(config: &OtlpConfig, helper: Option<&(Arc<Helper>, Lease)>) -> Option<Self> {
+        #[cfg(any(feature = "grpc", feature = "http"))]
+        return Some(Self::Otlp(config.clone(), helper.cloned()));
+        #[cfg(not(any(feature = "grpc", feature = "http")))]
+        None
     }
 
-    pub(crate) fn exporter(&self) -> Exporter {
-        match *self {
-            #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(..) => Exporter::Otlp,
-            #[cfg(feature = "console")]
-            Self::Console(_) => Exporter::Console,
-        }
-    }
-
-    /// The form in which it takes events.
-    pub(crate) fn form(&self) -> Form {
-        match *self {
-            #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(ref config, _) if config.protocol != Protocol::HttpJson => Form::Bytes,
-            _ => Form::Messages,
-        }
+    /// The console; nothing in a build without it.
+    pub(crate) fn console(writer: &Writer) -> Option<Self> {
+        #[cfg(feature = "console")]
+        return Some(Self::Console(Arc::clone(writer)));
+        #[cfg(not(feature = "console"))]
+        None
     }
 
     /// The limit of one attempt.
@@ -111,10 +95,11 @@ impl Target {
         match self {
             #[cfg(any(feature = "grpc", feature = "http"))]
             Self::Otlp(config, helper) => match otlp::Client::new(signal, &config) {
-                Ok(client) => Ok(Sink::Otlp(
-                    Box::new(client.with_helper(helper)),
-                    config.protocol,
-                )),
+                Ok(client) => {
+                    let (helper, lease) = helper.unzip();
+                    let client = Box::new(client.with_helper(helper));
+                    Ok(Sink::Otlp(client, config.protocol, lease))
+                }
                 Err(error) => Err(error.to_string()),
             },
             #[cfg(feature = "console")]
@@ -126,7 +111,11 @@ impl Target {
 /// Where requests go.
 pub(crate) enum Sink {
     #[cfg(any(feature = "grpc", feature = "http"))]
-    Otlp(Box<otlp::Client>, Protocol),
+    Otlp(
+        Box<otlp::Client>,
+        Protocol,
+        #[allow(dead_code, reason = "its drop is the message")] Option<Lease>,
+    ),
     #[cfg(feature = "console")]
     Console(Console),
 }
@@ -136,9 +125,9 @@ impl Sink {
     pub(crate) fn max_bytes(&self) -> usize {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(_, Protocol::Grpc | Protocol::HttpProtobuf) => MAX_BYTES,
+            Self::Otlp(_, Protocol::Grpc | Protocol::HttpProtobuf, _) => MAX_BYTES,
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(_, Protocol::HttpJson) => MAX_BYTES_OF_TEXT,
+            Self::Otlp(_, Protocol::HttpJson, _) => MAX_BYTES_OF_TEXT,
             #[cfg(feature = "console")]
             Self::Console(_) => MAX_BYTES_OF_TEXT,
         }
@@ -148,7 +137,7 @@ impl Sink {
     pub(crate) fn encode(&self, request: &impl Request) -> Bytes {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(_, protocol) => otlp::encode(protocol, request),
+            Self::Otlp(_, protocol, _) => otlp::encode(protocol, request),
             #[cfg(feature = "console")]
             Self::Console(_) => request.lines().into(),
         }
@@ -158,7 +147,7 @@ impl Sink {
     pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> Outcome {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(ref client, _) => client.send(body, deadline).await,
+            Self::Otlp(ref client, ..) => client.send(body, deadline).await,
             #[cfg(feature = "console")]
             Self::Console(ref console) => console.write(body).await,
         }

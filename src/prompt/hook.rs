@@ -37,37 +37,37 @@ impl HookOutcome {
         Self::default()
     }
 
-    /// Hooks that ran; by default the sum of the outcomes.
+    /// Hooks that ran (`num_hooks`); by default the sum of the outcomes.
     pub fn count(mut self, hooks: u64) -> Self {
         self.count = Some(hooks);
         self
     }
 
-    /// Hooks that succeeded.
+    /// Hooks that succeeded (`num_success`).
     pub fn succeeded(mut self, hooks: u64) -> Self {
         self.succeeded = hooks;
         self
     }
 
-    /// Hooks that blocked what they were asked about; that is an outcome, no failure.
+    /// Hooks that blocked what they were asked about (`num_blocking`); that is an outcome, no failure.
     pub fn blocking(mut self, hooks: u64) -> Self {
         self.blocking = hooks;
         self
     }
 
-    /// Hooks that failed without blocking: the span's status is ERROR.
+    /// Hooks that failed without blocking (`num_non_blocking_error`): the span's status is ERROR.
     pub fn failed(mut self, hooks: u64) -> Self {
         self.failed = hooks;
         self
     }
 
-    /// Hooks that were cancelled.
+    /// Hooks that were cancelled (`num_cancelled`).
     pub fn cancelled(mut self, hooks: u64) -> Self {
         self.cancelled = hooks;
         self
     }
 
-    /// Their definitions as JSON text, sent with `OTEL_LOG_TOOL_DETAILS` alone.
+    /// Their definitions as JSON text (`hook_definitions`), sent with `OTEL_LOG_TOOL_DETAILS` alone.
     pub fn definitions(mut self, definitions: impl Into<Content>) -> Self {
         self.definitions = Some(definitions.into());
         self
@@ -135,7 +135,7 @@ impl Hook {
         Self { core: Some(core) }
     }
 
-    /// The hooks have run.
+    /// The hooks have run: the span `claude_code.hook` ends, with `duration_ms` and the counts.
     pub fn finish(self, outcome: HookOutcome) {
         if let Some(core) = self.core() {
             core.end(outcome);
@@ -162,13 +162,13 @@ impl HookCore {
         let record = HookSpan {
             event: self.event.clone(),
             name: without_mcp_names(&self.name)
-                .filter(|_| !telemetry.policy.tool_details())
+                .filter(|_| !telemetry.policy().tool_details())
                 .map_or_else(|| self.name.clone(), Cow::Owned),
             duration,
             definitions: outcome
                 .definitions
                 .clone()
-                .and_then(|text| telemetry.policy.tool_details_of(text)),
+                .and_then(|text| telemetry.policy().tool_details_of(text)),
             outcome: HookOutcome {
                 definitions: None,
                 ..outcome

@@ -50,13 +50,13 @@ impl LlmRequestOptions {
         }
     }
 
-    /// The subsystem that makes the request.
+    /// The subsystem that makes the request (`query_source`), for example `compact`.
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = Some(source.into());
         self
     }
 
-    /// Where it came from; by default what the handle is that begins it.
+    /// Where it came from (`llm_request.context`); by default what the handle is that begins it.
     pub fn context(mut self, context: RequestContext) -> Self {
         self.context = Some(context);
         self
@@ -162,7 +162,7 @@ impl LlmRequest {
         }
     }
 
-    /// Another attempt begins, after one that failed.
+    /// Another attempt begins, after one that failed: a span event `gen_ai.request.attempt`; no event and no metric.
     pub fn retry(&self) {
         if let Some(core) = self.core() {
             let now = Moment::new(None, core.session.telemetry.clock);
@@ -267,7 +267,8 @@ impl LlmRequest {
         }
     }
 
-    /// The request failed for good, after its last attempt: the event `claude_code.api_error`, and the span.
+    /// The request failed for good, after its last attempt: the event `claude_code.api_error`, and the span, whose
+    /// status is ERROR. Nothing is counted.
     pub fn fail(self, mut error: ApiError) {
         let (Some(core), Some(session)) = (self.core(), self.recorder.session()) else {
             return;

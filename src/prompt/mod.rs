@@ -140,7 +140,7 @@ impl Prompt {
             ended: AtomicBool::new(false),
         });
         session.prompt.store(Some(Arc::clone(&mark)));
-        let text = Arc::new(telemetry.policy.prompt(prompt.text));
+        let text = Arc::new(telemetry.policy().prompt(prompt.text));
         if prompt.event {
             session.emit_admitted(
                 prompt.at,
@@ -178,7 +178,7 @@ impl Prompt {
         }
     }
 
-    /// Its `prompt.id`; empty when telemetry is off.
+    /// Its `prompt.id`, a UUID unless the host gave another one; empty when telemetry is off.
     pub fn id(&self) -> &str {
         self.recorder
             .prompt
@@ -192,7 +192,8 @@ impl Prompt {
         &self.recorder
     }
 
-    /// Ends the interaction, for all clones.
+    /// Ends the interaction, for all clones: the span `claude_code.interaction`. Events of the
+    /// session keep its `prompt.id` until the next one.
     pub fn end(self) {
         self.end_with(PromptEnd::new());
     }

@@ -11,7 +11,7 @@ use super::open_span::{OpenSpan, Unfinished};
 use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
 use super::tool_span::{BlockedSpan, Details, ExecutionSpan, ToolSpan};
 use crate::propagation::{ChildEnv, TraceContext};
-use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
+use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision};
 use crate::recorder::Recorder;
 use crate::session::SessionCore;
 
@@ -21,8 +21,8 @@ use crate::session::SessionCore;
 /// [`finish`](Self::finish). One that is denied, or whose future is cancelled, is [ended](Self::end) or dropped without a
 /// result: its spans end, no result is invented.
 ///
-/// Its event and its metrics come with these calls: do not record a [`ToolResult`] of the same call beside it. The hooks
-/// of a call (`PreToolUse`, `PostToolUse`) are begun on the prompt, whose children they are.
+/// Its event and its metrics come with these calls: do not record a [`ToolResult`](crate::ToolResult) of the same call
+/// beside it. The hooks of a call (`PreToolUse`, `PostToolUse`) are begun on the prompt, whose children they are.
 ///
 /// It is a [`Recorder`]: what a subagent does inside it (its requests, its tool calls) is begun on the handle itself, or
 /// in another task on a clone of its [`recorder`](Self::recorder), and stands below it in the trace.
@@ -95,7 +95,7 @@ impl ReservedTool {
         }
     }
 
-    /// The call begins.
+    /// The call begins: the spans `claude_code.tool` and `claude_code.tool.blocked_on_user`.
     pub fn begin(self, options: impl Into<ToolCallOptions>) -> ToolCall {
         let Self {
             outside,
@@ -114,7 +114,7 @@ impl ReservedTool {
         inside.began.get_or_insert(start);
         let language = options.language_if_edit();
         let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
-        let details = Arc::new(Details::admit(&mut options, &telemetry.policy, recorded));
+        let details = Arc::new(Details::admit(&mut options, &telemetry.policy(), recorded));
         options.language = language;
         let blocked = span
             .as_ref()
@@ -185,7 +185,8 @@ impl ToolCall {
         }
     }
 
-    /// The tool begins to run: the span `claude_code.tool.execution`.
+    /// The tool begins to run: the span `claude_code.tool.execution`. A wait that nobody [decided](Self::decided) ends, and
+    /// its span says `unknown`.
     pub fn executing(&self) {
         self.begin_execution(None);
     }
@@ -216,6 +217,12 @@ impl ToolCall {
         }
     }
 
+    /// The [parent](Recorder::otel_context) of a host's own spans: the execution; before it begins, the call.
+    #[cfg(feature = "providers")]
+    pub fn otel_context(&self) -> opentelemetry::Context {
+        crate::providers::context_of(self.context().as_deref())
+    }
+
     /// The context of the execution; before it begins, that of the call.
     fn context(&self) -> Option<Arc<TraceContext>> {
         let executed = self.core().and_then(|core| core.state().executed.clone());
@@ -235,7 +242,7 @@ impl ToolCall {
         }
     }
 
-    /// The call is over without a result: it was denied, or cancelled.
+    /// The call is over without a result: it was denied, or cancelled. Ends its spans; there is no event.
     pub fn end(self) {
         self.end_call(None);
     }
@@ -371,19 +378,11 @@ impl ToolCore {
         let own = self.end(&mut state, end, Some(&outcome));
         drop(state);
 
-        let mut record = ToolResult::new(self.options.name.0.clone()).duration(duration);
-        record.tool_use_id.clone_from(&self.options.tool_use_id);
-        record.input.clone_from(&self.options.input);
-        record.parameters = outcome
-            .parameters
-            .or_else(|| self.options.parameters.clone());
-        record.mcp.clone_from(&self.options.mcp);
-        record.failure = outcome.failure;
-        record.result_size_bytes = outcome.result_size_bytes;
+        let mut record = self.options.result().duration(duration);
+        outcome.tell(&mut record);
         record.decision = permission
             .filter(|permission| permission.on_result)
             .map(|permission| (permission.decision, permission.source));
-        record.at = outcome.at;
         self.outside.emit_below(record, own.as_ref());
     }
 
@@ -403,13 +402,13 @@ impl ToolCore {
                 &self.session,
                 start.wall(),
                 at,
-                ExecutionSpan::new(duration, outcome, &self.session.telemetry.policy),
+                ExecutionSpan::new(duration, outcome, &self.session.telemetry.policy()),
             );
         }
         let span = state.tool.take()?;
         let context = Arc::clone(&span.context);
         let (at, duration) = end.since(&self.start);
-        let policy = &self.session.telemetry.policy;
+        let policy = &self.session.telemetry.policy();
         let record = ToolSpan::new(Arc::clone(&self.details), duration, at, outcome, policy);
         span.end(&self.session, self.start.wall(), at, record);
         Some(context)

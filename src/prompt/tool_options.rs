@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::tool_output::ToolOutput;
 use crate::content::Content;
 use crate::record::{
-    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, Mcp, ToolName,
+    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, Mcp, ToolName, ToolResult,
 };
 
 /// How a tool call begins. The name of the tool alone is enough.
@@ -38,7 +38,7 @@ impl ToolCallOptions {
         }
     }
 
-    /// The id of the call.
+    /// The id of the call (`tool_use_id`), as the model gave it.
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.tool_use_id = Some(id.into());
         self
@@ -51,25 +51,28 @@ impl ToolCallOptions {
         self
     }
 
-    /// The tool's specific parameters as JSON text.
+    /// The tool's specific parameters as JSON text (`tool_parameters`), sent with `OTEL_LOG_TOOL_DETAILS` alone:
+    /// [`ShellParameters`](crate::ShellParameters), [`SkillParameters`](crate::SkillParameters).
     pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
         self.parameters = Some(parameters.into());
         self
     }
 
-    /// The MCP server and tool behind it.
+    /// The MCP server and tool behind it: the names are sent with `OTEL_LOG_TOOL_DETAILS` alone.
     pub fn mcp(mut self, mcp: Mcp) -> Self {
         self.mcp = Some(mcp);
         self
     }
 
-    /// The file that it reads or edits; by default the `file_path` or `notebook_path` of the input.
+    /// The file that it reads or edits; by default the `file_path` or `notebook_path` of the input. On the span, with
+    /// `OTEL_LOG_TOOL_DETAILS` alone.
     pub fn file_path(mut self, path: impl Into<Content>) -> Self {
         self.file_path = Some(path.into());
         self
     }
 
-    /// The language of the file that it edits; by default that of the path's extension.
+    /// The language of the file that it edits (`language` of `claude_code.code_edit_tool.decision`); by default that of the
+    /// path's extension.
     pub fn language(mut self, language: impl Into<Cow<'static, str>>) -> Self {
         self.language = Some(language.into());
         self
@@ -79,6 +82,17 @@ impl ToolCallOptions {
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
+    }
+
+    /// The result of this call, as far as its beginning tells.
+    pub(crate) fn result(&self) -> ToolResult {
+        ToolResult {
+            tool_use_id: self.tool_use_id.clone(),
+            input: self.input.clone(),
+            parameters: self.parameters.clone(),
+            mcp: self.mcp.clone(),
+            ..ToolResult::new(self.name.0.clone())
+        }
     }
 
     /// The language of the file, when the tool edits one.
@@ -225,13 +239,13 @@ impl ToolOutcome {
         Self::default()
     }
 
-    /// It failed, with this message.
+    /// It failed, with this message (`error`). It needs no switch: put no content into it.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error = Some(ErrorMessage(error.into()));
         self
     }
 
-    /// It failed, with an error of this class, for example `ShellError`.
+    /// It failed, with an error of this class (`error_type`), for example `ShellError`. On the event alone.
     pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error_type = Some(class.into());
         self
@@ -254,13 +268,13 @@ impl ToolOutcome {
         self
     }
 
-    /// The size of the result in bytes.
+    /// The size of the result in bytes (`tool_result_size_bytes`). On the event alone.
     pub fn result_size_bytes(mut self, bytes: u64) -> Self {
         self.result_size_bytes = Some(bytes);
         self
     }
 
-    /// The tokens of the result. On the span alone.
+    /// The tokens of the result (`result_tokens`). On the span alone.
     pub fn result_tokens(mut self, tokens: u64) -> Self {
         self.result_tokens = Some(tokens);
         self
@@ -277,5 +291,13 @@ impl ToolOutcome {
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
+    }
+
+    /// Adds what the end tells to the result.
+    pub(crate) fn tell(self, result: &mut ToolResult) {
+        result.failure = self.failure;
+        result.parameters = self.parameters.or(result.parameters.take());
+        result.result_size_bytes = self.result_size_bytes;
+        result.at = self.at;
     }
 }

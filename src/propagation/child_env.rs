@@ -20,19 +20,38 @@ pub struct ChildEnv {
 }
 
 impl ChildEnv {
+    /// A child inherits the environment of the process also where another one was injected.
     pub(crate) fn new(
         environment: &Environment,
         context: Option<&TraceContext>,
         ignore_case: bool,
     ) -> Self {
-        let mut remove = environment.names_with_prefix("OTEL_", ignore_case);
+        Self::beside(environment, &Environment::Process, context, ignore_case)
+    }
+
+    fn beside(
+        environment: &Environment,
+        inherited: &Environment,
+        context: Option<&TraceContext>,
+        ignore_case: bool,
+    ) -> Self {
+        let names = |prefix: &str| {
+            let mut names = inherited.names_with_prefix(prefix, ignore_case);
+            if matches!(environment, Environment::Injected(_)) {
+                names.extend(environment.names_with_prefix(prefix, ignore_case));
+                names.sort_unstable();
+                names.dedup();
+            }
+            names
+        };
+        let mut remove = names("OTEL_");
         let mut set = Vec::new();
         if let Some(context) = context {
             set.push(("TRACEPARENT", TraceParent::from(context).to_string()));
             match &context.trace_state {
                 Some(state) => set.push(("TRACESTATE", state.to_string())),
                 None => {
-                    let ambient = environment.names_with_prefix("TRACESTATE", ignore_case);
+                    let ambient = names("TRACESTATE");
                     remove.extend(
                         ambient
                             .into_iter()
@@ -69,6 +88,16 @@ mod tests {
         }
     }
 
+    /// In a process whose own environment is empty.
+    fn made(
+        environment: &Environment,
+        context: Option<&TraceContext>,
+        ignore_case: bool,
+    ) -> ChildEnv {
+        let nothing = Environment::injected([("", ""); 0]);
+        ChildEnv::beside(environment, &nothing, context, ignore_case)
+    }
+
     fn environment() -> Environment {
         Environment::injected([
             ("OTEL_A", "1"),
@@ -81,7 +110,7 @@ mod tests {
 
     #[test]
     fn exporter_settings_go_and_the_context_comes() {
-        let env = ChildEnv::new(&environment(), Some(&context(Some("v=1"))), false);
+        let env = made(&environment(), Some(&context(Some("v=1"))), false);
         assert_eq!(env.remove, ["OTEL_A"]);
         let parent = format!("00-{}-{}-01", "01".repeat(16), "02".repeat(8));
         assert_eq!(
@@ -92,14 +121,14 @@ mod tests {
 
     #[test]
     fn an_ambient_state_does_not_stay_with_another_context() {
-        let env = ChildEnv::new(&environment(), Some(&context(None)), false);
+        let env = made(&environment(), Some(&context(None)), false);
         assert_eq!(env.remove, ["OTEL_A", "TRACESTATE"]);
         assert_eq!(env.set.len(), 1);
     }
 
     #[test]
     fn without_a_span_the_context_stays_as_it_is() {
-        let env = ChildEnv::new(&environment(), None, false);
+        let env = made(&environment(), None, false);
         assert_eq!(
             env,
             ChildEnv {
@@ -110,15 +139,23 @@ mod tests {
     }
 
     #[test]
+    fn what_the_process_has_goes_as_well() {
+        let inherited =
+            Environment::injected([("OTEL_A", "1"), ("OTEL_C", "1"), ("TRACESTATE", "")]);
+        let env = ChildEnv::beside(&environment(), &inherited, Some(&context(None)), false);
+        assert_eq!(env.remove, ["OTEL_A", "OTEL_C", "TRACESTATE"]);
+    }
+
+    #[test]
     fn windows_ignores_the_case_of_names() {
-        let env = ChildEnv::new(&environment(), None, true);
+        let env = made(&environment(), None, true);
         assert_eq!(env.remove, ["OTEL_A", "otel_b"]);
     }
 
     #[test]
     fn a_command_gets_the_changes() {
         let mut command = Command::new("true");
-        ChildEnv::new(&environment(), Some(&context(None)), false).apply(&mut command);
+        made(&environment(), Some(&context(None)), false).apply(&mut command);
         let changes: Vec<_> = command
             .get_envs()
             .map(|(name, value)| (name.to_str().unwrap(), value.is_some()))

@@ -193,6 +193,8 @@ fn is_value(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -387,5 +389,54 @@ mod tests {
             TraceParent::parse("nothing", Some("rojo=1")),
             Err(TraceParentError::Form)
         );
+    }
+
+    /// Texts in which what matters is frequent.
+    fn texts(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            6 => proptest::sample::select(parts).prop_map(str::to_owned),
+            1 => any::<char>().prop_map(String::from),
+        ];
+        proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_handed_on_as_it_came(trace: [u8; 16], parent: [u8; 8], flags: u8) {
+            let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let text = format!("00-{}-{}-{flags:02x}", digits(&trace), digits(&parent));
+            let zero = trace == [0; 16] || parent == [0; 8];
+            match TraceParent::parse(&text, None) {
+                Ok(read) => {
+                    prop_assert!(!zero);
+                    prop_assert_eq!(read.to_string(), format!("{}-{:02x}", &text[..52], flags & 1));
+                }
+                Err(_) => prop_assert!(zero),
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_parent_or_an_error(
+            text in texts(&["00", "ff", "-", TRACE, PARENT, "01", "0", " ", "é"]),
+        ) {
+            if let Ok(read) = TraceParent::parse(&text, None) {
+                prop_assert_eq!(TraceParent::parse(&read.to_string(), None), Ok(read));
+            }
+        }
+
+        #[test]
+        fn any_state_keeps_the_rules_or_is_left_out(
+            text in texts(&["a", "vendor", "t@v", "@", "=", "=1", ",", ", ", " ", "\t", "A", "é", "\n"]),
+        ) {
+            let parent = with("00", "01");
+            let state = TraceParent::parse(&parent, Some(&text)).unwrap().state;
+            if let Some(state) = state {
+                prop_assert!(http::HeaderValue::from_str(&state).is_ok(), "{state:?}");
+                prop_assert!(!state.is_empty() && state.split(',').count() <= MAX_MEMBERS);
+                // What was read once is read as the same again.
+                let again = TraceParent::parse(&parent, Some(&state)).unwrap().state;
+                prop_assert_eq!(again, Some(state));
+            }
+        }
     }
 }

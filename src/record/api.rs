@@ -139,7 +139,8 @@ impl ApiRequest {
         self
     }
 
-    /// The duration of the last attempt; by default what the handle measured, without one 0.
+    /// The duration of the last attempt (`duration_ms`, in whole milliseconds); by default what the handle measured,
+    /// without one 0.
     #[inline]
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
@@ -153,7 +154,7 @@ impl ApiRequest {
         self
     }
 
-    /// Whether fast mode was active; [`Speed::Normal`] by default.
+    /// Whether fast mode was active (`speed`); [`Speed::Normal`] by default.
     #[inline]
     pub fn speed(mut self, speed: Speed) -> Self {
         self.speed = speed;
@@ -189,7 +190,7 @@ impl ApiRequest {
         self
     }
 
-    /// Why the model stopped, for example `end_turn`. On the span alone.
+    /// Why the model stopped (`stop_reason`), for example `end_turn`. On the span alone.
     #[inline]
     pub fn stop_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.stop_reason = Some(reason.into());
@@ -268,7 +269,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// A request for `model` that failed with the message `error`.
+    /// A request for `model` that failed with the message `error`. The message needs no switch: put no content into it.
     pub fn new(model: impl Into<Cow<'static, str>>, error: impl Into<Cow<'static, str>>) -> Self {
         Self {
             model: model.into(),
@@ -283,13 +284,14 @@ impl ApiError {
         }
     }
 
-    /// The HTTP status; without one the event says `undefined`.
+    /// The HTTP status (`status_code`); without one the event says `undefined`.
     pub fn status_code(mut self, status: u16) -> Self {
         self.status_code = Some(status);
         self
     }
 
-    /// The duration of the last attempt; by default what the handle measured, without one 0.
+    /// The duration of the last attempt (`duration_ms`, in whole milliseconds); by default what the handle measured,
+    /// without one 0.
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
         self
@@ -307,13 +309,13 @@ impl ApiError {
         self
     }
 
-    /// Whether fast mode was active; [`Speed::Normal`] by default.
+    /// Whether fast mode was active (`speed`); [`Speed::Normal`] by default.
     pub fn speed(mut self, speed: Speed) -> Self {
         self.speed = speed;
         self
     }
 
-    /// The subsystem that made the request.
+    /// The subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = Some(source.into());
         self

@@ -20,7 +20,7 @@ pub struct ApiRequestBody {
 }
 
 impl ApiRequestBody {
-    /// The body that was sent to `model`.
+    /// The body that was sent to `model`, as JSON text (`body`, `body_length`): redacted, compact, and cut at 60 KB.
     pub fn new(model: impl Into<Cow<'static, str>>, body: impl Into<Content>) -> Self {
         Self {
             model: model.into(),
@@ -30,7 +30,7 @@ impl ApiRequestBody {
         }
     }
 
-    /// The subsystem that made the request.
+    /// The subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = Some(source.into());
         self
@@ -57,7 +57,7 @@ pub struct ApiResponseBody {
 }
 
 impl ApiResponseBody {
-    /// The body that `model` answered.
+    /// The body that `model` answered, as JSON text (`body`, `body_length`): redacted, compact, and cut at 60 KB.
     pub fn new(model: impl Into<Cow<'static, str>>, body: impl Into<Content>) -> Self {
         Self {
             model: model.into(),
@@ -68,13 +68,13 @@ impl ApiResponseBody {
         }
     }
 
-    /// The subsystem that made the request.
+    /// The subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = Some(source.into());
         self
     }
 
-    /// The API's request id.
+    /// The API's request id (`request_id`).
     pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.request_id = Some(id.into());
         self

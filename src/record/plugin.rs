@@ -32,7 +32,8 @@ pub struct PluginInstalled {
 }
 
 impl PluginInstalled {
-    /// The plugin `name` of the marketplace `marketplace`, which is no official one by default.
+    /// The plugin `name` (`plugin.name`) of the marketplace `marketplace` (`marketplace.name`), which is no official one by
+    /// default. Both are sent without a switch.
     pub fn new(
         name: impl Into<Cow<'static, str>>,
         marketplace: impl Into<Cow<'static, str>>,
@@ -48,13 +49,13 @@ impl PluginInstalled {
         }
     }
 
-    /// The version, when the marketplace entry declares one.
+    /// The version (`plugin.version`), when the marketplace entry declares one.
     pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// Whether the marketplace is an official one.
+    /// Whether the marketplace is an official one (`marketplace.is_official`).
     pub fn official(mut self, official: bool) -> Self {
         self.is_official = official;
         self

@@ -20,7 +20,8 @@ pub struct SkillActivated {
 }
 
 impl SkillActivated {
-    /// The skill `name` from `source`: `bundled`, `userSettings`, `projectSettings` or `plugin`.
+    /// The skill `name` (`skill.name`) from `source` (`skill.source`): `bundled`, `userSettings`, `projectSettings` or
+    /// `plugin`. Both are sent without a switch.
     pub fn new(name: impl Into<Cow<'static, str>>, source: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
@@ -31,13 +32,13 @@ impl SkillActivated {
         }
     }
 
-    /// The plugin that owns the skill.
+    /// The plugin that owns the skill (`plugin.name`).
     pub fn plugin(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.plugin = Some(name.into());
         self
     }
 
-    /// The marketplace of that plugin.
+    /// The marketplace of that plugin (`marketplace.name`).
     pub fn marketplace(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.marketplace = Some(name.into());
         self

@@ -143,7 +143,7 @@ impl ToolDecision {
         }
     }
 
-    /// The id of the call.
+    /// The id of the call (`tool_use_id`), as the model gave it.
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.tool_use_id = Some(id.into());
         self
@@ -155,7 +155,7 @@ impl ToolDecision {
         self
     }
 
-    /// When it was taken; now by default.
+    /// When it was taken; now by default. Moves the event.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
@@ -243,19 +243,19 @@ impl ToolResult {
         }
     }
 
-    /// The id of the call.
+    /// The id of the call (`tool_use_id`), as the model gave it.
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.tool_use_id = Some(id.into());
         self
     }
 
-    /// The call failed, with this message.
+    /// The call failed, with this message (`error`). It needs no switch: put no content into it.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error = Some(ErrorMessage(error.into()));
         self
     }
 
-    /// The class of the error, for example `ShellError`; the call failed.
+    /// The class of the error (`error_type`), for example `ShellError`; the call failed.
     pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error_type = Some(class.into());
         self
@@ -271,7 +271,7 @@ impl ToolResult {
         self
     }
 
-    /// The duration of the execution, without the wait for permission.
+    /// The duration of the execution, without the wait for permission (`duration_ms`, in whole milliseconds); 0 by default.
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = duration;
         self
@@ -291,13 +291,13 @@ impl ToolResult {
         self
     }
 
-    /// The size of the result in bytes.
+    /// The size of the result in bytes (`tool_result_size_bytes`).
     pub fn result_size_bytes(mut self, bytes: u64) -> Self {
         self.result_size_bytes = Some(bytes);
         self
     }
 
-    /// The permission decision that let it run.
+    /// The permission decision that let it run (`decision_type`, `decision_source`).
     pub fn decision(mut self, decision: Decision, source: DecisionSource) -> Self {
         self.decision = Some((decision, source));
         self
@@ -316,7 +316,7 @@ impl ToolResult {
         self
     }
 
-    /// When it completed; now by default.
+    /// When it completed; now by default. Moves the event.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self

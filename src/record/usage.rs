@@ -187,7 +187,7 @@ pub struct ActiveTime {
 }
 
 impl ActiveTime {
-    /// A time of keyboard interaction or of tools and model answers.
+    /// A time of keyboard interaction or of tools and model answers, since the last one that was recorded.
     pub fn new(kind: ActivityType, duration: Duration) -> Self {
         Self { kind, duration }
     }

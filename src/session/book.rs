@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use super::SessionCore;
 use crate::signal::standard::Standard;
 
 /// So many ended sessions are remembered, so that one that is opened again goes on.
@@ -35,11 +36,13 @@ impl Memory {
 }
 
 /// All sessions by id.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Book(Mutex<Pages>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Pages {
+    /// Those that are open, by where they are.
+    open: HashMap<usize, Weak<SessionCore>>,
     known: HashMap<Arc<str>, Entry>,
     /// Ended sessions, the oldest first.
     ended: VecDeque<Arc<str>>,
@@ -96,6 +99,25 @@ impl Book {
                 .iter()
                 .for_each(forget);
         }
+    }
+
+    /// A session that [began](Self::open) can be found.
+    pub(crate) fn enter(&self, session: &Arc<SessionCore>) {
+        let session = Arc::downgrade(session);
+        self.lock().open.insert(session.as_ptr().addr(), session);
+    }
+
+    /// The end of one that was entered.
+    pub(crate) fn leave(&self, session: *const SessionCore) {
+        let left = self.lock().open.remove(&session.addr());
+        drop(left);
+    }
+
+    /// All that are open.
+    pub(crate) fn all(&self) -> Vec<Arc<SessionCore>> {
+        let open: Vec<_> = self.lock().open.values().cloned().collect();
+        // Outside the lock: the last hold on one may be this.
+        open.iter().filter_map(Weak::upgrade).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Pages> {

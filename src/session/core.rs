@@ -1,7 +1,7 @@
 //! The inside of a session: what its handles share.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -13,11 +13,11 @@ use crate::clock::nanos;
 use crate::identity::Identity;
 use crate::prompt::PromptMark;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, Record, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
 use crate::signal::events::{Envelope, Queued};
 use crate::signal::metrics::{Held, Registry, Series};
 use crate::signal::standard::Standard;
-use crate::telemetry::Inner;
+use crate::telemetry::{Inner, Setup};
 
 /// What all handles of one session share.
 pub(crate) struct SessionCore {
@@ -27,9 +27,12 @@ pub(crate) struct SessionCore {
     terminal_type: Option<Arc<str>>,
     interactive: bool,
     workspace_host_paths: Option<Arc<[Arc<str>]>>,
+    start_type: Option<StartType>,
+    /// Whether its start was counted.
+    counted: AtomicBool,
     view: ArcSwap<View>,
     /// Held while the view is replaced, never to read it.
-    replacing: Mutex<()>,
+    identity: Mutex<Identity>,
     /// The newest prompt.
     pub(crate) prompt: ArcSwapOption<PromptMark>,
 }
@@ -38,45 +41,70 @@ impl SessionCore {
     pub(crate) fn new(
         telemetry: Arc<Inner>,
         id: Arc<str>,
-        identity: &Identity,
+        identity: Identity,
         terminal_type: Option<Arc<str>>,
+        start_type: Option<StartType>,
         interactive: bool,
         workspace_host_paths: Option<Arc<[Arc<str>]>>,
-    ) -> Self {
+    ) -> Arc<Self> {
         let memory = telemetry.sessions.open(&id);
-        let standard =
-            telemetry.intern(standard(&telemetry, &id, identity, terminal_type.as_ref()));
-        memory.uses(&standard);
-        Self {
+        let setup = telemetry.setup.load_full();
+        let session = Arc::new(Self {
             telemetry,
             id,
             memory,
             terminal_type,
             interactive,
             workspace_host_paths,
-            view: ArcSwap::from_pointee(View::new(standard)),
-            replacing: Mutex::new(()),
+            start_type,
+            counted: AtomicBool::new(false),
+            view: ArcSwap::from_pointee(View::new(Arc::default())),
+            identity: Mutex::new(identity),
             prompt: ArcSwapOption::empty(),
+        });
+        session.refresh();
+        session.telemetry.sessions.enter(&session);
+        // A change that came before the session could be found.
+        if !Arc::ptr_eq(&setup, &session.telemetry.setup.load()) {
+            session.refresh();
         }
+        session
     }
 
     /// Attributes and series change together: what is recorded after this call belongs to the new identity.
-    pub(crate) fn set_identity(&self, identity: &Identity) {
-        let standard = self.telemetry.intern(standard(
-            &self.telemetry,
-            &self.id,
-            identity,
-            self.terminal_type.as_ref(),
-        ));
-        let _replacing = self
-            .replacing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn set_identity(&self, identity: Identity) {
+        let mut replacing = self.lock();
+        *replacing = identity;
+        self.renew(&replacing);
+    }
+
+    /// Goes by the configuration of now. A start that could not be counted before is counted.
+    pub(crate) fn refresh(&self) {
+        self.renew(&self.lock());
+        let metrics = self.telemetry.setup.load().metrics;
+        if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
+            self.add_to(Series::SessionCount(self.start_type), 1.0);
+        }
+    }
+
+    /// Begins a new view when the standard attributes are no longer the same. With telemetry off nothing is looked up.
+    fn renew(&self, identity: &Identity) {
+        let setup = self.telemetry.setup.load_full();
+        if !setup.is_on() {
+            return;
+        }
+        let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
+        let standard = standard(telemetry, &setup, &self.id, identity, terminal);
+        let standard = telemetry.registry.intern(standard);
         if self.view.load().standard == standard {
             return;
         }
         self.memory.uses(&standard);
         self.view.store(Arc::new(View::new(standard)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The standard attributes of now.
@@ -86,9 +114,12 @@ impl SessionCore {
 
     /// Adds to a series that belongs to no model.
     pub(crate) fn add(&self, series: Series, amount: f64) {
-        if !self.telemetry.takes_amounts() {
-            return;
+        if self.telemetry.takes_amounts() {
+            self.add_to(series, amount);
         }
+    }
+
+    fn add_to(&self, series: Series, amount: f64) {
         let view = self.view.load();
         match view.other(&series) {
             Some(held) => held.add(amount),
@@ -158,7 +189,7 @@ impl SessionCore {
     }
 
     fn add_request_in(&self, view: &View, model: &str, usd: Option<f64>, usage: TokenUsage) {
-        if self.telemetry.registry.is_none() {
+        if !self.telemetry.wants_metrics() {
             if let Some(usd) = usd {
                 self.check_amount(usd);
             }
@@ -192,16 +223,11 @@ impl SessionCore {
     /// Opens all series of a model at once.
     fn open_model(&self, model: &str) {
         let complete = |view: &View| view.has_request(model);
-        let Some(registry) = &self.telemetry.registry else {
-            return;
-        };
+        let registry = &self.telemetry.registry;
         if complete(&self.view.load()) {
             return;
         }
-        let _replacing = self
-            .replacing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _replacing = self.lock();
         let view = self.view.load_full();
         let missing = view.missing(&registry.model(model));
         let opened = registry.open_all(&view.standard, missing);
@@ -217,13 +243,8 @@ impl SessionCore {
         series: impl FnOnce(&Registry) -> Series,
         amount: f64,
     ) {
-        let Some(registry) = &self.telemetry.registry else {
-            return;
-        };
-        let _replacing = self
-            .replacing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let registry = &self.telemetry.registry;
+        let _replacing = self.lock();
         let view = self.view.load_full();
         let held = match find(&view) {
             // Another thread was first.
@@ -254,11 +275,11 @@ impl SessionCore {
         let view = self.view.load();
         let (usd, tokens) = (request.cost_usd, request.tokens);
         self.add_request_in(&view, request.metric_model(), usd, tokens);
-        if self.telemetry.event_queues.is_empty() {
+        if !self.telemetry.takes_events() {
             return;
         }
         let time = request.time();
-        if let Some(request) = request.admit(&self.telemetry.policy) {
+        if let Some(request) = request.admit(&self.telemetry.policy()) {
             self.queue(&view, time, request, prompt, EventSpan::Below(own));
         }
     }
@@ -271,11 +292,11 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         // Without an exporter for events nothing is even looked at.
-        if self.telemetry.event_queues.is_empty() {
+        if !self.telemetry.takes_events() {
             return;
         }
         let time = record.time();
-        if let Some(record) = record.admit(&self.telemetry.policy) {
+        if let Some(record) = record.admit(&self.telemetry.policy()) {
             self.emit_admitted(time, record, prompt, span);
         }
     }
@@ -288,7 +309,7 @@ impl SessionCore {
         prompt: Option<&Arc<PromptMark>>,
         span: EventSpan<'_>,
     ) {
-        if !self.telemetry.event_queues.is_empty() {
+        if self.telemetry.takes_events() {
             self.queue(&self.view.load(), time, record, prompt, span);
         }
     }
@@ -334,7 +355,8 @@ impl SessionCore {
         if self.interactive || !self.telemetry.is_tracing() {
             return None;
         }
-        let environment = &self.telemetry.config.environment;
+        let setup = self.telemetry.setup.load();
+        let environment = &setup.config.environment;
         let parent = environment
             .get("TRACEPARENT")
             .filter(|parent| !parent.is_empty())?;
@@ -365,10 +387,9 @@ impl Drop for SessionCore {
         if !self.telemetry.is_here() {
             return;
         }
+        self.telemetry.sessions.leave(self);
         self.telemetry.sessions.close(&self.id, |forgotten| {
-            if let Some(registry) = &self.telemetry.registry {
-                registry.forget(forgotten);
-            }
+            self.telemetry.registry.forget(forgotten);
         });
     }
 }
@@ -376,11 +397,12 @@ impl Drop for SessionCore {
 /// The standard attributes after the switches, in the order of the catalogue. What is empty is unknown.
 fn standard(
     telemetry: &Inner,
+    setup: &Setup,
     session: &Arc<str>,
     identity: &Identity,
     terminal: Option<&Arc<str>>,
 ) -> Standard {
-    let switches = &telemetry.config.attributes;
+    let switches = &setup.config.attributes;
     let user = identity
         .user_id
         .clone()
@@ -418,7 +440,8 @@ fn standard(
             .filter_map(|(key, value)| Some((key, value?)))
             .filter(|(_, value)| !value.is_empty())
             .collect(),
-        custom: Arc::clone(&telemetry.custom),
+        custom: Arc::clone(&setup.custom),
         of_one_session: switches.session_id,
+        outdated: AtomicBool::new(false),
     }
 }

@@ -18,7 +18,6 @@ use crate::identity::Identity;
 use crate::prompt::{Prompt, RequestContext};
 use crate::record::{StartType, UserPrompt};
 use crate::recorder::Recorder;
-use crate::signal::metrics::Series;
 use crate::telemetry::Inner;
 
 /// How a session starts. An [`Identity`] alone is enough; everything has a default.
@@ -116,23 +115,25 @@ impl Session {
             .filter(|id| !id.is_empty())
             .unwrap_or_else(|| Uuid::new_v4().to_string().into());
         let core = telemetry.map(|telemetry| {
-            let detected = || telemetry.config.terminal_type.as_deref().map(Arc::from);
+            let detected = || {
+                let setup = telemetry.setup.load();
+                setup.config.terminal_type.as_deref().map(Arc::from)
+            };
             let terminal = options
                 .terminal_type
                 .or_else(detected)
                 .filter(|terminal| !terminal.is_empty());
-            let core = SessionCore::new(
+            SessionCore::new(
                 Arc::clone(telemetry),
                 Arc::clone(&id),
-                &options.identity,
+                options.identity,
                 terminal,
+                options.start_type,
                 !options.non_interactive,
                 options
                     .workspace_host_paths
                     .filter(|paths| !paths.is_empty()),
-            );
-            core.add(Series::SessionCount(options.start_type), 1.0);
-            Arc::new(core)
+            )
         });
         Self {
             id,
@@ -159,8 +160,9 @@ impl Session {
 
     /// The user signed in or out: what is recorded from now on belongs to this identity.
     pub fn set_identity(&self, identity: Identity) {
-        if let Some(session) = self.recorder.session() {
-            session.set_identity(&identity);
+        // Also while telemetry is off: it may be turned on later.
+        if let Some(session) = self.recorder.session_here() {
+            session.set_identity(identity);
         }
     }
 

@@ -58,6 +58,10 @@ pub(crate) enum EventOut {
 }
 
 /// A request in one of both forms.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    allow(dead_code, reason = "bytes are for OTLP")
+)]
 pub(crate) enum LogsRequest {
     Bytes(Bytes),
     Message(ExportLogsServiceRequest),
@@ -295,6 +299,7 @@ mod tests {
                     attributes: [(key::USER_ID, text("kim")), (key::SESSION_ID, text(""))].into(),
                     custom: [(text("team"), text("a")), (text("model"), text("b"))].into(),
                     of_one_session: true,
+                    outdated: Default::default(),
                 }),
                 workspace_host_paths: span.map(|_| [text("/a"), text("/b")].into()),
                 prompt_id: span.map(|_| text("p")),

@@ -1,70 +1,71 @@
 //! The telemetry of a process: start, sessions, flush, shutdown, health.
 
 mod builder;
+mod exporters;
+#[cfg(feature = "providers")]
+mod host;
+#[cfg(feature = "prometheus")]
+mod page;
+mod reconfigure;
 mod report;
+mod setup;
 
 pub use builder::{Service, TelemetryBuilder};
 pub use report::Report;
 
+pub(crate) use setup::Setup;
+
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::config::source::Environment;
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
-use crate::export::queue::Queue;
 use crate::export::runtime::Runtime;
 use crate::fork::Process;
-use crate::health::{ExporterCounters, Health};
+use crate::health::Health;
 use crate::installation::{default_path, installation_id};
 use crate::prompt::OpenSpans;
 use crate::session::{Book, Session, SessionOptions};
 use crate::signal::events::EventItem;
 use crate::signal::metrics::Registry;
 use crate::signal::spans::SpanItem;
-use crate::signal::standard::Standard;
+use exporters::{Exporters, Slot, Slots};
 
 /// The telemetry of a process.
 ///
 /// It is started once and shared by cloning. Starting never fails: what the configuration gets wrong is a warning in
 /// [`explain`](Self::explain) and in the host's diagnostics, and [`health`](Self::health) says what became of the data.
-/// Telemetry that is off is a value like any other whose calls do nothing.
+/// Telemetry that is off is a value like any other whose calls do nothing, until a later configuration turns it on
+/// ([`reconfigure`](Self::reconfigure)).
 ///
 /// Call [`shutdown`](Self::shutdown) before the process exits. When the last clone is dropped without it, the drop does
 /// it, and so can block for as long as the configured shutdown timeout (2 seconds by default). Sessions that are left
 /// record nothing that is sent. In a forked child it does nothing: the child starts its own.
 #[derive(Clone)]
 pub struct Telemetry {
+    /// Nothing when it can never be on.
     handle: Option<Arc<Handle>>,
-    config: Arc<Config>,
 }
-
-/// The queue of each exporter that wants a signal, and its counters.
-type Slots<T> = Vec<Slot<T>>;
-
-type Slot<T> = (Arc<Queue<T>>, Arc<ExporterCounters>);
 
 /// The host's hold: sessions share what it holds, but not its drop.
 struct Handle(Arc<Inner>);
 
 /// What sessions share with their telemetry.
 pub(crate) struct Inner {
-    pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
     pub(crate) app_version: Arc<str>,
-    pub(crate) policy: ContentPolicy,
-    /// The custom attributes of points, events and spans.
-    pub(crate) custom: Arc<[(Arc<str>, Arc<str>)]>,
-    /// Nothing when no exporter wants metrics.
-    pub(crate) registry: Option<Arc<Registry>>,
-    /// One for each exporter that wants events.
-    pub(crate) event_queues: Slots<EventItem>,
-    /// One for each exporter that wants spans.
-    pub(crate) span_queues: Slots<SpanItem>,
+    /// What the configuration of now says.
+    pub(crate) setup: ArcSwap<Setup>,
+    /// The signals of the setup, for a look without its cost.
+    signals: AtomicU8,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) open_spans: OpenSpans,
     pub(crate) sessions: Book,
     /// Whether a malformed `TRACEPARENT` was told of.
@@ -73,10 +74,10 @@ pub(crate) struct Inner {
     late_amounts: AtomicU64,
     pub(crate) refused_amounts: AtomicU64,
     pub(crate) refused_series: AtomicU64,
-    counters: Vec<Arc<ExporterCounters>>,
     diagnostics: Arc<Diagnostics>,
     installation_id: OnceLock<Arc<str>>,
     runtime: Runtime,
+    exporters: Mutex<Exporters>,
     process: Process,
     /// The beginning of the shutdown.
     closing: Once,
@@ -104,44 +105,34 @@ impl Telemetry {
         TelemetryBuilder::new(config, service)
     }
 
-    /// Telemetry that does nothing, whatever the environment says.
+    /// Telemetry that does nothing, whatever the environment or a later configuration says.
     pub fn disabled() -> Self {
-        let mut config = Config::builder().environment::<String, String>([]).build();
-        // Subprocesses inherit the real one.
-        config.environment = Environment::Process;
-        Self {
-            handle: None,
-            config: Arc::new(config),
-        }
+        Self { handle: None }
     }
 
     /// Starts a session; counts `claude_code.session.count`.
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
-        Session::start(
-            self.inner(),
-            self.config.environment.clone(),
-            options.into(),
-        )
+        let environment = match self.handle.as_ref() {
+            Some(handle) => handle.0.setup.load().config.environment.clone(),
+            // Subprocesses inherit the real one.
+            None => Environment::Process,
+        };
+        Session::start(self.inner(), environment, options.into())
     }
 
     /// Whether anything is exported at all.
     pub fn is_enabled(&self) -> bool {
-        let exports = |inner: &Inner| {
-            inner.registry.is_some() || !inner.event_queues.is_empty() || inner.is_tracing()
-        };
-        self.handle
-            .as_ref()
-            .is_some_and(|handle| exports(&handle.0))
+        self.handle.as_ref().is_some_and(|handle| handle.0.is_on())
     }
 
     /// Which content the configuration lets out.
     pub fn content_policy(&self) -> ContentPolicy {
-        ContentPolicy::new(self.config.content)
+        ContentPolicy::new(self.config().content)
     }
 
     /// Where every setting came from, and every warning.
-    pub fn explain(&self) -> &Explanation {
-        self.config.explain()
+    pub fn explain(&self) -> Explanation {
+        self.config().explain().clone()
     }
 
     /// What became of the telemetry so far.
@@ -157,12 +148,12 @@ impl Telemetry {
 
     /// [`flush`](Self::flush) with a limit of its own; the smaller of both counts.
     pub fn flush_within(&self, limit: Duration) -> Report {
-        self.request(limit.min(self.config.flush_timeout), false)
+        self.request(limit.min(self.config().flush_timeout), false)
     }
 
     /// [`flush`](Self::flush) for a task of any runtime.
     pub async fn flush_async(&self) -> Report {
-        self.request_async(self.config.flush_timeout, false).await
+        self.request_async(self.config().flush_timeout, false).await
     }
 
     /// Delivers what is recorded, and ends. Returns within `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS` (2 seconds by default),
@@ -176,15 +167,24 @@ impl Telemetry {
 
     /// [`shutdown`](Self::shutdown) with a limit of its own; the smaller of both counts.
     pub fn shutdown_within(&self, limit: Duration) -> Report {
-        self.request(limit.min(self.config.shutdown_timeout), true)
+        self.request(limit.min(self.config().shutdown_timeout), true)
     }
 
     /// [`shutdown`](Self::shutdown) for a task of any runtime.
     pub async fn shutdown_async(&self) -> Report {
-        self.request_async(self.config.shutdown_timeout, true).await
+        self.request_async(self.config().shutdown_timeout, true)
+            .await
     }
 
-    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    /// The configuration of now.
+    fn config(&self) -> Arc<Config> {
+        match &self.handle {
+            Some(handle) => Arc::clone(&handle.0.setup.load().config),
+            None => Arc::new(Config::builder().environment::<String, String>([]).build()),
+        }
+    }
+
+    /// What there is to work on; nothing when telemetry can never be on, and in a fork of its process.
     fn inner(&self) -> Option<&Arc<Inner>> {
         self.handle
             .as_ref()
@@ -212,7 +212,7 @@ impl Telemetry {
 
 impl Telemetry {
     fn report(&self, shutdown: bool) -> Report {
-        let report = Report::new(&self.health(), self.config.warnings().len());
+        let report = Report::new(&self.health(), self.config().warnings().len());
         if shutdown {
             report.of_shutdown()
         } else {
@@ -222,34 +222,21 @@ impl Telemetry {
 }
 
 impl Inner {
-    /// The one copy of a session's standard attributes.
-    pub(crate) fn intern(&self, standard: Standard) -> Arc<Standard> {
-        match &self.registry {
-            Some(registry) => registry.intern(standard),
-            None => Arc::new(standard),
-        }
+    /// Delivers what was recorded before. True when all of it was in time.
+    #[cfg(feature = "providers")]
+    pub(crate) fn flush(&self, limit: Duration) -> bool {
+        self.runtime.request(limit, false)
+    }
+
+    /// Whether the shutdown has begun.
+    #[cfg(feature = "providers")]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     pub(crate) fn enqueue_event(&self, event: EventItem) {
         let size = event.record.size();
-        self.enqueue(&self.event_queues, event, size);
-    }
-
-    /// Queues an item for every exporter; the last one gets the reference itself.
-    fn enqueue<T: ?Sized>(&self, slots: &Slots<Arc<T>>, item: Arc<T>, size: usize) {
-        let push = |(queue, counters): &Slot<Arc<T>>, item| {
-            if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
-                counters.recorded_when_off();
-            } else if !queue.push(item, size) {
-                counters.queue_full();
-            }
-        };
-        if let Some((last, others)) = slots.split_last() {
-            for slot in others {
-                push(slot, Arc::clone(&item));
-            }
-            push(last, item);
-        }
+        enqueue(&self.setup.load().events, event, size, &self.stopped);
     }
 
     /// Whether this is the process in which it was started, and not a fork of it.
@@ -257,30 +244,53 @@ impl Inner {
         self.process.is_current()
     }
 
+    /// Whether anything is recorded.
+    pub(crate) fn is_on(&self) -> bool {
+        self.signals.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether an exporter wants events.
+    pub(crate) fn takes_events(&self) -> bool {
+        self.signals.load(Ordering::Relaxed) & setup::EVENTS != 0
+    }
+
+    /// Whether an exporter wants spans.
     pub(crate) fn is_tracing(&self) -> bool {
-        !self.span_queues.is_empty()
+        self.signals.load(Ordering::Relaxed) & setup::SPANS != 0
+    }
+
+    /// Which content may leave now.
+    pub(crate) fn policy(&self) -> ContentPolicy {
+        self.setup.load().policy
     }
 
     pub(crate) fn enqueue_span(&self, span: SpanItem) {
         let size = span.record.size();
-        self.enqueue(&self.span_queues, span, size);
+        enqueue(&self.setup.load().spans, span, size, &self.stopped);
+    }
+
+    /// Whether an exporter wants metrics.
+    pub(crate) fn wants_metrics(&self) -> bool {
+        self.signals.load(Ordering::Relaxed) & setup::METRICS != 0
     }
 
     /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
     pub(crate) fn takes_amounts(&self) -> bool {
-        if self.registry.is_none() {
-            return false;
-        }
+        self.wants_metrics() && !self.is_late()
+    }
+
+    /// Whether an amount comes after the shutdown; then it is counted.
+    pub(crate) fn is_late(&self) -> bool {
         let stopped = self.stopped.load(Ordering::Relaxed);
         if stopped {
             self.late_amounts.fetch_add(1, Ordering::Relaxed);
         }
-        !stopped
+        stopped
     }
 
     /// Whether amounts are counted now; counts none that comes too late.
     pub(crate) fn counts(&self) -> bool {
-        self.registry.is_some() && !self.stopped.load(Ordering::Relaxed)
+        self.wants_metrics() && !self.stopped.load(Ordering::Relaxed)
     }
 
     /// A diagnostic that is not worth repeating.
@@ -305,9 +315,9 @@ impl Inner {
     pub(crate) fn installation_id(&self) -> Arc<str> {
         let mut problem = None;
         let id = self.installation_id.get_or_init(|| {
-            let given = self.config.installation_id_path.clone();
-            let path =
-                given.or_else(|| default_path(std::env::consts::OS, &self.config.environment));
+            let config = Arc::clone(&self.setup.load().config);
+            let given = config.installation_id_path.clone();
+            let path = given.or_else(|| default_path(std::env::consts::OS, &config.environment));
             let (id, failed) = installation_id(path.as_deref());
             problem = failed;
             id.into()
@@ -328,6 +338,8 @@ impl Inner {
     fn health(&self) -> Health {
         Health {
             exporters: self
+                .setup
+                .load()
                 .counters
                 .iter()
                 .map(|counters| counters.snapshot())
@@ -336,22 +348,38 @@ impl Inner {
             refused_series: self.refused_series.load(Ordering::Relaxed),
             late_amounts: self.late_amounts.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
-            series: self
-                .registry
-                .as_ref()
-                .map_or(0, |registry| registry.len() as u64),
-            series_limit: self
-                .registry
-                .as_ref()
-                .map_or(0, |registry| registry.max_len() as u64),
+            series: self.registry.len() as u64,
+            series_limit: if self.setup.load().metrics {
+                self.registry.max_len() as u64
+            } else {
+                0
+            },
         }
+    }
+}
+
+/// Queues an item for every exporter; the last one gets the reference itself.
+fn enqueue<T: ?Sized>(slots: &Slots<Arc<T>>, item: Arc<T>, size: usize, stopped: &AtomicBool) {
+    let push = |(queue, counters): &Slot<Arc<T>>, item| {
+        if stopped.load(Ordering::Relaxed) || counters.is_off() {
+            counters.recorded_when_off();
+        } else if !queue.push(item, size) {
+            counters.queue_full();
+        }
+    };
+    if let Some((last, others)) = slots.split_last() {
+        for slot in others {
+            push(slot, Arc::clone(&item));
+        }
+        push(last, item);
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.0.is_here() && !self.0.closing.is_completed() {
-            self.0.request(self.0.config.shutdown_timeout, true);
+            let limit = self.0.setup.load().config.shutdown_timeout;
+            self.0.request(limit, true);
         }
     }
 }

@@ -26,6 +26,7 @@ mod deaf;
 mod flat;
 mod grpc;
 mod http;
+pub mod proxy;
 mod received;
 mod receiver;
 pub mod tls;

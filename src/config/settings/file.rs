@@ -46,8 +46,21 @@ fn assignments(settings: &Value, origin: &Origin, report: &mut Report) -> Vec<As
         return Vec::new();
     };
     let mut found = Vec::new();
+    let mut warn = |name: &str, problem| {
+        report.warn(Warning::about_name(name, origin.clone(), problem));
+    };
+    for name in settings.keys() {
+        if is_ours(name) {
+            warn(name, Problem::OutsideEnv);
+        } else if is_invented(name) {
+            warn(name, Problem::NoSuchSetting);
+        }
+    }
     match settings.get("env") {
         Some(Value::Object(variables)) => {
+            if variables.contains_key(variables::HEADERS_HELPER.name) {
+                warn(variables::HEADERS_HELPER.name, Problem::InsideEnv);
+            }
             found.extend(variables.iter().filter(|(name, _)| is_ours(name)));
         }
         Some(_) => {
@@ -82,6 +95,16 @@ fn is_ours(name: &str) -> bool {
         Some(variable) => !matches!(variable.kind, Kind::Command),
         None => variables::looks_like_ours(name),
     }
+}
+
+/// A key that nobody reads, and that somebody must have believed to be about telemetry.
+fn is_invented(key: &str) -> bool {
+    let begins = |start: &str| {
+        let head = key.get(..start.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(start))
+    };
+    key != variables::HEADERS_HELPER.name
+        && (begins("otel") || begins("opentelemetry") || key.eq_ignore_ascii_case("telemetry"))
 }
 
 pub(super) fn is_absence(error: &io::Error) -> bool {

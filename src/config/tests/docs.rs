@@ -44,7 +44,13 @@ that is set, where, and what follows from it.
 - `key=value` pairs are split on `,`; white space around key and value is trimmed, and values are percent-decoded.
 - Values of headers and commands, and user and password of a URL, are shown nowhere.
 
-The last column says where a variable comes from: Claude Code's documentation, or OpenTelemetry's specification.
+No crate below this one looks at the process environment, and with an injected environment nothing does, with one
+exception: which authorities the platform trusts. As for every TLS client, `SSL_CERT_FILE` and `SSL_CERT_DIR` of the
+process move that. `OTEL_EXPORTER_OTLP_CERTIFICATE` takes the place of the platform's authorities, and with them of these
+two.
+
+The last column says where a variable comes from: the documentation of Claude Code's monitoring, OpenTelemetry's
+specification, or elsewhere: other programs, and other editions of Claude Code.
 
 ";
 
@@ -118,6 +124,7 @@ fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
         let from = match variable.source {
             Source::ClaudeCode => "Claude Code",
             Source::OpenTelemetry => "OpenTelemetry",
+            Source::Elsewhere => "elsewhere",
         };
         let (name, meaning) = (variable.name, variable.meaning);
         let values = values(&variable.kind);

@@ -1,6 +1,7 @@
 //! The whole of the configuration, through its public face.
 
 mod docs;
+mod parsers;
 mod settings;
 mod table;
 
@@ -102,10 +103,7 @@ fn silence_is_explained() {
             &[],
         ),
         (&[on, ("OTEL_SDK_DISABLED", "true")], &[Problem::Disabled]),
-        (
-            &[on, ("OTEL_METRICS_EXPORTER", "prometheus")],
-            &[Problem::PrometheusNotBuilt],
-        ),
+        (&[on, ("OTEL_METRICS_EXPORTER", "prometheus")], &[]),
     ];
     for (list, expected) in table {
         let config = build(variables(list));
@@ -276,6 +274,91 @@ fn the_host_is_heard() {
 }
 
 #[test]
+fn the_prometheus_page_is_where_the_variables_and_the_host_say() {
+    let [host, port] = ["HOST", "PORT"].map(|part| format!("OTEL_EXPORTER_PROMETHEUS_{part}"));
+    let of = |host_text: Option<&str>, port_text: Option<&str>, range| {
+        let mut all = base();
+        all.extend(variables(&[("OTEL_METRICS_EXPORTER", "prometheus,otlp")]));
+        all.extend(host_text.map(|text| (host.clone(), text.to_owned())));
+        all.extend(port_text.map(|text| (port.clone(), text.to_owned())));
+        let mut builder = Config::builder().environment(all);
+        if let Some(range) = range {
+            builder = builder.prometheus_port_range(range);
+        }
+        let config = full(builder);
+        assert!(config.metrics.otlp.is_some());
+        let page = config.metrics.prometheus.clone().unwrap();
+        let fact = config.explain().facts().find(|fact| fact.contains("page"));
+        let fact = fact
+            .unwrap()
+            .replace("; its values are always cumulative", "");
+        let fact = fact.replace("metrics: Prometheus page at ", "");
+        (page.host, page.port, fact, config.warnings().len())
+    };
+    let lan = ", where other machines may fetch it";
+    for (host, port, expected, fact, warnings) in [
+        (
+            None,
+            None,
+            ("localhost", 9464),
+            "http://localhost:9464/metrics".to_owned(),
+            0,
+        ),
+        (
+            Some(""),
+            Some(""),
+            ("localhost", 9464),
+            "http://localhost:9464/metrics".to_owned(),
+            0,
+        ),
+        (
+            Some(" ::1 "),
+            Some("0"),
+            ("::1", 0),
+            "a free port of [::1]".to_owned(),
+            0,
+        ),
+        (
+            Some("[::1]"),
+            Some("80"),
+            ("::1", 80),
+            "http://[::1]:80/metrics".to_owned(),
+            0,
+        ),
+        (
+            Some("0.0.0.0"),
+            None,
+            ("0.0.0.0", 9464),
+            format!("http://0.0.0.0:9464/metrics{lan}"),
+            0,
+        ),
+        (
+            Some("h.local"),
+            None,
+            ("h.local", 9464),
+            format!("http://h.local:9464/metrics{lan}"),
+            0,
+        ),
+        (
+            Some("h:1"),
+            Some("65536"),
+            ("localhost", 9464),
+            "http://localhost:9464/metrics".to_owned(),
+            2,
+        ),
+    ] {
+        let found = of(host, port, None);
+        assert_eq!((found.0.as_str(), found.1), expected, "{host:?} {port:?}");
+        assert_eq!((found.2, found.3), (fact, warnings), "{host:?} {port:?}");
+    }
+    let (.., fact, _) = of(None, None, Some(9465..=9470));
+    assert!(
+        fact.contains("the first free one of 9465 to 9470"),
+        "{fact}"
+    );
+}
+
+#[test]
 fn an_exporter_that_is_not_compiled_in_is_left_out() {
     let mut all = base();
     all.extend(variables(&[("OTEL_LOGS_EXPORTER", "console,otlp")]));
@@ -290,4 +373,21 @@ fn an_exporter_that_is_not_compiled_in_is_left_out() {
         panic!("{:?}", config.warnings());
     };
     assert!(warning.to_string().contains("cargo feature `console`"));
+
+    let config = resolve(
+        Config::builder().environment(variables(&[
+            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+            ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ])),
+        Features {
+            prometheus: false,
+            ..Features::ALL
+        },
+    );
+    assert_eq!(config.metrics.prometheus, None);
+    assert_eq!(config.off[0].exporter, Exporter::Prometheus);
+    let [warning] = config.warnings() else {
+        panic!("{:?}", config.warnings());
+    };
+    assert!(warning.to_string().contains("cargo feature `prometheus`"));
 }

@@ -110,7 +110,11 @@ fn the_documented_headers_helper_works() {
         let found = config.headers_helper.as_ref();
         let found = found.map(|helper| helper.command.expose().to_owned());
         assert_eq!(found.as_deref(), expected, "{managed}");
-        assert_eq!(config.warnings(), [], "{managed}");
+        let misplaced: &[_] = match managed.contains("no variable") {
+            true => &[&Problem::InsideEnv],
+            false => &[],
+        };
+        assert_eq!(problems(&config), misplaced, "{managed}");
     }
 }
 
@@ -204,4 +208,43 @@ fn a_second_managed_folder_counts_when_the_first_has_nothing() {
     assert_eq!(found(), [second.join("managed-settings.json")]);
     write(&first.join("managed-settings.d/a.json"), "{}");
     assert_eq!(found(), [first.join("managed-settings.d/a.json")]);
+}
+
+#[test]
+fn settings_in_the_wrong_place_are_told() {
+    type Row<'a> = (&'a str, &'a [(&'a str, Problem)]);
+    let table: [Row<'_>; 5] = [
+        (
+            r#"{"OTEL_METRICS_EXPORTER": "otlp", "permissions": {}, "model": "x"}"#,
+            &[("OTEL_METRICS_EXPORTER", Problem::OutsideEnv)],
+        ),
+        (
+            r#"{"telemetry": {"endpoint": "http://h"}, "openTelemetry": 1}"#,
+            &[
+                ("openTelemetry", Problem::NoSuchSetting),
+                ("telemetry", Problem::NoSuchSetting),
+            ],
+        ),
+        (
+            r#"{"otelHeaderHelper": "x"}"#,
+            &[("otelHeaderHelper", Problem::NoSuchSetting)],
+        ),
+        (
+            r#"{"env": {"otelHeadersHelper": "x"}}"#,
+            &[("otelHeadersHelper", Problem::InsideEnv)],
+        ),
+        (
+            r#"{"otelHeadersHelper": "x", "env": {"PATH": "/bin"}}"#,
+            &[],
+        ),
+    ];
+    for (settings, expected) in table {
+        let config = configured(settings, "{}", &[]);
+        let found: Vec<_> = config
+            .warnings()
+            .iter()
+            .map(|warning| (warning.variable().unwrap(), warning.problem().clone()))
+            .collect();
+        assert_eq!(found, expected, "{settings}");
+    }
 }

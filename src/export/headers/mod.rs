@@ -29,6 +29,25 @@ use failure::Failure;
 
 pub(crate) use output::Headers;
 
+/// What the fuzz targets call.
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing {
+    use super::output::parse;
+
+    /// Whether it is headers, and what a host would be shown of it.
+    pub(crate) fn helper_output(bytes: &[u8]) -> (Option<Vec<(String, String)>>, String) {
+        match parse(bytes) {
+            Ok(headers) => {
+                let pairs = headers.iter();
+                let pairs =
+                    pairs.map(|h| (h.name.as_str().to_owned(), h.secret.expose().to_owned()));
+                (Some(pairs.collect()), format!("{headers:?}"))
+            }
+            Err(failure) => (None, failure.to_string()),
+        }
+    }
+}
+
 /// A run that takes longer is killed.
 const LIMIT: Duration = Duration::from_secs(30);
 

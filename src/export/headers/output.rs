@@ -99,6 +99,8 @@ impl<'de> Deserialize<'de> for Pairs {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(output: &str) -> Result<Vec<(String, String)>, Failure> {
@@ -175,5 +177,59 @@ mod tests {
     fn values_are_not_shown() {
         let headers = parse(br#"{"authorization":"CANARY"}"#).unwrap();
         assert!(!format!("{headers:?}").contains("CANARY"));
+    }
+
+    /// Output in which what matters is frequent.
+    fn outputs() -> impl Strategy<Value = Vec<u8>> {
+        const PARTS: [&str; 16] = [
+            "{",
+            "}",
+            "\"",
+            ":",
+            ",",
+            "[",
+            "]",
+            "\\u0000",
+            "null",
+            "1",
+            "authorization",
+            "x-a",
+            "CANARY",
+            " ",
+            "\n",
+            "\u{feff}",
+        ];
+        let part = prop_oneof![
+            6 => proptest::sample::select(PARTS.to_vec()).prop_map(|part| part.as_bytes().to_vec()),
+            1 => any::<u8>().prop_map(|byte| vec![byte]),
+        ];
+        proptest::collection::vec(part, 0..20).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_output_is_headers_or_a_failure_that_shows_nothing(output in outputs()) {
+            let shown = match parse(&output) {
+                Ok(headers) => format!("{headers:?}"),
+                Err(failure) => format!("{failure} {failure:?}"),
+            };
+            prop_assert!(!shown.contains("CANARY"));
+        }
+
+        #[test]
+        fn values_that_a_header_can_have_arrive(values in proptest::collection::vec("[!-~]([ -~]{0,20}[!-~])?", 0..6)) {
+            let object: serde_json::Map<_, _> = values
+                .iter()
+                .enumerate()
+                .map(|(n, value)| (format!("X-{n}"), Value::from(value.as_str())))
+                .collect();
+            let headers = read(&Value::from(object).to_string()).unwrap();
+            let expected: Vec<_> = values
+                .into_iter()
+                .enumerate()
+                .map(|(n, value)| (format!("x-{n}"), value))
+                .collect();
+            prop_assert_eq!(headers, expected);
+        }
     }
 }

@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use tonic::codegen::Service;
 use tonic::transport::{Channel, Endpoint};
 
 use super::messages::ExportResponse;
+use super::route::{Proxy, Route};
 use super::target::Target;
 use super::{BuildError, MAX_ANSWER, USER_AGENT, grpc_status, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig};
@@ -52,8 +53,12 @@ pub(super) struct Grpc {
 
 impl Grpc {
     /// Must be called inside a runtime: the channel is a task of it.
-    pub(super) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, BuildError> {
-        let connect = Connect::new(config)?;
+    pub(super) fn new(
+        signal: Signal,
+        config: &OtlpConfig,
+        proxy: Option<&Arc<Proxy>>,
+    ) -> Result<Self, BuildError> {
+        let connect = Connect::new(config, proxy)?;
         Ok(Self {
             channel: Mutex::new(connect.lazily()),
             connect,
@@ -187,10 +192,12 @@ struct Connect {
     /// Where to, with the scheme.
     uri: Uri,
     timeout: Duration,
+    /// For TLS alone: without it, proxies do not forward HTTP/2.
+    proxy: Option<Arc<Proxy>>,
 }
 
 impl Connect {
-    fn new(config: &OtlpConfig) -> Result<Self, BuildError> {
+    fn new(config: &OtlpConfig, proxy: Option<&Arc<Proxy>>) -> Result<Self, BuildError> {
         let refuse = |reason: String| BuildError::Endpoint {
             endpoint: config.endpoint.host().unwrap_or_default().to_owned(),
             reason,
@@ -221,6 +228,7 @@ impl Connect {
             tls,
             uri,
             timeout: config.timeout,
+            proxy: proxy.cloned(),
         })
     }
 
@@ -230,13 +238,12 @@ impl Connect {
             return self.endpoint.connect_lazy();
         };
         let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
         tcp.set_connect_timeout(Some(self.timeout));
         self.endpoint.connect_with_connector_lazy(Secure {
             uri: self.uri.clone(),
-            connector: HttpsConnector::from((tcp, tls.client())),
+            connector: HttpsConnector::from((Route::new(tcp, self.proxy.as_ref()), tls.client())),
         })
     }
 }
@@ -244,13 +251,13 @@ impl Connect {
 /// Connects to one place, and with TLS only.
 struct Secure {
     uri: Uri,
-    connector: HttpsConnector<HttpConnector>,
+    connector: HttpsConnector<Route>,
 }
 
 impl Service<Uri> for Secure {
-    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
-    type Error = <HttpsConnector<HttpConnector> as Service<Uri>>::Error;
-    type Future = <HttpsConnector<HttpConnector> as Service<Uri>>::Future;
+    type Response = <HttpsConnector<Route> as Service<Uri>>::Response;
+    type Error = <HttpsConnector<Route> as Service<Uri>>::Error;
+    type Future = <HttpsConnector<Route> as Service<Uri>>::Future;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.connector.poll_ready(context)

@@ -3,9 +3,9 @@
 mod client;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::header::{self, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use ::http::header::{self, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, PROXY_AUTHORIZATION};
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::messages::{ExportResponse, PartialSuccess};
+use super::route::Proxy;
 use super::target::Target;
 use super::{BuildError, MAX_ANSWER, USER_AGENT, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
@@ -39,6 +40,7 @@ struct Status {
 pub(super) struct Http {
     client: Mutex<Client>,
     tls: Option<Tls>,
+    proxy: Option<Arc<Proxy>>,
     /// Whether anything was ever answered. Until then, a connection that breaks may well be a wrong port.
     answered: AtomicBool,
     url: Uri,
@@ -49,7 +51,11 @@ pub(super) struct Http {
 
 impl Http {
     /// The configured endpoint is the whole URL; the signal only decides how answers are read.
-    pub(super) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, BuildError> {
+    pub(super) fn new(
+        signal: Signal,
+        config: &OtlpConfig,
+        proxy: Option<&Arc<Proxy>>,
+    ) -> Result<Self, BuildError> {
         let refuse = |reason: String| BuildError::Endpoint {
             endpoint: config.endpoint.host().unwrap_or_default().to_owned(),
             reason,
@@ -58,8 +64,9 @@ impl Http {
         let tls = config.tls.as_ref().map(|tls| Tls::new(tls, HTTP_1_1));
         let tls = tls.transpose().map_err(BuildError::Tls)?;
         Ok(Self {
-            client: Mutex::new(Client::new(tls.as_ref())),
+            client: Mutex::new(Client::new(tls.as_ref(), proxy)),
             tls,
+            proxy: proxy.cloned(),
             answered: AtomicBool::new(false),
             url,
             content_type: match config.protocol {
@@ -100,6 +107,11 @@ impl Http {
         }
     }
 
+    /// The proxy that sees the requests, if there is one: through a tunnel it sees none.
+    fn forwards(&self) -> Option<&Proxy> {
+        self.proxy.as_deref().filter(|_| self.tls.is_none())
+    }
+
     /// The request with `body`.
     fn http_request(&self, target: &Target, body: Bytes) -> Request<Full<Bytes>> {
         let packed = gzip::packed(&body, self.compression);
@@ -112,6 +124,12 @@ impl Http {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         if compressed {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(authorization) = self
+            .forwards()
+            .and_then(|proxy| proxy.authorization.clone())
+        {
+            headers.insert(PROXY_AUTHORIZATION, authorization);
         }
         // What is configured wins.
         for (name, value) in [(header::ACCEPT, "*/*"), (header::USER_AGENT, USER_AGENT)] {
@@ -129,7 +147,7 @@ impl Http {
         };
         let (error, changed) = renewal(tls, error, deadline).await;
         if changed {
-            let client = Client::new(Some(tls));
+            let client = Client::new(Some(tls), self.proxy.as_ref());
             *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
         }
         error
@@ -188,6 +206,9 @@ impl Http {
             return self
                 .response(headers, &body)
                 .map_or(Outcome::DELIVERED, |response| response.outcome(target));
+        }
+        if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && self.forwards().is_some() {
+            return Outcome::retry(target.refused_on_the_way(status.as_u16()));
         }
         if status.is_redirection() {
             return Outcome::Refused {

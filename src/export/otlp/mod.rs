@@ -19,6 +19,7 @@ mod messages;
 mod retry_after;
 #[cfg(feature = "grpc")]
 mod retry_info;
+mod route;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,41 @@ use super::outcome::{ErrorKind, ExportError, Outcome};
 use super::tls::{Renewal, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
+
+/// What the fuzz targets call.
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing {
+    use std::time::Duration;
+
+    use ::http::{HeaderMap, HeaderValue};
+
+    /// What a receiver's answer asks for: a wait by `Retry-After`, and the wait and the message of a gRPC status.
+    pub(crate) fn answer(
+        first: &[u8],
+        second: &[u8],
+    ) -> (Option<Duration>, Option<Duration>, String) {
+        let headers = |pairs: [(&'static str, &[u8]); 2]| -> HeaderMap {
+            let valid = |(name, bytes)| Some((name, HeaderValue::from_bytes(bytes).ok()?));
+            let pairs = pairs.into_iter().filter_map(valid);
+            pairs
+                .map(|(name, value)| (::http::HeaderName::from_static(name), value))
+                .collect()
+        };
+        let wait =
+            super::retry_after::retry_after(&headers([("retry-after", first), ("date", second)]));
+        #[cfg(feature = "grpc")]
+        return (
+            wait,
+            super::retry_info::retry_delay(&headers([
+                ("grpc-status-details-bin", first),
+                ("grpc-message", second),
+            ])),
+            super::grpc_status::percent_decode(second),
+        );
+        #[cfg(not(feature = "grpc"))]
+        (wait, None, String::new())
+    }
+}
 
 use dynamic::Dynamic;
 pub(crate) use encode::{ExportRequest, encode};
@@ -89,11 +125,15 @@ impl Client {
         let target = Target::new(config)?;
         let transport = match config.protocol {
             #[cfg(feature = "grpc")]
-            Protocol::Grpc => Transport::Grpc(Box::new(grpc::Grpc::new(signal, config)?)),
+            Protocol::Grpc => Transport::Grpc(Box::new(grpc::Grpc::new(
+                signal,
+                config,
+                target.proxy.as_ref(),
+            )?)),
             #[cfg(feature = "http")]
-            Protocol::HttpProtobuf | Protocol::HttpJson => {
-                Transport::Http(Box::new(http::Http::new(signal, config)?))
-            }
+            Protocol::HttpProtobuf | Protocol::HttpJson => Transport::Http(Box::new(
+                http::Http::new(signal, config, target.proxy.as_ref())?,
+            )),
             #[cfg(not(all(feature = "grpc", feature = "http")))]
             protocol => {
                 let _ = signal;

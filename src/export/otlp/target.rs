@@ -1,40 +1,32 @@
 //! Whom a client speaks to, with which headers, and how that is told without telling secrets.
 
+use std::sync::Arc;
+
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::Instant;
 
+use super::route::{Proxy, ProxyError};
 use super::{BuildError, tls_words, words};
 use crate::config::otlp::OtlpConfig;
+use crate::config::pairs::is_reserved;
 use crate::config::secret::Secret;
 use crate::export::headers::Headers;
 use crate::export::outcome::{ErrorKind, ExportError};
 use crate::export::tls::Tls;
-
-/// Headers that belong to the protocol. A configured one would break the request's framing or hide what is sent.
-const RESERVED: &[&str] = &[
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Shorter values are no secrets, and removing them would make any message unreadable.
 const SHORTEST_SECRET: usize = 4;
 
 /// The receiver.
 pub(super) struct Target {
-    /// Host and port, as every error names it.
+    /// Host and port, and the proxy on the way, as every error names it.
     pub(super) name: String,
     /// The configured headers.
     pub(super) headers: HeaderMap,
+    /// The same without the proxy.
+    receiver: String,
+    /// What it is reached through.
+    pub(super) proxy: Option<Arc<Proxy>>,
     /// What must not be seen even when the receiver repeats it.
     secrets: Vec<Secret>,
 }
@@ -42,7 +34,8 @@ pub(super) struct Target {
 impl Target {
     /// The receiver that `config` names.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, BuildError> {
-        let name = name(&config.endpoint);
+        let receiver = name(&config.endpoint);
+        let mut name = receiver.clone();
         if config.endpoint.host().is_none_or(str::is_empty) {
             let reason = "it names no host".to_owned();
             return Err(BuildError::Endpoint {
@@ -72,14 +65,23 @@ impl Target {
                 .map_err(|_| BuildError::HeaderValue(words::sanitise(key)))?;
             content.set_sensitive(true);
             secrets.extend(parts_of(value));
-            if !is_reserved(&header) {
+            if !is_reserved(header.as_str()) {
                 headers.insert(header, content);
             }
         }
+        let proxy = config.proxy.as_deref().map(Proxy::new).map(Arc::new);
+        if let Some(proxy) = &proxy {
+            name.push_str(" through ");
+            name.push_str(&proxy.name);
+        }
+        let authorization = config.proxy.iter().filter_map(|p| p.authorization.as_ref());
+        secrets.extend(authorization.flat_map(parts_of));
         sort(&mut secrets);
         Ok(Self {
             name,
             headers,
+            receiver,
+            proxy,
             secrets,
         })
     }
@@ -90,7 +92,7 @@ impl Target {
         let mut secrets = self.secrets.clone();
         for header in dynamic.iter() {
             secrets.extend(parts_of(&header.secret));
-            if !is_reserved(&header.name) {
+            if !is_reserved(header.name.as_str()) {
                 headers.insert(header.name.clone(), header.value.clone());
             }
         }
@@ -98,6 +100,8 @@ impl Target {
         Self {
             name: self.name.clone(),
             headers,
+            receiver: self.receiver.clone(),
+            proxy: self.proxy.clone(),
             secrets,
         }
     }
@@ -146,6 +150,9 @@ impl Target {
         tls: Option<&Tls>,
         error: &(dyn std::error::Error + 'static),
     ) -> ExportError {
+        if let Some(error) = self.failed_on_the_way(error) {
+            return error;
+        }
         let (kind, text) = words::connection(&self.name, error);
         let secure = tls.filter(|_| kind == ErrorKind::Broken);
         let (kind, text) = secure
@@ -153,6 +160,44 @@ impl Target {
             .map_or((kind, text), |text| (ErrorKind::Tls, text));
         let text = self.said(&text).unwrap_or_default();
         ExportError::new(kind, text)
+    }
+
+    /// The proxy did not lead to the receiver.
+    fn failed_on_the_way(&self, error: &(dyn std::error::Error + 'static)) -> Option<ExportError> {
+        let error = words::chain(error).find_map(|cause| cause.downcast_ref::<ProxyError>())?;
+        Some(match error {
+            ProxyError::Refused(status) => self.refused_on_the_way(*status),
+            ProxyError::Connect(cause) => {
+                self.through(|proxy| words::connection(proxy, &**cause).1)
+            }
+            ProxyError::Broken(cause) => self.through(|proxy| words::connection(proxy, cause).1),
+            ProxyError::NotHttp => {
+                self.through(|proxy| format!("{proxy} does not speak HTTP/1: is it a proxy?"))
+            }
+        })
+    }
+
+    /// The proxy answered with a status that is not of the receiver.
+    pub(super) fn refused_on_the_way(&self, status: u16) -> ExportError {
+        let known = self
+            .proxy
+            .as_ref()
+            .is_some_and(|proxy| proxy.authorization.is_some());
+        self.through(|proxy| match (status, known) {
+            (407, false) => format!(
+                "{proxy} wants user and password (HTTP 407): write them into the variable, as http://user:password@host:port"
+            ),
+            (407, true) => {
+                format!("{proxy} does not accept the user and password in the variable (HTTP 407)")
+            }
+            _ => format!("{proxy} does not connect to {}: HTTP {status}", self.receiver),
+        })
+    }
+
+    fn through(&self, text: impl FnOnce(&str) -> String) -> ExportError {
+        let proxy = self.proxy.as_ref().map_or("a proxy", |proxy| &proxy.name);
+        let text = self.said(&text(proxy)).unwrap_or_default();
+        ExportError::new(ErrorKind::Connect, text)
     }
 
     /// The other side speaks, but not what was expected.
@@ -168,10 +213,6 @@ fn name(endpoint: &Uri) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
-}
-
-fn is_reserved(header: &HeaderName) -> bool {
-    RESERVED.contains(&header.as_str()) || header.as_str().starts_with("grpc-")
 }
 
 /// The longest first: a part must not be cut out of a whole before the whole was found.

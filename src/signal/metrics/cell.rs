@@ -1,7 +1,7 @@
 //! One series: a value that is added to without a lock, and what each reader has acknowledged of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::READERS;
 use super::series::Series;
@@ -26,7 +26,12 @@ pub(crate) struct Cell {
     /// The readers that have the cell in their lists, one bit each; changed under the registry's lock.
     listed: AtomicU8,
     marks: [Mark; READERS],
+    /// Where the cumulative points of each reader begin; nothing when all begin with the series.
+    bases: Mutex<Option<Box<[Option<Base>; READERS]>>>,
 }
+
+/// Value and time from which on a reader counts.
+type Base = (f64, u64);
 
 /// What one reader knows of a cell. Only the reader's own task writes it.
 #[derive(Debug, Default)]
@@ -52,6 +57,7 @@ impl Cell {
             openings: AtomicU32::new(0),
             listed: AtomicU8::new(0),
             marks: std::array::from_fn(|_| Mark::default()),
+            bases: Mutex::default(),
         }
     }
 
@@ -102,6 +108,28 @@ impl Cell {
                 at,
             ),
         }
+    }
+
+    /// Value and time from which on a reader's cumulative points count.
+    pub(super) fn base(&self, reader: usize) -> Base {
+        let bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        let base = bases.as_ref().and_then(|bases| bases[reader]);
+        base.unwrap_or((0.0, self.start))
+    }
+
+    /// A reader's cumulative points count from what it has acknowledged: its points so far were deltas.
+    pub(super) fn rebase(&self, reader: usize) {
+        let acknowledged = self.acknowledged(reader);
+        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        if acknowledged != (0.0, self.start) || bases.is_some() {
+            bases.get_or_insert_default()[reader] = Some(acknowledged);
+        }
+    }
+
+    /// A reader comes, perhaps again: it gets what is added from now on.
+    pub(super) fn begin(&self, reader: usize, now: u64) {
+        self.acknowledge(reader, self.value(), now);
+        self.rebase(reader);
     }
 
     pub(super) fn acknowledge(&self, reader: usize, value: f64, at: u64) {

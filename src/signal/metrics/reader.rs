@@ -50,17 +50,11 @@ pub(crate) struct Reading {
 }
 
 impl Reader {
-    pub(crate) fn new(
-        place: usize,
-        registry: Arc<Registry>,
-        temporality: Temporality,
-        origin: Origin,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(place: usize, registry: Arc<Registry>, origin: Origin, clock: Clock) -> Self {
         Self {
             place,
             registry,
-            temporality,
+            temporality: Temporality::default(),
             origin,
             clock,
             live: Vec::new(),
@@ -91,7 +85,10 @@ impl Reader {
     fn point(&self, reading: &Reading) -> NumberDataPoint {
         let cell = &reading.cell;
         let (value, start) = match self.temporality {
-            Temporality::Cumulative => (reading.value, cell.start),
+            Temporality::Cumulative => {
+                let (base, from) = cell.base(self.place);
+                (reading.value - base, from)
+            }
             Temporality::Delta => {
                 let (acknowledged, at) = cell.acknowledged(self.place);
                 (reading.value - acknowledged, at)
@@ -183,6 +180,15 @@ fn read(cell: &Arc<Cell>) -> Reading {
 impl Source for Reader {
     type Message = ExportMetricsServiceRequest;
     type Ticket = Vec<Reading>;
+    type Settings = (Temporality, Origin);
+
+    fn apply(&mut self, (temporality, origin): Self::Settings) {
+        let before = std::mem::replace(&mut self.temporality, temporality);
+        if (before, temporality) == (Temporality::Delta, Temporality::Cumulative) {
+            self.registry.rebase(self.place);
+        }
+        self.origin = origin;
+    }
 
     fn begin(&mut self) {
         self.wanted = true;
@@ -224,6 +230,27 @@ impl Source for Reader {
             )
         };
         Ok([half(readings), half(rest)])
+    }
+
+    fn again(
+        &mut self,
+        readings: Vec<Reading>,
+    ) -> Batch<ExportMetricsServiceRequest, Vec<Reading>> {
+        let points = readings.iter().map(|reading| self.point(reading));
+        self.batch(points.collect(), readings)
+    }
+
+    fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
+        let lost = self.lost();
+        if !self.registry.leave_if(self.place, still) {
+            return None;
+        }
+        self.live.clear();
+        self.readings.clear();
+        unsent.clear();
+        self.wanted = false;
+        self.unsettled.set(0);
+        lost
     }
 
     fn settle(&mut self, ticket: Vec<Reading>) {

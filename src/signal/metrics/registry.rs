@@ -71,11 +71,12 @@ impl Group {
 }
 
 impl Registry {
-    pub(crate) fn new(readers: &[usize], expected_sessions: usize, clock: Clock) -> Self {
+    /// One without readers.
+    pub(crate) fn new(expected_sessions: usize, clock: Clock) -> Self {
         Self {
             groups: Mutex::default(),
             inboxes: std::array::from_fn(|_| SegQueue::new()),
-            readers: std::array::from_fn(|place| AtomicBool::new(readers.contains(&place))),
+            readers: std::array::from_fn(|_| AtomicBool::new(false)),
             series: AtomicUsize::new(0),
             max_series: expected_sessions
                 .saturating_mul(SERIES_OF_A_SESSION)
@@ -105,6 +106,7 @@ impl Registry {
         let mut groups = self.lock();
         if let Some((known, _)) = groups.get_key_value(&standard) {
             let known = Arc::clone(known);
+            known.outdated.store(false, Ordering::Relaxed);
             if let Some(group) = groups.get_mut(&known) {
                 group.forgotten = false;
             }
@@ -179,7 +181,7 @@ impl Registry {
 
     /// A reader has delivered all of a cell that it saw unheld at `openings`. True when it takes the cell off its list.
     pub(super) fn retire(&self, cell: &Arc<Cell>, reader: usize, openings: u32) -> bool {
-        if !cell.standard.of_one_session || cell.is_held() {
+        if !cell.standard.ends() || cell.is_held() {
             return false;
         }
         let mut groups = self.lock();
@@ -199,9 +201,59 @@ impl Registry {
         true
     }
 
+    /// A reader comes: it gets all that is added from now on. Nothing happens when it is there.
+    pub(crate) fn join(&self, reader: usize) {
+        let groups = self.lock();
+        if self.readers[reader].swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let now = self.clock.now();
+        for cell in groups.values().flat_map(|group| &group.cells) {
+            cell.begin(reader, now);
+            let lives = cell.is_held() || !cell.standard.ends();
+            if lives && cell.list(reader) {
+                self.inboxes[reader].push(Arc::clone(cell));
+            }
+        }
+    }
+
+    /// The configuration changed: series that are kept although nobody holds them end, unless a session takes their
+    /// attributes again.
+    pub(crate) fn outdate(&self) {
+        for standard in self.lock().keys() {
+            standard.outdated.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A reader's points were deltas, and are cumulative from now on.
+    pub(super) fn rebase(&self, reader: usize) {
+        let groups = self.lock();
+        for cell in groups.values().flat_map(|group| &group.cells) {
+            cell.rebase(reader);
+        }
+    }
+
+    /// A reader ends, unless it is wanted again: no series is kept for it any more. False when it is.
+    pub(super) fn leave_if(&self, reader: usize, still: impl Fn() -> bool) -> bool {
+        let mut groups = self.lock();
+        // Under the lock: whoever wants it again says so first, and joins then.
+        if !still() {
+            return false;
+        }
+        self.remove(&mut groups, reader);
+        true
+    }
+
     /// A reader ends: no series is kept for it any more.
     pub(super) fn leave(&self, reader: usize) {
-        let mut groups = self.lock();
+        self.remove(&mut self.lock(), reader);
+    }
+
+    #[allow(
+        clippy::mutable_key_type,
+        reason = "what is compared and hashed of the attributes does not change"
+    )]
+    fn remove(&self, groups: &mut HashMap<Arc<Standard>, Group>, reader: usize) {
         self.readers[reader].store(false, Ordering::Relaxed);
         while self.inboxes[reader].pop().is_some() {}
         groups.retain(|_, group| {
@@ -240,6 +292,10 @@ impl Registry {
 }
 
 /// Removes a group; a table that was much larger once gives its room back.
+#[allow(
+    clippy::mutable_key_type,
+    reason = "what may change in a key plays no part in its hash"
+)]
 fn remove(groups: &mut HashMap<Arc<Standard>, Group>, standard: &Arc<Standard>) {
     groups.remove(standard);
     if is_mostly_empty(groups.len(), groups.capacity()) {

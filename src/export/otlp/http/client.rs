@@ -5,6 +5,7 @@
 //! where they were meant to go.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Request, Uri};
@@ -15,6 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Builder, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::super::route::{Proxy, Route};
 use crate::export::tls::Tls;
 
 /// How often the operating system asks a silent peer whether it is still there, and how often in vain.
@@ -29,14 +31,14 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) enum Client {
     /// For `http://`. It knows no TLS.
-    Plain(legacy::Client<HttpConnector, Full<Bytes>>),
+    Plain(legacy::Client<Route, Full<Bytes>>),
     /// For `https://`, and for nothing else.
-    Secure(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+    Secure(legacy::Client<HttpsConnector<Route>, Full<Bytes>>),
 }
 
 impl Client {
     /// A client with TLS, or without.
-    pub(super) fn new(tls: Option<&Tls>) -> Self {
+    pub(super) fn new(tls: Option<&Tls>, proxy: Option<&Arc<Proxy>>) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
@@ -44,11 +46,11 @@ impl Client {
         tcp.set_keepalive_retries(Some(TCP_KEEPALIVE_RETRIES));
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         tcp.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
+        let route = Route::new(tcp, proxy);
         match tls {
-            None => Self::Plain(pool().build(tcp)),
+            None => Self::Plain(pool().build(route)),
             Some(tls) => {
-                tcp.enforce_http(false);
-                let mut connector = HttpsConnector::from((tcp, tls.client()));
+                let mut connector = HttpsConnector::from((route, tls.client()));
                 connector.enforce_https();
                 Self::Secure(pool().build(connector))
             }

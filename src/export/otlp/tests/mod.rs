@@ -1,11 +1,12 @@
 //! The client against real receivers. In `answers`: what becomes of each answer. In `connections`: what becomes of an
-//! attempt that gets none. In `wire`: what is sent.
+//! attempt that gets none. In `wire`: what is sent. In `parsers`: that any answer can be read.
 
 #[path = "../../../../tests/support/mod.rs"]
 mod support;
 
 mod answers;
 mod connections;
+mod parsers;
 mod wire;
 
 mod prelude {
@@ -56,9 +57,11 @@ mod prelude {
             protocol,
             endpoint: format!("{endpoint}{path}").parse().unwrap(),
             headers: Vec::new(),
+            header_sources: Vec::new(),
             timeout: Duration::from_secs(10),
             compression: Compression::None,
             tls: None,
+            proxy: None,
         }
     }
 

@@ -1,0 +1,19 @@
+//! Any answer of a receiver: a wait or none, and a message.
+#![no_main]
+
+use claude_code_telemetry::fuzzing::answer;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (&[u8], &[u8])| {
+    let (first, second) = input;
+    let (wait, _, message) = answer(first, second);
+    if let Ok(seconds) = std::str::from_utf8(first)
+        .unwrap_or_default()
+        .parse::<u64>()
+    {
+        assert_eq!(wait.map(|wait| wait.as_secs()), Some(seconds));
+    }
+    if !second.contains(&b'%') {
+        assert_eq!(message, String::from_utf8_lossy(second));
+    }
+});

@@ -1,0 +1,23 @@
+//! Any output of a headers helper: headers that can be sent, or a failure; neither shows a value.
+#![no_main]
+
+use claude_code_telemetry::fuzzing::helper_output;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let (headers, shown) = helper_output(bytes);
+    for (n, (name, value)) in headers.iter().flatten().enumerate() {
+        assert!(!name.is_empty() && !name.contains(char::is_uppercase));
+        assert!(value.is_ascii() && !value.contains(['\r', '\n', '\0']));
+        assert!(
+            headers
+                .iter()
+                .flatten()
+                .take(n)
+                .all(|(before, _)| before != name)
+        );
+        if value.len() > 12 && !name.contains(value.as_str()) {
+            assert!(!shown.contains(value.as_str()), "{shown}");
+        }
+    }
+});

@@ -1,0 +1,147 @@
+//! `NO_PROXY`: which hosts are reached without a proxy.
+
+use std::net::IpAddr;
+
+/// The list, as curl and most programs read it: separated by commas or white space.
+///
+/// - `*`: every host.
+/// - `example.com`, `.example.com`, `*.example.com`: that host and every host below it, in any case.
+/// - `10.1.2.3`, `[::1]`: that address; `10.0.0.0/8`, `fd00::/8`: every address of that network. Names are not looked up
+///   for this.
+/// - each with `:port` after it: that port only.
+pub(super) struct NoProxy<'t> {
+    text: &'t str,
+}
+
+impl<'t> NoProxy<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text }
+    }
+
+    /// Whether this host is reached directly.
+    pub(super) fn exempts(&self, host: &str, port: u16) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let address = address(host);
+        let entries = self.text.split(|c: char| c == ',' || c.is_whitespace());
+        entries
+            .filter(|entry| !entry.is_empty())
+            .any(|entry| match without_port(entry) {
+                (_, Some(only)) if only != port => false,
+                (name, _) => matches(name, host, address),
+            })
+    }
+}
+
+/// One entry without its port.
+fn without_port(entry: &str) -> (&str, Option<u16>) {
+    match entry.rsplit_once(':') {
+        // the colons of an address
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
+            Ok(port) => (name, Some(port)),
+            Err(_) => (entry, None),
+        },
+        _ => (entry, None),
+    }
+}
+
+fn matches(entry: &str, host: &str, address: Option<IpAddr>) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    if let Some(address) = address {
+        return match entry.split_once('/') {
+            Some((network, bits)) => in_network(address, network, bits),
+            None => self::address(entry) == Some(address),
+        };
+    }
+    let domain = entry.strip_prefix('*').unwrap_or(entry);
+    let domain = domain.strip_prefix('.').unwrap_or(domain);
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    let start = host.len().checked_sub(domain.len());
+    let Some((before, end)) = start.and_then(|start| host.split_at_checked(start)) else {
+        return false;
+    };
+    !domain.is_empty()
+        && end.eq_ignore_ascii_case(domain)
+        && (before.is_empty() || before.ends_with('.'))
+}
+
+/// An address, with or without brackets. One of IPv4 is the same inside IPv6.
+fn address(text: &str) -> Option<IpAddr> {
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let address: IpAddr = inner.unwrap_or(text).parse().ok()?;
+    Some(address.to_canonical())
+}
+
+fn in_network(address: IpAddr, network: &str, bits: &str) -> bool {
+    let (Some(network), Ok(bits)) = (self::address(network), bits.parse::<u32>()) else {
+        return false;
+    };
+    match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {
+            let rest = 32 - bits;
+            u32::from(address).checked_shr(rest) == u32::from(network).checked_shr(rest)
+        }
+        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => {
+            let rest = 128 - bits;
+            u128::from(address).checked_shr(rest) == u128::from(network).checked_shr(rest)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_matched_as_curl_does() {
+        for (list, host, exempt) in [
+            ("", "h", false),
+            (" , ,", "h", false),
+            ("*", "h", true),
+            ("a,*", "10.0.0.1", true),
+            ("h", "h", true),
+            ("H", "h", true),
+            ("h", "h.", true),
+            ("h.", "h", true),
+            ("a b\th", "h", true),
+            ("a, h ,b", "h", true),
+            ("example.com", "example.com", true),
+            ("example.com", "otel.example.com", true),
+            ("example.com", "notexample.com", false),
+            ("example.com", "com", false),
+            ("example.com", "example.com.evil", false),
+            (".example.com", "example.com", true),
+            (".example.com", "a.b.EXAMPLE.com", true),
+            ("*.example.com", "a.example.com", true),
+            ("*.example.com", "aexample.com", false),
+            (".", "h", false),
+            ("ü", "xy", false),
+            ("h:4318", "h", true),
+            ("h:4317", "h", false),
+            ("h:x", "h", false),
+            ("10.0.0.1", "10.0.0.1", true),
+            ("10.0.0.1:4318", "10.0.0.1", true),
+            ("10.0.0.1:1", "10.0.0.1", false),
+            ("0.0.1", "10.0.0.1", false),
+            ("10.0.0.0/8", "10.200.3.4", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("0.0.0.0/0", "11.0.0.1", true),
+            ("10.0.0.1/32", "10.0.0.1", true),
+            ("10.0.0.1/33", "10.0.0.1", false),
+            ("10.0.0.0/8", "10.example.com", false),
+            ("::1", "[::1]", true),
+            ("[::1]", "[::1]", true),
+            ("[::1]:4318", "[::1]", true),
+            ("[::1]:1", "[::1]", false),
+            ("fd00::/8", "[fd12::1]", true),
+            ("fd00::/8", "[fe80::1]", false),
+            ("::/0", "[fe80::1]", true),
+            ("10.0.0.1", "[::ffff:10.0.0.1]", true),
+        ] {
+            let found = NoProxy::new(list).exempts(host, 4318);
+            assert_eq!(found, exempt, "{list:?} {host}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! From the variables of the Prometheus page to where it is served.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use super::values::Values;
+use super::variables::{self, Kind};
+use super::warnings::{Problem, Report};
+
+/// Where the page is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PrometheusConfig {
+    /// A name or an address, without brackets.
+    pub(crate) host: String,
+    /// 0 = a free one.
+    pub(crate) port: u16,
+    /// The ports that the host allows when that one is taken.
+    pub(crate) ports: Option<RangeInclusive<u16>>,
+}
+
+/// Reads the variables, and says what follows from them.
+pub(super) fn resolve(
+    values: &Values,
+    ports: Option<&RangeInclusive<u16>>,
+    report: &mut Report,
+) -> PrometheusConfig {
+    let variable = &variables::PROMETHEUS_HOST;
+    let default = match variable.kind {
+        Kind::Text { default } => default,
+        _ => "",
+    };
+    let host = match values.get(variable) {
+        Some((set, text)) => host(text).unwrap_or_else(|| {
+            report.warn(set.warning(Problem::NoHost { default }));
+            default
+        }),
+        None => default,
+    };
+    let port = u16::try_from(values.number(&variables::PROMETHEUS_PORT)).unwrap_or_default();
+    let config = PrometheusConfig {
+        host: host.to_owned(),
+        port,
+        ports: ports.filter(|ports| !ports.is_empty()).cloned(),
+    };
+    report.fact(config.fact());
+    config
+}
+
+/// The name or address that a text is; an address of IPv6 may stand in brackets.
+fn host(text: &str) -> Option<&str> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    let valid = |c: char| c.is_alphanumeric() || "-._".contains(c);
+    (bare.parse::<IpAddr>().is_ok() || text.chars().all(valid)).then_some(bare)
+}
+
+impl PrometheusConfig {
+    /// Whether only this machine can fetch the page.
+    fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<IpAddr>();
+        self.host.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| address.is_loopback())
+    }
+
+    fn fact(&self) -> String {
+        let Self { host, port, ports } = self;
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.clone(),
+        };
+        let place = match port {
+            0 => format!("a free port of {host}"),
+            _ => format!("http://{host}:{port}/metrics"),
+        };
+        let range = match ports {
+            Some(ports) => format!(
+                " (when that port is taken, the first free one of {} to {})",
+                ports.start(),
+                ports.end()
+            ),
+            None => String::new(),
+        };
+        let reach = match self.is_loopback() {
+            true => "",
+            false => ", where other machines may fetch it",
+        };
+        format!(
+            "metrics: Prometheus page at {place}{range}{reach}; its values are always cumulative"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for (text, expected) in [
+            ("localhost", Some("localhost")),
+            ("0.0.0.0", Some("0.0.0.0")),
+            ("::1", Some("::1")),
+            ("[::1]", Some("::1")),
+            ("my-host.local", Some("my-host.local")),
+            ("localhost:9464", None),
+            ("http://localhost", None),
+            ("[localhost]", None),
+            ("a b", None),
+        ] {
+            assert_eq!(host(text), expected, "{text}");
+        }
+    }
+}

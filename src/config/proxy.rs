@@ -1,0 +1,408 @@
+//! The proxy that the requests of one exporter go through.
+//!
+//! The variables are those of curl and of most programs. They come from the layers, as every other: nothing below this
+//! crate looks at the process environment.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::Uri;
+
+use super::endpoint::Endpoint;
+use super::no_proxy::NoProxy;
+use super::otlp::Protocol;
+use super::secret::Secret;
+use super::source::Layer;
+use super::values::{SetVariable, Values};
+use super::variables;
+use super::warnings::{Problem, Report};
+
+/// A proxy: where it is, and how it knows us.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ProxyConfig {
+    /// Scheme, host and port. Always `http`, never with user and password.
+    pub(crate) url: Uri,
+    /// The value of `Proxy-Authorization`, from the user and password of the URL.
+    pub(crate) authorization: Option<Secret>,
+    /// The variable that names it.
+    pub(crate) variable: &'static str,
+}
+
+impl ProxyConfig {
+    /// Host and port.
+    pub(crate) fn name(&self) -> String {
+        self.url
+            .authority()
+            .map_or_else(String::new, ToString::to_string)
+    }
+}
+
+impl fmt::Debug for ProxyConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyConfig")
+            .field("url", &self.url.to_string())
+            .field("authorization", &self.authorization)
+            .field("variable", &self.variable)
+            .finish()
+    }
+}
+
+/// Why a proxy is not used. The texts show nothing of its URL.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProxyProblem {
+    #[error("not the URL of a proxy, so it counts as unset; write one such as http://proxy:3128")]
+    NotUrl,
+    #[error(
+        "only http:// proxies can be used, so it counts as unset; write http://host:port (https:// receivers are reached through it, too, and their TLS stays end to end)"
+    )]
+    UnknownScheme,
+    #[error(
+        "ignored: REQUEST_METHOD is set, and in a CGI program a request can set HTTP_PROXY; use http_proxy"
+    )]
+    Cgi,
+    #[error(
+        "not used for OTLP over gRPC without TLS, which proxies do not forward: {receiver} is connected to directly; use OTLP over HTTP or an https:// endpoint, or name the host in NO_PROXY"
+    )]
+    Plain { receiver: String },
+    #[error(
+        "not used for {receiver}: managed credentials would be readable for this proxy; set it in managed settings, or use an https:// endpoint"
+    )]
+    ManagedCredentials { receiver: String },
+}
+
+/// What the proxy variables mean for one endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Direct,
+    /// There is a proxy, but it is not for this host; the words say why.
+    Exempt(String),
+    Through(Box<ProxyConfig>),
+}
+
+/// How `endpoint` is reached. `guarded`: managed credentials are sent to it.
+pub(super) fn resolve(
+    values: &Values,
+    endpoint: &Endpoint,
+    protocol: Protocol,
+    guarded: bool,
+    report: &mut Report,
+) -> Route {
+    let Some((set, text)) = chosen(values, endpoint.is_https(), report) else {
+        return Route::Direct;
+    };
+    let variable = set.variable.name;
+    let proxy = match parse(text, variable) {
+        Ok(proxy) => proxy,
+        Err(problem) => {
+            report.warn(set.warning(Problem::Proxy(problem)));
+            return Route::Direct;
+        }
+    };
+    let host = endpoint.host();
+    if is_loopback(host) {
+        return Route::Exempt(format!("not through the proxy of {variable}: this machine"));
+    }
+    let no_proxy = values.strongest(&[&variables::NO_PROXY_LOWER, &variables::NO_PROXY]);
+    if let Some((no, text)) = no_proxy
+        && NoProxy::new(text).exempts(host, endpoint.port_or_default())
+    {
+        let no = no.variable.name;
+        return Route::Exempt(format!(
+            "not through the proxy of {variable}, because of {no}"
+        ));
+    }
+    let receiver = || endpoint.authority();
+    let problem = if protocol == Protocol::Grpc && !endpoint.is_https() {
+        let receiver = receiver();
+        Some(ProxyProblem::Plain { receiver })
+    } else if guarded && !endpoint.is_https() && set.layer() != Layer::Managed {
+        let receiver = receiver();
+        Some(ProxyProblem::ManagedCredentials { receiver })
+    } else {
+        None
+    };
+    match problem {
+        None => Route::Through(Box::new(proxy)),
+        Some(problem) => {
+            report.warn(set.warning(Problem::Proxy(problem)));
+            Route::Exempt(format!("not through the proxy of {variable}"))
+        }
+    }
+}
+
+/// The variable that counts. A managed one is stronger than specificity, as for endpoints.
+fn chosen<'v>(
+    values: &'v Values,
+    https: bool,
+    report: &mut Report,
+) -> Option<(&'v SetVariable, &'v str)> {
+    let all = values.strongest(&[&variables::ALL_PROXY_LOWER, &variables::ALL_PROXY]);
+    let one = if https {
+        values.strongest(&[&variables::HTTPS_PROXY_LOWER, &variables::HTTPS_PROXY])
+    } else {
+        http_proxy(values, report)
+    };
+    match (one, all) {
+        (Some((lower, _)), Some((managed, text)))
+            if managed.layer() == Layer::Managed && lower.layer() != Layer::Managed =>
+        {
+            let general = managed.variable.name;
+            report.warn(lower.warning(Problem::ManagedGeneral { general }));
+            Some((managed, text))
+        }
+        (Some(one), _) => Some(one),
+        (None, all) => all,
+    }
+}
+
+/// A web server hands the header `Proxy` of a request to a CGI program as `HTTP_PROXY`.
+fn http_proxy<'v>(values: &'v Values, report: &mut Report) -> Option<(&'v SetVariable, &'v str)> {
+    let found = values.strongest(&[&variables::HTTP_PROXY_LOWER, &variables::HTTP_PROXY])?;
+    let (set, _) = found;
+    if values.is_cgi
+        && set.layer() == Layer::Environment
+        && set.variable.name == variables::HTTP_PROXY.name
+    {
+        report.warn(set.warning(Problem::Proxy(ProxyProblem::Cgi)));
+        return None;
+    }
+    Some(found)
+}
+
+/// Reads the URL of a proxy. One without a scheme is `http`.
+fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, ProxyProblem> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("http")) {
+        return Err(ProxyProblem::UnknownScheme);
+    }
+    let mut parsed = Endpoint::parse(text, true).map_err(|_| ProxyProblem::NotUrl)?;
+    let url = parsed.without_path().map_err(|_| ProxyProblem::NotUrl)?;
+    Ok(ProxyConfig {
+        url,
+        authorization: parsed.authorization.take(),
+        variable,
+    })
+}
+
+/// Whether a host is this machine: for a proxy, that name would be another one.
+fn is_loopback(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::{Assignment, Origin};
+    use super::*;
+
+    /// How an endpoint is reached with these variables set: `M:` before a name means managed settings in place of the
+    /// environment, `H:` the host.
+    fn route(
+        endpoint: &str,
+        protocol: Protocol,
+        set: &[(&str, &str)],
+    ) -> (Route, Vec<ProxyProblem>) {
+        full(endpoint, protocol, set, false)
+    }
+
+    fn full(
+        endpoint: &str,
+        protocol: Protocol,
+        set: &[(&str, &str)],
+        guarded: bool,
+    ) -> (Route, Vec<ProxyProblem>) {
+        let mut report = Report::default();
+        let assignments = set.iter().map(|(name, value)| {
+            let (layer, name) = match name.split_once(':') {
+                Some(("M", name)) => (Layer::Managed, name),
+                Some((_, name)) => (Layer::Host, name),
+                None => (Layer::Environment, *name),
+            };
+            Assignment {
+                origin: Origin::new(layer),
+                name: name.to_owned(),
+                value: (*value).to_owned(),
+            }
+        });
+        let values = Values::new(assignments.collect(), &mut report);
+        let endpoint = Endpoint::parse(endpoint, false).unwrap();
+        let route = resolve(&values, &endpoint, protocol, guarded, &mut report);
+        let problems = report.warnings.iter().filter_map(|w| match w.problem() {
+            Problem::Proxy(problem) => Some(problem.clone()),
+            _ => None,
+        });
+        (route, problems.collect())
+    }
+
+    fn shown(route: &Route) -> String {
+        match route {
+            Route::Direct => "direct".to_owned(),
+            Route::Exempt(why) => why.clone(),
+            Route::Through(proxy) => {
+                let user = proxy.authorization.as_ref().map_or("", Secret::expose);
+                format!("{} {} {user}", proxy.variable, proxy.url)
+                    .trim_end()
+                    .to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn the_variable_of_the_scheme_wins_over_the_one_for_all() {
+        let https = "https://h:4318";
+        let http = "http://h:4318";
+        let a = "http://a:1";
+        let b = "http://b:2";
+        type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+        let table: &[Row<'_>] = &[
+            (https, &[], "direct"),
+            (https, &[("HTTPS_PROXY", a)], "HTTPS_PROXY http://a:1/"),
+            (https, &[("https_proxy", a)], "https_proxy http://a:1/"),
+            (https, &[("HTTP_PROXY", a)], "direct"),
+            (http, &[("HTTP_PROXY", a)], "HTTP_PROXY http://a:1/"),
+            (http, &[("http_proxy", a)], "http_proxy http://a:1/"),
+            (http, &[("HTTPS_PROXY", a)], "direct"),
+            (http, &[("ALL_PROXY", a)], "ALL_PROXY http://a:1/"),
+            (https, &[("all_proxy", a)], "all_proxy http://a:1/"),
+            (
+                https,
+                &[("ALL_PROXY", a), ("HTTPS_PROXY", b)],
+                "HTTPS_PROXY http://b:2/",
+            ),
+            // as curl has it
+            (
+                https,
+                &[("HTTPS_PROXY", a), ("https_proxy", b)],
+                "https_proxy http://b:2/",
+            ),
+            (
+                https,
+                &[("H:HTTPS_PROXY", a), ("https_proxy", b)],
+                "HTTPS_PROXY http://a:1/",
+            ),
+            // cancelled, under whichever name
+            (
+                https,
+                &[("H:HTTPS_PROXY", ""), ("https_proxy", b)],
+                "direct",
+            ),
+            (
+                https,
+                &[("https_proxy", ""), ("HTTPS_PROXY", b)],
+                "HTTPS_PROXY http://b:2/",
+            ),
+            (
+                https,
+                &[("M:ALL_PROXY", a), ("HTTPS_PROXY", b)],
+                "ALL_PROXY http://a:1/",
+            ),
+            (https, &[("HTTPS_PROXY", "p")], "HTTPS_PROXY http://p/"),
+            (
+                https,
+                &[("HTTPS_PROXY", "p:80/x")],
+                "HTTPS_PROXY http://p:80/",
+            ),
+            (
+                https,
+                &[("HTTPS_PROXY", "u:p@h:1")],
+                "HTTPS_PROXY http://h:1/ Basic dTpw",
+            ),
+        ];
+        for (endpoint, set, expected) in table {
+            let (found, problems) = route(endpoint, Protocol::HttpProtobuf, set);
+            assert_eq!(shown(&found), *expected, "{endpoint} {set:?}");
+            assert_eq!(problems, [], "{endpoint} {set:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_told_and_not_used() {
+        for (text, problem) in [
+            ("https://h:1", ProxyProblem::UnknownScheme),
+            ("socks5://h:1", ProxyProblem::UnknownScheme),
+            ("http://", ProxyProblem::NotUrl),
+            ("http://h:99999", ProxyProblem::NotUrl),
+            ("a b", ProxyProblem::NotUrl),
+        ] {
+            let set = [("HTTPS_PROXY", text)];
+            let (found, problems) = route("https://h", Protocol::HttpJson, &set);
+            assert_eq!(found, Route::Direct, "{text}");
+            assert_eq!(problems, [problem], "{text}");
+        }
+    }
+
+    #[test]
+    fn some_hosts_are_reached_directly() {
+        let this = "not through the proxy of ALL_PROXY: this machine";
+        let because = "not through the proxy of ALL_PROXY, because of NO_PROXY";
+        for (endpoint, no, expected) in [
+            ("http://localhost:4318", "", this),
+            ("https://LOCALHOST.", "", this),
+            ("http://127.0.0.9", "", this),
+            ("http://[::1]:4318", "", this),
+            ("http://[::ffff:127.0.0.1]", "", this),
+            ("http://h", "h", because),
+            ("http://h", "other", "ALL_PROXY http://a:1/"),
+            ("https://h", "h:443", because),
+            ("https://h", "h:80", "ALL_PROXY http://a:1/"),
+        ] {
+            let set = [("ALL_PROXY", "http://a:1"), ("NO_PROXY", no)];
+            let (found, problems) = route(endpoint, Protocol::HttpProtobuf, &set);
+            assert_eq!(shown(&found), expected, "{endpoint} {no}");
+            assert_eq!(problems, []);
+        }
+    }
+
+    #[test]
+    fn grpc_goes_through_a_tunnel_or_directly() {
+        let set = [("ALL_PROXY", "http://a:1")];
+        let (found, problems) = route("https://h", Protocol::Grpc, &set);
+        assert_eq!(
+            (shown(&found).as_str(), problems.len()),
+            ("ALL_PROXY http://a:1/", 0)
+        );
+        let (found, problems) = route("http://h:4317", Protocol::Grpc, &set);
+        assert!(matches!(found, Route::Exempt(_)));
+        let receiver = "h:4317".to_owned();
+        assert_eq!(problems, [ProxyProblem::Plain { receiver }]);
+        let (_, problems) = route("http://localhost:4317", Protocol::Grpc, &set);
+        assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn a_request_cannot_name_the_proxy_of_a_cgi_program() {
+        for (set, expected, problems) in [
+            (vec![("HTTP_PROXY", "a")], "direct", 1),
+            (vec![("http_proxy", "a")], "http_proxy http://a/", 0),
+            (vec![("H:HTTP_PROXY", "a")], "HTTP_PROXY http://a/", 0),
+            (
+                vec![("HTTP_PROXY", "a"), ("ALL_PROXY", "b")],
+                "ALL_PROXY http://b/",
+                1,
+            ),
+        ] {
+            let cgi = [&set[..], &[("REQUEST_METHOD", "GET")]].concat();
+            let found = route("http://h", Protocol::HttpJson, &cgi);
+            assert_eq!(shown(&found.0), expected, "{set:?}");
+            assert_eq!(found.1.len(), problems, "{set:?}");
+        }
+    }
+
+    #[test]
+    fn managed_credentials_are_readable_for_a_managed_proxy_only() {
+        for (endpoint, name, through) in [
+            ("http://h", "HTTP_PROXY", false),
+            ("http://h", "M:HTTP_PROXY", true),
+            ("https://h", "HTTPS_PROXY", true),
+        ] {
+            let set = [(name, "http://a:1")];
+            let (found, problems) = full(endpoint, Protocol::HttpJson, &set, true);
+            assert_eq!(matches!(found, Route::Through(_)), through, "{name}");
+            assert_eq!(problems.is_empty(), through, "{name}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! How the connections of an exporter are made: directly, or through a proxy.
+//!
+//! To an `https://` receiver a proxy makes a tunnel (`CONNECT`): TLS is end to end, and the proxy sees neither headers
+//! nor content. To an `http://` receiver it forwards the requests, whose lines then hold the whole URL.
+
+use std::error::Error;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use ::http::{HeaderValue, Uri};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::USER_AGENT;
+use crate::config::proxy::ProxyConfig;
+
+/// The longest head of an answer to `CONNECT` that is read.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// What an answer's head ends with.
+const END: &[u8] = b"\r\n\r\n";
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The proxy of an exporter.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    /// What is connected to.
+    url: Uri,
+    /// Host and port, and the variable that names it: how every error does.
+    pub(super) name: String,
+    /// `Proxy-Authorization`
+    pub(super) authorization: Option<HeaderValue>,
+}
+
+impl Proxy {
+    pub(super) fn new(config: &ProxyConfig) -> Self {
+        let authorization = config.authorization.as_ref().and_then(|secret| {
+            let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
+        Self {
+            url: config.url.clone(),
+            name: format!("the proxy {} ({})", config.name(), config.variable),
+            authorization,
+        }
+    }
+}
+
+/// Why a proxy did not lead to the receiver.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProxyError {
+    /// There is no connection to it.
+    #[error("no connection to the proxy")]
+    Connect(#[source] BoxError),
+    /// The connection broke before it answered.
+    #[error("the connection to the proxy broke")]
+    Broken(#[source] io::Error),
+    /// It answered no.
+    #[error("the proxy answered {0}")]
+    Refused(u16),
+    /// What it answered is not HTTP.
+    #[error("the proxy does not speak HTTP/1")]
+    NotHttp,
+}
+
+/// Makes connections to one receiver. The TLS of the receiver is made on top of them.
+#[derive(Clone)]
+pub(super) struct Route {
+    tcp: HttpConnector,
+    proxy: Option<Arc<Proxy>>,
+}
+
+impl Route {
+    pub(super) fn new(mut tcp: HttpConnector, proxy: Option<&Arc<Proxy>>) -> Self {
+        // The scheme was decided before.
+        tcp.enforce_http(false);
+        let proxy = proxy.map(Arc::clone);
+        Self { tcp, proxy }
+    }
+}
+
+impl Service<Uri> for Route {
+    type Response = TokioIo<Stream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        ready!(self.tcp.poll_ready(context))?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, receiver: Uri) -> Self::Future {
+        let Some(proxy) = self.proxy.clone() else {
+            let connecting = self.tcp.call(receiver);
+            return Box::pin(async move { Ok(stream(connecting.await?, false)) });
+        };
+        let connecting = self.tcp.call(proxy.url.clone());
+        Box::pin(async move {
+            let connected = connecting
+                .await
+                .map_err(|error| ProxyError::Connect(error.into()))?;
+            if receiver.scheme_str() != Some("https") {
+                return Ok(stream(connected, true));
+            }
+            let mut tcp = connected.into_inner();
+            tunnel(&mut tcp, &receiver, proxy.authorization.as_ref()).await?;
+            Ok(stream(TokioIo::new(tcp), false))
+        })
+    }
+}
+
+fn stream(tcp: TokioIo<TcpStream>, forwards: bool) -> TokioIo<Stream> {
+    let tcp = tcp.into_inner();
+    TokioIo::new(Stream { tcp, forwards })
+}
+
+/// Asks a proxy for a connection to the receiver.
+async fn tunnel(
+    tcp: &mut TcpStream,
+    receiver: &Uri,
+    authorization: Option<&HeaderValue>,
+) -> Result<(), ProxyError> {
+    let host = receiver.host().unwrap_or_default();
+    let port = receiver.port_u16().unwrap_or(443);
+    let mut request = format!(
+        "CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
+    )
+    .into_bytes();
+    if let Some(authorization) = authorization {
+        request.extend_from_slice(b"Proxy-Authorization: ");
+        request.extend_from_slice(authorization.as_bytes());
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    tcp.write_all(&request).await.map_err(ProxyError::Broken)?;
+
+    let mut head = Vec::new();
+    loop {
+        let read = tcp.read_buf(&mut head).await.map_err(ProxyError::Broken)?;
+        match status(&head) {
+            // What a refusal says besides is not needed.
+            Some(status) if !(200..300).contains(&status) => {
+                return Err(ProxyError::Refused(status));
+            }
+            Some(_) if head.ends_with(END) => return Ok(()),
+            None if !b"HTTP/1.".starts_with(head.get(..7).unwrap_or(&head)) => {
+                return Err(ProxyError::NotHttp);
+            }
+            _ if read == 0 => return Err(ProxyError::Broken(io::ErrorKind::UnexpectedEof.into())),
+            // The receiver waits for our bytes: none of its own can be there yet.
+            _ if head.len() > MAX_HEAD || head.windows(END.len()).any(|four| four == END) => {
+                return Err(ProxyError::NotHttp);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The status of an answer, once its first line is there.
+fn status(head: &[u8]) -> Option<u16> {
+    let end = head.windows(2).position(|two| two == b"\r\n")?;
+    let line = std::str::from_utf8(head.get(..end)?).ok()?;
+    let rest = line.strip_prefix("HTTP/1.")?;
+    rest.get(1..)?.split_whitespace().next()?.parse().ok()
+}
+
+/// A connection to the receiver, or to a proxy that forwards to it.
+pub(super) struct Stream {
+    tcp: TcpStream,
+    forwards: bool,
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        self.tcp.connected().proxy(self.forwards)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+}

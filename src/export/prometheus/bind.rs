@@ -1,0 +1,137 @@
+//! The addresses on which the page is served.
+
+use std::io::{Error, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+
+use crate::config::PrometheusConfig;
+
+/// How often another free port is looked for, when the one of the first address is taken on the second.
+const FREE_PORTS: usize = 16;
+
+/// Binds the port, else the first free one of the range that the host allows. The error says in words why it cannot be.
+///
+/// It may look a name up: it blocks.
+pub(super) fn bind(config: &PrometheusConfig) -> Result<Vec<TcpListener>, String> {
+    let host = &config.host;
+    let addresses =
+        addresses(host).map_err(|error| format!("{host} has no address to listen on: {error}"))?;
+    let range = config.ports.clone().into_iter().flatten();
+    let others = range.filter(|port| *port != config.port && *port != 0);
+    let mut first = None;
+    for port in std::iter::once(config.port).chain(others) {
+        match bind_all(&addresses, port) {
+            Ok(listeners) => return Ok(listeners),
+            Err(error) => _ = first.get_or_insert(error),
+        }
+    }
+    let port = config.port;
+    let all = match &config.ports {
+        Some(ports) => format!(", and so are all from {} to {}", ports.start(), ports.end()),
+        None => String::new(),
+    };
+    Err(match first {
+        Some(error) if error.kind() == ErrorKind::AddrInUse => format!(
+            "port {port} of {host} is taken{all}, perhaps by another agent; set \
+             OTEL_EXPORTER_PROMETHEUS_PORT to a free one"
+        ),
+        Some(error) => format!("it cannot listen on port {port} of {host}{all}: {error}"),
+        None => format!("it cannot listen on {host}"),
+    })
+}
+
+/// `localhost` is both loopback addresses, whatever the machine's own tables say: never more than that.
+fn addresses(host: &str) -> Result<Vec<IpAddr>, Error> {
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    }
+    let mut all: Vec<IpAddr> = Vec::new();
+    for address in (host, 0).to_socket_addrs()? {
+        if !all.contains(&address.ip()) {
+            all.push(address.ip());
+        }
+    }
+    Ok(all)
+}
+
+/// One port on all addresses that this machine has.
+fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, Error> {
+    let mut result = bind_each(addresses, port);
+    // A free port is free on the first address alone.
+    for _ in 0..FREE_PORTS {
+        match result {
+            Err(ref error) if port == 0 && error.kind() == ErrorKind::AddrInUse => {
+                result = bind_each(addresses, port);
+            }
+            _ => break,
+        }
+    }
+    result
+}
+
+fn bind_each(addresses: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Error> {
+    let mut listeners = Vec::new();
+    let mut missing = Error::from(ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpListener::bind(SocketAddr::new(*address, port)) {
+            Ok(listener) => {
+                listener.set_nonblocking(true)?;
+                port = listener.local_addr()?.port();
+                listeners.push(listener);
+            }
+            Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(error),
+            // Many machines have one of the two loopback addresses alone.
+            Err(error) => missing = error,
+        }
+    }
+    if listeners.is_empty() {
+        return Err(missing);
+    }
+    Ok(listeners)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(host: &str, port: u16) -> PrometheusConfig {
+        PrometheusConfig {
+            host: host.to_owned(),
+            port,
+            ports: None,
+        }
+    }
+
+    fn port(listeners: &[TcpListener]) -> u16 {
+        listeners[0].local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn localhost_is_one_port_on_loopback_alone() {
+        for host in ["localhost", "LocalHost"] {
+            let listeners = bind(&config(host, 0)).unwrap();
+            for listener in &listeners {
+                let address = listener.local_addr().unwrap();
+                assert!(address.ip().is_loopback(), "{address}");
+                assert_eq!(address.port(), port(&listeners));
+            }
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_one_that_is_taken_on_any_address() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = (taken.local_addr().unwrap().port(), taken);
+        let why = bind(&config("localhost", taken.0)).unwrap_err();
+        assert!(why.contains("is taken"), "{why}");
+        assert!(why.contains("OTEL_EXPORTER_PROMETHEUS_PORT"), "{why}");
+    }
+
+    #[test]
+    fn a_host_without_an_address_is_said() {
+        let why = bind(&config("no-such-host.invalid", 0)).unwrap_err();
+        assert!(why.contains("no-such-host.invalid"), "{why}");
+        // An address of documentation, which no machine has.
+        let why = bind(&config("192.0.2.1", 0)).unwrap_err();
+        assert!(why.contains("192.0.2.1"), "{why}");
+    }
+}

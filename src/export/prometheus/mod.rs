@@ -1,0 +1,196 @@
+//! The Prometheus exporter: a page that is fetched.
+//!
+//! | file | part |
+//! | --- | --- |
+//! | `bind.rs` | the port, or another one of the range that the host allows |
+//! | `serve.rs` | HTTP |
+//! | `page.rs` | from series to text |
+//! | `labels.rs` | from attribute keys to label names |
+
+mod bind;
+mod labels;
+mod page;
+mod serve;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::control::{Control, at};
+use crate::clock::Clock;
+use crate::config::PrometheusConfig;
+use crate::diagnostics::Diagnostics;
+use crate::health::ExporterCounters;
+use crate::signal::metrics::PullReader;
+use serve::Server;
+
+/// How often a port that is taken is tried again: the agent that has it may end.
+const RETRY: Duration = Duration::from_secs(5);
+/// How often series that nobody fetches are looked at.
+const LOOK: Duration = Duration::from_secs(60);
+/// The most that a shutdown waits for those who are still reading.
+const LAST_READERS: Duration = Duration::from_millis(500);
+
+/// Serves the page until the shutdown.
+pub(crate) struct Prometheus {
+    pub(crate) config: PrometheusConfig,
+    /// The resource's attributes.
+    pub(crate) resource: Vec<(String, String)>,
+    pub(crate) counters: Arc<ExporterCounters>,
+    pub(crate) diagnostics: Arc<Diagnostics>,
+    pub(crate) control: Control<()>,
+    /// The number of this server, and of the newest one: an older one says nothing about the exporter any more.
+    pub(crate) number: u64,
+    pub(crate) newest: Arc<AtomicU64>,
+    /// Ends when the one before is gone, whose port this one may want.
+    pub(crate) before: Option<mpsc::Receiver<()>>,
+}
+
+impl Prometheus {
+    pub(crate) async fn run(mut self, reader: Arc<Mutex<PullReader>>, clock: Clock) {
+        if let Some(mut before) = self.before.take() {
+            while before.recv().await.is_some() {}
+        }
+        let server = Arc::new(Server::new(
+            reader,
+            page::resource(&self.resource),
+            Arc::clone(&self.counters),
+            clock,
+        ));
+        let (close, closing) = watch::channel(false);
+        let mut listening = JoinSet::new();
+        if let Some(listeners) = self.bind(&server).await {
+            for listener in listeners {
+                listening.spawn(Arc::clone(&server).serve(listener, closing.clone()));
+            }
+            self.wait(&server, None).await;
+        }
+        // The page of one that never got its port was never there to be fetched.
+        let lost = match listening.len() {
+            0 => {
+                server.reader().look(Instant::now().into_std());
+                server.reader().len() as u64
+            }
+            _ => 0,
+        };
+        let _ = close.send(true);
+        let now = Instant::now();
+        let end = self.control.closing().unwrap_or(now);
+        let _ = timeout_at(end.min(now + LAST_READERS), async {
+            while listening.join_next().await.is_some() {}
+        })
+        .await;
+        // What is still open is dropped with it.
+        drop(listening);
+        self.end(lost);
+    }
+
+    /// Binds the port, sooner or later; nothing when the shutdown comes first. That it is taken is told once.
+    async fn bind(&mut self, server: &Arc<Server>) -> Option<Vec<tokio::net::TcpListener>> {
+        let mut told = false;
+        loop {
+            let config = self.config.clone();
+            let bind = tokio::task::spawn_blocking(move || bind::bind(&config));
+            let bound = self.control.meanwhile(bind).await;
+            match bound.and_then(registered) {
+                Ok((addresses, listeners)) => {
+                    self.announce(&addresses, told);
+                    self.counters.listens_on(addresses);
+                    return Some(listeners);
+                }
+                Err(why) => {
+                    self.counters.failed(why.clone());
+                    if !std::mem::replace(&mut told, true) && self.control.closing().is_none() {
+                        self.report(&format!(
+                            "no page is served: {why}; it is tried again every {RETRY:?}"
+                        ));
+                    }
+                }
+            }
+            if self.wait(server, Some(Instant::now() + RETRY)).await {
+                return None;
+            }
+        }
+    }
+
+    /// What was not to be expected: another port, or one at last.
+    fn announce(&self, addresses: &[SocketAddr], late: bool) {
+        let Some(address) = addresses.first() else {
+            return;
+        };
+        let port = self.config.port;
+        let path = serve::PATH;
+        if port != 0 && address.port() != port {
+            self.report(&format!(
+                "the page is at http://{address}{path}, because port {port} is taken"
+            ));
+        } else if late {
+            self.report(&format!("the page is at http://{address}{path} now"));
+        }
+    }
+
+    /// Waits for a time, or for the shutdown. True when that came. A flush has nothing to wait for: the page always
+    /// shows what is.
+    async fn wait(&mut self, server: &Arc<Server>, until: Option<Instant>) -> bool {
+        let mut look = Instant::now() + LOOK;
+        loop {
+            let asked = self.control.begin();
+            self.control.release(asked);
+            if self.control.closing().is_some() {
+                return true;
+            }
+            tokio::select! {
+                () = self.control.changed() => {}
+                () = at(until) => return false,
+                () = sleep_until(look) => {
+                    look = Instant::now() + LOOK;
+                    let server = Arc::clone(server);
+                    tokio::task::spawn_blocking(move || {
+                        server.reader().look(Instant::now().into_std());
+                    });
+                }
+            }
+        }
+    }
+
+    /// This many series were never there to be fetched.
+    fn end(&self, lost: u64) {
+        if self.newest.load(Ordering::SeqCst) == self.number {
+            self.counters.shut_down(Some(lost));
+        }
+    }
+
+    fn report(&self, what: &str) {
+        self.diagnostics.report_later(format!(
+            "{} ({}): {what}",
+            self.counters.signal(),
+            self.counters.exporter()
+        ));
+    }
+}
+
+/// The end, also by a panic.
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.end(0);
+    }
+}
+
+/// Listeners of the runtime that this is called in, and their addresses.
+fn registered(
+    listeners: Vec<TcpListener>,
+) -> Result<(Vec<SocketAddr>, Vec<tokio::net::TcpListener>), String> {
+    let each = listeners.into_iter().map(|listener| {
+        Ok((
+            listener.local_addr()?,
+            tokio::net::TcpListener::from_std(listener)?,
+        ))
+    });
+    each.collect::<Result<_, std::io::Error>>()
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,261 @@
+//! HTTP for those who fetch the page: one request a connection, within a time, so many at once.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use opentelemetry_sdk::Resource;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::page;
+use crate::clock::Clock;
+use crate::health::ExporterCounters;
+use crate::signal::metrics::{PullReader, Shown};
+
+/// Where the page is.
+pub(super) const PATH: &str = "/metrics";
+
+/// More connections than this wait until one is done.
+const CONNECTIONS: usize = 128;
+/// How long the head of a request may take.
+const HEAD: Duration = Duration::from_secs(5);
+/// How long a connection may last as a whole.
+const LIFE: Duration = Duration::from_secs(60);
+/// How much memory the head of a request may take.
+const HEAD_BYTES: usize = 16 * 1024;
+/// The pause after a connection that could not be accepted, for example because no file descriptor is left.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// What all connections share.
+pub(super) struct Server {
+    reader: Arc<Mutex<PullReader>>,
+    resource: Resource,
+    counters: Arc<ExporterCounters>,
+    clock: Clock,
+    /// The page made last, while others wait for one.
+    last: Arc<tokio::sync::Mutex<Option<Arc<Page>>>>,
+    waiting: AtomicUsize,
+    connections: Arc<Semaphore>,
+}
+
+/// A page, and what it shows.
+struct Page {
+    begun: Instant,
+    text: Bytes,
+    shown: Arc<Vec<Shown>>,
+}
+
+impl Server {
+    pub(super) fn new(
+        reader: Arc<Mutex<PullReader>>,
+        resource: Resource,
+        counters: Arc<ExporterCounters>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            reader,
+            resource,
+            counters,
+            clock,
+            last: Arc::default(),
+            waiting: AtomicUsize::new(0),
+            connections: Arc::new(Semaphore::new(CONNECTIONS)),
+        }
+    }
+
+    /// Accepts connections until `closing` says so, and then lets those go on that are answered.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        closing: watch::Receiver<bool>,
+    ) {
+        let mut close = closing.clone();
+        let mut open = JoinSet::new();
+        loop {
+            let accepted = async {
+                let permit = Arc::clone(&self.connections).acquire_owned().await;
+                (listener.accept().await, permit)
+            };
+            tokio::select! {
+                biased;
+                () = closed(&mut close) => break,
+                Some(_) = open.join_next(), if !open.is_empty() => {}
+                (accepted, permit) = accepted => match accepted {
+                    Ok((stream, _)) => {
+                        let (this, closing) = (Arc::clone(&self), closing.clone());
+                        open.spawn(async move {
+                            this.answer(stream, closing).await;
+                            drop(permit);
+                        });
+                    }
+                    Err(_) => sleep(AFTER_FAILURE).await,
+                }
+            }
+        }
+        drop(listener);
+        while open.join_next().await.is_some() {}
+    }
+
+    /// The life of one connection.
+    async fn answer(self: Arc<Self>, stream: TcpStream, mut closing: watch::Receiver<bool>) {
+        let exchange = Exchange::default();
+        let service = service_fn(|request| self.respond(request, &exchange));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(HEAD_BYTES)
+            .keep_alive(false)
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service);
+        let ended = tokio::select! {
+            ended = timeout(LIFE, connection) => ended,
+            // One that is answered goes on.
+            () = exchange.idle_at(&mut closing) => return,
+        };
+        // Only what was written as a whole is delivered.
+        if let (Ok(Ok(())), Some(page)) = (ended, exchange.given.get()) {
+            self.delivered(Arc::clone(page)).await;
+        }
+    }
+
+    async fn respond(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        exchange: &Exchange,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        exchange.begun.store(true, Ordering::Relaxed);
+        let method = request.method();
+        if request.uri().path() != PATH {
+            let hint = format!("not found: the metrics are at {PATH}\n");
+            return Ok(plain(StatusCode::NOT_FOUND, hint));
+        }
+        if method != Method::GET && method != Method::HEAD {
+            let hint = "only GET and HEAD are allowed\n".to_owned();
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, hint);
+            let allowed = HeaderValue::from_static("GET, HEAD");
+            response.headers_mut().insert(ALLOW, allowed);
+            return Ok(response);
+        }
+        Ok(match self.page().await {
+            Ok(page) => {
+                let text = page.text.clone();
+                if method == Method::GET {
+                    let _ = exchange.given.set(page);
+                }
+                response(StatusCode::OK, page::CONTENT_TYPE, text)
+            }
+            Err(why) => {
+                self.counters.failed(why.clone());
+                let hint = format!("the metrics cannot be shown: {why}\n");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, hint)
+            }
+        })
+    }
+
+    /// A page that is begun after this call. One is made at a time, for all who wait.
+    async fn page(self: &Arc<Self>) -> Result<Arc<Page>, String> {
+        let asked = Instant::now();
+        let _waits = Waits::new(&self.waiting);
+        let mut last = Arc::clone(&self.last).lock_owned().await;
+        if let Some(page) = last.take_if(|page| page.begun >= asked) {
+            self.keep(&mut last, &page);
+            return Ok(page);
+        }
+        let this = Arc::clone(self);
+        // A page of many series takes long: on a thread that may block. It holds the lock, also when nobody waits any more.
+        let made = tokio::task::spawn_blocking(move || {
+            let page = Arc::new(this.make()?);
+            this.keep(&mut last, &page);
+            Ok(page)
+        });
+        made.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    fn keep(&self, last: &mut Option<Arc<Page>>, page: &Arc<Page>) {
+        *last = (self.waiting.load(Ordering::SeqCst) > 1).then(|| Arc::clone(page));
+    }
+
+    fn make(&self) -> Result<Page, String> {
+        let begun = Instant::now();
+        let shown = Arc::new(self.reader().look(begun));
+        Ok(Page {
+            begun,
+            text: page::render(&shown, &self.resource)?,
+            shown,
+        })
+    }
+
+    async fn delivered(self: &Arc<Self>, page: Arc<Page>) {
+        self.counters
+            .delivered(page.shown.len() as u64, 0, self.clock.now());
+        let this = Arc::clone(self);
+        let settled = tokio::task::spawn_blocking(move || this.reader().fetched(&page.shown));
+        let _ = settled.await;
+    }
+
+    pub(super) fn reader(&self) -> MutexGuard<'_, PullReader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far the one request of a connection is.
+#[derive(Default)]
+struct Exchange {
+    begun: AtomicBool,
+    given: OnceLock<Arc<Page>>,
+}
+
+impl Exchange {
+    /// Ends when the server closes and nothing was asked yet.
+    async fn idle_at(&self, closing: &mut watch::Receiver<bool>) {
+        closed(closing).await;
+        if self.begun.load(Ordering::Relaxed) {
+            std::future::pending().await
+        }
+    }
+}
+
+/// Ends when the server closes.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// Somebody who waits for a page.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    response(status, "text/plain; charset=utf-8", text.into())
+}
+
+fn response(status: StatusCode, media_type: &'static str, text: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text));
+    *response.status_mut() = status;
+    let media_type = HeaderValue::from_static(media_type);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}

@@ -1,0 +1,116 @@
+//! Log records of the host's own: from the SDK's processor to a queue, and to OTLP.
+
+use std::time::Duration;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::logs::AnyValue;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
+use prost::Message;
+
+use super::exit::Exit;
+use crate::export::queue_source::Translate;
+use crate::health::Tally;
+use crate::signal::message::{shorten, texts_of};
+
+/// A record and the scope that it was emitted in.
+pub(crate) type Log = (SdkLogRecord, InstrumentationScope);
+
+/// Hands records to the exporter.
+#[derive(Debug)]
+pub(super) struct Logs(pub(super) Exit<Log>);
+
+impl LogProcessor for Logs {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        let attributes = record.attributes_iter().map(|(_, value)| value);
+        let size = attributes.chain(record.body()).map(bytes_of).sum();
+        self.0.push((record.clone(), scope.clone()), size);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.flush()
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The bytes of its texts.
+fn bytes_of(value: &AnyValue) -> usize {
+    match value {
+        AnyValue::String(text) => text.as_str().len(),
+        AnyValue::Bytes(bytes) => bytes.len(),
+        AnyValue::ListAny(values) => values.iter().map(bytes_of).sum(),
+        AnyValue::Map(map) => map
+            .iter()
+            .map(|(key, value)| key.as_str().len() + bytes_of(value))
+            .sum(),
+        _ => size_of::<f64>(),
+    }
+}
+
+/// Turns them into OTLP.
+#[derive(Default)]
+pub(crate) struct LogTranslator(pub(crate) Resource);
+
+impl Translate for LogTranslator {
+    type Item = Log;
+    type Record = ScopeLogs;
+    type Request = ExportLogsServiceRequest;
+
+    fn translate(&self, (record, scope): &Log, _: &Tally) -> ScopeLogs {
+        ScopeLogs {
+            scope: Some((scope, record.target().cloned()).into()),
+            schema_url: scope.schema_url().unwrap_or_default().to_owned(),
+            log_records: vec![record.into()],
+        }
+    }
+
+    fn size(record: &ScopeLogs) -> usize {
+        record.encoded_len()
+    }
+
+    fn shorten(record: &mut ScopeLogs) {
+        shorten(record, texts);
+    }
+
+    fn request(&self, records: Vec<ScopeLogs>) -> ExportLogsServiceRequest {
+        let mut scopes: Vec<ScopeLogs> = Vec::new();
+        for record in records {
+            let same = |one: &ScopeLogs| {
+                (&one.scope, &one.schema_url) == (&record.scope, &record.schema_url)
+            };
+            match scopes.iter_mut().find(|one| same(one)) {
+                Some(scope) => scope.log_records.extend(record.log_records),
+                None => scopes.push(record),
+            }
+        }
+        ExportLogsServiceRequest {
+            resource_logs: vec![ResourceLogs {
+                resource: Some(self.0.clone()),
+                scope_logs: scopes,
+                ..ResourceLogs::default()
+            }],
+        }
+    }
+}
+
+/// The texts that may be cut.
+fn texts(record: &mut ScopeLogs) -> Vec<&mut String> {
+    let records = record.log_records.iter_mut();
+    records
+        .flat_map(|record| {
+            let body = record.body.as_mut().and_then(|body| body.value.as_mut());
+            let body = body.and_then(|body| match body {
+                Value::StringValue(text) => Some(text),
+                _ => None,
+            });
+            texts_of(&mut record.attributes).chain(body)
+        })
+        .collect()
+}

@@ -1,0 +1,315 @@
+//! Metrics of the host's own: collected from the SDK when they are to be sent, and made OTLP.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics, metric};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::data::ResourceMetrics as Collection;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+use prost::Message;
+use tokio::task::JoinHandle;
+
+use super::exit::flush;
+use crate::config;
+use crate::export::{Batch, Source, Split, Waiting};
+use crate::telemetry::Inner;
+
+/// What the SDK's meter provider is read by.
+#[derive(Clone)]
+pub(crate) struct Reader(Arc<Shared>);
+
+struct Shared {
+    reader: ManualReader,
+    /// What was left when the host shut its provider down.
+    rest: Mutex<Option<ExportMetricsServiceRequest>>,
+    telemetry: Weak<Inner>,
+}
+
+impl Reader {
+    pub(crate) fn new(temporality: config::Temporality, telemetry: Weak<Inner>) -> Self {
+        let temporality = match temporality {
+            config::Temporality::Delta => Temporality::Delta,
+            config::Temporality::Cumulative => Temporality::Cumulative,
+        };
+        Self(Arc::new(Shared {
+            reader: ManualReader::builder()
+                .with_temporality(temporality)
+                .build(),
+            rest: Mutex::default(),
+            telemetry,
+        }))
+    }
+
+    /// All that there is to send now. The host's callbacks are called for that, and may block.
+    fn take(&self) -> Option<ExportMetricsServiceRequest> {
+        let mut collection = Collection::default();
+        match self.0.reader.collect(&mut collection) {
+            Ok(()) => Some((&collection).into()),
+            // The provider was shut down, or nobody has built it yet.
+            Err(_) => self.rest().take(),
+        }
+    }
+
+    fn rest(&self) -> std::sync::MutexGuard<'_, Option<ExportMetricsServiceRequest>> {
+        self.0.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MetricReader for Reader {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.reader.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut Collection) -> OTelSdkResult {
+        self.0.reader.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        flush(&self.0.telemetry)
+    }
+
+    /// What was recorded before is sent with the telemetry's next flush, interval or shutdown.
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        let here = |inner: Arc<Inner>| inner.is_here();
+        if !self.0.telemetry.upgrade().is_some_and(here) {
+            return Err(OTelSdkError::AlreadyShutdown);
+        }
+        let rest = self.take();
+        *self.rest() = rest;
+        self.0.reader.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.reader.temporality(kind)
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+/// A metric, and the scope of its meter.
+#[derive(Clone)]
+pub(crate) struct Piece {
+    scope: Arc<Scope>,
+    metric: Box<Metric>,
+}
+
+struct Scope {
+    scope: Option<InstrumentationScope>,
+    schema_url: String,
+}
+
+/// One collection at a time, in as many requests as it needs: the next one is made when the last was delivered, and so
+/// covers what came meanwhile.
+pub(crate) struct Metrics {
+    reader: Reader,
+    resource: Resource,
+    /// A collection under way, on a thread that may block: callbacks are the host's code.
+    collecting: Option<JoinHandle<Option<ExportMetricsServiceRequest>>>,
+    wanted: bool,
+    pieces: VecDeque<Piece>,
+    waiting: Arc<Waiting>,
+}
+
+impl Metrics {
+    pub(crate) fn new(reader: Reader) -> Self {
+        Self {
+            reader,
+            resource: Resource::default(),
+            collecting: None,
+            wanted: false,
+            pieces: VecDeque::new(),
+            waiting: Arc::default(),
+        }
+    }
+
+    fn take_up(&mut self, request: ExportMetricsServiceRequest) {
+        for metrics in request.resource_metrics {
+            for metrics in metrics.scope_metrics {
+                let scope = Arc::new(Scope {
+                    scope: metrics.scope,
+                    schema_url: metrics.schema_url,
+                });
+                self.pieces
+                    .extend(metrics.metrics.into_iter().map(|metric| Piece {
+                        scope: Arc::clone(&scope),
+                        metric: Box::new(metric),
+                    }));
+            }
+        }
+        let points: u64 = self.pieces.iter().map(|piece| points(&piece.metric)).sum();
+        self.waiting.set(points as usize);
+    }
+
+    fn batch(&self, pieces: Vec<Piece>) -> Batch<ExportMetricsServiceRequest, Vec<Piece>> {
+        let mut scopes: Vec<(&Arc<Scope>, ScopeMetrics)> = Vec::new();
+        for Piece { scope, metric } in &pieces {
+            match scopes
+                .last_mut()
+                .filter(|(last, _)| Arc::ptr_eq(last, scope))
+            {
+                Some((_, metrics)) => metrics.metrics.push(Metric::clone(metric)),
+                None => {
+                    let metrics = ScopeMetrics {
+                        scope: scope.scope.clone(),
+                        schema_url: scope.schema_url.clone(),
+                        metrics: vec![Metric::clone(metric)],
+                    };
+                    scopes.push((scope, metrics));
+                }
+            }
+        }
+        let message = ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics {
+                resource: Some(self.resource.clone()),
+                scope_metrics: scopes.into_iter().map(|(_, metrics)| metrics).collect(),
+                ..ResourceMetrics::default()
+            }],
+        };
+        Batch {
+            message,
+            items: pieces.iter().map(|piece| points(&piece.metric)).sum(),
+            ticket: pieces,
+        }
+    }
+}
+
+impl Source for Metrics {
+    type Message = ExportMetricsServiceRequest;
+    type Ticket = Vec<Piece>;
+    type Settings = Resource;
+
+    fn apply(&mut self, resource: Resource) {
+        self.resource = resource;
+    }
+
+    fn begin(&mut self) {
+        self.wanted = true;
+    }
+
+    async fn prepare(&mut self) {
+        if !self.pieces.is_empty() || !self.wanted {
+            return;
+        }
+        // One that was given up for a deadline may still be under way.
+        let collecting = self.collecting.get_or_insert_with(|| {
+            let reader = self.reader.clone();
+            tokio::task::spawn_blocking(move || reader.take())
+        });
+        let collected = collecting.await;
+        self.collecting = None;
+        self.wanted = false;
+        if let Ok(Some(request)) = collected {
+            self.take_up(request);
+        }
+    }
+
+    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>> {
+        let mut pieces = Vec::new();
+        let mut bytes = 0;
+        while let Some(piece) = self.pieces.pop_front() {
+            let size = piece.metric.encoded_len() + 8;
+            if size > max_bytes {
+                match halves(piece) {
+                    Ok([first, second]) => {
+                        self.pieces.push_front(second);
+                        self.pieces.push_front(first);
+                        continue;
+                    }
+                    Err(piece) => pieces.push(piece),
+                }
+                break;
+            }
+            if bytes + size > max_bytes {
+                self.pieces.push_front(piece);
+                break;
+            }
+            bytes += size;
+            pieces.push(piece);
+        }
+        (!pieces.is_empty()).then(|| self.batch(pieces))
+    }
+
+    fn settle(&mut self, pieces: Vec<Piece>) {
+        let points: u64 = pieces.iter().map(|piece| points(&piece.metric)).sum();
+        self.waiting.release(points as usize, 0);
+    }
+
+    fn split(&mut self, mut pieces: Vec<Piece>) -> Split<Self::Message, Self::Ticket> {
+        if pieces.len() > 1 {
+            let rest = pieces.split_off(pieces.len() / 2);
+            return Ok([self.batch(pieces), self.batch(rest)]);
+        }
+        match pieces.pop().map(halves) {
+            Some(Ok(pieces)) => Ok(pieces.map(|piece| self.batch(vec![piece]))),
+            Some(Err(piece)) => Err(vec![piece]),
+            None => Err(pieces),
+        }
+    }
+
+    fn again(&mut self, pieces: Vec<Piece>) -> Batch<Self::Message, Self::Ticket> {
+        self.batch(pieces)
+    }
+
+    fn leave(&mut self, unsent: &mut Vec<Vec<Piece>>, still: impl Fn() -> bool) -> Option<u64> {
+        if !still() {
+            return None;
+        }
+        unsent.clear();
+        self.pieces.clear();
+        self.wanted = false;
+        Some(self.waiting.clear())
+    }
+
+    fn waiting(&self) -> Arc<Waiting> {
+        Arc::clone(&self.waiting)
+    }
+}
+
+/// The number of a metric's points.
+fn points(metric: &Metric) -> u64 {
+    let points = match &metric.data {
+        Some(metric::Data::Gauge(data)) => data.data_points.len(),
+        Some(metric::Data::Sum(data)) => data.data_points.len(),
+        Some(metric::Data::Histogram(data)) => data.data_points.len(),
+        Some(metric::Data::ExponentialHistogram(data)) => data.data_points.len(),
+        Some(metric::Data::Summary(data)) => data.data_points.len(),
+        None => 0,
+    };
+    points as u64
+}
+
+/// A metric as two, each with half of the points; itself when it has but one.
+fn halves(mut piece: Piece) -> Result<[Piece; 2], Piece> {
+    if points(&piece.metric) < 2 {
+        return Err(piece);
+    }
+    let mut rest = Piece {
+        scope: Arc::clone(&piece.scope),
+        metric: piece.metric.clone(),
+    };
+    macro_rules! halve {
+        ($($kind:ident),*) => {
+            match (&mut piece.metric.data, &mut rest.metric.data) {
+                $((Some(metric::Data::$kind(first)), Some(metric::Data::$kind(second))) => {
+                    let middle = first.data_points.len() / 2;
+                    first.data_points.truncate(middle);
+                    second.data_points.drain(..middle);
+                })*
+                _ => {}
+            }
+        };
+    }
+    halve!(Gauge, Sum, Histogram, ExponentialHistogram, Summary);
+    Ok([piece, rest])
+}

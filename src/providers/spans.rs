@@ -1,0 +1,102 @@
+//! Spans of the host's own: from the SDK's processor to a queue, and to OTLP.
+
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use prost::Message;
+
+use super::exit::{Exit, bytes_of};
+use crate::export::queue_source::Translate;
+use crate::health::Tally;
+use crate::signal::message::{shorten, texts_of};
+
+/// Hands ended spans to the exporter.
+#[derive(Debug)]
+pub(super) struct Spans(pub(super) Exit<SpanData>);
+
+impl SpanProcessor for Spans {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if !span.span_context.is_sampled() {
+            return;
+        }
+        let events = span.events.iter().flat_map(|event| &event.attributes);
+        let attributes = span.attributes.iter().chain(events);
+        let size = attributes.map(|one| bytes_of(&one.value)).sum();
+        self.0.push(span, size);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.flush()
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// Turns them into OTLP.
+#[derive(Default)]
+pub(crate) struct SpanTranslator(pub(crate) Resource);
+
+impl Translate for SpanTranslator {
+    type Item = SpanData;
+    type Record = ScopeSpans;
+    type Request = ExportTraceServiceRequest;
+
+    fn translate(&self, span: &SpanData, _: &Tally) -> ScopeSpans {
+        let scope = &span.instrumentation_scope;
+        ScopeSpans {
+            scope: Some((scope, None).into()),
+            schema_url: scope.schema_url().unwrap_or_default().to_owned(),
+            spans: vec![span.clone().into()],
+        }
+    }
+
+    fn size(record: &ScopeSpans) -> usize {
+        record.encoded_len()
+    }
+
+    fn shorten(record: &mut ScopeSpans) {
+        shorten(record, texts);
+    }
+
+    fn request(&self, records: Vec<ScopeSpans>) -> ExportTraceServiceRequest {
+        let mut scopes: Vec<ScopeSpans> = Vec::new();
+        for record in records {
+            let same = |one: &ScopeSpans| {
+                (&one.scope, &one.schema_url) == (&record.scope, &record.schema_url)
+            };
+            match scopes.iter_mut().find(|one| same(one)) {
+                Some(scope) => scope.spans.extend(record.spans),
+                None => scopes.push(record),
+            }
+        }
+        ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                resource: Some(self.0.clone()),
+                scope_spans: scopes,
+                ..ResourceSpans::default()
+            }],
+        }
+    }
+}
+
+/// The texts that may be cut.
+fn texts(record: &mut ScopeSpans) -> Vec<&mut String> {
+    let spans = record.spans.iter_mut();
+    spans
+        .flat_map(|span| {
+            let events = span.events.iter_mut();
+            texts_of(&mut span.attributes)
+                .chain(events.flat_map(|event| texts_of(&mut event.attributes)))
+                .chain(span.status.as_mut().map(|status| &mut status.message))
+        })
+        .collect()
+}

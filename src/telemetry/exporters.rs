@@ -1,0 +1,496 @@
+//! The exporters of a telemetry: there is a place for each that a configuration can ask for, and a change of the
+//! configuration turns it on, off, or elsewhere. Queue, series and counters of a place stay, whatever becomes of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+#[cfg(feature = "providers")]
+use super::host::HostExporters;
+#[cfg(feature = "prometheus")]
+use super::page::PagePlace;
+use super::{Service, Setup};
+use crate::catalog::scope;
+use crate::clock::Clock;
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::config::{Config, HeadersHelper};
+use crate::diagnostics::Diagnostics;
+use crate::export::headers::Helper;
+use crate::export::queue::Queue;
+use crate::export::queue_source::{QueueSource, Translate};
+use crate::export::runtime::{Job, Runtime};
+use crate::export::{Change, Command, Control, Lease, Pipeline, Source, Target, To, Writer};
+use crate::fork::Process;
+use crate::health::{Exporter, ExporterCounters, Tally};
+#[cfg(feature = "providers")]
+use crate::providers::Providers;
+use crate::resource::{Platform, resource_attributes};
+use crate::signal::Signal;
+use crate::signal::events::{EventTranslator, Form};
+use crate::signal::message::Origin;
+use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, PROMETHEUS_READER, Reader, Registry};
+use crate::signal::spans::SpanTranslator;
+
+/// The queue of each exporter that wants a signal, and its counters.
+pub(super) type Slots<T> = Vec<Slot<T>>;
+
+pub(super) type Slot<T> = (Arc<Queue<T>>, Arc<ExporterCounters>);
+
+/// The places of a signal that is queued.
+type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Arc<Queue<<T as Translate>::Item>>)>;
+
+/// Every exporter that there can be.
+pub(super) struct Exporters {
+    registry: Arc<Registry>,
+    writer: Writer,
+    diagnostics: Arc<Diagnostics>,
+    service: Service,
+    metrics: Vec<(Place<Reader>, usize)>,
+    events: QueuePlaces<EventTranslator>,
+    spans: QueuePlaces<SpanTranslator>,
+    /// Nothing before the host asks for its providers.
+    #[cfg(feature = "providers")]
+    host: Option<HostExporters>,
+    #[cfg(feature = "prometheus")]
+    page: PagePlace,
+    helper: Option<RunningHelper>,
+    process: Process,
+}
+
+/// In a fork of its process the other ends are copies of a thread that is not there, and their locks may be held for ever.
+impl Drop for Exporters {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            std::mem::forget(std::mem::take(&mut self.metrics));
+            std::mem::forget(std::mem::take(&mut self.events));
+            std::mem::forget(std::mem::take(&mut self.spans));
+            #[cfg(feature = "providers")]
+            std::mem::forget(self.host.take());
+            #[cfg(feature = "prometheus")]
+            std::mem::forget(self.page.abandoned());
+            std::mem::forget(self.helper.take());
+        }
+    }
+}
+
+/// A headers helper, as long as an exporter uses it.
+struct RunningHelper {
+    config: HeadersHelper,
+    helper: Arc<Helper>,
+    lease: Weak<watch::Sender<()>>,
+}
+
+/// Where an exporter sends.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Destination {
+    Otlp(Box<OtlpConfig>, Option<HeadersHelper>),
+    Console,
+}
+
+impl Destination {
+    /// The form in which it takes events.
+    fn form(&self) -> Form {
+        match self {
+            Self::Otlp(otlp, _) if otlp.protocol != Protocol::HttpJson => Form::Bytes,
+            Self::Otlp(..) | Self::Console => Form::Messages,
+        }
+    }
+}
+
+/// The place of one exporter of one signal.
+pub(super) struct Place<S: Source> {
+    exporter: Exporter,
+    counters: Arc<ExporterCounters>,
+    changes: UnboundedSender<Change<S::Settings>>,
+    /// The number of the last change.
+    epoch: Arc<AtomicU64>,
+    /// The pipeline, before it is first turned on.
+    pipeline: Option<(UnboundedSender<Command>, Job)>,
+    /// Where it sends; nothing when it is off.
+    destination: Option<Destination>,
+    /// It goes off: the reason, when that was not asked for.
+    leaving: Option<Option<String>>,
+    /// Whether it was ever asked for.
+    known: bool,
+}
+
+impl Exporters {
+    /// All of them are off.
+    pub(super) fn new(
+        service: Service,
+        registry: Arc<Registry>,
+        writer: Writer,
+        diagnostics: Arc<Diagnostics>,
+        clock: Clock,
+    ) -> Self {
+        let kinds = [Exporter::Otlp, Exporter::Console];
+        // Replaced when it is turned on, by what the configuration says then.
+        let nothing = Origin::new(&[], "", "");
+        let metrics = kinds.map(|kind| {
+            let number = reader(kind);
+            let reader = Reader::new(number, Arc::clone(&registry), nothing.clone(), clock);
+            let tally = Arc::default();
+            let place = Place::new(Signal::Metrics, kind, reader, tally, &diagnostics, clock);
+            (place, number)
+        });
+        let events = || EventTranslator::new(nothing.clone(), Default::default(), Form::Messages);
+        let spans = || SpanTranslator::new(nothing.clone());
+        Self {
+            metrics: metrics.into(),
+            events: places(Signal::Events, &kinds, events, &diagnostics, clock),
+            spans: places(Signal::Spans, &kinds, spans, &diagnostics, clock),
+            #[cfg(feature = "providers")]
+            host: None,
+            #[cfg(feature = "prometheus")]
+            page: PagePlace::new(&registry, &diagnostics, clock),
+            helper: None,
+            process: Process::current(),
+            registry,
+            writer,
+            diagnostics,
+            service,
+        }
+    }
+
+    /// The counters of all places.
+    pub(super) fn all_counters(&self) -> Vec<Arc<ExporterCounters>> {
+        self.counters_of(|_| true)
+    }
+
+    /// The counters of all that were ever asked for.
+    pub(super) fn counters(&self) -> Vec<Arc<ExporterCounters>> {
+        self.counters_of(|known| known)
+    }
+
+    fn counters_of(&self, wanted: impl Fn(bool) -> bool) -> Vec<Arc<ExporterCounters>> {
+        let metrics = self.metrics.iter().map(|(place, _)| place.seen());
+        let events = self.events.iter().map(|(place, _)| place.seen());
+        let spans = self.spans.iter().map(|(place, _)| place.seen());
+        let all = metrics.chain(events).chain(spans);
+        #[cfg(feature = "prometheus")]
+        let all = all.chain(std::iter::once(self.page.seen()));
+        #[cfg(feature = "providers")]
+        let all = all.chain(self.host.iter().flat_map(HostExporters::counters));
+        all.filter(|(known, _)| wanted(*known))
+            .map(|(_, counters)| counters)
+            .collect()
+    }
+
+    /// Turns on what a configuration asks for, and sends it where it says. What it does not ask for is marked.
+    pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
+        let helper = self.headers_helper(config, runtime);
+        let wanted = |otlp: Option<&OtlpConfig>, console: bool, kind: Exporter| match kind {
+            Exporter::Otlp => otlp.map(|otlp| {
+                Destination::Otlp(Box::new(otlp.clone()), config.headers_helper.clone())
+            }),
+            Exporter::Console => console.then_some(Destination::Console),
+            Exporter::Prometheus | Exporter::Host => None,
+        };
+        let why = |signal, kind| {
+            let mut off = config.off.iter();
+            off.find(|off| (off.signal, off.exporter) == (signal, kind))
+                .map(|off| off.reason.clone())
+        };
+        let target = |destination: &Destination| match destination {
+            Destination::Otlp(otlp, _) => Target::otlp(otlp, helper.as_ref()),
+            Destination::Console => Target::console(&self.writer),
+        };
+        let Service { name, version } = &self.service;
+        let resource = resource_attributes(config, name, version, &Platform::detect());
+
+        let (own, temporality) = (&config.metrics, config.metrics.temporality);
+        let origin = Origin::new(&resource, scope::METRICS, version);
+        for (place, number) in &mut self.metrics {
+            let kind = place.exporter;
+            match wanted(own.otlp.as_ref(), own.console, kind) {
+                None => place.mark(why(Signal::Metrics, kind)),
+                Some(to) => {
+                    let settings = (temporality, origin.clone());
+                    let joins = || self.registry.join(*number);
+                    place.turn_on(to, target, settings, own.interval, joins, runtime);
+                }
+            }
+        }
+        #[cfg(feature = "prometheus")]
+        match &config.metrics.prometheus {
+            None => self.page.mark(why(Signal::Metrics, Exporter::Prometheus)),
+            Some(page) => self.page.turn_on(page, &resource, runtime),
+        }
+        let own = &config.events;
+        let origin = Origin::new(&resource, scope::EVENTS, version);
+        for (place, _) in &mut self.events {
+            let kind = place.exporter;
+            match wanted(own.otlp.as_ref(), own.console, kind) {
+                None => place.mark(why(Signal::Events, kind)),
+                Some(to) => {
+                    let settings =
+                        EventTranslator::new(origin.clone(), config.number_encoding, to.form());
+                    place.turn_on(to, target, settings, own.interval, || {}, runtime);
+                }
+            }
+        }
+        let own = &config.spans;
+        let origin = Origin::new(&resource, scope::SPANS, scope::SPANS_VERSION);
+        for (place, _) in &mut self.spans {
+            let kind = place.exporter;
+            match wanted(own.otlp.as_ref(), own.console, kind) {
+                None => place.mark(why(Signal::Spans, kind)),
+                Some(to) => {
+                    let settings = SpanTranslator::new(origin.clone());
+                    place.turn_on(to, target, settings, own.interval, || {}, runtime);
+                }
+            }
+        }
+        #[cfg(feature = "providers")]
+        if let Some(host) = &mut self.host {
+            let resource = Origin::new(&resource, "", "").resource;
+            host.turn_on(config, &resource, target, runtime);
+        }
+    }
+
+    /// The providers for the host's own instruments. Their exporters are there from the first call on; then it is true that
+    /// they are new.
+    #[cfg(feature = "providers")]
+    pub(super) fn providers(
+        &mut self,
+        config: &Config,
+        telemetry: Weak<super::Inner>,
+        runtime: &Runtime,
+        clock: Clock,
+    ) -> (Providers, bool) {
+        if let Some(host) = &self.host {
+            return (host.providers(), false);
+        }
+        let helper = self.headers_helper(config, runtime);
+        let Service { name, version } = &self.service;
+        let resource = resource_attributes(config, name, version, &Platform::detect());
+        let resource = Origin::new(&resource, "", "").resource;
+        let target = |destination: &Destination| match destination {
+            Destination::Otlp(otlp, _) => Target::otlp(otlp, helper.as_ref()),
+            Destination::Console => None,
+        };
+        let host = HostExporters::new(config, telemetry, &self.diagnostics, clock);
+        let host = self.host.insert(host);
+        host.turn_on(config, &resource, target, runtime);
+        (host.providers(), true)
+    }
+
+    /// What recording goes by from now on.
+    pub(super) fn setup(&self, config: Arc<Config>) -> Setup {
+        let mut setup = Setup::off(config);
+        (setup.metrics, setup.events, setup.spans) = (self.metrics(), self.events(), self.spans());
+        setup.counters = self.counters();
+        setup
+    }
+
+    /// Turns off what was marked. What waits there is still delivered, within the limit.
+    pub(super) fn turn_off(&mut self, limit: Duration) {
+        let by = Instant::now() + limit;
+        self.metrics
+            .iter_mut()
+            .for_each(|(place, _)| place.turn_off(by));
+        self.events
+            .iter_mut()
+            .for_each(|(place, _)| place.turn_off(by));
+        self.spans
+            .iter_mut()
+            .for_each(|(place, _)| place.turn_off(by));
+        #[cfg(feature = "prometheus")]
+        self.page.turn_off();
+        #[cfg(feature = "providers")]
+        if let Some(host) = &mut self.host {
+            host.turn_off(by);
+        }
+    }
+
+    /// Whether metrics are wanted.
+    pub(super) fn metrics(&self) -> bool {
+        #[cfg(feature = "prometheus")]
+        if self.page.is_on() {
+            return true;
+        }
+        self.metrics.iter().any(|(place, _)| place.is_on())
+    }
+
+    /// Where events go.
+    pub(super) fn events(&self) -> Slots<<EventTranslator as Translate>::Item> {
+        slots(&self.events)
+    }
+
+    /// Where spans go.
+    pub(super) fn spans(&self) -> Slots<<SpanTranslator as Translate>::Item> {
+        slots(&self.spans)
+    }
+
+    /// One for all OTLP exporters; none when there are none. One that runs already goes on.
+    fn headers_helper(
+        &mut self,
+        config: &Config,
+        runtime: &Runtime,
+    ) -> Option<(Arc<Helper>, Lease)> {
+        let otlp = [
+            &config.metrics.otlp,
+            &config.events.otlp,
+            &config.spans.otlp,
+        ];
+        let wanted = config.headers_helper.as_ref();
+        let wanted = wanted.filter(|_| otlp.iter().any(|otlp| otlp.is_some()))?;
+        if let Some(running) = &self.helper
+            && running.config == *wanted
+            && let Some(lease) = running.lease.upgrade()
+        {
+            return Some((Arc::clone(&running.helper), lease));
+        }
+        let helper = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
+        let (commands, background) = helper.background();
+        let (lease, last) = watch::channel(());
+        let lease = Arc::new(lease);
+        self.helper = Some(RunningHelper {
+            config: wanted.clone(),
+            helper: Arc::clone(&helper),
+            lease: Arc::downgrade(&lease),
+        });
+        runtime.spawn(commands, Box::new(move || background(last)));
+        Some((helper, lease))
+    }
+}
+
+impl<S: Source> Place<S> {
+    pub(super) fn new(
+        signal: Signal,
+        exporter: Exporter,
+        source: S,
+        tally: Arc<Tally>,
+        diagnostics: &Arc<Diagnostics>,
+        clock: Clock,
+    ) -> Self {
+        let waiting = source.waiting();
+        let counters = Arc::new(ExporterCounters::new(signal, exporter, waiting, tally));
+        let (commands, changes, control) = Control::new();
+        let epoch = Arc::default();
+        let pipeline = Pipeline::new(
+            source,
+            control,
+            Arc::clone(&counters),
+            Arc::clone(&epoch),
+            Arc::clone(diagnostics),
+            clock,
+        );
+        Self {
+            exporter,
+            counters,
+            changes,
+            epoch,
+            pipeline: Some((commands, Box::new(move || Box::pin(pipeline.run())))),
+            destination: None,
+            leaving: None,
+            known: false,
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.destination.is_some()
+    }
+
+    pub(super) fn seen(&self) -> (bool, Arc<ExporterCounters>) {
+        (self.known, Arc::clone(&self.counters))
+    }
+
+    pub(super) fn turn_on(
+        &mut self,
+        to: Destination,
+        target: impl FnOnce(&Destination) -> Option<Target>,
+        settings: S::Settings,
+        interval: Duration,
+        joins: impl FnOnce(),
+        runtime: &Runtime,
+    ) {
+        // One that could not be built is tried again.
+        let same = self.destination.as_ref() == Some(&to) && !self.counters.is_off();
+        let target = match same {
+            true => None,
+            false => match target(&to) {
+                None => return,
+                target => target,
+            },
+        };
+        self.destination = Some(to);
+        self.known = true;
+        // The number first: a pipeline that is about to give up what waits looks at it.
+        let epoch = self.next_epoch();
+        joins();
+        self.counters.turned_on();
+        let to = To::Sink {
+            target,
+            settings,
+            interval,
+        };
+        // One that has ended was shut down.
+        let _ = self.changes.send(Change { epoch, to });
+        if let Some((commands, job)) = self.pipeline.take()
+            && !runtime.spawn(commands, job)
+        {
+            self.counters.shut_down(None);
+        }
+    }
+
+    /// It is not asked for, or cannot be had: then `why` says so.
+    pub(super) fn mark(&mut self, why: Option<String>) {
+        self.known |= why.is_some();
+        if self.destination.take().is_some() {
+            self.leaving = Some(why);
+        } else if let Some(why) = why {
+            self.counters.cannot_be_built(why);
+        }
+    }
+
+    pub(super) fn turn_off(&mut self, by: Instant) {
+        if let Some(why) = self.leaving.take() {
+            let epoch = self.next_epoch();
+            let to = To::Nowhere { by, why };
+            let _ = self.changes.send(Change { epoch, to });
+        }
+    }
+
+    fn next_epoch(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::SeqCst) + 1
+    }
+}
+
+fn reader(kind: Exporter) -> usize {
+    match kind {
+        Exporter::Otlp => OTLP_READER,
+        Exporter::Console | Exporter::Host => CONSOLE_READER,
+        Exporter::Prometheus => PROMETHEUS_READER,
+    }
+}
+
+/// A queue and a place for each kind of exporter.
+fn places<T: Translate>(
+    signal: Signal,
+    kinds: &[Exporter],
+    translator: impl Fn() -> T,
+    diagnostics: &Arc<Diagnostics>,
+    clock: Clock,
+) -> QueuePlaces<T> {
+    let place = |kind: &Exporter| {
+        let queue = Arc::new(Queue::new());
+        let tally = Arc::default();
+        let source = QueueSource::new(Arc::clone(&queue), translator(), Arc::clone(&tally));
+        (
+            Place::new(signal, *kind, source, tally, diagnostics, clock),
+            queue,
+        )
+    };
+    kinds.iter().map(place).collect()
+}
+
+fn slots<T: Translate>(places: &QueuePlaces<T>) -> Slots<T::Item> {
+    let on = places.iter().filter(|(place, _)| place.is_on());
+    on.map(|(place, queue)| (Arc::clone(queue), Arc::clone(&place.counters)))
+        .collect()
+}

@@ -1,0 +1,176 @@
+//! The exporters of the host's own instruments, which are there once the host has asked for its providers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use tokio::time::Instant;
+
+use super::exporters::{Destination, Place};
+use super::{Inner, Telemetry};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::otlp::OtlpConfig;
+use crate::diagnostics::Diagnostics;
+use crate::export::queue::Queue;
+use crate::export::queue_source::{QueueSource, Translate};
+use crate::export::runtime::Runtime;
+use crate::export::{Source, Target};
+use crate::health::{Exporter, ExporterCounters};
+use crate::providers::{
+    Instruments, LogTranslator, Metrics, Providers, Reader, Slot, SpanTranslator,
+};
+use crate::signal::Signal;
+
+/// One for each signal.
+pub(super) struct HostExporters {
+    metrics: Switched<Metrics>,
+    logs: Switched<QueueSource<LogTranslator>>,
+    spans: Switched<QueueSource<SpanTranslator>>,
+    providers: Providers,
+}
+
+/// A place, and what the instruments know of it: whether it is on.
+struct Switched<S: Source> {
+    place: Place<S>,
+    on: Arc<AtomicBool>,
+}
+
+impl Telemetry {
+    /// OpenTelemetry providers for the host's own metrics, logs and spans, which go where the catalogue's go: with the same
+    /// resource, headers, TLS, bounds and deadlines. The same ones whenever it is called; ones that do nothing when telemetry
+    /// is [disabled](Self::disabled), was shut down, and in a fork.
+    ///
+    /// Needs the feature `providers`.
+    pub fn providers(&self) -> Providers {
+        let Some(inner) = self.inner() else {
+            return Providers::off();
+        };
+        let mut exporters = inner.lock_exporters();
+        let config = Arc::clone(&inner.setup.load().config);
+        let weak = Arc::downgrade(inner);
+        let (providers, new) = exporters.providers(&config, weak, &inner.runtime, inner.clock);
+        if new {
+            // They are seen in the health from now on.
+            inner.setup.store(Arc::new(exporters.setup(config)));
+        }
+        providers
+    }
+}
+
+impl HostExporters {
+    /// All of them are off.
+    pub(super) fn new(
+        config: &Config,
+        telemetry: Weak<Inner>,
+        diagnostics: &Arc<Diagnostics>,
+        clock: Clock,
+    ) -> Self {
+        let reader = Reader::new(config.metrics.temporality, Weak::clone(&telemetry));
+        let metrics = Metrics::new(reader.clone());
+        let metrics = Switched::new(Signal::Metrics, metrics, diagnostics, clock);
+        let (logs, events) = queued(Signal::Events, LogTranslator::default(), diagnostics, clock);
+        let (spans, ended) = queued(Signal::Spans, SpanTranslator::default(), diagnostics, clock);
+        let instruments = Instruments {
+            metrics: reader,
+            logs: events,
+            spans: ended,
+        };
+        Self {
+            metrics,
+            logs,
+            spans,
+            providers: Providers::new(&instruments, &telemetry),
+        }
+    }
+
+    pub(super) fn providers(&self) -> Providers {
+        self.providers.clone()
+    }
+
+    pub(super) fn counters(&self) -> [(bool, Arc<ExporterCounters>); 3] {
+        [
+            self.metrics.place.seen(),
+            self.logs.place.seen(),
+            self.spans.place.seen(),
+        ]
+    }
+
+    /// Goes by a configuration: a signal is on when the catalogue's OTLP exporter is.
+    pub(super) fn turn_on(
+        &mut self,
+        config: &Config,
+        resource: &Resource,
+        target: impl Fn(&Destination) -> Option<Target>,
+        runtime: &Runtime,
+    ) {
+        let to = |otlp: &Option<OtlpConfig>| {
+            let otlp = otlp.as_ref()?;
+            let helper = config.headers_helper.clone();
+            Some(Destination::Otlp(Box::new(otlp.clone()), helper))
+        };
+        let (own, resource) = (&config.metrics, || resource.clone());
+        self.metrics
+            .go(to(&own.otlp), &target, resource(), own.interval, runtime);
+        let own = &config.events;
+        let settings = LogTranslator(resource());
+        self.logs
+            .go(to(&own.otlp), &target, settings, own.interval, runtime);
+        let own = &config.spans;
+        let settings = SpanTranslator(resource());
+        self.spans
+            .go(to(&own.otlp), &target, settings, own.interval, runtime);
+    }
+
+    /// Turns off what the configuration did not ask for.
+    pub(super) fn turn_off(&mut self, by: Instant) {
+        self.metrics.place.turn_off(by);
+        self.logs.place.turn_off(by);
+        self.spans.place.turn_off(by);
+    }
+}
+
+impl<S: Source> Switched<S> {
+    fn new(signal: Signal, source: S, diagnostics: &Arc<Diagnostics>, clock: Clock) -> Self {
+        let tally = Arc::default();
+        Self {
+            place: Place::new(signal, Exporter::Host, source, tally, diagnostics, clock),
+            on: Arc::default(),
+        }
+    }
+
+    fn go(
+        &mut self,
+        to: Option<Destination>,
+        target: impl FnOnce(&Destination) -> Option<Target>,
+        settings: S::Settings,
+        interval: Duration,
+        runtime: &Runtime,
+    ) {
+        self.on.store(to.is_some(), Ordering::Relaxed);
+        match to {
+            Some(to) => self
+                .place
+                .turn_on(to, target, settings, interval, || {}, runtime),
+            None => self.place.mark(None),
+        }
+    }
+}
+
+fn queued<T: Translate>(
+    signal: Signal,
+    translator: T,
+    diagnostics: &Arc<Diagnostics>,
+    clock: Clock,
+) -> (Switched<QueueSource<T>>, Slot<T::Item>) {
+    let queue = Arc::new(Queue::new());
+    let source = QueueSource::new(Arc::clone(&queue), translator, Arc::default());
+    let switched = Switched::new(signal, source, diagnostics, clock);
+    let slot = Slot {
+        queue,
+        counters: switched.place.seen().1,
+        on: Arc::clone(&switched.on),
+    };
+    (switched, slot)
+}

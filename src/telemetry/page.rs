@@ -1,0 +1,158 @@
+//! The place of the Prometheus page: a change of the configuration turns it on, off, or elsewhere.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, UnboundedSender, channel};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::PrometheusConfig;
+use crate::diagnostics::Diagnostics;
+use crate::export::runtime::Runtime;
+use crate::export::{Command, Control, Done, Prometheus};
+use crate::health::{Exporter, ExporterCounters};
+use crate::signal::Signal;
+use crate::signal::metrics::{PROMETHEUS_READER, PullReader, Registry};
+
+/// How long a page that moves stays for those who are still reading.
+const MOVES: Duration = Duration::from_secs(1);
+
+/// The place. Series and counters stay, whatever becomes of it.
+pub(super) struct PagePlace {
+    counters: Arc<ExporterCounters>,
+    reader: Arc<Mutex<PullReader>>,
+    diagnostics: Arc<Diagnostics>,
+    clock: Clock,
+    /// The number of the newest server.
+    newest: Arc<AtomicU64>,
+    running: Option<Running>,
+    /// It is to be turned off, and why when that was not asked for.
+    leaving: Option<Option<String>>,
+    known: bool,
+}
+
+/// A server, and what it was made from.
+struct Running {
+    config: PrometheusConfig,
+    resource: Vec<(String, String)>,
+    commands: UnboundedSender<Command>,
+}
+
+impl PagePlace {
+    pub(super) fn new(
+        registry: &Arc<Registry>,
+        diagnostics: &Arc<Diagnostics>,
+        clock: Clock,
+    ) -> Self {
+        let counters = ExporterCounters::new(
+            Signal::Metrics,
+            Exporter::Prometheus,
+            Arc::default(),
+            Arc::default(),
+        );
+        let reader = PullReader::new(PROMETHEUS_READER, Arc::clone(registry));
+        Self {
+            counters: Arc::new(counters),
+            reader: Arc::new(Mutex::new(reader)),
+            diagnostics: Arc::clone(diagnostics),
+            clock,
+            newest: Arc::default(),
+            running: None,
+            leaving: None,
+            known: false,
+        }
+    }
+
+    pub(super) fn seen(&self) -> (bool, Arc<ExporterCounters>) {
+        (self.known, Arc::clone(&self.counters))
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.running.is_some() && self.leaving.is_none()
+    }
+
+    /// Serves the page there, after the one before has ended.
+    pub(super) fn turn_on(
+        &mut self,
+        config: &PrometheusConfig,
+        resource: &[(String, String)],
+        runtime: &Runtime,
+    ) {
+        let same = |running: &Running| running.config == *config && running.resource == resource;
+        if self.running.as_ref().is_some_and(same) {
+            return;
+        }
+        let number = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        let before = self.stop();
+        self.known = true;
+        self.counters.turned_on();
+        self.reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .join();
+        let (commands, _, control) = Control::new();
+        let page = Prometheus {
+            config: config.clone(),
+            resource: resource.to_vec(),
+            counters: Arc::clone(&self.counters),
+            diagnostics: Arc::clone(&self.diagnostics),
+            control,
+            number,
+            newest: Arc::clone(&self.newest),
+            before,
+        };
+        let (reader, clock) = (Arc::clone(&self.reader), self.clock);
+        self.running = Some(Running {
+            config: config.clone(),
+            resource: resource.to_vec(),
+            commands: commands.clone(),
+        });
+        let job = Box::new(move || Box::pin(page.run(reader, clock)) as _);
+        if !runtime.spawn(commands, job) {
+            self.counters.shut_down(None);
+        }
+    }
+
+    /// It is not asked for, or cannot be had: then `why` says so.
+    pub(super) fn mark(&mut self, why: Option<String>) {
+        self.known |= why.is_some();
+        if self.running.is_some() {
+            self.leaving = Some(why);
+        } else if let Some(why) = why {
+            self.counters.cannot_be_built(why);
+        }
+    }
+
+    /// Turns it off when it was marked.
+    pub(super) fn turn_off(&mut self) {
+        if let Some(why) = self.leaving.take() {
+            self.newest.fetch_add(1, Ordering::SeqCst);
+            self.stop();
+            self.reader
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .leave();
+            self.counters.turned_off(0, why);
+        }
+    }
+
+    /// What must not be dropped in a fork.
+    pub(super) fn abandoned(&mut self) -> impl Sized + use<> {
+        self.running.take()
+    }
+
+    /// Ends the server; what is returned ends with it.
+    fn stop(&mut self) -> Option<Receiver<()>> {
+        let running = self.running.take()?;
+        let (done, ended) = channel(1);
+        // One that is gone is done.
+        let _ = running.commands.send(Command {
+            deadline: Instant::now() + MOVES,
+            shutdown: true,
+            done: Done::Task(done),
+        });
+        Some(ended)
+    }
+}

@@ -1,0 +1,62 @@
+//! What recording goes by: one configuration, as a snapshot that is replaced as a whole.
+
+use std::sync::Arc;
+
+use super::exporters::Slots;
+use crate::config::Config;
+use crate::content::ContentPolicy;
+use crate::health::ExporterCounters;
+use crate::resource::point_attributes;
+use crate::signal::events::EventItem;
+use crate::signal::spans::SpanItem;
+
+/// The snapshot.
+pub(crate) struct Setup {
+    pub(crate) config: Arc<Config>,
+    pub(crate) policy: ContentPolicy,
+    /// The custom attributes of points, events and spans.
+    pub(crate) custom: Arc<[(Arc<str>, Arc<str>)]>,
+    /// Whether an exporter wants metrics.
+    pub(crate) metrics: bool,
+    /// One for each exporter that wants events.
+    pub(super) events: Slots<EventItem>,
+    /// One for each exporter that wants spans.
+    pub(super) spans: Slots<SpanItem>,
+    /// Of every exporter that was ever asked for.
+    pub(super) counters: Vec<Arc<ExporterCounters>>,
+}
+
+/// What is recorded at all: looked at before anything else, so that telemetry that is off costs next to nothing.
+pub(super) const METRICS: u8 = 1;
+pub(super) const EVENTS: u8 = 2;
+pub(super) const SPANS: u8 = 4;
+
+impl Setup {
+    /// One without exporters.
+    pub(super) fn off(config: Arc<Config>) -> Self {
+        let custom = point_attributes(&config)
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        Self {
+            policy: ContentPolicy::new(config.content),
+            custom,
+            config,
+            metrics: false,
+            events: Vec::new(),
+            spans: Vec::new(),
+            counters: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.signals() != 0
+    }
+
+    pub(super) fn signals(&self) -> u8 {
+        let signal = |on, bit| if on { bit } else { 0 };
+        signal(self.metrics, METRICS)
+            | signal(!self.events.is_empty(), EVENTS)
+            | signal(!self.spans.is_empty(), SPANS)
+    }
+}

@@ -1,0 +1,229 @@
+//! The rules of the configuration, written down a second time, as plainly as they can be.
+
+use std::collections::BTreeMap;
+
+/// The layers, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Layer {
+    Managed,
+    Host,
+    Local,
+    Project,
+    User,
+    Environment,
+}
+
+pub(crate) const LAYERS: [Layer; 6] = [
+    Layer::Managed,
+    Layer::Host,
+    Layer::Local,
+    Layer::Project,
+    Layer::User,
+    Layer::Environment,
+];
+
+/// What every layer sets.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) set: BTreeMap<Layer, BTreeMap<String, String>>,
+    pub(crate) trusted: bool,
+    /// `METRICS`, `LOGS` or `TRACES`.
+    pub(crate) signal: &'static str,
+}
+
+/// What comes of it for one signal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Exporter {
+    pub(crate) protocol: &'static str,
+    pub(crate) endpoint: String,
+    /// Name and variable.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) timeout: u64,
+    pub(crate) compression: &'static str,
+    pub(crate) proxy: Option<String>,
+}
+
+/// An exporter, or why there is none.
+pub(crate) type Resolved = Result<Exporter, &'static str>;
+
+impl Given {
+    /// The strongest layer decides; an empty value of it cancels.
+    fn get(&self, name: &str) -> Option<(Layer, &str)> {
+        for (layer, set) in &self.set {
+            let ignored = !self.trusted && matches!(layer, Layer::Local | Layer::Project);
+            if let (Some(value), false) = (set.get(name), ignored) {
+                return (!value.is_empty()).then_some((*layer, value.as_str()));
+            }
+        }
+        None
+    }
+
+    fn general(&self, kind: &str) -> (String, Option<(Layer, &str)>) {
+        let name = format!("OTEL_EXPORTER_OTLP_{kind}");
+        let found = self.get(&name);
+        (name, found)
+    }
+
+    fn specific(&self, kind: &str) -> (String, Option<(Layer, &str)>) {
+        let name = format!("OTEL_EXPORTER_OTLP_{}_{kind}", self.signal);
+        let found = self.get(&name);
+        (name, found)
+    }
+
+    /// Scope before specificity: what is managed for all signals removes what somebody else sets for one.
+    pub(crate) fn is_removed(&self, kind: &str) -> bool {
+        let is_managed =
+            |found: Option<(Layer, &str)>| found.map(|(layer, _)| layer == Layer::Managed);
+        is_managed(self.general(kind).1) == Some(true)
+            && is_managed(self.specific(kind).1) == Some(false)
+    }
+
+    /// The one for the signal, unless it is removed.
+    fn own(&self, kind: &str) -> Option<(Layer, &str)> {
+        let (_, found) = self.specific(kind);
+        found.filter(|_| !self.is_removed(kind))
+    }
+
+    fn chosen_protocol(&self) -> Option<&'static str> {
+        let valid = |found: Option<(Layer, &str)>| match found?.1 {
+            "grpc" => Some("grpc"),
+            "http/protobuf" => Some("http/protobuf"),
+            "http/json" => Some("http/json"),
+            _ => None,
+        };
+        valid(self.own("PROTOCOL")).or_else(|| valid(self.general("PROTOCOL").1))
+    }
+
+    /// Managed credentials go to managed endpoints alone.
+    fn has_managed_credentials(&self) -> bool {
+        let all = [
+            self.general("HEADERS").1,
+            self.specific("HEADERS").1,
+            self.get("otelHeadersHelper"),
+        ];
+        all.into_iter()
+            .flatten()
+            .any(|(layer, _)| layer == Layer::Managed)
+    }
+
+    pub(crate) fn resolve(&self) -> Resolved {
+        let guarded = self.has_managed_credentials();
+        let usable = |(layer, _): &(Layer, &str)| !guarded || *layer == Layer::Managed;
+        let (own, general) = (self.own("ENDPOINT"), self.general("ENDPOINT").1);
+        let path = match self.signal {
+            "METRICS" => "/v1/metrics",
+            "LOGS" => "/v1/logs",
+            _ => "/v1/traces",
+        };
+        let port = |url: &str| {
+            if url.contains(":4317") {
+                "grpc"
+            } else {
+                "http/protobuf"
+            }
+        };
+        let chosen = self.chosen_protocol();
+        let (protocol, endpoint) = if let Some((_, url)) = own.filter(usable) {
+            let protocol = chosen.unwrap_or(port(url));
+            (
+                protocol,
+                if protocol == "grpc" {
+                    origin(url)
+                } else {
+                    url.to_owned()
+                },
+            )
+        } else if let Some((_, url)) = general.filter(usable) {
+            let protocol = chosen.unwrap_or(port(url));
+            let whole = format!("{url}{path}");
+            (
+                protocol,
+                if protocol == "grpc" {
+                    origin(url)
+                } else {
+                    whole
+                },
+            )
+        } else if own.or(general).is_some() {
+            return Err("managed settings hold credentials");
+        } else {
+            let protocol = chosen.unwrap_or("http/protobuf");
+            let whole = match protocol {
+                "grpc" => "http://localhost:4317/".to_owned(),
+                _ => format!("http://localhost:4318{path}"),
+            };
+            (protocol, whole)
+        };
+        if endpoint.starts_with("ftp://") {
+            return Err("only http and https URLs are supported");
+        }
+        Ok(Exporter {
+            protocol,
+            headers: self.headers(),
+            timeout: self.timeout(),
+            compression: self.compression(),
+            proxy: self.proxy(protocol, &endpoint, guarded),
+            endpoint,
+        })
+    }
+
+    /// Those for all, over them those for the signal, each by its name in any case.
+    fn headers(&self) -> BTreeMap<String, String> {
+        let mut headers = BTreeMap::new();
+        let general = self.general("HEADERS");
+        let own = (self.specific("HEADERS").0, self.own("HEADERS"));
+        for (variable, found) in [general, own] {
+            for pair in found.map_or("", |(_, text)| text).split(',') {
+                if let Some((name, _)) = pair.split_once('=') {
+                    headers.insert(name.to_ascii_lowercase(), variable.clone());
+                }
+            }
+        }
+        headers
+    }
+
+    /// What is no number is the default.
+    fn timeout(&self) -> u64 {
+        let found = self.specific("TIMEOUT").1.or(self.general("TIMEOUT").1);
+        found
+            .and_then(|(_, text)| text.parse().ok())
+            .unwrap_or(10_000)
+    }
+
+    /// What is no such word counts as unset.
+    fn compression(&self) -> &'static str {
+        for found in [
+            self.specific("COMPRESSION").1,
+            self.general("COMPRESSION").1,
+        ] {
+            match found {
+                Some((_, "gzip")) => return "gzip",
+                Some((_, "none")) => return "none",
+                _ => {}
+            }
+        }
+        "none"
+    }
+
+    fn proxy(&self, protocol: &str, endpoint: &str, guarded: bool) -> Option<String> {
+        let secure = endpoint.starts_with("https://");
+        let name = if secure { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+        let all = self.get("ALL_PROXY").map(|found| ("ALL_PROXY", found));
+        let one = self.get(name).map(|found| (name, found));
+        let is_managed = |(_, (layer, _)): &(&str, (Layer, &str))| *layer == Layer::Managed;
+        let (name, (layer, _)) = all
+            .filter(is_managed)
+            .filter(|_| !one.as_ref().is_some_and(is_managed))
+            .or(one)
+            .or(all)?;
+        let readable = !secure;
+        let refused = readable && (protocol == "grpc" || guarded && layer != Layer::Managed);
+        (!endpoint.contains("localhost") && !refused).then(|| name.to_owned())
+    }
+}
+
+/// A URL without its path.
+fn origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    format!("{scheme}://{}/", rest.split('/').next().unwrap())
+}

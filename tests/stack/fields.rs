@@ -1,0 +1,183 @@
+//! What the queries name exists: every field of LogQL and TraceQL and every metric of PromQL.
+
+use std::collections::BTreeSet;
+
+use claude_code_telemetry::catalog::{
+    Attribute, EVENT_ATTRIBUTES, EVENTS, METRICS, SPANS, STANDARD_ATTRIBUTES,
+};
+
+use crate::dashboards::{Query, queries};
+use crate::page::translated;
+use crate::text;
+
+/// Keys of `OTEL_RESOURCE_ATTRIBUTES` that the dashboards can group by.
+const CUSTOM: [&str; 3] = ["team.id", "department", "cost_center"];
+
+/// The identifiers of a query outside of its quoted texts, in order, and whether each is called.
+fn identifiers(query: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    let mut rest = query.chars().peekable();
+    while let Some(first) = rest.next() {
+        match first {
+            '"' | '`' => while rest.next().expect("a quote that ends") != first {},
+            'a'..='z' | 'A'..='Z' | '_' => {
+                let mut word = String::from(first);
+                while let Some(&next) = rest.peek() {
+                    if !next.is_ascii_alphanumeric() && !"_.:".contains(next) {
+                        break;
+                    }
+                    word.push(next);
+                    rest.next();
+                }
+                while rest.next_if(|next| *next == ' ').is_some() {}
+                found.push((word, rest.peek() == Some(&'(')));
+            }
+            '0'..='9' => while rest.next_if(char::is_ascii_alphanumeric).is_some() {},
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The names of attributes as Loki and Prometheus show them.
+fn underscored<'a>(attributes: impl IntoIterator<Item = &'a Attribute>) -> BTreeSet<String> {
+    let names = attributes.into_iter().map(|attribute| attribute.name);
+    names.map(|name| name.replace('.', "_")).collect()
+}
+
+fn from(source: &str) -> Vec<Query> {
+    let mut queries = queries();
+    queries.retain(|query| query.source == source);
+    assert!(!queries.is_empty());
+    queries
+}
+
+#[test]
+fn fields_of_logql_are_attributes_of_the_events_that_it_reads() {
+    const WORDS: [&str; 6] = ["sum", "by", "unwrap", "line_format", "json", "__error__"];
+    // Parts of the JSON text in tool_parameters.
+    const PARTS: [&str; 2] = ["mcp_server_name", "mcp_tool_name"];
+    for query in from("loki") {
+        let text = query.filled_in();
+        let read = |event: &&&claude_code_telemetry::catalog::Event| {
+            text.contains(&format!("event_name=\"{}\"", event.name))
+                || !text.contains("event_name=\"")
+        };
+        let events: Vec<_> = EVENTS.iter().filter(read).collect();
+        assert!(
+            !events.is_empty(),
+            "{}: an unknown event: {text}",
+            query.place
+        );
+        let own = events.iter().flat_map(|event| event.attributes.iter());
+        let mut known = underscored(own.chain(STANDARD_ATTRIBUTES).chain(EVENT_ATTRIBUTES));
+        known.extend(CUSTOM.map(|key| key.replace('.', "_")));
+        known.insert("service_name".to_owned());
+        let names = identifiers(&text).into_iter().filter(|(_, call)| !call);
+        let mut names: Vec<_> = names.map(|(name, _)| name).collect();
+        names.retain(|name| !WORDS.contains(&name.as_str()) && !PARTS.contains(&name.as_str()));
+        // Those of templates.
+        for template in text.split("{{").skip(1) {
+            let template = template.split("}}").next().unwrap();
+            names.extend(
+                template
+                    .split(' ')
+                    .filter_map(|word| word.strip_prefix('.'))
+                    .map(str::to_owned),
+            );
+        }
+        for name in names {
+            assert!(known.contains(&name), "{}: {name} in {text}", query.place);
+        }
+    }
+}
+
+#[test]
+fn fields_of_traceql_are_attributes_of_the_spans_that_it_reads() {
+    const WORDS: [&str; 4] = ["by", "select", "name", "duration"];
+    for query in from("tempo") {
+        let text = query.filled_in();
+        let quoted: Vec<_> = text.split('"').skip(1).step_by(2).collect();
+        let names = quoted
+            .iter()
+            .filter(|text| text.starts_with("claude_code."));
+        // "claude_code.(tool|llm_request)" is two names.
+        let names: Vec<_> = names
+            .flat_map(|name| {
+                let inner = name["claude_code.".len()..].trim_matches(['(', ')']);
+                inner.split('|').map(|name| format!("claude_code.{name}"))
+            })
+            .collect();
+        assert!(!names.is_empty(), "{}: which spans? {text}", query.place);
+        let mut known: BTreeSet<_> = STANDARD_ATTRIBUTES.iter().map(|a| a.name).collect();
+        for name in names {
+            let span = SPANS.iter().find(|span| span.name == name).expect(&name);
+            known.extend(span.attributes.iter().map(|attribute| attribute.name));
+        }
+        for (name, call) in identifiers(&text) {
+            let known = match name.strip_prefix("span.") {
+                Some(field) => known.contains(field),
+                None => name == "resource.service.name" || WORDS.contains(&name.as_str()) || call,
+            };
+            assert!(known, "{}: {name} in {text}", query.place);
+        }
+    }
+}
+
+#[test]
+fn labels_of_promql_are_attributes_of_metrics() {
+    const WORDS: [&str; 4] = ["sum", "count", "by", "or"];
+    let own = METRICS.iter().flat_map(|metric| metric.attributes.iter());
+    let mut known = underscored(own.chain(STANDARD_ATTRIBUTES));
+    known.extend(CUSTOM.map(|key| key.replace('.', "_")));
+    // Of what the Collector counts.
+    known.insert("status_code".to_owned());
+    for query in from("prometheus") {
+        let text = query.filled_in();
+        for (name, call) in identifiers(&text) {
+            let label = !call && !name.contains(':') && !WORDS.contains(&name.as_str());
+            assert!(
+                !label || known.contains(&name),
+                "{}: {name} in {text}",
+                query.place
+            );
+        }
+    }
+}
+
+#[test]
+fn metrics_of_promql_are_emitted_counted_or_recorded() {
+    let rules = text("prometheus/rules.yaml");
+    let collector = text("otel-collector/contrib.yaml");
+    let recorded = |name: &str| rules.contains(&format!("- record: {name}\n"));
+    let emitted = |name: &str| METRICS.iter().any(|m| translated(m.name, m.unit) == name);
+    let counted = |name: &str| {
+        let name = name
+            .trim_end_matches("_total")
+            .replacen("claude_code_", "claude_code.", 1);
+        collector.contains(&format!("      {name}:\n"))
+    };
+    let mut texts: Vec<_> = from("prometheus").iter().map(Query::filled_in).collect();
+    texts.extend([rules.clone(), text("prometheus/alerts.yaml")]);
+    let mut seen = BTreeSet::new();
+    for text in texts {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"_:".contains(c));
+        for name in words.filter(|word| word.starts_with("claude_code")) {
+            if name != "claude_code" {
+                assert!(
+                    recorded(name) || emitted(name) || counted(name),
+                    "{name} in {text}"
+                );
+                seen.insert(name.to_owned());
+            }
+        }
+    }
+    // And none is forgotten.
+    for metric in METRICS {
+        assert!(
+            seen.contains(&translated(metric.name, metric.unit)),
+            "{}",
+            metric.name
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! The configuration files: each is accepted by the program that reads it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use claude_code_telemetry::Config;
+use serde_json::Value;
+
+use crate::{have, repository, stack, succeeds, text};
+
+#[test]
+fn prometheus_takes_its_configuration_and_the_rules() {
+    if have("promtool") {
+        let mut promtool = Command::new("promtool");
+        succeeds(
+            promtool
+                .args(["check", "config"])
+                .arg(stack("prometheus/prometheus.yaml")),
+        );
+        let mut promtool = Command::new("promtool");
+        promtool.args(["check", "rules"]);
+        promtool.args(["rules.yaml", "alerts.yaml"].map(|file| stack("prometheus").join(file)));
+        succeeds(&mut promtool);
+    }
+}
+
+/// What the rules record and when the alerts fire is written down in `rules_test.yaml`.
+#[test]
+fn the_rules_count_exactly_and_the_alerts_fire_when_they_should() {
+    if have("promtool") {
+        let mut promtool = Command::new("promtool");
+        promtool.args(["test", "rules"]);
+        succeeds(promtool.arg(repository("tests/stack/rules_test.yaml")));
+    }
+}
+
+#[test]
+fn every_alert_says_what_to_do() {
+    let alerts = text("prometheus/alerts.yaml");
+    let count = |what: &str| alerts.matches(what).count();
+    assert!(count("- alert: ") >= 4);
+    assert_eq!(count("- alert: "), count("runbook: |"));
+    assert_eq!(count("- alert: "), count("summary: "));
+    let tested = std::fs::read_to_string(repository("tests/stack/rules_test.yaml")).unwrap();
+    for alert in alerts
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("- alert: "))
+    {
+        assert!(tested.contains(alert), "{alert} is not tested");
+    }
+}
+
+/// The part of the configuration for which every distribution has the components.
+#[test]
+fn a_collector_takes_the_configuration() {
+    let tools = std::env::var_os("OTEL_COLLECTOR_TOOLS")
+        .map_or(repository("../shared/tools"), PathBuf::from);
+    if !have("python3") || !tools.join("collector.py").is_file() {
+        eprintln!(
+            "skipped: there is no {}",
+            tools.join("collector.py").display()
+        );
+        return;
+    }
+    let mut python = Command::new("python3");
+    python
+        .current_dir(tools)
+        .args(["-B", "-c", "import collector; print(collector.binary())"]);
+    let output = python.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let collector = String::from_utf8(output.stdout).unwrap();
+    let mut collector = Command::new(collector.trim());
+    collector
+        .args(["validate", "--config"])
+        .arg(stack("otel-collector/core.yaml"));
+    succeeds(&mut collector);
+}
+
+/// The configuration that these variables give, without any file.
+fn configured(environment: BTreeMap<String, String>) -> Config {
+    let nowhere = std::env::temp_dir().join("claude-code-telemetry-tests-unused/id");
+    Config::builder()
+        .environment(environment)
+        .installation_id_path(nowhere)
+        .build()
+}
+
+#[test]
+fn the_variables_of_the_stack_are_understood() {
+    let pair = |line: &str| {
+        let (name, value) = line.split_once('=').unwrap();
+        (name.to_owned(), value.to_owned())
+    };
+    let env = text("env");
+    let env: BTreeMap<_, _> = env
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(pair)
+        .collect();
+    let settings: Value = serde_json::from_str(&text(".claude/settings.json")).unwrap();
+    let settings: BTreeMap<String, String> =
+        serde_json::from_value(settings["env"].clone()).unwrap();
+    assert_eq!(env, settings, "env and settings.json differ");
+    let config = configured(env);
+    let explanation = config.explain();
+    assert!(explanation.warnings().is_empty(), "{explanation}");
+}

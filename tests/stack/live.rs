@@ -1,0 +1,309 @@
+//! A replay of the demo, scraped by a real Prometheus while it runs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::dashboards::queries;
+use crate::prometheus::Prometheus;
+use crate::support::Receiver;
+use crate::{have, page, repository, text};
+
+/// The program that replays. It is built with all tests; for this one alone it may be missing.
+fn program() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.ancestors().nth(2).unwrap();
+    let path = profile.join("examples/replay");
+    if !path.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("build");
+        cargo.arg("--target-dir").arg(profile.parent().unwrap());
+        cargo.args(["--example", "replay"]);
+        assert!(cargo.status().unwrap().success());
+    }
+    path
+}
+
+/// Starts a replay that sends to `receiver`, with the variables of the stack.
+fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
+    let endpoint = receiver.endpoint();
+    let env = text("env");
+    let variables = env.lines().filter_map(|line| line.split_once('='));
+    Command::new(program())
+        .env_clear()
+        .env("HOME", home)
+        .envs(variables.filter(|(name, _)| !name.starts_with('#')))
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .env("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000")
+        .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000")
+        .envs(extra.iter().copied())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits for the end of a replay that has nothing to complain of.
+fn ended_well(replay: Child) {
+    let output = replay.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// Replays steps, from the first to the last.
+pub(crate) fn replay(receiver: &Receiver, home: &Path, extra: &[(&str, &str)], steps: &[&str]) {
+    let mut replay = start(receiver, home, extra);
+    let mut input = replay.stdin.take().unwrap();
+    writeln!(input, "{}", steps.join("\n")).unwrap();
+    drop(input);
+    ended_well(replay);
+}
+
+/// The steps of the demo that are no waiting.
+pub(crate) fn without_sleeps(demo: &str) -> Vec<&str> {
+    let sleep = |line: &&str| line.contains("\"step\": \"sleep\"");
+    demo.lines().filter(|line| !sleep(line)).collect()
+}
+
+/// What the steps of the transcript add up to, by the query that asks for it.
+fn expected(transcript: &[&str]) -> BTreeMap<&'static str, f64> {
+    let mut totals = BTreeMap::new();
+    let mut add = |query, amount: Option<f64>| {
+        *totals.entry(query).or_default() += amount.unwrap_or(0.0);
+    };
+    for line in transcript.iter().filter(|line| !line.starts_with('#')) {
+        let step: Value = serde_json::from_str(line).unwrap();
+        let of = |field: &str| step[field].as_f64();
+        match step["step"].as_str().unwrap() {
+            "session" => add("claude_code_session_count_total", Some(1.0)),
+            "commit" => add("claude_code_commit_count_total", Some(1.0)),
+            "pull_request" => add("claude_code_pull_request_count_total", Some(1.0)),
+            "lines_of_code" => {
+                add(
+                    "claude_code_lines_of_code_count_total{type=\"added\"}",
+                    of("added"),
+                );
+                add(
+                    "claude_code_lines_of_code_count_total{type=\"removed\"}",
+                    of("removed"),
+                );
+            }
+            "active_time" => add("claude_code_active_time_seconds_total", of("seconds")),
+            "api_request" => {
+                add("claude_code_cost_usage_USD_total", of("cost_usd"));
+                for (query, field) in [
+                    (
+                        "claude_code_token_usage_tokens_total{type=\"input\"}",
+                        "input_tokens",
+                    ),
+                    (
+                        "claude_code_token_usage_tokens_total{type=\"output\"}",
+                        "output_tokens",
+                    ),
+                    (
+                        "claude_code_token_usage_tokens_total{type=\"cacheRead\"}",
+                        "cache_read_tokens",
+                    ),
+                    (
+                        "claude_code_token_usage_tokens_total{type=\"cacheCreation\"}",
+                        "cache_creation_tokens",
+                    ),
+                ] {
+                    add(query, of(field));
+                }
+                add("claude_code_api_requests_total", Some(1.0));
+                let retried = of("attempt") > Some(1.0);
+                add("claude_code_retried_requests_total", retried.then_some(1.0));
+                let refused = step["stop_reason"] == "refusal";
+                add("claude_code_refusals_total", refused.then_some(1.0));
+            }
+            "api_error" => {
+                add("claude_code_api_errors_total", Some(1.0));
+                let retried = of("attempt") > Some(1.0);
+                add("claude_code_retried_requests_total", retried.then_some(1.0));
+            }
+            "tool"
+                if ["Edit", "Write", "NotebookEdit"]
+                    .iter()
+                    .any(|t| step["tool_name"] == *t) =>
+            {
+                match step["decision"].as_str() {
+                    Some("accept") => add(
+                        "claude_code_code_edit_tool_decision_total{decision=\"accept\"}",
+                        Some(1.0),
+                    ),
+                    _ => add(
+                        "claude_code_code_edit_tool_decision_total{decision=\"reject\"}",
+                        Some(1.0),
+                    ),
+                }
+            }
+            _ => {}
+        }
+    }
+    totals
+}
+
+fn near(value: Option<f64>, expected: f64) -> bool {
+    value.is_some_and(|value| (value - expected).abs() <= 1e-9 * expected)
+}
+
+/// The name under which the rules record the increase of a metric.
+fn recorded(query: &str) -> String {
+    let name = match query.split('{').next().unwrap() {
+        "claude_code_session_count_total" => "sessions",
+        "claude_code_commit_count_total" => "commits",
+        "claude_code_pull_request_count_total" => "pull_requests",
+        "claude_code_lines_of_code_count_total" => "lines_of_code",
+        "claude_code_active_time_seconds_total" => "active_seconds",
+        "claude_code_cost_usage_USD_total" => "cost_usd",
+        "claude_code_token_usage_tokens_total" => "tokens",
+        "claude_code_code_edit_tool_decision_total" => "edit_decisions",
+        "claude_code_api_requests_total" => "api_requests",
+        "claude_code_api_errors_total" => "api_errors",
+        "claude_code_retried_requests_total" => "retried_requests",
+        "claude_code_refusals_total" => "refusals",
+        other => panic!("{other}"),
+    };
+    let labels = query.find('{').map_or("", |start| &query[start..]);
+    format!("sum(sum_over_time(claude_code:{name}:increase1m{labels}[1h]))")
+}
+
+#[test]
+fn a_prometheus_that_scrapes_a_running_replay_finds_what_the_dashboards_ask_for() {
+    if !have("prometheus") {
+        return;
+    }
+    let demo = text("demo.jsonl");
+    let steps = without_sleeps(&demo);
+    let receiver = Arc::new(Receiver::http());
+    let mut prometheus = Prometheus::start(page::serve(Arc::clone(&receiver)));
+    let home = tempfile::tempdir().unwrap();
+    let often = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
+        ("OTEL_LOGS_EXPORT_INTERVAL", "200"),
+        ("OTEL_TRACES_EXPORT_INTERVAL", "200"),
+    ];
+    let mut replay = start(&receiver, home.path(), &often);
+    let mut input = replay.stdin.take().unwrap();
+
+    // A part, until Prometheus saw some of it: then the series grow.
+    let (first, rest) = steps.split_at(steps.len() / 3);
+    writeln!(input, "{}", first.join("\n")).unwrap();
+    input.flush().unwrap();
+    let seen = "sum(claude_code_cost_usage_USD_total) > 0";
+    prometheus.wait("scraped", |prometheus| prometheus.value(seen).is_some());
+    writeln!(input, "{}", rest.join("\n")).unwrap();
+    drop(input);
+    ended_well(replay);
+
+    let expected = expected(&steps);
+    assert_eq!(expected.len(), 17, "the demo lacks something: {expected:?}");
+    let all = |prometheus: &Prometheus, query: &dyn Fn(&str) -> String| {
+        expected
+            .iter()
+            .all(|(name, total)| near(prometheus.value(&query(name)), *total))
+    };
+    let now = |name: &str| format!("sum({name})");
+    prometheus.wait("equal to the transcript", |prometheus| {
+        all(prometheus, &now)
+    });
+    prometheus.wait("recorded exactly", |prometheus| all(prometheus, &recorded));
+
+    // increase() needs two samples of each series.
+    prometheus.wait("scraped often enough", |prometheus| {
+        expected.keys().all(|name| {
+            let samples = format!("min(count_over_time({name}[1h])) >= 3");
+            prometheus.value(&samples).is_some()
+        })
+    });
+
+    let mut nothing = Vec::new();
+    for query in queries()
+        .iter()
+        .filter(|query| query.source == "prometheus")
+    {
+        let text = query.filled_in();
+        match prometheus.query(&text) {
+            Ok(samples) if samples.iter().any(|(_, value)| value.is_finite()) => {}
+            other => nothing.push(format!("{}: {text}: {other:?}", query.place)),
+        }
+    }
+    for expression in recorded_expressions() {
+        match prometheus.query(&expression) {
+            Ok(samples) if !samples.is_empty() => {}
+            other => nothing.push(format!("{expression}: {other:?}")),
+        }
+    }
+    nothing.extend(published(&prometheus));
+    assert!(nothing.is_empty(), "{}", nothing.join("\n"));
+}
+
+/// The expressions of the recording rules that are evaluated every minute.
+fn recorded_expressions() -> Vec<String> {
+    let rules = text("prometheus/rules.yaml");
+    let (rules, _) = rules.split_once("name: claude-code-hourly").unwrap();
+    let rules = rules.split("- record: ").skip(1);
+    let expressions = rules.map(|rule| rule.split_once("expr: |").unwrap().1);
+    let without_comments = |text: &str| {
+        let lines = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with(['#', '-']));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    expressions.map(without_comments).collect()
+}
+
+/// Runs what published dashboards query, when it is there (`CONSUMER_QUERIES` names a folder with promql.tsv); returns
+/// the queries without data.
+///
+/// Left out is what needs other names than a Collector gives, or labels that this data does not have, and what
+/// `promql_exceptions.tsv` gives a reason for.
+fn published(prometheus: &Prometheus) -> Vec<String> {
+    let folder = std::env::var_os("CONSUMER_QUERIES").map(PathBuf::from);
+    let Some(file) = folder
+        .map(|folder| folder.join("promql.tsv"))
+        .filter(|file| file.is_file())
+    else {
+        eprintln!("skipped: the variable CONSUMER_QUERIES names no folder with promql.tsv");
+        return Vec::new();
+    };
+    let exceptions = fs::read_to_string(repository("tests/stack/promql_exceptions.tsv")).unwrap();
+    let exceptions: Vec<_> = exceptions
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split('\t').next().unwrap())
+        .collect();
+    let text = fs::read_to_string(file).unwrap();
+    let mut nothing = Vec::new();
+    let mut count = 0;
+    for row in text.lines().skip(1) {
+        let cells: Vec<_> = row.split('\t').collect();
+        let [place, dashboard, panel, query, "suffixed", "", "", ""] = cells[..] else {
+            continue;
+        };
+        let query = query
+            .strip_prefix('"')
+            .and_then(|q| q.strip_suffix('"'))
+            .unwrap_or(query);
+        let query = query.replace("\"\"", "\"");
+        count += 1;
+        let answer = prometheus.query(&query);
+        let data = answer.as_ref().is_ok_and(|samples| !samples.is_empty());
+        if !data && !exceptions.iter().any(|part| query.contains(part)) {
+            nothing.push(format!("{place} {dashboard} {panel}: {query}: {answer:?}"));
+        }
+    }
+    eprintln!(
+        "{count} published queries asked, {} reasons for exceptions",
+        exceptions.len()
+    );
+    assert!(count > 200, "{count}");
+    nothing
+}

@@ -1,0 +1,152 @@
+//! A real Prometheus.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::stack;
+
+/// How long a test waits for what must come. The rules are evaluated once a minute.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// A Prometheus that runs, with the rules of the stack, and reads a page every two seconds.
+pub(crate) struct Prometheus {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+/// A port that nobody has. Not one that a connection can get as its own: one to a port without a listener may get that very
+/// port, and then talks to itself.
+fn free_port() -> u16 {
+    let start = 20_000 + std::process::id() % 10_000;
+    (start..32_000)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .unwrap()
+}
+
+/// One sample of an answer: its labels and its value.
+pub(crate) type Sample = (serde_json::Map<String, Value>, f64);
+
+impl Prometheus {
+    pub(crate) fn start(page: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = stack("prometheus/rules.yaml");
+        let alerts = stack("prometheus/alerts.yaml");
+        // JSON is YAML.
+        let config = serde_json::json!({
+            // The rules have an interval of their own; this is the step of subqueries that give none.
+            "global": { "scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s" },
+            "rule_files": [rules, alerts],
+            "scrape_configs": [{
+                "job_name": "claude-code",
+                "honor_labels": true,
+                "static_configs": [{ "targets": [format!("127.0.0.1:{page}")] }],
+            }],
+        });
+        fs::write(folder.path().join("prometheus.yaml"), config.to_string()).unwrap();
+        let port = free_port();
+        let child = Command::new("prometheus")
+            .current_dir(folder.path())
+            .args(["--config.file=prometheus.yaml", "--storage.tsdb.path=data"])
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--log.level=warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut prometheus = Self {
+            child,
+            port,
+            folder,
+        };
+        prometheus.wait("ready", |prometheus| prometheus.get("/-/ready").0 == 200);
+        prometheus
+    }
+
+    /// Waits until `there` says so; it is asked again and again.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, what: &str, there: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !there(self) {
+            let ended = self.child.try_wait().unwrap();
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(ended.is_none(), "Prometheus ended: {log}");
+            assert!(
+                Instant::now() < deadline,
+                "not {what} within {PATIENCE:?}: {log}"
+            );
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Status and body; no status when nobody answers.
+    fn get(&self, path: &str) -> (u16, String) {
+        let ask = || {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).map(|_| answer)
+        };
+        let answer: std::io::Result<String> = ask();
+        let Ok(answer) = answer else {
+            return (0, String::new());
+        };
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        (status.unwrap_or(0), body.to_owned())
+    }
+
+    /// The samples that a query gives now, or what is wrong with it.
+    pub(crate) fn query(&self, query: &str) -> Result<Vec<Sample>, String> {
+        let escaped: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let (status, body) = self.get(&format!("/api/v1/query?query={escaped}"));
+        if status != 200 {
+            return Err(format!("{status} {body}"));
+        }
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        let data = &answer["data"];
+        let sample = |value: &Value| value[1].as_str().unwrap().parse().unwrap();
+        Ok(match data["resultType"].as_str() {
+            Some("vector") => {
+                let samples = data["result"].as_array().unwrap();
+                let sample = |s: &Value| {
+                    (
+                        s["metric"].as_object().unwrap().clone(),
+                        sample(&s["value"]),
+                    )
+                };
+                samples.iter().map(sample).collect()
+            }
+            Some("scalar") => vec![(serde_json::Map::new(), sample(&data["result"]))],
+            other => panic!("{other:?} for {query}"),
+        })
+    }
+
+    /// The only value of a query; none while there is no data.
+    #[track_caller]
+    pub(crate) fn value(&self, query: &str) -> Option<f64> {
+        let samples = self.query(query).unwrap();
+        assert!(samples.len() <= 1, "{query}: {samples:?}");
+        samples.first().map(|(_, value)| *value)
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

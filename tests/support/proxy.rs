@@ -1,0 +1,204 @@
+//! A small proxy: it forwards and tunnels to ports of this machine, under the names that it was told.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+/// A proxy on a port of its own.
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Mutex<State>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Host and port of a receiver, and the port where it really is.
+    known: BTreeMap<String, u16>,
+    /// The `Proxy-Authorization` that it wants.
+    wanted: Option<String>,
+    /// What it answers to everybody.
+    refusal: Option<&'static str>,
+    asked: Vec<Asked>,
+}
+
+/// What a client asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The first line.
+    pub line: String,
+    /// The headers, their names in lower case.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Proxy {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::<Mutex<State>>::default();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || run(listener, shared, stopped)
+        });
+        Self {
+            port,
+            shared,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Leads to `port` whoever asks for `receiver`: host and port.
+    pub fn knows(self, receiver: &str, port: u16) -> Self {
+        let mut state = self.shared.lock().unwrap();
+        state.known.insert(receiver.to_owned(), port);
+        drop(state);
+        self
+    }
+
+    /// Wants this `Proxy-Authorization` from now on.
+    pub fn wants(&self, authorization: &str) {
+        self.shared.lock().unwrap().wanted = Some(authorization.to_owned());
+    }
+
+    /// Answers this status to everybody from now on.
+    pub fn refuses(&self, status: &'static str) {
+        self.shared.lock().unwrap().refusal = Some(status);
+    }
+
+    /// Host and port.
+    pub fn name(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.name())
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
+        self.shared.lock().unwrap().asked.clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn run(listener: TcpListener, shared: Arc<Mutex<State>>, mut stopped: oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async move {
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        loop {
+            tokio::select! {
+                _ = &mut stopped => break,
+                accepted = listener.accept() => {
+                    let (stream, _) = accepted.unwrap();
+                    let shared = Arc::clone(&shared);
+                    tokio::spawn(async move {
+                        // How a connection ends is the client's business.
+                        let _ = serve(stream, &shared).await;
+                    });
+                }
+            }
+        }
+    });
+}
+
+/// One request, whose answer ends the connection, or one tunnel.
+async fn serve(mut client: TcpStream, shared: &Mutex<State>) -> std::io::Result<()> {
+    let mut read = Vec::new();
+    let end = loop {
+        if client.read_buf(&mut read).await? == 0 {
+            return Ok(());
+        }
+        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+    };
+    let head = String::from_utf8_lossy(&read[..end]).into_owned();
+    let asked = parse(&head);
+    let (answer, port) = {
+        let mut state = shared.lock().unwrap();
+        state.asked.push(asked.clone());
+        decide(&state, &asked)
+    };
+    let Some(port) = port else {
+        client.write_all(answer.as_bytes()).await?;
+        return client.shutdown().await;
+    };
+    let mut receiver = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    if asked.line.starts_with("CONNECT ") {
+        client
+            .write_all(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
+            .await?;
+    } else {
+        receiver.write_all(forwarded(&head).as_bytes()).await?;
+        receiver.write_all(&read[end + 4..]).await?;
+    }
+    tokio::io::copy_bidirectional(&mut client, &mut receiver).await?;
+    Ok(())
+}
+
+fn parse(head: &str) -> Asked {
+    let mut lines = head.split("\r\n");
+    let line = lines.next().unwrap().to_owned();
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+    Asked {
+        line,
+        headers: headers.collect(),
+    }
+}
+
+/// An answer, or the port to go on with.
+fn decide(state: &State, asked: &Asked) -> (String, Option<u16>) {
+    let refuse = |status: &str| {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        (answer, None)
+    };
+    if let Some(status) = state.refusal {
+        return refuse(status);
+    }
+    let given = asked.headers.get("proxy-authorization");
+    if state.wanted.is_some() && state.wanted.as_ref() != given {
+        return refuse("407 Proxy Authentication Required");
+    }
+    let target = asked.line.split(' ').nth(1).unwrap_or_default();
+    let target = target.strip_prefix("http://").unwrap_or(target);
+    let receiver = target.split('/').next().unwrap_or_default();
+    match state.known.get(receiver) {
+        Some(&port) => (String::new(), Some(port)),
+        None => refuse("502 Bad Gateway"),
+    }
+}
+
+/// The head as the receiver wants it: a path in the first line, no word to the proxy, and the end after the answer.
+fn forwarded(head: &str) -> String {
+    let (line, headers) = head.split_once("\r\n").unwrap();
+    let mut words = line.split(' ');
+    let (method, url) = (words.next().unwrap(), words.next().unwrap());
+    let rest = url.strip_prefix("http://").expect("the whole URL");
+    let path = rest.find('/').map_or("/", |at| &rest[at..]);
+    let headers: Vec<_> = headers
+        .split("\r\n")
+        .filter(|line| !line.to_ascii_lowercase().starts_with("proxy-"))
+        .collect();
+    format!(
+        "{method} {path} HTTP/1.1\r\n{}\r\nConnection: close\r\n\r\n",
+        headers.join("\r\n")
+    )
+}
