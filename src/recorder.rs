@@ -52,7 +52,9 @@ impl Recorder {
     #[inline]
     pub fn record_api_request(&self, request: ApiRequest) {
         // Here, so that a host pays nothing for a record that nobody wants.
-        if let Some(session) = &self.session {
+        if let Some(session) = &self.session
+            && session.telemetry.is_on()
+        {
             self.record_request(session, request);
         }
     }

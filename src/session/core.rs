@@ -279,8 +279,9 @@ impl SessionCore {
             return;
         }
         let time = request.time();
-        if let Some(request) = request.admit(&self.telemetry.policy()) {
-            self.queue(&view, time, request, prompt, EventSpan::Below(own));
+        let setup = self.telemetry.setup.load();
+        if let Some(request) = request.admit(&setup.policy) {
+            self.queue(&view, &setup, time, request, prompt, EventSpan::Below(own));
         }
     }
 
@@ -296,8 +297,9 @@ impl SessionCore {
             return;
         }
         let time = record.time();
-        if let Some(record) = record.admit(&self.telemetry.policy()) {
-            self.emit_admitted(time, record, prompt, span);
+        let setup = self.telemetry.setup.load();
+        if let Some(record) = record.admit(&setup.policy) {
+            self.queue(&self.view.load(), &setup, time, record, prompt, span);
         }
     }
 
@@ -310,13 +312,15 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         if self.telemetry.takes_events() {
-            self.queue(&self.view.load(), time, record, prompt, span);
+            let setup = self.telemetry.setup.load();
+            self.queue(&self.view.load(), &setup, time, record, prompt, span);
         }
     }
 
     fn queue<R: EventRecord + 'static>(
         &self,
         view: &View,
+        setup: &Setup,
         time: Option<SystemTime>,
         record: R,
         prompt: Option<&Arc<PromptMark>>,
@@ -346,7 +350,7 @@ impl SessionCore {
             },
             record,
         });
-        telemetry.enqueue_event(event);
+        telemetry.enqueue_event(setup, event);
     }
 
     /// The parent that the environment names for an interaction: read when it begins, and only in a session

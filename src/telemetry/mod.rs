@@ -234,9 +234,9 @@ impl Inner {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn enqueue_event(&self, event: EventItem) {
+    pub(crate) fn enqueue_event(&self, setup: &Setup, event: EventItem) {
         let size = event.record.size();
-        enqueue(&self.setup.load().events, event, size, &self.stopped);
+        enqueue(&setup.events, event, size, &self.stopped);
     }
 
     /// Whether this is the process in which it was started, and not a fork of it.
@@ -245,6 +245,7 @@ impl Inner {
     }
 
     /// Whether anything is recorded.
+    #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.signals.load(Ordering::Relaxed) != 0
     }
