@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::export::Waiting;
 use crate::signal::Signal;
 
 /// A kind of exporter.
@@ -128,6 +129,9 @@ pub struct Health {
     pub unfinished_spans: u64,
     /// Series of metrics that are kept, live or remembered.
     pub series: u64,
+    /// The most that are kept; 0 when no exporter wants metrics. A host that comes near it says how many sessions it
+    /// [expects](crate::TelemetryBuilder::expected_sessions).
+    pub series_limit: u64,
 }
 
 impl ExporterHealth {
@@ -150,7 +154,7 @@ pub(crate) struct ExporterCounters {
     signal: Signal,
     exporter: Exporter,
     delivered: AtomicU64,
-    waiting: Arc<AtomicU64>,
+    waiting: Arc<Waiting>,
     queue_full: AtomicU64,
     refused: AtomicU64,
     rejected: AtomicU64,
@@ -174,7 +178,7 @@ impl ExporterCounters {
     pub(crate) fn new(
         signal: Signal,
         exporter: Exporter,
-        waiting: Arc<AtomicU64>,
+        waiting: Arc<Waiting>,
         tally: Arc<Tally>,
     ) -> Self {
         Self {
@@ -290,7 +294,7 @@ impl ExporterCounters {
         let mut state = self.state();
         self.off.store(true, Ordering::Relaxed);
         self.addresses().clear();
-        let waiting = self.waiting.swap(0, Ordering::Relaxed);
+        let waiting = self.waiting.clear();
         self.shutdown
             .fetch_add(lost.unwrap_or(waiting), Ordering::Relaxed);
         if state.0 != ExporterState::Off {
@@ -356,7 +360,7 @@ impl ExporterCounters {
             exporter: self.exporter,
             state,
             delivered: self.delivered.load(Ordering::Relaxed),
-            queued: self.waiting.load(Ordering::Relaxed),
+            queued: self.waiting.items(),
             dropped: self.dropped(),
             retries: self.retries.load(Ordering::Relaxed),
             shortened: self.tally.shortened.load(Ordering::Relaxed),

@@ -50,9 +50,14 @@ pub struct Recorder {
 impl Recorder {
     /// A request that the API answered: the event `claude_code.api_request`, `claude_code.cost.usage` and the four types
     /// of `claude_code.token.usage`.
+    #[inline]
     pub fn record_api_request(&self, request: ApiRequest) {
-        self.count_request(&request);
-        self.emit(request);
+        // Here, so that a host pays nothing for a record that nobody wants.
+        if let Some(session) = &self.session
+            && session.telemetry.is_on()
+        {
+            self.record_request(session, request);
+        }
     }
 
     /// The event of [`record_api_request`](Self::record_api_request) without its metrics, for a host that counts cost
@@ -243,11 +248,13 @@ impl Recorder {
     /// Cost and tokens of a request.
     pub(crate) fn count_request(&self, request: &ApiRequest) {
         if let Some(session) = self.session() {
-            let model = request.metric_model();
-            if let Some(usd) = request.cost_usd {
-                session.add_cost(model, usd);
-            }
-            session.add_usage(model, request.tokens);
+            session.add_request(request.metric_model(), request.cost_usd, request.tokens);
+        }
+    }
+
+    fn record_request(&self, session: &SessionCore, request: ApiRequest) {
+        if session.telemetry.is_here() {
+            session.record_request(request, self.prompt.as_ref(), self.parent.as_ref());
         }
     }
 

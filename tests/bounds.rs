@@ -240,6 +240,28 @@ fn one_record_that_is_too_large_is_cut_to_fit() {
 }
 
 #[test]
+fn the_limit_of_series_is_shown_and_follows_what_the_host_expects() {
+    let config = || {
+        host::config(host::environment(
+            "http://127.0.0.1:9",
+            Protocol::any(),
+            &[],
+        ))
+    };
+    let limit = |telemetry: &Telemetry| {
+        telemetry.shutdown_within(Duration::ZERO);
+        telemetry.health().series_limit
+    };
+    let usual = Telemetry::start(config(), host::service());
+    assert_eq!(limit(&usual), 200_000);
+    let large = Telemetry::builder(config(), host::service())
+        .expected_sessions(100_000)
+        .start();
+    assert_eq!(limit(&large), 3_200_000);
+    assert_eq!(Telemetry::disabled().health().series_limit, 0);
+}
+
+#[test]
 fn series_of_ended_sessions_are_forgotten_but_for_the_last() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(

@@ -95,7 +95,7 @@ impl<'a> Redactor<'a> {
         Self {
             scanner: Scanner::new(json, MAX_DEPTH),
             limit,
-            out: Writer::new(limit),
+            out: Writer::with_room(limit, json.len()),
             settled: 0,
             open: Vec::new(),
             pending: Vec::new(),
@@ -199,7 +199,7 @@ impl<'a> Redactor<'a> {
         };
         let truncated = length > self.limit;
         if truncated {
-            text = truncate::shorten(&text, self.limit);
+            text = truncate::shorten(text, self.limit);
         }
         RedactedBody {
             text,

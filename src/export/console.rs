@@ -19,6 +19,7 @@ use serde::{Serialize, Serializer};
 use super::Writer;
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use crate::clock::iso8601;
+use crate::signal::events::LogsRequest;
 
 /// Writes lines, on a thread that may block: never on the one that drives the other exporters.
 pub(crate) struct Console {
@@ -165,6 +166,16 @@ impl Lines for ExportLogsServiceRequest {
             }
         }
         out
+    }
+}
+
+impl Lines for LogsRequest {
+    fn lines(&self) -> Vec<u8> {
+        match self {
+            // Bytes are made for OTLP alone.
+            Self::Bytes(_) => Vec::new(),
+            Self::Message(message) => message.lines(),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) mod runtime;
 mod sink;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
+mod waiting;
 
 /// What the fuzz targets call.
 #[cfg(all(fuzzing, any(feature = "grpc", feature = "http")))]
@@ -39,9 +40,9 @@ pub(crate) use prometheus::Prometheus;
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::page_addresses;
 pub(crate) use sink::{Lease, Target, Writer};
+pub(crate) use waiting::Waiting;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 /// What one exporter takes its data from.
 pub(crate) trait Source: Send + 'static {
@@ -85,7 +86,7 @@ pub(crate) trait Source: Send + 'static {
     }
 
     /// The count of items that wait, kept up to date.
-    fn waiting(&self) -> Arc<AtomicU64>;
+    fn waiting(&self) -> Arc<Waiting>;
 
     /// So much waits that a pass should begin before its time.
     fn is_full(&self) -> bool {

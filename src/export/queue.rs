@@ -1,10 +1,11 @@
 //! The bounded queue between recording and one exporter.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_queue::SegQueue;
 use tokio::sync::Notify;
+
+use super::Waiting;
 
 /// The most records that wait for one exporter, those in a request under way included.
 pub(crate) const MAX_RECORDS: usize = 16_384;
@@ -21,9 +22,7 @@ const RECORD_BYTES: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     items: SegQueue<(T, usize)>,
-    records: AtomicUsize,
-    bytes: AtomicUsize,
-    waiting: Arc<AtomicU64>,
+    waiting: Arc<Waiting>,
     wake: Notify,
 }
 
@@ -31,8 +30,6 @@ impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Self {
             items: SegQueue::new(),
-            records: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
             waiting: Arc::default(),
             wake: Notify::new(),
         }
@@ -41,14 +38,12 @@ impl<T> Queue<T> {
     /// Takes an item whose texts have `size` bytes; false when the queue is full.
     pub(crate) fn push(&self, item: T, size: usize) -> bool {
         let size = size + RECORD_BYTES;
-        let records = self.records.fetch_add(1, Ordering::Relaxed);
-        let bytes = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let (records, bytes) = self.waiting.add(size);
         // One record alone may be larger than the bound.
         if records >= MAX_RECORDS || (records > 0 && bytes + size > MAX_BYTES) {
-            self.release(1, size);
+            self.waiting.release(1, size);
             return false;
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
         self.items.push((item, size));
         if records + 1 == BATCH_RECORDS || (bytes < WAKE_BYTES && bytes + size >= WAKE_BYTES) {
             self.wake.notify_one();
@@ -68,22 +63,16 @@ impl<T> Queue<T> {
 
     /// So much waits that it should not wait for the interval.
     pub(crate) fn is_full(&self) -> bool {
-        self.items.len() >= BATCH_RECORDS || self.bytes.load(Ordering::Relaxed) >= WAKE_BYTES
+        self.items.len() >= BATCH_RECORDS || self.waiting.bytes() >= WAKE_BYTES
     }
 
     /// Items were delivered or given up.
     pub(crate) fn settle(&self, records: usize, bytes: usize) {
-        self.waiting.fetch_sub(records as u64, Ordering::Relaxed);
-        self.release(records, bytes);
-    }
-
-    fn release(&self, records: usize, bytes: usize) {
-        self.records.fetch_sub(records, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.waiting.release(records, bytes);
     }
 
     /// Items that are neither delivered nor given up.
-    pub(crate) fn waiting(&self) -> Arc<AtomicU64> {
+    pub(crate) fn waiting(&self) -> Arc<Waiting> {
         Arc::clone(&self.waiting)
     }
 

@@ -1,29 +1,30 @@
 //! Requests out of a queue: translated records, as many as fit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use prost::Message;
+use std::sync::atomic::Ordering;
 
 use super::queue::{BATCH_RECORDS, Queue};
 use super::sink::Request;
-use super::{Batch, Source, Split};
+use super::{Batch, Source, Split, Waiting};
 use crate::health::Tally;
-use crate::signal::message::{MAX_ITEM_BYTES, shorten};
+use crate::signal::message::MAX_ITEM_BYTES;
 
 /// How one signal's queued items become OTLP.
 pub(crate) trait Translate: Send + 'static {
     /// What is queued.
     type Item: Send + Sync;
     /// A log record or a span.
-    type Record: Message + Default + Send;
+    type Record: Send;
     /// The request.
     type Request: Request;
 
     fn translate(&self, item: &Self::Item, tally: &Tally) -> Self::Record;
 
-    /// The texts that may be cut when the record alone is too large.
-    fn texts(record: &mut Self::Record) -> Vec<&mut String>;
+    /// The bytes of protobuf that the record takes.
+    fn size(record: &Self::Record) -> usize;
+
+    /// Cuts a record that alone is too large.
+    fn shorten(record: &mut Self::Record);
 
     fn request(&self, records: Vec<Self::Record>) -> Self::Request;
 }
@@ -67,8 +68,8 @@ impl<T: Translate> QueueSource<T> {
 
     fn translate(&self, item: &T::Item, tally: &Tally) -> T::Record {
         let mut record = self.translator.translate(item, tally);
-        if record.encoded_len() > MAX_ITEM_BYTES {
-            shorten(&mut record, T::texts);
+        if T::size(&record) > MAX_ITEM_BYTES {
+            T::shorten(&mut record);
             tally.shortened.fetch_add(1, Ordering::Relaxed);
         }
         record
@@ -126,7 +127,7 @@ impl<T: Translate> Source for QueueSource<T> {
                 break;
             };
             // A tag and a length prefix stand before a record.
-            encoded += record.encoded_len() + 8;
+            encoded += T::size(&record) + 8;
             if encoded > max_bytes && !records.is_empty() {
                 self.carried = Some((record, place));
                 break;
@@ -172,7 +173,7 @@ impl<T: Translate> Source for QueueSource<T> {
         Some(lost)
     }
 
-    fn waiting(&self) -> Arc<AtomicU64> {
+    fn waiting(&self) -> Arc<Waiting> {
         self.queue.waiting()
     }
 

@@ -23,12 +23,12 @@ use super::outcome::Outcome;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 #[cfg(feature = "testing")]
-use crate::testing::Store;
+use crate::testing::{Storable, Store};
 
 /// A request of a signal, as every exporter that is compiled in wants it.
-pub(crate) trait Request: ExportRequest + Lines + prost::Message {}
+pub(crate) trait Request: ExportRequest + Lines + Storable + Send {}
 
-impl<M: ExportRequest + Lines + prost::Message> Request for M {}
+impl<M: ExportRequest + Lines + Storable + Send> Request for M {}
 
 /// Without OTLP nothing is asked of a message.
 #[cfg(not(any(feature = "grpc", feature = "http")))]
@@ -43,6 +43,13 @@ pub(crate) trait Lines {}
 
 #[cfg(not(feature = "console"))]
 impl<M> Lines for M {}
+
+/// Outside of tests nothing is asked of a message.
+#[cfg(not(feature = "testing"))]
+pub(crate) trait Storable {}
+
+#[cfg(not(feature = "testing"))]
+impl<M> Storable for M {}
 
 /// The most protobuf bytes in one request: receivers take 4 MiB.
 const MAX_BYTES: usize = 3_670_016;
@@ -153,7 +160,7 @@ impl Sink {
             #[cfg(feature = "console")]
             Self::Console(_) => request.lines().into(),
             #[cfg(feature = "testing")]
-            Self::Memory(..) => request.encode_to_vec().into(),
+            Self::Memory(..) => request.stored(),
         }
     }
 

@@ -10,11 +10,12 @@ use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
+use prost::Message;
 
 use super::exit::Exit;
 use crate::export::queue_source::Translate;
 use crate::health::Tally;
-use crate::signal::message::texts_of;
+use crate::signal::message::{shorten, texts_of};
 
 /// A record and the scope that it was emitted in.
 pub(crate) type Log = (SdkLogRecord, InstrumentationScope);
@@ -70,18 +71,12 @@ impl Translate for LogTranslator {
         }
     }
 
-    fn texts(record: &mut ScopeLogs) -> Vec<&mut String> {
-        let records = record.log_records.iter_mut();
-        records
-            .flat_map(|record| {
-                let body = record.body.as_mut().and_then(|body| body.value.as_mut());
-                let body = body.and_then(|body| match body {
-                    Value::StringValue(text) => Some(text),
-                    _ => None,
-                });
-                texts_of(&mut record.attributes).chain(body)
-            })
-            .collect()
+    fn size(record: &ScopeLogs) -> usize {
+        record.encoded_len()
+    }
+
+    fn shorten(record: &mut ScopeLogs) {
+        shorten(record, texts);
     }
 
     fn request(&self, records: Vec<ScopeLogs>) -> ExportLogsServiceRequest {
@@ -103,4 +98,19 @@ impl Translate for LogTranslator {
             }],
         }
     }
+}
+
+/// The texts that may be cut.
+fn texts(record: &mut ScopeLogs) -> Vec<&mut String> {
+    let records = record.log_records.iter_mut();
+    records
+        .flat_map(|record| {
+            let body = record.body.as_mut().and_then(|body| body.value.as_mut());
+            let body = body.and_then(|body| match body {
+                Value::StringValue(text) => Some(text),
+                _ => None,
+            });
+            texts_of(&mut record.attributes).chain(body)
+        })
+        .collect()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::exit::flush;
 use crate::config;
-use crate::export::{Batch, Source, Split};
+use crate::export::{Batch, Source, Split, Waiting};
 use crate::telemetry::Inner;
 
 /// What the SDK's meter provider is read by.
@@ -119,7 +118,7 @@ pub(crate) struct Metrics {
     collecting: Option<JoinHandle<Option<ExportMetricsServiceRequest>>>,
     wanted: bool,
     pieces: VecDeque<Piece>,
-    waiting: Arc<AtomicU64>,
+    waiting: Arc<Waiting>,
 }
 
 impl Metrics {
@@ -148,8 +147,8 @@ impl Metrics {
                     }));
             }
         }
-        let points = self.pieces.iter().map(|piece| points(&piece.metric)).sum();
-        self.waiting.store(points, Ordering::Relaxed);
+        let points: u64 = self.pieces.iter().map(|piece| points(&piece.metric)).sum();
+        self.waiting.set(points as usize);
     }
 
     fn batch(&self, pieces: Vec<Piece>) -> Batch<ExportMetricsServiceRequest, Vec<Piece>> {
@@ -242,8 +241,8 @@ impl Source for Metrics {
     }
 
     fn settle(&mut self, pieces: Vec<Piece>) {
-        let points = pieces.iter().map(|piece| points(&piece.metric)).sum();
-        self.waiting.fetch_sub(points, Ordering::Relaxed);
+        let points: u64 = pieces.iter().map(|piece| points(&piece.metric)).sum();
+        self.waiting.release(points as usize, 0);
     }
 
     fn split(&mut self, mut pieces: Vec<Piece>) -> Split<Self::Message, Self::Ticket> {
@@ -269,10 +268,10 @@ impl Source for Metrics {
         unsent.clear();
         self.pieces.clear();
         self.wanted = false;
-        Some(self.waiting.swap(0, Ordering::Relaxed))
+        Some(self.waiting.clear())
     }
 
-    fn waiting(&self) -> Arc<AtomicU64> {
+    fn waiting(&self) -> Arc<Waiting> {
         Arc::clone(&self.waiting)
     }
 }

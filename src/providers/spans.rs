@@ -8,11 +8,12 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use prost::Message;
 
 use super::exit::{Exit, bytes_of};
 use crate::export::queue_source::Translate;
 use crate::health::Tally;
-use crate::signal::message::texts_of;
+use crate::signal::message::{shorten, texts_of};
 
 /// Hands ended spans to the exporter.
 #[derive(Debug)]
@@ -58,16 +59,12 @@ impl Translate for SpanTranslator {
         }
     }
 
-    fn texts(record: &mut ScopeSpans) -> Vec<&mut String> {
-        let spans = record.spans.iter_mut();
-        spans
-            .flat_map(|span| {
-                let events = span.events.iter_mut();
-                texts_of(&mut span.attributes)
-                    .chain(events.flat_map(|event| texts_of(&mut event.attributes)))
-                    .chain(span.status.as_mut().map(|status| &mut status.message))
-            })
-            .collect()
+    fn size(record: &ScopeSpans) -> usize {
+        record.encoded_len()
+    }
+
+    fn shorten(record: &mut ScopeSpans) {
+        shorten(record, texts);
     }
 
     fn request(&self, records: Vec<ScopeSpans>) -> ExportTraceServiceRequest {
@@ -89,4 +86,17 @@ impl Translate for SpanTranslator {
             }],
         }
     }
+}
+
+/// The texts that may be cut.
+fn texts(record: &mut ScopeSpans) -> Vec<&mut String> {
+    let spans = record.spans.iter_mut();
+    spans
+        .flat_map(|span| {
+            let events = span.events.iter_mut();
+            texts_of(&mut span.attributes)
+                .chain(events.flat_map(|event| texts_of(&mut event.attributes)))
+                .chain(span.status.as_mut().map(|status| &mut status.message))
+        })
+        .collect()
 }

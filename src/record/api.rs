@@ -31,29 +31,34 @@ pub struct TokenUsage {
 
 impl TokenUsage {
     /// No tokens at all.
+    #[inline]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Input tokens that came from no cache.
+    #[inline]
     pub fn input(mut self, count: u64) -> Self {
         self.input = count;
         self
     }
 
     /// Output tokens.
+    #[inline]
     pub fn output(mut self, count: u64) -> Self {
         self.output = count;
         self
     }
 
     /// Input tokens read from the cache.
+    #[inline]
     pub fn cache_read(mut self, count: u64) -> Self {
         self.cache_read = count;
         self
     }
 
     /// Input tokens written to the cache.
+    #[inline]
     pub fn cache_creation(mut self, count: u64) -> Self {
         self.cache_creation = count;
         self
@@ -139,6 +144,7 @@ pub struct ApiRequest {
 
 impl ApiRequest {
     /// A request that `model` answered.
+    #[inline]
     pub fn new(model: impl Into<Cow<'static, str>>) -> Self {
         Self {
             model: model.into(),
@@ -158,12 +164,14 @@ impl ApiRequest {
     }
 
     /// The model that was asked for, when another one answered: metrics and spans carry this one.
+    #[inline]
     pub fn requested_model(mut self, model: impl Into<Cow<'static, str>>) -> Self {
         self.requested_model = Some(model.into());
         self
     }
 
     /// The tokens that it used; none by default.
+    #[inline]
     pub fn tokens(mut self, tokens: TokenUsage) -> Self {
         self.tokens = tokens;
         self
@@ -171,6 +179,7 @@ impl ApiRequest {
 
     /// The estimated cost in US dollars; 0 by default. A negative or non-finite amount is left out and counted in
     /// [health](crate::Health); the rest of the record goes on.
+    #[inline]
     pub fn cost_usd(mut self, usd: f64) -> Self {
         self.cost_usd = Some(usd);
         self
@@ -178,30 +187,35 @@ impl ApiRequest {
 
     /// The duration of the last attempt (`duration_ms`, in whole milliseconds); by default what the handle measured,
     /// without one 0.
+    #[inline]
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
         self
     }
 
     /// The API's request id, from the response's `request-id` header.
+    #[inline]
     pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
     /// Whether fast mode was active (`speed`); [`Speed::Normal`] by default.
+    #[inline]
     pub fn speed(mut self, speed: Speed) -> Self {
         self.speed = speed;
         self
     }
 
     /// The subsystem that made the request, for example `compact`.
+    #[inline]
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = Some(source.into());
         self
     }
 
     /// Attempts made in all, the first one included; by default what the handle counted. On the span alone.
+    #[inline]
     pub fn attempt(mut self, attempts: u32) -> Self {
         self.attempt = Some(attempts);
         self
@@ -209,24 +223,28 @@ impl ApiRequest {
 
     /// The time from the beginning of the last attempt to the first token; by default what the handle measured. On the
     /// span alone (`ttft_ms`).
+    #[inline]
     pub fn time_to_first_token(mut self, duration: Duration) -> Self {
         self.time_to_first_token = Some(duration);
         self
     }
 
     /// Whether the answer calls a tool. On the span alone (`response.has_tool_call`).
+    #[inline]
     pub fn has_tool_call(mut self, has: bool) -> Self {
         self.has_tool_call = Some(has);
         self
     }
 
     /// Why the model stopped (`stop_reason`), for example `end_turn`. On the span alone.
+    #[inline]
     pub fn stop_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.stop_reason = Some(reason.into());
         self
     }
 
     /// When it was answered; now by default. Moves the event, never the metrics.
+    #[inline]
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self

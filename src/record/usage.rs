@@ -31,6 +31,18 @@ words! {
     }
 }
 
+impl TokenType {
+    /// Its place among the four.
+    pub(crate) fn place(self) -> usize {
+        match self {
+            Self::Input => 0,
+            Self::Output => 1,
+            Self::CacheRead => 2,
+            Self::CacheCreation => 3,
+        }
+    }
+}
+
 words! {
     /// Whose activity a time is.
     ActivityType {

@@ -28,6 +28,8 @@ impl Memory {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if !standards.iter().any(|known| Arc::ptr_eq(known, standard)) {
+            // Nearly always there is but one.
+            standards.reserve_exact(1);
             standards.push(Arc::clone(standard));
         }
     }
@@ -85,6 +87,10 @@ impl Book {
             .pop_front()
             .and_then(|id| pages.known.remove(&id))
         {
+            let (len, capacity) = (pages.known.len(), pages.known.capacity());
+            if capacity > 4 * REMEMBERED && len < capacity / 4 {
+                pages.known.shrink_to(len * 2);
+            }
             entry
                 .memory
                 .standards

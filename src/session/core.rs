@@ -13,9 +13,9 @@ use crate::clock::nanos;
 use crate::identity::Identity;
 use crate::prompt::PromptMark;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{EventRecord, Record, StartType, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
 use crate::signal::events::{Envelope, Queued};
-use crate::signal::metrics::{Held, Series};
+use crate::signal::metrics::{Held, Registry, Series};
 use crate::signal::standard::Standard;
 use crate::telemetry::{Inner, Setup};
 
@@ -125,7 +125,7 @@ impl SessionCore {
             Some(held) => held.add(amount),
             None => self.add_first(
                 |view| view.other(&series).cloned(),
-                || series.clone(),
+                |_| series.clone(),
                 amount,
             ),
         }
@@ -155,8 +155,8 @@ impl SessionCore {
             Some(held) => held.add(usd),
             None => self.add_first(
                 |view| view.cost(model).cloned(),
-                || Series::Cost {
-                    model: model.into(),
+                |registry| Series::Cost {
+                    model: registry.model(model),
                 },
                 usd,
             ),
@@ -174,8 +174,8 @@ impl SessionCore {
             Some(held) => held.add(amount),
             None => self.add_first(
                 |view| view.tokens(model, kind).cloned(),
-                || Series::Tokens {
-                    model: model.into(),
+                |registry| Series::Tokens {
+                    model: registry.model(model),
                     kind,
                 },
                 amount,
@@ -183,19 +183,64 @@ impl SessionCore {
         }
     }
 
-    /// All four types, also when 0.
-    pub(crate) fn add_usage(&self, model: &str, usage: TokenUsage) {
+    /// Cost, if there is one, and all four types of tokens of a request, also when 0.
+    pub(crate) fn add_request(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        self.add_request_in(&self.view.load(), model, usd, usage);
+    }
+
+    fn add_request_in(&self, view: &View, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        if !self.telemetry.wants_metrics() {
+            if let Some(usd) = usd {
+                self.check_amount(usd);
+            }
+            return;
+        }
+        // What is special about an amount or about the time is counted one by one.
+        if let Some(usd) = usd.filter(|usd| countable(*usd))
+            && self.telemetry.counts()
+            && view.add_request(model, usd, usage)
+        {
+            return;
+        }
+        self.add_slowly(model, usd, usage);
+    }
+
+    /// For the first request of a model, for one beside another thread's, and for amounts that are refused.
+    #[cold]
+    fn add_slowly(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        if usd.is_some_and(countable) && self.telemetry.counts() {
+            self.open_model(model);
+        }
+        if let Some(usd) = usd {
+            self.add_cost(model, usd);
+        }
         self.add_tokens(model, TokenType::Input, usage.input);
         self.add_tokens(model, TokenType::Output, usage.output);
         self.add_tokens(model, TokenType::CacheRead, usage.cache_read);
         self.add_tokens(model, TokenType::CacheCreation, usage.cache_creation);
     }
 
+    /// Opens all series of a model at once.
+    fn open_model(&self, model: &str) {
+        let complete = |view: &View| view.has_request(model);
+        let registry = &self.telemetry.registry;
+        if complete(&self.view.load()) {
+            return;
+        }
+        let _replacing = self.lock();
+        let view = self.view.load_full();
+        let missing = view.missing(&registry.model(model));
+        let opened = registry.open_all(&view.standard, missing);
+        if !opened.is_empty() {
+            self.view.store(Arc::new(view.with(opened)));
+        }
+    }
+
     /// The first use of a series by this session.
     fn add_first(
         &self,
         find: impl Fn(&View) -> Option<Held>,
-        series: impl FnOnce() -> Series,
+        series: impl FnOnce(&Registry) -> Series,
         amount: f64,
     ) {
         let registry = &self.telemetry.registry;
@@ -204,9 +249,9 @@ impl SessionCore {
         let held = match find(&view) {
             // Another thread was first.
             Some(held) => held,
-            None => match registry.open(&view.standard, series()) {
+            None => match registry.open(&view.standard, series(registry)) {
                 Some(held) => {
-                    self.view.store(Arc::new(view.with(held.clone())));
+                    self.view.store(Arc::new(view.with([held.clone()])));
                     held
                 }
                 None => {
@@ -218,6 +263,26 @@ impl SessionCore {
             },
         };
         held.add(amount);
+    }
+
+    /// A request that the API answered: its amounts and its event, out of one snapshot.
+    pub(crate) fn record_request(
+        &self,
+        request: ApiRequest,
+        prompt: Option<&Arc<PromptMark>>,
+        own: Option<&Arc<TraceContext>>,
+    ) {
+        let view = self.view.load();
+        let (usd, tokens) = (request.cost_usd, request.tokens);
+        self.add_request_in(&view, request.metric_model(), usd, tokens);
+        if !self.telemetry.takes_events() {
+            return;
+        }
+        let time = request.time();
+        let setup = self.telemetry.setup.load();
+        if let Some(request) = request.admit(&setup.policy) {
+            self.queue(&view, &setup, time, request, prompt, EventSpan::Below(own));
+        }
     }
 
     /// Queues an event for every exporter that wants events. Never waits: a full queue drops it and counts that.
@@ -232,8 +297,9 @@ impl SessionCore {
             return;
         }
         let time = record.time();
-        if let Some(record) = record.admit(&self.telemetry.policy()) {
-            self.emit_admitted(time, record, prompt, span);
+        let setup = self.telemetry.setup.load();
+        if let Some(record) = record.admit(&setup.policy) {
+            self.queue(&self.view.load(), &setup, time, record, prompt, span);
         }
     }
 
@@ -245,12 +311,30 @@ impl SessionCore {
         prompt: Option<&Arc<PromptMark>>,
         span: EventSpan<'_>,
     ) {
-        let telemetry = &*self.telemetry;
-        if !telemetry.takes_events() {
-            return;
+        if self.telemetry.takes_events() {
+            let setup = self.telemetry.setup.load();
+            self.queue(&self.view.load(), &setup, time, record, prompt, span);
         }
-        let newest = self.prompt.load();
-        let prompt = prompt.or(newest.as_ref());
+    }
+
+    fn queue<R: EventRecord + 'static>(
+        &self,
+        view: &View,
+        setup: &Setup,
+        time: Option<SystemTime>,
+        record: R,
+        prompt: Option<&Arc<PromptMark>>,
+        span: EventSpan<'_>,
+    ) {
+        let telemetry = &*self.telemetry;
+        let newest;
+        let prompt = match prompt {
+            Some(prompt) => Some(prompt),
+            None => {
+                newest = self.prompt.load();
+                newest.as_ref()
+            }
+        };
         let span = match span {
             EventSpan::In(span) => span,
             EventSpan::Below(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
@@ -259,14 +343,14 @@ impl SessionCore {
             envelope: Envelope {
                 time: time.map_or_else(|| telemetry.clock.now(), nanos),
                 sequence: self.memory.sequence.fetch_add(1, Ordering::Relaxed),
-                standard: self.standard(),
+                standard: Arc::clone(&view.standard),
                 workspace_host_paths: self.workspace_host_paths.clone(),
                 prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
                 span: span.cloned(),
             },
             record,
         });
-        telemetry.enqueue_event(event);
+        telemetry.enqueue_event(setup, event);
     }
 
     /// The parent that the environment names for an interaction: read when it begins, and only in a session

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::record::TokenType;
-use crate::signal::metrics::{Held, Series};
+use crate::record::{TokenType, TokenUsage};
+use crate::signal::metrics::{Held, PLACES, Series, Turn};
 use crate::signal::standard::Standard;
 
 /// The snapshot. It is replaced as a whole when the identity changes or a series is used for the first time; until
@@ -15,12 +15,13 @@ pub(crate) struct View {
     others: Vec<Held>,
 }
 
-/// The series of one model.
+/// The series of one model: cost, then the types of tokens.
 #[derive(Clone, Debug)]
 struct ModelSeries {
     model: Arc<str>,
-    cost: Option<Held>,
-    tokens: [Option<Held>; 4],
+    /// What a request is added to in one go, once all its series are there.
+    turn: Option<Arc<Turn>>,
+    series: [Option<Held>; PLACES],
 }
 
 impl View {
@@ -34,12 +35,12 @@ impl View {
 
     /// The cost series of a model.
     pub(crate) fn cost(&self, model: &str) -> Option<&Held> {
-        self.model(model)?.cost.as_ref()
+        self.model(model)?.series[0].as_ref()
     }
 
     /// A token series of a model.
     pub(crate) fn tokens(&self, model: &str, kind: TokenType) -> Option<&Held> {
-        self.model(model)?.tokens[place(kind)].as_ref()
+        self.model(model)?.series[1 + kind.place()].as_ref()
     }
 
     /// A series that belongs to no model.
@@ -47,19 +48,65 @@ impl View {
         self.others.iter().find(|held| held.series() == series)
     }
 
-    /// The same snapshot with one more series.
-    pub(crate) fn with(&self, held: Held) -> Self {
+    /// Adds cost and tokens of a request in one go. False when that cannot be now: nothing is added then.
+    pub(crate) fn add_request(&self, model: &str, usd: f64, tokens: TokenUsage) -> bool {
+        let turn = self.model(model).and_then(|model| model.turn.as_ref());
+        turn.is_some_and(|turn| {
+            turn.add([
+                usd,
+                tokens.input as f64,
+                tokens.output as f64,
+                tokens.cache_read as f64,
+                tokens.cache_creation as f64,
+            ])
+        })
+    }
+
+    /// Whether all series of a model's requests are here.
+    pub(crate) fn has_request(&self, model: &str) -> bool {
+        let known = self.model(model);
+        known.is_some_and(|known| known.series.iter().all(Option::is_some))
+    }
+
+    /// The series that a request of this model adds to and that are not here yet.
+    pub(crate) fn missing(&self, model: &Arc<str>) -> Vec<Series> {
+        let known = self.model(model);
+        Series::of_request(model)
+            .into_iter()
+            .zip(0..)
+            .filter(|(_, place)| known.is_none_or(|known| known.series[*place].is_none()))
+            .map(|(series, _)| series)
+            .collect()
+    }
+
+    /// The same snapshot with more series.
+    pub(crate) fn with(&self, more: impl IntoIterator<Item = Held>) -> Self {
         let mut view = Self {
             standard: Arc::clone(&self.standard),
             models: self.models.clone(),
             others: self.others.clone(),
         };
-        match held.series().clone() {
-            Series::Cost { model } => view.entry(&model).cost = Some(held),
-            Series::Tokens { model, kind } => view.entry(&model).tokens[place(kind)] = Some(held),
-            _ => view.others.push(held),
+        for held in more {
+            view.take(held);
         }
         view
+    }
+
+    fn take(&mut self, held: Held) {
+        let of_model = held.series().of_model();
+        match of_model.map(|(model, place)| (Arc::clone(model), place)) {
+            Some((model, place)) => {
+                let entry = self.entry(&model);
+                entry.series[place] = Some(held);
+                let all = entry.series.iter().flatten();
+                let complete = entry.series.iter().all(Option::is_some);
+                entry.turn = Held::common(all).filter(|_| complete).cloned();
+            }
+            None => {
+                self.others.reserve_exact(1);
+                self.others.push(held);
+            }
+        }
     }
 
     fn model(&self, model: &str) -> Option<&ModelSeries> {
@@ -72,22 +119,14 @@ impl View {
             .iter()
             .position(|series| series.model == *model)
             .unwrap_or_else(|| {
+                self.models.reserve_exact(1);
                 self.models.push(ModelSeries {
                     model: Arc::clone(model),
-                    cost: None,
-                    tokens: Default::default(),
+                    turn: None,
+                    series: Default::default(),
                 });
                 self.models.len() - 1
             });
         &mut self.models[at]
-    }
-}
-
-fn place(kind: TokenType) -> usize {
-    match kind {
-        TokenType::Input => 0,
-        TokenType::Output => 1,
-        TokenType::CacheRead => 2,
-        TokenType::CacheCreation => 3,
     }
 }

@@ -1,13 +1,17 @@
 //! Events: what is queued, and its translation into log records.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use prost::Message;
 
-use super::message::{Origin, any, attribute, key_value, push_standard, text, texts, texts_of};
+use super::message::{Origin, any, push_standard, shorten, texts_of};
+use super::protobuf::{Field, Out, Writer};
 use super::standard::Standard;
 use crate::catalog::key;
 use crate::clock::iso8601;
@@ -38,24 +42,52 @@ pub(crate) struct Queued<R: ?Sized> {
 /// An event as the queues hold it.
 pub(crate) type EventItem = Arc<Queued<dyn EventRecord>>;
 
+/// What an exporter wants of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Bytes of protobuf.
+    Bytes,
+    /// The official types, which become text.
+    Messages,
+}
+
+/// A log record in one of both forms.
+pub(crate) enum EventOut {
+    Bytes(Vec<u8>),
+    Message(LogRecord),
+}
+
+/// A request in one of both forms.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    allow(dead_code, reason = "bytes are for OTLP")
+)]
+pub(crate) enum LogsRequest {
+    Bytes(Bytes),
+    Message(ExportLogsServiceRequest),
+}
+
 /// Turns events into log records.
 pub(crate) struct EventTranslator {
     origin: Origin,
     numbers: NumberEncoding,
+    form: Form,
 }
+
+/// What a record of 20 attributes takes, in bytes of protobuf.
+const USUAL_BYTES: usize = 1024;
 
 impl EventTranslator {
-    pub(crate) fn new(origin: Origin, numbers: NumberEncoding) -> Self {
-        Self { origin, numbers }
+    pub(crate) fn new(origin: Origin, numbers: NumberEncoding, form: Form) -> Self {
+        Self {
+            origin,
+            numbers,
+            form,
+        }
     }
-}
 
-impl Translate for EventTranslator {
-    type Item = EventItem;
-    type Record = LogRecord;
-    type Request = ExportLogsServiceRequest;
-
-    fn translate(&self, event: &Self::Item, tally: &Tally) -> LogRecord {
+    /// All attributes, in the order of the catalogue.
+    fn attributes(&self, event: &EventItem, tally: &Tally, out: &mut impl Out) {
         let Queued { envelope, record } = &**event;
         let kind = record.event();
         let mut own = Attributes::default();
@@ -64,30 +96,27 @@ impl Translate for EventTranslator {
             .unreadable_bodies
             .fetch_add(own.unreadable_bodies, Ordering::Relaxed);
 
-        let mut attributes = Vec::with_capacity(
-            envelope.standard.attributes.len() + envelope.standard.custom.len() + own.len() + 5,
-        );
-        push_standard(&envelope.standard, kind.attributes, &mut attributes);
-        attributes.push(text(key::EVENT_NAME, kind.name));
-        attributes.push(text(key::EVENT_TIMESTAMP, iso8601(envelope.time)));
-        attributes.push(key_value(
-            key::EVENT_SEQUENCE,
-            OtlpValue::IntValue(envelope.sequence.cast_signed()),
-        ));
+        push_standard(&envelope.standard, kind.attributes, out);
+        out.text(key::EVENT_NAME, kind.name);
+        out.text(key::EVENT_TIMESTAMP, &iso8601(envelope.time));
+        let sequence = Value::Int(envelope.sequence.cast_signed());
+        out.value(key::EVENT_SEQUENCE, sequence);
         if let Some(paths) = &envelope.workspace_host_paths {
-            attributes.push(texts(
-                key::WORKSPACE_HOST_PATHS,
-                paths.iter().map(|path| &**path),
-            ));
+            let paths = paths.iter().map(|path| Cow::Borrowed(&**path));
+            out.value(key::WORKSPACE_HOST_PATHS, Value::Texts(paths.collect()));
         }
         if let Some(id) = &envelope.prompt_id {
-            attributes.push(text(key::PROMPT_ID, &**id));
+            out.text(key::PROMPT_ID, id);
         }
-        attributes.extend(
-            own.into_iter()
-                .map(|(key, value)| attribute(key, encode(value, self.numbers))),
-        );
+        for (key, value) in own.into_iter() {
+            out.value(key, encode(value, self.numbers));
+        }
+    }
 
+    fn message(&self, event: &EventItem, tally: &Tally) -> LogRecord {
+        let envelope = &event.envelope;
+        let mut attributes = Vec::new();
+        self.attributes(event, tally, &mut attributes);
         let (trace_id, span_id, flags) = match &envelope.span {
             Some(span) => (
                 span.trace_id.to_vec(),
@@ -96,10 +125,11 @@ impl Translate for EventTranslator {
             ),
             None => Default::default(),
         };
+        let body = event.record.event().body;
         LogRecord {
             time_unix_nano: envelope.time,
             observed_time_unix_nano: envelope.time,
-            body: Some(any(OtlpValue::StringValue(kind.body.to_owned()))),
+            body: Some(any(OtlpValue::StringValue(body.to_owned()))),
             attributes,
             trace_id,
             span_id,
@@ -108,23 +138,99 @@ impl Translate for EventTranslator {
         }
     }
 
-    fn texts(record: &mut LogRecord) -> Vec<&mut String> {
-        texts_of(&mut record.attributes).collect()
+    /// The bytes of [`message`](Self::message).
+    fn bytes(&self, event: &EventItem, tally: &Tally) -> Vec<u8> {
+        let envelope = &event.envelope;
+        let mut out = Writer::with_capacity(USUAL_BYTES + event.record.size());
+        if envelope.time > 0 {
+            out.fixed_64(1, envelope.time);
+        }
+        out.nested(5, |any| any.string(1, event.record.event().body));
+        self.attributes(event, tally, &mut Field(6, &mut out));
+        if let Some(span) = &envelope.span {
+            if span.sampled {
+                out.fixed_32(8, u32::from(span.flags()));
+            }
+            out.bytes(9, &span.trace_id);
+            out.bytes(10, &span.span_id);
+        }
+        if envelope.time > 0 {
+            out.fixed_64(11, envelope.time);
+        }
+        out.finish()
     }
+}
 
-    fn request(&self, log_records: Vec<LogRecord>) -> ExportLogsServiceRequest {
-        ExportLogsServiceRequest {
-            resource_logs: vec![ResourceLogs {
-                resource: Some(self.origin.resource.clone()),
-                scope_logs: vec![ScopeLogs {
-                    scope: Some(self.origin.scope.clone()),
-                    log_records,
-                    ..ScopeLogs::default()
-                }],
-                ..ResourceLogs::default()
-            }],
+impl Translate for EventTranslator {
+    type Item = EventItem;
+    type Record = EventOut;
+    type Request = LogsRequest;
+
+    fn translate(&self, event: &Self::Item, tally: &Tally) -> EventOut {
+        match self.form {
+            Form::Bytes => EventOut::Bytes(self.bytes(event, tally)),
+            Form::Messages => EventOut::Message(self.message(event, tally)),
         }
     }
+
+    fn size(record: &EventOut) -> usize {
+        match record {
+            EventOut::Bytes(bytes) => bytes.len(),
+            EventOut::Message(message) => message.encoded_len(),
+        }
+    }
+
+    fn shorten(record: &mut EventOut) {
+        match record {
+            EventOut::Bytes(bytes) => {
+                // Our own bytes can be read.
+                let mut message = LogRecord::decode(&**bytes).unwrap_or_default();
+                shorten(&mut message, texts);
+                *bytes = message.encode_to_vec();
+            }
+            EventOut::Message(message) => shorten(message, texts),
+        }
+    }
+
+    fn request(&self, records: Vec<EventOut>) -> LogsRequest {
+        let Origin { resource, scope } = &self.origin;
+        if self.form == Form::Messages {
+            let messages = records.into_iter().filter_map(|record| match record {
+                EventOut::Message(message) => Some(message),
+                EventOut::Bytes(_) => None,
+            });
+            return LogsRequest::Message(ExportLogsServiceRequest {
+                resource_logs: vec![ResourceLogs {
+                    resource: Some(resource.clone()),
+                    scope_logs: vec![ScopeLogs {
+                        scope: Some(scope.clone()),
+                        log_records: messages.collect(),
+                        ..ScopeLogs::default()
+                    }],
+                    ..ResourceLogs::default()
+                }],
+            });
+        }
+        let bytes: usize = records.iter().map(Self::size).sum();
+        let mut out = Writer::with_capacity(bytes + bytes / 64 + 16 * 1024);
+        out.nested(1, |resource_logs| {
+            resource_logs.bytes(1, &resource.encode_to_vec());
+            resource_logs.nested(2, |scope_logs| {
+                scope_logs.bytes(1, &scope.encode_to_vec());
+                for record in &records {
+                    if let EventOut::Bytes(record) = record {
+                        scope_logs.bytes(2, record);
+                    }
+                }
+            });
+        });
+        LogsRequest::Bytes(out.finish().into())
+    }
+}
+
+/// The texts that may be cut.
+fn texts(record: &mut LogRecord) -> Vec<&mut String> {
+    texts_of(&mut record.attributes).collect()
 }
 
 /// Numbers as numbers, or as the text that older versions of the CLI sent.
@@ -133,5 +239,116 @@ fn encode(value: Value<'_>, numbers: NumberEncoding) -> Value<'_> {
         (NumberEncoding::Text, Value::Int(value)) => Value::Text(value.to_string().into()),
         (NumberEncoding::Text, Value::Double(value)) => Value::Text(value.to_string().into()),
         (_, value) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::arbitrary::any as some;
+    use proptest::collection::vec;
+    use proptest::prelude::{Just, Strategy, TestCaseError, prop_assert_eq, prop_oneof, proptest};
+
+    use super::*;
+    use crate::catalog::{Event, event};
+
+    /// An event with any attributes.
+    struct Anything(Vec<Value<'static>>);
+
+    impl EventRecord for Anything {
+        fn event(&self) -> &'static Event {
+            &event::API_REQUEST
+        }
+
+        fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+            for value in &self.0 {
+                match value.clone() {
+                    Value::Text(text) => out.text("text", text),
+                    Value::Int(int) => out.int("int", int),
+                    Value::Double(double) => out.double("double", double),
+                    Value::Bool(bool) => out.bool("bool", bool),
+                    Value::Texts(texts) => out.texts("", texts),
+                }
+            }
+        }
+
+        fn size(&self) -> usize {
+            0
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Value<'static>> {
+        // Lengths around those whose prefix gets longer.
+        let text =
+            || (0..70_usize, 0..300_usize).prop_map(|(x, times)| "x\u{e9}".repeat(x * times));
+        prop_oneof![
+            text().prop_map(|text| Value::Text(text.into())),
+            some::<i64>().prop_map(Value::Int),
+            some::<f64>().prop_map(Value::Double),
+            some::<bool>().prop_map(Value::Bool),
+            vec(text().prop_map(Cow::from), 0..4).prop_map(Value::Texts),
+        ]
+    }
+
+    fn item(values: Vec<Value<'static>>, time: u64, span: Option<bool>) -> EventItem {
+        let text = |text: &str| Arc::<str>::from(text);
+        Arc::new(Queued {
+            envelope: Envelope {
+                time,
+                sequence: time / 3,
+                standard: Arc::new(Standard {
+                    attributes: [(key::USER_ID, text("kim")), (key::SESSION_ID, text(""))].into(),
+                    custom: [(text("team"), text("a")), (text("model"), text("b"))].into(),
+                    of_one_session: true,
+                    outdated: Default::default(),
+                }),
+                workspace_host_paths: span.map(|_| [text("/a"), text("/b")].into()),
+                prompt_id: span.map(|_| text("p")),
+                span: span.map(|sampled| {
+                    Arc::new(TraceContext {
+                        sampled,
+                        ..TraceContext::root(crate::propagation::Ids::default())
+                    })
+                }),
+            },
+            record: Anything(values),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_bytes_are_those_of_the_official_types(
+            records in vec(vec(values(), 0..6), 0..4), time in some::<u64>(), span in some::<Option<bool>>(),
+            numbers in prop_oneof![Just(NumberEncoding::Native), Just(NumberEncoding::Text)],
+        ) {
+            let resource = [("service.name".to_owned(), "claude-code".to_owned())];
+            let origin = Origin::new(&resource, "scope", "1");
+            let items: Vec<_> = records.into_iter().map(|values| item(values, time, span)).collect();
+            let [bytes, messages] = [Form::Bytes, Form::Messages].map(|form| {
+                let translator = EventTranslator::new(origin.clone(), numbers, form);
+                let tally = Tally::default();
+                translator.request(items.iter().map(|item| translator.translate(item, &tally)).collect())
+            });
+            let (LogsRequest::Bytes(bytes), LogsRequest::Message(message)) = (bytes, messages) else {
+                return Err(TestCaseError::fail("another form than asked for"));
+            };
+            prop_assert_eq!(bytes, message.encode_to_vec());
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_the_same_in_both_forms() {
+        let item = item(vec![Value::Text("x".repeat(5_000_000).into())], 1, None);
+        let origin = Origin::new(&[], "scope", "1");
+        let [bytes, message] = [Form::Bytes, Form::Messages].map(|form| {
+            let translator = EventTranslator::new(origin.clone(), NumberEncoding::Native, form);
+            let mut record = translator.translate(&item, &Tally::default());
+            EventTranslator::shorten(&mut record);
+            match record {
+                EventOut::Bytes(bytes) => bytes,
+                EventOut::Message(message) => message.encode_to_vec(),
+            }
+        });
+        assert!(bytes.len() < 4_000_000);
+        assert_eq!(bytes, message);
     }
 }

@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::common::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+use super::protobuf::Out;
 use super::standard::Standard;
 use crate::catalog::Attribute;
 use crate::content::{truncate::marker, utf16};
@@ -79,20 +80,14 @@ pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
 
 /// The standard attributes, then the custom ones but those whose key is one of the item's own, also where
 /// this item has nothing to say under it: a reader must not take the one for the other.
-pub(crate) fn push_standard(standard: &Standard, own: &[Attribute], out: &mut Vec<KeyValue>) {
-    out.extend(
-        standard
-            .attributes
-            .iter()
-            .map(|(key, value)| text(key, &**value)),
-    );
-    out.extend(
-        standard
-            .custom
-            .iter()
-            .filter(|(key, _)| own.iter().all(|attribute| attribute.name != &**key))
-            .map(|(key, value)| text(key, &**value)),
-    );
+pub(crate) fn push_standard(standard: &Standard, own: &[Attribute], out: &mut impl Out) {
+    for (key, value) in &standard.attributes {
+        out.text(key, value);
+    }
+    let is_free = |key: &str| own.iter().all(|attribute| attribute.name != key);
+    for (key, value) in standard.custom.iter().filter(|(key, _)| is_free(key)) {
+        out.text(key, value);
+    }
 }
 
 /// The texts among attribute values, each of which may be cut.

@@ -3,6 +3,7 @@
 pub(crate) mod events;
 pub(crate) mod message;
 pub(crate) mod metrics;
+pub(crate) mod protobuf;
 pub(crate) mod spans;
 pub(crate) mod standard;
 

@@ -7,8 +7,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use prost::Message;
 
-use super::message::{Origin, attribute, push_standard, text, texts_of};
+use super::message::{Origin, attribute, push_standard, shorten, text, texts_of};
 use super::standard::Standard;
 use crate::catalog::{self, key};
 use crate::export::queue_source::Translate;
@@ -128,16 +129,12 @@ impl Translate for SpanTranslator {
         }
     }
 
-    fn texts(span: &mut Span) -> Vec<&mut String> {
-        let events = span
-            .events
-            .iter_mut()
-            .flat_map(|event| texts_of(&mut event.attributes));
-        let message = span.status.as_mut().map(|status| &mut status.message);
-        texts_of(&mut span.attributes)
-            .chain(events)
-            .chain(message)
-            .collect()
+    fn size(span: &Span) -> usize {
+        span.encoded_len()
+    }
+
+    fn shorten(span: &mut Span) {
+        shorten(span, texts);
     }
 
     fn request(&self, spans: Vec<Span>) -> ExportTraceServiceRequest {
@@ -153,6 +150,19 @@ impl Translate for SpanTranslator {
             }],
         }
     }
+}
+
+/// The texts that may be cut.
+fn texts(span: &mut Span) -> Vec<&mut String> {
+    let events = span
+        .events
+        .iter_mut()
+        .flat_map(|event| texts_of(&mut event.attributes));
+    let message = span.status.as_mut().map(|status| &mut status.message);
+    texts_of(&mut span.attributes)
+        .chain(events)
+        .chain(message)
+        .collect()
 }
 
 fn span_event(event: SpanEvent<'_>) -> Event {

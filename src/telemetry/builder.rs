@@ -48,6 +48,7 @@ pub struct TelemetryBuilder {
     writer: Option<Writer>,
     #[cfg(feature = "testing")]
     memory: Option<Memory>,
+    expected_sessions: usize,
 }
 
 impl TelemetryBuilder {
@@ -59,7 +60,17 @@ impl TelemetryBuilder {
             writer: None,
             #[cfg(feature = "testing")]
             memory: None,
+            expected_sessions: 0,
         }
+    }
+
+    /// So many sessions will be open at once, of a host that serves many. Without it there is room for about 6,000
+    /// sessions of 32 series each, or 30,000 of 6; [`Health::series_limit`](crate::Health::series_limit) shows how many
+    /// series there is room for, and amounts for further ones are left out and counted. Room that is not used costs
+    /// nothing.
+    pub fn expected_sessions(mut self, sessions: usize) -> Self {
+        self.expected_sessions = sessions;
+        self
     }
 
     /// Is called with what the host should know: warnings of the configuration (from [`start`](Self::start) itself),
@@ -92,6 +103,7 @@ impl TelemetryBuilder {
             writer,
             #[cfg(feature = "testing")]
             memory,
+            expected_sessions,
         } = self;
         let diagnostics = Arc::new(Diagnostics::new(callback, config.diagnostics_to_stderr));
         for warning in config.warnings() {
@@ -105,7 +117,7 @@ impl TelemetryBuilder {
             Some(memory) => (memory.clock, memory.ids, memory.user_id.clone().into()),
             None => (clock, ids, installation_id),
         };
-        let registry = Arc::new(Registry::new(clock));
+        let registry = Arc::new(Registry::new(expected_sessions, clock));
         let app_version = service.version.as_str().into();
         #[allow(unused_mut, reason = "a test has its say")]
         let mut exporters = Exporters::new(

@@ -16,7 +16,7 @@ use super::page::PagePlace;
 use super::{Service, Setup};
 use crate::catalog::scope;
 use crate::clock::Clock;
-use crate::config::otlp::OtlpConfig;
+use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::{Config, HeadersHelper};
 use crate::diagnostics::Diagnostics;
 use crate::export::headers::Helper;
@@ -30,7 +30,7 @@ use crate::health::{Exporter, ExporterCounters, Tally};
 use crate::providers::Providers;
 use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
-use crate::signal::events::EventTranslator;
+use crate::signal::events::{EventTranslator, Form};
 use crate::signal::message::Origin;
 use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, PROMETHEUS_READER, Reader, Registry};
 use crate::signal::spans::SpanTranslator;
@@ -38,7 +38,9 @@ use crate::signal::spans::SpanTranslator;
 use crate::testing::Store;
 
 /// The queue of each exporter that wants a signal, and its counters.
-pub(super) type Slots<T> = Vec<(Arc<Queue<T>>, Arc<ExporterCounters>)>;
+pub(super) type Slots<T> = Vec<Slot<T>>;
+
+pub(super) type Slot<T> = (Arc<Queue<T>>, Arc<ExporterCounters>);
 
 /// The places of a signal that is queued.
 type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Arc<Queue<<T as Translate>::Item>>)>;
@@ -96,6 +98,18 @@ pub(super) enum Destination {
     Memory,
 }
 
+impl Destination {
+    /// The form in which it takes events.
+    fn form(&self) -> Form {
+        match self {
+            Self::Otlp(otlp, _) if otlp.protocol != Protocol::HttpJson => Form::Bytes,
+            Self::Otlp(..) | Self::Console => Form::Messages,
+            #[cfg(feature = "testing")]
+            Self::Memory => Form::Messages,
+        }
+    }
+}
+
 /// The place of one exporter of one signal.
 pub(super) struct Place<S: Source> {
     exporter: Exporter,
@@ -132,7 +146,7 @@ impl Exporters {
             let place = Place::new(Signal::Metrics, kind, reader, tally, &diagnostics, clock);
             (place, number)
         });
-        let events = || EventTranslator::new(nothing.clone(), Default::default());
+        let events = || EventTranslator::new(nothing.clone(), Default::default(), Form::Messages);
         let spans = || SpanTranslator::new(nothing.clone());
         Self {
             metrics: metrics.into(),
@@ -236,7 +250,8 @@ impl Exporters {
             match wanted(own.otlp.as_ref(), own.console, kind) {
                 None => place.mark(why(Signal::Events, kind)),
                 Some(to) => {
-                    let settings = EventTranslator::new(origin.clone(), config.number_encoding);
+                    let settings =
+                        EventTranslator::new(origin.clone(), config.number_encoding, to.form());
                     place.turn_on(to, target, settings, own.interval, || {}, runtime);
                 }
             }

@@ -37,7 +37,7 @@ use crate::session::{Book, Session, SessionOptions};
 use crate::signal::events::EventItem;
 use crate::signal::metrics::Registry;
 use crate::signal::spans::SpanItem;
-use exporters::Exporters;
+use exporters::{Exporters, Slot, Slots};
 
 /// The telemetry of a process.
 ///
@@ -236,15 +236,9 @@ impl Inner {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn enqueue_event(&self, event: EventItem) {
+    pub(crate) fn enqueue_event(&self, setup: &Setup, event: EventItem) {
         let size = event.record.size();
-        for (queue, counters) in &self.setup.load().events {
-            if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
-                counters.recorded_when_off();
-            } else if !queue.push(Arc::clone(&event), size) {
-                counters.queue_full();
-            }
-        }
+        enqueue(&setup.events, event, size, &self.stopped);
     }
 
     /// Whether this is the process in which it was started, and not a fork of it.
@@ -253,6 +247,7 @@ impl Inner {
     }
 
     /// Whether anything is recorded.
+    #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.signals.load(Ordering::Relaxed) != 0
     }
@@ -274,18 +269,17 @@ impl Inner {
 
     pub(crate) fn enqueue_span(&self, span: SpanItem) {
         let size = span.record.size();
-        for (queue, counters) in &self.setup.load().spans {
-            if self.stopped.load(Ordering::Relaxed) || counters.is_off() {
-                counters.recorded_when_off();
-            } else if !queue.push(Arc::clone(&span), size) {
-                counters.queue_full();
-            }
-        }
+        enqueue(&self.setup.load().spans, span, size, &self.stopped);
+    }
+
+    /// Whether an exporter wants metrics.
+    pub(crate) fn wants_metrics(&self) -> bool {
+        self.signals.load(Ordering::Relaxed) & setup::METRICS != 0
     }
 
     /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
     pub(crate) fn takes_amounts(&self) -> bool {
-        self.signals.load(Ordering::Relaxed) & setup::METRICS != 0 && !self.is_late()
+        self.wants_metrics() && !self.is_late()
     }
 
     /// Whether an amount comes after the shutdown; then it is counted.
@@ -302,6 +296,11 @@ impl Inner {
         for (_, counters) in &self.setup.load().events {
             counters.left_out(events);
         }
+    }
+
+    /// Whether amounts are counted now; counts none that comes too late.
+    pub(crate) fn counts(&self) -> bool {
+        self.wants_metrics() && !self.stopped.load(Ordering::Relaxed)
     }
 
     /// A diagnostic that is not worth repeating.
@@ -360,7 +359,29 @@ impl Inner {
             late_amounts: self.late_amounts.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             series: self.registry.len() as u64,
+            series_limit: if self.setup.load().metrics {
+                self.registry.max_len() as u64
+            } else {
+                0
+            },
         }
+    }
+}
+
+/// Queues an item for every exporter; the last one gets the reference itself.
+fn enqueue<T: ?Sized>(slots: &Slots<Arc<T>>, item: Arc<T>, size: usize, stopped: &AtomicBool) {
+    let push = |(queue, counters): &Slot<Arc<T>>, item| {
+        if stopped.load(Ordering::Relaxed) || counters.is_off() {
+            counters.recorded_when_off();
+        } else if !queue.push(item, size) {
+            counters.queue_full();
+        }
+    };
+    if let Some((last, others)) = slots.split_last() {
+        for slot in others {
+            push(slot, Arc::clone(&item));
+        }
+        push(last, item);
     }
 }
 

@@ -20,6 +20,14 @@ impl Writer {
         }
     }
 
+    /// The same, with room for a text of so many bytes, as far as the limit lets it in.
+    pub(crate) fn with_room(limit: usize, bytes: usize) -> Self {
+        Self {
+            kept: String::with_capacity(bytes.min(limit)),
+            ..Self::new(limit)
+        }
+    }
+
     /// The text that was kept.
     pub(crate) fn kept(&self) -> &str {
         &self.kept

@@ -5,28 +5,66 @@ use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
     trace::v1::ExportTraceServiceRequest,
 };
+use prost::Message;
 
 use crate::config::otlp::Protocol;
+use crate::signal::events::LogsRequest;
 
 /// A message of which both encodings are known.
-#[cfg(feature = "http")]
-pub(crate) trait ExportRequest: prost::Message + serde::Serialize {}
+pub(crate) trait ExportRequest {
+    fn protobuf(&self) -> Bytes;
 
-/// A message that can be encoded as protobuf.
-#[cfg(not(feature = "http"))]
-pub(crate) trait ExportRequest: prost::Message {}
+    /// Compact JSON.
+    #[cfg(feature = "http")]
+    fn json(&self) -> Bytes;
+}
 
-impl ExportRequest for ExportMetricsServiceRequest {}
-impl ExportRequest for ExportLogsServiceRequest {}
-impl ExportRequest for ExportTraceServiceRequest {}
+macro_rules! official {
+    ($($request:ty),*) => {$(
+        impl ExportRequest for $request {
+            fn protobuf(&self) -> Bytes {
+                self.encode_to_vec().into()
+            }
+
+            // Writing to memory cannot fail, nor can these types: they have no maps and so no keys that are not text.
+            #[cfg(feature = "http")]
+            fn json(&self) -> Bytes {
+                serde_json::to_vec(self).unwrap_or_default().into()
+            }
+        }
+    )*};
+}
+
+official!(
+    ExportMetricsServiceRequest,
+    ExportLogsServiceRequest,
+    ExportTraceServiceRequest
+);
+
+impl ExportRequest for LogsRequest {
+    fn protobuf(&self) -> Bytes {
+        match self {
+            Self::Bytes(bytes) => bytes.clone(),
+            Self::Message(message) => message.protobuf(),
+        }
+    }
+
+    #[cfg(feature = "http")]
+    fn json(&self) -> Bytes {
+        match self {
+            // Bytes are made for protobuf alone.
+            Self::Bytes(_) => Bytes::new(),
+            Self::Message(message) => message.json(),
+        }
+    }
+}
 
 /// The bytes of `message`: protobuf, or compact JSON for `http/json`.
 pub(crate) fn encode(protocol: Protocol, message: &impl ExportRequest) -> Bytes {
     match protocol {
-        Protocol::Grpc | Protocol::HttpProtobuf => message.encode_to_vec().into(),
-        // Writing to memory cannot fail, nor can these types: they have no maps and so no keys that are not text.
+        Protocol::Grpc | Protocol::HttpProtobuf => message.protobuf(),
         #[cfg(feature = "http")]
-        Protocol::HttpJson => serde_json::to_vec(message).unwrap_or_default().into(),
+        Protocol::HttpJson => message.json(),
         #[cfg(not(feature = "http"))]
         Protocol::HttpJson => Bytes::new(),
     }

@@ -1,10 +1,11 @@
 //! One series: a value that is added to without a lock, and what each reader has acknowledged of it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::READERS;
 use super::series::Series;
+use super::turn::Turn;
 use crate::signal::standard::Standard;
 
 /// The value of one series since its start.
@@ -15,11 +16,15 @@ pub(crate) struct Cell {
     /// When the series began, in nanoseconds since 1970.
     pub(crate) start: u64,
     value: AtomicU64,
+    /// The other part of the value, where several are added at once.
+    turn: Option<Arc<Turn>>,
     /// Sessions that hold the cell and may add to it.
     holders: AtomicU32,
     /// How often a session took hold of it. A reader that saw no holder retires the cell only when nobody took hold
     /// of it since; without the count a session could come, add and go between the two looks.
     openings: AtomicU32,
+    /// The readers that have the cell in their lists, one bit each; changed under the registry's lock.
+    listed: AtomicU8,
     marks: [Mark; READERS],
     /// Where the cumulative points of each reader begin; nothing when all begin with the series.
     bases: Mutex<Option<Box<[Option<Base>; READERS]>>>,
@@ -28,24 +33,29 @@ pub(crate) struct Cell {
 /// Value and time from which on a reader counts.
 type Base = (f64, u64);
 
-/// What one reader knows of a cell. Only the reader's own task writes it, but for `listed`.
+/// What one reader knows of a cell. Only the reader's own task writes it.
 #[derive(Debug, Default)]
 struct Mark {
     acknowledged: AtomicU64,
     acknowledged_at: AtomicU64,
-    /// Whether the reader has the cell in its list; changed under the registry's lock.
-    listed: AtomicBool,
 }
 
 impl Cell {
-    pub(super) fn new(series: Series, standard: Arc<Standard>, start: u64) -> Self {
+    pub(super) fn new(
+        series: Series,
+        standard: Arc<Standard>,
+        start: u64,
+        turn: Option<Arc<Turn>>,
+    ) -> Self {
         Self {
             series,
             standard,
             start,
             value: AtomicU64::new(0f64.to_bits()),
+            turn,
             holders: AtomicU32::new(0),
             openings: AtomicU32::new(0),
+            listed: AtomicU8::new(0),
             marks: std::array::from_fn(|_| Mark::default()),
             bases: Mutex::default(),
         }
@@ -68,7 +78,16 @@ impl Cell {
     }
 
     pub(super) fn value(&self) -> f64 {
-        f64::from_bits(self.value.load(Ordering::Acquire))
+        let value = f64::from_bits(self.value.load(Ordering::Acquire));
+        match self.turn.as_ref().zip(self.series.of_model()) {
+            Some((turn, (_, place))) => (value + turn.amount(place)).min(f64::MAX),
+            None => value,
+        }
+    }
+
+    /// What is added to together with other series.
+    pub(super) fn turn(&self) -> Option<&Arc<Turn>> {
+        self.turn.as_ref()
     }
 
     pub(super) fn openings(&self) -> u32 {
@@ -121,17 +140,15 @@ impl Cell {
 
     /// Puts the cell on a reader's list; false when it was there.
     pub(super) fn list(&self, reader: usize) -> bool {
-        !self.marks[reader].listed.swap(true, Ordering::SeqCst)
+        self.listed.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
     }
 
     pub(super) fn unlist(&self, reader: usize) {
-        self.marks[reader].listed.store(false, Ordering::SeqCst);
+        self.listed.fetch_and(!(1 << reader), Ordering::SeqCst);
     }
 
     pub(super) fn is_listed(&self) -> bool {
-        self.marks
-            .iter()
-            .any(|mark| mark.listed.load(Ordering::SeqCst))
+        self.listed.load(Ordering::SeqCst) != 0
     }
 }
 
@@ -153,6 +170,15 @@ impl Held {
 
     pub(crate) fn series(&self) -> &Series {
         &self.0.series
+    }
+
+    /// What all of these are added to at once, if there is such a thing.
+    pub(crate) fn common<'a>(all: impl IntoIterator<Item = &'a Self>) -> Option<&'a Arc<Turn>> {
+        let mut turns = all.into_iter().map(|held| held.0.turn());
+        let first = turns.next()??;
+        turns
+            .all(|turn| turn.is_some_and(|turn| Arc::ptr_eq(turn, first)))
+            .then_some(first)
     }
 }
 

@@ -6,6 +6,7 @@ mod pull;
 mod reader;
 mod registry;
 mod series;
+mod turn;
 
 pub(crate) use cell::Held;
 #[cfg(feature = "prometheus")]
@@ -13,6 +14,7 @@ pub(crate) use pull::{PullReader, Shown};
 pub(crate) use reader::Reader;
 pub(crate) use registry::Registry;
 pub(crate) use series::Series;
+pub(crate) use turn::{PLACES, Turn};
 
 /// The places for readers: OTLP, the console and the Prometheus page.
 pub(crate) const READERS: usize = 3;

@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn an_ended_series_stays_until_it_was_fetched_and_a_while_longer() {
-        let registry = Arc::new(Registry::new(Clock::default()));
+        let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
         let attributes = registry.intern(standard(true));
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_series_that_is_opened_again_goes_on() {
-        let registry = Arc::new(Registry::new(Clock::default()));
+        let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
         let attributes = registry.intern(standard(true));
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_nobody_fetches_is_not_kept_for_ever() {
-        let registry = Arc::new(Registry::new(Clock::default()));
+        let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
         let attributes = registry.intern(standard(true));
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_no_session_stays() {
-        let registry = Arc::new(Registry::new(Clock::default()));
+        let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
         let attributes = registry.intern(standard(false));

@@ -2,7 +2,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -12,11 +11,11 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use prost::Message;
 
 use super::cell::Cell;
-use super::registry::Registry;
+use super::registry::{Registry, is_mostly_empty};
 use crate::catalog::Metric;
 use crate::clock::Clock;
 use crate::config::Temporality;
-use crate::export::{Batch, Source, Split};
+use crate::export::{Batch, Source, Split, Waiting};
 use crate::signal::message::{Origin, push_standard, text};
 
 /// Collects the registry for one exporter.
@@ -39,7 +38,7 @@ pub(crate) struct Reader {
     /// A pass began, and its collection was not made yet.
     wanted: bool,
     /// Points of the collection under way that are not settled.
-    unsettled: Arc<AtomicU64>,
+    unsettled: Arc<Waiting>,
 }
 
 /// What a collection saw of one series.
@@ -79,8 +78,7 @@ impl Reader {
         self.time = self.clock.now().max(self.time + 1);
         let mut readings: Vec<Reading> = self.live.iter().map(read).collect();
         readings.sort_by_key(|reading| reading.cell.series.order());
-        self.unsettled
-            .store(readings.len() as u64, Ordering::Relaxed);
+        self.unsettled.set(readings.len());
         self.readings = readings.into();
     }
 
@@ -213,6 +211,10 @@ impl Source for Reader {
             points.push(point);
             readings.extend(self.readings.pop_front());
         }
+        if self.readings.is_empty() {
+            // Its room is needed again at the next collection, and not till then.
+            self.readings = VecDeque::new();
+        }
         (!readings.is_empty()).then(|| self.batch(points, readings))
     }
 
@@ -247,13 +249,12 @@ impl Source for Reader {
         self.readings.clear();
         unsent.clear();
         self.wanted = false;
-        self.unsettled.store(0, Ordering::Relaxed);
+        self.unsettled.set(0);
         lost
     }
 
     fn settle(&mut self, ticket: Vec<Reading>) {
-        self.unsettled
-            .fetch_sub(ticket.len() as u64, Ordering::Relaxed);
+        self.unsettled.release(ticket.len(), 0);
         let mut retired = HashSet::new();
         for Reading { cell, value, ended } in ticket {
             cell.acknowledge(self.place, value, self.time);
@@ -264,6 +265,9 @@ impl Source for Reader {
         if !retired.is_empty() {
             self.live
                 .retain(|cell| !retired.contains(&Arc::as_ptr(cell)));
+            if is_mostly_empty(self.live.len(), self.live.capacity()) {
+                self.live.shrink_to(self.live.len() * 2);
+            }
         }
     }
 
@@ -274,7 +278,7 @@ impl Source for Reader {
         Some(self.live.iter().filter(undelivered).count() as u64)
     }
 
-    fn waiting(&self) -> Arc<AtomicU64> {
+    fn waiting(&self) -> Arc<Waiting> {
         Arc::clone(&self.unsettled)
     }
 }

@@ -1,6 +1,6 @@
 //! All series of a telemetry, by metric and final attribute set.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,11 +9,22 @@ use crossbeam_queue::SegQueue;
 use super::READERS;
 use super::cell::{Cell, Held};
 use super::series::Series;
+use super::turn::Turn;
 use crate::clock::Clock;
 use crate::signal::standard::Standard;
 
-/// The most series that are kept; amounts for further ones are refused and counted.
-pub(crate) const MAX_SERIES: usize = 200_000;
+/// The most series that are kept, unless the host expects more sessions; amounts for further ones are refused and
+/// counted.
+const MAX_SERIES: usize = 200_000;
+/// So many series are kept for each session that a host expects: those of a few models and of its tools.
+const SERIES_OF_A_SESSION: usize = 32;
+/// Models whose names are kept once for all sessions; those of further ones are kept by each.
+const MODELS: usize = 1024;
+
+/// Whether so much of a table's room is free that it should be given back.
+pub(super) fn is_mostly_empty(len: usize, capacity: usize) -> bool {
+    capacity > 1024 && len < capacity / 4
+}
 
 /// The registry. Its lock is taken when a session uses a series for the first time and, one cell at a time, when a
 /// series ends; never to add an amount, and never for the length of a collection.
@@ -25,6 +36,9 @@ pub(crate) struct Registry {
     /// Whether there is a reader at each place; changed under the lock.
     readers: [AtomicBool; READERS],
     series: AtomicUsize,
+    max_series: usize,
+    /// The names of models.
+    models: Mutex<HashSet<Arc<str>>>,
     clock: Clock,
 }
 
@@ -36,15 +50,54 @@ struct Group {
     forgotten: bool,
 }
 
+impl Group {
+    /// Where the series is added to together with the others of its model.
+    fn turn(&self, series: &Series) -> Option<Arc<Turn>> {
+        let (model, place) = series.of_model()?;
+        let known = self.cells.iter().find_map(|cell| {
+            let (of, _) = cell.series.of_model()?;
+            cell.turn().filter(|_| of == model)
+        });
+        let turn = known
+            .filter(|turn| turn.give(place))
+            .cloned()
+            .unwrap_or_else(|| {
+                let turn = Turn::default();
+                turn.give(place);
+                Arc::new(turn)
+            });
+        Some(turn)
+    }
+}
+
 impl Registry {
     /// One without readers.
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(expected_sessions: usize, clock: Clock) -> Self {
         Self {
             groups: Mutex::default(),
             inboxes: std::array::from_fn(|_| SegQueue::new()),
             readers: std::array::from_fn(|_| AtomicBool::new(false)),
             series: AtomicUsize::new(0),
+            max_series: expected_sessions
+                .saturating_mul(SERIES_OF_A_SESSION)
+                .max(MAX_SERIES),
+            models: Mutex::default(),
             clock,
+        }
+    }
+
+    /// The one copy of a model's name.
+    pub(crate) fn model(&self, name: &str) -> Arc<str> {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        match models.get(name) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let model: Arc<str> = name.into();
+                if models.len() < MODELS {
+                    models.insert(Arc::clone(&model));
+                }
+                model
+            }
         }
     }
 
@@ -66,16 +119,33 @@ impl Registry {
 
     /// Takes hold of a series, which begins or goes on. Nothing when the registry is full.
     pub(crate) fn open(&self, standard: &Arc<Standard>, series: Series) -> Option<Held> {
+        self.open_all(standard, [series]).pop()
+    }
+
+    /// The same for several: those that the registry has room for.
+    pub(crate) fn open_all(
+        &self,
+        standard: &Arc<Standard>,
+        all: impl IntoIterator<Item = Series>,
+    ) -> Vec<Held> {
         let mut groups = self.lock();
         let group = groups.entry(Arc::clone(standard)).or_default();
+        all.into_iter()
+            .filter_map(|series| self.hold(standard, group, series))
+            .collect()
+    }
+
+    fn hold(&self, standard: &Arc<Standard>, group: &mut Group, series: Series) -> Option<Held> {
         let cell = match group.cells.iter().find(|cell| cell.series == series) {
             Some(cell) => Arc::clone(cell),
             None => {
-                if self.series.load(Ordering::Relaxed) >= MAX_SERIES {
+                if self.series.load(Ordering::Relaxed) >= self.max_series {
                     return None;
                 }
                 self.series.fetch_add(1, Ordering::Relaxed);
-                let cell = Arc::new(Cell::new(series, Arc::clone(standard), self.clock.now()));
+                let turn = group.turn(&series);
+                let now = self.clock.now();
+                let cell = Arc::new(Cell::new(series, Arc::clone(standard), now, turn));
                 group.cells.push(Arc::clone(&cell));
                 cell
             }
@@ -99,7 +169,7 @@ impl Registry {
             group.forgotten = true;
             self.sweep(group);
             if group.cells.is_empty() {
-                groups.remove(standard);
+                remove(&mut groups, standard);
             }
         }
     }
@@ -125,7 +195,7 @@ impl Registry {
         {
             self.sweep(group);
             if group.cells.is_empty() {
-                groups.remove(&cell.standard);
+                remove(&mut groups, &cell.standard);
             }
         }
         true
@@ -202,6 +272,11 @@ impl Registry {
         self.series.load(Ordering::Relaxed)
     }
 
+    /// The most series that are kept.
+    pub(crate) fn max_len(&self) -> usize {
+        self.max_series
+    }
+
     fn sweep(&self, group: &mut Group) {
         let before = group.cells.len();
         group
@@ -213,5 +288,17 @@ impl Registry {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<Standard>, Group>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes a group; a table that was much larger once gives its room back.
+#[allow(
+    clippy::mutable_key_type,
+    reason = "what may change in a key plays no part in its hash"
+)]
+fn remove(groups: &mut HashMap<Arc<Standard>, Group>, standard: &Arc<Standard>) {
+    groups.remove(standard);
+    if is_mostly_empty(groups.len(), groups.capacity()) {
+        groups.shrink_to(groups.len() * 2);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::turn::PLACES;
 use crate::catalog::{Metric, key, metric};
 use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
 
@@ -54,6 +55,32 @@ impl Series {
             Self::Tokens { .. } => 5,
             Self::CodeEditDecision { .. } => 6,
             Self::ActiveTime(_) => 7,
+        }
+    }
+
+    /// All series that a request of a model adds to, by their places.
+    pub(crate) fn of_request(model: &Arc<str>) -> [Self; PLACES] {
+        let tokens = |kind| Self::Tokens {
+            model: Arc::clone(model),
+            kind,
+        };
+        [
+            Self::Cost {
+                model: Arc::clone(model),
+            },
+            tokens(TokenType::Input),
+            tokens(TokenType::Output),
+            tokens(TokenType::CacheRead),
+            tokens(TokenType::CacheCreation),
+        ]
+    }
+
+    /// The model, and the place among its series, of one that every request adds to.
+    pub(crate) fn of_model(&self) -> Option<(&Arc<str>, usize)> {
+        match self {
+            Self::Cost { model } => Some((model, 0)),
+            Self::Tokens { model, kind } => Some((model, 1 + kind.place())),
+            _ => None,
         }
     }
 

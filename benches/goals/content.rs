@@ -1,0 +1,110 @@
+//! What content costs its caller: copies, allocations, passes.
+
+use std::time::Instant;
+
+use claude_code_telemetry::{ApiRequestBody, Prompt, ToolResult, UserPrompt};
+
+use crate::line::{at_most, note, shown};
+use crate::support::alloc::{self, Allocations};
+use crate::support::host::{self, Signals};
+use crate::support::receiver::Receiver;
+
+/// The documented limit of a body.
+const LIMIT: usize = 61_440;
+/// What a record takes without its texts.
+const RECORD: f64 = 1_024.0;
+const ROUNDS: usize = 9;
+
+pub(crate) fn measure() {
+    let receiver = Receiver::start("http/protobuf");
+    let start = |extra: &[(&str, &str)]| {
+        host::telemetry(
+            Signals::Events,
+            &receiver.endpoint(),
+            "http/protobuf",
+            extra,
+        )
+    };
+    let closed = start(&[]);
+    let prompt = host::prompt(&closed, 0);
+    let big = host::body(1024 * 1024);
+    let held_back = [
+        allocated(&big, |text| prompt.record_api_request_body(request(text))),
+        allocated(&big, |text| {
+            prompt.record_user_prompt(UserPrompt::new(text))
+        }),
+        allocated(&big, |text| {
+            prompt.record_tool_result(ToolResult::new("Read").input(text));
+        }),
+    ];
+    let most = held_back.iter().map(|one| one.bytes).max().unwrap_or(0);
+    at_most(
+        "content-held-back-1-MB",
+        most as f64,
+        RECORD,
+        "bytes allocated",
+    );
+
+    let open = start(&[
+        ("OTEL_LOG_RAW_API_BODIES", "1"),
+        ("OTEL_LOG_USER_PROMPTS", "1"),
+        ("OTEL_LOG_TOOL_DETAILS", "1"),
+    ]);
+    let prompt = host::prompt(&open, 0);
+    // A host that gives its own text away pays no copy; one that keeps it pays that one.
+    let owned = allocated(&host::body(60 * 1024), |text| {
+        prompt.record_api_request_body(request(text));
+    });
+    at_most(
+        "content-60-KB-body",
+        owned.bytes as f64,
+        60.0 * 1024.0 + RECORD,
+        "bytes allocated",
+    );
+    assert!(open.flush().is_complete());
+
+    let ten = host::body(10 * 1024 * 1024);
+    let cut = allocated(&ten, |text| prompt.record_api_request_body(request(text)));
+    at_most(
+        "content-10-MB-body",
+        cut.bytes as f64,
+        LIMIT as f64 + 4.0 * RECORD,
+        "bytes allocated",
+    );
+    note(format!("content-10-MB-body: {} allocations", cut.calls));
+    assert!(open.flush().is_complete());
+    let per_byte = [1024 * 1024, 10 * 1024 * 1024].map(|bytes| nanos_per_byte(&prompt, bytes));
+    at_most(
+        "content-linear",
+        per_byte[1] / per_byte[0],
+        1.5,
+        "times the time per byte at 10 MB of that at 1 MB",
+    );
+    note(format!("10 MB: {} ns a byte", shown(per_byte[1])));
+    open.flush();
+}
+
+fn request(text: String) -> ApiRequestBody {
+    ApiRequestBody::new(host::MODEL, text)
+}
+
+/// What is allocated for a text that the host gives away.
+fn allocated(text: &str, record: impl Fn(String)) -> Allocations {
+    // The first one may open something.
+    record(text[..0].to_owned());
+    let text = text.to_owned();
+    alloc::during(|| record(text))
+}
+
+fn nanos_per_byte(prompt: &Prompt, bytes: usize) -> f64 {
+    let text = host::body(bytes);
+    let mut best = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let text = text.clone();
+        let length = text.len() as f64;
+        let start = Instant::now();
+        prompt.record_api_request_body(request(text));
+        best = best.min(start.elapsed().as_nanos() as f64 / length);
+    }
+    best
+}

@@ -1,0 +1,112 @@
+//! Start, threads, memory and CPU at rest: each in a fresh process.
+
+use std::time::{Duration, Instant};
+
+use claude_code_telemetry::Telemetry;
+
+use crate::line::{at_most, child, note, say, shown, smallest, unknown};
+use crate::support::host::{self, Signals};
+use crate::support::receiver::Receiver;
+use crate::support::{cpu, proc};
+
+const ROUNDS: usize = 9;
+
+/// How long a child is watched while it has nothing to do: two intervals of the exporters of events.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Nobody listens there.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+pub(crate) fn measure() {
+    let start = smallest(ROUNDS, "start", NOBODY, "start_us").unwrap_or(f64::INFINITY);
+    at_most("start", start, 200.0, "µs on the caller");
+    if let Some(all) = smallest(ROUNDS, "start", NOBODY, "first_record_us") {
+        note(format!(
+            "from the start of main to the first record: {} µs, configuration and session included",
+            shown(all)
+        ));
+    }
+    if let Some(kib) = smallest(ROUNDS, "start", NOBODY, "anonymous_kib") {
+        at_most("memory-at-rest", kib / 1024.0, 2.0, "MiB of its own");
+    }
+    // Pages of the program itself are shared and given back when memory is short; the system maps many at once.
+    match smallest(ROUNDS, "start", NOBODY, "resident_kib") {
+        Some(kib) => at_most(
+            "memory-at-rest-with-code",
+            kib / 1024.0,
+            2.0,
+            "MiB resident",
+        ),
+        None => unknown("memory-at-rest", "this system has no /proc"),
+    }
+    let receiver = Receiver::start("grpc");
+    if let Some(took) = smallest(ROUNDS, "start", &receiver.endpoint(), "shutdown_us") {
+        note(format!("shutdown with a live receiver: {} µs", shown(took)));
+    }
+    let idle = child("idle", NOBODY);
+    match idle.get("threads") {
+        Some(threads) => at_most("threads", threads, 2.0, "long-lived threads"),
+        None => unknown("threads", "this system has no /proc"),
+    }
+    match (idle.get("wake_ups"), idle.get("cpu_us")) {
+        (Some(wake_ups), Some(cpu)) => note(format!(
+            "idle: {} wake-ups a second, {} µs of CPU a second",
+            shown(wake_ups),
+            shown(cpu)
+        )),
+        _ => unknown("idle", "this system has no /proc"),
+    }
+}
+
+/// All three signals over gRPC to the endpoint that is given, at the default intervals.
+fn config(endpoint: &str) -> claude_code_telemetry::Config {
+    let mut environment = host::environment(Signals::All, endpoint, "grpc", &[]);
+    environment.retain(|name, _| !name.ends_with("_EXPORT_INTERVAL"));
+    host::config(environment)
+}
+
+pub(crate) fn start_child() {
+    let main = Instant::now();
+    let (before, anonymous) = (proc::resident(), proc::anonymous());
+    let config = config(&crate::line::argument());
+    let start = Instant::now();
+    let telemetry = Telemetry::start(config, host::service());
+    say("start_us", start.elapsed().as_nanos() as f64 / 1_000.0);
+    let session = host::session(&telemetry, 0);
+    session.record_api_request(host::request());
+    say(
+        "first_record_us",
+        main.elapsed().as_nanos() as f64 / 1_000.0,
+    );
+    // Exporters are built by now.
+    std::thread::sleep(Duration::from_millis(300));
+    if let (Some(before), Some(now)) = (before, proc::resident()) {
+        say("resident_kib", now.saturating_sub(before));
+    }
+    if let (Some(before), Some(now)) = (anonymous, proc::anonymous()) {
+        say("anonymous_kib", now.saturating_sub(before));
+    }
+    let start = Instant::now();
+    telemetry.shutdown_within(Duration::from_millis(500));
+    say("shutdown_us", start.elapsed().as_nanos() as f64 / 1_000.0);
+}
+
+pub(crate) fn idle_child() {
+    let threads = proc::threads();
+    let telemetry = Telemetry::start(config(NOBODY), host::service());
+    std::thread::sleep(Duration::from_millis(500));
+    let (wake_ups, cpu) = (proc::wake_ups(), cpu::process());
+    std::thread::sleep(IDLE);
+    let seconds = IDLE.as_secs_f64();
+    if let (Some(before), Some(now)) = (wake_ups, proc::wake_ups()) {
+        // One of them is this thread's own.
+        say("wake_ups", now.saturating_sub(before + 1) as f64 / seconds);
+    }
+    say("cpu_us", (cpu::process() - cpu) as f64 / 1_000.0 / seconds);
+    // The threads that built the exporters have ended: they had nothing to do for ten seconds.
+    std::thread::sleep(Duration::from_secs(1));
+    if let (Some(before), Some(now)) = (threads, proc::threads()) {
+        say("threads", now - before);
+    }
+    drop(telemetry);
+}

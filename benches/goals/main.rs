@@ -1,0 +1,49 @@
+//! Measures every goal of speed and footprint, beside what a host would use instead, in one process and in turns:
+//! `cargo bench --bench goals`. It prints a line for each, and says where it falls short; it never fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+mod caller;
+mod content;
+mod cpu;
+mod footprint;
+mod line;
+mod sessions;
+#[path = "../support/mod.rs"]
+mod support;
+
+#[global_allocator]
+static ALLOCATOR: support::alloc::Counting = support::alloc::Counting;
+
+fn main() {
+    support::receiver::serve_if_asked();
+    if let Some(role) = line::role() {
+        match &*role {
+            "start" => footprint::start_child(),
+            "idle" => footprint::idle_child(),
+            "open" => sessions::open_child(),
+            "gone" => sessions::gone_child(),
+            _ => {}
+        }
+        return;
+    }
+    let only = std::env::args()
+        .nth(1)
+        .filter(|only| !only.starts_with('-'));
+    let parts: [(&str, fn()); 5] = [
+        ("caller", caller::measure),
+        ("cpu", cpu::measure),
+        ("content", content::measure),
+        ("footprint", footprint::measure),
+        ("sessions", sessions::measure),
+    ];
+    for (name, measure) in parts {
+        if only.as_ref().is_none_or(|only| only == name) {
+            measure();
+        }
+    }
+}

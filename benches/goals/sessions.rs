@@ -1,0 +1,125 @@
+//! Memory with many sessions, open and gone: each in a fresh process.
+
+use std::time::Instant;
+
+use claude_code_telemetry::Telemetry;
+
+use crate::line::{argument, at_most, child, note, say, shown};
+use crate::support::host::{self, Signals};
+use crate::support::receiver::Receiver;
+use crate::support::{alloc, proc};
+
+/// So many are open at once.
+const OPEN: usize = 10_000;
+/// So many come and go.
+const GONE: usize = 1_000_000;
+/// So many ended sessions are remembered by design.
+const REMEMBERED: f64 = 1_024.0;
+/// Session count, cost and four types of tokens.
+const SERIES: f64 = 6.0;
+
+pub(crate) fn measure() {
+    let receiver = Receiver::start("http/protobuf");
+    let open = child("open", &receiver.endpoint());
+    let get = |name| open.get(name).unwrap_or(f64::INFINITY);
+    at_most(
+        "open-session",
+        get("rest") / OPEN as f64 / 1024.0,
+        2.0,
+        "KiB of heap",
+    );
+    at_most(
+        "open-sessions-without-their-series",
+        OPEN as f64 * SERIES - get("delivered"),
+        0.0,
+        "points",
+    );
+    note(format!(
+        "the most while collecting: {} KiB a session more; resident {} MiB with {OPEN} sessions",
+        shown((get("peak") - get("rest")) / OPEN as f64 / 1024.0),
+        shown(get("resident") / 1024.0),
+    ));
+    let kept = get("after") / (get("rest") / OPEN as f64);
+    at_most(
+        "ended-sessions",
+        kept,
+        REMEMBERED,
+        "sessions' worth of heap kept",
+    );
+    note(format!(
+        "of {OPEN} that ended, the last {REMEMBERED} are remembered: {} KiB in all",
+        shown(get("after") / 1024.0)
+    ));
+
+    let gone = child("gone", &receiver.endpoint());
+    let get = |name| gone.get(name).unwrap_or(f64::INFINITY);
+    at_most(
+        "sessions-gone",
+        get("last") / get("first").max(1.0),
+        1.1,
+        "times the heap after 1,000,000 of that after 20,000",
+    );
+    note(format!(
+        "{GONE} sessions: {} KiB of heap, resident {} MiB, {} s",
+        shown(get("last") / 1024.0),
+        shown(get("resident") / 1024.0),
+        shown(get("seconds")),
+    ));
+}
+
+fn telemetry() -> Telemetry {
+    host::telemetry(Signals::Metrics, &argument(), "http/protobuf", &[])
+}
+
+fn delivered(telemetry: &Telemetry) -> u64 {
+    let health = telemetry.health();
+    health.exporters.iter().map(|one| one.delivered).sum()
+}
+
+pub(crate) fn open_child() {
+    alloc::count();
+    let telemetry = telemetry();
+    // One comes and goes first, so that the connection and the lists are there.
+    host::session(&telemetry, OPEN).record_api_request(host::request());
+    assert!(telemetry.flush().is_complete());
+    let (before, points) = (alloc::live(), delivered(&telemetry));
+    let sessions: Vec<_> = (0..OPEN)
+        .map(|number| {
+            let session = host::session(&telemetry, number);
+            session.record_api_request(host::request());
+            session
+        })
+        .collect();
+    alloc::peak_since();
+    assert!(telemetry.flush().is_complete());
+    let rest = alloc::live() - before;
+    say("rest", rest);
+    say("peak", alloc::peak_since() - before);
+    say("delivered", delivered(&telemetry) - points);
+    say("resident", proc::resident().unwrap_or(0));
+    drop(sessions);
+    // One collection sees the end, and one more the remembered ones.
+    for _ in 0..3 {
+        assert!(telemetry.flush().is_complete());
+    }
+    say("after", alloc::live() - before);
+}
+
+pub(crate) fn gone_child() {
+    alloc::count();
+    let telemetry = telemetry();
+    let before = alloc::live();
+    let start = Instant::now();
+    for number in 1..=GONE {
+        host::session(&telemetry, number).record_api_request(host::request());
+        if number % 10_000 == 0 {
+            assert!(telemetry.flush().is_complete());
+        }
+        if number == 20_000 {
+            say("first", alloc::live() - before);
+        }
+    }
+    say("seconds", start.elapsed().as_secs_f64());
+    say("last", alloc::live() - before);
+    say("resident", proc::resident().unwrap_or(0));
+}

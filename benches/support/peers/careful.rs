@@ -1,0 +1,122 @@
+//! (b) opentelemetry-rust used carefully: attributes are prebuilt, sorted and share their texts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use claude_code_telemetry::catalog::scope;
+use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider};
+use opentelemetry::{Key, KeyValue, StringValue};
+use opentelemetry_sdk::logs::SdkLogger;
+
+use super::super::host;
+use super::{Export, Peer, Providers, Who, timestamp};
+
+pub struct Careful {
+    providers: Providers,
+    logger: SdkLogger,
+    sessions: Vec<Prebuilt>,
+    sequence: AtomicU64,
+}
+
+/// What a session's records have in common.
+struct Prebuilt {
+    cost: Vec<KeyValue>,
+    tokens: [Vec<KeyValue>; 4],
+    event: Vec<(Key, AnyValue)>,
+    prompt_id: StringValue,
+}
+
+impl Prebuilt {
+    fn new(who: &Who) -> Self {
+        let shared = |text: &str| StringValue::from(Arc::<str>::from(text));
+        let standard = [
+            ("user.id", shared(&who.user_id)),
+            ("session.id", shared(&who.session_id)),
+            ("app.version", "1.2.3".into()),
+            ("organization.id", shared(&who.organization_id)),
+            ("user.email", shared(&who.email)),
+            ("user.account_uuid", shared(&who.account)),
+            ("terminal.type", shared(&who.terminal)),
+        ];
+        let metric = |own: &[(&'static str, &'static str)]| {
+            let mut all: Vec<KeyValue> = standard
+                .iter()
+                .map(|(key, value)| KeyValue::new(*key, value.clone()))
+                .chain(own.iter().map(|(key, value)| KeyValue::new(*key, *value)))
+                .collect();
+            all.sort_by(|one, other| one.key.cmp(&other.key));
+            all
+        };
+        let kinds = ["input", "output", "cacheRead", "cacheCreation"];
+        Self {
+            cost: metric(&[("model", host::MODEL)]),
+            tokens: kinds.map(|kind| metric(&[("model", host::MODEL), ("type", kind)])),
+            event: standard
+                .iter()
+                .map(|(key, value)| (Key::new(*key), AnyValue::String(value.clone())))
+                .collect(),
+            prompt_id: shared(&who.prompt_id),
+        }
+    }
+}
+
+impl Careful {
+    pub fn new(export: Export, sessions: usize) -> Self {
+        let providers = Providers::new(export);
+        Self {
+            logger: providers.loggers.logger(scope::EVENTS),
+            providers,
+            sessions: (0..sessions)
+                .map(|number| Prebuilt::new(&Who::new(number)))
+                .collect(),
+            sequence: AtomicU64::new(0),
+        }
+    }
+
+    pub fn metrics(&self, number: usize) {
+        let session = &self.sessions[number % self.sessions.len()];
+        self.providers.cost.add(host::COST, &session.cost);
+        for (attributes, count) in session.tokens.iter().zip(host::TOKENS) {
+            self.providers.tokens.add(count as f64, attributes);
+        }
+    }
+
+    pub fn event(&self, number: usize) {
+        let session = &self.sessions[number % self.sessions.len()];
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let now = SystemTime::now();
+        let mut record = self.logger.create_log_record();
+        record.set_timestamp(now);
+        record.set_observed_timestamp(now);
+        record.set_body(AnyValue::from("claude_code.api_request"));
+        for (key, value) in &session.event {
+            record.add_attribute(key.clone(), value.clone());
+        }
+        record.add_attribute("event.name", "api_request");
+        record.add_attribute("event.timestamp", timestamp(now));
+        record.add_attribute("event.sequence", sequence as i64);
+        record.add_attribute("prompt.id", AnyValue::String(session.prompt_id.clone()));
+        record.add_attribute("model", host::MODEL);
+        record.add_attribute("input_tokens", host::TOKENS[0] as i64);
+        record.add_attribute("output_tokens", host::TOKENS[1] as i64);
+        record.add_attribute("cache_read_tokens", host::TOKENS[2] as i64);
+        record.add_attribute("cache_creation_tokens", host::TOKENS[3] as i64);
+        record.add_attribute("cost_usd", host::COST);
+        record.add_attribute("duration_ms", host::DURATION_MS as i64);
+        record.add_attribute("request_id", host::REQUEST_ID);
+        record.add_attribute("speed", "normal");
+        self.logger.emit(record);
+    }
+}
+
+impl Peer for Careful {
+    fn record(&self, number: usize) {
+        self.metrics(number);
+        self.event(number);
+    }
+
+    fn providers(&self) -> &Providers {
+        &self.providers
+    }
+}

@@ -1,0 +1,103 @@
+//! (a) opentelemetry-rust as its documentation shows it: attributes are built where they are used.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use claude_code_telemetry::catalog::scope;
+use opentelemetry::KeyValue;
+use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider};
+use opentelemetry_sdk::logs::SdkLogger;
+
+use super::super::host;
+use super::{Export, Peer, Providers, Who, timestamp};
+
+pub struct Documented {
+    providers: Providers,
+    logger: SdkLogger,
+    who: Vec<Who>,
+    sequence: AtomicU64,
+}
+
+impl Documented {
+    pub fn new(export: Export, sessions: usize) -> Self {
+        let providers = Providers::new(export);
+        Self {
+            logger: providers.loggers.logger(scope::EVENTS),
+            providers,
+            who: (0..sessions).map(Who::new).collect(),
+            sequence: AtomicU64::new(0),
+        }
+    }
+
+    pub fn metrics(&self, number: usize) {
+        count(&self.providers, &self.who[number % self.who.len()]);
+    }
+
+    pub fn event(&self, number: usize) {
+        let who = &self.who[number % self.who.len()];
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let now = SystemTime::now();
+        let mut record = self.logger.create_log_record();
+        record.set_timestamp(now);
+        record.set_observed_timestamp(now);
+        record.set_body(AnyValue::from("claude_code.api_request"));
+        record.add_attribute("user.id", who.user_id.clone());
+        record.add_attribute("session.id", who.session_id.clone());
+        record.add_attribute("app.version", "1.2.3");
+        record.add_attribute("organization.id", who.organization_id.clone());
+        record.add_attribute("user.email", who.email.clone());
+        record.add_attribute("user.account_uuid", who.account.clone());
+        record.add_attribute("terminal.type", who.terminal.clone());
+        record.add_attribute("event.name", "api_request");
+        record.add_attribute("event.timestamp", timestamp(now));
+        record.add_attribute("event.sequence", sequence as i64);
+        record.add_attribute("prompt.id", who.prompt_id.clone());
+        record.add_attribute("model", host::MODEL);
+        record.add_attribute("input_tokens", host::TOKENS[0] as i64);
+        record.add_attribute("output_tokens", host::TOKENS[1] as i64);
+        record.add_attribute("cache_read_tokens", host::TOKENS[2] as i64);
+        record.add_attribute("cache_creation_tokens", host::TOKENS[3] as i64);
+        record.add_attribute("cost_usd", host::COST);
+        record.add_attribute("duration_ms", host::DURATION_MS as i64);
+        record.add_attribute("request_id", host::REQUEST_ID);
+        record.add_attribute("speed", "normal");
+        self.logger.emit(record);
+    }
+}
+
+impl Peer for Documented {
+    fn record(&self, number: usize) {
+        self.metrics(number);
+        self.event(number);
+    }
+
+    fn providers(&self) -> &Providers {
+        &self.providers
+    }
+}
+
+/// Cost and tokens, with attributes built for each.
+pub fn count(providers: &Providers, who: &Who) {
+    let mut attributes = standard(who);
+    attributes.push(KeyValue::new("model", host::MODEL));
+    providers.cost.add(host::COST, &attributes);
+    let kinds = ["input", "output", "cacheRead", "cacheCreation"];
+    for (kind, count) in kinds.into_iter().zip(host::TOKENS) {
+        let mut attributes = standard(who);
+        attributes.push(KeyValue::new("model", host::MODEL));
+        attributes.push(KeyValue::new("type", kind));
+        providers.tokens.add(count as f64, &attributes);
+    }
+}
+
+fn standard(who: &Who) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new("user.id", who.user_id.clone()),
+        KeyValue::new("session.id", who.session_id.clone()),
+        KeyValue::new("app.version", "1.2.3"),
+        KeyValue::new("organization.id", who.organization_id.clone()),
+        KeyValue::new("user.email", who.email.clone()),
+        KeyValue::new("user.account_uuid", who.account.clone()),
+        KeyValue::new("terminal.type", who.terminal.clone()),
+    ]
+}

@@ -1,0 +1,108 @@
+//! Exporters that send nothing: they count, and encode to OTLP where that is measured.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::logs::tonic::group_logs_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::{LogBatch, LogExporter};
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use prost::Message;
+
+/// What an exporter does with a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// Counts it.
+    Count,
+    /// Makes the bytes that an OTLP exporter would send.
+    Encode,
+}
+
+/// What arrived.
+#[derive(Debug, Default)]
+pub struct Counted {
+    pub logs: AtomicU64,
+    pub collections: AtomicU64,
+    pub bytes: AtomicU64,
+}
+
+#[derive(Debug)]
+pub struct Logs {
+    export: Export,
+    counted: Arc<Counted>,
+    resource: ResourceAttributesWithSchema,
+}
+
+impl Logs {
+    pub fn new(export: Export, counted: &Arc<Counted>) -> Self {
+        Self {
+            export,
+            counted: Arc::clone(counted),
+            resource: ResourceAttributesWithSchema::default(),
+        }
+    }
+}
+
+impl LogExporter for Logs {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        let count = batch.iter().count() as u64;
+        self.counted.logs.fetch_add(count, Ordering::Relaxed);
+        if self.export == Export::Encode {
+            let request = ExportLogsServiceRequest {
+                resource_logs: group_logs_by_resource_and_scope(&batch, &self.resource),
+            };
+            let bytes = request.encode_to_vec().len() as u64;
+            self.counted.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.resource = resource.into();
+    }
+}
+
+pub struct Metrics {
+    export: Export,
+    counted: Arc<Counted>,
+}
+
+impl Metrics {
+    pub fn new(export: Export, counted: &Arc<Counted>) -> Self {
+        Self {
+            export,
+            counted: Arc::clone(counted),
+        }
+    }
+}
+
+impl PushMetricExporter for Metrics {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.counted.collections.fetch_add(1, Ordering::Relaxed);
+        if self.export == Export::Encode {
+            let request = ExportMetricsServiceRequest::from(metrics);
+            let bytes = request.encode_to_vec().len() as u64;
+            self.counted.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        Temporality::Delta
+    }
+}

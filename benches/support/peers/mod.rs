@@ -1,0 +1,127 @@
+//! What a host would use instead: opentelemetry-rust, in three ways, with the same attributes.
+
+mod appender;
+mod careful;
+mod documented;
+mod exporter;
+
+pub use appender::Appender;
+pub use careful::Careful;
+pub use documented::Documented;
+pub use exporter::Export;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use claude_code_telemetry::catalog::scope;
+use exporter::{Counted, Logs, Metrics};
+use opentelemetry::metrics::{Counter, MeterProvider};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::{BatchConfigBuilder, BatchLogProcessor, SdkLoggerProvider};
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+
+use super::contender::Contender;
+use super::host;
+
+/// What a peer knows of its user and session: texts that a host has at run time.
+pub struct Who {
+    pub session_id: String,
+    pub user_id: String,
+    pub organization_id: String,
+    pub email: String,
+    pub account: String,
+    pub terminal: String,
+    pub prompt_id: String,
+}
+
+impl Who {
+    pub fn new(number: usize) -> Self {
+        Self {
+            session_id: host::session_id(number),
+            user_id: host::USER.to_owned(),
+            organization_id: host::ORGANIZATION.to_owned(),
+            email: host::EMAIL.to_owned(),
+            account: host::ACCOUNT.to_owned(),
+            terminal: host::TERMINAL.to_owned(),
+            prompt_id: "3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10".to_owned(),
+        }
+    }
+}
+
+/// The providers, with an exporter that counts, and where it is asked to also encodes.
+pub struct Providers {
+    pub meters: SdkMeterProvider,
+    pub loggers: SdkLoggerProvider,
+    pub cost: Counter<f64>,
+    pub tokens: Counter<f64>,
+    pub counted: Arc<Counted>,
+}
+
+impl Providers {
+    pub fn new(export: Export) -> Self {
+        let counted = Arc::new(Counted::default());
+        let resource = || {
+            Resource::builder_empty()
+                .with_service_name("claude-code")
+                .build()
+        };
+        let reader = PeriodicReader::builder(Metrics::new(export, &counted))
+            .with_interval(Duration::from_secs(3600))
+            .build();
+        let meters = SdkMeterProvider::builder()
+            .with_resource(resource())
+            .with_reader(reader)
+            .build();
+        // The defaults but for the delay: nothing is exported before it is asked for, as on our side.
+        let processor = BatchLogProcessor::builder(Logs::new(export, &counted))
+            .with_batch_config(
+                BatchConfigBuilder::default()
+                    .with_scheduled_delay(Duration::from_secs(3600))
+                    .build(),
+            )
+            .build();
+        let loggers = SdkLoggerProvider::builder()
+            .with_resource(resource())
+            .with_log_processor(processor)
+            .build();
+        let meter = meters.meter(scope::METRICS);
+        let cost = meter.f64_counter("claude_code.cost.usage").build();
+        let tokens = meter.f64_counter("claude_code.token.usage").build();
+        Self {
+            meters,
+            loggers,
+            cost,
+            tokens,
+            counted,
+        }
+    }
+
+    /// Exports what there is.
+    pub fn settle(&self) {
+        self.meters.force_flush().unwrap();
+        self.loggers.force_flush().unwrap();
+    }
+}
+
+/// One of the three.
+pub trait Peer: Send + Sync + 'static {
+    /// Records the request of [`host::request`].
+    fn record(&self, number: usize);
+
+    fn providers(&self) -> &Providers;
+}
+
+/// A peer that is measured.
+pub fn contender(name: &'static str, peer: &Arc<impl Peer>) -> Contender {
+    let (calls, settles) = (Arc::clone(peer), Arc::clone(peer));
+    Contender::new(
+        name,
+        move |number| calls.record(number),
+        move || settles.providers().settle(),
+    )
+}
+
+/// The time as the attribute `event.timestamp` has it.
+pub fn timestamp(now: std::time::SystemTime) -> String {
+    humantime::format_rfc3339_millis(now).to_string()
+}

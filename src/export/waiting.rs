@@ -1,0 +1,75 @@
+//! How much of one exporter's data waits.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bits of the bytes in a number that holds items too: a terabyte, of which the bound of a queue is a tiny part.
+const BYTES_BITS: u32 = 40;
+
+/// Items, and their bytes where those are bounded, in one number: adding to both is one step.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(AtomicU64);
+
+impl Waiting {
+    /// Adds an item; returns the items and bytes that were there before.
+    pub(crate) fn add(&self, bytes: usize) -> (usize, usize) {
+        parts(self.0.fetch_add(join(1, bytes), Ordering::Relaxed))
+    }
+
+    /// Takes items away, but no more than there are: the end of the exporter may have taken them first.
+    pub(crate) fn release(&self, items: usize, bytes: usize) {
+        let less = |waiting| {
+            let (all, size) = parts(waiting);
+            Some(join(all.saturating_sub(items), size.saturating_sub(bytes)))
+        };
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// So many items wait, whatever did before.
+    pub(crate) fn set(&self, items: usize) {
+        self.0.store(join(items, 0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn items(&self) -> u64 {
+        parts(self.0.load(Ordering::Relaxed)).0 as u64
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        parts(self.0.load(Ordering::Relaxed)).1
+    }
+
+    /// Nothing waits any more; returns the items that did.
+    pub(crate) fn clear(&self) -> u64 {
+        parts(self.0.swap(0, Ordering::Relaxed)).0 as u64
+    }
+}
+
+fn join(items: usize, bytes: usize) -> u64 {
+    ((items as u64) << BYTES_BITS) + bytes as u64
+}
+
+fn parts(waiting: u64) -> (usize, usize) {
+    let bytes = waiting & ((1 << BYTES_BITS) - 1);
+    ((waiting >> BYTES_BITS) as usize, bytes as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_and_bytes_are_kept_apart_and_never_below_nothing() {
+        let waiting = Waiting::default();
+        assert_eq!(waiting.add(1_000), (0, 0));
+        assert_eq!(waiting.add(1 << 30), (1, 1_000));
+        assert_eq!((waiting.items(), waiting.bytes()), (2, (1 << 30) + 1_000));
+        waiting.release(1, 1_000);
+        assert_eq!((waiting.items(), waiting.bytes()), (1, 1 << 30));
+        assert_eq!(waiting.clear(), 1);
+        waiting.release(1, 1 << 30);
+        assert_eq!((waiting.items(), waiting.bytes()), (0, 0));
+        waiting.set(60_000);
+        assert_eq!(waiting.items(), 60_000);
+    }
+}

@@ -1,0 +1,136 @@
+//! Protobuf written straight from what is recorded, where the official types would copy every text once more.
+//!
+//! The bytes are those that the official types encode to: fields in the order of their numbers, lengths as short as they
+//! can be.
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+
+use super::message::{attribute, text};
+use crate::record::Value;
+
+const VARINT: u8 = 0;
+const FIXED_64: u8 = 1;
+const LENGTH: u8 = 2;
+const FIXED_32: u8 = 5;
+
+/// Takes the attributes of an item.
+pub(crate) trait Out {
+    fn text(&mut self, key: &str, value: &str);
+
+    fn value(&mut self, key: &str, value: Value<'_>);
+}
+
+/// As the official types.
+impl Out for Vec<KeyValue> {
+    fn text(&mut self, key: &str, value: &str) {
+        self.push(text(key, value));
+    }
+
+    fn value(&mut self, key: &str, value: Value<'_>) {
+        self.push(attribute(key, value));
+    }
+}
+
+/// As the field of this number, in bytes.
+pub(crate) struct Field<'a>(pub(crate) u8, pub(crate) &'a mut Writer);
+
+impl Out for Field<'_> {
+    fn text(&mut self, key: &str, value: &str) {
+        self.1.nested(self.0, |pair| {
+            pair.string_unless_empty(1, key);
+            pair.nested(2, |any| any.string(1, value));
+        });
+    }
+
+    fn value(&mut self, key: &str, value: Value<'_>) {
+        self.1.nested(self.0, |pair| {
+            pair.string_unless_empty(1, key);
+            pair.nested(2, |any| match value {
+                Value::Text(value) => any.string(1, &value),
+                Value::Bool(value) => any.varint(2, u64::from(value)),
+                Value::Int(value) => any.varint(3, value.cast_unsigned()),
+                Value::Double(value) => any.fixed_64(4, value.to_bits()),
+                Value::Texts(values) => any.nested(5, |array| {
+                    for value in &values {
+                        array.nested(1, |any| any.string(1, value));
+                    }
+                }),
+            });
+        });
+    }
+}
+
+/// Bytes of protobuf.
+#[derive(Debug, Default)]
+pub(crate) struct Writer(Vec<u8>);
+
+impl Writer {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(crate) fn varint(&mut self, field: u8, value: u64) {
+        self.tag(field, VARINT);
+        self.number(value);
+    }
+
+    pub(crate) fn fixed_64(&mut self, field: u8, value: u64) {
+        self.tag(field, FIXED_64);
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    pub(crate) fn fixed_32(&mut self, field: u8, value: u32) {
+        self.tag(field, FIXED_32);
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    pub(crate) fn bytes(&mut self, field: u8, value: &[u8]) {
+        self.tag(field, LENGTH);
+        self.number(value.len() as u64);
+        self.0.extend_from_slice(value);
+    }
+
+    pub(crate) fn string(&mut self, field: u8, value: &str) {
+        self.bytes(field, value.as_bytes());
+    }
+
+    fn string_unless_empty(&mut self, field: u8, value: &str) {
+        if !value.is_empty() {
+            self.string(field, value);
+        }
+    }
+
+    /// A message inside this one.
+    pub(crate) fn nested(&mut self, field: u8, write: impl FnOnce(&mut Self)) {
+        self.tag(field, LENGTH);
+        // Most are short enough for a length of one byte; the others are moved on.
+        let at = self.0.len();
+        self.0.push(0);
+        write(self);
+        let length = self.0.len() - at - 1;
+        if length < 0x80 {
+            self.0[at] = length as u8;
+            return;
+        }
+        let mut prefix = Self::with_capacity(10);
+        prefix.number(length as u64);
+        self.0.splice(at..=at, prefix.0);
+    }
+
+    fn tag(&mut self, field: u8, kind: u8) {
+        // No field of ours has a number over 15, which needs a second byte.
+        self.0.push(field << 3 | kind);
+    }
+
+    fn number(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+}

@@ -1,0 +1,101 @@
+//! A record allocates no more than is stated, and nothing that a switch holds back.
+//!
+//! All of it is one test: the allocator counts for the whole process, and each thread on its own.
+#![cfg(feature = "http")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../benches/support/alloc.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod alloc;
+#[path = "../benches/support/host.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod host;
+
+use claude_code_telemetry::{ApiRequestBody, Commit, Prompt, Telemetry, ToolResult, UserPrompt};
+use host::Signals;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
+
+/// Nobody listens there, and nothing is sent: the interval is an hour.
+const NOBODY: &str = "http://127.0.0.1:9";
+/// Fewer calls than wake the exporter.
+const CALLS: u64 = 200;
+/// The queue takes a block for every 31 records.
+const BLOCKS: u64 = CALLS / 31 + 1;
+
+fn telemetry(signals: Signals, extra: &[(&str, &str)]) -> Telemetry {
+    host::telemetry(signals, NOBODY, "http/protobuf", extra)
+}
+
+/// Allocations of so many calls, once the first ones have opened what they need.
+fn allocations(prompt: &Prompt, call: impl Fn(&Prompt)) -> u64 {
+    call(prompt);
+    call(prompt);
+    let counted = alloc::during(|| (0..CALLS).for_each(|_| call(prompt)));
+    counted.calls
+}
+
+/// The bytes that are allocated for a text that is given away.
+fn bytes(text: &str, call: impl Fn(String)) -> u64 {
+    call(String::new());
+    let text = text.to_owned();
+    alloc::during(|| call(text)).bytes
+}
+
+#[test]
+fn a_record_allocates_no_more_than_is_stated() {
+    let request = |prompt: &Prompt| prompt.record_api_request(host::request());
+    for (signals, each) in [
+        (Signals::Nothing, 0),
+        (Signals::Metrics, 0),
+        (Signals::Events, 1),
+        (Signals::Both, 1),
+    ] {
+        let telemetry = telemetry(signals, &[]);
+        let prompt = host::prompt(&telemetry, 0);
+        let made = allocations(&prompt, request);
+        let most = each * (CALLS + BLOCKS);
+        assert!(made <= most, "{signals:?}: {made} for {CALLS} calls");
+        let made = allocations(&prompt, |prompt| prompt.record_commit(Commit::new()));
+        assert_eq!(made, 0, "{signals:?}: a commit");
+        telemetry.shutdown_within(std::time::Duration::ZERO);
+    }
+
+    let closed = telemetry(Signals::Events, &[]);
+    let prompt = host::prompt(&closed, 0);
+    let text = format!("{{\"text\":\"{}\"}}", "x".repeat(1024 * 1024));
+    for (what, made) in [
+        (
+            "a body",
+            bytes(&text, |text| {
+                prompt.record_api_request_body(ApiRequestBody::new("m", text));
+            }),
+        ),
+        (
+            "a prompt",
+            bytes(&text, |text| {
+                prompt.record_user_prompt(UserPrompt::new(text));
+            }),
+        ),
+        (
+            "a tool's input",
+            bytes(&text, |text| {
+                prompt.record_tool_result(ToolResult::new("Read").input(text));
+            }),
+        ),
+    ] {
+        assert!(made <= 1024, "{what} that is held back: {made} bytes");
+    }
+    closed.shutdown_within(std::time::Duration::ZERO);
+
+    let open = telemetry(Signals::Events, &[("OTEL_LOG_RAW_API_BODIES", "1")]);
+    let prompt = host::prompt(&open, 0);
+    let record = |text| prompt.record_api_request_body(ApiRequestBody::new("m", text));
+    // One that fits is moved; of one over the limit no more than the limit is copied.
+    let made = bytes(&text[..60 * 1024], record);
+    assert!(made <= 1024, "a body of 60 KB: {made} bytes");
+    let made = bytes(&text, record);
+    assert!(made <= 61_440 + 4_096, "a body of 1 MB: {made} bytes");
+    open.shutdown_within(std::time::Duration::ZERO);
+}
