@@ -10,11 +10,11 @@ mod support;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
     ApiRequest, Commit, Decision, DecisionSource, Diagnostic, ExporterState, Identity, Signal,
-    Telemetry, ToolOutcome,
+    Telemetry, ToolOutcome, UserPrompt,
 };
 use host::{
     PATIENCE, Protocol, assert_cumulative, assert_delta, by_series, config, environment, otlp,
@@ -761,4 +761,35 @@ fn a_receiver_that_answers_after_the_change_has_its_data_once() {
     assert!(telemetry.shutdown().is_complete());
     assert_complete(&old.received().accepted(), 1);
     assert!(new.received().is_empty());
+}
+
+#[test]
+fn a_configuration_that_comes_again_and_again_does_not_put_off_what_is_due() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let extra = [("OTEL_LOGS_EXPORT_INTERVAL", "300")];
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &extra);
+    let session = telemetry.session(session("s"));
+    session.record_commit(Commit::new());
+    session.record_user_prompt(UserPrompt::new("Fix the bug"));
+    let deadline = Instant::now() + PATIENCE;
+    while receiver.received().logs().is_empty() {
+        assert!(Instant::now() < deadline, "nothing is sent");
+        let config = config(environment(&receiver.endpoint(), protocol, &extra));
+        assert!(telemetry.reconfigure(config));
+    }
+    telemetry.shutdown();
+}
+
+#[test]
+fn an_exporter_that_could_not_be_had_is_not_missed_when_nobody_asks_for_it() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let bad = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "nowhere at all")];
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &bad);
+    assert!(!telemetry.flush().is_complete());
+    let none = [("OTEL_LOGS_EXPORTER", "none")];
+    assert!(telemetry.reconfigure(config(environment(&receiver.endpoint(), protocol, &none))));
+    let report = telemetry.shutdown();
+    assert!(report.is_complete(), "{report}");
 }

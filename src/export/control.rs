@@ -160,6 +160,11 @@ impl<C> Control<C> {
         !self.pending.is_empty()
     }
 
+    /// Whether there is such a change to make.
+    pub(crate) fn has_change_that(&mut self, wanted: impl Fn(&C) -> bool) -> bool {
+        self.has_change() && self.pending.iter().any(wanted)
+    }
+
     /// The next change to make.
     pub(crate) fn next_change(&mut self) -> Option<C> {
         self.has_change();

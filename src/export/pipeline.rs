@@ -74,6 +74,13 @@ pub(crate) enum To<T> {
     Nowhere { by: Instant, why: Option<String> },
 }
 
+impl<T> Change<T> {
+    /// Whether what is sent after it goes elsewhere, or nowhere.
+    fn moves(&self) -> bool {
+        !matches!(self.to, To::Sink { target: None, .. })
+    }
+}
+
 /// How a request ended.
 enum End {
     /// The receiver has it, but for some items.
@@ -122,10 +129,14 @@ impl<S: Source> Pipeline<S> {
         let mut next = Instant::now();
         loop {
             self.wait(next).await;
+            let was_on = self.link.is_some();
             if self.obey().await {
-                next = Instant::now() + self.interval();
+                // A change that comes again and again does not put off what is due.
+                let due = Instant::now() + self.interval();
+                next = if was_on { next.min(due) } else { due };
                 let ending = self.link.as_ref().is_some_and(|link| link.ending.is_some());
-                if self.unsent.is_empty() && !ending && !self.control.is_asked() {
+                let late = next <= Instant::now();
+                if self.unsent.is_empty() && !ending && !late && !self.control.is_asked() {
                     // Nothing was interrupted: it is sent at its time.
                     continue;
                 }
@@ -183,20 +194,23 @@ impl<S: Source> Pipeline<S> {
         let mut any = false;
         while let Some(Change { epoch, to }) = self.control.next_change() {
             any = true;
-            match (to, &mut self.link) {
-                (To::Nowhere { by, why }, Some(link)) => {
-                    link.ending = Some(Ending { epoch, why });
-                    self.control.limit(Some(by));
-                }
-                (To::Nowhere { why, .. }, None) => self.counters.turned_off(0, why),
-                (
-                    To::Sink {
-                        target,
-                        settings,
-                        interval,
-                    },
-                    _,
-                ) => {
+            match to {
+                To::Nowhere { by, why } => match &mut self.link {
+                    Some(link) => {
+                        link.ending = Some(Ending { epoch, why });
+                        self.control.limit(Some(by));
+                    }
+                    None => {
+                        if let Some(lost) = self.leave(epoch) {
+                            self.counters.turned_off(lost, why);
+                        }
+                    }
+                },
+                To::Sink {
+                    target,
+                    settings,
+                    interval,
+                } => {
                     self.control.limit(None);
                     self.source.apply(settings);
                     if let Some(target) = target {
@@ -297,6 +311,9 @@ impl<S: Source> Pipeline<S> {
                 () = control.changed() => {}
                 () = at(end) => return Err(Stop::OutOfTime),
             }
+            if control.has_change_that(Change::moves) {
+                return Err(Stop::Changed);
+            }
         }
     }
 
@@ -346,7 +363,7 @@ impl<S: Source> Pipeline<S> {
     async fn deliver(&mut self, body: Bytes) -> End {
         let mut backoff = Backoff::new(self.interval());
         loop {
-            if self.control.has_change() {
+            if self.control.has_change_that(Change::moves) {
                 return End::Stopped(Stop::Changed);
             }
             let outcome = match self.attempt(body.clone()).await {
@@ -382,7 +399,7 @@ impl<S: Source> Pipeline<S> {
             if !self.control.pause(backoff.next(), after).await {
                 return End::Stopped(Stop::OutOfTime);
             }
-            if !self.control.has_change() {
+            if !self.control.has_change_that(Change::moves) {
                 self.counters.retried();
             }
         }
@@ -415,7 +432,7 @@ impl<S: Source> Pipeline<S> {
                 () = at(end) => return Err(Stop::OutOfTime),
                 () = at(patience) => return Err(Stop::Changed),
             }
-            if patience.is_none() && self.control.has_change() {
+            if patience.is_none() && self.control.has_change_that(Change::moves) {
                 patience = Some(Instant::now() + SETTLE);
             }
         }

@@ -75,26 +75,29 @@ impl SessionCore {
     pub(crate) fn set_identity(&self, identity: Identity) {
         let mut replacing = self.lock();
         *replacing = identity;
-        self.renew(&replacing);
+        self.renew(&replacing, &self.telemetry.setup.load_full());
     }
 
     /// Goes by the configuration of now. A start that could not be counted before is counted.
     pub(crate) fn refresh(&self) {
-        self.renew(&self.lock());
-        let metrics = self.telemetry.setup.load().metrics;
-        if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
+        // Under the lock: whoever comes later has no older setup.
+        let identity = self.lock();
+        let setup = self.telemetry.setup.load_full();
+        self.renew(&identity, &setup);
+        drop(identity);
+        if setup.metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late()
+        {
             self.add_to(Series::SessionCount(self.start_type), 1.0);
         }
     }
 
     /// Begins a new view when the standard attributes are no longer the same. With telemetry off nothing is looked up.
-    fn renew(&self, identity: &Identity) {
-        let setup = self.telemetry.setup.load_full();
+    fn renew(&self, identity: &Identity, setup: &Setup) {
         if !setup.is_on() {
             return;
         }
         let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
-        let standard = standard(telemetry, &setup, &self.id, identity, terminal);
+        let standard = standard(telemetry, setup, &self.id, identity, terminal);
         let standard = telemetry.registry.intern(standard);
         if self.view.load().standard == standard {
             return;

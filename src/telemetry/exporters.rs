@@ -454,8 +454,10 @@ impl<S: Source> Place<S> {
             settings,
             interval,
         };
-        // One that has ended was shut down.
-        let _ = self.changes.send(Change { epoch, to });
+        if self.changes.send(Change { epoch, to }).is_err() {
+            // It has ended, by a shutdown or by an error of its own: nobody takes what would wait.
+            self.counters.shut_down(None);
+        }
         if let Some((commands, job)) = self.pipeline.take()
             && !runtime.spawn(commands, job)
         {
@@ -470,6 +472,9 @@ impl<S: Source> Place<S> {
             self.leaving = Some(why);
         } else if let Some(why) = why {
             self.counters.cannot_be_built(why);
+        } else if self.known {
+            // One that could not be had is missed by nobody any more.
+            self.counters.turned_off(0, None);
         }
     }
 

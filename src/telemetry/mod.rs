@@ -249,17 +249,17 @@ impl Inner {
     /// Whether anything is recorded.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.signals.load(Ordering::Relaxed) != 0
+        self.signals.load(Ordering::Acquire) != 0
     }
 
     /// Whether an exporter wants events.
     pub(crate) fn takes_events(&self) -> bool {
-        self.signals.load(Ordering::Relaxed) & setup::EVENTS != 0
+        self.signals.load(Ordering::Acquire) & setup::EVENTS != 0
     }
 
     /// Whether an exporter wants spans.
     pub(crate) fn is_tracing(&self) -> bool {
-        self.signals.load(Ordering::Relaxed) & setup::SPANS != 0
+        self.signals.load(Ordering::Acquire) & setup::SPANS != 0
     }
 
     /// Which content may leave now.
@@ -274,7 +274,7 @@ impl Inner {
 
     /// Whether an exporter wants metrics.
     pub(crate) fn wants_metrics(&self) -> bool {
-        self.signals.load(Ordering::Relaxed) & setup::METRICS != 0
+        self.signals.load(Ordering::Acquire) & setup::METRICS != 0
     }
 
     /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.

@@ -122,6 +122,8 @@ impl PagePlace {
             self.leaving = Some(why);
         } else if let Some(why) = why {
             self.counters.cannot_be_built(why);
+        } else if self.known {
+            self.counters.turned_off(0, None);
         }
     }
 
