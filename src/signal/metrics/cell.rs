@@ -1,11 +1,13 @@
 //! One series: a value that is added to without a lock, and what each reader has acknowledged of it.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::READERS;
+use arc_swap::ArcSwapOption;
+
 use super::series::Series;
 use super::turn::Turn;
+use super::{OTLP_READER, READERS};
 use crate::signal::standard::Standard;
 
 /// The value of one series since its start.
@@ -25,9 +27,17 @@ pub(crate) struct Cell {
     openings: AtomicU32,
     /// The readers that have the cell in their lists, one bit each; changed under the registry's lock.
     listed: AtomicU8,
+    /// What the OTLP exporter knows of it.
+    mark: Mark,
+    /// What most cells never need.
+    rest: ArcSwapOption<Rest>,
+}
+
+/// What the other readers know of a cell, and where cumulative points begin that do not begin with the series.
+#[derive(Debug, Default)]
+struct Rest {
     marks: [Mark; READERS],
-    /// Where the cumulative points of each reader begin; nothing when all begin with the series.
-    bases: Mutex<Option<Box<[Option<Base>; READERS]>>>,
+    bases: Mutex<[Option<Base>; READERS]>,
 }
 
 /// Value and time from which on a reader counts.
@@ -38,6 +48,30 @@ type Base = (f64, u64);
 struct Mark {
     acknowledged: AtomicU64,
     acknowledged_at: AtomicU64,
+}
+
+impl Mark {
+    /// Value and time; nothing before the first.
+    fn get(&self) -> Option<Base> {
+        match self.acknowledged_at.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some((
+                f64::from_bits(self.acknowledged.load(Ordering::Relaxed)),
+                at,
+            )),
+        }
+    }
+
+    fn set(&self, value: f64, at: u64) {
+        self.acknowledged.store(value.to_bits(), Ordering::Relaxed);
+        self.acknowledged_at.store(at, Ordering::Relaxed);
+    }
+}
+
+impl Rest {
+    fn bases(&self) -> MutexGuard<'_, [Option<Base>; READERS]> {
+        self.bases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Cell {
@@ -56,8 +90,8 @@ impl Cell {
             holders: AtomicU32::new(0),
             openings: AtomicU32::new(0),
             listed: AtomicU8::new(0),
-            marks: std::array::from_fn(|_| Mark::default()),
-            bases: Mutex::default(),
+            mark: Mark::default(),
+            rest: ArcSwapOption::empty(),
         }
     }
 
@@ -100,29 +134,28 @@ impl Cell {
 
     /// Value and time up to which a reader has delivered the series.
     pub(super) fn acknowledged(&self, reader: usize) -> (f64, u64) {
-        let mark = &self.marks[reader];
-        match mark.acknowledged_at.load(Ordering::Relaxed) {
-            0 => (0.0, self.start),
-            at => (
-                f64::from_bits(mark.acknowledged.load(Ordering::Relaxed)),
-                at,
-            ),
-        }
+        let known = match reader {
+            OTLP_READER => self.mark.get(),
+            _ => {
+                let rest = self.rest.load();
+                rest.as_ref().and_then(|rest| rest.marks[reader].get())
+            }
+        };
+        known.unwrap_or((0.0, self.start))
     }
 
     /// Value and time from which on a reader's cumulative points count.
     pub(super) fn base(&self, reader: usize) -> Base {
-        let bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        let base = bases.as_ref().and_then(|bases| bases[reader]);
+        let rest = self.rest.load();
+        let base = rest.as_ref().and_then(|rest| rest.bases()[reader]);
         base.unwrap_or((0.0, self.start))
     }
 
     /// A reader's cumulative points count from what it has acknowledged: its points so far were deltas.
     pub(super) fn rebase(&self, reader: usize) {
         let acknowledged = self.acknowledged(reader);
-        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        if acknowledged != (0.0, self.start) || bases.is_some() {
-            bases.get_or_insert_default()[reader] = Some(acknowledged);
+        if acknowledged != self.base(reader) {
+            self.rest().bases()[reader] = Some(acknowledged);
         }
     }
 
@@ -133,9 +166,21 @@ impl Cell {
     }
 
     pub(super) fn acknowledge(&self, reader: usize, value: f64, at: u64) {
-        let mark = &self.marks[reader];
-        mark.acknowledged.store(value.to_bits(), Ordering::Relaxed);
-        mark.acknowledged_at.store(at, Ordering::Relaxed);
+        match reader {
+            OTLP_READER => self.mark.set(value, at),
+            _ => self.rest().marks[reader].set(value, at),
+        }
+    }
+
+    fn rest(&self) -> Arc<Rest> {
+        loop {
+            if let Some(rest) = self.rest.load_full() {
+                return rest;
+            }
+            // Two readers may come at once: the first one's stays.
+            let none = std::ptr::null::<Rest>();
+            self.rest.compare_and_swap(none, Some(Arc::default()));
+        }
     }
 
     /// Puts the cell on a reader's list; false when it was there.
