@@ -70,10 +70,12 @@ fn it_is_the_one_of_the_readme_and_short() {
     let block = readme
         .split("## Embed it")
         .nth(1)
-        .and_then(|embed| embed.split("```").nth(1))
+        .and_then(|embed| embed.split("```rust").nth(1))
+        .and_then(|block| block.split("```").next())
         .and_then(|block| block.split_once('\n'))
         .unwrap()
         .1;
+    assert!(block.contains("fn main"), "not a program: {block:?}");
     // Statement by statement, in order; how the lines are broken makes no difference.
     let compact = |text: &str| text.split_whitespace().collect::<String>();
     let code = compact(&code.join("\n")).replace("pub(crate)fn", "fn");
