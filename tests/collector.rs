@@ -1,7 +1,7 @@
 //! A real OpenTelemetry Collector between the library and a receiver: stopped, killed and restarted, it costs nothing.
 //!
-//! It is run by `collector.py`, looked for in the folder that `OTEL_COLLECTOR_TOOLS` names, and in `shared/tools` beside
-//! the repository. Without it, or without python3, the tests say that they are skipped.
+//! It is run by `collector.py` in the folder that `OTEL_COLLECTOR_TOOLS` names. Without it, or without python3, the tests
+//! say that they are skipped.
 #![cfg(all(feature = "grpc", feature = "http", target_os = "linux"))]
 #![allow(
     unsafe_code,
@@ -31,8 +31,10 @@ use support::{Point, Received, Receiver};
 
 /// The script that runs a Collector, when it can be run.
 fn script() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools");
-    let folder = std::env::var_os("OTEL_COLLECTOR_TOOLS").map_or(beside, PathBuf::from);
+    let Some(folder) = std::env::var_os("OTEL_COLLECTOR_TOOLS").map(PathBuf::from) else {
+        eprintln!("skipped: the variable OTEL_COLLECTOR_TOOLS names no folder");
+        return None;
+    };
     let script = folder.join("collector.py");
     let python = Command::new("python3")
         .arg("--version")

@@ -2,6 +2,8 @@
 #![cfg(all(unix, feature = "grpc"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code)]
 
+#[path = "support/host.rs"]
+mod host;
 mod support;
 
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 use claude_code_telemetry::{
     ApiRequest, Commit, Config, Decision, DecisionSource, Identity, Service, Session, Telemetry,
 };
+use host::PATIENCE;
 use support::Receiver;
 
 fn telemetry(receiver: &Receiver) -> Telemetry {
@@ -103,7 +106,7 @@ fn a_forked_child_can_start_telemetry_of_its_own() {
         own.shutdown().is_complete()
     }));
     parent.shutdown();
-    let received = receiver.wait_until(Duration::from_secs(5), |received| {
+    let received = receiver.wait_until(PATIENCE, |received| {
         received
             .points()
             .iter()
@@ -126,7 +129,7 @@ fn a_forked_child_serves_no_page_and_closes_none() {
     let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
     let session = session(&telemetry);
     session.record_commit(Commit::new());
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     let address = loop {
         let health = telemetry.health();
         if let Some(address) = health.exporters[0].addresses.first() {

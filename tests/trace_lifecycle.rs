@@ -401,38 +401,40 @@ fn spans_that_find_the_queue_full_are_counted() {
 }
 
 #[test]
+#[cfg(feature = "testing")]
 fn a_request_measures_its_last_attempt() {
-    let host = Host::new();
-    let session = host.session();
+    use claude_code_telemetry::testing::InMemory;
+
+    // A clock that stands unless it is moved.
+    let telemetry = InMemory::builder().fixed().start();
+    let pass = |milliseconds| telemetry.advance(Duration::from_millis(milliseconds));
+    let session = telemetry.session(claude_code_telemetry::Identity::new());
     for fail in [false, true] {
         let request = session.llm_request("m");
+        pass(150);
         // The first attempt breaks off after its first token.
-        thread::sleep(Duration::from_millis(150));
         request.first_token();
+        pass(10);
         request.retry();
+        pass(7);
         request.first_token();
-        thread::sleep(Duration::from_millis(20));
+        pass(20);
         if fail {
             request.fail(claude_code_telemetry::ApiError::new("m", "no"));
         } else {
             request.finish(ApiRequest::new("m"));
         }
     }
-    let received = host.shut_down();
-    let spans = Spans(received.spans());
-    for (log, span) in received.logs().iter().zip(spans.named("llm_request")) {
-        let number = |value: &serde_json::Value| value.as_u64().unwrap();
-        let whole = number(&span.attributes["duration_ms"]);
-        let last = number(&log.attributes["duration_ms"]);
-        assert!(whole >= 170, "{whole}");
-        assert!(last >= 20 && last + 140 <= whole, "{last} of {whole}");
-        if let Some(token) = span.attributes.get("ttft_ms") {
-            assert!(number(token) < 150, "{token}");
-        }
+    let events = telemetry.events();
+    for name in ["api_request", "api_error"] {
+        let event = events.named(name).only().unwrap().clone();
+        assert_eq!(event.attributes["duration_ms"], 27_i64, "{name}");
     }
-    assert!(
-        spans.named("llm_request")[0]
-            .attributes
-            .contains_key("ttft_ms")
-    );
+    let spans = telemetry.spans().named("llm_request");
+    assert_eq!(spans.len(), 2);
+    for span in spans.iter() {
+        assert_eq!(span.attributes["duration_ms"], 187_i64);
+        assert_eq!(span.duration, Duration::from_millis(187));
+    }
+    assert_eq!(spans[0].attributes["ttft_ms"], 7_i64);
 }

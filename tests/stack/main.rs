@@ -1,7 +1,7 @@
 //! `examples/stack`: its files are accepted by the programs that read them, and its dashboards and rules find what they
 //! ask for.
 //!
-//! The programs are `prometheus` and `promtool`, `docker-compose`, and a Collector (looked for as in `collector.rs`). A test
+//! The programs are `prometheus` and `promtool`, `docker-compose`, and a Collector (found as in `collector.rs`). A test
 //! whose program is missing says that it is skipped. The queries of Loki and Tempo are parsed by `queries.mjs`.
 #![cfg(all(unix, feature = "grpc", feature = "http", feature = "console"))]
 #![allow(
@@ -12,6 +12,8 @@
     clippy::print_stdout
 )]
 
+#[path = "../support/port.rs"]
+mod port;
 #[path = "../support/mod.rs"]
 mod support;
 

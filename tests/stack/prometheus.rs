@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::port::free_port;
 use crate::stack;
 
 /// How long a test waits for what must come. The rules are evaluated once a minute.
@@ -20,16 +21,6 @@ pub(crate) struct Prometheus {
     child: Child,
     port: u16,
     folder: TempDir,
-}
-
-/// A port that nobody has. Not one that a connection can get as its own: one to a port without a listener may get that very
-/// port, and then talks to itself.
-fn free_port() -> u16 {
-    let start = 20_000 + std::process::id() % 10_000;
-    (start..32_000)
-        .filter_map(|port| u16::try_from(port).ok())
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .unwrap()
 }
 
 /// One sample of an answer: its labels and its value.
