@@ -56,6 +56,10 @@
 //!   [`std::time::Duration`]s, **cost** is in US dollars, **lengths** are UTF-16 code units.
 //! - **Metrics and events** of one happening come from one call: do not count what a handle or a record counts already.
 //! - **Before the process exits**, call [`Telemetry::shutdown`]; `std::process::exit` drops nothing.
+//! - **What happens before the configuration is known** goes into [`EarlyRecords`], and from there to a session.
+//!   [`set_global`] and [`global()`] save a binary from handing its telemetry through every function.
+//! - **A host's own tests** start `Telemetry::in_memory` (feature `testing`) and assert what was recorded.
+//! - **When nothing arrives**, [`Config::diagnose`] tries every exporter and names the variable to change.
 //!
 //! # What is promised
 //!
@@ -75,16 +79,24 @@
 //!
 //! In the package and its repository: `docs/GUIDE.md`, from your agent's events to these calls, with common mistakes;
 //! `docs/MIGRATING.md`, from hand-written telemetry; `docs/ADMINISTRATORS.md`, for those who run the collector;
-//! `docs/TELEMETRY.md` and `docs/CONFIGURATION.md`, all that is emitted and all variables; `docs/RELIABILITY.md`, delivery
-//! and its bounds; `docs/SECURITY.md`; and `examples/agent_loop`, a whole agent.
+//! `docs/BACKENDS.md`, what to set for which backend; `docs/DOCTOR.md`, when nothing arrives; `docs/TELEMETRY.md` and
+//! `docs/CONFIGURATION.md`, all that is emitted and all variables; `docs/RELIABILITY.md`, delivery and its bounds;
+//! `docs/PERFORMANCE.md`, what it costs; `docs/TRANSCRIPT.md`, lines of JSON from any language; `docs/SECURITY.md`; and
+//! `examples/agent_loop`, a whole agent.
 //!
 //! # Cargo features
 //!
 //! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page that is scraped) and
-//! `console` (lines of JSON); all are on by default. An exporter that is asked for and not compiled in is a warning that names the feature.
+//! `console` (lines of JSON); all are on by default. An exporter that is asked for and not compiled in is a warning that
+//! names the feature.
 //!
-//! `serde`: every record and every option is `serde::Deserialize` by the documented attribute names; `docs/TRANSCRIPT.md`
-//! lists them. `testing`: telemetry that stays in memory, for a host's own tests.
+//! Off by default are
+//!
+//! - `providers`: `Telemetry::providers`, the providers of the OpenTelemetry SDK for a host's own instruments, which send
+//!   where the telemetry sends;
+//! - `serde`: every record and every option is `serde::Deserialize` by the documented attribute names; `docs/TRANSCRIPT.md`
+//!   lists them;
+//! - `testing`: `Telemetry::in_memory`, telemetry that stays in memory, for a host's own tests.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,
