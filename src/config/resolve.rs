@@ -132,6 +132,7 @@ fn from_values(
         max_length: content_max_length(values, report),
     };
     state_what_the_host_said(&host, report);
+    let switches = host.switches();
 
     Config {
         enabled,
@@ -171,7 +172,7 @@ fn from_values(
         max_retries: u32::try_from(values.number(&variables::MAX_RETRIES)).unwrap_or(u32::MAX),
         installation_id_path: host.installation_id_path,
         environment: host.environment,
-        explanation: Explanation::new(values, std::mem::take(report)),
+        explanation: Explanation::new(values, switches, std::mem::take(report)),
     }
 }
 
