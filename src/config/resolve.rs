@@ -15,7 +15,8 @@ use super::variables::{self, Kind, Variable};
 use super::warnings::{Problem, Report, Warning};
 use super::{
     AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, HeadersHelper,
-    MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, pairs, settings,
+    MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, UnknownExporter, pairs,
+    settings,
 };
 use crate::content::truncate::marker;
 use crate::health::Exporter;
@@ -137,6 +138,7 @@ fn from_values(
     Config {
         enabled,
         off: [metrics.off, events.off, spans.off].concat(),
+        unknown: [metrics.unknown, events.unknown, spans.unknown].concat(),
         metrics: MetricsConfig {
             otlp: metrics.otlp,
             console: metrics.console,
@@ -193,6 +195,8 @@ struct Sinks {
     prometheus: Option<PrometheusConfig>,
     /// What was asked for, but cannot be had.
     off: Vec<OffExporter>,
+    /// What was asked for and is no exporter.
+    unknown: Vec<UnknownExporter>,
 }
 
 impl Sinks {
@@ -209,6 +213,17 @@ impl Sinks {
             return Self::default();
         };
         let wanted = values.exporters(variable);
+        // Where `none` stands beside them nothing is asked for.
+        let unknown = match wanted.none {
+            true => Vec::new(),
+            false => values.unknown_exporters(variable),
+        };
+        let unknown = unknown.into_iter().map(|unknown| UnknownExporter {
+            signal,
+            name: unknown.word,
+            nearest: unknown.nearest,
+            variable: variable.name,
+        });
         let mut off = Vec::new();
         let mut turn_off = |exporter, why: Warning, report: &mut Report| {
             off.push(OffExporter {
@@ -251,6 +266,7 @@ impl Sinks {
             console,
             prometheus,
             off,
+            unknown: unknown.collect(),
         }
     }
 }
