@@ -492,7 +492,7 @@ fn exporters_whose_names_are_misspelt_do_not_work() {
         panic!("{diagnosis:?}");
     };
     assert_eq!(
-        (unknown.signal, &*unknown.name, &*unknown.nearest),
+        (unknown.signal, &*unknown.name, unknown.nearest),
         (Signal::Metrics, "otpl", "otlp")
     );
     assert_eq!(unknown.variable, "OTEL_METRICS_EXPORTER");
