@@ -138,7 +138,7 @@ pub mod testing;
 
 pub use config::{
     ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin,
-    OtlpDestination, Setting, SettingsFiles, Warning,
+    OtlpDestination, Setting, SettingsFiles, UnknownExporter, Warning,
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;

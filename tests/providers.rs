@@ -6,7 +6,8 @@
 mod host;
 mod support;
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use claude_code_telemetry::{
     ToolOutcome, UserPrompt,
 };
 use host::{
-    Protocol, assert_delta, exporter, select, session, sum, telemetry, wait_for_health, within,
+    Protocol, assert_delta, config, environment, exporter, select, service, session, sum,
+    telemetry, wait_for_health, within,
 };
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
 use opentelemetry::metrics::MeterProvider;
@@ -321,6 +323,113 @@ fn without_an_otlp_exporter_they_do_nothing() {
         assert!(telemetry.shutdown().is_complete());
         assert!(receiver.received().is_empty());
     }
+}
+
+const METRICS_OFF: [(&str, &str); 1] = [("OTEL_METRICS_EXPORTER", "none")];
+
+#[test]
+fn metrics_begin_with_what_is_recorded_after_their_exporter_was_turned_on() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let change = |telemetry: &Telemetry, extra: &[(&str, &str)]| {
+            let config = config(environment(&receiver.endpoint(), protocol, extra));
+            assert!(telemetry.reconfigure(config));
+        };
+        let telemetry = start(&receiver.endpoint(), protocol, &METRICS_OFF);
+        let meter = telemetry.providers().meter_provider().meter(SCOPE);
+        let hits = meter.u64_counter("cache.hits").build();
+        let total = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&total);
+        let _observed = meter
+            .u64_observable_counter("cache.reads")
+            .with_callback(move |observer| observer.observe(seen.load(Ordering::SeqCst), &[]))
+            .build();
+        let record = |count: u64| {
+            hits.add(count, &[]);
+            total.fetch_add(count, Ordering::SeqCst);
+        };
+        record(1_000);
+        assert!(telemetry.flush().is_complete());
+        change(&telemetry, &[]);
+        record(1);
+        assert!(telemetry.flush().is_complete());
+        // What is on is delivered to its end, and stays on when nothing changes.
+        record(2);
+        change(&telemetry, &[]);
+        change(&telemetry, &METRICS_OFF);
+        wait_for_health(&telemetry, |health| {
+            exporter(health, Signal::Metrics, Exporter::Host).state == ExporterState::ShutDown
+        });
+        record(10_000);
+        change(&telemetry, &[]);
+        record(4);
+        assert!(telemetry.shutdown().is_complete());
+
+        let points = receiver.received().points();
+        for (name, expected) in [("cache.hits", 7.0), ("cache.reads", 7.0)] {
+            let points = select(&points, name, &[]);
+            assert_eq!(sum(&points), expected, "{name} {protocol:?}");
+            assert!(points.iter().all(|point| point.temporality == 1));
+        }
+    }
+}
+
+#[test]
+fn a_callback_that_is_stuck_does_not_hold_a_change_of_the_configuration() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = start(&receiver.endpoint(), protocol, &METRICS_OFF);
+    let meter = telemetry.providers().meter_provider().meter(SCOPE);
+    let (gate, stuck) = mpsc::channel::<()>();
+    let stuck = std::sync::Mutex::new(stuck);
+    let _gauge = meter
+        .i64_observable_gauge("stuck")
+        .with_callback(move |_| {
+            let _ = stuck.lock().unwrap().recv();
+        })
+        .build();
+    let hits = meter.u64_counter("cache.hits").build();
+    hits.add(1_000, &[]);
+    let on = config(environment(&receiver.endpoint(), protocol, &[]));
+    assert!(within(host::PATIENCE, || telemetry.reconfigure(on)));
+    drop(gate);
+    assert!(telemetry.flush().is_complete());
+    hits.add(1, &[]);
+    assert!(telemetry.shutdown().is_complete());
+    let points = receiver.received().points();
+    assert_eq!(sum(&select(&points, "cache.hits", &[])), 1.0);
+}
+
+#[test]
+fn a_temporality_that_comes_too_late_is_told() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let (told, messages) = mpsc::channel();
+    let off = environment(&receiver.endpoint(), protocol, &METRICS_OFF);
+    let telemetry = Telemetry::builder(config(off), service())
+        .on_diagnostic(move |diagnostic| {
+            let _ = told.send(diagnostic.message.clone());
+        })
+        .start();
+    let meter = telemetry.providers().meter_provider().meter(SCOPE);
+    let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let late = environment(&receiver.endpoint(), protocol, &[(variable, "cumulative")]);
+    for _ in 0..2 {
+        assert!(telemetry.reconfigure(config(late.clone())));
+    }
+    let hits = meter.u64_counter("cache.hits").build();
+    for _ in 0..2 {
+        hits.add(1, &[]);
+        assert!(telemetry.flush().is_complete());
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let points = select(&receiver.received().points(), "cache.hits", &[]);
+    assert_eq!(sum(&points), 2.0);
+    assert_delta(&points);
+    let told = |message: &String| message.starts_with(variable) && message.contains("stay delta");
+    let first = messages.recv_timeout(host::PATIENCE).unwrap();
+    assert!(told(&first), "{first}");
+    assert!(!messages.try_iter().any(|message| told(&message)));
 }
 
 #[test]

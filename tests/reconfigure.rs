@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
-    ApiRequest, Commit, Decision, DecisionSource, Diagnostic, ExporterState, Identity, Signal,
-    Telemetry, ToolOutcome, UserPrompt,
+    ApiRequest, Commit, Config, Decision, DecisionSource, Diagnostic, ExporterState, Identity,
+    Signal, Telemetry, ToolOutcome, UserPrompt,
 };
 use host::{
     PATIENCE, Protocol, assert_cumulative, assert_delta, by_series, config, environment, otlp,
@@ -620,6 +620,24 @@ fn an_exporter_that_is_off_gives_up_what_a_dead_receiver_does_not_take_and_count
     assert_eq!(logs.iter().map(sequence).collect::<Vec<_>>(), [2]);
     let events = otlp(&telemetry.health(), Signal::Events);
     assert_eq!((events.delivered, events.dropped.total()), (1, 2));
+}
+
+#[test]
+fn what_the_host_switches_is_told_as_a_change() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+    let config = Config::builder()
+        .environment(environment(&receiver.endpoint(), protocol, &[]))
+        .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
+        .user_email(false)
+        .build();
+    assert!(telemetry.reconfigure(config));
+    let explanation = telemetry.explain();
+    let [change] = explanation.changes() else {
+        panic!("one change expected: {explanation}");
+    };
+    assert_eq!(change.to_string(), "user_email: (not set) -> false");
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub struct ConfigBuilder {
     pub(super) prometheus_ports: Option<RangeInclusive<u16>>,
 }
 
+/// Names of methods, and what was said by them.
+pub(super) type Switches = Vec<(&'static str, Option<String>)>;
+
 impl Default for ConfigBuilder {
     fn default() -> Self {
         Self {
@@ -117,6 +120,34 @@ impl ConfigBuilder {
             (None, Environment::Process) => SettingsFiles::system(),
             (None, Environment::Injected(_)) => SettingsFiles::none(),
         }
+    }
+
+    /// What the host says beside variables, by the method that says it; nothing where it is left to the default.
+    pub(super) fn switches(&self) -> Switches {
+        let encoding = match self.number_encoding {
+            NumberEncoding::Native => None,
+            NumberEncoding::Text => Some("text".to_owned()),
+        };
+        let no = |sent: bool| (!sent).then(|| "false".to_owned());
+        let path = self.installation_id_path.as_ref();
+        let ports = self.prometheus_ports.as_ref();
+        vec![
+            ("error_messages", no(self.error_messages)),
+            (
+                "installation_id_path",
+                path.map(|path| path.display().to_string()),
+            ),
+            ("number_encoding", encoding),
+            (
+                "prometheus_port_range",
+                ports.map(|ports| format!("{}-{}", ports.start(), ports.end())),
+            ),
+            (
+                "trust_workspace",
+                self.trust_workspace.then(|| "true".to_owned()),
+            ),
+            ("user_email", no(self.user_email)),
+        ]
     }
 
     /// Resolves everything, once. It cannot fail: see [`Config::warnings`].

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use super::builder::Switches;
 use super::explain::Setting;
 
-/// A variable that another value counts for than before, as [`Explanation::changes`](crate::Explanation::changes) lists
-/// it.
+/// A variable, or a method of [`ConfigBuilder`](crate::ConfigBuilder), that another value counts for than before, as
+/// [`Explanation::changes`](crate::Explanation::changes) lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedSetting {
     name: String,
@@ -14,17 +15,19 @@ pub struct ChangedSetting {
 }
 
 impl ChangedSetting {
-    /// The variable.
+    /// The variable; or the method, such as `user_email`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The value before, as it was written; `<hidden>` when it is secret, nothing when it was not set.
+    /// The value before, as it was written; `<hidden>` when it is secret, nothing when it was not set or the default of the
+    /// method.
     pub fn before(&self) -> Option<&str> {
         self.before.as_deref()
     }
 
-    /// The value of now, as it was written; `<hidden>` when it is secret, nothing when it is no longer set.
+    /// The value of now, as it was written; `<hidden>` when it is secret, nothing when it is no longer set or the default
+    /// of the method.
     pub fn after(&self) -> Option<&str> {
         self.after.as_deref()
     }
@@ -65,9 +68,22 @@ pub(super) fn changes(old: &[Setting], new: &[Setting]) -> Vec<ChangedSetting> {
     changes
 }
 
+/// What the host says otherwise than before.
+pub(super) fn switched(old: &Switches, new: &Switches) -> Vec<ChangedSetting> {
+    let pairs = old.iter().zip(new);
+    pairs
+        .filter(|(old, new)| old != new)
+        .map(|((name, before), (_, after))| ChangedSetting {
+            name: (*name).to_owned(),
+            before: before.clone(),
+            after: after.clone(),
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
+    use crate::config::{Config, NumberEncoding};
 
     fn changes(old: &[(&str, &str)], new: &[(&str, &str)]) -> Vec<String> {
         let config = |list: &[(&str, &str)]| {
@@ -108,5 +124,44 @@ mod tests {
             ]
         );
         assert_eq!(changes(&old, &old), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_host_says_otherwise_is_told() {
+        let none: [(&str, &str); 0] = [];
+        let builder = || Config::builder().environment(none);
+        let said = || {
+            builder()
+                .error_messages(false)
+                .installation_id_path("/id")
+                .number_encoding(NumberEncoding::Text)
+                .prometheus_port_range(9465..=9470)
+                .trust_workspace(true)
+                .user_email(false)
+        };
+        let (plain, mut new) = (builder().build(), said().build());
+        new.replace(&plain);
+        let list = new.explain().changes().iter().map(ToString::to_string);
+        assert_eq!(
+            list.collect::<Vec<_>>(),
+            [
+                "error_messages: (not set) -> false",
+                "installation_id_path: (not set) -> /id",
+                "number_encoding: (not set) -> text",
+                "prometheus_port_range: (not set) -> 9465-9470",
+                "trust_workspace: (not set) -> true",
+                "user_email: (not set) -> false",
+            ]
+        );
+        let mut back = said().user_email(true).build();
+        back.replace(&new);
+        let [change] = back.explain().changes() else {
+            panic!("one change expected: {}", back.explain());
+        };
+        let change = (change.name(), change.before(), change.after());
+        assert_eq!(change, ("user_email", Some("false"), None));
+        let mut same = said().build();
+        same.replace(&new);
+        assert!(same.explain().changes().is_empty());
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::changes::{ChangedSetting, changes};
+use super::builder::Switches;
+use super::changes::{ChangedSetting, changes, switched};
 use super::secret::Secret;
 use super::source::{Assignment, Origin};
 use super::values::{SetVariable, Values};
@@ -14,6 +15,8 @@ use super::warnings::{Report, Warning};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     settings: Vec<Setting>,
+    /// What the host said beside variables.
+    switches: Switches,
     changes: Vec<ChangedSetting>,
     facts: Vec<String>,
     warnings: Vec<Warning>,
@@ -48,9 +51,10 @@ impl Shown {
 }
 
 impl Explanation {
-    pub(super) fn new(values: &Values, report: Report) -> Self {
+    pub(super) fn new(values: &Values, switches: Switches, report: Report) -> Self {
         Self {
             settings: values.iter().map(Setting::new).collect(),
+            switches,
             changes: Vec::new(),
             facts: report.facts,
             warnings: report.warnings,
@@ -63,7 +67,8 @@ impl Explanation {
     }
 
     /// What is different from the configuration whose place this one took
-    /// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)), in alphabetical order; nothing in the first one.
+    /// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)): the variables, and after them what the host said with
+    /// the methods of [`ConfigBuilder`](crate::ConfigBuilder), each in alphabetical order. Nothing in the first one.
     pub fn changes(&self) -> &[ChangedSetting] {
         &self.changes
     }
@@ -71,6 +76,7 @@ impl Explanation {
     /// Tells what is different from another one.
     pub(super) fn compare(&mut self, old: &Self) {
         self.changes = changes(&old.settings, &self.settings);
+        self.changes.extend(switched(&old.switches, &self.switches));
     }
 
     /// What follows from the variables or was said by the host: one sentence each.

@@ -54,6 +54,8 @@ pub struct Config {
     pub(crate) enabled: bool,
     /// Exporters that were asked for and cannot be built: they stay off.
     pub(crate) off: Vec<OffExporter>,
+    /// Exporters that were asked for by names that none has.
+    pub(crate) unknown: Vec<UnknownExporter>,
     pub(crate) metrics: MetricsConfig,
     pub(crate) events: EventsConfig,
     pub(crate) spans: SpansConfig,
@@ -86,6 +88,21 @@ pub(crate) struct OffExporter {
     pub(crate) exporter: Exporter,
     /// The warning that says why.
     pub(crate) reason: String,
+}
+
+/// A name in a variable such as `OTEL_METRICS_EXPORTER` that no exporter has, as [`Diagnosis`](crate::Diagnosis) lists it:
+/// what was meant by it gets nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownExporter {
+    /// The signal.
+    pub signal: Signal,
+    /// The name.
+    pub name: String,
+    /// The valid name that was probably meant.
+    pub nearest: &'static str,
+    /// The variable that holds it.
+    pub variable: &'static str,
 }
 
 /// A command that prints headers: `otelHeadersHelper`.

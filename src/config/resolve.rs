@@ -15,7 +15,8 @@ use super::variables::{self, Kind, Variable};
 use super::warnings::{Problem, Report, Warning};
 use super::{
     AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, HeadersHelper,
-    MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, pairs, settings,
+    MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, UnknownExporter, pairs,
+    settings,
 };
 use crate::content::truncate::marker;
 use crate::health::Exporter;
@@ -132,10 +133,12 @@ fn from_values(
         max_length: content_max_length(values, report),
     };
     state_what_the_host_said(&host, report);
+    let switches = host.switches();
 
     Config {
         enabled,
         off: [metrics.off, events.off, spans.off].concat(),
+        unknown: [metrics.unknown, events.unknown, spans.unknown].concat(),
         metrics: MetricsConfig {
             otlp: metrics.otlp,
             console: metrics.console,
@@ -171,7 +174,7 @@ fn from_values(
         max_retries: u32::try_from(values.number(&variables::MAX_RETRIES)).unwrap_or(u32::MAX),
         installation_id_path: host.installation_id_path,
         environment: host.environment,
-        explanation: Explanation::new(values, std::mem::take(report)),
+        explanation: Explanation::new(values, switches, std::mem::take(report)),
     }
 }
 
@@ -192,6 +195,8 @@ struct Sinks {
     prometheus: Option<PrometheusConfig>,
     /// What was asked for, but cannot be had.
     off: Vec<OffExporter>,
+    /// What was asked for and is no exporter.
+    unknown: Vec<UnknownExporter>,
 }
 
 impl Sinks {
@@ -208,6 +213,17 @@ impl Sinks {
             return Self::default();
         };
         let wanted = values.exporters(variable);
+        // Where `none` stands beside them nothing is asked for.
+        let unknown = match wanted.none {
+            true => Vec::new(),
+            false => values.unknown_exporters(variable),
+        };
+        let unknown = unknown.into_iter().map(|unknown| UnknownExporter {
+            signal,
+            name: unknown.word,
+            nearest: unknown.nearest,
+            variable: variable.name,
+        });
         let mut off = Vec::new();
         let mut turn_off = |exporter, why: Warning, report: &mut Report| {
             off.push(OffExporter {
@@ -250,6 +266,7 @@ impl Sinks {
             console,
             prometheus,
             off,
+            unknown: unknown.collect(),
         }
     }
 }

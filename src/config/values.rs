@@ -183,6 +183,14 @@ impl Values {
         }
     }
 
+    /// What a list of exporters holds beside them.
+    pub(super) fn unknown_exporters(&self, variable: &Variable) -> Vec<parse::UnknownWord> {
+        match (variable.kind, self.text(variable)) {
+            (Kind::Exporters(words), Some(text)) => parse::unknown_exporters(text, words),
+            _ => Vec::new(),
+        }
+    }
+
     /// Reports every value that cannot be read as its variable demands, and every variable that does
     /// nothing; of those that will do something later only when telemetry is on.
     pub(super) fn check(&self, enabled: bool, report: &mut Report) {

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, UnknownExporter};
 use crate::export::quiet::{self, Quiet};
 use crate::health::Exporter;
 use crate::signal::Signal;
@@ -33,12 +33,14 @@ pub struct Diagnosis {
     pub enabled: bool,
     /// Each exporter of each signal that the configuration asks for.
     pub probes: Vec<Probe>,
+    /// What the configuration asks for by a name that no exporter has.
+    pub unknown: Vec<UnknownExporter>,
 }
 
 impl Diagnosis {
-    /// Everything that is configured works. True also when telemetry is off: nothing is asked for then.
+    /// Everything that is configured works, and is known. True also when telemetry is off: nothing is asked for then.
     pub fn is_healthy(&self) -> bool {
-        self.probes.iter().all(Probe::works)
+        self.unknown.is_empty() && self.probes.iter().all(Probe::works)
     }
 }
 
@@ -108,6 +110,7 @@ impl Config {
         Diagnosis {
             enabled: self.is_enabled(),
             probes: probes.collect(),
+            unknown: self.unknown.clone(),
         }
     }
 }
@@ -117,8 +120,24 @@ impl fmt::Display for Diagnosis {
         for probe in &self.probes {
             writeln!(f, "{probe}\n")?;
         }
+        for UnknownExporter {
+            signal,
+            name,
+            nearest,
+            variable,
+        } in &self.unknown
+        {
+            writeln!(
+                f,
+                "{signal} ({name}) does not work\n  problem   there is no exporter {name}\n  remedy    correct {variable}; did you mean {nearest}?\n"
+            )?;
+        }
         let broken = self.probes.iter().filter(|probe| !probe.works()).count();
-        match (self.enabled, self.probes.len(), broken) {
+        let (all, broken) = (
+            self.probes.len() + self.unknown.len(),
+            broken + self.unknown.len(),
+        );
+        match (self.enabled, all, broken) {
             (false, ..) => f.write_str("Telemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, and OTEL_SDK_DISABLED must not be on."),
             (true, 0, _) => f.write_str(
                 "Telemetry has no exporter: set OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER or OTEL_TRACES_EXPORTER, for example to otlp.",

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -18,8 +19,12 @@ use tokio::task::JoinHandle;
 
 use super::exit::flush;
 use crate::config;
+use crate::export::quiet::Quiet;
 use crate::export::{Batch, Source, Split, Waiting};
 use crate::telemetry::Inner;
+
+/// How long whoever turns the exporter on waits for the host's callbacks.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the SDK's meter provider is read by.
 #[derive(Clone)]
@@ -27,13 +32,25 @@ pub(crate) struct Reader(Arc<Shared>);
 
 struct Shared {
     reader: ManualReader,
-    /// What was left when the host shut its provider down.
-    rest: Mutex<Option<ExportMetricsServiceRequest>>,
+    /// One collection at a time.
+    collection: Mutex<()>,
+    state: Mutex<State>,
     telemetry: Weak<Inner>,
 }
 
+#[derive(Default)]
+struct State {
+    /// What was left when the host shut its provider down.
+    rest: Option<ExportMetricsServiceRequest>,
+    /// The exporter is off, and has given up what waited.
+    left: bool,
+    /// What was recorded while the exporter was off is still in the SDK.
+    stale: bool,
+}
+
 impl Reader {
-    pub(crate) fn new(temporality: config::Temporality, telemetry: Weak<Inner>) -> Self {
+    /// `off`: nobody wants yet what is recorded.
+    pub(crate) fn new(temporality: config::Temporality, off: bool, telemetry: Weak<Inner>) -> Self {
         let temporality = match temporality {
             config::Temporality::Delta => Temporality::Delta,
             config::Temporality::Cumulative => Temporality::Cumulative,
@@ -42,23 +59,72 @@ impl Reader {
             reader: ManualReader::builder()
                 .with_temporality(temporality)
                 .build(),
-            rest: Mutex::default(),
+            collection: Mutex::default(),
+            state: Mutex::new(State {
+                left: off,
+                ..State::default()
+            }),
             telemetry,
         }))
     }
 
     /// All that there is to send now. The host's callbacks are called for that, and may block.
     fn take(&self) -> Option<ExportMetricsServiceRequest> {
+        let _one = self.drop_stale();
         let mut collection = Collection::default();
         match self.0.reader.collect(&mut collection) {
             Ok(()) => Some((&collection).into()),
             // The provider was shut down, or nobody has built it yet.
-            Err(_) => self.rest().take(),
+            Err(_) => self.state().rest.take(),
         }
     }
 
-    fn rest(&self) -> std::sync::MutexGuard<'_, Option<ExportMetricsServiceRequest>> {
-        self.0.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The exporter is on from now on. What was recorded while it was off is dropped: deltas begin here. The host's
+    /// callbacks are called for that; who waits for one that blocks waits no longer than [`PATIENCE`].
+    pub(crate) fn begin(&self) {
+        {
+            let mut state = self.state();
+            if !std::mem::take(&mut state.left) {
+                return;
+            }
+            (state.rest, state.stale) = (None, true);
+        }
+        let reader = self.clone();
+        let (done, ended) = mpsc::channel::<()>();
+        let thread = thread::Builder::new()
+            .name("claude-code-telemetry-begin".to_owned())
+            .spawn(move || {
+                let _quiet = Quiet::this_thread();
+                drop(reader.drop_stale());
+                drop(done);
+            });
+        // Without a thread the next collection does it.
+        if thread.is_ok() {
+            let _ = ended.recv_timeout(PATIENCE);
+        }
+    }
+
+    /// The exporter is off, if it `still` is to be.
+    fn leave(&self, still: impl Fn() -> bool) -> bool {
+        // Whoever turns it on again looks after it has said so.
+        let mut state = self.state();
+        let leaves = still();
+        state.left |= leaves;
+        leaves
+    }
+
+    /// Before a collection, which nobody else makes until the guard is dropped.
+    fn drop_stale(&self) -> MutexGuard<'_, ()> {
+        let one = self.0.collection.lock();
+        let one = one.unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut self.state().stale) {
+            let _ = self.0.reader.collect(&mut Collection::default());
+        }
+        one
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,7 +148,7 @@ impl MetricReader for Reader {
             return Err(OTelSdkError::AlreadyShutdown);
         }
         let rest = self.take();
-        *self.rest() = rest;
+        self.state().rest = rest;
         self.0.reader.shutdown_with_timeout(timeout)
     }
 
@@ -262,11 +328,12 @@ impl Source for Metrics {
     }
 
     fn leave(&mut self, unsent: &mut Vec<Vec<Piece>>, still: impl Fn() -> bool) -> Option<u64> {
-        if !still() {
+        if !self.reader.leave(still) {
             return None;
         }
         unsent.clear();
         self.pieces.clear();
+        self.collecting = None;
         self.wanted = false;
         Some(self.waiting.clear())
     }

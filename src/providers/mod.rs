@@ -38,7 +38,9 @@ pub(crate) use spans::SpanTranslator;
 /// OpenTelemetry providers for a host's own metrics, logs and spans beside the catalogue's.
 ///
 /// They send where the telemetry's OTLP exporters send: a signal's provider does nothing when the configuration has no
-/// OTLP exporter for that signal. Nothing is registered globally: a host that wants that does it.
+/// OTLP exporter for that signal, and begins with what is recorded from then on when a later one
+/// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)) has. Nothing is registered globally: a host that wants that
+/// does it.
 ///
 /// What is recorded is delivered with the telemetry's intervals, flushes and shutdown; after the shutdown it is dropped and
 /// counted. [`Health`](crate::Health) counts it apart, as [`Exporter::Host`](crate::Exporter::Host). A provider's own
@@ -90,7 +92,13 @@ impl<T> Slot<T> {
 }
 
 impl Providers {
-    /// The metrics. Instruments have the temporality that the configuration asks for.
+    /// The metrics. Instruments have the temporality that the configuration asked for when
+    /// [`Telemetry::providers`](crate::Telemetry::providers) was first called; a later one does not change it, and a
+    /// diagnostic says so.
+    ///
+    /// Deltas leave out what was recorded while the exporter was off: to draw the line, `reconfigure` has the host's
+    /// callbacks called when it turns the exporter on, and waits a second for them at most (what is recorded until one that
+    /// takes longer has returned is left out too). Cumulative points cover everything since the instrument was made.
     pub fn meter_provider(&self) -> &SdkMeterProvider {
         &self.meter
     }

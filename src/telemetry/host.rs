@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::exporters::{Destination, Place};
 use super::{Inner, Telemetry};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::config::otlp::OtlpConfig;
+use crate::config::variables::TEMPORALITY;
+use crate::config::{Config, Temporality};
 use crate::diagnostics::Diagnostics;
 use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
@@ -26,6 +27,12 @@ use crate::signal::Signal;
 /// One for each signal.
 pub(super) struct HostExporters {
     metrics: Switched<Metrics>,
+    reader: Reader,
+    /// What the instruments were made with.
+    temporality: Temporality,
+    /// What the configuration asked for last.
+    asked: Temporality,
+    diagnostics: Arc<Diagnostics>,
     logs: Switched<QueueSource<LogTranslator>>,
     spans: Switched<QueueSource<SpanTranslator>>,
     providers: Providers,
@@ -40,7 +47,8 @@ struct Switched<S: Source> {
 impl Telemetry {
     /// OpenTelemetry providers for the host's own metrics, logs and spans, which go where the catalogue's go: with the same
     /// resource, headers, TLS, bounds and deadlines. The same ones whenever it is called; ones that do nothing when telemetry
-    /// is [disabled](Self::disabled), was shut down, and in a fork.
+    /// is [disabled](Self::disabled), was shut down, and in a fork. Their metrics keep the temporality of the configuration
+    /// at the first call: where settings come after the start, call it after them.
     ///
     /// Needs the feature `providers`.
     pub fn providers(&self) -> Providers {
@@ -67,18 +75,23 @@ impl HostExporters {
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
-        let reader = Reader::new(config.metrics.temporality, Weak::clone(&telemetry));
+        let (own, weak) = (&config.metrics, Weak::clone(&telemetry));
+        let reader = Reader::new(own.temporality, own.otlp.is_none(), weak);
         let metrics = Metrics::new(reader.clone());
         let metrics = Switched::new(Signal::Metrics, metrics, diagnostics, clock);
         let (logs, events) = queued(Signal::Events, LogTranslator::default(), diagnostics, clock);
         let (spans, ended) = queued(Signal::Spans, SpanTranslator::default(), diagnostics, clock);
         let instruments = Instruments {
-            metrics: reader,
+            metrics: reader.clone(),
             logs: events,
             spans: ended,
         };
         Self {
             metrics,
+            reader,
+            temporality: own.temporality,
+            asked: own.temporality,
+            diagnostics: Arc::clone(diagnostics),
             logs,
             spans,
             providers: Providers::new(&instruments, &telemetry),
@@ -111,16 +124,57 @@ impl HostExporters {
             Some(Destination::Otlp(Box::new(otlp.clone()), helper))
         };
         let (own, resource) = (&config.metrics, || resource.clone());
-        self.metrics
-            .go(to(&own.otlp), &target, resource(), own.interval, runtime);
+        if own.otlp.is_some()
+            && std::mem::replace(&mut self.asked, own.temporality) != own.temporality
+        {
+            self.tell_of_temporality();
+        }
+        let (settings, joins) = (resource(), || self.reader.begin());
+        self.metrics.go(
+            to(&own.otlp),
+            &target,
+            settings,
+            own.interval,
+            joins,
+            runtime,
+        );
         let own = &config.events;
         let settings = LogTranslator(resource());
-        self.logs
-            .go(to(&own.otlp), &target, settings, own.interval, runtime);
+        self.logs.go(
+            to(&own.otlp),
+            &target,
+            settings,
+            own.interval,
+            || {},
+            runtime,
+        );
         let own = &config.spans;
         let settings = SpanTranslator(resource());
-        self.spans
-            .go(to(&own.otlp), &target, settings, own.interval, runtime);
+        self.spans.go(
+            to(&own.otlp),
+            &target,
+            settings,
+            own.interval,
+            || {},
+            runtime,
+        );
+    }
+
+    /// The SDK takes the temporality once.
+    fn tell_of_temporality(&self) {
+        if self.asked == self.temporality {
+            return;
+        }
+        let name = |temporality| match temporality {
+            Temporality::Delta => "delta",
+            Temporality::Cumulative => "cumulative",
+        };
+        self.diagnostics.report_later(format!(
+            "{}: the host's own metrics stay {} although the configuration asks for {} now: they keep the temporality of the first call of Telemetry::providers; set it before that, or start again",
+            TEMPORALITY.name,
+            name(self.temporality),
+            name(self.asked),
+        ));
     }
 
     /// Turns off what the configuration did not ask for.
@@ -146,13 +200,14 @@ impl<S: Source> Switched<S> {
         target: impl FnOnce(&Destination) -> Option<Target>,
         settings: S::Settings,
         interval: Duration,
+        joins: impl FnOnce(),
         runtime: &Runtime,
     ) {
         self.on.store(to.is_some(), Ordering::Relaxed);
         match to {
             Some(to) => self
                 .place
-                .turn_on(to, target, settings, interval, || {}, runtime),
+                .turn_on(to, target, settings, interval, joins, runtime),
             None => self.place.mark(None),
         }
     }
