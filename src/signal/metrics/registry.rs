@@ -133,7 +133,7 @@ impl Registry {
     ) -> Vec<Held> {
         let all = all.into_iter();
         let mut groups = self.lock();
-        if self.len().saturating_add(all.size_hint().0) > self.max_series {
+        if self.len().saturating_add(all.size_hint().1.unwrap_or(1)) > self.max_series {
             self.sweep_leftovers(&mut groups);
         }
         let group = groups.entry(Arc::clone(standard)).or_default();
@@ -267,6 +267,7 @@ impl Registry {
     fn remove(&self, groups: &mut HashMap<Arc<Standard>, Group>, reader: usize) {
         self.readers[reader].store(false, Ordering::Relaxed);
         while self.inboxes[reader].pop().is_some() {}
+        self.leftovers.store(true, Ordering::Relaxed);
         groups.retain(|_, group| {
             for cell in &group.cells {
                 cell.unlist(reader);
