@@ -6,10 +6,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::content::Content;
+use crate::propagation::TraceParent;
 use crate::record::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
     Cost, EventRecord, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens,
-    ToolDecision, ToolResult, UserPrompt,
+    ToolDecision, ToolResult, UserPrompt, text_size,
 };
 use crate::recorder::Recorder;
 
@@ -161,9 +162,17 @@ early! {
     events {
         ApiRequest record_api_request |record| record.size(),
         ApiError record_api_error |record| record.size(),
-        ApiRequestBody record_api_request_body |record| record.model.len() + contents(&[Some(&record.body)]),
-        ApiResponseBody record_api_response_body |record| record.model.len() + contents(&[Some(&record.body)]),
-        UserPrompt record_user_prompt |record| contents(&[Some(&record.text)]),
+        ApiRequestBody record_api_request_body |record| contents(&[Some(&record.body)])
+            + text_size(&[Some(&record.model), record.query_source.as_ref()]),
+        ApiResponseBody record_api_response_body |record| contents(&[Some(&record.body)])
+            + text_size(&[
+                Some(&record.model),
+                record.query_source.as_ref(),
+                record.request_id.as_ref(),
+            ]),
+        UserPrompt record_user_prompt |record| contents(&[Some(&record.text)])
+            + record.id.as_ref().map_or(0, |id| id.len())
+            + record.parent.as_ref().map_or(0, TraceParent::text_size),
         ToolDecision record_tool_decision |record| record.size(),
         ToolResult record_tool_result |record| record.text_size()
             + contents(&[record.input.as_ref(), record.parameters.as_ref()]),
@@ -209,6 +218,7 @@ impl EarlyRecords {
             record.record(recorder);
         }
         if let Some(session) = recorder.session() {
+            session.memory.skip(lost_events);
             session.telemetry.lost_early(lost_events);
         }
         let _ = self.recorder.set(recorder.clone());

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claude_code_telemetry::testing::InMemory;
 use claude_code_telemetry::{
-    ApiRequestBody, Commit, EarlyRecords, Identity, InstallTrigger, PluginInstalled,
-    SkillActivated, Telemetry, ToolResult, global, set_global,
+    ApiRequestBody, ApiResponseBody, Commit, EarlyRecords, Identity, InstallTrigger,
+    PluginInstalled, SkillActivated, Telemetry, ToolResult, UserPrompt, global, set_global,
 };
 
 fn plugin(name: String) -> PluginInstalled {
@@ -102,6 +102,11 @@ fn early_records_are_bounded_by_count_and_bytes_and_losses_are_counted() {
     let report = early.deliver_to(&session);
     assert_eq!((report.delivered, report.lost), (1_024, 6));
     assert_eq!(telemetry.events().len(), 1_024);
+    // What was lost leaves a gap.
+    session.record_plugin_installed(plugin("after".to_owned()));
+    let events = telemetry.events();
+    assert_eq!(events[1_023].attributes["event.sequence"], 1_023);
+    assert_eq!(events[1_024].attributes["event.sequence"], 1_030);
     let health = telemetry.health();
     let lost = health
         .exporters
@@ -118,6 +123,20 @@ fn early_records_are_bounded_by_count_and_bytes_and_losses_are_counted() {
     early.record_commit(Commit::new());
     let report = early.deliver_to(&session);
     assert_eq!((report.delivered, report.lost), (4, 2));
+}
+
+#[test]
+fn every_text_of_an_early_record_counts_towards_the_bound() {
+    let large = || "x".repeat(5 * 1024 * 1024);
+    let early = EarlyRecords::new();
+    early.record_api_request_body(ApiRequestBody::new("model", "{}").query_source(large()));
+    early.record_api_response_body(ApiResponseBody::new("model", "{}").query_source(large()));
+    early.record_api_response_body(ApiResponseBody::new("model", "{}").request_id(large()));
+    early.record_user_prompt(UserPrompt::new("hi").id(large()));
+    early.record_user_prompt(UserPrompt::new("hi"));
+    let telemetry = Telemetry::in_memory();
+    let report = early.deliver_to(&telemetry.session(Identity::new()));
+    assert_eq!((report.delivered, report.lost), (1, 4));
 }
 
 #[test]

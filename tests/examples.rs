@@ -33,15 +33,16 @@ fn sdk_host_keeps_the_sessions_of_its_users_apart() {
     assert_eq!(errors, "");
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(
-        &lines[..3],
+        &lines[..4],
         [
             "kim@acme.example: 1 of 1 prompts answered",
             "lee@acme.example: 2 of 2 prompts answered",
             "max@umbrella.example: 3 of 3 prompts answered",
+            "3 sessions ended",
         ]
     );
     assert!(
-        lines[3..].iter().all(|line| line.ends_with(" 0 lost")),
+        lines[4..].iter().all(|line| line.ends_with(" 0 lost")),
         "{printed}"
     );
 

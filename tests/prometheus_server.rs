@@ -167,7 +167,7 @@ fn one_that_does_not_read_holds_up_neither_others_nor_the_shutdown() {
         .map(|n| telemetry.session(session(&format!("{n:0>2000}"))))
         .collect();
     let mut lazy = connect(address(&telemetry));
-    lazy.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+    lazy.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
     let mut first = [0; 1];
     lazy.read_exact(&mut first).unwrap();
@@ -342,6 +342,45 @@ fn one_address_can_be_named() {
     assert_eq!(health(&telemetry.health()).addresses, [address]);
     assert!(address.ip().is_loopback());
     assert!(is_served(&telemetry));
+}
+
+#[test]
+fn on_loopback_a_name_that_is_not_its_own_gets_nothing() {
+    let telemetry = telemetry(&[]);
+    let _session = telemetry.session(session("s"));
+    let address = address(&telemetry);
+    let status = |host: &str| {
+        let mut client = connect(address);
+        write!(client, "GET /metrics HTTP/1.1\r\n{host}\r\n").unwrap();
+        let answer = answer(client, false);
+        assert_eq!(
+            answer.body.contains("claude_code_session_count_total"),
+            answer.status == 200
+        );
+        answer.status
+    };
+    for own in [
+        "localhost",
+        "LocalHost:9464",
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "[::1]",
+        "[::1]:9464",
+        "192.0.2.1:9464",
+    ] {
+        assert_eq!(status(&format!("host: {own}\r\n")), 200, "{own}");
+    }
+    for other in [
+        "rebound.example",
+        "rebound.example:9464",
+        "localhost.example",
+        "127.0.0.1.example",
+        "",
+    ] {
+        assert_eq!(status(&format!("host: {other}\r\n")), 403, "{other}");
+    }
+    let both = "host: localhost\r\nhost: rebound.example\r\n";
+    assert_eq!(status(both), 403);
 }
 
 #[test]

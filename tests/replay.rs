@@ -7,15 +7,19 @@
 ))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../examples/replay/backpressure.rs"]
+mod backpressure;
 #[path = "support/example.rs"]
 mod example;
 mod support;
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use backpressure::{Backpressure, Delivery};
 use support::{Answer, Receiver};
 use tempfile::TempDir;
 
@@ -202,6 +206,28 @@ fn a_line_that_is_too_long_is_passed_over_without_keeping_it() {
 }
 
 #[test]
+fn a_stream_that_ends_no_session_keeps_the_newest_ones_open() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    let lines = format!("{SESSION}\n").repeat(1_026) + &skill("newest");
+    replay.line(&lines);
+    // One more than are open.
+    replay.line(&format!("{}\n", r#"{"step":"session_end"}"#).repeat(1_025));
+    let (status, errors) = replay.end();
+    assert_eq!(status, 2);
+    let full = "more than 1024 sessions are open: this one is started, the oldest is ended";
+    assert_eq!(
+        errors,
+        [
+            format!("line 1025: {full}"),
+            format!("line 1026: {full}"),
+            "line 2052: no session is open".to_owned(),
+        ]
+    );
+    assert_eq!(names(&receiver), ["skill_activated"]);
+}
+
+#[test]
 fn a_transcript_that_is_faster_than_the_receiver_loses_nothing() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
@@ -219,8 +245,61 @@ fn a_transcript_that_is_faster_than_the_receiver_loses_nothing() {
     assert_eq!(receiver.received().accepted().logs().len(), LINES);
 }
 
+/// A receiver that counts how often it is waited for.
+#[derive(Default)]
+struct Flushed {
+    times: Cell<u32>,
+    delivered: Cell<u64>,
+    takes_nothing: bool,
+}
+
+impl Delivery for Flushed {
+    fn delivered(&self) -> u64 {
+        self.delivered.get()
+    }
+
+    fn flush(&self) -> bool {
+        self.times.set(self.times.get() + 1);
+        if !self.takes_nothing {
+            self.delivered.set(self.delivered.get() + 1);
+        }
+        self.takes_nothing
+    }
+}
+
+#[test]
+fn a_receiver_is_waited_for_after_so_many_lines_or_bytes() {
+    let (to, mut pressure) = (Flushed::default(), Backpressure::default());
+    for _ in 0..3 * 4_096 - 1 {
+        pressure.line(1, &to);
+    }
+    assert_eq!(to.times.get(), 2);
+    pressure.line(1, &to);
+    assert_eq!(to.times.get(), 3);
+    pressure.line(8 * 1024 * 1024 - 1, &to);
+    assert_eq!(to.times.get(), 3);
+    pressure.line(1, &to);
+    assert_eq!(to.times.get(), 4);
+}
+
 #[test]
 fn a_receiver_that_takes_nothing_holds_a_transcript_up_once() {
+    let to = Flushed {
+        takes_nothing: true,
+        ..Flushed::default()
+    };
+    let mut pressure = Backpressure::default();
+    let mut many = || (0..40_000).for_each(|_| pressure.line(100, &to));
+    many();
+    assert_eq!(to.times.get(), 1);
+    // It took something after all: it is waited for again.
+    to.delivered.set(1);
+    many();
+    assert_eq!(to.times.get(), 2);
+}
+
+#[test]
+fn a_transcript_ends_without_its_receiver_and_tells_what_was_lost() {
     let receiver = Receiver::http();
     receiver.answer(|_| Answer::status(503));
     let short = [

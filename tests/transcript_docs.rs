@@ -82,27 +82,17 @@ fn is_there(program: &str) -> bool {
 
 const EVENTS: [&str; 4] = ["user_prompt", "api_request", "tool_decision", "tool_result"];
 
-#[test]
-fn the_python_program_runs() {
-    if !is_there("python3") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("agent.py");
-    fs::write(&path, blocks("python")[0]).unwrap();
+fn python(folder: &Path, source: &str) -> Command {
+    let path = folder.join("agent.py");
+    fs::write(&path, source).unwrap();
     let mut program = Command::new("python3");
     program.arg(path);
-    assert_eq!(run(program), EVENTS);
+    program
 }
 
-#[test]
-fn the_typescript_program_runs() {
-    if !is_there("node") {
-        return;
-    }
-    // Without its types it is JavaScript: not every node takes them out itself.
+/// The program without its types is JavaScript: not every node takes them out itself.
+fn javascript(folder: &Path, source: &str) -> Command {
     let types = [": Step", ": Promise<void>", ": Promise<number>"];
-    let source = blocks("ts")[0];
     let lines = source.lines().filter(|line| !line.starts_with("type "));
     let script = types.iter().fold(
         lines.collect::<Vec<_>>().join("\n"),
@@ -111,12 +101,81 @@ fn the_typescript_program_runs() {
             script.replace(annotation, "")
         },
     );
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("agent.mjs");
+    let path = folder.join("agent.mjs");
     fs::write(&path, script).unwrap();
     let mut program = Command::new("node");
     program.arg(path);
+    program
+}
+
+#[test]
+fn the_python_program_runs() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = python(folder.path(), blocks("python")[0]);
     assert_eq!(run(program), EVENTS);
+}
+
+#[test]
+fn the_typescript_program_runs() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = javascript(folder.path(), blocks("ts")[0]);
+    assert_eq!(run(program), EVENTS);
+}
+
+/// Runs a program that records more than a pipe holds with a `replay` that is missing, and with one that ends at once.
+#[track_caller]
+fn goes_on_without_replay(mut program: impl FnMut() -> Command) {
+    // Ends without reading what the pipe holds.
+    let ends = if cfg!(windows) { "hostname" } else { "true" };
+    for replay in ["no-such-replay", ends] {
+        let output = program().arg(replay).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            printed.contains("the agent went on"),
+            "{replay}: {printed}{errors}"
+        );
+        for trace in ["Traceback", "Error", "Warning"] {
+            assert!(!errors.contains(trace), "{replay}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn the_python_program_goes_on_when_replay_does_not() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let end = "sys.exit(telemetry.close())";
+    let source = blocks("python")[0];
+    assert!(source.contains(end));
+    let much = "for _ in range(100):\n    telemetry.record('prompt', text='x' * 100000)\n\
+                telemetry.close()\nprint('the agent went on')";
+    let source = source.replace(end, much);
+    goes_on_without_replay(|| python(folder.path(), &source));
+}
+
+#[test]
+fn the_typescript_program_goes_on_when_replay_does_not() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let end = "process.exitCode = await telemetry.close();";
+    let source = blocks("ts")[0];
+    assert!(source.contains(end));
+    let much = "for (let n = 0; n < 100; n++) {\n\
+                await telemetry.record({ step: 'prompt', text: 'x'.repeat(100000) });\n}\n\
+                await telemetry.close();\nconsole.log('the agent went on');";
+    let source = source.replace(end, much);
+    goes_on_without_replay(|| javascript(folder.path(), &source));
 }
 
 #[test]

@@ -8,6 +8,27 @@ const LINES: u64 = 4_096;
 /// for each exporter.
 const BYTES: usize = 8 * 1024 * 1024;
 
+/// Where lines are delivered.
+pub(crate) trait Delivery {
+    /// So many items were delivered so far.
+    fn delivered(&self) -> u64;
+
+    /// Waits until all is delivered, for at most the flush timeout. True when something still waits.
+    fn flush(&self) -> bool;
+}
+
+impl Delivery for Telemetry {
+    fn delivered(&self) -> u64 {
+        let exporters = self.health().exporters;
+        exporters.iter().map(|exporter| exporter.delivered).sum()
+    }
+
+    fn flush(&self) -> bool {
+        let report = Telemetry::flush(self);
+        report.exporters.iter().any(|exporter| exporter.queued > 0)
+    }
+}
+
 /// What was read since everything was delivered.
 #[derive(Default)]
 pub(crate) struct Backpressure {
@@ -20,22 +41,16 @@ pub(crate) struct Backpressure {
 impl Backpressure {
     /// One more line was replayed. Waits for the receiver when much is under way, for at most the flush timeout; one that
     /// takes nothing is not waited for again, and what the library then drops is in its report.
-    pub(crate) fn line(&mut self, bytes: usize, telemetry: &Telemetry) {
+    pub(crate) fn line(&mut self, bytes: usize, to: &impl Delivery) {
         self.lines += 1;
         self.bytes += bytes;
         if self.lines < LINES && self.bytes < BYTES {
             return;
         }
         (self.lines, self.bytes) = (0, 0);
-        let delivered = || {
-            let exporters = telemetry.health().exporters;
-            exporters.iter().map(|exporter| exporter.delivered).sum()
-        };
-        if self.stuck_at == Some(delivered()) {
+        if self.stuck_at == Some(to.delivered()) {
             return;
         }
-        let report = telemetry.flush();
-        let waits = report.exporters.iter().any(|exporter| exporter.queued > 0);
-        self.stuck_at = waits.then(delivered);
+        self.stuck_at = to.flush().then(|| to.delivered());
     }
 }

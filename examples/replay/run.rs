@@ -17,6 +17,9 @@ use crate::nesting::Nesting;
 use crate::scope::Scope;
 use crate::{request, tool};
 
+/// The most sessions that are open at once: a stream that never ends one has no end itself.
+const OPEN_SESSIONS: usize = 1_024;
+
 /// What every step has.
 #[derive(Deserialize)]
 struct Step {
@@ -75,7 +78,7 @@ impl Run {
         // A step that lasts tells each of its times, counted from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
         match step.as_str() {
-            "session" => self.start_session(line)?,
+            "session" => self.start_session(line, end_at(at))?,
             "session_end" => {
                 let scope = self.open.pop().ok_or_else(no_open_session)?;
                 scope.end(end_at(at));
@@ -143,7 +146,7 @@ impl Run {
     }
 
     /// The first session starts the telemetry: its version is that of the service.
-    fn start_session(&mut self, line: &str) -> Result<(), String> {
+    fn start_session(&mut self, line: &str, end: PromptEnd) -> Result<(), String> {
         let options: SessionOptions = read(line)?;
         let SessionStep { app_version } = read(line)?;
         let started = self
@@ -152,6 +155,12 @@ impl Run {
         let session = started.telemetry.session(options);
         self.open
             .push(Scope::new(session, Rc::clone(&self.nesting)));
+        if self.open.len() > OPEN_SESSIONS {
+            self.open.remove(0).end(end);
+            return Err(format!(
+                "more than {OPEN_SESSIONS} sessions are open: this one is started, the oldest is ended"
+            ));
+        }
         match app_version.filter(|version| *version != started.version) {
             None => Ok(()),
             Some(version) => Err(format!(

@@ -20,6 +20,7 @@ use std::io::{self, Write};
 
 use claude_code_telemetry::{Config, Service, Telemetry};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -29,16 +30,20 @@ async fn main() -> io::Result<()> {
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let server = tokio::spawn(server::serve(listener, telemetry.clone()));
+    let (stop, stopped) = oneshot::channel();
+    let server = tokio::spawn(server::serve(listener, telemetry.clone(), stopped));
 
     // A real server would wait for a signal here.
     let answers = users::all(address).await?;
-    server.abort();
+    drop(stop);
+    // The sessions end before the telemetry does.
+    let sessions = server.await??;
 
     let mut out = io::stdout().lock();
     for answer in answers {
         writeln!(out, "{answer}")?;
     }
+    writeln!(out, "{sessions} sessions ended")?;
     // Without blocking a thread of the runtime, and within the configured limit.
     let report = telemetry.shutdown_async().await;
     writeln!(out, "{report}")

@@ -7,22 +7,43 @@ use claude_code_telemetry::{
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 const MODEL: &str = "claude-sonnet-4-6";
 
-/// Serves until it is aborted. Each connection has a task of its own.
-pub(crate) async fn serve(listener: TcpListener, telemetry: Telemetry) -> io::Result<()> {
+/// Serves until the other side of `stopped` is dropped, and then until the last user has left; returns how many sessions
+/// ended. Each connection has a task of its own.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    telemetry: Telemetry,
+    mut stopped: oneshot::Receiver<()>,
+) -> io::Result<usize> {
+    let mut connections = JoinSet::new();
+    let mut ended = 0;
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted?.0,
+            Some(_) = connections.join_next() => {
+                ended += 1;
+                continue;
+            }
+            _ = &mut stopped => break,
+        };
         // Nobody sits before the server, and its own terminal is not the user's.
         let options = SessionOptions::new().interactive(false).terminal_type("");
         let session = telemetry.session(options);
-        tokio::spawn(async move {
+        connections.spawn(async move {
             // A connection that breaks ends its session like one that is closed.
             let _ = converse(stream, &session).await;
             session.end();
         });
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {
+        ended += 1;
+    }
+    Ok(ended)
 }
 
 /// Answers each line: `login ORGANIZATION EMAIL`, or a prompt.

@@ -80,6 +80,11 @@ impl TraceParent {
         })
     }
 
+    /// The bytes that it keeps beside itself.
+    pub(crate) fn text_size(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| state.len())
+    }
+
     pub(crate) fn context(&self) -> TraceContext {
         TraceContext {
             trace_id: self.trace_id,

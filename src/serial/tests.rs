@@ -2,6 +2,9 @@
 
 use std::fmt::Debug;
 
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any, prop_oneof, proptest};
+use proptest::sample::select;
 use serde::de::DeserializeOwned;
 
 use crate::*;
@@ -114,4 +117,80 @@ fn a_message_of_a_refused_value_does_not_repeat_content() {
     let error =
         serde_json::from_str::<ToolResult>(r#"{"tool_name":"Bash","input":"secret plans"}"#);
     assert!(!error.unwrap_err().to_string().contains("secret"));
+}
+
+/// Reads a text as each type that can be read. Whatever it is, the answer is a value or an error.
+macro_rules! read_as {
+    ($json:expr; $($record:ty),* $(,)?) => {
+        $(let _ = serde_json::from_slice::<$record>($json);)*
+    };
+}
+
+fn read_as_each(json: &[u8]) {
+    read_as!(
+        json;
+        ActiveTime, ActivityType, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody,
+        CodeEditDecision, Commit, Cost, Decision, DecisionSource, EditTool, HookOutcome, Identity,
+        InstallTrigger, LinesOfCode, LlmRequestOptions, Mcp, Permission, PluginInstalled, PromptEnd,
+        PullRequest, RequestContext, SessionOptions, SkillActivated, Speed, StartType, TokenType,
+        TokenUsage, Tokens, ToolCallOptions, ToolDecision, ToolOutcome, ToolOutput, ToolResult,
+        UserPrompt,
+    );
+}
+
+/// The fields that any of them has, and some values that are read with care.
+fn parts() -> (Vec<String>, Vec<&'static str>) {
+    let document = include_str!("../../docs/TRANSCRIPT.md");
+    let fields = document.split('`').skip(1).step_by(2);
+    let is_field = |field: &&str| field.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let values = vec![
+        "null",
+        "true",
+        "\"true\"",
+        "\"\"",
+        "\"accept\"",
+        "\"config\"",
+        "\"fresh\"",
+        "\"undefined\"",
+        "\"529\"",
+        "\"12345678-1234-1234-1234-123456789abc\"",
+        "\"2026-04-20T09:00:01.5Z\"",
+        "\"0000-01-01T00:00:00Z\"",
+        "\"9999-12-31T23:59:60.999999999+00:00\"",
+        "\"\u{e9}26-04-20T09:00:01.5\u{e9}\"",
+        "-1",
+        "1e308",
+        "-0.0",
+        "18446744073709551615",
+        "9223372036854775807",
+        "99999999999999999999999",
+        "[]",
+        "[\"a\",1]",
+        "{}",
+        "{\"server\":\"s\",\"tool\":\"t\"}",
+        "{\"output\":\"o\"}",
+    ];
+    (fields.filter(is_field).map(str::to_owned).collect(), values)
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_value_or_an_error(json: Vec<u8>) {
+        read_as_each(&json);
+    }
+
+    #[test]
+    fn any_object_of_known_fields_is_a_value_or_an_error(
+        object in vec((select(parts().0), prop_oneof![
+            8 => select(parts().1).prop_map(str::to_owned),
+            1 => any::<String>().prop_map(|text| serde_json::Value::from(text).to_string()),
+            1 => any::<f64>().prop_map(|number| serde_json::Value::from(number).to_string()),
+        ]), 0..12),
+    ) {
+        let fields: Vec<_> = object
+            .iter()
+            .map(|(field, value)| format!("\"{field}\":{value}"))
+            .collect();
+        read_as_each(format!("{{{}}}", fields.join(",")).as_bytes());
+    }
 }

@@ -1,7 +1,7 @@
 //! The sessions of a process: those that are open, and the last ones that ended.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::SessionCore;
@@ -22,6 +22,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Events that were lost before they had a number leave a gap all the same.
+    pub(crate) fn skip(&self, events: u64) {
+        self.sequence.fetch_add(events, Ordering::Relaxed);
+    }
+
     pub(crate) fn uses(&self, standard: &Arc<Standard>) {
         let mut standards = self
             .standards

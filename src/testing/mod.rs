@@ -125,6 +125,8 @@ impl InMemoryBuilder {
         let on = [
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
             ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            // What is asserted has to be there, on a busy machine too.
+            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
         ];
         let on = on.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::builder()

@@ -70,6 +70,7 @@ impl Prometheus {
             page::resource(&self.resource),
             Arc::clone(&self.counters),
             clock,
+            self.config.host.clone(),
         ));
         let (close, closing) = watch::channel(false);
         let mut listening = JoinSet::new();

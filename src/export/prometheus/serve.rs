@@ -1,13 +1,15 @@
 //! HTTP for those who fetch the page: one request a connection, within a time, so many at once.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CONTENT_TYPE, HOST};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -44,6 +46,8 @@ pub(super) struct Server {
     resource: Resource,
     counters: Arc<ExporterCounters>,
     clock: Clock,
+    /// The name that the configuration gives it.
+    host: String,
     /// The page made last, while others wait for one.
     last: Arc<tokio::sync::Mutex<Option<Arc<Page>>>>,
     waiting: AtomicUsize,
@@ -63,12 +67,14 @@ impl Server {
         resource: Resource,
         counters: Arc<ExporterCounters>,
         clock: Clock,
+        host: String,
     ) -> Self {
         Self {
             reader,
             resource,
             counters,
             clock,
+            host,
             last: Arc::default(),
             waiting: AtomicUsize::new(0),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
@@ -83,6 +89,9 @@ impl Server {
     ) {
         let mut close = closing.clone();
         let mut open = JoinSet::new();
+        let local = listener
+            .local_addr()
+            .is_ok_and(|address| address.ip().is_loopback());
         loop {
             let accepted = async {
                 let permit = Arc::clone(&self.connections).acquire_owned().await;
@@ -96,7 +105,7 @@ impl Server {
                     Ok((stream, _)) => {
                         let (this, closing) = (Arc::clone(&self), closing.clone());
                         open.spawn(async move {
-                            this.answer(stream, closing).await;
+                            this.answer(stream, local, closing).await;
                             drop(permit);
                         });
                     }
@@ -109,9 +118,14 @@ impl Server {
     }
 
     /// The life of one connection.
-    async fn answer(self: Arc<Self>, stream: TcpStream, mut closing: watch::Receiver<bool>) {
+    async fn answer(
+        self: Arc<Self>,
+        stream: TcpStream,
+        local: bool,
+        mut closing: watch::Receiver<bool>,
+    ) {
         let exchange = Exchange::default();
-        let service = service_fn(|request| self.respond(request, &exchange));
+        let service = service_fn(|request| self.respond(request, local, &exchange));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
@@ -133,10 +147,15 @@ impl Server {
     async fn respond(
         self: &Arc<Self>,
         request: Request<Incoming>,
+        local: bool,
         exchange: &Exchange,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         exchange.begun.store(true, Ordering::Relaxed);
         let method = request.method();
+        if local && !self.is_meant(request.headers()) {
+            let hint = "forbidden: ask for localhost or an IP address\n".to_owned();
+            return Ok(plain(StatusCode::FORBIDDEN, hint));
+        }
         if request.uri().path() != PATH {
             let hint = format!("not found: the metrics are at {PATH}\n");
             return Ok(plain(StatusCode::NOT_FOUND, hint));
@@ -162,6 +181,25 @@ impl Server {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, hint)
             }
         })
+    }
+
+    /// Whether a request names this server. A page on the web can give its own name the address of this machine, and then
+    /// read what a browser here is shown under that name; a browser always says which name it asked for.
+    fn is_meant(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(HOST).iter().all(|value| {
+            let authority = Authority::try_from(value.as_bytes());
+            authority.is_ok_and(|authority| self.is_own(authority.host()))
+        })
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        let address = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        address.parse::<IpAddr>().is_ok()
+            || host.eq_ignore_ascii_case("localhost")
+            || host.eq_ignore_ascii_case(&self.host)
     }
 
     /// A page that is begun after this call. One is made at a time, for all who wait.

@@ -36,6 +36,8 @@ pub(crate) struct Registry {
     /// Whether there is a reader at each place; changed under the lock.
     readers: [AtomicBool; READERS],
     series: AtomicUsize,
+    /// There may be series of an earlier configuration that nobody needs any more; changed under the lock.
+    leftovers: AtomicBool,
     max_series: usize,
     /// The names of models.
     models: Mutex<HashSet<Arc<str>>>,
@@ -78,6 +80,7 @@ impl Registry {
             inboxes: std::array::from_fn(|_| SegQueue::new()),
             readers: std::array::from_fn(|_| AtomicBool::new(false)),
             series: AtomicUsize::new(0),
+            leftovers: AtomicBool::new(false),
             max_series: expected_sessions
                 .saturating_mul(SERIES_OF_A_SESSION)
                 .max(MAX_SERIES),
@@ -128,10 +131,13 @@ impl Registry {
         standard: &Arc<Standard>,
         all: impl IntoIterator<Item = Series>,
     ) -> Vec<Held> {
+        let all = all.into_iter();
         let mut groups = self.lock();
+        if self.len().saturating_add(all.size_hint().1.unwrap_or(1)) > self.max_series {
+            self.sweep_leftovers(&mut groups);
+        }
         let group = groups.entry(Arc::clone(standard)).or_default();
-        all.into_iter()
-            .filter_map(|series| self.hold(standard, group, series))
+        all.filter_map(|series| self.hold(standard, group, series))
             .collect()
     }
 
@@ -189,12 +195,15 @@ impl Registry {
             return false;
         }
         cell.unlist(reader);
-        if let Some(group) = groups
-            .get_mut(&cell.standard)
-            .filter(|group| group.forgotten)
-        {
-            self.sweep(group);
-            if group.cells.is_empty() {
+        let outdated = cell.standard.outdated.load(Ordering::Relaxed);
+        if let Some(group) = groups.get_mut(&cell.standard) {
+            // A session that is remembered may be opened again and go on, as long as there is room.
+            if group.forgotten || (outdated && !cell.standard.of_one_session) {
+                self.sweep(group);
+            } else if outdated {
+                self.leftovers.store(true, Ordering::Relaxed);
+            }
+            if group.forgotten && group.cells.is_empty() {
                 remove(&mut groups, &cell.standard);
             }
         }
@@ -220,9 +229,11 @@ impl Registry {
     /// The configuration changed: series that are kept although nobody holds them end, unless a session takes their
     /// attributes again.
     pub(crate) fn outdate(&self) {
-        for standard in self.lock().keys() {
+        let groups = self.lock();
+        for standard in groups.keys() {
             standard.outdated.store(true, Ordering::Relaxed);
         }
+        self.leftovers.store(true, Ordering::Relaxed);
     }
 
     /// A reader's points were deltas, and are cumulative from now on.
@@ -256,6 +267,7 @@ impl Registry {
     fn remove(&self, groups: &mut HashMap<Arc<Standard>, Group>, reader: usize) {
         self.readers[reader].store(false, Ordering::Relaxed);
         while self.inboxes[reader].pop().is_some() {}
+        self.leftovers.store(true, Ordering::Relaxed);
         groups.retain(|_, group| {
             for cell in &group.cells {
                 cell.unlist(reader);
@@ -286,6 +298,25 @@ impl Registry {
             .fetch_sub(before - group.cells.len(), Ordering::Relaxed);
     }
 
+    /// Makes room: series of attributes that no session takes any more, which nobody holds and no reader has to deliver.
+    #[allow(
+        clippy::mutable_key_type,
+        reason = "what is compared and hashed of the attributes does not change"
+    )]
+    fn sweep_leftovers(&self, groups: &mut HashMap<Arc<Standard>, Group>) {
+        if !self.leftovers.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        groups.retain(|standard, group| {
+            if !standard.outdated.load(Ordering::Relaxed) {
+                return true;
+            }
+            self.sweep(group);
+            // Attributes that somebody still has are the one copy of these.
+            !group.cells.is_empty() || Arc::strong_count(standard) > 1
+        });
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<Standard>, Group>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -300,5 +331,83 @@ fn remove(groups: &mut HashMap<Arc<Standard>, Group>, standard: &Arc<Standard>) 
     groups.remove(standard);
     if is_mostly_empty(groups.len(), groups.capacity()) {
         groups.shrink_to(groups.len() * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: usize = 0;
+
+    fn standard(user: &str, of_one_session: bool) -> Standard {
+        Standard {
+            attributes: Box::new([("user.id", user.into())]),
+            of_one_session,
+            ..Standard::default()
+        }
+    }
+
+    fn full_at(max_series: usize) -> Registry {
+        let mut registry = Registry::new(0, Clock::default());
+        registry.max_series = max_series;
+        registry.join(PLACE);
+        registry
+    }
+
+    /// What a reader does that has delivered all.
+    fn deliver(registry: &Registry, live: &mut Vec<Arc<Cell>>) {
+        while let Some(cell) = registry.inbox(PLACE).pop() {
+            live.push(cell);
+        }
+        live.retain(|cell| !registry.retire(cell, PLACE, cell.openings()));
+    }
+
+    #[test]
+    fn series_of_an_earlier_configuration_leave_their_place_when_they_are_delivered() {
+        for of_one_session in [false, true] {
+            let registry = full_at(2);
+            let mut live = Vec::new();
+            let before = registry.intern(standard("before", of_one_session));
+            let after = registry.intern(standard("after", of_one_session));
+            let held = registry.open(&before, Series::Commits).unwrap();
+            let ended = registry.open(&before, Series::PullRequests).unwrap();
+            drop(ended);
+            registry.outdate();
+            registry.intern(standard("after", of_one_session));
+
+            // Not delivered yet.
+            assert!(registry.open(&after, Series::Commits).is_none());
+            deliver(&registry, &mut live);
+            let first = registry.open(&after, Series::Commits);
+            assert!(first.is_some(), "{of_one_session}");
+            assert_eq!(registry.len(), 2);
+            // Not ended yet.
+            assert!(registry.open(&after, Series::PullRequests).is_none());
+            drop(held);
+            deliver(&registry, &mut live);
+            let second = registry.open(&after, Series::PullRequests);
+            assert!(second.is_some(), "{of_one_session}");
+            assert_eq!(registry.len(), 2);
+        }
+    }
+
+    #[test]
+    fn series_that_were_delivered_before_the_configuration_changed_make_room_when_it_is_full() {
+        let registry = full_at(1);
+        let mut live = Vec::new();
+        let before = registry.intern(standard("before", true));
+        drop(registry.open(&before, Series::Commits));
+        deliver(&registry, &mut live);
+        // The session is remembered: it may go on.
+        let after = registry.intern(standard("after", true));
+        assert!(registry.open(&after, Series::Commits).is_none());
+        drop(before);
+        registry.outdate();
+        let after = registry.intern(standard("after", true));
+        let held = registry.open(&after, Series::Commits);
+        assert!(held.is_some());
+        assert_eq!(registry.len(), 1);
+        assert_eq!(registry.lock().len(), 1);
     }
 }

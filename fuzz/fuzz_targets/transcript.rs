@@ -1,0 +1,26 @@
+//! Any text: as each type that a line of a transcript is read as, it is a value or an error.
+#![no_main]
+
+use claude_code_telemetry::{
+    ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
+    Cost, HookOutcome, Identity, LinesOfCode, LlmRequestOptions, Mcp, Permission, PluginInstalled,
+    PromptEnd, PullRequest, SessionOptions, SkillActivated, TokenUsage, Tokens, ToolCallOptions,
+    ToolDecision, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
+};
+use libfuzzer_sys::fuzz_target;
+
+macro_rules! read_as {
+    ($json:expr; $($record:ty),* $(,)?) => {
+        $(let _ = serde_json::from_slice::<$record>($json);)*
+    };
+}
+
+fuzz_target!(|json: &[u8]| {
+    read_as!(
+        json;
+        ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
+        Cost, HookOutcome, Identity, LinesOfCode, LlmRequestOptions, Mcp, Permission,
+        PluginInstalled, PromptEnd, PullRequest, SessionOptions, SkillActivated, TokenUsage, Tokens,
+        ToolCallOptions, ToolDecision, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
+    );
+});
