@@ -17,7 +17,8 @@ impl Telemetry {
     /// [`shutdown`](Self::shutdown), in a fork, and for [`disabled`](Self::disabled) telemetry.
     ///
     /// What is recorded after this call goes by the new configuration; what is recorded while it runs, by either. It returns
-    /// at once, whatever the receivers do. [`explain`](Self::explain) has the new explanation with its
+    /// at once, whatever the receivers do; only where it turns on the host's own metrics
+    /// (`Telemetry::providers`) it waits for the host's callbacks, a second at most. [`explain`](Self::explain) has the new explanation with its
     /// [changes](crate::Explanation::changes) and warnings; warnings that the old configuration did not have go to the
     /// host's diagnostics too.
     ///

@@ -152,6 +152,10 @@ impl Registry {
                 let turn = group.turn(&series);
                 let now = self.clock.now();
                 let cell = Arc::new(Cell::new(series, Arc::clone(standard), now, turn));
+                // Twice the room would be most of what a session with few series takes.
+                if group.cells.len() == group.cells.capacity() {
+                    group.cells.reserve_exact(1 + group.cells.len() / 2);
+                }
                 group.cells.push(Arc::clone(&cell));
                 cell
             }
