@@ -514,6 +514,8 @@ const NO_TEXT: &[&str] = &[
     "Tokens",
     "TraceParent",
     "TraceParentError",
+    // A word in the place of an exporter's name.
+    "UnknownExporter",
     "UnknownWord",
     // Parts of others that are searched.
     "ChangedSetting",
