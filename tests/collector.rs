@@ -1,6 +1,6 @@
 //! A real OpenTelemetry Collector between the library and a receiver: stopped, killed and restarted, it costs nothing.
 //!
-//! It is run by `collector.py` in the folder that `OTEL_COLLECTOR_TOOLS` names. Without it, or without python3, the tests
+//! It is run by `collector.py` in the folder that `COLLECTOR_TOOLS` names. Without it, or without python3, the tests
 //! say that they are skipped.
 #![cfg(all(feature = "grpc", feature = "http", target_os = "linux"))]
 #![allow(
@@ -31,8 +31,8 @@ use support::{Point, Received, Receiver};
 
 /// The script that runs a Collector, when it can be run.
 fn script() -> Option<PathBuf> {
-    let Some(folder) = std::env::var_os("OTEL_COLLECTOR_TOOLS").map(PathBuf::from) else {
-        eprintln!("skipped: the variable OTEL_COLLECTOR_TOOLS names no folder");
+    let Some(folder) = std::env::var_os("COLLECTOR_TOOLS").map(PathBuf::from) else {
+        eprintln!("skipped: the variable COLLECTOR_TOOLS names no folder");
         return None;
     };
     let script = folder.join("collector.py");

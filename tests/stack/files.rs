@@ -54,9 +54,9 @@ fn every_alert_says_what_to_do() {
 /// The part of the configuration for which every distribution has the components.
 #[test]
 fn a_collector_takes_the_configuration() {
-    let tools = std::env::var_os("OTEL_COLLECTOR_TOOLS").map(PathBuf::from);
+    let tools = std::env::var_os("COLLECTOR_TOOLS").map(PathBuf::from);
     let Some(tools) = tools.filter(|tools| tools.join("collector.py").is_file()) else {
-        eprintln!("skipped: the variable OTEL_COLLECTOR_TOOLS names no folder with collector.py");
+        eprintln!("skipped: the variable COLLECTOR_TOOLS names no folder with collector.py");
         return;
     };
     if !have("python3") {
