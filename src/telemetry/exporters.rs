@@ -222,8 +222,7 @@ impl Exporters {
             #[cfg(feature = "testing")]
             Destination::Memory => memory.clone().map(Target::Memory),
         };
-        let Service { name, version } = &self.service;
-        let resource = resource_attributes(config, name, version, &Platform::detect());
+        let (resource, version) = (self.resource(config), &self.service.version);
 
         let (own, temporality) = (&config.metrics, config.metrics.temporality);
         let origin = Origin::new(&resource, scope::METRICS, version);
@@ -269,8 +268,31 @@ impl Exporters {
             }
         }
         #[cfg(feature = "providers")]
+        self.turn_on_host(config, &resource, helper.as_ref(), runtime);
+    }
+
+    fn resource(&self, config: &Config) -> Vec<(String, String)> {
+        let Service { name, version } = &self.service;
+        resource_attributes(config, name, version, &Platform::detect())
+    }
+
+    /// The exporters of the host's own instruments go by the configuration, once there are any. They have OTLP alone.
+    #[cfg(feature = "providers")]
+    fn turn_on_host(
+        &mut self,
+        config: &Config,
+        resource: &[(String, String)],
+        helper: Option<&(Arc<Helper>, Lease)>,
+        runtime: &Runtime,
+    ) {
         if let Some(host) = &mut self.host {
-            let resource = Origin::new(&resource, "", "").resource;
+            let resource = Origin::new(resource, "", "").resource;
+            let target = |destination: &Destination| match destination {
+                Destination::Otlp(otlp, _) => Target::otlp(otlp, helper),
+                Destination::Console => None,
+                #[cfg(feature = "testing")]
+                Destination::Memory => None,
+            };
             host.turn_on(config, &resource, target, runtime);
         }
     }
@@ -288,20 +310,12 @@ impl Exporters {
         if let Some(host) = &self.host {
             return (host.providers(), false);
         }
-        let helper = self.headers_helper(config, runtime);
-        let Service { name, version } = &self.service;
-        let resource = resource_attributes(config, name, version, &Platform::detect());
-        let resource = Origin::new(&resource, "", "").resource;
-        let target = |destination: &Destination| match destination {
-            Destination::Otlp(otlp, _) => Target::otlp(otlp, helper.as_ref()),
-            Destination::Console => None,
-            #[cfg(feature = "testing")]
-            Destination::Memory => None,
-        };
         let host = HostExporters::new(config, telemetry, &self.diagnostics, clock);
-        let host = self.host.insert(host);
-        host.turn_on(config, &resource, target, runtime);
-        (host.providers(), true)
+        let providers = host.providers();
+        self.host = Some(host);
+        let (helper, resource) = (self.headers_helper(config, runtime), self.resource(config));
+        self.turn_on_host(config, &resource, helper.as_ref(), runtime);
+        (providers, true)
     }
 
     /// What recording goes by from now on.
