@@ -16,13 +16,27 @@ const LONGEST_ASKED: Duration = Duration::from_secs(600);
 /// A receiver that asks for a shorter wait, or for none, gets our own wait up to this one.
 const SHORTEST_ASKED: Duration = Duration::from_secs(1);
 
-/// Somebody who waits. All is done when every clone was dropped: nothing is ever sent.
+/// Somebody who waits until every clone was dropped. What is sent says that not all was done.
 #[derive(Clone, Debug)]
 pub(crate) enum Done {
     /// A thread, on its own clock.
-    Thread(#[allow(dead_code, reason = "its drop is the message")] std::sync::mpsc::Sender<()>),
+    Thread(std::sync::mpsc::Sender<NotDone>),
     /// A task of any runtime.
     Task(#[allow(dead_code, reason = "its drop is the message")] mpsc::Sender<()>),
+}
+
+/// Something still waits, or is lost.
+#[derive(Debug)]
+pub(crate) struct NotDone;
+
+impl Done {
+    /// Lets go of somebody who did not get what they asked for.
+    fn give_up(self) {
+        match self {
+            Self::Thread(sender) => drop(sender.send(NotDone)),
+            Self::Task(_) => {}
+        }
+    }
 }
 
 /// A request to deliver all that was recorded before it.
@@ -32,7 +46,6 @@ pub(crate) struct Command {
     pub(crate) deadline: Instant,
     /// Nothing will be recorded any more: the pipeline ends by the deadline.
     pub(crate) shutdown: bool,
-    #[allow(dead_code, reason = "its drop is the message")]
     pub(crate) done: Done,
 }
 
@@ -108,7 +121,8 @@ impl<C> Control<C> {
             },
             () = at(expiry) => {
                 let now = Instant::now();
-                self.waiters.retain(|(_, waiter)| waiter.deadline > now);
+                let late = self.waiters.extract_if(.., |(_, waiter)| waiter.deadline <= now);
+                late.for_each(|(_, waiter)| waiter.done.give_up());
             }
         }
     }
@@ -189,6 +203,12 @@ impl<C> Control<C> {
             .retain(|(arrival, waiter)| *arrival >= arrivals || waiter.shutdown);
     }
 
+    /// Nobody gets any more what they asked for.
+    pub(crate) fn give_up(&mut self) {
+        let waiters = self.waiters.drain(..);
+        waiters.for_each(|(_, waiter)| waiter.done.give_up());
+    }
+
     /// Whether somebody waits who asked since `arrivals`.
     pub(crate) fn has_waiters_since(&self, arrivals: u64) -> bool {
         self.waiters.iter().any(|(arrival, _)| *arrival >= arrivals)
@@ -264,5 +284,29 @@ mod tests {
         }
         let took = pause(5_000, Some(10), false).await;
         assert_eq!(took, 1_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_let_go_at_the_deadline_learns_that_not_all_is_done() {
+        let (commands, _changes, mut control) = Control::<()>::new();
+        let ask = |seconds| {
+            let (sender, answer) = std::sync::mpsc::channel();
+            let command = Command {
+                deadline: Instant::now() + Duration::from_secs(seconds),
+                shutdown: false,
+                done: Done::Thread(sender),
+            };
+            commands.send(command).unwrap();
+            answer
+        };
+        let (hasty, patient) = (ask(1), ask(60));
+        for _ in 0..3 {
+            control.changed().await;
+        }
+        assert!(hasty.recv().is_ok() && hasty.recv().is_err());
+        assert!(control.has_waiters_since(0));
+        let arrivals = control.begin();
+        control.release(arrivals);
+        assert!(patient.recv().is_err());
     }
 }

@@ -33,7 +33,7 @@ pub(crate) mod fuzzing {
     pub(crate) use super::otlp::fuzzing::answer;
 }
 
-pub(crate) use control::{Command, Control, Done};
+pub(crate) use control::{Command, Control, Done, NotDone};
 pub(crate) use pipeline::{Change, Pipeline, To};
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::Prometheus;

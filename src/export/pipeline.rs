@@ -127,7 +127,7 @@ impl<S: Source> Pipeline<S> {
     /// Runs until the shutdown.
     pub(crate) async fn run(mut self) {
         let mut next = Instant::now();
-        loop {
+        let late = loop {
             self.wait(next).await;
             let was_on = self.link.is_some();
             if self.obey().await {
@@ -142,25 +142,29 @@ impl<S: Source> Pipeline<S> {
                 }
             }
             let arrivals = self.control.begin();
-            match self.serve().await {
+            let late = match self.serve().await {
                 // A new receiver gets what the old one did not take.
                 Err(Stop::Changed) => continue,
-                // Out of time is the end, which the loop sees itself.
-                Ok(()) | Err(Stop::OutOfTime) => self.finish_ending(),
-            }
+                Err(Stop::OutOfTime) => true,
+                Ok(()) => false,
+            };
+            self.finish_ending();
             if self.link.is_none() {
                 self.control.release(arrivals);
             }
             self.report_losses(false);
             if self.control.closing().is_some() {
-                break;
+                break late;
             }
             if next <= Instant::now() {
                 // No catching up after an outage: the next pass covers it.
                 next = Instant::now() + self.interval();
             }
-        }
+        };
         self.counters.shut_down(self.source.lost());
+        if late {
+            self.control.give_up();
+        }
         self.report_losses(true);
     }
 

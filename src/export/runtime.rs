@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::quiet::{self, Quiet};
-use super::{Command, Done};
+use super::{Command, Done, NotDone};
 use crate::diagnostics::Diagnostics;
 use crate::fork::Process;
 use crate::health::ExporterCounters;
@@ -103,9 +104,18 @@ impl Runtime {
 
     /// Asks every pipeline to deliver what it has, and waits on the caller's own clock. True when all are done in time.
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
-        let (done, finished) = std::sync::mpsc::channel::<()>();
+        let (done, finished) = std::sync::mpsc::channel();
         self.send(limit, shutdown, Done::Thread(done));
-        finished.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
+        let end = std::time::Instant::now() + limit;
+        let mut all = true;
+        loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            match finished.recv_timeout(left) {
+                Ok(NotDone) => all = false,
+                Err(RecvTimeoutError::Disconnected) => return all,
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
     }
 
     /// The same for a task of any runtime: the pipelines let go by the deadline.
@@ -114,7 +124,7 @@ impl Runtime {
         limit: Duration,
         shutdown: bool,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (done, mut finished) = tokio::sync::mpsc::channel::<()>(1);
+        let (done, mut finished) = tokio::sync::mpsc::channel(1);
         self.send(limit, shutdown, Done::Task(done));
         async move { while finished.recv().await.is_some() {} }
     }
