@@ -313,21 +313,29 @@ fn what_is_refused_with_new_headers_too_waits_until_they_are_good() {
                 }
             });
             record(&telemetry);
-            let report = telemetry.flush_within(Duration::from_millis(700));
-            assert!(!report.is_complete());
+            let start = Instant::now();
+            assert!(
+                !telemetry
+                    .flush_within(Duration::from_millis(700))
+                    .is_complete()
+            );
+            wait_for_health(&telemetry, |health| {
+                let mut exporters = health.exporters.iter();
+                exporters.all(|exporter| exporter.state == ExporterState::Failing)
+            });
             let health = telemetry.health();
             for signal in [Signal::Metrics, Signal::Events, Signal::Spans] {
                 let health = otlp(&health, signal);
                 assert_eq!(health.dropped.total(), 0, "{health:?}");
-                assert_eq!(health.state, ExporterState::Failing);
                 let error = health.last_error.unwrap().message;
                 assert!(
                     error.contains("token expired") && error.contains("otelHeadersHelper"),
                     "{error}"
                 );
             }
-            let runs = helper.runs();
-            assert!((2..=5).contains(&runs), "{runs} runs in 700 ms");
+            let (runs, time) = (helper.runs() as u128, start.elapsed());
+            let most = 5 * (1 + time.as_millis() / 700);
+            assert!((2..=most).contains(&runs), "{runs} runs in {time:?}");
             good.store(true, Ordering::SeqCst);
             let report = telemetry.shutdown();
             assert!(report.is_complete(), "{report}");
@@ -492,12 +500,17 @@ fn a_hanging_one_holds_up_nobody_and_is_killed_with_its_children() {
         let report = within(limit, || telemetry.shutdown_within(limit));
         for exporter in &report.exporters {
             assert!(exporter.dropped.shutdown > 0, "{report}");
-            let error = &exporter.last_error.as_ref().expect("a reason").message;
-            assert!(
-                error.contains("otelHeadersHelper") && error.contains("shutdown"),
-                "{error}"
-            );
         }
+        // The caller's clock may be a moment faster than the exporter that knows why.
+        wait_for_health(&telemetry, |health| {
+            health.exporters.iter().all(|exporter| {
+                let error = exporter.last_error.as_ref();
+                error.is_some_and(|error| {
+                    error.message.contains("otelHeadersHelper")
+                        && error.message.contains("shutdown")
+                })
+            })
+        });
         wait_for(|| !lives(&own) && !lives(&child));
         assert!(receiver.received().is_empty());
         assert_eq!(helper.runs(), 1);

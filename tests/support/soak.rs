@@ -54,7 +54,9 @@ const METRICS: [&str; 4] = [
 ];
 
 /// How long the receiver still takes data before it is killed, without an answer.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+const LAST_WORDS: Duration = Duration::from_secs(30);
+/// How long the receiver waits for its port.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One item in the account: kind, who (three words), value, hash.
 type Entry = [u64; 6];
@@ -81,7 +83,15 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
         .unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        // Somebody else's connection may have the port for a moment.
+        let start = Instant::now();
+        let listener = loop {
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                Ok(listener) => break listener,
+                Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         println!("\nready");
@@ -357,7 +367,11 @@ pub fn run(plan: &Plan) -> Summary {
             // It has what it got last, and says so no more: that will come again.
             let mute = mute(&receiver.account);
             File::create(&mute).unwrap();
-            thread::sleep(LAST_WORDS);
+            let length = || std::fs::metadata(&receiver.account).map_or(0, |file| file.len());
+            let (before, start) = (length(), Instant::now());
+            while length() == before && start.elapsed() < LAST_WORDS {
+                thread::sleep(Duration::from_millis(10));
+            }
             receiver.kill();
             std::fs::remove_file(&mute).unwrap();
             thread::sleep(plan.away);
