@@ -302,6 +302,15 @@ impl ExporterCounters {
         }
     }
 
+    /// It could not be built: this much of what waited is lost, and nothing is taken until it is asked for again. What
+    /// came at this very moment waits, and counts at the end.
+    pub(crate) fn stays_off(&self, lost: u64) {
+        let mut state = self.state();
+        self.off.store(true, Ordering::Relaxed);
+        self.shutdown.fetch_add(lost, Ordering::Relaxed);
+        state.0 = ExporterState::Off;
+    }
+
     /// A sentence about all losses, when there are new ones: at once for the first, then at most one a minute, and one
     /// at the end.
     pub(crate) fn unreported_losses(&self, at_the_end: bool) -> Option<String> {

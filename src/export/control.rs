@@ -203,8 +203,16 @@ impl<C> Control<C> {
             .retain(|(arrival, waiter)| *arrival >= arrivals || waiter.shutdown);
     }
 
+    /// Those who asked before `arrivals` do not get any more what they asked for.
+    pub(crate) fn give_up(&mut self, arrivals: u64) {
+        let there =
+            |(arrival, waiter): &mut (u64, Command)| *arrival < arrivals && !waiter.shutdown;
+        let waiters = self.waiters.extract_if(.., there);
+        waiters.for_each(|(_, waiter)| waiter.done.give_up());
+    }
+
     /// Nobody gets any more what they asked for.
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn give_all_up(&mut self) {
         let waiters = self.waiters.drain(..);
         waiters.for_each(|(_, waiter)| waiter.done.give_up());
     }
@@ -215,12 +223,17 @@ impl<C> Control<C> {
     }
 
     /// Waits between two attempts: as long as the receiver asked, else our own time, which shrinks while somebody
-    /// waits, and which a change ends. False when the end comes before the next attempt.
-    pub(crate) async fn pause(&mut self, own: Duration, asked: Option<Duration>) -> bool {
+    /// waits, and which such a change ends. False when the end comes before the next attempt.
+    pub(crate) async fn pause(
+        &mut self,
+        own: Duration,
+        asked: Option<Duration>,
+        ends: impl Fn(&C) -> bool,
+    ) -> bool {
         let start = Instant::now();
         let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         loop {
-            if self.has_change() {
+            if self.has_change_that(&ends) {
                 return true;
             }
             let end_of_all = self.end();
@@ -255,7 +268,9 @@ mod tests {
 
     /// How long a pause takes that should take `own` or as long as was `asked`.
     async fn pause(own: u64, asked: Option<u64>, waiting: bool) -> u64 {
-        let (commands, _changes, mut control) = Control::<()>::new();
+        let (commands, changes, mut control) = Control::<()>::new();
+        // A change that does not concern it.
+        changes.send(()).unwrap();
         if waiting {
             let command = Command {
                 deadline: Instant::now() + Duration::from_secs(3600),
@@ -266,7 +281,7 @@ mod tests {
         }
         let start = Instant::now();
         let [own, asked] = [Some(own), asked].map(|wait| wait.map(Duration::from_millis));
-        assert!(control.pause(own.unwrap(), asked).await);
+        assert!(control.pause(own.unwrap(), asked, |()| false).await);
         u64::try_from(start.elapsed().as_millis()).unwrap()
     }
 

@@ -59,7 +59,7 @@ pub(crate) trait Source: Send + 'static {
     /// Begins a pass: all that is there now will be delivered by it.
     fn begin(&mut self);
 
-    /// Gathers what the pass will deliver, where that takes its time.
+    /// Gathers what the next requests of the pass are made of, where that takes its time.
     fn prepare(&mut self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }

@@ -150,6 +150,9 @@ impl<S: Source> Pipeline<S> {
             };
             self.finish_ending();
             if self.link.is_none() {
+                if late {
+                    self.control.give_up(arrivals);
+                }
                 self.control.release(arrivals);
             }
             self.report_losses(false);
@@ -163,7 +166,7 @@ impl<S: Source> Pipeline<S> {
         };
         self.counters.shut_down(self.source.lost());
         if late {
-            self.control.give_up();
+            self.control.give_all_up();
         }
         self.report_losses(true);
     }
@@ -217,8 +220,11 @@ impl<S: Source> Pipeline<S> {
                 } => {
                     self.control.limit(None);
                     self.source.apply(settings);
-                    if let Some(target) = target {
-                        self.build(target, epoch).await;
+                    match target {
+                        Some(target) => self.build(target, epoch).await,
+                        // What was to go on as before could not be built meanwhile.
+                        None if self.link.is_none() => self.stay_off(epoch),
+                        None => {}
                     }
                     if let Some(link) = &mut self.link {
                         (link.interval, link.ending) = (interval, None);
@@ -246,13 +252,18 @@ impl<S: Source> Pipeline<S> {
             Err(error) => {
                 self.link = None;
                 self.counters.cannot_be_built(error.clone());
-                if let Some(lost) = self.leave(epoch) {
-                    self.counters.shut_down(Some(lost));
-                }
+                self.stay_off(epoch);
                 let exporter = self.counters.exporter();
                 self.diagnostics
                     .report_later(format!("{signal} ({exporter}) are off: {error}"));
             }
+        }
+    }
+
+    /// There is nothing to send with: what waits is lost, and nothing more is taken, unless there is a newer change.
+    fn stay_off(&mut self, epoch: u64) {
+        if let Some(lost) = self.leave(epoch) {
+            self.counters.stays_off(lost);
         }
     }
 
@@ -289,8 +300,11 @@ impl<S: Source> Pipeline<S> {
                 self.deliver_all(batch).await?;
             }
             self.source.begin();
-            self.prepare().await?;
-            while let Some(batch) = self.source.next(max_bytes) {
+            loop {
+                self.prepare().await?;
+                let Some(batch) = self.source.next(max_bytes) else {
+                    break;
+                };
                 self.deliver_all(batch).await?;
                 self.report_losses(false);
             }
@@ -400,7 +414,11 @@ impl<S: Source> Pipeline<S> {
                 self.report(format!("{error}; data waits and is sent again"));
             }
             self.report_losses(false);
-            if !self.control.pause(backoff.next(), after).await {
+            if !self
+                .control
+                .pause(backoff.next(), after, Change::moves)
+                .await
+            {
                 return End::Stopped(Stop::OutOfTime);
             }
             if !self.control.has_change_that(Change::moves) {
@@ -470,5 +488,6 @@ impl<S: Source> Pipeline<S> {
 impl<S: Source> Drop for Pipeline<S> {
     fn drop(&mut self) {
         self.counters.shut_down(None);
+        self.control.give_all_up();
     }
 }

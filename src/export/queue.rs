@@ -63,7 +63,9 @@ impl<T> Queue<T> {
 
     /// So much waits that it should not wait for the interval.
     pub(crate) fn is_full(&self) -> bool {
-        self.items.len() >= BATCH_RECORDS || self.waiting.bytes() >= WAKE_BYTES
+        let items = self.items.len();
+        // What is counted and not there yet wakes the exporter again.
+        items >= BATCH_RECORDS || (items > 0 && self.waiting.bytes() >= WAKE_BYTES)
     }
 
     /// Items were delivered or given up.

@@ -26,7 +26,7 @@ pub(crate) type Background =
 
 /// Threads that may block: name look-ups, certificates, console writes and the start of the headers helper. There are
 /// more than consoles that can be stuck, and they end when idle.
-const BLOCKING_THREADS: usize = 16;
+const BLOCKING_THREADS: usize = 64;
 
 /// How long the private thread stays for diagnostics that the host did not take yet.
 const LAST_WORDS: Duration = Duration::from_millis(500);

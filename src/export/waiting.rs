@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bits of the bytes in a number that holds items too: a terabyte, of which the bound of a queue is a tiny part.
 const BYTES_BITS: u32 = 40;
+/// The most items that it can count, far above the bounds of queue and registry.
+const MAX_ITEMS: usize = (1 << (u64::BITS - BYTES_BITS)) - 1;
 
 /// Items, and their bytes where those are bounded, in one number: adding to both is one step.
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ impl Waiting {
 
     /// So many items wait, whatever did before.
     pub(crate) fn set(&self, items: usize) {
+        let items = items.min(MAX_ITEMS);
         self.0.store(join(items, 0), Ordering::Relaxed);
     }
 

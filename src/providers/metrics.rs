@@ -264,19 +264,19 @@ impl Source for Metrics {
     }
 
     async fn prepare(&mut self) {
-        if !self.pieces.is_empty() || !self.wanted {
-            return;
-        }
-        // One that was given up for a deadline may still be under way.
-        let collecting = self.collecting.get_or_insert_with(|| {
-            let reader = self.reader.clone();
-            tokio::task::spawn_blocking(move || reader.take())
-        });
-        let collected = collecting.await;
-        self.collecting = None;
-        self.wanted = false;
-        if let Ok(Some(request)) = collected {
-            self.take_up(request);
+        while self.pieces.is_empty() && self.wanted {
+            // One of an earlier pass may still be under way: it does not have what came since.
+            let old = self.collecting.is_some();
+            let collecting = self.collecting.get_or_insert_with(|| {
+                let reader = self.reader.clone();
+                tokio::task::spawn_blocking(move || reader.take())
+            });
+            let collected = collecting.await;
+            self.collecting = None;
+            self.wanted = old;
+            if let Ok(Some(request)) = collected {
+                self.take_up(request);
+            }
         }
     }
 

@@ -387,7 +387,7 @@ fn enqueue<T: ?Sized>(slots: &Slots<Arc<T>>, item: Arc<T>, size: usize, stopped:
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if self.0.is_here() && !self.0.closing.is_completed() {
+        if self.0.is_here() {
             let limit = self.0.setup.load().config.shutdown_timeout;
             self.0.request(limit, true);
         }

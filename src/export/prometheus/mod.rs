@@ -63,7 +63,7 @@ pub(crate) fn page_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr
 impl Prometheus {
     pub(crate) async fn run(mut self, reader: Arc<Mutex<PullReader>>, clock: Clock) {
         if let Some(mut before) = self.before.take() {
-            while before.recv().await.is_some() {}
+            self.outlive(&mut before).await;
         }
         let server = Arc::new(Server::new(
             reader,
@@ -100,6 +100,20 @@ impl Prometheus {
         self.end(lost);
     }
 
+    /// Waits until the server before is gone, or for the shutdown.
+    async fn outlive(&mut self, before: &mut mpsc::Receiver<()>) {
+        loop {
+            let asked = self.control.begin();
+            self.control.release(asked);
+            let closing = self.control.closing();
+            tokio::select! {
+                _ = before.recv() => return,
+                () = self.control.changed() => {}
+                () = at(closing) => return,
+            }
+        }
+    }
+
     /// Binds the port, sooner or later; nothing when the shutdown comes first. That it is taken is told once.
     async fn bind(&mut self, server: &Arc<Server>) -> Option<Vec<tokio::net::TcpListener>> {
         let mut told = false;
@@ -109,11 +123,16 @@ impl Prometheus {
             let bound = self.control.meanwhile(bind).await;
             match bound.and_then(registered) {
                 Ok((addresses, listeners)) => {
-                    self.announce(&addresses, told);
-                    self.counters.listens_on(addresses);
+                    if self.is_newest() {
+                        self.announce(&addresses, told);
+                        self.counters.listens_on(addresses);
+                    }
                     return Some(listeners);
                 }
                 Err(why) => {
+                    if !self.is_newest() {
+                        return None;
+                    }
                     self.counters.failed(why.clone());
                     if !std::mem::replace(&mut told, true) && self.control.closing().is_none() {
                         self.report(&format!(
@@ -170,9 +189,14 @@ impl Prometheus {
 
     /// This many series were never there to be fetched.
     fn end(&self, lost: u64) {
-        if self.newest.load(Ordering::SeqCst) == self.number {
+        if self.is_newest() {
             self.counters.shut_down(Some(lost));
         }
+    }
+
+    /// Whether it speaks for the exporter.
+    fn is_newest(&self) -> bool {
+        self.newest.load(Ordering::SeqCst) == self.number
     }
 
     fn report(&self, what: &str) {
