@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -106,27 +106,31 @@ impl Runtime {
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
         let (done, finished) = std::sync::mpsc::channel();
         self.send(limit, shutdown, Done::Thread(done));
-        let end = std::time::Instant::now() + limit;
-        let mut all = true;
-        loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
-            match finished.recv_timeout(left) {
-                Ok(NotDone) => all = false,
-                Err(RecvTimeoutError::Disconnected) => return all,
-                Err(RecvTimeoutError::Timeout) => return false,
-            }
-        }
+        wait(&finished, std::time::Instant::now() + limit)
     }
 
-    /// The same for a task of any runtime: the pipelines let go by the deadline.
+    /// The same for a task of any runtime. A thread keeps the time for it: no runtime that is busy holds it up.
     pub(crate) fn request_async(
         &self,
         limit: Duration,
         shutdown: bool,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (done, mut finished) = tokio::sync::mpsc::channel(1);
-        self.send(limit, shutdown, Done::Task(done));
-        async move { while finished.recv().await.is_some() {} }
+        let (done, finished) = std::sync::mpsc::channel();
+        let (tell, mut told) = tokio::sync::mpsc::channel::<()>(1);
+        let end = std::time::Instant::now() + limit;
+        let teller = tell.clone();
+        let thread = std::thread::Builder::new()
+            .name("claude-code-telemetry-wait".to_owned())
+            .spawn(move || {
+                wait(&finished, end);
+                drop(teller);
+            });
+        let done = match thread {
+            Ok(_) => Done::Thread(done),
+            Err(_) => Done::Task(tell),
+        };
+        self.send(limit, shutdown, done);
+        async move { while told.recv().await.is_some() {} }
     }
 
     fn send(&self, limit: Duration, shutdown: bool, done: Done) {
@@ -143,6 +147,19 @@ impl Runtime {
                 shutdown,
                 done: done.clone(),
             });
+        }
+    }
+}
+
+/// Ends when every pipeline is done, or at the end. True when all is delivered.
+fn wait(finished: &Receiver<NotDone>, end: std::time::Instant) -> bool {
+    let mut all = true;
+    loop {
+        let left = end.saturating_duration_since(std::time::Instant::now());
+        match finished.recv_timeout(left) {
+            Ok(NotDone) => all = false,
+            Err(RecvTimeoutError::Disconnected) => return all,
+            Err(RecvTimeoutError::Timeout) => return false,
         }
     }
 }
