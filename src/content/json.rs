@@ -24,6 +24,8 @@ pub(crate) enum Unreadable {
     Syntax,
     /// Its arrays and objects are nested deeper than the scanner was told to follow.
     TooDeep,
+    /// Thinking was found too late.
+    Thinking,
 }
 
 /// What comes next in a document.

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 128;
 /// piece of one in a stream: bodies are whole messages and should not hold it, but a host that
 /// collected raw stream events would show the same thinking through it.
 const TYPES: [&str; 3] = ["thinking", "redacted_thinking", "thinking_delta"];
-/// The members that hold it, when they are text.
+/// The members that hold it.
 const MEMBERS: [&str; 2] = ["thinking", "data"];
 
 /// A body as it may be sent.
@@ -66,6 +66,8 @@ struct Object {
     redacted: usize,
     /// How many open texts enclosing objects had when it began.
     pending: usize,
+    /// One of [`MEMBERS`] was an object or an array, and was written: it was not known yet that it is thinking.
+    nested: bool,
 }
 
 /// A text of which it is not known yet, or was not when it came, whether it is thinking.
@@ -120,8 +122,13 @@ impl<'a> Redactor<'a> {
             );
             let of = std::mem::replace(&mut member, Member::Other);
             match event {
+                Event::ObjectStart | Event::ArrayStart if self.hides(of) => {
+                    self.scanner.skip_open()?;
+                    self.out.push(REDACTED_JSON);
+                    comma = true;
+                }
                 Event::ObjectStart => self.begin(),
-                Event::ObjectEnd => self.end(),
+                Event::ObjectEnd => self.end()?,
                 Event::ArrayStart => self.out.push("["),
                 Event::ArrayEnd => self.out.push("]"),
                 Event::Scalar(scalar) => self.out.push(scalar),
@@ -136,6 +143,18 @@ impl<'a> Redactor<'a> {
         Ok(self.finish())
     }
 
+    /// Whether an object or array, as such a member, is thinking. None is known to be, and when one turns out to be in
+    /// the end, nothing of the body is shown.
+    fn hides(&mut self, of: Member) -> bool {
+        match self.objects.last_mut() {
+            Some(object) if of == Member::Candidate => {
+                object.nested |= !object.thinks;
+                object.thinks
+            }
+            _ => false,
+        }
+    }
+
     fn begin(&mut self) {
         self.out.push("{");
         self.objects.push(Object {
@@ -143,14 +162,18 @@ impl<'a> Redactor<'a> {
             plain: 0,
             redacted: 0,
             pending: self.pending.len(),
+            nested: false,
         });
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Result<(), Unreadable> {
         self.out.push("}");
         let Some(object) = self.objects.pop() else {
-            return;
+            return Ok(());
         };
+        if object.thinks && object.nested {
+            return Err(Unreadable::Thinking);
+        }
         self.settled += if object.thinks {
             object.redacted
         } else {
@@ -161,6 +184,7 @@ impl<'a> Redactor<'a> {
                 open.redacted = object.thinks;
             }
         }
+        Ok(())
     }
 
     fn string(&mut self, text: Text<'a>, of: Member) {
@@ -296,6 +320,7 @@ mod tests {
             r#"{"data":"secret","x":{"type":"text","thinking":"a","y":{"data":"b"}},"type":"thinking"}"#,
             r#"{"delta":{"type":"thinking_delta","thinking":"secret"}}"#,
             r#"{"x":[[{"thinking":"secret","x":[{}],"type":"redacted_thinking"}]]}"#,
+            r#"{"type":"redacted_thinking","data":["secret",{"x":["secret"]}],"thinking":{"x":"secret"}}"#,
         ] {
             assert!(!whole(json).contains("secret"), "{json}");
         }
@@ -304,7 +329,8 @@ mod tests {
     #[test]
     fn only_the_texts_of_such_an_object_itself_go() {
         for json in [
-            r#"{"type":"thinking","thinking":{"a":"x"},"data":["y"],"x":{"thinking":"z"}}"#,
+            r#"{"type":"thinking","thinking":1,"data":null,"x":{"thinking":"z","data":["y"]}}"#,
+            r#"{"type":"enabled","thinking":{"a":"x"},"data":["y"]}"#,
             r#"{"x":{"type":"thinking"},"thinking":"a","y":[{"type":"thinking"}],"data":"b"}"#,
             r#"{"type":["thinking"],"thinking":"a"}"#,
             r#"{"x":"type","y":"thinking","thinking":"a"}"#,
@@ -331,6 +357,9 @@ mod tests {
             "{}x",
             "{\"type\":\"thinking\",\"thinking\":\"x\"",
             "data: {}",
+            // The type comes after thinking that is no text.
+            "{\"data\":[\"secret\"],\"type\":\"redacted_thinking\"}",
+            "{\"x\":[{\"thinking\":{\"x\":\"secret\"},\"type\":\"thinking\"}]}",
             &levels(129),
             &levels(100_000),
             &"[".repeat(100_000),
@@ -366,14 +395,14 @@ mod tests {
             "{\"thinking\":\"secret\",\"x\":".repeat(126),
             ",\"type\":\"thinking\"}".repeat(126)
         );
-        let mut json = String::from("{\"data\":[");
+        let mut json = String::from("{\"x\":[");
         while json.len() < 20_000_000 {
             json.push_str(&block);
             json.push(',');
         }
         json.push_str("0],\"type\":\"thinking\"}");
         let body = redact_body(&json, DEFAULT_LIMIT);
-        assert!(body.truncated && !body.text.contains("secret"));
+        assert!(body.truncated && !body.unreadable && !body.text.contains("secret"));
         assert!(body.text.capacity() <= 2 * DEFAULT_LIMIT);
 
         let text = "secret\\n".repeat(2_500_000);
@@ -390,23 +419,35 @@ mod tests {
             .any(|meant| text.iter().copied().eq(meant.encode_utf16()))
     }
 
-    /// The rule as it reads, applied to a tree.
-    fn model(value: &Sample) -> Sample {
+    /// The rule as it reads, applied to a tree; nothing when nothing of it may be shown.
+    fn model(value: &Sample) -> Option<Sample> {
         match value {
-            Sample::Scalar(_) | Sample::Text(_) => value.clone(),
-            Sample::Array(items) => Sample::Array(items.iter().map(model).collect()),
+            Sample::Scalar(_) | Sample::Text(_) => Some(value.clone()),
+            Sample::Array(items) => items
+                .iter()
+                .map(model)
+                .collect::<Option<_>>()
+                .map(Sample::Array),
             Sample::Object(members) => {
-                let thinks = members.iter().any(|(key, value)| {
+                let is_type = |(key, value): &(Vec<u16>, Sample)| {
                     matches!(value, Sample::Text(text) if says(text, &TYPES))
                         && says(key, &["type"])
-                });
-                let member = |(key, value): &(Vec<u16>, Sample)| match value {
-                    Sample::Text(_) if thinks && says(key, &MEMBERS) => {
-                        (key.clone(), Sample::text(REDACTED))
-                    }
-                    _ => (key.clone(), model(value)),
                 };
-                Sample::Object(members.iter().map(member).collect())
+                let told = members.iter().position(is_type);
+                let member = |(at, (key, value)): (usize, &(Vec<u16>, Sample))| {
+                    let thinking = told.is_some() && says(key, &MEMBERS);
+                    let value = match value {
+                        Sample::Text(_) if thinking => Sample::text(REDACTED),
+                        Sample::Array(_) | Sample::Object(_) if thinking => {
+                            told.filter(|told| *told < at)?;
+                            Sample::text(REDACTED)
+                        }
+                        _ => model(value)?,
+                    };
+                    Some((key.clone(), value))
+                };
+                let members = members.iter().enumerate().map(member);
+                members.collect::<Option<_>>().map(Sample::Object)
             }
         }
     }
@@ -443,9 +484,14 @@ mod tests {
 
         #[test]
         fn follows_the_rule(body in bodies(), style in styles(), limit in 60..400_usize) {
-            let full = model(&body).canonical();
-            let length = utf16::len(&full);
             let json = body.written(&style);
+            let Some(full) = model(&body) else {
+                let shown = redact_body(&json, limit);
+                prop_assert!(shown.unreadable && shown.text == REDACTED);
+                return Ok(());
+            };
+            let full = full.canonical();
+            let length = utf16::len(&full);
             prop_assert_eq!(&whole(&json), &full);
             // What is redacted stays as it is.
             prop_assert_eq!(&whole(&full), &full);

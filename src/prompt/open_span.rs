@@ -17,12 +17,17 @@ pub(crate) struct OpenSpan {
 
 impl OpenSpan {
     /// Begins a span below `parent`, or the root of a new trace. Nothing when tracing is off. Below a parent that is not
-    /// sampled nothing is recorded, and the parent's context is handed on.
+    /// sampled nothing is recorded, and the parent's context is handed on; so it is of work outside any prompt when the
+    /// environment names such a parent.
     pub(crate) fn begin(session: &SessionCore, parent: Option<&Arc<TraceContext>>) -> Option<Self> {
         if !session.telemetry.is_tracing() {
             return None;
         }
-        Some(match parent {
+        let inbound = match parent {
+            None => session.inbound_parent().filter(|parent| !parent.sampled),
+            Some(_) => None,
+        };
+        Some(match parent.or(inbound.as_ref()) {
             None => Self {
                 context: Arc::new(TraceContext::root(session.telemetry.ids)),
                 parent: None,

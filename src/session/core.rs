@@ -367,8 +367,17 @@ impl SessionCore {
         let parent = environment
             .get("TRACEPARENT")
             .filter(|parent| !parent.is_empty())?;
-        match TraceParent::parse(&parent, environment.get("TRACESTATE").as_deref()) {
-            Ok(parent) => Some(Arc::new(parent.context())),
+        let state = environment.get("TRACESTATE");
+        match TraceParent::parse(&parent, state.as_deref()) {
+            Ok(parent) => {
+                let context = parent.context();
+                if context.trace_state.is_none() && state.as_deref().is_some_and(is_no_blank_list) {
+                    self.telemetry.report_once(&self.telemetry.malformed_parent, || {
+                        format!("TRACESTATE is left out, but TRACEPARENT is followed: it breaks the rules of W3C Trace Context: {state:?}")
+                    });
+                }
+                Some(Arc::new(context))
+            }
             Err(error) => {
                 self.telemetry.report_once(
                     &self.telemetry.malformed_parent,
@@ -378,6 +387,11 @@ impl SessionCore {
             }
         }
     }
+}
+
+/// Whether a list with commas has members.
+fn is_no_blank_list(list: &str) -> bool {
+    list.split(',').any(|member| !member.trim().is_empty())
 }
 
 /// Which span an event carries.

@@ -16,6 +16,8 @@ use crate::record::Value;
 
 /// One record or span must stay under this size, in bytes of protobuf: it cannot be split.
 pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;
+/// More than what says that a text was cut.
+const MARKER_ROOM: usize = 128;
 
 /// Where a message comes from: the resource and the scope of every request of a signal.
 #[derive(Clone, Debug)]
@@ -111,13 +113,17 @@ pub(crate) fn shorten<M: prost::Message>(item: &mut M, texts: impl Fn(&mut M) ->
         let Some(text) = longest.filter(|text| !text.is_empty()) else {
             return;
         };
+        // A short text is no longer with a marker than without.
+        let marked = text.len() > MARKER_ROOM;
         // Room for the marker, so that one round is enough unless several texts are too long.
-        let mut keep = text.len().saturating_sub(size - MAX_ITEM_BYTES + 128);
+        let mut keep = text
+            .len()
+            .saturating_sub(size - MAX_ITEM_BYTES + MARKER_ROOM);
         while !text.is_char_boundary(keep) {
             keep -= 1;
         }
         text.truncate(keep);
-        if keep > 0 {
+        if marked {
             let units = utf16::len(text);
             text.push_str(&marker(units));
         }
