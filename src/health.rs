@@ -228,12 +228,14 @@ impl ExporterCounters {
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
+        // Under the lock, so that no snapshot sees a part of it.
+        let mut state = self.state();
         self.delivered
             .fetch_add(items.saturating_sub(rejected), Ordering::Relaxed);
         self.rejected
             .fetch_add(rejected.min(items), Ordering::Relaxed);
         self.last_success.store(now, Ordering::Relaxed);
-        self.state().0 = ExporterState::Working;
+        state.0 = ExporterState::Working;
     }
 
     /// A failed attempt. True when the exporter worked before it.

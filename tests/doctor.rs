@@ -23,7 +23,7 @@ const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
 /// Longer than anything takes that answers at all.
-const PATIENT: (&str, &str) = ("OTEL_EXPORTER_OTLP_TIMEOUT", "20000");
+const PATIENT: (&str, &str) = ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
 
 type Variables<'a> = Vec<(&'a str, &'a str)>;
 

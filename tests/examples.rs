@@ -23,7 +23,7 @@ fn sdk_host_keeps_the_sessions_of_its_users_apart() {
         .env("OTEL_TRACES_EXPORTER", "otlp")
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
-        .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "20000")
+        .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000")
         .env("TERM", "xterm")
         .output()
         .unwrap();

@@ -575,7 +575,7 @@ fn it_does_not_get_the_settings_of_exporters() {
         ("OTEL_SOMETHING", "1"),
         ("OTHER_OTEL_X", "stays"),
         (COMMAND, line),
-        (LIMIT, "20000"),
+        (LIMIT, "60000"),
     ];
     run_child(&receiver, &variables);
     let requests = receiver.received().requests;

@@ -32,7 +32,7 @@ fn start(receiver: &Receiver, protocol: Protocol, extra: &[(&str, &str)]) -> Tel
         ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
         ("OTEL_LOGS_EXPORT_INTERVAL", "100"),
         ("OTEL_TRACES_EXPORT_INTERVAL", "100"),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "300"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
     ];
     telemetry(&receiver.endpoint(), protocol, &[&base, extra].concat())
 }
@@ -221,13 +221,31 @@ fn a_wait_of_nothing_is_no_loop() {
             };
             answer.retry_after(Duration::ZERO)
         });
-        let telemetry = start(&receiver, protocol, &[]);
+        let telemetry = start(
+            &receiver,
+            protocol,
+            &[("OTEL_EXPORTER_OTLP_TIMEOUT", "60000")],
+        );
         step(&telemetry.session(session("s")));
-        telemetry.flush_within(Duration::from_millis(700));
-        // Three signals, an attempt each 100 ms at most.
-        let came = receiver.received().len();
-        assert!((3..=24).contains(&came), "{came} requests");
-        receiver.answer(|_| Answer::Ok);
+        thread::scope(|scope| {
+            // Somebody waits: the pauses are short.
+            scope.spawn(|| telemetry.flush());
+            let received = receiver.wait_until(PATIENCE, |received| {
+                let mut attempts: BTreeMap<&str, usize> = BTreeMap::new();
+                for request in &received.requests {
+                    *attempts.entry(&request.path).or_default() += 1;
+                }
+                attempts.len() == 3 && attempts.values().all(|count| *count >= 3)
+            });
+            let mut last = BTreeMap::new();
+            for request in &received.requests {
+                if let Some(before) = last.insert(&request.path, request.at) {
+                    let pause = request.at - before;
+                    assert!(pause >= Duration::from_millis(90), "{pause:?}");
+                }
+            }
+            receiver.answer(|_| Answer::Ok);
+        });
         assert!(telemetry.shutdown().is_complete());
     }
 }
@@ -323,7 +341,9 @@ fn much_that_came_during_an_outage_does_not_wait_for_the_interval() {
     receiver.wait_until(PATIENCE, |received| !received.is_empty());
     (0..5).for_each(|_| large());
     receiver.answer(|_| Answer::Ok);
-    receiver.wait_until(PATIENCE, |received| received.accepted().logs().len() == 6);
+    receiver.wait_until(PATIENCE, |received| {
+        host::deduplicated(received).logs().len() == 6
+    });
 }
 
 /// A callback that panics, calls back or hangs costs no signal anything.
@@ -377,8 +397,12 @@ fn a_callback_can_do_what_it_likes() {
         session.record_api_request(ApiRequest::new("sonnet"));
         telemetry.flush();
         session.record_commit(Commit::new());
-        let report = host::within(Duration::from_secs(2), || telemetry.shutdown());
-        assert!(report.is_complete(), "{report}");
+        let report = host::within(Duration::from_secs(8), || telemetry.shutdown());
+        // What the callback itself records may come too late.
+        assert!(
+            report.exporters.iter().all(ExporterHealth::is_complete),
+            "{report}"
+        );
         let once = host::deduplicated(&receiver.received());
         assert_eq!(once.logs().len(), 1);
         let own = select(

@@ -43,7 +43,9 @@ fn get_head_wrong_paths_and_wrong_methods() {
         "text/plain; version=0.0.4; charset=utf-8"
     );
     assert!(page.body.contains("claude_code_session_count_total"));
-    assert_eq!(request(address, "GET", "/metrics?x=y"), page);
+    let again = request(address, "GET", "/metrics?x=y");
+    assert_eq!((again.status, &again.body), (200, &page.body));
+    assert_eq!(again.headers["content-type"], page.headers["content-type"]);
 
     let head = request(address, "HEAD", "/metrics");
     assert_eq!((head.status, head.body.as_str()), (200, ""));

@@ -20,7 +20,7 @@ const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 const HOST: &str = "collector.test";
 
 /// Longer than anything here takes.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 type Variable<'a> = (&'a str, &'a str);
 
@@ -30,6 +30,7 @@ fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Confi
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "50"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),

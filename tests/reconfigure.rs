@@ -609,10 +609,10 @@ fn an_exporter_that_is_off_gives_up_what_a_dead_receiver_does_not_take_and_count
         ("OTEL_LOGS_EXPORTER", "none"),
     ];
     change(&telemetry, &receiver, protocol, &none);
-    let health = wait_for_health(&telemetry, |health| {
-        otlp(health, Signal::Events).dropped.shutdown == 2
+    wait_for_health(&telemetry, |health| {
+        let events = otlp(health, Signal::Events);
+        (events.dropped.shutdown, events.queued) == (2, 0)
     });
-    assert_eq!(otlp(&health, Signal::Events).queued, 0);
     change(&telemetry, &receiver, protocol, &[]);
     session.record_api_request(request());
     telemetry.shutdown();
@@ -690,10 +690,12 @@ fn changes_flushes_and_the_shutdown_may_come_at_once_and_nothing_is_changed_afte
                 for n in number.. {
                     let endpoint = receivers[n % 2].endpoint();
                     let config = config(environment(&endpoint, protocol, lists[n % 3]));
+                    // A change that begins after the end may not succeed; one that began before it may.
+                    let late = over.load(Ordering::SeqCst);
                     if !telemetry.reconfigure(config) {
                         break;
                     }
-                    assert!(!over.load(Ordering::SeqCst));
+                    assert!(!late);
                 }
             });
             scope.spawn(|| {
@@ -731,7 +733,8 @@ fn changes_flushes_and_the_shutdown_may_come_at_once_and_nothing_is_changed_afte
             .health()
             .exporters
             .iter()
-            .all(|one| one.queued == 0)
+            // Each of the two recorders may have been in the middle of one.
+            .all(|one| one.queued <= 2)
     );
 }
 

@@ -109,8 +109,8 @@ impl Case {
             ("OTEL_METRIC_EXPORT_INTERVAL", "250"),
             ("OTEL_LOGS_EXPORT_INTERVAL", "200"),
             ("OTEL_TRACES_EXPORT_INTERVAL", "200"),
-            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "20000"),
-            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "20000"),
+            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ];
         let own = object(&expected["env"]);
         let output = example::command("replay", home.path())

@@ -46,6 +46,7 @@ fn a_subprocess_goes_on_with_the_trace() {
         .env("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
         .env("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1")
         .env("OTEL_TRACES_EXPORTER", "otlp")
+        .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000")
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
         // A program that is instrumented would take these for its own.

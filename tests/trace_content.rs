@@ -327,6 +327,7 @@ fn a_host_can_keep_error_messages_back() {
             ("OTEL_TRACES_EXPORTER", "otlp"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ])
         .error_messages(false)
         .build();

@@ -60,8 +60,8 @@ fn variables(endpoint: &str) -> [(&'static str, String); 7] {
         ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "20000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "20000"),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
     ]
     .map(|(name, value)| (name, value.to_owned()))
 }

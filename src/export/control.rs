@@ -22,7 +22,7 @@ pub(crate) enum Done {
     /// A thread, on its own clock.
     Thread(std::sync::mpsc::Sender<NotDone>),
     /// A task of any runtime.
-    Task(#[allow(dead_code, reason = "its drop is the message")] mpsc::Sender<()>),
+    Task(mpsc::Sender<NotDone>),
 }
 
 /// Something still waits, or is lost.
@@ -34,7 +34,8 @@ impl Done {
     fn give_up(self) {
         match self {
             Self::Thread(sender) => drop(sender.send(NotDone)),
-            Self::Task(_) => {}
+            // It has been told already when there is no room.
+            Self::Task(sender) => drop(sender.try_send(NotDone)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
@@ -446,13 +446,10 @@ impl<S: Source> Pipeline<S> {
             let end = self.control.end();
             tokio::select! {
                 biased;
-                outcome = attempt.join_next() => return Ok(match outcome {
-                    Some(Ok(outcome)) => outcome,
-                    _ => Outcome::Refused { error: ExportError::panicked() },
-                }),
+                outcome = attempt.join_next() => return Ok(settled(outcome)),
                 () = self.control.changed() => {}
-                () = at(end) => return Err(Stop::OutOfTime),
-                () = at(patience) => return Err(Stop::Changed),
+                () = at(end) => return last_word(&mut attempt).await.ok_or(Stop::OutOfTime),
+                () = at(patience) => return last_word(&mut attempt).await.ok_or(Stop::Changed),
             }
             if patience.is_none() && self.control.has_change_that(Change::moves) {
                 patience = Some(Instant::now() + SETTLE);
@@ -482,6 +479,26 @@ impl<S: Source> Pipeline<S> {
             self.counters.exporter()
         ));
     }
+}
+
+fn settled(outcome: Option<Result<Outcome, JoinError>>) -> Outcome {
+    match outcome {
+        Some(Ok(outcome)) => outcome,
+        _ => Outcome::Refused {
+            error: ExportError::panicked(),
+        },
+    }
+}
+
+/// The outcome of an attempt whose answer came when its time was over: on a busy machine both are heard of at once.
+async fn last_word(attempt: &mut JoinSet<Outcome>) -> Option<Outcome> {
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+        if let Some(outcome) = attempt.try_join_next() {
+            return Some(settled(Some(outcome)));
+        }
+    }
+    None
 }
 
 /// The end, also by a panic: what waits is lost, and what comes is not kept.

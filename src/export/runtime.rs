@@ -114,23 +114,30 @@ impl Runtime {
         &self,
         limit: Duration,
         shutdown: bool,
-    ) -> impl Future<Output = ()> + Send + use<> {
+    ) -> impl Future<Output = bool> + Send + use<> {
         let (done, finished) = std::sync::mpsc::channel();
-        let (tell, mut told) = tokio::sync::mpsc::channel::<()>(1);
+        let (tell, mut told) = tokio::sync::mpsc::channel(1);
         let end = std::time::Instant::now() + limit;
         let teller = tell.clone();
         let thread = std::thread::Builder::new()
             .name("claude-code-telemetry-wait".to_owned())
             .spawn(move || {
-                wait(&finished, end);
-                drop(teller);
+                if !wait(&finished, end) {
+                    let _ = teller.try_send(NotDone);
+                }
             });
         let done = match thread {
             Ok(_) => Done::Thread(done),
             Err(_) => Done::Task(tell),
         };
         self.send(limit, shutdown, done);
-        async move { while told.recv().await.is_some() {} }
+        async move {
+            let mut all = true;
+            while let Some(NotDone) = told.recv().await {
+                all = false;
+            }
+            all
+        }
     }
 
     fn send(&self, limit: Duration, shutdown: bool, done: Done) {

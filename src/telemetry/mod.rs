@@ -195,26 +195,28 @@ impl Telemetry {
     }
 
     fn request(&self, limit: Duration, shutdown: bool) -> Report {
-        if let Some(inner) = self.inner() {
-            inner.request(limit, shutdown);
-        }
-        self.report(shutdown)
+        let in_time = self
+            .inner()
+            .is_none_or(|inner| inner.request(limit, shutdown));
+        self.report(shutdown, in_time)
     }
 
     async fn request_async(&self, limit: Duration, shutdown: bool) -> Report {
+        let mut in_time = true;
         if let Some(inner) = self.inner() {
             if shutdown {
                 inner.close();
             }
-            inner.runtime.request_async(limit, shutdown).await;
+            in_time = inner.runtime.request_async(limit, shutdown).await;
         }
-        self.report(shutdown)
+        self.report(shutdown, in_time)
     }
 }
 
 impl Telemetry {
-    fn report(&self, shutdown: bool) -> Report {
-        let report = Report::new(&self.health(), self.config().warnings().len());
+    fn report(&self, shutdown: bool, in_time: bool) -> Report {
+        let warnings = self.config().warnings().len();
+        let report = Report::new(&self.health(), warnings, in_time);
         if shutdown {
             report.of_shutdown()
         } else {
@@ -338,11 +340,12 @@ impl Inner {
         Arc::clone(id)
     }
 
-    fn request(&self, limit: Duration, shutdown: bool) {
+    /// True when all was done in time.
+    fn request(&self, limit: Duration, shutdown: bool) -> bool {
         if shutdown {
             self.close();
         }
-        self.runtime.request(limit, shutdown);
+        self.runtime.request(limit, shutdown)
     }
 
     fn health(&self) -> Health {

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
 use crate::export::runtime::Runtime;
-use crate::export::{Command, Control, Done, Prometheus};
+use crate::export::{Command, Control, Done, NotDone, Prometheus};
 use crate::health::{Exporter, ExporterCounters};
 use crate::signal::Signal;
 use crate::signal::metrics::{PROMETHEUS_READER, PullReader, Registry};
@@ -146,7 +146,7 @@ impl PagePlace {
     }
 
     /// Ends the server; what is returned ends with it.
-    fn stop(&mut self) -> Option<Receiver<()>> {
+    fn stop(&mut self) -> Option<Receiver<NotDone>> {
         let running = self.running.take()?;
         let (done, ended) = channel(1);
         // One that is gone is done.

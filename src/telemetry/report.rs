@@ -14,15 +14,19 @@ pub struct Report {
     pub exporters: Vec<ExporterHealth>,
     /// Amounts of metrics that were left out: the registry was full, or they came after the shutdown.
     pub lost_amounts: u64,
+    /// Every exporter was done before the limit came. When not, metrics may have changed that no count here has: they
+    /// were not collected yet.
+    pub in_time: bool,
     /// Warnings of the configuration; [`Telemetry::explain`](super::Telemetry::explain) has their texts.
     pub warnings: usize,
 }
 
 impl Report {
-    pub(super) fn new(health: &Health, warnings: usize) -> Self {
+    pub(super) fn new(health: &Health, warnings: usize, in_time: bool) -> Self {
         Self {
             exporters: health.exporters.clone(),
             lost_amounts: health.refused_series + health.late_amounts,
+            in_time,
             warnings,
         }
     }
@@ -38,10 +42,12 @@ impl Report {
         self
     }
 
-    /// Nothing waits, nothing was lost since the start, and every exporter that was asked for could be built. True when
-    /// telemetry is off, too: nothing was asked for.
+    /// All was done in time, nothing waits, nothing was lost since the start, and every exporter that was asked for could
+    /// be built. True when telemetry is off, too: nothing was asked for.
     pub fn is_complete(&self) -> bool {
-        self.lost_amounts == 0 && self.exporters.iter().all(ExporterHealth::is_complete)
+        self.in_time
+            && self.lost_amounts == 0
+            && self.exporters.iter().all(ExporterHealth::is_complete)
     }
 }
 
@@ -76,6 +82,9 @@ impl fmt::Display for Report {
                 "\n{} amounts of metrics were left out",
                 self.lost_amounts
             )?;
+        }
+        if !self.in_time {
+            f.write_str("\nthe limit came before all was done")?;
         }
         match self.warnings {
             0 => Ok(()),

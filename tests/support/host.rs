@@ -22,10 +22,10 @@ use serde_json::Value;
 use super::support::{Point, Received, Receiver};
 
 /// What a deadline may be missed by on a busy machine.
-pub const SLACK: Duration = Duration::from_millis(1500);
+pub const SLACK: Duration = Duration::from_secs(5);
 
 /// How long a test waits for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An interval that no test lives to see: only flushes and the shutdown export.
 pub const NEVER: &str = "3600000";
@@ -88,9 +88,11 @@ pub fn environment(
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_METRIC_EXPORT_INTERVAL", NEVER),
         ("OTEL_LOGS_EXPORT_INTERVAL", NEVER),
+        ("OTEL_TRACES_EXPORT_INTERVAL", NEVER),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "30000"),
         // A busy machine is no failure; tests of the limits set their own.
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "20000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "20000"),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
     ];
     base.iter()
         .chain(extra)

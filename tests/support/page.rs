@@ -21,8 +21,8 @@ pub fn environment(extra: &[(&str, &str)]) -> BTreeMap<String, String> {
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "prometheus"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "20000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "20000"),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
     ];
     base.iter()
         .chain(extra)

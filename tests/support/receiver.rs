@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ::http::Response;
@@ -170,7 +170,15 @@ impl Receiver {
     pub fn restart(&mut self) {
         self.stop();
         drop(std::mem::replace(&mut self.state, State::Changing));
-        let listener = TcpListener::bind(self.address).unwrap();
+        // Somebody else's connection may have the port for a moment.
+        let begin = Instant::now();
+        let listener = loop {
+            match TcpListener::bind(self.address) {
+                Ok(listener) => break listener,
+                Err(error) => assert!(begin.elapsed() < Duration::from_secs(60), "{error}"),
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
         self.state = start(self.kind, listener, Arc::clone(&self.shared));
     }
 }

@@ -88,8 +88,8 @@ pub fn builder<const N: usize>(endpoint: &str, more: [(&str, &str); N]) -> Telem
         ("OTEL_TRACES_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "20000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "20000"),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
     ];
     let config = Config::builder()
         .environment(variables.into_iter().chain(more))

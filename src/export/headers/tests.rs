@@ -351,7 +351,7 @@ fn the_shutdown_kills_it_before_its_deadline_and_only_then_lets_go() {
     let line = format!("echo $$ > '{}'; sleep 600", own.display());
     let mut fixture = Fixture::new(&line, NEVER, LONG);
     fixture.wait(written(&own));
-    let (done, mut finished) = mpsc::channel::<()>(1);
+    let (done, mut finished) = mpsc::channel(1);
     let deadline = Instant::now() + Duration::from_millis(600);
     fixture
         .commands

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::control::{Control, at};
+use super::control::{Control, NotDone, at};
 use crate::clock::Clock;
 use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
@@ -48,7 +48,7 @@ pub(crate) struct Prometheus {
     pub(crate) number: u64,
     pub(crate) newest: Arc<AtomicU64>,
     /// Ends when the one before is gone, whose port this one may want.
-    pub(crate) before: Option<mpsc::Receiver<()>>,
+    pub(crate) before: Option<mpsc::Receiver<NotDone>>,
 }
 
 /// Where the page would listen now; the error says why it cannot. It blocks.
@@ -101,7 +101,7 @@ impl Prometheus {
     }
 
     /// Waits until the server before is gone, or for the shutdown.
-    async fn outlive(&mut self, before: &mut mpsc::Receiver<()>) {
+    async fn outlive(&mut self, before: &mut mpsc::Receiver<NotDone>) {
         loop {
             let asked = self.control.begin();
             self.control.release(asked);
