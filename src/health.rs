@@ -137,7 +137,12 @@ pub struct Health {
 impl ExporterHealth {
     /// Nothing waits and nothing was lost, and the exporter could be built.
     pub fn is_complete(&self) -> bool {
-        self.queued == 0 && self.dropped.total() == 0 && self.state != ExporterState::Off
+        self.queued == 0 && self.is_unharmed()
+    }
+
+    /// The same, whatever waits.
+    pub(crate) fn is_unharmed(&self) -> bool {
+        self.dropped.total() == 0 && self.state != ExporterState::Off
     }
 }
 
@@ -304,12 +309,20 @@ impl ExporterCounters {
         }
     }
 
-    /// It could not be built: this much of what waited is lost, and nothing is taken until it is asked for again. What
-    /// came at this very moment waits, and counts at the end.
-    pub(crate) fn stays_off(&self, lost: u64) {
+    /// It could not be built. When nobody asks for it again this much of what waited is lost, and nothing more is taken;
+    /// what came at this very moment waits, and counts at the end.
+    pub(crate) fn stays_off(&self, lost: Option<u64>, why: Option<&str>) {
         let mut state = self.state();
-        self.off.store(true, Ordering::Relaxed);
-        self.shutdown.fetch_add(lost, Ordering::Relaxed);
+        if let Some(lost) = lost {
+            self.off.store(true, Ordering::Relaxed);
+            self.shutdown.fetch_add(lost, Ordering::Relaxed);
+        }
+        if let Some(message) = why {
+            state.1 = Some(Failure {
+                message: message.to_owned(),
+                at: SystemTime::now(),
+            });
+        }
         state.0 = ExporterState::Off;
     }
 

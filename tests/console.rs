@@ -247,6 +247,10 @@ fn a_writer_that_blocks_holds_nothing_back() {
     let telemetry = start(&receiver, &limits, Blocked(gate));
     work(&telemetry);
     within(Duration::from_millis(300), || telemetry.flush());
+    host::wait_for_health(&telemetry, |health| {
+        let otlp = |signal| host::otlp(health, signal).delivered;
+        (otlp(Signal::Events), otlp(Signal::Metrics)) == (2, 3)
+    });
     assert_otlp_arrived(&receiver);
     let console = exporter(&telemetry.health(), Signal::Events, Exporter::Console);
     assert_eq!((console.delivered, console.queued), (0, 2));
@@ -257,9 +261,9 @@ fn a_writer_that_blocks_holds_nothing_back() {
         session.record_tool_result(ToolResult::new("Read"));
     }
     assert!(tools.elapsed() < host::SLACK);
-    receiver.wait_until(host::PATIENCE, |received| received.logs().len() >= 2 + 512);
+    telemetry.flush();
+    receiver.wait_until(host::PATIENCE, |received| received.logs().len() == 1_002);
     let report = within(Duration::from_millis(300), || telemetry.shutdown());
-    assert_eq!(receiver.received().logs().len(), 1_002);
     let lost = |exporter: &claude_code_telemetry::ExporterHealth| exporter.dropped.shutdown;
     assert!(
         report

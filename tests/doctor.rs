@@ -163,7 +163,7 @@ fn a_black_hole_takes_no_longer_than_the_timeout() {
         let variables = events(
             protocol,
             &endpoint,
-            &[("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "300")],
+            &[("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "900")],
         );
         let diagnosis = diagnose(&variables);
         let name = format!("black-hole-{}", file(protocol));
@@ -192,7 +192,7 @@ fn an_address_that_nobody_answers_for() {
         assert!(queue.len() < 100);
     }
     let endpoint = format!("http://{address}");
-    let limit = [("OTEL_EXPORTER_OTLP_TIMEOUT", "300")];
+    let limit = [("OTEL_EXPORTER_OTLP_TIMEOUT", "900")];
     let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &limit));
     assert_told("unreachable", &diagnosis, &[port(&endpoint)]);
 }

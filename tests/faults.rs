@@ -150,7 +150,8 @@ fn a_receiver_that_comes_back_gets_everything() {
         receiver.answer(|_| Answer::Ok);
         receiver.restart();
         some();
-        assert!(telemetry.flush().is_complete());
+        let report = telemetry.flush();
+        assert!(report.is_complete(), "{report}");
         let health = telemetry.health();
         assert_eq!(otlp(&health, Signal::Events).state, ExporterState::Working);
         assert!(otlp(&health, Signal::Events).retries > 0);
@@ -232,10 +233,6 @@ fn a_refused_request_is_dropped_alone_and_counted() {
         };
         let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
         let session = telemetry.session(session("s"));
-        for _ in 0..600 {
-            session.record_tool_result(ToolResult::new("Read"));
-        }
-        session.record_commit(Commit::new());
         // The first request of each signal.
         receiver.answer_by(move |_, request| match &request.message {
             Message::Logs(logs) if logs.resource_logs[0].scope_logs[0].log_records.len() == 512 => {
@@ -244,6 +241,10 @@ fn a_refused_request_is_dropped_alone_and_counted() {
             Message::Metrics(_) => refuse(),
             _ => Answer::Ok,
         });
+        for _ in 0..600 {
+            session.record_tool_result(ToolResult::new("Read"));
+        }
+        session.record_commit(Commit::new());
         assert!(!telemetry.flush().is_complete());
         let health = telemetry.health();
         let (events, metrics) = (
@@ -322,6 +323,10 @@ fn a_wait_beyond_the_deadline_does_not_hold_up_the_shutdown() {
         let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS);
         record(&telemetry.session(session("s")));
         within(LIMIT, || telemetry.flush());
+        wait_for_health(&telemetry, |health| {
+            let mut exporters = health.exporters.iter();
+            exporters.all(|exporter| exporter.state == ExporterState::Failing)
+        });
         let report = within(LIMIT, || telemetry.shutdown());
         assert!(
             report

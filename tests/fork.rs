@@ -23,6 +23,7 @@ fn telemetry(receiver: &Receiver) -> Telemetry {
         ("OTEL_TRACES_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint()),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
     ];
     let config = Config::builder().environment(environment).build();
     Telemetry::start(config, Service::new("claude-code", "1.2.3"))
@@ -40,7 +41,7 @@ fn in_child(child: impl FnOnce() -> bool) -> bool {
         0 => {
             // SAFETY: see above. The alarm ends a child that hangs.
             unsafe {
-                libc::alarm(20);
+                libc::alarm(120);
                 libc::_exit(if child() { 0 } else { 1 })
             }
         }
@@ -79,7 +80,7 @@ fn a_forked_child_sends_nothing_and_hangs_nowhere() {
         let changed = child_telemetry.reconfigure(config.build());
         child_telemetry.shutdown();
         drop((child_telemetry, child_session, child_prompt, other));
-        !changed && began.elapsed() < Duration::from_secs(10)
+        !changed && began.elapsed() < Duration::from_secs(30)
     }));
 
     prompt.end();

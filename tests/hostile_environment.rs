@@ -9,7 +9,6 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use claude_code_telemetry::{
     ApiRequest, Config, Decision, DecisionSource, Identity, Service, SessionOptions, Telemetry,
@@ -48,10 +47,10 @@ fn child() {
     tool.executing();
     tool.finish(ToolOutcome::new().result_size_bytes(12));
     prompt.end();
-    let report = telemetry.flush_within(Duration::from_secs(20));
+    let report = telemetry.flush();
     assert!(report.is_complete(), "{report} {:?}", telemetry.health());
     drop(session);
-    let report = telemetry.shutdown_within(Duration::from_secs(20));
+    let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
 }
 
@@ -272,6 +271,8 @@ OTEL_TRACES_EXPORTER=otlp
 OTEL_METRIC_EXPORT_INTERVAL=3600000
 OTEL_LOGS_EXPORT_INTERVAL=3600000
 OTEL_TRACES_EXPORT_INTERVAL=3600000
+CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS=60000
+CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS=60000
 OTEL_RESOURCE_ATTRIBUTES=team=platform
 OTEL_EXPORTER_OTLP_HEADERS=x-ours=1
 OTEL_EXPORTER_OTLP_PROTOCOL={protocol}

@@ -465,7 +465,7 @@ fn custom_attributes_can_stay_on_the_resource() {
 }
 
 /// The `user.id` of nobody in particular, and what the host was told.
-fn user_id(path: &std::path::Path) -> (String, Vec<String>) {
+fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
     let receiver = Receiver::grpc();
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = Arc::clone(&told);
@@ -487,6 +487,12 @@ fn user_id(path: &std::path::Path) -> (String, Vec<String>) {
     assert_eq!(ids.len(), 1, "{ids:?}");
     let id = ids.first().unwrap().to_string();
     assert!(id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+    // Another thread tells it.
+    let deadline = std::time::Instant::now() + catalog_support::SOON;
+    while told.lock().unwrap().len() < expected {
+        assert!(std::time::Instant::now() < deadline, "nothing is told");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
     let told = told.lock().unwrap().clone();
     (id, told)
 }
@@ -495,11 +501,11 @@ fn user_id(path: &std::path::Path) -> (String, Vec<String>) {
 fn the_installation_keeps_its_user_id() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state/installation-id");
-    let (first, told) = user_id(&path);
+    let (first, told) = user_id(&path, 0);
     assert_eq!(told, [""; 0]);
-    assert_eq!(user_id(&path), (first.clone(), vec![]));
+    assert_eq!(user_id(&path, 0), (first.clone(), vec![]));
     assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), first);
-    assert_ne!(user_id(&folder.path().join("other")).0, first);
+    assert_ne!(user_id(&folder.path().join("other"), 0).0, first);
 }
 
 #[test]
@@ -507,10 +513,10 @@ fn an_id_that_cannot_be_kept_stays_for_the_process_and_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
-    let (first, told) = user_id(&file.join("installation-id"));
+    let (first, told) = user_id(&file.join("installation-id"), 1);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("installation id"), "{told:?}");
-    let (second, told) = user_id(&file.join("installation-id"));
+    let (second, told) = user_id(&file.join("installation-id"), 1);
     assert_eq!((second, told.len()), (first, 1));
 }
 

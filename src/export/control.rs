@@ -204,6 +204,11 @@ impl<C> Control<C> {
             .retain(|(arrival, waiter)| *arrival >= arrivals || waiter.shutdown);
     }
 
+    /// Everybody has what they asked for, the shutdown too.
+    pub(crate) fn release_all(&mut self) {
+        self.waiters.clear();
+    }
+
     /// Those who asked before `arrivals` do not get any more what they asked for.
     pub(crate) fn give_up(&mut self, arrivals: u64) {
         let there =

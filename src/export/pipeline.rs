@@ -167,6 +167,8 @@ impl<S: Source> Pipeline<S> {
         self.counters.shut_down(self.source.lost());
         if late {
             self.control.give_all_up();
+        } else {
+            self.control.release_all();
         }
         self.report_losses(true);
     }
@@ -223,7 +225,7 @@ impl<S: Source> Pipeline<S> {
                     match target {
                         Some(target) => self.build(target, epoch).await,
                         // What was to go on as before could not be built meanwhile.
-                        None if self.link.is_none() => self.stay_off(epoch),
+                        None if self.link.is_none() => self.stay_off(epoch, None),
                         None => {}
                     }
                     if let Some(link) = &mut self.link {
@@ -251,8 +253,7 @@ impl<S: Source> Pipeline<S> {
             }
             Err(error) => {
                 self.link = None;
-                self.counters.cannot_be_built(error.clone());
-                self.stay_off(epoch);
+                self.stay_off(epoch, Some(&error));
                 let exporter = self.counters.exporter();
                 self.diagnostics
                     .report_later(format!("{signal} ({exporter}) are off: {error}"));
@@ -260,11 +261,11 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// There is nothing to send with: what waits is lost, and nothing more is taken, unless there is a newer change.
-    fn stay_off(&mut self, epoch: u64) {
-        if let Some(lost) = self.leave(epoch) {
-            self.counters.stays_off(lost);
-        }
+    /// There is nothing to send with, for a reason that may be known already: what waits is lost, and nothing more is
+    /// taken, unless there is a newer change.
+    fn stay_off(&mut self, epoch: u64, why: Option<&str>) {
+        let lost = self.leave(epoch);
+        self.counters.stays_off(lost, why);
     }
 
     /// Gives up what waits, unless there is a newer change.

@@ -40,6 +40,7 @@ fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
             ("OTEL_LOGS_EXPORTER", "console"),
             ("OTEL_TRACES_EXPORTER", "console"),
             ("OTEL_LOG_RAW_API_BODIES", "1"),
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ])
         .build();
     let written = Written::default();

@@ -42,12 +42,12 @@ impl Report {
         self
     }
 
-    /// All was done in time, nothing waits, nothing was lost since the start, and every exporter that was asked for could
-    /// be built. True when telemetry is off, too: nothing was asked for.
+    /// All that was recorded before the call was delivered in time, nothing was lost since the start, and every exporter
+    /// that was asked for could be built. True when telemetry is off, too: nothing was asked for.
     pub fn is_complete(&self) -> bool {
         self.in_time
             && self.lost_amounts == 0
-            && self.exporters.iter().all(ExporterHealth::is_complete)
+            && self.exporters.iter().all(ExporterHealth::is_unharmed)
     }
 }
 

@@ -135,4 +135,4 @@ pub fn check_document(name: &str, expected: &str) {
 }
 
 /// A little time for what is done in the background.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(60);

@@ -14,7 +14,10 @@ use crate::export::backoff::Backoff;
 use crate::export::control::{Command, at};
 
 /// At a shutdown, a run is killed so long before the deadline at most: the process may end with it.
-const MARGIN: Duration = Duration::from_millis(50);
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// A process that was killed may take so long to be gone before nobody waits for it any more.
+const DYING: Duration = Duration::from_millis(50);
 
 /// Runs the helper until the last pipeline is gone, which `done` tells by its other end being dropped, or until a
 /// shutdown is out of time.
@@ -36,7 +39,7 @@ pub(super) async fn run(
         () = &mut work => return,
     }
     drop(stop);
-    let soon = Instant::now() + MARGIN;
+    let soon = Instant::now() + DYING;
     let deadlines = end.waiters.iter().map(|waiter| waiter.deadline);
     // Who waits for the shutdown does not wait for a process that takes its time to die.
     let limit = deadlines.min().map_or(soon, |deadline| deadline.min(soon));
@@ -65,7 +68,7 @@ impl End {
                 command = next(&mut self.commands) => match command {
                     Some(command) if command.shutdown => {
                         let left = command.deadline.saturating_duration_since(Instant::now());
-                        let time = command.deadline - MARGIN.min(left / 10);
+                        let time = command.deadline - MARGIN.min(left / 4);
                         self.time = Some(self.time.map_or(time, |known| known.min(time)));
                         self.waiters.push(command);
                     }
