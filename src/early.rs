@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::mem::size_of;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::SystemTime;
 
 use crate::content::Content;
+use crate::fork::Process;
 use crate::propagation::TraceParent;
 use crate::record::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
@@ -45,11 +46,11 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// assert_eq!((report.delivered, report.lost), (1, 0));
 /// ```
 #[must_use = "what is recorded here is dropped unless it is delivered"]
-#[derive(Default)]
 pub struct EarlyRecords {
     waiting: Mutex<Waiting>,
     /// Where everything goes since the delivery.
     recorder: OnceLock<Recorder>,
+    process: Process,
 }
 
 #[derive(Default)]
@@ -193,13 +194,20 @@ early! {
 impl EarlyRecords {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            waiting: Mutex::default(),
+            recorder: OnceLock::new(),
+            process: Process::current(),
+        }
     }
 
     /// Records what was kept, in order and with its own time, and from now on everything at once. Only the first call has
     /// an effect; a later one reports nothing.
     pub fn deliver_to(&self, recorder: &Recorder) -> EarlyReport {
-        let mut waiting = self.waiting();
+        let Some(mut waiting) = self.waiting() else {
+            let _ = self.recorder.set(recorder.clone());
+            return EarlyReport::default();
+        };
         if self.recorder.get().is_some() {
             return EarlyReport::default();
         }
@@ -229,7 +237,9 @@ impl EarlyRecords {
         if let Some(recorder) = self.recorder.get() {
             return record.record(recorder);
         }
-        let mut waiting = self.waiting();
+        let Some(mut waiting) = self.waiting() else {
+            return;
+        };
         // Delivered while this waited for the lock.
         if let Some(recorder) = self.recorder.get() {
             drop(waiting);
@@ -246,8 +256,23 @@ impl EarlyRecords {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nothing in a fork when a thread that is not there has it for ever.
+    fn waiting(&self) -> Option<MutexGuard<'_, Waiting>> {
+        if self.process.is_current() {
+            let waiting = self.waiting.lock();
+            return Some(waiting.unwrap_or_else(PoisonError::into_inner));
+        }
+        match self.waiting.try_lock() {
+            Ok(waiting) => Some(waiting),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl Default for EarlyRecords {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

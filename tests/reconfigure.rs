@@ -739,6 +739,33 @@ fn changes_flushes_and_the_shutdown_may_come_at_once_and_nothing_is_changed_afte
 }
 
 #[test]
+fn a_change_that_moves_nothing_does_not_hurry_the_attempts_at_a_receiver_that_is_away() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        receiver.answer(|_| Answer::status(503));
+        let extra = [("OTEL_METRICS_EXPORTER", "none")];
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &extra);
+        telemetry
+            .session(session("one"))
+            .record_api_request(request());
+        thread::scope(|scope| {
+            let flushed = scope.spawn(|| telemetry.flush());
+            receiver.wait_until(PATIENCE, |received| !received.is_empty());
+            change(&telemetry, &receiver, protocol, &extra);
+            let before = receiver.received().len();
+            let received = receiver.wait_until(PATIENCE, |received| received.len() >= before + 4);
+            for pair in received.requests[before..].windows(2) {
+                let pause = pair[1].at - pair[0].at;
+                assert!(pause >= Duration::from_millis(90), "{pause:?}");
+            }
+            receiver.answer(|_| Answer::Ok);
+            assert!(flushed.join().unwrap().is_complete());
+        });
+        assert_complete(&receiver.received().accepted(), 1);
+    }
+}
+
+#[test]
 fn disabled_telemetry_stays_off() {
     let telemetry = Telemetry::disabled();
     let receiver = Protocol::any().receiver();

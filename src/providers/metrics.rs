@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -147,8 +148,20 @@ impl MetricReader for Reader {
         if !self.0.telemetry.upgrade().is_some_and(here) {
             return Err(OTelSdkError::AlreadyShutdown);
         }
-        let rest = self.take();
-        self.state().rest = rest;
+        // The host's callbacks may block, and may be what this is called from.
+        let reader = self.clone();
+        let (done, ended) = mpsc::channel::<()>();
+        let thread = thread::Builder::new()
+            .name("claude-code-telemetry-end".to_owned())
+            .spawn(move || {
+                let _quiet = Quiet::this_thread();
+                let rest = reader.take();
+                reader.state().rest = rest;
+                drop(done);
+            });
+        if thread.is_ok() && ended.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
+            return Err(OTelSdkError::Timeout(timeout));
+        }
         self.0.reader.shutdown_with_timeout(timeout)
     }
 

@@ -393,6 +393,9 @@ impl Drop for Handle {
         if self.0.is_here() {
             let limit = self.0.setup.load().config.shutdown_timeout;
             self.0.request(limit, true);
+        } else {
+            // In a fork, what another thread was changing at that moment can be neither used nor freed.
+            std::mem::forget(Arc::clone(&self.0));
         }
     }
 }
