@@ -1,6 +1,6 @@
 //! One series: a value that is added to without a lock, and what each reader has acknowledged of it.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -22,16 +22,18 @@ pub(crate) struct Cell {
     turn: Option<Arc<Turn>>,
     /// Sessions that hold the cell and may add to it.
     holders: AtomicU32,
-    /// How often a session took hold of it. A reader that saw no holder retires the cell only when nobody took hold
-    /// of it since; without the count a session could come, add and go between the two looks.
+    /// How often a session took hold of it, above the bits of the readers that have the cell in their lists, which are
+    /// changed under the registry's lock. A reader that saw no holder retires the cell only when nobody took hold of it
+    /// since; without the count a session could come, add and go between the two looks.
     openings: AtomicU32,
-    /// The readers that have the cell in their lists, one bit each; changed under the registry's lock.
-    listed: AtomicU8,
     /// What the OTLP exporter knows of it.
     mark: Mark,
     /// What most cells never need.
     rest: ArcSwapOption<Rest>,
 }
+
+/// One opening: above a bit for each reader.
+const OPENING: u32 = 1 << READERS;
 
 /// What the other readers know of a cell, and where cumulative points begin that do not begin with the series.
 #[derive(Debug, Default)]
@@ -89,7 +91,6 @@ impl Cell {
             turn,
             holders: AtomicU32::new(0),
             openings: AtomicU32::new(0),
-            listed: AtomicU8::new(0),
             mark: Mark::default(),
             rest: ArcSwapOption::empty(),
         }
@@ -125,7 +126,7 @@ impl Cell {
     }
 
     pub(super) fn openings(&self) -> u32 {
-        self.openings.load(Ordering::SeqCst)
+        self.openings.load(Ordering::SeqCst) / OPENING
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -185,15 +186,15 @@ impl Cell {
 
     /// Puts the cell on a reader's list; false when it was there.
     pub(super) fn list(&self, reader: usize) -> bool {
-        self.listed.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
+        self.openings.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
     }
 
     pub(super) fn unlist(&self, reader: usize) {
-        self.listed.fetch_and(!(1 << reader), Ordering::SeqCst);
+        self.openings.fetch_and(!(1 << reader), Ordering::SeqCst);
     }
 
     pub(super) fn is_listed(&self) -> bool {
-        self.listed.load(Ordering::SeqCst) != 0
+        !self.openings.load(Ordering::SeqCst).is_multiple_of(OPENING)
     }
 }
 
@@ -204,7 +205,7 @@ pub(crate) struct Held(Arc<Cell>);
 impl Held {
     /// Called under the registry's lock.
     pub(super) fn new(cell: Arc<Cell>) -> Self {
-        cell.openings.fetch_add(1, Ordering::SeqCst);
+        cell.openings.fetch_add(OPENING, Ordering::SeqCst);
         cell.holders.fetch_add(1, Ordering::SeqCst);
         Self(cell)
     }
