@@ -161,7 +161,11 @@ macro_rules! early {
 
 early! {
     events {
-        ApiRequest record_api_request |record| record.size(),
+        ApiRequest record_api_request |record| text_size(&[
+            Some(&record.model),
+            record.request_id.as_ref(),
+            record.query_source.as_ref(),
+        ]),
         ApiError record_api_error |record| record.size(),
         ApiRequestBody record_api_request_body |record| contents(&[Some(&record.body)])
             + text_size(&[Some(&record.model), record.query_source.as_ref()]),

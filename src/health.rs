@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -167,8 +167,6 @@ pub(crate) struct ExporterCounters {
     retries: AtomicU64,
     tally: Arc<Tally>,
     state: Mutex<(ExporterState, Option<Failure>)>,
-    /// Nothing is taken from the queue any more.
-    off: AtomicBool,
     /// Nanoseconds since 1970; 0 before the first.
     last_success: AtomicU64,
     /// Losses that a diagnostic told of, and when.
@@ -198,7 +196,6 @@ impl ExporterCounters {
             retries: AtomicU64::new(0),
             tally,
             state: Mutex::new((ExporterState::Idle, None)),
-            off: AtomicBool::new(false),
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
             addresses: Mutex::default(),
@@ -216,7 +213,7 @@ impl ExporterCounters {
     /// It was asked for, perhaps again: what is recorded is taken from now on.
     pub(crate) fn turned_on(&self) {
         let mut state = self.state();
-        self.off.store(false, Ordering::Relaxed);
+        self.waiting.set_off(false);
         if matches!(state.0, ExporterState::Off | ExporterState::ShutDown) {
             state.0 = ExporterState::Idle;
         }
@@ -292,14 +289,14 @@ impl ExporterCounters {
 
     /// Whether the exporter has ended, or could not be built.
     pub(crate) fn is_off(&self) -> bool {
-        self.off.load(Ordering::Relaxed)
+        self.waiting.is_off()
     }
 
     /// The end: what still waits is lost, or as much as the source knows of.
     pub(crate) fn shut_down(&self, lost: Option<u64>) {
         // Under the lock, so that no snapshot sees the items twice or not at all.
         let mut state = self.state();
-        self.off.store(true, Ordering::Relaxed);
+        self.waiting.set_off(true);
         self.addresses().clear();
         let waiting = self.waiting.clear();
         self.shutdown
@@ -314,7 +311,7 @@ impl ExporterCounters {
     pub(crate) fn stays_off(&self, lost: Option<u64>, why: Option<&str>) {
         let mut state = self.state();
         if let Some(lost) = lost {
-            self.off.store(true, Ordering::Relaxed);
+            self.waiting.set_off(true);
             self.shutdown.fetch_add(lost, Ordering::Relaxed);
         }
         if let Some(message) = why {

@@ -56,7 +56,7 @@ impl Recorder {
         if let Some(session) = &self.session
             && session.telemetry.is_on()
         {
-            self.record_request(session, request);
+            session.record_request(request, self.prompt.as_ref(), self.parent.as_ref());
         }
     }
 
@@ -249,12 +249,6 @@ impl Recorder {
     pub(crate) fn count_request(&self, request: &ApiRequest) {
         if let Some(session) = self.session() {
             session.add_request(request.metric_model(), request.cost_usd, request.tokens);
-        }
-    }
-
-    fn record_request(&self, session: &SessionCore, request: ApiRequest) {
-        if session.telemetry.is_here() {
-            session.record_request(request, self.prompt.as_ref(), self.parent.as_ref());
         }
     }
 

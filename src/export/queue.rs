@@ -18,20 +18,31 @@ const WAKE_BYTES: usize = 1024 * 1024;
 /// What a record takes beside its texts.
 const RECORD_BYTES: usize = 512;
 
-/// Records that wait for one exporter. Pushing neither locks nor waits; what does not fit is refused.
+/// Records that wait for one exporter. Pushing neither locks nor waits; what does not fit is refused. Clones are the same
+/// queue: whoever has one is a pointer away from what a push changes.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
-    items: SegQueue<(T, usize)>,
+    items: Arc<SegQueue<(T, usize)>>,
     waiting: Arc<Waiting>,
-    wake: Notify,
+    wake: Arc<Notify>,
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self {
+            items: Arc::clone(&self.items),
+            waiting: Arc::clone(&self.waiting),
+            wake: Arc::clone(&self.wake),
+        }
+    }
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Self {
-            items: SegQueue::new(),
+            items: Arc::default(),
             waiting: Arc::default(),
-            wake: Notify::new(),
+            wake: Arc::default(),
         }
     }
 
@@ -49,6 +60,11 @@ impl<T> Queue<T> {
             self.wake.notify_one();
         }
         true
+    }
+
+    /// Whether nobody takes items from here any more.
+    pub(crate) fn is_off(&self) -> bool {
+        self.waiting.is_off()
     }
 
     /// The next item with its size. Its place is free again when it is [settled](Self::settle).

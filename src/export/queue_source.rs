@@ -31,7 +31,7 @@ pub(crate) trait Translate: Send + 'static {
 
 /// Turns queued items into requests for one exporter.
 pub(crate) struct QueueSource<T: Translate> {
-    queue: Arc<Queue<T::Item>>,
+    queue: Queue<T::Item>,
     translator: T,
     /// Items that the pass still has to deliver.
     left: usize,
@@ -44,7 +44,7 @@ pub(crate) struct QueueSource<T: Translate> {
 type Place<I> = (I, usize);
 
 impl<T: Translate> QueueSource<T> {
-    pub(crate) fn new(queue: Arc<Queue<T::Item>>, translator: T, tally: Arc<Tally>) -> Self {
+    pub(crate) fn new(queue: Queue<T::Item>, translator: T, tally: Arc<Tally>) -> Self {
         Self {
             queue,
             translator,

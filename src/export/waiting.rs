@@ -1,6 +1,6 @@
 //! How much of one exporter's data waits.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bits of the bytes in a number that holds items too: a terabyte, of which the bound of a queue is a tiny part.
 const BYTES_BITS: u32 = 40;
@@ -9,12 +9,25 @@ const MAX_ITEMS: usize = (1 << (u64::BITS - BYTES_BITS)) - 1;
 
 /// Items, and their bytes where those are bounded, in one number: adding to both is one step.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(AtomicU64);
+pub(crate) struct Waiting {
+    both: AtomicU64,
+    /// Nothing is taken from here any more.
+    off: AtomicBool,
+}
 
 impl Waiting {
+    /// Whether the exporter has ended: what comes now would wait for ever.
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_off(&self, off: bool) {
+        self.off.store(off, Ordering::Relaxed);
+    }
+
     /// Adds an item; returns the items and bytes that were there before.
     pub(crate) fn add(&self, bytes: usize) -> (usize, usize) {
-        parts(self.0.fetch_add(join(1, bytes), Ordering::Relaxed))
+        parts(self.both.fetch_add(join(1, bytes), Ordering::Relaxed))
     }
 
     /// Takes items away, but no more than there are: the end of the exporter may have taken them first.
@@ -24,27 +37,27 @@ impl Waiting {
             Some(join(all.saturating_sub(items), size.saturating_sub(bytes)))
         };
         let _ = self
-            .0
+            .both
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// So many items wait, whatever did before.
     pub(crate) fn set(&self, items: usize) {
         let items = items.min(MAX_ITEMS);
-        self.0.store(join(items, 0), Ordering::Relaxed);
+        self.both.store(join(items, 0), Ordering::Relaxed);
     }
 
     pub(crate) fn items(&self) -> u64 {
-        parts(self.0.load(Ordering::Relaxed)).0 as u64
+        parts(self.both.load(Ordering::Relaxed)).0 as u64
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        parts(self.0.load(Ordering::Relaxed)).1
+        parts(self.both.load(Ordering::Relaxed)).1
     }
 
     /// Nothing waits any more; returns the items that did.
     pub(crate) fn clear(&self) -> u64 {
-        parts(self.0.swap(0, Ordering::Relaxed)).0 as u64
+        parts(self.both.swap(0, Ordering::Relaxed)).0 as u64
     }
 }
 

@@ -56,7 +56,7 @@ impl OpenSpan {
         }
         let standard = session.standard();
         let context = TraceContext::clone(&self.context);
-        session.telemetry.enqueue_span(Arc::new(Finished {
+        session.telemetry.enqueue_span(Box::new(Finished {
             context,
             parent: self.parent,
             start,

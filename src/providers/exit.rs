@@ -13,7 +13,7 @@ use crate::telemetry::Inner;
 
 /// The way to the exporter of one signal.
 pub(super) struct Exit<T> {
-    pub(super) queue: Arc<Queue<T>>,
+    pub(super) queue: Queue<T>,
     pub(super) counters: Arc<ExporterCounters>,
     /// Whether the configuration asks for it.
     pub(super) on: Arc<AtomicBool>,

@@ -74,7 +74,7 @@ pub struct Providers {
 
 /// Where one signal of the host's goes.
 pub(crate) struct Slot<T> {
-    pub(crate) queue: Arc<Queue<T>>,
+    pub(crate) queue: Queue<T>,
     pub(crate) counters: Arc<ExporterCounters>,
     /// Whether the configuration asks for it.
     pub(crate) on: Arc<AtomicBool>,
@@ -83,7 +83,7 @@ pub(crate) struct Slot<T> {
 impl<T> Slot<T> {
     fn exit(&self, telemetry: &Weak<Inner>) -> Exit<T> {
         Exit {
-            queue: Arc::clone(&self.queue),
+            queue: self.queue.clone(),
             counters: Arc::clone(&self.counters),
             on: Arc::clone(&self.on),
             telemetry: Weak::clone(telemetry),

@@ -250,26 +250,50 @@ impl ApiRequest {
         self
     }
 
+    /// Takes out what the event needs, at the moment when it is written where it stays.
+    #[inline]
+    pub(crate) fn take_event(&mut self) -> AdmittedRequest {
+        AdmittedRequest {
+            model: std::mem::take(&mut self.model),
+            request_id: self.request_id.take(),
+            query_source: self.query_source.take(),
+            tokens: self.tokens,
+            cost_usd: self.cost_usd.filter(|usd| countable(*usd)),
+            duration: self.duration,
+            speed: self.speed,
+        }
+    }
+
     /// The model of metrics and spans.
     pub(crate) fn metric_model(&self) -> &str {
         self.requested_model.as_deref().unwrap_or(&self.model)
     }
 }
 
+/// What of an [`ApiRequest`] its event needs. The rest is for the span, and would only be carried through the queue.
+pub(crate) struct AdmittedRequest {
+    model: Cow<'static, str>,
+    request_id: Option<Cow<'static, str>>,
+    query_source: Option<Cow<'static, str>>,
+    tokens: TokenUsage,
+    cost_usd: Option<f64>,
+    duration: Option<Duration>,
+    speed: Speed,
+}
+
 impl Record for ApiRequest {
-    type Admitted = Self;
+    type Admitted = AdmittedRequest;
 
     fn time(&self) -> Option<SystemTime> {
         self.at
     }
 
-    fn admit(mut self, _: &ContentPolicy) -> Option<Self> {
-        self.cost_usd = self.cost_usd.filter(|usd| countable(*usd));
-        Some(self)
+    fn admit(mut self, _: &ContentPolicy) -> Option<AdmittedRequest> {
+        Some(self.take_event())
     }
 }
 
-impl EventRecord for ApiRequest {
+impl EventRecord for AdmittedRequest {
     fn event(&self) -> &'static Event {
         &event::API_REQUEST
     }

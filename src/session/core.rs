@@ -19,22 +19,23 @@ use crate::signal::metrics::{Held, Registry, Series};
 use crate::signal::standard::Standard;
 use crate::telemetry::{Inner, Setup};
 
-/// What all handles of one session share.
+/// What all handles of one session share. In this order: what every record looks at stands together.
+#[repr(C)]
 pub(crate) struct SessionCore {
     pub(crate) telemetry: Arc<Inner>,
-    pub(crate) id: Arc<str>,
+    view: ArcSwap<View>,
     pub(crate) memory: Arc<Memory>,
+    /// The newest prompt.
+    pub(crate) prompt: ArcSwapOption<PromptMark>,
+    workspace_host_paths: Option<Arc<[Arc<str>]>>,
+    pub(crate) id: Arc<str>,
     terminal_type: Option<Arc<str>>,
     interactive: bool,
-    workspace_host_paths: Option<Arc<[Arc<str>]>>,
     start_type: Option<StartType>,
     /// Whether its start was counted.
     counted: AtomicBool,
-    view: ArcSwap<View>,
     /// Held while the view is replaced, never to read it.
     identity: Mutex<Identity>,
-    /// The newest prompt.
-    pub(crate) prompt: ArcSwapOption<PromptMark>,
 }
 
 impl SessionCore {
@@ -49,6 +50,7 @@ impl SessionCore {
     ) -> Arc<Self> {
         let memory = telemetry.sessions.open(&id);
         let setup = telemetry.setup.load_full();
+        let view = View::new(Arc::clone(&setup), Arc::default());
         let session = Arc::new(Self {
             telemetry,
             id,
@@ -58,7 +60,7 @@ impl SessionCore {
             workspace_host_paths,
             start_type,
             counted: AtomicBool::new(false),
-            view: ArcSwap::from_pointee(View::new(Arc::default())),
+            view: ArcSwap::from_pointee(view),
             identity: Mutex::new(identity),
             prompt: ArcSwapOption::empty(),
         });
@@ -75,7 +77,7 @@ impl SessionCore {
     pub(crate) fn set_identity(&self, identity: Identity) {
         let mut replacing = self.lock();
         *replacing = identity;
-        self.renew(&replacing, &self.telemetry.setup.load_full());
+        self.renew(&replacing, self.telemetry.setup.load_full());
     }
 
     /// Goes by the configuration of now. A start that could not be counted before is counted.
@@ -83,27 +85,31 @@ impl SessionCore {
         // Under the lock: whoever comes later has no older setup.
         let identity = self.lock();
         let setup = self.telemetry.setup.load_full();
-        self.renew(&identity, &setup);
+        let metrics = setup.metrics;
+        self.renew(&identity, setup);
         drop(identity);
-        if setup.metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late()
-        {
+        if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
             self.add_to(Series::SessionCount(self.start_type), 1.0);
         }
     }
 
-    /// Begins a new view when the standard attributes are no longer the same. With telemetry off nothing is looked up.
-    fn renew(&self, identity: &Identity, setup: &Setup) {
-        if !setup.is_on() {
-            return;
+    /// Goes on under this setup, with a new view when the standard attributes are no longer the same. With telemetry off
+    /// nothing is looked up.
+    fn renew(&self, identity: &Identity, setup: Arc<Setup>) {
+        let view = self.view.load();
+        if setup.is_on() {
+            let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
+            let standard = standard(telemetry, &setup, &self.id, identity, terminal);
+            let standard = telemetry.registry.intern(standard);
+            if view.standard != standard {
+                self.memory.uses(&standard);
+                self.view.store(Arc::new(View::new(setup, standard)));
+                return;
+            }
         }
-        let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
-        let standard = standard(telemetry, setup, &self.id, identity, terminal);
-        let standard = telemetry.registry.intern(standard);
-        if self.view.load().standard == standard {
-            return;
+        if !Arc::ptr_eq(&view.setup, &setup) {
+            self.view.store(Arc::new(view.under(setup)));
         }
-        self.memory.uses(&standard);
-        self.view.store(Arc::new(View::new(standard)));
     }
 
     fn lock(&self) -> MutexGuard<'_, Identity> {
@@ -268,23 +274,23 @@ impl SessionCore {
         held.add(amount);
     }
 
-    /// A request that the API answered: its amounts and its event, out of one snapshot.
+    /// A request that the API answered: its amounts and its event, out of one snapshot. Nothing in a fork.
     pub(crate) fn record_request(
         &self,
-        request: ApiRequest,
+        mut request: ApiRequest,
         prompt: Option<&Arc<PromptMark>>,
         own: Option<&Arc<TraceContext>>,
     ) {
+        if !self.telemetry.is_here() {
+            return;
+        }
         let view = self.view.load();
         let (usd, tokens) = (request.cost_usd, request.tokens);
         self.add_request_in(&view, request.metric_model(), usd, tokens);
-        if !self.telemetry.takes_events() {
-            return;
-        }
-        let time = request.time();
-        let setup = self.telemetry.setup.load();
-        if let Some(request) = request.admit(&setup.policy) {
-            self.queue(&view, &setup, time, request, prompt, EventSpan::Below(own));
+        if self.telemetry.takes_events() {
+            let time = request.at;
+            let event = || request.take_event();
+            self.queue_made(&view, time, event, prompt, EventSpan::Below(own));
         }
     }
 
@@ -299,11 +305,7 @@ impl SessionCore {
         if !self.telemetry.takes_events() {
             return;
         }
-        let time = record.time();
-        let setup = self.telemetry.setup.load();
-        if let Some(record) = record.admit(&setup.policy) {
-            self.queue(&self.view.load(), &setup, time, record, prompt, span);
-        }
+        self.queue(&self.view.load(), record, prompt, span);
     }
 
     /// The same for a record that has passed the policy.
@@ -315,17 +317,30 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         if self.telemetry.takes_events() {
-            let setup = self.telemetry.setup.load();
-            self.queue(&self.view.load(), &setup, time, record, prompt, span);
+            self.queue_made(&self.view.load(), time, || record, prompt, span);
         }
     }
 
-    fn queue<R: EventRecord + 'static>(
+    fn queue<R: Record>(
         &self,
         view: &View,
-        setup: &Setup,
-        time: Option<SystemTime>,
         record: R,
+        prompt: Option<&Arc<PromptMark>>,
+        span: EventSpan<'_>,
+    ) {
+        let time = record.time();
+        if let Some(record) = record.admit(&view.setup.policy) {
+            self.queue_made(view, time, || record, prompt, span);
+        }
+    }
+
+    /// Makes the record at the last moment, so that it is written where it stays.
+    #[inline]
+    fn queue_made<R: EventRecord + 'static>(
+        &self,
+        view: &View,
+        time: Option<SystemTime>,
+        make: impl FnOnce() -> R,
         prompt: Option<&Arc<PromptMark>>,
         span: EventSpan<'_>,
     ) {
@@ -342,18 +357,20 @@ impl SessionCore {
             EventSpan::In(span) => span,
             EventSpan::Below(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
         };
-        let event = Arc::new(Queued {
-            envelope: Envelope {
-                time: time.map_or_else(|| telemetry.clock.now(), nanos),
-                sequence: self.memory.sequence.fetch_add(1, Ordering::Relaxed),
-                standard: Arc::clone(&view.standard),
-                workspace_host_paths: self.workspace_host_paths.clone(),
-                prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
-                span: span.cloned(),
-            },
-            record,
-        });
-        telemetry.enqueue_event(setup, event);
+        let time = time.map_or_else(|| telemetry.clock.now(), nanos);
+        let room = Box::new_uninit();
+        let envelope = Envelope {
+            time,
+            sequence: self.memory.sequence.fetch_add(1, Ordering::Relaxed),
+            standard: Arc::clone(&view.standard),
+            workspace_host_paths: self.workspace_host_paths.clone(),
+            prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
+            span: span.cloned(),
+        };
+        let record = make();
+        let event = Box::write(room, Queued { envelope, record });
+        let size = event.record.size();
+        telemetry.enqueue_event(&view.setup, event, size);
     }
 
     /// The parent that the environment names for an interaction: read when it begins, and only in a session

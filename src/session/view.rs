@@ -1,18 +1,19 @@
-//! What a session's records need at every call: its standard attributes and its series, as one snapshot.
+//! What a session's records need at every call: the configuration, the standard attributes and the series, as one snapshot.
 
 use std::sync::Arc;
 
 use crate::record::{TokenType, TokenUsage};
 use crate::signal::metrics::{Held, PLACES, Series, Turn};
 use crate::signal::standard::Standard;
+use crate::telemetry::Setup;
 
-/// The snapshot. It is replaced as a whole when the identity changes or a series is used for the first time; until
-/// then records read it without a lock.
-#[derive(Debug)]
+/// The snapshot. It is replaced as a whole when the identity or the configuration changes or a series is used for the
+/// first time; until then records read it without a lock.
 pub(crate) struct View {
+    pub(crate) setup: Arc<Setup>,
     pub(crate) standard: Arc<Standard>,
-    models: Vec<ModelSeries>,
-    others: Vec<Held>,
+    models: Box<[ModelSeries]>,
+    others: Box<[Held]>,
 }
 
 /// The series of one model: cost, then the types of tokens.
@@ -25,11 +26,12 @@ struct ModelSeries {
 }
 
 impl View {
-    pub(crate) fn new(standard: Arc<Standard>) -> Self {
+    pub(crate) fn new(setup: Arc<Setup>, standard: Arc<Standard>) -> Self {
         Self {
+            setup,
             standard,
-            models: Vec::new(),
-            others: Vec::new(),
+            models: Box::default(),
+            others: Box::default(),
         }
     }
 
@@ -79,54 +81,58 @@ impl View {
             .collect()
     }
 
-    /// The same snapshot with more series.
-    pub(crate) fn with(&self, more: impl IntoIterator<Item = Held>) -> Self {
-        let mut view = Self {
+    /// The same snapshot under another configuration.
+    pub(crate) fn under(&self, setup: Arc<Setup>) -> Self {
+        Self {
+            setup,
             standard: Arc::clone(&self.standard),
             models: self.models.clone(),
             others: self.others.clone(),
-        };
-        for held in more {
-            view.take(held);
         }
-        view
     }
 
-    fn take(&mut self, held: Held) {
-        let of_model = held.series().of_model();
-        match of_model.map(|(model, place)| (Arc::clone(model), place)) {
-            Some((model, place)) => {
-                let entry = self.entry(&model);
-                entry.series[place] = Some(held);
-                let all = entry.series.iter().flatten();
-                let complete = entry.series.iter().all(Option::is_some);
-                entry.turn = Held::common(all).filter(|_| complete).cloned();
+    /// The same snapshot with more series.
+    pub(crate) fn with(&self, more: impl IntoIterator<Item = Held>) -> Self {
+        let (mut models, mut others) = (self.models.to_vec(), self.others.to_vec());
+        for held in more {
+            let of_model = held.series().of_model();
+            match of_model.map(|(model, place)| (Arc::clone(model), place)) {
+                Some((model, place)) => entry(&mut models, &model).take(place, held),
+                None => others.push(held),
             }
-            None => {
-                self.others.reserve_exact(1);
-                self.others.push(held);
-            }
+        }
+        Self {
+            setup: Arc::clone(&self.setup),
+            standard: Arc::clone(&self.standard),
+            models: models.into(),
+            others: others.into(),
         }
     }
 
     fn model(&self, model: &str) -> Option<&ModelSeries> {
         self.models.iter().find(|series| *series.model == *model)
     }
+}
 
-    fn entry(&mut self, model: &Arc<str>) -> &mut ModelSeries {
-        let at = self
-            .models
-            .iter()
-            .position(|series| series.model == *model)
-            .unwrap_or_else(|| {
-                self.models.reserve_exact(1);
-                self.models.push(ModelSeries {
-                    model: Arc::clone(model),
-                    turn: None,
-                    series: Default::default(),
-                });
-                self.models.len() - 1
-            });
-        &mut self.models[at]
+impl ModelSeries {
+    fn take(&mut self, place: usize, held: Held) {
+        self.series[place] = Some(held);
+        let all = self.series.iter().flatten();
+        let complete = self.series.iter().all(Option::is_some);
+        self.turn = Held::common(all).filter(|_| complete).cloned();
     }
+}
+
+/// The entry of a model, which may be new.
+fn entry<'a>(models: &'a mut Vec<ModelSeries>, model: &Arc<str>) -> &'a mut ModelSeries {
+    let known = models.iter().position(|series| series.model == *model);
+    let at = known.unwrap_or_else(|| {
+        models.push(ModelSeries {
+            model: Arc::clone(model),
+            turn: None,
+            series: Default::default(),
+        });
+        models.len() - 1
+    });
+    &mut models[at]
 }

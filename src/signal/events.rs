@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
 
+use super::Item;
 use super::message::{Origin, any, push_standard, shorten, texts_of};
 use super::protobuf::{Field, Out, Writer};
 use super::standard::Standard;
@@ -40,7 +41,7 @@ pub(crate) struct Queued<R: ?Sized> {
 }
 
 /// An event as the queues hold it.
-pub(crate) type EventItem = Arc<Queued<dyn EventRecord>>;
+pub(crate) type EventItem = Item<Queued<dyn EventRecord>>;
 
 /// What an exporter wants of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,7 +292,7 @@ mod tests {
 
     fn item(values: Vec<Value<'static>>, time: u64, span: Option<bool>) -> EventItem {
         let text = |text: &str| Arc::<str>::from(text);
-        Arc::new(Queued {
+        EventItem::Own(Box::new(Queued {
             envelope: Envelope {
                 time,
                 sequence: time / 3,
@@ -311,7 +312,7 @@ mod tests {
                 }),
             },
             record: Anything(values),
-        })
+        }))
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
+use super::Item;
 use super::message::{Origin, attribute, push_standard, shorten, text, texts_of};
 use super::standard::Standard;
 use crate::catalog::{self, key};
@@ -57,7 +58,7 @@ pub(crate) struct Finished<R: ?Sized> {
 }
 
 /// A span as the queues hold it.
-pub(crate) type SpanItem = Arc<Finished<dyn SpanRecord>>;
+pub(crate) type SpanItem = Item<Finished<dyn SpanRecord>>;
 
 /// Turns spans into OTLP.
 pub(crate) struct SpanTranslator {

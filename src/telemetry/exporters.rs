@@ -40,10 +40,10 @@ use crate::testing::Store;
 /// The queue of each exporter that wants a signal, and its counters.
 pub(super) type Slots<T> = Vec<Slot<T>>;
 
-pub(super) type Slot<T> = (Arc<Queue<T>>, Arc<ExporterCounters>);
+pub(super) type Slot<T> = (Queue<T>, Arc<ExporterCounters>);
 
 /// The places of a signal that is queued.
-type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Arc<Queue<<T as Translate>::Item>>)>;
+type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Queue<<T as Translate>::Item>)>;
 
 /// Every exporter that there can be.
 pub(super) struct Exporters {
@@ -522,9 +522,9 @@ fn places<T: Translate>(
     clock: Clock,
 ) -> QueuePlaces<T> {
     let place = |kind: &Exporter| {
-        let queue = Arc::new(Queue::new());
+        let queue = Queue::new();
         let tally = Arc::default();
-        let source = QueueSource::new(Arc::clone(&queue), translator(), Arc::clone(&tally));
+        let source = QueueSource::new(queue.clone(), translator(), Arc::clone(&tally));
         (
             Place::new(signal, *kind, source, tally, diagnostics, clock),
             queue,
@@ -535,6 +535,6 @@ fn places<T: Translate>(
 
 fn slots<T: Translate>(places: &QueuePlaces<T>) -> Slots<T::Item> {
     let on = places.iter().filter(|(place, _)| place.is_on());
-    on.map(|(place, queue)| (Arc::clone(queue), Arc::clone(&place.counters)))
+    on.map(|(place, queue)| (queue.clone(), Arc::clone(&place.counters)))
         .collect()
 }

@@ -219,8 +219,8 @@ fn queued<T: Translate>(
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
 ) -> (Switched<QueueSource<T>>, Slot<T::Item>) {
-    let queue = Arc::new(Queue::new());
-    let source = QueueSource::new(Arc::clone(&queue), translator, Arc::default());
+    let queue = Queue::new();
+    let source = QueueSource::new(queue.clone(), translator, Arc::default());
     let switched = Switched::new(signal, source, diagnostics, clock);
     let slot = Slot {
         queue,
