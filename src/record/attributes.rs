@@ -12,17 +12,41 @@ pub(crate) enum Value<'a> {
     Texts(Vec<Cow<'a, str>>),
 }
 
-/// Keys and values in the order in which they are sent.
-#[derive(Debug, Default)]
+/// Where attributes go.
+pub(crate) trait Out {
+    fn text(&mut self, key: &str, value: &str);
+
+    fn value(&mut self, key: &str, value: Value<'_>);
+}
+
+/// Takes keys and values in the order in which they are sent.
+#[derive(Default)]
 pub(crate) struct Attributes<'a> {
     list: Vec<(&'static str, Value<'a>)>,
+    /// Instead of the list: they are written at once.
+    out: Option<&'a mut dyn Out>,
     /// Bodies among them that could not be read, and so are redacted as a whole.
     pub(crate) unreadable_bodies: u64,
 }
 
 impl<'a> Attributes<'a> {
+    /// Those that are written as they come.
+    pub(crate) fn writing_to(out: &'a mut dyn Out) -> Self {
+        Self {
+            out: Some(out),
+            ..Self::default()
+        }
+    }
+
+    fn push(&mut self, key: &'static str, value: Value<'a>) {
+        match &mut self.out {
+            Some(out) => out.value(key, value),
+            None => self.list.push((key, value)),
+        }
+    }
+
     pub(crate) fn text(&mut self, key: &'static str, value: impl Into<Cow<'a, str>>) {
-        self.list.push((key, Value::Text(value.into())));
+        self.push(key, Value::Text(value.into()));
     }
 
     pub(crate) fn text_if(&mut self, key: &'static str, value: Option<impl Into<Cow<'a, str>>>) {
@@ -37,7 +61,7 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn int(&mut self, key: &'static str, value: i64) {
-        self.list.push((key, Value::Int(value)));
+        self.push(key, Value::Int(value));
     }
 
     /// A count; one beyond the wire's 63 bits is sent as the largest.
@@ -52,15 +76,15 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn double(&mut self, key: &'static str, value: f64) {
-        self.list.push((key, Value::Double(value)));
+        self.push(key, Value::Double(value));
     }
 
     pub(crate) fn bool(&mut self, key: &'static str, value: bool) {
-        self.list.push((key, Value::Bool(value)));
+        self.push(key, Value::Bool(value));
     }
 
     pub(crate) fn texts(&mut self, key: &'static str, values: Vec<Cow<'a, str>>) {
-        self.list.push((key, Value::Texts(values)));
+        self.push(key, Value::Texts(values));
     }
 
     pub(crate) fn bool_if(&mut self, key: &'static str, value: Option<bool>) {

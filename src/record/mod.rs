@@ -31,7 +31,7 @@ pub use usage::{
 
 pub use words::UnknownWord;
 
-pub(crate) use attributes::{Attributes, Value};
+pub(crate) use attributes::{Attributes, Out, Value};
 pub(crate) use error_message::ErrorMessage;
 pub(crate) use prompt::AdmittedPrompt;
 

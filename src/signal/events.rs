@@ -12,7 +12,7 @@ use prost::Message;
 
 use super::Item;
 use super::message::{Origin, any, push_standard, shorten, texts_of};
-use super::protobuf::{Field, Out, Writer};
+use super::protobuf::{Field, Writer, field_len};
 use super::standard::Standard;
 use crate::catalog::key;
 use crate::clock::iso8601;
@@ -20,7 +20,7 @@ use crate::config::NumberEncoding;
 use crate::export::queue_source::Translate;
 use crate::health::Tally;
 use crate::propagation::TraceContext;
-use crate::record::{Attributes, EventRecord, Value};
+use crate::record::{Attributes, EventRecord, Out, Value};
 
 /// What all events have, beside their record.
 pub(crate) struct Envelope {
@@ -91,12 +91,6 @@ impl EventTranslator {
     fn attributes(&self, event: &EventItem, tally: &Tally, out: &mut impl Out) {
         let Queued { envelope, record } = &**event;
         let kind = record.event();
-        let mut own = Attributes::default();
-        record.attributes(&mut own);
-        tally
-            .unreadable_bodies
-            .fetch_add(own.unreadable_bodies, Ordering::Relaxed);
-
         push_standard(&envelope.standard, kind.attributes, out);
         out.text(key::EVENT_NAME, kind.name);
         out.text(key::EVENT_TIMESTAMP, &iso8601(envelope.time));
@@ -109,8 +103,14 @@ impl EventTranslator {
         if let Some(id) = &envelope.prompt_id {
             out.text(key::PROMPT_ID, id);
         }
-        for (key, value) in own.into_iter() {
-            out.value(key, encode(value, self.numbers));
+        let unreadable = match self.numbers {
+            NumberEncoding::Native => own_attributes(record, out),
+            NumberEncoding::Text => own_attributes(record, &mut NumbersAsText(out)),
+        };
+        if unreadable > 0 {
+            tally
+                .unreadable_bodies
+                .fetch_add(unreadable, Ordering::Relaxed);
         }
     }
 
@@ -212,19 +212,21 @@ impl Translate for EventTranslator {
                 }],
             });
         }
-        let bytes: usize = records.iter().map(Self::size).sum();
-        let mut out = Writer::with_capacity(bytes + bytes / 64 + 16 * 1024);
-        out.nested(1, |resource_logs| {
-            resource_logs.bytes(1, &resource.encode_to_vec());
-            resource_logs.nested(2, |scope_logs| {
-                scope_logs.bytes(1, &scope.encode_to_vec());
-                for record in &records {
-                    if let EventOut::Bytes(record) = record {
-                        scope_logs.bytes(2, record);
-                    }
-                }
-            });
-        });
+        let (resource, scope) = (resource.encode_to_vec(), scope.encode_to_vec());
+        let bytes: usize = records.iter().map(|one| field_len(Self::size(one))).sum();
+        // The lengths are known before, so that nothing of this size is moved to make room for them.
+        let scope_logs = field_len(scope.len()) + bytes;
+        let resource_logs = field_len(resource.len()) + field_len(scope_logs);
+        let mut out = Writer::with_capacity(field_len(resource_logs));
+        out.begin(1, resource_logs);
+        out.bytes(1, &resource);
+        out.begin(2, scope_logs);
+        out.bytes(1, &scope);
+        for record in &records {
+            if let EventOut::Bytes(record) = record {
+                out.bytes(2, record);
+            }
+        }
         LogsRequest::Bytes(out.finish().into())
     }
 }
@@ -234,12 +236,27 @@ fn texts(record: &mut LogRecord) -> Vec<&mut String> {
     texts_of(&mut record.attributes).collect()
 }
 
-/// Numbers as numbers, or as the text that older versions of the CLI sent.
-fn encode(value: Value<'_>, numbers: NumberEncoding) -> Value<'_> {
-    match (numbers, value) {
-        (NumberEncoding::Text, Value::Int(value)) => Value::Text(value.to_string().into()),
-        (NumberEncoding::Text, Value::Double(value)) => Value::Text(value.to_string().into()),
-        (_, value) => value,
+/// The attributes of the record itself; returns how many bodies among them could not be read.
+fn own_attributes(record: &dyn EventRecord, out: &mut dyn Out) -> u64 {
+    let mut own = Attributes::writing_to(out);
+    record.attributes(&mut own);
+    own.unreadable_bodies
+}
+
+/// Numbers as the text that older versions of the CLI sent.
+struct NumbersAsText<'a, O>(&'a mut O);
+
+impl<O: Out> Out for NumbersAsText<'_, O> {
+    fn text(&mut self, key: &str, value: &str) {
+        self.0.text(key, value);
+    }
+
+    fn value(&mut self, key: &str, value: Value<'_>) {
+        match value {
+            Value::Int(value) => self.0.text(key, &value.to_string()),
+            Value::Double(value) => self.0.text(key, &value.to_string()),
+            value => self.0.value(key, value),
+        }
     }
 }
 

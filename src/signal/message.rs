@@ -8,11 +8,10 @@ use opentelemetry_proto::tonic::common::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::protobuf::Out;
 use super::standard::Standard;
 use crate::catalog::Attribute;
 use crate::content::{truncate::marker, utf16};
-use crate::record::Value;
+use crate::record::{Out, Value};
 
 /// One record or span must stay under this size, in bytes of protobuf: it cannot be split.
 pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;

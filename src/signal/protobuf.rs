@@ -6,19 +6,12 @@
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::message::{attribute, text};
-use crate::record::Value;
+use crate::record::{Out, Value};
 
 const VARINT: u8 = 0;
 const FIXED_64: u8 = 1;
 const LENGTH: u8 = 2;
 const FIXED_32: u8 = 5;
-
-/// Takes the attributes of an item.
-pub(crate) trait Out {
-    fn text(&mut self, key: &str, value: &str);
-
-    fn value(&mut self, key: &str, value: Value<'_>);
-}
 
 /// As the official types.
 impl Out for Vec<KeyValue> {
@@ -60,6 +53,11 @@ impl Out for Field<'_> {
     }
 }
 
+/// What a field takes whose inside has this length.
+pub(crate) fn field_len(length: usize) -> usize {
+    1 + prost::length_delimiter_len(length) + length
+}
+
 /// Bytes of protobuf.
 #[derive(Debug, Default)]
 pub(crate) struct Writer(Vec<u8>);
@@ -88,9 +86,14 @@ impl Writer {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    pub(crate) fn bytes(&mut self, field: u8, value: &[u8]) {
+    /// What comes next, of this length, is a field.
+    pub(crate) fn begin(&mut self, field: u8, length: usize) {
         self.tag(field, LENGTH);
-        self.number(value.len() as u64);
+        self.number(length as u64);
+    }
+
+    pub(crate) fn bytes(&mut self, field: u8, value: &[u8]) {
+        self.begin(field, value.len());
         self.0.extend_from_slice(value);
     }
 
