@@ -2,7 +2,8 @@
 //! `benches/instructions.txt`.
 //!
 //! Every scenario makes its calls in a function of its own, which callgrind is told to look at alone. Nothing is sent, no
-//! clock is asked and nothing is woken, so that the counts are the same at each run.
+//! clock is asked and nothing is woken, so that the counts are the same at each run. With `cold` behind its name the calls
+//! of a scenario find the caches full of something else, for `--cache-sim=yes`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -24,6 +25,10 @@ static ALLOCATOR: support::alloc::Counting = support::alloc::Counting;
 
 /// So many calls are counted: fewer than wake the exporter.
 const CALLS: usize = 300;
+
+/// So many calls find the caches full of something else, and this is how much of it.
+const COLD_CALLS: usize = 20;
+const WASTE: usize = 8 * 1024 * 1024;
 
 /// What the telemetry exports, and one call.
 type Scenario = (&'static str, Signals, fn(&Prompt));
@@ -81,7 +86,19 @@ fn main() {
     let prompt = host::prompt(&telemetry, 0);
     // The first call opens the series.
     call(&prompt);
-    counted_calls(&prompt, *call, CALLS);
+    if std::env::args().nth(2).as_deref() == Some("cold") {
+        // For callgrind's caches: what a call misses then is what it has to fetch.
+        let mut waste = vec![1_u8; WASTE];
+        for _ in 0..COLD_CALLS {
+            black_box(&mut waste)
+                .iter_mut()
+                .step_by(64)
+                .for_each(|byte| *byte ^= 1);
+            counted_calls(&prompt, *call, 1);
+        }
+    } else {
+        counted_calls(&prompt, *call, CALLS);
+    }
     // No shutdown: it would wait for the receiver that is not there.
     std::process::exit(0);
 }
