@@ -88,7 +88,7 @@ fn from_values(
     let wanted = values.boolean(&variables::ENABLE_TELEMETRY);
     let enabled = wanted && !values.boolean(&variables::SDK_DISABLED);
     let beta = enhanced_telemetry_beta(values);
-    values.check(enabled, report);
+    values.check(report);
     warn_of_silence(values, wanted, beta, report);
 
     let milliseconds = |variable| Duration::from_millis(values.number(variable));

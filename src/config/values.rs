@@ -191,20 +191,14 @@ impl Values {
         }
     }
 
-    /// Reports every value that cannot be read as its variable demands, and every variable that does
-    /// nothing; of those that will do something later only when telemetry is on.
-    pub(super) fn check(&self, enabled: bool, report: &mut Report) {
+    /// Reports every value that cannot be read as its variable demands, and every variable that does nothing.
+    pub(super) fn check(&self, report: &mut Report) {
         for set in self.iter() {
             let Some(text) = set.text() else {
                 continue;
             };
-            match set.variable.effect {
-                Effect::Without => report.warn(set.warning(Problem::WithoutEffect)),
-                // Proxies and certificate authorities are set for other programs too.
-                Effect::NotBuiltYet if enabled && set.variable.is_of_telemetry() => {
-                    report.warn(set.warning(Problem::NotBuiltYet));
-                }
-                Effect::NotBuiltYet | Effect::Works => {}
+            if set.variable.effect == Effect::Without {
+                report.warn(set.warning(Problem::WithoutEffect));
             }
             for problem in problems(set.variable, text) {
                 report.warn(set.warning(problem));

@@ -82,9 +82,6 @@ pub(crate) enum Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Works,
-    /// Planned: until then a warning says that it does nothing.
-    #[allow(dead_code, reason = "nothing is planned at present")]
-    NotBuiltYet,
     /// Known from elsewhere, without a counterpart here.
     Without,
 }
@@ -245,13 +242,13 @@ const fn without_effect(name: &'static str, source: Source) -> Variable {
 }
 
 macro_rules! single {
-    ($($id:ident = $name:literal, $signal:expr, $source:ident, $effect:ident, $kind:expr, $meaning:literal;)*) => {
+    ($($id:ident = $name:literal, $signal:expr, $source:ident, $kind:expr, $meaning:literal;)*) => {
         $(pub(crate) static $id: Variable = Variable {
             name: $name,
             kind: $kind,
             signal: $signal,
             source: Source::$source,
-            effect: Effect::$effect,
+            effect: Effect::Works,
             meaning: $meaning,
         };)*
         static SINGLE: &[&Variable] = &[$(&$id),*];
@@ -259,146 +256,146 @@ macro_rules! single {
 }
 
 macro_rules! per_signal {
-    ($($id:ident = $suffix:literal, $effect:ident, $kind:expr, $meaning:literal;)*) => {
+    ($($id:ident = $suffix:literal, $kind:expr, $meaning:literal;)*) => {
         $(pub(crate) static $id: PerSignal = PerSignal {
-            general: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_", $suffix), None, $effect, $kind, $meaning),
-            metrics: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_METRICS_", $suffix), Some(Signal::Metrics), $effect, $kind, $meaning),
-            events: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), Some(Signal::Events), $effect, $kind, $meaning),
-            spans: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_TRACES_", $suffix), Some(Signal::Spans), $effect, $kind, $meaning),
+            general: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_", $suffix), None, $kind, $meaning),
+            metrics: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_METRICS_", $suffix), Some(Signal::Metrics), $kind, $meaning),
+            events: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), Some(Signal::Events), $kind, $meaning),
+            spans: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_TRACES_", $suffix), Some(Signal::Spans), $kind, $meaning),
         };)*
         static PER_SIGNAL: &[&PerSignal] = &[$(&$id),*];
     };
-    (@one $name:expr, $signal:expr, $effect:ident, $kind:expr, $meaning:literal) => {
+    (@one $name:expr, $signal:expr, $kind:expr, $meaning:literal) => {
         Variable {
             name: $name,
             kind: $kind,
             signal: $signal,
             source: Source::OpenTelemetry,
-            effect: Effect::$effect,
+            effect: Effect::Works,
             meaning: $meaning,
         }
     };
 }
 
 single! {
-    ENABLE_TELEMETRY = "CLAUDE_CODE_ENABLE_TELEMETRY", None, ClaudeCode, Works, OFF,
+    ENABLE_TELEMETRY = "CLAUDE_CODE_ENABLE_TELEMETRY", None, ClaudeCode, OFF,
         "Nothing is built or sent without it";
-    SDK_DISABLED = "OTEL_SDK_DISABLED", None, OpenTelemetry, Works, OFF,
+    SDK_DISABLED = "OTEL_SDK_DISABLED", None, OpenTelemetry, OFF,
         "Turns everything off";
-    METRICS_EXPORTER = "OTEL_METRICS_EXPORTER", Some(Signal::Metrics), OpenTelemetry, Works,
+    METRICS_EXPORTER = "OTEL_METRICS_EXPORTER", Some(Signal::Metrics), OpenTelemetry,
         Kind::Exporters(&["console", "otlp", "prometheus", "none"]),
         "Where metrics go; `none` turns them off";
-    LOGS_EXPORTER = "OTEL_LOGS_EXPORTER", Some(Signal::Events), OpenTelemetry, Works,
+    LOGS_EXPORTER = "OTEL_LOGS_EXPORTER", Some(Signal::Events), OpenTelemetry,
         Kind::Exporters(&["console", "otlp", "none"]),
         "Where events go; `none` turns them off";
-    TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", Some(Signal::Spans), OpenTelemetry, Works,
+    TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", Some(Signal::Spans), OpenTelemetry,
         Kind::Exporters(&["console", "otlp", "none"]),
         "Where spans go; `none` turns them off";
-    ENHANCED_TELEMETRY_BETA = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, Works, OFF,
+    ENHANCED_TELEMETRY_BETA = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, OFF,
         "Spans need it";
-    ENHANCED_TELEMETRY_BETA_ALIAS = "ENABLE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, Works, OFF,
+    ENHANCED_TELEMETRY_BETA_ALIAS = "ENABLE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, OFF,
         "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
-    TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some(Signal::Metrics), OpenTelemetry, Works,
+    TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some(Signal::Metrics), OpenTelemetry,
         Kind::Word { words: &["delta", "cumulative", "lowmemory"], any_case: true, default: "delta" },
         "What a metric point covers: the time since the last one, or since the start; `lowmemory` is `delta`";
-    METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL", Some(Signal::Metrics), OpenTelemetry, Works,
+    METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL", Some(Signal::Metrics), OpenTelemetry,
         milliseconds(60_000, 100),
         "How often metrics are collected and sent";
-    LOGS_EXPORT_INTERVAL = "OTEL_LOGS_EXPORT_INTERVAL", Some(Signal::Events), ClaudeCode, Works,
+    LOGS_EXPORT_INTERVAL = "OTEL_LOGS_EXPORT_INTERVAL", Some(Signal::Events), ClaudeCode,
         milliseconds(5_000, 10),
         "How long an event waits at most before it is sent";
-    TRACES_EXPORT_INTERVAL = "OTEL_TRACES_EXPORT_INTERVAL", Some(Signal::Spans), ClaudeCode, Works,
+    TRACES_EXPORT_INTERVAL = "OTEL_TRACES_EXPORT_INTERVAL", Some(Signal::Spans), ClaudeCode,
         milliseconds(5_000, 10),
         "How long a span waits at most before it is sent";
-    LOG_USER_PROMPTS = "OTEL_LOG_USER_PROMPTS", None, ClaudeCode, Works, OFF,
+    LOG_USER_PROMPTS = "OTEL_LOG_USER_PROMPTS", None, ClaudeCode, OFF,
         "Sends the text of prompts";
-    LOG_TOOL_DETAILS = "OTEL_LOG_TOOL_DETAILS", None, ClaudeCode, Works, OFF,
+    LOG_TOOL_DETAILS = "OTEL_LOG_TOOL_DETAILS", None, ClaudeCode, OFF,
         "Sends the input, parameters and names of tools";
-    LOG_TOOL_CONTENT = "OTEL_LOG_TOOL_CONTENT", None, ClaudeCode, Works, OFF,
+    LOG_TOOL_CONTENT = "OTEL_LOG_TOOL_CONTENT", None, ClaudeCode, OFF,
         "Sends what tools put out, on spans";
-    LOG_RAW_API_BODIES = "OTEL_LOG_RAW_API_BODIES", None, ClaudeCode, Works, OFF,
+    LOG_RAW_API_BODIES = "OTEL_LOG_RAW_API_BODIES", None, ClaudeCode, OFF,
         "Sends the bodies of API requests and responses as events";
-    CONTENT_MAX_LENGTH = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", None, Elsewhere, Works,
+    CONTENT_MAX_LENGTH = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", None, Elsewhere,
         number("UTF-16 code units", 61_440, 0, u32::MAX),
         "The longest content that is sent whole; longer content is cut, with a marker";
-    INCLUDE_SESSION_ID = "OTEL_METRICS_INCLUDE_SESSION_ID", None, ClaudeCode, Works, ON,
+    INCLUDE_SESSION_ID = "OTEL_METRICS_INCLUDE_SESSION_ID", None, ClaudeCode, ON,
         "Puts session.id on metrics, events and spans";
-    INCLUDE_VERSION = "OTEL_METRICS_INCLUDE_VERSION", None, ClaudeCode, Works, OFF,
+    INCLUDE_VERSION = "OTEL_METRICS_INCLUDE_VERSION", None, ClaudeCode, OFF,
         "Puts app.version on metrics, events and spans";
-    INCLUDE_ACCOUNT_UUID = "OTEL_METRICS_INCLUDE_ACCOUNT_UUID", None, ClaudeCode, Works, ON,
+    INCLUDE_ACCOUNT_UUID = "OTEL_METRICS_INCLUDE_ACCOUNT_UUID", None, ClaudeCode, ON,
         "Puts user.account_uuid and user.account_id on metrics, events and spans";
-    INCLUDE_RESOURCE_ATTRIBUTES = "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", None, Elsewhere, Works, ON,
+    INCLUDE_RESOURCE_ATTRIBUTES = "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", None, Elsewhere, ON,
         "Puts the keys of OTEL_RESOURCE_ATTRIBUTES on metrics, events and spans too";
-    RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES", None, OpenTelemetry, Works, Kind::Attributes,
+    RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES", None, OpenTelemetry, Kind::Attributes,
         "Attributes of the resource: key=value,key=value, values percent-encoded";
-    SERVICE_NAME = "OTEL_SERVICE_NAME", None, OpenTelemetry, Works, Kind::Text { default: "" },
+    SERVICE_NAME = "OTEL_SERVICE_NAME", None, OpenTelemetry, Kind::Text { default: "" },
         "service.name, over every other source of it";
-    HEADERS_HELPER = "otelHeadersHelper", None, ClaudeCode, Works, Kind::Command,
+    HEADERS_HELPER = "otelHeadersHelper", None, ClaudeCode, Kind::Command,
         "A command that prints headers as a JSON object (a settings key, no environment variable)";
-    HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode, Works,
+    HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode,
         milliseconds(1_740_000, 100),
         "How often the headers helper runs; it also runs once more when its headers are refused";
-    FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, Elsewhere, Works,
+    FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, Elsewhere,
         milliseconds(5_000, 0),
         "The longest that a flush takes";
-    SHUTDOWN_TIMEOUT = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", None, Elsewhere, Works,
+    SHUTDOWN_TIMEOUT = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", None, Elsewhere,
         milliseconds(2_000, 0),
         "The longest that a shutdown takes";
-    DIAG_STDERR = "CLAUDE_CODE_OTEL_DIAG_STDERR", None, Elsewhere, Works, OFF,
+    DIAG_STDERR = "CLAUDE_CODE_OTEL_DIAG_STDERR", None, Elsewhere, OFF,
         "Diagnostics also go to standard error";
-    MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES", None, ClaudeCode, Works,
+    MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES", None, ClaudeCode,
         number("retries", 10, 0, u32::MAX),
         "How often the host retries a model request; the library itself retries none";
-    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry, Works,
+    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry,
         Kind::Text { default: "localhost" },
         "Where the Prometheus page is served, at /metrics: a host name or an address; localhost is both loopback addresses";
-    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, Works,
+    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry,
         number("port", 9_464, 0, 65_535),
         "The port of the Prometheus page; 0 is a free one, which health tells. One that is taken is tried again every 5 seconds";
-    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, Elsewhere, Works, Kind::Path,
+    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, Elsewhere, Kind::Path,
         "Client certificate (PEM) when no OTEL one is set";
-    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, Elsewhere, Works, Kind::Path,
+    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, Elsewhere, Kind::Path,
         "Key of the client certificate (PEM) when no OTEL one is set";
-    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, Elsewhere, Works, Kind::Path,
+    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, Elsewhere, Kind::Path,
         "Certificates of authorities (PEM) to trust beside the platform's when no OTEL ones are set";
-    HTTPS_PROXY = "HTTPS_PROXY", None, Elsewhere, Works, URL,
+    HTTPS_PROXY = "HTTPS_PROXY", None, Elsewhere, URL,
         "Proxy for https endpoints: http://host:port, with user:password@ before the host when it wants them";
-    HTTPS_PROXY_LOWER = "https_proxy", None, Elsewhere, Works, URL,
+    HTTPS_PROXY_LOWER = "https_proxy", None, Elsewhere, URL,
         "Another name of HTTPS_PROXY, the stronger one in the same layer";
-    HTTP_PROXY = "HTTP_PROXY", None, Elsewhere, Works, URL,
+    HTTP_PROXY = "HTTP_PROXY", None, Elsewhere, URL,
         "Proxy for OTLP over HTTP to http endpoints; gRPC goes there directly";
-    HTTP_PROXY_LOWER = "http_proxy", None, Elsewhere, Works, URL,
+    HTTP_PROXY_LOWER = "http_proxy", None, Elsewhere, URL,
         "Another name of HTTP_PROXY, the stronger one in the same layer";
-    ALL_PROXY = "ALL_PROXY", None, Elsewhere, Works, URL,
+    ALL_PROXY = "ALL_PROXY", None, Elsewhere, URL,
         "Proxy where neither HTTPS_PROXY nor HTTP_PROXY names one";
-    ALL_PROXY_LOWER = "all_proxy", None, Elsewhere, Works, URL,
+    ALL_PROXY_LOWER = "all_proxy", None, Elsewhere, URL,
         "Another name of ALL_PROXY, the stronger one in the same layer";
-    NO_PROXY = "NO_PROXY", None, Elsewhere, Works, Kind::Text { default: "" },
+    NO_PROXY = "NO_PROXY", None, Elsewhere, Kind::Text { default: "" },
         "Hosts that are reached without a proxy, separated by commas: example.com (and all below it), 10.0.0.0/8, host:port, * for all; localhost and loopback addresses always are";
-    NO_PROXY_LOWER = "no_proxy", None, Elsewhere, Works, Kind::Text { default: "" },
+    NO_PROXY_LOWER = "no_proxy", None, Elsewhere, Kind::Text { default: "" },
         "Another name of NO_PROXY, the stronger one in the same layer";
 }
 
 per_signal! {
-    PROTOCOL = "PROTOCOL", Works,
+    PROTOCOL = "PROTOCOL",
         Kind::Word { words: &["grpc", "http/protobuf", "http/json"], any_case: false, default: "" },
         "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
-    ENDPOINT = "ENDPOINT", Works, URL,
+    ENDPOINT = "ENDPOINT", URL,
         "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is";
-    HEADERS = "HEADERS", Works, Kind::Headers,
+    HEADERS = "HEADERS", Kind::Headers,
         "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
-    TIMEOUT = "TIMEOUT", Works, milliseconds(10_000, 1),
+    TIMEOUT = "TIMEOUT", milliseconds(10_000, 1),
         "The longest that one attempt takes; what it does not deliver waits and is sent again";
-    COMPRESSION = "COMPRESSION", Works,
+    COMPRESSION = "COMPRESSION",
         Kind::Word { words: &["gzip", "none"], any_case: false, default: "none" },
         "How requests are compressed";
-    INSECURE = "INSECURE", Works, OFF,
+    INSECURE = "INSECURE", OFF,
         "A gRPC endpoint without a scheme is http when true, else https";
-    CERTIFICATE = "CERTIFICATE", Works, Kind::Path,
+    CERTIFICATE = "CERTIFICATE", Kind::Path,
         "Certificates of authorities (PEM) to trust for https endpoints, in place of the platform's";
-    OTLP_CLIENT_KEY = "CLIENT_KEY", Works, Kind::Path,
+    OTLP_CLIENT_KEY = "CLIENT_KEY", Kind::Path,
         "Key of the client certificate (PEM)";
-    OTLP_CLIENT_CERTIFICATE = "CLIENT_CERTIFICATE", Works, Kind::Path,
+    OTLP_CLIENT_CERTIFICATE = "CLIENT_CERTIFICATE", Kind::Path,
         "Client certificate (PEM)";
 }
 

@@ -118,8 +118,6 @@ pub(crate) enum Problem {
     UnknownVariable { nearest: &'static str },
     #[error("known, but without effect in this library")]
     WithoutEffect,
-    #[error("has no effect yet in this version")]
-    NotBuiltYet,
     #[error("not valid UTF-8, so it counts as unset")]
     NotUnicode,
     #[error("cannot be read, so none of it counts: {why}")]

@@ -57,7 +57,6 @@ specification, or elsewhere: other programs, and other editions of Claude Code.
 fn document() -> String {
     let mut out = INTRODUCTION.to_owned();
     let works = |variable: &&Variable| variable.effect == Effect::Works;
-    let planned = |variable: &&Variable| variable.effect == Effect::NotBuiltYet;
     let single = |variable: &&Variable| general(variable.name).is_none();
     let shared = |variable: &&Variable| general(variable.name) == Some(variable.name);
 
@@ -81,15 +80,6 @@ fn document() -> String {
          `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`.\n\n",
     );
     rows(&mut out, all().filter(|v| works(v) && shared(v)));
-    if all().any(|variable| planned(&variable)) {
-        out.push_str(
-            "## Not built yet\n\nKnown, but without effect in this version; one that is set is a warning.\n\n",
-        );
-        rows(
-            &mut out,
-            all().filter(|v| planned(v) && (single(v) || shared(v))),
-        );
-    }
     out.push_str("## Without effect\n\nKnown from elsewhere; one that is set is a warning, not a misspelling.\n\n");
     for variable in all().filter(|variable| variable.effect == Effect::Without) {
         writeln!(out, "- `{}`", variable.name).unwrap();
