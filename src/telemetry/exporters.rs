@@ -1,11 +1,9 @@
 //! The exporters of a telemetry: there is a place for each that a configuration can ask for, and a change of the
 //! configuration turns it on, off, or elsewhere. Queue, series and counters of a place stay, whatever becomes of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -13,19 +11,20 @@ use tokio::time::Instant;
 use super::host::HostExporters;
 #[cfg(feature = "prometheus")]
 use super::page::PagePlace;
+use super::place::Place;
+use super::plan::{Destination, Plan};
 use super::{Service, Setup};
 use crate::catalog::scope;
 use crate::clock::Clock;
-use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::{Config, HeadersHelper};
 use crate::diagnostics::Diagnostics;
 use crate::export::headers::Helper;
 use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
-use crate::export::runtime::{Job, Runtime};
-use crate::export::{Change, Command, Control, Lease, Pipeline, Source, Target, To, Writer};
+use crate::export::runtime::Runtime;
+use crate::export::{Lease, Writer};
 use crate::fork::Process;
-use crate::health::{Exporter, ExporterCounters, Tally};
+use crate::health::{Exporter, ExporterCounters};
 #[cfg(feature = "providers")]
 use crate::providers::Providers;
 use crate::resource::{Platform, resource_attributes};
@@ -87,44 +86,6 @@ struct RunningHelper {
     config: HeadersHelper,
     helper: Arc<Helper>,
     lease: Weak<watch::Sender<()>>,
-}
-
-/// Where an exporter sends.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Destination {
-    Otlp(Box<OtlpConfig>, Option<HeadersHelper>),
-    Console,
-    #[cfg(feature = "testing")]
-    Memory,
-}
-
-impl Destination {
-    /// The form in which it takes events.
-    fn form(&self) -> Form {
-        match self {
-            Self::Otlp(otlp, _) if otlp.protocol != Protocol::HttpJson => Form::Bytes,
-            Self::Otlp(..) | Self::Console => Form::Messages,
-            #[cfg(feature = "testing")]
-            Self::Memory => Form::Messages,
-        }
-    }
-}
-
-/// The place of one exporter of one signal.
-pub(super) struct Place<S: Source> {
-    exporter: Exporter,
-    counters: Arc<ExporterCounters>,
-    changes: UnboundedSender<Change<S::Settings>>,
-    /// The number of the last change.
-    epoch: Arc<AtomicU64>,
-    /// The pipeline, before it is first turned on.
-    pipeline: Option<(UnboundedSender<Command>, Job)>,
-    /// Where it sends; nothing when it is off.
-    destination: Option<Destination>,
-    /// It goes off: the reason, when that was not asked for.
-    leaving: Option<Option<String>>,
-    /// Whether it was ever asked for.
-    known: bool,
 }
 
 impl Exporters {
@@ -199,101 +160,48 @@ impl Exporters {
 
     /// Turns on what a configuration asks for, and sends it where it says. What it does not ask for is marked.
     pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
-        let helper = self.headers_helper(config, runtime);
-        #[cfg(feature = "testing")]
-        let memory = self.memory.clone();
-        let wanted = |otlp: Option<&OtlpConfig>, console: bool, kind: Exporter| match kind {
-            #[cfg(feature = "testing")]
-            _ if memory.is_some() => (kind == Exporter::Otlp).then_some(Destination::Memory),
-            Exporter::Otlp => otlp.map(|otlp| {
-                Destination::Otlp(Box::new(otlp.clone()), config.headers_helper.clone())
-            }),
-            Exporter::Console => console.then_some(Destination::Console),
-            Exporter::Prometheus | Exporter::Host => None,
-        };
-        let why = |signal, kind| {
-            let mut off = config.off.iter();
-            off.find(|off| (off.signal, off.exporter) == (signal, kind))
-                .map(|off| off.reason.clone())
-        };
-        let target = |destination: &Destination| match destination {
-            Destination::Otlp(otlp, _) => Target::otlp(otlp, helper.as_ref()),
-            Destination::Console => Target::console(&self.writer),
-            #[cfg(feature = "testing")]
-            Destination::Memory => memory.clone().map(Target::Memory),
-        };
-        let (resource, version) = (self.resource(config), &self.service.version);
-
-        let (own, temporality) = (&config.metrics, config.metrics.temporality);
-        let origin = Origin::new(&resource, scope::METRICS, version);
+        let plan = self.plan(config, runtime);
+        let (resource, version) = (&plan.resource, &self.service.version);
+        let origin = Origin::new(resource, scope::METRICS, version);
         for (place, number) in &mut self.metrics {
-            let kind = place.exporter;
-            match wanted(own.otlp.as_ref(), own.console, kind) {
-                None => place.mark(why(Signal::Metrics, kind)),
-                Some(to) => {
-                    let settings = (temporality, origin.clone());
-                    let joins = || self.registry.join(*number);
-                    place.turn_on(to, target, settings, own.interval, joins, runtime);
-                }
-            }
+            let settings = |_: &_| (config.metrics.temporality, origin.clone());
+            place.go_by(&plan, settings, || self.registry.join(*number));
         }
         #[cfg(feature = "prometheus")]
         match &config.metrics.prometheus {
-            None => self.page.mark(why(Signal::Metrics, Exporter::Prometheus)),
-            Some(page) => self.page.turn_on(page, &resource, runtime),
+            None => {
+                let why = plan.why_off(Signal::Metrics, Exporter::Prometheus);
+                self.page.mark(why);
+            }
+            Some(page) => self.page.turn_on(page, resource, runtime),
         }
-        let own = &config.events;
-        let origin = Origin::new(&resource, scope::EVENTS, version);
+        let origin = Origin::new(resource, scope::EVENTS, version);
         for (place, _) in &mut self.events {
-            let kind = place.exporter;
-            match wanted(own.otlp.as_ref(), own.console, kind) {
-                None => place.mark(why(Signal::Events, kind)),
-                Some(to) => {
-                    let settings =
-                        EventTranslator::new(origin.clone(), config.number_encoding, to.form());
-                    place.turn_on(to, target, settings, own.interval, || {}, runtime);
-                }
-            }
+            let settings = |to: &Destination| {
+                EventTranslator::new(origin.clone(), config.number_encoding, to.form())
+            };
+            place.go_by(&plan, settings, || {});
         }
-        let own = &config.spans;
-        let origin = Origin::new(&resource, scope::SPANS, scope::SPANS_VERSION);
+        let origin = Origin::new(resource, scope::SPANS, scope::SPANS_VERSION);
         for (place, _) in &mut self.spans {
-            let kind = place.exporter;
-            match wanted(own.otlp.as_ref(), own.console, kind) {
-                None => place.mark(why(Signal::Spans, kind)),
-                Some(to) => {
-                    let settings = SpanTranslator::new(origin.clone());
-                    place.turn_on(to, target, settings, own.interval, || {}, runtime);
-                }
-            }
+            place.go_by(&plan, |_| SpanTranslator::new(origin.clone()), || {});
         }
         #[cfg(feature = "providers")]
-        self.turn_on_host(config, &resource, helper.as_ref(), runtime);
-    }
-
-    fn resource(&self, config: &Config) -> Vec<(String, String)> {
-        let Service { name, version } = &self.service;
-        resource_attributes(config, name, version, &Platform::detect())
-    }
-
-    /// The exporters of the host's own instruments go by the configuration, once there are any. They have OTLP alone.
-    #[cfg(feature = "providers")]
-    fn turn_on_host(
-        &mut self,
-        config: &Config,
-        resource: &[(String, String)],
-        helper: Option<&(Arc<Helper>, Lease)>,
-        runtime: &Runtime,
-    ) {
         if let Some(host) = &mut self.host {
-            let resource = Origin::new(resource, "", "").resource;
-            let target = |destination: &Destination| match destination {
-                Destination::Otlp(otlp, _) => Target::otlp(otlp, helper),
-                Destination::Console => None,
-                #[cfg(feature = "testing")]
-                Destination::Memory => None,
-            };
-            host.turn_on(config, &resource, target, runtime);
+            host.turn_on(&plan);
+        }
+    }
+
+    fn plan<'a>(&mut self, config: &'a Config, runtime: &'a Runtime) -> Plan<'a> {
+        let Service { name, version } = &self.service;
+        Plan {
+            resource: resource_attributes(config, name, version, &Platform::detect()),
+            helper: self.headers_helper(config, runtime),
+            writer: Arc::clone(&self.writer),
+            #[cfg(feature = "testing")]
+            memory: self.memory.clone(),
+            config,
+            runtime,
         }
     }
 
@@ -310,11 +218,10 @@ impl Exporters {
         if let Some(host) = &self.host {
             return (host.providers(), false);
         }
-        let host = HostExporters::new(config, telemetry, &self.diagnostics, clock);
+        let mut host = HostExporters::new(config, telemetry, &self.diagnostics, clock);
+        host.turn_on(&self.plan(config, runtime));
         let providers = host.providers();
         self.host = Some(host);
-        let (helper, resource) = (self.headers_helper(config, runtime), self.resource(config));
-        self.turn_on_host(config, &resource, helper.as_ref(), runtime);
         (providers, true)
     }
 
@@ -398,113 +305,6 @@ impl Exporters {
     }
 }
 
-impl<S: Source> Place<S> {
-    pub(super) fn new(
-        signal: Signal,
-        exporter: Exporter,
-        source: S,
-        tally: Arc<Tally>,
-        diagnostics: &Arc<Diagnostics>,
-        clock: Clock,
-    ) -> Self {
-        let waiting = source.waiting();
-        let counters = Arc::new(ExporterCounters::new(signal, exporter, waiting, tally));
-        let (commands, changes, control) = Control::new();
-        let epoch = Arc::default();
-        let pipeline = Pipeline::new(
-            source,
-            control,
-            Arc::clone(&counters),
-            Arc::clone(&epoch),
-            Arc::clone(diagnostics),
-            clock,
-        );
-        Self {
-            exporter,
-            counters,
-            changes,
-            epoch,
-            pipeline: Some((commands, Box::new(move || Box::pin(pipeline.run())))),
-            destination: None,
-            leaving: None,
-            known: false,
-        }
-    }
-
-    fn is_on(&self) -> bool {
-        self.destination.is_some()
-    }
-
-    pub(super) fn seen(&self) -> (bool, Arc<ExporterCounters>) {
-        (self.known, Arc::clone(&self.counters))
-    }
-
-    pub(super) fn turn_on(
-        &mut self,
-        to: Destination,
-        target: impl FnOnce(&Destination) -> Option<Target>,
-        settings: S::Settings,
-        interval: Duration,
-        joins: impl FnOnce(),
-        runtime: &Runtime,
-    ) {
-        // One that could not be built is tried again.
-        let same = self.destination.as_ref() == Some(&to) && !self.counters.is_off();
-        let target = match same {
-            true => None,
-            false => match target(&to) {
-                None => return,
-                target => target,
-            },
-        };
-        self.destination = Some(to);
-        self.known = true;
-        // The number first: a pipeline that is about to give up what waits looks at it.
-        let epoch = self.next_epoch();
-        joins();
-        self.counters.turned_on();
-        let to = To::Sink {
-            target,
-            settings,
-            interval,
-        };
-        if self.changes.send(Change { epoch, to }).is_err() {
-            // It has ended, by a shutdown or by an error of its own: nobody takes what would wait.
-            self.counters.shut_down(None);
-        }
-        if let Some((commands, job)) = self.pipeline.take()
-            && !runtime.spawn(commands, job)
-        {
-            self.counters.shut_down(None);
-        }
-    }
-
-    /// It is not asked for, or cannot be had: then `why` says so.
-    pub(super) fn mark(&mut self, why: Option<String>) {
-        self.known |= why.is_some();
-        if self.destination.take().is_some() {
-            self.leaving = Some(why);
-        } else if let Some(why) = why {
-            self.counters.cannot_be_built(why);
-        } else if self.known {
-            // One that could not be had is missed by nobody any more.
-            self.counters.turned_off(0, None);
-        }
-    }
-
-    pub(super) fn turn_off(&mut self, by: Instant) {
-        if let Some(why) = self.leaving.take() {
-            let epoch = self.next_epoch();
-            let to = To::Nowhere { by, why };
-            let _ = self.changes.send(Change { epoch, to });
-        }
-    }
-
-    fn next_epoch(&self) -> u64 {
-        self.epoch.fetch_add(1, Ordering::SeqCst) + 1
-    }
-}
-
 fn reader(kind: Exporter) -> usize {
     match kind {
         Exporter::Otlp => OTLP_READER,
@@ -535,6 +335,6 @@ fn places<T: Translate>(
 
 fn slots<T: Translate>(places: &QueuePlaces<T>) -> Slots<T::Item> {
     let on = places.iter().filter(|(place, _)| place.is_on());
-    on.map(|(place, queue)| (queue.clone(), Arc::clone(&place.counters)))
+    on.map(|(place, queue)| (queue.clone(), place.counters()))
         .collect()
 }

@@ -2,27 +2,25 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use tokio::time::Instant;
 
-use super::exporters::{Destination, Place};
+use super::place::Place;
+use super::plan::Plan;
 use super::{Inner, Telemetry};
 use crate::clock::Clock;
-use crate::config::otlp::OtlpConfig;
 use crate::config::variables::TEMPORALITY;
 use crate::config::{Config, Temporality};
 use crate::diagnostics::Diagnostics;
+use crate::export::Source;
 use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
-use crate::export::runtime::Runtime;
-use crate::export::{Source, Target};
 use crate::health::{Exporter, ExporterCounters};
 use crate::providers::{
     Instruments, LogTranslator, Metrics, Providers, Reader, Slot, SpanTranslator,
 };
 use crate::signal::Signal;
+use crate::signal::message::Origin;
 
 /// One for each signal.
 pub(super) struct HostExporters {
@@ -111,53 +109,19 @@ impl HostExporters {
     }
 
     /// Goes by a configuration: a signal is on when the catalogue's OTLP exporter is.
-    pub(super) fn turn_on(
-        &mut self,
-        config: &Config,
-        resource: &Resource,
-        target: impl Fn(&Destination) -> Option<Target>,
-        runtime: &Runtime,
-    ) {
-        let to = |otlp: &Option<OtlpConfig>| {
-            let otlp = otlp.as_ref()?;
-            let helper = config.headers_helper.clone();
-            Some(Destination::Otlp(Box::new(otlp.clone()), helper))
-        };
-        let (own, resource) = (&config.metrics, || resource.clone());
+    pub(super) fn turn_on(&mut self, plan: &Plan<'_>) {
+        let own = &plan.config.metrics;
         if own.otlp.is_some()
             && std::mem::replace(&mut self.asked, own.temporality) != own.temporality
         {
             self.tell_of_temporality();
         }
-        let (settings, joins) = (resource(), || self.reader.begin());
-        self.metrics.go(
-            to(&own.otlp),
-            &target,
-            settings,
-            own.interval,
-            joins,
-            runtime,
-        );
-        let own = &config.events;
-        let settings = LogTranslator(resource());
-        self.logs.go(
-            to(&own.otlp),
-            &target,
-            settings,
-            own.interval,
-            || {},
-            runtime,
-        );
-        let own = &config.spans;
-        let settings = SpanTranslator(resource());
-        self.spans.go(
-            to(&own.otlp),
-            &target,
-            settings,
-            own.interval,
-            || {},
-            runtime,
-        );
+        let resource = Origin::new(&plan.resource, "", "").resource;
+        self.metrics
+            .go_by(plan, resource.clone(), || self.reader.begin());
+        self.logs
+            .go_by(plan, LogTranslator(resource.clone()), || {});
+        self.spans.go_by(plan, SpanTranslator(resource), || {});
     }
 
     /// The SDK takes the temporality once.
@@ -194,22 +158,9 @@ impl<S: Source> Switched<S> {
         }
     }
 
-    fn go(
-        &mut self,
-        to: Option<Destination>,
-        target: impl FnOnce(&Destination) -> Option<Target>,
-        settings: S::Settings,
-        interval: Duration,
-        joins: impl FnOnce(),
-        runtime: &Runtime,
-    ) {
-        self.on.store(to.is_some(), Ordering::Relaxed);
-        match to {
-            Some(to) => self
-                .place
-                .turn_on(to, target, settings, interval, joins, runtime),
-            None => self.place.mark(None),
-        }
+    fn go_by(&mut self, plan: &Plan<'_>, settings: S::Settings, joins: impl FnOnce()) {
+        self.place.go_by(plan, |_| settings, joins);
+        self.on.store(self.place.is_on(), Ordering::Relaxed);
     }
 }
 
@@ -224,7 +175,7 @@ fn queued<T: Translate>(
     let switched = Switched::new(signal, source, diagnostics, clock);
     let slot = Slot {
         queue,
-        counters: switched.place.seen().1,
+        counters: switched.place.counters(),
         on: Arc::clone(&switched.on),
     };
     (switched, slot)

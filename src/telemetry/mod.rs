@@ -6,6 +6,8 @@ mod exporters;
 mod host;
 #[cfg(feature = "prometheus")]
 mod page;
+mod place;
+mod plan;
 mod reconfigure;
 mod report;
 mod setup;

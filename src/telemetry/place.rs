@@ -1,0 +1,157 @@
+//! The place of one exporter of one signal: a change of the configuration turns it on, off, or elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use super::plan::{Destination, Plan};
+use crate::clock::Clock;
+use crate::diagnostics::Diagnostics;
+use crate::export::runtime::Job;
+use crate::export::{Change, Command, Control, Pipeline, Source, To};
+use crate::health::{Exporter, ExporterCounters, Tally};
+use crate::signal::Signal;
+
+/// The place. Its source and its counters stay, whatever becomes of it.
+pub(super) struct Place<S: Source> {
+    counters: Arc<ExporterCounters>,
+    changes: UnboundedSender<Change<S::Settings>>,
+    /// The number of the last change.
+    epoch: Arc<AtomicU64>,
+    /// The pipeline, before it is first turned on.
+    pipeline: Option<(UnboundedSender<Command>, Job)>,
+    /// Where it sends; nothing when it is off.
+    destination: Option<Destination>,
+    /// It goes off: the reason, when that was not asked for.
+    leaving: Option<Option<String>>,
+    /// Whether it was ever asked for.
+    known: bool,
+}
+
+impl<S: Source> Place<S> {
+    pub(super) fn new(
+        signal: Signal,
+        exporter: Exporter,
+        source: S,
+        tally: Arc<Tally>,
+        diagnostics: &Arc<Diagnostics>,
+        clock: Clock,
+    ) -> Self {
+        let waiting = source.waiting();
+        let counters = Arc::new(ExporterCounters::new(signal, exporter, waiting, tally));
+        let (commands, changes, control) = Control::new();
+        let epoch = Arc::default();
+        let pipeline = Pipeline::new(
+            source,
+            control,
+            Arc::clone(&counters),
+            Arc::clone(&epoch),
+            Arc::clone(diagnostics),
+            clock,
+        );
+        Self {
+            counters,
+            changes,
+            epoch,
+            pipeline: Some((commands, Box::new(move || Box::pin(pipeline.run())))),
+            destination: None,
+            leaving: None,
+            known: false,
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.destination.is_some()
+    }
+
+    pub(super) fn seen(&self) -> (bool, Arc<ExporterCounters>) {
+        (self.known, Arc::clone(&self.counters))
+    }
+
+    /// The counters, by which a recorder knows it.
+    pub(super) fn counters(&self) -> Arc<ExporterCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// It is turned on, sent elsewhere or marked, as the configuration says. `joins` is called when it is turned on.
+    pub(super) fn go_by(
+        &mut self,
+        plan: &Plan<'_>,
+        settings: impl FnOnce(&Destination) -> S::Settings,
+        joins: impl FnOnce(),
+    ) {
+        let (signal, exporter) = (self.counters.signal(), self.counters.exporter());
+        match plan.destination(signal, exporter) {
+            None => self.mark(plan.why_off(signal, exporter)),
+            Some(to) => {
+                let settings = settings(&to);
+                self.turn_on(to, plan, settings, joins);
+            }
+        }
+    }
+
+    fn turn_on(
+        &mut self,
+        to: Destination,
+        plan: &Plan<'_>,
+        settings: S::Settings,
+        joins: impl FnOnce(),
+    ) {
+        // One that could not be built is tried again.
+        let same = self.destination.as_ref() == Some(&to) && !self.counters.is_off();
+        let target = match same {
+            true => None,
+            false => match plan.target(&to) {
+                None => return,
+                target => target,
+            },
+        };
+        self.destination = Some(to);
+        self.known = true;
+        // The number first: a pipeline that is about to give up what waits looks at it.
+        let epoch = self.next_epoch();
+        joins();
+        self.counters.turned_on();
+        let to = To::Sink {
+            target,
+            settings,
+            interval: plan.interval(self.counters.signal()),
+        };
+        if self.changes.send(Change { epoch, to }).is_err() {
+            // It has ended, by a shutdown or by an error of its own: nobody takes what would wait.
+            self.counters.shut_down(None);
+        }
+        if let Some((commands, job)) = self.pipeline.take()
+            && !plan.runtime.spawn(commands, job)
+        {
+            self.counters.shut_down(None);
+        }
+    }
+
+    /// It is not asked for, or cannot be had: then `why` says so.
+    fn mark(&mut self, why: Option<String>) {
+        self.known |= why.is_some();
+        if self.destination.take().is_some() {
+            self.leaving = Some(why);
+        } else if let Some(why) = why {
+            self.counters.cannot_be_built(why);
+        } else if self.known {
+            // One that could not be had is missed by nobody any more.
+            self.counters.turned_off(0, None);
+        }
+    }
+
+    pub(super) fn turn_off(&mut self, by: Instant) {
+        if let Some(why) = self.leaving.take() {
+            let epoch = self.next_epoch();
+            let to = To::Nowhere { by, why };
+            let _ = self.changes.send(Change { epoch, to });
+        }
+    }
+
+    fn next_epoch(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::SeqCst) + 1
+    }
+}

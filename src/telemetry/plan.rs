@@ -1,0 +1,102 @@
+//! What a configuration asks of the exporters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::config::{Config, HeadersHelper};
+use crate::export::headers::Helper;
+use crate::export::runtime::Runtime;
+use crate::export::{Lease, Target, Writer};
+use crate::health::Exporter;
+use crate::signal::Signal;
+use crate::signal::events::Form;
+#[cfg(feature = "testing")]
+use crate::testing::Store;
+
+/// A configuration, and what exporters need to go by it.
+pub(super) struct Plan<'a> {
+    pub(super) config: &'a Config,
+    pub(super) resource: Vec<(String, String)>,
+    pub(super) helper: Option<(Arc<Helper>, Lease)>,
+    pub(super) writer: Writer,
+    /// Instead of the catalogue's exporters.
+    #[cfg(feature = "testing")]
+    pub(super) memory: Option<Arc<Store>>,
+    pub(super) runtime: &'a Runtime,
+}
+
+/// Where an exporter sends.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Destination {
+    Otlp(Box<OtlpConfig>, Option<HeadersHelper>),
+    Console,
+    #[cfg(feature = "testing")]
+    Memory,
+}
+
+impl Destination {
+    /// The form in which it takes events.
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Self::Otlp(otlp, _) if otlp.protocol != Protocol::HttpJson => Form::Bytes,
+            Self::Otlp(..) | Self::Console => Form::Messages,
+            #[cfg(feature = "testing")]
+            Self::Memory => Form::Messages,
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// Where an exporter sends; nothing when it is not asked for, or cannot be had.
+    pub(super) fn destination(&self, signal: Signal, exporter: Exporter) -> Option<Destination> {
+        let Config {
+            metrics,
+            events,
+            spans,
+            ..
+        } = self.config;
+        let (otlp, console) = match signal {
+            Signal::Metrics => (&metrics.otlp, metrics.console),
+            Signal::Events => (&events.otlp, events.console),
+            Signal::Spans => (&spans.otlp, spans.console),
+        };
+        match exporter {
+            #[cfg(feature = "testing")]
+            Exporter::Otlp if self.memory.is_some() => Some(Destination::Memory),
+            #[cfg(feature = "testing")]
+            Exporter::Console if self.memory.is_some() => None,
+            Exporter::Otlp | Exporter::Host => otlp.as_ref().map(|otlp| {
+                Destination::Otlp(Box::new(otlp.clone()), self.config.headers_helper.clone())
+            }),
+            Exporter::Console => console.then_some(Destination::Console),
+            // It is pulled.
+            Exporter::Prometheus => None,
+        }
+    }
+
+    pub(super) fn interval(&self, signal: Signal) -> Duration {
+        match signal {
+            Signal::Metrics => self.config.metrics.interval,
+            Signal::Events => self.config.events.interval,
+            Signal::Spans => self.config.spans.interval,
+        }
+    }
+
+    /// The reason why an exporter that was asked for cannot be had.
+    pub(super) fn why_off(&self, signal: Signal, exporter: Exporter) -> Option<String> {
+        let mut off = self.config.off.iter();
+        off.find(|off| (off.signal, off.exporter) == (signal, exporter))
+            .map(|off| off.reason.clone())
+    }
+
+    /// What sends there; nothing in a build without it.
+    pub(super) fn target(&self, destination: &Destination) -> Option<Target> {
+        match destination {
+            Destination::Otlp(otlp, _) => Target::otlp(otlp, self.helper.as_ref()),
+            Destination::Console => Target::console(&self.writer),
+            #[cfg(feature = "testing")]
+            Destination::Memory => self.memory.clone().map(Target::Memory),
+        }
+    }
+}
