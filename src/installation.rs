@@ -1,13 +1,12 @@
 //! `user.id` when the host gives none: random, the same for every run of one installation.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::SystemTime;
 
 use crate::config::source::Environment;
+use crate::random::random;
 
 /// Why the id cannot be kept: the next run has another one.
 #[derive(Debug, thiserror::Error)]
@@ -154,15 +153,7 @@ fn process_id() -> String {
 }
 
 fn random_id() -> String {
-    let mut bytes = [0_u8; LENGTH / 2];
-    if getrandom::fill(&mut bytes).is_err() {
-        // No randomness at all: time and process still differ from run to run.
-        for (part, chunk) in bytes.chunks_mut(8).enumerate() {
-            let mut hasher = DefaultHasher::new();
-            (part, std::process::id(), SystemTime::now()).hash(&mut hasher);
-            chunk.copy_from_slice(&hasher.finish().to_ne_bytes());
-        }
-    }
+    let bytes: [u8; LENGTH / 2] = random();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -125,6 +125,7 @@ mod prompt;
 mod propagation;
 #[cfg(feature = "providers")]
 mod providers;
+mod random;
 mod record;
 mod recorder;
 mod resource;

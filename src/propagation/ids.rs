@@ -4,7 +4,9 @@ use std::sync::Arc;
 #[cfg(feature = "testing")]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use uuid::Uuid;
+use uuid::Builder;
+
+use crate::random::random;
 
 /// Where ids come from: they are random, or count up in a test that asks for it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +40,7 @@ impl Ids {
         if let Some(counters) = self.counted {
             return uuid(1, &counters.sessions);
         }
-        Uuid::new_v4().to_string().into()
+        random_uuid()
     }
 
     /// A `prompt.id`.
@@ -47,7 +49,7 @@ impl Ids {
         if let Some(counters) = self.counted {
             return uuid(2, &counters.prompts);
         }
-        Uuid::new_v4().to_string().into()
+        random_uuid()
     }
 
     pub(crate) fn trace(self) -> [u8; 16] {
@@ -55,7 +57,7 @@ impl Ids {
         if let Some(counters) = self.counted {
             return u128::from(next(&counters.traces)).to_be_bytes();
         }
-        random()
+        random_id()
     }
 
     pub(crate) fn span(self) -> [u8; 8] {
@@ -63,7 +65,7 @@ impl Ids {
         if let Some(counters) = self.counted {
             return next(&counters.spans).to_be_bytes();
         }
-        random()
+        random_id()
     }
 }
 
@@ -78,17 +80,18 @@ fn uuid(kind: u32, counter: &AtomicU64) -> Arc<str> {
     format!("{kind:08}-0000-4000-8000-{:012}", next(counter)).into()
 }
 
+/// A random UUID.
+fn random_uuid() -> Arc<str> {
+    let uuid = Builder::from_random_bytes(random()).into_uuid();
+    uuid.to_string().into()
+}
+
 /// Random bytes that are not all zero, which W3C forbids for both ids.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
+fn random_id<const N: usize>() -> [u8; N] {
     loop {
-        if getrandom::fill(&mut bytes).is_err() {
-            // No entropy: unique within the process is all that is left.
-            let unique = Uuid::new_v4();
-            bytes.copy_from_slice(&unique.as_bytes()[..N]);
-        }
-        if bytes != [0; N] {
-            return bytes;
+        let id = random();
+        if id != [0; N] {
+            return id;
         }
     }
 }
