@@ -121,6 +121,7 @@ mod global;
 mod health;
 mod identity;
 mod installation;
+mod language;
 mod prompt;
 mod propagation;
 #[cfg(feature = "providers")]
@@ -148,6 +149,7 @@ pub use early::{EarlyRecords, EarlyReport};
 pub use global::{AlreadySet, global, set_global};
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
 pub use identity::Identity;
+pub use language::language_of;
 pub use prompt::{
     Hook, HookOutcome, LlmRequest, LlmRequestOptions, Permission, Prompt, PromptEnd,
     RequestContext, ReservedTool, ToolCall, ToolCallOptions, ToolOutcome, ToolOutput,

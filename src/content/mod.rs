@@ -19,9 +19,10 @@ pub(crate) use redact::REDACTED;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::record::language_of;
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+use crate::language::{UNKNOWN, language_of};
 
 /// Text that a switch may hold back: a prompt, a tool's input or output, a request's or a response's body.
 ///
@@ -69,7 +70,7 @@ impl Content {
         let path = names
             .iter()
             .find_map(|name| json::member(self.text(), name));
-        path.map_or("unknown", |path| language_of(&path))
+        path.map_or(UNKNOWN, |path| language_of(&path))
     }
 
     fn text(&self) -> &str {

@@ -326,14 +326,11 @@ impl ToolCore {
         self.outside.emit_in(record, waiting.as_ref());
         // Not that of an MCP tool, whatever its name looks like: the name is content.
         if let Ok(tool) = self.details.public_name().parse() {
-            let language = self
-                .options
-                .language
-                .clone()
-                .unwrap_or_else(|| "unknown".into());
-            self.outside.record_code_edit_decision(
-                CodeEditDecision::new(tool, decision, source).language(language),
-            );
+            let mut decision = CodeEditDecision::new(tool, decision, source);
+            if let Some(language) = &self.options.language {
+                decision = decision.language(language.clone());
+            }
+            self.outside.record_code_edit_decision(decision);
         }
     }
 

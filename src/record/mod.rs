@@ -18,7 +18,7 @@ pub(crate) mod words;
 
 pub use api::{ApiError, ApiRequest, Speed, TokenUsage};
 pub use body::{ApiRequestBody, ApiResponseBody};
-pub use edit::{CodeEditDecision, EditTool, language_of};
+pub use edit::{CodeEditDecision, EditTool};
 pub use parameters::{ShellParameters, SkillParameters};
 pub use plugin::{InstallTrigger, PluginInstalled};
 pub use prompt::UserPrompt;

@@ -1,0 +1,155 @@
+//! The programming languages of files.
+
+/// The language of a file whose extension is not listed.
+pub(crate) const UNKNOWN: &str = "unknown";
+
+/// The programming language of a file by its extension, `unknown` for other extensions.
+///
+/// ```
+/// use claude_code_telemetry::language_of;
+/// assert_eq!(language_of("src/lib.rs"), "Rust");
+/// assert_eq!(language_of("data.xyz"), "unknown");
+/// ```
+pub fn language_of(path: &str) -> &'static str {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let extension = match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => extension.to_ascii_lowercase(),
+        _ => return by_name(name),
+    };
+    match LANGUAGES
+        .iter()
+        .find(|(_, extensions)| extensions.contains(&extension.as_str()))
+    {
+        Some((language, _)) => language,
+        None => by_name(name),
+    }
+}
+
+/// The few files that people edit and whose whole name says the language.
+fn by_name(name: &str) -> &'static str {
+    match name {
+        "Dockerfile" | "Containerfile" => "Dockerfile",
+        "Makefile" | "makefile" | "GNUmakefile" => "Makefile",
+        "CMakeLists.txt" => "CMake",
+        _ => UNKNOWN,
+    }
+}
+
+/// Languages that people edit, with their extensions in lower case.
+static LANGUAGES: &[(&str, &[&str])] = &[
+    ("TypeScript", &["ts", "tsx", "mts", "cts"]),
+    ("JavaScript", &["js", "jsx", "mjs", "cjs"]),
+    ("Python", &["py", "pyi", "pyw"]),
+    ("Rust", &["rs"]),
+    ("Go", &["go"]),
+    ("Java", &["java"]),
+    ("Kotlin", &["kt", "kts"]),
+    ("Scala", &["scala", "sc", "sbt"]),
+    ("Groovy", &["groovy", "gradle"]),
+    ("Clojure", &["clj", "cljs", "cljc", "edn"]),
+    ("C", &["c", "h"]),
+    ("C++", &["cpp", "cc", "cxx", "hpp", "hh", "hxx"]),
+    ("C#", &["cs", "csx"]),
+    ("F#", &["fs", "fsx", "fsi"]),
+    ("Visual Basic", &["vb"]),
+    ("Objective-C", &["m", "mm"]),
+    ("Swift", &["swift"]),
+    ("Dart", &["dart"]),
+    ("Ruby", &["rb", "rake", "gemspec", "erb"]),
+    ("PHP", &["php", "phtml"]),
+    ("Perl", &["pl", "pm"]),
+    ("Lua", &["lua"]),
+    ("R", &["r", "rmd"]),
+    ("Julia", &["jl"]),
+    ("Haskell", &["hs", "lhs"]),
+    ("OCaml", &["ml", "mli"]),
+    ("Elixir", &["ex", "exs", "heex"]),
+    ("Erlang", &["erl", "hrl"]),
+    ("Elm", &["elm"]),
+    ("Zig", &["zig"]),
+    ("Nim", &["nim"]),
+    ("D", &["d"]),
+    ("Ada", &["adb", "ads"]),
+    ("Fortran", &["f", "f90", "f95", "f03", "for"]),
+    ("Pascal", &["pas", "pp"]),
+    ("COBOL", &["cob", "cbl"]),
+    ("Lisp", &["lisp", "lsp", "el"]),
+    ("Scheme", &["scm", "ss", "rkt"]),
+    ("Prolog", &["pro"]),
+    ("Solidity", &["sol"]),
+    ("Verilog", &["v", "sv", "svh"]),
+    ("VHDL", &["vhd", "vhdl"]),
+    ("Assembly", &["s", "asm"]),
+    ("CUDA", &["cu", "cuh"]),
+    ("Shell", &["sh", "bash", "zsh", "fish", "ksh"]),
+    ("PowerShell", &["ps1", "psm1", "psd1"]),
+    ("Batch", &["bat", "cmd"]),
+    ("SQL", &["sql"]),
+    ("GraphQL", &["graphql", "gql"]),
+    ("Protocol Buffers", &["proto"]),
+    ("HTML", &["html", "htm", "xhtml"]),
+    ("CSS", &["css"]),
+    ("SCSS", &["scss"]),
+    ("Sass", &["sass"]),
+    ("Less", &["less"]),
+    ("Vue", &["vue"]),
+    ("Svelte", &["svelte"]),
+    ("Astro", &["astro"]),
+    ("Markdown", &["md", "mdx", "markdown"]),
+    ("reStructuredText", &["rst"]),
+    ("LaTeX", &["tex", "sty", "cls", "bib"]),
+    ("JSON", &["json", "jsonc", "json5", "jsonl"]),
+    ("YAML", &["yaml", "yml"]),
+    ("TOML", &["toml"]),
+    ("XML", &["xml", "xsd", "xsl", "xslt", "svg"]),
+    ("INI", &["ini", "cfg"]),
+    ("Terraform", &["tf", "tfvars"]),
+    ("HCL", &["hcl"]),
+    ("Nix", &["nix"]),
+    ("Bazel", &["bzl", "bazel"]),
+    ("CMake", &["cmake"]),
+    ("Dockerfile", &["dockerfile"]),
+    ("Makefile", &["mk"]),
+    ("Jupyter Notebook", &["ipynb"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_follows_from_the_extension() {
+        for (path, language) in [
+            ("a.ts", "TypeScript"),
+            ("dir.rs/a.TSX", "TypeScript"),
+            ("C:\\code\\main.py", "Python"),
+            ("lib.rs", "Rust"),
+            ("README.md", "Markdown"),
+            ("x.test.js", "JavaScript"),
+            ("Makefile", "Makefile"),
+            ("sub/Dockerfile", "Dockerfile"),
+            ("CMakeLists.txt", "CMake"),
+            ("notes.txt", "unknown"),
+            (".gitignore", "unknown"),
+            (".rs", "unknown"),
+            ("", "unknown"),
+            ("dir.rs/", "unknown"),
+            ("a.", "unknown"),
+            ("größe.ÄÖ", "unknown"),
+        ] {
+            assert_eq!(language_of(path), language, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_extension_belongs_to_one_language() {
+        let mut extensions: Vec<_> = LANGUAGES
+            .iter()
+            .flat_map(|(_, extensions)| *extensions)
+            .collect();
+        let count = extensions.len();
+        extensions.sort();
+        extensions.dedup();
+        assert_eq!(extensions.len(), count);
+    }
+}
