@@ -13,6 +13,7 @@ use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use prost::Message;
 
 use super::exit::Exit;
+use super::scopes::joined;
 use crate::export::queue_source::Translate;
 use crate::health::Tally;
 use crate::signal::message::{shorten, texts_of};
@@ -80,16 +81,11 @@ impl Translate for LogTranslator {
     }
 
     fn request(&self, records: Vec<ScopeLogs>) -> ExportLogsServiceRequest {
-        let mut scopes: Vec<ScopeLogs> = Vec::new();
-        for record in records {
-            let same = |one: &ScopeLogs| {
-                (&one.scope, &one.schema_url) == (&record.scope, &record.schema_url)
-            };
-            match scopes.iter_mut().find(|one| same(one)) {
-                Some(scope) => scope.log_records.extend(record.log_records),
-                None => scopes.push(record),
-            }
-        }
+        let scopes = joined(
+            records,
+            |one| (&one.scope, &one.schema_url),
+            |one, other| one.log_records.extend(other.log_records),
+        );
         ExportLogsServiceRequest {
             resource_logs: vec![ResourceLogs {
                 resource: Some(self.0.clone()),

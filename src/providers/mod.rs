@@ -7,6 +7,7 @@
 mod exit;
 mod logs;
 mod metrics;
+mod scopes;
 mod spans;
 
 use std::fmt;

@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use prost::Message;
 
 use super::exit::{Exit, bytes_of};
+use super::scopes::joined;
 use crate::export::queue_source::Translate;
 use crate::health::Tally;
 use crate::signal::message::{shorten, texts_of};
@@ -68,16 +69,11 @@ impl Translate for SpanTranslator {
     }
 
     fn request(&self, records: Vec<ScopeSpans>) -> ExportTraceServiceRequest {
-        let mut scopes: Vec<ScopeSpans> = Vec::new();
-        for record in records {
-            let same = |one: &ScopeSpans| {
-                (&one.scope, &one.schema_url) == (&record.scope, &record.schema_url)
-            };
-            match scopes.iter_mut().find(|one| same(one)) {
-                Some(scope) => scope.spans.extend(record.spans),
-                None => scopes.push(record),
-            }
-        }
+        let scopes = joined(
+            records,
+            |one| (&one.scope, &one.schema_url),
+            |one, other| one.spans.extend(other.spans),
+        );
         ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
                 resource: Some(self.0.clone()),
