@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::collector::{
 };
 use prost::Message;
 
+#[cfg(any(feature = "grpc", feature = "http"))]
 use crate::config::otlp::Protocol;
 use crate::signal::events::LogsRequest;
 
@@ -60,6 +61,7 @@ impl ExportRequest for LogsRequest {
 }
 
 /// The bytes of `message`: protobuf, or compact JSON for `http/json`.
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) fn encode(protocol: Protocol, message: &impl ExportRequest) -> Bytes {
     match protocol {
         Protocol::Grpc | Protocol::HttpProtobuf => message.protobuf(),

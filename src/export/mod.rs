@@ -4,6 +4,8 @@ mod backoff;
 #[cfg(feature = "console")]
 pub(crate) mod console;
 mod control;
+#[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
+mod encode;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod headers;
 #[cfg(not(any(feature = "grpc", feature = "http")))]

@@ -14,8 +14,9 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
+use super::encode::encode;
 use super::headers::Helper;
-use super::otlp::{Client, encode};
+use super::otlp::Client;
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use super::tls::Tls;
 use crate::config::otlp::{OtlpConfig, Protocol};

@@ -16,25 +16,29 @@ use tokio::time::Instant;
 
 #[cfg(feature = "console")]
 use super::console::{Console, Lines};
+#[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
+use super::encode::ExportRequest;
+#[cfg(any(feature = "grpc", feature = "http"))]
+use super::encode::encode;
 use super::headers::Helper;
 #[cfg(any(feature = "grpc", feature = "http"))]
-use super::otlp::{self, ExportRequest};
+use super::otlp;
 use super::outcome::Outcome;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 #[cfg(feature = "testing")]
-use crate::testing::{Storable, Store};
+use crate::testing::Store;
 
 /// A request of a signal, as every exporter that is compiled in wants it.
-pub(crate) trait Request: ExportRequest + Lines + Storable + Send {}
+pub(crate) trait Request: ExportRequest + Lines + Send {}
 
-impl<M: ExportRequest + Lines + Storable + Send> Request for M {}
+impl<M: ExportRequest + Lines + Send> Request for M {}
 
-/// Without OTLP nothing is asked of a message.
-#[cfg(not(any(feature = "grpc", feature = "http")))]
+/// Without OTLP, which the store of tests takes too, nothing is asked of a message.
+#[cfg(not(any(feature = "grpc", feature = "http", feature = "testing")))]
 pub(crate) trait ExportRequest {}
 
-#[cfg(not(any(feature = "grpc", feature = "http")))]
+#[cfg(not(any(feature = "grpc", feature = "http", feature = "testing")))]
 impl<M> ExportRequest for M {}
 
 /// Without the console nothing is asked of a message.
@@ -43,13 +47,6 @@ pub(crate) trait Lines {}
 
 #[cfg(not(feature = "console"))]
 impl<M> Lines for M {}
-
-/// Outside of tests nothing is asked of a message.
-#[cfg(not(feature = "testing"))]
-pub(crate) trait Storable {}
-
-#[cfg(not(feature = "testing"))]
-impl<M> Storable for M {}
 
 /// The most protobuf bytes in one request: receivers take 4 MiB.
 const MAX_BYTES: usize = 3_670_016;
@@ -156,11 +153,11 @@ impl Sink {
     pub(crate) fn encode(&self, request: &impl Request) -> Bytes {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(_, protocol, _) => otlp::encode(protocol, request),
+            Self::Otlp(_, protocol, _) => encode(protocol, request),
             #[cfg(feature = "console")]
             Self::Console(_) => request.lines().into(),
             #[cfg(feature = "testing")]
-            Self::Memory(..) => request.stored(),
+            Self::Memory(..) => request.protobuf(),
         }
     }
 

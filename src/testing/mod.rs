@@ -34,7 +34,7 @@ mod store;
 pub use attributes::{Attribute, Attributes};
 pub use emitted::{Emitted, Event, Item, Metric, NotOne, Span, SpanEvent};
 
-pub(crate) use store::{Storable, Store};
+pub(crate) use store::Store;
 
 use std::fmt;
 use std::ops::Deref;

@@ -19,37 +19,6 @@ use prost::Message;
 use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
 use crate::signal::Signal;
-use crate::signal::events::LogsRequest;
-
-/// A request as it is handed to the store: protobuf.
-pub(crate) trait Storable {
-    fn stored(&self) -> Bytes;
-}
-
-macro_rules! official {
-    ($($request:ty),*) => {$(
-        impl Storable for $request {
-            fn stored(&self) -> Bytes {
-                self.encode_to_vec().into()
-            }
-        }
-    )*};
-}
-
-official!(
-    ExportMetricsServiceRequest,
-    ExportLogsServiceRequest,
-    ExportTraceServiceRequest
-);
-
-impl Storable for LogsRequest {
-    fn stored(&self) -> Bytes {
-        match self {
-            Self::Bytes(bytes) => bytes.clone(),
-            Self::Message(message) => message.stored(),
-        }
-    }
-}
 
 /// Everything so far.
 #[derive(Default)]

@@ -1,11 +1,10 @@
 //! The OTLP client: one request type, three encodings.
 //!
-//! A message is encoded once ([`encode`]) and those bytes are what every attempt sends, so that a receiver can tell
-//! a resent request from a new one. [`Client::send`] makes one attempt and says what became of it; when and whether
-//! to try again is decided above.
+//! A message is encoded once ([`encode`](super::encode)) and those bytes are what every attempt sends, so that a
+//! receiver can tell a resent request from a new one. [`Client::send`] makes one attempt and says what became of it; when
+//! and whether to try again is decided above.
 
 mod dynamic;
-mod encode;
 mod error;
 #[cfg(feature = "grpc")]
 mod grpc;
@@ -73,7 +72,6 @@ pub(crate) mod fuzzing {
 }
 
 use dynamic::Dynamic;
-pub(crate) use encode::{ExportRequest, encode};
 pub(crate) use error::BuildError;
 use target::Target;
 
@@ -153,7 +151,7 @@ impl Client {
         self
     }
 
-    /// One attempt to deliver `body`, which [`encode`] made for this client's protocol. Ends by `deadline`.
+    /// One attempt to deliver `body`, which [`encode`](super::encode) made for this client's protocol. Ends by `deadline`.
     pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> Outcome {
         if deadline <= Instant::now() {
             return Outcome::Retry {

@@ -15,10 +15,11 @@ mod prelude {
     pub(super) use bytes::Bytes;
     pub(super) use tokio::time::Instant;
 
-    pub(super) use super::super::{Client, encode};
+    pub(super) use super::super::Client;
     pub(super) use super::support::{Answer, Receiver, black_hole, refused_port};
     pub(super) use crate::config::otlp::{Compression, OtlpConfig, Protocol};
     pub(super) use crate::config::secret::Secret;
+    pub(super) use crate::export::encode::encode;
     pub(super) use crate::export::outcome::{ErrorKind, Outcome};
     pub(super) use crate::signal::Signal;
 
