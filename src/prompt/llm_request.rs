@@ -5,18 +5,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::llm_span::LlmSpan;
 use super::moment::Moment;
 use super::open_span::{OpenSpan, Unfinished};
-use crate::catalog::{self, key, span};
 use crate::content::Content;
 use crate::record::words::words;
-use crate::record::{
-    ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, Attributes, Speed, TokenUsage, millis,
-    text_size,
-};
+use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody};
 use crate::recorder::Recorder;
 use crate::session::SessionCore;
-use crate::signal::spans::{SpanEvent, SpanRecord};
 
 words! {
     /// Where a model request came from: the attribute `llm_request.context`.
@@ -251,7 +247,8 @@ impl LlmRequest {
                 session,
                 core.start.wall(),
                 end.wall,
-                LlmSpan::answered(core, &state, &end, &request, attempts),
+                core.span(&end, attempts)
+                    .answered(&request, state.time_to_first_token),
             );
         }
         let body = state.response_body.map(|body| {
@@ -318,7 +315,7 @@ impl LlmRequest {
                 session,
                 core.start.wall(),
                 end.wall,
-                LlmSpan::failed(core, &end, &error, attempts),
+                core.span(&end, attempts).failed(&error),
             );
         }
         self.recorder.emit(error);
@@ -353,6 +350,12 @@ impl LlmCore {
     fn end_of(&self, given: Option<SystemTime>) -> End {
         let (wall, took) = Moment::new(given, self.session.telemetry.clock).since(&self.start);
         End { wall, took }
+    }
+
+    /// The span of a request of which nothing more is known.
+    fn span(&self, end: &End, attempts: Vec<u64>) -> LlmSpan {
+        let (model, query_source) = (self.model.clone(), self.query_source.clone());
+        LlmSpan::new(model, query_source, self.context, end.took, attempts)
     }
 
     /// How long the attempt took that was under way.
@@ -391,7 +394,7 @@ impl Unfinished for LlmCore {
             &self.session,
             self.start.wall(),
             end.wall,
-            LlmSpan::new(self, &end, attempts),
+            self.span(&end, attempts),
         );
         true
     }
@@ -403,142 +406,5 @@ impl Drop for LlmCore {
             self.abandon();
             self.session.telemetry.open_spans.leave(self.number);
         }
-    }
-}
-
-/// `claude_code.llm_request`
-struct LlmSpan {
-    model: Cow<'static, str>,
-    context: RequestContext,
-    speed: Speed,
-    query_source: Option<Cow<'static, str>>,
-    duration: Duration,
-    time_to_first_token: Option<Duration>,
-    tokens: Option<TokenUsage>,
-    request_id: Option<Cow<'static, str>>,
-    success: bool,
-    attempts: Vec<u64>,
-    attempt: u64,
-    status_code: Option<u16>,
-    error: Option<Cow<'static, str>>,
-    has_tool_call: Option<bool>,
-    stop_reason: Option<Cow<'static, str>>,
-}
-
-impl LlmSpan {
-    /// A request that was neither answered nor failed.
-    fn new(core: &LlmCore, end: &End, attempts: Vec<u64>) -> Self {
-        Self {
-            model: core.model.clone(),
-            context: core.context,
-            speed: Speed::Normal,
-            query_source: core.query_source.clone(),
-            duration: end.took,
-            time_to_first_token: None,
-            tokens: None,
-            request_id: None,
-            success: false,
-            attempt: (attempts.len() as u64).max(1),
-            attempts,
-            status_code: None,
-            error: None,
-            has_tool_call: None,
-            stop_reason: None,
-        }
-    }
-
-    fn answered(
-        core: &LlmCore,
-        state: &State,
-        end: &End,
-        request: &ApiRequest,
-        attempts: Vec<u64>,
-    ) -> Self {
-        let span = Self::new(core, end, attempts);
-        Self {
-            speed: request.speed,
-            query_source: request.query_source.clone(),
-            time_to_first_token: request.time_to_first_token.or(state.time_to_first_token),
-            tokens: Some(request.tokens),
-            request_id: request.request_id.clone(),
-            success: true,
-            attempt: request.attempt.map_or(span.attempt, u64::from),
-            has_tool_call: request.has_tool_call,
-            stop_reason: request.stop_reason.clone(),
-            ..span
-        }
-    }
-
-    fn failed(core: &LlmCore, end: &End, error: &ApiError, attempts: Vec<u64>) -> Self {
-        let span = Self::new(core, end, attempts);
-        Self {
-            speed: error.speed,
-            query_source: error.query_source.clone(),
-            request_id: error.request_id.clone(),
-            attempt: error.attempt.map_or(span.attempt, u64::from),
-            status_code: error.status_code,
-            error: Some(error.error.0.clone()),
-            ..span
-        }
-    }
-}
-
-impl SpanRecord for LlmSpan {
-    fn span(&self) -> &'static catalog::Span {
-        &span::LLM_REQUEST
-    }
-
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        out.text(key::MODEL, &*self.model);
-        out.text(key::GEN_AI_SYSTEM, "anthropic");
-        out.text(key::GEN_AI_REQUEST_MODEL, &*self.model);
-        out.text(key::LLM_REQUEST_CONTEXT, self.context.as_str());
-        out.text(key::SPEED, self.speed.as_str());
-        out.text_if(key::QUERY_SOURCE, self.query_source.as_deref());
-        out.count(key::DURATION_MS, millis(self.duration));
-        out.count_if(key::TTFT_MS, self.time_to_first_token.map(millis));
-        if let Some(tokens) = self.tokens {
-            out.count(key::INPUT_TOKENS, tokens.input);
-            out.count(key::OUTPUT_TOKENS, tokens.output);
-            out.count(key::CACHE_READ_TOKENS, tokens.cache_read);
-            out.count(key::CACHE_CREATION_TOKENS, tokens.cache_creation);
-        }
-        out.text_if(key::REQUEST_ID, self.request_id.as_deref());
-        out.text_if(key::GEN_AI_RESPONSE_ID, self.request_id.as_deref());
-        out.bool(key::SUCCESS, self.success);
-        out.count(key::ATTEMPT, self.attempt);
-        out.count_if(key::STATUS_CODE, self.status_code.map(u64::from));
-        out.text_if(key::ERROR, self.error.as_deref());
-        out.bool_if(key::RESPONSE_HAS_TOOL_CALL, self.has_tool_call);
-        if let Some(reason) = self.stop_reason.as_deref() {
-            out.text(key::STOP_REASON, reason);
-            out.texts(key::GEN_AI_RESPONSE_FINISH_REASONS, vec![reason.into()]);
-        }
-    }
-
-    fn failure(&self) -> Option<Cow<'_, str>> {
-        self.error.as_deref().map(Cow::Borrowed)
-    }
-
-    fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-        for (n, time) in self.attempts.iter().enumerate() {
-            let mut attributes = Attributes::default();
-            attributes.count(key::ATTEMPT, n as u64 + 1);
-            out.push(SpanEvent {
-                event: &span::REQUEST_ATTEMPT,
-                time: *time,
-                attributes,
-            });
-        }
-    }
-
-    fn size(&self) -> usize {
-        text_size(&[
-            Some(&self.model),
-            self.query_source.as_ref(),
-            self.request_id.as_ref(),
-            self.error.as_ref(),
-            self.stop_reason.as_ref(),
-        ]) + 8 * self.attempts.len()
     }
 }

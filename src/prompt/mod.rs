@@ -2,6 +2,7 @@
 
 mod hook;
 mod llm_request;
+mod llm_span;
 mod moment;
 mod open_span;
 mod tool_call;
