@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::endpoint::{Endpoint, EndpointProblem};
+use super::headers;
 use super::otlp::{Compression, OtlpConfig, Protocol};
-use super::pairs;
 use super::proxy::{self, Route};
 use super::resolve::Features;
-use super::secret::Secret;
 use super::source::Layer;
 use super::tls;
 use super::values::{SetVariable, Values};
@@ -83,7 +82,7 @@ pub(super) fn resolve(
         protocol.as_str(),
     ));
     let from_url = parsed.authorization.zip(given);
-    let (headers, header_sources) = headers(values, signal, from_url, report);
+    let (headers, header_sources) = headers::resolve(values, signal, from_url, report);
     Ok(OtlpConfig {
         protocol,
         endpoint,
@@ -240,36 +239,10 @@ fn compression(values: &Values, signal: Signal) -> Compression {
     }
 }
 
-/// Names and values.
-type Headers = Vec<(String, Secret)>;
-/// Names and the variables that they come from.
-type HeaderSources = Vec<(String, &'static str)>;
-
-/// General headers, over them the signal-specific ones; below both what the URL says.
-fn headers(
-    values: &Values,
-    signal: Signal,
-    from_url: Option<(Secret, &SetVariable)>,
-    report: &mut Report,
-) -> (Headers, HeaderSources) {
-    let (mut headers, mut sources) = (Headers::new(), HeaderSources::new());
-    if let Some((authorization, endpoint)) = from_url {
-        headers.push(("authorization".to_owned(), authorization));
-        sources.push(("authorization".to_owned(), endpoint.variable.name));
-    }
-    let (specific, general) = pair(values, &variables::HEADERS, signal, report);
-    for set in [general, specific].into_iter().flatten() {
-        for (name, value) in pairs::headers(&set.winner.value).0 {
-            pairs::put(&mut headers, &name, value);
-            pairs::put(&mut sources, &name, set.variable.name);
-        }
-    }
-    (headers, sources)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::endpoint::EndpointProblem;
+    use super::super::secret::Secret;
     use super::super::source::{Assignment, Origin};
     use super::*;
 

@@ -6,6 +6,7 @@ mod destination;
 mod endpoint;
 mod explain;
 mod exporter;
+mod headers;
 mod nearest;
 mod no_proxy;
 pub(crate) mod otlp;

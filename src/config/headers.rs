@@ -1,0 +1,36 @@
+//! The headers of the requests of one signal, as far as variables give them.
+
+use super::exporter::pair;
+use super::pairs;
+use super::secret::Secret;
+use super::values::{SetVariable, Values};
+use super::variables;
+use super::warnings::Report;
+use crate::signal::Signal;
+
+/// Names and values.
+type Headers = Vec<(String, Secret)>;
+/// Names and the variables that they come from.
+type HeaderSources = Vec<(String, &'static str)>;
+
+/// General headers, over them the signal-specific ones; below both what the URL says.
+pub(super) fn resolve(
+    values: &Values,
+    signal: Signal,
+    from_url: Option<(Secret, &SetVariable)>,
+    report: &mut Report,
+) -> (Headers, HeaderSources) {
+    let (mut headers, mut sources) = (Headers::new(), HeaderSources::new());
+    if let Some((authorization, endpoint)) = from_url {
+        headers.push(("authorization".to_owned(), authorization));
+        sources.push(("authorization".to_owned(), endpoint.variable.name));
+    }
+    let (specific, general) = pair(values, &variables::HEADERS, signal, report);
+    for set in [general, specific].into_iter().flatten() {
+        for (name, value) in pairs::headers(&set.winner.value).0 {
+            pairs::put(&mut headers, &name, value);
+            pairs::put(&mut sources, &name, set.variable.name);
+        }
+    }
+    (headers, sources)
+}
