@@ -128,22 +128,14 @@ impl SpanRecord for ToolSpan {
         out.text_if(key::GEN_AI_TOOL_CALL_ID, details.tool_use_id.as_deref());
         out.count(key::DURATION_MS, millis(self.duration));
         out.count_if(key::RESULT_TOKENS, self.result_tokens);
-        out.text_if(
-            key::FILE_PATH,
-            details.file_path.as_ref().map(ToolDetails::text),
-        );
-        out.text_if(
-            key::FULL_COMMAND,
-            details.full_command.as_ref().map(ToolDetails::text),
-        );
-        out.text_if(
-            key::SPAN_SKILL_NAME,
-            details.skill_name.as_ref().map(ToolDetails::text),
-        );
-        out.text_if(
-            key::SUBAGENT_TYPE,
-            details.subagent_type.as_ref().map(ToolDetails::text),
-        );
+        for (key, detail) in [
+            (key::FILE_PATH, &details.file_path),
+            (key::FULL_COMMAND, &details.full_command),
+            (key::SPAN_SKILL_NAME, &details.skill_name),
+            (key::SUBAGENT_TYPE, &details.subagent_type),
+        ] {
+            out.text_if(key, detail.as_ref().map(ToolDetails::text));
+        }
         out.text_if(
             key::TOOL_INPUT,
             details.input.as_ref().and_then(ToolInput::text),
