@@ -17,7 +17,7 @@
 //! | `scope.rs` | one session, its open prompt, its tools |
 //! | `nesting.rs` | which tool runs inside which, read ahead |
 //! | `request.rs`, `tool.rs` | the steps that are more than one record |
-//! | `field.rs` | fields that are no part of a record |
+//! | `field.rs`, and the crate's own `time.rs` | fields that are no part of a record |
 //!
 //! The format is that of `docs/TRANSCRIPT.md`; most of a step is read by the records themselves, with the crate's feature
 //! `serde`.
@@ -31,6 +31,8 @@ mod nesting;
 mod request;
 mod run;
 mod scope;
+#[path = "../../src/serial/time.rs"]
+mod time;
 mod tool;
 mod transcript;
 

@@ -5,8 +5,9 @@ use std::time::SystemTime;
 use claude_code_telemetry::{ApiError, ApiRequest, LlmRequest, LlmRequestOptions, RequestContext};
 use serde::Deserialize;
 
-use crate::field::{Millis, Object, before, read};
+use crate::field::{Object, before, read};
 use crate::scope::Scope;
+use crate::time::Millis;
 
 /// What of a step is no part of the record.
 #[derive(Deserialize)]

@@ -12,9 +12,10 @@ use serde_json::{Map, json};
 
 use crate::backpressure::Backpressure;
 use crate::complain;
-use crate::field::{At, Millis, before, lasting, read};
+use crate::field::{before, lasting, read};
 use crate::nesting::Nesting;
 use crate::scope::Scope;
+use crate::time::{At, Millis};
 use crate::{request, tool};
 
 /// The most sessions that are open at once: a stream that never ends one has no end itself.

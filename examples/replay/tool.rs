@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use claude_code_telemetry::{Decision, Permission, ToolCallOptions, ToolOutcome};
 use serde::Deserialize;
 
-use crate::field::{Millis, before, lasting, read};
+use crate::field::{before, lasting, read};
 use crate::scope::Scope;
+use crate::time::Millis;
 
 /// What of the step is no part of a record.
 #[derive(Deserialize)]

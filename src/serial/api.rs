@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::fields::{Amount, At, Count, Millis, Object, Status};
+use super::fields::{Amount, Count, Object, Status};
+use super::time::{At, Millis};
 use super::{With, reads};
 use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, Speed, TokenUsage};
 

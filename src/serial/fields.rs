@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
@@ -50,17 +50,6 @@ impl TryFrom<u64> for Count {
             Ok(_) => Ok(Self(value)),
             Err(_) => Err("the number is too large"),
         }
-    }
-}
-
-/// A duration in whole milliseconds.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(from = "Count")]
-pub(super) struct Millis(pub(super) Duration);
-
-impl From<Count> for Millis {
-    fn from(Count(millis): Count) -> Self {
-        Self(Duration::from_millis(millis))
     }
 }
 
@@ -183,41 +172,6 @@ impl TryFrom<String> for Id {
             Err(format!("{text:?} is no UUID"))
         }
     }
-}
-
-/// A time: ISO 8601 in UTC with up to nanoseconds.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct At(pub(super) SystemTime);
-
-impl TryFrom<String> for At {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        humantime::parse_rfc3339(&text)
-            .ok()
-            .filter(|time| has_time_form(&text) && fits_the_wire(*time))
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is no time in UTC such as 2026-04-20T09:00:01.5Z"))
-    }
-}
-
-/// Whether the seconds are followed by at most nine digits and the zone: `humantime` itself is not that strict.
-fn has_time_form(text: &str) -> bool {
-    let zone = text.strip_suffix('Z').or(text.strip_suffix("+00:00"));
-    let fraction = zone.and_then(|text| text.get("2026-04-20T09:00:01".len()..));
-    fraction.is_some_and(|fraction| {
-        fraction.is_empty()
-            || fraction.strip_prefix('.').is_some_and(|digits| {
-                (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
-            })
-    })
-}
-
-/// Whether a time fits the 64 bits of nanoseconds that are sent.
-fn fits_the_wire(time: SystemTime) -> bool {
-    time.duration_since(UNIX_EPOCH)
-        .is_ok_and(|since| u64::try_from(since.as_nanos()).is_ok())
 }
 
 /// A JSON object whose text is kept as it is, and so the order of its keys; also as the JSON text that events carry.

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::fields::{At, Count, Json, Millis, Object, OrUnknown, Texts};
+use super::fields::{Count, Json, Object, OrUnknown, Texts};
+use super::time::{At, Millis};
 use super::tool::pair;
 use super::{With, reads};
 use crate::prompt::{

@@ -9,6 +9,7 @@ mod api;
 mod fields;
 mod handles;
 mod session;
+mod time;
 mod tool;
 mod usage;
 

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::fields::{At, Id, Millis};
+use super::fields::Id;
+use super::time::{At, Millis};
 use super::{With, reads};
 use crate::identity::Identity;
 use crate::prompt::PromptEnd;

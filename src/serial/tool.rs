@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::fields::{At, Count, Flag, Millis, Object};
+use super::fields::{Count, Flag, Object};
+use super::time::{At, Millis};
 use super::{With, reads};
 use crate::record::{
     Decision, DecisionSource, InstallTrigger, Mcp, PluginInstalled, SkillActivated, ToolDecision,
