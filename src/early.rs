@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::mem::size_of;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::content::Content;
 use crate::fork::Process;
@@ -19,6 +20,8 @@ use crate::recorder::Recorder;
 const MAX_RECORDS: usize = 1_024;
 /// The most bytes that are kept.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// In a fork: a thread of this process has done what it needs the lock for by then; one that is not there, never.
+const HELD: Duration = Duration::from_millis(100);
 
 /// Keeps what happens before the telemetry is started, and then records it with its own time.
 ///
@@ -29,7 +32,8 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 ///
 /// Nothing leaves before: content waits for the policy of the session's telemetry, and without a delivery all of it is
 /// dropped with this. 1,024 records and 4 MiB are kept at most; what comes beyond is left out and counted. Counters are
-/// counted when they are delivered: a metric has no time of its own.
+/// counted when they are delivered: a metric has no time of its own. A fork of the process has what was kept before it, too: what
+/// both deliver is delivered twice.
 ///
 /// ```
 /// use claude_code_telemetry::{
@@ -51,6 +55,8 @@ pub struct EarlyRecords {
     /// Where everything goes since the delivery.
     recorder: OnceLock<Recorder>,
     process: Process,
+    /// In a fork the lock may be that of a thread that is not there.
+    orphaned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -165,6 +171,8 @@ early! {
             Some(&record.model),
             record.request_id.as_ref(),
             record.query_source.as_ref(),
+            record.requested_model.as_ref(),
+            record.stop_reason.as_ref(),
         ]),
         ApiError record_api_error |record| record.size(),
         ApiRequestBody record_api_request_body |record| contents(&[Some(&record.body)])
@@ -202,6 +210,7 @@ impl EarlyRecords {
             waiting: Mutex::default(),
             recorder: OnceLock::new(),
             process: Process::current(),
+            orphaned: AtomicBool::new(false),
         }
     }
 
@@ -266,11 +275,16 @@ impl EarlyRecords {
             let waiting = self.waiting.lock();
             return Some(waiting.unwrap_or_else(PoisonError::into_inner));
         }
-        match self.waiting.try_lock() {
-            Ok(waiting) => Some(waiting),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
+        let end = Instant::now() + HELD;
+        while !self.orphaned.load(Ordering::Relaxed) {
+            match self.waiting.try_lock() {
+                Ok(waiting) => return Some(waiting),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::yield_now(),
+                Err(TryLockError::WouldBlock) => self.orphaned.store(true, Ordering::Relaxed),
+            }
         }
+        None
     }
 }
 

@@ -102,7 +102,8 @@ pub struct ExporterHealth {
     pub retries: u64,
     /// Items whose longest text was cut, because they alone were larger than a request may be.
     pub shortened: u64,
-    /// Bodies that were no JSON object or nested too deep, and were sent as `<REDACTED>`.
+    /// Bodies that were no JSON object, nested too deep, or told only after an object or array that it is thinking; they were
+    /// sent as `<REDACTED>`.
     pub unreadable_bodies: u64,
     /// The last failure, also when it works again.
     pub last_error: Option<Failure>,

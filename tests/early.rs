@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claude_code_telemetry::testing::InMemory;
 use claude_code_telemetry::{
-    ApiRequestBody, ApiResponseBody, Commit, EarlyRecords, Identity, InstallTrigger,
+    ApiRequest, ApiRequestBody, ApiResponseBody, Commit, EarlyRecords, Identity, InstallTrigger,
     PluginInstalled, SkillActivated, Telemetry, ToolResult, UserPrompt, global, set_global,
 };
 
@@ -133,10 +133,12 @@ fn every_text_of_an_early_record_counts_towards_the_bound() {
     early.record_api_response_body(ApiResponseBody::new("model", "{}").query_source(large()));
     early.record_api_response_body(ApiResponseBody::new("model", "{}").request_id(large()));
     early.record_user_prompt(UserPrompt::new("hi").id(large()));
+    early.record_api_request(ApiRequest::new("model").requested_model(large()));
+    early.record_api_request(ApiRequest::new("model").stop_reason(large()));
     early.record_user_prompt(UserPrompt::new("hi"));
     let telemetry = Telemetry::in_memory();
     let report = early.deliver_to(&telemetry.session(Identity::new()));
-    assert_eq!((report.delivered, report.lost), (1, 4));
+    assert_eq!((report.delivered, report.lost), (1, 6));
 }
 
 #[test]

@@ -9,7 +9,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
-    ApiRequest, Commit, Config, Decision, DecisionSource, Identity, Service, Session, Telemetry,
+    ApiRequest, Commit, Config, Decision, DecisionSource, EarlyRecords, Identity, Service, Session,
+    Telemetry,
 };
 use host::PATIENCE;
 use support::Receiver;
@@ -95,6 +96,26 @@ fn a_forked_child_sends_nothing_and_hangs_nowhere() {
         .sum();
     assert_eq!(commits, 1.0);
     assert_eq!(received.logs().len(), 1, "the prompt alone");
+}
+
+#[test]
+fn a_forked_child_delivers_what_was_kept_before_the_fork_and_since() {
+    let receiver = Receiver::grpc();
+    let early = EarlyRecords::new();
+    early.record_api_request(ApiRequest::new("before"));
+    assert!(in_child(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    (0..100).for_each(|_| early.record_api_request(ApiRequest::new("since")));
+                });
+            }
+        });
+        let own = telemetry(&receiver);
+        let report = early.deliver_to(&session(&own));
+        (report.delivered, report.lost) == (201, 0) && own.shutdown().is_complete()
+    }));
+    assert_eq!(receiver.received().accepted().logs().len(), 201);
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod support;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
     Commit, Decision, DecisionSource, Exporter, ExporterState, Providers, Signal, Telemetry,
@@ -265,6 +265,36 @@ fn neither_a_dead_receiver_nor_a_stuck_callback_holds_the_host() {
         drop(gate);
         within(limit, || drop((providers, telemetry)));
     }
+}
+
+#[test]
+fn a_provider_that_cannot_end_in_time_loses_nothing() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = start(&receiver.endpoint(), protocol, &[]);
+    let providers = telemetry.providers();
+    let provider = providers.meter_provider().clone();
+    let (gate, stuck) = mpsc::channel::<()>();
+    let stuck = std::sync::Mutex::new(stuck);
+    let meter = provider.meter(SCOPE);
+    let _gauge = meter
+        .i64_observable_gauge("stuck")
+        .with_callback(move |_| {
+            let _ = stuck.lock().unwrap().recv();
+        })
+        .build();
+    meter.u64_counter("cache.hits").build().add(3, &[]);
+    let limit = Duration::from_millis(100);
+    assert!(within(limit, || provider.shutdown_with_timeout(limit)).is_err());
+    drop(gate);
+    let hits = || sum(&select(&receiver.received().points(), "cache.hits", &[]));
+    let deadline = Instant::now() + host::PATIENCE;
+    while hits() == 0.0 {
+        assert!(Instant::now() < deadline, "nothing comes");
+        telemetry.flush();
+    }
+    assert!(telemetry.shutdown().is_complete());
+    assert_eq!(hits(), 3.0);
 }
 
 #[test]

@@ -206,6 +206,8 @@ impl<C> Control<C> {
 
     /// Everybody has what they asked for, the shutdown too.
     pub(crate) fn release_all(&mut self) {
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
         self.waiters.clear();
     }
 
@@ -219,6 +221,10 @@ impl<C> Control<C> {
 
     /// Nobody gets any more what they asked for.
     pub(crate) fn give_all_up(&mut self) {
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            command.done.give_up();
+        }
         let waiters = self.waiters.drain(..);
         waiters.for_each(|(_, waiter)| waiter.done.give_up());
     }

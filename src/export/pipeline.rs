@@ -23,6 +23,9 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A request under way when its receiver is changed may take so long; then it is sent to the new one.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// An answer takes a few turns of the runtime from the socket to the task that waits for it.
+const LAST_TURNS: usize = 4;
+
 /// Delivers what one source has to one sink: at an interval, when much waits, and when somebody asks. The sink comes,
 /// changes and goes with the configuration; the source, and what waits in it, stays.
 pub(crate) struct Pipeline<S: Source> {
@@ -152,8 +155,9 @@ impl<S: Source> Pipeline<S> {
             if self.link.is_none() {
                 if late {
                     self.control.give_up(arrivals);
+                } else {
+                    self.control.release(arrivals);
                 }
-                self.control.release(arrivals);
             }
             self.report_losses(false);
             if self.control.closing().is_some() {
@@ -493,7 +497,7 @@ fn settled(outcome: Option<Result<Outcome, JoinError>>) -> Outcome {
 
 /// The outcome of an attempt whose answer came when its time was over: on a busy machine both are heard of at once.
 async fn last_word(attempt: &mut JoinSet<Outcome>) -> Option<Outcome> {
-    for _ in 0..4 {
+    for _ in 0..LAST_TURNS {
         tokio::task::yield_now().await;
         if let Some(outcome) = attempt.try_join_next() {
             return Some(settled(Some(outcome)));
@@ -505,6 +509,10 @@ async fn last_word(attempt: &mut JoinSet<Outcome>) -> Option<Outcome> {
 /// The end, also by a panic: what waits is lost, and what comes is not kept.
 impl<S: Source> Drop for Pipeline<S> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let why = "it ended by an error of its own".to_owned();
+            self.counters.cannot_be_built(why);
+        }
         self.counters.shut_down(None);
         self.control.give_all_up();
     }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub(crate) type Background =
 /// more than consoles that can be stuck, and they end when idle.
 const BLOCKING_THREADS: usize = 64;
 
+/// The most threads that keep the time for tasks at once: a host may flush at every request of its own.
+const TIMEKEEPERS: usize = 16;
+
 /// How long the private thread stays for diagnostics that the host did not take yet.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -36,6 +40,8 @@ pub(crate) struct Runtime {
     state: Mutex<State>,
     host: Arc<Host>,
     process: Process,
+    /// Threads that keep the time for tasks.
+    timekeepers: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -69,6 +75,7 @@ impl Runtime {
                 diagnostics,
             }),
             process: Process::current(),
+            timekeepers: Arc::default(),
         }
     }
 
@@ -119,16 +126,15 @@ impl Runtime {
         let (tell, mut told) = tokio::sync::mpsc::channel(1);
         let end = std::time::Instant::now() + limit;
         let teller = tell.clone();
-        let thread = std::thread::Builder::new()
-            .name("claude-code-telemetry-wait".to_owned())
-            .spawn(move || {
-                if !wait(&finished, end) {
-                    let _ = teller.try_send(NotDone);
-                }
-            });
-        let done = match thread {
-            Ok(_) => Done::Thread(done),
-            Err(_) => Done::Task(tell),
+        let kept = self.keep_time(move || {
+            if !wait(&finished, end) {
+                let _ = teller.try_send(NotDone);
+            }
+        });
+        let done = match kept {
+            true => Done::Thread(done),
+            // The pipelines let go at the deadline, when nothing else keeps their thread.
+            false => Done::Task(tell),
         };
         self.send(limit, shutdown, done);
         async move {
@@ -138,6 +144,28 @@ impl Runtime {
             }
             all
         }
+    }
+
+    /// Waits for something on a thread of its own; false when there are too many.
+    fn keep_time(&self, waiting: impl FnOnce() + Send + 'static) -> bool {
+        let fits = |count| (count < TIMEKEEPERS).then_some(count + 1);
+        let counted = self
+            .timekeepers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        if counted.is_err() {
+            return false;
+        }
+        let timekeepers = Arc::clone(&self.timekeepers);
+        let thread = std::thread::Builder::new()
+            .name("claude-code-telemetry-wait".to_owned())
+            .spawn(move || {
+                waiting();
+                timekeepers.fetch_sub(1, Ordering::Relaxed);
+            });
+        if thread.is_err() {
+            self.timekeepers.fetch_sub(1, Ordering::Relaxed);
+        }
+        thread.is_ok()
     }
 
     fn send(&self, limit: Duration, shutdown: bool, done: Done) {

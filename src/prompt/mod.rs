@@ -129,7 +129,7 @@ impl Prompt {
             Some(parent) => Some(Arc::new(parent.context())),
             None => session.inbound_parent(),
         };
-        let span = OpenSpan::begin(session, parent.as_ref());
+        let span = OpenSpan::below(session, parent.as_ref());
         let context = span.as_ref().map(|span| Arc::clone(&span.context));
         let mark = Arc::new(PromptMark {
             id: prompt.id.unwrap_or_else(|| telemetry.ids.prompt()),

@@ -16,18 +16,23 @@ pub(crate) struct OpenSpan {
 }
 
 impl OpenSpan {
-    /// Begins a span below `parent`, or the root of a new trace. Nothing when tracing is off. Below a parent that is not
-    /// sampled nothing is recorded, and the parent's context is handed on; so it is of work outside any prompt when the
-    /// environment names such a parent.
+    /// Begins a span below `parent`, or, of work outside any prompt, the root of a new trace. When the environment names a
+    /// parent that is not sampled, that work is not recorded either.
     pub(crate) fn begin(session: &SessionCore, parent: Option<&Arc<TraceContext>>) -> Option<Self> {
-        if !session.telemetry.is_tracing() {
-            return None;
-        }
         let inbound = match parent {
             None => session.inbound_parent().filter(|parent| !parent.sampled),
             Some(_) => None,
         };
-        Some(match parent.or(inbound.as_ref()) {
+        Self::below(session, parent.or(inbound.as_ref()))
+    }
+
+    /// Begins a span below `parent`, or the root of a new trace. Nothing when tracing is off. Below a parent that is not
+    /// sampled nothing is recorded, and the parent's context is handed on.
+    pub(crate) fn below(session: &SessionCore, parent: Option<&Arc<TraceContext>>) -> Option<Self> {
+        if !session.telemetry.is_tracing() {
+            return None;
+        }
+        Some(match parent {
             None => Self {
                 context: Arc::new(TraceContext::root(session.telemetry.ids)),
                 parent: None,

@@ -150,19 +150,24 @@ impl MetricReader for Reader {
         }
         // The host's callbacks may block, and may be what this is called from.
         let reader = self.clone();
-        let (done, ended) = mpsc::channel::<()>();
+        let (done, ended) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("claude-code-telemetry-end".to_owned())
             .spawn(move || {
                 let _quiet = Quiet::this_thread();
                 let rest = reader.take();
                 reader.state().rest = rest;
-                drop(done);
+                // However late: from now on the rest is what there is to take.
+                let _ = done.send(reader.0.reader.shutdown_with_timeout(timeout));
             });
-        if thread.is_ok() && ended.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
-            return Err(OTelSdkError::Timeout(timeout));
+        match thread.map(|_| ended.recv_timeout(timeout)) {
+            Ok(Ok(result)) => result,
+            Ok(Err(RecvTimeoutError::Timeout)) => Err(OTelSdkError::Timeout(timeout)),
+            // A callback panicked, or there is no thread.
+            Ok(Err(RecvTimeoutError::Disconnected)) | Err(_) => {
+                self.0.reader.shutdown_with_timeout(timeout)
+            }
         }
-        self.0.reader.shutdown_with_timeout(timeout)
     }
 
     fn temporality(&self, kind: InstrumentKind) -> Temporality {

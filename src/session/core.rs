@@ -389,8 +389,9 @@ impl SessionCore {
             Ok(parent) => {
                 let context = parent.context();
                 if context.trace_state.is_none() && state.as_deref().is_some_and(is_no_blank_list) {
-                    self.telemetry.report_once(&self.telemetry.malformed_parent, || {
-                        format!("TRACESTATE is left out, but TRACEPARENT is followed: it breaks the rules of W3C Trace Context: {state:?}")
+                    self.telemetry.report_once(&self.telemetry.malformed_state, || {
+                        let shown: String = state.iter().flat_map(|state| state.chars()).take(200).collect();
+                        format!("TRACESTATE of the environment is left out, and TRACEPARENT followed: {shown:?} breaks the rules of W3C Trace Context; see what sets it")
                     });
                 }
                 Some(Arc::new(context))

@@ -69,7 +69,8 @@ impl SessionOptions {
     }
 
     /// Whether a user sits before it; true by default. A session that is not interactive takes `TRACEPARENT` and
-    /// `TRACESTATE` of the environment for the parent of its traces.
+    /// `TRACESTATE` of the environment for the parent of its traces. Below one that is not sampled there are no spans, also
+    /// outside of prompts.
     pub fn interactive(mut self, interactive: bool) -> Self {
         self.non_interactive = !interactive;
         self

@@ -213,7 +213,11 @@ impl Translate for EventTranslator {
             });
         }
         let (resource, scope) = (resource.encode_to_vec(), scope.encode_to_vec());
-        let bytes: usize = records.iter().map(|one| field_len(Self::size(one))).sum();
+        let records = records.iter().filter_map(|one| match one {
+            EventOut::Bytes(record) => Some(record),
+            EventOut::Message(_) => None,
+        });
+        let bytes: usize = records.clone().map(|one| field_len(one.len())).sum();
         // The lengths are known before, so that nothing of this size is moved to make room for them.
         let scope_logs = field_len(scope.len()) + bytes;
         let resource_logs = field_len(resource.len()) + field_len(scope_logs);
@@ -222,10 +226,8 @@ impl Translate for EventTranslator {
         out.bytes(1, &resource);
         out.begin(2, scope_logs);
         out.bytes(1, &scope);
-        for record in &records {
-            if let EventOut::Bytes(record) = record {
-                out.bytes(2, record);
-            }
+        for record in records {
+            out.bytes(2, record);
         }
         LogsRequest::Bytes(out.finish().into())
     }

@@ -140,6 +140,7 @@ impl TelemetryBuilder {
             signals: AtomicU8::new(0),
             open_spans: OpenSpans::default(),
             malformed_parent: AtomicBool::new(false),
+            malformed_state: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
             late_amounts: AtomicU64::new(0),
             sessions: Book::default(),

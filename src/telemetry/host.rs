@@ -60,6 +60,10 @@ impl Telemetry {
         if new {
             // They are seen in the health from now on.
             inner.setup.store(Arc::new(exporters.setup(config)));
+            // A change of the configuration waits for those who record by the setup before it: they have this one.
+            for session in inner.sessions.all() {
+                session.refresh();
+            }
         }
         providers
     }

@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) sessions: Book,
     /// Whether a malformed `TRACEPARENT` was told of.
     pub(crate) malformed_parent: AtomicBool,
+    /// The same of `TRACESTATE`.
+    pub(crate) malformed_state: AtomicBool,
     unfinished_spans: AtomicU64,
     late_amounts: AtomicU64,
     pub(crate) refused_amounts: AtomicU64,
@@ -392,12 +394,14 @@ fn enqueue<T: ?Sized>(slots: &Slots<Item<T>>, item: Box<T>, size: usize, stopped
         }
     };
     match &**slots {
+        [] => {}
         [only] => push(only, Item::Own(item)),
-        several => {
+        [first, others @ ..] => {
             let item: Arc<T> = item.into();
-            for slot in several {
+            for slot in others {
                 push(slot, Item::Shared(Arc::clone(&item)));
             }
+            push(first, Item::Shared(item));
         }
     }
 }

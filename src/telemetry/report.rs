@@ -14,8 +14,8 @@ pub struct Report {
     pub exporters: Vec<ExporterHealth>,
     /// Amounts of metrics that were left out: the registry was full, or they came after the shutdown.
     pub lost_amounts: u64,
-    /// Every exporter was done before the limit came. When not, metrics may have changed that no count here has: they
-    /// were not collected yet.
+    /// Every exporter did all that was asked, before the limit came or it was clear that it cannot. When not, metrics may
+    /// have changed that no count here has: they were not collected yet.
     pub in_time: bool,
     /// Warnings of the configuration; [`Telemetry::explain`](super::Telemetry::explain) has their texts.
     pub warnings: usize,
@@ -84,7 +84,7 @@ impl fmt::Display for Report {
             )?;
         }
         if !self.in_time {
-            f.write_str("\nthe limit came before all was done")?;
+            f.write_str("\nnot all was done in time")?;
         }
         match self.warnings {
             0 => Ok(()),
