@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+
+use super::server::Server;
 
 /// A proxy on a port of its own.
 pub struct Proxy {
     port: u16,
     shared: Arc<Mutex<State>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
 #[derive(Default)]
@@ -42,16 +41,18 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::<Mutex<State>>::default();
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || run(listener, shared, stopped)
+        let state = Arc::clone(&shared);
+        let server = Server::start(listener, move |stream| {
+            let state = Arc::clone(&state);
+            tokio::spawn(async move {
+                // How a connection ends is the client's business.
+                let _ = serve(stream, &state).await;
+            });
         });
         Self {
             port,
             shared,
-            stop: Some(stop),
-            thread: Some(thread),
+            _server: server,
         }
     }
 
@@ -85,37 +86,6 @@ impl Proxy {
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.lock().unwrap().asked.clone()
     }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
-fn run(listener: TcpListener, shared: Arc<Mutex<State>>, mut stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async move {
-        listener.set_nonblocking(true).unwrap();
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        loop {
-            tokio::select! {
-                _ = &mut stopped => break,
-                accepted = listener.accept() => {
-                    let (stream, _) = accepted.unwrap();
-                    let shared = Arc::clone(&shared);
-                    tokio::spawn(async move {
-                        // How a connection ends is the client's business.
-                        let _ = serve(stream, &shared).await;
-                    });
-                }
-            }
-        }
-    });
 }
 
 /// One request, whose answer ends the connection, or one tunnel.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ::http::Response;
@@ -12,12 +12,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tonic::Code;
 
 use super::answer::Answer;
 use super::deaf::RefusedPort;
 use super::received::{Message, Received, Request};
+use super::server::Server;
 use super::{grpc, http};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -38,10 +39,7 @@ pub struct Receiver {
 }
 
 enum State {
-    Running {
-        stop: oneshot::Sender<()>,
-        thread: JoinHandle<()>,
-    },
+    Running(Server),
     /// The port is kept for the restart.
     Stopped(RefusedPort),
     Changing,
@@ -158,10 +156,8 @@ impl Receiver {
 
     /// Closes the listener and every connection. Until the restart, the port refuses.
     pub fn stop(&mut self) {
-        if let State::Running { stop, thread } = std::mem::replace(&mut self.state, State::Changing)
-        {
-            let _ = stop.send(());
-            thread.join().unwrap();
+        if let State::Running(server) = std::mem::replace(&mut self.state, State::Changing) {
+            server.stop();
             self.state = State::Stopped(RefusedPort::hold(self.address));
         }
     }
@@ -183,40 +179,11 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        if let State::Running { stop, thread } = std::mem::replace(&mut self.state, State::Changing)
-        {
-            let _ = stop.send(());
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Starts the thread that serves `listener`. All that it serves ends with its runtime.
 fn start(kind: Kind, listener: TcpListener, shared: Arc<Shared>) -> State {
-    let (stop, mut stopped) = oneshot::channel();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async move {
-            listener.set_nonblocking(true).unwrap();
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            loop {
-                tokio::select! {
-                    _ = &mut stopped => break,
-                    accepted = listener.accept() => {
-                        let (stream, _) = accepted.unwrap();
-                        shared.connections.fetch_add(1, Ordering::SeqCst);
-                        tokio::spawn(serve(kind, stream, Arc::clone(&shared)));
-                    }
-                }
-            }
-        });
-    });
-    State::Running { stop, thread }
+    State::Running(Server::start(listener, move |stream| {
+        shared.connections.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(serve(kind, stream, Arc::clone(&shared)));
+    }))
 }
 
 /// Serves one connection until it ends or an answer resets it.

@@ -3,11 +3,9 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -15,6 +13,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+use super::server::Server;
 
 /// An authority.
 pub struct Authority {
@@ -146,8 +146,7 @@ pub struct Front {
     port: u16,
     config: Arc<Mutex<Arc<ServerConfig>>>,
     handshakes: Arc<Mutex<Vec<Handshake>>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
 impl Front {
@@ -157,17 +156,16 @@ impl Front {
         let own = listener.local_addr().unwrap().port();
         let config = Arc::new(Mutex::new(server_config(behaviour)));
         let handshakes = Arc::default();
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn({
-            let (config, handshakes) = (Arc::clone(&config), Arc::clone(&handshakes));
-            move || run(listener, port, config, handshakes, stopped)
+        let (now, seen) = (Arc::clone(&config), Arc::clone(&handshakes));
+        let server = Server::start(listener, move |stream| {
+            let acceptor = TlsAcceptor::from(Arc::clone(&now.lock().unwrap()));
+            tokio::spawn(serve(stream, acceptor, Arc::clone(&seen), port));
         });
         Self {
             port: own,
             config,
             handshakes,
-            stop: Some(stop),
-            thread: Some(thread),
+            _server: server,
         }
     }
 
@@ -182,13 +180,6 @@ impl Front {
 
     pub fn handshakes(&self) -> Vec<Handshake> {
         self.handshakes.lock().unwrap().clone()
-    }
-}
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -224,41 +215,23 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
         .collect()
 }
 
-fn run(
-    listener: TcpListener,
-    behind: u16,
-    config: Arc<Mutex<Arc<ServerConfig>>>,
+/// One connection, and what comes through it to the receiver.
+async fn serve(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
     handshakes: Arc<Mutex<Vec<Handshake>>>,
-    mut stopped: oneshot::Receiver<()>,
+    behind: u16,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async move {
-        listener.set_nonblocking(true).unwrap();
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        loop {
-            tokio::select! {
-                _ = &mut stopped => break,
-                accepted = listener.accept() => {
-                    let (stream, _) = accepted.unwrap();
-                    let acceptor = TlsAcceptor::from(Arc::clone(&config.lock().unwrap()));
-                    let handshakes = Arc::clone(&handshakes);
-                    tokio::spawn(async move {
-                        let Ok(mut outer) = acceptor.accept(stream).await else {
-                            return;
-                        };
-                        let state = outer.get_ref().1;
-                        handshakes.lock().unwrap().push(Handshake {
-                            protocol: state.alpn_protocol().unwrap_or_default().to_vec(),
-                            client_certificate: state.peer_certificates().is_some(),
-                        });
-                        let mut inner = TcpStream::connect((Ipv4Addr::LOCALHOST, behind)).await.unwrap();
-                        let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
-                    });
-                }
-            }
-        }
+    let Ok(mut outer) = acceptor.accept(stream).await else {
+        return;
+    };
+    let state = outer.get_ref().1;
+    handshakes.lock().unwrap().push(Handshake {
+        protocol: state.alpn_protocol().unwrap_or_default().to_vec(),
+        client_certificate: state.peer_certificates().is_some(),
     });
+    let mut inner = TcpStream::connect((Ipv4Addr::LOCALHOST, behind))
+        .await
+        .unwrap();
+    let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
 }

@@ -10,7 +10,7 @@ use opentelemetry::{Key, KeyValue, StringValue};
 use opentelemetry_sdk::logs::SdkLogger;
 
 use super::super::host;
-use super::{Export, Peer, Providers, Who, timestamp};
+use super::{Export, Peer, Providers, Who, add_request};
 
 pub struct Careful {
     providers: Providers,
@@ -93,19 +93,8 @@ impl Careful {
         for (key, value) in &session.event {
             record.add_attribute(key.clone(), value.clone());
         }
-        record.add_attribute("event.name", "api_request");
-        record.add_attribute("event.timestamp", timestamp(now));
-        record.add_attribute("event.sequence", sequence as i64);
-        record.add_attribute("prompt.id", AnyValue::String(session.prompt_id.clone()));
-        record.add_attribute("model", host::MODEL);
-        record.add_attribute("input_tokens", host::TOKENS[0] as i64);
-        record.add_attribute("output_tokens", host::TOKENS[1] as i64);
-        record.add_attribute("cache_read_tokens", host::TOKENS[2] as i64);
-        record.add_attribute("cache_creation_tokens", host::TOKENS[3] as i64);
-        record.add_attribute("cost_usd", host::COST);
-        record.add_attribute("duration_ms", host::DURATION_MS as i64);
-        record.add_attribute("request_id", host::REQUEST_ID);
-        record.add_attribute("speed", "normal");
+        let prompt_id = AnyValue::String(session.prompt_id.clone());
+        add_request(&mut record, now, sequence, prompt_id);
         self.logger.emit(record);
     }
 }

@@ -9,7 +9,7 @@ use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider};
 use opentelemetry_sdk::logs::SdkLogger;
 
 use super::super::host;
-use super::{Export, Peer, Providers, Who, timestamp};
+use super::{Export, Peer, Providers, Who, add_request};
 
 pub struct Documented {
     providers: Providers,
@@ -48,19 +48,7 @@ impl Documented {
         record.add_attribute("user.email", who.email.clone());
         record.add_attribute("user.account_uuid", who.account.clone());
         record.add_attribute("terminal.type", who.terminal.clone());
-        record.add_attribute("event.name", "api_request");
-        record.add_attribute("event.timestamp", timestamp(now));
-        record.add_attribute("event.sequence", sequence as i64);
-        record.add_attribute("prompt.id", who.prompt_id.clone());
-        record.add_attribute("model", host::MODEL);
-        record.add_attribute("input_tokens", host::TOKENS[0] as i64);
-        record.add_attribute("output_tokens", host::TOKENS[1] as i64);
-        record.add_attribute("cache_read_tokens", host::TOKENS[2] as i64);
-        record.add_attribute("cache_creation_tokens", host::TOKENS[3] as i64);
-        record.add_attribute("cost_usd", host::COST);
-        record.add_attribute("duration_ms", host::DURATION_MS as i64);
-        record.add_attribute("request_id", host::REQUEST_ID);
-        record.add_attribute("speed", "normal");
+        add_request(&mut record, now, sequence, who.prompt_id.clone());
         self.logger.emit(record);
     }
 }

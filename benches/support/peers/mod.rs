@@ -11,10 +11,11 @@ pub use documented::Documented;
 pub use exporter::Export;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use claude_code_telemetry::catalog::scope;
 use exporter::{Counted, Logs, Metrics};
+use opentelemetry::logs::{AnyValue, LogRecord};
 use opentelemetry::metrics::{Counter, MeterProvider};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{BatchConfigBuilder, BatchLogProcessor, SdkLoggerProvider};
@@ -121,7 +122,30 @@ pub fn contender(name: &'static str, peer: &Arc<impl Peer>) -> Contender {
     )
 }
 
+/// Adds what an event says of the request, behind what it says of the session.
+#[inline]
+fn add_request(
+    record: &mut impl LogRecord,
+    now: SystemTime,
+    sequence: u64,
+    prompt_id: impl Into<AnyValue>,
+) {
+    record.add_attribute("event.name", "api_request");
+    record.add_attribute("event.timestamp", timestamp(now));
+    record.add_attribute("event.sequence", sequence as i64);
+    record.add_attribute("prompt.id", prompt_id);
+    record.add_attribute("model", host::MODEL);
+    record.add_attribute("input_tokens", host::TOKENS[0] as i64);
+    record.add_attribute("output_tokens", host::TOKENS[1] as i64);
+    record.add_attribute("cache_read_tokens", host::TOKENS[2] as i64);
+    record.add_attribute("cache_creation_tokens", host::TOKENS[3] as i64);
+    record.add_attribute("cost_usd", host::COST);
+    record.add_attribute("duration_ms", host::DURATION_MS as i64);
+    record.add_attribute("request_id", host::REQUEST_ID);
+    record.add_attribute("speed", "normal");
+}
+
 /// The time as the attribute `event.timestamp` has it.
-pub fn timestamp(now: std::time::SystemTime) -> String {
+pub fn timestamp(now: SystemTime) -> String {
     humantime::format_rfc3339_millis(now).to_string()
 }

@@ -1,0 +1,59 @@
+//! A listener that is served by a thread of its own.
+
+use std::net::TcpListener;
+use std::thread::{self, JoinHandle};
+
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+/// Serves until it is dropped. All that it serves ends with its runtime.
+pub struct Server {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// `accepted` is called for every connection, inside the runtime.
+    pub fn start(
+        listener: TcpListener,
+        mut accepted: impl FnMut(TcpStream) + Send + 'static,
+    ) -> Self {
+        let (stop, mut stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async move {
+                listener.set_nonblocking(true).unwrap();
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                loop {
+                    tokio::select! {
+                        _ = &mut stopped => break,
+                        connection = listener.accept() => accepted(connection.unwrap().0),
+                    }
+                }
+            });
+        });
+        Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Ends it; panics when it did.
+    pub fn stop(mut self) {
+        self.end().unwrap();
+    }
+
+    fn end(&mut self) -> thread::Result<()> {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        self.thread.take().map_or(Ok(()), JoinHandle::join)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
