@@ -20,16 +20,17 @@
 )]
 
 mod catalog_support;
+#[path = "support/host.rs"]
+mod host;
+#[path = "support/page.rs"]
+mod page;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
     ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Config, Content,
@@ -899,19 +900,7 @@ impl Run {
 
 /// The Prometheus page, as soon as it is served.
 fn page(telemetry: &Telemetry) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let address = loop {
-        let exporters = telemetry.health().exporters;
-        match exporters.iter().find_map(|one| one.addresses.first()) {
-            Some(address) => break *address,
-            None => assert!(Instant::now() < deadline, "no page is served"),
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
+    let page = page::request(page::address(telemetry), "GET", "/metrics").body;
     assert!(page.contains("claude_code_cost_usage_total{"), "{page}");
     page
 }

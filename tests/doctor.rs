@@ -4,13 +4,13 @@
 #![cfg(all(feature = "grpc", feature = "http", feature = "console"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/example.rs"]
+mod example;
 #[path = "support/host.rs"]
 mod host;
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{Config, Diagnosis, Exporter, Signal};
@@ -553,40 +553,12 @@ fn the_headers_helper_takes_part() {
     }
 }
 
-/// The example. It is built with all tests; for this one alone it may be missing.
-fn example() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let tests = std::env::current_exe().unwrap();
-        let profile = tests.parent().unwrap().parent().unwrap();
-        let path = profile
-            .join("examples/doctor")
-            .with_extension(std::env::consts::EXE_EXTENSION);
-        if !path.exists() {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args(["build", "--example", "doctor"]);
-            if profile.ends_with("release") {
-                cargo.arg("--release");
-            }
-            let target = profile.parent().unwrap();
-            cargo.env("CARGO_TARGET_DIR", target);
-            assert!(cargo.status().unwrap().success());
-        }
-        path
-    });
-    built.clone()
-}
-
-/// Its exit status and what it prints, in an environment of these variables alone.
+/// Its exit status and what it prints, with these variables and what a program needs to run at all.
 fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
     let home = tempfile::tempdir().unwrap();
-    let output = Command::new(example())
+    let output = example::command("doctor", home.path())
         .args(arguments)
         .current_dir(home.path())
-        .env_clear()
-        .envs(std::env::vars_os().filter(|(name, _)| name == "SYSTEMROOT"))
-        .env("HOME", home.path())
-        .env("USERPROFILE", home.path())
         .envs(variables.iter().copied())
         .output()
         .unwrap();

@@ -4,6 +4,9 @@
 
 #[path = "support/host.rs"]
 mod host;
+#[cfg(feature = "prometheus")]
+#[path = "support/page.rs"]
+mod page;
 mod support;
 
 use std::time::{Duration, Instant};
@@ -140,34 +143,15 @@ fn a_forked_child_can_start_telemetry_of_its_own() {
 #[test]
 #[cfg(feature = "prometheus")]
 fn a_forked_child_serves_no_page_and_closes_none() {
-    use std::io::{Read, Write};
-
-    let environment = [
-        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-        ("OTEL_METRICS_EXPORTER", "prometheus"),
-        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
-    ];
-    let config = Config::builder().environment(environment).build();
-    let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
+    let telemetry = page::telemetry(&[]);
     let session = session(&telemetry);
     session.record_commit(Commit::new());
-    let deadline = Instant::now() + PATIENCE;
-    let address = loop {
-        let health = telemetry.health();
-        if let Some(address) = health.exporters[0].addresses.first() {
-            break *address;
-        }
-        assert!(Instant::now() < deadline, "{health:?}");
-        std::thread::sleep(Duration::from_millis(2));
-    };
+    let address = page::address(&telemetry);
     assert!(in_child(|| {
         session.record_commit(Commit::new());
         telemetry.health().exporters.is_empty() && telemetry.shutdown().exporters.is_empty()
     }));
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
+    let page = page::request(address, "GET", "/metrics").body;
     assert!(page.contains("claude_code_commit_count_total{"), "{page}");
     assert!(page.contains("} 1\n"), "{page}");
 }

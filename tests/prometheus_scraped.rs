@@ -15,6 +15,8 @@
     clippy::print_stderr
 )]
 
+#[path = "support/example.rs"]
+mod example;
 #[path = "support/port.rs"]
 mod port;
 
@@ -46,21 +48,6 @@ fn server() -> Option<PathBuf> {
     there.then_some(program)
 }
 
-/// The example, which `cargo test` builds beside the tests; a single test is built without it.
-fn replay() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().unwrap().parent().unwrap();
-    let replay = folder.join("examples").join("replay");
-    if !replay.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "replay", "--manifest-path"])
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-            .status();
-        assert!(built.unwrap().success());
-    }
-    replay
-}
-
 /// A program that ends with the test.
 struct Running(Child);
 
@@ -73,7 +60,7 @@ impl Drop for Running {
 
 /// The replay of a transcript that is still being written.
 fn start_replay(port: u16) -> (Running, ChildStdin) {
-    let mut replay = Command::new(replay())
+    let mut replay = Command::new(example::example("replay"))
         .env_clear()
         .envs([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),

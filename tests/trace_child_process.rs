@@ -2,47 +2,25 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/example.rs"]
+mod example;
 mod support;
 mod traces;
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::json;
 use support::Receiver;
 use traces::Spans;
 
-/// The example that starts the other one. They are built with all tests; for this one alone they may be missing.
-fn example() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let profile = tests.ancestors().nth(2).unwrap();
-    let place = |name: &str| {
-        let path = profile.join("examples").join(name);
-        path.with_extension(std::env::consts::EXE_EXTENSION)
-    };
-    let names = ["child_process", "child_process_child"];
-    if !names.iter().all(|name| place(name).exists()) {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("build");
-        cargo.arg("--target-dir").arg(profile.parent().unwrap());
-        for name in names {
-            cargo.args(["--example", name]);
-        }
-        assert!(cargo.status().unwrap().success());
-    }
-    place(names[0])
-}
-
 #[test]
 fn a_subprocess_goes_on_with_the_trace() {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
-    let output = Command::new(example())
+    // The one that is started starts this one.
+    example::example("child_process_child");
+    let output = example::command("child_process", home.path())
         .arg(receiver.endpoint())
-        .env_clear()
-        .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "SYSTEMROOT"))
-        .env("HOME", home.path())
-        .env("USERPROFILE", home.path())
         .env("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
         .env("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1")
         .env("OTEL_TRACES_EXPORTER", "otlp")

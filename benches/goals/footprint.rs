@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use claude_code_telemetry::Telemetry;
 
-use crate::line::{at_most, child, note, say, shown, smallest, unknown};
+use crate::line::{at_most, child, children, note, say, shown, smallest, unknown};
 use crate::support::host::{self, Signals};
 use crate::support::receiver::Receiver;
 use crate::support::{cpu, proc};
@@ -18,19 +18,20 @@ const IDLE: Duration = Duration::from_secs(10);
 const NOBODY: &str = "http://127.0.0.1:9";
 
 pub(crate) fn measure() {
-    let start = smallest(ROUNDS, "start", NOBODY, "start_us").unwrap_or(f64::INFINITY);
+    let started = children(ROUNDS, "start", NOBODY);
+    let start = smallest(&started, "start_us").unwrap_or(f64::INFINITY);
     at_most("start", start, 200.0, "µs on the caller");
-    if let Some(all) = smallest(ROUNDS, "start", NOBODY, "first_record_us") {
+    if let Some(all) = smallest(&started, "first_record_us") {
         note(format!(
             "from the start of main to the first record: {} µs, configuration and session included",
             shown(all)
         ));
     }
-    if let Some(kib) = smallest(ROUNDS, "start", NOBODY, "anonymous_kib") {
+    if let Some(kib) = smallest(&started, "anonymous_kib") {
         at_most("memory-at-rest", kib / 1024.0, 2.0, "MiB of its own");
     }
     // Pages of the program itself are shared and given back when memory is short; the system maps many at once.
-    match smallest(ROUNDS, "start", NOBODY, "resident_kib") {
+    match smallest(&started, "resident_kib") {
         Some(kib) => at_most(
             "memory-at-rest-with-code",
             kib / 1024.0,
@@ -40,7 +41,8 @@ pub(crate) fn measure() {
         None => unknown("memory-at-rest", "this system has no /proc"),
     }
     let receiver = Receiver::start("grpc");
-    if let Some(took) = smallest(ROUNDS, "start", &receiver.endpoint(), "shutdown_us") {
+    let live = children(ROUNDS, "start", &receiver.endpoint());
+    if let Some(took) = smallest(&live, "shutdown_us") {
         note(format!("shutdown with a live receiver: {} µs", shown(took)));
     }
     let idle = child("idle", NOBODY);

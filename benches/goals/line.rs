@@ -80,11 +80,15 @@ pub(crate) fn child(role: &str, argument: &str) -> Said {
     Said(said)
 }
 
-/// Runs a child so many times, and takes the smallest number.
-pub(crate) fn smallest(rounds: usize, role: &str, argument: &str, name: &str) -> Option<f64> {
-    (0..rounds)
-        .filter_map(|_| child(role, argument).get(name))
-        .min_by(f64::total_cmp)
+/// Runs a child so many times.
+pub(crate) fn children(rounds: usize, role: &str, argument: &str) -> Vec<Said> {
+    (0..rounds).map(|_| child(role, argument)).collect()
+}
+
+/// The smallest number that they say behind a name.
+pub(crate) fn smallest(children: &[Said], name: &str) -> Option<f64> {
+    let numbers = children.iter().filter_map(|said| said.get(name));
+    numbers.min_by(f64::total_cmp)
 }
 
 /// The child's side: a number behind its name.

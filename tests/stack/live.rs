@@ -10,31 +10,17 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::dashboards::queries;
+use crate::example::example;
 use crate::prometheus::Prometheus;
 use crate::support::Receiver;
 use crate::{have, page, repository, text};
-
-/// The program that replays. It is built with all tests; for this one alone it may be missing.
-fn program() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let profile = tests.ancestors().nth(2).unwrap();
-    let path = profile.join("examples/replay");
-    if !path.exists() {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("build");
-        cargo.arg("--target-dir").arg(profile.parent().unwrap());
-        cargo.args(["--example", "replay"]);
-        assert!(cargo.status().unwrap().success());
-    }
-    path
-}
 
 /// Starts a replay that sends to `receiver`, with the variables of the stack.
 fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
     let endpoint = receiver.endpoint();
     let env = text("env");
     let variables = env.lines().filter_map(|line| line.split_once('='));
-    Command::new(program())
+    Command::new(example("replay"))
         .env_clear()
         .env("HOME", home)
         .envs(variables.filter(|(name, _)| !name.starts_with('#')))

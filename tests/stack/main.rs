@@ -12,6 +12,8 @@
     clippy::print_stdout
 )]
 
+#[path = "../support/example.rs"]
+mod example;
 #[path = "../support/port.rs"]
 mod port;
 #[path = "../support/mod.rs"]

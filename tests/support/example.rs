@@ -17,6 +17,9 @@ pub fn example(name: &str) -> PathBuf {
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         cargo.args(["build", "--example", name, "--target-dir"]);
         cargo.arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
         assert!(cargo.status().unwrap().success());
     }
     path
