@@ -78,19 +78,6 @@ pub struct EarlyReport {
     pub lost: u64,
 }
 
-/// A record that has a time.
-trait Timed: Record + Sized {
-    fn at_time(self, time: SystemTime) -> Self;
-
-    /// It happened now, unless the host gave a time.
-    fn timed(self) -> Self {
-        match self.time() {
-            Some(_) => self,
-            None => self.at_time(SystemTime::now()),
-        }
-    }
-}
-
 /// The bytes of the contents that a record keeps.
 fn contents(contents: &[Option<&Content>]) -> usize {
     contents
@@ -129,7 +116,10 @@ macro_rules! early {
             /// It happened now, unless the host gave a time.
             fn timed(self) -> Self {
                 match self {
-                    $(Self::$event(record) => Self::$event(record.timed()),)*
+                    $(Self::$event(record) => Self::$event(match record.time() {
+                        Some(_) => record,
+                        None => record.at(SystemTime::now()),
+                    }),)*
                     amount => amount,
                 }
             }
@@ -141,12 +131,6 @@ macro_rules! early {
                 }
             }
         }
-
-        $(impl Timed for $event {
-            fn at_time(self, time: SystemTime) -> Self {
-                self.at(time)
-            }
-        })*
 
         impl EarlyRecords {
             $(

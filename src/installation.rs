@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::config::source::Environment;
+use crate::propagation::hex;
 use crate::random::random;
 
 /// Why the id cannot be kept: the next run has another one.
@@ -153,8 +154,7 @@ fn process_id() -> String {
 }
 
 fn random_id() -> String {
-    let bytes: [u8; LENGTH / 2] = random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&random::<{ LENGTH / 2 }>())
 }
 
 #[cfg(test)]

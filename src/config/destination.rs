@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Config;
 use super::otlp::{Compression, OtlpConfig};
 use super::variables::shown_url;
+use crate::health::Exporter;
 use crate::signal::Signal;
 
 /// Where one signal goes over OTLP, and how. Secrets are hidden in it.
@@ -15,12 +16,23 @@ pub struct OtlpDestination<'c>(&'c OtlpConfig);
 impl Config {
     /// Where this signal goes over OTLP; `None` when it does not, or cannot ([`warnings`](Self::warnings) says why).
     pub fn otlp(&self, signal: Signal) -> Option<OtlpDestination<'_>> {
-        let otlp = match signal {
-            Signal::Metrics => &self.metrics.otlp,
-            Signal::Events => &self.events.otlp,
-            Signal::Spans => &self.spans.otlp,
-        };
-        otlp.as_ref().map(OtlpDestination)
+        self.exporters(signal).0.map(OtlpDestination)
+    }
+
+    /// The OTLP exporter of a signal, and whether the console has it.
+    pub(crate) fn exporters(&self, signal: Signal) -> (Option<&OtlpConfig>, bool) {
+        match signal {
+            Signal::Metrics => (self.metrics.otlp.as_ref(), self.metrics.console),
+            Signal::Events => (self.events.otlp.as_ref(), self.events.console),
+            Signal::Spans => (self.spans.otlp.as_ref(), self.spans.console),
+        }
+    }
+
+    /// The reason why an exporter that was asked for cannot be had.
+    pub(crate) fn why_off(&self, signal: Signal, exporter: Exporter) -> Option<String> {
+        let mut off = self.off.iter();
+        off.find(|off| (off.signal, off.exporter) == (signal, exporter))
+            .map(|off| off.reason.clone())
     }
 }
 

@@ -73,26 +73,6 @@ impl Exporters {
     }
 }
 
-/// A word in a list of exporters that is none of them, and the one that was probably meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UnknownWord {
-    pub(super) word: String,
-    pub(super) nearest: &'static str,
-}
-
-/// The words of a list of exporters that are unknown, each once.
-pub(super) fn unknown_exporters(text: &str, words: &'static [&'static str]) -> Vec<UnknownWord> {
-    let mut unknown: Vec<UnknownWord> = Vec::new();
-    for problem in exporters(text, words).1 {
-        if let Problem::UnknownWord { word, nearest, .. } = problem
-            && unknown.iter().all(|known| known.word != word)
-        {
-            unknown.push(UnknownWord { word, nearest });
-        }
-    }
-    unknown
-}
-
 /// A list of exporters. What is unknown is left out, the others go on.
 pub(super) fn exporters(text: &str, words: &'static [&'static str]) -> (Exporters, Vec<Problem>) {
     let mut found = Exporters::default();

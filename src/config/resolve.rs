@@ -216,14 +216,8 @@ impl Sinks {
         // Where `none` stands beside them nothing is asked for.
         let unknown = match wanted.none {
             true => Vec::new(),
-            false => values.unknown_exporters(variable),
+            false => values.unknown_exporters(variable, signal),
         };
-        let unknown = unknown.into_iter().map(|unknown| UnknownExporter {
-            signal,
-            name: unknown.word,
-            nearest: unknown.nearest,
-            variable: variable.name,
-        });
         let mut off = Vec::new();
         let mut turn_off = |exporter, why: Warning, report: &mut Report| {
             off.push(OffExporter {
@@ -266,7 +260,7 @@ impl Sinks {
             console,
             prometheus,
             off,
-            unknown: unknown.collect(),
+            unknown,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::UnknownExporter;
 use super::nearest::nearest;
 use super::parse;
 use super::source::{Assignment, Entry, Layer, Origin};
@@ -183,12 +184,27 @@ impl Values {
         }
     }
 
-    /// What a list of exporters holds beside them.
-    pub(super) fn unknown_exporters(&self, variable: &Variable) -> Vec<parse::UnknownWord> {
-        match (variable.kind, self.text(variable)) {
-            (Kind::Exporters(words), Some(text)) => parse::unknown_exporters(text, words),
-            _ => Vec::new(),
+    /// What a signal's list of exporters holds beside them, each word once.
+    pub(super) fn unknown_exporters(
+        &self,
+        variable: &'static Variable,
+        signal: Signal,
+    ) -> Vec<UnknownExporter> {
+        let mut unknown: Vec<UnknownExporter> = Vec::new();
+        let text = self.text(variable);
+        for problem in text.map_or_else(Vec::new, |text| problems(variable, text)) {
+            if let Problem::UnknownWord { word, nearest, .. } = problem
+                && unknown.iter().all(|known| known.name != word)
+            {
+                unknown.push(UnknownExporter {
+                    signal,
+                    name: word,
+                    nearest,
+                    variable: variable.name,
+                });
+            }
         }
+        unknown
     }
 
     /// Reports every value that cannot be read as its variable demands, and every variable that does nothing.

@@ -79,12 +79,7 @@ impl Config {
             .name("claude-code-telemetry-doctor".to_owned())
             .spawn(move || {
                 let _quiet = Quiet::this_thread();
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .on_thread_start(quiet::begin_helper)
-                    .on_thread_stop(quiet::end_helper)
-                    .build();
-                if let Ok(runtime) = runtime {
+                if let Ok(runtime) = quiet::runtime().build() {
                     runtime.block_on(probe::probe_all(&config, limit, found));
                     runtime.shutdown_background();
                 }

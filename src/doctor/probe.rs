@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::EVERY;
-use crate::config::otlp::OtlpConfig;
 use crate::config::variables::shown_url;
 use crate::config::{Config, PrometheusConfig};
 use crate::health::Exporter;
@@ -131,14 +130,13 @@ fn list(addresses: &[SocketAddr]) -> String {
 pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
     let asked = EVERY.iter().filter_map(|&(signal, exporter)| {
         let probe = Probe::new(signal, exporter);
-        let mut off = config.off.iter();
-        if let Some(off) = off.find(|off| (off.signal, off.exporter) == (signal, exporter)) {
+        if let Some(reason) = config.why_off(signal, exporter) {
             return Some(Probe {
-                problem: Some(off.reason.clone()),
+                problem: Some(reason),
                 ..probe
             });
         }
-        let (otlp, console) = exporters(config, signal);
+        let (otlp, console) = config.exporters(signal);
         let target = match exporter {
             Exporter::Otlp => otlp.map(|otlp| {
                 let url = shown_url(&otlp.endpoint.to_string());
@@ -167,14 +165,6 @@ pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
         })
     });
     asked.collect()
-}
-
-fn exporters(config: &Config, signal: Signal) -> (Option<&OtlpConfig>, bool) {
-    match signal {
-        Signal::Metrics => (config.metrics.otlp.as_ref(), config.metrics.console),
-        Signal::Events => (config.events.otlp.as_ref(), config.events.console),
-        Signal::Spans => (config.spans.otlp.as_ref(), config.spans.console),
-    }
 }
 
 /// Tries the Prometheus page, when there is to be one.
@@ -222,7 +212,7 @@ pub(super) async fn probe_all(config: &Config, limit: Duration, found: mpsc::Sen
     });
     let mut probes = JoinSet::new();
     for asked in tried {
-        let Some(otlp) = exporters(config, asked.signal).0.cloned() else {
+        let Some(otlp) = config.exporters(asked.signal).0.cloned() else {
             continue;
         };
         let (config, helper, found) = (config.clone(), helper.clone(), found.clone());

@@ -19,6 +19,7 @@ use serde::{Serialize, Serializer};
 use super::Writer;
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use crate::clock::iso8601;
+use crate::propagation;
 use crate::signal::events::LogsRequest;
 
 /// Writes lines, on a thread that may block: never on the one that drives the other exporters.
@@ -135,13 +136,7 @@ fn time(nanos: u64) -> Member<'static> {
 }
 
 fn hex(bytes: &[u8]) -> Member<'static> {
-    Member::Text(
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-            .into(),
-    )
+    Member::Text(propagation::hex(bytes).into())
 }
 
 impl Lines for ExportLogsServiceRequest {

@@ -18,7 +18,7 @@ use super::encode::encode;
 use super::headers::Helper;
 use super::otlp::Client;
 use super::outcome::{ErrorKind, ExportError, Outcome};
-use super::tls::Tls;
+use super::tls::{HTTP_1_1, HTTP_2, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::pem::Material;
 use crate::config::tls::{TlsConfig, TlsFiles, Trust};
@@ -197,8 +197,8 @@ fn port(config: &OtlpConfig) -> u16 {
 
 fn alpn(protocol: Protocol) -> &'static [u8] {
     match protocol {
-        Protocol::Grpc => b"h2",
-        Protocol::HttpProtobuf | Protocol::HttpJson => b"http/1.1",
+        Protocol::Grpc => HTTP_2,
+        Protocol::HttpProtobuf | Protocol::HttpJson => HTTP_1_1,
     }
 }
 

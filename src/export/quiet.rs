@@ -28,12 +28,22 @@ thread_local! {
     static HELPER: RefCell<Option<Quiet>> = const { RefCell::new(None) };
 }
 
+/// A runtime on the current thread, whose helper threads are quiet too.
+pub(crate) fn runtime() -> tokio::runtime::Builder {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime
+        .enable_all()
+        .on_thread_start(begin_helper)
+        .on_thread_stop(end_helper);
+    runtime
+}
+
 /// A helper thread of the runtime begins.
-pub(crate) fn begin_helper() {
+fn begin_helper() {
     HELPER.set(Some(Quiet::this_thread()));
 }
 
 /// A helper thread of the runtime ends: `tracing` counts the threads that have a subscriber of their own.
-pub(crate) fn end_helper() {
+fn end_helper() {
     HELPER.set(None);
 }

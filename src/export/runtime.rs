@@ -221,10 +221,7 @@ impl Host {
 fn drive(mut jobs: UnboundedReceiver<Job>, host: &Host) {
     let diagnostics = &host.diagnostics;
     let _quiet = Quiet::this_thread();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .on_thread_start(quiet::begin_helper)
-        .on_thread_stop(quiet::end_helper)
+    let runtime = quiet::runtime()
         .max_blocking_threads(BLOCKING_THREADS)
         .build();
     let runtime = match runtime {

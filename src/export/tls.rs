@@ -17,10 +17,8 @@ use crate::config::pem::Material;
 use crate::config::tls::{FileError, TlsConfig, TlsFiles, Trust};
 
 /// HTTP/2, as gRPC needs it.
-#[cfg(feature = "grpc")]
 pub(crate) const HTTP_2: &[u8] = b"h2";
 /// HTTP/1.1
-#[cfg(feature = "http")]
 pub(crate) const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// The TLS of one exporter.
@@ -123,7 +121,7 @@ impl Tls {
 
     /// Whether HTTP/2 was offered.
     pub(crate) fn is_http_2(&self) -> bool {
-        self.alpn == b"h2"
+        self.alpn == HTTP_2
     }
 }
 

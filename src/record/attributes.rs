@@ -96,8 +96,4 @@ impl<'a> Attributes<'a> {
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (&'static str, Value<'a>)> {
         self.list.into_iter()
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
-    }
 }

@@ -16,9 +16,12 @@ where
     T: FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,
 {
-    let text = String::deserialize(deserializer)?;
+    parsed(&String::deserialize(deserializer)?)
+}
+
+fn parsed<T: FromStr<Err: fmt::Display>, E: Error>(text: &str) -> Result<T, E> {
     text.parse()
-        .map_err(|error| D::Error::custom(format_args!("unknown word {text:?}: {error}")))
+        .map_err(|error| E::custom(format_args!("unknown word {text:?}: {error}")))
 }
 
 /// One of the words that an enum knows, or `unknown`: what a span says when nobody decided.
@@ -28,12 +31,10 @@ pub(super) struct OrUnknown<T>(pub(super) Option<T>);
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for OrUnknown<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text == "unknown" {
-            return Ok(Self(None));
-        }
-        text.parse()
-            .map(|word| Self(Some(word)))
-            .map_err(|error| D::Error::custom(format_args!("unknown word {text:?}: {error}")))
+        Ok(Self(match &*text {
+            "unknown" => None,
+            text => Some(parsed(text)?),
+        }))
     }
 }
 

@@ -153,40 +153,27 @@ impl SessionCore {
 
     /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if !self.check_amount(usd) {
-            return;
-        }
-        if !self.telemetry.takes_amounts() {
-            return;
-        }
-        let view = self.view.load();
-        match view.cost(model) {
-            Some(held) => held.add(usd),
-            None => self.add_first(
-                |view| view.cost(model).cloned(),
-                |registry| Series::Cost {
-                    model: registry.model(model),
-                },
-                usd,
-            ),
+        if self.check_amount(usd) {
+            self.add_of_model(model, Series::COST_PLACE, usd);
         }
     }
 
     /// Adds to one type of a model's tokens.
     pub(crate) fn add_tokens(&self, model: &str, kind: TokenType, count: u64) {
+        self.add_of_model(model, Series::tokens_place(kind), count as f64);
+    }
+
+    /// Adds to the series of a model at this place.
+    fn add_of_model(&self, model: &str, place: usize, amount: f64) {
         if !self.telemetry.takes_amounts() {
             return;
         }
-        let amount = count as f64;
         let view = self.view.load();
-        match view.tokens(model, kind) {
+        match view.of_model(model, place) {
             Some(held) => held.add(amount),
             None => self.add_first(
-                |view| view.tokens(model, kind).cloned(),
-                |registry| Series::Tokens {
-                    model: registry.model(model),
-                    kind,
-                },
+                |view| view.of_model(model, place).cloned(),
+                |registry| Series::of_request(&registry.model(model))[place].clone(),
                 amount,
             ),
         }
@@ -305,7 +292,11 @@ impl SessionCore {
         if !self.telemetry.takes_events() {
             return;
         }
-        self.queue(&self.view.load(), record, prompt, span);
+        let view = self.view.load();
+        let time = record.time();
+        if let Some(record) = record.admit(&view.setup.policy) {
+            self.queue_made(&view, time, || record, prompt, span);
+        }
     }
 
     /// The same for a record that has passed the policy.
@@ -318,19 +309,6 @@ impl SessionCore {
     ) {
         if self.telemetry.takes_events() {
             self.queue_made(&self.view.load(), time, || record, prompt, span);
-        }
-    }
-
-    fn queue<R: Record>(
-        &self,
-        view: &View,
-        record: R,
-        prompt: Option<&Arc<PromptMark>>,
-        span: EventSpan<'_>,
-    ) {
-        let time = record.time();
-        if let Some(record) = record.admit(&view.setup.policy) {
-            self.queue_made(view, time, || record, prompt, span);
         }
     }
 

@@ -90,13 +90,12 @@ impl Translate for SpanTranslator {
             record,
         } = &**span;
         let kind = record.span();
-        let mut own = Attributes::default();
-        record.attributes(&mut own);
-        let mut attributes =
-            Vec::with_capacity(standard.attributes.len() + standard.custom.len() + own.len() + 1);
+        let mut attributes = Vec::with_capacity(
+            standard.attributes.len() + standard.custom.len() + 1 + kind.attributes.len(),
+        );
         push_standard(standard, kind.attributes, &mut attributes);
         attributes.push(text(key::SPAN_TYPE, kind.span_type));
-        attributes.extend(own.into_iter().map(|(key, value)| attribute(key, value)));
+        record.attributes(&mut Attributes::writing_to(&mut attributes));
         let mut events = Vec::new();
         record.events(&mut events);
         let (parent_span_id, remote) = match parent {

@@ -31,7 +31,7 @@ use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
 use crate::signal::events::{EventTranslator, Form};
 use crate::signal::message::Origin;
-use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, PROMETHEUS_READER, Reader, Registry};
+use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, Reader, Registry};
 use crate::signal::spans::SpanTranslator;
 #[cfg(feature = "testing")]
 use crate::testing::Store;
@@ -100,8 +100,11 @@ impl Exporters {
         let kinds = [Exporter::Otlp, Exporter::Console];
         // Replaced when it is turned on, by what the configuration says then.
         let nothing = Origin::new(&[], "", "");
-        let metrics = kinds.map(|kind| {
-            let number = reader(kind);
+        let readers = [
+            (Exporter::Otlp, OTLP_READER),
+            (Exporter::Console, CONSOLE_READER),
+        ];
+        let metrics = readers.map(|(kind, number)| {
             let reader = Reader::new(number, Arc::clone(&registry), nothing.clone(), clock);
             let tally = Arc::default();
             let place = Place::new(Signal::Metrics, kind, reader, tally, &diagnostics, clock);
@@ -170,7 +173,7 @@ impl Exporters {
         #[cfg(feature = "prometheus")]
         match &config.metrics.prometheus {
             None => {
-                let why = plan.why_off(Signal::Metrics, Exporter::Prometheus);
+                let why = config.why_off(Signal::Metrics, Exporter::Prometheus);
                 self.page.mark(why);
             }
             Some(page) => self.page.turn_on(page, resource, runtime),
@@ -278,13 +281,9 @@ impl Exporters {
         config: &Config,
         runtime: &Runtime,
     ) -> Option<(Arc<Helper>, Lease)> {
-        let otlp = [
-            &config.metrics.otlp,
-            &config.events.otlp,
-            &config.spans.otlp,
-        ];
-        let wanted = config.headers_helper.as_ref();
-        let wanted = wanted.filter(|_| otlp.iter().any(|otlp| otlp.is_some()))?;
+        let signals = [Signal::Metrics, Signal::Events, Signal::Spans];
+        let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
+        let wanted = config.headers_helper.as_ref().filter(|_| any)?;
         if let Some(running) = &self.helper
             && running.config == *wanted
             && let Some(lease) = running.lease.upgrade()
@@ -305,14 +304,6 @@ impl Exporters {
     }
 }
 
-fn reader(kind: Exporter) -> usize {
-    match kind {
-        Exporter::Otlp => OTLP_READER,
-        Exporter::Console | Exporter::Host => CONSOLE_READER,
-        Exporter::Prometheus => PROMETHEUS_READER,
-    }
-}
-
 /// A queue and a place for each kind of exporter.
 fn places<T: Translate>(
     signal: Signal,
@@ -321,15 +312,7 @@ fn places<T: Translate>(
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
 ) -> QueuePlaces<T> {
-    let place = |kind: &Exporter| {
-        let queue = Queue::new();
-        let tally = Arc::default();
-        let source = QueueSource::new(queue.clone(), translator(), Arc::clone(&tally));
-        (
-            Place::new(signal, *kind, source, tally, diagnostics, clock),
-            queue,
-        )
-    };
+    let place = |kind: &Exporter| Place::queued(signal, *kind, translator(), diagnostics, clock);
     kinds.iter().map(place).collect()
 }
 

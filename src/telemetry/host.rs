@@ -13,7 +13,6 @@ use crate::config::variables::TEMPORALITY;
 use crate::config::{Config, Temporality};
 use crate::diagnostics::Diagnostics;
 use crate::export::Source;
-use crate::export::queue::Queue;
 use crate::export::queue_source::{QueueSource, Translate};
 use crate::health::{Exporter, ExporterCounters};
 use crate::providers::{
@@ -80,7 +79,16 @@ impl HostExporters {
         let (own, weak) = (&config.metrics, Weak::clone(&telemetry));
         let reader = Reader::new(own.temporality, own.otlp.is_none(), weak);
         let metrics = Metrics::new(reader.clone());
-        let metrics = Switched::new(Signal::Metrics, metrics, diagnostics, clock);
+        let (signal, exporter) = (Signal::Metrics, Exporter::Host);
+        let place = Place::new(
+            signal,
+            exporter,
+            metrics,
+            Arc::default(),
+            diagnostics,
+            clock,
+        );
+        let metrics = Switched::new(place);
         let (logs, events) = queued(Signal::Events, LogTranslator::default(), diagnostics, clock);
         let (spans, ended) = queued(Signal::Spans, SpanTranslator::default(), diagnostics, clock);
         let instruments = Instruments {
@@ -154,10 +162,9 @@ impl HostExporters {
 }
 
 impl<S: Source> Switched<S> {
-    fn new(signal: Signal, source: S, diagnostics: &Arc<Diagnostics>, clock: Clock) -> Self {
-        let tally = Arc::default();
+    fn new(place: Place<S>) -> Self {
         Self {
-            place: Place::new(signal, Exporter::Host, source, tally, diagnostics, clock),
+            place,
             on: Arc::default(),
         }
     }
@@ -174,9 +181,8 @@ fn queued<T: Translate>(
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
 ) -> (Switched<QueueSource<T>>, Slot<T::Item>) {
-    let queue = Queue::new();
-    let source = QueueSource::new(queue.clone(), translator, Arc::default());
-    let switched = Switched::new(signal, source, diagnostics, clock);
+    let (place, queue) = Place::queued(signal, Exporter::Host, translator, diagnostics, clock);
+    let switched = Switched::new(place);
     let slot = Slot {
         queue,
         counters: switched.place.counters(),

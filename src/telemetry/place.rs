@@ -9,6 +9,8 @@ use tokio::time::Instant;
 use super::plan::{Destination, Plan};
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
+use crate::export::queue::Queue;
+use crate::export::queue_source::{QueueSource, Translate};
 use crate::export::runtime::Job;
 use crate::export::{Change, Command, Control, Pipeline, Source, To};
 use crate::health::{Exporter, ExporterCounters, Tally};
@@ -28,6 +30,22 @@ pub(super) struct Place<S: Source> {
     leaving: Option<Option<String>>,
     /// Whether it was ever asked for.
     known: bool,
+}
+
+impl<T: Translate> Place<QueueSource<T>> {
+    /// One with a queue of its own.
+    pub(super) fn queued(
+        signal: Signal,
+        exporter: Exporter,
+        translator: T,
+        diagnostics: &Arc<Diagnostics>,
+        clock: Clock,
+    ) -> (Self, Queue<T::Item>) {
+        let (queue, tally) = (Queue::new(), Arc::default());
+        let source = QueueSource::new(queue.clone(), translator, Arc::clone(&tally));
+        let place = Self::new(signal, exporter, source, tally, diagnostics, clock);
+        (place, queue)
+    }
 }
 
 impl<S: Source> Place<S> {
@@ -84,7 +102,7 @@ impl<S: Source> Place<S> {
     ) {
         let (signal, exporter) = (self.counters.signal(), self.counters.exporter());
         match plan.destination(signal, exporter) {
-            None => self.mark(plan.why_off(signal, exporter)),
+            None => self.mark(plan.config.why_off(signal, exporter)),
             Some(to) => {
                 let settings = settings(&to);
                 self.turn_on(to, plan, settings, joins);

@@ -50,23 +50,13 @@ impl Destination {
 impl Plan<'_> {
     /// Where an exporter sends; nothing when it is not asked for, or cannot be had.
     pub(super) fn destination(&self, signal: Signal, exporter: Exporter) -> Option<Destination> {
-        let Config {
-            metrics,
-            events,
-            spans,
-            ..
-        } = self.config;
-        let (otlp, console) = match signal {
-            Signal::Metrics => (&metrics.otlp, metrics.console),
-            Signal::Events => (&events.otlp, events.console),
-            Signal::Spans => (&spans.otlp, spans.console),
-        };
+        let (otlp, console) = self.config.exporters(signal);
         match exporter {
             #[cfg(feature = "testing")]
             Exporter::Otlp if self.memory.is_some() => Some(Destination::Memory),
             #[cfg(feature = "testing")]
             Exporter::Console if self.memory.is_some() => None,
-            Exporter::Otlp | Exporter::Host => otlp.as_ref().map(|otlp| {
+            Exporter::Otlp | Exporter::Host => otlp.map(|otlp| {
                 Destination::Otlp(Box::new(otlp.clone()), self.config.headers_helper.clone())
             }),
             Exporter::Console => console.then_some(Destination::Console),
@@ -81,13 +71,6 @@ impl Plan<'_> {
             Signal::Events => self.config.events.interval,
             Signal::Spans => self.config.spans.interval,
         }
-    }
-
-    /// The reason why an exporter that was asked for cannot be had.
-    pub(super) fn why_off(&self, signal: Signal, exporter: Exporter) -> Option<String> {
-        let mut off = self.config.off.iter();
-        off.find(|off| (off.signal, off.exporter) == (signal, exporter))
-            .map(|off| off.reason.clone())
     }
 
     /// What sends there; nothing in a build without it.

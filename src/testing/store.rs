@@ -18,6 +18,7 @@ use prost::Message;
 
 use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
+use crate::propagation::hex;
 use crate::signal::Signal;
 
 /// Everything so far.
@@ -133,10 +134,6 @@ fn decoded<M: Message + Default>(request: Bytes) -> M {
 
 fn time(nanos: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(nanos)
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn event(record: LogRecord) -> Event {

@@ -23,4 +23,5 @@ pub(crate) const OTLP_READER: usize = 0;
 /// The place of the console exporter.
 pub(crate) const CONSOLE_READER: usize = 1;
 /// The place of the Prometheus exporter.
+#[cfg(feature = "prometheus")]
 pub(crate) const PROMETHEUS_READER: usize = 2;
