@@ -153,27 +153,40 @@ impl SessionCore {
 
     /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if self.check_amount(usd) {
-            self.add_of_model(model, Series::COST_PLACE, usd);
+        if !self.check_amount(usd) {
+            return;
+        }
+        if !self.telemetry.takes_amounts() {
+            return;
+        }
+        let view = self.view.load();
+        match view.cost(model) {
+            Some(held) => held.add(usd),
+            None => self.add_first(
+                |view| view.cost(model).cloned(),
+                |registry| Series::Cost {
+                    model: registry.model(model),
+                },
+                usd,
+            ),
         }
     }
 
     /// Adds to one type of a model's tokens.
     pub(crate) fn add_tokens(&self, model: &str, kind: TokenType, count: u64) {
-        self.add_of_model(model, Series::tokens_place(kind), count as f64);
-    }
-
-    /// Adds to the series of a model at this place.
-    fn add_of_model(&self, model: &str, place: usize, amount: f64) {
         if !self.telemetry.takes_amounts() {
             return;
         }
+        let amount = count as f64;
         let view = self.view.load();
-        match view.of_model(model, place) {
+        match view.tokens(model, kind) {
             Some(held) => held.add(amount),
             None => self.add_first(
-                |view| view.of_model(model, place).cloned(),
-                |registry| Series::of_request(&registry.model(model))[place].clone(),
+                |view| view.tokens(model, kind).cloned(),
+                |registry| Series::Tokens {
+                    model: registry.model(model),
+                    kind,
+                },
                 amount,
             ),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::record::TokenUsage;
+use crate::record::{TokenType, TokenUsage};
 use crate::signal::metrics::{Held, PLACES, Series, Turn};
 use crate::signal::standard::Standard;
 use crate::telemetry::Setup;
@@ -35,9 +35,14 @@ impl View {
         }
     }
 
-    /// The series of a model at this place.
-    pub(crate) fn of_model(&self, model: &str, place: usize) -> Option<&Held> {
-        self.model(model)?.series[place].as_ref()
+    /// The cost series of a model.
+    pub(crate) fn cost(&self, model: &str) -> Option<&Held> {
+        self.model(model)?.series[0].as_ref()
+    }
+
+    /// A token series of a model.
+    pub(crate) fn tokens(&self, model: &str, kind: TokenType) -> Option<&Held> {
+        self.model(model)?.series[1 + kind.place()].as_ref()
     }
 
     /// A series that belongs to no model.

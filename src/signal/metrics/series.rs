@@ -75,19 +75,11 @@ impl Series {
         ]
     }
 
-    /// The place of the cost among the series of a model.
-    pub(crate) const COST_PLACE: usize = 0;
-
-    /// The place of a type of tokens among them.
-    pub(crate) fn tokens_place(kind: TokenType) -> usize {
-        1 + kind.place()
-    }
-
     /// The model, and the place among its series, of one that every request adds to.
     pub(crate) fn of_model(&self) -> Option<(&Arc<str>, usize)> {
         match self {
-            Self::Cost { model } => Some((model, Self::COST_PLACE)),
-            Self::Tokens { model, kind } => Some((model, Self::tokens_place(*kind))),
+            Self::Cost { model } => Some((model, 0)),
+            Self::Tokens { model, kind } => Some((model, 1 + kind.place())),
             _ => None,
         }
     }
