@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::thread;
+
 /// Something that the host or its user should know. It never holds a secret or content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -78,11 +80,18 @@ impl Diagnostics {
             pending.queue.pop_front();
         }
         pending.queue.push_back(Diagnostic { message });
-        if !std::mem::replace(&mut pending.busy, true) {
+        self.hand_over(&mut pending);
+    }
+
+    /// Tries again to hand over what waits because there was no thread for it.
+    pub(crate) fn resume(self: &Arc<Self>) {
+        self.hand_over(&mut self.pending());
+    }
+
+    fn hand_over(self: &Arc<Self>, pending: &mut Pending) {
+        if !pending.queue.is_empty() && !std::mem::replace(&mut pending.busy, true) {
             let this = Arc::clone(self);
-            let thread =
-                std::thread::Builder::new().name("claude-code-telemetry-diagnostics".to_owned());
-            let started = thread.spawn(move || {
+            let started = thread::spawn("claude-code-telemetry-diagnostics", move || {
                 while let Some(diagnostic) = this.next_pending() {
                     this.tell(&diagnostic);
                 }

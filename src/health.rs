@@ -253,6 +253,13 @@ impl ExporterCounters {
         worked
     }
 
+    /// Nothing can be sent before a thread can be started. One that is off stays off.
+    pub(crate) fn cannot_start_yet(&self, why: &str) {
+        if !matches!(self.state().0, ExporterState::Off | ExporterState::ShutDown) {
+            self.failed(why.to_owned());
+        }
+    }
+
     /// The page is served from now on.
     #[cfg(feature = "prometheus")]
     pub(crate) fn listens_on(&self, addresses: Vec<SocketAddr>) {

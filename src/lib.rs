@@ -137,6 +137,7 @@ mod signal;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod thread;
 
 pub use config::{
     ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin,

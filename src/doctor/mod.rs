@@ -16,6 +16,7 @@ use crate::config::{Config, UnknownExporter};
 use crate::export::quiet::{self, Quiet};
 use crate::health::Exporter;
 use crate::signal::Signal;
+use crate::thread;
 
 /// How long [`Config::diagnose`] takes at most.
 const LIMIT: Duration = Duration::from_secs(45);
@@ -72,34 +73,36 @@ impl Config {
         #[cfg(feature = "prometheus")]
         let _ = {
             let (config, found) = (self.clone(), found.clone());
-            std::thread::Builder::new().spawn(move || probe::probe_page(&config, &found))
+            thread::spawn("claude-code-telemetry-doctor", move || {
+                probe::probe_page(&config, &found);
+            })
         };
         let config = self.clone();
-        let thread = std::thread::Builder::new()
-            .name("claude-code-telemetry-doctor".to_owned())
-            .spawn(move || {
-                let _quiet = Quiet::this_thread();
-                if let Ok(runtime) = quiet::runtime().build() {
-                    runtime.block_on(probe::probe_all(&config, limit, found));
-                    runtime.shutdown_background();
-                }
-            });
+        let thread = thread::spawn("claude-code-telemetry-doctor", move || {
+            let _quiet = Quiet::this_thread();
+            let runtime = quiet::runtime()?;
+            runtime.block_on(probe::probe_all(&config, limit, found));
+            runtime.shutdown_background();
+            Ok(())
+        });
         let mut probes: Vec<Probe> = Vec::new();
         let end = std::time::Instant::now() + limit + GRACE;
-        if thread.is_ok() {
-            while let Ok(probe) =
-                finds.recv_timeout(end.saturating_duration_since(std::time::Instant::now()))
-            {
-                probes.push(probe);
-            }
+        while let Ok(probe) =
+            finds.recv_timeout(end.saturating_duration_since(std::time::Instant::now()))
+        {
+            probes.push(probe);
         }
+        let ended = thread.and_then(|thread| match thread.is_finished() {
+            true => thread.join().unwrap_or(Ok(())),
+            false => Ok(()),
+        });
         // One whose probe did not end is named all the same, and all are in one order.
         let probes = probe::asked_for(self).into_iter().map(|asked| {
             let same =
                 |probe: &Probe| (probe.signal, probe.exporter) == (asked.signal, asked.exporter);
             match probes.iter().position(same) {
                 Some(at) => probes.swap_remove(at),
-                None => asked.unknown(),
+                None => asked.untried(ended.as_ref().err()),
             }
         });
         Diagnosis {

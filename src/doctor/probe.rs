@@ -1,6 +1,7 @@
 //! The probe of one exporter.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -65,11 +66,18 @@ impl Probe {
         self.problem.is_none()
     }
 
-    /// One that did not end in time.
-    pub(super) fn unknown(self) -> Self {
+    /// A probe that did not end in time, or was not made because of an error.
+    pub(super) fn untried(self, error: Option<&io::Error>) -> Self {
         match (self.exporter, &self.problem) {
             (Exporter::Otlp | Exporter::Prometheus, None) => Self {
-                problem: Some("the time was over before it was tried to the end".to_owned()),
+                problem: Some(match error {
+                    Some(error) => format!("it cannot be tried: {error}"),
+                    None => "the time was over before it was tried to the end".to_owned(),
+                }),
+                remedy: error.map(|_| {
+                    "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)"
+                        .to_owned()
+                }),
                 ..self
             },
             _ => self,

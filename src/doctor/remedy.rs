@@ -160,6 +160,9 @@ impl About<'_> {
                 self.variable(&variables::PROTOCOL)
             ),
             ErrorKind::Answered => self.refused(&text),
+            ErrorKind::Internal => {
+                "raise the limit of threads (RLIMIT_NPROC, pids.max) if the system has no thread to give".to_owned()
+            }
         })
     }
 

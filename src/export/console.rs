@@ -17,6 +17,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde::{Serialize, Serializer};
 
 use super::Writer;
+use super::blocking::{self, BlockingError};
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use crate::clock::iso8601;
 use crate::propagation;
@@ -35,7 +36,7 @@ impl Console {
     /// Writes whole lines. What cannot be written is lost: a console is no store.
     pub(crate) async fn write(&self, lines: Bytes) -> Outcome {
         let writer = Arc::clone(&self.writer);
-        let written = tokio::task::spawn_blocking(move || {
+        let written = blocking::spawn(move || {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             writer.write_all(&lines).and_then(|()| writer.flush())
         });
@@ -45,7 +46,8 @@ impl Console {
                 message: None,
             },
             Ok(Err(error)) => refused(&error.to_string()),
-            Err(_) => refused("the writer panicked"),
+            Err(BlockingError::Panicked) => refused("the writer panicked"),
+            Err(error) => Outcome::retry(ExportError::blocking(&error)),
         }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
+
+use super::blocking::{Blocking, BlockingError};
 
 /// While somebody waits for a flush, attempts are at most this far apart.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -128,18 +129,19 @@ impl<C> Control<C> {
         }
     }
 
-    /// What a blocking task gives, while those who wait are let go at their deadlines.
+    /// Returns the result of a blocking function, or `None` when the shutdown comes first. Releases waiters at their
+    /// deadlines meanwhile.
     pub(crate) async fn meanwhile<T>(
         &mut self,
-        mut task: JoinHandle<Result<T, String>>,
-    ) -> Result<T, String> {
+        mut work: Blocking<T>,
+    ) -> Option<Result<T, BlockingError>> {
         loop {
             let closing = self.closing;
             tokio::select! {
                 biased;
-                done = &mut task => return done.unwrap_or_else(|error| Err(error.to_string())),
+                done = &mut work => return Some(done),
                 () = self.changed() => {}
-                () = at(closing) => return Err("the shutdown came before it was ready".to_owned()),
+                () = at(closing) => return None,
             }
         }
     }

@@ -1,6 +1,7 @@
 //! From the signals' state to the wire: batches, retries, transports, and the one private runtime that drives them.
 
 mod backoff;
+pub(crate) mod blocking;
 #[cfg(feature = "console")]
 pub(crate) mod console;
 mod control;
@@ -46,6 +47,8 @@ pub(crate) use waiting::Waiting;
 
 use std::sync::Arc;
 
+use blocking::BlockingError;
+
 /// What one exporter takes its data from.
 pub(crate) trait Source: Send + 'static {
     /// The OTLP request.
@@ -62,8 +65,12 @@ pub(crate) trait Source: Send + 'static {
     fn begin(&mut self);
 
     /// Gathers what the next requests of the pass are made of, where that takes its time.
-    fn prepare(&mut self) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
+    ///
+    /// # Errors
+    ///
+    /// There is no thread to gather it on. What is there stays, for the next call.
+    fn prepare(&mut self) -> impl Future<Output = Result<(), BlockingError>> + Send {
+        std::future::ready(Ok(()))
     }
 
     /// The next request of the pass, of at most `max_bytes` of protobuf unless a single item is larger.

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use super::blocking::BlockingError;
+
 /// What became of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -68,6 +70,8 @@ pub(crate) enum ErrorKind {
     Answered,
     /// Nothing was sent: there are no headers to send with.
     Held,
+    /// Nothing was sent, or not all: an error of this library, or the system has no thread to give.
+    Internal,
 }
 
 /// Why a request was not delivered: a sentence that names the endpoint, and neither credentials nor content.
@@ -84,9 +88,14 @@ impl ExportError {
         Self { kind, text }
     }
 
-    /// The attempt ended in a panic: what it sent is not sent again.
+    /// The attempt ended in a panic.
     pub(crate) fn panicked() -> Self {
-        Self::new(ErrorKind::Broken, "the exporter panicked".to_owned())
+        Self::new(ErrorKind::Internal, "the exporter panicked".to_owned())
+    }
+
+    /// The attempt needs a thread that there is none of.
+    pub(crate) fn blocking(error: &BlockingError) -> Self {
+        Self::new(ErrorKind::Internal, error.to_string())
     }
 
     /// The same with more about it; `more` must be fit to be shown.

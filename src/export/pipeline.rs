@@ -9,6 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
+use super::blocking::{self, BlockingError};
 use super::control::{Control, at};
 use super::outcome::{ExportError, Outcome};
 use super::sink::{Sink, Target};
@@ -16,9 +17,13 @@ use super::{Batch, Source};
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
+use crate::signal::Signal;
 
 /// The interval of an exporter that is off.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The longest pause between two attempts to start the thread that an exporter is built on.
+const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 
 /// A request under way when its receiver is changed may take so long; then it is sent to the new one.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -244,8 +249,12 @@ impl<S: Source> Pipeline<S> {
     /// Builds the sink. It may read certificates: on a thread that may block, while this one keeps every deadline.
     async fn build(&mut self, target: Target, epoch: u64) {
         let (signal, timeout) = (self.counters.signal(), target.timeout());
-        let build = tokio::task::spawn_blocking(move || target.build(signal));
-        match self.control.meanwhile(build).await {
+        let Some(built) = self.build_sink(signal, target).await else {
+            // A newer change, or the shutdown, came first.
+            self.link = None;
+            return;
+        };
+        match built {
             Ok(sink) => {
                 self.link = Some(Link {
                     sink: Arc::new(sink),
@@ -261,6 +270,34 @@ impl<S: Source> Pipeline<S> {
                 let exporter = self.counters.exporter();
                 self.diagnostics
                     .report_later(format!("{signal} ({exporter}) are off: {error}"));
+            }
+        }
+    }
+
+    /// Tries until there is a thread to build the sink on; `None` when something else comes first.
+    async fn build_sink(&mut self, signal: Signal, target: Target) -> Option<Result<Sink, String>> {
+        let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
+        loop {
+            let target = target.clone();
+            let build = blocking::spawn(move || target.build(signal));
+            match self.control.meanwhile(build).await {
+                None => return Some(Err("the shutdown came before it was ready".to_owned())),
+                Some(Ok(built)) => return Some(built),
+                Some(Err(error)) => {
+                    if self.counters.failed(error.to_string()) {
+                        self.report(format!("{error}; it is tried again, and data waits"));
+                    }
+                }
+            }
+            let paused = self
+                .control
+                .pause(backoff.next(), None, Change::moves)
+                .await;
+            if !paused {
+                return Some(Err("the shutdown came before it was ready".to_owned()));
+            }
+            if self.control.has_change_that(Change::moves) {
+                return None;
             }
         }
     }
@@ -320,22 +357,42 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// What the source gathers, while those who wait are let go at their deadlines.
+    /// Lets the source gather what the next requests are made of, and tries again where there is no thread for it.
+    /// Releases waiters at their deadlines meanwhile.
     async fn prepare(&mut self) -> Result<(), Stop> {
+        let mut backoff = Backoff::new(self.interval());
+        loop {
+            let Err(error) = self.prepare_once().await? else {
+                return Ok(());
+            };
+            if self.counters.failed(error.to_string()) {
+                self.report(format!("{error}; it is tried again, and data waits"));
+            }
+            if !self
+                .control
+                .pause(backoff.next(), None, Change::moves)
+                .await
+            {
+                return Err(Stop::OutOfTime);
+            }
+        }
+    }
+
+    async fn prepare_once(&mut self) -> Result<Result<(), BlockingError>, Stop> {
         let Self {
             source, control, ..
         } = self;
         let mut prepared = std::pin::pin!(source.prepare());
         loop {
+            if control.has_change_that(Change::moves) {
+                return Err(Stop::Changed);
+            }
             let end = control.end();
             tokio::select! {
                 biased;
-                () = &mut prepared => return Ok(()),
+                prepared = &mut prepared => return Ok(prepared),
                 () = control.changed() => {}
                 () = at(end) => return Err(Stop::OutOfTime),
-            }
-            if control.has_change_that(Change::moves) {
-                return Err(Stop::Changed);
             }
         }
     }
@@ -489,9 +546,7 @@ impl<S: Source> Pipeline<S> {
 fn settled(outcome: Option<Result<Outcome, JoinError>>) -> Outcome {
     match outcome {
         Some(Ok(outcome)) => outcome,
-        _ => Outcome::Refused {
-            error: ExportError::panicked(),
-        },
+        _ => Outcome::retry(ExportError::panicked()),
     }
 }
 

@@ -10,13 +10,15 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
+use super::blocking;
 use super::encode::encode;
 use super::headers::Helper;
 use super::otlp::Client;
+use super::otlp::resolve::resolve;
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use super::tls::{HTTP_1_1, HTTP_2, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
@@ -74,7 +76,7 @@ pub(crate) async fn probe(
     };
     let build = {
         let config = config.clone();
-        tokio::task::spawn_blocking(move || Client::new(signal, &config))
+        blocking::spawn(move || Client::new(signal, &config))
     };
     let client = build
         .await
@@ -165,7 +167,7 @@ async fn look(config: &OtlpConfig, deadline: Instant) -> Way {
         return way;
     };
     let alpn = alpn(config.protocol);
-    let tls = tokio::task::spawn_blocking(move || Tls::new(&tls, alpn));
+    let tls = blocking::spawn(move || Tls::new(&tls, alpn));
     if let Ok(Ok(tls)) = tls.await {
         way.tls = handshake(config, &tls, stream, deadline).await.ok();
     }
@@ -174,8 +176,8 @@ async fn look(config: &OtlpConfig, deadline: Instant) -> Way {
 
 /// Connects to the first address that can be connected to.
 async fn connect(config: &OtlpConfig, way: &mut Way, deadline: Instant) -> Option<TcpStream> {
-    let found = timeout_at(deadline, lookup_host((host(config), port(config)))).await;
-    way.addresses = found.ok()?.ok()?.collect();
+    let found = timeout_at(deadline, resolve(host(config), port(config))).await;
+    way.addresses = found.ok()?.ok()?;
     for address in &way.addresses {
         if let Ok(Ok(stream)) = timeout_at(deadline, TcpStream::connect(address)).await {
             way.connected = Some(*address);
@@ -293,7 +295,7 @@ async fn speaks_tls(config: &OtlpConfig, deadline: Instant) -> bool {
         material: Material::new(Vec::new(), None),
     };
     let alpn = alpn(config.protocol);
-    let tls = tokio::task::spawn_blocking(move || Tls::new(&tls, alpn));
+    let tls = blocking::spawn(move || Tls::new(&tls, alpn));
     let Ok(Ok(tls)) = tls.await else {
         return false;
     };
@@ -309,7 +311,7 @@ async fn speaks_tls(config: &OtlpConfig, deadline: Instant) -> bool {
 /// Whether a receiver answers at all, whatever it says.
 async fn answers(signal: Signal, config: OtlpConfig, deadline: Instant) -> bool {
     let protocol = config.protocol;
-    let build = tokio::task::spawn_blocking(move || Client::new(signal, &config));
+    let build = blocking::spawn(move || Client::new(signal, &config));
     let Ok(Ok(client)) = build.await else {
         return false;
     };

@@ -4,9 +4,11 @@
 //! about the export of events, for ever. So the library's threads have no subscriber, and are marked as suppressed for
 //! bridges to the OpenTelemetry SDK that have their own.
 
-use std::cell::RefCell;
+use std::io;
+use std::panic::catch_unwind;
 
 use opentelemetry::{Context, ContextGuard};
+use tokio::runtime::{Builder, Runtime};
 use tracing::dispatcher::{self, DefaultGuard, Dispatch};
 
 /// Keeps the current thread quiet until it is dropped.
@@ -24,26 +26,39 @@ impl Quiet {
     }
 }
 
-thread_local! {
-    static HELPER: RefCell<Option<Quiet>> = const { RefCell::new(None) };
+/// A runtime on the current thread. It starts no other thread as long as nothing in it calls
+/// `tokio::task::spawn_blocking`, which panics where the system has no thread to give: see
+/// [`blocking`](super::blocking).
+///
+/// # Errors
+///
+/// The system has no descriptors to give.
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    // Where the host enables tokio's feature `signal`, the I/O driver opens a pair of sockets and panics without them.
+    reserve_descriptors()?;
+    let build = || {
+        Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+    };
+    catch_unwind(build).unwrap_or_else(|_| Err(io::Error::other("tokio panicked")))
 }
 
-/// A runtime on the current thread, whose helper threads are quiet too.
-pub(crate) fn runtime() -> tokio::runtime::Builder {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime
-        .enable_all()
-        .on_thread_start(begin_helper)
-        .on_thread_stop(end_helper);
-    runtime
+/// The number of descriptors that the drivers of a runtime open, with some to spare.
+#[cfg(unix)]
+const DESCRIPTORS: usize = 8;
+
+/// Fails where the drivers of a runtime would find no descriptors.
+#[cfg(unix)]
+fn reserve_descriptors() -> io::Result<()> {
+    use std::os::unix::net::UnixStream;
+
+    let pairs = (0..DESCRIPTORS / 2).map(|_| UnixStream::pair());
+    pairs.collect::<io::Result<Vec<_>>>().map(drop)
 }
 
-/// A helper thread of the runtime begins.
-fn begin_helper() {
-    HELPER.set(Some(Quiet::this_thread()));
-}
-
-/// A helper thread of the runtime ends: `tracing` counts the threads that have a subscriber of their own.
-fn end_helper() {
-    HELPER.set(None);
+#[cfg(not(unix))]
+fn reserve_descriptors() -> io::Result<()> {
+    Ok(())
 }

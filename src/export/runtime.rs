@@ -1,6 +1,7 @@
 //! The one private thread that drives all exporters, apart from whatever runtime the host has.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,6 +18,7 @@ use super::{Command, Done, NotDone};
 use crate::diagnostics::Diagnostics;
 use crate::fork::Process;
 use crate::health::ExporterCounters;
+use crate::thread;
 
 /// Builds and runs one exporter. It is called on the private thread, inside its runtime.
 pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -25,17 +27,19 @@ pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send
 pub(crate) type Background =
     Box<dyn FnOnce(watch::Receiver<()>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// Threads that may block: name look-ups, certificates, console writes and the start of the headers helper. There are
-/// more than consoles that can be stuck, and they end when idle.
-const BLOCKING_THREADS: usize = 64;
-
 /// The most threads that keep the time for tasks at once: a host may flush at every request of its own.
 const TIMEKEEPERS: usize = 16;
 
 /// How long the private thread stays for diagnostics that the host did not take yet.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The handle on the private thread, which is started with the first job.
+/// The pause between two attempts to start a thread or its runtime while nobody asks for one.
+const RESTART: Duration = Duration::from_secs(5);
+
+/// The pause between two attempts of the private thread to build its runtime.
+const REBUILD: Duration = Duration::from_millis(100);
+
+/// The handle on the private thread, which runs once there is a job and the system has a thread for it.
 pub(crate) struct Runtime {
     state: Mutex<State>,
     host: Arc<Host>,
@@ -47,8 +51,12 @@ pub(crate) struct Runtime {
 #[derive(Default)]
 struct State {
     pipelines: Vec<UnboundedSender<Command>>,
-    /// Where jobs go; nothing before the first one and after the shutdown.
+    /// Where jobs go; `None` before the first one and after the shutdown.
     jobs: Option<UnboundedSender<Job>>,
+    /// The jobs, until the thread that runs them has been started.
+    unstarted: Option<UnboundedReceiver<Job>>,
+    /// The last failed attempt to start the thread.
+    failed: Option<std::time::Instant>,
     /// The shutdown was asked for: nothing begins any more.
     closed: bool,
 }
@@ -79,30 +87,79 @@ impl Runtime {
         }
     }
 
-    /// Runs something on the thread, until it ends by itself; `commands` reach it. Nothing of it blocks the caller.
-    /// False after the shutdown.
+    /// Runs a job on the private thread until it ends by itself; `commands` reach it. The job waits for
+    /// [`start`](Self::start) when there is no thread yet. Returns false after the shutdown.
     pub(crate) fn spawn(&self, commands: UnboundedSender<Command>, job: Job) -> bool {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if state.closed {
             return false;
         }
         let jobs = state.jobs.get_or_insert_with(|| {
             let (sender, jobs) = unbounded_channel();
-            let host = Arc::clone(&self.host);
-            let thread = std::thread::Builder::new()
-                .name("claude-code-telemetry".to_owned())
-                .spawn(move || drive(jobs, &host));
-            if let Err(error) = thread {
-                self.host
-                    .tell_off(format!("its thread cannot be started: {error}"));
-            }
+            state.unstarted = Some(jobs);
             sender
         });
-        // Without a thread the exporters are off already.
         let _ = jobs.send(job);
         state.pipelines.retain(|pipeline| !pipeline.is_closed());
         state.pipelines.push(commands);
         true
+    }
+
+    /// Starts the private thread if a job waits for it. Jobs, and what is recorded for them, wait until a later call
+    /// succeeds.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread to give.
+    pub(crate) fn start(&self) -> io::Result<()> {
+        let started = self.start_in(&mut self.lock());
+        if started.is_ok() {
+            self.host.diagnostics.resume();
+        }
+        started
+    }
+
+    /// [`start`](Self::start) for calls that must not wait: does nothing while another thread uses the runtime, or soon
+    /// after an attempt that failed. Returns true when no job waits for the thread any more.
+    pub(crate) fn restart(&self) -> bool {
+        let Ok(mut state) = self.state.try_lock() else {
+            return false;
+        };
+        let is_early = |failed: std::time::Instant| failed.elapsed() < RESTART;
+        !state.failed.is_some_and(is_early) && self.start_in(&mut state).is_ok()
+    }
+
+    fn start_in(&self, state: &mut State) -> io::Result<()> {
+        let Some(jobs) = state.unstarted.take() else {
+            return Ok(());
+        };
+        // A thread that cannot be started drops its closure: the jobs must outlive that.
+        let jobs = Arc::new(Mutex::new(Some(jobs)));
+        let (host, taken) = (Arc::clone(&self.host), Arc::clone(&jobs));
+        let started = thread::spawn("claude-code-telemetry", move || {
+            let jobs = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(jobs) = jobs {
+                drive(jobs, &host);
+            }
+        });
+        match started {
+            Ok(_) => {
+                state.failed = None;
+                Ok(())
+            }
+            Err(error) => {
+                state.unstarted = jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+                state.failed = Some(std::time::Instant::now());
+                self.host.fail(&no_thread(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether no job waits for the private thread.
+    pub(crate) fn is_started(&self) -> bool {
+        self.lock().unstarted.is_none()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -111,6 +168,9 @@ impl Runtime {
 
     /// Asks every pipeline to deliver what it has, and waits on the caller's own clock. True when all are done in time.
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
+        if !self.is_started() && !shutdown {
+            return false;
+        }
         let (done, finished) = std::sync::mpsc::channel();
         self.send(limit, shutdown, Done::Thread(done));
         wait(&finished, std::time::Instant::now() + limit)
@@ -122,6 +182,7 @@ impl Runtime {
         limit: Duration,
         shutdown: bool,
     ) -> impl Future<Output = bool> + Send + use<> {
+        let started = self.is_started();
         let (done, finished) = std::sync::mpsc::channel();
         let (tell, mut told) = tokio::sync::mpsc::channel(1);
         let end = std::time::Instant::now() + limit;
@@ -136,9 +197,13 @@ impl Runtime {
             // The pipelines let go at the deadline, when nothing else keeps their thread.
             false => Done::Task(tell),
         };
-        self.send(limit, shutdown, done);
+        if started || shutdown {
+            self.send(limit, shutdown, done);
+        } else {
+            drop(done);
+        }
         async move {
-            let mut all = true;
+            let mut all = started;
             while let Some(NotDone) = told.recv().await {
                 all = false;
             }
@@ -156,12 +221,10 @@ impl Runtime {
             return false;
         }
         let timekeepers = Arc::clone(&self.timekeepers);
-        let thread = std::thread::Builder::new()
-            .name("claude-code-telemetry-wait".to_owned())
-            .spawn(move || {
-                waiting();
-                timekeepers.fetch_sub(1, Ordering::Relaxed);
-            });
+        let thread = thread::spawn("claude-code-telemetry-wait", move || {
+            waiting();
+            timekeepers.fetch_sub(1, Ordering::Relaxed);
+        });
         if thread.is_err() {
             self.timekeepers.fetch_sub(1, Ordering::Relaxed);
         }
@@ -172,8 +235,9 @@ impl Runtime {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();
         if shutdown {
-            // The thread ends with the last pipeline.
-            (state.closed, state.jobs) = (true, None);
+            // The thread ends with the last pipeline. Jobs that never had a thread are dropped, which counts what waits for
+            // them as lost.
+            (state.closed, state.jobs, state.unstarted) = (true, None, None);
         }
         for pipeline in &state.pipelines {
             // A pipeline that is gone is done.
@@ -206,30 +270,45 @@ struct Host {
 }
 
 impl Host {
-    /// Nothing can be exported at all.
-    fn tell_off(&self, why: String) {
+    /// Nothing can be exported before a later attempt succeeds.
+    fn fail(&self, why: &str) {
         for counters in &self.counters {
-            counters.cannot_be_built(why.clone());
-            counters.shut_down(None);
+            counters.cannot_start_yet(why);
         }
-        self.diagnostics
-            .report_later(format!("telemetry is off: {why}"));
     }
 }
 
-/// The life of the private thread: it ends with the last job, when no other can come.
+/// The sentence about a private thread that cannot be started.
+pub(crate) fn no_thread(error: &io::Error) -> String {
+    format!(
+        "telemetry waits: its thread cannot be started ({error}), and it is tried again; raise the limit of threads \
+         (RLIMIT_NPROC, pids.max) when this lasts"
+    )
+}
+
+/// Runs jobs until the last of them has ended and no other can come.
 fn drive(mut jobs: UnboundedReceiver<Job>, host: &Host) {
     let diagnostics = &host.diagnostics;
     let _quiet = Quiet::this_thread();
-    let runtime = quiet::runtime()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            host.tell_off(format!("its runtime cannot be started: {error}"));
+    let mut reported = false;
+    let runtime = loop {
+        match quiet::runtime() {
+            Ok(runtime) => break runtime,
+            Err(error) => {
+                let why = format!(
+                    "telemetry waits: its runtime cannot be started ({error}), and it is tried again; raise the limit of \
+                     open files (RLIMIT_NOFILE) when this lasts"
+                );
+                host.fail(&why);
+                if !std::mem::replace(&mut reported, true) {
+                    diagnostics.report_later(why);
+                }
+            }
+        }
+        if jobs.is_closed() {
             return;
         }
+        std::thread::sleep(REBUILD);
     };
     runtime.block_on(async {
         let mut running = JoinSet::new();

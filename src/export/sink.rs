@@ -62,6 +62,7 @@ pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 pub(crate) type Lease = Arc<watch::Sender<()>>;
 
 /// Where requests will go: a sink that is still to be built.
+#[derive(Clone)]
 pub(crate) enum Target {
     #[cfg(any(feature = "grpc", feature = "http"))]
     Otlp(OtlpConfig, Option<(Arc<Helper>, Lease)>),

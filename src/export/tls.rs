@@ -76,7 +76,7 @@ impl Tls {
     /// Reads the files again, because they may have been renewed. Not on this thread: they may be slow to read.
     pub(crate) async fn renew(&self) -> Renewal {
         let files = self.files.clone();
-        let reading = tokio::task::spawn_blocking(move || files.read(&mut |_| {}));
+        let reading = super::blocking::spawn(move || files.read(&mut |_| {}));
         let material = match reading.await {
             Ok(Ok(material)) => material,
             Ok(Err(error)) => return Renewal::Broken(error),

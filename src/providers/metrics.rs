@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -16,13 +15,14 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics as Collection;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 use prost::Message;
-use tokio::task::JoinHandle;
 
 use super::exit::flush;
 use crate::config;
+use crate::export::blocking::{self, Blocking, BlockingError};
 use crate::export::quiet::Quiet;
 use crate::export::{Batch, Source, Split, Waiting};
 use crate::telemetry::Inner;
+use crate::thread;
 
 /// How long whoever turns the exporter on waits for the host's callbacks.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -92,13 +92,11 @@ impl Reader {
         }
         let reader = self.clone();
         let (done, ended) = mpsc::channel::<()>();
-        let thread = thread::Builder::new()
-            .name("claude-code-telemetry-begin".to_owned())
-            .spawn(move || {
-                let _quiet = Quiet::this_thread();
-                drop(reader.drop_stale());
-                drop(done);
-            });
+        let thread = thread::spawn("claude-code-telemetry-begin", move || {
+            let _quiet = Quiet::this_thread();
+            drop(reader.drop_stale());
+            drop(done);
+        });
         // Without a thread the next collection does it.
         if thread.is_ok() {
             let _ = ended.recv_timeout(PATIENCE);
@@ -151,15 +149,13 @@ impl MetricReader for Reader {
         // The host's callbacks may block, and may be what this is called from.
         let reader = self.clone();
         let (done, ended) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("claude-code-telemetry-end".to_owned())
-            .spawn(move || {
-                let _quiet = Quiet::this_thread();
-                let rest = reader.take();
-                reader.state().rest = rest;
-                // However late: from now on the rest is what there is to take.
-                let _ = done.send(reader.0.reader.shutdown_with_timeout(timeout));
-            });
+        let thread = thread::spawn("claude-code-telemetry-end", move || {
+            let _quiet = Quiet::this_thread();
+            let rest = reader.take();
+            reader.state().rest = rest;
+            // However late: from now on the rest is what there is to take.
+            let _ = done.send(reader.0.reader.shutdown_with_timeout(timeout));
+        });
         match thread.map(|_| ended.recv_timeout(timeout)) {
             Ok(Ok(result)) => result,
             Ok(Err(RecvTimeoutError::Timeout)) => Err(OTelSdkError::Timeout(timeout)),
@@ -199,7 +195,7 @@ pub(crate) struct Metrics {
     reader: Reader,
     resource: Resource,
     /// A collection under way, on a thread that may block: callbacks are the host's code.
-    collecting: Option<JoinHandle<Option<ExportMetricsServiceRequest>>>,
+    collecting: Option<Blocking<Option<ExportMetricsServiceRequest>>>,
     wanted: bool,
     pieces: VecDeque<Piece>,
     waiting: Arc<Waiting>,
@@ -281,21 +277,29 @@ impl Source for Metrics {
         self.wanted = true;
     }
 
-    async fn prepare(&mut self) {
+    async fn prepare(&mut self) -> Result<(), BlockingError> {
         while self.pieces.is_empty() && self.wanted {
             // One of an earlier pass may still be under way: it does not have what came since.
             let old = self.collecting.is_some();
             let collecting = self.collecting.get_or_insert_with(|| {
                 let reader = self.reader.clone();
-                tokio::task::spawn_blocking(move || reader.take())
+                blocking::spawn(move || reader.take())
             });
             let collected = collecting.await;
             self.collecting = None;
-            self.wanted = old;
-            if let Ok(Some(request)) = collected {
-                self.take_up(request);
+            match collected {
+                Ok(request) => {
+                    self.wanted = old;
+                    if let Some(request) = request {
+                        self.take_up(request);
+                    }
+                }
+                // A callback of the host's panicked: the next collection calls it again.
+                Err(BlockingError::Panicked) => self.wanted = old,
+                Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>> {

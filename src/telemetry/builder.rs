@@ -141,6 +141,7 @@ impl TelemetryBuilder {
             open_spans: OpenSpans::default(),
             malformed_parent: AtomicBool::new(false),
             malformed_state: AtomicBool::new(false),
+            no_thread_reported: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
             late_amounts: AtomicU64::new(0),
             sessions: Book::default(),
@@ -155,6 +156,7 @@ impl TelemetryBuilder {
             exporters: Mutex::new(exporters),
         };
         inner.configure(&mut inner.lock_exporters(), config);
+        inner.start_thread();
         Telemetry {
             handle: Some(Arc::new(Handle(Arc::new(inner)))),
         }

@@ -63,6 +63,8 @@ impl Telemetry {
             for session in inner.sessions.all() {
                 session.refresh();
             }
+            drop(exporters);
+            inner.start_thread();
         }
         providers
     }

@@ -29,7 +29,7 @@ use crate::config::source::Environment;
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
-use crate::export::runtime::Runtime;
+use crate::export::runtime::{Runtime, no_thread};
 use crate::fork::Process;
 use crate::health::Health;
 use crate::installation::{default_path, installation_id};
@@ -83,6 +83,8 @@ pub(crate) struct Inner {
     pub(crate) malformed_parent: AtomicBool,
     /// The same of `TRACESTATE`.
     pub(crate) malformed_state: AtomicBool,
+    /// Whether it was told that there is no private thread.
+    no_thread_reported: AtomicBool,
     unfinished_spans: AtomicU64,
     late_amounts: AtomicU64,
     pub(crate) refused_amounts: AtomicU64,
@@ -215,6 +217,7 @@ impl Telemetry {
             if shutdown {
                 inner.close();
             }
+            inner.start_thread();
             in_time = inner.runtime.request_async(limit, shutdown).await;
         }
         self.report(shutdown, in_time)
@@ -237,7 +240,7 @@ impl Inner {
     /// Delivers what was recorded before. True when all of it was in time.
     #[cfg(feature = "providers")]
     pub(crate) fn flush(&self, limit: Duration) -> bool {
-        self.runtime.request(limit, false)
+        self.request(limit, false)
     }
 
     /// Whether the shutdown has begun.
@@ -264,17 +267,57 @@ impl Inner {
     /// Whether anything is recorded.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.signals.load(Ordering::Acquire) != 0
+        self.records(setup::METRICS | setup::EVENTS | setup::SPANS)
     }
 
     /// Whether an exporter wants events.
     pub(crate) fn takes_events(&self) -> bool {
-        self.signals.load(Ordering::Acquire) & setup::EVENTS != 0
+        self.records(setup::EVENTS)
     }
 
     /// Whether an exporter wants spans.
     pub(crate) fn is_tracing(&self) -> bool {
-        self.signals.load(Ordering::Acquire) & setup::SPANS != 0
+        self.records(setup::SPANS)
+    }
+
+    /// Whether an exporter wants any of these signals.
+    #[inline]
+    fn records(&self, wanted: u8) -> bool {
+        let signals = self.signals.load(Ordering::Acquire);
+        if signals & setup::NO_THREAD != 0 {
+            self.restart_thread();
+        }
+        signals & wanted != 0
+    }
+
+    /// Starts the private thread if exporters wait for it. That it fails is told once, on this thread: no lock may be
+    /// held.
+    fn start_thread(&self) {
+        match self.runtime.start() {
+            Ok(()) => self.thread_started(),
+            Err(error) => {
+                self.signals.fetch_or(setup::NO_THREAD, Ordering::Relaxed);
+                if !self.no_thread_reported.swap(true, Ordering::Relaxed) {
+                    self.diagnostics.report(no_thread(&error));
+                }
+            }
+        }
+    }
+
+    /// The calls that record are the only clock while there is no thread: at an interval, one of them tries again.
+    #[cold]
+    fn restart_thread(&self) {
+        if self.is_here() && self.runtime.restart() {
+            self.thread_started();
+        }
+    }
+
+    fn thread_started(&self) {
+        self.signals.fetch_and(!setup::NO_THREAD, Ordering::Relaxed);
+        if self.no_thread_reported.swap(false, Ordering::Relaxed) {
+            self.diagnostics
+                .report_later("telemetry works: its thread is started now".to_owned());
+        }
     }
 
     /// Which content may leave now.
@@ -289,7 +332,7 @@ impl Inner {
 
     /// Whether an exporter wants metrics.
     pub(crate) fn wants_metrics(&self) -> bool {
-        self.signals.load(Ordering::Acquire) & setup::METRICS != 0
+        self.records(setup::METRICS)
     }
 
     /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
@@ -358,6 +401,7 @@ impl Inner {
         if shutdown {
             self.close();
         }
+        self.start_thread();
         self.runtime.request(limit, shutdown)
     }
 

@@ -65,6 +65,7 @@ impl Telemetry {
         let done = inner.configure(&mut exporters, Arc::new(config));
         drop(exporters);
         if done {
+            inner.start_thread();
             for warning in new {
                 inner.diagnostics.report(warning);
             }

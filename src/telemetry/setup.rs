@@ -30,6 +30,8 @@ pub(crate) struct Setup {
 pub(super) const METRICS: u8 = 1;
 pub(super) const EVENTS: u8 = 2;
 pub(super) const SPANS: u8 = 4;
+/// No signal: the private thread could not be started yet.
+pub(super) const NO_THREAD: u8 = 8;
 
 impl Setup {
     /// One without exporters.

@@ -1,16 +1,20 @@
 //! One run of the helper.
 
+#[cfg(unix)]
+use std::os::unix::process::CommandExt;
+#[cfg(windows)]
+use std::os::windows::process::CommandExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::failure::Failure;
 use crate::config::secret::Secret;
+use crate::export::blocking::{self, BlockingError};
+use crate::thread;
 
 /// The most that a run may print.
 pub(super) const MAX_OUTPUT: usize = 64 * 1024;
@@ -20,6 +24,11 @@ const LINGERING: Duration = Duration::from_millis(200);
 
 /// How long to wait for the end of a process that was killed.
 const REAPING: Duration = Duration::from_secs(1);
+
+/// The pauses between two looks at a process that has not ended: at first, and at most. The process is polled, because
+/// a handler of `SIGCHLD` belongs to the host.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LONGEST_LOOK: Duration = Duration::from_millis(50);
 
 /// Told by its other end being dropped: no run is wanted any more.
 pub(super) type Stop = watch::Receiver<()>;
@@ -38,13 +47,14 @@ pub(super) async fn run(
     let deadline = Instant::now() + limit;
     let command = command.clone();
     // Looking at files may block, and starting a program may, too.
-    let start = tokio::task::spawn_blocking(move || Running::start(command.expose()));
+    let start = blocking::spawn(move || Running::start(command.expose()));
     let mut running = tokio::select! {
         biased;
         () = stopped(&mut stop) => return Err(Failure::Stopped),
         started = timeout_at(deadline, start) => match started {
             Ok(Ok(started)) => started?,
-            Ok(Err(_)) => return Err(Failure::Panicked),
+            Ok(Err(BlockingError::Panicked)) => return Err(Failure::Panicked),
+            Ok(Err(error)) => return Err(Failure::NoThread(error.to_string())),
             Err(_) => return Err(Failure::Timeout(limit)),
         },
     };
@@ -57,14 +67,15 @@ pub(super) async fn run(
     };
     if ended.is_err() {
         running.kill();
-        let _ = timeout(REAPING, running.child.wait()).await;
+        let _ = timeout(REAPING, running.wait()).await;
     }
     ended
 }
 
 /// A helper that runs, in a process group of its own. Dropped before its end, it is killed.
 struct Running {
-    child: Child,
+    /// `None` once it has ended and was waited for.
+    child: Option<Child>,
 }
 
 impl Running {
@@ -86,20 +97,21 @@ impl Running {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
+            .stderr(Stdio::null());
         #[cfg(unix)]
         command.process_group(0);
         #[cfg(windows)]
         command.creation_flags(CREATE_NO_WINDOW);
-        let child = command.spawn().map_err(refuse)?;
+        thread::unblock_signals_in(&mut command);
+        let child = Some(command.spawn().map_err(refuse)?);
         Ok(Self { child })
     }
 
     /// What it prints until it ends with success.
     async fn output(&mut self) -> Result<Vec<u8>, Failure> {
         let mut output = Vec::with_capacity(4096);
-        let Some(stdout) = self.child.stdout.take() else {
+        let stdout = self.child.as_mut().and_then(|child| child.stdout.take());
+        let Some(stdout) = stdout else {
             return Err(Failure::Panicked);
         };
         let status = {
@@ -107,10 +119,10 @@ impl Running {
             let status = tokio::select! {
                 biased;
                 long = &mut reading => match long {
-                    Ok(()) => self.child.wait().await,
+                    Ok(()) => self.wait().await,
                     Err(failure) => return Err(failure),
                 },
-                status = self.child.wait() => {
+                status = self.wait() => {
                     // All that it printed itself is there; its background processes are not waited for.
                     if let Ok(Err(failure)) = timeout(LINGERING, reading).await {
                         return Err(failure);
@@ -118,7 +130,7 @@ impl Running {
                     status
                 }
             };
-            status.map_err(|error| Failure::Wait(error.to_string()))?
+            status?
         };
         match status.code() {
             Some(0) => Ok(output),
@@ -127,35 +139,88 @@ impl Running {
         }
     }
 
+    /// Waits for its end.
+    async fn wait(&mut self) -> Result<ExitStatus, Failure> {
+        let mut pause = FIRST_LOOK;
+        loop {
+            let Some(child) = &mut self.child else {
+                return Err(Failure::Panicked);
+            };
+            match child.try_wait() {
+                Ok(None) => sleep(pause).await,
+                Ok(Some(status)) => {
+                    self.child = None;
+                    return Ok(status);
+                }
+                Err(error) => return Err(Failure::Wait(error.to_string())),
+            }
+            pause = LONGEST_LOOK.min(pause * 2);
+        }
+    }
+
     /// Kills it and, where there are process groups, all that it started. Does nothing after its end: the number may be
     /// another's by then.
     fn kill(&mut self) {
+        let Some(child) = &mut self.child else {
+            return;
+        };
         #[cfg(unix)]
-        if let Some(group) = self
-            .child
-            .id()
-            .and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?))
+        if let Some(group) = i32::try_from(child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
         {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
         #[cfg(not(unix))]
-        let _ = self.child.start_kill();
+        let _ = child.kill();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
+        if let Some(mut child) = self.child.take()
+            && !matches!(child.try_wait(), Ok(Some(_)) | Err(_))
+        {
+            // It dies in a moment, and must not stay as a zombie.
+            let _ = blocking::spawn(move || child.wait());
+        }
     }
 }
 
 /// Reads all, as long as it is not too long. What was read is kept when the future is dropped.
-async fn read(mut stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> {
+#[cfg(unix)]
+async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::unix::pipe::Receiver;
+
+    let mut stdout = Receiver::from_owned_fd(stdout.into())
+        .map_err(|error| Failure::Start(error.to_string()))?;
     // An error of the pipe is an end like any other: what came before it is judged.
     while stdout.read_buf(output).await.is_ok_and(|read| read > 0) {
         if output.len() > MAX_OUTPUT {
             return Err(Failure::TooLong(MAX_OUTPUT));
         }
+    }
+    Ok(())
+}
+
+/// Reads all, as long as it is not too long.
+#[cfg(not(unix))]
+async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> {
+    use std::io::Read;
+
+    let reading = blocking::spawn(move || {
+        let mut read = Vec::new();
+        // An error of the pipe is an end like any other: what came before it is judged.
+        let _ = stdout.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut read);
+        read
+    });
+    *output = reading
+        .await
+        .map_err(|error| Failure::NoThread(error.to_string()))?;
+    if output.len() > MAX_OUTPUT {
+        return Err(Failure::TooLong(MAX_OUTPUT));
     }
     Ok(())
 }

@@ -32,6 +32,8 @@ pub(super) enum Failure {
         "the value of the header in place {0} holds what HTTP does not allow, such as a line break or non-ASCII text; {OUTPUT}"
     )]
     Value(usize),
+    #[error("it cannot be started ({0}); it is tried again")]
+    NoThread(String),
     #[error("running it failed by an error of this library's own")]
     Panicked,
     #[error("it still ran at the shutdown and was killed")]

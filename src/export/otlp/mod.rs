@@ -15,6 +15,7 @@ mod gzip;
 mod http;
 mod http_status;
 mod messages;
+pub(crate) mod resolve;
 mod retry_after;
 #[cfg(feature = "grpc")]
 mod retry_info;

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::blocking;
 use super::control::{Control, NotDone, at};
 use crate::clock::Clock;
 use crate::config::PrometheusConfig;
@@ -119,8 +120,9 @@ impl Prometheus {
         let mut told = false;
         loop {
             let config = self.config.clone();
-            let bind = tokio::task::spawn_blocking(move || bind::bind(&config));
-            let bound = self.control.meanwhile(bind).await;
+            let bind = blocking::spawn(move || bind::bind(&config));
+            let bound = self.control.meanwhile(bind).await?;
+            let bound = bound.unwrap_or_else(|error| Err(error.to_string()));
             match bound.and_then(registered) {
                 Ok((addresses, listeners)) => {
                     if self.is_newest() {
@@ -179,7 +181,7 @@ impl Prometheus {
                 () = sleep_until(look) => {
                     look = Instant::now() + LOOK;
                     let server = Arc::clone(server);
-                    tokio::task::spawn_blocking(move || {
+                    let _ = blocking::spawn(move || {
                         server.reader().look(Instant::now().into_std());
                     });
                 }

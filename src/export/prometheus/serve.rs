@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::super::blocking;
 use super::page;
 use crate::clock::Clock;
 use crate::health::ExporterCounters;
@@ -212,9 +213,12 @@ impl Server {
             return Ok(page);
         }
         let this = Arc::clone(self);
-        // A page of many series takes long: on a thread that may block. It holds the lock, also when nobody waits any more.
-        let made = tokio::task::spawn_blocking(move || {
-            let page = Arc::new(this.make()?);
+        // The task holds the lock until the page is made, also when the client is gone: one page is made at a time.
+        let made = tokio::spawn(async move {
+            let maker = Arc::clone(&this);
+            // A page of many series takes long.
+            let page = blocking::spawn(move || maker.make()).await;
+            let page = Arc::new(page.map_err(|error| error.to_string())??);
             this.keep(&mut last, &page);
             Ok(page)
         });
@@ -239,7 +243,7 @@ impl Server {
         self.counters
             .delivered(page.shown.len() as u64, 0, self.clock.now());
         let this = Arc::clone(self);
-        let settled = tokio::task::spawn_blocking(move || this.reader().fetched(&page.shown));
+        let settled = blocking::spawn(move || this.reader().fetched(&page.shown));
         let _ = settled.await;
     }
 

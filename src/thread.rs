@@ -1,0 +1,94 @@
+//! Threads of this crate.
+//!
+//! A signal that is sent to the process runs its handler, or its default action, on any thread that does not block
+//! it. Threads of this crate block all of them, so that the host's signals reach the host's own threads, and so that
+//! a write to a closed connection fails with `EPIPE` even where the host leaves `SIGPIPE` at its default, which ends the
+//! process. Signals that a thread causes by its own fault (`SIGSEGV` and so on) stay unblocked: to block them is
+//! undefined, and the handler for stack overflows needs them.
+
+use std::io;
+#[cfg(any(feature = "grpc", feature = "http"))]
+use std::process::Command;
+use std::thread::{Builder, JoinHandle};
+
+/// Starts a thread that handles no signal of the process.
+///
+/// # Errors
+///
+/// The system has no thread or no memory to give. The caller tries again later.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    // A thread inherits the mask of the thread that starts it: it has no moment without.
+    let _blocked = signals::block();
+    Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Lets a child process that such a thread starts begin without blocked signals: it would inherit the mask.
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) fn unblock_signals_in(command: &mut Command) {
+    signals::unblock_in(command);
+}
+
+#[cfg(unix)]
+mod signals {
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    use std::os::unix::process::CommandExt;
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    use std::process::Command;
+
+    use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
+    /// Restores the thread's signal mask when it is dropped.
+    pub(super) struct Blocked(Option<SigSet>);
+
+    /// Signals that a fault of the thread itself raises.
+    const SYNCHRONOUS: [Signal; 7] = [
+        Signal::SIGABRT,
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+        Signal::SIGSEGV,
+        Signal::SIGSYS,
+        Signal::SIGTRAP,
+    ];
+
+    /// Blocks all asynchronous signals on this thread.
+    pub(super) fn block() -> Blocked {
+        let mut signals = SigSet::all();
+        for signal in SYNCHRONOUS {
+            signals.remove(signal);
+        }
+        // It fails only for an operation that does not exist.
+        Blocked(signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
+    }
+
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    #[allow(
+        unsafe_code,
+        reason = "std has no other way to set the signal mask of a child"
+    )]
+    pub(super) fn unblock_in(command: &mut Command) {
+        let unblock = || Ok(SigSet::empty().thread_set_mask()?);
+        // SAFETY: between fork and exec the closure calls only `pthread_sigmask`, which is async-signal-safe.
+        unsafe { command.pre_exec(unblock) };
+    }
+
+    impl Drop for Blocked {
+        fn drop(&mut self) {
+            if let Some(before) = &self.0 {
+                let _ = before.thread_set_mask();
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod signals {
+    /// Blocks nothing: no signal ends a process because of a closed connection here.
+    pub(super) fn block() {}
+
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(super) fn unblock_in(_: &mut std::process::Command) {}
+}
