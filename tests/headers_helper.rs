@@ -222,6 +222,21 @@ fn every_protocol_and_signal_gets_its_headers_over_the_static_ones() {
     assert_eq!(helper.runs(), Protocol::all().len(), "one for all signals");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn helper_starts_without_blocked_signals() {
+    let helper = Helper::new(
+        r#"printf '{"X-Blocked":"%s"}' "$(sed -n 's/^SigBlk:[[:space:]]*//p' /proc/self/status)""#,
+    );
+    let receiver = Protocol::any().receiver();
+    let (telemetry, _) = start(&receiver, Protocol::any(), &helper.line(), &[]);
+    record(&telemetry);
+    assert!(telemetry.shutdown().is_complete());
+    for request in &receiver.received().requests {
+        assert_eq!(header(request, "x-blocked"), Some("0000000000000000"));
+    }
+}
+
 #[test]
 fn an_executable_file_may_have_spaces_in_its_path() {
     let helper = Helper::counting();

@@ -61,6 +61,11 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     })
 }
 
+/// Runs a function on a thread of its own whose result nobody waits for. Without a thread it does not run.
+pub(crate) fn detach(work: impl FnOnce() + Send + 'static) {
+    drop(spawn(work));
+}
+
 impl<T> Future for Blocking<T> {
     type Output = Result<T, BlockingError>;
 

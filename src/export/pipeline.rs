@@ -572,3 +572,16 @@ impl<S: Source> Drop for Pipeline<S> {
         self.control.give_all_up();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn attempt_that_panicked_is_retried() {
+        let mut attempt = JoinSet::new();
+        attempt.spawn(async { panic!("an error of a library") });
+        let outcome = settled(attempt.join_next().await);
+        assert!(matches!(outcome, Outcome::Retry { after: None, .. }));
+    }
+}

@@ -29,7 +29,7 @@ mod http;
 pub mod proxy;
 mod received;
 mod receiver;
-mod server;
+pub mod server;
 pub mod tls;
 
 pub use answer::Answer;

@@ -183,7 +183,7 @@ impl Drop for Running {
             && !matches!(child.try_wait(), Ok(Some(_)) | Err(_))
         {
             // It dies in a moment, and must not stay as a zombie.
-            let _ = blocking::spawn(move || child.wait());
+            blocking::detach(move || drop(child.wait()));
         }
     }
 }

@@ -181,7 +181,7 @@ impl Prometheus {
                 () = sleep_until(look) => {
                     look = Instant::now() + LOOK;
                     let server = Arc::clone(server);
-                    let _ = blocking::spawn(move || {
+                    blocking::detach(move || {
                         server.reader().look(Instant::now().into_std());
                     });
                 }

@@ -1,0 +1,79 @@
+//! A TCP relay that resets connections in the middle of what they carry.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::TcpStream;
+
+use super::support::server::Server;
+
+/// Bytes of a connection that pass before it is reset: more than a TLS handshake, less than a large request.
+const PASSED: usize = 256 * 1024;
+
+/// Relays to a port of this machine.
+pub(crate) struct Cutter {
+    port: u16,
+    cut: Arc<AtomicUsize>,
+    _server: Server,
+}
+
+impl Cutter {
+    /// Resets the first `count` connections that send more than [`PASSED`] bytes.
+    pub(crate) fn before(port: u16, count: usize) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let cut = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&cut);
+        Self {
+            port: listener.local_addr().unwrap().port(),
+            cut,
+            _server: Server::start(listener, move |client| {
+                tokio::spawn(relay(client, port, count, Arc::clone(&seen)));
+            }),
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The number of connections that were reset.
+    pub(crate) fn cut(&self) -> usize {
+        self.cut.load(Ordering::SeqCst)
+    }
+}
+
+async fn relay(mut client: TcpStream, port: u16, count: usize, cut: Arc<AtomicUsize>) {
+    let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
+        return;
+    };
+    if cut.load(Ordering::SeqCst) >= count {
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+        return;
+    }
+    let ended = {
+        let (mut from_client, mut to_client) = client.split();
+        let (mut from_server, mut to_server) = server.split();
+        let up = async {
+            let mut limited = (&mut from_client).take(PASSED as u64);
+            tokio::io::copy(&mut limited, &mut to_server)
+                .await
+                .is_ok_and(|bytes| bytes == PASSED as u64)
+        };
+        let down = async {
+            let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            over = up => over,
+            () = down => false,
+        }
+    };
+    if ended {
+        cut.fetch_add(1, Ordering::SeqCst);
+        // The end of the stream, and then a reset: the client's write under way fails with EPIPE, and not with ECONNRESET.
+        let _ = client.shutdown().await;
+        let _ = client.set_zero_linger();
+    }
+}

@@ -1,0 +1,119 @@
+//! The other end of the host program's standard streams.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::example::example;
+use super::host::PATIENCE;
+
+/// A running host program.
+pub(crate) struct Driver {
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    _home: TempDir,
+}
+
+impl Driver {
+    /// Starts the program with these variables, and no others.
+    pub(crate) fn new(environment: BTreeMap<String, String>) -> Self {
+        let program =
+            std::env::var_os("LIMITED_HOST").map_or_else(|| example("limited_host"), Into::into);
+        let home = TempDir::new().unwrap();
+        // Another user keeps its installation id there.
+        let mut mode = std::fs::metadata(home.path()).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o777);
+        std::fs::set_permissions(home.path(), mode).unwrap();
+        let mut child = Command::new(program)
+            .env_clear()
+            .env("HOME", home.path())
+            .envs(environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            commands: child.stdin.take(),
+            answers: BufReader::new(child.stdout.take().unwrap()),
+            child,
+            _home: home,
+        }
+    }
+
+    /// Becomes a user without rights whose threads nobody else's count with. Returns false, and says so, where this test
+    /// may not.
+    pub(crate) fn become_user(&mut self) -> bool {
+        if !nix::unistd::Uid::effective().is_root() {
+            eprintln!("skipped: only the superuser can become a user whose threads are limited");
+            return false;
+        }
+        self.ask(&format!("user {}", 200_000 + self.child.id()));
+        true
+    }
+
+    /// Sends a command, and returns its answer. Panics when the program ends instead.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, command: &str) -> Value {
+        let sent = writeln!(self.commands.as_mut().unwrap(), "{command}");
+        match sent.ok().and_then(|()| self.answer()) {
+            Some(answer) => answer,
+            None => panic!(
+                "the host ended at {command:?}: {}",
+                self.child.wait().unwrap()
+            ),
+        }
+    }
+
+    /// The next answer; `None` at the end of the program.
+    pub(crate) fn answer(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
+    }
+
+    /// Asks until an answer is the wanted one, and returns it.
+    #[track_caller]
+    pub(crate) fn ask_until(&mut self, command: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.ask(command);
+            if wanted(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < end, "{command}: {answer}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The health of one exporter.
+    #[track_caller]
+    pub(crate) fn health(&mut self, signal: &str, exporter: &str) -> Value {
+        let health = self.ask("health");
+        let mut all = health.as_array().unwrap().iter();
+        let found = all.find(|one| one["signal"] == signal && one["exporter"] == exporter);
+        found.unwrap_or_else(|| panic!("{health}")).clone()
+    }
+
+    pub(crate) fn id(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Closes its standard input, and returns how it ended.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        drop(self.commands.take());
+        self.child.wait().unwrap()
+    }
+}
+
+/// A test that fails leaves no program behind.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,207 @@
+//! A system without threads or descriptors delays telemetry, and loses none of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::driver::Driver;
+use super::host::{self, Protocol};
+use super::signals::{page_address, page_environment, scrape};
+use super::support::Receiver;
+
+/// A host that sends metrics and events to a receiver by the name of this machine, which has to be looked up.
+fn environment(receiver: &Receiver, protocol: Protocol) -> BTreeMap<String, String> {
+    let endpoint = format!("http://localhost:{}", receiver.port());
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10000"),
+        // An export that is due in the middle of a test.
+        ("OTEL_LOGS_EXPORT_INTERVAL", "50"),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "20000"),
+    ];
+    host::environment(&endpoint, protocol, &settings)
+}
+
+/// Starts where no thread can be started, lifts that, and delivers after `command`.
+#[track_caller]
+fn assert_starts_with(protocol: Protocol, command: &str) {
+    let receiver = protocol.receiver();
+    let mut driver = Driver::new(environment(&receiver, protocol));
+    if !driver.become_user() {
+        return;
+    }
+    driver.ask("limit-threads 1");
+    driver.ask("start");
+    let diagnostics = driver.ask("diagnostics").to_string();
+    assert!(
+        diagnostics.contains("thread cannot be started"),
+        "{diagnostics}"
+    );
+    driver.ask("prompts 3 10");
+    driver.ask("commit");
+    assert_eq!(driver.ask("flush")["complete"], false);
+    assert_eq!(driver.ask("flush-async")["complete"], false);
+    let health = driver.health("events", "otlp");
+    assert_eq!(
+        (&health["state"], &health["queued"], &health["lost"]),
+        (&"Failing".into(), &3.into(), &0.into())
+    );
+
+    driver.ask("limit-threads max");
+    driver.ask_until(command, |_| {
+        let received = receiver.received().accepted();
+        received.logs().len() >= 3
+    });
+    assert_eq!(driver.ask("shutdown")["complete"], true);
+    assert!(driver.end().success());
+    let commits = host::select(
+        &receiver.received().points(),
+        "claude_code.commit.count",
+        &[],
+    );
+    assert_eq!(host::sum(&commits), 1.0);
+}
+
+#[test]
+fn thread_that_could_not_be_started_is_started_by_a_flush() {
+    assert_starts_with(Protocol::Grpc, "flush");
+}
+
+#[test]
+fn thread_that_could_not_be_started_is_started_by_an_async_flush() {
+    assert_starts_with(Protocol::HttpJson, "flush-async");
+}
+
+#[test]
+fn thread_that_could_not_be_started_is_started_by_a_reconfiguration() {
+    assert_starts_with(Protocol::HttpProtobuf, "reconfigure");
+}
+
+#[test]
+fn thread_that_could_not_be_started_is_started_by_recording_after_an_interval() {
+    assert_starts_with(Protocol::Grpc, "prompts 1 10");
+}
+
+#[test]
+fn shutdown_without_a_thread_counts_what_is_lost() {
+    let receiver = Receiver::grpc();
+    let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
+    if !driver.become_user() {
+        return;
+    }
+    driver.ask("limit-threads 1");
+    driver.ask("start");
+    driver.ask("prompts 3 10");
+    assert_eq!(driver.ask("shutdown")["complete"], false);
+    assert_eq!(driver.health("events", "otlp")["lost"], 3);
+    assert!(driver.end().success());
+}
+
+/// The receiver restarts when no thread can be started: its name cannot be looked up.
+#[track_caller]
+fn assert_reconnects(protocol: Protocol) {
+    let mut receiver = protocol.receiver();
+    let mut driver = Driver::new(environment(&receiver, protocol));
+    if !driver.become_user() {
+        return;
+    }
+    driver.ask("start");
+    driver.ask("prompts 1 10");
+    driver.ask_until("flush", |report| report["complete"] == true);
+
+    driver.ask("limit-threads 1");
+    receiver.restart();
+    driver.ask("prompts 5 10");
+    let failing = |health: &Value| {
+        let events = health
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["signal"] == "events");
+        events.is_some_and(|events| events["state"] == "Failing")
+    };
+    let health = driver.ask_until("health", failing);
+    let lost = health
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|one| one["lost"] == 0);
+    assert!(lost, "{health}");
+
+    driver.ask("limit-threads max");
+    driver.ask_until("flush", |report| report["complete"] == true);
+    driver.ask("shutdown");
+    assert!(driver.end().success());
+    assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 6);
+}
+
+#[test]
+fn grpc_reconnects_after_threads_ran_out() {
+    assert_reconnects(Protocol::Grpc);
+}
+
+#[test]
+fn http_reconnects_after_threads_ran_out() {
+    assert_reconnects(Protocol::HttpProtobuf);
+}
+
+#[test]
+fn page_is_served_again_after_threads_ran_out() {
+    let mut driver = Driver::new(page_environment());
+    if !driver.become_user() {
+        return;
+    }
+    driver.ask("start");
+    driver.ask("commit");
+    let address = page_address(&mut driver);
+    driver.ask("limit-threads 1");
+    for _ in 0..3 {
+        let page = scrape(&address);
+        assert!(page.starts_with("HTTP/1.1 500"), "{page}");
+    }
+    driver.ask("limit-threads max");
+    let page = scrape(&address);
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    assert!(page.contains("claude_code_commit_count_total"), "{page}");
+    driver.ask("shutdown");
+    assert!(driver.end().success());
+}
+
+#[test]
+fn telemetry_starts_once_there_are_descriptors() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let receiver = protocol.receiver();
+        let mut driver = Driver::new(environment(&receiver, protocol));
+        driver.ask("limit-files 6");
+        driver.ask("start");
+        driver.ask("prompts 3 10");
+        driver.ask_until("diagnostics", |all| {
+            all.to_string().contains("RLIMIT_NOFILE")
+        });
+        assert_eq!(driver.health("events", "otlp")["lost"], 0);
+        driver.ask("limit-files max");
+        driver.ask_until("flush", |report| report["complete"] == true);
+        driver.ask("shutdown");
+        assert!(driver.end().success());
+        assert_eq!(receiver.received().logs().len(), 3);
+    }
+}
+
+#[test]
+fn receiver_is_connected_to_once_there_are_descriptors() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let mut receiver = protocol.receiver();
+        let mut driver = Driver::new(environment(&receiver, protocol));
+        driver.ask("start");
+        driver.ask("prompts 1 10");
+        driver.ask_until("flush", |report| report["complete"] == true);
+        driver.ask("limit-files 3");
+        receiver.restart();
+        driver.ask("prompts 3 10");
+        driver.ask_until("health", |health| health.to_string().contains("Failing"));
+        driver.ask("limit-files max");
+        driver.ask_until("flush", |report| report["complete"] == true);
+        driver.ask("shutdown");
+        assert!(driver.end().success());
+        assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 4);
+    }
+}

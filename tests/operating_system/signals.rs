@@ -1,0 +1,163 @@
+//! Signals of the process are the host's business.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use tokio::io::AsyncWriteExt;
+
+use super::cutter::Cutter;
+use super::driver::Driver;
+use super::host::{self, PATIENCE, Protocol};
+use super::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+
+/// Events of one megabyte, sent through a relay that resets three connections in the middle.
+#[track_caller]
+fn assert_survives(protocol: Protocol, secure: bool) {
+    let receiver = protocol.receiver();
+    let authority = Authority::new("authority");
+    let files = Files::new();
+    let trusted = files.write("authority.pem", authority.pem());
+    let front = secure.then(|| {
+        Front::before(
+            receiver.port(),
+            &Behaviour {
+                issued: authority.local(),
+                clients: None,
+                protocol: match protocol {
+                    Protocol::Grpc => b"h2",
+                    Protocol::HttpProtobuf | Protocol::HttpJson => b"http/1.1",
+                },
+                versions: ALL_VERSIONS,
+            },
+        )
+    });
+    let cutter = Cutter::before(front.as_ref().map_or(receiver.port(), Front::port), 3);
+    let scheme = if secure { "https" } else { "http" };
+    let endpoint = format!("{scheme}://localhost:{}", cutter.port());
+    let environment = host::environment(
+        &endpoint,
+        protocol,
+        &[
+            ("OTEL_LOG_USER_PROMPTS", "1"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", &trusted),
+        ],
+    );
+    let mut driver = Driver::new(environment);
+    driver.ask("default-sigpipe");
+    driver.ask("start");
+    driver.ask("prompts 6 1000000");
+    let report = driver.ask("flush");
+    assert_eq!(report["complete"], true, "{report}");
+    assert_eq!(cutter.cut(), 3);
+    driver.ask("shutdown");
+    assert!(driver.end().success());
+    assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 6);
+}
+
+#[test]
+fn reset_grpc_connection_raises_no_sigpipe() {
+    assert_survives(Protocol::Grpc, false);
+}
+
+#[test]
+fn reset_grpc_connection_over_tls_raises_no_sigpipe() {
+    assert_survives(Protocol::Grpc, true);
+}
+
+#[test]
+fn reset_http_connection_raises_no_sigpipe() {
+    assert_survives(Protocol::HttpProtobuf, false);
+}
+
+#[test]
+fn reset_http_connection_over_tls_raises_no_sigpipe() {
+    assert_survives(Protocol::HttpProtobuf, true);
+}
+
+#[test]
+fn reset_scrape_raises_no_sigpipe() {
+    let mut driver = Driver::new(page_environment());
+    driver.ask("default-sigpipe");
+    driver.ask("start");
+    driver.ask("commit");
+    let address = page_address(&mut driver);
+    // A client that is gone before the answer: some of the writes meet a connection that it has reset.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        for _ in 0..50 {
+            let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+            let request = format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            stream.set_zero_linger().unwrap();
+        }
+    });
+    let page = scrape(&address);
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    driver.ask("shutdown");
+    assert!(driver.end().success());
+}
+
+#[test]
+fn signal_that_the_host_blocks_after_the_start_reaches_the_host() {
+    let receiver = Protocol::Grpc.receiver();
+    let mut environment = host::environment(&receiver.endpoint(), Protocol::Grpc, &[]);
+    environment.extend(page_environment());
+    let mut driver = Driver::new(environment);
+    driver.ask("start");
+    driver.ask("prompts 1 10");
+    // The private thread runs, and the page is served.
+    assert_eq!(driver.ask("flush")["in_time"], true);
+    page_address(&mut driver);
+    driver.ask("block-sigterm");
+    kill(Pid::from_raw(driver.id()), Signal::SIGTERM).unwrap();
+    assert_eq!(driver.ask("wait-for-sigterm"), "SIGTERM");
+    driver.ask("shutdown");
+    assert!(driver.end().success());
+}
+
+/// The variables of a host that serves the Prometheus page on a free port.
+pub(crate) fn page_environment() -> BTreeMap<String, String> {
+    [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Where the page is, once it is served.
+#[track_caller]
+pub(crate) fn page_address(driver: &mut Driver) -> String {
+    let address = |health: &serde_json::Value| {
+        let page = health
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["exporter"] == "prometheus");
+        page.and_then(|page| page["addresses"][0].as_str())
+            .map(str::to_owned)
+    };
+    let health = driver.ask_until("health", |health| address(health).is_some());
+    address(&health).unwrap()
+}
+
+/// One scrape: the whole answer.
+#[track_caller]
+pub(crate) fn scrape(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
