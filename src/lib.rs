@@ -224,6 +224,9 @@ mod documents {
     #[doc = include_str!("../docs/ADMINISTRATORS.md")]
     struct Administrators;
 
+    #[doc = include_str!("../docs/BACKENDS.md")]
+    struct Backends;
+
     #[doc = include_str!("../docs/CONTRIBUTING.md")]
     struct Contributing;
 }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use claude_code_telemetry::{
     ActiveTime, ActivityType, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, Cost, Health,
-    HookOutcome, Identity, LinesOfCode, Service, Session, SkillActivated, Telemetry, TokenUsage,
-    ToolCallOptions, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
+    HookOutcome, Identity, LinesOfCode, Service, Session, ShellParameters, SkillActivated,
+    Telemetry, TokenUsage, ToolCallOptions, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
 };
 use prost::Message as _;
 use serde_json::json;
@@ -281,6 +281,98 @@ fn everywhere(telemetry: &Telemetry, json: &str) {
     request.response_body(json.to_owned());
     request.finish(ApiRequest::new("m"));
     prompt.end();
+}
+
+/// Checks the table of `docs/ADMINISTRATORS.md` about file contents.
+#[test]
+fn tool_details_reveal_short_texts_whole_and_the_beginning_of_long_ones() {
+    let details = [("OTEL_LOG_TOOL_DETAILS", "1")];
+    let short = "s".repeat(512);
+    let long = "é".repeat(513);
+    let beginning = format!("{}…[513 chars]", "é".repeat(128));
+    let heredoc = format!("cat > notes <<EOF\n{}\nEOF", "password\n".repeat(1_000));
+    let edits = json!([{ "old_string": "secret", "new_string": "hidden" }]);
+    // The arguments of a call, and what is sent of them.
+    let inputs = [
+        (
+            "Write",
+            json!({ "file_path": "a", "content": short }),
+            json!({ "file_path": "a", "content": short }),
+        ),
+        (
+            "Write",
+            json!({ "file_path": "a", "content": long }),
+            json!({ "file_path": "a", "content": beginning }),
+        ),
+        (
+            "Edit",
+            json!({ "old_string": short, "new_string": long, "_hidden": 1 }),
+            json!({ "old_string": short, "new_string": beginning }),
+        ),
+        (
+            "MultiEdit",
+            json!({ "file_path": "a", "edits": edits }),
+            json!({ "file_path": "a", "edits": ["<nested>"] }),
+        ),
+    ];
+    let (received, _) = run(&details, |telemetry| {
+        let session = telemetry.session(Identity::new().user_id("user"));
+        let prompt = session.prompt(UserPrompt::new("write"));
+        for (tool, input, _) in &inputs {
+            prompt.record_tool_result(ToolResult::new(*tool).input(input.to_string()));
+            let options = ToolCallOptions::new(*tool).input(input.to_string());
+            prompt.tool(options).finish(ToolOutcome::new());
+        }
+        let shell = ShellParameters::new(heredoc.clone());
+        prompt.record_tool_result(ToolResult::new("Bash").parameters(shell.clone()));
+        let options = ToolCallOptions::new("Bash").parameters(shell);
+        let output = ToolOutput::new().output("what it returned");
+        let outcome = ToolOutcome::new().output(output);
+        prompt.tool(options).finish(outcome);
+        prompt.end();
+    });
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let parsed = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    let logs = received.logs();
+    let results: Vec<_> = logs
+        .iter()
+        .filter(|log| log.attributes["event.name"] == "tool_result")
+        .collect();
+    let spans = received.spans();
+    let tools: Vec<_> = spans
+        .iter()
+        .filter(|span| span.name == "claude_code.tool")
+        .collect();
+    for (tool, _, sent) in &inputs {
+        let of = |attributes: &support::Attributes| {
+            let input = attributes.get("tool_input").and_then(text)?;
+            (attributes["tool_name"] == *tool).then(|| parsed(input))
+        };
+        let events: Vec<_> = results
+            .iter()
+            .filter_map(|log| of(&log.attributes))
+            .collect();
+        assert!(events.contains(sent), "{tool}: {events:?}");
+        let spans: Vec<_> = tools
+            .iter()
+            .filter_map(|span| of(&span.attributes))
+            .collect();
+        assert!(spans.contains(sent), "{tool}: {spans:?}");
+    }
+    let parameters = results
+        .iter()
+        .find_map(|log| log.attributes.get("tool_parameters").and_then(text));
+    assert_eq!(parsed(parameters.unwrap())["full_command"], json!(heredoc));
+    let command = tools
+        .iter()
+        .find_map(|span| span.attributes.get("full_command").and_then(text));
+    assert_eq!(command.unwrap(), heredoc);
+    // What a tool returns needs another switch.
+    let all = format!("{logs:?} {spans:?}");
+    assert!(
+        !all.contains("what it returned") && !all.contains("secret"),
+        "{all}"
+    );
 }
 
 #[test]

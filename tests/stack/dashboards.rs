@@ -111,6 +111,20 @@ fn there_are_four_dashboards_with_ids_of_their_own() {
     }
 }
 
+#[test]
+fn active_users_are_counted_by_day_week_and_month() {
+    let queries = queries();
+    for window in ["1d", "7d", "30d"] {
+        let counts = |query: &&Query| {
+            let text = query.filled_in();
+            let window = format!("[{window}]");
+            text.starts_with("count(group by (user)") && text.contains(&window)
+        };
+        // A number and a curve.
+        assert_eq!(queries.iter().filter(counts).count(), 2, "{window}");
+    }
+}
+
 /// A link to another dashboard sets variables that it has.
 #[test]
 fn links_between_dashboards_lead_somewhere() {

@@ -126,12 +126,14 @@ fn fields_of_traceql_are_attributes_of_the_spans_that_it_reads() {
 
 #[test]
 fn labels_of_promql_are_attributes_of_metrics() {
-    const WORDS: [&str; 4] = ["sum", "count", "by", "or"];
+    const WORDS: [&str; 5] = ["sum", "count", "group", "by", "or"];
     let own = METRICS.iter().flat_map(|metric| metric.attributes.iter());
     let mut known = underscored(own.chain(STANDARD_ATTRIBUTES));
     known.extend(CUSTOM.map(|key| key.replace('.', "_")));
     // Of what the Collector counts.
     known.insert("status_code".to_owned());
+    // The email address or the user id, written by the recording rules.
+    known.insert("user".to_owned());
     for query in from("prometheus") {
         let text = query.filled_in();
         for (name, call) in identifiers(&text) {

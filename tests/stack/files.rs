@@ -51,16 +51,15 @@ fn every_alert_says_what_to_do() {
     }
 }
 
-/// The part of the configuration for which every distribution has the components.
-#[test]
-fn a_collector_takes_the_configuration() {
+/// The path of a Collector, or `None`, which it reports, when there is none.
+pub(crate) fn collector() -> Option<PathBuf> {
     let tools = std::env::var_os("COLLECTOR_TOOLS").map(PathBuf::from);
     let Some(tools) = tools.filter(|tools| tools.join("collector.py").is_file()) else {
         eprintln!("skipped: the variable COLLECTOR_TOOLS names no folder with collector.py");
-        return;
+        return None;
     };
     if !have("python3") {
-        return;
+        return None;
     }
     let mut python = Command::new("python3");
     python
@@ -68,8 +67,15 @@ fn a_collector_takes_the_configuration() {
         .args(["-B", "-c", "import collector; print(collector.binary())"]);
     let output = python.output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let collector = String::from_utf8(output.stdout).unwrap();
-    let mut collector = Command::new(collector.trim());
+    let path = String::from_utf8(output.stdout).unwrap();
+    Some(PathBuf::from(path.trim()))
+}
+
+/// The part of the configuration for which every distribution has the components.
+#[test]
+fn a_collector_takes_the_configuration() {
+    let Some(collector) = collector() else { return };
+    let mut collector = Command::new(collector);
     collector
         .args(["validate", "--config"])
         .arg(stack("otel-collector/core.yaml"));
@@ -77,7 +83,7 @@ fn a_collector_takes_the_configuration() {
 }
 
 /// The configuration that these variables give, without any file.
-fn configured(environment: BTreeMap<String, String>) -> Config {
+pub(crate) fn configured(environment: BTreeMap<String, String>) -> Config {
     let nowhere = std::env::temp_dir().join("claude-code-telemetry-tests-unused/id");
     Config::builder()
         .environment(environment)

@@ -1,5 +1,5 @@
 //! `examples/stack`: its files are accepted by the programs that read them, and its dashboards and rules find what they
-//! ask for.
+//! ask for. So are the examples of `docs/BACKENDS.md`.
 //!
 //! The programs are `prometheus` and `promtool`, `docker-compose`, and a Collector (found as in `collector.rs`). A test
 //! whose program is missing says that it is skipped. The queries of Loki and Tempo are parsed by `queries.mjs`.
@@ -19,6 +19,7 @@ mod port;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backends;
 mod compose;
 mod dashboards;
 mod fields;
