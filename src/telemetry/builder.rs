@@ -75,7 +75,8 @@ impl TelemetryBuilder {
 
     /// Is called with what the host should know: warnings of the configuration (from [`start`](Self::start) itself),
     /// failing exporters and losses (on a thread of the library's, not more often than they change). It may log, and may
-    /// be slow: nothing else waits for it. A panic in it is ignored.
+    /// be slow: nothing else waits for it. A panic in it is ignored. The library's threads block signals; a program that the
+    /// callback starts there inherits that.
     pub fn on_diagnostic(mut self, callback: impl Fn(&Diagnostic) + Send + Sync + 'static) -> Self {
         self.callback = Some(Arc::new(callback));
         self
