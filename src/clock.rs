@@ -31,6 +31,14 @@ impl Clock {
         }
     }
 
+    /// Sets a clock that stands, also back.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn set(self, time: SystemTime) {
+        if let Some(set) = self.set {
+            set.store(nanos(time), Ordering::Relaxed);
+        }
+    }
+
     /// Nanoseconds since 1970.
     pub(crate) fn now(self) -> u64 {
         #[cfg(feature = "testing")]

@@ -105,7 +105,7 @@ impl Exporters {
             (Exporter::Console, CONSOLE_READER),
         ];
         let metrics = readers.map(|(kind, number)| {
-            let reader = Reader::new(number, Arc::clone(&registry), nothing.clone(), clock);
+            let reader = Reader::new(number, Arc::clone(&registry), nothing.clone());
             let tally = Arc::default();
             let place = Place::new(Signal::Metrics, kind, reader, tally, &diagnostics, clock);
             (place, number)

@@ -13,7 +13,6 @@ use prost::Message;
 use super::cell::Cell;
 use super::registry::{Registry, is_mostly_empty};
 use crate::catalog::Metric;
-use crate::clock::Clock;
 use crate::config::Temporality;
 use crate::export::{Batch, Source, Split, Waiting};
 use crate::signal::message::{Origin, push_standard, text};
@@ -28,7 +27,6 @@ pub(crate) struct Reader {
     registry: Arc<Registry>,
     temporality: Temporality,
     origin: Origin,
-    clock: Clock,
     /// The series that are reported.
     live: Vec<Arc<Cell>>,
     /// What is left of the collection under way, in the order of the catalogue.
@@ -50,13 +48,12 @@ pub(crate) struct Reading {
 }
 
 impl Reader {
-    pub(crate) fn new(place: usize, registry: Arc<Registry>, origin: Origin, clock: Clock) -> Self {
+    pub(crate) fn new(place: usize, registry: Arc<Registry>, origin: Origin) -> Self {
         Self {
             place,
             registry,
             temporality: Temporality::default(),
             origin,
-            clock,
             live: Vec::new(),
             readings: VecDeque::new(),
             time: 0,
@@ -74,8 +71,8 @@ impl Reader {
 
     fn collect(&mut self) {
         self.learn();
-        // A clock that was set back must not make a point end before it starts.
-        self.time = self.clock.now().max(self.time + 1);
+        // A later point of a series has a later time, also while the clock is behind.
+        self.time = self.registry.now().max(self.time + 1);
         let mut readings: Vec<Reading> = self.live.iter().map(read).collect();
         readings.sort_by_key(|reading| reading.cell.series.order());
         self.unsettled.set(readings.len());
@@ -104,7 +101,7 @@ impl Reader {
         );
         NumberDataPoint {
             attributes,
-            start_time_unix_nano: start.min(self.time),
+            start_time_unix_nano: start,
             time_unix_nano: self.time,
             value: Some(number_data_point::Value::AsDouble(value)),
             ..NumberDataPoint::default()
@@ -286,5 +283,70 @@ impl Source for Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.registry.leave(self.place);
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::signal::metrics::{OTLP_READER, Series};
+
+    /// Start and time of the only point of a collection, which is delivered.
+    fn collect(reader: &mut Reader) -> (u64, u64) {
+        reader.begin();
+        let batch = reader.next(usize::MAX).unwrap();
+        reader.settle(batch.ticket);
+        let metric = &batch.message.resource_metrics[0].scope_metrics[0].metrics[0];
+        let Some(metric::Data::Sum(sum)) = &metric.data else {
+            panic!("no sum");
+        };
+        let point = &sum.data_points[0];
+        (point.start_time_unix_nano, point.time_unix_nano)
+    }
+
+    /// The collections of a series while the clock shows these seconds, the first of them at its creation.
+    fn points(temporality: Temporality, seconds: [u64; 5]) -> Vec<(u64, u64)> {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let clock = Clock::standing(at(seconds[0]));
+        let registry = Arc::new(Registry::new(0, clock));
+        let mut reader = Reader::new(OTLP_READER, Arc::clone(&registry), Origin::new(&[], "", ""));
+        reader.temporality = temporality;
+        registry.join(OTLP_READER);
+        let standard = registry.intern(Default::default());
+        let held = registry.open(&standard, Series::Commits).unwrap();
+        let collect = |second: &u64| {
+            clock.set(at(*second));
+            held.add(1.0);
+            collect(&mut reader)
+        };
+        seconds[1..].iter().map(collect).collect()
+    }
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn cumulative_start_stays_and_time_never_goes_back_when_the_clock_does() {
+        let points = points(Temporality::Cumulative, [1000, 400, 500, 300, 2000]);
+        let starts: Vec<u64> = points.iter().map(|(start, _)| *start).collect();
+        assert_eq!(starts, [1000 * SECOND; 4]);
+        assert!(
+            points.is_sorted_by(|one, next| one.1 < next.1),
+            "{points:?}"
+        );
+        assert!(points.iter().all(|(start, time)| start <= time));
+        assert_eq!(points[3].1, 2000 * SECOND);
+    }
+
+    #[test]
+    fn deltas_stay_contiguous_when_the_clock_goes_back() {
+        let points = points(Temporality::Delta, [1000, 400, 500, 300, 2000]);
+        assert_eq!(points[0].0, 1000 * SECOND);
+        for (before, after) in points.iter().zip(&points[1..]) {
+            assert_eq!(before.1, after.0);
+            assert!(after.0 < after.1);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! All series of a telemetry, by metric and final attribute set.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_queue::SegQueue;
@@ -42,6 +42,8 @@ pub(crate) struct Registry {
     /// The names of models.
     models: Mutex<HashSet<Arc<str>>>,
     clock: Clock,
+    /// The latest time that any series was given.
+    time: AtomicU64,
 }
 
 /// The series of one set of standard attributes.
@@ -86,7 +88,15 @@ impl Registry {
                 .max(MAX_SERIES),
             models: Mutex::default(),
             clock,
+            time: AtomicU64::new(0),
         }
+    }
+
+    /// Nanoseconds since 1970, which never decrease: while the system's clock is behind an earlier time, that time stays.
+    /// Otherwise a point could end before its series starts, and receivers take a start that moves for a reset.
+    pub(super) fn now(&self) -> u64 {
+        let now = self.clock.now();
+        self.time.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
     /// The one copy of a model's name.
@@ -150,7 +160,7 @@ impl Registry {
                 }
                 self.series.fetch_add(1, Ordering::Relaxed);
                 let turn = group.turn(&series);
-                let now = self.clock.now();
+                let now = self.now();
                 let cell = Arc::new(Cell::new(series, Arc::clone(standard), now, turn));
                 // Twice the room would be most of what a session with few series takes.
                 if group.cells.len() == group.cells.capacity() {
@@ -220,7 +230,7 @@ impl Registry {
         if self.readers[reader].swap(true, Ordering::Relaxed) {
             return;
         }
-        let now = self.clock.now();
+        let now = self.now();
         for cell in groups.values().flat_map(|group| &group.cells) {
             cell.begin(reader, now);
             let lives = cell.is_held() || !cell.standard.ends();
