@@ -8,9 +8,14 @@ mod host;
 mod small_session;
 mod support;
 
-use host::{Protocol, telemetry};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use claude_code_telemetry::{Signal, Telemetry};
+use host::{Protocol, config, environment, otlp, service, telemetry};
 use small_session::{EXTRA, assert_events, assert_metrics, finish, work};
-use support::{Message, Receiver};
+use support::{Answer, Message, Receiver};
 
 #[test]
 fn headers_come_with_every_request() {
@@ -112,4 +117,127 @@ fn the_general_endpoint_keeps_its_base_path() {
     paths.sort();
     paths.dedup();
     assert_eq!(paths, ["/base/v1/logs", "/base/v1/metrics"]);
+}
+
+/// The variables of all signals with endpoints of their own, which have no path.
+fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
+    ["METRICS", "LOGS", "TRACES"]
+        .map(|signal| match signal {
+            "METRICS" => ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", receiver.endpoint()),
+            "LOGS" => ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", receiver.endpoint()),
+            _ => ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", receiver.url("/")),
+        })
+        .to_vec()
+}
+
+/// Telemetry of three signals to such endpoints, and the diagnostics so far.
+fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec<String>>>) {
+    let bare = bare(receiver);
+    let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
+    let extra: Vec<_> = EXTRA.iter().copied().chain(bare).collect();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&told);
+    let config = config(environment("http://127.0.0.1:1", protocol, &extra));
+    let telemetry = Telemetry::builder(config, service())
+        .on_diagnostic(move |diagnostic| keep.lock().unwrap().push(diagnostic.to_string()))
+        .start();
+    (telemetry, told)
+}
+
+const HTTP: [Protocol; 2] = [Protocol::HttpProtobuf, Protocol::HttpJson];
+
+#[test]
+fn receiver_that_knows_only_standard_paths_gets_what_a_bare_endpoint_was_to_get() {
+    for status in [404, 405] {
+        for protocol in HTTP {
+            let receiver = Receiver::http();
+            receiver.answer_by(move |_, request| match request.path.as_str() {
+                "/" => Answer::status(status),
+                _ => Answer::Ok,
+            });
+            let (telemetry, told) = started(&receiver, protocol);
+            work(&telemetry);
+            let report = telemetry.flush();
+            assert!(report.is_complete(), "{report}");
+            work(&telemetry);
+            assert!(telemetry.shutdown().is_complete());
+            let received = receiver.received();
+            for path in ["/v1/metrics", "/v1/logs"] {
+                let signal = received.filter(|request| {
+                    let text = String::from_utf8_lossy(&request.body).into_owned();
+                    let is_of_signal =
+                        text.contains("claude_code.session.count") == (path == "/v1/metrics");
+                    request.path == path || (request.path == "/" && is_of_signal)
+                });
+                let paths: Vec<_> = signal
+                    .requests
+                    .iter()
+                    .map(|one| one.path.as_str())
+                    .collect();
+                // Only the first request went to the URL as it was given, and the same bytes came again.
+                assert_eq!(paths, ["/", path, path]);
+                assert_eq!(signal.requests[0].body, signal.requests[1].body);
+            }
+            for variable in ["METRICS", "LOGS"] {
+                let variable = format!("OTEL_EXPORTER_OTLP_{variable}_ENDPOINT");
+                let told = told.lock().unwrap();
+                let about = |text: &&String| text.contains(&variable) && text.contains("/v1/");
+                let reports = told.iter().filter(|text| text.contains("takes them at"));
+                assert_eq!(reports.filter(about).count(), 1, "{told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn receiver_that_takes_requests_at_a_bare_endpoint_gets_them_there() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.path.as_str() {
+        // Requests that the receiver cannot read are answered with an error.
+        "/" => Answer::status(429).retry_after(Duration::from_secs(3600)),
+        _ => Answer::Ok,
+    });
+    let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
+    work(&telemetry);
+    telemetry.flush_within(Duration::from_millis(300));
+    let received = receiver.received();
+    assert!(!received.is_empty());
+    assert!(received.requests.iter().all(|request| request.path == "/"));
+}
+
+#[test]
+fn receiver_that_knows_neither_path_is_reported_with_the_first_answer() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.path.as_str() {
+        "/" => Answer::status(404).body("text/plain", "first"),
+        _ => Answer::status(404).body("text/plain", "second"),
+    });
+    let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
+    work(&telemetry);
+    assert!(!telemetry.shutdown().is_complete());
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert!(events.dropped.refused > 0);
+    let error = events.last_error.unwrap().message;
+    assert!(error.contains("404") && error.contains("first"), "{error}");
+}
+
+#[test]
+fn general_endpoint_gets_no_second_request_after_404() {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(404));
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::HttpProtobuf,
+        EXTRA.as_slice(),
+    );
+    work(&telemetry);
+    telemetry.shutdown();
+    let received = receiver.received();
+    let paths: BTreeSet<_> = received
+        .requests
+        .iter()
+        .map(|one| one.path.as_str())
+        .collect();
+    assert_eq!(paths, BTreeSet::from(["/v1/logs", "/v1/metrics"]));
+    assert_eq!(received.len(), 2);
 }

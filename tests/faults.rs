@@ -428,3 +428,98 @@ fn an_exporter_that_cannot_be_built_is_off_and_counts_its_losses() {
     let commits = select(&receiver.received().points(), COMMITS, &[]);
     assert_eq!(sum(&commits), 20.0);
 }
+
+/// A server that answers every request with interim responses, and with nothing else, as long as it is asked.
+#[cfg(feature = "http")]
+fn interim_responses() -> std::net::SocketAddr {
+    use std::io::{Read, Write};
+
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 64 * 1024]);
+                let flood = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+                while stream.write_all(flood.as_bytes()).is_ok() {}
+            });
+        }
+    });
+    address
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn flood_of_interim_responses_ends_the_attempt_and_starves_no_other_signal() {
+    let receiver = Protocol::HttpProtobuf.receiver();
+    let logs = format!("http://{}/v1/logs", interim_responses());
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::HttpProtobuf,
+        &[
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &logs),
+            ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+            // Only the limit of what is read can end an attempt.
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
+        ],
+    );
+    let session = telemetry.session(session("s"));
+    record(&session);
+    let health = wait_for_health(&telemetry, |health| {
+        otlp(health, Signal::Events).retries > 1
+    });
+    let events = otlp(&health, Signal::Events);
+    assert_eq!(
+        (events.state, events.dropped.total()),
+        (ExporterState::Failing, 0)
+    );
+    assert!(
+        words(&events).contains("interim responses"),
+        "{}",
+        words(&events)
+    );
+    // Metrics go on all the while.
+    receiver.wait_until(PATIENCE, |received| received.accepted().len() > 20);
+    telemetry.flush_within(LIMIT);
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn status_of_success_decides_when_the_body_is_not_over_at_the_deadline() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let receiver = protocol.receiver();
+        receiver.answer(|_| Answer::Drip);
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS);
+        let session = telemetry.session(session("s"));
+        record(&session);
+        let report = within(LIMIT, || telemetry.flush());
+        assert!(report.is_complete(), "{report}");
+        assert_eq!(otlp(&telemetry.health(), Signal::Events).delivered, 1);
+        record(&session);
+        let report = within(LIMIT, || telemetry.shutdown());
+        assert!(report.is_complete(), "{report}");
+        let health = telemetry.health();
+        assert_eq!(otlp(&health, Signal::Events).delivered, 2);
+        assert_eq!(otlp(&health, Signal::Events).retries, 0);
+    }
+}
+
+#[test]
+fn address_that_swallows_packets_does_not_hold_up_the_next_one() {
+    // `localhost` is ::1 and 127.0.0.1; at the first of them nobody takes a connection.
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let Some(_full) = support::full_backlog((std::net::Ipv6Addr::LOCALHOST, receiver.port()))
+        else {
+            eprintln!("skipped: this machine has no ::1");
+            return;
+        };
+        let endpoint = format!("http://localhost:{}", receiver.port());
+        let telemetry = telemetry(&endpoint, protocol, &[]);
+        let session = telemetry.session(session("s"));
+        record(&session);
+        assert!(telemetry.flush().is_complete());
+    }
+}

@@ -81,10 +81,12 @@ pub(super) fn resolve(
         shown_url(&endpoint.to_string()),
         protocol.as_str(),
     ));
+    let has_bare_url = protocol != Protocol::Grpc && !general && parsed.path() == "/";
     let from_url = parsed.authorization.zip(given);
     let (headers, header_sources) = headers::resolve(values, signal, from_url, report);
     Ok(OtlpConfig {
         protocol,
+        has_bare_url,
         endpoint,
         headers,
         header_sources,

@@ -54,6 +54,9 @@ pub(crate) struct OtlpConfig {
     /// gRPC: scheme, host and port. HTTP: the whole URL that requests are posted to. Never with
     /// user and password, which are a header.
     pub(crate) endpoint: http::Uri,
+    /// HTTP: the URL is that of one signal and has no path. A receiver that does not know it gets its requests at OTLP's
+    /// path of the signal.
+    pub(crate) has_bare_url: bool,
     /// Names in lower case, each once, in the order given.
     pub(crate) headers: Vec<(String, Secret)>,
     /// Their names again, each with the variable that it comes from.

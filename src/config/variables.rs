@@ -381,7 +381,7 @@ per_signal! {
         Kind::Word { words: &["grpc", "http/protobuf", "http/json"], any_case: false, default: "" },
         "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
     ENDPOINT = "ENDPOINT", URL,
-        "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is";
+        "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is; where it has no path and the receiver answers 404 or 405, requests go to that path too";
     HEADERS = "HEADERS", Kind::Headers,
         "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
     TIMEOUT = "TIMEOUT", milliseconds(10_000, 1),

@@ -31,6 +31,14 @@ pub(super) fn told(
             };
         }
     };
+    let note = match &seen.standard_path {
+        Some(path) => Some(format!(
+            "the receiver takes no requests at the URL of {endpoint}, which has no path, and takes them at {path}: add \
+             {path} to {endpoint}",
+            endpoint = about.endpoint(),
+        )),
+        None => note,
+    };
     let (answer, problem, remedy) = match &seen.answer {
         Answer::Taken(said) => {
             let kind = match otlp.protocol {
@@ -100,7 +108,7 @@ impl About<'_> {
         let is_bare = self.otlp.protocol != Protocol::Grpc && self.otlp.endpoint.path() == "/";
         is_bare.then(|| {
             format!(
-                "{endpoint} has no path and is used as it is; OTLP receivers listen at {}",
+                "{endpoint} has no path and is used as it is; a receiver that answers 404 or 405 there gets its requests at {}",
                 path(self.signal)
             )
         })

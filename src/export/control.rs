@@ -164,6 +164,12 @@ impl<C> Control<C> {
         self.closing.into_iter().chain(self.limit).min()
     }
 
+    /// The next time at which somebody stops waiting, or nothing more is sent.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let waiters = self.waiters.iter().map(|(_, waiter)| waiter.deadline);
+        waiters.chain(self.end()).min()
+    }
+
     /// Nothing is sent after this time; with `None` that is over.
     pub(crate) fn limit(&mut self, limit: Option<Instant>) {
         self.limit = limit;

@@ -6,7 +6,13 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::blocking::BlockingError;
+
+/// Becomes true as soon as the status of an answer says that the receiver has the request. The rest of the answer may
+/// still say more about it, or never come.
+pub(crate) type Accepted = watch::Sender<bool>;
 
 /// What became of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +70,7 @@ pub(crate) enum ErrorKind {
     Tls,
     /// The connection broke, or what came was no answer.
     Broken,
-    /// No answer came in time.
+    /// No answer came in time, or in as many bytes as are read.
     Timeout,
     /// The receiver answered, and said no.
     Answered,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
@@ -15,6 +16,7 @@ use super::outcome::{ExportError, Outcome};
 use super::sink::{Sink, Target};
 use super::{Batch, Source};
 use crate::clock::Clock;
+use crate::config::variables;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
 use crate::signal::Signal;
@@ -27,6 +29,9 @@ const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 
 /// A request under way when its receiver is changed may take so long; then it is sent to the new one.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// The rest of an answer whose status said success is waited for until so long before a deadline.
+const REST_OF_ANSWER: Duration = Duration::from_millis(100);
 
 /// An answer takes a few turns of the runtime from the socket to the task that waits for it.
 const LAST_TURNS: usize = 4;
@@ -57,6 +62,8 @@ struct Link {
     timeout: Duration,
     /// The exporter goes off when it has delivered what waits.
     ending: Option<Ending>,
+    /// Whether it was reported that requests go to another path than that of the configured URL.
+    path_reported: bool,
 }
 
 struct Ending {
@@ -261,6 +268,7 @@ impl<S: Source> Pipeline<S> {
                     interval: FOREVER,
                     timeout,
                     ending: None,
+                    path_reported: false,
                 });
                 self.counters.turned_on();
             }
@@ -450,6 +458,7 @@ impl<S: Source> Pipeline<S> {
                 Ok(outcome) => outcome,
                 Err(stop) => return End::Stopped(stop),
             };
+            self.report_path();
             let (error, after) = match outcome {
                 Outcome::Delivered {
                     rejected: 0,
@@ -501,22 +510,47 @@ impl<S: Source> Pipeline<S> {
         let sink = Arc::clone(&link.sink);
         // Dropped before it is done, the set aborts the task.
         let mut attempt = JoinSet::new();
-        attempt.spawn(async move { sink.send(body, deadline).await });
+        let (accepted, mut status) = watch::channel(false);
+        attempt.spawn(async move { sink.send(body, deadline, &accepted).await });
         // A receiver that may have the data gets a moment to say so, before another one gets it too.
         let mut patience = None;
         loop {
             let end = self.control.end();
+            let next = self.control.next_deadline();
+            let hurry = next.map(|next| next.checked_sub(REST_OF_ANSWER).unwrap_or(next));
             tokio::select! {
                 biased;
                 outcome = attempt.join_next() => return Ok(settled(outcome)),
+                () = accepted_by(&mut status, hurry) => {
+                    return Ok(last_word(&mut attempt).await.unwrap_or(Outcome::DELIVERED));
+                }
                 () = self.control.changed() => {}
-                () = at(end) => return last_word(&mut attempt).await.ok_or(Stop::OutOfTime),
-                () = at(patience) => return last_word(&mut attempt).await.ok_or(Stop::Changed),
+                () = at(end) => return cut(&mut attempt, &status, Stop::OutOfTime).await,
+                () = at(patience) => return cut(&mut attempt, &status, Stop::Changed).await,
             }
             if patience.is_none() && self.control.has_change_that(Change::moves) {
                 patience = Some(Instant::now() + SETTLE);
             }
         }
+    }
+
+    /// Tells once that requests go to another path than that of the configured URL.
+    fn report_path(&mut self) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let Some(path) = link.sink.standard_path() else {
+            return;
+        };
+        if std::mem::replace(&mut link.path_reported, true) {
+            return;
+        }
+        let variable = variables::ENDPOINT.of(self.counters.signal()).name;
+        let report = format!(
+            "the receiver takes no requests at the URL of {variable}, which has no path, and takes them at {path}: add \
+             {path} to {variable}"
+        );
+        self.report(report);
     }
 
     /// Tells how much was lost, when there is something new and not too often.
@@ -547,6 +581,28 @@ fn settled(outcome: Option<Result<Outcome, JoinError>>) -> Outcome {
     match outcome {
         Some(Ok(outcome)) => outcome,
         _ => Outcome::retry(ExportError::panicked()),
+    }
+}
+
+/// Ends at a time when the status of the answer said success before, or as soon as it does.
+async fn accepted_by(status: &mut watch::Receiver<bool>, time: Option<Instant>) {
+    if status.wait_for(|accepted| *accepted).await.is_err() {
+        // The attempt is over: its own outcome counts.
+        std::future::pending::<()>().await;
+    }
+    at(time).await;
+}
+
+/// The outcome of an attempt whose time is over. The status decides, also when the rest of the answer is missing.
+async fn cut(
+    attempt: &mut JoinSet<Outcome>,
+    status: &watch::Receiver<bool>,
+    stop: Stop,
+) -> Result<Outcome, Stop> {
+    match last_word(attempt).await {
+        Some(outcome) => Ok(outcome),
+        None if *status.borrow() => Ok(Outcome::DELIVERED),
+        None => Err(stop),
     }
 }
 

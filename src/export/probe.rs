@@ -18,8 +18,9 @@ use super::blocking;
 use super::encode::encode;
 use super::headers::Helper;
 use super::otlp::Client;
+use super::otlp::connect::connect_to_any;
 use super::otlp::resolve::resolve;
-use super::outcome::{ErrorKind, ExportError, Outcome};
+use super::outcome::{Accepted, ErrorKind, ExportError, Outcome};
 use super::tls::{HTTP_1_1, HTTP_2, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::pem::Material;
@@ -33,11 +34,13 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 pub(crate) struct Seen {
     /// What the name of the host stands for.
     pub(crate) addresses: Vec<SocketAddr>,
-    /// The first of them that takes connections.
+    /// The one of them that was connected to.
     pub(crate) connected: Option<SocketAddr>,
     /// What was agreed on.
     pub(crate) tls: Option<String>,
     pub(crate) answer: Answer,
+    /// The path where the receiver takes requests, because it knows nothing at the URL, which has none.
+    pub(crate) standard_path: Option<String>,
     /// How long the request took, until the answer or until it failed.
     pub(crate) took: Duration,
     /// What the port speaks instead.
@@ -88,7 +91,7 @@ pub(crate) async fn probe(
         let started = Instant::now();
         let answer = match held {
             Some(why) => Answer::Failed(ExportError::new(ErrorKind::Held, why)),
-            None => answer(client.send(empty(signal, config.protocol), deadline).await),
+            None => send(&client, empty(signal, config.protocol), deadline).await,
         };
         (answer, started.elapsed())
     };
@@ -111,13 +114,15 @@ pub(crate) async fn probe(
         connected,
         tls,
         answer,
+        standard_path: client.standard_path().map(str::to_owned),
         took,
         speaks,
     })
 }
 
-fn answer(outcome: Outcome) -> Answer {
-    match outcome {
+async fn send(client: &Client, body: bytes::Bytes, deadline: Instant) -> Answer {
+    let accepted = Accepted::new(false);
+    match client.send(body, deadline, &accepted).await {
         Outcome::Delivered { message, .. } => Answer::Taken(message),
         Outcome::Unauthorised { error } => Answer::Unauthorised(error),
         // With a headers helper the data would wait for other headers.
@@ -174,17 +179,14 @@ async fn look(config: &OtlpConfig, deadline: Instant) -> Way {
     way
 }
 
-/// Connects to the first address that can be connected to.
+/// Connects as the exporters do.
 async fn connect(config: &OtlpConfig, way: &mut Way, deadline: Instant) -> Option<TcpStream> {
     let found = timeout_at(deadline, resolve(host(config), port(config))).await;
     way.addresses = found.ok()?.ok()?;
-    for address in &way.addresses {
-        if let Ok(Ok(stream)) = timeout_at(deadline, TcpStream::connect(address)).await {
-            way.connected = Some(*address);
-            return Some(stream);
-        }
-    }
-    None
+    let left = deadline.saturating_duration_since(Instant::now());
+    let stream = connect_to_any(&way.addresses, left).await.ok()?;
+    way.connected = stream.peer_addr().ok();
+    Some(stream)
 }
 
 fn host(config: &OtlpConfig) -> &str {
@@ -316,7 +318,7 @@ async fn answers(signal: Signal, config: OtlpConfig, deadline: Instant) -> bool 
         return false;
     };
     // Without the helper's headers: that it refuses the request is answer enough.
-    match answer(client.send(empty(signal, protocol), deadline).await) {
+    match send(&client, empty(signal, protocol), deadline).await {
         Answer::Taken(_) | Answer::Unauthorised(_) | Answer::NotNow(_) => true,
         Answer::Failed(error) => error.kind() == ErrorKind::Answered,
     }
@@ -331,6 +333,7 @@ fn plain(config: &OtlpConfig) -> OtlpConfig {
     parts.authority = format!("{host}:{}", port(config)).parse().ok();
     OtlpConfig {
         endpoint: http::Uri::from_parts(parts).unwrap_or_default(),
+        has_bare_url: false,
         headers: Vec::new(),
         tls: None,
         ..config.clone()
@@ -353,6 +356,7 @@ fn other(signal: Signal, config: &OtlpConfig) -> Option<OtlpConfig> {
     Some(OtlpConfig {
         protocol,
         endpoint: http::Uri::from_parts(parts).ok()?,
+        has_bare_url: false,
         ..config.clone()
     })
 }

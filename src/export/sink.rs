@@ -23,7 +23,7 @@ use super::encode::encode;
 use super::headers::Helper;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use super::otlp;
-use super::outcome::Outcome;
+use super::outcome::{Accepted, Outcome};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 #[cfg(feature = "testing")]
@@ -162,11 +162,28 @@ impl Sink {
         }
     }
 
-    /// One attempt, which ends by the deadline.
-    pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> Outcome {
+    /// The path where requests go instead of the configured URL.
+    pub(crate) fn standard_path(&self) -> Option<&str> {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(ref client, ..) => client.send(body, deadline).await,
+            Self::Otlp(ref client, ..) => client.standard_path(),
+            #[cfg(feature = "console")]
+            Self::Console(_) => None,
+            #[cfg(feature = "testing")]
+            Self::Memory(..) => None,
+        }
+    }
+
+    /// One attempt, which ends by the deadline.
+    pub(crate) async fn send(
+        &self,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> Outcome {
+        match *self {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Self::Otlp(ref client, ..) => client.send(body, deadline, accepted).await,
             #[cfg(feature = "console")]
             Self::Console(ref console) => console.write(body).await,
             #[cfg(feature = "testing")]

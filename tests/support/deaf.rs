@@ -51,3 +51,37 @@ impl RefusedPort {
         format!("http://{}", self.address)
     }
 }
+
+/// A port whose queue of connections is full: further ones are neither taken nor refused, as by a host that is gone.
+/// Nothing when the address is not to be had.
+pub fn full_backlog(address: impl Into<SocketAddr>) -> Option<FullBacklog> {
+    let address = address.into();
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        None,
+    )
+    .ok()?;
+    socket.bind(&address.into()).ok()?;
+    socket.listen(0).ok()?;
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut held = Vec::new();
+    // How many fit is the system's decision.
+    while let Ok(stream) =
+        std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(200))
+    {
+        held.push(stream);
+    }
+    Some(FullBacklog {
+        address,
+        _socket: socket,
+        _held: held,
+    })
+}
+
+/// See [`full_backlog`].
+pub struct FullBacklog {
+    pub address: SocketAddr,
+    _socket: socket2::Socket,
+    _held: Vec<std::net::TcpStream>,
+}

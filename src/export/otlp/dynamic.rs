@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Client;
 use super::target::Target;
 use crate::export::headers::{Headers, Helper};
-use crate::export::outcome::Outcome;
+use crate::export::outcome::{Accepted, Outcome};
 
 /// The headers helper, as one client sees it.
 pub(super) struct Dynamic {
@@ -31,13 +31,20 @@ impl Dynamic {
 
     /// One attempt, of at most two requests: when the headers are refused, it waits for new ones and sends once more.
     /// When those are refused too, that may end like any outage, so the data is kept.
-    pub(super) async fn send(&self, client: &Client, body: Bytes, deadline: Instant) -> Outcome {
+    pub(super) async fn send(
+        &self,
+        client: &Client,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> Outcome {
         let current = match self.helper.headers(&self.known, deadline).await {
             Ok(current) => current,
             Err(why) => return Outcome::retry(client.target.held_back(&why)),
         };
         let target = self.merge(&client.target, &current.headers);
-        let refused = match client.request(&target, body.clone(), deadline).await {
+        let request = client.request(&target, body.clone(), deadline, accepted);
+        let refused = match request.await {
             Outcome::Unauthorised { error } => error,
             outcome => return self.noted(outcome),
         };
@@ -46,7 +53,7 @@ impl Dynamic {
             Err(why) => return Outcome::retry(refused.and(&why)),
         };
         let target = self.merge(&client.target, &renewed.headers);
-        match client.request(&target, body, deadline).await {
+        match client.request(&target, body, deadline, accepted).await {
             Outcome::Unauthorised { error } => Outcome::retry(error.and(
                 "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
             )),

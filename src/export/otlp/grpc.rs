@@ -17,7 +17,6 @@ use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use bytes::Bytes;
 use http_body::Frame;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
@@ -27,6 +26,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::messages::ExportResponse;
 use super::route::{Proxy, Route};
+use super::stream::ReadLimit;
 use super::target::Target;
 use super::{BuildError, MAX_ANSWER, USER_AGENT, grpc_status, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig};
@@ -34,9 +34,8 @@ use crate::export::outcome::{ErrorKind, ExportError, Outcome};
 use crate::export::tls::{HTTP_2, Tls};
 use crate::signal::Signal;
 
-/// A peer that vanished without a word is found by the operating system. HTTP/2 pings are not used: servers close
-/// the connection of a client that sends them more often than every five minutes.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// The window of an answer that HTTP/2 begins with. Answers are small.
+const WINDOW: u32 = 65_535;
 
 /// What stands before each gRPC message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
@@ -74,6 +73,8 @@ impl Grpc {
         match timeout_at(deadline, self.attempt(target, body, deadline)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) if !timed_out(&*error) => {
+                // A channel does not recover from every error: its worker may have panicked.
+                self.reconnect();
                 let error = self.explain(target, &*error);
                 Outcome::retry(self.renewed(error, deadline).await)
             }
@@ -115,8 +116,10 @@ impl Grpc {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        self.connect.limit.begin();
         std::future::poll_fn(|context| GrpcService::poll_ready(&mut channel, context)).await?;
         let response = GrpcService::call(&mut channel, request).await?;
+        self.connect.limit.lift();
         self.answered.store(true, Ordering::Relaxed);
         if let Some(tls) = &self.connect.tls {
             tls.answered();
@@ -194,6 +197,7 @@ struct Connect {
     timeout: Duration,
     /// For TLS alone: without it, proxies do not forward HTTP/2.
     proxy: Option<Arc<Proxy>>,
+    limit: ReadLimit,
 }
 
 impl Connect {
@@ -219,7 +223,8 @@ impl Connect {
                 .origin(uri.clone())
                 .user_agent(USER_AGENT)?
                 .connect_timeout(config.timeout)
-                .tcp_keepalive(Some(TCP_KEEPALIVE)))
+                .initial_stream_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW))
         };
         let endpoint =
             endpoint().map_err(|error: tonic::transport::Error| refuse(words::flatten(&error)))?;
@@ -229,35 +234,37 @@ impl Connect {
             uri,
             timeout: config.timeout,
             proxy: proxy.cloned(),
+            limit: ReadLimit::new(),
         })
     }
 
     /// A channel that connects when it is first used.
     fn lazily(&self) -> Channel {
-        let Some(tls) = &self.tls else {
-            return self.endpoint.connect_lazy();
-        };
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(TCP_KEEPALIVE));
-        tcp.set_connect_timeout(Some(self.timeout));
-        self.endpoint.connect_with_connector_lazy(Secure {
-            uri: self.uri.clone(),
-            connector: HttpsConnector::from((Route::new(tcp, self.proxy.as_ref()), tls.client())),
-        })
+        let uri = self.uri.clone();
+        let route = |proxy| Route::new(proxy, self.timeout, &self.limit);
+        match &self.tls {
+            None => self.endpoint.connect_with_connector_lazy(To {
+                uri,
+                connector: route(None),
+            }),
+            Some(tls) => self.endpoint.connect_with_connector_lazy(To {
+                uri,
+                connector: HttpsConnector::from((route(self.proxy.as_ref()), tls.client())),
+            }),
+        }
     }
 }
 
-/// Connects to one place, and with TLS only.
-struct Secure {
+/// Connects to one receiver, whatever URL the channel has.
+struct To<C> {
     uri: Uri,
-    connector: HttpsConnector<Route>,
+    connector: C,
 }
 
-impl Service<Uri> for Secure {
-    type Response = <HttpsConnector<Route> as Service<Uri>>::Response;
-    type Error = <HttpsConnector<Route> as Service<Uri>>::Error;
-    type Future = <HttpsConnector<Route> as Service<Uri>>::Future;
+impl<C: Service<Uri>> Service<Uri> for To<C> {
+    type Response = C::Response;
+    type Error = C::Error;
+    type Future = C::Future;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.connector.poll_ready(context)

@@ -4,6 +4,7 @@ mod client;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ::http::header::{self, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, PROXY_AUTHORIZATION};
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
@@ -15,11 +16,13 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::messages::{ExportResponse, PartialSuccess};
-use super::route::Proxy;
+use super::route::{Proxy, Route};
+use super::stream::ReadLimit;
 use super::target::Target;
 use super::{BuildError, MAX_ANSWER, USER_AGENT, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
-use crate::export::outcome::{ErrorKind, ExportError, Outcome};
+use crate::config::path;
+use crate::export::outcome::{Accepted, ErrorKind, ExportError, Outcome};
 use crate::export::tls::{HTTP_1_1, Tls};
 use crate::signal::Signal;
 
@@ -41,9 +44,15 @@ pub(super) struct Http {
     client: Mutex<Client>,
     tls: Option<Tls>,
     proxy: Option<Arc<Proxy>>,
+    timeout: Duration,
+    limit: ReadLimit,
     /// Whether anything was ever answered. Until then, a connection that breaks may well be a wrong port.
     answered: AtomicBool,
     url: Uri,
+    /// The same receiver at OTLP's path of the signal, where the configured URL has no path.
+    standard: Option<Uri>,
+    /// Whether the receiver accepted a request there, after it knew nothing at the configured URL.
+    uses_standard: AtomicBool,
     content_type: &'static str,
     compression: Compression,
     rejected: &'static str,
@@ -61,14 +70,21 @@ impl Http {
             reason,
         };
         let url = client::url(&config.endpoint).map_err(refuse)?;
+        let standard = config.has_bare_url.then(|| at_path(&url, path(signal)));
         let tls = config.tls.as_ref().map(|tls| Tls::new(tls, HTTP_1_1));
         let tls = tls.transpose().map_err(BuildError::Tls)?;
+        let (timeout, limit) = (config.timeout, ReadLimit::new());
+        let client = Client::new(tls.as_ref(), Route::new(proxy, timeout, &limit));
         Ok(Self {
-            client: Mutex::new(Client::new(tls.as_ref(), proxy)),
+            client: Mutex::new(client),
             tls,
             proxy: proxy.cloned(),
+            timeout,
+            limit,
             answered: AtomicBool::new(false),
             url,
+            standard: standard.flatten(),
+            uses_standard: AtomicBool::new(false),
             content_type: match config.protocol {
                 Protocol::HttpJson => JSON,
                 Protocol::HttpProtobuf | Protocol::Grpc => PROTOBUF,
@@ -82,28 +98,95 @@ impl Http {
         })
     }
 
-    /// One attempt.
-    pub(super) async fn send(&self, target: &Target, body: Bytes, deadline: Instant) -> Outcome {
+    /// One attempt, of at most two requests: what a receiver does not know at a URL without a path is sent once more, to
+    /// OTLP's path of the signal.
+    pub(super) async fn send(
+        &self,
+        target: &Target,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> Outcome {
+        let packed = gzip::packed(&body, self.compression);
+        let message = (packed.is_some(), packed.unwrap_or(body));
+        let standard = self.standard.as_ref();
+        if let Some(url) = standard.filter(|_| self.uses_standard()) {
+            return self.post(target, url, message, deadline, accepted).await.1;
+        }
+        let answer = self.post(target, &self.url, message.clone(), deadline, accepted);
+        let (status, outcome) = answer.await;
+        let is_unknown = matches!(
+            status,
+            Some(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+        );
+        let (Some(url), true, Outcome::Refused { error: first }) = (standard, is_unknown, &outcome)
+        else {
+            return outcome;
+        };
+        let (status, second) = self.post(target, url, message, deadline, accepted).await;
+        if status.is_some_and(|status| status.is_success()) {
+            self.uses_standard.store(true, Ordering::Relaxed);
+        }
+        // A path that is there may be unavailable for a while: the data must not be lost.
+        let both = |error| first.clone().and(&format!("at {}: {error}", url.path()));
+        match second {
+            Outcome::Delivered { .. } => second,
+            Outcome::Refused { .. } => outcome,
+            Outcome::Retry { after, error } => Outcome::Retry {
+                after,
+                error: both(error),
+            },
+            Outcome::Unauthorised { error } => Outcome::Unauthorised { error: both(error) },
+            Outcome::TooLarge { error } => Outcome::TooLarge { error: both(error) },
+        }
+    }
+
+    /// Whether requests go to OTLP's path of the signal, because the receiver knows nothing at the configured URL.
+    fn uses_standard(&self) -> bool {
+        self.uses_standard.load(Ordering::Relaxed)
+    }
+
+    /// The path where requests go instead of the configured URL; `None` while they go there.
+    pub(super) fn standard_path(&self) -> Option<&str> {
+        let standard = self.standard.as_ref().filter(|_| self.uses_standard());
+        standard.map(Uri::path)
+    }
+
+    /// One request, and the status of its answer. `message` is the body, and whether it is compressed.
+    async fn post(
+        &self,
+        target: &Target,
+        url: &Uri,
+        message: (bool, Bytes),
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> (Option<StatusCode>, Outcome) {
         let started = Instant::now();
-        let request = self.http_request(target, body);
+        let request = self.http_request(target, url, message);
         let client = self
             .client
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        self.limit.begin();
         match timeout_at(deadline, client.request(request)).await {
             Ok(Ok(response)) => {
+                self.limit.lift();
                 self.answered.store(true, Ordering::Relaxed);
                 if let Some(tls) = &self.tls {
                     tls.answered();
                 }
-                self.read(target, response, deadline).await
+                let status = response.status();
+                if status.is_success() {
+                    accepted.send_replace(true);
+                }
+                (Some(status), self.read(target, response, deadline).await)
             }
             Ok(Err(error)) => {
                 let error = self.explain(target, &error);
-                Outcome::retry(self.renewed(error, deadline).await)
+                (None, Outcome::retry(self.renewed(error, deadline).await))
             }
-            Err(_) => Outcome::retry(target.no_answer(started, deadline)),
+            Err(_) => (None, Outcome::retry(target.no_answer(started, deadline))),
         }
     }
 
@@ -112,13 +195,16 @@ impl Http {
         self.proxy.as_deref().filter(|_| self.tls.is_none())
     }
 
-    /// The request with `body`.
-    fn http_request(&self, target: &Target, body: Bytes) -> Request<Full<Bytes>> {
-        let packed = gzip::packed(&body, self.compression);
-        let compressed = packed.is_some();
-        let mut request = Request::new(Full::new(packed.unwrap_or(body)));
+    /// The request to `url` with a body, which may be compressed.
+    fn http_request(
+        &self,
+        target: &Target,
+        url: &Uri,
+        (compressed, body): (bool, Bytes),
+    ) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.url.clone();
+        *request.uri_mut() = url.clone();
         let headers = request.headers_mut();
         *headers = target.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
@@ -147,7 +233,8 @@ impl Http {
         };
         let (error, changed) = renewal(tls, error, deadline).await;
         if changed {
-            let client = Client::new(Some(tls), self.proxy.as_ref());
+            let route = Route::new(self.proxy.as_ref(), self.timeout, &self.limit);
+            let client = Client::new(Some(tls), route);
             *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
         }
         error
@@ -241,6 +328,17 @@ impl Http {
             _ => None,
         }
     }
+}
+
+/// The URL with another path.
+fn at_path(url: &Uri, path: &str) -> Option<Uri> {
+    let mut parts = url.clone().into_parts();
+    let path = match url.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    parts.path_and_query = Some(path.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// The media type of an answer without its parameters.

@@ -4,6 +4,7 @@
 //! receiver can tell a resent request from a new one. [`Client::send`] makes one attempt and says what became of it; when
 //! and whether to try again is decided above.
 
+pub(crate) mod connect;
 mod dynamic;
 mod error;
 #[cfg(feature = "grpc")]
@@ -20,6 +21,7 @@ mod retry_after;
 #[cfg(feature = "grpc")]
 mod retry_info;
 mod route;
+mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::headers::Helper;
-use super::outcome::{ErrorKind, ExportError, Outcome};
+use super::outcome::{Accepted, ErrorKind, ExportError, Outcome};
 use super::tls::{Renewal, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
@@ -153,7 +155,12 @@ impl Client {
     }
 
     /// One attempt to deliver `body`, which [`encode`](super::encode) made for this client's protocol. Ends by `deadline`.
-    pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> Outcome {
+    pub(crate) async fn send(
+        &self,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> Outcome {
         if deadline <= Instant::now() {
             return Outcome::Retry {
                 after: None,
@@ -161,18 +168,34 @@ impl Client {
             };
         }
         match &self.dynamic {
-            Some(dynamic) => dynamic.send(self, body, deadline).await,
-            None => self.request(&self.target, body, deadline).await,
+            Some(dynamic) => dynamic.send(self, body, deadline, accepted).await,
+            None => self.request(&self.target, body, deadline, accepted).await,
         }
     }
 
     /// One request.
-    async fn request(&self, target: &Target, body: Bytes, deadline: Instant) -> Outcome {
+    async fn request(
+        &self,
+        target: &Target,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> Outcome {
         match self.transport {
             #[cfg(feature = "grpc")]
             Transport::Grpc(ref grpc) => grpc.send(target, body, deadline).await,
             #[cfg(feature = "http")]
-            Transport::Http(ref http) => http.send(target, body, deadline).await,
+            Transport::Http(ref http) => http.send(target, body, deadline, accepted).await,
+        }
+    }
+
+    /// The path where requests go because the receiver knows nothing at the configured URL, which has none.
+    pub(crate) fn standard_path(&self) -> Option<&str> {
+        match self.transport {
+            #[cfg(feature = "grpc")]
+            Transport::Grpc(_) => None,
+            #[cfg(feature = "http")]
+            Transport::Http(ref http) => http.standard_path(),
         }
     }
 }

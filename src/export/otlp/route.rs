@@ -5,19 +5,21 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ::http::{HeaderValue, Uri};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::USER_AGENT;
+use super::connect::{ConnectError, connect};
+use super::stream::{ReadLimit, Stream};
 use crate::config::proxy::ProxyConfig;
 
 /// The longest head of an answer to `CONNECT` that is read.
@@ -59,7 +61,7 @@ impl Proxy {
 pub(super) enum ProxyError {
     /// There is no connection to it.
     #[error("no connection to the proxy")]
-    Connect(#[source] BoxError),
+    Connect(#[source] ConnectError),
     /// The connection broke before it answered.
     #[error("the connection to the proxy broke")]
     Broken(#[source] io::Error),
@@ -74,16 +76,40 @@ pub(super) enum ProxyError {
 /// Makes connections to one receiver. The TLS of the receiver is made on top of them.
 #[derive(Clone)]
 pub(super) struct Route {
-    tcp: HttpConnector,
     proxy: Option<Arc<Proxy>>,
+    /// The longest that a connection may take to make.
+    timeout: Duration,
+    limit: ReadLimit,
 }
 
 impl Route {
-    pub(super) fn new(mut tcp: HttpConnector, proxy: Option<&Arc<Proxy>>) -> Self {
-        // The scheme was decided before.
-        tcp.enforce_http(false);
-        let proxy = proxy.map(Arc::clone);
-        Self { tcp, proxy }
+    pub(super) fn new(proxy: Option<&Arc<Proxy>>, timeout: Duration, limit: &ReadLimit) -> Self {
+        Self {
+            proxy: proxy.map(Arc::clone),
+            timeout,
+            limit: limit.clone(),
+        }
+    }
+
+    async fn connect(self, receiver: Uri) -> Result<TokioIo<Stream>, BoxError> {
+        let (tcp, forwards) = match &self.proxy {
+            None => (connect(&receiver, self.timeout).await?, false),
+            Some(proxy) => {
+                let connected = connect(&proxy.url, self.timeout).await;
+                let mut tcp = connected.map_err(ProxyError::Connect)?;
+                let tunnels = receiver.scheme_str() == Some("https");
+                if tunnels {
+                    tunnel(&mut tcp, &receiver, proxy.authorization.as_ref()).await?;
+                }
+                (tcp, !tunnels)
+            }
+        };
+        let limit = self.limit;
+        Ok(TokioIo::new(Stream {
+            tcp,
+            forwards,
+            limit,
+        }))
     }
 }
 
@@ -92,34 +118,13 @@ impl Service<Uri> for Route {
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        ready!(self.tcp.poll_ready(context))?;
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, receiver: Uri) -> Self::Future {
-        let Some(proxy) = self.proxy.clone() else {
-            let connecting = self.tcp.call(receiver);
-            return Box::pin(async move { Ok(stream(connecting.await?, false)) });
-        };
-        let connecting = self.tcp.call(proxy.url.clone());
-        Box::pin(async move {
-            let connected = connecting
-                .await
-                .map_err(|error| ProxyError::Connect(error.into()))?;
-            if receiver.scheme_str() != Some("https") {
-                return Ok(stream(connected, true));
-            }
-            let mut tcp = connected.into_inner();
-            tunnel(&mut tcp, &receiver, proxy.authorization.as_ref()).await?;
-            Ok(stream(TokioIo::new(tcp), false))
-        })
+        Box::pin(self.clone().connect(receiver))
     }
-}
-
-fn stream(tcp: TokioIo<TcpStream>, forwards: bool) -> TokioIo<Stream> {
-    let tcp = tcp.into_inner();
-    TokioIo::new(Stream { tcp, forwards })
 }
 
 /// Asks a proxy for a connection to the receiver.
@@ -170,56 +175,4 @@ fn status(head: &[u8]) -> Option<u16> {
     let line = std::str::from_utf8(head.get(..end)?).ok()?;
     let rest = line.strip_prefix("HTTP/1.")?;
     rest.get(1..)?.split_whitespace().next()?.parse().ok()
-}
-
-/// A connection to the receiver, or to a proxy that forwards to it.
-pub(super) struct Stream {
-    tcp: TcpStream,
-    forwards: bool,
-}
-
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        self.tcp.connected().proxy(self.forwards)
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
-    }
 }

@@ -167,9 +167,7 @@ impl Target {
         let error = words::chain(error).find_map(|cause| cause.downcast_ref::<ProxyError>())?;
         Some(match error {
             ProxyError::Refused(status) => self.refused_on_the_way(*status),
-            ProxyError::Connect(cause) => {
-                self.through(|proxy| words::connection(proxy, &**cause).1)
-            }
+            ProxyError::Connect(cause) => self.through(|proxy| words::connection(proxy, cause).1),
             ProxyError::Broken(cause) => self.through(|proxy| words::connection(proxy, cause).1),
             ProxyError::NotHttp => {
                 self.through(|proxy| format!("{proxy} does not speak HTTP/1: is it a proxy?"))

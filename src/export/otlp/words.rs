@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use super::connect::ConnectError;
+use super::stream::NO_HEAD;
 use crate::export::outcome::ErrorKind;
 
 /// The longest text of a receiver that is passed on.
@@ -46,12 +48,20 @@ pub(super) fn duration(duration: Duration) -> String {
 /// Why the connection to `target` failed: the cause that names it best, from anywhere in the chain.
 pub(super) fn connection(target: &str, error: &(dyn Error + 'static)) -> (ErrorKind, String) {
     let detail = flatten(error);
-    if detail.contains("dns error") {
-        let reason = detail.rsplit(": ").next().unwrap_or_default();
+    let failure = chain(error).find_map(|cause| cause.downcast_ref::<ConnectError>());
+    if let Some(ConnectError::Resolve(cause)) = failure {
+        let reason = flatten(cause);
+        let reason = reason
+            .strip_prefix("failed to lookup address information: ")
+            .unwrap_or(&reason);
         return (
             ErrorKind::Connect,
             format!("cannot find the address of {target}: {reason}"),
         );
+    }
+    if detail.contains(NO_HEAD) {
+        let text = format!("{NO_HEAD} from {target}: it sends interim responses without end");
+        return (ErrorKind::Timeout, text);
     }
     for cause in chain(error) {
         let Some(cause) = cause.downcast_ref::<io::Error>() else {

@@ -5,27 +5,16 @@
 //! where they were meant to go.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
-use std::time::Duration;
 
 use ::http::{Request, Uri};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Builder, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::super::route::{Proxy, Route};
+use super::super::route::Route;
 use crate::export::tls::Tls;
-
-/// How often the operating system asks a silent peer whether it is still there, and how often in vain.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
-const TCP_KEEPALIVE_RETRIES: u32 = 3;
-
-/// How long sent data may stay without an acknowledgement.
-#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connects when it is first used, and again when a connection was lost. Clones share the connections.
 #[derive(Clone)]
@@ -38,15 +27,7 @@ pub(super) enum Client {
 
 impl Client {
     /// A client with TLS, or without.
-    pub(super) fn new(tls: Option<&Tls>, proxy: Option<&Arc<Proxy>>) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(TCP_KEEPALIVE));
-        tcp.set_keepalive_interval(Some(TCP_KEEPALIVE));
-        tcp.set_keepalive_retries(Some(TCP_KEEPALIVE_RETRIES));
-        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        tcp.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
-        let route = Route::new(tcp, proxy);
+    pub(super) fn new(tls: Option<&Tls>, route: Route) -> Self {
         match tls {
             None => Self::Plain(pool().build(route)),
             Some(tls) => {

@@ -2,7 +2,7 @@
 //! attempt that gets none. In `wire`: what is sent. In `parsers`: that any answer can be read.
 
 #[path = "../../../../tests/support/mod.rs"]
-mod support;
+pub(super) mod support;
 
 mod answers;
 mod connections;
@@ -57,6 +57,7 @@ mod prelude {
         OtlpConfig {
             protocol,
             endpoint: format!("{endpoint}{path}").parse().unwrap(),
+            has_bare_url: false,
             headers: Vec::new(),
             header_sources: Vec::new(),
             timeout: Duration::from_secs(10),
@@ -120,8 +121,9 @@ mod prelude {
 
         pub(super) fn send_within(&self, within: Duration) -> Outcome {
             let deadline = Instant::now() + within;
-            self.runtime
-                .block_on(self.client.send(self.body.clone(), deadline))
+            let (accepted, _) = tokio::sync::watch::channel(false);
+            let sending = self.client.send(self.body.clone(), deadline, &accepted);
+            self.runtime.block_on(sending)
         }
     }
 

@@ -225,7 +225,10 @@ fn many_requests_at_once_are_answered_each() {
             for n in 0..20 {
                 let client = std::sync::Arc::clone(&client);
                 let body = encode(protocol, &logs(&n.to_string()));
-                tasks.spawn(async move { client.send(body, Instant::now() + LONG).await });
+                let accepted = tokio::sync::watch::Sender::new(false);
+                tasks.spawn(
+                    async move { client.send(body, Instant::now() + LONG, &accepted).await },
+                );
             }
             for outcome in tasks.join_all().await {
                 assert_eq!(outcome, DELIVERED);

@@ -1,0 +1,173 @@
+//! TCP connections to receivers and proxies, the same for every protocol.
+//!
+//! All addresses of a host are tried in turn, as RFC 8305 describes: the next attempt starts when the one before failed,
+//! or after a short pause while that goes on, and the first connection is used. An address that swallows packets costs that
+//! pause and not the attempt's time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ::http::Uri;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::resolve::resolve;
+
+/// The pause before the next address is tried ("Connection Attempt Delay").
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The idle time before the operating system probes a silent peer, and between its probes.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// The probes without an answer after which a connection is broken.
+#[cfg(not(windows))]
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// The time that sent data may stay without an acknowledgement.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error("the name cannot be resolved")]
+    Resolve(#[source] io::Error),
+    #[error("no connection can be made")]
+    Connect(#[source] io::Error),
+}
+
+/// Connects to the host of a URL.
+///
+/// # Errors
+///
+/// The name has no address, no address takes the connection, or the time is over.
+pub(super) async fn connect(url: &Uri, limit: Duration) -> Result<TcpStream, ConnectError> {
+    let usual = match url.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    let port = url.port_u16().unwrap_or(usual);
+    let deadline = Instant::now() + limit;
+    let found = timeout(limit, resolve(url.host().unwrap_or_default(), port)).await;
+    let addresses = found
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(ConnectError::Resolve)?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    connect_to_any(&addresses, left)
+        .await
+        .map_err(ConnectError::Connect)
+}
+
+/// Connects to the address that answers first.
+///
+/// # Errors
+///
+/// Returns the first address's error when all failed, and `TimedOut` when the time is over.
+pub(crate) async fn connect_to_any(
+    addresses: &[SocketAddr],
+    limit: Duration,
+) -> io::Result<TcpStream> {
+    let deadline = Instant::now() + limit;
+    let share = limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut waiting = by_turns(addresses).into_iter();
+    let mut attempts = JoinSet::new();
+    let mut error = None;
+    loop {
+        let address = waiting.next();
+        address.map(|address| attempts.spawn(TcpStream::connect(address)));
+        let pause = address.map(|_| Instant::now() + PAUSE.min(share));
+        tokio::select! {
+            biased;
+            attempt = attempts.join_next() => match attempt {
+                Some(Ok(Ok(stream))) => {
+                    configure(&stream);
+                    return Ok(stream);
+                }
+                Some(Ok(Err(failure))) => error = error.or(Some(failure)),
+                Some(Err(failure)) => error = error.or(Some(failure.into())),
+                None => return Err(error.unwrap_or_else(|| io::ErrorKind::NotFound.into())),
+            },
+            () = sleep_until(pause.unwrap_or(deadline).min(deadline)) => {
+                if deadline <= Instant::now() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+        }
+    }
+}
+
+/// The addresses with those of the two families by turns, beginning with the family that the system prefers.
+fn by_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let prefers_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second): (Vec<_>, Vec<_>) = addresses
+        .iter()
+        .copied()
+        .partition(|address| address.is_ipv6() == prefers_ipv6);
+    first.reverse();
+    second.reverse();
+    let mut ordered = Vec::with_capacity(addresses.len());
+    while ordered.len() < addresses.len() {
+        ordered.extend(first.pop().into_iter().chain(second.pop()));
+    }
+    ordered
+}
+
+/// Sets what makes a dead peer noticed. A system that refuses an option still has a connection.
+fn configure(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE);
+    #[cfg(not(windows))]
+    let keepalive = keepalive.with_retries(KEEPALIVE_RETRIES);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::support::full_backlog;
+    use super::*;
+
+    #[tokio::test]
+    async fn second_address_of_the_same_family_is_used_when_the_first_swallows_packets() {
+        let hole = full_backlog(([127, 0, 0, 1], 0)).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let listens = listener.local_addr().unwrap();
+        let limit = Duration::from_secs(60);
+        let stream = connect_to_any(&[hole.address, listens], limit)
+            .await
+            .unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), listens);
+
+        let error = connect_to_any(&[hole.address], Duration::from_millis(50)).await;
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let error = connect_to_any(&[], limit).await;
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn families_of_addresses_take_turns_from_the_preferred_one() {
+        let addresses = |texts: &[&str]| -> Vec<SocketAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        for (found, tried) in [
+            (vec![], vec![]),
+            (
+                vec!["[::1]:1", "[::2]:1", "1.1.1.1:1", "1.1.1.2:1", "1.1.1.3:1"],
+                vec!["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "1.1.1.3:1"],
+            ),
+            (
+                vec!["1.1.1.1:1", "[::1]:1", "[::2]:1"],
+                vec!["1.1.1.1:1", "[::1]:1", "[::2]:1"],
+            ),
+        ] {
+            assert_eq!(by_turns(&addresses(&found)), addresses(&tried));
+        }
+    }
+}
