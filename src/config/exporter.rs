@@ -82,7 +82,7 @@ pub(super) fn resolve(
         protocol.as_str(),
     ));
     let from_url = parsed.authorization.zip(given);
-    let (headers, header_sources) = headers::resolve(values, signal, from_url, report);
+    let (headers, header_sources) = headers::resolve(values, signal, protocol, from_url, report);
     Ok(OtlpConfig {
         protocol,
         endpoint,
