@@ -35,9 +35,9 @@ or `off`, unless the environment sets the variable) and which ones they may not 
 with a warning that names the file and the variable. It belongs into the user's settings, managed settings or the environment
 (`otelHeadersHelper`: user or managed settings).
 
-A managed settings file that cannot be read or parsed is a policy that nobody knows. Until it is mended, the content
-switches (`OTEL_LOG_*`) of every other layer, the host included, and the settings files of the project count as off; switches
-of managed files that could be read hold, and exporters go on. A content switch there that is no text counts the same.
+While a managed settings file cannot be read or parsed, the content switches (`OTEL_LOG_*`) of all other layers, the host
+included, and the settings files of the project count as off: the file may forbid them. Content switches of managed files
+that could be read hold, and exporters go on. A managed content switch whose value is not text has the same effect.
 
 Everything is resolved once, when `Config` is built, and nothing ever fails: a value that is not understood is a warning
 that names the variable, the value, where it was set and the nearest valid word. `Config::explain()` shows every variable
