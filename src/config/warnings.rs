@@ -87,6 +87,16 @@ impl Warning {
         }
     }
 
+    /// Returns true for a variable that a settings file of a project sets and may not set.
+    pub(crate) fn is_misplaced(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::NotInProject { .. }
+                | Problem::OnlyOffInProject { .. }
+                | Problem::SetInEnvironment
+        )
+    }
+
     #[cfg(test)]
     pub(super) fn problem(&self) -> &Problem {
         &self.problem
