@@ -51,7 +51,7 @@ fn headers_that_cannot_be_sent_are_left_out_and_the_others_arrive() {
         let unsendable = "Host=elsewhere,Connection=close,Upgrade=h2c,Keep-Alive=1,Proxy-Connection=1,\
                           Transfer-Encoding=chunked,TE=gzip,Trailer=x,Content-Length=1";
         let general = format!("{unsendable},x-bad-bin=n%20o,x-good-bin=c2VudA==,x-team=core");
-        let extra = [(GENERAL, general.as_str())];
+        let extra = [&EXTRA[..], &[(GENERAL, general.as_str())]].concat();
         let config = host::config(host::environment(&receiver.endpoint(), protocol, &extra));
         let mut warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
         let start = format!("{GENERAL}=<hidden> (environment): pair ");
