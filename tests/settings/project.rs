@@ -182,7 +182,7 @@ fn a_project_switches_off_what_the_user_sets_and_nobody_else() {
             let machine = Machine::new();
             let project = machine.write(PROJECT, env(name, off));
             machine.write(USER, env(name, on));
-            let environment = (stronger == Some(Layer::Environment)).then(|| (name, on));
+            let environment = (stronger == Some(Layer::Environment)).then_some((name, on));
             if stronger == Some(Layer::Managed) {
                 machine.write(MANAGED, env(name, on));
             }
