@@ -86,14 +86,13 @@
 //!
 //! # Cargo features
 //!
-//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page that is scraped) and
-//! `console` (lines of JSON); all are on by default. An exporter that is asked for and not compiled in is a warning that
-//! names the feature.
+//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page that is scraped),
+//! `console` (lines of JSON) and `providers` (`Telemetry::providers`, the providers of the OpenTelemetry SDK for a host's own
+//! instruments, which send where the telemetry sends); all are on by default. An exporter that is asked for and not compiled in
+//! is a warning that names the feature.
 //!
 //! Off by default are
 //!
-//! - `providers`: `Telemetry::providers`, the providers of the OpenTelemetry SDK for a host's own instruments, which send
-//!   where the telemetry sends;
 //! - `serde`: every record and every option is `serde::Deserialize` by the documented attribute names; `docs/TRANSCRIPT.md`
 //!   lists them;
 //! - `testing`: `Telemetry::in_memory`, telemetry that stays in memory, for a host's own tests.

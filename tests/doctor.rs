@@ -13,7 +13,7 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use claude_code_telemetry::{Config, Diagnosis, Exporter, Signal};
+use claude_code_telemetry::{Config, Diagnosis, Exporter, SettingsFiles, Signal};
 use host::Protocol;
 use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
 use support::{Answer, Receiver, black_hole, refused_port};
@@ -516,6 +516,51 @@ fn exporters_whose_names_are_misspelt_do_not_work() {
     for off in off {
         assert!(diagnose(&off).is_healthy());
     }
+}
+
+#[test]
+fn variables_that_a_project_may_not_set_are_named_with_the_place_where_they_belong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".claude").join("settings.json");
+    std::fs::create_dir(file.parent().unwrap()).unwrap();
+    let settings = r#"{
+        "env": {
+            "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+            "OTEL_EXPORTER_OTLP_HEADERS": "authorization=CANARY",
+            "OTEL_LOGS_EXPORTER": "otlp",
+            "OTEL_LOG_USER_PROMPTS": "0",
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000"
+        },
+        "otelHeadersHelper": "CANARY"
+    }"#;
+    std::fs::write(&file, settings).unwrap();
+    let diagnose = |trusted| {
+        let files = SettingsFiles::none().project_folder(folder.path());
+        let environment = [("OTEL_LOG_USER_PROMPTS", "1")];
+        let builder = Config::builder().environment(environment);
+        builder
+            .settings_files(files)
+            .trust_workspace(trusted)
+            .build()
+            .diagnose()
+    };
+    let diagnosis = diagnose(true);
+    let names: Vec<_> = diagnosis.misplaced.iter().map(|of| of.variable()).collect();
+    let expected = [
+        "CLAUDE_CODE_ENABLE_TELEMETRY",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_LOGS_EXPORTER",
+        "OTEL_LOG_USER_PROMPTS",
+        "otelHeadersHelper",
+    ];
+    assert_eq!(names, expected.map(Some));
+    assert!(diagnosis.is_healthy());
+    assert_told(
+        "misplaced",
+        &diagnosis,
+        &[(file.display().to_string(), "FILE")],
+    );
+    assert!(diagnose(false).misplaced.is_empty());
 }
 
 #[test]

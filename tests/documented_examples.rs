@@ -460,16 +460,25 @@ export OTEL_METRICS_INCLUDE_SESSION_ID=true
 export OTEL_METRICS_INCLUDE_VERSION=true
 export OTEL_METRICS_INCLUDE_ACCOUNT_UUID=true
 ";
-    // The documentation gives them in both forms, and they do the same.
+    // The documentation gives them in both forms, and they do the same. In the file of a project, which is where an earlier
+    // edition has them, only what is harmless counts.
     for in_file in [false, true] {
         let receiver = Receiver::grpc();
         let example = EXAMPLE.replace(LOCAL, &receiver.endpoint());
         let folder = settings(".claude/settings.json", &example);
         let config = if in_file {
-            Config::builder()
-                .environment::<String, String>([])
-                .settings_files(SettingsFiles::none().project_folder(folder.path()))
-                .trust_workspace(true)
+            let builder = Config::builder().environment::<String, String>([]);
+            let files = SettingsFiles::none().project_folder(folder.path());
+            let project = builder.clone().settings_files(files).trust_workspace(true);
+            let project = project.build();
+            assert!(!project.is_enabled());
+            assert_eq!(warnings(&project).len(), 6, "{:?}", warnings(&project));
+            let told = |text: &String| text.contains("set it in the user's settings file");
+            assert!(warnings(&project).iter().all(told));
+
+            let file = folder.path().join(".claude/settings.json");
+            builder
+                .settings_files(SettingsFiles::none().user_file(file))
                 .build()
         } else {
             config(&with(&exported(variables), LOCAL, &receiver.endpoint()))
@@ -515,7 +524,8 @@ echo "{\"Authorization\": \"Bearer $(get-token.sh)\", \"X-API-Key\": \"$(get-api
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     let helper = script.to_str().unwrap();
     let example = EXAMPLE.replace("/bin/generate_opentelemetry_headers.sh", helper);
-    let project = settings(".claude/settings.json", &example);
+    let user = settings(".claude/settings.json", &example);
+    let file = user.path().join(".claude/settings.json");
 
     let receiver = Receiver::grpc();
     let endpoint = receiver.endpoint();
@@ -526,8 +536,7 @@ echo "{\"Authorization\": \"Bearer $(get-token.sh)\", \"X-API-Key\": \"$(get-api
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
         ])
-        .settings_files(SettingsFiles::none().project_folder(project.path()))
-        .trust_workspace(true)
+        .settings_files(SettingsFiles::none().user_file(file))
         .build();
     assert_eq!(warnings(&config), [""; 0]);
     run(config);

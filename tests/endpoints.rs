@@ -48,6 +48,55 @@ fn headers_come_with_every_request() {
 }
 
 #[test]
+fn headers_that_cannot_be_sent_are_left_out_and_the_others_arrive() {
+    const GENERAL: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let unsendable = "Host=elsewhere,Connection=close,Upgrade=h2c,Keep-Alive=1,Proxy-Connection=1,\
+                          Transfer-Encoding=chunked,TE=gzip,Trailer=x,Content-Length=1";
+        let general = format!("{unsendable},x-bad-bin=n%20o,x-good-bin=c2VudA==,x-team=core");
+        let extra = [&EXTRA[..], &[(GENERAL, general.as_str())]].concat();
+        let config = host::config(host::environment(&receiver.endpoint(), protocol, &extra));
+        let mut warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
+        let start = format!("{GENERAL}=<hidden> (environment): pair ");
+        assert!(
+            warnings.iter().all(|text| text.starts_with(&start)),
+            "{warnings:?}"
+        );
+        let is_grpc = protocol == Protocol::Grpc;
+        let binary = warnings
+            .iter()
+            .filter(|text| text.contains("(x-bad-bin)"))
+            .count();
+        assert_eq!(binary, usize::from(is_grpc), "{warnings:?}");
+        warnings.retain(|text| !text.contains("(x-bad-bin)"));
+        assert_eq!(
+            warnings.len(),
+            unsendable.split(',').count(),
+            "{warnings:?}"
+        );
+        assert!(!config.explain().to_string().contains("elsewhere"));
+
+        let telemetry = Telemetry::start(config, host::service());
+        finish(&telemetry);
+        let received = receiver.received();
+        assert_events(&received);
+        assert_metrics(&received);
+        for request in &received.requests {
+            let headers = &request.headers;
+            assert_eq!(headers["x-team"], "core");
+            assert_eq!(headers["x-good-bin"], "c2VudA==");
+            let bad = headers.get("x-bad-bin").map(String::as_str);
+            assert_eq!(bad, (!is_grpc).then_some("n o"));
+            for name in ["upgrade", "keep-alive", "proxy-connection", "trailer"] {
+                assert!(!headers.contains_key(name), "{name} over {protocol:?}");
+            }
+            assert!(headers.get("host").is_none_or(|host| host != "elsewhere"));
+        }
+    }
+}
+
+#[test]
 fn requests_are_compressed_when_asked() {
     let gzip = [
         EXTRA.as_slice(),

@@ -8,13 +8,13 @@ mod host;
 mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
     ApiRequest, Commit, Config, Decision, DecisionSource, Diagnostic, ExporterState, Identity,
-    Signal, Telemetry, ToolOutcome, UserPrompt,
+    SettingsFiles, Signal, Telemetry, ToolOutcome, UserPrompt,
 };
 use host::{
     PATIENCE, Protocol, assert_cumulative, assert_delta, by_series, config, environment, otlp,
@@ -364,6 +364,49 @@ fn content_goes_by_the_switches_of_the_moment_when_it_was_recorded() {
         .map(|span| &span.attributes["user_prompt"])
         .collect();
     assert_eq!(prompts, ["<REDACTED>", "shown", "<REDACTED>"]);
+}
+
+#[test]
+fn content_stays_off_when_managed_settings_become_unreadable_and_exporters_go_on() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let managed = tempfile::tempdir().unwrap();
+    let file = managed.path().join("managed-settings.json");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let configured = |settings: &str| {
+        std::fs::write(&file, settings).unwrap();
+        let files = SettingsFiles::none().managed_folder(managed.path());
+        Config::builder()
+            .environment(environment(&receiver.endpoint(), protocol, &TRACES))
+            .settings_files(files)
+            .set("OTEL_LOG_USER_PROMPTS", "1")
+            .build()
+    };
+    let keep = Arc::clone(&told);
+    let telemetry = Telemetry::builder(configured("{}"), service())
+        .on_diagnostic(move |diagnostic| keep.lock().unwrap().push(diagnostic.to_string()))
+        .start();
+    let session = telemetry.session(session("one"));
+    session.prompt("shown").end();
+    for (settings, text) in [("{\"env\": ", "held back"), ("{}", "shown again")] {
+        assert!(telemetry.reconfigure(configured(settings)));
+        session.prompt(text).end();
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received().accepted();
+    let logs = received.logs();
+    let prompts: Vec<_> = logs.iter().map(|log| &log.attributes["prompt"]).collect();
+    assert_eq!(prompts, ["shown", "<REDACTED>", "shown again"]);
+    let told = told.lock().unwrap().join("\n");
+    let file = file.to_str().unwrap();
+    assert!(
+        told.contains(file) && told.contains("Until this is mended"),
+        "{told}"
+    );
+    assert!(
+        told.contains("OTEL_LOG_USER_PROMPTS=1 (host): counts as off"),
+        "{told}"
+    );
 }
 
 #[test]

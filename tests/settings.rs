@@ -1,15 +1,28 @@
 //! Settings files: their layers, and what is wrong with them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+#[path = "settings/managed.rs"]
+mod managed;
+#[path = "settings/project.rs"]
+mod project;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use claude_code_telemetry::{Config, Layer, Setting, SettingsFiles};
+use claude_code_telemetry::{Config, Layer, Setting, SettingsFiles, Warning};
 use tempfile::TempDir;
 
 const NAME: &str = "OTEL_SERVICE_NAME";
 const SESSION_ID: &str = "OTEL_METRICS_INCLUDE_SESSION_ID";
+
+/// A variable that every layer may set.
+const SHARED: &str = "OTEL_RESOURCE_ATTRIBUTES";
+
+/// A value of it that names the layer.
+fn tag(layer: Layer) -> String {
+    format!("layer={}", layer.to_string().replace(' ', "-"))
+}
 
 /// A folder that stands for a machine.
 struct Machine {
@@ -106,26 +119,26 @@ fn the_highest_of_six_layers_wins() {
         let present = &layers[highest..];
         for (layer, file) in FILES {
             if present.contains(&layer) {
-                machine.write(file, env(NAME, &layer.to_string()));
+                machine.write(file, env(SHARED, &tag(layer)));
             }
         }
         let mut builder = Config::builder()
-            .environment([(NAME, "environment")])
+            .environment([(SHARED, tag(Layer::Environment))])
             .settings_files(machine.files())
             .trust_workspace(true);
         if present.contains(&Layer::Host) {
-            builder = builder.set(NAME, "host");
+            builder = builder.set(SHARED, tag(Layer::Host));
         }
         let config = builder.build();
         assert_eq!(config.warnings(), []);
-        let setting = setting(&config, NAME).unwrap();
+        let setting = setting(&config, SHARED).unwrap();
         let found: Vec<_> = std::iter::once((setting.value(), setting.origin()))
             .chain(setting.overrode())
             .collect();
         assert_eq!(found.len(), present.len());
         for ((value, origin), layer) in found.into_iter().zip(present) {
             assert_eq!(origin.layer(), *layer);
-            assert_eq!(value, layer.to_string());
+            assert_eq!(value, tag(*layer));
             let file = FILES.iter().find(|(of, _)| of == layer);
             let file = file.map(|(_, file)| machine.path(file));
             assert_eq!(origin.file(), file.as_deref());
@@ -140,121 +153,24 @@ fn the_highest_of_six_layers_wins() {
 #[test]
 fn an_empty_value_cancels_what_is_below() {
     const ENABLE: &str = "CLAUDE_CODE_ENABLE_TELEMETRY";
-    for (_, file) in FILES {
+    for (layer, file) in FILES {
         let machine = Machine::new();
-        let on = [(ENABLE, "1"), ("OTEL_LOGS_EXPORTER", "none")];
+        let on = [
+            (ENABLE, "1"),
+            ("OTEL_LOGS_EXPORTER", "none"),
+            (SHARED, "a=b"),
+        ];
         assert!(machine.config_with(&on, true).is_enabled());
-        machine.write(file, env(ENABLE, ""));
+        let both = format!(r#"{{"env": {{"{ENABLE}": "", "{SHARED}": ""}}}}"#);
+        machine.write(file, both);
         let config = machine.config_with(&on, true);
-        assert!(!config.is_enabled(), "{file}");
-        let cancelled = setting(&config, ENABLE).unwrap();
-        assert_eq!(cancelled.overrode().next().unwrap().0, "1");
-    }
-}
-
-#[test]
-fn drop_ins_go_over_the_managed_file_in_alphabetical_order() {
-    let machine = Machine::new();
-    let folder = "managed/managed-settings.d";
-    let drop_in = |name: &str, variables: &str| {
-        let text = format!(r#"{{"env": {{{variables}}}}}"#);
-        machine.write(&format!("{folder}/{name}"), text);
-    };
-    machine.write(
-        MANAGED,
-        r#"{"env": {"OTEL_SERVICE_NAME": "base", "CLAUDE_CODE_MAX_RETRIES": "1", "OTEL_LOG_TOOL_DETAILS": "1"},
-            "otelHeadersHelper": "base", "permissions": {"allow": ["a"]}}"#,
-    );
-    drop_in(
-        "20-b.json",
-        r#""OTEL_SERVICE_NAME": "b", "OTEL_LOG_TOOL_DETAILS": """#,
-    );
-    drop_in(
-        "10-a.json",
-        r#""OTEL_SERVICE_NAME": "a", "CLAUDE_CODE_MAX_RETRIES": "2""#,
-    );
-    drop_in(".30-hidden.json", r#""OTEL_SERVICE_NAME": "hidden""#);
-    drop_in("40.json.off", r#""OTEL_SERVICE_NAME": "no settings""#);
-    let config = machine.config();
-    assert_eq!(config.warnings(), []);
-    let found: Vec<_> = config
-        .explain()
-        .settings()
-        .iter()
-        .map(|setting| {
-            let file = setting.origin().file().unwrap().file_name().unwrap();
-            let overrode: Vec<_> = setting.overrode().map(|(value, _)| value).collect();
-            format!(
-                "{}={} {} over {}",
-                setting.name(),
-                setting.value(),
-                file.to_string_lossy(),
-                overrode.join(",")
-            )
-        })
-        .collect();
-    assert_eq!(
-        found,
-        [
-            "CLAUDE_CODE_MAX_RETRIES=2 10-a.json over 1",
-            "OTEL_LOG_TOOL_DETAILS= 20-b.json over 1",
-            "OTEL_SERVICE_NAME=b 20-b.json over a,base",
-            "otelHeadersHelper=<hidden> managed-settings.json over ",
-        ]
-    );
-    assert_eq!(config.max_retries(), 2);
-}
-
-#[test]
-fn a_project_counts_only_when_it_is_trusted() {
-    for (layer, file) in [(Layer::Local, LOCAL), (Layer::Project, PROJECT)] {
-        // what it says, and whether that is worth a warning
-        for (settings, told) in [
-            (env(NAME, "x"), true),
-            (env("CLAUDE_CODE_ENABLE_TELEMETRY", "1"), true),
-            (env("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"), true),
-            (env("OTEL_LOG_USER_PROMPT", "1"), true),
-            (r#"{"env": {"OTEL_LOG_USER_PROMPTS": 1}}"#.to_owned(), true),
-            (r#"{"otelHeadersHelper": "CANARY"}"#.to_owned(), true),
-            (env("HTTPS_PROXY", "http://proxy"), false),
-            (env("PATH", "/bin"), false),
-            (r#"{"model": "x"}"#.to_owned(), false),
-            ("{".to_owned(), false),
-        ] {
-            let machine = Machine::new();
-            let path = machine.write(file, &settings);
-            let config = machine.config_with(&[], false);
-            assert!(config.explain().settings().is_empty(), "{settings}");
-            assert!(!config.is_enabled());
-            if !told {
-                assert_eq!(config.warnings(), [], "{settings}");
-                continue;
-            }
-            let text = warning(&config, &path);
-            assert!(text.starts_with(&format!("{layer} {}: ", path.display())));
-            assert!(text.contains("trust") && !text.contains("CANARY"), "{text}");
-        }
-    }
-    let machine = Machine::new();
-    machine.write(PROJECT, env(NAME, "x"));
-    assert!(setting(&machine.config(), NAME).is_some());
-}
-
-#[test]
-fn at_home_the_file_is_the_users() {
-    let machine = Machine::new();
-    let path = machine.write(USER, env(NAME, "x"));
-    let build = |project: PathBuf| {
-        Config::builder()
-            .environment([("HOME", machine.path("home").to_str().unwrap())])
-            .settings_files(machine.files().project_folder(project))
-            .build()
-    };
-    for project in ["home", "home/../home"] {
-        let config = build(machine.path(project));
-        assert_eq!(config.warnings(), [], "{project}");
-        let origin = setting(&config, NAME).unwrap().origin();
-        assert_eq!((origin.layer(), origin.file()), (Layer::User, Some(&*path)));
+        let cancelled = setting(&config, SHARED).unwrap();
+        assert_eq!(cancelled.overrode().next().unwrap().0, "a=b");
+        let may = !matches!(layer, Layer::Local | Layer::Project);
+        assert_eq!(config.is_enabled(), !may, "{file}");
+        let enable = setting(&config, ENABLE).unwrap();
+        let overrode: Vec<_> = enable.overrode().map(|(value, _)| value).collect();
+        assert_eq!(overrode, if may { &["1"][..] } else { &[] });
     }
 }
 
@@ -277,15 +193,31 @@ fn a_malformed_file_is_told_with_line_and_column_and_the_others_go_on() {
         for (layer, file) in FILES {
             let machine = Machine::new();
             for (other, file) in FILES {
-                machine.write(file, env(NAME, &other.to_string()));
+                machine.write(file, env(SHARED, &tag(other)));
             }
             let path = machine.write(file, settings);
             let config = machine.config();
-            let text = warning(&config, &path);
+            let about_file = |path: &Path| {
+                let mut all = config.warnings().iter();
+                let is_about = |path| move |of: &&Warning| of.origin().unwrap().file() == path;
+                all.find(is_about(Some(path))).unwrap().to_string()
+            };
+            let text = about_file(&path);
             assert!(text.starts_with(&format!("{layer} {}: ", path.display())));
             assert!(text.contains(problem) && !text.contains("CANARY"), "{text}");
-            let setting = setting(&config, NAME).unwrap();
-            assert_eq!(setting.overrode().count(), 2, "{layer}");
+            let setting = setting(&config, SHARED).unwrap();
+            if layer == Layer::Managed {
+                // Nobody knows what it forbids.
+                assert_eq!(setting.origin().layer(), Layer::User);
+                assert_eq!(config.warnings().len(), 3, "{:?}", warnings(&config));
+                for project in [LOCAL, PROJECT] {
+                    let text = about_file(&machine.path(project));
+                    assert!(text.contains("managed settings"), "{text}");
+                }
+            } else {
+                assert_eq!(config.warnings().len(), 1, "{:?}", warnings(&config));
+                assert_eq!(setting.overrode().count(), 2, "{layer}");
+            }
         }
     }
 }
@@ -419,15 +351,20 @@ mod unix {
             ),
         ] {
             let machine = Machine::new();
-            machine.write(file, env(NAME, "x"));
-            machine.write(PROJECT, env(NAME, "project"));
+            machine.write(file, env(SHARED, "a=x"));
+            machine.write(PROJECT, env(SHARED, "a=project"));
             let path = machine.path(locked);
             fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
             let for_root = fs::File::open(&path).is_ok();
             let config = machine.config();
             if !for_root {
-                assert!(warning(&config, &path).contains("cannot be read"));
-                assert_eq!(setting(&config, NAME).unwrap().value(), "project");
+                let all = warnings(&config);
+                assert!(
+                    all[0].contains("cannot be read") && all[0].contains(path.to_str().unwrap())
+                );
+                let project = setting(&config, SHARED).map(Setting::value);
+                let expected = (file == USER).then_some("a=project");
+                assert_eq!(project, expected, "{all:?}");
             }
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         }
@@ -438,7 +375,7 @@ mod unix {
         let machine = Machine::new();
         let folder = machine.path("a\u{1b}[1mb");
         fs::create_dir_all(folder.join(".claude")).unwrap();
-        fs::write(folder.join(".claude/settings.json"), env(NAME, "x")).unwrap();
+        fs::write(folder.join(".claude/settings.json"), env(SHARED, "a=b")).unwrap();
         let files = SettingsFiles::none().project_folder(folder);
         for trusted in [true, false] {
             let config = Config::builder()

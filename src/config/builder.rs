@@ -65,8 +65,10 @@ impl ConfigBuilder {
         self
     }
 
-    /// Whether the project's settings files count; false by default. Trust a workspace only when the
-    /// user does: its files can send telemetry elsewhere, and run a command (`otelHeadersHelper`).
+    /// Whether the project's settings files count; false by default. Trust a workspace only when the user does: its files
+    /// can then switch telemetry off, and set resource attributes, intervals, timeouts, compression, temporality and
+    /// `OTEL_METRICS_INCLUDE_*`. They never set exporters, destinations, credentials or content switches: such a variable is
+    /// ignored, with a warning that says where it belongs.
     pub fn trust_workspace(mut self, trusted: bool) -> Self {
         self.trust_workspace = trusted;
         self

@@ -83,7 +83,7 @@ pub(super) fn resolve(
     ));
     let has_bare_url = protocol != Protocol::Grpc && !general && parsed.path() == "/";
     let from_url = parsed.authorization.zip(given);
-    let (headers, header_sources) = headers::resolve(values, signal, from_url, report);
+    let (headers, header_sources) = headers::resolve(values, signal, protocol, from_url, report);
     Ok(OtlpConfig {
         protocol,
         has_bare_url,

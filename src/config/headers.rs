@@ -1,11 +1,12 @@
 //! The headers of the requests of one signal, as far as variables give them.
 
 use super::exporter::pair;
+use super::otlp::Protocol;
 use super::pairs;
 use super::secret::Secret;
 use super::values::{SetVariable, Values};
 use super::variables;
-use super::warnings::Report;
+use super::warnings::{Problem, Report};
 use crate::signal::Signal;
 
 /// Names and values.
@@ -13,10 +14,12 @@ type Headers = Vec<(String, Secret)>;
 /// Names and the variables that they come from.
 type HeaderSources = Vec<(String, &'static str)>;
 
-/// General headers, over them the signal-specific ones; below both what the URL says.
+/// General headers, over them the signal-specific ones; below both what the URL says. Headers that this protocol cannot
+/// carry are left out with a warning.
 pub(super) fn resolve(
     values: &Values,
     signal: Signal,
+    protocol: Protocol,
     from_url: Option<(Secret, &SetVariable)>,
     report: &mut Report,
 ) -> (Headers, HeaderSources) {
@@ -27,7 +30,11 @@ pub(super) fn resolve(
     }
     let (specific, general) = pair(values, &variables::HEADERS, signal, report);
     for set in [general, specific].into_iter().flatten() {
-        for (name, value) in pairs::headers(&set.winner.value).0 {
+        let (sendable, problems) = pairs::headers(&set.winner.value, protocol);
+        for problem in problems {
+            report.warn(set.warning(Problem::Pair(problem)));
+        }
+        for (name, value) in sendable {
             pairs::put(&mut headers, &name, value);
             pairs::put(&mut sources, &name, set.variable.name);
         }

@@ -13,6 +13,7 @@ pub(crate) mod otlp;
 pub(crate) mod pairs;
 mod parse;
 pub(crate) mod pem;
+mod permissions;
 mod prometheus;
 pub(crate) mod proxy;
 mod resolve;
@@ -115,6 +116,9 @@ pub(crate) struct HeadersHelper {
     /// From one run to the next.
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) interval: Duration,
+    /// True when an exporter sends its headers over gRPC.
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    pub(crate) grpc: bool,
 }
 
 /// Where metrics go.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::otlp::Protocol;
 use super::secret::Secret;
 
 /// What is wrong with one pair. It never holds a value, nor a key that is broken: of a header
@@ -38,6 +39,10 @@ enum Flaw {
     NotHeaderValue,
     #[error("is a header of the protocol itself, which sets it: left out; remove it here")]
     Reserved,
+    #[error(
+        "has a name that ends in -bin, so that gRPC takes only base64 as its value: left out over gRPC; encode the value"
+    )]
+    NotBase64,
 }
 
 impl fmt::Display for PairProblem {
@@ -156,7 +161,8 @@ pub(super) fn attributes(text: &str) -> (Vec<(String, String)>, Vec<PairProblem>
     (attributes, problems)
 }
 
-/// Headers that belong to the protocol. A configured one would break the request's framing or hide what is sent.
+/// Headers that belong to one connection, or to the protocol. A configured one would break the request's framing, hide what
+/// is sent, or be refused by the HTTP client.
 const RESERVED: &[&str] = &[
     "accept-encoding",
     "connection",
@@ -164,7 +170,10 @@ const RESERVED: &[&str] = &[
     "content-length",
     "content-type",
     "expect",
+    "host",
     "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
     "proxy-connection",
     "te",
     "trailer",
@@ -177,8 +186,20 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("grpc-")
 }
 
-/// Headers: names in lower case, each once, in the order given.
-pub(super) fn headers(text: &str) -> (Vec<(String, Secret)>, Vec<PairProblem>) {
+/// Returns true for a header that gRPC cannot carry: the values of names that end in `-bin` are base64 there, with or without
+/// padding.
+pub(crate) fn is_broken_binary(name: &str, value: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits = value.trim_end_matches('=');
+    let padding = value.len() - digits.len();
+    let is_base64 = digits.bytes().all(is_digit)
+        && digits.len() % 4 != 1
+        && (padding == 0 || padding <= 2 && value.len().is_multiple_of(4));
+    name.ends_with("-bin") && !is_base64
+}
+
+/// Headers that every request over this protocol can carry: names in lower case, each once, in the order given.
+pub(super) fn headers(text: &str, protocol: Protocol) -> (Vec<(String, Secret)>, Vec<PairProblem>) {
     let mut headers = Vec::new();
     let mut problems = Vec::new();
     for pair in split(text) {
@@ -200,6 +221,10 @@ pub(super) fn headers(text: &str) -> (Vec<(String, Secret)>, Vec<PairProblem>) {
                 }
                 if is_reserved(name.as_str()) {
                     problems.push(pair.problem(Flaw::Reserved));
+                    continue;
+                }
+                if protocol == Protocol::Grpc && is_broken_binary(name.as_str(), &pair.value) {
+                    problems.push(pair.problem(Flaw::NotBase64));
                     continue;
                 }
                 let repeated = pair.problem(Flaw::Repeated);
@@ -290,15 +315,56 @@ mod tests {
             ),
             (
                 "user-agent=x,host=y",
-                &[("user-agent", "x"), ("host", "y")],
-                &[],
+                &[("user-agent", "x")],
+                &[(2, Flaw::Reserved)],
             ),
         ];
         for (text, expected, expected_flaws) in table {
-            let (found, problems) = headers(text);
-            let found: Vec<_> = found.iter().map(|(k, v)| (&**k, v.expose())).collect();
-            assert_eq!(found, *expected, "{text}");
-            assert_eq!(flaws(&problems), *expected_flaws, "{text}");
+            for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
+                let (found, problems) = headers(text, protocol);
+                let found: Vec<_> = found.iter().map(|(k, v)| (&**k, v.expose())).collect();
+                assert_eq!(found, *expected, "{text}");
+                assert_eq!(flaws(&problems), *expected_flaws, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn binary_headers_are_base64_over_grpc() {
+        for (value, is_base64) in [
+            ("", true),
+            ("AA", true),
+            ("AAA", true),
+            ("AAAA", true),
+            ("AA==", true),
+            ("AAA=", true),
+            ("+/09azAZ", true),
+            ("A", false),
+            ("AAAAA", false),
+            ("AA=", false),
+            ("AAAA=", false),
+            ("AAAA====", false),
+            ("====", false),
+            ("A===", false),
+            ("AA=A", false),
+            ("a-_b", false),
+            ("no text", false),
+        ] {
+            let text = format!("x-trace-bin={value},x=1");
+            let (found, problems) = headers(&text, Protocol::Grpc);
+            assert_eq!(found.len(), if is_base64 { 2 } else { 1 }, "{value}");
+            assert_eq!(found.last().unwrap().0, "x", "{value}");
+            let expected: &[_] = if is_base64 {
+                &[]
+            } else {
+                &[(1, Flaw::NotBase64)]
+            };
+            assert_eq!(flaws(&problems), expected, "{value}");
+            // HTTP has no such rule, and neither have other names.
+            let (found, problems) = headers(&text, Protocol::HttpProtobuf);
+            assert_eq!((found.len(), problems.len()), (2, 0), "{value}");
+            let (found, _) = headers(&format!("x-binary={value}"), Protocol::Grpc);
+            assert_eq!(found.len(), 1, "{value}");
         }
     }
 
@@ -311,8 +377,10 @@ mod tests {
             "(CANARY)=x",
             "a=CANARY%",
             "a=CANARY%0a",
+            "host=CANARY",
+            "a-bin=CANARY!",
         ] {
-            for problem in headers(text).1 {
+            for problem in headers(text, Protocol::Grpc).1 {
                 assert!(
                     !format!("{problem} {problem:?}").contains("CANARY"),
                     "{text}"

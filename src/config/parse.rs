@@ -21,15 +21,14 @@ pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     }
 }
 
-/// A plain decimal number, and what is wrong with it when something is.
+/// Returns a number within its range, and what is wrong with the text when something is.
 pub(super) fn number(text: &str, range: &Number) -> (u64, Option<Problem>) {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse::<u64>() {
-        Ok(value) if digits && value < range.minimum => {
+    match whole_number(text) {
+        Some(value) if value < range.minimum => {
             let minimum = range.minimum;
             (minimum, Some(Problem::BelowMinimum { minimum }))
         }
-        Ok(value) if digits && value <= range.maximum => (value, None),
+        Some(value) if value <= range.maximum => (value, None),
         _ => {
             let Number {
                 default, maximum, ..
@@ -37,6 +36,22 @@ pub(super) fn number(text: &str, range: &Number) -> (u64, Option<Problem>) {
             (default, Some(Problem::NotNumber { default, maximum }))
         }
     }
+}
+
+/// Reads a whole number without a sign: decimal digits, with optional separators between them (`64_000`), and an optional
+/// exponent (`2e3`, `2E+3`). `None` for anything else, and for a number that 64 bits cannot hold.
+fn whole_number(text: &str) -> Option<u64> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix('+').unwrap_or(exponent)),
+        None => (text, "0"),
+    };
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !mantissa.split('_').all(is_digits) || !is_digits(exponent) {
+        return None;
+    }
+    let mantissa: u64 = mantissa.replace('_', "").parse().ok()?;
+    let factor = 10_u64.checked_pow(exponent.parse().ok()?)?;
+    mantissa.checked_mul(factor)
 }
 
 /// One of a few words, as the table writes it.
@@ -143,12 +158,23 @@ mod tests {
             minimum: 10,
             maximum: 1000,
         };
-        for (text, value) in [("10", 10), ("1000", 1000), ("007777", 500), ("00077", 77)] {
+        for (text, value) in [
+            ("10", 10),
+            ("1000", 1000),
+            ("007777", 500),
+            ("00077", 77),
+            ("1_000", 1000),
+            ("1_0_0", 100),
+            ("5e2", 500),
+            ("5E+2", 500),
+            ("2_5e01", 250),
+            ("100e0", 100),
+        ] {
             let (got, problem) = number(text, &range);
             assert_eq!(got, value, "{text}");
             assert_eq!(problem.is_some(), text == "007777", "{text}");
         }
-        for text in ["0", "9"] {
+        for text in ["0", "9", "0e3", "9e0"] {
             let minimum = Some(Problem::BelowMinimum { minimum: 10 });
             assert_eq!(number(text, &range), (10, minimum), "{text}");
         }
@@ -156,10 +182,22 @@ mod tests {
             "",
             "+50",
             "-1",
-            "5e2",
             "50.0",
+            "1.5e2",
+            "500e-1",
+            "5e",
+            "e2",
+            "5e2e1",
+            "5e++2",
+            "5e1_0",
+            "1e3_",
+            "1e20",
+            "1e99999999999",
             "0x10",
-            "1_0",
+            "_10",
+            "10_",
+            "1__0",
+            "1,000",
             "5 0",
             "50ms",
             "٥٠",

@@ -16,7 +16,7 @@ use super::warnings::{Problem, Report, Warning};
 use super::{
     AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, HeadersHelper,
     MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, UnknownExporter, pairs,
-    settings,
+    permissions, settings,
 };
 use crate::content::truncate::marker;
 use crate::health::Exporter;
@@ -63,17 +63,14 @@ pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
     let mut report = Report::default();
     let mut assignments = from_environment(host.environment.entries(), IGNORE_CASE, &mut report);
     let trusted = host.trust_workspace;
-    assignments.extend(settings::read(
-        &host.files(),
-        &host.environment,
-        trusted,
-        &mut report,
-    ));
+    let files = settings::read(&host.files(), &host.environment, trusted, &mut report);
+    assignments.extend(files.assignments);
     assignments.extend(host.host.iter().map(|(name, value)| Assignment {
         origin: Origin::new(Layer::Host),
         name: name.clone(),
         value: value.clone(),
     }));
+    permissions::enforce(&mut assignments, files.managed_is_complete, &mut report);
     let values = Values::new(assignments, &mut report);
     from_values(&values, host, features, report)
 }
@@ -134,6 +131,10 @@ fn from_values(
     };
     state_what_the_host_said(&host, report);
     let switches = host.switches();
+    let over_grpc = [&metrics.otlp, &events.otlp, &spans.otlp]
+        .into_iter()
+        .flatten()
+        .any(|otlp| otlp.protocol == Protocol::Grpc);
 
     Config {
         enabled,
@@ -161,6 +162,7 @@ fn from_values(
             .map(|command| HeadersHelper {
                 command: Secret::new(command),
                 interval: milliseconds(&variables::HEADERS_HELPER_DEBOUNCE),
+                grpc: over_grpc,
             }),
         content,
         attributes,
@@ -341,7 +343,7 @@ fn content_max_length(values: &Values, report: &mut Report) -> usize {
 
 fn state_what_the_host_said(host: &ConfigBuilder, report: &mut Report) {
     if host.trust_workspace {
-        report.fact("the host trusts the workspace: its settings count".to_owned());
+        report.fact("the host trusts the workspace: its settings count, as far as a project may set variables".to_owned());
     }
     if host.number_encoding == NumberEncoding::Text {
         report.fact("the host sends numbers in events as text".to_owned());

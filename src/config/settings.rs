@@ -14,14 +14,22 @@ use super::variables;
 use super::warnings::{Problem, Report, Warning};
 use paths::Paths;
 
-/// What all settings files say; within one layer the stronger file comes later. The files of a
-/// project that is not trusted only cause a warning.
+/// What all settings files say.
+pub(super) struct Settings {
+    /// Within one layer the stronger file comes later.
+    pub(super) assignments: Vec<Assignment>,
+    /// False when there are managed settings that could not be read.
+    pub(super) managed_is_complete: bool,
+}
+
+/// Reads all settings files. The files of a project only cause a warning when the project is not trusted, and when
+/// managed settings cannot be read.
 pub(super) fn read(
     files: &SettingsFiles,
     environment: &Environment,
     trusted: bool,
     report: &mut Report,
-) -> Vec<Assignment> {
+) -> Settings {
     let working_folder = || std::env::current_dir().ok();
     let paths = files.locate(std::env::consts::OS, environment, working_folder);
     let Paths {
@@ -33,25 +41,38 @@ pub(super) fn read(
     // At home, the project's file is the user's own.
     let project = project.filter(|file| !user.as_ref().is_some_and(|user| same(file, user)));
 
-    let mut all = Vec::new();
-    for file in managed_files(&managed, report) {
-        all.extend(file::read(&Origin::in_file(Layer::Managed, file), report));
+    let mut assignments = Vec::new();
+    let (files, mut managed_is_complete) = managed_files(&managed, report);
+    for file in files {
+        let contents = file::read(&Origin::in_file(Layer::Managed, file), report);
+        managed_is_complete &= contents.is_complete;
+        assignments.extend(contents.assignments);
     }
     for (layer, file) in [(Layer::Local, local), (Layer::Project, project)] {
         let Some(file) = file else {
             continue;
         };
         let origin = Origin::in_file(layer, file);
-        if trusted {
-            all.extend(file::read(&origin, report));
-        } else if is_about_telemetry(&origin) {
-            report.warn(Warning::about_file(origin, Problem::Untrusted));
+        let ignored = match (trusted, managed_is_complete) {
+            (false, _) => Problem::Untrusted,
+            (true, false) => Problem::ProjectHeld,
+            (true, true) => {
+                assignments.extend(file::read(&origin, report).assignments);
+                continue;
+            }
+        };
+        if is_about_telemetry(&origin) {
+            report.warn(Warning::about_file(origin, ignored));
         }
     }
     if let Some(file) = user {
-        all.extend(file::read(&Origin::in_file(Layer::User, file), report));
+        let origin = Origin::in_file(Layer::User, file);
+        assignments.extend(file::read(&origin, report).assignments);
     }
-    all
+    Settings {
+        assignments,
+        managed_is_complete,
+    }
 }
 
 /// Whether an ignored file would have had a say. Proxies and certificates are set for other
@@ -66,7 +87,11 @@ fn is_about_telemetry(origin: &Origin) -> bool {
             || name.ends_with("_TELEMETRY_BETA")
     };
     let refused = unheard.warnings.iter().filter_map(Warning::variable);
-    let mut names = found.iter().map(|set| set.name.as_str()).chain(refused);
+    let mut names = found
+        .assignments
+        .iter()
+        .map(|set| set.name.as_str())
+        .chain(refused);
     names.any(telemetry)
 }
 
@@ -78,33 +103,34 @@ fn same(one: &Path, other: &Path) -> bool {
         )
 }
 
-/// The files of the first of these folders that has any, the strongest last. One that cannot be
-/// looked into may have some.
-pub(super) fn managed_files(folders: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
+/// Returns the files of the first of these folders that has any, the strongest last, and true when these are all. A folder
+/// that cannot be listed may have some.
+pub(super) fn managed_files(folders: &[PathBuf], report: &mut Report) -> (Vec<PathBuf>, bool) {
     for folder in folders {
         let mut files = vec![folder.join("managed-settings.json")];
-        files.retain(|file| !is_absent(fs::metadata(file)));
+        // a link that leads nowhere is a file that cannot be read
+        files.retain(|file| !is_absent(fs::symlink_metadata(file)));
         let folder = folder.join("managed-settings.d");
         match drop_ins(&folder) {
             Ok(more) => files.extend(more),
             Err(error) => {
                 let why = error.to_string();
                 let origin = Origin::in_file(Layer::Managed, folder);
-                let problem = Problem::SettingsUnreadable { why };
+                let problem = Problem::SettingsUnreadable { why }.in_layer(Layer::Managed);
                 report.warn(Warning::about_file(origin, problem));
-                return files;
+                return (files, false);
             }
         }
         if !files.is_empty() {
-            return files;
+            return (files, true);
         }
     }
-    Vec::new()
+    (Vec::new(), true)
 }
 
 /// The files of the drop-in folder in alphabetical order, without hidden ones.
 fn drop_ins(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    if is_absent(fs::metadata(folder)) {
+    if is_absent(fs::symlink_metadata(folder)) {
         return Ok(Vec::new());
     }
     let mut names = Vec::new();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::UnknownExporter;
 use super::nearest::nearest;
+use super::otlp::Protocol;
 use super::parse;
 use super::source::{Assignment, Entry, Layer, Origin};
 use super::variables::{self, Effect, Kind, PerSignal, Variable};
@@ -211,6 +212,10 @@ impl Values {
     pub(super) fn check(&self, report: &mut Report) {
         for set in self.iter() {
             let Some(text) = set.text() else {
+                let is_on = matches!(set.variable.kind, Kind::Boolean { default: true });
+                if is_on && set.layer() == Layer::Environment {
+                    report.warn(set.warning(Problem::EmptyBoolean));
+                }
                 continue;
             };
             if set.variable.effect == Effect::Without {
@@ -243,7 +248,8 @@ fn problems(variable: &'static Variable, text: &str) -> Vec<Problem> {
             .collect(),
         Kind::Exporters(words) => parse::exporters(text, words).1,
         Kind::Attributes => as_problems(super::pairs::attributes(text).1),
-        Kind::Headers => as_problems(super::pairs::headers(text).1),
+        // What a protocol demands beside is checked for the exporters that use it.
+        Kind::Headers => as_problems(super::pairs::headers(text, Protocol::HttpProtobuf).1),
         Kind::Url { .. } | Kind::Path | Kind::Text { .. } | Kind::Command => Vec::new(),
     }
 }

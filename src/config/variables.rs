@@ -20,6 +20,7 @@ pub(crate) struct Variable {
     )]
     pub(crate) source: Source,
     pub(crate) effect: Effect,
+    pub(crate) in_project: InProject,
     /// What it does, in one line.
     pub(crate) meaning: &'static str,
 }
@@ -86,6 +87,18 @@ pub(crate) enum Effect {
     Without,
 }
 
+/// How far the settings files of a project may set a variable. They come with the repository, so that they never decide
+/// where telemetry goes, with which credentials, or which content it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InProject {
+    /// Any value.
+    Allowed,
+    /// Only a value that switches the variable off.
+    OffOnly,
+    /// No value, not even an empty one, which would cancel what other layers set.
+    Ignored,
+}
+
 /// A general variable and its three signal-specific ones.
 #[derive(Debug)]
 pub(crate) struct PerSignal {
@@ -129,6 +142,11 @@ impl Variable {
         ["OTEL_", "CLAUDE_CODE_OTEL_", "otel"]
             .iter()
             .any(|prefix| self.name.starts_with(prefix))
+    }
+
+    /// Returns true for the switches that let content out.
+    pub(crate) fn is_content_switch(&self) -> bool {
+        self.effect == Effect::Works && self.name.starts_with("OTEL_LOG_")
     }
 
     /// Its default as one would write it; empty = unset.
@@ -237,18 +255,20 @@ const fn without_effect(name: &'static str, source: Source) -> Variable {
         signal: None,
         source,
         effect: Effect::Without,
+        in_project: InProject::Allowed,
         meaning: "Known, without effect in this library",
     }
 }
 
 macro_rules! single {
-    ($($id:ident = $name:literal, $signal:expr, $source:ident, $kind:expr, $meaning:literal;)*) => {
+    ($($id:ident = $name:literal, $signal:expr, $source:ident, $in_project:ident, $kind:expr, $meaning:literal;)*) => {
         $(pub(crate) static $id: Variable = Variable {
             name: $name,
             kind: $kind,
             signal: $signal,
             source: Source::$source,
             effect: Effect::Works,
+            in_project: InProject::$in_project,
             meaning: $meaning,
         };)*
         static SINGLE: &[&Variable] = &[$(&$id),*];
@@ -256,146 +276,153 @@ macro_rules! single {
 }
 
 macro_rules! per_signal {
-    ($($id:ident = $suffix:literal, $kind:expr, $meaning:literal;)*) => {
+    ($($id:ident = $suffix:literal, $in_project:ident, $kind:expr, $meaning:literal;)*) => {
         $(pub(crate) static $id: PerSignal = PerSignal {
-            general: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_", $suffix), None, $kind, $meaning),
-            metrics: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_METRICS_", $suffix), Some(Signal::Metrics), $kind, $meaning),
-            events: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), Some(Signal::Events), $kind, $meaning),
-            spans: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_TRACES_", $suffix), Some(Signal::Spans), $kind, $meaning),
+            general: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_", $suffix), None, $in_project, $kind, $meaning),
+            metrics: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_METRICS_", $suffix), Some(Signal::Metrics), $in_project, $kind, $meaning),
+            events: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), Some(Signal::Events), $in_project, $kind, $meaning),
+            spans: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_TRACES_", $suffix), Some(Signal::Spans), $in_project, $kind, $meaning),
         };)*
         static PER_SIGNAL: &[&PerSignal] = &[$(&$id),*];
     };
-    (@one $name:expr, $signal:expr, $kind:expr, $meaning:literal) => {
+    (@one $name:expr, $signal:expr, $in_project:ident, $kind:expr, $meaning:literal) => {
         Variable {
             name: $name,
             kind: $kind,
             signal: $signal,
             source: Source::OpenTelemetry,
             effect: Effect::Works,
+            in_project: InProject::$in_project,
             meaning: $meaning,
         }
     };
 }
 
 single! {
-    ENABLE_TELEMETRY = "CLAUDE_CODE_ENABLE_TELEMETRY", None, ClaudeCode, OFF,
+    ENABLE_TELEMETRY = "CLAUDE_CODE_ENABLE_TELEMETRY", None, ClaudeCode, Ignored, OFF,
         "Nothing is built or sent without it";
-    SDK_DISABLED = "OTEL_SDK_DISABLED", None, OpenTelemetry, OFF,
+    SDK_DISABLED = "OTEL_SDK_DISABLED", None, OpenTelemetry, Ignored, OFF,
         "Turns everything off";
-    METRICS_EXPORTER = "OTEL_METRICS_EXPORTER", Some(Signal::Metrics), OpenTelemetry,
+    METRICS_EXPORTER = "OTEL_METRICS_EXPORTER", Some(Signal::Metrics), OpenTelemetry, OffOnly,
         Kind::Exporters(&["console", "otlp", "prometheus", "none"]),
         "Where metrics go; `none` turns them off";
-    LOGS_EXPORTER = "OTEL_LOGS_EXPORTER", Some(Signal::Events), OpenTelemetry,
+    LOGS_EXPORTER = "OTEL_LOGS_EXPORTER", Some(Signal::Events), OpenTelemetry, OffOnly,
         Kind::Exporters(&["console", "otlp", "none"]),
         "Where events go; `none` turns them off";
-    TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", Some(Signal::Spans), OpenTelemetry,
+    TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", Some(Signal::Spans), OpenTelemetry, OffOnly,
         Kind::Exporters(&["console", "otlp", "none"]),
         "Where spans go; `none` turns them off";
-    ENHANCED_TELEMETRY_BETA = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, OFF,
+    ENHANCED_TELEMETRY_BETA = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, Ignored, OFF,
         "Spans need it";
-    ENHANCED_TELEMETRY_BETA_ALIAS = "ENABLE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, OFF,
+    ENHANCED_TELEMETRY_BETA_ALIAS = "ENABLE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, Ignored, OFF,
         "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
-    TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some(Signal::Metrics), OpenTelemetry,
+    TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some(Signal::Metrics), OpenTelemetry, Allowed,
         Kind::Word { words: &["delta", "cumulative", "lowmemory"], any_case: true, default: "delta" },
         "What a metric point covers: the time since the last one, or since the start; `lowmemory` is `delta`";
-    METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL", Some(Signal::Metrics), OpenTelemetry,
+    METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL", Some(Signal::Metrics), OpenTelemetry, Allowed,
         milliseconds(60_000, 100),
         "How often metrics are collected and sent";
-    LOGS_EXPORT_INTERVAL = "OTEL_LOGS_EXPORT_INTERVAL", Some(Signal::Events), ClaudeCode,
+    LOGS_EXPORT_INTERVAL = "OTEL_LOGS_EXPORT_INTERVAL", Some(Signal::Events), ClaudeCode, Allowed,
         milliseconds(5_000, 10),
         "How long an event waits at most before it is sent";
-    TRACES_EXPORT_INTERVAL = "OTEL_TRACES_EXPORT_INTERVAL", Some(Signal::Spans), ClaudeCode,
+    TRACES_EXPORT_INTERVAL = "OTEL_TRACES_EXPORT_INTERVAL", Some(Signal::Spans), ClaudeCode, Allowed,
         milliseconds(5_000, 10),
         "How long a span waits at most before it is sent";
-    LOG_USER_PROMPTS = "OTEL_LOG_USER_PROMPTS", None, ClaudeCode, OFF,
+    LOG_USER_PROMPTS = "OTEL_LOG_USER_PROMPTS", None, ClaudeCode, OffOnly, OFF,
         "Sends the text of prompts";
-    LOG_TOOL_DETAILS = "OTEL_LOG_TOOL_DETAILS", None, ClaudeCode, OFF,
+    LOG_TOOL_DETAILS = "OTEL_LOG_TOOL_DETAILS", None, ClaudeCode, OffOnly, OFF,
         "Sends the input, parameters and names of tools";
-    LOG_TOOL_CONTENT = "OTEL_LOG_TOOL_CONTENT", None, ClaudeCode, OFF,
+    LOG_TOOL_CONTENT = "OTEL_LOG_TOOL_CONTENT", None, ClaudeCode, OffOnly, OFF,
         "Sends what tools put out, on spans";
-    LOG_RAW_API_BODIES = "OTEL_LOG_RAW_API_BODIES", None, ClaudeCode, OFF,
+    LOG_RAW_API_BODIES = "OTEL_LOG_RAW_API_BODIES", None, ClaudeCode, Ignored, OFF,
         "Sends the bodies of API requests and responses as events";
-    CONTENT_MAX_LENGTH = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", None, Elsewhere,
+    CONTENT_MAX_LENGTH = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", None, Elsewhere, Ignored,
         number("UTF-16 code units", 61_440, 0, u32::MAX),
         "The longest content that is sent whole; longer content is cut, with a marker";
-    INCLUDE_SESSION_ID = "OTEL_METRICS_INCLUDE_SESSION_ID", None, ClaudeCode, ON,
+    INCLUDE_SESSION_ID = "OTEL_METRICS_INCLUDE_SESSION_ID", None, ClaudeCode, Allowed, ON,
         "Puts session.id on metrics, events and spans";
-    INCLUDE_VERSION = "OTEL_METRICS_INCLUDE_VERSION", None, ClaudeCode, OFF,
+    INCLUDE_VERSION = "OTEL_METRICS_INCLUDE_VERSION", None, ClaudeCode, Allowed, OFF,
         "Puts app.version on metrics, events and spans";
-    INCLUDE_ACCOUNT_UUID = "OTEL_METRICS_INCLUDE_ACCOUNT_UUID", None, ClaudeCode, ON,
+    INCLUDE_ACCOUNT_UUID = "OTEL_METRICS_INCLUDE_ACCOUNT_UUID", None, ClaudeCode, Allowed, ON,
         "Puts user.account_uuid and user.account_id on metrics, events and spans";
-    INCLUDE_RESOURCE_ATTRIBUTES = "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", None, Elsewhere, ON,
+    INCLUDE_RESOURCE_ATTRIBUTES = "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", None, Elsewhere, Allowed, ON,
         "Puts the keys of OTEL_RESOURCE_ATTRIBUTES on metrics, events and spans too";
-    RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES", None, OpenTelemetry, Kind::Attributes,
+    RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES", None, OpenTelemetry, Allowed, Kind::Attributes,
         "Attributes of the resource: key=value,key=value, values percent-encoded";
-    SERVICE_NAME = "OTEL_SERVICE_NAME", None, OpenTelemetry, Kind::Text { default: "" },
+    SERVICE_NAME = "OTEL_SERVICE_NAME", None, OpenTelemetry, Ignored, Kind::Text { default: "" },
         "service.name, over every other source of it";
-    HEADERS_HELPER = "otelHeadersHelper", None, ClaudeCode, Kind::Command,
+    HEADERS_HELPER = "otelHeadersHelper", None, ClaudeCode, Ignored, Kind::Command,
         "A command that prints headers as a JSON object (a settings key, no environment variable)";
-    HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode,
+    HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode, Ignored,
         milliseconds(1_740_000, 100),
         "How often the headers helper runs; it also runs once more when its headers are refused";
-    FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, Elsewhere,
+    FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, Elsewhere, Allowed,
         milliseconds(5_000, 0),
         "The longest that a flush takes";
-    SHUTDOWN_TIMEOUT = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", None, Elsewhere,
+    SHUTDOWN_TIMEOUT = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", None, Elsewhere, Allowed,
         milliseconds(2_000, 0),
         "The longest that a shutdown takes";
-    DIAG_STDERR = "CLAUDE_CODE_OTEL_DIAG_STDERR", None, Elsewhere, OFF,
+    DIAG_STDERR = "CLAUDE_CODE_OTEL_DIAG_STDERR", None, Elsewhere, Ignored, OFF,
         "Diagnostics also go to standard error";
-    MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES", None, ClaudeCode,
+    MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES", None, ClaudeCode, Ignored,
         number("retries", 10, 0, u32::MAX),
         "How often the host retries a model request; the library itself retries none";
-    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry,
+    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry, Ignored,
         Kind::Text { default: "localhost" },
         "Where the Prometheus page is served, at /metrics: a host name or an address; localhost is both loopback addresses";
-    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry,
+    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, Ignored,
         number("port", 9_464, 0, 65_535),
         "The port of the Prometheus page; 0 is a free one, which health tells. One that is taken is tried again every 5 seconds";
-    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, Elsewhere, Kind::Path,
+    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, Elsewhere, Ignored, Kind::Path,
         "Client certificate (PEM) when no OTEL one is set";
-    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, Elsewhere, Kind::Path,
+    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, Elsewhere, Ignored, Kind::Path,
         "Key of the client certificate (PEM) when no OTEL one is set";
-    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, Elsewhere, Kind::Path,
+    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, Elsewhere, Ignored, Kind::Path,
         "Certificates of authorities (PEM) to trust beside the platform's when no OTEL ones are set";
-    HTTPS_PROXY = "HTTPS_PROXY", None, Elsewhere, URL,
+    HTTPS_PROXY = "HTTPS_PROXY", None, Elsewhere, Ignored, URL,
         "Proxy for https endpoints: http://host:port, with user:password@ before the host when it wants them";
-    HTTPS_PROXY_LOWER = "https_proxy", None, Elsewhere, URL,
+    HTTPS_PROXY_LOWER = "https_proxy", None, Elsewhere, Ignored, URL,
         "Another name of HTTPS_PROXY, the stronger one in the same layer";
-    HTTP_PROXY = "HTTP_PROXY", None, Elsewhere, URL,
+    HTTP_PROXY = "HTTP_PROXY", None, Elsewhere, Ignored, URL,
         "Proxy for OTLP over HTTP to http endpoints; gRPC goes there directly";
-    HTTP_PROXY_LOWER = "http_proxy", None, Elsewhere, URL,
+    HTTP_PROXY_LOWER = "http_proxy", None, Elsewhere, Ignored, URL,
         "Another name of HTTP_PROXY, the stronger one in the same layer";
-    ALL_PROXY = "ALL_PROXY", None, Elsewhere, URL,
+    ALL_PROXY = "ALL_PROXY", None, Elsewhere, Ignored, URL,
         "Proxy where neither HTTPS_PROXY nor HTTP_PROXY names one";
-    ALL_PROXY_LOWER = "all_proxy", None, Elsewhere, URL,
+    ALL_PROXY_LOWER = "all_proxy", None, Elsewhere, Ignored, URL,
         "Another name of ALL_PROXY, the stronger one in the same layer";
-    NO_PROXY = "NO_PROXY", None, Elsewhere, Kind::Text { default: "" },
+    NO_PROXY = "NO_PROXY", None, Elsewhere, Ignored, Kind::Text { default: "" },
         "Hosts that are reached without a proxy, separated by commas: example.com (and all below it), 10.0.0.0/8, host:port, * for all; localhost and loopback addresses always are";
-    NO_PROXY_LOWER = "no_proxy", None, Elsewhere, Kind::Text { default: "" },
+    NO_PROXY_LOWER = "no_proxy", None, Elsewhere, Ignored, Kind::Text { default: "" },
         "Another name of NO_PROXY, the stronger one in the same layer";
 }
 
 per_signal! {
-    PROTOCOL = "PROTOCOL",
+    PROTOCOL = "PROTOCOL", Ignored,
         Kind::Word { words: &["grpc", "http/protobuf", "http/json"], any_case: false, default: "" },
         "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
+<<<<<<< HEAD
     ENDPOINT = "ENDPOINT", URL,
         "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is; where it has no path and the receiver answers 404 or 405, requests go to that path too";
     HEADERS = "HEADERS", Kind::Headers,
+=======
+    ENDPOINT = "ENDPOINT", Ignored, URL,
+        "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is";
+    HEADERS = "HEADERS", Ignored, Kind::Headers,
+>>>>>>> wt-config
         "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
-    TIMEOUT = "TIMEOUT", milliseconds(10_000, 1),
+    TIMEOUT = "TIMEOUT", Allowed, milliseconds(10_000, 1),
         "The longest that one attempt takes; what it does not deliver waits and is sent again";
-    COMPRESSION = "COMPRESSION",
+    COMPRESSION = "COMPRESSION", Allowed,
         Kind::Word { words: &["gzip", "none"], any_case: false, default: "none" },
         "How requests are compressed";
-    INSECURE = "INSECURE", OFF,
+    INSECURE = "INSECURE", Ignored, OFF,
         "A gRPC endpoint without a scheme is http when true, else https";
-    CERTIFICATE = "CERTIFICATE", Kind::Path,
+    CERTIFICATE = "CERTIFICATE", Ignored, Kind::Path,
         "Certificates of authorities (PEM) to trust for https endpoints, in place of the platform's";
-    OTLP_CLIENT_KEY = "CLIENT_KEY", Kind::Path,
+    OTLP_CLIENT_KEY = "CLIENT_KEY", Ignored, Kind::Path,
         "Key of the client certificate (PEM)";
-    OTLP_CLIENT_CERTIFICATE = "CLIENT_CERTIFICATE", Kind::Path,
+    OTLP_CLIENT_CERTIFICATE = "CLIENT_CERTIFICATE", Ignored, Kind::Path,
         "Client certificate (PEM)";
 }
 
@@ -419,79 +446,4 @@ static WITHOUT_EFFECT: &[Variable] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_name_is_in_the_table_once_and_finds_itself() {
-        let mut seen = BTreeSet::new();
-        for variable in all() {
-            assert!(seen.insert(variable.name), "{} twice", variable.name);
-            assert!(!variable.meaning.is_empty() && !variable.meaning.contains('\n'));
-            let found = find(variable.name).unwrap();
-            assert!(std::ptr::eq(found, variable), "{}", variable.name);
-        }
-    }
-
-    #[test]
-    fn defaults_lie_in_their_own_range() {
-        for variable in all() {
-            match variable.kind {
-                Kind::Number(number) => assert!(
-                    (number.minimum..=number.maximum).contains(&number.default),
-                    "{}",
-                    variable.name
-                ),
-                Kind::Word { words, default, .. } => {
-                    assert!(default.is_empty() || words.contains(&default));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    #[test]
-    fn patterns_stand_for_their_names() {
-        for name in [
-            "OTEL_BSP_SCHEDULE_DELAY",
-            "OTEL_BLRP_MAX_QUEUE_SIZE",
-            "OTEL_TRACES_SAMPLER",
-            "OTEL_TRACES_SAMPLER_ARG",
-            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
-            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-        ] {
-            assert_eq!(find(name).unwrap().effect, Effect::Without, "{name}");
-        }
-        for name in [
-            "OTEL_BSP",
-            "OTEL_LIMIT",
-            "OTEL_TRACES_EXPORTERS",
-            "TRACEPARENT",
-        ] {
-            assert!(find(name).is_none(), "{name}");
-        }
-    }
-
-    #[test]
-    fn urls_are_shown_without_what_may_be_secret() {
-        for (url, shown) in [
-            ("http://h:4318/base", "http://h:4318/base"),
-            ("http://u:CANARY@h:4318/base", "http://<hidden>@h:4318/base"),
-            ("http://u:CAN/ARY?@h/base", "http://<hidden>@h/base"),
-            ("u:CANARY@h:4317", "<hidden>@h:4317"),
-            ("http://h/base?key=CANARY", "http://h/base?<hidden>"),
-            ("http://h/base#CANARY", "http://h/base?<hidden>"),
-        ] {
-            assert_eq!(shown_url(url), shown);
-        }
-    }
-
-    #[test]
-    fn shown_values_hide_secrets_and_control_characters() {
-        assert_eq!(HEADERS.general.shown("a=CANARY"), HIDDEN);
-        assert_eq!(HEADERS_HELPER.shown("echo CANARY"), HIDDEN);
-        assert_eq!(CLIENT_KEY.shown("-----BEGIN CANARY"), HIDDEN);
-        assert_eq!(SERVICE_NAME.shown("a\u{1b}[1mb"), "a\u{fffd}[1mb");
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::endpoint::EndpointProblem;
 use super::pairs::PairProblem;
 use super::proxy::ProxyProblem;
-use super::source::{Assignment, Origin};
+use super::source::{Assignment, Layer, Origin};
 use super::tls::TlsProblem;
 use super::variables::{Variable, visible};
 
@@ -87,6 +87,16 @@ impl Warning {
         }
     }
 
+    /// Returns true for a variable that a settings file of a project sets and may not set.
+    pub(crate) fn is_misplaced(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::NotInProject { .. }
+                | Problem::OnlyOffInProject { .. }
+                | Problem::SetInEnvironment
+        )
+    }
+
     #[cfg(test)]
     pub(super) fn problem(&self) -> &Problem {
         &self.problem
@@ -145,14 +155,43 @@ pub(crate) enum Problem {
     )]
     Untrusted,
     #[error(
+        "{0}. Until this is mended, the content switches (OTEL_LOG_*) of all other layers and the settings files of the project count as off"
+    )]
+    ManagedIncomplete(Box<Problem>),
+    #[error("counts as off, because managed settings, which may forbid it, cannot be read")]
+    ContentHeld,
+    #[error(
+        "what it says about telemetry is ignored, because managed settings, which stand above it, cannot be read"
+    )]
+    ProjectHeld,
+    #[error("ignored, because settings files of a project may not set it; set it in {belongs}")]
+    NotInProject { belongs: &'static str },
+    #[error(
+        "ignored, because settings files of a project may only switch it off ({off}); set it in {belongs}"
+    )]
+    OnlyOffInProject {
+        off: &'static str,
+        belongs: &'static str,
+    },
+    #[error(
+        "ignored, because settings files of a project cannot switch off what the environment sets; change it in the environment"
+    )]
+    SetInEnvironment,
+    #[error(
         "not a boolean, so it counts as false (nearest: {nearest}); write 1, true, yes or on, or 0, false, no or off"
     )]
     NotBoolean { nearest: &'static str },
     #[error(
+        "empty, which counts as false although the default is true; remove it from the environment, or write true or false"
+    )]
+    EmptyBoolean,
+    #[error(
         "writing bodies to files has no effect in this library, so it counts as false; write 1 to send them"
     )]
     BodiesToFile,
-    #[error("not a plain decimal number up to {maximum}, so the default {default} is used")]
+    #[error(
+        "not a whole number up to {maximum}, such as 5000, 64_000 or 2e3, so the default {default} is used"
+    )]
     NotNumber { default: u64, maximum: u64 },
     #[error("below the minimum {minimum}, which is used instead")]
     BelowMinimum { minimum: u64 },
@@ -222,6 +261,16 @@ pub(crate) enum Problem {
         "with cumulative temporality and without session.id, several processes write the same series and the totals are wrong; tell them apart with a key in OTEL_RESOURCE_ATTRIBUTES, such as service.instance.id, or use delta"
     )]
     SharedSeries,
+}
+
+impl Problem {
+    /// Adds the consequence that the problem has in managed settings: a policy that cannot be read.
+    pub(super) fn in_layer(self, layer: Layer) -> Self {
+        match layer {
+            Layer::Managed => Self::ManagedIncomplete(Box::new(self)),
+            _ => self,
+        }
+    }
 }
 
 /// What resolving finds out on its way. Each warning is kept once.

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::config::{Config, UnknownExporter};
+use crate::config::{Config, UnknownExporter, Warning};
 use crate::export::quiet::{self, Quiet};
 use crate::health::Exporter;
 use crate::signal::Signal;
@@ -36,6 +36,8 @@ pub struct Diagnosis {
     pub probes: Vec<Probe>,
     /// What the configuration asks for by a name that no exporter has.
     pub unknown: Vec<UnknownExporter>,
+    /// The variables that settings files of a project set and may not set; each says where it belongs.
+    pub misplaced: Vec<Warning>,
 }
 
 impl Diagnosis {
@@ -105,10 +107,15 @@ impl Config {
                 None => asked.untried(ended.as_ref().err()),
             }
         });
+        let misplaced = self
+            .warnings()
+            .iter()
+            .filter(|warning| warning.is_misplaced());
         Diagnosis {
             enabled: self.is_enabled(),
             probes: probes.collect(),
             unknown: self.unknown.clone(),
+            misplaced: misplaced.cloned().collect(),
         }
     }
 }
@@ -129,6 +136,13 @@ impl fmt::Display for Diagnosis {
                 f,
                 "{signal} ({name}) does not work\n  problem   there is no exporter {name}\n  remedy    correct {variable}; did you mean {nearest}?\n"
             )?;
+        }
+        if !self.misplaced.is_empty() {
+            writeln!(f, "variables that a project may not set")?;
+            for warning in &self.misplaced {
+                writeln!(f, "  {warning}")?;
+            }
+            writeln!(f)?;
         }
         let broken = self.probes.iter().filter(|probe| !probe.works()).count();
         let (all, broken) = (

@@ -27,6 +27,8 @@ pub(crate) const LAYERS: [Layer; 6] = [
 pub(crate) struct Given {
     pub(crate) set: BTreeMap<Layer, BTreeMap<String, String>>,
     pub(crate) trusted: bool,
+    /// One of the managed settings files cannot be read; what the others set is in `set`.
+    pub(crate) unreadable: bool,
     /// `METRICS`, `LOGS` or `TRACES`.
     pub(crate) signal: &'static str,
 }
@@ -46,16 +48,96 @@ pub(crate) struct Exporter {
 /// An exporter, or why there is none.
 pub(crate) type Resolved = Result<Exporter, &'static str>;
 
+/// A settings file of a project may set this to anything.
+fn is_harmless(name: &str) -> bool {
+    let ends = [
+        "_INTERVAL",
+        "_TIMEOUT",
+        "_TIMEOUT_MS",
+        "_COMPRESSION",
+        "_TEMPORALITY_PREFERENCE",
+    ];
+    name == "OTEL_RESOURCE_ATTRIBUTES"
+        || name.starts_with("OTEL_METRICS_INCLUDE_")
+        || ends.iter().any(|end| name.ends_with(end))
+}
+
+/// A value with which a settings file of a project may switch something off.
+fn switches_off(name: &str, value: &str) -> bool {
+    match name {
+        "OTEL_METRICS_EXPORTER" | "OTEL_LOGS_EXPORTER" | "OTEL_TRACES_EXPORTER" => {
+            value.split(',').any(|word| word == "none")
+        }
+        "OTEL_LOG_USER_PROMPTS" | "OTEL_LOG_TOOL_DETAILS" | "OTEL_LOG_TOOL_CONTENT" => {
+            ["0", "false", "no", "off"].contains(&value)
+        }
+        _ => false,
+    }
+}
+
+/// `true`, `false`, or neither of them.
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 impl Given {
+    /// Whether this layer may give this variable this value.
+    pub(crate) fn may_set(&self, layer: Layer, name: &str, value: &str) -> bool {
+        let is_content = name.starts_with("OTEL_LOG_");
+        match layer {
+            Layer::Managed => true,
+            _ if is_content && self.unreadable => false,
+            Layer::Local | Layer::Project => {
+                let environment = self.set.get(&Layer::Environment);
+                let in_environment = environment
+                    .and_then(|set| set.get(name))
+                    .is_some_and(|value| !value.is_empty());
+                self.trusted
+                    && !self.unreadable
+                    && (is_harmless(name) || switches_off(name, value) && !in_environment)
+            }
+            _ => true,
+        }
+    }
+
+    /// The strongest layer that may set it, with its value.
+    fn strongest(&self, name: &str) -> Option<(Layer, &str)> {
+        self.set.iter().find_map(|(layer, set)| {
+            let value = set.get(name)?;
+            let may = self.may_set(*layer, name, value);
+            may.then_some((*layer, value.as_str()))
+        })
+    }
+
     /// The strongest layer decides; an empty value of it cancels.
     fn get(&self, name: &str) -> Option<(Layer, &str)> {
-        for (layer, set) in &self.set {
-            let ignored = !self.trusted && matches!(layer, Layer::Local | Layer::Project);
-            if let (Some(value), false) = (set.get(name), ignored) {
-                return (!value.is_empty()).then_some((*layer, value.as_str()));
-            }
+        self.strongest(name).filter(|(_, value)| !value.is_empty())
+    }
+
+    /// A content switch: off unless the strongest value is true.
+    pub(crate) fn content(&self, name: &str) -> bool {
+        self.get(name).and_then(|(_, value)| boolean(value)) == Some(true)
+    }
+
+    /// Whether the value of a switch that is on by default is worth a warning.
+    pub(crate) fn is_odd_switch(&self, name: &str) -> bool {
+        match self.strongest(name) {
+            Some((layer, "")) => layer == Layer::Environment,
+            Some((_, value)) => boolean(value).is_none(),
+            None => false,
         }
-        None
+    }
+
+    /// Whether the signal goes over OTLP.
+    pub(crate) fn has_otlp(&self) -> bool {
+        let name = format!("OTEL_{}_EXPORTER", self.signal);
+        let list = self.get(&name).map_or("", |(_, value)| value);
+        let has = |word| list.split(',').any(|item| item == word);
+        has("otlp") && !has("none")
     }
 
     fn general(&self, kind: &str) -> (String, Option<(Layer, &str)>) {
@@ -159,7 +241,7 @@ impl Given {
         }
         Ok(Exporter {
             protocol,
-            headers: self.headers(),
+            headers: self.headers(protocol),
             timeout: self.timeout(),
             compression: self.compression(),
             proxy: self.proxy(protocol, &endpoint, guarded),
@@ -167,14 +249,19 @@ impl Given {
         })
     }
 
-    /// Those for all, over them those for the signal, each by its name in any case.
-    fn headers(&self) -> BTreeMap<String, String> {
+    /// Those for all, over them those for the signal, each by its name in any case. `Host` is the connection's own, and
+    /// gRPC takes base64 alone for names in `-bin`.
+    fn headers(&self, protocol: &str) -> BTreeMap<String, String> {
         let mut headers = BTreeMap::new();
         let general = self.general("HEADERS");
         let own = (self.specific("HEADERS").0, self.own("HEADERS"));
         for (variable, found) in [general, own] {
             for pair in found.map_or("", |(_, text)| text).split(',') {
-                if let Some((name, _)) = pair.split_once('=') {
+                let Some((name, value)) = pair.split_once('=') else {
+                    continue;
+                };
+                let is_broken = protocol == "grpc" && name.ends_with("-bin") && value == "!";
+                if name != "Host" && !is_broken {
                     headers.insert(name.to_ascii_lowercase(), variable.clone());
                 }
             }
@@ -182,12 +269,12 @@ impl Given {
         headers
     }
 
-    /// What is no number is the default.
+    /// What is no number is the default. A number may be written as scientists do, and with separators.
     fn timeout(&self) -> u64 {
         let found = self.specific("TIMEOUT").1.or(self.general("TIMEOUT").1);
         found
-            .and_then(|(_, text)| text.parse().ok())
-            .unwrap_or(10_000)
+            .and_then(|(_, text)| text.replace('_', "").parse::<f64>().ok())
+            .map_or(10_000, |number| number as u64)
     }
 
     /// What is no such word counts as unset.

@@ -103,7 +103,7 @@ fn the_variables_of_the_stack_are_understood() {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(pair)
         .collect();
-    let settings: Value = serde_json::from_str(&text(".claude/settings.json")).unwrap();
+    let settings: Value = serde_json::from_str(&text("settings.json")).unwrap();
     let settings: BTreeMap<String, String> =
         serde_json::from_value(settings["env"].clone()).unwrap();
     assert_eq!(env, settings, "env and settings.json differ");

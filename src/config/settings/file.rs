@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::config::source::{Assignment, Origin};
-use crate::config::variables::{self, Kind};
+use crate::config::source::{Assignment, Layer, Origin};
+use crate::config::variables::{self, Kind, Variable};
 use crate::config::warnings::{Problem, Report, Warning};
 
 /// Far more than anybody writes by hand.
@@ -15,20 +15,34 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What the origin's file says about telemetry. A file that is not there says nothing.
-pub(super) fn read(origin: &Origin, report: &mut Report) -> Vec<Assignment> {
-    let parsed = match origin.file().map(content) {
-        Some(Ok(Some(bytes))) => parse(&bytes),
-        Some(Ok(None)) | None => return Vec::new(),
-        Some(Err(problem)) => Err(problem),
+/// What one settings file says about telemetry.
+pub(super) struct Contents {
+    pub(super) assignments: Vec<Assignment>,
+    /// False when something in the file, or all of it, could not be read.
+    pub(super) is_complete: bool,
+}
+
+/// Reads the origin's file. A file that is not there says nothing; a managed one was seen, so that it must be readable.
+pub(super) fn read(origin: &Origin, report: &mut Report) -> Contents {
+    let mut contents = Contents {
+        assignments: Vec::new(),
+        is_complete: true,
     };
-    match parsed {
-        Ok(settings) => assignments(&settings, origin, report),
-        Err(problem) => {
-            report.warn(Warning::about_file(origin.clone(), problem));
-            Vec::new()
+    let bytes = match origin.file().map(bounded) {
+        None => return contents,
+        Some(Err(error)) if is_absence(&error) && origin.layer() != Layer::Managed => {
+            return contents;
         }
+        Some(Err(error)) => Err(Problem::SettingsUnreadable {
+            why: error.to_string(),
+        }),
+        Some(Ok(read)) => read,
+    };
+    match bytes.and_then(|bytes| parse(&bytes)) {
+        Ok(settings) => contents.read(&settings, origin, report),
+        Err(problem) => contents.lacks(origin, problem, report),
     }
+    contents
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, Problem> {
@@ -39,54 +53,67 @@ fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     })
 }
 
-fn assignments(settings: &Value, origin: &Origin, report: &mut Report) -> Vec<Assignment> {
-    let Value::Object(settings) = settings else {
-        let problem = Problem::SettingsNoObject { what: "the file" };
-        report.warn(Warning::about_file(origin.clone(), problem));
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    let mut warn = |name: &str, problem| {
-        report.warn(Warning::about_name(name, origin.clone(), problem));
-    };
-    for name in settings.keys() {
-        if is_ours(name) {
-            warn(name, Problem::OutsideEnv);
-        } else if is_invented(name) {
-            warn(name, Problem::NoSuchSetting);
-        }
-    }
-    match settings.get("env") {
-        Some(Value::Object(variables)) => {
-            if variables.contains_key(variables::HEADERS_HELPER.name) {
-                warn(variables::HEADERS_HELPER.name, Problem::InsideEnv);
+impl Contents {
+    fn read(&mut self, settings: &Value, origin: &Origin, report: &mut Report) {
+        let Value::Object(settings) = settings else {
+            return self.lacks(
+                origin,
+                Problem::SettingsNoObject { what: "the file" },
+                report,
+            );
+        };
+        let mut found = Vec::new();
+        let mut warn = |name: &str, problem| {
+            report.warn(Warning::about_name(name, origin.clone(), problem));
+        };
+        for name in settings.keys() {
+            if is_ours(name) {
+                warn(name, Problem::OutsideEnv);
+            } else if is_invented(name) {
+                warn(name, Problem::NoSuchSetting);
             }
-            found.extend(variables.iter().filter(|(name, _)| is_ours(name)));
         }
-        Some(_) => {
-            let problem = Problem::SettingsNoObject { what: "`env`" };
-            report.warn(Warning::about_file(origin.clone(), problem));
+        match settings.get("env") {
+            Some(Value::Object(variables)) => {
+                if variables.contains_key(variables::HEADERS_HELPER.name) {
+                    warn(variables::HEADERS_HELPER.name, Problem::InsideEnv);
+                }
+                found.extend(variables.iter().filter(|(name, _)| is_ours(name)));
+            }
+            Some(_) => self.lacks(origin, Problem::SettingsNoObject { what: "`env`" }, report),
+            None => {}
         }
-        None => {}
+        found.extend(settings.get_key_value(variables::HEADERS_HELPER.name));
+        for (name, value) in found {
+            match value {
+                Value::String(value) => self.assignments.push(Assignment {
+                    origin: origin.clone(),
+                    name: name.clone(),
+                    value: value.clone(),
+                }),
+                _ => self.lacks_value(origin, name, report),
+            }
+        }
     }
-    found.extend(settings.get_key_value(variables::HEADERS_HELPER.name));
 
-    let mut assignments = Vec::new();
-    for (name, value) in found {
-        match value {
-            Value::String(value) => assignments.push(Assignment {
-                origin: origin.clone(),
-                name: name.clone(),
-                value: value.clone(),
-            }),
-            _ => report.warn(Warning::about_name(
-                name,
-                origin.clone(),
-                Problem::SettingNoText,
-            )),
-        }
+    /// Notes that the file, or a part of it, could not be read.
+    fn lacks(&mut self, origin: &Origin, problem: Problem, report: &mut Report) {
+        self.is_complete = false;
+        let problem = problem.in_layer(origin.layer());
+        report.warn(Warning::about_file(origin.clone(), problem));
     }
-    assignments
+
+    /// Notes that a value is no text. A content switch of managed settings that cannot be read counts like a file that
+    /// cannot: it may have been meant to be off.
+    fn lacks_value(&mut self, origin: &Origin, name: &str, report: &mut Report) {
+        let is_switch = variables::find(name).is_some_and(Variable::is_content_switch);
+        let problem = match is_switch {
+            true => Problem::SettingNoText.in_layer(origin.layer()),
+            false => Problem::SettingNoText,
+        };
+        self.is_complete &= !is_switch;
+        report.warn(Warning::about_name(name, origin.clone(), problem));
+    }
 }
 
 /// A variable that is known, or should be.
@@ -112,17 +139,6 @@ pub(super) fn is_absence(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
-}
-
-/// The bytes of a file; `None` when there is none.
-fn content(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
-    match bounded(path) {
-        Ok(read) => read.map(Some),
-        Err(error) if is_absence(&error) => Ok(None),
-        Err(error) => Err(Problem::SettingsUnreadable {
-            why: error.to_string(),
-        }),
-    }
 }
 
 /// Never waits, and never reads more than the largest file.

@@ -32,7 +32,7 @@ impl SettingsFiles {
     ///   are none, `C:\ProgramData\ClaudeCode` (Windows);
     /// - local and project: `.claude/settings.local.json` and `.claude/settings.json` in the working
     ///   folder, which count only in a
-    ///   [trusted workspace](crate::ConfigBuilder::trust_workspace);
+    ///   [trusted workspace](crate::ConfigBuilder::trust_workspace), and only for harmless variables;
     /// - user: `.claude/settings.json` in the home folder, or `settings.json` in `CLAUDE_CONFIG_DIR`.
     ///
     /// Home folder and `CLAUDE_CONFIG_DIR` are looked up in the environment that the configuration is

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::config::variables::{Effect, Kind, Source, Variable, all};
+use crate::config::variables::{Effect, InProject, Kind, Source, Variable, all};
 use crate::signal::Signal;
 
 #[test]
@@ -29,7 +29,15 @@ The variables that the library reads, as they stand in
 [`src/config/variables.rs`](../src/config/variables.rs). This page is made from there by `UPDATE_DOCS=1 cargo test docs`.
 
 A value can come from several layers, the highest first: managed settings, host, local, project and user settings,
-environment. The files of a project count in a trusted workspace alone.
+environment. The files of a project count only in a trusted workspace, and only for harmless variables: the column
+*project* says which ones they may set (`yes`), which ones they may only switch off (`off`, with `none`, `0`, `false`, `no`
+or `off`, unless the environment sets the variable) and which ones they may not set (`no`). What they may not set is ignored
+with a warning that names the file and the variable. It belongs into the user's settings, managed settings or the environment
+(`otelHeadersHelper`: user or managed settings).
+
+While a managed settings file cannot be read or parsed, the content switches (`OTEL_LOG_*`) of all other layers, the host
+included, and the settings files of the project count as off: the file may forbid them. Content switches of managed files
+that could be read hold, and exporters go on. A managed content switch whose value is not text has the same effect.
 
 Everything is resolved once, when `Config` is built, and nothing ever fails: a value that is not understood is a warning
 that names the variable, the value, where it was set and the nearest valid word. `Config::explain()` shows every variable
@@ -37,10 +45,12 @@ that is set, where, and what follows from it.
 
 - Booleans: `1`, `true`, `yes`, `on` are true, `0`, `false`, `no`, `off` are false, in any case. Anything else warns and is
   false.
-- Numbers are plain decimal. Anything else warns and takes the default; below the minimum, the minimum counts, with a
-  warning.
-- An empty value is as if unset, and cancels the layers below; an empty boolean is false in the environment, and elsewhere
-  has its default again.
+- Numbers are whole and decimal, with `_` between digits (`64_000`) or an exponent (`2e3`) where that reads better. Anything
+  else warns and takes the default; below the minimum, the minimum counts, with a warning.
+- An empty value is as if unset, and cancels the layers below; an empty boolean is false in the environment (with a warning
+  when its default is true), and elsewhere has its default again.
+- Headers that belong to the protocol or to one connection (`Host`, `Connection`, `Content-Type`, ...) are left out with a
+  warning, and so are those over gRPC whose name ends in `-bin` and whose value is not base64. The others are sent.
 - `key=value` pairs are split on `,`; white space around key and value is trimmed, and values are percent-decoded.
 - Values of headers and commands, and user and password of a URL, are shown nowhere.
 
@@ -104,7 +114,7 @@ fn general(name: &'static str) -> Option<&'static str> {
 
 fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
     out.push_str(
-        "| variable | values | default | meaning | from |\n| --- | --- | --- | --- | --- |\n",
+        "| variable | values | default | meaning | project | from |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for variable in variables {
         let default = match &*variable.default_text() {
@@ -116,11 +126,16 @@ fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
             Source::OpenTelemetry => "OpenTelemetry",
             Source::Elsewhere => "elsewhere",
         };
+        let project = match variable.in_project {
+            InProject::Allowed => "yes",
+            InProject::OffOnly => "off",
+            InProject::Ignored => "no",
+        };
         let (name, meaning) = (variable.name, variable.meaning);
         let values = values(&variable.kind);
         writeln!(
             out,
-            "| `{name}` | {values} | {default} | {meaning} | {from} |"
+            "| `{name}` | {values} | {default} | {meaning} | {project} | {from} |"
         )
         .unwrap();
     }

@@ -40,15 +40,27 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// A trusted project with these managed and project settings.
-fn configured(managed: &str, project: &str, environment: &[(&str, &str)]) -> Config {
+/// A configuration with these managed and user settings.
+fn configured(managed: &str, user: &str, environment: &[(&str, &str)]) -> Config {
+    configured_with_project(managed, "{}", user, environment)
+}
+
+/// A configuration with these settings files, in a trusted project.
+fn configured_with_project(
+    managed: &str,
+    project: &str,
+    user: &str,
+    environment: &[(&str, &str)],
+) -> Config {
     let folder = TempDir::new().unwrap();
     let root = folder.path();
     write(&root.join("managed/managed-settings.json"), managed);
     write(&root.join("project/.claude/settings.json"), project);
+    write(&root.join("user.json"), user);
     let files = SettingsFiles::none()
         .managed_folder(root.join("managed"))
-        .project_folder(root.join("project"));
+        .project_folder(root.join("project"))
+        .user_file(root.join("user.json"));
     let builder = Config::builder()
         .environment(environment.iter().copied())
         .settings_files(files)
@@ -81,7 +93,7 @@ fn the_documented_managed_settings_work() {
 }
 
 #[test]
-fn the_documented_project_settings_work() {
+fn documented_project_settings_work_in_the_file_of_the_user() {
     let config = configured("{}", PROJECT, &[]);
     assert!(config.is_enabled());
     assert_eq!(config.warnings(), []);
@@ -92,6 +104,20 @@ fn the_documented_project_settings_work() {
     assert!(config.content.user_prompts && !config.content.tool_details);
     let attributes = config.attributes;
     assert!(attributes.session_id && attributes.version && attributes.account_uuid);
+
+    let config = configured_with_project("{}", PROJECT, "{}", &[]);
+    assert!(!config.is_enabled() && !config.content.user_prompts);
+    assert!(config.attributes.version);
+    let ignored: Vec<_> = config.warnings().iter().map(|w| w.variable()).collect();
+    let expected = [
+        "CLAUDE_CODE_ENABLE_TELEMETRY",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "OTEL_LOGS_EXPORTER",
+        "OTEL_LOG_USER_PROMPTS",
+        "OTEL_METRICS_EXPORTER",
+    ];
+    assert_eq!(ignored, expected.map(Some));
 }
 
 #[test]
@@ -100,13 +126,13 @@ fn the_documented_headers_helper_works() {
     // only as a settings key
     let managed =
         r#"{"otelHeadersHelper": "managed", "env": {"otelHeadersHelper": "no variable"}}"#;
-    for (managed, project, expected) in [
+    for (managed, user, expected) in [
         ("{}", helper, Some("/bin/generate_opentelemetry_headers.sh")),
         (managed, helper, Some("managed")),
         (r#"{"otelHeadersHelper": ""}"#, helper, None),
         ("{}", "{}", None),
     ] {
-        let config = configured(managed, project, &[]);
+        let config = configured(managed, user, &[]);
         let found = config.headers_helper.as_ref();
         let found = found.map(|helper| helper.command.expose().to_owned());
         assert_eq!(found.as_deref(), expected, "{managed}");
@@ -120,17 +146,17 @@ fn the_documented_headers_helper_works() {
 
 #[test]
 fn nobody_redirects_what_is_managed() {
-    let user = [
+    let environment = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:4317"),
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://user:4317"),
         ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json"),
         ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "authorization=user"),
     ];
-    let project = r#"{"env": {
-        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://project:4317",
-        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=project"
+    let user = r#"{"env": {
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://settings:4317",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=settings"
     }}"#;
-    let config = configured(MANAGED, project, &user);
+    let config = configured(MANAGED, user, &environment);
     let expected = "grpc http://collector.example.com:4317/ authorization=Bearer example-token";
     let [metrics, events, _] = exporters(&config).map(shown);
     assert_eq!([metrics, events], [expected, expected]);
@@ -142,13 +168,13 @@ fn nobody_redirects_what_is_managed() {
         r#"{"otelHeadersHelper": "managed"}"#,
         r#"{"env": {"OTEL_EXPORTER_OTLP_CLIENT_KEY": "/key"}}"#,
     ] {
-        let mut environment = base();
-        environment.extend(variables(&user));
-        let environment: Vec<_> = environment
+        let mut all = base();
+        all.extend(variables(&environment));
+        let all: Vec<_> = all
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let config = configured(managed, project, &environment);
+        let config = configured(managed, user, &all);
         assert_eq!(exporters(&config).map(shown), ["off"; 3], "{managed}");
         assert!(problems(&config).contains(&&Problem::NoManagedEndpoint));
     }
@@ -157,7 +183,8 @@ fn nobody_redirects_what_is_managed() {
 #[test]
 fn trace_context_never_comes_from_files() {
     let settings = r#"{"env": {"TRACEPARENT": "00-a", "TRACESTATE": "a=b", "TERM_PROGRAM": "x"}}"#;
-    let config = configured(settings, settings, &[("TRACESTATE", "c=d")]);
+    let environment = [("TRACESTATE", "c=d")];
+    let config = configured_with_project(settings, settings, settings, &environment);
     assert_eq!(config.environment.get("TRACEPARENT"), None);
     assert_eq!(config.environment.get("TRACESTATE").as_deref(), Some("c=d"));
     assert_eq!(config.terminal_type, None);
@@ -174,7 +201,7 @@ fn an_empty_switch_has_its_default_again() {
         ("{}", empty.as_str(), true),
         (empty.as_str(), "{}", true),
     ] {
-        let config = configured(managed, project, &[(name, "false")]);
+        let config = configured_with_project(managed, project, "{}", &[(name, "false")]);
         assert_eq!(config.attributes.session_id, expected);
         assert_eq!(config.warnings(), []);
     }
@@ -198,8 +225,8 @@ fn a_second_managed_folder_counts_when_the_first_has_nothing() {
     let folders = [first.clone(), second.clone()];
     let found = || {
         let mut report = warnings::Report::default();
-        let files = managed_files(&folders, &mut report);
-        assert_eq!(report.warnings, []);
+        let (files, is_complete) = managed_files(&folders, &mut report);
+        assert!(is_complete && report.warnings.is_empty());
         files
     };
     assert_eq!(found(), [second.join("managed-settings.json")]);

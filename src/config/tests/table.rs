@@ -10,7 +10,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::variables::Effect;
+use crate::config::variables::{Effect, InProject, Kind};
 use rows::rows;
 
 type Probe = Box<dyn Fn(&Config) -> String>;
@@ -67,6 +67,17 @@ impl Row {
         self.name == variables::HEADERS_HELPER.name
     }
 
+    /// The layers that may set it, the strongest first.
+    fn layers(&self) -> Vec<Layer> {
+        let in_project = variables::find(&self.name).unwrap().in_project;
+        let allowed = |layer: &Layer| match layer {
+            Layer::Local | Layer::Project => in_project == InProject::Allowed,
+            Layer::Environment => !self.is_key(),
+            _ => true,
+        };
+        LAYERS.into_iter().filter(allowed).collect()
+    }
+
     /// The value as it may be seen.
     fn shown(&self, value: &str) -> String {
         variables::find(&self.name).unwrap().shown(value)
@@ -96,22 +107,16 @@ impl Row {
         probe: fn(&Config) -> Duration,
     ) -> Vec<Self> {
         let show = move |config: &Config| probe(config).as_millis().to_string();
-        let row = |invalid| {
-            Self::new(
-                name,
-                show,
-                default,
-                ("7000", "7000"),
-                Some(invalid),
-                default,
-            )
+        let row = |valid, invalid| {
+            Self::new(name, show, default, (valid, "7000"), Some(invalid), default)
         };
         let mut rows = vec![
-            row(("5s", default)),
-            row(("1e3", default)),
-            row(("-1", default)),
+            row("7000", ("5s", default)),
+            row("7e3", ("1.5e3", default)),
+            row("7_000", ("_1000", default)),
+            row("70E+2", ("-1", default)),
         ];
-        rows.extend(low.map(|minimum| row(("0", minimum))));
+        rows.extend(low.map(|minimum| row("7000", ("0", minimum))));
         rows
     }
 }
@@ -229,6 +234,12 @@ fn every_variable_has_its_effect() {
         );
         let empty = folder.configure(&row, &[(lowest, "")]);
         assert_eq!(probe(&empty), row.empty, "{name} empty");
+        let is_on = matches!(
+            variables::find(name).unwrap().kind,
+            Kind::Boolean { default: true }
+        );
+        let problem = about(&empty).map(|warning| warning.problem().clone());
+        assert_eq!(problem, is_on.then_some(Problem::EmptyBoolean), "{name}");
 
         let (valid, expected) = &row.valid;
         let config = folder.configure(&row, &[(lowest, valid)]);
@@ -253,8 +264,7 @@ fn every_variable_is_overridden_and_cancelled_by_every_higher_layer() {
         let (name, probe) = (&row.name, &row.probe);
         let (valid, expected) = &row.valid;
         let other = row.invalid.as_ref().map_or(valid, |(invalid, _)| invalid);
-        let layers = if row.is_key() { &LAYERS[..5] } else { &LAYERS };
-        for pair in layers.windows(2) {
+        for pair in row.layers().windows(2) {
             let (upper, lower) = (pair[0], pair[1]);
             let config = folder.configure(&row, &[(upper, valid), (lower, other)]);
             assert_eq!(&probe(&config), expected, "{name}: {upper} over {lower}");
@@ -274,6 +284,60 @@ fn every_variable_is_overridden_and_cancelled_by_every_higher_layer() {
                 row.default,
                 "{name}: {upper} cancels {lower}"
             );
+        }
+    }
+}
+
+#[test]
+fn a_project_sets_only_the_variables_that_the_table_allows() {
+    let folder = Folder::new();
+    for row in rows(folder.path()) {
+        let (name, probe) = (&row.name, &row.probe);
+        let variable = variables::find(name).unwrap();
+        let (valid, expected) = &row.valid;
+        for layer in [Layer::Local, Layer::Project] {
+            let about = |config: &Config| {
+                let mut own = config.warnings().iter();
+                let own = own.find(|warning| warning.variable() == Some(&**name))?;
+                assert_eq!(own.origin()?.layer(), layer, "{own}");
+                assert!(own.origin()?.file().is_some(), "{own}");
+                Some(own.problem().clone())
+            };
+            for value in [valid.as_str(), ""] {
+                let config = folder.configure(&row, &[(layer, value)]);
+                let problem = about(&config);
+                let effect = match (variable.in_project, value) {
+                    (InProject::Allowed, "") => {
+                        assert_eq!(problem, None);
+                        &row.default
+                    }
+                    (InProject::Allowed, _) => expected,
+                    (InProject::OffOnly, _) => {
+                        assert!(matches!(problem, Some(Problem::OnlyOffInProject { .. })));
+                        &row.default
+                    }
+                    (InProject::Ignored, _) => {
+                        assert!(matches!(problem, Some(Problem::NotInProject { .. })));
+                        &row.default
+                    }
+                };
+                assert_eq!(&probe(&config), effect, "{name}={value} ({layer})");
+            }
+            if variable.in_project == InProject::OffOnly {
+                let off = match variable.kind {
+                    Kind::Boolean { .. } => "no",
+                    _ => "none",
+                };
+                let values = [(layer, off), (Layer::User, valid)];
+                let config = folder.configure(&row, &values);
+                assert_eq!(about(&config), None);
+                assert_eq!(probe(&config), row.default, "{name}={off} ({layer})");
+                // The environment's say is not taken back.
+                let values = [(layer, off), (Layer::Environment, valid)];
+                let config = folder.configure(&row, &values);
+                assert_eq!(about(&config), Some(Problem::SetInEnvironment));
+                assert_eq!(&probe(&config), expected, "{name}={off} ({layer})");
+            }
         }
     }
 }

@@ -56,6 +56,7 @@ pub(crate) struct Helper {
     command: Secret,
     /// From the end of a run to the next one.
     interval: Duration,
+    grpc: bool,
     limit: Duration,
     state: watch::Sender<State>,
     /// The number of the run that exporters wait for.
@@ -103,6 +104,7 @@ impl Helper {
         Arc::new(Self {
             command: config.command.clone(),
             interval: config.interval,
+            grpc: config.grpc,
             limit,
             state: watch::Sender::default(),
             wanted: watch::Sender::default(),

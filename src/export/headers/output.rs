@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::failure::Failure;
+use crate::config::pairs::{is_broken_binary, is_reserved};
 use crate::config::secret::Secret;
 
 /// The headers that one run gave.
@@ -17,6 +18,8 @@ pub(crate) struct Headers(Vec<Header>);
 /// One header.
 #[derive(Debug)]
 pub(crate) struct Header {
+    /// Counted from 1, as failures name it.
+    place: usize,
     pub(crate) name: HeaderName,
     /// Marked as sensitive: its `Debug` shows nothing.
     pub(crate) value: HeaderValue,
@@ -27,6 +30,36 @@ pub(crate) struct Header {
 impl Headers {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Header> {
         self.0.iter()
+    }
+
+    /// Returns the headers that a request can carry.
+    pub(crate) fn sendable(&self, grpc: bool) -> impl Iterator<Item = &Header> {
+        let headers = self.0.iter();
+        headers.filter(move |header| header.flaw(grpc).is_none())
+    }
+
+    /// Names the places of the headers that are left out, and why; empty when all are sent.
+    pub(super) fn left_out(&self, grpc: bool) -> String {
+        let left_out = self.0.iter().filter_map(|header| {
+            let flaw = header.flaw(grpc)?;
+            Some(format!("the header in place {} {flaw}", header.place))
+        });
+        left_out.collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Header {
+    /// The reason why a request cannot carry this header.
+    fn flaw(&self, grpc: bool) -> Option<&'static str> {
+        if is_reserved(self.name.as_str()) {
+            Some("is one that the protocol sets itself, such as Host: it is left out")
+        } else if grpc && is_broken_binary(self.name.as_str(), self.secret.expose()) {
+            Some(
+                "has a name that ends in -bin and a value that is not base64: it is left out over gRPC",
+            )
+        } else {
+            None
+        }
     }
 }
 
@@ -64,6 +97,7 @@ fn header(place: usize, name: &str, value: &Value) -> Result<Header, Failure> {
         .ok_or(Failure::Value(place))?;
     value.set_sensitive(true);
     Ok(Header {
+        place,
         name,
         value,
         secret: Secret::new(text),
@@ -171,6 +205,29 @@ mod tests {
         let binary: Vec<u8> = (0..=255).cycle().take(5000).collect();
         assert_eq!(parse(&binary).unwrap_err(), Failure::NotJson);
         assert_eq!(parse(b"{\"a\":\"\xff\"}").unwrap_err(), Failure::NotJson);
+    }
+
+    #[test]
+    fn headers_that_cannot_be_sent_are_left_out_and_named_by_their_place() {
+        let output = r#"{"Host":"CANARY","x-bin":"CANARY!","a":"1","b-bin":"QUI","TE":"CANARY"}"#;
+        let headers = parse(output.as_bytes()).unwrap();
+        for (grpc, sent, places) in [
+            (true, &["a", "b-bin"][..], &[1, 2, 5][..]),
+            (false, &["x-bin", "a", "b-bin"], &[1, 5]),
+        ] {
+            let names: Vec<_> = headers.sendable(grpc).map(|h| h.name.as_str()).collect();
+            assert_eq!(names, sent);
+            let left_out = headers.left_out(grpc);
+            assert_eq!(left_out.matches("in place").count(), places.len());
+            for place in places {
+                assert!(
+                    left_out.contains(&format!("in place {place} ")),
+                    "{left_out}"
+                );
+            }
+            assert!(!left_out.contains("CANARY"), "{left_out}");
+        }
+        assert_eq!(parse(br#"{"a":"1"}"#).unwrap().left_out(true), "");
     }
 
     #[test]

@@ -49,6 +49,13 @@ pub(super) async fn run(
     }
 }
 
+/// The last things that were reported about the runs.
+#[derive(Default)]
+struct Told {
+    failure: Option<Failure>,
+    left_out: String,
+}
+
 /// When all is over.
 struct End {
     commands: Option<mpsc::UnboundedReceiver<Command>>,
@@ -92,7 +99,7 @@ async fn next(commands: &mut Option<mpsc::UnboundedReceiver<Command>>) -> Option
 impl Helper {
     /// Run after run, until it is stopped. Then the run under way is killed.
     async fn work(&self, mut stop: Stop) {
-        let mut told = None;
+        let mut told = Told::default();
         let mut backoff = Backoff::new(self.interval);
         let mut asked = false;
         loop {
@@ -127,8 +134,17 @@ impl Helper {
     }
 
     /// Publishes what a run gave, and tells of a change. True when there are headers, from this run or an earlier one.
-    fn note(&self, ended: Result<Headers, Failure>, told: &mut Option<Failure>) -> bool {
+    fn note(&self, ended: Result<Headers, Failure>, told: &mut Told) -> bool {
         let failure = ended.as_ref().err().cloned();
+        if let Ok(headers) = &ended {
+            let left_out = headers.left_out(self.grpc);
+            if left_out != told.left_out && !left_out.is_empty() {
+                let message =
+                    format!("otelHeadersHelper: {left_out}; remove it from what the helper prints");
+                self.diagnostics.report_later(message);
+            }
+            told.left_out = left_out;
+        }
         let mut has_headers = false;
         self.state.send_modify(|state: &mut State| {
             state.runs += 1;
@@ -139,7 +155,7 @@ impl Helper {
             has_headers = state.good.is_some();
         });
         // That the shutdown ended it is no news for those who have nothing to send; the others tell it themselves.
-        if failure != *told && failure != Some(Failure::Stopped) {
+        if failure != told.failure && failure != Some(Failure::Stopped) {
             let so = if has_headers {
                 "its last good headers stay in use"
             } else {
@@ -149,7 +165,7 @@ impl Helper {
                 Some(failure) => format!("otelHeadersHelper failed: {failure} ({so})"),
                 None => "otelHeadersHelper works again".to_owned(),
             });
-            *told = failure;
+            told.failure = failure;
         }
         has_headers
     }

@@ -40,6 +40,7 @@ impl Fixture {
         let config = HeadersHelper {
             command: Secret::new(command),
             interval,
+            grpc: true,
         };
         let helper = Helper::with_limit(&config, limit, Arc::new(diagnostics));
         let (commands, background) = helper.background();
@@ -157,6 +158,18 @@ fn what_a_run_prints_is_what_there_is_to_send() {
     let fixture = Fixture::new(r#"printf '{"X-A":"1 2"}'"#, NEVER, LONG);
     assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1 2");
     assert_eq!(fixture.told(), [""; 0]);
+}
+
+#[test]
+fn headers_that_cannot_be_sent_are_reported_once_while_the_others_are_used() {
+    let line = r#"printf '{"Host":"CANARY","x-a":"1"}'"#;
+    let fixture = Fixture::new(line, Duration::from_millis(10), LONG);
+    fixture.wait_for_run(3);
+    let told = fixture.wait_for_told(1);
+    assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("the header in place 1 is one that the protocol sets itself"));
+    assert!(!told[0].contains("CANARY"), "{told:?}");
 }
 
 #[test]

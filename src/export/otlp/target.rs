@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::route::{Proxy, ProxyError};
 use super::{BuildError, tls_words, words};
-use crate::config::otlp::OtlpConfig;
+use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::pairs::is_reserved;
 use crate::config::secret::Secret;
 use crate::export::headers::Headers;
@@ -23,6 +23,8 @@ pub(super) struct Target {
     pub(super) name: String,
     /// The configured headers.
     pub(super) headers: HeaderMap,
+    /// True when requests go over gRPC.
+    grpc: bool,
     /// The same without the proxy.
     receiver: String,
     /// What it is reached through.
@@ -80,6 +82,7 @@ impl Target {
         Ok(Self {
             name,
             headers,
+            grpc: config.protocol == Protocol::Grpc,
             receiver,
             proxy,
             secrets,
@@ -92,14 +95,15 @@ impl Target {
         let mut secrets = self.secrets.clone();
         for header in dynamic.iter() {
             secrets.extend(parts_of(&header.secret));
-            if !is_reserved(header.name.as_str()) {
-                headers.insert(header.name.clone(), header.value.clone());
-            }
+        }
+        for header in dynamic.sendable(self.grpc) {
+            headers.insert(header.name.clone(), header.value.clone());
         }
         sort(&mut secrets);
         Self {
             name: self.name.clone(),
             headers,
+            grpc: self.grpc,
             receiver: self.receiver.clone(),
             proxy: self.proxy.clone(),
             secrets,

@@ -1,0 +1,76 @@
+//! The table of variables is consistent, and shows no secret.
+
+use super::*;
+use std::collections::BTreeSet;
+
+#[test]
+fn every_name_is_in_the_table_once_and_finds_itself() {
+    let mut seen = BTreeSet::new();
+    for variable in all() {
+        assert!(seen.insert(variable.name), "{} twice", variable.name);
+        assert!(!variable.meaning.is_empty() && !variable.meaning.contains('\n'));
+        let found = find(variable.name).unwrap();
+        assert!(std::ptr::eq(found, variable), "{}", variable.name);
+    }
+}
+
+#[test]
+fn defaults_lie_in_their_own_range() {
+    for variable in all() {
+        match variable.kind {
+            Kind::Number(number) => assert!(
+                (number.minimum..=number.maximum).contains(&number.default),
+                "{}",
+                variable.name
+            ),
+            Kind::Word { words, default, .. } => {
+                assert!(default.is_empty() || words.contains(&default));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn patterns_stand_for_their_names() {
+    for name in [
+        "OTEL_BSP_SCHEDULE_DELAY",
+        "OTEL_BLRP_MAX_QUEUE_SIZE",
+        "OTEL_TRACES_SAMPLER",
+        "OTEL_TRACES_SAMPLER_ARG",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    ] {
+        assert_eq!(find(name).unwrap().effect, Effect::Without, "{name}");
+    }
+    for name in [
+        "OTEL_BSP",
+        "OTEL_LIMIT",
+        "OTEL_TRACES_EXPORTERS",
+        "TRACEPARENT",
+    ] {
+        assert!(find(name).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn urls_are_shown_without_what_may_be_secret() {
+    for (url, shown) in [
+        ("http://h:4318/base", "http://h:4318/base"),
+        ("http://u:CANARY@h:4318/base", "http://<hidden>@h:4318/base"),
+        ("http://u:CAN/ARY?@h/base", "http://<hidden>@h/base"),
+        ("u:CANARY@h:4317", "<hidden>@h:4317"),
+        ("http://h/base?key=CANARY", "http://h/base?<hidden>"),
+        ("http://h/base#CANARY", "http://h/base?<hidden>"),
+    ] {
+        assert_eq!(shown_url(url), shown);
+    }
+}
+
+#[test]
+fn shown_values_hide_secrets_and_control_characters() {
+    assert_eq!(HEADERS.general.shown("a=CANARY"), HIDDEN);
+    assert_eq!(HEADERS_HELPER.shown("echo CANARY"), HIDDEN);
+    assert_eq!(CLIENT_KEY.shown("-----BEGIN CANARY"), HIDDEN);
+    assert_eq!(SERVICE_NAME.shown("a\u{1b}[1mb"), "a\u{fffd}[1mb");
+}

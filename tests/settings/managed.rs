@@ -1,0 +1,203 @@
+//! Managed settings: their drop-ins, and what counts while they cannot be read.
+
+use claude_code_telemetry::{Service, Telemetry};
+
+use super::*;
+
+#[test]
+fn drop_ins_go_over_the_managed_file_in_alphabetical_order() {
+    let machine = Machine::new();
+    let folder = "managed/managed-settings.d";
+    let drop_in = |name: &str, variables: &str| {
+        let text = format!(r#"{{"env": {{{variables}}}}}"#);
+        machine.write(&format!("{folder}/{name}"), text);
+    };
+    machine.write(
+        MANAGED,
+        r#"{"env": {"OTEL_SERVICE_NAME": "base", "CLAUDE_CODE_MAX_RETRIES": "1", "OTEL_LOG_TOOL_DETAILS": "1"},
+            "otelHeadersHelper": "base", "permissions": {"allow": ["a"]}}"#,
+    );
+    drop_in(
+        "20-b.json",
+        r#""OTEL_SERVICE_NAME": "b", "OTEL_LOG_TOOL_DETAILS": """#,
+    );
+    drop_in(
+        "10-a.json",
+        r#""OTEL_SERVICE_NAME": "a", "CLAUDE_CODE_MAX_RETRIES": "2""#,
+    );
+    drop_in(".30-hidden.json", r#""OTEL_SERVICE_NAME": "hidden""#);
+    drop_in("40.json.off", r#""OTEL_SERVICE_NAME": "no settings""#);
+    let config = machine.config();
+    assert_eq!(config.warnings(), []);
+    let found: Vec<_> = config
+        .explain()
+        .settings()
+        .iter()
+        .map(|setting| {
+            let file = setting.origin().file().unwrap().file_name().unwrap();
+            let overrode: Vec<_> = setting.overrode().map(|(value, _)| value).collect();
+            format!(
+                "{}={} {} over {}",
+                setting.name(),
+                setting.value(),
+                file.to_string_lossy(),
+                overrode.join(",")
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "CLAUDE_CODE_MAX_RETRIES=2 10-a.json over 1",
+            "OTEL_LOG_TOOL_DETAILS= 20-b.json over 1",
+            "OTEL_SERVICE_NAME=b 20-b.json over a,base",
+            "otelHeadersHelper=<hidden> managed-settings.json over ",
+        ]
+    );
+    assert_eq!(config.max_retries(), 2);
+}
+
+const SWITCHES: [&str; 4] = [
+    "OTEL_LOG_USER_PROMPTS",
+    "OTEL_LOG_TOOL_DETAILS",
+    "OTEL_LOG_TOOL_CONTENT",
+    "OTEL_LOG_RAW_API_BODIES",
+];
+
+/// Which content a telemetry of this configuration lets out, in the order of the switches, and what it tells at the start.
+fn content(config: Config) -> ([bool; 4], Vec<String>) {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keep = std::sync::Arc::clone(&told);
+    let telemetry = Telemetry::builder(config, Service::new("agent", "1"))
+        .on_diagnostic(move |diagnostic| keep.lock().unwrap().push(diagnostic.to_string()))
+        .start();
+    let policy = telemetry.content_policy();
+    let flags = [
+        policy.user_prompts(),
+        policy.tool_details(),
+        policy.tool_content(),
+        policy.raw_api_bodies(),
+    ];
+    telemetry.shutdown();
+    let told = told.lock().unwrap().clone();
+    (flags, told)
+}
+
+/// Makes one managed settings file unreadable, and returns its path.
+type Break = fn(&Machine) -> PathBuf;
+
+const DROP_IN: &str = "managed/managed-settings.d/50.json";
+
+fn broken_managed_settings() -> Vec<(&'static str, Break)> {
+    let mut all: Vec<(&str, Break)> = vec![
+        ("malformed", |machine| machine.write(MANAGED, "{\"env\": ")),
+        ("a drop-in", |machine| machine.write(DROP_IN, "// off\n{}")),
+        ("empty", |machine| machine.write(DROP_IN, "")),
+        ("not UTF-8", |machine| {
+            machine.write(MANAGED, b"{\"a\": \"\xff\"}")
+        }),
+        ("no object", |machine| machine.write(MANAGED, "[]")),
+        ("env no object", |machine| {
+            machine.write(MANAGED, r#"{"env": []}"#)
+        }),
+        ("a switch no text", |machine| {
+            machine.write(MANAGED, r#"{"env": {"OTEL_LOG_TOOL_CONTENT": false}}"#)
+        }),
+        ("too large", |machine| {
+            machine.write(DROP_IN, "{}".to_owned() + &" ".repeat(4 * 1024 * 1024))
+        }),
+        ("a folder", |machine| {
+            fs::create_dir_all(machine.path(MANAGED)).unwrap();
+            machine.path(MANAGED)
+        }),
+    ];
+    #[cfg(unix)]
+    all.extend([
+        ("a link to nothing", link as Break),
+        ("a folder that cannot be listed", |machine: &Machine| {
+            let folder = machine.path("managed/managed-settings.d");
+            fs::create_dir_all(machine.path("managed")).unwrap();
+            // a link to itself: an error for root, too
+            std::os::unix::fs::symlink(&folder, &folder).unwrap();
+            folder
+        }),
+    ]);
+    all
+}
+
+#[cfg(unix)]
+fn link(machine: &Machine) -> PathBuf {
+    fs::create_dir_all(machine.path("managed")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all.json", machine.path(MANAGED)).unwrap();
+    machine.path(MANAGED)
+}
+
+#[test]
+fn content_stays_off_while_managed_settings_cannot_be_read() {
+    let on = SWITCHES.map(|name| (name, "1"));
+    let all = |value: &str| {
+        let pairs = SWITCHES.map(|name| format!(r#""{name}": "{value}""#));
+        format!(r#"{{"env": {{{}}}}}"#, pairs.join(", "))
+    };
+    for (what, make_unreadable) in broken_managed_settings() {
+        for layer in [Layer::Host, Layer::User, Layer::Environment] {
+            let machine = Machine::new();
+            let path = make_unreadable(&machine);
+            machine.write(PROJECT, env(SHARED, "a=b"));
+            let mut environment = vec![("CLAUDE_CODE_ENABLE_TELEMETRY", "1")];
+            environment.extend([
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+                ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
+            ]);
+            if layer == Layer::Environment {
+                environment.extend(on);
+            }
+            if layer == Layer::User {
+                machine.write(USER, all("1"));
+            }
+            let mut builder = Config::builder()
+                .environment(environment)
+                .settings_files(machine.files())
+                .trust_workspace(true);
+            if layer == Layer::Host {
+                builder = on
+                    .iter()
+                    .fold(builder, |b, (name, value)| b.set(*name, *value));
+            }
+            let config = builder.build();
+            // Exporters go on, and the project is not heard.
+            assert!(config.is_enabled());
+            assert!(setting(&config, "OTEL_LOGS_EXPORTER").is_some());
+            assert!(setting(&config, SHARED).is_none(), "{what}");
+            let warned = warnings(&config);
+            let about_file = warned
+                .iter()
+                .find(|text| text.contains("Until this is mended"));
+            let about_file = about_file.unwrap_or_else(|| panic!("{what}: {warned:?}"));
+            assert!(about_file.contains(path.to_str().unwrap()), "{about_file}");
+            for name in SWITCHES {
+                let held = format!("{name}=1 ({layer}");
+                let held = warned.iter().find(|text| text.starts_with(&held)).unwrap();
+                assert!(held.contains("counts as off"), "{held}");
+            }
+            let (flags, told) = content(config);
+            assert_eq!(flags, [false; 4], "{what} {layer}");
+            assert!(told.contains(about_file), "{told:?}");
+        }
+    }
+    // Switches of managed files that could be read hold, whichever file that is.
+    for (read, broken) in [(MANAGED, DROP_IN), (DROP_IN, MANAGED)] {
+        let machine = Machine::new();
+        machine.write(read, env("OTEL_LOG_TOOL_DETAILS", "1"));
+        machine.write(broken, "{");
+        machine.write(USER, all("1"));
+        let (flags, _) = content(machine.config());
+        assert_eq!(flags, [false, true, false, false], "{broken}");
+        machine.write(broken, "{}");
+        assert_eq!(content(machine.config()).0, [true; 4]);
+        // Files of others are no policy.
+        fs::remove_file(machine.path(broken)).unwrap();
+        machine.write(PROJECT, "{");
+        assert_eq!(content(machine.config()).0, [true; 4]);
+    }
+}
