@@ -1,6 +1,7 @@
 //! Every variable, in one table: parsing, warnings, the explanation and the documentation read it.
 
 use crate::signal::Signal;
+use crate::visible::visible;
 
 /// One environment variable, or the one settings key that is none (`otelHeadersHelper`).
 #[derive(Debug)]
@@ -151,7 +152,7 @@ impl Variable {
             Kind::Headers | Kind::Command => HIDDEN.to_owned(),
             // a key pasted in place of the path to it
             Kind::Path if value.contains(PEM_BEGIN) => HIDDEN.to_owned(),
-            Kind::Url { .. } => visible(&shown_url(value)),
+            Kind::Url { .. } => shown_url(value),
             _ => visible(value),
         }
     }
@@ -166,13 +167,9 @@ impl Variable {
     }
 }
 
-/// Text without control characters, so that it cannot command a terminal that shows it.
-pub(crate) fn visible(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
-}
-
-/// A URL without what may be secret in it: user and password, query and fragment.
+/// A URL without what may be secret in it: user and password, query and fragment; and without control characters.
 pub(crate) fn shown_url(url: &str) -> String {
+    let url = &*visible(url);
     let (scheme, rest) = match url.find("://") {
         Some(at) => url.split_at(at + 3),
         None => ("", url),
@@ -482,6 +479,7 @@ mod tests {
             ("u:CANARY@h:4317", "<hidden>@h:4317"),
             ("http://h/base?key=CANARY", "http://h/base?<hidden>"),
             ("http://h/base#CANARY", "http://h/base?<hidden>"),
+            ("http://h/\u{7f}a\u{202e}", "http://h/\u{fffd}a\u{fffd}"),
         ] {
             assert_eq!(shown_url(url), shown);
         }
@@ -492,6 +490,9 @@ mod tests {
         assert_eq!(HEADERS.general.shown("a=CANARY"), HIDDEN);
         assert_eq!(HEADERS_HELPER.shown("echo CANARY"), HIDDEN);
         assert_eq!(CLIENT_KEY.shown("-----BEGIN CANARY"), HIDDEN);
-        assert_eq!(SERVICE_NAME.shown("a\u{1b}[1mb"), "a\u{fffd}[1mb");
+        assert_eq!(
+            SERVICE_NAME.shown("a\u{1b}[1mb\u{2066}"),
+            "a\u{fffd}[1mb\u{fffd}"
+        );
     }
 }

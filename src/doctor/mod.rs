@@ -104,6 +104,7 @@ impl Config {
                 Some(at) => probes.swap_remove(at),
                 None => asked.untried(ended.as_ref().err()),
             }
+            .visible()
         });
         Diagnosis {
             enabled: self.is_enabled(),

@@ -20,6 +20,7 @@ mod retry_after;
 #[cfg(feature = "grpc")]
 mod retry_info;
 mod route;
+mod secrets;
 mod target;
 #[cfg(test)]
 mod tests;
