@@ -10,13 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::thread;
+use crate::visible::visible;
 
-/// Something that the host or its user should know. It never holds a secret or content.
+/// Something that the host or its user should know. It holds no secret, no content and no control
+/// character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diagnostic {
     /// What happened, in words.
     pub message: String,
+}
+
+impl Diagnostic {
+    fn new(message: &str) -> Self {
+        Self {
+            message: visible(message),
+        }
+    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -66,9 +76,7 @@ impl Diagnostics {
 
     /// Tells, on this thread.
     pub(crate) fn report(&self, message: impl Into<String>) {
-        self.tell(&Diagnostic {
-            message: message.into(),
-        });
+        self.tell(&Diagnostic::new(&message.into()));
     }
 
     /// Tells on a thread of its own, in order: a slow callback holds back neither an exporter nor a call that records. The
@@ -79,7 +87,7 @@ impl Diagnostics {
         if pending.queue.len() >= MAX_PENDING {
             pending.queue.pop_front();
         }
-        pending.queue.push_back(Diagnostic { message });
+        pending.queue.push_back(Diagnostic::new(&message));
         self.hand_over(&mut pending);
     }
 

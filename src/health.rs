@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::export::Waiting;
 use crate::signal::Signal;
+use crate::visible::visible;
 
 /// A kind of exporter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,10 +77,20 @@ impl Dropped {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What happened, in words; never a header or a key. A receiver's own words may be quoted, shortened.
+    /// What happened, in words; never a header, a key or a control character. A receiver's own words may be quoted,
+    /// shortened.
     pub message: String,
     /// When it happened.
     pub at: SystemTime,
+}
+
+impl Failure {
+    fn new(message: &str) -> Self {
+        Self {
+            message: visible(message),
+            at: SystemTime::now(),
+        }
+    }
 }
 
 /// The state of one exporter of one signal. Counts run from the start of the telemetry.
@@ -204,11 +215,7 @@ impl ExporterCounters {
     }
 
     pub(crate) fn cannot_be_built(&self, reason: String) {
-        let failure = Failure {
-            message: reason,
-            at: SystemTime::now(),
-        };
-        *self.state() = (ExporterState::Off, Some(failure));
+        *self.state() = (ExporterState::Off, Some(Failure::new(&reason)));
     }
 
     /// It was asked for, perhaps again: what is recorded is taken from now on.
@@ -244,10 +251,7 @@ impl ExporterCounters {
     /// A failed attempt. True when the exporter worked before it.
     pub(crate) fn failed(&self, message: String) -> bool {
         let mut state = self.state();
-        state.1 = Some(Failure {
-            message,
-            at: SystemTime::now(),
-        });
+        state.1 = Some(Failure::new(&message));
         let worked = state.0 != ExporterState::Failing;
         state.0 = ExporterState::Failing;
         worked
@@ -323,10 +327,7 @@ impl ExporterCounters {
             self.shutdown.fetch_add(lost, Ordering::Relaxed);
         }
         if let Some(message) = why {
-            state.1 = Some(Failure {
-                message: message.to_owned(),
-                at: SystemTime::now(),
-            });
+            state.1 = Some(Failure::new(message));
         }
         state.0 = ExporterState::Off;
     }

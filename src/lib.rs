@@ -137,6 +137,7 @@ mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod thread;
+mod visible;
 
 pub use config::{
     ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin,

@@ -104,6 +104,40 @@ fn every_line_is_one_json_object_with_its_signal() {
 }
 
 #[test]
+fn control_characters_are_escaped_in_a_line() {
+    let receiver = Protocol::any().receiver();
+    let screen = Screen::default();
+    let telemetry = start(&receiver, &[("OTEL_LOG_USER_PROMPTS", "1")], screen.clone());
+    let controls: String = (0..=0x9f)
+        .chain([0x61c, 0x200e, 0x200f, 0x2028])
+        .chain(0x202a..=0x202e)
+        .chain(0x2066..=0x2069)
+        .filter_map(char::from_u32)
+        .collect();
+    let text = format!("{controls}é😀 \u{9b}31m\\");
+    let session = telemetry.session(session(&text));
+    session.prompt(UserPrompt::new(text.clone())).end();
+    session.record_commit(Commit::new());
+    assert!(telemetry.shutdown().is_complete());
+
+    let raw = screen.text();
+    let is_obeyed = |c: char| {
+        (c.is_control() && c != '\n')
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+            || "\u{200e}\u{200f}\u{61c}".contains(c)
+    };
+    assert!(!raw.contains(is_obeyed), "{raw:?}");
+    assert!(raw.contains("é😀 \\u009b31m\\\\"), "{raw}");
+    // Nothing of the text is lost by it.
+    let lines = screen.lines();
+    assert_eq!(of_signal(&lines, "events")[0]["attributes"]["prompt"], text);
+    for line in of_signal(&lines, "metrics") {
+        assert_eq!(line["attributes"]["session.id"], text);
+    }
+}
+
+#[test]
 fn the_console_alone_needs_no_endpoint() {
     let screen = Screen::default();
     let config = host::config(

@@ -13,7 +13,9 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use claude_code_telemetry::{Config, Diagnosis, Exporter, SettingsFiles, Signal};
+use claude_code_telemetry::{
+    Config, Diagnosis, Exporter, SettingsFiles, Signal, SkillActivated, Telemetry,
+};
 use host::Protocol;
 use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
 use support::{Answer, Receiver, black_hole, refused_port};
@@ -51,6 +53,47 @@ fn config(variables: &[(&str, &str)]) -> Config {
 
 fn diagnose(variables: &[(&str, &str)]) -> Diagnosis {
     config(variables).diagnose()
+}
+
+/// Everything that a host may show of a configuration whose receiver refuses events: explanation, diagnosis, health, report
+/// and diagnostics.
+fn everything_shown(variables: &[(&str, &str)]) -> Vec<String> {
+    let config = config(variables);
+    let mut shown = vec![config.explain().to_string(), config.diagnose().to_string()];
+    let (sender, diagnostics) = std::sync::mpsc::channel();
+    let telemetry = Telemetry::builder(config, host::service())
+        .on_diagnostic(move |diagnostic| sender.send(diagnostic.to_string()).unwrap())
+        .start();
+    let session = telemetry.session(host::session("s-1"));
+    session.record_skill_activated(SkillActivated::new("skill", "bundled"));
+    let started = Instant::now();
+    let error = loop {
+        telemetry.flush_within(Duration::from_millis(100));
+        let health = host::otlp(&telemetry.health(), Signal::Events);
+        if let Some(error) = health.last_error {
+            break error;
+        }
+        assert!(started.elapsed() < host::PATIENCE, "{health:?}");
+    };
+    shown.push(error.message);
+    shown.push(
+        telemetry
+            .shutdown_within(Duration::from_millis(100))
+            .to_string(),
+    );
+    drop((session, telemetry));
+    shown.extend(diagnostics.try_iter());
+    shown
+}
+
+/// Makes a receiver that refuses everything with these words.
+fn refusing(protocol: Protocol, words: &'static str) -> Receiver {
+    let receiver = protocol.receiver();
+    receiver.answer(move |_| match protocol {
+        Protocol::Grpc => Answer::code(Code::Unauthenticated, words),
+        _ => Answer::status(401).body("text/plain", words),
+    });
+    receiver
 }
 
 /// Compares a diagnosis with its file, without what differs from run to run.
@@ -307,6 +350,67 @@ fn a_receiver_that_wants_credentials() {
             assert_told(&name, &diagnosis, &[port(&endpoint)]);
             assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
         }
+    }
+}
+
+#[test]
+fn credentials_that_a_receiver_repeats_in_any_form_are_shown_nowhere() {
+    // Of admin:CANARY/secret and of a key that is percent-encoded itself.
+    let said = "no admin with CANARY/secret or CANARY%2fsecret (admin:CANARY/secret, YWRtaW46Q0FOQVJZL3NlY3JldA, \
+        YWRtaW46Q0FOQVJZL3NlY3JldA%3D%3D), key CANARY&key or CANARY%26key";
+    for protocol in GRPC_AND_HTTP {
+        let receiver = refusing(protocol, said);
+        let endpoint = receiver
+            .endpoint()
+            .replace("//", "//admin:CANARY%2Fsecret@");
+        let key = ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=CANARY%2526key");
+        let shown = everything_shown(&events(protocol, &endpoint, &[key]));
+        for text in &shown {
+            for secret in ["CANARY", "admin", "YWRtaW46"] {
+                assert!(!text.contains(secret), "{secret}: {text}");
+            }
+        }
+        let hidden = "no <hidden> with <hidden> or <hidden> (<hidden>, <hidden>, <hidden>), key <hidden> or <hidden>";
+        for text in &shown[1..3] {
+            assert!(text.contains(hidden), "{text}");
+        }
+    }
+}
+
+#[test]
+fn texts_for_a_terminal_hold_no_control_characters() {
+    let said = "no\u{9b}31m \u{202e}yaw\u{2069} \u{7f}\u{61c}here";
+    for protocol in GRPC_AND_HTTP {
+        let receiver = refusing(protocol, said);
+        let endpoint = receiver.endpoint();
+        let extra = [
+            ("OTEL_METRICS_EXPORTER", "otlp,\u{9b}31mconsole\u{200f}"),
+            ("OTEL_TRACES_EXPORTER", "otlp"),
+            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                "https://localhost/\u{7f}\u{202d}",
+            ),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+                "/nowhere/\u{2066}\u{9d}.pem",
+            ),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json\u{85}"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "key\u{9b}=1,b=\u{202e}\u{7f}"),
+            ("OTEL_SERVICE_NAME", "a\u{9b}b\u{202e}c"),
+            ("OTEL_LOGS_EXPORTERS\u{202e}", "otlp"),
+        ];
+        let shown = everything_shown(&events(protocol, &endpoint, &extra));
+        for text in &shown {
+            let control = text.chars().find(|&c| {
+                let bidirectional = ('\u{202a}'..='\u{202e}').contains(&c)
+                    || ('\u{2066}'..='\u{2069}').contains(&c)
+                    || "\u{200e}\u{200f}\u{61c}".contains(c);
+                (c.is_control() && c != '\n') || bidirectional
+            });
+            assert_eq!(control, None, "{text}");
+        }
+        assert!(shown[2].ends_with(": no 31m yaw here"), "{}", shown[2]);
     }
 }
 

@@ -1,14 +1,21 @@
 //! A host that turns `tracing` events into telemetry gets none about the library's own traffic.
 #![cfg(all(feature = "grpc", feature = "http"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
+use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
 use support::{Receiver, refused_port};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -50,8 +57,8 @@ impl Subscriber for Everything {
     fn exit(&self, _: &Id) {}
 }
 
-fn run(protocol: &str, endpoint: &str) {
-    let environment = [
+fn run(protocol: &str, endpoint: &str, more: &[(&str, &str)]) {
+    let base = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "otlp"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
@@ -59,6 +66,7 @@ fn run(protocol: &str, endpoint: &str) {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "500"),
     ];
+    let environment = base.iter().chain(more).copied();
     let config = Config::builder().environment(environment).build();
     let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
     let session = telemetry.session(Identity::new().user_id("user"));
@@ -75,7 +83,7 @@ fn nothing_is_told_of_the_librarys_own_traffic() {
     // The receivers run in this process and speak for themselves: only a port without one is silent.
     let nobody = refused_port();
     for protocol in ["grpc", "http/protobuf", "http/json"] {
-        run(protocol, &nobody.endpoint());
+        run(protocol, &nobody.endpoint(), &[]);
     }
     let told = everything.events.load(Ordering::SeqCst);
     assert_eq!(told, 0, "{}", everything.last.lock().unwrap());
@@ -85,6 +93,104 @@ fn nothing_is_told_of_the_librarys_own_traffic() {
     let deadline = Instant::now() + Duration::from_secs(60);
     while everything.events.load(Ordering::SeqCst) == 0 {
         assert!(Instant::now() < deadline, "nothing is heard");
-        run("grpc", &receiver.endpoint());
+        run("grpc", &receiver.endpoint(), &[]);
     }
+}
+
+/// Keeps the targets of all records that reach the logger of `log`.
+struct Targets(Mutex<BTreeSet<String>>);
+
+static TARGETS: Targets = Targets(Mutex::new(BTreeSet::new()));
+
+impl log::Log for Targets {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let mut targets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        targets.insert(record.target().to_owned());
+    }
+
+    fn flush(&self) {}
+}
+
+/// The targets that the guide names.
+fn documented_targets() -> Vec<String> {
+    let guide = include_str!("../docs/GUIDE.md");
+    let (_, section) = guide
+        .split_once("\n## Log output of other crates\n")
+        .unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let targets: Vec<_> = rows
+        .map(|row| row.split('`').next().unwrap().to_owned())
+        .collect();
+    assert!(!targets.is_empty());
+    targets
+}
+
+/// With the feature `tracing/log-always` in the graph, which no library can prevent, traffic reaches the logger of `log`.
+///
+/// `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`: without the other test, whose
+/// subscriber would hear this test's receivers.
+#[test]
+fn only_documented_targets_reach_the_logger_of_log() {
+    log::set_logger(&TARGETS).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    const PROBE: &str = "feedback::probe";
+    // Not for the subscriber of the other test.
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), || {
+        tracing::trace!(target: PROBE, "is the feature on?");
+    });
+    let seen = || TARGETS.0.lock().unwrap().clone();
+    if !seen().contains(PROBE) {
+        eprintln!("skipped: needs the feature tracing/log-always");
+        return;
+    }
+
+    let (authority, files) = (Authority::new("ours"), Files::new());
+    let file = files.write("ca.pem", authority.pem());
+    let trust = [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", file.as_str()),
+        ("OTEL_METRICS_EXPORTER", "otlp,prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+    ];
+    let nobody = refused_port();
+    for protocol in ["grpc", "http/protobuf", "http/json"] {
+        let (receiver, alpn): (_, &[u8]) = match protocol {
+            "grpc" => (Receiver::grpc(), b"h2"),
+            _ => (Receiver::http(), b"http/1.1"),
+        };
+        let behaviour = Behaviour {
+            issued: authority.local(),
+            clients: None,
+            protocol: alpn,
+            versions: ALL_VERSIONS,
+        };
+        let front = Front::before(receiver.port(), &behaviour);
+        run(protocol, &nobody.endpoint(), &[]);
+        run(protocol, &receiver.endpoint(), &[]);
+        run(
+            protocol,
+            &format!("https://localhost:{}", front.port()),
+            &trust,
+        );
+    }
+
+    let documented = documented_targets();
+    let is_documented = |target: &String| {
+        let mut names = documented.iter();
+        names.any(|name| target == name || target.starts_with(&format!("{name}::")))
+    };
+    let seen = seen();
+    let others: Vec<_> = seen
+        .iter()
+        .filter(|target| *target != PROBE && !is_documented(target))
+        .collect();
+    assert!(others.is_empty(), "not in docs/GUIDE.md: {others:?}");
+    assert!(
+        seen.iter().any(|target| target.starts_with("h2")),
+        "{seen:?}"
+    );
 }

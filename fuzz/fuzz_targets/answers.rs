@@ -4,8 +4,11 @@
 use claude_code_telemetry::fuzzing::answer;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (&[u8], &[u8])| {
-    let (first, second) = input;
+// The first line is `Retry-After` or `Date`; what follows is the status.
+fuzz_target!(|input: &[u8]| {
+    let end = input.iter().position(|byte| *byte == b'\n');
+    let (first, second) = input.split_at(end.unwrap_or(input.len()));
+    let second = second.strip_prefix(b"\n").unwrap_or_default();
     let (wait, _, message) = answer(first, second);
     if let Ok(seconds) = std::str::from_utf8(first)
         .unwrap_or_default()

@@ -4,8 +4,12 @@
 use claude_code_telemetry::TraceParent;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (&str, Option<&str>)| {
-    let (parent, state) = input;
+// The first line is the `traceparent`; what follows is the `tracestate`.
+fuzz_target!(|input: &str| {
+    let (parent, state) = match input.split_once('\n') {
+        Some((parent, state)) => (parent, Some(state)),
+        None => (input, None),
+    };
     let Ok(read) = TraceParent::parse(parent, state) else {
         return;
     };

@@ -122,7 +122,7 @@ fn percent_decode(text: &str) -> Result<String, Flaw> {
 }
 
 /// Text that stands in a URL, where a broken escape stays as it is.
-pub(super) fn percent_decode_lossy(text: &str) -> String {
+pub(crate) fn percent_decode_lossy(text: &str) -> String {
     percent_decode(text).unwrap_or_else(|_| text.to_owned())
 }
 

@@ -1,8 +1,9 @@
 //! From text to values, wherever the text comes from.
 
 use super::nearest::nearest;
-use super::variables::{Number, visible};
+use super::variables::Number;
 use super::warnings::Problem;
+use crate::visible::visible;
 
 const TRUE: [&str; 4] = ["1", "true", "yes", "on"];
 const FALSE: [&str; 4] = ["0", "false", "no", "off"];

@@ -1,6 +1,7 @@
 //! Every variable, in one table: parsing, warnings, the explanation and the documentation read it.
 
 use crate::signal::Signal;
+use crate::visible::visible;
 
 /// One environment variable, or the one settings key that is none (`otelHeadersHelper`).
 #[derive(Debug)]
@@ -169,7 +170,7 @@ impl Variable {
             Kind::Headers | Kind::Command => HIDDEN.to_owned(),
             // a key pasted in place of the path to it
             Kind::Path if value.contains(PEM_BEGIN) => HIDDEN.to_owned(),
-            Kind::Url { .. } => visible(&shown_url(value)),
+            Kind::Url { .. } => shown_url(value),
             _ => visible(value),
         }
     }
@@ -184,13 +185,9 @@ impl Variable {
     }
 }
 
-/// Text without control characters, so that it cannot command a terminal that shows it.
-pub(crate) fn visible(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
-}
-
-/// A URL without what may be secret in it: user and password, query and fragment.
+/// A URL without what may be secret in it: user and password, query and fragment; and without control characters.
 pub(crate) fn shown_url(url: &str) -> String {
+    let url = &*visible(url);
     let (scheme, rest) = match url.find("://") {
         Some(at) => url.split_at(at + 3),
         None => ("", url),
@@ -401,15 +398,9 @@ per_signal! {
     PROTOCOL = "PROTOCOL", Ignored,
         Kind::Word { words: &["grpc", "http/protobuf", "http/json"], any_case: false, default: "" },
         "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
-<<<<<<< HEAD
-    ENDPOINT = "ENDPOINT", URL,
-        "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is; where it has no path and the receiver answers 404 or 405, requests go to that path too";
-    HEADERS = "HEADERS", Kind::Headers,
-=======
     ENDPOINT = "ENDPOINT", Ignored, URL,
-        "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is";
+        "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is; where it has no path and the receiver answers 404 or 405, requests go to that path too";
     HEADERS = "HEADERS", Ignored, Kind::Headers,
->>>>>>> wt-config
         "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
     TIMEOUT = "TIMEOUT", Allowed, milliseconds(10_000, 1),
         "The longest that one attempt takes; what it does not deliver waits and is sent again";

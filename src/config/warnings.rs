@@ -7,7 +7,8 @@ use super::pairs::PairProblem;
 use super::proxy::ProxyProblem;
 use super::source::{Assignment, Layer, Origin};
 use super::tls::TlsProblem;
-use super::variables::{Variable, visible};
+use super::variables::Variable;
+use crate::visible::visible;
 
 /// One thing about the configuration that is probably not meant. Printing it says which variable
 /// it is about, its value (unless that is secret), where it was set and how to mend it.
@@ -117,7 +118,7 @@ impl fmt::Display for Warning {
         } else if let Some(origin) = &self.origin {
             write!(f, "{origin}: ")?;
         }
-        self.problem.fmt(f)
+        f.write_str(&visible(&self.problem.to_string()))
     }
 }
 
@@ -289,6 +290,6 @@ impl Report {
     }
 
     pub(super) fn fact(&mut self, text: String) {
-        self.facts.push(text);
+        self.facts.push(visible(&text));
     }
 }

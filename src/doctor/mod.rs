@@ -106,6 +106,7 @@ impl Config {
                 Some(at) => probes.swap_remove(at),
                 None => asked.untried(ended.as_ref().err()),
             }
+            .visible()
         });
         let misplaced = self
             .warnings()

@@ -14,8 +14,10 @@ use crate::config::variables::shown_url;
 use crate::config::{Config, PrometheusConfig};
 use crate::health::Exporter;
 use crate::signal::Signal;
+use crate::visible::visible;
 
-/// What trying one exporter of one signal found out. No text of it holds a secret.
+/// What trying one exporter of one signal found out. No text of it holds a secret or a control
+/// character.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Probe {
@@ -64,6 +66,22 @@ impl Probe {
     /// Whether the exporter works.
     pub fn works(&self) -> bool {
         self.problem.is_none()
+    }
+
+    /// Returns the probe without control characters in its texts.
+    pub(super) fn visible(mut self) -> Self {
+        let texts = [
+            &mut self.target,
+            &mut self.tls,
+            &mut self.answer,
+            &mut self.note,
+            &mut self.problem,
+            &mut self.remedy,
+        ];
+        for text in texts.into_iter().flatten() {
+            *text = visible(text);
+        }
+        self
     }
 
     /// A probe that did not end in time, or was not made because of an error.

@@ -1,8 +1,10 @@
 //! The console exporter: one JSON object a line.
 //!
-//! A line says what OTLP would carry: it is written from the same message.
+//! A line says what OTLP would carry: it is written from the same message. A terminal that shows it obeys nothing in it:
+//! control characters are escaped.
 
 use std::borrow::Cow;
+use std::io;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, nu
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde::{Serialize, Serializer};
+use serde_json::ser::Formatter;
 
 use super::Writer;
 use super::blocking::{self, BlockingError};
@@ -22,6 +25,7 @@ use super::outcome::{ErrorKind, ExportError, Outcome};
 use crate::clock::iso8601;
 use crate::propagation;
 use crate::signal::events::LogsRequest;
+use crate::visible::is_control;
 
 /// Writes lines, on a thread that may block: never on the one that drives the other exporters.
 pub(crate) struct Console {
@@ -89,10 +93,35 @@ impl Serialize for Object<'_> {
 
 impl Object<'_> {
     fn write_line(&self, out: &mut Vec<u8>) {
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
         // Writing to memory cannot fail, and no key is anything but text.
-        if serde_json::to_writer(&mut *out, self).is_ok() {
+        if self.serialize(&mut serializer).is_ok() {
             out.push(b'\n');
         }
+    }
+}
+
+/// Compact JSON that also escapes the control characters that JSON allows in a string.
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_control) {
+            let (plain, controls) = rest.split_at(at);
+            writer.write_all(plain.as_bytes())?;
+            let mut characters = controls.chars();
+            // All of them are in the basic plane.
+            if let Some(control) = characters.next() {
+                write!(writer, "\\u{:04x}", u32::from(control))?;
+            }
+            rest = characters.as_str();
+        }
+        writer.write_all(rest.as_bytes())
     }
 }
 

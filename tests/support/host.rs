@@ -263,7 +263,7 @@ impl Screen {
     /// The lines so far, each a JSON object.
     #[track_caller]
     pub fn lines(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap();
+        let text = self.text();
         assert!(text.is_empty() || text.ends_with('\n'), "half a line");
         text.lines()
             .map(|line| {
@@ -272,6 +272,12 @@ impl Screen {
                 value
             })
             .collect()
+    }
+
+    /// Everything that was written so far.
+    #[track_caller]
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap()
     }
 
     /// Waits for `count` lines.

@@ -62,6 +62,7 @@ fn urls_are_shown_without_what_may_be_secret() {
         ("u:CANARY@h:4317", "<hidden>@h:4317"),
         ("http://h/base?key=CANARY", "http://h/base?<hidden>"),
         ("http://h/base#CANARY", "http://h/base?<hidden>"),
+        ("http://h/\u{7f}a\u{202e}", "http://h/\u{fffd}a\u{fffd}"),
     ] {
         assert_eq!(shown_url(url), shown);
     }
@@ -72,5 +73,8 @@ fn shown_values_hide_secrets_and_control_characters() {
     assert_eq!(HEADERS.general.shown("a=CANARY"), HIDDEN);
     assert_eq!(HEADERS_HELPER.shown("echo CANARY"), HIDDEN);
     assert_eq!(CLIENT_KEY.shown("-----BEGIN CANARY"), HIDDEN);
-    assert_eq!(SERVICE_NAME.shown("a\u{1b}[1mb"), "a\u{fffd}[1mb");
+    assert_eq!(
+        SERVICE_NAME.shown("a\u{1b}[1mb\u{2066}"),
+        "a\u{fffd}[1mb\u{fffd}"
+    );
 }

@@ -21,6 +21,7 @@ mod retry_after;
 #[cfg(feature = "grpc")]
 mod retry_info;
 mod route;
+mod secrets;
 mod stream;
 mod target;
 #[cfg(test)]

@@ -6,16 +6,13 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::Instant;
 
 use super::route::{Proxy, ProxyError};
+use super::secrets::Secrets;
 use super::{BuildError, tls_words, words};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::pairs::is_reserved;
-use crate::config::secret::Secret;
 use crate::export::headers::Headers;
 use crate::export::outcome::{ErrorKind, ExportError};
 use crate::export::tls::Tls;
-
-/// Shorter values are no secrets, and removing them would make any message unreadable.
-const SHORTEST_SECRET: usize = 4;
 
 /// The receiver.
 pub(super) struct Target {
@@ -30,7 +27,7 @@ pub(super) struct Target {
     /// What it is reached through.
     pub(super) proxy: Option<Arc<Proxy>>,
     /// What must not be seen even when the receiver repeats it.
-    secrets: Vec<Secret>,
+    secrets: Secrets,
 }
 
 impl Target {
@@ -59,14 +56,17 @@ impl Target {
             });
         }
         let mut headers = HeaderMap::new();
-        let mut secrets = Vec::new();
+        let mut secrets = Secrets::default();
+        if let Some(query) = config.endpoint.query() {
+            secrets.add_query(query);
+        }
         for (key, value) in &config.headers {
             let header = HeaderName::from_bytes(key.as_bytes())
                 .map_err(|_| BuildError::HeaderName(words::sanitise(key)))?;
             let mut content = HeaderValue::from_bytes(value.expose().as_bytes())
                 .map_err(|_| BuildError::HeaderValue(words::sanitise(key)))?;
             content.set_sensitive(true);
-            secrets.extend(parts_of(value));
+            secrets.add_header(value);
             if !is_reserved(header.as_str()) {
                 headers.insert(header, content);
             }
@@ -76,9 +76,9 @@ impl Target {
             name.push_str(" through ");
             name.push_str(&proxy.name);
         }
-        let authorization = config.proxy.iter().filter_map(|p| p.authorization.as_ref());
-        secrets.extend(authorization.flat_map(parts_of));
-        sort(&mut secrets);
+        if let Some(authorization) = config.proxy.as_ref().and_then(|p| p.authorization.as_ref()) {
+            secrets.add_header(authorization);
+        }
         Ok(Self {
             name,
             headers,
@@ -94,12 +94,11 @@ impl Target {
         let mut headers = self.headers.clone();
         let mut secrets = self.secrets.clone();
         for header in dynamic.iter() {
-            secrets.extend(parts_of(&header.secret));
+            secrets.add_header(&header.secret);
         }
         for header in dynamic.sendable(self.grpc) {
             headers.insert(header.name.clone(), header.value.clone());
         }
-        sort(&mut secrets);
         Self {
             name: self.name.clone(),
             headers,
@@ -112,11 +111,7 @@ impl Target {
 
     /// What the receiver said, fit to be shown; nothing when it said nothing.
     pub(super) fn said(&self, message: &str) -> Option<String> {
-        let mut message = message.to_owned();
-        for secret in &self.secrets {
-            message = message.replace(secret.expose(), "<hidden>");
-        }
-        let message = words::sanitise(&message);
+        let message = words::sanitise(&self.secrets.hide_in_quoted(message));
         (!message.is_empty()).then_some(message)
     }
 
@@ -162,8 +157,7 @@ impl Target {
         let (kind, text) = secure
             .and_then(|tls| tls_words::explain(&self.name, tls, error))
             .map_or((kind, text), |text| (ErrorKind::Tls, text));
-        let text = self.said(&text).unwrap_or_default();
-        ExportError::new(kind, text)
+        ExportError::new(kind, self.without_secrets(&text))
     }
 
     /// The proxy did not lead to the receiver.
@@ -198,8 +192,12 @@ impl Target {
 
     fn through(&self, text: impl FnOnce(&str) -> String) -> ExportError {
         let proxy = self.proxy.as_ref().map_or("a proxy", |proxy| &proxy.name);
-        let text = self.said(&text(proxy)).unwrap_or_default();
-        ExportError::new(ErrorKind::Connect, text)
+        ExportError::new(ErrorKind::Connect, self.without_secrets(&text(proxy)))
+    }
+
+    /// Returns a message of this crate, fit to be shown.
+    fn without_secrets(&self, text: &str) -> String {
+        words::sanitise(&self.secrets.hide_in(text))
     }
 
     /// The other side speaks, but not what was expected.
@@ -215,24 +213,4 @@ fn name(endpoint: &Uri) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
-}
-
-/// The longest first: a part must not be cut out of a whole before the whole was found.
-fn sort(secrets: &mut [Secret]) {
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
-}
-
-/// What of a header value is secret: the whole, and the credentials without their scheme.
-fn parts_of(value: &Secret) -> impl Iterator<Item = Secret> {
-    let text = value.expose().trim();
-    let credentials = text
-        .split_once(' ')
-        .map(|(_, credentials)| credentials.trim());
-    [Some(text), credentials]
-        .into_iter()
-        .flatten()
-        .filter(|text| text.len() >= SHORTEST_SECRET)
-        .map(Secret::new)
-        .collect::<Vec<_>>()
-        .into_iter()
 }

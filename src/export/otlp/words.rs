@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::connect::ConnectError;
 use super::stream::NO_HEAD;
 use crate::export::outcome::ErrorKind;
+use crate::visible::is_control;
 
 /// The longest text of a receiver that is passed on.
 const MAX_CHARS: usize = 200;
@@ -15,7 +16,7 @@ const MAX_CHARS: usize = 200;
 pub(super) fn sanitise(text: &str) -> String {
     let mut clean = String::new();
     for (index, word) in text
-        .split(|c: char| c.is_control() || c.is_whitespace())
+        .split(|c: char| is_control(c) || c.is_whitespace())
         .filter(|word| !word.is_empty())
         .enumerate()
     {
@@ -165,6 +166,7 @@ mod tests {
     #[test]
     fn a_text_is_put_on_one_line_and_cut() {
         assert_eq!(sanitise("a\r\n\tb \u{1b}[31mc"), "a b [31mc");
+        assert_eq!(sanitise("a\u{9b}1m\u{202e}b\u{7f}"), "a 1m b");
         assert_eq!(sanitise(&"ä".repeat(200)), "ä".repeat(200));
         let cut = sanitise(&"ä".repeat(5000));
         assert_eq!(cut.chars().count(), MAX_CHARS);

@@ -1,0 +1,236 @@
+//! The secrets of a request, in every form in which a receiver may repeat them.
+
+use crate::config::pairs::percent_decode_lossy;
+use crate::config::secret::Secret;
+
+/// Shorter texts are no secrets, and hiding them would make any message unreadable.
+const SHORTEST: usize = 4;
+
+/// What stands in the place of a secret.
+const HIDDEN: &str = "<hidden>";
+
+/// Everything that must not be shown of the headers, the proxy's credentials and the endpoint's query.
+#[derive(Clone, Default)]
+pub(super) struct Secrets(Vec<Form>);
+
+/// One form of a secret.
+#[derive(Clone)]
+struct Form {
+    text: Secret,
+    /// Only texts of a receiver are searched: the messages of this crate use words that may also be a user's name.
+    only_quoted: bool,
+}
+
+impl Secrets {
+    /// Adds the value of a header: the whole, the credentials without their scheme, and what they decode to.
+    pub(super) fn add_header(&mut self, value: &Secret) {
+        let value = value.expose().trim();
+        let credentials = value.split_once(' ').map(|(_, rest)| rest.trim());
+        for text in [Some(value), credentials].into_iter().flatten() {
+            self.add(text, false);
+            // Base64 is also written without padding.
+            self.add(text.trim_end_matches('='), false);
+            if let Some(decoded) = decode_base64(text) {
+                self.add_user_and_password(&decoded);
+            }
+        }
+        self.sort();
+    }
+
+    /// Adds the query of a URL, which may hold a key.
+    pub(super) fn add_query(&mut self, query: &str) {
+        self.add(query, false);
+        for pair in query.split('&') {
+            self.add(pair.split_once('=').map_or(pair, |(_, value)| value), true);
+        }
+        self.sort();
+    }
+
+    /// Returns what a receiver said, without secrets.
+    pub(super) fn hide_in_quoted(&self, text: &str) -> String {
+        let forms = self.0.iter();
+        forms.fold(text.to_owned(), |text, form| form.hide_in(&text))
+    }
+
+    /// Returns a message of this crate, without secrets.
+    pub(super) fn hide_in(&self, text: &str) -> String {
+        let forms = self.0.iter().filter(|form| !form.only_quoted);
+        forms.fold(text.to_owned(), |text, form| form.hide_in(&text))
+    }
+
+    fn add_user_and_password(&mut self, text: &str) {
+        self.add(text, false);
+        if let Some((user, password)) = text.split_once(':') {
+            self.add(password, false);
+            // Without a password the user's name is a token.
+            self.add(user, !password.is_empty());
+        }
+    }
+
+    fn add(&mut self, text: &str, only_quoted: bool) {
+        let decoded = percent_decode_lossy(text);
+        let decoded = (decoded != text).then_some(decoded);
+        let forms = [Some(text.to_owned()), decoded].into_iter().flatten();
+        for text in forms.filter(|text| text.len() >= SHORTEST) {
+            self.0.push(Form {
+                text: Secret::new(text),
+                only_quoted,
+            });
+        }
+    }
+
+    /// The longest first: a part must not be replaced before the whole was found.
+    fn sort(&mut self) {
+        self.0
+            .sort_by_key(|form| std::cmp::Reverse(form.text.expose().len()));
+    }
+}
+
+impl Form {
+    fn hide_in(&self, text: &str) -> String {
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            if let Some(after) = after_secret(rest, self.text.expose()) {
+                clean.push_str(HIDDEN);
+                rest = after;
+            } else {
+                clean.push(first);
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            }
+        }
+        clean
+    }
+}
+
+/// Returns what follows `secret` at the start of `text`, where each of its bytes may be escaped as in a URL or in JSON.
+fn after_secret<'t>(text: &'t str, secret: &str) -> Option<&'t str> {
+    if let Some(after) = text.strip_prefix(secret) {
+        return Some(after);
+    }
+    let mut rest = text.as_bytes();
+    for &byte in secret.as_bytes() {
+        rest = match rest {
+            [b'%', high, low, after @ ..] if hex(*high, *low) == Some(byte) => after,
+            [b'\\', escaped, after @ ..] if *escaped == byte && b"\"\\/".contains(&byte) => after,
+            [b'+', after @ ..] if byte == b' ' => after,
+            [first, after @ ..] if *first == byte => after,
+            _ => return None,
+        };
+    }
+    text.get(text.len() - rest.len()..)
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+/// Returns the text that `text` encodes, in the alphabet of base64 or that of URLs; `None` when it encodes no text.
+fn decode_base64(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in text.trim_end_matches('=').bytes() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(digit)) & 0xffff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            decoded.push((bits >> count & 0xff) as u8);
+        }
+    }
+    let decoded = String::from_utf8(decoded).ok()?;
+    (!decoded.contains(char::is_control)).then_some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(values: &[&str]) -> Secrets {
+        let mut secrets = Secrets::default();
+        for value in values {
+            secrets.add_header(&Secret::new(*value));
+        }
+        secrets
+    }
+
+    #[test]
+    fn credentials_are_hidden_in_every_form() {
+        // Basic YWRtaW46cGElMkZzcyB3b3JkIg== is admin:pa%2Fss word"
+        let secrets = secrets(&["Basic YWRtaW46cGElMkZzcyB3b3JkIg==", "key%2Fof%20me"]);
+        for (said, shown) in [
+            (
+                "Basic YWRtaW46cGElMkZzcyB3b3JkIg== is wrong",
+                "<hidden> is wrong",
+            ),
+            (
+                "basic YWRtaW46cGElMkZzcyB3b3JkIg is wrong",
+                "basic <hidden> is wrong",
+            ),
+            ("YWRtaW46cGElMkZzcyB3b3JkIg%3D%3D", "<hidden>"),
+            ("admin:pa%2Fss word\" is wrong", "<hidden> is wrong"),
+            ("no admin with pa%2Fss word\"", "no <hidden> with <hidden>"),
+            ("pa/ss word\" or pa%2fss%20word%22", "<hidden> or <hidden>"),
+            ("pa%252Fss+word%22", "<hidden>"),
+            (
+                r#"{"password":"pa/ss word\""}"#,
+                r#"{"password":"<hidden>"}"#,
+            ),
+            (
+                r#"{"password":"pa\/ss word\""}"#,
+                r#"{"password":"<hidden>"}"#,
+            ),
+            (
+                "key/of me, key%2Fof%20me, key%2fof+me",
+                "<hidden>, <hidden>, <hidden>",
+            ),
+            ("pa, 100 % of it, é%zz%", "pa, 100 % of it, é%zz%"),
+        ] {
+            assert_eq!(secrets.hide_in_quoted(said), shown, "{said}");
+        }
+        assert_eq!(
+            secrets.hide_in("the admin admin:pa%2Fss word\""),
+            "the admin <hidden>"
+        );
+    }
+
+    #[test]
+    fn a_user_without_a_password_is_a_token() {
+        // t0ken-of-me:
+        let secrets = secrets(&["Basic dDBrZW4tb2YtbWU6"]);
+        assert_eq!(secrets.hide_in("t0ken-of-me"), "<hidden>");
+    }
+
+    #[test]
+    fn keys_in_a_query_are_hidden() {
+        let mut secrets = Secrets::default();
+        secrets.add_query("v=1&key=s3cr3t");
+        let said = "no /v1/logs?v=1&key=s3cr3t, v 1: s3cr3t";
+        assert_eq!(
+            secrets.hide_in_quoted(said),
+            "no /v1/logs?<hidden>, v 1: <hidden>"
+        );
+    }
+
+    #[test]
+    fn only_text_is_decoded() {
+        for (text, decoded) in [
+            ("dTpw", Some("u:p")),
+            ("QWxhZGRpbjpvcGVuIHNlc2FtZQ==", Some("Aladdin:open sesame")),
+            ("w6k_w78-", Some("é?ÿ>")),
+            ("sk-12345", None),
+            ("a b", None),
+            ("", Some("")),
+        ] {
+            assert_eq!(decode_base64(text).as_deref(), decoded, "{text}");
+        }
+    }
+}
