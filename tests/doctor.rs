@@ -17,7 +17,7 @@ use claude_code_telemetry::{
     Config, Diagnosis, Exporter, SettingsFiles, Signal, SkillActivated, Telemetry,
 };
 use host::Protocol;
-use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front, version_1};
 use support::{Answer, Receiver, black_hole, refused_port};
 use tonic::Code;
 
@@ -274,6 +274,73 @@ fn a_certificate_of_an_unknown_authority() {
             assert_told(&name, &diagnosis, &[port(&endpoint)]);
         }
     }
+}
+
+#[test]
+fn a_certificate_that_is_its_own_authority() {
+    let server = Authority::serving(&["127.0.0.1"]);
+    let files = Files::new();
+    let this = files.write("this.pem", server.pem());
+    let another = files.write("another.pem", server.itself_again().certificate);
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        let behaviour = Behaviour {
+            issued: server.itself(),
+            ..behaviour(protocol, &server, None)
+        };
+        let front = Front::before(receiver.port(), &behaviour);
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        for (name, ca) in [("this", &this), ("another", &another)] {
+            let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
+            let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+            assert_eq!(diagnosis.is_healthy(), name == "this", "{diagnosis}");
+            let name = format!("own-authority-{name}-{}", file(protocol));
+            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+        }
+    }
+}
+
+#[test]
+fn a_certificate_of_version_1() {
+    let files = Files::new();
+    let ca = files.write("ca.pem", version_1().certificate);
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        let behaviour = Behaviour {
+            issued: version_1(),
+            ..behaviour(protocol, &Authority::new("ours"), None)
+        };
+        let front = Front::before(receiver.port(), &behaviour);
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
+        let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+        assert!(!diagnosis.is_healthy());
+        let name = format!("version-1-{}", file(protocol));
+        assert_told(&name, &diagnosis, &[port(&endpoint)]);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_in_pem_format() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let client = authority.issue(&["agent"]);
+    let (certificate, key) = (
+        files.write("client.der", client.der()),
+        files.write("client.key", &client.key),
+    );
+    let extra = [
+        (
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            certificate.as_str(),
+        ),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
+    ];
+    let variables = events(Protocol::Grpc, "https://127.0.0.1:1", &extra);
+    let diagnosis = diagnose(&variables);
+    assert!(!diagnosis.is_healthy());
+    let folder = files.path("").display().to_string();
+    assert_told("client-certificate-der", &diagnosis, &[(folder, "FOLDER/")]);
 }
 
 fn behaviour(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behaviour {

@@ -181,7 +181,7 @@ fn folder_with_settings(endpoint: &str) -> Files {
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_SERVICE_NAME": "stray",
     } });
-    files.write("settings.json", &settings.to_string());
+    files.write("settings.json", settings.to_string());
     std::fs::create_dir(files.path(".claude")).unwrap();
     std::fs::write(
         files.path(".claude").join("settings.json"),

@@ -2,7 +2,11 @@
 //! closed, in words that say what to do.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "tls/self_signed.rs"]
+mod self_signed;
 mod support;
+#[path = "tls/version_1.rs"]
+mod version_1;
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +14,7 @@ use claude_code_telemetry::{
     Config, ExporterHealth, ExporterState, Service, SessionOptions, Signal, Telemetry,
 };
 use support::Receiver;
-use support::tls::{
-    ALL_VERSIONS, Authority, Behaviour, Files, Front, Handshake, Issued, ONLY_1_2, self_signed,
-};
+use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front, Handshake, Issued, ONLY_1_2};
 
 const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 
@@ -175,7 +177,7 @@ fn a_receiver_with_a_certificate_of_the_configured_authority_gets_everything() {
 
 #[test]
 fn a_receiver_with_a_certificate_that_is_its_own_authority_gets_everything() {
-    let issued = self_signed(&["localhost"], false);
+    let issued = support::tls::self_signed(&["localhost"]);
     let files = Files::new();
     let ca = files.write("ca.pem", &issued.certificate);
     for protocol in PROTOCOLS {
@@ -267,13 +269,11 @@ fn a_certificate_that_proves_nothing_gets_nothing() {
     let unknown = "the certificate of it is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE";
     let local = || authority.local();
     let of_the_file = [(CA, ca.as_str())];
-    let marked = self_signed(&["localhost"], true);
-    let itself = files.write("marked.pem", &marked.certificate);
     let cases: [(Issued, &[Variable<'_>], &str); 8] = [
         (
-            marked,
-            &[(CA, itself.as_str())],
-            "the certificate of it is marked as an authority's (CA:TRUE): a server needs one without that mark",
+            Authority::serving(&["localhost"]).itself(),
+            &of_the_file,
+            "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark",
         ),
         (
             authority.issue_too_early(&["localhost"]),
@@ -442,7 +442,25 @@ fn files_that_cannot_be_used_turn_that_exporter_off_and_no_other() {
     let reason = std::fs::read(&missing).unwrap_err();
     let unreadable =
         format!("the file cannot be read ({reason}); correct the path or the permissions");
-    let no_pem = "the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----)";
+    let not_pem = "the file is not in PEM format, because no line begins with -----BEGIN; write the path of a PEM file with -----BEGIN CERTIFICATE-----";
+    let damaged = "the certificate in the file cannot be read, because it is cut off or damaged; write the file again";
+    let only_a_key = "the file holds a private key, and no certificate; write the path of a PEM file with -----BEGIN CERTIFICATE-----";
+    let der_certificate = "the file is in DER format, and PEM is needed; convert it with `openssl x509 -inform DER -in FILE -out COPY` and write the path of the copy";
+    let pkcs12 = "the file is a PKCS#12 store, and PEM is needed; convert it with `openssl pkcs12 -nodes -in FILE -out COPY` and write the path of the copy";
+    let der = files.write("one.der", one.der());
+    let der_key = files.write("one-key.der", one.key_der());
+    // The version and the first octets of what a store holds.
+    let store = files.write("one.p12", b"\x30\x82\x09\x00\x02\x01\x03\x30\x82CANARY");
+    let empty = files.write("empty.pem", "");
+    let request = files.write(
+        "request.pem",
+        "-----BEGIN CERTIFICATE REQUEST-----\nQ0FOQVJZ\n-----END CERTIFICATE REQUEST-----\n",
+    );
+    let unknown = files.write(
+        "unknown.pem",
+        "-----BEGIN CANARY-----\nQ0FOQVJZ\n-----END CANARY-----\n",
+    );
+    let broken_key = files.write("broken.key", "-----BEGIN PRIVATE KEY-----\nCANARY");
     let encrypted_words = "the key is encrypted, and there is nobody to ask for its password; write a decrypted copy with `openssl pkey -in KEY -out COPY` and name that";
     let both = |certificate: &str, key: &str| {
         vec![(CERTIFICATE, certificate.to_owned()), (KEY, key.to_owned())]
@@ -460,10 +478,40 @@ fn files_that_cannot_be_used_turn_that_exporter_off_and_no_other() {
             CA,
             "it holds PEM itself; write the path of a file that holds it",
         ),
-        (vec![(CA, garbage.clone())], CA, no_pem),
-        (vec![(CA, broken)], CA, no_pem),
-        (vec![(CA, no_certificate.clone())], CA, no_pem),
-        (vec![(CA, key.clone())], CA, no_pem),
+        (vec![(CA, garbage.clone())], CA, not_pem),
+        (vec![(CA, empty)], CA, not_pem),
+        (vec![(CA, broken)], CA, damaged),
+        (vec![(CA, no_certificate.clone())], CA, damaged),
+        (vec![(CA, key.clone())], CA, only_a_key),
+        (
+            vec![(CA, request)],
+            CA,
+            "the file holds a certificate request, and no certificate; write the path of a PEM file with -----BEGIN CERTIFICATE-----",
+        ),
+        (
+            vec![(CA, unknown)],
+            CA,
+            "the file holds PEM of another kind, and no certificate; write the path of a PEM file with -----BEGIN CERTIFICATE-----",
+        ),
+        (vec![(CA, der.clone())], CA, der_certificate),
+        (both(&der, &key), CERTIFICATE, der_certificate),
+        (
+            both(&certificate, &der_key),
+            KEY,
+            "the file is in DER format, and PEM is needed; convert it with `openssl pkey -inform DER -in FILE -out COPY` and write the path of the copy",
+        ),
+        (both(&store, &store), CERTIFICATE, pkcs12),
+        (both(&certificate, &store), KEY, pkcs12),
+        (
+            both(&certificate, &certificate),
+            KEY,
+            "the file holds a certificate, and no private key; write the path of a PEM file with -----BEGIN PRIVATE KEY-----",
+        ),
+        (
+            both(&certificate, &broken_key),
+            KEY,
+            "the private key in the file cannot be read, because it is cut off or damaged; write the file again",
+        ),
         (
             vec![(CERTIFICATE, certificate.clone())],
             CERTIFICATE,
@@ -484,12 +532,13 @@ fn files_that_cannot_be_used_turn_that_exporter_off_and_no_other() {
             "CLAUDE_CODE_CLIENT_CERT",
             "a certificate without its key; set CLAUDE_CODE_CLIENT_KEY too",
         ),
-        (both(&garbage, &key), CERTIFICATE, no_pem),
-        (both(&no_certificate, &key), CERTIFICATE, no_pem),
+        (both(&key, &key), CERTIFICATE, only_a_key),
+        (both(&garbage, &key), CERTIFICATE, not_pem),
+        (both(&no_certificate, &key), CERTIFICATE, damaged),
         (
             both(&certificate, &garbage),
             KEY,
-            "the file holds no private key in PEM (-----BEGIN PRIVATE KEY-----)",
+            "the file is not in PEM format, because no line begins with -----BEGIN; write the path of a PEM file with -----BEGIN PRIVATE KEY-----",
         ),
         (both(&certificate, &encrypted), KEY, encrypted_words),
         (both(&certificate, &old_encrypted), KEY, encrypted_words),

@@ -13,6 +13,7 @@ pub(crate) mod otlp;
 pub(crate) mod pairs;
 mod parse;
 pub(crate) mod pem;
+mod pem_content;
 mod permissions;
 mod prometheus;
 pub(crate) mod proxy;

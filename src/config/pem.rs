@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::pem_content::{PemKind, WrongContent};
 use super::tls::{FileError, IdentityFiles, PemFile, TlsProblem};
 use super::variables::PEM_BEGIN;
 
@@ -48,7 +49,7 @@ mod present {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::sign::CertifiedKey;
 
-    use super::{FileError, IdentityFiles, PemFile, TlsProblem, content};
+    use super::{FileError, IdentityFiles, PemFile, PemKind, TlsProblem, WrongContent, content};
 
     /// What the files of an exporter held.
     #[derive(Clone, PartialEq, Eq)]
@@ -77,28 +78,43 @@ mod present {
     }
 
     impl KeyPair {
-        /// Ready to sign with.
+        /// Returns the certificate with its key, ready to sign.
+        ///
+        /// The certificate is sent as it is and is not parsed: `CertifiedKey::from_der` refuses X.509 version 1, which
+        /// plain `openssl x509 -req` makes. The receiver decides which certificates it accepts.
         pub(crate) fn certified_key(&self) -> Result<CertifiedKey, rustls::Error> {
             let provider = ring::default_provider();
-            CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &provider)
+            let key = provider
+                .key_provider
+                .load_private_key(self.key.clone_key())?;
+            Ok(CertifiedKey::new(self.chain.clone(), key))
         }
     }
 
-    /// The certificates of a file, of which at least one is one.
+    /// Returns whether the certificate holds the public key that belongs to the private key.
+    fn is_consistent(pair: &CertifiedKey) -> bool {
+        match (pair.cert.first(), pair.key.public_key()) {
+            (Some(certificate), Some(key)) => certificate
+                .windows(key.len())
+                .any(|part| part == key.as_ref()),
+            _ => false,
+        }
+    }
+
+    /// Returns the certificates of a file, of which at least one can be used.
     pub(crate) fn authorities(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, FileError> {
         let read = || {
             let all = certificates(&content(file)?)?;
             // As everywhere, what is odd in a large bundle does no harm to the rest.
-            let (usable, _) = RootCertStore::empty().add_parsable_certificates(all.iter().cloned());
-            if usable == 0 {
-                return Err(TlsProblem::NoCertificate);
+            if !any_readable(&all) {
+                return Err(damaged_certificate());
             }
             Ok(all)
         };
         read().map_err(|problem| file.error(problem))
     }
 
-    /// A certificate and the key that belongs to it.
+    /// Returns a certificate and the key that belongs to it.
     pub(crate) fn key_pair(files: &IdentityFiles) -> Result<KeyPair, FileError> {
         let IdentityFiles { certificate, key } = files;
         let chain = content(certificate)
@@ -112,22 +128,34 @@ mod present {
             key: Arc::new(private_key),
         };
         match pair.certified_key() {
-            Ok(_) => Ok(pair),
-            Err(rustls::Error::InconsistentKeys(_)) => Err(key.error(TlsProblem::Mismatch {
-                certificate: certificate.variable,
-            })),
-            Err(rustls::Error::InvalidCertificate(_)) => {
-                Err(certificate.error(TlsProblem::NoCertificate))
-            }
             Err(_) => Err(key.error(TlsProblem::UnsupportedKey)),
+            Ok(certified) if is_consistent(&certified) => Ok(pair),
+            Ok(_) if any_readable(pair.chain.get(..1).unwrap_or_default()) => {
+                Err(key.error(TlsProblem::Mismatch {
+                    certificate: certificate.variable,
+                }))
+            }
+            Ok(_) => Err(certificate.error(damaged_certificate())),
         }
     }
 
+    /// Returns whether at least one is a certificate of X.509 version 1 or 3.
+    fn any_readable(certificates: &[CertificateDer<'static>]) -> bool {
+        let certificates = certificates.iter().cloned();
+        let (readable, _) = RootCertStore::empty().add_parsable_certificates(certificates);
+        readable > 0
+    }
+
+    fn damaged_certificate() -> TlsProblem {
+        TlsProblem::Content(WrongContent::damaged(PemKind::Certificate))
+    }
+
+    /// Returns the certificates of a file, of which there is at least one.
     fn certificates(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
         let all = CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>();
         all.ok()
             .filter(|all| !all.is_empty())
-            .ok_or(TlsProblem::NoCertificate)
+            .ok_or_else(|| TlsProblem::Content(WrongContent::new(PemKind::Certificate, content)))
     }
 
     fn private_key(content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsProblem> {
@@ -136,7 +164,7 @@ mod present {
             if content.windows(9).any(|word| word == b"ENCRYPTED") {
                 TlsProblem::EncryptedKey
             } else {
-                TlsProblem::NoKey
+                TlsProblem::Content(WrongContent::new(PemKind::PrivateKey, content))
             }
         })
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::exporter::pair;
 use super::pem::{self, Material};
+use super::pem_content::WrongContent;
 use super::source::Layer;
 use super::values::{SetVariable, Values};
 use super::variables::{self, Variable};
@@ -64,10 +65,8 @@ pub(crate) enum TlsProblem {
     NoFile,
     #[error("it holds PEM itself; write the path of a file that holds it")]
     Pasted,
-    #[error("the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")]
-    NoCertificate,
-    #[error("the file holds no private key in PEM (-----BEGIN PRIVATE KEY-----)")]
-    NoKey,
+    #[error("{0}")]
+    Content(WrongContent),
     #[error(
         "the key is encrypted, and there is nobody to ask for its password; write a decrypted copy with `openssl pkey -in KEY -out COPY` and name that"
     )]

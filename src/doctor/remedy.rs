@@ -207,6 +207,13 @@ impl About<'_> {
             format!(
                 "write one of those names in {endpoint}, or give the receiver a certificate for its name"
             )
+        } else if problem.contains("marked as an authority's") {
+            format!(
+                "write that certificate into the file of {authorities}, or of NODE_EXTRA_CA_CERTS to trust the authorities of this system too, or make another without the mark: `openssl req -x509 -addext basicConstraints=CA:FALSE`"
+            )
+        } else if problem.contains("X.509 version 1") {
+            "give the receiver a certificate of version 3 for its name: `openssl x509 -req -extfile FILE`, with subjectAltName=DNS:NAME in FILE"
+                .to_owned()
         } else if problem.contains("certificate") {
             "give the receiver another certificate".to_owned()
         } else {

@@ -24,6 +24,8 @@ pub(crate) mod queue;
 pub(crate) mod queue_source;
 pub(crate) mod quiet;
 pub(crate) mod runtime;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod server_verifier;
 mod sink;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;

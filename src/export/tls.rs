@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 
+use super::server_verifier::ServerVerifier;
 use crate::config::pem::Material;
 use crate::config::tls::{FileError, TlsConfig, TlsFiles, Trust};
 
@@ -125,12 +126,20 @@ impl Tls {
     }
 }
 
-fn finish(roots: RootCertStore, resolver: Resolver) -> Result<ClientConfig, String> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+fn finish(
+    roots: RootCertStore,
+    trusted: &[CertificateDer<'static>],
+    resolver: Resolver,
+) -> Result<ClientConfig, String> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = ServerVerifier::new(roots, trusted.to_vec(), Arc::clone(&provider))
+        .map_err(|error| format!("TLS cannot be used: {error}"))?;
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|error| format!("TLS cannot be used: {error}"))?;
     Ok(builder
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(Arc::new(resolver)))
 }
 
@@ -154,7 +163,7 @@ fn client(
             .map(Arc::new),
         asked: Arc::clone(asked),
     };
-    let mut client = finish(roots, resolver)?;
+    let mut client = finish(roots, &material.authorities, resolver)?;
     client.alpn_protocols = vec![alpn.to_vec()];
     Ok(client)
 }

@@ -4,13 +4,17 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SerialNumber, date_time_ymd,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
@@ -19,6 +23,8 @@ use super::server::Server;
 /// An authority.
 pub struct Authority {
     pem: String,
+    key: String,
+    params: CertificateParams,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -31,12 +37,32 @@ pub struct Issued {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        Self::from_params(name, params(&[]))
+    }
+
+    /// An authority whose own certificate is for `names`, as `openssl req -x509` makes it.
+    pub fn serving(names: &[&str]) -> Self {
+        Self::from_params("server", params(names))
+    }
+
+    /// As `serving`, with a certificate that has expired.
+    pub fn serving_expired(names: &[&str]) -> Self {
+        Self::from_params("server", expired(names))
+    }
+
+    /// As `serving`, with a certificate that is not valid yet.
+    pub fn serving_too_early(names: &[&str]) -> Self {
+        Self::from_params("server", too_early(names))
+    }
+
+    fn from_params(name: &str, mut params: CertificateParams) -> Self {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         Self {
             pem: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+            params: params.clone(),
             issuer: Issuer::new(params, key),
         }
     }
@@ -44,6 +70,25 @@ impl Authority {
     /// Its own certificate.
     pub fn pem(&self) -> &str {
         &self.pem
+    }
+
+    /// Its own certificate and key, for a server that shows them.
+    pub fn itself(&self) -> Issued {
+        Issued {
+            certificate: self.pem.clone(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// As `itself`, with another certificate of the same key, subject and names.
+    pub fn itself_again(&self) -> Issued {
+        let mut params = self.params.clone();
+        params.serial_number = Some(SerialNumber::from(2_u64));
+        let key = KeyPair::from_pem(&self.key).unwrap();
+        Issued {
+            certificate: params.self_signed(&key).unwrap().pem(),
+            key: self.key.clone(),
+        }
     }
 
     /// A certificate for `localhost` and `127.0.0.1`.
@@ -55,18 +100,19 @@ impl Authority {
         self.sign(params(names))
     }
 
-    pub fn issue_too_early(&self, names: &[&str]) -> Issued {
+    /// A certificate that is marked as an authority's.
+    pub fn issue_authority(&self, names: &[&str]) -> Issued {
         let mut params = params(names);
-        params.not_before = date_time_ymd(2200, 1, 1);
-        params.not_after = date_time_ymd(2201, 1, 1);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         self.sign(params)
     }
 
+    pub fn issue_too_early(&self, names: &[&str]) -> Issued {
+        self.sign(too_early(names))
+    }
+
     pub fn issue_expired(&self, names: &[&str]) -> Issued {
-        let mut params = params(names);
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(2021, 1, 1);
-        self.sign(params)
+        self.sign(expired(names))
     }
 
     fn sign(&self, params: CertificateParams) -> Issued {
@@ -78,22 +124,46 @@ impl Authority {
     }
 }
 
-/// A certificate that is its own authority.
-pub fn self_signed(names: &[&str], is_ca: bool) -> Issued {
-    let mut params = params(names);
-    if is_ca {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    }
+/// A certificate that is its own authority, without the mark of one.
+pub fn self_signed(names: &[&str]) -> Issued {
     let key = KeyPair::generate().unwrap();
     Issued {
-        certificate: params.self_signed(&key).unwrap().pem(),
+        certificate: params(names).self_signed(&key).unwrap().pem(),
         key: key.serialize_pem(),
+    }
+}
+
+/// A certificate of X.509 version 1 for `CN=localhost`, which expires in 2126, and its key. Made by OpenSSL 3.0:
+///
+/// ```sh
+/// openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 36500
+/// openssl req -new -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=localhost
+/// openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out certificate.pem -days 36500
+/// ```
+pub fn version_1() -> Issued {
+    Issued {
+        certificate: include_str!("version_1/certificate.pem").to_owned(),
+        key: include_str!("version_1/key.pem").to_owned(),
     }
 }
 
 fn params(names: &[&str]) -> CertificateParams {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     CertificateParams::new(names).unwrap()
+}
+
+fn too_early(names: &[&str]) -> CertificateParams {
+    let mut params = params(names);
+    params.not_before = date_time_ymd(2200, 1, 1);
+    params.not_after = date_time_ymd(2201, 1, 1);
+    params
+}
+
+fn expired(names: &[&str]) -> CertificateParams {
+    let mut params = params(names);
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2021, 1, 1);
+    params
 }
 
 /// Files of one test.
@@ -109,7 +179,7 @@ impl Files {
     }
 
     /// Writes a file and returns its path as text.
-    pub fn write(&self, name: &str, content: &str) -> String {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
         text(&path)
@@ -152,9 +222,22 @@ pub struct Front {
 impl Front {
     /// Before the receiver on `port`.
     pub fn before(port: u16, behaviour: &Behaviour) -> Self {
+        Self::start(port, server_config(behaviour, client_verifier(behaviour)))
+    }
+
+    /// As `before`, with another verifier of client certificates than that of rustls.
+    pub fn with_client_verifier(
+        port: u16,
+        behaviour: &Behaviour,
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> Self {
+        Self::start(port, server_config(behaviour, verifier))
+    }
+
+    fn start(port: u16, config: Arc<ServerConfig>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let own = listener.local_addr().unwrap().port();
-        let config = Arc::new(Mutex::new(server_config(behaviour)));
+        let config = Arc::new(Mutex::new(config));
         let handshakes = Arc::default();
         let (now, seen) = (Arc::clone(&config), Arc::clone(&handshakes));
         let server = Server::start(listener, move |stream| {
@@ -175,7 +258,8 @@ impl Front {
 
     /// What the next connections meet.
     pub fn change(&self, behaviour: &Behaviour) {
-        *self.config.lock().unwrap() = server_config(behaviour);
+        let config = server_config(behaviour, client_verifier(behaviour));
+        *self.config.lock().unwrap() = config;
     }
 
     pub fn handshakes(&self) -> Vec<Handshake> {
@@ -183,30 +267,51 @@ impl Front {
     }
 }
 
-fn server_config(behaviour: &Behaviour) -> Arc<ServerConfig> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(behaviour.versions)
-        .unwrap();
-    let builder = match &behaviour.clients {
-        None => builder.with_no_client_auth(),
-        Some(authorities) => {
-            let mut roots = RootCertStore::empty();
-            for authority in certificates(authorities) {
-                roots.add(authority).unwrap();
-            }
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            builder.with_client_cert_verifier(verifier.unwrap())
-        }
+fn client_verifier(behaviour: &Behaviour) -> Arc<dyn ClientCertVerifier> {
+    let Some(authorities) = &behaviour.clients else {
+        return WebPkiClientVerifier::no_client_auth();
     };
-    let Issued { certificate, key } = &behaviour.issued;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    let mut config = builder
-        .with_single_cert(certificates(certificate), key)
-        .unwrap();
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(authorities) {
+        roots.add(authority).unwrap();
+    }
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    verifier.unwrap()
+}
+
+fn server_config(behaviour: &Behaviour, clients: Arc<dyn ClientCertVerifier>) -> Arc<ServerConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(behaviour.versions)
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(
+            behaviour.issued.certified(),
+        )));
     config.alpn_protocols = vec![behaviour.protocol.to_vec()];
     Arc::new(config)
+}
+
+impl Issued {
+    /// The certificate and the key, whether or not they belong together.
+    pub fn certified(&self) -> CertifiedKey {
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let provider = ring::default_provider();
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        CertifiedKey::new(certificates(&self.certificate), key)
+    }
+
+    /// The certificate in DER.
+    pub fn der(&self) -> Vec<u8> {
+        certificates(&self.certificate)[0].to_vec()
+    }
+
+    /// The key in DER.
+    pub fn key_der(&self) -> Vec<u8> {
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        key.secret_der().to_vec()
+    }
 }
 
 fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {

@@ -5,6 +5,7 @@ use std::error::Error;
 use rustls::{CertificateError, Error as TlsError};
 
 use super::words::{chain, flatten};
+use crate::export::server_verifier::{is_marked_as_authority, is_of_old_version, webpki_error};
 use crate::export::tls::Tls;
 
 /// What went wrong with TLS; nothing when something else did.
@@ -48,11 +49,24 @@ fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> String {
             }
         }
         CertificateError::Revoked => "has been revoked".to_owned(),
-        // What `openssl req -x509` makes unless told otherwise.
-        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            "is marked as an authority's (CA:TRUE): a server needs one without that mark".to_owned()
+        CertificateError::BadSignature => {
+            "is not accepted: a signature does not match its key".to_owned()
         }
-        other => format!("is not accepted: {other}"),
+        CertificateError::BadEncoding => {
+            "is not accepted: it cannot be read as a certificate of X.509".to_owned()
+        }
+        // `openssl req -x509` sets the mark unless told otherwise.
+        marked if is_marked_as_authority(marked) => match tls.trust() {
+            None => "is marked as an authority's (CA:TRUE): set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds it, or use one without the mark".to_owned(),
+            Some(variable) => format!(
+                "is marked as an authority's (CA:TRUE) and is not in the file of {variable}: add it there, or use one without the mark"
+            ),
+        },
+        old if is_of_old_version(old) => "has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName".to_owned(),
+        other => match webpki_error(other) {
+            Some(name) => format!("is not accepted ({name})"),
+            None => format!("is not accepted: {other}"),
+        },
     };
     format!("the certificate of {target} {what}")
 }

@@ -1,0 +1,107 @@
+//! Verification of the certificate that a receiver shows.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+};
+
+/// A verifier that accepts the certificates that rustls accepts, and one more: a certificate that is marked as an
+/// authority's (CA:TRUE), when a configured file holds exactly that certificate.
+///
+/// `openssl req -x509` sets the mark unless told otherwise, and OpenSSL accepts such a certificate as its own authority.
+/// The verifier of rustls refuses the mark on every certificate of a server: <https://github.com/rustls/webpki/issues/205>.
+#[derive(Debug)]
+pub(super) struct ServerVerifier {
+    webpki: Arc<WebPkiServerVerifier>,
+    /// The certificates of the configured file, without those of the platform.
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+impl ServerVerifier {
+    /// Creates a verifier. Fails when `roots` is empty.
+    pub(super) fn new(
+        roots: RootCertStore,
+        trusted: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, String> {
+        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { webpki, trusted })
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let webpki = &self.webpki;
+        let verified =
+            webpki.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
+        match verified {
+            // The validity was verified before this error was returned. The name was not. The signature of the handshake
+            // is verified as for every other certificate, so the receiver needs the key.
+            Err(Error::InvalidCertificate(problem))
+                if is_marked_as_authority(&problem) && self.trusted.contains(certificate) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let webpki = &self.webpki;
+        webpki.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let webpki = &self.webpki;
+        webpki.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.webpki.supported_verify_schemes()
+    }
+}
+
+/// Returns whether a receiver's certificate was refused because it is marked as an authority's (CA:TRUE).
+pub(super) fn is_marked_as_authority(problem: &CertificateError) -> bool {
+    webpki_error(problem).is_some_and(|name| name == "CaUsedAsEndEntity")
+}
+
+/// Returns whether a certificate was refused because it is not of X.509 version 3.
+pub(super) fn is_of_old_version(problem: &CertificateError) -> bool {
+    webpki_error(problem).is_some_and(|name| name == "UnsupportedCertVersion")
+}
+
+/// Returns the name of an error for which rustls has none of its own. Its type belongs to rustls-webpki, which rustls does
+/// not export, so the variant's name is compared.
+pub(super) fn webpki_error(problem: &CertificateError) -> Option<String> {
+    match problem {
+        CertificateError::Other(OtherError(error)) => Some(format!("{error:?}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,127 @@
+//! Receivers whose own certificate is marked as an authority's (CA:TRUE), as `openssl req -x509` makes it.
+
+use super::*;
+
+const LOCAL: &[&str] = &["localhost", "127.0.0.1"];
+
+const NOT_THIS_ONE: &str = "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark";
+
+/// Starts telemetry that trusts `ca`, against a receiver that shows `issued`, and checks what is said about it.
+fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
+    for protocol in PROTOCOLS {
+        for versions in [ALL_VERSIONS, ONLY_1_2] {
+            let receiver = receiver(protocol);
+            let behaviour = Behaviour {
+                versions,
+                ..behaviour(protocol, issued.clone())
+            };
+            let front = Front::before(receiver.port(), &behaviour);
+            let name = format!("localhost:{}", front.port());
+            let telemetry = start(protocol, &format!("https://{name}"), &[(CA, ca)]);
+            fails(&telemetry, &name, |said| said == expected);
+            assert!(receiver.received().is_empty() && receiver.connections() == 0);
+        }
+    }
+}
+
+#[test]
+fn self_signed_certificate_of_an_authority_is_accepted_when_a_configured_file_holds_it() {
+    let (server, other) = (Authority::serving(LOCAL), Authority::new("other"));
+    let files = Files::new();
+    let alone = files.write("alone.pem", server.pem());
+    let bundle = files.write("bundle.pem", format!("{}{}", other.pem(), server.pem()));
+    for protocol in PROTOCOLS {
+        for (host, versions, trust) in [
+            ("localhost", ALL_VERSIONS, (CA, &alone)),
+            ("localhost", ONLY_1_2, (CA, &alone)),
+            ("127.0.0.1", ALL_VERSIONS, (CA, &bundle)),
+            ("localhost", ALL_VERSIONS, ("NODE_EXTRA_CA_CERTS", &bundle)),
+        ] {
+            // The certificate itself, and one that it signed.
+            for issued in [server.itself(), server.local()] {
+                let receiver = receiver(protocol);
+                let behaviour = Behaviour {
+                    versions,
+                    ..behaviour(protocol, issued)
+                };
+                let front = Front::before(receiver.port(), &behaviour);
+                let endpoint = format!("https://{host}:{}", front.port());
+                let telemetry = start(protocol, &endpoint, &[(trust.0, trust.1)]);
+                delivers(&telemetry, &receiver);
+            }
+        }
+    }
+}
+
+#[test]
+fn self_signed_certificate_of_an_authority_is_refused_when_it_is_for_another_name() {
+    let server = Authority::serving(&["a.example"]);
+    let files = Files::new();
+    let ca = files.write("ca.pem", server.pem());
+    let expected = "the certificate of it is for other names: a.example";
+    assert_refused(&server.itself(), &ca, expected);
+    let nameless = Authority::serving(&[]);
+    let ca = files.write("nameless.pem", nameless.pem());
+    let expected = "the certificate of it is for no name at all: it needs a subjectAltName";
+    assert_refused(&nameless.itself(), &ca, expected);
+}
+
+#[test]
+fn self_signed_certificate_of_an_authority_is_refused_outside_its_validity() {
+    let files = Files::new();
+    let expired = Authority::serving_expired(LOCAL);
+    let ca = files.write("expired.pem", expired.pem());
+    let expected = "the certificate of it has expired";
+    assert_refused(&expired.itself(), &ca, expected);
+    let early = Authority::serving_too_early(LOCAL);
+    let ca = files.write("early.pem", early.pem());
+    let expected = "the certificate of it is not valid yet: is the clock right?";
+    assert_refused(&early.itself(), &ca, expected);
+}
+
+#[test]
+fn self_signed_certificate_of_an_authority_is_refused_when_the_file_holds_another_of_the_same_key()
+{
+    let server = Authority::serving(LOCAL);
+    let files = Files::new();
+    let ca = files.write("ca.pem", server.pem());
+    assert_refused(&server.itself_again(), &ca, NOT_THIS_ONE);
+}
+
+#[test]
+fn certificate_of_an_authority_is_refused_when_a_trusted_authority_signed_it() {
+    let root = Authority::new("root");
+    let files = Files::new();
+    let ca = files.write("ca.pem", root.pem());
+    assert_refused(&root.issue_authority(LOCAL), &ca, NOT_THIS_ONE);
+}
+
+#[test]
+fn self_signed_certificate_of_an_authority_is_refused_without_proof_of_its_key() {
+    let (server, other) = (Authority::serving(LOCAL), Authority::serving(LOCAL));
+    let files = Files::new();
+    let ca = files.write("ca.pem", server.pem());
+    let stolen = Issued {
+        certificate: server.itself().certificate,
+        key: other.itself().key,
+    };
+    let expected = "the certificate of it is not accepted: a signature does not match its key";
+    assert_refused(&stolen, &ca, expected);
+}
+
+#[test]
+fn self_signed_certificate_of_an_authority_is_accepted_after_it_was_added_to_the_file() {
+    let server = Authority::serving(LOCAL);
+    let files = Files::new();
+    for protocol in PROTOCOLS {
+        let ca = files.write("ca.pem", server.pem());
+        let receiver = receiver(protocol);
+        let renewed = server.itself_again();
+        let front = Front::before(receiver.port(), &behaviour(protocol, renewed.clone()));
+        let name = format!("localhost:{}", front.port());
+        let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
+        fails(&telemetry, &name, |said| said == NOT_THIS_ONE);
+        files.write("ca.pem", renewed.certificate);
+        delivers(&telemetry, &receiver);
+    }
+}
