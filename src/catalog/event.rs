@@ -168,7 +168,7 @@ pub(crate) static TOOL_RESULT: Event = Event {
         Attribute::text(key::ERROR, "Error message, when the tool failed").when_known(),
         Attribute::text(
             key::TOOL_PARAMETERS,
-            "JSON text of the tool's specific parameters",
+            "JSON text of the tool's specific parameters, those that follow from the input included",
         )
         .when_known()
         .gated(Gate::ToolDetails),
