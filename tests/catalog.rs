@@ -8,6 +8,8 @@
 )]
 
 mod catalog_support;
+#[path = "catalog_support/empty.rs"]
+mod empty;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -334,7 +336,54 @@ fn records_with_the_required_fields_alone_have_no_conditional_attributes() {
         ("OTEL_LOG_RAW_API_BODIES", "1"),
     ];
     let received = recorded(&off, record_required_fields);
-    let seen = Seen::of(&received);
+    assert_required_only(&received);
+    // Without a prompt before them, events have none.
+    let first = &received.logs()[0];
+    assert_eq!(first.body, "claude_code.skill_activated");
+    assert!(!first.attributes.contains_key("prompt.id"));
+}
+
+#[test]
+fn optional_texts_that_are_empty_are_omitted_as_if_not_given() {
+    let content = [
+        ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
+        ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
+        ("OTEL_LOG_RAW_API_BODIES", "1"),
+        ("OTEL_LOG_TOOL_DETAILS", "1"),
+        ("OTEL_LOG_TOOL_CONTENT", "1"),
+    ];
+    let received = recorded(&content, empty::record_empty_texts);
+    assert_required_only(&received);
+    for span in received.spans() {
+        assert!(span.events.iter().all(|event| event.name != "tool.output"));
+        assert!(
+            !span.attributes.values().any(|value| value == ""),
+            "{span:?}"
+        );
+    }
+    for log in received.logs() {
+        assert!(!log.attributes.values().any(|value| value == ""), "{log:?}");
+    }
+    for point in received.points() {
+        assert!(
+            !point.attributes.values().any(|value| value == ""),
+            "{point:?}"
+        );
+    }
+    // What stands in for a text that is not given stands in for an empty text.
+    for point in received.points() {
+        let own = |key: &str| point.attributes.get(key).and_then(|value| value.as_str());
+        assert!(matches!(own("model"), None | Some("m")), "{point:?}");
+        assert!(
+            matches!(own("language"), None | Some("unknown")),
+            "{point:?}"
+        );
+    }
+}
+
+/// All records and handles were recorded, and none has more attributes than it must.
+fn assert_required_only(received: &Received) {
+    let seen = Seen::of(received);
     let required = |list: &[Attribute]| -> Vec<Attribute> {
         let kept = list.iter().filter(|attribute| !attribute.conditional);
         kept.copied().collect()
@@ -363,10 +412,6 @@ fn records_with_the_required_fields_alone_have_no_conditional_attributes() {
             &STANDARD_ATTRIBUTES[..1],
         );
     }
-    // Without a prompt before them, events have none.
-    let first = &received.logs()[0];
-    assert_eq!(first.body, "claude_code.skill_activated");
-    assert!(!first.attributes.contains_key("prompt.id"));
 }
 
 /// The keys that were seen, by what has them. Order, types and values were checked on the way.
@@ -459,7 +504,7 @@ impl Seen {
         assert_eq!(rest, [], "{body}");
         assert_eq!(record.time_unix_nano, record.observed_time_unix_nano);
         assert_eq!((record.severity_number, &*record.severity_text), (0, ""));
-        assert_eq!(record.event_name, "");
+        assert_eq!(record.event_name, *body);
         assert_eq!(record.dropped_attributes_count, 0);
     }
 

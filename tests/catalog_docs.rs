@@ -32,6 +32,13 @@ on events those of every event, on spans `span.type`, and then an item's own. In
 item; *when known* is an item of which the host or the library knows the value; a variable is the switch that an attribute
 needs.
 
+An optional text that a host gives as an empty text counts as not given, on every signal and inside `tool_parameters`.
+
+`tool_parameters` is a JSON object. A host may give it; what it does not give follows from the call: `bash_command` (the first
+word), `full_command`, `timeout`, `description` and `dangerouslyDisableSandbox` from the input of Bash and PowerShell, `skill_name`
+from that of Skill, `mcp_server_name` and `mcp_tool_name` from the names of an MCP tool. The spans' `full_command` and `skill_name` are
+the same values.
+
 Types are those of OTLP: text is a string value, int a 64-bit integer, double a 64-bit floating-point number, bool a
 boolean, and texts an array of strings. A host can ask for the numbers of events as text.
 
@@ -68,8 +75,8 @@ fn document() -> String {
 
     writeln!(
         out,
-        "## Events\n\nScope `{}`, in the version of the service. An event is a log record without severity whose body is \
-         its full\nname; both of its times are the time of the event.\n",
+        "## Events\n\nScope `{}`, in the version of the service. An event is a log record without severity whose body \
+         and\n`event_name` are its full name; both of its times are the time of the event.\n",
         scope::EVENTS
     )
     .unwrap();

@@ -72,6 +72,7 @@ fn every_line_is_one_json_object_with_its_signal() {
     assert_eq!((events.len(), metrics.len(), lines.len()), (2, 3, 5));
 
     assert_eq!(events[0]["body"], "claude_code.user_prompt");
+    assert_eq!(events[0]["event_name"], "claude_code.user_prompt");
     assert_eq!(events[0]["attributes"]["prompt"], "Fix \"it\"\n");
     assert_eq!(
         events[0]["time"],

@@ -79,7 +79,33 @@ fn sdk_host_keeps_the_sessions_of_its_users_apart() {
         let result = &result.unwrap().attributes;
         assert_eq!(result["error"], "notes.txt: no such file");
         assert!(!result.contains_key("terminal.type"));
+        let requests: Vec<_> = logs
+            .iter()
+            .filter(|log| log.name == "claude_code.api_request")
+            .map(|log| &log.attributes)
+            .collect();
+        assert_eq!(requests.len(), prompts);
+        for request in requests {
+            let asked = &request["input_tokens"];
+            assert_eq!(request["model"], "claude-sonnet-4-6");
+            assert_eq!(request["request_id"], format!("req_{asked}"));
+            assert_eq!(request["cost_usd"], 0.002);
+            assert!(request.contains_key("prompt.id"));
+        }
     }
+    let source = include_str!("../examples/sdk_host/server.rs");
+    assert!(source.contains(".record_api_request("));
+    let counted = |name: &str| -> f64 {
+        let points = received.points().into_iter();
+        let points = points.filter(|point| point.name == name);
+        points.map(|point| point.value).sum()
+    };
+    assert!((counted("claude_code.cost.usage") - 6.0 * 0.002).abs() < 1e-9);
+    let asked: u64 = logs
+        .iter()
+        .filter_map(|log| log.attributes.get("input_tokens")?.as_u64())
+        .sum();
+    assert_eq!(counted("claude_code.token.usage"), (asked + 6 * 2) as f64);
     let started: f64 = received
         .points()
         .iter()

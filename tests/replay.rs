@@ -12,6 +12,8 @@ mod backpressure;
 #[path = "support/example.rs"]
 mod example;
 mod support;
+#[path = "../examples/replay/surrogates.rs"]
+mod surrogates;
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
@@ -20,6 +22,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use backpressure::{Backpressure, Delivery};
+use serde_json::json;
 use support::{Answer, Receiver};
 use tempfile::TempDir;
 
@@ -71,6 +74,24 @@ impl Replay {
         drop(self.input);
         let status = self.child.wait().unwrap();
         (status.code().unwrap(), self.errors.join().unwrap())
+    }
+}
+
+#[cfg(unix)]
+impl Replay {
+    /// Sends a signal while the input stays open; returns the exit status and the lines on standard error.
+    fn signalled(mut self, signal: rustix::process::Signal) -> (i32, Vec<String>) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).unwrap();
+        let (exited, status) = std::sync::mpsc::channel();
+        std::thread::spawn(move || exited.send(self.child.wait().unwrap()));
+        let Ok(status) = status.recv_timeout(PATIENCE) else {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+            panic!("it goes on after {signal:?}");
+        };
+        drop(self.input);
+        let code = status.code().unwrap_or_else(|| panic!("{status}"));
+        (code, self.errors.join().unwrap())
     }
 }
 
@@ -317,5 +338,139 @@ fn a_transcript_ends_without_its_receiver_and_tells_what_was_lost() {
     assert!(
         errors.iter().any(|line| line.contains(" lost")),
         "{errors:#?}"
+    );
+}
+
+#[test]
+fn empty_texts_of_a_line_count_as_not_given() {
+    let receiver = Receiver::http();
+    let tracing = [
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+    ];
+    let mut replay = Replay::start(&receiver, &tracing);
+    for line in [
+        r#"{"step":"session","session_id":"","app_version":"","user_id":"u","email":""}"#,
+        r#"{"step":"prompt","text":"hi","prompt_id":""}"#,
+        r#"{"step":"api_request","model":"m","metric_model":"","cost_usd":0,"duration_ms":0,"parent_tool":""}"#,
+        r#"{"step":"tool","tool_name":"Bash","tool_use_id":"","parent_tool":"","error":""}"#,
+    ] {
+        replay.line(line);
+    }
+    assert_eq!(replay.end(), (0, Vec::new()));
+    let received = receiver.received().accepted();
+    let mut texts = Vec::new();
+    texts.extend(received.logs().into_iter().map(|log| log.attributes));
+    texts.extend(received.points().into_iter().map(|point| point.attributes));
+    texts.extend(received.spans().into_iter().map(|span| span.attributes));
+    for attributes in texts {
+        assert!(
+            !attributes.values().any(|value| value == ""),
+            "{attributes:?}"
+        );
+    }
+    let spans = received.spans();
+    let interaction = spans.iter().find(|span| span.parent_span_id.is_empty());
+    let below = interaction.unwrap().span_id.clone();
+    let children = spans.iter().filter(|span| span.parent_span_id == below);
+    assert_eq!(children.count(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_input_and_delivers_what_was_read() {
+    use rustix::process::Signal;
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let receiver = Receiver::http();
+        let intervals = [
+            ("OTEL_LOGS_EXPORT_INTERVAL", "20"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
+        ];
+        let mut replay = Replay::start(&receiver, &intervals);
+        replay.line(SESSION);
+        replay.line(r#"{"step":"commit"}"#);
+        replay.line(&skill("first"));
+        receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
+        // They are in the pipe when the signal arrives.
+        replay.line(&[skill("s").as_str(); 100].join("\n"));
+        assert_eq!(replay.signalled(signal), (0, Vec::new()));
+        let received = receiver.received().accepted();
+        assert_eq!(received.logs().len(), 101, "{signal:?}");
+        let commits = received
+            .points()
+            .into_iter()
+            .filter(|point| point.name == "claude_code.commit.count");
+        assert_eq!(commits.map(|point| point.value).sum::<f64>(), 1.0);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_step_that_sleeps() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[("OTEL_LOGS_EXPORT_INTERVAL", "20")]);
+    replay.line(SESSION);
+    replay.line(&skill("before"));
+    replay.line(r#"{"step":"sleep","ms":3600000}"#);
+    replay.line(&skill("after"));
+    receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
+    let ended = replay.signalled(rustix::process::Signal::TERM);
+    assert_eq!(ended, (0, Vec::new()));
+    assert_eq!(names(&receiver).len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_wait_for_a_receiver_that_takes_nothing() {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(503));
+    let limits = [
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
+    ];
+    let mut replay = Replay::start(&receiver, &limits);
+    replay.line(SESSION);
+    replay.line(r#"{"step":"flush"}"#);
+    receiver.wait_until(PATIENCE, |received| !received.requests.is_empty());
+    let (status, errors) = replay.signalled(rustix::process::Signal::TERM);
+    assert_eq!(status, 0);
+    assert!(
+        errors.iter().any(|line| line.contains(" lost")),
+        "{errors:#?}"
+    );
+}
+
+#[test]
+fn lone_surrogates_of_a_line_become_u_fffd() {
+    let receiver = Receiver::http();
+    let content = [
+        ("OTEL_LOG_USER_PROMPTS", "1"),
+        ("OTEL_LOG_TOOL_DETAILS", "1"),
+        ("OTEL_LOG_RAW_API_BODIES", "1"),
+    ];
+    let mut replay = Replay::start(&receiver, &content);
+    for line in [
+        SESSION,
+        r#"{"step":"prompt","text":"cut \ud83d, whole \ud83d\ude00, no escape \\ud83d"}"#,
+        r#"{"step":"tool_result","tool_name":"Bash\uDE00","input":{"command":"echo \ud800"}}"#,
+        r#"{"step":"api_request_body","model":"m","body":{"\udfff":"a\ud83d\ud83d\ude00"}}"#,
+    ] {
+        replay.line(line);
+    }
+    assert_eq!(replay.end(), (0, Vec::new()));
+    let logs = receiver.received().accepted().logs();
+    let sent = |log: usize, key: &str| logs[log].attributes[key].clone();
+    assert_eq!(
+        sent(0, "prompt"),
+        json!("cut \u{fffd}, whole \u{1f600}, no escape \\ud83d")
+    );
+    assert_eq!(sent(1, "tool_name"), json!("Bash\u{fffd}"));
+    assert_eq!(
+        sent(1, "tool_input"),
+        json!("{\"command\":\"echo \u{fffd}\"}")
+    );
+    assert_eq!(
+        sent(2, "body"),
+        json!("{\"\u{fffd}\":\"a\u{fffd}\u{1f600}\"}")
     );
 }

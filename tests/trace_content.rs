@@ -6,8 +6,8 @@ mod support;
 mod traces;
 
 use claude_code_telemetry::{
-    Decision, DecisionSource, HookOutcome, Mcp, Session, ShellParameters, ToolCallOptions,
-    ToolOutcome, ToolOutput,
+    Content, Decision, DecisionSource, HookOutcome, Mcp, Session, ShellParameters, ToolCallOptions,
+    ToolOutcome, ToolOutput, ToolResult,
 };
 use serde_json::{Value, json};
 use support::Span;
@@ -105,7 +105,7 @@ fn places(spans: &Spans) -> Vec<String> {
 
 fn tool_name(span: &Span) -> &str {
     match span.attributes["tool_name"].as_str().unwrap() {
-        "mcp__secret-server__secret-tool" | "secret-alias" => "mcp_tool",
+        "mcp__secret-server__secret-tool" => "mcp_tool",
         name => name,
     }
 }
@@ -342,4 +342,137 @@ fn a_host_can_keep_error_messages_back() {
     let span = spans.one("tool.execution");
     assert_eq!(keys(span), ["duration_ms", "success"]);
     assert_eq!((span.status, &*span.status_message), (2, ""));
+}
+
+/// Calls a tool, and records the same call as a result alone. Returns the `tool_parameters` of both events, which must be
+/// equal, and the span.
+#[track_caller]
+fn parameters_of(
+    host: &Host,
+    tool: &'static str,
+    input: &str,
+    given: Option<&'static str>,
+) -> (Option<String>, Span) {
+    let session = host.session();
+    let input = Content::from(input.to_owned());
+    let mut options = ToolCallOptions::new(tool).input(input.clone());
+    let mut result = ToolResult::new(tool).input(input);
+    if let Some(given) = given {
+        options = options.parameters(given);
+        result = result.parameters(given);
+    }
+    let call = session.tool(options);
+    call.executing();
+    call.finish(ToolOutcome::new());
+    session.record_tool_result(result);
+    let received = host.shut_down();
+    let mut parameters: Vec<_> = received
+        .logs()
+        .into_iter()
+        .map(|mut log| log.attributes.remove("tool_parameters"))
+        .map(|json| json.map(|json| json.as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(parameters.len(), 2);
+    assert_eq!(parameters[0], parameters[1]);
+    let span = Spans(received.spans()).one("tool").clone();
+    (parameters.remove(0), span)
+}
+
+const COMMIT: &str = r#"{
+    "description": "Commit it", "command": " git commit -m 'a \"b\"' ", "timeout": 120000,
+    "dangerouslyDisableSandbox": true, "run_in_background": false
+}"#;
+
+#[test]
+fn parameters_of_a_shell_follow_from_its_input() {
+    for tool in ["Bash", "PowerShell"] {
+        let host = Host::with([(DETAILS, "1")]);
+        let (parameters, span) = parameters_of(&host, tool, COMMIT, None);
+        assert_eq!(
+            parameters.unwrap(),
+            concat!(
+                r#"{"bash_command":"git","full_command":" git commit -m 'a \"b\"' ","timeout":120000,"#,
+                r#""description":"Commit it","dangerouslyDisableSandbox":true}"#
+            )
+        );
+        assert_eq!(span.attributes["full_command"], " git commit -m 'a \"b\"' ");
+        let host = Host::new();
+        let (parameters, span) = parameters_of(&host, tool, COMMIT, None);
+        assert_eq!(parameters, None);
+        assert!(!span.attributes.contains_key("full_command"));
+    }
+}
+
+#[test]
+fn parameters_that_the_host_gives_take_precedence_over_the_input() {
+    let host = Host::with([(DETAILS, "1")]);
+    let given = r#"{ "git_commit_id": "85eced1", "full_command": "git commit", "description": "", "x": [1] }"#;
+    let (parameters, span) = parameters_of(&host, "Bash", COMMIT, Some(given));
+    assert_eq!(
+        parameters.unwrap(),
+        concat!(
+            r#"{"git_commit_id":"85eced1","full_command":"git commit","x":[1],"bash_command":"git","#,
+            r#""timeout":120000,"description":"Commit it","dangerouslyDisableSandbox":true}"#
+        )
+    );
+    assert_eq!(span.attributes["full_command"], "git commit");
+}
+
+#[test]
+fn parameters_that_are_known_at_the_end_are_completed_from_the_input() {
+    let host = Host::with([(DETAILS, "1")]);
+    let call = host
+        .session()
+        .tool(ToolCallOptions::new("Bash").input(r#"{"command":"git commit"}"#));
+    call.executing();
+    call.finish(ToolOutcome::new().parameters(r#"{"git_commit_id":"85eced1"}"#));
+    assert_eq!(
+        host.shut_down().logs()[0].attributes["tool_parameters"],
+        r#"{"git_commit_id":"85eced1","bash_command":"git","full_command":"git commit"}"#
+    );
+}
+
+#[test]
+fn parameters_of_the_skill_tool_follow_from_its_input() {
+    let host = Host::with([(DETAILS, "1")]);
+    let (parameters, span) = parameters_of(&host, "Skill", r#"{"skill":"commit"}"#, None);
+    assert_eq!(parameters.unwrap(), r#"{"skill_name":"commit"}"#);
+    assert_eq!(span.attributes["skill_name"], "commit");
+}
+
+#[test]
+fn parameters_are_absent_when_the_input_does_not_say_them() {
+    for (tool, input) in [
+        ("Monitor", COMMIT),
+        ("Bash", r#"{"description":"no command"}"#),
+        ("Bash", r#"{"command":["ls"],"timeout":1}"#),
+        ("Bash", r#"{"command":""}"#),
+        ("Bash", "ls -l"),
+        ("Skill", r#"{"skill":1}"#),
+    ] {
+        let host = Host::with([(DETAILS, "1")]);
+        let (parameters, span) = parameters_of(&host, tool, input, None);
+        assert_eq!(parameters, None, "{tool} {input}");
+        assert!(!span.attributes.contains_key("full_command"));
+        assert!(!span.attributes.contains_key("skill_name"));
+    }
+}
+
+#[test]
+fn the_span_of_an_mcp_tool_names_server_and_tool_however_the_host_gives_them() {
+    for name in ["mcp__github__search", "search", "mcp_tool", "Write"] {
+        for (details, on_span) in [("0", "mcp_tool"), ("1", "mcp__github__search")] {
+            let host = Host::with([(DETAILS, details)]);
+            let mcp = Mcp::new("github", "search").scope("");
+            let call = host.session().tool(ToolCallOptions::new(name).mcp(mcp));
+            call.executing();
+            call.finish(ToolOutcome::new());
+            let received = host.shut_down();
+            let span = Spans(received.spans()).one("tool").clone();
+            assert_eq!(span.attributes["tool_name"], on_span, "{name}");
+            let result = &received.logs()[0].attributes;
+            assert_eq!(result["tool_name"], "mcp_tool");
+            assert!(!result.contains_key("mcp_server_scope"));
+        }
+    }
 }

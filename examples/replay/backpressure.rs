@@ -1,7 +1,5 @@
 //! A transcript is read no faster than it can be delivered.
 
-use claude_code_telemetry::Telemetry;
-
 /// After so many lines ...
 const LINES: u64 = 4_096;
 /// ... or so many bytes of lines, all of it has to be delivered before more is read: a quarter of what the library keeps
@@ -15,18 +13,6 @@ pub(crate) trait Delivery {
 
     /// Waits until all is delivered, for at most the flush timeout. True when something still waits.
     fn flush(&self) -> bool;
-}
-
-impl Delivery for Telemetry {
-    fn delivered(&self) -> u64 {
-        let exporters = self.health().exporters;
-        exporters.iter().map(|exporter| exporter.delivered).sum()
-    }
-
-    fn flush(&self) -> bool {
-        let report = Telemetry::flush(self);
-        report.exporters.iter().any(|exporter| exporter.queued > 0)
-    }
 }
 
 /// What was read since everything was delivered.

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claude_code_telemetry::Content;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::time::Millis;
@@ -22,6 +22,14 @@ pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
         }
         format!("{message} (column {})", error.column())
     })
+}
+
+/// Reads an optional text. An empty text counts as not given.
+pub(crate) fn optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.is_empty()))
 }
 
 /// The duration, none when it is not given.

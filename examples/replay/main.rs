@@ -12,6 +12,8 @@
 //! | file | part |
 //! | --- | --- |
 //! | `transcript.rs` | reads lines, reports bad ones |
+//! | `stop.rs` | the signals that end the input |
+//! | `surrogates.rs` | halves of surrogate pairs |
 //! | `run.rs` | the telemetry, the sessions, and which step makes which call |
 //! | `backpressure.rs` | waits when lines come faster than they are delivered |
 //! | `scope.rs` | one session, its open prompt, its tools |
@@ -23,7 +25,8 @@
 //! `serde`.
 //!
 //! Standard output belongs to the console exporter and to the step `child_env`. Bad lines and what the library has to say go to standard error.
-//! The exit status is 0, or 2 when a line was bad, or 1 when the transcript cannot be read.
+//! The exit status is 0, or 2 when a line was bad, or 1 when the transcript cannot be read. SIGTERM, SIGINT and SIGHUP end
+//! the input: what was read is recorded and delivered within the shutdown limit.
 
 mod backpressure;
 mod field;
@@ -31,6 +34,12 @@ mod nesting;
 mod request;
 mod run;
 mod scope;
+#[cfg(unix)]
+mod stop;
+#[cfg(not(unix))]
+#[path = "stop_elsewhere.rs"]
+mod stop;
+mod surrogates;
 #[path = "../../src/serial/time.rs"]
 mod time;
 mod tool;
@@ -39,10 +48,11 @@ mod transcript;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::io::{self, BufReader, Seek, Write};
 use std::process::ExitCode;
 
 use nesting::Nesting;
+use stop::Stop;
 
 /// The exit status when the transcript cannot be read.
 const UNREADABLE: u8 = 1;
@@ -56,7 +66,7 @@ fn main() -> ExitCode {
         complain("usage: replay [PATH]; without a path, or with -, it reads standard input");
         return UNREADABLE.into();
     }
-    let (input, nesting) = match open(path.as_deref()) {
+    let (file, nesting) = match open(path.as_deref()) {
         Ok(opened) => opened,
         Err(error) => {
             let path = path.unwrap_or_default();
@@ -64,7 +74,16 @@ fn main() -> ExitCode {
             return UNREADABLE.into();
         }
     };
-    match transcript::replay(input, nesting) {
+    // Not earlier: opening a pipe with a name may wait for its writer, and a signal ends that too.
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => {
+            complain(format_args!("cannot wait for signals: {error}"));
+            return UNREADABLE.into();
+        }
+    };
+    let input = BufReader::new(stop.input(file));
+    match transcript::replay(input, nesting, &stop) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => BAD_LINES.into(),
         Err(error) => {
@@ -75,9 +94,9 @@ fn main() -> ExitCode {
 }
 
 /// The transcript, and what reading ahead tells of it.
-fn open(path: Option<&OsStr>) -> io::Result<(Box<dyn BufRead>, Nesting)> {
+fn open(path: Option<&OsStr>) -> io::Result<(File, Nesting)> {
     let Some(path) = path.filter(|path| *path != "-") else {
-        return Ok((Box::new(io::stdin().lock()), Nesting::default()));
+        return Ok((stop::stdin()?, Nesting::default()));
     };
     let mut file = File::open(path)?;
     let mut nesting = Nesting::default();
@@ -86,7 +105,7 @@ fn open(path: Option<&OsStr>) -> io::Result<(Box<dyn BufRead>, Nesting)> {
         nesting = Nesting::read(BufReader::new(&file));
         file.rewind()?;
     }
-    Ok((Box::new(BufReader::new(file)), nesting))
+    Ok((file, nesting))
 }
 
 /// Writes a line to standard error. One that is closed is no reason to stop.

@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use crate::field::read;
+use crate::field::{optional, read};
 use crate::transcript::each_line;
 
 /// The enclosing tools of a transcript.
@@ -22,7 +22,9 @@ pub(crate) struct Nesting {
 #[derive(Deserialize)]
 struct Tool {
     step: String,
+    #[serde(default, deserialize_with = "optional")]
     tool_use_id: Option<String>,
+    #[serde(default, deserialize_with = "optional")]
     parent_tool: Option<String>,
 }
 

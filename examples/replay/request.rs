@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use claude_code_telemetry::{ApiError, ApiRequest, LlmRequest, LlmRequestOptions, RequestContext};
 use serde::Deserialize;
 
-use crate::field::{Object, before, read};
+use crate::field::{Object, before, optional, read};
 use crate::scope::Scope;
 use crate::time::Millis;
 
@@ -14,9 +14,12 @@ use crate::time::Millis;
 struct Request {
     model: String,
     /// The model that is asked for, when another one answers.
+    #[serde(default, deserialize_with = "optional")]
     metric_model: Option<String>,
+    #[serde(default, deserialize_with = "optional")]
     query_source: Option<String>,
     context: Option<RequestContext>,
+    #[serde(default, deserialize_with = "optional")]
     parent_tool: Option<String>,
     duration_ms: Millis,
     /// Of all attempts.

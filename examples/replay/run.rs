@@ -5,16 +5,17 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    ChildEnv, Config, HookOutcome, PromptEnd, Recorder, Service, SessionOptions, Telemetry,
+    ChildEnv, Config, HookOutcome, PromptEnd, Recorder, Report, Service, SessionOptions, Telemetry,
 };
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use crate::backpressure::Backpressure;
+use crate::backpressure::{Backpressure, Delivery};
 use crate::complain;
-use crate::field::{before, lasting, read};
+use crate::field::{before, lasting, optional, read};
 use crate::nesting::Nesting;
 use crate::scope::Scope;
+use crate::stop::Stop;
 use crate::time::{At, Millis};
 use crate::{request, tool};
 
@@ -31,6 +32,7 @@ struct Step {
 /// What of the step `session` is no option of the session.
 #[derive(Deserialize)]
 struct SessionStep {
+    #[serde(default, deserialize_with = "optional")]
     app_version: Option<String>,
 }
 
@@ -48,7 +50,8 @@ struct SleepStep {
 }
 
 /// The state between two lines.
-pub(crate) struct Run {
+pub(crate) struct Run<'a> {
+    stop: &'a Stop,
     started: Option<Started>,
     /// The open sessions. Steps belong to the newest, which is the last one.
     open: Vec<Scope>,
@@ -62,9 +65,10 @@ struct Started {
     version: String,
 }
 
-impl Run {
-    pub(crate) fn new(nesting: Nesting) -> Self {
+impl<'a> Run<'a> {
+    pub(crate) fn new(nesting: Nesting, stop: &'a Stop) -> Self {
         Self {
+            stop,
             started: None,
             open: Vec::new(),
             nesting: Rc::new(nesting),
@@ -119,15 +123,19 @@ impl Run {
 
             "flush" => {
                 if let Some(Started { telemetry, .. }) = &self.started {
-                    telemetry.flush();
+                    flush(telemetry, self.stop);
                 }
             }
-            "sleep" => std::thread::sleep(read::<SleepStep>(line)?.ms.0),
+            "sleep" => self.stop.sleep(read::<SleepStep>(line)?.ms.0),
             "child_env" => print(&self.scope()?.child_env()),
             _ => return Err(format!("unknown step {step:?}")),
         }
         if let Some(Started { telemetry, .. }) = &self.started {
-            self.backpressure.line(line.len(), telemetry);
+            let receiver = Receiver {
+                telemetry,
+                stop: self.stop,
+            };
+            self.backpressure.line(line.len(), &receiver);
         }
         Ok(())
     }
@@ -139,7 +147,7 @@ impl Run {
         }
         // A transcript without any session still shows what is wrong with the configuration.
         let telemetry = self.started.unwrap_or_else(|| Started::new(None)).telemetry;
-        telemetry.flush();
+        flush(&telemetry, self.stop);
         let report = telemetry.shutdown();
         if !report.is_complete() {
             complain(report);
@@ -177,6 +185,30 @@ impl Run {
 
     fn recorder(&mut self) -> Result<&Recorder, String> {
         self.scope().map(|scope| scope.recorder())
+    }
+}
+
+/// Delivers what was recorded, unless a signal ended the input: the shutdown limit alone applies then.
+fn flush(telemetry: &Telemetry, stop: &Stop) -> Option<Report> {
+    let telemetry = telemetry.clone();
+    stop.run(move || telemetry.flush())
+}
+
+/// Where lines are delivered, until a signal ends the input.
+struct Receiver<'a> {
+    telemetry: &'a Telemetry,
+    stop: &'a Stop,
+}
+
+impl Delivery for Receiver<'_> {
+    fn delivered(&self) -> u64 {
+        let exporters = self.telemetry.health().exporters;
+        exporters.iter().map(|exporter| exporter.delivered).sum()
+    }
+
+    fn flush(&self) -> bool {
+        flush(self.telemetry, self.stop)
+            .is_none_or(|report| report.exporters.iter().any(|exporter| exporter.queued > 0))
     }
 }
 

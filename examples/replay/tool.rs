@@ -5,14 +5,16 @@ use std::time::{Duration, SystemTime};
 use claude_code_telemetry::{Decision, Permission, ToolCallOptions, ToolOutcome};
 use serde::Deserialize;
 
-use crate::field::{before, lasting, read};
+use crate::field::{before, lasting, optional, read};
 use crate::scope::Scope;
 use crate::time::Millis;
 
 /// What of the step is no part of a record.
 #[derive(Deserialize)]
 struct Call {
+    #[serde(default, deserialize_with = "optional")]
     tool_use_id: Option<String>,
+    #[serde(default, deserialize_with = "optional")]
     parent_tool: Option<String>,
     decision: Option<Decision>,
     executed: Option<bool>,

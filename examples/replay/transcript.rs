@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Read};
 use crate::complain;
 use crate::nesting::Nesting;
 use crate::run::Run;
+use crate::stop::Stop;
+use crate::surrogates::replace_lone_surrogates;
 
 /// So much of a reason is shown: it may quote a field, and fields may be huge.
 const LONGEST_REASON: usize = 300;
@@ -13,8 +15,8 @@ const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
 /// Replays a transcript line by line, each as soon as it is there. Bad lines are reported and skipped; returns how many
 /// there were.
-pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting) -> io::Result<u64> {
-    let mut run = Run::new(nesting);
+pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting, stop: &Stop) -> io::Result<u64> {
+    let mut run = Run::new(nesting, stop);
     let mut bad_lines = 0;
     let result = each_line(&mut input, |number, line| {
         if let Err(reason) = line.and_then(|line| step(&mut run, line)) {
@@ -46,6 +48,7 @@ pub(crate) fn each_line(
             line = Vec::new();
             call(number, Err(format!("longer than {LONGEST_LINE} bytes")));
         } else {
+            replace_lone_surrogates(&mut line);
             call(
                 number,
                 std::str::from_utf8(&line).map_err(|error| error.to_string()),
@@ -55,7 +58,7 @@ pub(crate) fn each_line(
 }
 
 /// Replays one line; empty lines and comments do nothing.
-fn step(run: &mut Run, line: &str) -> Result<(), String> {
+fn step(run: &mut Run<'_>, line: &str) -> Result<(), String> {
     match line.trim() {
         line if line.is_empty() || line.starts_with('#') => Ok(()),
         line if line.starts_with('{') => run.step(line),

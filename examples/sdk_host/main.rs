@@ -10,6 +10,10 @@
 //! | `server.rs` | one connection: a session, its user, its prompts |
 //! | `users.rs` | three users who connect at the same time: no telemetry in it |
 //!
+//! It records as an SDK host does, which has the numbers of a request once it is over: `record_api_request` and its siblings,
+//! one call each. A host that follows a request from its first attempt to its answer, for the spans of each, uses handles:
+//! the example `agent_loop` does.
+//!
 //! What matters in a server: it starts the telemetry once; sessions are cheap and of one user each; a session ends with its
 //! last handle, when the user leaves; no session waits for another one, and none for the network.
 

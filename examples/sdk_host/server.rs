@@ -1,9 +1,11 @@
 //! One connection: a session, its user, its prompts.
 
 use std::io;
+use std::time::Instant;
 
 use claude_code_telemetry::{
-    DecisionSource, Identity, Session, SessionOptions, Telemetry, TokenUsage, ToolOutcome,
+    ApiError, ApiRequest, Decision, DecisionSource, Identity, Prompt, Session, SessionOptions,
+    Telemetry, TokenUsage, ToolDecision, ToolResult,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -70,29 +72,79 @@ async fn converse(mut stream: TcpStream, session: &Session) -> io::Result<()> {
     Ok(())
 }
 
-/// One prompt. Several of one session may be under way at once: each handle is its own.
+/// One prompt. Several of one session may be under way at once: the handle says to which of them a record belongs.
+///
+/// A host that has the numbers of a request or of a tool call once it is over records each with one call.
 async fn submit(session: &Session, text: String) -> String {
     let asked = text.len() as u64;
     let prompt = session.prompt(text);
-
-    let request = prompt.llm_request(MODEL);
-    let (answer, usage) = model(asked).await;
-    request.answered(|request| request.tokens(usage).cost_usd(0.002));
-
-    let tool = prompt.tool("Read");
-    tool.accepted(DecisionSource::Config);
-    tool.executing();
-    let result = read("notes.txt").await;
-    tool.finish(ToolOutcome::from_result(&result));
+    let answer = ask(&prompt, asked).await;
+    call_tool(&prompt, "toolu_01").await;
     prompt.end();
     answer
 }
 
-/// What a model might say.
-async fn model(asked: u64) -> (String, TokenUsage) {
+/// Asks the model: the event, the cost and the tokens.
+async fn ask(prompt: &Prompt, asked: u64) -> String {
+    let start = Instant::now();
+    match model(asked).await {
+        Ok(response) => {
+            prompt.record_api_request(
+                ApiRequest::new(MODEL)
+                    .tokens(response.usage)
+                    .cost_usd(0.002)
+                    .duration(start.elapsed())
+                    .request_id(response.id),
+            );
+            response.text
+        }
+        Err(status) => {
+            prompt.record_api_error(
+                ApiError::new(MODEL, "Overloaded")
+                    .status_code(status)
+                    .duration(start.elapsed()),
+            );
+            "no answer".to_owned()
+        }
+    }
+}
+
+/// Calls a tool: the decision and the result.
+async fn call_tool(prompt: &Prompt, id: &'static str) {
+    let (accept, source) = (Decision::Accept, DecisionSource::Config);
+    prompt.record_tool_decision(ToolDecision::new("Read", accept, source).tool_use_id(id));
+
+    let start = Instant::now();
+    let result = read("notes.txt").await;
+    let mut record = ToolResult::new("Read")
+        .tool_use_id(id)
+        .decision(accept, source)
+        .duration(start.elapsed());
+    match result {
+        Ok(text) => record = record.result_size_bytes(text.len() as u64),
+        Err(error) => record = record.failed(error),
+    }
+    prompt.record_tool_result(record);
+}
+
+/// What an API returns.
+struct Response {
+    id: String,
+    text: String,
+    usage: TokenUsage,
+}
+
+/// What a model might say, or the HTTP status of its failure.
+async fn model(asked: u64) -> Result<Response, u16> {
     tokio::task::yield_now().await;
-    let usage = TokenUsage::new().input(asked).output(2);
-    (format!("an answer to {asked} bytes"), usage)
+    if asked == 0 {
+        return Err(529);
+    }
+    Ok(Response {
+        id: format!("req_{asked}"),
+        text: format!("an answer to {asked} bytes"),
+        usage: TokenUsage::new().input(asked).output(2),
+    })
 }
 
 /// A tool that fails now and then, like any.

@@ -1,4 +1,4 @@
-//! The nine events: log records whose body is the full name.
+//! The nine events: log records whose body and `event_name` are the full name.
 
 use super::{Attribute, DECISIONS, Gate, QUOTED_BOOLEANS, SOURCES, SPEEDS, key};
 
@@ -8,7 +8,7 @@ use super::{Attribute, DECISIONS, Gate, QUOTED_BOOLEANS, SOURCES, SPEEDS, key};
 pub struct Event {
     /// The short name: the attribute `event.name`.
     pub name: &'static str,
-    /// The full name: the body of the log record.
+    /// The full name: the body and the `event_name` of the log record.
     pub body: &'static str,
     /// When it is emitted.
     pub description: &'static str,
@@ -168,7 +168,7 @@ pub(crate) static TOOL_RESULT: Event = Event {
         Attribute::text(key::ERROR, "Error message, when the tool failed").when_known(),
         Attribute::text(
             key::TOOL_PARAMETERS,
-            "JSON text of the tool's specific parameters",
+            "JSON text of the tool's specific parameters, those that follow from the input included",
         )
         .when_known()
         .gated(Gate::ToolDetails),

@@ -140,7 +140,7 @@ pub(crate) static TOOL: Span = Span {
     attributes: &[
         Attribute::text(
             key::TOOL_NAME,
-            "Name of the tool; `mcp_tool` for an MCP tool unless `OTEL_LOG_TOOL_DETAILS` is on",
+            "Name of the tool; of an MCP tool `mcp_tool`, or `mcp__server__tool` with `OTEL_LOG_TOOL_DETAILS`",
         ),
         Attribute::text(key::TOOL_USE_ID, "Id of the tool call").when_known(),
         Attribute::text(key::GEN_AI_TOOL_CALL_ID, "The same id").when_known(),

@@ -121,6 +121,41 @@ impl ToolDetails {
     }
 }
 
+/// The specific parameters of a tool call: those that the host gives, then those that follow from the call.
+#[derive(Debug)]
+pub(crate) struct ToolParameters([Option<ToolDetails>; 2]);
+
+impl ToolParameters {
+    pub(super) fn new(given: Option<Content>, derived: Option<Content>) -> Self {
+        Self([given, derived].map(|content| content.map(ToolDetails::new)))
+    }
+
+    fn objects(&self) -> impl Iterator<Item = &ToolDetails> {
+        self.0.iter().flatten()
+    }
+
+    /// Returns one compact JSON object, in which a parameter that the host gives takes precedence. What the host gives
+    /// stays as it is when it is no object. `None` when no parameter is left.
+    pub(crate) fn json(&self) -> Option<Cow<'_, str>> {
+        match json::merge(self.objects().map(ToolDetails::text)) {
+            Ok(merged) => merged.map(Cow::Owned),
+            Err(_) => self.objects().next().map(ToolDetails::json),
+        }
+    }
+
+    /// Returns the parameter `name`, when it is a text.
+    pub(crate) fn text(&self, name: &str) -> Option<ToolDetails> {
+        let text = self
+            .objects()
+            .find_map(|object| json::member(object.text(), name));
+        text.map(|text| ToolDetails::new(text.into()))
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.objects().map(ToolDetails::size).sum()
+    }
+}
+
 /// A request's or a response's body.
 #[derive(Debug)]
 pub(crate) enum Body {

@@ -7,13 +7,15 @@
 
 mod compact;
 mod member;
+mod merge;
 #[cfg(test)]
 pub(super) mod sample;
 mod text;
 mod write;
 
 pub(crate) use compact::compact;
-pub(crate) use member::member;
+pub(crate) use member::{member, scalar};
+pub(crate) use merge::merge;
 pub(crate) use text::{Part, Text};
 pub(crate) use write::Writer;
 

@@ -13,7 +13,7 @@ pub(crate) mod utf16;
 
 pub use policy::ContentPolicy;
 
-pub(crate) use admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText};
+pub(crate) use admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText, ToolParameters};
 pub(crate) use redact::REDACTED;
 
 use std::fmt;
@@ -53,6 +53,11 @@ impl Content {
     /// [`content_policy`](crate::Telemetry::content_policy) first where that matters.
     pub fn json(value: &impl Serialize) -> Self {
         Self::from(serde_json::to_string(value).unwrap_or_default())
+    }
+
+    /// Returns optional content of a record. Empty content counts as not given.
+    pub(crate) fn optional(content: impl Into<Self>) -> Option<Self> {
+        Some(content.into()).filter(|content| content.size() > 0)
     }
 
     /// The size in bytes; says nothing about the text.

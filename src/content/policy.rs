@@ -1,6 +1,8 @@
 //! The four content switches: the one gate that content passes.
 
-use super::admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText};
+use super::admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText, ToolParameters};
+use std::str::FromStr;
+
 use super::{Content, json, utf16};
 use crate::config::ContentFlags;
 
@@ -63,18 +65,26 @@ impl ContentPolicy {
         self.flags.tool_details.then(|| ToolDetails::new(content))
     }
 
-    /// A member of a tool's arguments or parameters that is text: the first of these names that is there.
-    pub(crate) fn member(&self, json: &Content, names: &[&str]) -> Option<ToolDetails> {
-        let text = || {
-            names
-                .iter()
-                .find_map(|name| json::member(json.text(), name))
-        };
-        self.flags
-            .tool_details
-            .then(text)
-            .flatten()
-            .map(|text| ToolDetails::new(text.into()))
+    /// The specific parameters of a tool call: those that the host gives, and those that follow from the call.
+    pub(crate) fn tool_parameters(
+        &self,
+        given: Option<Content>,
+        derived: Option<Content>,
+    ) -> Option<ToolParameters> {
+        let open = self.flags.tool_details && (given.is_some() || derived.is_some());
+        open.then(|| ToolParameters::new(given, derived))
+    }
+
+    /// A member of a tool's arguments that is text: the first of these names that is there and not empty.
+    pub(crate) fn member(&self, json: &Content, names: &[&str]) -> Option<String> {
+        let mut names = names.iter().filter(|_| self.flags.tool_details);
+        names.find_map(|name| json::member(json.text(), name))
+    }
+
+    /// A member of a tool's arguments that is a number or a boolean.
+    pub(crate) fn scalar<T: FromStr>(&self, json: &Content, name: &str) -> Option<T> {
+        let scalar = json::scalar(json.text(), name).filter(|_| self.flags.tool_details);
+        scalar?.parse().ok()
     }
 
     /// A part of what a tool wrote or returned, with the room that is left; `is_input` says that it repeats the tool's

@@ -182,6 +182,9 @@ impl Lines for ExportLogsServiceRequest {
                 if let Some(body) = record.body.as_ref().and_then(|body| body.value.as_ref()) {
                     line.push(("body", member(body)));
                 }
+                if !record.event_name.is_empty() {
+                    line.push(("event_name", text(&record.event_name)));
+                }
                 if !record.trace_id.is_empty() {
                     line.push(("trace_id", hex(&record.trace_id)));
                     line.push(("span_id", hex(&record.span_id)));

@@ -69,7 +69,7 @@ impl HookOutcome {
 
     /// Their definitions as JSON text (`hook_definitions`), sent with `OTEL_LOG_TOOL_DETAILS` alone.
     pub fn definitions(mut self, definitions: impl Into<Content>) -> Self {
-        self.definitions = Some(definitions.into());
+        self.definitions = Content::optional(definitions);
         self
     }
 

@@ -10,7 +10,7 @@ use super::moment::Moment;
 use super::open_span::{OpenSpan, Unfinished};
 use crate::content::Content;
 use crate::record::words::words;
-use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody};
+use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, optional};
 use crate::recorder::Recorder;
 use crate::session::SessionCore;
 
@@ -48,7 +48,7 @@ impl LlmRequestOptions {
 
     /// The subsystem that makes the request (`query_source`), for example `compact`.
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = Some(source.into());
+        self.query_source = optional(source);
         self
     }
 

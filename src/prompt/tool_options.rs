@@ -8,6 +8,7 @@ use super::tool_output::ToolOutput;
 use crate::content::Content;
 use crate::record::{
     Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, Mcp, ToolName, ToolResult,
+    optional,
 };
 
 /// How a tool call begins. The name of the tool alone is enough.
@@ -40,25 +41,27 @@ impl ToolCallOptions {
 
     /// The id of the call (`tool_use_id`), as the model gave it.
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.tool_use_id = Some(id.into());
+        self.tool_use_id = optional(id);
         self
     }
 
     /// The arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, bounded, and so is what follows from them
-    /// (`file_path`, `full_command`, `skill_name`, `subagent_type`).
+    /// (`tool_parameters`, `file_path`, `full_command`, `skill_name`, `subagent_type`).
     pub fn input(mut self, input: impl Into<Content>) -> Self {
-        self.input = Some(input.into());
+        self.input = Content::optional(input);
         self
     }
 
-    /// The tool's specific parameters as JSON text (`tool_parameters`), sent with `OTEL_LOG_TOOL_DETAILS` alone:
-    /// [`ShellParameters`](crate::ShellParameters), [`SkillParameters`](crate::SkillParameters).
+    /// The tool's specific parameters as a JSON object (`tool_parameters`), sent only with `OTEL_LOG_TOOL_DETAILS`:
+    /// [`ShellParameters`](crate::ShellParameters), [`SkillParameters`](crate::SkillParameters). They take precedence over
+    /// those that follow from the [input](Self::input).
     pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
-        self.parameters = Some(parameters.into());
+        self.parameters = Content::optional(parameters);
         self
     }
 
-    /// The MCP server and tool behind it: the names are sent with `OTEL_LOG_TOOL_DETAILS` alone.
+    /// The MCP server and tool behind it: the names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the span as
+    /// `mcp__server__tool`.
     pub fn mcp(mut self, mcp: Mcp) -> Self {
         self.mcp = Some(mcp);
         self
@@ -67,14 +70,14 @@ impl ToolCallOptions {
     /// The file that it reads or edits; by default the `file_path` or `notebook_path` of the input. On the span, with
     /// `OTEL_LOG_TOOL_DETAILS` alone.
     pub fn file_path(mut self, path: impl Into<Content>) -> Self {
-        self.file_path = Some(path.into());
+        self.file_path = Content::optional(path);
         self
     }
 
     /// The language of the file that it edits (`language` of `claude_code.code_edit_tool.decision`); by default that of the
     /// path's extension.
     pub fn language(mut self, language: impl Into<Cow<'static, str>>) -> Self {
-        self.language = Some(language.into());
+        self.language = optional(language);
         self
     }
 
@@ -265,13 +268,13 @@ impl ToolOutcome {
 
     /// It failed, with this message (`error`). It needs no switch: put no content into it.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error = Some(ErrorMessage(error.into()));
+        self.failure.get_or_insert_default().error = optional(error).map(ErrorMessage);
         self
     }
 
     /// It failed, with an error of this class (`error_type`), for example `ShellError`. On the event alone.
     pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error_type = Some(class.into());
+        self.failure.get_or_insert_default().error_type = optional(class);
         self
     }
 
@@ -288,7 +291,7 @@ impl ToolOutcome {
     /// The tool's specific parameters as JSON text, when they are known at the end alone (a commit's id); they replace
     /// those that the call began with in the event `claude_code.tool_result`.
     pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
-        self.parameters = Some(parameters.into());
+        self.parameters = Content::optional(parameters);
         self
     }
 

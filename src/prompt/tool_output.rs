@@ -91,7 +91,8 @@ impl ToolOutput {
     /// A part that is given again replaces the one before.
     fn with(mut self, part: Part, text: impl Into<Content>) -> Self {
         self.0.retain(|(known, _)| *known != part);
-        self.0.push((part, text.into()));
+        self.0
+            .extend(Content::optional(text).map(|text| (part, text)));
         self
     }
 

@@ -8,7 +8,7 @@ use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome
 use super::tool_output::AdmittedOutput;
 use crate::catalog::{self, key, span};
 use crate::content::{ContentPolicy, ToolDetails, ToolInput};
-use crate::record::{Attributes, Failure, MCP_TOOL, ToolName, millis, text_size};
+use crate::record::{Attributes, Failure, MCP_TOOL, ToolName, millis, text_size, tool_parameters};
 use crate::signal::spans::{SpanEvent, SpanRecord};
 
 /// What the spans say of the call itself, without what the switches hold back.
@@ -40,14 +40,14 @@ impl Details {
             options.file_path = None;
         }
         let input = options.input.as_ref().filter(|_| recorded);
-        let parameters = options.parameters.as_ref().filter(|_| recorded);
-        let tool = &*options.name.0;
-        // The command of a shell and the skill of the Skill tool are attributes of their own; other tools have members
-        // of these names that mean something else.
-        let is_shell = matches!(tool, "Bash" | "PowerShell");
-        let detail = |members: &[&str]| input.and_then(|input| policy.member(input, members));
-        let parameter =
-            |name: &str| parameters.and_then(|parameters| policy.member(parameters, &[name]));
+        let parameters = || {
+            let (mcp, given) = (options.mcp.as_ref(), options.parameters.as_ref());
+            tool_parameters(&options.name, mcp, given, input, policy)
+        };
+        let parameters = recorded.then(parameters).flatten();
+        let parameter = |name: &str| parameters.as_ref()?.text(name);
+        let detail =
+            |members: &[&str]| policy.tool_details_of(policy.member(input?, members)?.into());
         let file_path = options
             .file_path
             .as_ref()
@@ -58,13 +58,15 @@ impl Details {
             open,
             tool_use_id: options.tool_use_id.clone(),
             file_path: file_path.or_else(|| detail(PATH_MEMBERS)),
-            full_command: parameter(key::FULL_COMMAND)
-                .or_else(|| is_shell.then(|| detail(&["command"])).flatten()),
-            skill_name: parameter(key::SPAN_SKILL_NAME)
-                .or_else(|| (tool == "Skill").then(|| detail(&["skill"])).flatten()),
+            full_command: parameter(key::FULL_COMMAND),
+            skill_name: parameter(key::SPAN_SKILL_NAME),
             subagent_type: detail(&["subagent_type"]),
             input: input.and_then(|input| policy.tool_input(input.clone())),
-            name: options.name.clone(),
+            name: match &options.mcp {
+                // An MCP server names its tools as it likes; on spans they have one form.
+                Some(mcp) if open => options.name.of_mcp(mcp),
+                _ => options.name.clone(),
+            },
         }
     }
 

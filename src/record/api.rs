@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::words::words;
 use super::{
-    Attributes, ErrorMessage, EventRecord, Record, TokenType, countable, millis, text_size,
+    Attributes, ErrorMessage, EventRecord, Record, TokenType, countable, millis, optional,
+    text_size,
 };
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
@@ -166,7 +167,7 @@ impl ApiRequest {
     /// The model that was asked for, when another one answered: metrics and spans carry this one.
     #[inline]
     pub fn requested_model(mut self, model: impl Into<Cow<'static, str>>) -> Self {
-        self.requested_model = Some(model.into());
+        self.requested_model = optional(model);
         self
     }
 
@@ -196,7 +197,7 @@ impl ApiRequest {
     /// The API's request id, from the response's `request-id` header.
     #[inline]
     pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.request_id = Some(id.into());
+        self.request_id = optional(id);
         self
     }
 
@@ -210,7 +211,7 @@ impl ApiRequest {
     /// The subsystem that made the request, for example `compact`.
     #[inline]
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = Some(source.into());
+        self.query_source = optional(source);
         self
     }
 
@@ -239,7 +240,7 @@ impl ApiRequest {
     /// Why the model stopped (`stop_reason`), for example `end_turn`. On the span alone.
     #[inline]
     pub fn stop_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
-        self.stop_reason = Some(reason.into());
+        self.stop_reason = optional(reason);
         self
     }
 
@@ -375,7 +376,7 @@ impl ApiError {
 
     /// The API's request id, when it returned one.
     pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.request_id = Some(id.into());
+        self.request_id = optional(id);
         self
     }
 
@@ -387,7 +388,7 @@ impl ApiError {
 
     /// The subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = Some(source.into());
+        self.query_source = optional(source);
         self
     }
 

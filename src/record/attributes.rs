@@ -49,8 +49,9 @@ impl<'a> Attributes<'a> {
         self.push(key, Value::Text(value.into()));
     }
 
+    /// Takes an optional text. An empty one is left out, as if it were not given.
     pub(crate) fn text_if(&mut self, key: &'static str, value: Option<impl Into<Cow<'a, str>>>) {
-        if let Some(value) = value {
+        if let Some(value) = value.map(Into::into).filter(|value| !value.is_empty()) {
             self.text(key, value);
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::{Attributes, EventRecord, Record, text_size};
+use super::{Attributes, EventRecord, Record, optional, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::{Body, Content, ContentPolicy};
 
@@ -32,7 +32,7 @@ impl ApiRequestBody {
 
     /// The subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = Some(source.into());
+        self.query_source = optional(source);
         self
     }
 
@@ -70,13 +70,13 @@ impl ApiResponseBody {
 
     /// The subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = Some(source.into());
+        self.query_source = optional(source);
         self
     }
 
     /// The API's request id (`request_id`).
     pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.request_id = Some(id.into());
+        self.request_id = optional(id);
         self
     }
 

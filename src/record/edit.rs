@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::words::words;
-use super::{Decision, DecisionSource};
+use super::{Decision, DecisionSource, optional};
 use crate::language::{UNKNOWN, language_of};
 
 words! {
@@ -47,7 +47,7 @@ impl CodeEditDecision {
 
     /// The language of the file, such as `Rust`.
     pub fn language(mut self, language: impl Into<Cow<'static, str>>) -> Self {
-        self.language = language.into();
+        self.language = optional(language).unwrap_or(Cow::Borrowed(UNKNOWN));
         self
     }
 }

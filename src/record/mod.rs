@@ -19,6 +19,7 @@ pub(crate) mod words;
 pub use api::{ApiError, ApiRequest, Speed, TokenUsage};
 pub use body::{ApiRequestBody, ApiResponseBody};
 pub use edit::{CodeEditDecision, EditTool};
+pub(crate) use parameters::tool_parameters;
 pub use parameters::{ShellParameters, SkillParameters};
 pub use plugin::{InstallTrigger, PluginInstalled};
 pub use prompt::UserPrompt;
@@ -62,6 +63,12 @@ pub(crate) trait EventRecord: Send + Sync {
 
     /// Bytes of text that the record keeps alive, for the bound of the queue.
     fn size(&self) -> usize;
+}
+
+/// Returns an optional text of a record. An empty text counts as not given.
+#[inline]
+pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
+    Some(text.into()).filter(|text| !text.as_ref().is_empty())
 }
 
 /// A duration in whole milliseconds.

@@ -1,13 +1,16 @@
 //! The documented parameters of a few tools: the attribute `tool_parameters`.
 //!
-//! Those of an MCP tool follow from [`Mcp`](super::Mcp).
+//! They follow from the call itself: those of an MCP tool from its [names](super::Mcp), those of a shell and of the Skill
+//! tool from the arguments. A host that knows more (the commit that a command made) gives that.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Number;
 
-use crate::content::Content;
+use super::{Mcp, ToolName};
+use crate::content::{Content, ContentPolicy, ToolParameters};
 
 /// The parameters of a shell tool (Bash, PowerShell).
 ///
@@ -23,7 +26,7 @@ pub struct ShellParameters {
     bash_command: String,
     full_command: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timeout: Option<u64>,
+    timeout: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Cow<'static, str>>,
     #[serde(
@@ -55,8 +58,19 @@ impl ShellParameters {
 
     /// The time limit in milliseconds.
     pub fn timeout_ms(mut self, timeout: u64) -> Self {
-        self.timeout = Some(timeout);
+        self.timeout = Some(timeout.into());
         self
+    }
+
+    /// The parameters that follow from the arguments of a call. `None` without a command.
+    fn from_input(input: &Content, policy: &ContentPolicy) -> Option<Self> {
+        let text = |name| policy.member(input, &[name]).map(Cow::Owned);
+        Some(Self {
+            timeout: policy.scalar(input, "timeout"),
+            description: text("description"),
+            dangerously_disable_sandbox: policy.scalar(input, "dangerouslyDisableSandbox"),
+            ..Self::new(text("command")?)
+        })
     }
 
     /// What the command is for.
@@ -105,6 +119,13 @@ impl SkillParameters {
     }
 }
 
+impl SkillParameters {
+    /// The parameters that follow from the arguments of a call. `None` without a skill.
+    fn from_input(input: &Content, policy: &ContentPolicy) -> Option<Self> {
+        policy.member(input, &["skill"]).map(Self::new)
+    }
+}
+
 impl From<SkillParameters> for Content {
     fn from(parameters: SkillParameters) -> Self {
         Self::json(&parameters)
@@ -114,5 +135,38 @@ impl From<SkillParameters> for Content {
 impl fmt::Debug for SkillParameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SkillParameters")
+    }
+}
+
+/// Returns the specific parameters of a call of `tool`: `given` by the host, and those that follow from the call. `None`
+/// when there are none, or when the switch holds them back.
+pub(crate) fn tool_parameters(
+    tool: &ToolName,
+    mcp: Option<&Mcp>,
+    given: Option<&Content>,
+    input: Option<&Content>,
+    policy: &ContentPolicy,
+) -> Option<ToolParameters> {
+    // Nothing is looked at when nothing may be sent.
+    if !policy.tool_details() {
+        return None;
+    }
+    let derived = match mcp {
+        Some(mcp) => Some(mcp.parameters()),
+        None => from_name(&tool.0).or_else(|| from_input(&tool.0, input?, policy)),
+    };
+    policy.tool_parameters(given.cloned(), derived)
+}
+
+fn from_name(tool: &str) -> Option<Content> {
+    Mcp::from_name(tool).map(|mcp| mcp.parameters())
+}
+
+fn from_input(tool: &str, input: &Content, policy: &ContentPolicy) -> Option<Content> {
+    match tool {
+        "Bash" | "PowerShell" => ShellParameters::from_input(input, policy).map(Content::from),
+        "Skill" => SkillParameters::from_input(input, policy).map(Content::from),
+        // Other tools have arguments of the same names that mean something else.
+        _ => None,
     }
 }

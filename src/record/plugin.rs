@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use super::words::words;
-use super::{Attributes, EventRecord, Record, text_size};
+use super::{Attributes, EventRecord, Record, optional, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
@@ -51,7 +51,7 @@ impl PluginInstalled {
 
     /// The version (`plugin.version`), when the marketplace entry declares one.
     pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
-        self.version = Some(version.into());
+        self.version = optional(version);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Attributes, EventRecord, Record};
+use super::{Attributes, EventRecord, Record, optional};
 use crate::catalog::{Event, event, key};
 use crate::content::{self, Content, ContentPolicy};
 use crate::propagation::TraceParent;
@@ -41,7 +41,7 @@ impl UserPrompt {
 
     /// Its `prompt.id`, a UUID; a random one by default.
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.id = Some(id.into());
+        self.id = optional(id);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::{Attributes, EventRecord, Record, text_size};
+use super::{Attributes, EventRecord, Record, optional, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
@@ -34,13 +34,13 @@ impl SkillActivated {
 
     /// The plugin that owns the skill (`plugin.name`).
     pub fn plugin(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.plugin = Some(name.into());
+        self.plugin = optional(name);
         self
     }
 
     /// The marketplace of that plugin (`marketplace.name`).
     pub fn marketplace(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.marketplace = Some(name.into());
+        self.marketplace = optional(name);
         self
     }
 

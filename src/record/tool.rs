@@ -7,9 +7,11 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::words::words;
-use super::{Attributes, ErrorMessage, EventRecord, Record, millis, text_size};
+use super::{
+    Attributes, ErrorMessage, EventRecord, Record, millis, optional, text_size, tool_parameters,
+};
 use crate::catalog::{Event, event, key};
-use crate::content::{Content, ContentPolicy, ToolDetails, ToolInput};
+use crate::content::{Content, ContentPolicy, ToolInput, ToolParameters};
 
 words! {
     /// The outcome of a permission decision.
@@ -62,7 +64,7 @@ impl Mcp {
 
     /// Where the server is configured, for example `user` or `project`: the attribute `mcp_server_scope`.
     pub fn scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
-        self.scope = Some(scope.into());
+        self.scope = optional(scope);
         self
     }
 
@@ -73,7 +75,7 @@ impl Mcp {
     }
 
     /// The parameters that follow from the names.
-    fn parameters(&self) -> Content {
+    pub(crate) fn parameters(&self) -> Content {
         #[derive(Serialize)]
         struct Parameters<'a> {
             mcp_server_name: &'a str,
@@ -101,6 +103,14 @@ pub(crate) struct ToolName(pub(crate) Cow<'static, str>);
 impl ToolName {
     pub(crate) fn is_mcp(&self) -> bool {
         self.0 == MCP_TOOL || self.0.starts_with("mcp__")
+    }
+
+    /// Returns the name in the form `mcp__server__tool`.
+    pub(crate) fn of_mcp(&self, mcp: &Mcp) -> Self {
+        if self.0.starts_with("mcp__") {
+            return self.clone();
+        }
+        Self(format!("mcp__{}__{}", mcp.server, mcp.tool).into())
     }
 
     /// The name as events carry it.
@@ -145,7 +155,7 @@ impl ToolDecision {
 
     /// The id of the call (`tool_use_id`), as the model gave it.
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.tool_use_id = Some(id.into());
+        self.tool_use_id = optional(id);
         self
     }
 
@@ -245,19 +255,19 @@ impl ToolResult {
 
     /// The id of the call (`tool_use_id`), as the model gave it.
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.tool_use_id = Some(id.into());
+        self.tool_use_id = optional(id);
         self
     }
 
     /// The call failed, with this message (`error`). It needs no switch: put no content into it.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error = Some(ErrorMessage(error.into()));
+        self.failure.get_or_insert_default().error = optional(error).map(ErrorMessage);
         self
     }
 
     /// The class of the error (`error_type`), for example `ShellError`; the call failed.
     pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error_type = Some(class.into());
+        self.failure.get_or_insert_default().error_type = optional(class);
         self
     }
 
@@ -277,17 +287,20 @@ impl ToolResult {
         self
     }
 
-    /// The tool's specific parameters as JSON text: [`ShellParameters`](super::ShellParameters) and
-    /// [`SkillParameters`](super::SkillParameters) make those that are documented; those of an MCP tool follow from
-    /// its names.
+    /// The tool's specific parameters as a JSON object (`tool_parameters`), where the host knows more than the call says.
+    /// [`ShellParameters`](super::ShellParameters) and [`SkillParameters`](super::SkillParameters) make the documented
+    /// ones.
+    ///
+    /// Parameters that are not given follow from the call: those of Bash, PowerShell and Skill from the
+    /// [input](Self::input), those of an MCP tool from its names.
     pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
-        self.parameters = Some(parameters.into());
+        self.parameters = Content::optional(parameters);
         self
     }
 
     /// The tool's arguments as JSON text.
     pub fn input(mut self, input: impl Into<Content>) -> Self {
-        self.input = Some(input.into());
+        self.input = Content::optional(input);
         self
     }
 
@@ -312,7 +325,7 @@ impl ToolResult {
 
     /// Where the MCP server is configured, when its names are not known; [`mcp`](Self::mcp) says all of it.
     pub fn mcp_server_scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
-        self.mcp_server_scope = Some(scope.into());
+        self.mcp_server_scope = optional(scope);
         self
     }
 
@@ -344,7 +357,7 @@ pub(crate) struct AdmittedResult {
     tool_use_id: Option<Cow<'static, str>>,
     failure: Option<Failure>,
     duration: Duration,
-    parameters: Option<ToolDetails>,
+    parameters: Option<ToolParameters>,
     input: Option<ToolInput>,
     result_size_bytes: Option<u64>,
     decision: Option<(Decision, DecisionSource)>,
@@ -363,18 +376,13 @@ impl Record for ToolResult {
         if let Some(failure) = failure.as_mut().filter(|_| !policy.error_messages()) {
             failure.error = None;
         }
-        let parameters = if policy.tool_details() {
-            self.parameters
-                .or_else(|| self.mcp.as_ref().map(Mcp::parameters))
-                .or_else(|| {
-                    Mcp::from_name(&self.tool_name.0)
-                        .as_ref()
-                        .map(Mcp::parameters)
-                })
-                .and_then(|parameters| policy.tool_details_of(parameters))
-        } else {
-            None
-        };
+        let parameters = tool_parameters(
+            &self.tool_name,
+            self.mcp.as_ref(),
+            self.parameters.as_ref(),
+            self.input.as_ref(),
+            policy,
+        );
         Some(AdmittedResult {
             tool_name: if self.mcp.is_some() {
                 ToolName(Cow::Borrowed(MCP_TOOL))
@@ -409,7 +417,7 @@ impl EventRecord for AdmittedResult {
         }
         out.text_if(
             key::TOOL_PARAMETERS,
-            self.parameters.as_ref().map(ToolDetails::json),
+            self.parameters.as_ref().and_then(ToolParameters::json),
         );
         out.text_if(
             key::TOOL_INPUT,
@@ -431,7 +439,7 @@ impl EventRecord for AdmittedResult {
             failure.and_then(|failure| Some(&failure.error.as_ref()?.0)),
             failure.and_then(|failure| failure.error_type.as_ref()),
             self.mcp_server_scope.as_ref(),
-        ]) + self.parameters.as_ref().map_or(0, ToolDetails::size)
+        ]) + self.parameters.as_ref().map_or(0, ToolParameters::size)
             + self.input.as_ref().map_or(0, ToolInput::size)
     }
 }

@@ -157,7 +157,7 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// A UUID, in the form with hyphens.
+/// A UUID, in the form with hyphens. An empty text counts as not given, which the setters know.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Id(pub(super) String);
@@ -167,7 +167,8 @@ impl TryFrom<String> for Id {
 
     fn try_from(text: String) -> Result<Self, String> {
         // Forms with braces or without hyphens have other lengths.
-        if text.len() == 36 && uuid::Uuid::parse_str(&text).is_ok() {
+        let is_uuid = || text.len() == 36 && uuid::Uuid::parse_str(&text).is_ok();
+        if text.is_empty() || is_uuid() {
             Ok(Self(text))
         } else {
             Err(format!("{text:?} is no UUID"))

@@ -67,6 +67,23 @@ fn null_is_the_same_as_nothing_and_what_is_not_known_is_ignored() {
 }
 
 #[test]
+fn an_empty_text_is_the_same_as_an_optional_text_that_is_not_given() {
+    let empty = r#"{"model":"m","metric_model":"","request_id":"","query_source":"","stop_reason":"","cost_usd":0,"duration_ms":0}"#;
+    assert_eq!(
+        read::<ApiRequest>(empty),
+        read(r#"{"model":"m","cost_usd":0,"duration_ms":0}"#)
+    );
+    assert_eq!(
+        read::<SkillActivated>(
+            r#"{"skill_name":"s","skill_source":"bundled","plugin_name":"","marketplace_name":""}"#
+        ),
+        SkillActivated::new("s", "bundled")
+    );
+    read::<UserPrompt>(r#"{"text":"hi","prompt_id":""}"#);
+    read::<SessionOptions>(r#"{"session_id":"","email":""}"#);
+}
+
+#[test]
 fn a_refused_value_is_told_with_what_was_expected() {
     refused::<ApiRequest>(
         r#"{"model":"m","cost_usd":-1,"duration_ms":1}"#,

@@ -126,15 +126,16 @@ impl EventTranslator {
             ),
             None => Default::default(),
         };
-        let body = event.record.event().body;
+        let name = event.record.event().body;
         LogRecord {
             time_unix_nano: envelope.time,
             observed_time_unix_nano: envelope.time,
-            body: Some(any(OtlpValue::StringValue(body.to_owned()))),
+            body: Some(any(OtlpValue::StringValue(name.to_owned()))),
             attributes,
             trace_id,
             span_id,
             flags,
+            event_name: name.to_owned(),
             ..LogRecord::default()
         }
     }
@@ -142,11 +143,12 @@ impl EventTranslator {
     /// The bytes of [`message`](Self::message).
     fn bytes(&self, event: &EventItem, tally: &Tally) -> Vec<u8> {
         let envelope = &event.envelope;
+        let name = event.record.event().body;
         let mut out = Writer::with_capacity(USUAL_BYTES + event.record.size());
         if envelope.time > 0 {
             out.fixed_64(1, envelope.time);
         }
-        out.nested(5, |any| any.string(1, event.record.event().body));
+        out.nested(5, |any| any.string(1, name));
         self.attributes(event, tally, &mut Field(6, &mut out));
         if let Some(span) = &envelope.span {
             if span.sampled {
@@ -158,6 +160,7 @@ impl EventTranslator {
         if envelope.time > 0 {
             out.fixed_64(11, envelope.time);
         }
+        out.string(12, name);
         out.finish()
     }
 }

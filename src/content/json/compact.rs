@@ -14,8 +14,23 @@ pub(crate) fn compact(json: &str) -> Option<String> {
 pub(super) fn rewrite(json: &str, max_depth: usize) -> Result<String, Unreadable> {
     let mut scanner = Scanner::new(json, max_depth);
     let mut out = Writer::new(usize::MAX);
+    let first = scanner.next()?.ok_or(Unreadable::Syntax)?;
+    copy(&mut scanner, first, &mut out)?;
+    // The scanner ends only where the document does: anything behind it is an error.
+    scanner.next()?;
+    Ok(out.finish().0)
+}
+
+/// Writes the value that begins with `event`, to its end.
+pub(super) fn copy<'a>(
+    scanner: &mut Scanner<'a>,
+    mut event: Event<'a>,
+    out: &mut Writer,
+) -> Result<(), Unreadable> {
+    let opens = matches!(event, Event::ObjectStart | Event::ArrayStart);
+    let outside = scanner.depth - usize::from(opens);
     let mut comma = false;
-    while let Some(event) = scanner.next()? {
+    loop {
         if comma && !matches!(event, Event::ObjectEnd | Event::ArrayEnd) {
             out.push(",");
         }
@@ -35,8 +50,11 @@ pub(super) fn rewrite(json: &str, max_depth: usize) -> Result<String, Unreadable
             Event::String(text) => out.string(text),
             Event::Scalar(text) => out.push(text),
         }
+        if scanner.depth == outside {
+            return Ok(());
+        }
+        event = scanner.next()?.ok_or(Unreadable::Syntax)?;
     }
-    Ok(out.finish().0)
 }
 
 #[cfg(test)]

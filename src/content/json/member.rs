@@ -1,12 +1,28 @@
 //! One member of an object.
 
-use super::{Event, Part, Scanner};
+use super::{Event, Scanner};
 
 /// Deeper documents are not searched.
 const MAX_DEPTH: usize = 1024;
 
-/// The text of the top-level member `name`; nothing when there is none or it is no text. Reads no further than it.
+/// Returns the text of the top-level member `name`. `None` when there is none, or when it is empty or no text.
 pub(crate) fn member(json: &str, name: &str) -> Option<String> {
+    match find(json, name)? {
+        Event::String(text) => Some(text.decoded()).filter(|text| !text.is_empty()),
+        _ => None,
+    }
+}
+
+/// Returns the top-level member `name` as it is written, when it is a number, a boolean or `null`.
+pub(crate) fn scalar<'a>(json: &'a str, name: &str) -> Option<&'a str> {
+    match find(json, name)? {
+        Event::Scalar(scalar) => Some(scalar),
+        _ => None,
+    }
+}
+
+/// Returns how the value of the first top-level member `name` begins. Reads no further than that.
+fn find<'a>(json: &'a str, name: &str) -> Option<Event<'a>> {
     let mut scanner = Scanner::new(json, MAX_DEPTH);
     let Event::ObjectStart = scanner.next().ok()?? else {
         return None;
@@ -14,18 +30,7 @@ pub(crate) fn member(json: &str, name: &str) -> Option<String> {
     while let Event::Key(key) = scanner.next().ok()?? {
         let value = scanner.next().ok()??;
         if key.is(name) {
-            let Event::String(text) = value else {
-                return None;
-            };
-            let mut out = String::new();
-            for part in text.parts() {
-                match part {
-                    Part::Plain(plain) => out.push_str(plain),
-                    Part::Char(character) => out.push(character),
-                    Part::Lone(_) => out.push(char::REPLACEMENT_CHARACTER),
-                }
-            }
-            return Some(out);
+            return Some(value);
         }
         if let Event::ObjectStart | Event::ArrayStart = value {
             scanner.skip_open().ok()?;
@@ -47,5 +52,17 @@ mod tests {
         assert_eq!(member("[\"b\"]", "b"), None);
         assert_eq!(member("{\"b\":", "b"), None);
         assert_eq!(member("nonsense", "b"), None);
+    }
+
+    #[test]
+    fn member_is_none_for_an_empty_text() {
+        assert_eq!(member(r#"{"a":""}"#, "a"), None);
+    }
+
+    #[test]
+    fn scalar_returns_numbers_and_booleans_as_they_are_written() {
+        let json = r#"{"a":1.50,"b":true,"c":"1","d":[1]}"#;
+        let found = ["a", "b", "c", "d", "e"].map(|name| scalar(json, name));
+        assert_eq!(found, [Some("1.50"), Some("true"), None, None, None]);
     }
 }

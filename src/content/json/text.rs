@@ -52,6 +52,19 @@ impl<'a> Text<'a> {
         rest.is_empty()
     }
 
+    /// The string itself. U+FFFD stands for half a surrogate pair.
+    pub(crate) fn decoded(self) -> String {
+        let mut out = String::with_capacity(self.raw.len());
+        for part in self.parts() {
+            match part {
+                Part::Plain(plain) => out.push_str(plain),
+                Part::Char(character) => out.push(character),
+                Part::Lone(_) => out.push(char::REPLACEMENT_CHARACTER),
+            }
+        }
+        out
+    }
+
     /// Whether the string begins with `first`, however it is written.
     pub(crate) fn starts_with(self, first: char) -> bool {
         match self.parts().next() {

@@ -1,0 +1,131 @@
+//! The signals that end the input: SIGTERM, SIGINT and SIGHUP.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+
+/// Bytes that are still read after a signal when they are already there: what a pipe holds by default. The bound ends a
+/// run whose input never pauses.
+const REMAINDER: usize = 64 * 1024;
+
+/// Tells whether a signal ended the input.
+pub(crate) struct Stop {
+    /// Can be read once a signal arrived, because its other end is closed then.
+    stopped: UnixStream,
+}
+
+impl Stop {
+    /// Waits for the signals on a thread of its own. Call this before any other thread is started: threads inherit the
+    /// blocked signals, and so none of them is interrupted.
+    pub(crate) fn on_signals() -> io::Result<Self> {
+        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+            .into_iter()
+            .collect();
+        signals.thread_block()?;
+        let (stopped, running) = UnixStream::pair()?;
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                let _ = signals.wait();
+                drop(running);
+            })?;
+        Ok(Self { stopped })
+    }
+
+    /// Returns the input until it ends or a signal arrives. What is already in a pipe when the signal arrives is still
+    /// read.
+    pub(crate) fn input(&self, file: File) -> impl Read {
+        Input {
+            file,
+            stop: self,
+            remainder: REMAINDER,
+        }
+    }
+
+    /// Waits for this long, or until a signal arrives.
+    pub(crate) fn sleep(&self, duration: Duration) {
+        let start = Instant::now();
+        while let Some(left) = duration.checked_sub(start.elapsed())
+            && !left.is_zero()
+        {
+            // Rounded up, so that the last part of a millisecond does not spin.
+            let left = PollTimeout::try_from(left.as_millis().saturating_add(1));
+            match ready([self.stopped.as_fd()], left.unwrap_or(PollTimeout::MAX)) {
+                Ok([false]) => {}
+                Ok([true]) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Runs `work` on another thread and returns its result. `None` when a signal arrives first, or arrived before.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        if let Ok([true]) = ready([self.stopped.as_fd()], PollTimeout::ZERO) {
+            return None;
+        }
+        let (done, working) = UnixStream::pair().ok()?;
+        let thread = thread::Builder::new()
+            .spawn(move || {
+                let result = work();
+                drop(working);
+                result
+            })
+            .ok()?;
+        match ready([done.as_fd(), self.stopped.as_fd()], PollTimeout::NONE) {
+            Ok([true, _]) => thread.join().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Returns standard input without a buffer of its own.
+pub(crate) fn stdin() -> io::Result<File> {
+    let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(File::from(descriptor))
+}
+
+struct Input<'a> {
+    file: File,
+    stop: &'a Stop,
+    remainder: usize,
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let descriptors = [self.file.as_fd(), self.stop.stopped.as_fd()];
+        let [readable, stopped] = ready(descriptors, PollTimeout::NONE)?;
+        if !stopped {
+            return self.file.read(buffer);
+        }
+        let most = if readable { self.remainder } else { 0 };
+        let most = most.min(buffer.len());
+        let read = self.file.read(&mut buffer[..most])?;
+        // The end stays the end, also when more arrives later.
+        self.remainder = if read == 0 { 0 } else { self.remainder - read };
+        Ok(read)
+    }
+}
+
+/// Waits until at least one descriptor can be read without blocking, or until the timeout. Returns which ones can.
+fn ready<const N: usize>(
+    descriptors: [BorrowedFd<'_>; N],
+    timeout: PollTimeout,
+) -> io::Result<[bool; N]> {
+    let mut polled = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+    loop {
+        match poll(&mut polled, timeout) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+            // An error or a closed other end counts too: the read returns it.
+            Ok(_) => return Ok(polled.map(|polled| polled.any().unwrap_or(true))),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The end of the input on systems without signals: its own end.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::Duration;
+
+pub(crate) struct Stop;
+
+impl Stop {
+    pub(crate) fn on_signals() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(crate) fn input(&self, input: impl Read) -> impl Read {
+        input
+    }
+
+    pub(crate) fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+
+    pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        Some(work())
+    }
+}
+
+pub(crate) fn stdin() -> io::Result<io::Stdin> {
+    Ok(io::stdin())
+}
