@@ -598,6 +598,10 @@ fn a_path_or_a_service_that_the_receiver_does_not_have() {
         let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
         assert_told(&format!("path-{name}"), &diagnosis, &[port(&endpoint)]);
     }
+    http.answer(|_| Answer::status(405));
+    let extra = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", endpoint.as_str())];
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
+    assert_told("path-bare-unknown", &diagnosis, &[port(&endpoint)]);
     let grpc = Receiver::grpc();
     grpc.answer(|_| Answer::code(Code::Unimplemented, ""));
     let diagnosis = diagnose(&events(Protocol::Grpc, &grpc.endpoint(), &[]));

@@ -290,3 +290,71 @@ fn general_endpoint_gets_no_second_request_after_404() {
     assert_eq!(paths, BTreeSet::from(["/v1/logs", "/v1/metrics"]));
     assert_eq!(received.len(), 2);
 }
+
+#[test]
+fn bare_endpoint_is_used_as_given_when_the_receiver_takes_requests_there() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.path.as_str() {
+        "/" => Answer::status(200),
+        _ => Answer::status(500),
+    });
+    let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
+    for _ in 0..2 {
+        work(&telemetry);
+        assert!(telemetry.flush().is_complete());
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received();
+    assert!(received.requests.iter().all(|request| request.path == "/"));
+}
+
+#[test]
+fn data_of_a_bare_endpoint_is_kept_while_the_standard_path_is_unavailable() {
+    for protocol in HTTP {
+        let receiver = Receiver::http();
+        receiver.answer_by(|n, request| match request.path.as_str() {
+            "/" => Answer::status(404),
+            _ if n < 8 => Answer::status(503),
+            _ => Answer::Ok,
+        });
+        let (telemetry, _) = started(&receiver, protocol);
+        work(&telemetry);
+        let report = telemetry.shutdown();
+        assert!(report.is_complete(), "{report}");
+        let dropped = report.exporters.iter().map(|one| one.dropped.total());
+        assert_eq!(dropped.sum::<u64>(), 0);
+    }
+}
+
+/// The status is enough to know the path: an answer that never ends changes nothing.
+#[test]
+fn standard_path_is_remembered_when_the_body_of_its_success_never_ends() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.path.as_str() {
+        "/" => Answer::status(404),
+        _ => Answer::Drip,
+    });
+    let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
+    for _ in 0..2 {
+        work(&telemetry);
+        let report = telemetry.flush_within(Duration::from_secs(3));
+        assert!(report.is_complete(), "{report}");
+    }
+    let at_root = receiver.received().filter(|request| request.path == "/");
+    assert_eq!(at_root.len(), 2);
+    telemetry.shutdown_within(Duration::from_secs(3));
+}
+
+#[test]
+fn endpoint_of_a_signal_with_a_path_gets_no_second_request_after_404() {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(404));
+    let url = receiver.url("/tenant");
+    let extra = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", url.as_str())];
+    let telemetry = telemetry(&receiver.endpoint(), Protocol::HttpProtobuf, &extra);
+    work(&telemetry);
+    telemetry.shutdown();
+    let requests = receiver.received().requests;
+    let paths: BTreeSet<_> = requests.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(paths, BTreeSet::from(["/tenant", "/v1/metrics"]));
+}

@@ -1,6 +1,11 @@
 //! Receivers that fail: nothing blocks the host, nothing is lost that can be delivered, and health says what happened.
 #![cfg(any(feature = "grpc", feature = "http"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 #[path = "support/host.rs"]
 mod host;
@@ -461,6 +466,7 @@ fn flood_of_interim_responses_ends_the_attempt_and_starves_no_other_signal() {
             ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &logs),
             ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "500"),
             // Only the limit of what is read can end an attempt.
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
         ],
@@ -521,5 +527,24 @@ fn address_that_swallows_packets_does_not_hold_up_the_next_one() {
         let session = telemetry.session(session("s"));
         record(&session);
         assert!(telemetry.flush().is_complete());
+    }
+}
+
+/// The attempt began long before the shutdown and knows nothing of its deadline.
+#[test]
+#[cfg(feature = "http")]
+fn shutdown_during_an_answer_that_never_ends_loses_nothing() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let receiver = protocol.receiver();
+        receiver.answer(|_| Answer::Drip);
+        let interval = [("OTEL_LOGS_EXPORT_INTERVAL", "10")];
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &interval);
+        telemetry
+            .session(session("s"))
+            .record_tool_result(ToolResult::new("Read"));
+        receiver.wait_until(PATIENCE, |received| !received.logs().is_empty());
+        let limit = Duration::from_secs(3);
+        let report = within(limit, || telemetry.shutdown_within(limit));
+        assert!(report.is_complete(), "{report}");
     }
 }

@@ -227,6 +227,9 @@ impl About<'_> {
         let path = path(self.signal);
         if problem.contains("HTTP 404") || problem.contains("HTTP 405") {
             return match self.is_set(variables::ENDPOINT.of(self.signal).name) {
+                true if self.otlp.has_bare_url => format!(
+                    "nobody takes OTLP there, nor at {path}: the whole path belongs into {endpoint}"
+                ),
                 true => format!(
                     "nobody takes OTLP at this path: the whole path belongs into {endpoint}, usually {path}"
                 ),

@@ -12,12 +12,15 @@ use ::http::Uri;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::resolve::resolve;
 
 /// The pause before the next address is tried ("Connection Attempt Delay").
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// The time by which a connection that cannot be made in time is reported after the attempt that waits for it.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// The idle time before the operating system probes a silent peer, and between its probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -45,6 +48,17 @@ pub(super) enum ConnectError {
 ///
 /// The name has no address, no address takes the connection, or the time is over.
 pub(super) async fn connect(url: &Uri, limit: Duration) -> Result<TcpStream, ConnectError> {
+    let connected = connect_within(url, limit).await;
+    if let Err(ConnectError::Resolve(error) | ConnectError::Connect(error)) = &connected
+        && error.kind() == io::ErrorKind::TimedOut
+    {
+        // The attempt that waits ends at the same time. Its own error must not depend on which is noticed first.
+        sleep(GRACE).await;
+    }
+    connected
+}
+
+async fn connect_within(url: &Uri, limit: Duration) -> Result<TcpStream, ConnectError> {
     let usual = match url.scheme_str() {
         Some("https") => 443,
         _ => 80,

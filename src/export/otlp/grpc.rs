@@ -24,6 +24,7 @@ use tonic::client::GrpcService;
 use tonic::codegen::Service;
 use tonic::transport::{Channel, Endpoint};
 
+use super::connect::GRACE;
 use super::messages::ExportResponse;
 use super::route::{Proxy, Route};
 use super::stream::ReadLimit;
@@ -222,7 +223,7 @@ impl Connect {
             Ok(Endpoint::from_shared(format!("http://{address}"))?
                 .origin(uri.clone())
                 .user_agent(USER_AGENT)?
-                .connect_timeout(config.timeout)
+                .connect_timeout(config.timeout + GRACE)
                 .initial_stream_window_size(WINDOW)
                 .initial_connection_window_size(WINDOW))
         };

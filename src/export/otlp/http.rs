@@ -123,10 +123,7 @@ impl Http {
         else {
             return outcome;
         };
-        let (status, second) = self.post(target, url, message, deadline, accepted).await;
-        if status.is_some_and(|status| status.is_success()) {
-            self.uses_standard.store(true, Ordering::Relaxed);
-        }
+        let (_, second) = self.post(target, url, message, deadline, accepted).await;
         // A path that is there may be unavailable for a while: the data must not be lost.
         let both = |error| first.clone().and(&format!("at {}: {error}", url.path()));
         match second {
@@ -179,6 +176,9 @@ impl Http {
                 let status = response.status();
                 if status.is_success() {
                     accepted.send_replace(true);
+                    // Before the rest of the answer, which may never come.
+                    let is_standard = self.standard.as_ref() == Some(url);
+                    self.uses_standard.store(is_standard, Ordering::Relaxed);
                 }
                 (Some(status), self.read(target, response, deadline).await)
             }

@@ -162,3 +162,175 @@ fn http_to_a_port_that_speaks_grpc_is_explained() {
         assert_eq!(text(&outcome), expected);
     }
 }
+
+/// A receiver of several addresses, the last of which answers.
+#[cfg(target_os = "linux")]
+fn hidden_behind_black_holes(host: &str, protocol: Protocol) -> (Receiver, Vec<FullBacklog>) {
+    let receiver = receiver(protocol);
+    let holes: Vec<FullBacklog> = [(); 2]
+        .map(|()| full_backlog(([127, 0, 0, 1], 0)).unwrap())
+        .into();
+    let mut addresses: Vec<_> = holes.iter().map(|hole| hole.address).collect();
+    addresses.push(receiver.endpoint()["http://".len()..].parse().unwrap());
+    super::super::resolve::fake::define(host, move || Ok(addresses.clone()));
+    (receiver, holes)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn addresses_of_one_family_are_tried_in_turn_when_the_first_swallow_packets() {
+    for &protocol in PROTOCOLS {
+        let host = format!("swallow-{protocol:?}.test").to_lowercase();
+        let (receiver, _holes) = hidden_behind_black_holes(&host, protocol);
+        // Each attempt is shorter than an operating system tries one address.
+        let fixture = Fixture::new(protocol, &format!("http://{host}:4318"));
+        assert_eq!(fixture.send(), DELIVERED, "{protocol:?}");
+        receiver.received().single();
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_proxy_of_several_addresses_is_reached_when_the_first_swallow_packets() {
+    for &protocol in PROTOCOLS {
+        // Without TLS gRPC has no proxy.
+        if matches!(protocol, Protocol::HttpProtobuf | Protocol::HttpJson) {
+            let host = format!("proxy-{protocol:?}.test").to_lowercase();
+            let (receiver, _holes) = hidden_behind_black_holes(&host, protocol);
+            let mut config = config(protocol, Signal::Events, "http://receiver.test:4318");
+            config.proxy = Some(Box::new(crate::config::proxy::ProxyConfig {
+                url: format!("http://{host}:3128").parse().unwrap(),
+                authorization: None,
+                variable: "HTTP_PROXY",
+            }));
+            assert_eq!(Fixture::with(config).send(), DELIVERED, "{protocol:?}");
+            receiver.received().single();
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_attempt_ends_in_time_when_all_addresses_swallow_packets() {
+    for &protocol in PROTOCOLS {
+        let host = format!("nowhere-{protocol:?}.test").to_lowercase();
+        let hole = full_backlog(([127, 0, 0, 1], 0)).unwrap();
+        let address = hole.address;
+        super::super::resolve::fake::define(&host, move || Ok(vec![address; 100]));
+        let mut config = config(protocol, Signal::Events, &format!("http://{host}:4318"));
+        config.timeout = Duration::from_millis(400);
+        let started = Instant::now();
+        let outcome = Fixture::with(config).send();
+        assert!(started.elapsed() < Duration::from_secs(9), "{outcome:?}");
+        assert_eq!(kind(&outcome), ErrorKind::Connect, "{outcome:?}");
+        assert_eq!(
+            text(&outcome),
+            format!("no connection to {host}:4318 in time")
+        );
+    }
+}
+
+#[test]
+fn a_name_that_is_not_found_is_explained_and_tried_again() {
+    for &protocol in PROTOCOLS {
+        let receiver = receiver(protocol);
+        let address = receiver.endpoint()["http://".len()..].parse().unwrap();
+        let host = format!("found-later-{protocol:?}.test").to_lowercase();
+        let looks = std::sync::atomic::AtomicUsize::new(0);
+        super::super::resolve::fake::define(&host, move || {
+            match looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 => Err(std::io::Error::other("no thread can be started")),
+                _ => Ok(vec![address]),
+            }
+        });
+        let fixture = Fixture::new(protocol, &format!("http://{host}:4318"));
+        let outcome = fixture.send();
+        assert_eq!(kind(&outcome), ErrorKind::Connect, "{outcome:?}");
+        let expected = format!("cannot find the address of {host}:4318: no thread can be started");
+        assert_eq!(text(&outcome), expected);
+        assert_eq!(fixture.send(), DELIVERED);
+    }
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn grpc_connects_anew_after_its_channel_panicked() {
+    let receiver = Receiver::grpc();
+    let address = receiver.endpoint()["http://".len()..].parse().unwrap();
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    super::super::resolve::fake::define("panics.test", move || {
+        assert!(
+            looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0,
+            "the connection's task ends"
+        );
+        Ok(vec![address])
+    });
+    let fixture = Fixture::new(Protocol::Grpc, "http://panics.test:4317");
+    let outcome = fixture.send();
+    assert_eq!(kind(&outcome), ErrorKind::Broken, "{outcome:?}");
+    assert_eq!(fixture.send(), DELIVERED);
+}
+
+/// A server that answers each connection with interim responses, until it is closed.
+fn flood() -> (String, std::net::TcpListener) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = listener.try_clone().unwrap();
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let Ok(mut stream) = stream else { return };
+            std::thread::spawn(move || {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request);
+                let interim = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(500);
+                while stream.write_all(&interim).is_ok() {}
+            });
+        }
+    });
+    (endpoint, listener)
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn interim_responses_without_end_fail_the_attempt_soon() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let (endpoint, _listener) = flood();
+        let outcome = Fixture::new(protocol, &endpoint).send();
+        let name = endpoint.replace("http://", "");
+        assert_eq!(kind(&outcome), ErrorKind::Timeout, "{outcome:?}");
+        assert_eq!(
+            text(&outcome),
+            format!(
+                "no answer in the first 256 KiB from {name}: it sends interim responses without end"
+            )
+        );
+    }
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn interim_responses_without_end_fail_the_attempt_soon_over_grpc() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request);
+        // Empty SETTINGS; then HEADERS of stream 1 with END_HEADERS: `:status: 103`.
+        let _ = stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        std::thread::sleep(Duration::from_millis(200));
+        let interim = [0, 0, 5, 1, 4, 0, 0, 0, 1, 0x08, 3, b'1', b'0', b'3'].repeat(500);
+        while stream.write_all(&interim).is_ok() {}
+    });
+    let outcome = Fixture::new(Protocol::Grpc, &endpoint).send();
+    let name = endpoint.replace("http://", "");
+    assert_eq!(kind(&outcome), ErrorKind::Timeout, "{outcome:?}");
+    assert_eq!(
+        text(&outcome),
+        format!(
+            "no answer in the first 256 KiB from {name}: it sends interim responses without end"
+        )
+    );
+}

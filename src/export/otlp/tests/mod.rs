@@ -16,7 +16,9 @@ mod prelude {
     pub(super) use tokio::time::Instant;
 
     pub(super) use super::super::Client;
-    pub(super) use super::support::{Answer, Receiver, black_hole, refused_port};
+    pub(super) use super::support::{
+        Answer, FullBacklog, Receiver, black_hole, full_backlog, refused_port,
+    };
     pub(super) use crate::config::otlp::{Compression, OtlpConfig, Protocol};
     pub(super) use crate::config::secret::Secret;
     pub(super) use crate::export::encode::encode;
