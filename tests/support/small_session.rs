@@ -181,7 +181,7 @@ pub fn assert_events(received: &Received) {
         assert_eq!((log.severity, log.severity_text.as_str()), (0, ""));
         assert_eq!(
             (log.name.as_str(), log.raw.dropped_attributes_count),
-            ("claude_code.user_prompt", 0)
+            (format!("claude_code.{name}").as_str(), 0)
         );
         assert_eq!(
             (log.trace_id.as_str(), log.span_id.as_str(), log.flags),
