@@ -123,7 +123,7 @@ pub struct Health {
     pub refused_amounts: u64,
     /// Amounts of metrics that came after the shutdown, and were left out.
     pub late_amounts: u64,
-    /// Amounts that were left out because the registry held its most series.
+    /// Amounts that were left out because the registry held its most series, or its most bytes of attributes.
     pub refused_series: u64,
     /// Spans that were open at the shutdown and were ended by it: prompts, requests, tool calls and hooks, each counted
     /// once.
@@ -133,6 +133,13 @@ pub struct Health {
     /// The most that are kept; 0 when no exporter wants metrics. A host that comes near it says how many sessions it
     /// [expects](crate::TelemetryBuilder::expected_sessions).
     pub series_limit: u64,
+    /// Bytes of the attributes of these series. A text or a set of attributes that several series share counts once.
+    pub series_bytes: u64,
+    /// The most bytes that are kept (64 MiB); 0 when no exporter wants metrics.
+    pub series_bytes_limit: u64,
+    /// Attributes of metrics whose text was cut at 1,024 UTF-16 units. Each counts when a session begins to use it, and a
+    /// model's name or a language also when there is no room for its series.
+    pub shortened_attributes: u64,
 }
 
 impl ExporterHealth {
