@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -180,6 +180,8 @@ pub(crate) struct ExporterCounters {
     /// Losses that a diagnostic told of, and when.
     reported: Mutex<(u64, Option<Instant>)>,
     addresses: Mutex<Vec<SocketAddr>>,
+    /// A shutdown has returned: what is still in the queue counts as lost, also before the exporter has counted it.
+    shutdown_returned: AtomicBool,
 }
 
 /// How often lost items are told of.
@@ -207,6 +209,7 @@ impl ExporterCounters {
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
             addresses: Mutex::default(),
+            shutdown_returned: AtomicBool::new(false),
         }
     }
 
@@ -387,17 +390,30 @@ impl ExporterCounters {
         self.exporter
     }
 
+    /// Counts what is still in the queue as lost from now on. The caller of a shutdown waits no longer than its limit, and
+    /// may be a moment faster than the exporter.
+    pub(crate) fn shutdown_returns(&self) {
+        self.shutdown_returned.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn snapshot(&self) -> ExporterHealth {
         let known = self.state();
-        let (state, last_error) = known.clone();
+        let (mut state, last_error) = known.clone();
+        let (mut queued, mut dropped) = (self.waiting.items(), self.dropped());
+        if self.shutdown_returned.load(Ordering::SeqCst) {
+            dropped.shutdown += std::mem::take(&mut queued);
+            if state != ExporterState::Off {
+                state = ExporterState::ShutDown;
+            }
+        }
         let last_success = self.last_success.load(Ordering::Relaxed);
         ExporterHealth {
             signal: self.signal,
             exporter: self.exporter,
             state,
             delivered: self.delivered.load(Ordering::Relaxed),
-            queued: self.waiting.items(),
-            dropped: self.dropped(),
+            queued,
+            dropped,
             retries: self.retries.load(Ordering::Relaxed),
             shortened: self.tally.shortened.load(Ordering::Relaxed),
             unreadable_bodies: self.tally.unreadable_bodies.load(Ordering::Relaxed),

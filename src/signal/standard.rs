@@ -72,7 +72,10 @@ impl Standard {
 
 /// Returns custom attributes as metrics have them: the same copy when no text is too long.
 pub(crate) fn custom_for_metrics(custom: &CustomAttributes) -> CustomAttributes {
-    if custom.iter().all(|(_, text)| shorten(text).len() == text.len()) {
+    if custom
+        .iter()
+        .all(|(_, text)| shorten(text).len() == text.len())
+    {
         return Arc::clone(custom);
     }
     custom

@@ -227,12 +227,12 @@ impl Telemetry {
 impl Telemetry {
     fn report(&self, shutdown: bool, in_time: bool) -> Report {
         let warnings = self.config().warnings().len();
-        let report = Report::new(&self.health(), warnings, in_time);
-        if shutdown {
-            report.of_shutdown()
-        } else {
-            report
+        if shutdown && let Some(inner) = self.inner() {
+            for counters in &inner.setup.load().counters {
+                counters.shutdown_returns();
+            }
         }
+        Report::new(&self.health(), warnings, in_time)
     }
 }
 

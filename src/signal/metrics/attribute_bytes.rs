@@ -46,7 +46,9 @@ impl AttributeBytes {
 
     /// Returns the copy of a text that series have already.
     pub(super) fn text(&self, text: &str) -> Option<Arc<str>> {
-        self.texts.get_key_value(text).map(|(known, _)| Arc::clone(known))
+        self.texts
+            .get_key_value(text)
+            .map(|(known, _)| Arc::clone(known))
     }
 
     /// Adds a series, and its attribute set if the series is the first of that set. Returns `false`, and adds nothing,

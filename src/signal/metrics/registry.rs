@@ -130,7 +130,10 @@ impl Registry {
         if short.len() < text.len() {
             self.count_shortened(1);
         }
-        self.lock().bytes.text(short).unwrap_or_else(|| short.into())
+        self.lock()
+            .bytes
+            .text(short)
+            .unwrap_or_else(|| short.into())
     }
 
     /// Counts attributes that were shortened.
@@ -469,6 +472,51 @@ mod tests {
             assert!(second.is_some(), "{of_one_session}");
             assert_eq!(registry.len(), 2);
         }
+    }
+
+    #[test]
+    fn attribute_bytes_are_bounded_shared_and_given_back() {
+        let mut registry = Registry::new(0, Clock::default());
+        registry.max_attribute_bytes = 100;
+        registry.join(PLACE);
+        let mut live = Vec::new();
+        let (first, second) = ("1".repeat(40), "2".repeat(40));
+        let first = registry.intern(standard(&first, true));
+        let second = registry.intern(standard(&second, true));
+        let cost = || Series::Cost {
+            model: registry.text("0123456789"),
+        };
+        assert_eq!(registry.attribute_bytes(), 0);
+        let held = registry.open(&first, cost()).unwrap();
+        assert_eq!(registry.attribute_bytes(), 50);
+        let other = registry.open(&second, cost()).unwrap();
+        assert_eq!(registry.attribute_bytes(), 90);
+        let long = Series::Cost {
+            model: registry.text("another model"),
+        };
+        assert!(registry.open(&first, long.clone()).is_none());
+        assert_eq!((registry.attribute_bytes(), registry.len()), (90, 2));
+        // Series without a text still fit.
+        assert!(registry.open(&first, Series::Commits).is_some());
+
+        drop(other);
+        deliver(&registry, &mut live);
+        registry.forget(&second);
+        assert_eq!(registry.attribute_bytes(), 50);
+        assert!(registry.open(&first, long).is_some());
+        drop(held);
+        deliver(&registry, &mut live);
+        registry.forget(&first);
+        assert_eq!((registry.attribute_bytes(), registry.len()), (0, 0));
+    }
+
+    #[test]
+    fn attribute_sets_that_no_session_uses_are_removed() {
+        let registry = full_at(1);
+        for n in 0..10_000 {
+            registry.intern(standard(&n.to_string(), false));
+        }
+        assert!(registry.lock().sets.len() <= MIN_SETS);
     }
 
     #[test]
