@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -134,7 +134,7 @@ pub struct Health {
     pub refused_amounts: u64,
     /// Amounts of metrics that came after the shutdown, and were left out.
     pub late_amounts: u64,
-    /// Amounts that were left out because the registry held its most series.
+    /// Amounts that were left out because the registry held its most series, or its most bytes of attributes.
     pub refused_series: u64,
     /// Spans that were open at the shutdown and were ended by it: prompts, requests, tool calls and hooks, each counted
     /// once.
@@ -144,6 +144,13 @@ pub struct Health {
     /// The most that are kept; 0 when no exporter wants metrics. A host that comes near it says how many sessions it
     /// [expects](crate::TelemetryBuilder::expected_sessions).
     pub series_limit: u64,
+    /// Bytes of the attributes of these series. A text or a set of attributes that several series share counts once.
+    pub series_bytes: u64,
+    /// The most bytes that are kept (64 MiB); 0 when no exporter wants metrics.
+    pub series_bytes_limit: u64,
+    /// Attributes of metrics whose text was cut at 1,024 UTF-16 units. Each counts when a session begins to use it, and a
+    /// model's name or a language also when there is no room for its series.
+    pub shortened_attributes: u64,
 }
 
 impl ExporterHealth {
@@ -184,6 +191,8 @@ pub(crate) struct ExporterCounters {
     /// Losses that a diagnostic told of, and when.
     reported: Mutex<(u64, Option<Instant>)>,
     addresses: Mutex<Vec<SocketAddr>>,
+    /// A shutdown has returned: what is still in the queue counts as lost, also before the exporter has counted it.
+    shutdown_returned: AtomicBool,
 }
 
 /// How often lost items are told of.
@@ -211,6 +220,7 @@ impl ExporterCounters {
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
             addresses: Mutex::default(),
+            shutdown_returned: AtomicBool::new(false),
         }
     }
 
@@ -381,17 +391,30 @@ impl ExporterCounters {
         self.exporter
     }
 
+    /// Counts what is still in the queue as lost from now on. The caller of a shutdown waits no longer than its limit, and
+    /// may be a moment faster than the exporter.
+    pub(crate) fn shutdown_returns(&self) {
+        self.shutdown_returned.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn snapshot(&self) -> ExporterHealth {
         let known = self.state();
-        let (state, last_error) = known.clone();
+        let (mut state, last_error) = known.clone();
+        let (mut queued, mut dropped) = (self.waiting.items(), self.dropped());
+        if self.shutdown_returned.load(Ordering::SeqCst) {
+            dropped.shutdown += std::mem::take(&mut queued);
+            if state != ExporterState::Off {
+                state = ExporterState::ShutDown;
+            }
+        }
         let last_success = self.last_success.load(Ordering::Relaxed);
         ExporterHealth {
             signal: self.signal,
             exporter: self.exporter,
             state,
             delivered: self.delivered.load(Ordering::Relaxed),
-            queued: self.waiting.items(),
-            dropped: self.dropped(),
+            queued,
+            dropped,
             retries: self.retries.load(Ordering::Relaxed),
             shortened: self.tally.shortened.load(Ordering::Relaxed),
             unreadable_bodies: self.tally.unreadable_bodies.load(Ordering::Relaxed),

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use claude_code_telemetry::{Commit, Signal, Telemetry, ToolResult, UserPrompt};
+use claude_code_telemetry::{ApiRequest, Commit, Signal, Telemetry, ToolResult, UserPrompt};
 use host::{PATIENCE, Protocol, otlp, session, telemetry};
 use support::{Answer, Receiver};
 
@@ -254,6 +254,54 @@ fn the_limit_of_series_is_shown_and_follows_what_the_host_expects() {
         .start();
     assert_eq!(limit(&large), 3_200_000);
     assert_eq!(Telemetry::disabled().health().series_limit, 0);
+}
+
+#[test]
+fn texts_of_metrics_are_cut_and_those_of_events_are_whole() {
+    let receiver = Protocol::any().receiver();
+    let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
+    let long = "\u{1f600}".repeat(50_000);
+    let cut = "\u{1f600}".repeat(512);
+    let session = telemetry.session(session("s"));
+    session.set_identity(host::somebody().organization_id(long.clone()));
+    for _ in 0..3 {
+        session.record_api_request(ApiRequest::new(long.clone()).cost_usd(1.0));
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received();
+    let points = received.points();
+    let costs = host::select(&points, "claude_code.cost.usage", &[]);
+    assert_eq!((costs.len(), host::sum(&costs)), (1, 3.0));
+    assert_eq!(costs[0].attributes["model"], cut.as_str());
+    assert_eq!(costs[0].attributes["organization.id"], cut.as_str());
+    let logs = received.logs();
+    assert_eq!(logs.len(), 3);
+    assert!(logs.iter().all(|log| {
+        log.attributes["model"] == long.as_str()
+            && log.attributes["organization.id"] == long.as_str()
+    }));
+    assert_eq!(telemetry.health().shortened_attributes, 2);
+}
+
+#[test]
+fn identity_changes_keep_a_bounded_number_of_series() {
+    let receiver = Protocol::any().receiver();
+    let extra = [("OTEL_LOGS_EXPORTER", "none")];
+    let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &extra);
+    let session = telemetry.session(session("s"));
+    for n in 0..2_000 {
+        session.set_identity(host::somebody().email(format!("{n}@example.com")));
+        session.record_commit(Commit::new());
+    }
+    telemetry.flush();
+    telemetry.flush();
+    let health = telemetry.health();
+    assert!(health.series <= 65, "{}", health.series);
+    assert!(health.series_bytes > 0 && health.series_bytes < health.series_bytes_limit);
+    assert!(telemetry.shutdown().is_complete());
+    let points = receiver.received().points();
+    let commits = host::select(&points, "claude_code.commit.count", &[]);
+    assert_eq!(host::sum(&commits), 2_000.0);
 }
 
 #[test]

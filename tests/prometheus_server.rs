@@ -330,7 +330,7 @@ fn a_bad_host_or_port_is_a_warning_and_the_default() {
     let explained = config.explain().to_string();
     for part in [
         "OTEL_EXPORTER_PROMETHEUS_HOST=http://localhost:1234 (environment): neither a host name",
-        "OTEL_EXPORTER_PROMETHEUS_PORT=ninety (environment): not a plain decimal number up to 65535",
+        "OTEL_EXPORTER_PROMETHEUS_PORT=ninety (environment): not a whole number up to 65535",
         "metrics: Prometheus page at http://localhost:9464/metrics; its values are always cumulative",
     ] {
         assert!(explained.contains(part), "{part} is not in {explained}");

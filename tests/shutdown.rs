@@ -111,6 +111,24 @@ fn from_four_threads_at_once_against_a_black_hole() {
 }
 
 #[test]
+fn health_agrees_with_the_report_when_a_shutdown_that_timed_out_returns() {
+    let hole = black_hole();
+    for protocol in Protocol::all() {
+        let telemetry = telemetry(&hole.endpoint(), protocol, &LIMITS);
+        let session = telemetry.session(session("s"));
+        (0..100).for_each(|_| record(&session));
+        let report = telemetry.shutdown();
+        let health = telemetry.health();
+        assert!(!report.is_complete() && all_off(&health), "{report}");
+        for (reported, seen) in report.exporters.iter().zip(&health.exporters) {
+            assert_eq!((reported.state, reported.queued), (seen.state, seen.queued));
+            assert_eq!(reported.dropped, seen.dropped);
+        }
+        assert_eq!(otlp(&health, Signal::Events).dropped.shutdown, 100);
+    }
+}
+
+#[test]
 fn the_async_forms_keep_the_limits_against_a_black_hole() {
     let hole = black_hole();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -10,6 +10,9 @@ use crate::signal::standard::Standard;
 /// So many ended sessions are remembered, so that one that is opened again goes on.
 const REMEMBERED: usize = 1024;
 
+/// The attribute sets that are kept for each session, so that an identity that returns continues its series.
+const IDENTITIES: usize = 64;
+
 /// What outlives a session: its counters go on when its id is opened again.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -18,7 +21,7 @@ pub(crate) struct Memory {
     /// The prompts so far: the last `interaction.sequence`.
     pub(crate) interactions: AtomicU64,
     /// The attribute sets under which its series are kept.
-    standards: Mutex<Vec<Arc<Standard>>>,
+    standards: Mutex<VecDeque<Arc<Standard>>>,
 }
 
 impl Memory {
@@ -27,16 +30,26 @@ impl Memory {
         self.sequence.fetch_add(events, Ordering::Relaxed);
     }
 
-    pub(crate) fn uses(&self, standard: &Arc<Standard>) {
+    /// Adds an attribute set. Returns the set that was not used for the longest time when there are too many.
+    pub(crate) fn uses(&self, standard: &Arc<Standard>) -> Option<Arc<Standard>> {
         let mut standards = self
             .standards
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if !standards.iter().any(|known| Arc::ptr_eq(known, standard)) {
-            // Nearly always there is but one.
-            standards.reserve_exact(1);
-            standards.push(Arc::clone(standard));
+        let known = standards
+            .iter()
+            .position(|known| Arc::ptr_eq(known, standard));
+        if let Some(known) = known.and_then(|at| standards.remove(at)) {
+            standards.push_back(known);
+            return None;
         }
+        let unused = (standards.len() == IDENTITIES)
+            .then(|| standards.pop_front())
+            .flatten();
+        // Nearly always there is but one.
+        standards.reserve_exact(1);
+        standards.push_back(Arc::clone(standard));
+        unused
     }
 }
 

@@ -50,7 +50,7 @@ impl SessionCore {
     ) -> Arc<Self> {
         let memory = telemetry.sessions.open(&id);
         let setup = telemetry.setup.load_full();
-        let view = View::new(Arc::clone(&setup), Arc::default());
+        let view = View::new(Arc::clone(&setup), Arc::default(), Arc::default());
         let session = Arc::new(Self {
             telemetry,
             id,
@@ -100,12 +100,30 @@ impl SessionCore {
         if setup.is_on() {
             let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
             let standard = standard(telemetry, &setup, &self.id, identity, terminal);
-            let standard = telemetry.registry.intern(standard);
-            if view.standard != standard {
-                self.memory.uses(&standard);
-                self.view.store(Arc::new(View::new(setup, standard)));
+            if *view.standard != standard {
+                let registry = &telemetry.registry;
+                let (standard, for_metrics) = match standard.for_metrics(&setup.metric_custom) {
+                    Some((short, shortened)) => {
+                        registry.count_shortened(if setup.metrics { shortened } else { 0 });
+                        (Arc::new(standard), registry.intern(short))
+                    }
+                    None => {
+                        let standard = registry.intern(standard);
+                        (Arc::clone(&standard), standard)
+                    }
+                };
+                let unused = self.memory.uses(&for_metrics);
+                let view = View::new(setup, standard, for_metrics);
+                self.view.store(Arc::new(view));
+                if let Some(unused) = unused {
+                    registry.forget(&unused);
+                }
                 return;
             }
+            // The registry must know that this session goes on with its attributes.
+            view.metric_standard
+                .outdated
+                .store(false, Ordering::Relaxed);
         }
         if !Arc::ptr_eq(&view.setup, &setup) {
             self.view.store(Arc::new(view.under(setup)));
@@ -132,11 +150,18 @@ impl SessionCore {
         let view = self.view.load();
         match view.other(&series) {
             Some(held) => held.add(amount),
-            None => self.add_first(
-                |view| view.other(&series).cloned(),
-                |_| series.clone(),
-                amount,
-            ),
+            None => {
+                let short = series.shortened();
+                let short = short.as_ref();
+                self.add_first(
+                    |view| view.other(short.unwrap_or(&series)).cloned(),
+                    |registry| {
+                        registry.count_shortened(short.iter().len());
+                        short.unwrap_or(&series).clone()
+                    },
+                    amount,
+                );
+            }
         }
     }
 
@@ -165,7 +190,7 @@ impl SessionCore {
             None => self.add_first(
                 |view| view.cost(model).cloned(),
                 |registry| Series::Cost {
-                    model: registry.model(model),
+                    model: registry.text(model),
                 },
                 usd,
             ),
@@ -184,7 +209,7 @@ impl SessionCore {
             None => self.add_first(
                 |view| view.tokens(model, kind).cloned(),
                 |registry| Series::Tokens {
-                    model: registry.model(model),
+                    model: registry.text(model),
                     kind,
                 },
                 amount,
@@ -238,8 +263,8 @@ impl SessionCore {
         }
         let _replacing = self.lock();
         let view = self.view.load_full();
-        let missing = view.missing(&registry.model(model));
-        let opened = registry.open_all(&view.standard, missing);
+        let missing = view.missing(&registry.text(model));
+        let opened = registry.open_all(&view.metric_standard, missing);
         if !opened.is_empty() {
             self.view.store(Arc::new(view.with(opened)));
         }
@@ -258,7 +283,7 @@ impl SessionCore {
         let held = match find(&view) {
             // Another thread was first.
             Some(held) => held,
-            None => match registry.open(&view.standard, series(registry)) {
+            None => match registry.open(&view.metric_standard, series(registry)) {
                 Some(held) => {
                     self.view.store(Arc::new(view.with([held.clone()])));
                     held

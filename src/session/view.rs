@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::record::{TokenType, TokenUsage};
-use crate::signal::metrics::{Held, PLACES, Series, Turn};
+use crate::signal::metrics::{Held, PLACES, Series, Turn, shorten};
 use crate::signal::standard::Standard;
 use crate::telemetry::Setup;
 
@@ -12,6 +12,8 @@ use crate::telemetry::Setup;
 pub(crate) struct View {
     pub(crate) setup: Arc<Setup>,
     pub(crate) standard: Arc<Standard>,
+    /// The standard attributes of metrics, whose texts are shortened: nearly always the same ones.
+    pub(crate) metric_standard: Arc<Standard>,
     models: Box<[ModelSeries]>,
     others: Box<[Held]>,
 }
@@ -26,10 +28,15 @@ struct ModelSeries {
 }
 
 impl View {
-    pub(crate) fn new(setup: Arc<Setup>, standard: Arc<Standard>) -> Self {
+    pub(crate) fn new(
+        setup: Arc<Setup>,
+        standard: Arc<Standard>,
+        metric_standard: Arc<Standard>,
+    ) -> Self {
         Self {
             setup,
             standard,
+            metric_standard,
             models: Box::default(),
             others: Box::default(),
         }
@@ -86,6 +93,7 @@ impl View {
         Self {
             setup,
             standard: Arc::clone(&self.standard),
+            metric_standard: Arc::clone(&self.metric_standard),
             models: self.models.clone(),
             others: self.others.clone(),
         }
@@ -104,13 +112,18 @@ impl View {
         Self {
             setup: Arc::clone(&self.setup),
             standard: Arc::clone(&self.standard),
+            metric_standard: Arc::clone(&self.metric_standard),
             models: models.into(),
             others: others.into(),
         }
     }
 
     fn model(&self, model: &str) -> Option<&ModelSeries> {
-        self.models.iter().find(|series| *series.model == *model)
+        let find = |model: &str| self.models.iter().find(|series| *series.model == *model);
+        find(model).or_else(|| {
+            let short = shorten(model);
+            find(short).filter(|_| short.len() < model.len())
+        })
     }
 }
 

@@ -4,6 +4,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::metrics::shorten;
+
+/// Custom attributes, in order.
+pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
+
 /// The final standard attributes, in order, with the custom ones of the configuration behind them.
 ///
 /// Sessions whose attributes are equal have equal values; the registry keeps one copy of those.
@@ -11,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Standard {
     pub(crate) attributes: Box<[(&'static str, Arc<str>)]>,
     /// From `OTEL_RESOURCE_ATTRIBUTES`; the same for all sessions of a telemetry.
-    pub(crate) custom: Arc<[(Arc<str>, Arc<str>)]>,
+    pub(crate) custom: CustomAttributes,
     /// Whether `session.id` is among the attributes: such series end with their session.
     pub(crate) of_one_session: bool,
     /// No session that begins now has these attributes: the configuration changed. It is no part of their value.
@@ -22,6 +27,70 @@ impl Standard {
     /// Whether its series end when nobody holds them.
     pub(crate) fn ends(&self) -> bool {
         self.of_one_session || self.outdated.load(Ordering::Relaxed)
+    }
+
+    /// Returns the attributes for metrics, and how many of them were shortened; `None` when metrics have the same ones.
+    /// `custom` are the custom attributes for metrics.
+    pub(crate) fn for_metrics(&self, custom: &CustomAttributes) -> Option<(Self, usize)> {
+        let long = |(_, text): &(&'static str, Arc<str>)| shorten(text).len() < text.len();
+        let changed = |((_, whole), (_, short)): &(&(_, Arc<str>), &(_, Arc<str>))| whole != short;
+        let pairs = self.custom.iter().zip(custom.iter());
+        let shortened = self.attributes.iter().filter(|pair| long(pair)).count()
+            + pairs.filter(changed).count();
+        if shortened == 0 {
+            return None;
+        }
+        let short = Self {
+            attributes: self
+                .attributes
+                .iter()
+                .map(|(key, text)| (*key, shortened_text(text)))
+                .collect(),
+            custom: Arc::clone(custom),
+            of_one_session: self.of_one_session,
+            outdated: AtomicBool::new(false),
+        };
+        Some((short, shortened))
+    }
+
+    /// Returns the bytes of all attributes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.own_bytes() + self.custom_bytes()
+    }
+
+    /// Returns the bytes of the attributes without the custom ones.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.attributes.iter().map(|(_, text)| text.len()).sum()
+    }
+
+    /// Returns the bytes of the custom attributes.
+    pub(crate) fn custom_bytes(&self) -> usize {
+        let pairs = self.custom.iter();
+        pairs.map(|(key, text)| key.len() + text.len()).sum()
+    }
+}
+
+/// Returns custom attributes as metrics have them: the same copy when no text is too long.
+pub(crate) fn custom_for_metrics(custom: &CustomAttributes) -> CustomAttributes {
+    if custom
+        .iter()
+        .all(|(_, text)| shorten(text).len() == text.len())
+    {
+        return Arc::clone(custom);
+    }
+    custom
+        .iter()
+        .map(|(key, text)| (Arc::clone(key), shortened_text(text)))
+        .collect()
+}
+
+/// Returns a text as metrics have it: the same copy when it is not too long.
+fn shortened_text(text: &Arc<str>) -> Arc<str> {
+    let short = shorten(text);
+    if short.len() == text.len() {
+        Arc::clone(text)
+    } else {
+        short.into()
     }
 }
 

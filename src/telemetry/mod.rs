@@ -227,12 +227,12 @@ impl Telemetry {
 impl Telemetry {
     fn report(&self, shutdown: bool, in_time: bool) -> Report {
         let warnings = self.config().warnings().len();
-        let report = Report::new(&self.health(), warnings, in_time);
-        if shutdown {
-            report.of_shutdown()
-        } else {
-            report
+        if shutdown && let Some(inner) = self.inner() {
+            for counters in &inner.setup.load().counters {
+                counters.shutdown_returns();
+            }
         }
+        Report::new(&self.health(), warnings, in_time)
     }
 }
 
@@ -406,6 +406,11 @@ impl Inner {
     }
 
     fn health(&self) -> Health {
+        let registry = &self.registry;
+        let limit = |limit: usize| match self.setup.load().metrics {
+            true => limit as u64,
+            false => 0,
+        };
         Health {
             exporters: self
                 .setup
@@ -418,12 +423,11 @@ impl Inner {
             refused_series: self.refused_series.load(Ordering::Relaxed),
             late_amounts: self.late_amounts.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
-            series: self.registry.len() as u64,
-            series_limit: if self.setup.load().metrics {
-                self.registry.max_len() as u64
-            } else {
-                0
-            },
+            series: registry.len() as u64,
+            series_limit: limit(registry.max_len()),
+            series_bytes: registry.attribute_bytes() as u64,
+            series_bytes_limit: limit(registry.max_attribute_bytes()),
+            shortened_attributes: registry.shortened_attributes(),
         }
     }
 }

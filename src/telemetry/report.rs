@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::health::{ExporterHealth, ExporterState, Health};
+use crate::health::{ExporterHealth, Health};
 
 /// What became of the data by the end of a flush or a shutdown. Counts run from the start of the telemetry.
 ///
@@ -29,17 +29,6 @@ impl Report {
             in_time,
             warnings,
         }
-    }
-
-    /// What still waits is lost, also when the caller's clock was a moment faster than the exporter that counts it.
-    pub(super) fn of_shutdown(mut self) -> Self {
-        for exporter in &mut self.exporters {
-            exporter.dropped.shutdown += std::mem::take(&mut exporter.queued);
-            if exporter.state != ExporterState::Off {
-                exporter.state = ExporterState::ShutDown;
-            }
-        }
-        self
     }
 
     /// All that was recorded before the call was delivered in time, nothing was lost since the start, and every exporter

@@ -9,13 +9,16 @@ use crate::health::ExporterCounters;
 use crate::resource::point_attributes;
 use crate::signal::events::EventItem;
 use crate::signal::spans::SpanItem;
+use crate::signal::standard::{CustomAttributes, custom_for_metrics};
 
 /// The snapshot.
 pub(crate) struct Setup {
     pub(crate) config: Arc<Config>,
     pub(crate) policy: ContentPolicy,
-    /// The custom attributes of points, events and spans.
-    pub(crate) custom: Arc<[(Arc<str>, Arc<str>)]>,
+    /// The custom attributes of events and spans.
+    pub(crate) custom: CustomAttributes,
+    /// The custom attributes of points, whose texts are shortened.
+    pub(crate) metric_custom: CustomAttributes,
     /// Whether an exporter wants metrics.
     pub(crate) metrics: bool,
     /// One for each exporter that wants events.
@@ -36,12 +39,13 @@ pub(super) const NO_THREAD: u8 = 8;
 impl Setup {
     /// One without exporters.
     pub(super) fn off(config: Arc<Config>) -> Self {
-        let custom = point_attributes(&config)
+        let custom: CustomAttributes = point_attributes(&config)
             .into_iter()
             .map(|(key, value)| (key.into(), value.into()))
             .collect();
         Self {
             policy: ContentPolicy::new(config.content),
+            metric_custom: custom_for_metrics(&custom),
             custom,
             config,
             metrics: false,

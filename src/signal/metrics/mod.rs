@@ -1,5 +1,6 @@
 //! Counters: a registry of series, and readers that collect them.
 
+mod attribute_bytes;
 mod cell;
 #[cfg(feature = "prometheus")]
 mod pull;
@@ -8,6 +9,7 @@ mod registry;
 mod series;
 mod turn;
 
+pub(crate) use attribute_bytes::shorten;
 pub(crate) use cell::Held;
 #[cfg(feature = "prometheus")]
 pub(crate) use pull::{PullReader, Shown};

@@ -72,7 +72,7 @@ impl Reader {
     fn collect(&mut self) {
         self.learn();
         // A later point of a series has a later time, also while the clock is behind.
-        self.time = self.registry.now().max(self.time + 1);
+        self.time = self.registry.now_after(self.time);
         let mut readings: Vec<Reading> = self.live.iter().map(read).collect();
         readings.sort_by_key(|reading| reading.cell.series.order());
         self.unsettled.set(readings.len());

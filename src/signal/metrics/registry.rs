@@ -1,12 +1,13 @@
 //! All series of a telemetry, by metric and final attribute set.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_queue::SegQueue;
 
 use super::READERS;
+use super::attribute_bytes::{AttributeBytes, MAX_ATTRIBUTE_BYTES, MAX_TEXT_BYTES, shorten};
 use super::cell::{Cell, Held};
 use super::series::Series;
 use super::turn::Turn;
@@ -18,8 +19,8 @@ use crate::signal::standard::Standard;
 const MAX_SERIES: usize = 200_000;
 /// So many series are kept for each session that a host expects: those of a few models and of its tools.
 const SERIES_OF_A_SESSION: usize = 32;
-/// Models whose names are kept once for all sessions; those of further ones are kept by each.
-const MODELS: usize = 1024;
+/// The fewest attribute sets among which the registry looks for unused ones.
+const MIN_SETS: usize = 1024;
 
 /// Whether so much of a table's room is free that it should be given back.
 pub(super) fn is_mostly_empty(len: usize, capacity: usize) -> bool {
@@ -30,7 +31,7 @@ pub(super) fn is_mostly_empty(len: usize, capacity: usize) -> bool {
 /// series ends; never to add an amount, and never for the length of a collection.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    groups: Mutex<HashMap<Arc<Standard>, Group>>,
+    groups: Mutex<Groups>,
     /// Series that a reader does not know yet, one queue a reader.
     inboxes: [SegQueue<Arc<Cell>>; READERS],
     /// Whether there is a reader at each place; changed under the lock.
@@ -39,11 +40,40 @@ pub(crate) struct Registry {
     /// There may be series of an earlier configuration that nobody needs any more; changed under the lock.
     leftovers: AtomicBool,
     max_series: usize,
-    /// The names of models.
-    models: Mutex<HashSet<Arc<str>>>,
+    max_attribute_bytes: usize,
+    shortened_attributes: AtomicU64,
     clock: Clock,
     /// The latest time that any series was given.
     time: AtomicU64,
+}
+
+/// The series by their standard attributes, and the bytes of all their attributes.
+#[derive(Debug)]
+struct Groups {
+    sets: HashMap<Arc<Standard>, Group>,
+    bytes: AttributeBytes,
+    /// The number of sets at which unused ones are removed next.
+    remove_unused_at: usize,
+}
+
+impl Groups {
+    /// Removes the sets that no session uses and that have no series. The limit is at least twice the number of sets
+    /// that remain, so that the cost for each new set is constant on average.
+    #[allow(
+        clippy::mutable_key_type,
+        reason = "what may change in a key plays no part in its hash"
+    )]
+    fn remove_unused(&mut self) {
+        if self.sets.len() < self.remove_unused_at {
+            return;
+        }
+        self.sets
+            .retain(|standard, group| !group.cells.is_empty() || Arc::strong_count(standard) > 1);
+        self.remove_unused_at = (2 * self.sets.len()).max(MIN_SETS);
+        if is_mostly_empty(self.sets.len(), self.sets.capacity()) {
+            self.sets.shrink_to(self.remove_unused_at);
+        }
+    }
 }
 
 /// The series of one set of standard attributes.
@@ -78,7 +108,11 @@ impl Registry {
     /// One without readers.
     pub(crate) fn new(expected_sessions: usize, clock: Clock) -> Self {
         Self {
-            groups: Mutex::default(),
+            groups: Mutex::new(Groups {
+                sets: HashMap::new(),
+                bytes: AttributeBytes::default(),
+                remove_unused_at: MIN_SETS,
+            }),
             inboxes: std::array::from_fn(|_| SegQueue::new()),
             readers: std::array::from_fn(|_| AtomicBool::new(false)),
             series: AtomicUsize::new(0),
@@ -86,7 +120,8 @@ impl Registry {
             max_series: expected_sessions
                 .saturating_mul(SERIES_OF_A_SESSION)
                 .max(MAX_SERIES),
-            models: Mutex::default(),
+            max_attribute_bytes: MAX_ATTRIBUTE_BYTES,
+            shortened_attributes: AtomicU64::new(0),
             clock,
             time: AtomicU64::new(0),
         }
@@ -94,39 +129,53 @@ impl Registry {
 
     /// Nanoseconds since 1970, which never decrease: while the system's clock is behind an earlier time, that time stays.
     /// Otherwise a point could end before its series starts, and receivers take a start that moves for a reset.
-    pub(super) fn now(&self) -> u64 {
-        let now = self.clock.now();
+    fn now(&self) -> u64 {
+        self.now_after(0)
+    }
+
+    /// [`now`](Self::now), and later than an earlier time.
+    pub(super) fn now_after(&self, earlier: u64) -> u64 {
+        let now = self.clock.now().max(earlier.saturating_add(1));
         self.time.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
-    /// The one copy of a model's name.
-    pub(crate) fn model(&self, name: &str) -> Arc<str> {
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        match models.get(name) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let model: Arc<str> = name.into();
-                if models.len() < MODELS {
-                    models.insert(Arc::clone(&model));
-                }
-                model
-            }
+    /// Returns a text of a series' own attributes, shortened to what a metric may have. Series share one copy.
+    pub(crate) fn text(&self, text: &str) -> Arc<str> {
+        let short = shorten(text);
+        if short.len() < text.len() {
+            self.count_shortened(1);
         }
+        self.lock()
+            .bytes
+            .text(short)
+            .unwrap_or_else(|| short.into())
+    }
+
+    /// Counts attributes that were shortened.
+    pub(crate) fn count_shortened(&self, attributes: usize) {
+        self.shortened_attributes
+            .fetch_add(attributes as u64, Ordering::Relaxed);
+    }
+
+    /// Returns the number of attributes that were shortened so far.
+    pub(crate) fn shortened_attributes(&self) -> u64 {
+        self.shortened_attributes.load(Ordering::Relaxed)
     }
 
     /// The one copy of these attributes.
     pub(crate) fn intern(&self, standard: Standard) -> Arc<Standard> {
         let mut groups = self.lock();
-        if let Some((known, _)) = groups.get_key_value(&standard) {
+        if let Some((known, _)) = groups.sets.get_key_value(&standard) {
             let known = Arc::clone(known);
             known.outdated.store(false, Ordering::Relaxed);
-            if let Some(group) = groups.get_mut(&known) {
+            if let Some(group) = groups.sets.get_mut(&known) {
                 group.forgotten = false;
             }
             return known;
         }
+        groups.remove_unused();
         let standard = Arc::new(standard);
-        groups.insert(Arc::clone(&standard), Group::default());
+        groups.sets.insert(Arc::clone(&standard), Group::default());
         standard
     }
 
@@ -143,19 +192,32 @@ impl Registry {
     ) -> Vec<Held> {
         let all = all.into_iter();
         let mut groups = self.lock();
-        if self.len().saturating_add(all.size_hint().1.unwrap_or(1)) > self.max_series {
+        let series = self.len().saturating_add(all.size_hint().1.unwrap_or(1));
+        let bytes = groups.bytes.used() + standard.bytes() + MAX_TEXT_BYTES;
+        if series > self.max_series || bytes > self.max_attribute_bytes {
             self.sweep_leftovers(&mut groups);
         }
-        let group = groups.entry(Arc::clone(standard)).or_default();
-        all.filter_map(|series| self.hold(standard, group, series))
+        let Groups { sets, bytes, .. } = &mut *groups;
+        let group = sets.entry(Arc::clone(standard)).or_default();
+        all.filter_map(|series| self.hold(standard, group, bytes, series))
             .collect()
     }
 
-    fn hold(&self, standard: &Arc<Standard>, group: &mut Group, series: Series) -> Option<Held> {
+    fn hold(
+        &self,
+        standard: &Arc<Standard>,
+        group: &mut Group,
+        bytes: &mut AttributeBytes,
+        series: Series,
+    ) -> Option<Held> {
         let cell = match group.cells.iter().find(|cell| cell.series == series) {
             Some(cell) => Arc::clone(cell),
             None => {
                 if self.series.load(Ordering::Relaxed) >= self.max_series {
+                    return None;
+                }
+                let set = group.cells.is_empty().then_some(&**standard);
+                if !bytes.add(&series, set, self.max_attribute_bytes) {
                     return None;
                 }
                 self.series.fetch_add(1, Ordering::Relaxed);
@@ -185,11 +247,12 @@ impl Registry {
             return;
         }
         let mut groups = self.lock();
-        if let Some(group) = groups.get_mut(standard) {
+        let Groups { sets, bytes, .. } = &mut *groups;
+        if let Some(group) = sets.get_mut(standard) {
             group.forgotten = true;
-            self.sweep(group);
+            self.sweep(standard, group, bytes);
             if group.cells.is_empty() {
-                remove(&mut groups, standard);
+                remove(sets, standard);
             }
         }
     }
@@ -210,15 +273,16 @@ impl Registry {
         }
         cell.unlist(reader);
         let outdated = cell.standard.outdated.load(Ordering::Relaxed);
-        if let Some(group) = groups.get_mut(&cell.standard) {
+        let Groups { sets, bytes, .. } = &mut *groups;
+        if let Some(group) = sets.get_mut(&cell.standard) {
             // A session that is remembered may be opened again and go on, as long as there is room.
             if group.forgotten || (outdated && !cell.standard.of_one_session) {
-                self.sweep(group);
+                self.sweep(&cell.standard, group, bytes);
             } else if outdated {
                 self.leftovers.store(true, Ordering::Relaxed);
             }
             if group.forgotten && group.cells.is_empty() {
-                remove(&mut groups, &cell.standard);
+                remove(sets, &cell.standard);
             }
         }
         true
@@ -231,7 +295,7 @@ impl Registry {
             return;
         }
         let now = self.now();
-        for cell in groups.values().flat_map(|group| &group.cells) {
+        for cell in groups.sets.values().flat_map(|group| &group.cells) {
             cell.begin(reader, now);
             let lives = cell.is_held() || !cell.standard.ends();
             if lives && cell.list(reader) {
@@ -244,7 +308,7 @@ impl Registry {
     /// attributes again.
     pub(crate) fn outdate(&self) {
         let groups = self.lock();
-        for standard in groups.keys() {
+        for standard in groups.sets.keys() {
             standard.outdated.store(true, Ordering::Relaxed);
         }
         self.leftovers.store(true, Ordering::Relaxed);
@@ -253,7 +317,7 @@ impl Registry {
     /// A reader's points were deltas, and are cumulative from now on.
     pub(super) fn rebase(&self, reader: usize) {
         let groups = self.lock();
-        for cell in groups.values().flat_map(|group| &group.cells) {
+        for cell in groups.sets.values().flat_map(|group| &group.cells) {
             cell.rebase(reader);
         }
     }
@@ -278,16 +342,17 @@ impl Registry {
         clippy::mutable_key_type,
         reason = "what is compared and hashed of the attributes does not change"
     )]
-    fn remove(&self, groups: &mut HashMap<Arc<Standard>, Group>, reader: usize) {
+    fn remove(&self, groups: &mut Groups, reader: usize) {
         self.readers[reader].store(false, Ordering::Relaxed);
         while self.inboxes[reader].pop().is_some() {}
         self.leftovers.store(true, Ordering::Relaxed);
-        groups.retain(|_, group| {
+        let Groups { sets, bytes, .. } = groups;
+        sets.retain(|standard, group| {
             for cell in &group.cells {
                 cell.unlist(reader);
             }
             if group.forgotten {
-                self.sweep(group);
+                self.sweep(standard, group, bytes);
             }
             !(group.forgotten && group.cells.is_empty())
         });
@@ -303,11 +368,28 @@ impl Registry {
         self.max_series
     }
 
-    fn sweep(&self, group: &mut Group) {
+    /// Returns the bytes of the attributes of all series; texts and sets that series share count once.
+    pub(crate) fn attribute_bytes(&self) -> usize {
+        self.lock().bytes.used()
+    }
+
+    /// Returns the largest value of [`attribute_bytes`](Self::attribute_bytes).
+    pub(crate) fn max_attribute_bytes(&self) -> usize {
+        self.max_attribute_bytes
+    }
+
+    fn sweep(&self, standard: &Standard, group: &mut Group, bytes: &mut AttributeBytes) {
         let before = group.cells.len();
-        group
-            .cells
-            .retain(|cell| cell.is_held() || cell.is_listed());
+        group.cells.retain(|cell| {
+            let keep = cell.is_held() || cell.is_listed();
+            if !keep {
+                bytes.remove_series(&cell.series);
+            }
+            keep
+        });
+        if before > 0 && group.cells.is_empty() {
+            bytes.remove_set(standard);
+        }
         self.series
             .fetch_sub(before - group.cells.len(), Ordering::Relaxed);
     }
@@ -317,21 +399,22 @@ impl Registry {
         clippy::mutable_key_type,
         reason = "what is compared and hashed of the attributes does not change"
     )]
-    fn sweep_leftovers(&self, groups: &mut HashMap<Arc<Standard>, Group>) {
+    fn sweep_leftovers(&self, groups: &mut Groups) {
         if !self.leftovers.swap(false, Ordering::Relaxed) {
             return;
         }
-        groups.retain(|standard, group| {
+        let Groups { sets, bytes, .. } = groups;
+        sets.retain(|standard, group| {
             if !standard.outdated.load(Ordering::Relaxed) {
                 return true;
             }
-            self.sweep(group);
+            self.sweep(standard, group, bytes);
             // Attributes that somebody still has are the one copy of these.
             !group.cells.is_empty() || Arc::strong_count(standard) > 1
         });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<Standard>, Group>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Groups> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -407,6 +490,51 @@ mod tests {
     }
 
     #[test]
+    fn attribute_bytes_are_bounded_shared_and_given_back() {
+        let mut registry = Registry::new(0, Clock::default());
+        registry.max_attribute_bytes = 100;
+        registry.join(PLACE);
+        let mut live = Vec::new();
+        let (first, second) = ("1".repeat(40), "2".repeat(40));
+        let first = registry.intern(standard(&first, true));
+        let second = registry.intern(standard(&second, true));
+        let cost = || Series::Cost {
+            model: registry.text("0123456789"),
+        };
+        assert_eq!(registry.attribute_bytes(), 0);
+        let held = registry.open(&first, cost()).unwrap();
+        assert_eq!(registry.attribute_bytes(), 50);
+        let other = registry.open(&second, cost()).unwrap();
+        assert_eq!(registry.attribute_bytes(), 90);
+        let long = Series::Cost {
+            model: registry.text("another model"),
+        };
+        assert!(registry.open(&first, long.clone()).is_none());
+        assert_eq!((registry.attribute_bytes(), registry.len()), (90, 2));
+        // Series without a text still fit.
+        assert!(registry.open(&first, Series::Commits).is_some());
+
+        drop(other);
+        deliver(&registry, &mut live);
+        registry.forget(&second);
+        assert_eq!(registry.attribute_bytes(), 50);
+        assert!(registry.open(&first, long).is_some());
+        drop(held);
+        deliver(&registry, &mut live);
+        registry.forget(&first);
+        assert_eq!((registry.attribute_bytes(), registry.len()), (0, 0));
+    }
+
+    #[test]
+    fn attribute_sets_that_no_session_uses_are_removed() {
+        let registry = full_at(1);
+        for n in 0..10_000 {
+            registry.intern(standard(&n.to_string(), false));
+        }
+        assert!(registry.lock().sets.len() <= MIN_SETS);
+    }
+
+    #[test]
     fn series_that_were_delivered_before_the_configuration_changed_make_room_when_it_is_full() {
         let registry = full_at(1);
         let mut live = Vec::new();
@@ -422,6 +550,6 @@ mod tests {
         let held = registry.open(&after, Series::Commits);
         assert!(held.is_some());
         assert_eq!(registry.len(), 1);
-        assert_eq!(registry.lock().len(), 1);
+        assert_eq!(registry.lock().sets.len(), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::attribute_bytes::shorten;
 use super::turn::PLACES;
 use crate::catalog::{Metric, key, metric};
 use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
@@ -82,6 +83,29 @@ impl Series {
             Self::Tokens { model, kind } => Some((model, 1 + kind.place())),
             _ => None,
         }
+    }
+
+    /// The attribute value whose text the host gives.
+    pub(super) fn text(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Cost { model } | Self::Tokens { model, .. } => Some(model),
+            Self::CodeEditDecision { language, .. } => Some(language),
+            _ => None,
+        }
+    }
+
+    /// Returns the series of no model with a shortened text; `None` when its text is not too long.
+    pub(crate) fn shortened(&self) -> Option<Self> {
+        let mut series = self.clone();
+        let Self::CodeEditDecision { language, .. } = &mut series else {
+            return None;
+        };
+        let short = shorten(language);
+        if short.len() == language.len() {
+            return None;
+        }
+        *language = short.into();
+        Some(series)
     }
 
     /// The metric's own attributes, in the order of the catalogue.

@@ -1,0 +1,129 @@
+//! The bounds of metric attributes: the length of a text and the bytes of all attributes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::series::Series;
+use crate::signal::standard::Standard;
+
+/// The most bytes of attributes in the registry. Amounts of new series beyond it are left out and counted.
+pub(super) const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The longest text of a metric attribute, in UTF-16 units.
+const MAX_TEXT_UNITS: usize = 1024;
+
+/// The most bytes of a text of `MAX_TEXT_UNITS`.
+pub(super) const MAX_TEXT_BYTES: usize = 3 * MAX_TEXT_UNITS;
+
+/// Returns the beginning of a text: at most 1,024 UTF-16 units, whole characters only.
+pub(crate) fn shorten(text: &str) -> &str {
+    // UTF-8 never has fewer bytes than UTF-16 has units.
+    if text.len() <= MAX_TEXT_UNITS {
+        return text;
+    }
+    let mut units = 0;
+    let end = text.char_indices().find_map(|(at, character)| {
+        units += character.len_utf16();
+        (units > MAX_TEXT_UNITS).then_some(at)
+    });
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// The attributes of all series. A text or an attribute set that several series share counts once.
+#[derive(Debug, Default)]
+pub(super) struct AttributeBytes {
+    used: usize,
+    /// The texts of series' own attributes, with the number of series that have them.
+    texts: HashMap<Arc<str>, usize>,
+    /// The custom attributes by address, with the number of attribute sets that have them.
+    custom: HashMap<usize, usize>,
+}
+
+impl AttributeBytes {
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Returns the copy of a text that series have already.
+    pub(super) fn text(&self, text: &str) -> Option<Arc<str>> {
+        self.texts
+            .get_key_value(text)
+            .map(|(known, _)| Arc::clone(known))
+    }
+
+    /// Adds a series, and its attribute set if the series is the first of that set. Returns `false`, and adds nothing,
+    /// when the attributes would exceed the limit.
+    pub(super) fn add(&mut self, series: &Series, set: Option<&Standard>, limit: usize) -> bool {
+        let text = series.text();
+        let mut bytes = text
+            .filter(|text| !self.texts.contains_key(*text))
+            .map_or(0, |text| text.len());
+        if let Some(set) = set {
+            bytes += set.own_bytes();
+            if !self.custom.contains_key(&address(set)) {
+                bytes += set.custom_bytes();
+            }
+        }
+        if self.used + bytes > limit {
+            return false;
+        }
+        self.used += bytes;
+        if let Some(text) = text {
+            *self.texts.entry(Arc::clone(text)).or_default() += 1;
+        }
+        if let Some(set) = set {
+            *self.custom.entry(address(set)).or_default() += 1;
+        }
+        true
+    }
+
+    /// Gives back what a series has for itself.
+    pub(super) fn remove_series(&mut self, series: &Series) {
+        let Some(text) = series.text() else {
+            return;
+        };
+        if let Some(users) = self.texts.get_mut(text) {
+            *users -= 1;
+            if *users == 0 {
+                self.texts.remove(text);
+                self.used -= text.len();
+            }
+        }
+    }
+
+    /// Gives back an attribute set whose last series was removed.
+    pub(super) fn remove_set(&mut self, set: &Standard) {
+        self.used -= set.own_bytes();
+        if let Some(users) = self.custom.get_mut(&address(set)) {
+            *users -= 1;
+            if *users == 0 {
+                self.custom.remove(&address(set));
+                self.used -= set.custom_bytes();
+            }
+        }
+    }
+}
+
+/// Returns the address of the custom attributes. The set keeps them alive, so that no others get the address.
+fn address(set: &Standard) -> usize {
+    set.custom.as_ptr().addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_shortened_to_whole_characters_of_1024_utf16_units() {
+        let exact = "x".repeat(1024);
+        assert_eq!(shorten(&exact), exact);
+        assert_eq!(shorten(&(exact.clone() + "y")), exact);
+        let wide = "\u{20ac}".repeat(1024);
+        assert_eq!(shorten(&wide), wide);
+        // A pair of surrogates would end at unit 1,025.
+        let pair = format!("{}\u{1f600}", "x".repeat(1023));
+        assert_eq!(shorten(&pair), "x".repeat(1023));
+        let pairs = "\u{1f600}".repeat(513);
+        assert_eq!(shorten(&pairs).chars().count(), 512);
+    }
+}
