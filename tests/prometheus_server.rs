@@ -165,8 +165,8 @@ fn slow_clients_keep_nobody_from_the_page() {
 #[test]
 fn one_that_does_not_read_holds_up_neither_others_nor_the_shutdown() {
     let telemetry = telemetry(&[]);
-    let sessions: Vec<_> = (0..2_000)
-        .map(|n| telemetry.session(session(&format!("{n:0>2000}"))))
+    let sessions: Vec<_> = (0..4_000)
+        .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
         .collect();
     let mut lazy = connect(address(&telemetry));
     lazy.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
@@ -177,7 +177,7 @@ fn one_that_does_not_read_holds_up_neither_others_nor_the_shutdown() {
         scrape(&telemetry).families["claude_code_session_count_total"]
             .samples
             .len(),
-        2_000
+        4_000
     );
     within(SOON, || telemetry.shutdown());
     drop(sessions);
