@@ -184,7 +184,11 @@ impl Client {
     ) -> Outcome {
         match self.transport {
             #[cfg(feature = "grpc")]
-            Transport::Grpc(ref grpc) => grpc.send(target, body, deadline).await,
+            Transport::Grpc(ref grpc) => {
+                // Its status comes at the end of the answer.
+                let _ = accepted;
+                grpc.send(target, body, deadline).await
+            }
             #[cfg(feature = "http")]
             Transport::Http(ref http) => http.send(target, body, deadline, accepted).await,
         }
