@@ -62,6 +62,7 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 }
 
 /// Runs a function on a thread of its own whose result nobody waits for. Without a thread it does not run.
+#[cfg(any(feature = "grpc", feature = "http", feature = "prometheus"))]
 pub(crate) fn detach(work: impl FnOnce() + Send + 'static) {
     drop(spawn(work));
 }

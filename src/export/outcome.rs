@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+#[cfg(feature = "console")]
 use super::blocking::BlockingError;
 
 /// Becomes true as soon as the status of an answer says that the receiver has the request. The rest of the answer may
@@ -100,6 +101,7 @@ impl ExportError {
     }
 
     /// The attempt needs a thread that there is none of.
+    #[cfg(feature = "console")]
     pub(crate) fn blocking(error: &BlockingError) -> Self {
         Self::new(ErrorKind::Internal, error.to_string())
     }
