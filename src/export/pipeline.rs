@@ -283,6 +283,20 @@ impl<S: Source> Pipeline<S> {
     }
 
     /// Tries until there is a thread to build the sink on; `None` when something else comes first.
+    #[cfg_attr(
+        not(any(
+            feature = "grpc",
+            feature = "http",
+            feature = "console",
+            feature = "testing"
+        )),
+        allow(
+            unused_mut,
+            unused_variables,
+            unreachable_code,
+            reason = "a build without these exporters has no target"
+        )
+    )]
     async fn build_sink(&mut self, signal: Signal, target: Target) -> Option<Result<Sink, String>> {
         let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
         loop {
