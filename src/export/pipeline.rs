@@ -298,6 +298,9 @@ impl<S: Source> Pipeline<S> {
         )
     )]
     async fn build_sink(&mut self, signal: Signal, target: Target) -> Option<Result<Sink, String>> {
+        if !target.may_block() {
+            return Some(target.build(signal));
+        }
         let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
         loop {
             let target = target.clone();

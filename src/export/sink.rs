@@ -101,6 +101,18 @@ impl Target {
         }
     }
 
+    /// Whether [`build`](Self::build) may block: it loads the certificates of the platform.
+    pub(crate) fn may_block(&self) -> bool {
+        match *self {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Self::Otlp(ref config, _) => config.tls.is_some(),
+            #[cfg(feature = "console")]
+            Self::Console(_) => false,
+            #[cfg(feature = "testing")]
+            Self::Memory(_) => false,
+        }
+    }
+
     /// Builds the sink, inside the private runtime. The error says in words why it cannot be.
     pub(crate) fn build(self, signal: Signal) -> Result<Sink, String> {
         match self {
