@@ -68,7 +68,11 @@ pub(crate) trait EventRecord: Send + Sync {
 /// Returns an optional text of a record. An empty text counts as not given.
 #[inline]
 pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
-    Some(text.into()).filter(|text| !text.as_ref().is_empty())
+    let text: T = text.into();
+    match text.as_ref().is_empty() {
+        true => None,
+        false => Some(text),
+    }
 }
 
 /// A duration in whole milliseconds.
