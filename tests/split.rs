@@ -16,7 +16,7 @@ use claude_code_telemetry::{
     ApiRequest, Commit, LlmRequestOptions, Session, Signal, Telemetry, TokenUsage, ToolResult,
     UserPrompt,
 };
-use host::{Protocol, assert_delta, by_series, otlp, select, session, sum, telemetry};
+use host::{Protocol, assert_delta, by_series, otlp, select, session, somebody, sum, telemetry};
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
     LogsService, LogsServiceServer,
 };
@@ -168,8 +168,14 @@ fn one_item_that_is_too_large_is_dropped_alone_and_counted() {
         receiver
             .answer_by(move |_, request| too_large(protocol, request, LIMIT).unwrap_or(Answer::Ok));
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
-        // Its session id is larger than the limit, and with it every event, span and point.
-        let giant = telemetry.session(session(&"g".repeat(2 * LIMIT)));
+        // Its session id is larger than the limit, and with it every event and span. The texts of a metric are cut at
+        // 1,024 units: three of them, of three bytes each, make a point too large.
+        let long = "€".repeat(1024);
+        let identity = somebody()
+            .organization_id(long.clone())
+            .email(long.clone())
+            .account_id(long);
+        let giant = telemetry.session(session(&"g".repeat(2 * LIMIT)).identity(identity));
         giant.record_tool_result(ToolResult::new("Read"));
         let _sessions = work(&telemetry);
         giant.prompt("Fix the bug").end();

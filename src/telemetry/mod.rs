@@ -264,18 +264,22 @@ impl Inner {
         self.process.is_current()
     }
 
-    /// Whether anything is recorded.
+    /// Returns whether any signal has an exporter. Makes no call, so that a caller that inlines it builds no record when
+    /// telemetry is off.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.records(setup::METRICS | setup::EVENTS | setup::SPANS)
+        let any = setup::METRICS | setup::EVENTS | setup::SPANS;
+        self.signals.load(Ordering::Acquire) & any != 0
     }
 
     /// Whether an exporter wants events.
+    #[inline]
     pub(crate) fn takes_events(&self) -> bool {
         self.records(setup::EVENTS)
     }
 
     /// Whether an exporter wants spans.
+    #[inline]
     pub(crate) fn is_tracing(&self) -> bool {
         self.records(setup::SPANS)
     }
@@ -284,10 +288,13 @@ impl Inner {
     #[inline]
     fn records(&self, wanted: u8) -> bool {
         let signals = self.signals.load(Ordering::Acquire);
+        if signals & wanted == 0 {
+            return false;
+        }
         if signals & setup::NO_THREAD != 0 {
             self.restart_thread();
         }
-        signals & wanted != 0
+        true
     }
 
     /// Starts the private thread if exporters wait for it. That it fails is told once, on this thread: no lock may be
@@ -331,11 +338,13 @@ impl Inner {
     }
 
     /// Whether an exporter wants metrics.
+    #[inline]
     pub(crate) fn wants_metrics(&self) -> bool {
         self.records(setup::METRICS)
     }
 
     /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
+    #[inline]
     pub(crate) fn takes_amounts(&self) -> bool {
         self.wants_metrics() && !self.is_late()
     }
