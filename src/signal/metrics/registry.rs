@@ -57,6 +57,15 @@ struct Groups {
 }
 
 impl Groups {
+    /// Returns the copy of an attribute set that is the key of its group. Bytes are charged and given back by this copy:
+    /// an equal set that a session took earlier may have its custom attributes at another address.
+    fn known(&self, standard: &Arc<Standard>) -> Arc<Standard> {
+        match self.sets.get_key_value(standard) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::clone(standard),
+        }
+    }
+
     /// Removes the sets that no session uses and that have no series. The limit is at least twice the number of sets
     /// that remain, so that the cost for each new set is constant on average.
     #[allow(
@@ -197,9 +206,10 @@ impl Registry {
         if series > self.max_series || bytes > self.max_attribute_bytes {
             self.sweep_leftovers(&mut groups);
         }
+        let standard = groups.known(standard);
         let Groups { sets, bytes, .. } = &mut *groups;
-        let group = sets.entry(Arc::clone(standard)).or_default();
-        all.filter_map(|series| self.hold(standard, group, bytes, series))
+        let group = sets.entry(Arc::clone(&standard)).or_default();
+        all.filter_map(|series| self.hold(&standard, group, bytes, series))
             .collect()
     }
 
@@ -247,12 +257,13 @@ impl Registry {
             return;
         }
         let mut groups = self.lock();
+        let standard = groups.known(standard);
         let Groups { sets, bytes, .. } = &mut *groups;
-        if let Some(group) = sets.get_mut(standard) {
+        if let Some(group) = sets.get_mut(&standard) {
             group.forgotten = true;
-            self.sweep(standard, group, bytes);
+            self.sweep(&standard, group, bytes);
             if group.cells.is_empty() {
-                remove(sets, standard);
+                remove(sets, &standard);
             }
         }
     }
