@@ -51,7 +51,7 @@ const HELD: Duration = Duration::from_millis(100);
 /// ```
 #[must_use = "what is recorded here is dropped unless it is delivered"]
 pub struct EarlyRecords {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<EarlyQueue>,
     /// Where everything goes since the delivery.
     recorder: OnceLock<Recorder>,
     process: Process,
@@ -60,7 +60,7 @@ pub struct EarlyRecords {
 }
 
 #[derive(Default)]
-struct Waiting {
+struct EarlyQueue {
     records: Vec<Early>,
     bytes: usize,
     lost_events: u64,
@@ -208,7 +208,7 @@ impl EarlyRecords {
         if self.recorder.get().is_some() {
             return EarlyReport::default();
         }
-        let Waiting {
+        let EarlyQueue {
             records,
             lost_events,
             lost_amounts,
@@ -254,7 +254,7 @@ impl EarlyRecords {
     }
 
     /// Nothing in a fork when a thread that is not there has it for ever.
-    fn waiting(&self) -> Option<MutexGuard<'_, Waiting>> {
+    fn waiting(&self) -> Option<MutexGuard<'_, EarlyQueue>> {
         if self.process.is_current() {
             let waiting = self.waiting.lock();
             return Some(waiting.unwrap_or_else(PoisonError::into_inner));

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::config::source::Environment;
-use crate::propagation::hex;
+use crate::environment::Environment;
+use crate::hex::hex;
 use crate::random::random;
 
 /// Why the id cannot be kept: the next run has another one.

@@ -114,13 +114,17 @@ mod content;
 mod diagnostics;
 mod doctor;
 mod early;
+mod encode;
+mod environment;
 mod export;
 mod fork;
 mod global;
 mod health;
+mod hex;
 mod identity;
 mod installation;
 mod language;
+mod metrics;
 mod prompt;
 mod propagation;
 #[cfg(feature = "providers")]
@@ -132,6 +136,7 @@ mod resource;
 #[cfg(feature = "serde")]
 mod serial;
 mod session;
+mod session_attributes;
 mod signal;
 mod telemetry;
 #[cfg(feature = "testing")]

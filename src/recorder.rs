@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::clock::Clock;
-use crate::config::source::Environment;
+use crate::environment::Environment;
+use crate::metrics::Series;
 use crate::prompt::{
     Hook, LlmRequest, LlmRequestOptions, Moment, PromptMark, RequestContext, ReservedTool,
     ToolCall, ToolCallOptions,
@@ -18,7 +19,6 @@ use crate::record::{
     ToolResult, UserPrompt,
 };
 use crate::session::{EventSpan, SessionCore};
-use crate::signal::metrics::Series;
 
 /// Records what happens at one place of a session.
 ///

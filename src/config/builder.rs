@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::resolve::{Features, resolve};
-use super::source::Environment;
 use super::{Config, NumberEncoding, SettingsFiles};
+use crate::environment::Environment;
 
 /// Builds a [`Config`]. Without any call it reads the settings files of this machine
 /// ([`SettingsFiles::system`]) and the process environment.

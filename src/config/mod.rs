@@ -43,11 +43,12 @@ pub use warnings::Warning;
 #[cfg_attr(not(feature = "prometheus"), allow(unused_imports))]
 pub(crate) use prometheus::PrometheusConfig;
 
+use crate::content::ContentFlags;
+use crate::environment::Environment;
 use crate::health::Exporter;
 use crate::signal::Signal;
 use otlp::OtlpConfig;
 use secret::Secret;
-use source::Environment;
 
 /// The whole configuration, resolved once. It never fails: what is wrong is left out or takes its
 /// default, and is told by [`warnings`](Self::warnings).
@@ -151,19 +152,6 @@ pub(crate) struct SpansConfig {
     pub(crate) console: bool,
     /// The longest that a span waits.
     pub(crate) interval: Duration,
-}
-
-/// Which content may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ContentFlags {
-    pub(crate) user_prompts: bool,
-    pub(crate) tool_details: bool,
-    pub(crate) tool_content: bool,
-    pub(crate) raw_api_bodies: bool,
-    /// The one that is on by default: `tool_result.error`.
-    pub(crate) error_messages: bool,
-    /// In UTF-16 code units, the marker included; never shorter than the marker.
-    pub(crate) max_length: usize,
 }
 
 /// Which standard attributes metrics, events and spans carry.

@@ -8,17 +8,19 @@ use super::exporter;
 use super::otlp::{OtlpConfig, Protocol};
 use super::prometheus::{self, PrometheusConfig};
 use super::secret::Secret;
-use super::source::{Assignment, IGNORE_CASE, Layer, Origin};
+use super::source::{Assignment, Layer, Origin};
 use super::terminal::terminal_type;
 use super::values::{Values, from_environment};
 use super::variables::{self, Kind, Variable};
 use super::warnings::{Problem, Report, Warning};
 use super::{
-    AttributeSwitches, Config, ConfigBuilder, ContentFlags, EventsConfig, HeadersHelper,
-    MetricsConfig, NumberEncoding, OffExporter, SpansConfig, Temporality, UnknownExporter, pairs,
-    permissions, settings,
+    AttributeSwitches, Config, ConfigBuilder, EventsConfig, HeadersHelper, MetricsConfig,
+    NumberEncoding, OffExporter, SpansConfig, Temporality, UnknownExporter, pairs, permissions,
+    settings,
 };
+use crate::content::ContentFlags;
 use crate::content::truncate::marker;
+use crate::environment::IGNORE_CASE;
 use crate::health::Exporter;
 use crate::signal::Signal;
 

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 pub use paths::SettingsFiles;
 
-use super::source::{Assignment, Environment, Layer, Origin};
+use super::source::{Assignment, Layer, Origin};
 use super::variables;
 use super::warnings::{Problem, Report, Warning};
+use crate::environment::Environment;
 use paths::Paths;
 
 /// What all settings files say.

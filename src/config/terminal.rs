@@ -1,6 +1,6 @@
 //! `terminal.type`, as far as the environment gives it away.
 
-use super::source::Environment;
+use crate::environment::Environment;
 
 /// The kind of terminal, when it can be told. An empty variable is as if unset.
 pub(super) fn terminal_type(environment: &Environment) -> Option<String> {

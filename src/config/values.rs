@@ -6,9 +6,10 @@ use super::UnknownExporter;
 use super::nearest::nearest;
 use super::otlp::Protocol;
 use super::parse;
-use super::source::{Assignment, Entry, Layer, Origin};
+use super::source::{Assignment, Layer, Origin};
 use super::variables::{self, Effect, Kind, PerSignal, Variable};
 use super::warnings::{Problem, Report, Warning};
+use crate::environment::Entry;
 use crate::signal::Signal;
 
 /// Every known variable that is set, by its name.

@@ -11,6 +11,7 @@ pub(crate) mod tool_input;
 pub(crate) mod truncate;
 pub(crate) mod utf16;
 
+pub(crate) use policy::ContentFlags;
 pub use policy::ContentPolicy;
 
 pub(crate) use admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText, ToolParameters};

@@ -4,7 +4,19 @@ use super::admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText, Tool
 use std::str::FromStr;
 
 use super::{Content, json, utf16};
-use crate::config::ContentFlags;
+
+/// Which content may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContentFlags {
+    pub(crate) user_prompts: bool,
+    pub(crate) tool_details: bool,
+    pub(crate) tool_content: bool,
+    pub(crate) raw_api_bodies: bool,
+    /// The one that is on by default: `tool_result.error`.
+    pub(crate) error_messages: bool,
+    /// In UTF-16 code units, the marker included; never shorter than the marker.
+    pub(crate) max_length: usize,
+}
 
 /// Which content the configuration lets out.
 ///

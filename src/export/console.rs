@@ -23,8 +23,7 @@ use super::Writer;
 use super::blocking::{self, BlockingError};
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use crate::clock::iso8601;
-use crate::propagation;
-use crate::signal::events::LogsRequest;
+use crate::encode::events::LogsRequest;
 use crate::visible::is_control;
 
 /// Writes lines, on a thread that may block: never on the one that drives the other exporters.
@@ -167,7 +166,7 @@ fn time(nanos: u64) -> Member<'static> {
 }
 
 fn hex(bytes: &[u8]) -> Member<'static> {
-    Member::Text(propagation::hex(bytes).into())
+    Member::Text(crate::hex::hex(bytes).into())
 }
 
 impl Lines for ExportLogsServiceRequest {

@@ -9,7 +9,7 @@ use prost::Message;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
 use crate::config::otlp::Protocol;
-use crate::signal::events::LogsRequest;
+use crate::encode::events::LogsRequest;
 
 /// A message of which both encodings are known.
 pub(crate) trait ExportRequest {

@@ -12,6 +12,7 @@ pub(crate) mod headers;
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 #[path = "no_headers.rs"]
 pub(crate) mod headers;
+pub(crate) mod metrics_source;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod otlp;
 pub(crate) mod outcome;
@@ -29,7 +30,6 @@ mod server_verifier;
 mod sink;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
-mod waiting;
 
 /// What the fuzz targets call.
 #[cfg(all(fuzzing, any(feature = "grpc", feature = "http")))]
@@ -44,11 +44,11 @@ pub(crate) use pipeline::{Change, Pipeline, To};
 pub(crate) use prometheus::Prometheus;
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::page_addresses;
-pub(crate) use sink::{Lease, Target, Writer};
-pub(crate) use waiting::Waiting;
+pub(crate) use sink::{Lease, Request, Target, Writer};
 
 use std::sync::Arc;
 
+use crate::health::QueueDepth;
 use blocking::BlockingError;
 
 /// What one exporter takes its data from.
@@ -97,7 +97,7 @@ pub(crate) trait Source: Send + 'static {
     }
 
     /// The count of items that wait, kept up to date.
-    fn waiting(&self) -> Arc<Waiting>;
+    fn waiting(&self) -> Arc<QueueDepth>;
 
     /// So much waits that a pass should begin before its time.
     fn is_full(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_queue::SegQueue;
 use tokio::sync::Notify;
 
-use super::Waiting;
+use crate::health::QueueDepth;
 
 /// The most records that wait for one exporter, those in a request under way included.
 pub(crate) const MAX_RECORDS: usize = 16_384;
@@ -23,7 +23,7 @@ const RECORD_BYTES: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     items: Arc<SegQueue<(T, usize)>>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<QueueDepth>,
     wake: Arc<Notify>,
 }
 
@@ -90,7 +90,7 @@ impl<T> Queue<T> {
     }
 
     /// Items that are neither delivered nor given up.
-    pub(crate) fn waiting(&self) -> Arc<Waiting> {
+    pub(crate) fn waiting(&self) -> Arc<QueueDepth> {
         Arc::clone(&self.waiting)
     }
 

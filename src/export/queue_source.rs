@@ -5,29 +5,10 @@ use std::sync::atomic::Ordering;
 
 use super::queue::{BATCH_RECORDS, Queue};
 use super::sink::Request;
-use super::{Batch, Source, Split, Waiting};
-use crate::health::Tally;
-use crate::signal::message::MAX_ITEM_BYTES;
-
-/// How one signal's queued items become OTLP.
-pub(crate) trait Translate: Send + 'static {
-    /// What is queued.
-    type Item: Send + Sync;
-    /// A log record or a span.
-    type Record: Send;
-    /// The request.
-    type Request: Request;
-
-    fn translate(&self, item: &Self::Item, tally: &Tally) -> Self::Record;
-
-    /// The bytes of protobuf that the record takes.
-    fn size(record: &Self::Record) -> usize;
-
-    /// Cuts a record that alone is too large.
-    fn shorten(record: &mut Self::Record);
-
-    fn request(&self, records: Vec<Self::Record>) -> Self::Request;
-}
+use super::{Batch, Source, Split};
+use crate::encode::Translate;
+use crate::encode::message::MAX_ITEM_BYTES;
+use crate::health::{QueueDepth, Tally};
 
 /// Turns queued items into requests for one exporter.
 pub(crate) struct QueueSource<T: Translate> {
@@ -101,7 +82,7 @@ impl<T: Translate> QueueSource<T> {
     }
 }
 
-impl<T: Translate> Source for QueueSource<T> {
+impl<T: Translate<Request: Request>> Source for QueueSource<T> {
     type Message = T::Request;
     type Ticket = Vec<Place<T::Item>>;
     type Settings = T;
@@ -173,7 +154,7 @@ impl<T: Translate> Source for QueueSource<T> {
         Some(lost)
     }
 
-    fn waiting(&self) -> Arc<Waiting> {
+    fn waiting(&self) -> Arc<QueueDepth> {
         self.queue.waiting()
     }
 

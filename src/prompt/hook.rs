@@ -9,10 +9,10 @@ use super::moment::Moment;
 use super::open_span::{OpenSpan, Unfinished};
 use crate::catalog::{self, key, span};
 use crate::content::{Content, ToolDetails};
+use crate::encode::spans::SpanRecord;
 use crate::record::{Attributes, MCP_TOOL, millis, text_size};
 use crate::recorder::Recorder;
 use crate::session::SessionCore;
-use crate::signal::spans::SpanRecord;
 
 /// What the hooks of one hook event came to.
 ///

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::llm_request::RequestContext;
 use crate::catalog::{self, key, span};
+use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{ApiError, ApiRequest, Attributes, Speed, TokenUsage, millis, text_size};
-use crate::signal::spans::{SpanEvent, SpanRecord};
 
 /// `claude_code.llm_request`
 pub(super) struct LlmSpan {

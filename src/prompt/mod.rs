@@ -30,11 +30,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::catalog::{self, key, span};
 use crate::content;
+use crate::encode::spans::SpanRecord;
 use crate::propagation::TraceContext;
 use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis};
 use crate::recorder::Recorder;
 use crate::session::{EventSpan, SessionCore};
-use crate::signal::spans::SpanRecord;
 use open_span::{OpenSpan, Unfinished};
 
 /// What events need to know of a prompt, also after it ended.

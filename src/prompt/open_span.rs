@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use crate::encode::spans::{Finished, SpanRecord};
 use crate::propagation::TraceContext;
 use crate::session::SessionCore;
-use crate::signal::spans::{Finished, SpanRecord};
 
 /// A span that has begun. It holds no data: its handle does, until it ends.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome
 use super::tool_output::AdmittedOutput;
 use crate::catalog::{self, key, span};
 use crate::content::{ContentPolicy, ToolDetails, ToolInput};
+use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{Attributes, Failure, MCP_TOOL, ToolName, millis, text_size, tool_parameters};
-use crate::signal::spans::{SpanEvent, SpanRecord};
 
 /// What the spans say of the call itself, without what the switches hold back.
 pub(crate) struct Details {

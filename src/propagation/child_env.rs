@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{TraceContext, TraceParent};
-use crate::config::source::Environment;
+use crate::environment::Environment;
 
 /// The environment of a subprocess, as changes to that of this process.
 ///

@@ -8,11 +8,6 @@ use uuid::Builder;
 
 use crate::random::random;
 
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Where ids come from: they are random, or count up in a test that asks for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ids {

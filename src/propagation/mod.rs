@@ -7,7 +7,7 @@ mod w3c;
 pub use child_env::ChildEnv;
 pub use w3c::{TraceParent, TraceParentError};
 
-pub(crate) use ids::{Ids, hex};
+pub(crate) use ids::Ids;
 
 use std::sync::Arc;
 

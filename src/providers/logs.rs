@@ -14,9 +14,9 @@ use prost::Message;
 
 use super::exit::Exit;
 use super::scopes::joined;
-use crate::export::queue_source::Translate;
+use crate::encode::Translate;
+use crate::encode::message::{shorten, texts_of};
 use crate::health::Tally;
-use crate::signal::message::{shorten, texts_of};
 
 /// A record and the scope that it was emitted in.
 pub(crate) type Log = (SdkLogRecord, InstrumentationScope);

@@ -20,7 +20,8 @@ use super::exit::flush;
 use crate::config;
 use crate::export::blocking::{self, Blocking, BlockingError};
 use crate::export::quiet::Quiet;
-use crate::export::{Batch, Source, Split, Waiting};
+use crate::export::{Batch, Source, Split};
+use crate::health::QueueDepth;
 use crate::telemetry::Inner;
 use crate::thread;
 
@@ -198,7 +199,7 @@ pub(crate) struct Metrics {
     collecting: Option<Blocking<Option<ExportMetricsServiceRequest>>>,
     wanted: bool,
     pieces: VecDeque<Piece>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<QueueDepth>,
 }
 
 impl Metrics {
@@ -360,7 +361,7 @@ impl Source for Metrics {
         Some(self.waiting.clear())
     }
 
-    fn waiting(&self) -> Arc<Waiting> {
+    fn waiting(&self) -> Arc<QueueDepth> {
         Arc::clone(&self.waiting)
     }
 }

@@ -12,9 +12,9 @@ use prost::Message;
 
 use super::exit::{Exit, bytes_of};
 use super::scopes::joined;
-use crate::export::queue_source::Translate;
+use crate::encode::Translate;
+use crate::encode::message::{shorten, texts_of};
 use crate::health::Tally;
-use crate::signal::message::{shorten, texts_of};
 
 /// Hands ended spans to the exporter.
 #[derive(Debug)]

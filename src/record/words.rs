@@ -1,5 +1,10 @@
 //! Closed lists of words: an enum, its text on the wire, and back.
 
+#[cfg(feature = "serde")]
+use std::fmt;
+#[cfg(feature = "serde")]
+use std::str::FromStr;
+
 /// Makes a public enum whose variants have one text each.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
@@ -22,7 +27,7 @@ macro_rules! words {
         #[cfg(feature = "serde")]
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::serial::word(deserializer)
+                $crate::record::words::word(deserializer)
             }
         }
 
@@ -53,4 +58,22 @@ pub(crate) use words;
 pub struct UnknownWord {
     /// The words that are understood.
     pub known: &'static [&'static str],
+}
+
+/// One of the words that an enum knows.
+#[cfg(feature = "serde")]
+pub(crate) fn word<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: serde::Deserializer<'de>,
+{
+    parsed(&<String as serde::Deserialize>::deserialize(deserializer)?)
+}
+
+#[cfg(feature = "serde")]
+pub(crate) fn parsed<T: FromStr<Err: fmt::Display>, E: serde::de::Error>(
+    text: &str,
+) -> Result<T, E> {
+    text.parse()
+        .map_err(|error| E::custom(format_args!("unknown word {text:?}: {error}")))
 }

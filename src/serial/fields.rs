@@ -9,20 +9,7 @@ use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 use serde_json::value::RawValue;
 
 use crate::content::Content;
-
-/// One of the words that an enum knows.
-pub(crate) fn word<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: FromStr<Err: fmt::Display>,
-    D: Deserializer<'de>,
-{
-    parsed(&String::deserialize(deserializer)?)
-}
-
-fn parsed<T: FromStr<Err: fmt::Display>, E: Error>(text: &str) -> Result<T, E> {
-    text.parse()
-        .map_err(|error| E::custom(format_args!("unknown word {text:?}: {error}")))
-}
+use crate::record::words::parsed;
 
 /// One of the words that an enum knows, or `unknown`: what a span says when nobody decided.
 #[derive(Clone, Copy)]

@@ -13,8 +13,6 @@ mod time;
 mod tool;
 mod usage;
 
-pub(crate) use fields::word;
-
 /// Chains setters of values that may be missing.
 trait With: Sized {
     fn with<T>(self, value: Option<T>, set: impl FnOnce(Self, T) -> Self) -> Self {

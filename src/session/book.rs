@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::SessionCore;
-use crate::signal::standard::Standard;
+use crate::session_attributes::Standard;
 
 /// So many ended sessions are remembered, so that one that is opened again goes on.
 const REMEMBERED: usize = 1024;

@@ -10,13 +10,13 @@ use super::book::Memory;
 use super::view::View;
 use crate::catalog::key;
 use crate::clock::nanos;
+use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
+use crate::metrics::{Held, Registry, Series};
 use crate::prompt::PromptMark;
 use crate::propagation::{TraceContext, TraceParent};
 use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
-use crate::signal::events::{Envelope, Queued};
-use crate::signal::metrics::{Held, Registry, Series};
-use crate::signal::standard::Standard;
+use crate::session_attributes::Standard;
 use crate::telemetry::{Inner, Setup};
 
 /// What all handles of one session share. In this order: what every record looks at stands together.

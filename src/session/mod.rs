@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::config::source::Environment;
+use crate::environment::Environment;
 use crate::identity::Identity;
 use crate::prompt::{Prompt, RequestContext};
 use crate::propagation::Ids;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::metrics::{Held, PLACES, Series, Turn};
 use crate::record::{TokenType, TokenUsage};
-use crate::signal::metrics::{Held, PLACES, Series, Turn, shorten};
-use crate::signal::standard::Standard;
+use crate::session_attributes::{Standard, shorten};
 use crate::telemetry::Setup;
 
 /// The snapshot. It is replaced as a whole when the identity or the configuration changes or a series is used for the

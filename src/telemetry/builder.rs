@@ -14,10 +14,10 @@ use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
 use crate::export::Writer;
 use crate::export::runtime::Runtime;
 use crate::fork::Process;
+use crate::metrics::Registry;
 use crate::prompt::OpenSpans;
 use crate::propagation::Ids;
 use crate::session::Book;
-use crate::signal::metrics::Registry;
 #[cfg(feature = "testing")]
 use crate::testing::Memory;
 

@@ -18,21 +18,23 @@ use crate::catalog::scope;
 use crate::clock::Clock;
 use crate::config::{Config, HeadersHelper};
 use crate::diagnostics::Diagnostics;
+use crate::encode::Translate;
+use crate::encode::events::{EventTranslator, Form};
+use crate::encode::message::Origin;
+use crate::encode::spans::SpanTranslator;
 use crate::export::headers::Helper;
+use crate::export::metrics_source::Reader;
 use crate::export::queue::Queue;
-use crate::export::queue_source::{QueueSource, Translate};
+use crate::export::queue_source::QueueSource;
 use crate::export::runtime::Runtime;
-use crate::export::{Lease, Writer};
+use crate::export::{Lease, Request, Writer};
 use crate::fork::Process;
 use crate::health::{Exporter, ExporterCounters};
+use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 #[cfg(feature = "providers")]
 use crate::providers::Providers;
 use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
-use crate::signal::events::{EventTranslator, Form};
-use crate::signal::message::Origin;
-use crate::signal::metrics::{CONSOLE_READER, OTLP_READER, Reader, Registry};
-use crate::signal::spans::SpanTranslator;
 #[cfg(feature = "testing")]
 use crate::testing::Store;
 
@@ -305,7 +307,7 @@ impl Exporters {
 }
 
 /// A queue and a place for each kind of exporter.
-fn places<T: Translate>(
+fn places<T: Translate<Request: Request>>(
     signal: Signal,
     kinds: &[Exporter],
     translator: impl Fn() -> T,
@@ -316,7 +318,7 @@ fn places<T: Translate>(
     kinds.iter().map(place).collect()
 }
 
-fn slots<T: Translate>(places: &QueuePlaces<T>) -> Slots<T::Item> {
+fn slots<T: Translate<Request: Request>>(places: &QueuePlaces<T>) -> Slots<T::Item> {
     let on = places.iter().filter(|(place, _)| place.is_on());
     on.map(|(place, queue)| (queue.clone(), place.counters()))
         .collect()

@@ -12,14 +12,15 @@ use crate::clock::Clock;
 use crate::config::variables::TEMPORALITY;
 use crate::config::{Config, Temporality};
 use crate::diagnostics::Diagnostics;
-use crate::export::Source;
-use crate::export::queue_source::{QueueSource, Translate};
+use crate::encode::Translate;
+use crate::encode::message::Origin;
+use crate::export::queue_source::QueueSource;
+use crate::export::{Request, Source};
 use crate::health::{Exporter, ExporterCounters};
 use crate::providers::{
     Instruments, LogTranslator, Metrics, Providers, Reader, Slot, SpanTranslator,
 };
 use crate::signal::Signal;
-use crate::signal::message::Origin;
 
 /// One for each signal.
 pub(super) struct HostExporters {
@@ -177,7 +178,7 @@ impl<S: Source> Switched<S> {
     }
 }
 
-fn queued<T: Translate>(
+fn queued<T: Translate<Request: Request>>(
     signal: Signal,
     translator: T,
     diagnostics: &Arc<Diagnostics>,

@@ -25,22 +25,22 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
-use crate::config::source::Environment;
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
+use crate::encode::Item;
+use crate::encode::events::Queued;
+use crate::encode::spans::{Finished, SpanRecord};
+use crate::environment::Environment;
 use crate::export::runtime::{Runtime, no_thread};
 use crate::fork::Process;
 use crate::health::Health;
 use crate::installation::{default_path, installation_id};
+use crate::metrics::Registry;
 use crate::prompt::OpenSpans;
 use crate::propagation::Ids;
 use crate::record::EventRecord;
 use crate::session::{Book, Session, SessionOptions};
-use crate::signal::Item;
-use crate::signal::events::Queued;
-use crate::signal::metrics::Registry;
-use crate::signal::spans::{Finished, SpanRecord};
 use exporters::{Exporters, Slot, Slots};
 
 /// The telemetry of a process.

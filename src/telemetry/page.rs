@@ -13,8 +13,8 @@ use crate::diagnostics::Diagnostics;
 use crate::export::runtime::Runtime;
 use crate::export::{Command, Control, Done, NotDone, Prometheus};
 use crate::health::{Exporter, ExporterCounters};
+use crate::metrics::{PROMETHEUS_READER, PullReader, Registry};
 use crate::signal::Signal;
-use crate::signal::metrics::{PROMETHEUS_READER, PullReader, Registry};
 
 /// How long a page that moves stays for those who are still reading.
 const MOVES: Duration = Duration::from_secs(1);

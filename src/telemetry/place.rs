@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::plan::{Destination, Plan};
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
+use crate::encode::Translate;
 use crate::export::queue::Queue;
-use crate::export::queue_source::{QueueSource, Translate};
+use crate::export::queue_source::QueueSource;
 use crate::export::runtime::Job;
-use crate::export::{Change, Command, Control, Pipeline, Source, To};
+use crate::export::{Change, Command, Control, Pipeline, Request, Source, To};
 use crate::health::{Exporter, ExporterCounters, Tally};
 use crate::signal::Signal;
 
@@ -32,7 +33,7 @@ pub(super) struct Place<S: Source> {
     known: bool,
 }
 
-impl<T: Translate> Place<QueueSource<T>> {
+impl<T: Translate<Request: Request>> Place<QueueSource<T>> {
     /// One with a queue of its own.
     pub(super) fn queued(
         signal: Signal,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::{Config, HeadersHelper};
+use crate::encode::events::Form;
 use crate::export::headers::Helper;
 use crate::export::runtime::Runtime;
 use crate::export::{Lease, Target, Writer};
 use crate::health::Exporter;
 use crate::signal::Signal;
-use crate::signal::events::Form;
 #[cfg(feature = "testing")]
 use crate::testing::Store;
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::exporters::Slots;
 use crate::config::Config;
 use crate::content::ContentPolicy;
+use crate::encode::events::EventItem;
+use crate::encode::spans::SpanItem;
 use crate::health::ExporterCounters;
 use crate::resource::point_attributes;
-use crate::signal::events::EventItem;
-use crate::signal::spans::SpanItem;
-use crate::signal::standard::{CustomAttributes, custom_for_metrics};
+use crate::session_attributes::{CustomAttributes, custom_for_metrics};
 
 /// The snapshot.
 pub(crate) struct Setup {

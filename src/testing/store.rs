@@ -18,7 +18,7 @@ use prost::Message;
 
 use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
-use crate::propagation::hex;
+use crate::hex::hex;
 use crate::signal::Signal;
 
 /// Everything so far.

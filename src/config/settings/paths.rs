@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::source::Environment;
+use crate::environment::Environment;
 
 /// The settings files that a [`Config`](crate::Config) is resolved from.
 ///

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
-use crate::signal::metrics::PullReader;
+use crate::metrics::PullReader;
 use serve::Server;
 
 /// How often a port that is taken is tried again: the agent that has it may end.

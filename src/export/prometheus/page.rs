@@ -19,7 +19,7 @@ use prometheus::{Registry, TextEncoder};
 
 use super::labels;
 use crate::catalog::{METRICS, Metric, scope};
-use crate::signal::metrics::Shown;
+use crate::metrics::Shown;
 
 /// So many series are shown at once.
 const AT_ONCE: usize = 4_096;

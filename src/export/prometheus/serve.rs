@@ -25,7 +25,7 @@ use super::super::blocking;
 use super::page;
 use crate::clock::Clock;
 use crate::health::ExporterCounters;
-use crate::signal::metrics::{PullReader, Shown};
+use crate::metrics::{PullReader, Shown};
 
 /// Where the page is.
 pub(super) const PATH: &str = "/metrics";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::cell::Cell;
 use super::registry::Registry;
 use super::series::Series;
-use crate::signal::standard::Standard;
+use crate::session_attributes::Standard;
 
 /// A series that was fetched after its end stays for so long after it. Several may fetch the page, each at its own
 /// interval, and one made by hand must not take the last amounts from the others.

@@ -1,14 +1,4 @@
-//! The three signals: their typed state and its translation into OTLP messages.
-
-pub(crate) mod events;
-mod item;
-pub(crate) mod message;
-pub(crate) mod metrics;
-pub(crate) mod protobuf;
-pub(crate) mod spans;
-pub(crate) mod standard;
-
-pub(crate) use self::item::Item;
+//! The three signals of OpenTelemetry.
 
 use std::fmt;
 

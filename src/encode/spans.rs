@@ -11,12 +11,12 @@ use prost::Message;
 
 use super::Item;
 use super::message::{Origin, attribute, push_standard, shorten, text, texts_of};
-use super::standard::Standard;
 use crate::catalog::{self, key};
-use crate::export::queue_source::Translate;
+use crate::encode::Translate;
 use crate::health::Tally;
 use crate::propagation::TraceContext;
 use crate::record::Attributes;
+use crate::session_attributes::Standard;
 
 /// What a span says of itself.
 pub(crate) trait SpanRecord: Send + Sync {

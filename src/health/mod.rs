@@ -1,12 +1,15 @@
 //! What became of the telemetry: counts, losses by reason, and the last error of each exporter.
 
+mod queue_depth;
+
+pub(crate) use queue_depth::QueueDepth;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::export::Waiting;
 use crate::signal::Signal;
 use crate::visible::visible;
 
@@ -178,7 +181,7 @@ pub(crate) struct ExporterCounters {
     signal: Signal,
     exporter: Exporter,
     delivered: AtomicU64,
-    waiting: Arc<Waiting>,
+    waiting: Arc<QueueDepth>,
     queue_full: AtomicU64,
     refused: AtomicU64,
     rejected: AtomicU64,
@@ -202,7 +205,7 @@ impl ExporterCounters {
     pub(crate) fn new(
         signal: Signal,
         exporter: Exporter,
-        waiting: Arc<Waiting>,
+        waiting: Arc<QueueDepth>,
         tally: Arc<Tally>,
     ) -> Self {
         Self {

@@ -13,14 +13,14 @@ use prost::Message;
 use super::Item;
 use super::message::{Origin, any, push_standard, shorten, texts_of};
 use super::protobuf::{Field, Writer, field_len};
-use super::standard::Standard;
 use crate::catalog::key;
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
-use crate::export::queue_source::Translate;
+use crate::encode::Translate;
 use crate::health::Tally;
 use crate::propagation::TraceContext;
 use crate::record::{Attributes, EventRecord, Out, Value};
+use crate::session_attributes::Standard;
 
 /// What all events have, beside their record.
 pub(crate) struct Envelope {

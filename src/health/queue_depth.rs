@@ -9,13 +9,13 @@ const MAX_ITEMS: usize = (1 << (u64::BITS - BYTES_BITS)) - 1;
 
 /// Items, and their bytes where those are bounded, in one number: adding to both is one step.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
+pub(crate) struct QueueDepth {
     both: AtomicU64,
     /// Nothing is taken from here any more.
     off: AtomicBool,
 }
 
-impl Waiting {
+impl QueueDepth {
     /// Whether the exporter has ended: what comes now would wait for ever.
     pub(crate) fn is_off(&self) -> bool {
         self.off.load(Ordering::Relaxed)
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn items_and_bytes_are_kept_apart_and_never_below_nothing() {
-        let waiting = Waiting::default();
+        let waiting = QueueDepth::default();
         assert_eq!(waiting.add(1_000), (0, 0));
         assert_eq!(waiting.add(1 << 30), (1, 1_000));
         assert_eq!((waiting.items(), waiting.bytes()), (2, (1 << 30) + 1_000));

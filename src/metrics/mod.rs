@@ -1,19 +1,16 @@
 //! Counters: a registry of series, and readers that collect them.
 
 mod attribute_bytes;
-mod cell;
+pub(crate) mod cell;
 #[cfg(feature = "prometheus")]
 mod pull;
-mod reader;
-mod registry;
+pub(crate) mod registry;
 mod series;
 mod turn;
 
-pub(crate) use attribute_bytes::shorten;
 pub(crate) use cell::Held;
 #[cfg(feature = "prometheus")]
 pub(crate) use pull::{PullReader, Shown};
-pub(crate) use reader::Reader;
 pub(crate) use registry::Registry;
 pub(crate) use series::Series;
 pub(crate) use turn::{PLACES, Turn};

@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use super::series::Series;
 use super::turn::Turn;
 use super::{OTLP_READER, READERS};
-use crate::signal::standard::Standard;
+use crate::session_attributes::Standard;
 
 /// The value of one series since its start.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Rest {
 }
 
 impl Cell {
-    pub(super) fn new(
+    pub(crate) fn new(
         series: Series,
         standard: Arc<Standard>,
         start: u64,
@@ -112,7 +112,7 @@ impl Cell {
         }
     }
 
-    pub(super) fn value(&self) -> f64 {
+    pub(crate) fn value(&self) -> f64 {
         let value = f64::from_bits(self.value.load(Ordering::Acquire));
         match self.turn.as_ref().zip(self.series.of_model()) {
             Some((turn, (_, place))) => (value + turn.amount(place)).min(f64::MAX),
@@ -121,20 +121,20 @@ impl Cell {
     }
 
     /// What is added to together with other series.
-    pub(super) fn turn(&self) -> Option<&Arc<Turn>> {
+    pub(crate) fn turn(&self) -> Option<&Arc<Turn>> {
         self.turn.as_ref()
     }
 
-    pub(super) fn openings(&self) -> u32 {
+    pub(crate) fn openings(&self) -> u32 {
         self.openings.load(Ordering::SeqCst) / OPENING
     }
 
-    pub(super) fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.holders.load(Ordering::SeqCst) > 0
     }
 
     /// Value and time up to which a reader has delivered the series.
-    pub(super) fn acknowledged(&self, reader: usize) -> (f64, u64) {
+    pub(crate) fn acknowledged(&self, reader: usize) -> (f64, u64) {
         let known = match reader {
             OTLP_READER => self.mark.get(),
             _ => {
@@ -146,14 +146,14 @@ impl Cell {
     }
 
     /// Value and time from which on a reader's cumulative points count.
-    pub(super) fn base(&self, reader: usize) -> Base {
+    pub(crate) fn base(&self, reader: usize) -> Base {
         let rest = self.rest.load();
         let base = rest.as_ref().and_then(|rest| rest.bases()[reader]);
         base.unwrap_or((0.0, self.start))
     }
 
     /// A reader's cumulative points count from what it has acknowledged: its points so far were deltas.
-    pub(super) fn rebase(&self, reader: usize) {
+    pub(crate) fn rebase(&self, reader: usize) {
         let acknowledged = self.acknowledged(reader);
         if acknowledged != self.base(reader) {
             self.rest().bases()[reader] = Some(acknowledged);
@@ -161,12 +161,12 @@ impl Cell {
     }
 
     /// A reader comes, perhaps again: it gets what is added from now on.
-    pub(super) fn begin(&self, reader: usize, now: u64) {
+    pub(crate) fn begin(&self, reader: usize, now: u64) {
         self.acknowledge(reader, self.value(), now);
         self.rebase(reader);
     }
 
-    pub(super) fn acknowledge(&self, reader: usize, value: f64, at: u64) {
+    pub(crate) fn acknowledge(&self, reader: usize, value: f64, at: u64) {
         match reader {
             OTLP_READER => self.mark.set(value, at),
             _ => self.rest().marks[reader].set(value, at),
@@ -185,15 +185,15 @@ impl Cell {
     }
 
     /// Puts the cell on a reader's list; false when it was there.
-    pub(super) fn list(&self, reader: usize) -> bool {
+    pub(crate) fn list(&self, reader: usize) -> bool {
         self.openings.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
     }
 
-    pub(super) fn unlist(&self, reader: usize) {
+    pub(crate) fn unlist(&self, reader: usize) {
         self.openings.fetch_and(!(1 << reader), Ordering::SeqCst);
     }
 
-    pub(super) fn is_listed(&self) -> bool {
+    pub(crate) fn is_listed(&self) -> bool {
         !self.openings.load(Ordering::SeqCst).is_multiple_of(OPENING)
     }
 }
@@ -204,7 +204,7 @@ pub(crate) struct Held(Arc<Cell>);
 
 impl Held {
     /// Called under the registry's lock.
-    pub(super) fn new(cell: Arc<Cell>) -> Self {
+    pub(crate) fn new(cell: Arc<Cell>) -> Self {
         cell.openings.fetch_add(OPENING, Ordering::SeqCst);
         cell.holders.fetch_add(1, Ordering::SeqCst);
         Self(cell)

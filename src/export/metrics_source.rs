@@ -10,12 +10,13 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use prost::Message;
 
-use super::cell::Cell;
-use super::registry::{Registry, is_mostly_empty};
+use super::{Batch, Source, Split};
 use crate::catalog::Metric;
 use crate::config::Temporality;
-use crate::export::{Batch, Source, Split, Waiting};
-use crate::signal::message::{Origin, push_standard, text};
+use crate::encode::message::{Origin, push_standard, text};
+use crate::health::QueueDepth;
+use crate::metrics::cell::Cell;
+use crate::metrics::registry::{Registry, is_mostly_empty};
 
 /// Collects the registry for one exporter.
 ///
@@ -36,7 +37,7 @@ pub(crate) struct Reader {
     /// A pass began, and its collection was not made yet.
     wanted: bool,
     /// Points of the collection under way that are not settled.
-    unsettled: Arc<Waiting>,
+    unsettled: Arc<QueueDepth>,
 }
 
 /// What a collection saw of one series.
@@ -275,7 +276,7 @@ impl Source for Reader {
         Some(self.live.iter().filter(undelivered).count() as u64)
     }
 
-    fn waiting(&self) -> Arc<Waiting> {
+    fn waiting(&self) -> Arc<QueueDepth> {
         Arc::clone(&self.unsettled)
     }
 }
@@ -292,7 +293,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::signal::metrics::{OTLP_READER, Series};
+    use crate::metrics::{OTLP_READER, Series};
 
     /// Start and time of the only point of a collection, which is delivered.
     fn collect(reader: &mut Reader) -> (u64, u64) {

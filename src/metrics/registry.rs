@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_queue::SegQueue;
 
 use super::READERS;
-use super::attribute_bytes::{AttributeBytes, MAX_ATTRIBUTE_BYTES, MAX_TEXT_BYTES, shorten};
+use super::attribute_bytes::{AttributeBytes, MAX_ATTRIBUTE_BYTES};
 use super::cell::{Cell, Held};
 use super::series::Series;
 use super::turn::Turn;
 use crate::clock::Clock;
-use crate::signal::standard::Standard;
+use crate::session_attributes::{MAX_TEXT_BYTES, Standard, shorten};
 
 /// The most series that are kept, unless the host expects more sessions; amounts for further ones are refused and
 /// counted.
@@ -23,7 +23,7 @@ const SERIES_OF_A_SESSION: usize = 32;
 const MIN_SETS: usize = 1024;
 
 /// Whether so much of a table's room is free that it should be given back.
-pub(super) fn is_mostly_empty(len: usize, capacity: usize) -> bool {
+pub(crate) fn is_mostly_empty(len: usize, capacity: usize) -> bool {
     capacity > 1024 && len < capacity / 4
 }
 
@@ -143,7 +143,7 @@ impl Registry {
     }
 
     /// [`now`](Self::now), and later than an earlier time.
-    pub(super) fn now_after(&self, earlier: u64) -> u64 {
+    pub(crate) fn now_after(&self, earlier: u64) -> u64 {
         let now = self.clock.now().max(earlier.saturating_add(1));
         self.time.fetch_max(now, Ordering::Relaxed).max(now)
     }
@@ -269,12 +269,12 @@ impl Registry {
     }
 
     /// The series that a reader has to learn of.
-    pub(super) fn inbox(&self, reader: usize) -> &SegQueue<Arc<Cell>> {
+    pub(crate) fn inbox(&self, reader: usize) -> &SegQueue<Arc<Cell>> {
         &self.inboxes[reader]
     }
 
     /// A reader has delivered all of a cell that it saw unheld at `openings`. True when it takes the cell off its list.
-    pub(super) fn retire(&self, cell: &Arc<Cell>, reader: usize, openings: u32) -> bool {
+    pub(crate) fn retire(&self, cell: &Arc<Cell>, reader: usize, openings: u32) -> bool {
         if !cell.standard.ends() || cell.is_held() {
             return false;
         }
@@ -326,7 +326,7 @@ impl Registry {
     }
 
     /// A reader's points were deltas, and are cumulative from now on.
-    pub(super) fn rebase(&self, reader: usize) {
+    pub(crate) fn rebase(&self, reader: usize) {
         let groups = self.lock();
         for cell in groups.sets.values().flat_map(|group| &group.cells) {
             cell.rebase(reader);
@@ -334,7 +334,7 @@ impl Registry {
     }
 
     /// A reader ends, unless it is wanted again: no series is kept for it any more. False when it is.
-    pub(super) fn leave_if(&self, reader: usize, still: impl Fn() -> bool) -> bool {
+    pub(crate) fn leave_if(&self, reader: usize, still: impl Fn() -> bool) -> bool {
         let mut groups = self.lock();
         // Under the lock: whoever wants it again says so first, and joins then.
         if !still() {
@@ -345,7 +345,7 @@ impl Registry {
     }
 
     /// A reader ends: no series is kept for it any more.
-    pub(super) fn leave(&self, reader: usize) {
+    pub(crate) fn leave(&self, reader: usize) {
         self.remove(&mut self.lock(), reader);
     }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::attribute_bytes::shorten;
 use super::turn::PLACES;
 use crate::catalog::{Metric, key, metric};
 use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
+use crate::session_attributes::shorten;
 
 /// A metric with the values of its own attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -8,10 +8,10 @@ use opentelemetry_proto::tonic::common::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::standard::Standard;
 use crate::catalog::Attribute;
 use crate::content::{truncate::marker, utf16};
 use crate::record::{Out, Value};
+use crate::session_attributes::Standard;
 
 /// One record or span must stay under this size, in bytes of protobuf: it cannot be split.
 pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;

@@ -4,7 +4,25 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::metrics::shorten;
+/// The longest text of a metric attribute, in UTF-16 units.
+const MAX_TEXT_UNITS: usize = 1024;
+
+/// The most bytes of a text of `MAX_TEXT_UNITS`.
+pub(crate) const MAX_TEXT_BYTES: usize = 3 * MAX_TEXT_UNITS;
+
+/// Returns the beginning of a text: at most 1,024 UTF-16 units, whole characters only.
+pub(crate) fn shorten(text: &str) -> &str {
+    // UTF-8 never has fewer bytes than UTF-16 has units.
+    if text.len() <= MAX_TEXT_UNITS {
+        return text;
+    }
+    let mut units = 0;
+    let end = text.char_indices().find_map(|(at, character)| {
+        units += character.len_utf16();
+        (units > MAX_TEXT_UNITS).then_some(at)
+    });
+    &text[..end.unwrap_or(text.len())]
+}
 
 /// Custom attributes, in order.
 pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
@@ -107,5 +125,24 @@ impl Eq for Standard {}
 impl Hash for Standard {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.attributes.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_shortened_to_whole_characters_of_1024_utf16_units() {
+        let exact = "x".repeat(1024);
+        assert_eq!(shorten(&exact), exact);
+        assert_eq!(shorten(&(exact.clone() + "y")), exact);
+        let wide = "\u{20ac}".repeat(1024);
+        assert_eq!(shorten(&wide), wide);
+        // A pair of surrogates would end at unit 1,025.
+        let pair = format!("{}\u{1f600}", "x".repeat(1023));
+        assert_eq!(shorten(&pair), "x".repeat(1023));
+        let pairs = "\u{1f600}".repeat(513);
+        assert_eq!(shorten(&pairs).chars().count(), 512);
     }
 }
