@@ -44,6 +44,8 @@ pub(crate) use pipeline::{Change, Pipeline, To};
 pub(crate) use prometheus::Prometheus;
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::page_addresses;
+#[cfg(feature = "testing")]
+pub(crate) use sink::MemoryExporter;
 pub(crate) use sink::{Lease, Request, Target, Writer};
 
 use std::sync::Arc;

@@ -26,8 +26,6 @@ use super::otlp;
 use super::outcome::{Accepted, Outcome};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
-#[cfg(feature = "testing")]
-use crate::testing::Store;
 
 /// A request of a signal, as every exporter that is compiled in wants it.
 pub(crate) trait Request: ExportRequest + Lines + Send {}
@@ -61,6 +59,13 @@ pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 /// Keeps the headers helper running: it ends with the last of these.
 pub(crate) type Lease = Arc<watch::Sender<()>>;
 
+/// Keeps requests in memory, instead of sending them.
+#[cfg(feature = "testing")]
+pub(crate) trait MemoryExporter: Send + Sync {
+    /// Keeps a request as a receiver would.
+    fn export(&self, signal: Signal, request: Bytes);
+}
+
 /// Where requests will go: a sink that is still to be built.
 #[derive(Clone)]
 pub(crate) enum Target {
@@ -69,7 +74,7 @@ pub(crate) enum Target {
     #[cfg(feature = "console")]
     Console(Writer),
     #[cfg(feature = "testing")]
-    Memory(Arc<Store>),
+    Memory(Arc<dyn MemoryExporter>),
 }
 
 impl Target {
@@ -144,7 +149,7 @@ pub(crate) enum Sink {
     #[cfg(feature = "console")]
     Console(Console),
     #[cfg(feature = "testing")]
-    Memory(Arc<Store>, Signal),
+    Memory(Arc<dyn MemoryExporter>, Signal),
 }
 
 impl Sink {
@@ -200,7 +205,7 @@ impl Sink {
             Self::Console(ref console) => console.write(body).await,
             #[cfg(feature = "testing")]
             Self::Memory(ref store, signal) => {
-                store.keep(signal, body);
+                store.export(signal, body);
                 Outcome::DELIVERED
             }
         }

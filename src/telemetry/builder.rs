@@ -11,6 +11,8 @@ use super::{Exporters, Handle, Inner, Setup, Telemetry};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
+#[cfg(feature = "testing")]
+use crate::export::MemoryExporter;
 use crate::export::Writer;
 use crate::export::runtime::Runtime;
 use crate::fork::Process;
@@ -18,8 +20,6 @@ use crate::metrics::Registry;
 use crate::prompt::OpenSpans;
 use crate::propagation::Ids;
 use crate::session::Book;
-#[cfg(feature = "testing")]
-use crate::testing::Memory;
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also that of the scopes and
 /// `app.version`.
@@ -37,6 +37,15 @@ impl Service {
             version: version.into(),
         }
     }
+}
+
+/// The exporter, clock and ids of a telemetry that stays in memory.
+#[cfg(feature = "testing")]
+pub(crate) struct Memory {
+    pub(crate) exporter: Arc<dyn MemoryExporter>,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) user_id: Arc<str>,
 }
 
 /// Starts telemetry with more than a configuration.
@@ -130,7 +139,7 @@ impl TelemetryBuilder {
         );
         #[cfg(feature = "testing")]
         if let Some(memory) = memory {
-            exporters.keep_in_memory(memory.store);
+            exporters.keep_in_memory(memory.exporter);
         }
         let inner = Inner {
             clock,

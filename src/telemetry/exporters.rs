@@ -22,6 +22,8 @@ use crate::encode::Translate;
 use crate::encode::events::{EventTranslator, Form};
 use crate::encode::message::Origin;
 use crate::encode::spans::SpanTranslator;
+#[cfg(feature = "testing")]
+use crate::export::MemoryExporter;
 use crate::export::headers::Helper;
 use crate::export::metrics_source::Reader;
 use crate::export::queue::Queue;
@@ -35,8 +37,6 @@ use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::providers::Providers;
 use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
-#[cfg(feature = "testing")]
-use crate::testing::Store;
 
 /// The queue of each exporter that wants a signal, and its counters.
 pub(super) type Slots<T> = Vec<Slot<T>>;
@@ -54,7 +54,7 @@ pub(super) struct Exporters {
     service: Service,
     /// Instead of all exporters.
     #[cfg(feature = "testing")]
-    memory: Option<Arc<Store>>,
+    memory: Option<Arc<dyn MemoryExporter>>,
     metrics: Vec<(Place<Reader>, usize)>,
     events: QueuePlaces<EventTranslator>,
     spans: QueuePlaces<SpanTranslator>,
@@ -135,7 +135,7 @@ impl Exporters {
 
     /// Everything stays in memory, whatever a configuration asks for. It stands for the OTLP receiver.
     #[cfg(feature = "testing")]
-    pub(super) fn keep_in_memory(&mut self, store: Arc<Store>) {
+    pub(super) fn keep_in_memory(&mut self, store: Arc<dyn MemoryExporter>) {
         self.memory = Some(store);
     }
 

@@ -12,6 +12,8 @@ mod reconfigure;
 mod report;
 mod setup;
 
+#[cfg(feature = "testing")]
+pub(crate) use builder::Memory;
 pub use builder::{Service, TelemetryBuilder};
 pub use report::Report;
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::{Config, HeadersHelper};
 use crate::encode::events::Form;
+#[cfg(feature = "testing")]
+use crate::export::MemoryExporter;
 use crate::export::headers::Helper;
 use crate::export::runtime::Runtime;
 use crate::export::{Lease, Target, Writer};
 use crate::health::Exporter;
 use crate::signal::Signal;
-#[cfg(feature = "testing")]
-use crate::testing::Store;
 
 /// A configuration, and what exporters need to go by it.
 pub(super) struct Plan<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Plan<'a> {
     pub(super) writer: Writer,
     /// Instead of the catalogue's exporters.
     #[cfg(feature = "testing")]
-    pub(super) memory: Option<Arc<Store>>,
+    pub(super) memory: Option<Arc<dyn MemoryExporter>>,
     pub(super) runtime: &'a Runtime,
 }
 

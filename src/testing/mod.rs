@@ -34,7 +34,7 @@ mod store;
 pub use attributes::{Attribute, Attributes};
 pub use emitted::{Emitted, Event, Item, Metric, NotOne, Span, SpanEvent};
 
-pub(crate) use store::Store;
+use store::Store;
 
 use std::fmt;
 use std::ops::Deref;
@@ -44,15 +44,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::propagation::Ids;
-use crate::telemetry::{Service, Telemetry};
-
-/// What a telemetry that stays in memory has of its own.
-pub(crate) struct Memory {
-    pub(crate) store: Arc<Store>,
-    pub(crate) clock: Clock,
-    pub(crate) ids: Ids,
-    pub(crate) user_id: Arc<str>,
-}
+use crate::telemetry::{Memory, Service, Telemetry};
 
 /// The `user.id` of identities that have none.
 const USER_ID: &str = "installation";
@@ -135,7 +127,7 @@ impl InMemoryBuilder {
         let store = Arc::new(Store::default());
         let clock = self.clock.map_or_else(Clock::default, Clock::standing);
         let memory = Memory {
-            store: Arc::clone(&store),
+            exporter: store.clone(),
             clock,
             ids: match self.counted_ids {
                 true => Ids::counted(),

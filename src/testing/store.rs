@@ -18,6 +18,7 @@ use prost::Message;
 
 use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
+use crate::export::MemoryExporter;
 use crate::hex::hex;
 use crate::signal::Signal;
 
@@ -33,15 +34,6 @@ struct Kept {
 }
 
 impl Store {
-    /// Keeps a request as a receiver would.
-    pub(crate) fn keep(&self, signal: Signal, request: Bytes) {
-        match signal {
-            Signal::Metrics => self.keep_metrics(decoded(request)),
-            Signal::Events => self.keep_events(decoded(request)),
-            Signal::Spans => self.keep_spans(decoded(request)),
-        }
-    }
-
     fn keep_metrics(&self, request: ExportMetricsServiceRequest) {
         let metrics = request
             .resource_metrics
@@ -94,6 +86,16 @@ impl Store {
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryExporter for Store {
+    fn export(&self, signal: Signal, request: Bytes) {
+        match signal {
+            Signal::Metrics => self.keep_metrics(decoded(request)),
+            Signal::Events => self.keep_events(decoded(request)),
+            Signal::Spans => self.keep_spans(decoded(request)),
+        }
     }
 }
 
