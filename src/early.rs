@@ -14,7 +14,7 @@ use crate::record::{
     Cost, EventRecord, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens,
     ToolDecision, ToolResult, UserPrompt, text_size,
 };
-use crate::recorder::Recorder;
+use crate::session::Recorder;
 
 /// The most records that are kept.
 const MAX_RECORDS: usize = 1_024;

@@ -125,19 +125,18 @@ mod identity;
 mod installation;
 mod language;
 mod metrics;
-mod prompt;
 mod propagation;
 #[cfg(feature = "providers")]
 mod providers;
 mod random;
 mod record;
-mod recorder;
 mod resource;
 #[cfg(feature = "serde")]
 mod serial;
 mod session;
 mod session_attributes;
 mod signal;
+mod state;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -156,16 +155,15 @@ pub use global::{AlreadySet, global, set_global};
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
 pub use identity::Identity;
 pub use language::language_of;
-pub use prompt::{
-    Hook, HookOutcome, LlmRequest, LlmRequestOptions, Permission, Prompt, PromptEnd,
-    RequestContext, ReservedTool, ToolCall, ToolCallOptions, ToolOutcome, ToolOutput,
-};
 pub use propagation::{ChildEnv, TraceParent, TraceParentError};
 #[cfg(feature = "providers")]
 pub use providers::Providers;
 pub use record::*;
-pub use recorder::Recorder;
-pub use session::{Session, SessionOptions};
+pub use session::{
+    Hook, HookOutcome, LlmRequest, LlmRequestOptions, Permission, Prompt, PromptEnd, Recorder,
+    RequestContext, ReservedTool, Session, SessionOptions, ToolCall, ToolCallOptions, ToolOutcome,
+    ToolOutput,
+};
 pub use signal::Signal;
 pub use telemetry::{Report, Service, Telemetry, TelemetryBuilder};
 

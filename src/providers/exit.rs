@@ -9,7 +9,7 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
 use crate::export::queue::Queue;
 use crate::health::ExporterCounters;
-use crate::telemetry::Inner;
+use crate::state::TelemetryState;
 
 /// The way to the exporter of one signal.
 pub(super) struct Exit<T> {
@@ -18,7 +18,7 @@ pub(super) struct Exit<T> {
     /// Whether the configuration asks for it.
     pub(super) on: Arc<AtomicBool>,
     /// Providers do not keep the telemetry alive.
-    pub(super) telemetry: Weak<Inner>,
+    pub(super) telemetry: Weak<TelemetryState>,
 }
 
 impl<T> Exit<T> {
@@ -46,7 +46,7 @@ impl<T> Exit<T> {
 }
 
 /// Delivers what was recorded before, of all signals, within the configured limit.
-pub(super) fn flush(telemetry: &Weak<Inner>) -> OTelSdkResult {
+pub(super) fn flush(telemetry: &Weak<TelemetryState>) -> OTelSdkResult {
     let Some(inner) = telemetry.upgrade().filter(|inner| inner.is_here()) else {
         return Err(OTelSdkError::AlreadyShutdown);
     };

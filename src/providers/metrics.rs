@@ -22,7 +22,7 @@ use crate::export::blocking::{self, Blocking, BlockingError};
 use crate::export::quiet::Quiet;
 use crate::export::{Batch, Source, Split};
 use crate::health::QueueDepth;
-use crate::telemetry::Inner;
+use crate::state::TelemetryState;
 use crate::thread;
 
 /// How long whoever turns the exporter on waits for the host's callbacks.
@@ -37,7 +37,7 @@ struct Shared {
     /// One collection at a time.
     collection: Mutex<()>,
     state: Mutex<State>,
-    telemetry: Weak<Inner>,
+    telemetry: Weak<TelemetryState>,
 }
 
 #[derive(Default)]
@@ -52,7 +52,11 @@ struct State {
 
 impl Reader {
     /// `off`: nobody wants yet what is recorded.
-    pub(crate) fn new(temporality: config::Temporality, off: bool, telemetry: Weak<Inner>) -> Self {
+    pub(crate) fn new(
+        temporality: config::Temporality,
+        off: bool,
+        telemetry: Weak<TelemetryState>,
+    ) -> Self {
         let temporality = match temporality {
             config::Temporality::Delta => Temporality::Delta,
             config::Temporality::Cumulative => Temporality::Cumulative,
@@ -143,7 +147,7 @@ impl MetricReader for Reader {
 
     /// What was recorded before is sent with the telemetry's next flush, interval or shutdown.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let here = |inner: Arc<Inner>| inner.is_here();
+        let here = |inner: Arc<TelemetryState>| inner.is_here();
         if !self.0.telemetry.upgrade().is_some_and(here) {
             return Err(OTelSdkError::AlreadyShutdown);
         }

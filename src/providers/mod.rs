@@ -26,8 +26,8 @@ use opentelemetry_sdk::trace::{
 use crate::export::queue::Queue;
 use crate::health::ExporterCounters;
 use crate::propagation::TraceContext;
-use crate::recorder::Recorder;
-use crate::telemetry::Inner;
+use crate::session::Recorder;
+use crate::state::TelemetryState;
 use exit::Exit;
 use logs::{Log, Logs};
 use spans::Spans;
@@ -82,7 +82,7 @@ pub(crate) struct Slot<T> {
 }
 
 impl<T> Slot<T> {
-    fn exit(&self, telemetry: &Weak<Inner>) -> Exit<T> {
+    fn exit(&self, telemetry: &Weak<TelemetryState>) -> Exit<T> {
         Exit {
             queue: self.queue.clone(),
             counters: Arc::clone(&self.counters),
@@ -159,7 +159,7 @@ pub(crate) struct Instruments {
 }
 
 impl Providers {
-    pub(crate) fn new(instruments: &Instruments, telemetry: &Weak<Inner>) -> Self {
+    pub(crate) fn new(instruments: &Instruments, telemetry: &Weak<TelemetryState>) -> Self {
         let spans = Spans(instruments.spans.exit(telemetry));
         Self {
             meter: SdkMeterProvider::builder()

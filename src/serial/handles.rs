@@ -6,11 +6,11 @@ use super::fields::{Count, Json, Object, OrUnknown, Texts};
 use super::time::{At, Millis};
 use super::tool::pair;
 use super::{With, reads};
-use crate::prompt::{
+use crate::record::{Decision, DecisionSource, Mcp};
+use crate::session::{
     HookOutcome, LlmRequestOptions, Permission, RequestContext, ToolCallOptions, ToolOutcome,
     ToolOutput,
 };
-use crate::record::{Decision, DecisionSource, Mcp};
 
 reads! {
     LlmRequestOptions as LlmRequestOptionsFields,

@@ -6,8 +6,8 @@ use super::fields::Id;
 use super::time::{At, Millis};
 use super::{With, reads};
 use crate::identity::Identity;
-use crate::prompt::PromptEnd;
 use crate::record::{StartType, UserPrompt};
+use crate::session::PromptEnd;
 use crate::session::SessionOptions;
 
 reads! {

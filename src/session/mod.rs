@@ -1,11 +1,10 @@
 //! A session: identity, standard attributes, event sequence, series.
 
-mod book;
-mod core;
-mod view;
+mod prompt;
+mod recorder;
 
-pub(crate) use self::book::Book;
-pub(crate) use self::core::{EventSpan, SessionCore};
+pub use prompt::*;
+pub use recorder::Recorder;
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,11 +12,9 @@ use std::sync::Arc;
 
 use crate::environment::Environment;
 use crate::identity::Identity;
-use crate::prompt::{Prompt, RequestContext};
 use crate::propagation::Ids;
 use crate::record::{StartType, UserPrompt};
-use crate::recorder::Recorder;
-use crate::telemetry::Inner;
+use crate::state::{SessionCore, TelemetryState};
 
 /// How a session starts. An [`Identity`] alone is enough; everything has a default.
 ///
@@ -106,7 +103,7 @@ pub struct Session {
 impl Session {
     /// Starts a session; counts `claude_code.session.count`.
     pub(crate) fn start(
-        telemetry: Option<&Arc<Inner>>,
+        telemetry: Option<&Arc<TelemetryState>>,
         environment: Environment,
         options: SessionOptions,
     ) -> Self {

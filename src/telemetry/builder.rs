@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Once, OnceLock};
 
 use arc_swap::ArcSwap;
 
-use super::{Exporters, Handle, Inner, Setup, Telemetry};
+use super::{Exporters, Handle, Telemetry};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
@@ -17,9 +17,8 @@ use crate::export::Writer;
 use crate::export::runtime::Runtime;
 use crate::fork::Process;
 use crate::metrics::Registry;
-use crate::prompt::OpenSpans;
 use crate::propagation::Ids;
-use crate::session::Book;
+use crate::state::{Book, OpenSpans, Setup, TelemetryState};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also that of the scopes and
 /// `app.version`.
@@ -141,7 +140,7 @@ impl TelemetryBuilder {
         if let Some(memory) = memory {
             exporters.keep_in_memory(memory.exporter);
         }
-        let inner = Inner {
+        let state = TelemetryState {
             clock,
             ids,
             app_version,
@@ -163,12 +162,15 @@ impl TelemetryBuilder {
             process: Process::current(),
             closing: Once::new(),
             stopped: AtomicBool::new(false),
+        };
+        let handle = Handle {
+            state: Arc::new(state),
             exporters: Mutex::new(exporters),
         };
-        inner.configure(&mut inner.lock_exporters(), config);
-        inner.start_thread();
+        handle.configure(&mut handle.lock_exporters(), config);
+        handle.state.start_thread();
         Telemetry {
-            handle: Some(Arc::new(Handle(Arc::new(inner)))),
+            handle: Some(Arc::new(handle)),
         }
     }
 }

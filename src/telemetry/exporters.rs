@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Service;
 #[cfg(feature = "providers")]
 use super::host::HostExporters;
 #[cfg(feature = "prometheus")]
 use super::page::PagePlace;
 use super::place::Place;
 use super::plan::{Destination, Plan};
-use super::{Service, Setup};
 use crate::catalog::scope;
 use crate::clock::Clock;
 use crate::config::{Config, HeadersHelper};
@@ -37,11 +37,7 @@ use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::providers::Providers;
 use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
-
-/// The queue of each exporter that wants a signal, and its counters.
-pub(super) type Slots<T> = Vec<Slot<T>>;
-
-pub(super) type Slot<T> = (Queue<T>, Arc<ExporterCounters>);
+use crate::state::{Setup, Slots, TelemetryState};
 
 /// The places of a signal that is queued.
 type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Queue<<T as Translate>::Item>)>;
@@ -216,7 +212,7 @@ impl Exporters {
     pub(super) fn providers(
         &mut self,
         config: &Config,
-        telemetry: Weak<super::Inner>,
+        telemetry: Weak<TelemetryState>,
         runtime: &Runtime,
         clock: Clock,
     ) -> (Providers, bool) {

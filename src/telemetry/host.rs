@@ -5,9 +5,9 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
+use super::Telemetry;
 use super::place::Place;
 use super::plan::Plan;
-use super::{Inner, Telemetry};
 use crate::clock::Clock;
 use crate::config::variables::TEMPORALITY;
 use crate::config::{Config, Temporality};
@@ -21,6 +21,7 @@ use crate::providers::{
     Instruments, LogTranslator, Metrics, Providers, Reader, Slot, SpanTranslator,
 };
 use crate::signal::Signal;
+use crate::state::TelemetryState;
 
 /// One for each signal.
 pub(super) struct HostExporters {
@@ -50,10 +51,11 @@ impl Telemetry {
     ///
     /// Needs the feature `providers`.
     pub fn providers(&self) -> Providers {
-        let Some(inner) = self.inner() else {
+        let Some(handle) = self.handle_here() else {
             return Providers::off();
         };
-        let mut exporters = inner.lock_exporters();
+        let inner = &handle.state;
+        let mut exporters = handle.lock_exporters();
         let config = Arc::clone(&inner.setup.load().config);
         let weak = Arc::downgrade(inner);
         let (providers, new) = exporters.providers(&config, weak, &inner.runtime, inner.clock);
@@ -75,7 +77,7 @@ impl HostExporters {
     /// All of them are off.
     pub(super) fn new(
         config: &Config,
-        telemetry: Weak<Inner>,
+        telemetry: Weak<TelemetryState>,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {

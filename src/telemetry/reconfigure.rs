@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::setup::Setup;
-use super::{Exporters, Inner, Telemetry};
+use super::{Exporters, Handle, Telemetry};
 use crate::config::Config;
+use crate::state::Setup;
 
 /// How long an exporter that is turned off stays for calls that are in the middle of recording.
 const STRAGGLERS: Duration = Duration::from_millis(20);
@@ -50,10 +50,11 @@ impl Telemetry {
     /// }
     /// ```
     pub fn reconfigure(&self, mut config: Config) -> bool {
-        let Some(inner) = self.inner() else {
+        let Some(handle) = self.handle_here() else {
             return false;
         };
-        let mut exporters = inner.lock_exporters();
+        let inner = &handle.state;
+        let mut exporters = handle.lock_exporters();
         let old = Arc::clone(&inner.setup.load().config);
         config.replace(&old);
         let known = old.warnings();
@@ -62,7 +63,7 @@ impl Telemetry {
             .filter(|warning| !known.contains(warning))
             .map(ToString::to_string)
             .collect();
-        let done = inner.configure(&mut exporters, Arc::new(config));
+        let done = handle.configure(&mut exporters, Arc::new(config));
         drop(exporters);
         if done {
             inner.start_thread();
@@ -74,7 +75,7 @@ impl Telemetry {
     }
 }
 
-impl Inner {
+impl Handle {
     /// One configuration comes after the other.
     pub(super) fn lock_exporters(&self) -> MutexGuard<'_, Exporters> {
         self.exporters
@@ -84,23 +85,24 @@ impl Inner {
 
     /// Goes by a configuration; false after the shutdown.
     pub(super) fn configure(&self, exporters: &mut Exporters, config: Arc<Config>) -> bool {
-        if self.stopped.load(Ordering::SeqCst) {
+        let state = &self.state;
+        if state.stopped.load(Ordering::SeqCst) {
             return false;
         }
-        self.diagnostics.to_stderr(config.diagnostics_to_stderr);
-        exporters.turn_on(&config, &self.runtime);
+        state.diagnostics.to_stderr(config.diagnostics_to_stderr);
+        exporters.turn_on(&config, &state.runtime);
         let setup = exporters.setup(Arc::clone(&config));
         let signals = setup.signals();
-        let old = self.setup.swap(Arc::new(setup));
+        let old = state.setup.swap(Arc::new(setup));
         let attributes = |config: &Config| (config.attributes, config.resource_attributes.clone());
         if attributes(&old.config) != attributes(&config) {
-            self.registry.outdate();
+            state.registry.outdate();
         }
-        for session in self.sessions.all() {
+        for session in state.sessions.all() {
             session.refresh();
         }
         // Last: sessions that began when telemetry was off have their attributes now.
-        self.signals.store(signals, Ordering::Release);
+        state.signals.store(signals, Ordering::Release);
         wait_for_stragglers(&old);
         exporters.turn_off(old.config.shutdown_timeout);
         true

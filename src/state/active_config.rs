@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use super::exporters::Slots;
 use crate::config::Config;
 use crate::content::ContentPolicy;
 use crate::encode::events::EventItem;
 use crate::encode::spans::SpanItem;
+use crate::export::queue::Queue;
 use crate::health::ExporterCounters;
 use crate::resource::point_attributes;
 use crate::session_attributes::{CustomAttributes, custom_for_metrics};
+
+/// The queue of each exporter that wants a signal, and its counters.
+pub(crate) type Slots<T> = Vec<Slot<T>>;
+
+pub(crate) type Slot<T> = (Queue<T>, Arc<ExporterCounters>);
 
 /// The snapshot.
 pub(crate) struct Setup {
@@ -22,23 +27,23 @@ pub(crate) struct Setup {
     /// Whether an exporter wants metrics.
     pub(crate) metrics: bool,
     /// One for each exporter that wants events.
-    pub(super) events: Slots<EventItem>,
+    pub(crate) events: Slots<EventItem>,
     /// One for each exporter that wants spans.
-    pub(super) spans: Slots<SpanItem>,
+    pub(crate) spans: Slots<SpanItem>,
     /// Of every exporter that was ever asked for.
-    pub(super) counters: Vec<Arc<ExporterCounters>>,
+    pub(crate) counters: Vec<Arc<ExporterCounters>>,
 }
 
 /// What is recorded at all: looked at before anything else, so that telemetry that is off costs next to nothing.
-pub(super) const METRICS: u8 = 1;
-pub(super) const EVENTS: u8 = 2;
-pub(super) const SPANS: u8 = 4;
+pub(crate) const METRICS: u8 = 1;
+pub(crate) const EVENTS: u8 = 2;
+pub(crate) const SPANS: u8 = 4;
 /// No signal: the private thread could not be started yet.
-pub(super) const NO_THREAD: u8 = 8;
+pub(crate) const NO_THREAD: u8 = 8;
 
 impl Setup {
     /// One without exporters.
-    pub(super) fn off(config: Arc<Config>) -> Self {
+    pub(crate) fn off(config: Arc<Config>) -> Self {
         let custom: CustomAttributes = point_attributes(&config)
             .into_iter()
             .map(|(key, value)| (key.into(), value.into()))
@@ -59,7 +64,7 @@ impl Setup {
         self.signals() != 0
     }
 
-    pub(super) fn signals(&self) -> u8 {
+    pub(crate) fn signals(&self) -> u8 {
         let signal = |on, bit| if on { bit } else { 0 };
         signal(self.metrics, METRICS)
             | signal(!self.events.is_empty(), EVENTS)

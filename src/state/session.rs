@@ -6,23 +6,22 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use super::book::Memory;
-use super::view::View;
+use super::session_table::Memory;
+use super::snapshot::View;
+use super::{PromptMark, Setup, TelemetryState};
 use crate::catalog::key;
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
 use crate::metrics::{Held, Registry, Series};
-use crate::prompt::PromptMark;
 use crate::propagation::{TraceContext, TraceParent};
 use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
 use crate::session_attributes::Standard;
-use crate::telemetry::{Inner, Setup};
 
 /// What all handles of one session share. In this order: what every record looks at stands together.
 #[repr(C)]
 pub(crate) struct SessionCore {
-    pub(crate) telemetry: Arc<Inner>,
+    pub(crate) telemetry: Arc<TelemetryState>,
     view: ArcSwap<View>,
     pub(crate) memory: Arc<Memory>,
     /// The newest prompt.
@@ -40,7 +39,7 @@ pub(crate) struct SessionCore {
 
 impl SessionCore {
     pub(crate) fn new(
-        telemetry: Arc<Inner>,
+        telemetry: Arc<TelemetryState>,
         id: Arc<str>,
         identity: Identity,
         terminal_type: Option<Arc<str>>,
@@ -451,7 +450,7 @@ impl Drop for SessionCore {
 
 /// The standard attributes after the switches, in the order of the catalogue. What is empty is unknown.
 fn standard(
-    telemetry: &Inner,
+    telemetry: &TelemetryState,
     setup: &Setup,
     session: &Arc<str>,
     identity: &Identity,

@@ -8,17 +8,16 @@ use std::time::SystemTime;
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::metrics::Series;
-use crate::prompt::{
-    Hook, LlmRequest, LlmRequestOptions, Moment, PromptMark, RequestContext, ReservedTool,
-    ToolCall, ToolCallOptions,
-};
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
     Cost, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens, ToolDecision,
     ToolResult, UserPrompt,
 };
-use crate::session::{EventSpan, SessionCore};
+use crate::session::{
+    Hook, LlmRequest, LlmRequestOptions, RequestContext, ReservedTool, ToolCall, ToolCallOptions,
+};
+use crate::state::{EventSpan, Moment, PromptMark, SessionCore};
 
 /// Records what happens at one place of a session.
 ///

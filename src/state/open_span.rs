@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use super::SessionCore;
 use crate::encode::spans::{Finished, SpanRecord};
 use crate::propagation::TraceContext;
-use crate::session::SessionCore;
 
 /// A span that has begun. It holds no data: its handle does, until it ends.
 #[derive(Clone, Debug)]

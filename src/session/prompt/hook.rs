@@ -5,14 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::moment::Moment;
-use super::open_span::{OpenSpan, Unfinished};
 use crate::catalog::{self, key, span};
 use crate::content::{Content, ToolDetails};
 use crate::encode::spans::SpanRecord;
 use crate::record::{Attributes, MCP_TOOL, millis, text_size};
-use crate::recorder::Recorder;
-use crate::session::SessionCore;
+use crate::session::Recorder;
+use crate::state::SessionCore;
+use crate::state::{Moment, OpenSpan, Unfinished};
 
 /// What the hooks of one hook event came to.
 ///

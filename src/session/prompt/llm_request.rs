@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::llm_span::LlmSpan;
-use super::moment::Moment;
-use super::open_span::{OpenSpan, Unfinished};
 use crate::content::Content;
 use crate::record::words::words;
 use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, optional};
-use crate::recorder::Recorder;
-use crate::session::SessionCore;
+use crate::session::Recorder;
+use crate::state::SessionCore;
+use crate::state::{Moment, OpenSpan, Unfinished};
 
 words! {
     /// Where a model request came from: the attribute `llm_request.context`.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Setup;
 use crate::metrics::{Held, PLACES, Series, Turn};
 use crate::record::{TokenType, TokenUsage};
 use crate::session_attributes::{Standard, shorten};
-use crate::telemetry::Setup;
 
 /// The snapshot. It is replaced as a whole when the identity or the configuration changes or a series is used for the
 /// first time; until then records read it without a lock.

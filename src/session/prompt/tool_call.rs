@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::llm_request::RequestContext;
-use super::moment::Moment;
-use super::open_span::{OpenSpan, Unfinished};
 use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
 use super::tool_span::{BlockedSpan, Details, ExecutionSpan, ToolSpan};
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision};
-use crate::recorder::Recorder;
-use crate::session::SessionCore;
+use crate::session::Recorder;
+use crate::state::SessionCore;
+use crate::state::{Moment, OpenSpan, Unfinished};
 
 /// A tool call that is under way: the spans `claude_code.tool`, `.blocked_on_user` and `.execution`.
 ///

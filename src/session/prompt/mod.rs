@@ -3,8 +3,6 @@
 mod hook;
 mod llm_request;
 mod llm_span;
-mod moment;
-mod open_span;
 mod tool_call;
 mod tool_options;
 mod tool_output;
@@ -19,9 +17,6 @@ pub use tool_call::{ReservedTool, ToolCall};
 pub use tool_options::{Permission, ToolCallOptions, ToolOutcome};
 pub use tool_output::ToolOutput;
 
-pub(crate) use moment::Moment;
-pub(crate) use open_span::OpenSpans;
-
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,28 +26,9 @@ use std::time::{Duration, SystemTime};
 use crate::catalog::{self, key, span};
 use crate::content;
 use crate::encode::spans::SpanRecord;
-use crate::propagation::TraceContext;
 use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis};
-use crate::recorder::Recorder;
-use crate::session::{EventSpan, SessionCore};
-use open_span::{OpenSpan, Unfinished};
-
-/// What events need to know of a prompt, also after it ended.
-#[derive(Debug)]
-pub(crate) struct PromptMark {
-    pub(crate) id: Arc<str>,
-    span: Option<Arc<TraceContext>>,
-    ended: AtomicBool,
-}
-
-impl PromptMark {
-    /// The interaction span, while it is open.
-    pub(crate) fn open_span(&self) -> Option<&Arc<TraceContext>> {
-        self.span
-            .as_ref()
-            .filter(|_| !self.ended.load(Ordering::Acquire))
-    }
-}
+use crate::session::Recorder;
+use crate::state::{EventSpan, Moment, OpenSpan, PromptMark, SessionCore, Unfinished};
 
 /// An interaction: one prompt and the work that it causes; the span `claude_code.interaction`.
 ///

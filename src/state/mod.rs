@@ -1,0 +1,299 @@
+//! What the handles of a telemetry share: the gate of recording, ids, queues, counters, the active configuration.
+
+mod active_config;
+mod moment;
+mod open_span;
+mod prompt_mark;
+mod session;
+mod session_table;
+mod snapshot;
+
+pub(crate) use active_config::{Setup, Slot, Slots};
+pub(crate) use moment::Moment;
+pub(crate) use open_span::{OpenSpan, OpenSpans, Unfinished};
+pub(crate) use prompt_mark::PromptMark;
+pub(crate) use session::{EventSpan, SessionCore};
+pub(crate) use session_table::Book;
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Once, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::clock::Clock;
+use crate::content::ContentPolicy;
+use crate::diagnostics::Diagnostics;
+use crate::encode::Item;
+use crate::encode::events::Queued;
+use crate::encode::spans::{Finished, SpanRecord};
+use crate::export::runtime::{Runtime, no_thread};
+use crate::fork::Process;
+use crate::health::Health;
+use crate::installation::{default_path, installation_id};
+use crate::metrics::Registry;
+use crate::propagation::Ids;
+use crate::record::EventRecord;
+
+/// What sessions share with their telemetry. In this order: what every record looks at stands in one line of memory, and
+/// is seldom written.
+#[repr(C, align(64))]
+pub(crate) struct TelemetryState {
+    /// The signals of the setup, for a look without its cost.
+    pub(crate) signals: AtomicU8,
+    /// Nothing more is queued.
+    pub(crate) stopped: AtomicBool,
+    pub(crate) process: Process,
+    pub(crate) clock: Clock,
+    /// What the configuration of now says.
+    pub(crate) setup: ArcSwap<Setup>,
+    pub(crate) ids: Ids,
+    pub(crate) app_version: Arc<str>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) open_spans: OpenSpans,
+    pub(crate) sessions: Book,
+    /// Whether a malformed `TRACEPARENT` was told of.
+    pub(crate) malformed_parent: AtomicBool,
+    /// The same of `TRACESTATE`.
+    pub(crate) malformed_state: AtomicBool,
+    /// Whether it was told that there is no private thread.
+    pub(crate) no_thread_reported: AtomicBool,
+    pub(crate) unfinished_spans: AtomicU64,
+    pub(crate) late_amounts: AtomicU64,
+    pub(crate) refused_amounts: AtomicU64,
+    pub(crate) refused_series: AtomicU64,
+    pub(crate) diagnostics: Arc<Diagnostics>,
+    pub(crate) installation_id: OnceLock<Arc<str>>,
+    pub(crate) runtime: Runtime,
+    /// The beginning of the shutdown.
+    pub(crate) closing: Once,
+}
+
+impl TelemetryState {
+    /// Delivers what was recorded before. True when all of it was in time.
+    #[cfg(feature = "providers")]
+    pub(crate) fn flush(&self, limit: Duration) -> bool {
+        self.request(limit, false)
+    }
+
+    /// Whether the shutdown has begun.
+    #[cfg(feature = "providers")]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Queues an event whose texts have `size` bytes.
+    pub(crate) fn enqueue_event(
+        &self,
+        setup: &Setup,
+        event: Box<Queued<dyn EventRecord>>,
+        size: usize,
+    ) {
+        enqueue(&setup.events, event, size, &self.stopped);
+    }
+
+    /// Whether this is the process in which it was started, and not a fork of it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.process.is_current()
+    }
+
+    /// Returns whether any signal has an exporter. Makes no call, so that a caller that inlines it builds no record when
+    /// telemetry is off.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        let any = active_config::METRICS | active_config::EVENTS | active_config::SPANS;
+        self.signals.load(Ordering::Acquire) & any != 0
+    }
+
+    /// Whether an exporter wants events.
+    #[inline]
+    pub(crate) fn takes_events(&self) -> bool {
+        self.records(active_config::EVENTS)
+    }
+
+    /// Whether an exporter wants spans.
+    #[inline]
+    pub(crate) fn is_tracing(&self) -> bool {
+        self.records(active_config::SPANS)
+    }
+
+    /// Whether an exporter wants any of these signals.
+    #[inline]
+    fn records(&self, wanted: u8) -> bool {
+        let signals = self.signals.load(Ordering::Acquire);
+        if signals & wanted == 0 {
+            return false;
+        }
+        if signals & active_config::NO_THREAD != 0 {
+            self.restart_thread();
+        }
+        true
+    }
+
+    /// Starts the private thread if exporters wait for it. That it fails is told once, on this thread: no lock may be
+    /// held.
+    pub(crate) fn start_thread(&self) {
+        match self.runtime.start() {
+            Ok(()) => self.thread_started(),
+            Err(error) => {
+                self.signals
+                    .fetch_or(active_config::NO_THREAD, Ordering::Relaxed);
+                if !self.no_thread_reported.swap(true, Ordering::Relaxed) {
+                    self.diagnostics.report(no_thread(&error));
+                }
+            }
+        }
+    }
+
+    /// The calls that record are the only clock while there is no thread: at an interval, one of them tries again.
+    #[cold]
+    fn restart_thread(&self) {
+        if self.is_here() && self.runtime.restart() {
+            self.thread_started();
+        }
+    }
+
+    fn thread_started(&self) {
+        self.signals
+            .fetch_and(!active_config::NO_THREAD, Ordering::Relaxed);
+        if self.no_thread_reported.swap(false, Ordering::Relaxed) {
+            self.diagnostics
+                .report_later("telemetry works: its thread is started now".to_owned());
+        }
+    }
+
+    /// Which content may leave now.
+    pub(crate) fn policy(&self) -> ContentPolicy {
+        self.setup.load().policy
+    }
+
+    pub(crate) fn enqueue_span(&self, span: Box<Finished<dyn SpanRecord>>) {
+        let size = span.record.size();
+        enqueue(&self.setup.load().spans, span, size, &self.stopped);
+    }
+
+    /// Whether an exporter wants metrics.
+    #[inline]
+    pub(crate) fn wants_metrics(&self) -> bool {
+        self.records(active_config::METRICS)
+    }
+
+    /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
+    #[inline]
+    pub(crate) fn takes_amounts(&self) -> bool {
+        self.wants_metrics() && !self.is_late()
+    }
+
+    /// Whether an amount comes after the shutdown; then it is counted.
+    pub(crate) fn is_late(&self) -> bool {
+        let stopped = self.stopped.load(Ordering::Relaxed);
+        if stopped {
+            self.late_amounts.fetch_add(1, Ordering::Relaxed);
+        }
+        stopped
+    }
+
+    /// Events that were lost before they could be queued for anyone.
+    pub(crate) fn lost_early(&self, events: u64) {
+        for (_, counters) in &self.setup.load().events {
+            counters.left_out(events);
+        }
+    }
+
+    /// Whether amounts are counted now; counts none that comes too late.
+    pub(crate) fn counts(&self) -> bool {
+        self.wants_metrics() && !self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// A diagnostic that is not worth repeating.
+    pub(crate) fn report_once(&self, reported: &AtomicBool, message: impl FnOnce() -> String) {
+        if !reported.swap(true, Ordering::Relaxed) {
+            self.diagnostics.report_later(message());
+        }
+    }
+
+    /// Nothing more is taken. Spans that are open are ended first, so that they are still delivered.
+    pub(crate) fn close(&self) {
+        // A second shutdown waits for this one, so that its request to the exporters does not overtake the last spans.
+        self.closing.call_once(|| {
+            let unfinished = self.open_spans.abandon_all();
+            self.unfinished_spans
+                .fetch_add(unfinished, Ordering::Relaxed);
+            self.stopped.store(true, Ordering::SeqCst);
+        });
+    }
+
+    /// The `user.id` of this installation, for identities without one.
+    pub(crate) fn installation_id(&self) -> Arc<str> {
+        let mut problem = None;
+        let id = self.installation_id.get_or_init(|| {
+            let config = Arc::clone(&self.setup.load().config);
+            let given = config.installation_id_path.clone();
+            let path = given.or_else(|| default_path(std::env::consts::OS, &config.environment));
+            let (id, failed) = installation_id(path.as_deref());
+            problem = failed;
+            id.into()
+        });
+        if let Some(problem) = problem {
+            self.diagnostics.report_later(problem.to_string());
+        }
+        Arc::clone(id)
+    }
+
+    /// True when all was done in time.
+    pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
+        if shutdown {
+            self.close();
+        }
+        self.start_thread();
+        self.runtime.request(limit, shutdown)
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let registry = &self.registry;
+        let limit = |limit: usize| match self.setup.load().metrics {
+            true => limit as u64,
+            false => 0,
+        };
+        Health {
+            exporters: self
+                .setup
+                .load()
+                .counters
+                .iter()
+                .map(|counters| counters.snapshot())
+                .collect(),
+            refused_amounts: self.refused_amounts.load(Ordering::Relaxed),
+            refused_series: self.refused_series.load(Ordering::Relaxed),
+            late_amounts: self.late_amounts.load(Ordering::Relaxed),
+            unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
+            series: registry.len() as u64,
+            series_limit: limit(registry.max_len()),
+            series_bytes: registry.attribute_bytes() as u64,
+            series_bytes_limit: limit(registry.max_attribute_bytes()),
+            shortened_attributes: registry.shortened_attributes(),
+        }
+    }
+}
+
+/// Queues an item for every exporter.
+fn enqueue<T: ?Sized>(slots: &Slots<Item<T>>, item: Box<T>, size: usize, stopped: &AtomicBool) {
+    let push = |(queue, counters): &Slot<Item<T>>, item| {
+        if stopped.load(Ordering::Relaxed) || queue.is_off() {
+            counters.recorded_when_off();
+        } else if !queue.push(item, size) {
+            counters.queue_full();
+        }
+    };
+    match &**slots {
+        [] => {}
+        [only] => push(only, Item::Own(item)),
+        [first, others @ ..] => {
+            let item: Arc<T> = item.into();
+            for slot in others {
+                push(slot, Item::Shared(Arc::clone(&item)));
+            }
+            push(first, Item::Shared(item));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The part of a prompt that events refer to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::propagation::TraceContext;
+
+/// What events need to know of a prompt, also after it ended.
+#[derive(Debug)]
+pub(crate) struct PromptMark {
+    pub(crate) id: Arc<str>,
+    pub(crate) span: Option<Arc<TraceContext>>,
+    pub(crate) ended: AtomicBool,
+}
+
+impl PromptMark {
+    /// The interaction span, while it is open.
+    pub(crate) fn open_span(&self) -> Option<&Arc<TraceContext>> {
+        self.span
+            .as_ref()
+            .filter(|_| !self.ended.load(Ordering::Acquire))
+    }
+}
