@@ -5,6 +5,7 @@
 //! nothing from the process environment.
 
 mod exit;
+mod exporters;
 mod logs;
 mod metrics;
 mod scopes;
@@ -26,15 +27,15 @@ use opentelemetry_sdk::trace::{
 use crate::export::queue::Queue;
 use crate::health::ExporterCounters;
 use crate::propagation::TraceContext;
-use crate::session::Recorder;
+use crate::session::{Recorder, ToolCall};
 use crate::state::TelemetryState;
 use exit::Exit;
 use logs::{Log, Logs};
 use spans::Spans;
 
-pub(crate) use logs::LogTranslator;
-pub(crate) use metrics::{Metrics, Reader};
-pub(crate) use spans::SpanTranslator;
+use logs::LogTranslator;
+use metrics::{Metrics, Reader};
+use spans::SpanTranslator;
 
 /// OpenTelemetry providers for a host's own metrics, logs and spans beside the catalogue's.
 ///
@@ -130,7 +131,14 @@ impl Recorder {
     }
 }
 
-pub(crate) fn context_of(parent: Option<&TraceContext>) -> Context {
+impl ToolCall {
+    /// The [parent](Recorder::otel_context) of a host's own spans: the execution; before it begins, the call.
+    pub fn otel_context(&self) -> opentelemetry::Context {
+        context_of(self.context().as_deref())
+    }
+}
+
+fn context_of(parent: Option<&TraceContext>) -> Context {
     match parent {
         Some(parent) => Context::new().with_remote_span_context(parent.into()),
         None => Context::new(),

@@ -1,6 +1,7 @@
 //! The exporters of a telemetry: there is a place for each that a configuration can ask for, and a change of the
 //! configuration turns it on, off, or elsewhere. Queue, series and counters of a place stay, whatever becomes of it.
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -8,8 +9,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Service;
-#[cfg(feature = "providers")]
-use super::host::HostExporters;
 #[cfg(feature = "prometheus")]
 use super::page::PagePlace;
 use super::place::Place;
@@ -33,17 +32,27 @@ use crate::export::{Lease, Request, Writer};
 use crate::fork::Process;
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
-#[cfg(feature = "providers")]
-use crate::providers::Providers;
 use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
-use crate::state::{Setup, Slots, TelemetryState};
+use crate::state::{Setup, Slots};
 
 /// The places of a signal that is queued.
 type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Queue<<T as Translate>::Item>)>;
 
+/// The exporters of the host's own instruments, which follow the same configuration.
+pub(crate) trait HostExporters: Any + Send {
+    /// Returns the counters of each exporter, and whether it was ever on.
+    fn counters(&self) -> [(bool, Arc<ExporterCounters>); 3];
+
+    /// Applies a configuration: an exporter is on when the OTLP exporter of its signal is.
+    fn turn_on(&mut self, plan: &Plan<'_>);
+
+    /// Turns off the exporters that the configuration did not ask for.
+    fn turn_off(&mut self, by: Instant);
+}
+
 /// Every exporter that there can be.
-pub(super) struct Exporters {
+pub(crate) struct Exporters {
     registry: Arc<Registry>,
     writer: Writer,
     diagnostics: Arc<Diagnostics>,
@@ -54,9 +63,8 @@ pub(super) struct Exporters {
     metrics: Vec<(Place<Reader>, usize)>,
     events: QueuePlaces<EventTranslator>,
     spans: QueuePlaces<SpanTranslator>,
-    /// Nothing before the host asks for its providers.
-    #[cfg(feature = "providers")]
-    host: Option<HostExporters>,
+    /// `None` until the host asks for its providers.
+    host: Option<Box<dyn HostExporters>>,
     #[cfg(feature = "prometheus")]
     page: PagePlace,
     helper: Option<RunningHelper>,
@@ -70,7 +78,6 @@ impl Drop for Exporters {
             std::mem::forget(std::mem::take(&mut self.metrics));
             std::mem::forget(std::mem::take(&mut self.events));
             std::mem::forget(std::mem::take(&mut self.spans));
-            #[cfg(feature = "providers")]
             std::mem::forget(self.host.take());
             #[cfg(feature = "prometheus")]
             std::mem::forget(self.page.abandoned());
@@ -116,7 +123,6 @@ impl Exporters {
             spans: places(Signal::Spans, &kinds, spans, &diagnostics, clock),
             #[cfg(feature = "testing")]
             memory: None,
-            #[cfg(feature = "providers")]
             host: None,
             #[cfg(feature = "prometheus")]
             page: PagePlace::new(&registry, &diagnostics, clock),
@@ -152,8 +158,7 @@ impl Exporters {
         let all = metrics.chain(events).chain(spans);
         #[cfg(feature = "prometheus")]
         let all = all.chain(std::iter::once(self.page.seen()));
-        #[cfg(feature = "providers")]
-        let all = all.chain(self.host.iter().flat_map(HostExporters::counters));
+        let all = all.chain(self.host.iter().flat_map(|host| host.counters()));
         all.filter(|(known, _)| wanted(*known))
             .map(|(_, counters)| counters)
             .collect()
@@ -187,7 +192,6 @@ impl Exporters {
         for (place, _) in &mut self.spans {
             place.go_by(&plan, |_| SpanTranslator::new(origin.clone()), || {});
         }
-        #[cfg(feature = "providers")]
         if let Some(host) = &mut self.host {
             host.turn_on(&plan);
         }
@@ -206,28 +210,27 @@ impl Exporters {
         }
     }
 
-    /// The providers for the host's own instruments. Their exporters are there from the first call on; then it is true that
-    /// they are new.
+    /// Returns the exporters of the host's own instruments.
     #[cfg(feature = "providers")]
-    pub(super) fn providers(
+    pub(crate) fn host<H: HostExporters>(&self) -> Option<&H> {
+        let host: &dyn Any = self.host.as_deref()?;
+        host.downcast_ref()
+    }
+
+    /// Adds the exporters of the host's own instruments, and turns on those that the configuration asks for.
+    #[cfg(feature = "providers")]
+    pub(crate) fn add_host(
         &mut self,
+        mut host: Box<dyn HostExporters>,
         config: &Config,
-        telemetry: Weak<TelemetryState>,
         runtime: &Runtime,
-        clock: Clock,
-    ) -> (Providers, bool) {
-        if let Some(host) = &self.host {
-            return (host.providers(), false);
-        }
-        let mut host = HostExporters::new(config, telemetry, &self.diagnostics, clock);
+    ) {
         host.turn_on(&self.plan(config, runtime));
-        let providers = host.providers();
         self.host = Some(host);
-        (providers, true)
     }
 
     /// What recording goes by from now on.
-    pub(super) fn setup(&self, config: Arc<Config>) -> Setup {
+    pub(crate) fn setup(&self, config: Arc<Config>) -> Setup {
         let mut setup = Setup::off(config);
         (setup.metrics, setup.events, setup.spans) = (self.metrics(), self.events(), self.spans());
         setup.counters = self.counters();
@@ -248,7 +251,6 @@ impl Exporters {
             .for_each(|(place, _)| place.turn_off(by));
         #[cfg(feature = "prometheus")]
         self.page.turn_off();
-        #[cfg(feature = "providers")]
         if let Some(host) = &mut self.host {
             host.turn_off(by);
         }

@@ -2,8 +2,6 @@
 
 mod builder;
 mod exporters;
-#[cfg(feature = "providers")]
-mod host;
 #[cfg(feature = "prometheus")]
 mod page;
 mod place;
@@ -14,6 +12,12 @@ mod report;
 #[cfg(feature = "testing")]
 pub(crate) use builder::Memory;
 pub use builder::{Service, TelemetryBuilder};
+#[cfg(feature = "providers")]
+pub(crate) use exporters::HostExporters;
+#[cfg(feature = "providers")]
+pub(crate) use place::Place;
+#[cfg(feature = "providers")]
+pub(crate) use plan::Plan;
 pub use report::Report;
 
 use std::fmt;
@@ -45,8 +49,8 @@ pub struct Telemetry {
 }
 
 /// The host's hold: sessions share what it holds, but not its drop.
-struct Handle {
-    state: Arc<TelemetryState>,
+pub(crate) struct Handle {
+    pub(crate) state: Arc<TelemetryState>,
     exporters: Mutex<Exporters>,
 }
 
@@ -156,7 +160,7 @@ impl Telemetry {
         self.handle_here().map(|handle| &handle.state)
     }
 
-    fn handle_here(&self) -> Option<&Handle> {
+    pub(crate) fn handle_here(&self) -> Option<&Handle> {
         self.handle
             .as_deref()
             .filter(|handle| handle.state.is_here())

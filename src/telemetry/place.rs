@@ -18,7 +18,7 @@ use crate::health::{Exporter, ExporterCounters, Tally};
 use crate::signal::Signal;
 
 /// The place. Its source and its counters stay, whatever becomes of it.
-pub(super) struct Place<S: Source> {
+pub(crate) struct Place<S: Source> {
     counters: Arc<ExporterCounters>,
     changes: UnboundedSender<Change<S::Settings>>,
     /// The number of the last change.
@@ -35,7 +35,7 @@ pub(super) struct Place<S: Source> {
 
 impl<T: Translate<Request: Request>> Place<QueueSource<T>> {
     /// One with a queue of its own.
-    pub(super) fn queued(
+    pub(crate) fn queued(
         signal: Signal,
         exporter: Exporter,
         translator: T,
@@ -50,7 +50,7 @@ impl<T: Translate<Request: Request>> Place<QueueSource<T>> {
 }
 
 impl<S: Source> Place<S> {
-    pub(super) fn new(
+    pub(crate) fn new(
         signal: Signal,
         exporter: Exporter,
         source: S,
@@ -81,21 +81,21 @@ impl<S: Source> Place<S> {
         }
     }
 
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.destination.is_some()
     }
 
-    pub(super) fn seen(&self) -> (bool, Arc<ExporterCounters>) {
+    pub(crate) fn seen(&self) -> (bool, Arc<ExporterCounters>) {
         (self.known, Arc::clone(&self.counters))
     }
 
     /// The counters, by which a recorder knows it.
-    pub(super) fn counters(&self) -> Arc<ExporterCounters> {
+    pub(crate) fn counters(&self) -> Arc<ExporterCounters> {
         Arc::clone(&self.counters)
     }
 
     /// It is turned on, sent elsewhere or marked, as the configuration says. `joins` is called when it is turned on.
-    pub(super) fn go_by(
+    pub(crate) fn go_by(
         &mut self,
         plan: &Plan<'_>,
         settings: impl FnOnce(&Destination) -> S::Settings,
@@ -162,7 +162,7 @@ impl<S: Source> Place<S> {
         }
     }
 
-    pub(super) fn turn_off(&mut self, by: Instant) {
+    pub(crate) fn turn_off(&mut self, by: Instant) {
         if let Some(why) = self.leaving.take() {
             let epoch = self.next_epoch();
             let to = To::Nowhere { by, why };

@@ -15,20 +15,20 @@ use crate::health::Exporter;
 use crate::signal::Signal;
 
 /// A configuration, and what exporters need to go by it.
-pub(super) struct Plan<'a> {
-    pub(super) config: &'a Config,
-    pub(super) resource: Vec<(String, String)>,
-    pub(super) helper: Option<(Arc<Helper>, Lease)>,
-    pub(super) writer: Writer,
+pub(crate) struct Plan<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) resource: Vec<(String, String)>,
+    pub(crate) helper: Option<(Arc<Helper>, Lease)>,
+    pub(crate) writer: Writer,
     /// Instead of the catalogue's exporters.
     #[cfg(feature = "testing")]
-    pub(super) memory: Option<Arc<dyn MemoryExporter>>,
-    pub(super) runtime: &'a Runtime,
+    pub(crate) memory: Option<Arc<dyn MemoryExporter>>,
+    pub(crate) runtime: &'a Runtime,
 }
 
 /// Where an exporter sends.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Destination {
+pub(crate) enum Destination {
     Otlp(Box<OtlpConfig>, Option<HeadersHelper>),
     Console,
     #[cfg(feature = "testing")]
@@ -37,7 +37,7 @@ pub(super) enum Destination {
 
 impl Destination {
     /// The form in which it takes events.
-    pub(super) fn form(&self) -> Form {
+    pub(crate) fn form(&self) -> Form {
         match self {
             Self::Otlp(otlp, _) if otlp.protocol != Protocol::HttpJson => Form::Bytes,
             Self::Otlp(..) | Self::Console => Form::Messages,
@@ -49,7 +49,7 @@ impl Destination {
 
 impl Plan<'_> {
     /// Where an exporter sends; nothing when it is not asked for, or cannot be had.
-    pub(super) fn destination(&self, signal: Signal, exporter: Exporter) -> Option<Destination> {
+    pub(crate) fn destination(&self, signal: Signal, exporter: Exporter) -> Option<Destination> {
         let (otlp, console) = self.config.exporters(signal);
         match exporter {
             #[cfg(feature = "testing")]
@@ -65,7 +65,7 @@ impl Plan<'_> {
         }
     }
 
-    pub(super) fn interval(&self, signal: Signal) -> Duration {
+    pub(crate) fn interval(&self, signal: Signal) -> Duration {
         match signal {
             Signal::Metrics => self.config.metrics.interval,
             Signal::Events => self.config.events.interval,
@@ -74,7 +74,7 @@ impl Plan<'_> {
     }
 
     /// What sends there; nothing in a build without it.
-    pub(super) fn target(&self, destination: &Destination) -> Option<Target> {
+    pub(crate) fn target(&self, destination: &Destination) -> Option<Target> {
         match destination {
             Destination::Otlp(otlp, _) => Target::otlp(otlp, self.helper.as_ref()),
             Destination::Console => Target::console(&self.writer),

@@ -77,7 +77,7 @@ impl Telemetry {
 
 impl Handle {
     /// One configuration comes after the other.
-    pub(super) fn lock_exporters(&self) -> MutexGuard<'_, Exporters> {
+    pub(crate) fn lock_exporters(&self) -> MutexGuard<'_, Exporters> {
         self.exporters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

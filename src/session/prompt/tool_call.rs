@@ -227,14 +227,8 @@ impl ToolCall {
         }
     }
 
-    /// The [parent](Recorder::otel_context) of a host's own spans: the execution; before it begins, the call.
-    #[cfg(feature = "providers")]
-    pub fn otel_context(&self) -> opentelemetry::Context {
-        crate::providers::context_of(self.context().as_deref())
-    }
-
     /// The context of the execution; before it begins, that of the call.
-    fn context(&self) -> Option<Arc<TraceContext>> {
+    pub(crate) fn context(&self) -> Option<Arc<TraceContext>> {
         let executed = self.core().and_then(|core| core.state().executed.clone());
         executed.or_else(|| self.recorder.parent.clone())
     }

@@ -5,9 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
-use super::Telemetry;
-use super::place::Place;
-use super::plan::Plan;
+use super::{Instruments, LogTranslator, Metrics, Providers, Reader, Slot, SpanTranslator};
 use crate::clock::Clock;
 use crate::config::variables::TEMPORALITY;
 use crate::config::{Config, Temporality};
@@ -17,14 +15,12 @@ use crate::encode::message::Origin;
 use crate::export::queue_source::QueueSource;
 use crate::export::{Request, Source};
 use crate::health::{Exporter, ExporterCounters};
-use crate::providers::{
-    Instruments, LogTranslator, Metrics, Providers, Reader, Slot, SpanTranslator,
-};
 use crate::signal::Signal;
 use crate::state::TelemetryState;
+use crate::telemetry::{HostExporters, Place, Plan, Telemetry};
 
-/// One for each signal.
-pub(super) struct HostExporters {
+/// The exporters of the host's own instruments, one for each signal.
+struct InstrumentExporters {
     metrics: Switched<Metrics>,
     reader: Reader,
     /// What the instruments were made with.
@@ -54,28 +50,31 @@ impl Telemetry {
         let Some(handle) = self.handle_here() else {
             return Providers::off();
         };
-        let inner = &handle.state;
+        let state = &handle.state;
         let mut exporters = handle.lock_exporters();
-        let config = Arc::clone(&inner.setup.load().config);
-        let weak = Arc::downgrade(inner);
-        let (providers, new) = exporters.providers(&config, weak, &inner.runtime, inner.clock);
-        if new {
-            // They are seen in the health from now on.
-            inner.setup.store(Arc::new(exporters.setup(config)));
-            // A change of the configuration waits for those who record by the setup before it: they have this one.
-            for session in inner.sessions.all() {
-                session.refresh();
-            }
-            drop(exporters);
-            inner.start_thread();
+        if let Some(host) = exporters.host::<InstrumentExporters>() {
+            return host.providers.clone();
         }
+        let config = Arc::clone(&state.setup.load().config);
+        let weak = Arc::downgrade(state);
+        let host = InstrumentExporters::new(&config, weak, &state.diagnostics, state.clock);
+        let providers = host.providers.clone();
+        exporters.add_host(Box::new(host), &config, &state.runtime);
+        // They are seen in the health from now on.
+        state.setup.store(Arc::new(exporters.setup(config)));
+        // A change of the configuration waits for those who record by the setup before it: they have this one.
+        for session in state.sessions.all() {
+            session.refresh();
+        }
+        drop(exporters);
+        state.start_thread();
         providers
     }
 }
 
-impl HostExporters {
+impl InstrumentExporters {
     /// All of them are off.
-    pub(super) fn new(
+    fn new(
         config: &Config,
         telemetry: Weak<TelemetryState>,
         diagnostics: &Arc<Diagnostics>,
@@ -113,34 +112,6 @@ impl HostExporters {
         }
     }
 
-    pub(super) fn providers(&self) -> Providers {
-        self.providers.clone()
-    }
-
-    pub(super) fn counters(&self) -> [(bool, Arc<ExporterCounters>); 3] {
-        [
-            self.metrics.place.seen(),
-            self.logs.place.seen(),
-            self.spans.place.seen(),
-        ]
-    }
-
-    /// Goes by a configuration: a signal is on when the catalogue's OTLP exporter is.
-    pub(super) fn turn_on(&mut self, plan: &Plan<'_>) {
-        let own = &plan.config.metrics;
-        if own.otlp.is_some()
-            && std::mem::replace(&mut self.asked, own.temporality) != own.temporality
-        {
-            self.tell_of_temporality();
-        }
-        let resource = Origin::new(&plan.resource, "", "").resource;
-        self.metrics
-            .go_by(plan, resource.clone(), || self.reader.begin());
-        self.logs
-            .go_by(plan, LogTranslator(resource.clone()), || {});
-        self.spans.go_by(plan, SpanTranslator(resource), || {});
-    }
-
     /// The SDK takes the temporality once.
     fn tell_of_temporality(&self) {
         if self.asked == self.temporality {
@@ -157,9 +128,35 @@ impl HostExporters {
             name(self.asked),
         ));
     }
+}
+
+impl HostExporters for InstrumentExporters {
+    fn counters(&self) -> [(bool, Arc<ExporterCounters>); 3] {
+        [
+            self.metrics.place.seen(),
+            self.logs.place.seen(),
+            self.spans.place.seen(),
+        ]
+    }
+
+    /// Goes by a configuration: a signal is on when the catalogue's OTLP exporter is.
+    fn turn_on(&mut self, plan: &Plan<'_>) {
+        let own = &plan.config.metrics;
+        if own.otlp.is_some()
+            && std::mem::replace(&mut self.asked, own.temporality) != own.temporality
+        {
+            self.tell_of_temporality();
+        }
+        let resource = Origin::new(&plan.resource, "", "").resource;
+        self.metrics
+            .go_by(plan, resource.clone(), || self.reader.begin());
+        self.logs
+            .go_by(plan, LogTranslator(resource.clone()), || {});
+        self.spans.go_by(plan, SpanTranslator(resource), || {});
+    }
 
     /// Turns off what the configuration did not ask for.
-    pub(super) fn turn_off(&mut self, by: Instant) {
+    fn turn_off(&mut self, by: Instant) {
         self.metrics.place.turn_off(by);
         self.logs.place.turn_off(by);
         self.spans.place.turn_off(by);
