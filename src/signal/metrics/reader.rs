@@ -15,6 +15,7 @@ use super::registry::{Registry, is_mostly_empty};
 use crate::catalog::Metric;
 use crate::config::Temporality;
 use crate::export::{Batch, Source, Split, Waiting};
+use crate::health::Undelivered;
 use crate::signal::message::{Origin, push_standard, text};
 
 /// Collects the registry for one exporter.
@@ -238,7 +239,7 @@ impl Source for Reader {
     }
 
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
-        let lost = self.lost();
+        let lost = self.registry.undelivered(self.place);
         if !self.registry.leave_if(self.place, still) {
             return None;
         }
@@ -247,7 +248,7 @@ impl Source for Reader {
         unsent.clear();
         self.wanted = false;
         self.unsettled.set(0);
-        lost
+        Some(lost)
     }
 
     fn settle(&mut self, ticket: Vec<Reading>) {
@@ -268,11 +269,9 @@ impl Source for Reader {
         }
     }
 
-    /// The series of which something was not delivered: also what no collection saw yet.
-    fn lost(&mut self) -> Option<u64> {
-        self.learn();
-        let undelivered = |cell: &&Arc<Cell>| cell.value() != cell.acknowledged(self.place).0;
-        Some(self.live.iter().filter(undelivered).count() as u64)
+    fn undelivered(&self) -> Option<Undelivered> {
+        let (registry, place) = (Arc::clone(&self.registry), self.place);
+        Some(Box::new(move || registry.undelivered(place)))
     }
 
     fn waiting(&self) -> Arc<Waiting> {
