@@ -329,3 +329,28 @@ fn series_of_ended_sessions_are_forgotten_but_for_the_last() {
     let commits = host::select(&points, "claude_code.commit.count", &[]);
     assert_eq!(host::sum(&commits), 6_000.0);
 }
+
+#[test]
+fn series_of_an_identity_that_another_session_of_the_id_displaced_are_forgotten() {
+    let receiver = Protocol::any().receiver();
+    let extra = [("OTEL_LOGS_EXPORTER", "none")];
+    let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &extra);
+    let identity = |n: usize| host::somebody().email(format!("{n}@example.com"));
+    let (first, second) = (
+        telemetry.session(session("s")),
+        telemetry.session(session("s")),
+    );
+    first.set_identity(identity(1_000));
+    (0..100).for_each(|n| second.set_identity(identity(n)));
+    first.record_commit(Commit::new());
+    drop((first, second));
+    telemetry.flush();
+    // As many as are remembered.
+    for n in 0..1_024 {
+        telemetry.session(session(&format!("s-{n}")));
+    }
+    telemetry.flush();
+    telemetry.flush();
+    assert_eq!(telemetry.health().series, 1_024);
+    assert!(telemetry.shutdown().is_complete());
+}

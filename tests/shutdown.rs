@@ -12,7 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use claude_code_telemetry::{
-    Commit, ExporterHealth, ExporterState, Health, Session, Signal, Telemetry, ToolResult,
+    Commit, ExporterHealth, ExporterState, Health, Session, Signal, Telemetry, TokenType, Tokens,
+    ToolResult,
 };
 use host::{
     PATIENCE, Protocol, environment, otlp, select, session, sum, telemetry, wait_for_health, within,
@@ -125,6 +126,29 @@ fn health_agrees_with_the_report_when_a_shutdown_that_timed_out_returns() {
             assert_eq!(reported.dropped, seen.dropped);
         }
         assert_eq!(otlp(&health, Signal::Events).dropped.shutdown, 100);
+    }
+}
+
+#[test]
+fn shutdown_that_timed_out_counts_the_series_that_changed() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS[1..]);
+        let session = telemetry.session(session("s"));
+        for n in 0..100 {
+            session.record_tokens(Tokens::new(format!("model-{n}"), TokenType::Input, 1));
+        }
+        assert!(telemetry.flush().is_complete());
+        receiver.answer_by(|_, _| Answer::Hang);
+        session.record_tokens(Tokens::new("model-7", TokenType::Input, 1));
+        session.record_commit(Commit::new());
+        let report = telemetry.shutdown();
+        assert!(!report.is_complete(), "{report}");
+        let lost = |health: &Health| otlp(health, Signal::Metrics).dropped.shutdown;
+        assert_eq!(lost(&telemetry.health()), 2);
+        // The exporter has ended by the time a second shutdown returns.
+        telemetry.shutdown();
+        assert_eq!(lost(&telemetry.health()), 2);
     }
 }
 

@@ -24,6 +24,15 @@ impl Stop {
     }
 }
 
-pub(crate) fn stdin() -> io::Result<io::Stdin> {
-    Ok(io::stdin())
+#[cfg(windows)]
+pub(crate) fn stdin() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+
+    let handle = io::stdin().as_handle().try_clone_to_owned()?;
+    Ok(File::from(handle))
+}
+
+#[cfg(not(windows))]
+pub(crate) fn stdin() -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -89,14 +89,17 @@ impl Config {
         });
         let mut probes: Vec<Probe> = Vec::new();
         let end = std::time::Instant::now() + limit + GRACE;
-        while let Ok(probe) =
-            finds.recv_timeout(end.saturating_duration_since(std::time::Instant::now()))
-        {
-            probes.push(probe);
-        }
-        let ended = thread.and_then(|thread| match thread.is_finished() {
-            true => thread.join().unwrap_or(Ok(())),
-            false => Ok(()),
+        let late = loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            match finds.recv_timeout(left) {
+                Ok(probe) => probes.push(probe),
+                Err(error) => break error == mpsc::RecvTimeoutError::Timeout,
+            }
+        };
+        let ended = thread.and_then(|thread| match late {
+            true => Ok(()),
+            // It has sent all, and ends now.
+            false => thread.join().unwrap_or(Ok(())),
         });
         // One whose probe did not end is named all the same, and all are in one order.
         let probes = probe::asked_for(self).into_iter().map(|asked| {

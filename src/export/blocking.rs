@@ -19,8 +19,16 @@ use crate::thread;
 /// The most functions that block at once. There are more than consoles and name look-ups that can hang.
 const LIMIT: usize = 64;
 
+/// The most name look-ups at once. Those that never return must leave threads to everything else.
+#[cfg(any(feature = "grpc", feature = "http"))]
+const LOOKUP_LIMIT: usize = 32;
+
 /// The number of functions that block now, of all telemetries of the process.
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
+static RUNNING: Count = Count::new(LIMIT);
+
+/// The number of name look-ups among them.
+#[cfg(any(feature = "grpc", feature = "http"))]
+static LOOKUPS: Count = Count::new(LOOKUP_LIMIT);
 
 /// Why a blocking function returned nothing.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +36,9 @@ pub(crate) enum BlockingError {
     /// The system has no thread to give.
     #[error("no thread can be started: {0}")]
     NoThread(#[source] io::Error),
-    /// [`LIMIT`] functions have not returned.
-    #[error("{LIMIT} other functions block already")]
-    TooMany,
+    /// This many functions have not returned.
+    #[error("{0} other functions block already")]
+    TooMany(usize),
     /// The function panicked.
     #[error("a blocking function panicked")]
     Panicked,
@@ -44,13 +52,34 @@ pub(crate) struct Blocking<T>(Result<oneshot::Receiver<T>, Option<BlockingError>
 ///
 /// `work` is dropped at once when there is no thread for it: it must hold no lock that anyone waits for.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
-    let Some(running) = Running::begin() else {
-        return Blocking(Err(Some(BlockingError::TooMany)));
-    };
+    match RUNNING.add() {
+        Ok(counted) => start(counted, work),
+        Err(error) => Blocking(Err(Some(error))),
+    }
+}
+
+/// [`spawn`] for a name look-up.
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) fn spawn_lookup<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Blocking<T> {
+    match LOOKUPS
+        .add()
+        .and_then(|lookup| Ok((lookup, RUNNING.add()?)))
+    {
+        Ok(counted) => start(counted, work),
+        Err(error) => Blocking(Err(Some(error))),
+    }
+}
+
+fn start<T: Send + 'static>(
+    counted: impl Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Blocking<T> {
     let (sender, receiver) = oneshot::channel();
     let runtime = Handle::try_current().ok();
     let started = thread::spawn("claude-code-telemetry-blocking", move || {
-        let _running = running;
+        let _counted = counted;
         let _runtime = runtime.as_ref().map(Handle::enter);
         let _quiet = Quiet::this_thread();
         let _ = sender.send(work());
@@ -86,21 +115,37 @@ impl<T> fmt::Debug for Blocking<T> {
     }
 }
 
-/// Counts one function until it has returned or panicked.
-struct Running;
+/// A number of functions that have not returned, and its limit.
+struct Count {
+    now: AtomicUsize,
+    limit: usize,
+}
 
-impl Running {
-    fn begin() -> Option<Self> {
-        let fits = |count| (count < LIMIT).then_some(count + 1);
-        RUNNING
+/// One of them, until it has returned or panicked.
+struct Counted(&'static Count);
+
+impl Count {
+    const fn new(limit: usize) -> Self {
+        Self {
+            now: AtomicUsize::new(0),
+            limit,
+        }
+    }
+
+    fn add(&'static self) -> Result<Counted, BlockingError> {
+        let fits = |count| (count < self.limit).then_some(count + 1);
+        match self
+            .now
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
-            .ok()
-            .map(|_| Self)
+        {
+            Ok(_) => Ok(Counted(self)),
+            Err(_) => Err(BlockingError::TooMany(self.limit)),
+        }
     }
 }
 
-impl Drop for Running {
+impl Drop for Counted {
     fn drop(&mut self) {
-        RUNNING.fetch_sub(1, Ordering::Relaxed);
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }

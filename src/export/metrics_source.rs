@@ -14,7 +14,7 @@ use super::{Batch, Source, Split};
 use crate::catalog::Metric;
 use crate::config::Temporality;
 use crate::encode::message::{Origin, push_standard, text};
-use crate::health::QueueDepth;
+use crate::health::{QueueDepth, Undelivered};
 use crate::metrics::cell::Cell;
 use crate::metrics::registry::{Registry, is_mostly_empty};
 
@@ -239,7 +239,7 @@ impl Source for Reader {
     }
 
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
-        let lost = self.lost();
+        let lost = self.registry.undelivered(self.place);
         if !self.registry.leave_if(self.place, still) {
             return None;
         }
@@ -248,7 +248,7 @@ impl Source for Reader {
         unsent.clear();
         self.wanted = false;
         self.unsettled.set(0);
-        lost
+        Some(lost)
     }
 
     fn settle(&mut self, ticket: Vec<Reading>) {
@@ -269,11 +269,9 @@ impl Source for Reader {
         }
     }
 
-    /// The series of which something was not delivered: also what no collection saw yet.
-    fn lost(&mut self) -> Option<u64> {
-        self.learn();
-        let undelivered = |cell: &&Arc<Cell>| cell.value() != cell.acknowledged(self.place).0;
-        Some(self.live.iter().filter(undelivered).count() as u64)
+    fn undelivered(&self) -> Option<Undelivered> {
+        let (registry, place) = (Arc::clone(&self.registry), self.place);
+        Some(Box::new(move || registry.undelivered(place)))
     }
 
     fn waiting(&self) -> Arc<QueueDepth> {

@@ -50,7 +50,7 @@ pub(crate) use sink::{Lease, Request, Target, Writer};
 
 use std::sync::Arc;
 
-use crate::health::QueueDepth;
+use crate::health::{QueueDepth, Undelivered};
 use blocking::BlockingError;
 
 /// What one exporter takes its data from.
@@ -93,8 +93,9 @@ pub(crate) trait Source: Send + 'static {
     /// items are lost. Nothing happens when somebody wants it again.
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64>;
 
-    /// What is lost when nothing more is delivered, where that is not the count of items that wait.
-    fn lost(&mut self) -> Option<u64> {
+    /// Returns what counts the items that are lost when nothing more is delivered, where those are not the items that
+    /// wait. Health asks it too, at any time.
+    fn undelivered(&self) -> Option<Undelivered> {
         None
     }
 

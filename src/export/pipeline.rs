@@ -30,7 +30,8 @@ const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 /// A request under way when its receiver is changed may take so long; then it is sent to the new one.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// The rest of an answer whose status said success is waited for until so long before a deadline.
+/// The rest of an answer whose status said success is waited for until this long before a deadline, and for three
+/// quarters of a shorter time.
 const REST_OF_ANSWER: Duration = Duration::from_millis(100);
 
 /// An answer takes a few turns of the runtime from the socket to the task that waits for it.
@@ -180,7 +181,7 @@ impl<S: Source> Pipeline<S> {
                 next = Instant::now() + self.interval();
             }
         };
-        self.counters.shut_down(self.source.lost());
+        self.counters.shut_down();
         if late {
             self.control.give_all_up();
         } else {
@@ -271,6 +272,7 @@ impl<S: Source> Pipeline<S> {
                     path_reported: false,
                 });
                 self.counters.turned_on();
+                self.counters.starts();
             }
             Err(error) => {
                 self.link = None;
@@ -521,7 +523,8 @@ impl<S: Source> Pipeline<S> {
         let Some(link) = &self.link else {
             return Err(Stop::OutOfTime);
         };
-        let limit = Instant::now() + link.timeout;
+        let start = Instant::now();
+        let limit = start + link.timeout;
         let end = self.control.end();
         let deadline = end.map_or(limit, |end| end.min(limit));
         let sink = Arc::clone(&link.sink);
@@ -534,7 +537,10 @@ impl<S: Source> Pipeline<S> {
         loop {
             let end = self.control.end();
             let next = self.control.next_deadline();
-            let hurry = next.map(|next| next.checked_sub(REST_OF_ANSWER).unwrap_or(next));
+            let hurry = next.map(|next| {
+                let rest = REST_OF_ANSWER.min(next.saturating_duration_since(start) / 4);
+                next.checked_sub(rest).unwrap_or(next)
+            });
             tokio::select! {
                 biased;
                 outcome = attempt.join_next() => return Ok(settled(outcome)),
@@ -641,7 +647,7 @@ impl<S: Source> Drop for Pipeline<S> {
             let why = "it ended by an error of its own".to_owned();
             self.counters.cannot_be_built(why);
         }
-        self.counters.shut_down(None);
+        self.counters.shut_down();
         self.control.give_all_up();
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -81,6 +81,7 @@ impl Runtime {
             host: Arc::new(Host {
                 counters,
                 diagnostics,
+                stands: AtomicBool::new(false),
             }),
             process: Process::current(),
             timekeepers: Arc::default(),
@@ -168,12 +169,14 @@ impl Runtime {
 
     /// Asks every pipeline to deliver what it has, and waits on the caller's own clock. True when all are done in time.
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
-        if !self.is_started() && !shutdown {
+        let started = self.is_started();
+        if !started && !shutdown {
             return false;
         }
         let (done, finished) = std::sync::mpsc::channel();
         self.send(limit, shutdown, Done::Thread(done));
-        wait(&finished, std::time::Instant::now() + limit)
+        // Pipelines that never had a thread are gone at once, and have delivered nothing.
+        wait(&finished, std::time::Instant::now() + limit) && started
     }
 
     /// The same for a task of any runtime. A thread keeps the time for it: no runtime that is busy holds it up.
@@ -197,6 +200,9 @@ impl Runtime {
             // The pipelines let go at the deadline, when nothing else keeps their thread.
             false => Done::Task(tell),
         };
+        // Without a runtime no pipeline keeps the deadline.
+        let kept = kept || self.host.stands.load(Ordering::Acquire);
+        let started = started && (kept || shutdown);
         if started || shutdown {
             self.send(limit, shutdown, done);
         } else {
@@ -267,6 +273,8 @@ fn wait(finished: &Receiver<NotDone>, end: std::time::Instant) -> bool {
 struct Host {
     counters: Vec<Arc<ExporterCounters>>,
     diagnostics: Arc<Diagnostics>,
+    /// Whether the runtime of the private thread was built.
+    stands: AtomicBool,
 }
 
 impl Host {
@@ -274,6 +282,14 @@ impl Host {
     fn fail(&self, why: &str) {
         for counters in &self.counters {
             counters.cannot_start_yet(why);
+        }
+    }
+
+    /// Exporters can be built from now on.
+    fn start(&self) {
+        self.stands.store(true, Ordering::Release);
+        for counters in &self.counters {
+            counters.starts();
         }
     }
 }
@@ -310,6 +326,10 @@ fn drive(mut jobs: UnboundedReceiver<Job>, host: &Host) {
         }
         std::thread::sleep(REBUILD);
     };
+    host.start();
+    if reported {
+        diagnostics.report_later("telemetry works: its runtime is started now".to_owned());
+    }
     runtime.block_on(async {
         let mut running = JoinSet::new();
         let mut deserted = false;

@@ -175,8 +175,10 @@ pub(crate) struct Tally {
     pub(crate) unreadable_bodies: AtomicU64,
 }
 
+/// Counts the items that were recorded and not delivered.
+pub(crate) type Undelivered = Box<dyn Fn() -> u64 + Send + Sync>;
+
 /// The counters behind an [`ExporterHealth`].
-#[derive(Debug)]
 pub(crate) struct ExporterCounters {
     signal: Signal,
     exporter: Exporter,
@@ -194,6 +196,8 @@ pub(crate) struct ExporterCounters {
     /// Losses that a diagnostic told of, and when.
     reported: Mutex<(u64, Option<Instant>)>,
     addresses: Mutex<Vec<SocketAddr>>,
+    /// Counts what is lost when nothing more is delivered, where that is not the content of the queue.
+    undelivered: Option<Undelivered>,
     /// A shutdown has returned: what is still in the queue counts as lost, also before the exporter has counted it.
     shutdown_returned: AtomicBool,
 }
@@ -207,6 +211,7 @@ impl ExporterCounters {
         exporter: Exporter,
         waiting: Arc<QueueDepth>,
         tally: Arc<Tally>,
+        undelivered: Option<Undelivered>,
     ) -> Self {
         Self {
             signal,
@@ -223,6 +228,7 @@ impl ExporterCounters {
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
             addresses: Mutex::default(),
+            undelivered,
             shutdown_returned: AtomicBool::new(false),
         }
     }
@@ -236,6 +242,14 @@ impl ExporterCounters {
         let mut state = self.state();
         self.waiting.set_off(false);
         if matches!(state.0, ExporterState::Off | ExporterState::ShutDown) {
+            state.0 = ExporterState::Idle;
+        }
+    }
+
+    /// Attempts can be made from now on: the next failure is one of the receiver, and is reported.
+    pub(crate) fn starts(&self) {
+        let mut state = self.state();
+        if state.0 == ExporterState::Failing {
             state.0 = ExporterState::Idle;
         }
     }
@@ -317,15 +331,25 @@ impl ExporterCounters {
         self.waiting.is_off()
     }
 
-    /// The end: what still waits is lost, or as much as the source knows of.
-    pub(crate) fn shut_down(&self, lost: Option<u64>) {
+    /// The end: what was not delivered is lost.
+    pub(crate) fn shut_down(&self) {
+        self.end(None);
+    }
+
+    /// The end, with this many items lost.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn shut_down_with(&self, lost: u64) {
+        self.end(Some(lost));
+    }
+
+    fn end(&self, lost: Option<u64>) {
         // Under the lock, so that no snapshot sees the items twice or not at all.
         let mut state = self.state();
+        let lost = lost.unwrap_or_else(|| self.not_delivered());
         self.waiting.set_off(true);
+        self.waiting.clear();
         self.addresses().clear();
-        let waiting = self.waiting.clear();
-        self.shutdown
-            .fetch_add(lost.unwrap_or(waiting), Ordering::Relaxed);
+        self.shutdown.fetch_add(lost, Ordering::Relaxed);
         if state.0 != ExporterState::Off {
             state.0 = ExporterState::ShutDown;
         }
@@ -386,6 +410,15 @@ impl ExporterCounters {
         }
     }
 
+    /// Returns the number of items that are lost when nothing more is delivered. After the end they are counted already.
+    fn not_delivered(&self) -> u64 {
+        match &self.undelivered {
+            Some(_) if self.is_off() => 0,
+            Some(undelivered) => undelivered(),
+            None => self.waiting.items(),
+        }
+    }
+
     pub(crate) fn signal(&self) -> Signal {
         self.signal
     }
@@ -405,7 +438,8 @@ impl ExporterCounters {
         let (mut state, last_error) = known.clone();
         let (mut queued, mut dropped) = (self.waiting.items(), self.dropped());
         if self.shutdown_returned.load(Ordering::SeqCst) {
-            dropped.shutdown += std::mem::take(&mut queued);
+            dropped.shutdown += self.not_delivered();
+            queued = 0;
             if state != ExporterState::Off {
                 state = ExporterState::ShutDown;
             }

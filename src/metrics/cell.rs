@@ -193,6 +193,10 @@ impl Cell {
         self.openings.fetch_and(!(1 << reader), Ordering::SeqCst);
     }
 
+    pub(crate) fn is_on_list_of(&self, reader: usize) -> bool {
+        self.openings.load(Ordering::SeqCst) & (1 << reader) != 0
+    }
+
     pub(crate) fn is_listed(&self) -> bool {
         !self.openings.load(Ordering::SeqCst).is_multiple_of(OPENING)
     }

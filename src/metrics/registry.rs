@@ -369,6 +369,16 @@ impl Registry {
         });
     }
 
+    /// Returns the number of series of which a reader has not delivered all.
+    pub(crate) fn undelivered(&self, reader: usize) -> u64 {
+        let groups = self.lock();
+        let cells = groups.sets.values().flat_map(|group| &group.cells);
+        cells
+            .filter(|cell| cell.is_on_list_of(reader))
+            .filter(|cell| cell.value() != cell.acknowledged(reader).0)
+            .count() as u64
+    }
+
     /// Series that are kept, live or remembered.
     pub(crate) fn len(&self) -> usize {
         self.series.load(Ordering::Relaxed)

@@ -111,12 +111,9 @@ impl SessionCore {
                         (Arc::clone(&standard), standard)
                     }
                 };
-                let unused = self.memory.uses(&for_metrics);
+                self.remember(&for_metrics);
                 let view = View::new(setup, standard, for_metrics);
                 self.view.store(Arc::new(view));
-                if let Some(unused) = unused {
-                    registry.forget(&unused);
-                }
                 return;
             }
             // The registry must know that this session goes on with its attributes.
@@ -126,6 +123,14 @@ impl SessionCore {
         }
         if !Arc::ptr_eq(&view.setup, &setup) {
             self.view.store(Arc::new(view.under(setup)));
+        }
+    }
+
+    /// Remembers the attribute set of series of this session, so that they end when the session is forgotten. Called
+    /// before each series: another session of the same id may have had so many identities that the set was let go.
+    fn remember(&self, standard: &Arc<Standard>) {
+        if let Some(unused) = self.memory.uses(standard) {
+            self.telemetry.registry.forget(&unused);
         }
     }
 
@@ -263,6 +268,7 @@ impl SessionCore {
         let _replacing = self.lock();
         let view = self.view.load_full();
         let missing = view.missing(&registry.text(model));
+        self.remember(&view.metric_standard);
         let opened = registry.open_all(&view.metric_standard, missing);
         if !opened.is_empty() {
             self.view.store(Arc::new(view.with(opened)));
@@ -279,6 +285,7 @@ impl SessionCore {
         let registry = &self.telemetry.registry;
         let _replacing = self.lock();
         let view = self.view.load_full();
+        self.remember(&view.metric_standard);
         let held = match find(&view) {
             // Another thread was first.
             Some(held) => held,

@@ -51,6 +51,7 @@ impl PagePlace {
             Exporter::Prometheus,
             Arc::default(),
             Arc::default(),
+            None,
         );
         let reader = PullReader::new(PROMETHEUS_READER, Arc::clone(registry));
         Self {
@@ -111,7 +112,7 @@ impl PagePlace {
         });
         let job = Box::new(move || Box::pin(page.run(reader, clock)) as _);
         if !runtime.spawn(commands, job) {
-            self.counters.shut_down(None);
+            self.counters.shut_down();
         }
     }
 

@@ -59,7 +59,9 @@ impl<S: Source> Place<S> {
         clock: Clock,
     ) -> Self {
         let waiting = source.waiting();
-        let counters = Arc::new(ExporterCounters::new(signal, exporter, waiting, tally));
+        let undelivered = source.undelivered();
+        let counters = ExporterCounters::new(signal, exporter, waiting, tally, undelivered);
+        let counters = Arc::new(counters);
         let (commands, changes, control) = Control::new();
         let epoch = Arc::default();
         let pipeline = Pipeline::new(
@@ -140,12 +142,12 @@ impl<S: Source> Place<S> {
         };
         if self.changes.send(Change { epoch, to }).is_err() {
             // It has ended, by a shutdown or by an error of its own: nobody takes what would wait.
-            self.counters.shut_down(None);
+            self.counters.shut_down();
         }
         if let Some((commands, job)) = self.pipeline.take()
             && !plan.runtime.spawn(commands, job)
         {
-            self.counters.shut_down(None);
+            self.counters.shut_down();
         }
     }
 

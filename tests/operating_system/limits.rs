@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::driver::Driver;
 use super::host::{self, Protocol};
 use super::signals::{page_address, page_environment, scrape};
-use super::support::Receiver;
+use super::support::{Receiver, refused_port};
 
 /// A host that sends metrics and events to a receiver by the name of this machine, which has to be looked up.
 fn environment(receiver: &Receiver, protocol: Protocol) -> BTreeMap<String, String> {
@@ -93,6 +93,71 @@ fn shutdown_without_a_thread_counts_what_is_lost() {
     driver.ask("prompts 3 10");
     assert_eq!(driver.ask("shutdown")["complete"], false);
     assert_eq!(driver.health("events", "otlp")["lost"], 3);
+    assert!(driver.end().success());
+}
+
+#[test]
+fn shutdown_without_a_thread_counts_metrics_that_are_lost() {
+    let receiver = Receiver::grpc();
+    let mut variables = environment(&receiver, Protocol::Grpc);
+    variables.insert("OTEL_LOGS_EXPORTER".to_owned(), "none".to_owned());
+    let mut driver = Driver::new(variables);
+    if !driver.become_user() {
+        return;
+    }
+    driver.ask("limit-threads 1");
+    driver.ask("start");
+    driver.ask("commit");
+    assert_eq!(driver.ask("shutdown")["complete"], false);
+    // `claude_code.session.count` and `claude_code.commit.count`.
+    assert_eq!(driver.health("metrics", "otlp")["lost"], 2);
+    assert!(driver.end().success());
+}
+
+#[test]
+fn failure_after_a_late_start_is_reported() {
+    let refused = refused_port();
+    let limits = [
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "200"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "200"),
+    ];
+    let environment = host::environment(&refused.endpoint(), Protocol::Grpc, &limits);
+    let mut driver = Driver::new(environment);
+    if !driver.become_user() {
+        return;
+    }
+    driver.ask("limit-threads 1");
+    driver.ask("start");
+    driver.ask("prompts 1 10");
+    driver.ask("limit-threads max");
+    driver.ask("flush");
+    driver.ask_until("diagnostics", |all| {
+        let all = all.to_string();
+        all.contains("telemetry works") && all.contains("connection refused")
+    });
+    driver.ask("shutdown");
+    assert!(driver.end().success());
+}
+
+#[test]
+fn async_flush_without_runtime_and_threads_returns() {
+    let receiver = Receiver::grpc();
+    let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
+    if !driver.become_user() {
+        return;
+    }
+    driver.ask("limit-files 6");
+    driver.ask("start");
+    driver.ask_until("diagnostics", |all| {
+        all.to_string().contains("RLIMIT_NOFILE")
+    });
+    driver.ask("limit-threads 1");
+    driver.ask("prompts 1 10");
+    assert_eq!(driver.ask("flush-async")["complete"], false);
+    driver.ask("limit-threads max");
+    driver.ask("limit-files max");
+    driver.ask_until("flush", |report| report["complete"] == true);
+    driver.ask("shutdown");
     assert!(driver.end().success());
 }
 

@@ -117,10 +117,10 @@ impl Grpc {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        self.connect.limit.begin();
+        self.connect.limit.renew();
         std::future::poll_fn(|context| GrpcService::poll_ready(&mut channel, context)).await?;
         let response = GrpcService::call(&mut channel, request).await?;
-        self.connect.limit.lift();
+        self.connect.limit.renew();
         self.answered.store(true, Ordering::Relaxed);
         if let Some(tls) = &self.connect.tls {
             tls.answered();

@@ -165,10 +165,10 @@ impl Http {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        self.limit.begin();
+        self.limit.renew();
         match timeout_at(deadline, client.request(request)).await {
             Ok(Ok(response)) => {
-                self.limit.lift();
+                self.limit.renew();
                 self.answered.store(true, Ordering::Relaxed);
                 if let Some(tls) = &self.tls {
                     tls.answered();

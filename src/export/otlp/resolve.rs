@@ -21,7 +21,7 @@ pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
         return found;
     }
     let host = host.to_owned();
-    let found = blocking::spawn(move || (host.as_str(), port).to_socket_addrs()).await;
+    let found = blocking::spawn_lookup(move || (host.as_str(), port).to_socket_addrs()).await;
     Ok(found.map_err(io::Error::other)??.collect())
 }
 

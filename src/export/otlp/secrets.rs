@@ -103,7 +103,8 @@ impl Form {
     }
 }
 
-/// Returns what follows `secret` at the start of `text`, where each of its bytes may be escaped as in a URL or in JSON.
+/// Returns what follows `secret` at the start of `text`, where each of its bytes may be escaped as in a URL, in JSON, or as HTTP/2
+/// errors show bytes.
 fn after_secret<'t>(text: &'t str, secret: &str) -> Option<&'t str> {
     if let Some(after) = text.strip_prefix(secret) {
         return Some(after);
@@ -113,6 +114,12 @@ fn after_secret<'t>(text: &'t str, secret: &str) -> Option<&'t str> {
         rest = match rest {
             [b'%', high, low, after @ ..] if hex(*high, *low) == Some(byte) => after,
             [b'\\', escaped, after @ ..] if *escaped == byte && b"\"\\/".contains(&byte) => after,
+            [b'\\', b'x', high, low, after @ ..] if hex(*high, *low) == Some(byte) => after,
+            [b'\\', b'u', b'0', b'0', high, low, after @ ..]
+                if byte.is_ascii() && hex(*high, *low) == Some(byte) =>
+            {
+                after
+            }
             [b'+', after @ ..] if byte == b' ' => after,
             [first, after @ ..] if *first == byte => after,
             _ => return None,
@@ -192,6 +199,11 @@ mod tests {
                 "key/of me, key%2Fof%20me, key%2fof+me",
                 "<hidden>, <hidden>, <hidden>",
             ),
+            (
+                r#"GOAWAY (b"\x70a\x2fss word\"")"#,
+                r#"GOAWAY (b"<hidden>")"#,
+            ),
+            (r"pa\u002fss\u0020word\u0022", "<hidden>"),
             ("pa, 100 % of it, é%zz%", "pa, 100 % of it, é%zz%"),
         ] {
             assert_eq!(secrets.hide_in_quoted(said), shown, "{said}");

@@ -10,32 +10,29 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The most bytes before the head of an answer: those of the TLS handshake, of the proxy and of interim responses.
-const MAX_BEFORE_HEAD: usize = 256 * 1024;
+/// The most bytes before the head of an answer (those of the TLS handshake, of the proxy and of interim responses), and
+/// the most bytes after it.
+const MAX_READ: usize = 256 * 1024;
 
 /// The text of the error when there are more. HTTP/2 keeps only the text of an error.
-pub(super) const NO_HEAD: &str = "no answer in the first 256 KiB";
+pub(super) const TOO_MUCH: &str = "no complete answer in 256 KiB";
 
-/// The bytes that the connections of one exporter may still read before an answer's head.
+/// The bytes that the connections of one exporter may still read before an answer's head, or after it. An exporter has
+/// one request at a time, so that its connections can share the limit.
 ///
-/// HTTP clients skip any number of interim responses (1xx). A receiver that sends nothing else would keep the thread
-/// of all exporters busy.
+/// HTTP clients skip any number of interim responses (1xx) and of control frames, and a gRPC answer ends with its
+/// trailers. A receiver that never ends one of them would keep the thread of all exporters busy.
 #[derive(Clone)]
 pub(super) struct ReadLimit(Arc<AtomicUsize>);
 
 impl ReadLimit {
     pub(super) fn new() -> Self {
-        Self(Arc::new(AtomicUsize::new(MAX_BEFORE_HEAD)))
+        Self(Arc::new(AtomicUsize::new(MAX_READ)))
     }
 
-    /// A request begins.
-    pub(super) fn begin(&self) {
-        self.0.store(MAX_BEFORE_HEAD, Ordering::Relaxed);
-    }
-
-    /// The head of the answer is there. How much is read of its body is the reader's decision.
-    pub(super) fn lift(&self) {
-        self.0.store(usize::MAX, Ordering::Relaxed);
+    /// Allows the limit anew: a request begins, or the head of its answer is there.
+    pub(super) fn renew(&self) {
+        self.0.store(MAX_READ, Ordering::Relaxed);
     }
 
     fn spend(&self, bytes: usize) -> io::Result<()> {
@@ -45,7 +42,7 @@ impl ReadLimit {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, spent)
         {
             Ok(_) => Ok(()),
-            Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, NO_HEAD)),
+            Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, TOO_MUCH)),
         }
     }
 }

@@ -152,7 +152,8 @@ impl Target {
         if let Some(error) = self.failed_on_the_way(error) {
             return error;
         }
-        let (kind, text) = words::connection(&self.name, error);
+        let hide = |said: &str| self.secrets.hide_in_quoted(said);
+        let (kind, text) = words::connection(&self.name, error, hide);
         let secure = tls.filter(|_| kind == ErrorKind::Broken);
         let (kind, text) = secure
             .and_then(|tls| tls_words::explain(&self.name, tls, error))
@@ -163,10 +164,15 @@ impl Target {
     /// The proxy did not lead to the receiver.
     fn failed_on_the_way(&self, error: &(dyn std::error::Error + 'static)) -> Option<ExportError> {
         let error = words::chain(error).find_map(|cause| cause.downcast_ref::<ProxyError>())?;
+        let hide = |said: &str| self.secrets.hide_in_quoted(said);
         Some(match error {
             ProxyError::Refused(status) => self.refused_on_the_way(*status),
-            ProxyError::Connect(cause) => self.through(|proxy| words::connection(proxy, cause).1),
-            ProxyError::Broken(cause) => self.through(|proxy| words::connection(proxy, cause).1),
+            ProxyError::Connect(cause) => {
+                self.through(|proxy| words::connection(proxy, cause, hide).1)
+            }
+            ProxyError::Broken(cause) => {
+                self.through(|proxy| words::connection(proxy, cause, hide).1)
+            }
             ProxyError::NotHttp => {
                 self.through(|proxy| format!("{proxy} does not speak HTTP/1: is it a proxy?"))
             }

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::connect::ConnectError;
-use super::stream::NO_HEAD;
+use super::stream::TOO_MUCH;
 use crate::export::outcome::ErrorKind;
 use crate::visible::is_control;
 
@@ -46,8 +46,13 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
-/// Why the connection to `target` failed: the cause that names it best, from anywhere in the chain.
-pub(super) fn connection(target: &str, error: &(dyn Error + 'static)) -> (ErrorKind, String) {
+/// Why the connection to `target` failed: the cause that names it best, from anywhere in the chain. `hide` takes the
+/// secrets out of what is quoted: HTTP/2 errors repeat what the receiver said.
+pub(super) fn connection(
+    target: &str,
+    error: &(dyn Error + 'static),
+    hide: impl Fn(&str) -> String,
+) -> (ErrorKind, String) {
     let detail = flatten(error);
     let failure = chain(error).find_map(|cause| cause.downcast_ref::<ConnectError>());
     if let Some(ConnectError::Resolve(cause)) = failure {
@@ -60,8 +65,10 @@ pub(super) fn connection(target: &str, error: &(dyn Error + 'static)) -> (ErrorK
             format!("cannot find the address of {target}: {reason}"),
         );
     }
-    if detail.contains(NO_HEAD) {
-        let text = format!("{NO_HEAD} from {target}: it sends interim responses without end");
+    if detail.contains(TOO_MUCH) {
+        let text = format!(
+            "{TOO_MUCH} from {target}: it sends interim responses, or an answer, without end"
+        );
         return (ErrorKind::Timeout, text);
     }
     for cause in chain(error) {
@@ -98,7 +105,7 @@ pub(super) fn connection(target: &str, error: &(dyn Error + 'static)) -> (ErrorK
     }
     (
         ErrorKind::Broken,
-        format!("connection to {target} failed: {detail}"),
+        format!("connection to {target} failed: {}", hide(&detail)),
     )
 }
 

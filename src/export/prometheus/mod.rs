@@ -192,7 +192,7 @@ impl Prometheus {
     /// This many series were never there to be fetched.
     fn end(&self, lost: u64) {
         if self.is_newest() {
-            self.counters.shut_down(Some(lost));
+            self.counters.shut_down_with(lost);
         }
     }
 

@@ -302,15 +302,15 @@ fn interim_responses_without_end_fail_the_attempt_soon() {
         assert_eq!(
             text(&outcome),
             format!(
-                "no answer in the first 256 KiB from {name}: it sends interim responses without end"
+                "no complete answer in 256 KiB from {name}: it sends interim responses, or an answer, without end"
             )
         );
     }
 }
 
-#[test]
+/// A receiver that answers every gRPC request with `start`, and then with these bytes without end.
 #[cfg(feature = "grpc")]
-fn interim_responses_without_end_fail_the_attempt_soon_over_grpc() {
+fn grpc_flood(start: Vec<u8>, rest: &'static [u8]) -> String {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -318,19 +318,35 @@ fn interim_responses_without_end_fail_the_attempt_soon_over_grpc() {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = [0; 4096];
         let _ = stream.read(&mut request);
-        // Empty SETTINGS; then HEADERS of stream 1 with END_HEADERS: `:status: 103`.
+        // Empty SETTINGS.
         let _ = stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
-        std::thread::sleep(Duration::from_millis(200));
-        let interim = [0, 0, 5, 1, 4, 0, 0, 0, 1, 0x08, 3, b'1', b'0', b'3'].repeat(500);
-        while stream.write_all(&interim).is_ok() {}
+        // The request: its stream must be open.
+        let _ = stream.read(&mut request);
+        let _ = stream.write_all(&start);
+        let rest = rest.repeat(500);
+        while stream.write_all(&rest).is_ok() {}
     });
-    let outcome = Fixture::new(Protocol::Grpc, &endpoint).send();
-    let name = endpoint.replace("http://", "");
-    assert_eq!(kind(&outcome), ErrorKind::Timeout, "{outcome:?}");
-    assert_eq!(
-        text(&outcome),
-        format!(
-            "no answer in the first 256 KiB from {name}: it sends interim responses without end"
-        )
-    );
+    endpoint
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn answer_without_end_fails_the_attempt_soon_over_grpc() {
+    // HEADERS of stream 1 with END_HEADERS: `:status: 103`, and the same of a success.
+    const INTERIM: [u8; 14] = [0, 0, 5, 1, 4, 0, 0, 0, 1, 0x08, 3, b'1', b'0', b'3'];
+    let head = [0, 0, 20, 1, 4, 0, 0, 0, 1, 0x88, 0x0f, 0x10, 16];
+    let success = [&head[..], b"application/grpc"].concat();
+    // PING with ACK, which needs no answer.
+    const PING: [u8; 17] = [0, 0, 8, 6, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    for endpoint in [grpc_flood(Vec::new(), &INTERIM), grpc_flood(success, &PING)] {
+        let outcome = Fixture::new(Protocol::Grpc, &endpoint).send();
+        let name = endpoint.replace("http://", "");
+        assert_eq!(kind(&outcome), ErrorKind::Timeout, "{outcome:?}");
+        assert_eq!(
+            text(&outcome),
+            format!(
+                "no complete answer in 256 KiB from {name}: it sends interim responses, or an answer, without end"
+            )
+        );
+    }
 }
