@@ -283,7 +283,7 @@ const NEVER: &[&str] = &[
     "helper",
 ];
 
-/// Every public function that takes text, in `src/record`, `src/prompt`, `src/session` and the recorder. Content names the
+/// Every public function that takes text, in `src/record` and `src/session`. Content names the
 /// markers that go through it.
 const SETTERS: &[(&str, &[&str])] = &[
     // Content.
@@ -362,23 +362,23 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["api_error", "request_error"],
     ),
     (
-        "prompt/llm_request.rs LlmRequest::body",
+        "session/prompt/llm_request.rs LlmRequest::body",
         &["request_body_handle", "thinking_request_handle"],
     ),
     (
-        "prompt/llm_request.rs LlmRequest::body_at",
+        "session/prompt/llm_request.rs LlmRequest::body_at",
         &["request_body_at", "thinking_request_handle"],
     ),
     (
-        "prompt/llm_request.rs LlmRequest::response_body",
+        "session/prompt/llm_request.rs LlmRequest::response_body",
         &["response_body_handle", "thinking_response_handle"],
     ),
     (
-        "prompt/tool_options.rs ToolCallOptions::new",
+        "session/prompt/tool_options.rs ToolCallOptions::new",
         &["call_server", "call_tool", "option_name"],
     ),
     (
-        "prompt/tool_options.rs ToolCallOptions::input",
+        "session/prompt/tool_options.rs ToolCallOptions::input",
         &[
             "call_input",
             "input_command",
@@ -392,65 +392,65 @@ const SETTERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "prompt/tool_options.rs ToolCallOptions::parameters",
+        "session/prompt/tool_options.rs ToolCallOptions::parameters",
         &["call_shell"],
     ),
     (
-        "prompt/tool_options.rs ToolCallOptions::mcp",
+        "session/prompt/tool_options.rs ToolCallOptions::mcp",
         &["option_server", "option_tool"],
     ),
     (
-        "prompt/tool_options.rs ToolCallOptions::file_path",
+        "session/prompt/tool_options.rs ToolCallOptions::file_path",
         &["option_path"],
     ),
     (
-        "prompt/llm_request.rs LlmRequest::failed",
+        "session/prompt/llm_request.rs LlmRequest::failed",
         &["short_request_error"],
     ),
     (
-        "prompt/tool_options.rs ToolOutcome::from_result",
+        "session/prompt/tool_options.rs ToolOutcome::from_result",
         &["returned_error"],
     ),
     (
-        "prompt/tool_options.rs ToolOutcome::failed",
+        "session/prompt/tool_options.rs ToolOutcome::failed",
         &["call_error"],
     ),
     (
-        "prompt/tool_options.rs ToolOutcome::parameters",
+        "session/prompt/tool_options.rs ToolOutcome::parameters",
         &["late_parameters"],
     ),
     (
-        "prompt/tool_options.rs ToolOutcome::output",
+        "session/prompt/tool_options.rs ToolOutcome::output",
         &["plain_output", "failed_output"],
     ),
-    ("prompt/tool_output.rs ToolOutput::output", &["output"]),
+    ("session/prompt/tool_output.rs ToolOutput::output", &["output"]),
     (
-        "prompt/tool_output.rs ToolOutput::content",
+        "session/prompt/tool_output.rs ToolOutput::content",
         &["read_content", "written_content"],
     ),
-    ("prompt/tool_output.rs ToolOutput::diff", &["diff"]),
+    ("session/prompt/tool_output.rs ToolOutput::diff", &["diff"]),
     (
-        "prompt/tool_output.rs ToolOutput::bash_command",
+        "session/prompt/tool_output.rs ToolOutput::bash_command",
         &["output_command"],
     ),
     (
-        "prompt/tool_output.rs ToolOutput::file_path",
+        "session/prompt/tool_output.rs ToolOutput::file_path",
         &["output_path"],
     ),
     (
-        "prompt/hook.rs HookOutcome::definitions",
+        "session/prompt/hook.rs HookOutcome::definitions",
         &["hook_definitions"],
     ),
-    ("prompt/tool_call.rs ReservedTool::begin", &["subagent"]),
+    ("session/prompt/tool_call.rs ReservedTool::begin", &["subagent"]),
     (
-        "recorder.rs Recorder::hook",
+        "session/recorder.rs Recorder::hook",
         &["hook_event", "hook_server", "hook_tool"],
     ),
     (
-        "recorder.rs Recorder::hook_at",
+        "session/recorder.rs Recorder::hook_at",
         &["hook_server", "hook_tool"],
     ),
-    ("recorder.rs Recorder::tool", &["call_server", "call_tool"]),
+    ("session/recorder.rs Recorder::tool", &["call_server", "call_tool"]),
     ("session/mod.rs Session::prompt", &["prompt"]),
     // Open: sent without a flag.
     ("record/api.rs ApiRequest::new", &[]),
@@ -483,15 +483,15 @@ const SETTERS: &[(&str, &[&str])] = &[
     ("record/tool.rs ToolResult::mcp_server_scope", &[]),
     ("record/usage.rs Cost::new", &[]),
     ("record/usage.rs Tokens::new", &[]),
-    ("prompt/llm_request.rs LlmRequestOptions::new", &[]),
+    ("session/prompt/llm_request.rs LlmRequestOptions::new", &[]),
     (
-        "prompt/llm_request.rs LlmRequestOptions::query_source",
+        "session/prompt/llm_request.rs LlmRequestOptions::query_source",
         &["query_source"],
     ),
-    ("prompt/tool_options.rs ToolCallOptions::tool_use_id", &[]),
-    ("prompt/tool_options.rs ToolCallOptions::language", &[]),
-    ("prompt/tool_options.rs ToolOutcome::error_type", &[]),
-    ("recorder.rs Recorder::llm_request", &[]),
+    ("session/prompt/tool_options.rs ToolCallOptions::tool_use_id", &[]),
+    ("session/prompt/tool_options.rs ToolCallOptions::language", &[]),
+    ("session/prompt/tool_options.rs ToolOutcome::error_type", &[]),
+    ("session/recorder.rs Recorder::llm_request", &[]),
     ("session/mod.rs SessionOptions::id", &[]),
     ("session/mod.rs SessionOptions::terminal_type", &[]),
     ("session/mod.rs SessionOptions::workspace_host_paths", &[]),
@@ -655,8 +655,8 @@ fn every_marker_is_covered() {
 fn every_function_that_takes_text_is_listed() {
     let mut found = BTreeSet::new();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = vec![source.join("recorder.rs"), source.join("session/mod.rs")];
-    for folder in ["record", "prompt"] {
+    let mut files = Vec::new();
+    for folder in ["record", "session", "session/prompt"] {
         let entries = fs::read_dir(source.join(folder)).unwrap();
         files.extend(entries.map(|entry| entry.unwrap().path()));
     }
