@@ -1,0 +1,352 @@
+//! What waits is bounded in records and bytes, what does not fit is counted, and the rest arrives in the end.
+#![cfg(any(feature = "grpc", feature = "http"))]
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::host;
+use crate::host::{PATIENCE, Protocol, otlp, session, telemetry};
+use crate::support::{Answer, Receiver};
+use claude_code_telemetry::{ApiRequest, Commit, Signal, Telemetry, ToolResult, UserPrompt};
+
+/// The documented bounds of one exporter's queue.
+const MAX_RECORDS: u64 = 16_384;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// A receiver that takes nothing now, and telemetry that has noticed.
+fn swallowed(protocol: Protocol) -> (Receiver, Telemetry) {
+    let receiver = protocol.receiver();
+    receiver.answer(|_| Answer::status(503));
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        protocol,
+        &[
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_LOG_USER_PROMPTS", "1"),
+        ],
+    );
+    telemetry
+        .session(session("first"))
+        .record_tool_result(ToolResult::new("Read"));
+    telemetry.flush_within(Duration::from_millis(10));
+    receiver.wait_until(PATIENCE, |received| !received.is_empty());
+    (receiver, telemetry)
+}
+
+/// The sequence numbers of the session `s` that were delivered.
+fn arrived(receiver: &Receiver) -> BTreeSet<u64> {
+    let logs = receiver.received().accepted().logs();
+    let logs = logs
+        .iter()
+        .filter(|log| log.attributes["session.id"] == "s");
+    logs.map(|log| log.attributes["event.sequence"].as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn by_records() {
+    let (receiver, telemetry) = swallowed(Protocol::any());
+    let session = telemetry.session(session("s"));
+    for _ in 0..20_000 {
+        session.record_tool_result(ToolResult::new("Read"));
+    }
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert_eq!(events.queued, MAX_RECORDS);
+    assert_eq!(events.dropped.queue_full, 20_001 - MAX_RECORDS);
+    receiver.answer(|_| Answer::Ok);
+    let report = telemetry.flush();
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert_eq!(
+        (events.queued, events.delivered),
+        (0, MAX_RECORDS),
+        "{report}"
+    );
+    let arrived = arrived(&receiver);
+    assert_eq!(arrived.len() as u64 + events.dropped.total(), 20_000);
+    // The oldest are kept, and the gap shows the loss.
+    assert_eq!(arrived.last(), Some(&(MAX_RECORDS - 2)));
+    // There is room again.
+    session.record_tool_result(ToolResult::new("Read"));
+    telemetry.flush();
+    assert!(self::arrived(&receiver).contains(&20_000));
+}
+
+#[test]
+fn by_bytes() {
+    for protocol in Protocol::all() {
+        let (receiver, telemetry) = swallowed(protocol);
+        let session = telemetry.session(session("s"));
+        let text = "x".repeat(1024 * 1024);
+        for _ in 0..60 {
+            session.record_user_prompt(UserPrompt::new(text.clone()));
+        }
+        let events = otlp(&telemetry.health(), Signal::Events);
+        let bound = (MAX_BYTES / text.len()) as u64;
+        assert!(
+            events.queued <= bound + 1 && events.queued >= bound - 1,
+            "{events:?}"
+        );
+        assert_eq!(events.queued + events.dropped.queue_full, 61);
+        receiver.answer(|_| Answer::Ok);
+        telemetry.flush();
+        let events = otlp(&telemetry.health(), Signal::Events);
+        assert_eq!(events.queued, 0);
+        assert_eq!(arrived(&receiver).len() as u64 + events.dropped.total(), 60);
+        let accepted = receiver.received().accepted();
+        assert!(
+            accepted
+                .requests
+                .iter()
+                .all(|request| request.body.len() < 4 * 1024 * 1024)
+        );
+        assert!(
+            accepted
+                .logs()
+                .iter()
+                .filter(|log| log.attributes["session.id"] == "s")
+                .all(|log| log.attributes["prompt"] == text.as_str())
+        );
+    }
+}
+
+#[test]
+fn by_records_on_many_threads() {
+    let (receiver, telemetry) = swallowed(Protocol::any());
+    let session = telemetry.session(session("s"));
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let session = session.clone();
+            scope.spawn(move || {
+                for _ in 0..3_000 {
+                    session.record_tool_result(ToolResult::new("Read"));
+                }
+            });
+        }
+    });
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert!(events.queued <= MAX_RECORDS);
+    assert_eq!(events.queued + events.dropped.queue_full, 24_001);
+    receiver.answer(|_| Answer::Ok);
+    telemetry.flush();
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert_eq!(
+        arrived(&receiver).len() as u64 + events.dropped.total(),
+        24_000
+    );
+}
+
+#[test]
+fn much_that_waits_is_sent_before_the_interval() {
+    let receiver = Protocol::any().receiver();
+    // The interval is an hour.
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::any(),
+        &[("OTEL_LOG_USER_PROMPTS", "1")],
+    );
+    let session = telemetry.session(session("s"));
+    for _ in 0..512 {
+        session.record_tool_result(ToolResult::new("Read"));
+    }
+    receiver.wait_until(PATIENCE, |received| received.logs().len() == 512);
+    session.record_user_prompt(UserPrompt::new("x".repeat(2 * 1024 * 1024)));
+    receiver.wait_until(PATIENCE, |received| received.logs().len() == 513);
+}
+
+#[test]
+fn losses_are_told_once_and_not_for_each_record() {
+    let receiver = Protocol::any().receiver();
+    receiver.answer(|_| Answer::status(503));
+    let (sink, diagnostics) = std::sync::mpsc::channel();
+    let sink = Mutex::new(sink);
+    let environment = host::environment(
+        &receiver.endpoint(),
+        Protocol::any(),
+        &[("OTEL_METRICS_EXPORTER", "none")],
+    );
+    let telemetry = Telemetry::builder(host::config(environment), host::service())
+        .on_diagnostic(move |diagnostic| {
+            let sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = sink.send(diagnostic.message.clone());
+            panic!("a callback that is broken");
+        })
+        .start();
+    let session = telemetry.session(session("s"));
+    for _ in 0..20_000 {
+        session.record_tool_result(ToolResult::new("Read"));
+    }
+    receiver.wait_until(PATIENCE, |received| received.len() >= 2);
+    receiver.answer(|_| Answer::Ok);
+    telemetry.flush();
+    telemetry.shutdown();
+    // They are handed over by a thread of their own, in order; the sum of the losses is the last one.
+    let mut told: Vec<String> = Vec::new();
+    while !told
+        .last()
+        .is_some_and(|message| message.contains("3616 items are lost"))
+    {
+        told.push(diagnostics.recv_timeout(PATIENCE).unwrap());
+    }
+    told.extend(diagnostics.try_iter());
+    // Once at once, when the exporter looked before all was recorded, and once at the end.
+    let lost = told.iter().filter(|message| message.contains("lost"));
+    assert!((1..=2).contains(&lost.count()), "{told:?}");
+    let sum = told.iter().find(|message| message.contains("3616 items"));
+    assert!(sum.unwrap().contains("queue was full"), "{told:?}");
+    let failed = told.iter().filter(|message| message.contains("503"));
+    assert_eq!(failed.count(), 1, "{told:?}");
+}
+
+#[test]
+fn one_record_that_is_too_large_is_cut_to_fit() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let extra = [
+            ("OTEL_LOG_USER_PROMPTS", "1"),
+            ("OTEL_METRICS_EXPORTER", "none"),
+        ];
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &extra);
+        let session = telemetry.session(session("s"));
+        let length = 5 * 1024 * 1024;
+        session.record_user_prompt(UserPrompt::new("x".repeat(length)));
+        session.record_user_prompt(UserPrompt::new("short"));
+        assert!(telemetry.flush().is_complete());
+        let received = receiver.received();
+        assert!(
+            received
+                .requests
+                .iter()
+                .all(|request| request.body.len() < 4 * 1024 * 1024)
+        );
+        let logs = received.logs();
+        let prompt = logs[0].attributes["prompt"].as_str().unwrap();
+        assert!(prompt.len() < length && prompt.len() > 3 * 1024 * 1024);
+        assert!(prompt.starts_with("xxx") && prompt.contains("[TRUNCATED"));
+        assert_eq!(logs[0].attributes["prompt_length"], length);
+        assert_eq!(logs[1].attributes["prompt"], "short");
+        assert_eq!(otlp(&telemetry.health(), Signal::Events).shortened, 1);
+    }
+}
+
+#[test]
+fn the_limit_of_series_is_shown_and_follows_what_the_host_expects() {
+    let config = || {
+        host::config(host::environment(
+            "http://127.0.0.1:9",
+            Protocol::any(),
+            &[],
+        ))
+    };
+    let limit = |telemetry: &Telemetry| {
+        telemetry.shutdown_within(Duration::ZERO);
+        telemetry.health().series_limit
+    };
+    let usual = Telemetry::start(config(), host::service());
+    assert_eq!(limit(&usual), 200_000);
+    let large = Telemetry::builder(config(), host::service())
+        .expected_sessions(100_000)
+        .start();
+    assert_eq!(limit(&large), 3_200_000);
+    assert_eq!(Telemetry::disabled().health().series_limit, 0);
+}
+
+#[test]
+fn texts_of_metrics_are_cut_and_those_of_events_are_whole() {
+    let receiver = Protocol::any().receiver();
+    let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
+    let long = "\u{1f600}".repeat(50_000);
+    let cut = "\u{1f600}".repeat(512);
+    let session = telemetry.session(session("s"));
+    session.set_identity(host::somebody().organization_id(long.clone()));
+    for _ in 0..3 {
+        session.record_api_request(ApiRequest::new(long.clone()).cost_usd(1.0));
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received();
+    let points = received.points();
+    let costs = host::select(&points, "claude_code.cost.usage", &[]);
+    assert_eq!((costs.len(), host::sum(&costs)), (1, 3.0));
+    assert_eq!(costs[0].attributes["model"], cut.as_str());
+    assert_eq!(costs[0].attributes["organization.id"], cut.as_str());
+    let logs = received.logs();
+    assert_eq!(logs.len(), 3);
+    assert!(logs.iter().all(|log| {
+        log.attributes["model"] == long.as_str()
+            && log.attributes["organization.id"] == long.as_str()
+    }));
+    assert_eq!(telemetry.health().shortened_attributes, 2);
+}
+
+#[test]
+fn identity_changes_keep_a_bounded_number_of_series() {
+    let receiver = Protocol::any().receiver();
+    let extra = [("OTEL_LOGS_EXPORTER", "none")];
+    let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &extra);
+    let session = telemetry.session(session("s"));
+    for n in 0..2_000 {
+        session.set_identity(host::somebody().email(format!("{n}@example.com")));
+        session.record_commit(Commit::new());
+    }
+    telemetry.flush();
+    telemetry.flush();
+    let health = telemetry.health();
+    assert!(health.series <= 65, "{}", health.series);
+    assert!(health.series_bytes > 0 && health.series_bytes < health.series_bytes_limit);
+    assert!(telemetry.shutdown().is_complete());
+    let points = receiver.received().points();
+    let commits = host::select(&points, "claude_code.commit.count", &[]);
+    assert_eq!(host::sum(&commits), 2_000.0);
+}
+
+#[test]
+fn series_of_ended_sessions_are_forgotten_but_for_the_last() {
+    let receiver = Protocol::any().receiver();
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::any(),
+        &[("OTEL_LOGS_EXPORTER", "none")],
+    );
+    for n in 0..3_000 {
+        let session = telemetry.session(session(&format!("s-{n}")));
+        session.record_commit(Commit::new());
+        session.set_identity(host::somebody().email("kim@example.com"));
+        session.record_commit(Commit::new());
+        if n % 100 == 0 {
+            telemetry.flush();
+        }
+    }
+    telemetry.flush();
+    telemetry.flush();
+    assert_eq!(telemetry.health().series, 3 * 1_024);
+    assert!(telemetry.shutdown().is_complete());
+    let points = receiver.received().points();
+    let commits = host::select(&points, "claude_code.commit.count", &[]);
+    assert_eq!(host::sum(&commits), 6_000.0);
+}
+
+#[test]
+fn series_of_an_identity_that_another_session_of_the_id_displaced_are_forgotten() {
+    let receiver = Protocol::any().receiver();
+    let extra = [("OTEL_LOGS_EXPORTER", "none")];
+    let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &extra);
+    let identity = |n: usize| host::somebody().email(format!("{n}@example.com"));
+    let (first, second) = (
+        telemetry.session(session("s")),
+        telemetry.session(session("s")),
+    );
+    first.set_identity(identity(1_000));
+    (0..100).for_each(|n| second.set_identity(identity(n)));
+    first.record_commit(Commit::new());
+    drop((first, second));
+    telemetry.flush();
+    // As many as are remembered.
+    for n in 0..1_024 {
+        telemetry.session(session(&format!("s-{n}")));
+    }
+    telemetry.flush();
+    telemetry.flush();
+    assert_eq!(telemetry.health().series, 1_024);
+    assert!(telemetry.shutdown().is_complete());
+}

@@ -1,0 +1,775 @@
+//! The catalogue is the documented contract, and what is sent is the catalogue.
+#![cfg(feature = "grpc")]
+
+mod empty;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::time::Duration;
+
+use claude_code_telemetry::catalog::{
+    self, Attribute, EVENT_ATTRIBUTES, EVENTS, Kind, METRICS, SPANS, STANDARD_ATTRIBUTES,
+};
+use claude_code_telemetry::{
+    ActiveTime, ActivityType, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody,
+    CodeEditDecision, Commit, Decision, DecisionSource, EditTool, HookOutcome, Identity,
+    InstallTrigger, LinesOfCode, LlmRequestOptions, Mcp, PluginInstalled, PullRequest,
+    RequestContext, SessionOptions, SkillActivated, Speed, StartType, Telemetry, TokenType,
+    TokenUsage, Tokens, ToolCallOptions, ToolDecision, ToolOutcome, ToolOutput, ToolResult,
+    UserPrompt,
+};
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::metrics::v1::metric;
+
+use crate::catalog_support::recorded;
+use crate::support::{Message, Received};
+
+/// The contract. An attribute is `name:type`, then `?` when it is there only when it is known, `@` and the switch that it
+/// needs, `!` when it is redacted instead of left out, and `=` and its closed list of values.
+const CONTRACT: &str = "\
+scope metrics com.anthropic.claude_code
+scope events com.anthropic.claude_code.events
+scope spans com.anthropic.claude_code.tracing 1.0.0
+
+standard
+ user.id:text
+ session.id:text@OTEL_METRICS_INCLUDE_SESSION_ID
+ app.version:text@OTEL_METRICS_INCLUDE_VERSION
+ organization.id:text?
+ user.email:text?
+ user.account_uuid:text?@OTEL_METRICS_INCLUDE_ACCOUNT_UUID
+ user.account_id:text?@OTEL_METRICS_INCLUDE_ACCOUNT_UUID
+ terminal.type:text?
+
+metric claude_code.session.count [{count}] Count of CLI sessions started
+ start_type:text?=fresh|resume|continue
+metric claude_code.lines_of_code.count [{count}] Count of lines of code modified
+ type:text=added|removed
+metric claude_code.pull_request.count [{count}] Number of pull requests created
+metric claude_code.commit.count [{count}] Number of git commits created
+metric claude_code.cost.usage [USD] Cost of the Claude Code session
+ model:text
+metric claude_code.token.usage [tokens] Number of tokens used
+ model:text
+ type:text=input|output|cacheRead|cacheCreation
+metric claude_code.code_edit_tool.decision [{count}] Count of code editing tool permission decisions
+ decision:text=accept|reject
+ source:text=config|hook|user_permanent|user_temporary|user_abort|user_reject
+ tool_name:text=Edit|Write|NotebookEdit
+ language:text
+metric claude_code.active_time.total [s] Total active time in seconds
+ type:text=user|cli
+
+every event
+ event.name:text
+ event.timestamp:text
+ event.sequence:int
+ workspace.host_paths:texts?
+ prompt.id:text?
+
+event user_prompt claude_code.user_prompt
+ prompt_length:int
+ prompt:text@OTEL_LOG_USER_PROMPTS!
+event api_request claude_code.api_request
+ model:text
+ input_tokens:int
+ output_tokens:int
+ cache_read_tokens:int
+ cache_creation_tokens:int
+ cost_usd:double
+ duration_ms:int
+ request_id:text?
+ speed:text=fast|normal
+ query_source:text?
+event api_error claude_code.api_error
+ model:text
+ error:text
+ status_code:text
+ duration_ms:int
+ attempt:int
+ request_id:text?
+ speed:text=fast|normal
+ query_source:text?
+event api_request_body claude_code.api_request_body @OTEL_LOG_RAW_API_BODIES
+ body:text@OTEL_LOG_RAW_API_BODIES
+ body_length:int
+ body_truncated:text?=true
+ model:text
+ query_source:text?
+event api_response_body claude_code.api_response_body @OTEL_LOG_RAW_API_BODIES
+ body:text@OTEL_LOG_RAW_API_BODIES
+ body_length:int
+ body_truncated:text?=true
+ model:text
+ query_source:text?
+ request_id:text?
+event tool_decision claude_code.tool_decision
+ decision:text=accept|reject
+ source:text=config|hook|user_permanent|user_temporary|user_abort|user_reject
+ tool_name:text
+ tool_use_id:text?
+event tool_result claude_code.tool_result
+ tool_name:text
+ tool_use_id:text?
+ success:text=true|false
+ duration_ms:int
+ error_type:text?
+ error:text?
+ tool_parameters:text?@OTEL_LOG_TOOL_DETAILS
+ tool_input:text?@OTEL_LOG_TOOL_DETAILS
+ tool_result_size_bytes:int?
+ decision_source:text?=config|hook|user_permanent|user_temporary|user_abort|user_reject
+ decision_type:text?=accept|reject
+ mcp_server_scope:text?
+event plugin_installed claude_code.plugin_installed
+ plugin.name:text
+ plugin.version:text?
+ marketplace.name:text
+ marketplace.is_official:text=true|false
+ install.trigger:text=cli|ui
+event skill_activated claude_code.skill_activated
+ skill.name:text
+ skill.source:text
+ plugin.name:text?
+ marketplace.name:text?
+
+span claude_code.interaction interaction
+ user_prompt:text@OTEL_LOG_USER_PROMPTS!
+ user_prompt_length:int
+ interaction.sequence:int
+ interaction.duration_ms:int
+span claude_code.llm_request llm_request ERROR
+ model:text
+ gen_ai.system:text=anthropic
+ gen_ai.request.model:text
+ llm_request.context:text=interaction|tool|standalone
+ speed:text=fast|normal
+ query_source:text?
+ duration_ms:int
+ ttft_ms:int?
+ input_tokens:int?
+ output_tokens:int?
+ cache_read_tokens:int?
+ cache_creation_tokens:int?
+ request_id:text?
+ gen_ai.response.id:text?
+ success:bool
+ attempt:int
+ status_code:int?
+ error:text?
+ response.has_tool_call:bool?
+ stop_reason:text?
+ gen_ai.response.finish_reasons:texts?
+ + gen_ai.request.attempt
+ attempt:int
+span claude_code.tool tool
+ tool_name:text
+ tool_use_id:text?
+ gen_ai.tool.call.id:text?
+ duration_ms:int
+ result_tokens:int?
+ file_path:text?@OTEL_LOG_TOOL_DETAILS
+ full_command:text?@OTEL_LOG_TOOL_DETAILS
+ skill_name:text?@OTEL_LOG_TOOL_DETAILS
+ subagent_type:text?@OTEL_LOG_TOOL_DETAILS
+ tool_input:text?@OTEL_LOG_TOOL_DETAILS
+ + tool.output
+ bash_command:text?@OTEL_LOG_TOOL_DETAILS
+ file_path:text?@OTEL_LOG_TOOL_DETAILS
+ diff:text?@OTEL_LOG_TOOL_DETAILS
+ content:text?@OTEL_LOG_TOOL_CONTENT
+ output:text?@OTEL_LOG_TOOL_CONTENT
+span claude_code.tool.blocked_on_user tool.blocked_on_user
+ duration_ms:int
+ decision:text=accept|reject|unknown
+ source:text=config|hook|user_permanent|user_temporary|user_abort|user_reject|unknown
+span claude_code.tool.execution tool.execution ERROR
+ duration_ms:int
+ success:bool
+ error:text?
+span claude_code.hook hook ERROR
+ hook_event:text
+ hook_name:text
+ num_hooks:int
+ duration_ms:int
+ num_success:int
+ num_blocking:int
+ num_non_blocking_error:int
+ num_cancelled:int
+ hook_definitions:text?@OTEL_LOG_TOOL_DETAILS
+";
+
+#[test]
+fn the_catalogue_is_the_contract() {
+    let catalogue = written_catalogue();
+    for (number, (found, expected)) in catalogue.lines().zip(CONTRACT.lines()).enumerate() {
+        assert_eq!(found, expected, "line {}", number + 1);
+    }
+    assert_eq!(catalogue, CONTRACT);
+}
+
+/// The catalogue in the form of [`CONTRACT`].
+fn written_catalogue() -> String {
+    let mut out = String::new();
+    let scope = catalog_scope();
+    for (signal, name) in scope {
+        writeln!(out, "scope {signal} {name}").unwrap();
+    }
+    out.push_str("\nstandard\n");
+    write_attributes(&mut out, STANDARD_ATTRIBUTES);
+    out.push('\n');
+    for metric in METRICS {
+        let (name, unit, description) = (metric.name, metric.unit, metric.description);
+        writeln!(out, "metric {name} [{unit}] {description}").unwrap();
+        write_attributes(&mut out, metric.attributes);
+    }
+    out.push_str("\nevery event\n");
+    write_attributes(&mut out, EVENT_ATTRIBUTES);
+    out.push('\n');
+    for event in EVENTS {
+        let gate = event
+            .gate
+            .map_or(String::new(), |gate| format!(" @{}", gate.variable()));
+        writeln!(out, "event {} {}{gate}", event.name, event.body).unwrap();
+        write_attributes(&mut out, event.attributes);
+    }
+    out.push('\n');
+    for span in SPANS {
+        let error = if span.error.is_some() { " ERROR" } else { "" };
+        writeln!(out, "span {} {}{error}", span.name, span.span_type).unwrap();
+        write_attributes(&mut out, span.attributes);
+        for event in span.events {
+            writeln!(out, " + {}", event.name).unwrap();
+            write_attributes(&mut out, event.attributes);
+        }
+    }
+    out
+}
+
+fn catalog_scope() -> [(&'static str, String); 3] {
+    use catalog::scope::{EVENTS, METRICS, SPANS, SPANS_VERSION};
+    [
+        ("metrics", METRICS.to_owned()),
+        ("events", EVENTS.to_owned()),
+        ("spans", format!("{SPANS} {SPANS_VERSION}")),
+    ]
+}
+
+fn write_attributes(out: &mut String, attributes: &[Attribute]) {
+    for attribute in attributes {
+        let kind = kind_name(attribute.kind);
+        write!(out, " {}:{kind}", attribute.name).unwrap();
+        if attribute.conditional {
+            out.push('?');
+        }
+        if let Some(gate) = attribute.gate {
+            write!(out, "@{}", gate.variable()).unwrap();
+        }
+        if attribute.redacted {
+            out.push('!');
+        }
+        if !attribute.values.is_empty() {
+            write!(out, "={}", attribute.values.join("|")).unwrap();
+        }
+        out.push('\n');
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Int => "int",
+        Kind::Double => "double",
+        Kind::Bool => "bool",
+        Kind::TextArray => "texts",
+        other => panic!("{other:?} has no name"),
+    }
+}
+
+/// All flags and switches, and a limit that cuts the bodies.
+const EVERYTHING: [(&str, &str); 7] = [
+    ("OTEL_LOG_USER_PROMPTS", "1"),
+    ("OTEL_LOG_TOOL_DETAILS", "1"),
+    ("OTEL_LOG_TOOL_CONTENT", "1"),
+    ("OTEL_LOG_RAW_API_BODIES", "1"),
+    ("OTEL_METRICS_INCLUDE_VERSION", "1"),
+    ("CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", "200"),
+    ("TERM_PROGRAM", "vscode"),
+];
+
+#[test]
+fn records_with_every_field_have_all_attributes_of_the_catalogue() {
+    let received = recorded(&EVERYTHING, record_every_field);
+    let seen = Seen::of(&received);
+    for metric in METRICS {
+        seen.assert_all(metric.name, metric.attributes);
+        seen.assert_all(&format!("{}/standard", metric.name), STANDARD_ATTRIBUTES);
+    }
+    for event in EVENTS {
+        seen.assert_all(event.body, event.attributes);
+        seen.assert_all(&format!("{}/standard", event.body), STANDARD_ATTRIBUTES);
+        seen.assert_all(&format!("{}/event", event.body), EVENT_ATTRIBUTES);
+    }
+    for span in SPANS {
+        seen.assert_all(span.name, span.attributes);
+        seen.assert_all(&format!("{}/standard", span.name), STANDARD_ATTRIBUTES);
+        for event in span.events {
+            seen.assert_all(&format!("{}/{}", span.name, event.name), event.attributes);
+        }
+    }
+}
+
+#[test]
+fn records_with_the_required_fields_alone_have_no_conditional_attributes() {
+    let off = [
+        ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
+        ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
+        ("OTEL_LOG_RAW_API_BODIES", "1"),
+    ];
+    let received = recorded(&off, record_required_fields);
+    assert_required_only(&received);
+    // Without a prompt before them, events have none.
+    let first = &received.logs()[0];
+    assert_eq!(first.body, "claude_code.skill_activated");
+    assert!(!first.attributes.contains_key("prompt.id"));
+}
+
+#[test]
+fn optional_texts_that_are_empty_are_omitted_as_if_not_given() {
+    let content = [
+        ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
+        ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
+        ("OTEL_LOG_RAW_API_BODIES", "1"),
+        ("OTEL_LOG_TOOL_DETAILS", "1"),
+        ("OTEL_LOG_TOOL_CONTENT", "1"),
+    ];
+    let received = recorded(&content, empty::record_empty_texts);
+    assert_required_only(&received);
+    for span in received.spans() {
+        assert!(span.events.iter().all(|event| event.name != "tool.output"));
+        assert!(
+            !span.attributes.values().any(|value| value == ""),
+            "{span:?}"
+        );
+    }
+    for log in received.logs() {
+        assert!(!log.attributes.values().any(|value| value == ""), "{log:?}");
+    }
+    for point in received.points() {
+        assert!(
+            !point.attributes.values().any(|value| value == ""),
+            "{point:?}"
+        );
+    }
+    // What stands in for a text that is not given stands in for an empty text.
+    for point in received.points() {
+        let own = |key: &str| point.attributes.get(key).and_then(|value| value.as_str());
+        assert!(matches!(own("model"), None | Some("m")), "{point:?}");
+        assert!(
+            matches!(own("language"), None | Some("unknown")),
+            "{point:?}"
+        );
+    }
+}
+
+/// All records and handles were recorded, and none has more attributes than it must.
+fn assert_required_only(received: &Received) {
+    let seen = Seen::of(received);
+    let required = |list: &[Attribute]| -> Vec<Attribute> {
+        let kept = list.iter().filter(|attribute| !attribute.conditional);
+        kept.copied().collect()
+    };
+    for metric in METRICS {
+        seen.assert_exactly(metric.name, &required(metric.attributes));
+        seen.assert_exactly(
+            &format!("{}/standard", metric.name),
+            &STANDARD_ATTRIBUTES[..1],
+        );
+    }
+    for event in EVENTS {
+        seen.assert_exactly(event.body, &required(event.attributes));
+        seen.assert_exactly(
+            &format!("{}/standard", event.body),
+            &STANDARD_ATTRIBUTES[..1],
+        );
+    }
+    for span in SPANS {
+        // An answered request has its tokens, a failed one its error.
+        if span.span_type != "llm_request" {
+            seen.assert_exactly(span.name, &required(span.attributes));
+        }
+        seen.assert_exactly(
+            &format!("{}/standard", span.name),
+            &STANDARD_ATTRIBUTES[..1],
+        );
+    }
+}
+
+/// The keys that were seen, by what has them. Order, types and values were checked on the way.
+#[derive(Default)]
+struct Seen(BTreeMap<String, BTreeSet<String>>);
+
+impl Seen {
+    fn of(received: &Received) -> Self {
+        let mut seen = Self::default();
+        for request in &received.requests {
+            match &request.message {
+                Message::Metrics(message) => {
+                    for scope in message
+                        .resource_metrics
+                        .iter()
+                        .flat_map(|r| &r.scope_metrics)
+                    {
+                        let name = scope.scope.as_ref().map(|s| (&*s.name, &*s.version));
+                        assert_eq!(name, Some(("com.anthropic.claude_code", "1.2.3")));
+                        for sent in &scope.metrics {
+                            seen.metric(sent);
+                        }
+                    }
+                }
+                Message::Logs(message) => {
+                    for scope in message.resource_logs.iter().flat_map(|r| &r.scope_logs) {
+                        let name = scope.scope.as_ref().map(|s| (&*s.name, &*s.version));
+                        assert_eq!(name, Some(("com.anthropic.claude_code.events", "1.2.3")));
+                        for record in &scope.log_records {
+                            seen.event(record);
+                        }
+                    }
+                }
+                Message::Traces(message) => {
+                    for scope in message.resource_spans.iter().flat_map(|r| &r.scope_spans) {
+                        let name = scope.scope.as_ref().map(|s| (&*s.name, &*s.version));
+                        assert_eq!(name, Some(("com.anthropic.claude_code.tracing", "1.0.0")));
+                        for span in &scope.spans {
+                            seen.span(span);
+                        }
+                    }
+                }
+                Message::Unreadable(why) => panic!("{why}"),
+            }
+        }
+        seen
+    }
+
+    fn metric(&mut self, sent: &opentelemetry_proto::tonic::metrics::v1::Metric) {
+        let known = METRICS
+            .iter()
+            .find(|metric| metric.name == sent.name)
+            .unwrap_or_else(|| panic!("{} is not in the catalogue", sent.name));
+        assert_eq!(
+            (&*sent.unit, &*sent.description),
+            (known.unit, known.description)
+        );
+        let Some(metric::Data::Sum(sum)) = &sent.data else {
+            panic!("{} is no sum", sent.name);
+        };
+        assert!(sum.is_monotonic);
+        assert_eq!(sum.aggregation_temporality, 1, "delta");
+        for point in &sum.data_points {
+            let rest = self.prefix(
+                known.name,
+                "standard",
+                &point.attributes,
+                STANDARD_ATTRIBUTES,
+            );
+            let rest = self.prefix(known.name, "", rest, known.attributes);
+            assert_eq!(rest, [], "{}", known.name);
+            assert!(point.exemplars.is_empty() && point.flags == 0);
+            use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+            assert!(matches!(point.value, Some(Value::AsDouble(_))));
+        }
+    }
+
+    fn event(&mut self, record: &opentelemetry_proto::tonic::logs::v1::LogRecord) {
+        let Some(Value::StringValue(body)) = record.body.as_ref().unwrap().value.as_ref() else {
+            panic!("an event's body is text");
+        };
+        let known = EVENTS
+            .iter()
+            .find(|event| event.body == body)
+            .unwrap_or_else(|| panic!("{body} is not in the catalogue"));
+        let rest = self.prefix(body, "standard", &record.attributes, STANDARD_ATTRIBUTES);
+        assert_eq!(text_of(&rest[0]), known.name);
+        let rest = self.prefix(body, "event", rest, EVENT_ATTRIBUTES);
+        let rest = self.prefix(body, "", rest, known.attributes);
+        assert_eq!(rest, [], "{body}");
+        assert_eq!(record.time_unix_nano, record.observed_time_unix_nano);
+        assert_eq!((record.severity_number, &*record.severity_text), (0, ""));
+        assert_eq!(record.event_name, *body);
+        assert_eq!(record.dropped_attributes_count, 0);
+    }
+
+    fn span(&mut self, span: &opentelemetry_proto::tonic::trace::v1::Span) {
+        let known = SPANS
+            .iter()
+            .find(|known| known.name == span.name)
+            .unwrap_or_else(|| panic!("{} is not in the catalogue", span.name));
+        assert_eq!(span.kind, 1, "INTERNAL");
+        let rest = self.prefix(
+            known.name,
+            "standard",
+            &span.attributes,
+            STANDARD_ATTRIBUTES,
+        );
+        assert_eq!(
+            (&*rest[0].key, text_of(&rest[0])),
+            ("span.type", known.span_type)
+        );
+        let rest = self.prefix(known.name, "", &rest[1..], known.attributes);
+        assert_eq!(rest, [], "{}", known.name);
+        let status = span.status.clone().unwrap_or_default();
+        match status.code {
+            0 => assert_eq!(status.message, ""),
+            2 => assert!(known.error.is_some(), "{} never fails", known.name),
+            other => panic!("{other} is no status of the contract"),
+        }
+        assert!(span.links.is_empty());
+        for event in &span.events {
+            let known_event = known
+                .events
+                .iter()
+                .find(|known| known.name == event.name)
+                .unwrap_or_else(|| panic!("{} is no event of {}", event.name, known.name));
+            // That something was cut stands behind what was cut.
+            let (cut, own): (Vec<_>, Vec<_>) = event.attributes.iter().cloned().partition(|a| {
+                a.key.ends_with("_truncated") || a.key.ends_with("_original_length")
+            });
+            assert!(cut.len() % 2 == 0);
+            let rest = self.prefix(known.name, known_event.name, &own, known_event.attributes);
+            assert_eq!(rest, [], "{}", known_event.name);
+        }
+    }
+
+    /// Takes the attributes of `known` off the front of `sent`, in their order. What is not conditional must be there,
+    /// unless it is a switch's.
+    fn prefix<'a>(
+        &mut self,
+        owner: &str,
+        part: &str,
+        sent: &'a [KeyValue],
+        known: &[Attribute],
+    ) -> &'a [KeyValue] {
+        let place = match part {
+            "" => owner.to_owned(),
+            part => format!("{owner}/{part}"),
+        };
+        let seen = self.0.entry(place.clone()).or_default();
+        let mut rest = sent;
+        for attribute in known {
+            let Some((first, others)) = rest.split_first().filter(|(a, _)| a.key == attribute.name)
+            else {
+                let switched = attribute.gate.is_some() && !attribute.redacted;
+                assert!(
+                    attribute.conditional || switched,
+                    "{place} needs {} at {:?}",
+                    attribute.name,
+                    rest.first()
+                );
+                continue;
+            };
+            assert_eq!(kind_of(first), attribute.kind, "{place}: {}", first.key);
+            if !attribute.values.is_empty() {
+                let value = text_of(first);
+                assert!(
+                    attribute.values.contains(&value),
+                    "{place}: {}={value}",
+                    first.key
+                );
+            }
+            seen.insert(first.key.clone());
+            rest = others;
+        }
+        rest
+    }
+
+    fn assert_all(&self, place: &str, known: &[Attribute]) {
+        let names: BTreeSet<_> = known.iter().map(|a| a.name.to_owned()).collect();
+        assert_eq!(self.0.get(place), Some(&names), "{place}");
+    }
+
+    fn assert_exactly(&self, place: &str, known: &[Attribute]) {
+        self.assert_all(place, known);
+    }
+}
+
+fn kind_of(attribute: &KeyValue) -> Kind {
+    match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
+        Value::StringValue(_) => Kind::Text,
+        Value::IntValue(_) => Kind::Int,
+        Value::DoubleValue(_) => Kind::Double,
+        Value::BoolValue(_) => Kind::Bool,
+        Value::ArrayValue(array) => {
+            let is_text = |value: &Option<Value>| matches!(value, Some(Value::StringValue(_)));
+            assert!(array.values.iter().all(|value| is_text(&value.value)));
+            Kind::TextArray
+        }
+        other => panic!("{other:?} is no kind of the catalogue"),
+    }
+}
+
+fn text_of(attribute: &KeyValue) -> &str {
+    match &attribute.value.as_ref().unwrap().value {
+        Some(Value::StringValue(text)) => text,
+        other => panic!("{} is no text: {other:?}", attribute.key),
+    }
+}
+
+const ACCEPT: (Decision, DecisionSource) = (Decision::Accept, DecisionSource::Config);
+
+/// Every record and every handle, with all that they take.
+fn record_every_field(telemetry: &Telemetry) {
+    let identity = Identity::new()
+        .user_id("user")
+        .organization_id("organization")
+        .email("kim@example.com")
+        .account_uuid("uuid")
+        .account_id("user_01");
+    let session = telemetry.session(
+        SessionOptions::new()
+            .identity(identity)
+            .start_type(StartType::Resume)
+            .workspace_host_paths(["/a", "/b"]),
+    );
+    let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(1000));
+    let prompt = session.prompt(UserPrompt::new("hello"));
+    let ms = Duration::from_millis(5);
+
+    prompt.record_lines_of_code(LinesOfCode::new().added(1).removed(2));
+    prompt.record_commit(Commit::new());
+    prompt.record_pull_request(PullRequest::new());
+    prompt.record_tokens(Tokens::new("m", TokenType::Input, 1));
+    prompt.record_active_time(ActiveTime::new(ActivityType::User, ms));
+    prompt.record_active_time(ActiveTime::new(ActivityType::Cli, ms));
+    prompt.record_code_edit_decision(
+        CodeEditDecision::new(EditTool::Edit, ACCEPT.0, ACCEPT.1).file_path("a.rs"),
+    );
+    let usage = TokenUsage::new()
+        .input(1)
+        .output(2)
+        .cache_read(3)
+        .cache_creation(4);
+    let answered = ApiRequest::new("m")
+        .requested_model("n")
+        .tokens(usage)
+        .cost_usd(0.5)
+        .duration(ms)
+        .request_id("req")
+        .speed(Speed::Fast)
+        .query_source("main")
+        .attempt(2)
+        .time_to_first_token(ms)
+        .has_tool_call(true)
+        .stop_reason("end_turn");
+    let failed = ApiError::new("m", "overloaded")
+        .status_code(529)
+        .duration(ms)
+        .attempt(3)
+        .request_id("req")
+        .speed(Speed::Fast)
+        .query_source("main");
+    prompt.record_api_request(answered.clone());
+    prompt.record_api_error(failed.clone());
+    prompt.record_api_request_body(ApiRequestBody::new("m", long.clone()).query_source("main"));
+    prompt.record_api_response_body(
+        ApiResponseBody::new("m", long.clone())
+            .query_source("main")
+            .request_id("req"),
+    );
+    prompt.record_user_prompt(UserPrompt::new("again"));
+    prompt.record_tool_decision(ToolDecision::new("Edit", ACCEPT.0, ACCEPT.1).tool_use_id("toolu"));
+    prompt.record_tool_result(
+        ToolResult::new("mcp__server__tool")
+            .tool_use_id("toolu")
+            .failed("error")
+            .error_type("ShellError")
+            .duration(ms)
+            .parameters(r#"{"a":1}"#)
+            .input(r#"{"b":2}"#)
+            .result_size_bytes(7)
+            .decision(ACCEPT.0, ACCEPT.1)
+            .mcp(Mcp::new("server", "tool").scope("user")),
+    );
+    prompt.record_plugin_installed(
+        PluginInstalled::new("plugin", "marketplace", InstallTrigger::Ui)
+            .version("1")
+            .official(true),
+    );
+    prompt.record_skill_activated(
+        SkillActivated::new("skill", "plugin")
+            .plugin("plugin")
+            .marketplace("marketplace"),
+    );
+
+    let options = || LlmRequestOptions::new("m").query_source("main");
+    let request = prompt.llm_request(options().context(RequestContext::Standalone));
+    request.body(long.clone());
+    request.response_body(long.clone());
+    request.retry();
+    request.first_token();
+    request.finish(answered);
+    prompt.llm_request(options()).fail(failed);
+
+    let tool = prompt.tool(
+        ToolCallOptions::new("Agent")
+            .tool_use_id("toolu")
+            .input(r#"{"subagent_type":"Explore"}"#)
+            .parameters(r#"{"full_command":"ls","skill_name":"commit"}"#)
+            .mcp(Mcp::new("server", "tool").scope("user"))
+            .file_path("/a.rs")
+            .language("Rust"),
+    );
+    tool.decided(ACCEPT.0, ACCEPT.1);
+    tool.executing();
+    let output = ToolOutput::new()
+        .bash_command("ls")
+        .file_path("/a.rs")
+        .diff("+a")
+        .content("a")
+        .output("x".repeat(1000));
+    let outcome = ToolOutcome::new().result_size_bytes(1).result_tokens(2);
+    tool.finish(outcome.clone().output(output));
+    let tool = prompt.tool("Bash");
+    tool.executing();
+    tool.finish(outcome.failed("error").error_type("ShellError"));
+
+    prompt.hook("PreToolUse", "PreToolUse:Bash").finish(
+        HookOutcome::new()
+            .count(4)
+            .succeeded(1)
+            .blocking(1)
+            .failed(1)
+            .cancelled(1)
+            .definitions("[]"),
+    );
+    prompt.end();
+    session.end();
+}
+
+/// Every record and every handle, with no more than they insist on.
+fn record_required_fields(telemetry: &Telemetry) {
+    let session = telemetry.session(SessionOptions::new().terminal_type(""));
+    session.record_skill_activated(SkillActivated::new("skill", "bundled"));
+    let prompt = session.prompt("hello");
+    prompt.record_lines_of_code(LinesOfCode::new().added(1));
+    prompt.record_commit(Commit::new());
+    prompt.record_pull_request(PullRequest::new());
+    prompt.record_active_time(ActiveTime::new(ActivityType::User, Duration::ZERO));
+    prompt.record_code_edit_decision(CodeEditDecision::new(
+        EditTool::Write,
+        Decision::Reject,
+        DecisionSource::UserReject,
+    ));
+    prompt.record_api_request(ApiRequest::new("m"));
+    prompt.record_api_error(ApiError::new("m", "overloaded"));
+    prompt.record_api_request_body(ApiRequestBody::new("m", "{}"));
+    prompt.record_api_response_body(ApiResponseBody::new("m", "{}"));
+    prompt.record_tool_decision(ToolDecision::new("Edit", ACCEPT.0, ACCEPT.1));
+    prompt.record_tool_result(ToolResult::new("Edit"));
+    prompt.record_plugin_installed(PluginInstalled::new("p", "m", InstallTrigger::Cli));
+    prompt.llm_request("m").finish(ApiRequest::new("m"));
+    drop(prompt.llm_request("m"));
+    let tool = prompt.tool("Edit");
+    tool.executing();
+    tool.finish(ToolOutcome::new());
+    prompt.hook("Stop", "Stop").finish(HookOutcome::new());
+}

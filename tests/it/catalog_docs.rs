@@ -1,0 +1,221 @@
+//! `docs/TELEMETRY.md` is the catalogue. `UPDATE_DOCS=1 cargo test docs` renews it.
+
+use std::fmt::Write;
+
+use crate::catalog_support;
+use claude_code_telemetry::catalog::{
+    Attribute, EVENT_ATTRIBUTES, EVENTS, Gate, Kind, METRICS, SPANS, STANDARD_ATTRIBUTES, scope,
+};
+
+#[test]
+fn docs_telemetry_is_the_catalogue() {
+    catalog_support::check_document("TELEMETRY.md", &document());
+}
+
+const INTRODUCTION: &str = "\
+# Telemetry
+
+What the library emits, as it stands in [`src/catalog`](../src/catalog/mod.rs): nothing else is sent. This page is made
+from there by `UPDATE_DOCS=1 cargo test docs`. The variables that it names are explained in
+[CONFIGURATION.md](CONFIGURATION.md).
+
+Attributes stand in the order in which they are sent: the standard ones, the custom ones of `OTEL_RESOURCE_ATTRIBUTES`,
+on events those of every event, on spans `span.type`, and then an item's own. In the column *present*, *always* is every
+item; *when known* is an item of which the host or the library knows the value; a variable is the switch that an attribute
+needs.
+
+An optional text that a host gives as an empty text counts as not given, on every signal and inside `tool_parameters`.
+
+`tool_parameters` is a JSON object. A host may give it; what it does not give follows from the call: `bash_command` (the first
+word), `full_command`, `timeout`, `description` and `dangerouslyDisableSandbox` from the input of Bash and PowerShell, `skill_name`
+from that of Skill, `mcp_server_name` and `mcp_tool_name` from the names of an MCP tool. The spans' `full_command` and `skill_name` are
+the same values.
+
+Types are those of OTLP: text is a string value, int a 64-bit integer, double a 64-bit floating-point number, bool a
+boolean, and texts an array of strings. A host can ask for the numbers of events as text.
+
+";
+
+fn document() -> String {
+    let mut out = INTRODUCTION.to_owned();
+    out.push_str("## Standard attributes\n\nOn every data point, event and span.\n\n");
+    attributes(&mut out, STANDARD_ATTRIBUTES);
+    out.push_str(
+        "The keys of `OTEL_RESOURCE_ATTRIBUTES` follow as text, unless `OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES` is off. \
+         Those of\nthe resource itself (`service.*`, `host.*`, `os.*`, `wsl.version`, `telemetry.sdk.*`) stay on the \
+         resource, and no custom\nattribute replaces a standard one or one of the item's own.\n\n",
+    );
+
+    writeln!(
+        out,
+        "## Metrics\n\nScope `{}`, in the version of the service. All are monotonic sums of doubles, delta by default.\n",
+        scope::METRICS
+    )
+    .unwrap();
+    let rows = METRICS.iter().map(|metric| {
+        [
+            code(metric.name),
+            code(metric.unit),
+            metric.description.into(),
+        ]
+    });
+    table(&mut out, ["metric", "unit", "description"], rows);
+    for metric in METRICS {
+        writeln!(out, "### `{}`\n", metric.name).unwrap();
+        attributes(&mut out, metric.attributes);
+    }
+
+    writeln!(
+        out,
+        "## Events\n\nScope `{}`, in the version of the service. An event is a log record without severity whose body \
+         and\n`event_name` are its full name; both of its times are the time of the event.\n",
+        scope::EVENTS
+    )
+    .unwrap();
+    let rows = EVENTS.iter().map(|event| {
+        let needs = event
+            .gate
+            .map_or("always".to_owned(), |gate| code(gate.variable()));
+        [code(event.body), needs, event.description.into()]
+    });
+    table(&mut out, ["event", "present", "when"], rows);
+    out.push_str("### Every event\n\n");
+    attributes(&mut out, EVENT_ATTRIBUTES);
+    for event in EVENTS {
+        writeln!(out, "### `{}`\n", event.body).unwrap();
+        if let Some(gate) = event.gate {
+            writeln!(out, "Only with `{}`.\n", gate.variable()).unwrap();
+        }
+        attributes(&mut out, event.attributes);
+    }
+
+    writeln!(
+        out,
+        "## Spans\n\nScope `{}`, version `{}`. They need `CLAUDE_CODE_ENHANCED_TELEMETRY_BETA`. All are of kind INTERNAL. \
+         After the\nstandard attributes, `span.type` is the name without `claude_code.`; the status is unset unless \
+         something failed.\n\n```text",
+        scope::SPANS,
+        scope::SPANS_VERSION
+    )
+    .unwrap();
+    out.push_str(TREE);
+    out.push_str("```\n\n");
+    for span in SPANS {
+        writeln!(out, "### `{}`\n\n{}.", span.name, span.description).unwrap();
+        if let Some(error) = span.error {
+            writeln!(out, "Its status is ERROR when {error}.").unwrap();
+        }
+        out.push('\n');
+        attributes(&mut out, span.attributes);
+        for event in span.events {
+            let content = match event.name {
+                "tool.output" => {
+                    " Needs `OTEL_LOG_TOOL_CONTENT`, whatever else its attributes need."
+                }
+                _ => "",
+            };
+            let (name, description) = (event.name, event.description);
+            writeln!(out, "Span event `{name}`: {description}.{content}\n").unwrap();
+            attributes(&mut out, event.attributes);
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+/// How spans are nested.
+const TREE: &str = "\
+claude_code.interaction
+├─ claude_code.llm_request
+├─ claude_code.tool
+│  ├─ claude_code.tool.blocked_on_user
+│  ├─ claude_code.tool.execution
+│  └─ a subagent's claude_code.llm_request and claude_code.tool
+└─ claude_code.hook
+";
+
+#[test]
+fn the_tree_of_the_docs_has_every_span() {
+    for span in SPANS {
+        assert!(TREE.contains(&format!("─ {}\n", span.name)) || TREE.starts_with(span.name));
+    }
+}
+
+fn attributes(out: &mut String, attributes: &[Attribute]) {
+    if attributes.is_empty() {
+        out.push_str("No attributes of its own.\n\n");
+        return;
+    }
+    let rows = attributes.iter().map(|attribute| {
+        [
+            code(attribute.name),
+            kind(attribute.kind).into(),
+            present(attribute),
+            description(attribute),
+        ]
+    });
+    table(out, ["attribute", "type", "present", "description"], rows);
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Int => "int",
+        Kind::Double => "double",
+        Kind::Bool => "bool",
+        Kind::TextArray => "texts",
+        other => panic!("{other:?} has no name"),
+    }
+}
+
+fn present(attribute: &Attribute) -> String {
+    let known = if attribute.conditional {
+        "when known"
+    } else {
+        "always"
+    };
+    let Some(gate) = attribute.gate else {
+        return known.to_owned();
+    };
+    let variable = code(gate.variable());
+    match gate {
+        _ if attribute.redacted => format!("`<REDACTED>` without {variable}"),
+        Gate::SessionId | Gate::AccountUuid if attribute.conditional => {
+            format!("when known, {variable} (on by default)")
+        }
+        Gate::SessionId | Gate::AccountUuid => format!("{variable} (on by default)"),
+        _ if attribute.conditional => format!("when known, {variable}"),
+        _ => variable,
+    }
+}
+
+fn description(attribute: &Attribute) -> String {
+    let mut text = attribute.description.to_owned();
+    if !attribute.values.is_empty() && !attribute.description.contains('`') {
+        let values: Vec<_> = attribute.values.iter().map(|value| code(value)).collect();
+        write!(text, ": {}", values.join(", ")).unwrap();
+    } else if attribute.values.len() > 1 {
+        let values: Vec<_> = attribute.values.iter().map(|value| code(value)).collect();
+        write!(text, " ({})", values.join(", ")).unwrap();
+    }
+    text
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn table<const N: usize>(
+    out: &mut String,
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) {
+    writeln!(out, "| {} |", head.join(" | ")).unwrap();
+    writeln!(out, "| {} |", ["---"; N].join(" | ")).unwrap();
+    for row in rows {
+        let cells = row.map(|cell| cell.replace('|', "\\|"));
+        writeln!(out, "| {} |", cells.join(" | ")).unwrap();
+    }
+    out.push('\n');
+}

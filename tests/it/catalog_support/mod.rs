@@ -1,0 +1,132 @@
+//! Telemetry against a receiver, for tests that look at every record.
+#![allow(dead_code, unreachable_pub)]
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use claude_code_telemetry::{Config, ConfigBuilder, Service, Telemetry};
+use serde_json::Value;
+
+use super::support::{Received, Receiver};
+
+/// The protocols, and what a receiver of each is.
+pub const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
+
+/// A receiver of this protocol.
+pub fn receiver(protocol: &str) -> Receiver {
+    match protocol {
+        "grpc" => Receiver::grpc(),
+        _ => Receiver::http(),
+    }
+}
+
+/// Everything on, to this receiver over this protocol; the process environment is not looked at.
+pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
+    let endpoint = receiver.endpoint();
+    [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+        // What takes long in debug builds must still arrive.
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "30000"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// A configuration of these variables and more, whose installation id is kept nowhere else.
+pub fn config(
+    receiver: &Receiver,
+    protocol: &str,
+    more: &[(&str, &str)],
+) -> (ConfigBuilder, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = variables(receiver, protocol);
+    all.extend(
+        more.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    let config = Config::builder()
+        .environment(all)
+        .installation_id_path(folder.path().join("installation-id"));
+    (config, folder)
+}
+
+/// What a service of this configuration delivers when it records `what`.
+pub fn delivered(
+    receiver: &Receiver,
+    config: ConfigBuilder,
+    what: impl FnOnce(&Telemetry),
+) -> Received {
+    receiver.forget();
+    let telemetry = Telemetry::start(config.build(), Service::new("claude-code", "1.2.3"));
+    what(&telemetry);
+    let report = telemetry.shutdown();
+    assert!(report.is_complete(), "{report}");
+    receiver.received().accepted()
+}
+
+/// The same over gRPC, with more variables.
+pub fn recorded(more: &[(&str, &str)], what: impl FnOnce(&Telemetry)) -> Received {
+    let receiver = Receiver::grpc();
+    let (config, _folder) = config(&receiver, "grpc", more);
+    delivered(&receiver, config, what)
+}
+
+/// A writer for the console exporter whose lines can be read.
+#[derive(Clone, Default)]
+pub struct Console(Arc<Mutex<Vec<u8>>>);
+
+impl Console {
+    /// All of it.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Line by line.
+    pub fn lines(&self) -> Vec<Value> {
+        let text = self.text();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+impl Write for Console {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A generated file of the documentation: fails when it is stale, or renews it with `UPDATE_DOCS=1`.
+#[track_caller]
+pub fn check_document(name: &str, expected: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, expected).unwrap();
+        return;
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found.replace("\r\n", "\n") == expected,
+        "docs/{name} is stale: renew it with `UPDATE_DOCS=1 cargo test docs`"
+    );
+}
+
+/// A little time for what is done in the background.
+pub const SOON: Duration = Duration::from_secs(60);

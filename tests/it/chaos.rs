@@ -1,0 +1,539 @@
+//! What is recorded arrives or is counted as lost, exactly, while everything changes at once: threads, sessions, identities,
+//! configurations, flushes, scrapes, and receivers that fail.
+//!
+//! `CHAOS_SEED` repeats a run: the receivers' answers and the order of the configurations follow from it.
+#![cfg(all(
+    feature = "grpc",
+    feature = "http",
+    feature = "console",
+    feature = "prometheus"
+))]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::host::{PATIENCE, Protocol, Screen, config, environment, exporter, otlp, service};
+use crate::page;
+use crate::page::Page;
+use crate::support::{Answer, Attributes, Point, Received, Receiver};
+use claude_code_telemetry::{
+    ApiRequest, Commit, Exporter, Identity, LinesOfCode, Session, SessionOptions, Signal,
+    Telemetry, TokenUsage,
+};
+use serde_json::Value;
+use tonic::Code;
+
+const THREADS: u64 = 9;
+const SESSIONS: u64 = 24;
+const USERS: u64 = 3;
+/// Parts of the run; between two of them the configuration changes.
+const STAGES: u64 = 16;
+/// Sessions that each thread opens in a stage.
+const OPENINGS: u64 = 20;
+/// The stage in which no receiver accepts anything, and more events come than the queue holds.
+const OUTAGE: u64 = 7;
+/// Requests of each thread in the outage.
+const BURST: u64 = 2_500;
+
+/// Pseudo-random numbers (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+/// Says how to repeat a run that fails.
+struct Seed(u64);
+
+impl Seed {
+    fn new() -> Self {
+        let given = std::env::var("CHAOS_SEED").ok();
+        let given = given.and_then(|seed| seed.parse().ok());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Self(given.unwrap_or(u64::from(now.subsec_nanos())))
+    }
+}
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("CHAOS_SEED={} repeats this run", self.0);
+        }
+    }
+}
+
+/// A series: metric, session, user, and the attributes of the metric's own.
+type Series = (String, String, String, String);
+
+fn series(metric: &str, attributes: &Attributes) -> Series {
+    let text = |key: &str| {
+        attributes
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let own = format!("{} {}", text("model"), text("type"));
+    (
+        metric.to_owned(),
+        text("session.id").to_owned(),
+        text("user.id").to_owned(),
+        own,
+    )
+}
+
+/// What was recorded.
+#[derive(Default)]
+struct Ledger {
+    amounts: BTreeMap<Series, f64>,
+    events: BTreeMap<String, u64>,
+    spans: u64,
+}
+
+impl Ledger {
+    fn add(&mut self, metric: &str, who: &Who, own: &str, amount: f64) {
+        let series = (
+            metric.to_owned(),
+            who.session.clone(),
+            who.user.clone(),
+            own.to_owned(),
+        );
+        *self.amounts.entry(series).or_default() += amount;
+    }
+
+    fn event(&mut self, who: &Who) {
+        *self.events.entry(who.session.clone()).or_default() += 1;
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (series, amount) in other.amounts {
+            *self.amounts.entry(series).or_default() += amount;
+        }
+        for (session, count) in other.events {
+            *self.events.entry(session).or_default() += count;
+        }
+        self.spans += other.spans;
+    }
+}
+
+/// Whose records these are.
+struct Who {
+    session: String,
+    user: String,
+}
+
+impl Who {
+    fn new(session: u64, user: u64) -> Self {
+        Self {
+            session: format!("session-{session}"),
+            user: format!("user-{user}"),
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::new().user_id(self.user.clone())
+    }
+
+    /// Opens the session, perhaps beside others of the same id, and again.
+    fn open(&self, telemetry: &Telemetry, ledger: &mut Ledger) -> Session {
+        ledger.add("claude_code.session.count", self, " ", 1.0);
+        telemetry.session(SessionOptions::from(self.identity()).id(self.session.clone()))
+    }
+
+    fn commit(&self, session: &Session, count: u64, ledger: &mut Ledger) {
+        session.record_commit(Commit::new().count(count));
+        ledger.add("claude_code.commit.count", self, " ", count as f64);
+    }
+
+    fn request(&self, answer: ApiRequest, ledger: &mut Ledger) -> ApiRequest {
+        ledger.event(self);
+        ledger.add("claude_code.cost.usage", self, "sonnet ", 0.25);
+        for (kind, count) in [
+            ("input", 3.0),
+            ("output", 2.0),
+            ("cacheRead", 0.0),
+            ("cacheCreation", 0.0),
+        ] {
+            ledger.add(
+                "claude_code.token.usage",
+                self,
+                &format!("sonnet {kind}"),
+                count,
+            );
+        }
+        answer
+            .cost_usd(0.25)
+            .tokens(TokenUsage::new().input(3).output(2))
+    }
+}
+
+/// One session, from its opening to its end, with a change of the identity in the middle.
+fn work(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
+    let mut who = Who::new(random.below(SESSIONS), random.below(USERS));
+    let session = who.open(telemetry, ledger);
+    for _ in 0..2 {
+        who.commit(&session, 1 + random.below(4), ledger);
+        session.record_lines_of_code(LinesOfCode::new().added(2));
+        ledger.add("claude_code.lines_of_code.count", &who, " added", 2.0);
+        session.record_api_request(who.request(ApiRequest::new("sonnet"), ledger));
+        let prompt = session.prompt("Fix the bug");
+        ledger.event(&who);
+        prompt
+            .llm_request("sonnet")
+            .answered(|answer| who.request(answer, ledger));
+        drop(prompt);
+        ledger.spans += 2;
+        who.user = format!("user-{}", random.below(USERS));
+        session.set_identity(who.identity());
+    }
+}
+
+/// Everything a thread does.
+fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
+    let mut random = Random(seed);
+    let mut ledger = Ledger::default();
+    for number in 0..STAGES {
+        stage.wait();
+        if number == OUTAGE {
+            let who = Who::new(random.below(SESSIONS), random.below(USERS));
+            let session = who.open(telemetry, &mut ledger);
+            for _ in 0..BURST {
+                session.record_api_request(who.request(ApiRequest::new("sonnet"), &mut ledger));
+            }
+        }
+        for _ in 0..OPENINGS {
+            work(telemetry, &mut random, &mut ledger);
+        }
+    }
+    ledger
+}
+
+/// A receiver whose answers follow from a seed.
+fn receiver(
+    protocol: Protocol,
+    seed: u64,
+    outage: &Arc<AtomicBool>,
+    calm: &Arc<AtomicBool>,
+) -> Receiver {
+    let receiver = protocol.receiver();
+    let (outage, calm) = (Arc::clone(outage), Arc::clone(calm));
+    let random = Mutex::new(Random(seed));
+    receiver.answer(move |_| {
+        if calm.load(Ordering::SeqCst) {
+            return Answer::Ok;
+        }
+        let chance = match outage.load(Ordering::SeqCst) {
+            true => 0,
+            false => random.lock().unwrap().below(10),
+        };
+        match (chance, protocol) {
+            (0, Protocol::Grpc) => Answer::code(Code::Unavailable, "busy"),
+            (0, _) => Answer::status(503),
+            (1, Protocol::Grpc) => {
+                Answer::code(Code::ResourceExhausted, "busy").retry_after(Duration::from_millis(5))
+            }
+            (1, _) => Answer::status(429).retry_after(Duration::ZERO),
+            (2, _) => Answer::status(502),
+            // The request was read: the receiver may have it or not.
+            (3, _) => Answer::Reset,
+            _ => Answer::Ok,
+        }
+    });
+    receiver
+}
+
+/// Another configuration. OTLP stays on: what is recorded while an exporter is off is no loss of it.
+fn reconfigure(telemetry: &Telemetry, receivers: &[(Protocol, &Receiver)], random: &mut Random) {
+    let (protocol, receiver) = receivers[random.below(receivers.len() as u64) as usize];
+    let pick = |number: u64, all: [&'static str; 2]| all[number as usize];
+    let console = pick(random.below(2), ["", ",console"]);
+    let page = pick(random.below(2), ["", ",prometheus"]);
+    let metrics = format!("otlp{console}{page}");
+    let temporality = pick(random.below(2), ["delta", "cumulative"]);
+    change(telemetry, receiver, protocol, &metrics, temporality);
+}
+
+fn change(
+    telemetry: &Telemetry,
+    receiver: &Receiver,
+    protocol: Protocol,
+    metrics: &str,
+    temporality: &str,
+) {
+    let settings = settings(metrics, temporality);
+    let environment = environment(&receiver.endpoint(), protocol, &settings);
+    assert!(telemetry.reconfigure(config(environment)));
+}
+
+fn settings<'a>(metrics: &'a str, temporality: &'a str) -> [(&'static str, &'a str); 8] {
+    [
+        ("OTEL_METRICS_EXPORTER", metrics),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+            temporality,
+        ),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+        ("OTEL_LOGS_EXPORT_INTERVAL", "20"),
+        ("OTEL_TRACES_EXPORT_INTERVAL", "20"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+    ]
+}
+
+/// Reads the page again and again, wherever it is, until `done`. Counts the pages.
+fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, pages: &AtomicU64) {
+    while !done.load(Ordering::SeqCst) {
+        let health = telemetry.health();
+        let page = health
+            .exporters
+            .iter()
+            .find(|one| one.exporter == Exporter::Prometheus);
+        let address = page.and_then(|page| page.addresses.first().copied());
+        match address.and_then(scrape) {
+            Some(_) => pages.fetch_add(1, Ordering::SeqCst),
+            None => {
+                thread::yield_now();
+                continue;
+            }
+        };
+    }
+}
+
+/// The page, when a whole one comes: it may be turned off at any moment.
+fn scrape(address: SocketAddr) -> Option<Page> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))?;
+    (head.starts_with("HTTP/1.1 200") && length.parse() == Ok(body.len())).then(|| Page::read(body))
+}
+
+/// The total of a series by its points. Each says that the total grew by its value from its start to its end, whatever
+/// its temporality; the first start is that of the series. Points that came twice, also with another temporality, must
+/// agree.
+#[track_caller]
+fn total(name: &Series, points: &[&Point]) -> f64 {
+    let mut points = points.to_vec();
+    points.sort_by_key(|point| (point.end, point.start));
+    let begin = points.iter().map(|point| point.start).min().unwrap();
+    let mut totals = HashMap::from([(begin, 0.0)]);
+    let mut last = 0.0;
+    for point in points {
+        let Some(before) = totals.get(&point.start) else {
+            panic!("a gap before a point of {name:?}: {point:?}");
+        };
+        last = before + point.value;
+        let known = *totals.entry(point.end).or_insert(last);
+        assert_eq!(known, last, "two totals of {name:?} at one time");
+    }
+    last
+}
+
+#[track_caller]
+fn assert_metrics(received: &Received, ledger: &Ledger) {
+    let points = received.points();
+    let mut by_series: BTreeMap<Series, Vec<&Point>> = BTreeMap::new();
+    for point in &points {
+        by_series
+            .entry(series(&point.name, &point.attributes))
+            .or_default()
+            .push(point);
+    }
+    let totals: BTreeMap<Series, f64> = by_series
+        .iter()
+        .map(|(name, points)| (name.clone(), total(name, points)))
+        .collect();
+    for (series, amount) in &ledger.amounts {
+        assert_eq!(totals.get(series), Some(amount), "{series:?}");
+    }
+    assert_eq!(totals.len(), ledger.amounts.len());
+}
+
+/// Every number of a sequence came, or was dropped and counted.
+#[track_caller]
+fn assert_events(received: &Received, ledger: &Ledger, dropped: u64) {
+    let mut came: BTreeMap<String, BTreeMap<u64, Value>> = BTreeMap::new();
+    for log in received.logs() {
+        let session = log.attributes["session.id"].as_str().unwrap().to_owned();
+        let number = log.attributes["event.sequence"].as_u64().unwrap();
+        let name = log.attributes["event.timestamp"].clone();
+        let known = came
+            .entry(session)
+            .or_default()
+            .insert(number, name.clone());
+        assert!(
+            known.is_none_or(|known| known == name),
+            "two events have one number"
+        );
+    }
+    for (session, events) in &came {
+        let (last, _) = events.last_key_value().unwrap();
+        assert!(*last < ledger.events[session], "{session} has event {last}");
+    }
+    let came: u64 = came.values().map(|events| events.len() as u64).sum();
+    assert_eq!(came + dropped, ledger.events.values().sum::<u64>());
+    assert!(dropped > 0, "the outage was to fill the queue");
+}
+
+#[test]
+fn everything_arrives_or_is_counted_as_lost_in_the_midst_of_chaos() {
+    let seed = Seed::new();
+    let begin = Instant::now();
+    let (outage, calm) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let grpc = receiver(Protocol::Grpc, seed.0 ^ 1, &outage, &calm);
+    let http = receiver(Protocol::HttpProtobuf, seed.0 ^ 2, &outage, &calm);
+    let receivers = [
+        (Protocol::Grpc, &grpc),
+        (Protocol::HttpProtobuf, &http),
+        (Protocol::HttpJson, &http),
+    ];
+    let first = environment(
+        &grpc.endpoint(),
+        Protocol::Grpc,
+        &settings("otlp,prometheus", "delta"),
+    );
+    let telemetry = Telemetry::builder(config(first), service())
+        .console_writer(Screen::default())
+        .start();
+
+    // These hold some series all the while, so that the page still has them at the end.
+    let mut ledger = Ledger::default();
+    let mut held = Vec::new();
+    for (session, user) in
+        (0..SESSIONS).flat_map(|session| (0..USERS).map(move |user| (session, user)))
+    {
+        let who = Who::new(session, user);
+        let session = who.open(&telemetry, &mut ledger);
+        who.commit(&session, 1, &mut ledger);
+        held.push((who, session));
+    }
+
+    let stage = Barrier::new(THREADS as usize + 1);
+    let (done, pages) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS)
+            .map(|number| {
+                let (telemetry, stage, seed) = (
+                    &telemetry,
+                    &stage,
+                    seed.0.wrapping_mul(31).wrapping_add(number),
+                );
+                scope.spawn(move || worker(telemetry, seed, stage))
+            })
+            .collect();
+        scope.spawn(|| scrape_until(&done, &telemetry, &pages));
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                telemetry.flush_within(Duration::from_millis(20));
+            }
+        });
+        let mut random = Random(seed.0);
+        for number in 0..STAGES {
+            outage.store(number == OUTAGE, Ordering::SeqCst);
+            stage.wait();
+            if number == 1 {
+                let metrics = "otlp,prometheus";
+                change(&telemetry, &grpc, Protocol::Grpc, metrics, "delta");
+                while pages.load(Ordering::SeqCst) == 0 {
+                    assert!(begin.elapsed() < PATIENCE, "nobody could read the page");
+                    thread::yield_now();
+                }
+            }
+            for _ in 0..3 {
+                reconfigure(&telemetry, &receivers, &mut random);
+                telemetry.flush_within(Duration::from_millis(random.below(60)));
+            }
+        }
+        for worker in workers {
+            ledger.merge(worker.join().unwrap());
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+
+    calm.store(true, Ordering::SeqCst);
+    change(
+        &telemetry,
+        &http,
+        Protocol::HttpProtobuf,
+        "otlp,prometheus",
+        "delta",
+    );
+    for (who, session) in &held {
+        who.commit(session, 1, &mut ledger);
+    }
+    let address = page::address(&telemetry);
+    let commits = scrape(address).unwrap();
+    for ((metric, session, user, _), amount) in &ledger.amounts {
+        if metric == "claude_code.commit.count" {
+            let labels = [("session_id", session.as_str()), ("user_id", user)];
+            let shown = commits.sum("claude_code_commit_count_total", &labels);
+            assert_eq!(shown, *amount, "{session} {user} on the page");
+        }
+    }
+    let report = telemetry.shutdown();
+    assert!(report.in_time, "{report}");
+    let health = telemetry.health();
+    assert_eq!(
+        (
+            health.refused_series,
+            health.late_amounts,
+            health.refused_amounts
+        ),
+        (0, 0, 0)
+    );
+    let lost = |signal| {
+        let otlp = otlp(&health, signal);
+        assert_eq!(
+            otlp.dropped.total(),
+            otlp.dropped.queue_full,
+            "{signal}: {otlp:?}"
+        );
+        assert_eq!(otlp.queued, 0);
+        otlp.dropped.total()
+    };
+    // A request that was reset may have come or not.
+    let had = |receiver: &Receiver| {
+        receiver
+            .received()
+            .filter(|request| request.answer.accepts() || request.answer == Answer::Reset)
+            .requests
+    };
+    let received = Received {
+        requests: had(&grpc).into_iter().chain(had(&http)).collect(),
+    };
+    assert_eq!(lost(Signal::Metrics), 0);
+    assert_metrics(&received, &ledger);
+    assert_events(&received, &ledger, lost(Signal::Events));
+    let spans: BTreeSet<String> = received
+        .spans()
+        .into_iter()
+        .map(|span| span.span_id)
+        .collect();
+    assert_eq!(spans.len() as u64 + lost(Signal::Spans), ledger.spans);
+    assert_eq!(
+        exporter(&health, Signal::Metrics, Exporter::Prometheus)
+            .dropped
+            .total(),
+        0
+    );
+    assert!(begin.elapsed() < 3 * PATIENCE, "{:?}", begin.elapsed());
+}

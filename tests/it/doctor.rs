@@ -1,0 +1,865 @@
+//! What the doctor says of receivers that work and of those that do not: the texts are those of `tests/snapshots/doctor`.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test --test doctor` writes them anew; read the difference before it is committed.
+#![cfg(all(feature = "grpc", feature = "http", feature = "console"))]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::host::Protocol;
+use crate::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front, version_1};
+use crate::support::{Answer, Receiver, black_hole, refused_port};
+use crate::{example, host, support};
+use claude_code_telemetry::{
+    Config, Diagnosis, Exporter, SettingsFiles, Signal, SkillActivated, Telemetry,
+};
+use tonic::Code;
+
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+
+/// Longer than anything takes that answers at all.
+const PATIENT: (&str, &str) = ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
+
+type Variables<'a> = Vec<(&'a str, &'a str)>;
+
+/// Events alone, to an endpoint.
+fn events<'a>(
+    protocol: Protocol,
+    endpoint: &'a str,
+    extra: &[(&'a str, &'a str)],
+) -> Variables<'a> {
+    let base = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        (PROTOCOL, protocol.name()),
+        (ENDPOINT, endpoint),
+        PATIENT,
+    ];
+    base.iter().chain(extra).copied().collect()
+}
+
+fn config(variables: &[(&str, &str)]) -> Config {
+    Config::builder()
+        .environment(variables.iter().copied())
+        .build()
+}
+
+fn diagnose(variables: &[(&str, &str)]) -> Diagnosis {
+    config(variables).diagnose()
+}
+
+/// Everything that a host may show of a configuration whose receiver refuses events: explanation, diagnosis, health, report
+/// and diagnostics.
+fn everything_shown(variables: &[(&str, &str)]) -> Vec<String> {
+    let config = config(variables);
+    let mut shown = vec![config.explain().to_string(), config.diagnose().to_string()];
+    let (sender, diagnostics) = std::sync::mpsc::channel();
+    let telemetry = Telemetry::builder(config, host::service())
+        .on_diagnostic(move |diagnostic| sender.send(diagnostic.to_string()).unwrap())
+        .start();
+    let session = telemetry.session(host::session("s-1"));
+    session.record_skill_activated(SkillActivated::new("skill", "bundled"));
+    let started = Instant::now();
+    let error = loop {
+        telemetry.flush_within(Duration::from_millis(100));
+        let health = host::otlp(&telemetry.health(), Signal::Events);
+        if let Some(error) = health.last_error {
+            break error;
+        }
+        assert!(started.elapsed() < host::PATIENCE, "{health:?}");
+    };
+    shown.push(error.message);
+    shown.push(
+        telemetry
+            .shutdown_within(Duration::from_millis(100))
+            .to_string(),
+    );
+    drop((session, telemetry));
+    shown.extend(diagnostics.try_iter());
+    shown
+}
+
+/// Makes a receiver that refuses everything with these words.
+fn refusing(protocol: Protocol, words: &'static str) -> Receiver {
+    let receiver = protocol.receiver();
+    receiver.answer(move |_| match protocol {
+        Protocol::Grpc => Answer::code(Code::Unauthenticated, words),
+        _ => Answer::status(401).body("text/plain", words),
+    });
+    receiver
+}
+
+/// Compares a diagnosis with its file, without what differs from run to run.
+#[track_caller]
+fn assert_told(name: &str, diagnosis: &Diagnosis, hidden: &[(String, &str)]) {
+    let mut text = diagnosis.to_string();
+    for (what, shown) in hidden {
+        text = text.replace(what, shown);
+    }
+    let lines: Vec<_> = text.lines().map(without_chance).collect();
+    let text = lines.join("\n") + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/doctor");
+    let path = path.join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected.replace("\r\n", "\n"), "{name}");
+}
+
+/// A line without how long something took, and without what a system may say in another way.
+fn without_chance(line: &str) -> String {
+    if let Some((before, after)) = line.split_once(", after ")
+        && after.ends_with(" ms")
+    {
+        return format!("{before}, after TIME");
+    }
+    if let Some((before, after)) = line.split_once(" within ")
+        && after.ends_with(" ms")
+    {
+        return format!("{before} within TIME");
+    }
+    // A connection can end before it is read why, in one way or another.
+    let is_problem = line.starts_with("  problem");
+    if is_problem && line.contains("client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE") {
+        return "  problem   CLIENT CERTIFICATE NOT ACCEPTED".to_owned();
+    }
+    if is_problem && line.contains(": is it an ") {
+        return "  problem   NOT WHAT WAS EXPECTED".to_owned();
+    }
+    match line.split_once(".invalid:4318: ") {
+        Some((before, _)) => format!("{before}.invalid:4318: REASON"),
+        None => line.to_owned(),
+    }
+}
+
+fn port(endpoint: &str) -> (String, &'static str) {
+    let port = endpoint.rsplit(':').next().unwrap();
+    (format!(":{port}"), ":PORT")
+}
+
+/// The name of a protocol as it can be in a file's name.
+fn file(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Grpc => "grpc",
+        Protocol::HttpProtobuf => "http-protobuf",
+        Protocol::HttpJson => "http-json",
+    }
+}
+
+/// Two are alike where the encoding plays no part.
+const GRPC_AND_HTTP: [Protocol; 2] = [Protocol::Grpc, Protocol::HttpProtobuf];
+
+#[test]
+fn a_receiver_that_takes_everything_works() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let endpoint = receiver.endpoint();
+        let all = [
+            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            ("OTEL_METRICS_EXPORTER", "otlp,console"),
+            ("OTEL_TRACES_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ];
+        let diagnosis = diagnose(&events(protocol, &endpoint, &all));
+        assert!(diagnosis.is_healthy());
+        assert_told(
+            &format!("works-{}", file(protocol)),
+            &diagnosis,
+            &[port(&endpoint)],
+        );
+        assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
+        let received = receiver.received();
+        assert_eq!(received.len(), 3);
+        for request in &received.requests {
+            assert_eq!(request.headers["authorization"], "Bearer CANARY");
+        }
+        assert!(received.logs().is_empty() && received.points().is_empty());
+    }
+}
+
+#[test]
+fn a_port_that_refuses_connections() {
+    let refused = refused_port();
+    for protocol in GRPC_AND_HTTP {
+        let diagnosis = diagnose(&events(protocol, &refused.endpoint(), &[]));
+        assert!(!diagnosis.is_healthy());
+        let name = format!("refused-{}", file(protocol));
+        assert_told(&name, &diagnosis, &[port(&refused.endpoint())]);
+    }
+}
+
+#[test]
+fn a_black_hole_takes_no_longer_than_the_timeout() {
+    let hole = black_hole();
+    for protocol in GRPC_AND_HTTP {
+        let endpoint = hole.endpoint();
+        let variables = events(
+            protocol,
+            &endpoint,
+            &[("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "900")],
+        );
+        let diagnosis = diagnose(&variables);
+        let name = format!("black-hole-{}", file(protocol));
+        assert_told(&name, &diagnosis, &[port(&endpoint)]);
+    }
+}
+
+/// A listener whose queue is full: to those who come it is as if nobody were there.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_that_nobody_answers_for() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let _inside = runtime.enter();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) =
+        std::net::TcpStream::connect_timeout(&address, Duration::from_millis(500))
+    {
+        queue.push(stream);
+        assert!(queue.len() < 100);
+    }
+    let endpoint = format!("http://{address}");
+    let limit = [("OTEL_EXPORTER_OTLP_TIMEOUT", "900")];
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &limit));
+    assert_told("unreachable", &diagnosis, &[port(&endpoint)]);
+}
+
+#[test]
+fn the_limit_of_the_caller_counts_too() {
+    let hole = black_hole();
+    let endpoint = hole.endpoint();
+    let config = config(&events(Protocol::Grpc, &endpoint, &[]));
+    let start = Instant::now();
+    let diagnosis = config.diagnose_within(Duration::from_millis(200));
+    assert!(!diagnosis.is_healthy());
+    assert_eq!(diagnosis.probes.len(), 1);
+    // Half of what the receiver alone would have taken: no busy machine takes as long.
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let files = Files::new();
+    let ca = files.write("ca.pem", theirs.pem());
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        let front = Front::before(receiver.port(), &behaviour(protocol, &ours, None));
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        for (name, extra) in [
+            ("unknown", vec![("NODE_EXTRA_CA_CERTS", ca.as_str())]),
+            (
+                "other",
+                vec![("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())],
+            ),
+        ] {
+            let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+            let name = format!("{name}-authority-{}", file(protocol));
+            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_is_its_own_authority() {
+    let server = Authority::serving(&["127.0.0.1"]);
+    let files = Files::new();
+    let this = files.write("this.pem", server.pem());
+    let another = files.write("another.pem", server.itself_again().certificate);
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        let behaviour = Behaviour {
+            issued: server.itself(),
+            ..behaviour(protocol, &server, None)
+        };
+        let front = Front::before(receiver.port(), &behaviour);
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        for (name, ca) in [("this", &this), ("another", &another)] {
+            let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
+            let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+            assert_eq!(diagnosis.is_healthy(), name == "this", "{diagnosis}");
+            let name = format!("own-authority-{name}-{}", file(protocol));
+            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+        }
+    }
+}
+
+#[test]
+fn a_certificate_of_version_1() {
+    let files = Files::new();
+    let ca = files.write("ca.pem", version_1().certificate);
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        let behaviour = Behaviour {
+            issued: version_1(),
+            ..behaviour(protocol, &Authority::new("ours"), None)
+        };
+        let front = Front::before(receiver.port(), &behaviour);
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
+        let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+        assert!(!diagnosis.is_healthy());
+        let name = format!("version-1-{}", file(protocol));
+        assert_told(&name, &diagnosis, &[port(&endpoint)]);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_in_pem_format() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let client = authority.issue(&["agent"]);
+    let (certificate, key) = (
+        files.write("client.der", client.der()),
+        files.write("client.key", &client.key),
+    );
+    let extra = [
+        (
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            certificate.as_str(),
+        ),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
+    ];
+    let variables = events(Protocol::Grpc, "https://127.0.0.1:1", &extra);
+    let diagnosis = diagnose(&variables);
+    assert!(!diagnosis.is_healthy());
+    let folder = files.path("").display().to_string();
+    assert_told("client-certificate-der", &diagnosis, &[(folder, "FOLDER/")]);
+}
+
+fn behaviour(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behaviour {
+    Behaviour {
+        issued: authority.local(),
+        clients,
+        protocol: match protocol {
+            Protocol::Grpc => b"h2",
+            _ => b"http/1.1",
+        },
+        versions: ALL_VERSIONS,
+    }
+}
+
+#[test]
+fn a_receiver_that_wants_a_client_certificate() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("other"));
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    let write = |name: &str, issued: &support::tls::Issued| {
+        let certificate = files.write(&format!("{name}.pem"), &issued.certificate);
+        (
+            certificate,
+            files.write(&format!("{name}-key.pem"), &issued.key),
+        )
+    };
+    let good = write("good", &authority.issue(&["agent"]));
+    let bad = write("bad", &other.issue(&["agent"]));
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        let behaviour = behaviour(protocol, &authority, Some(authority.pem().to_owned()));
+        let front = Front::before(receiver.port(), &behaviour);
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        for (name, identity) in [
+            ("without", None),
+            ("with-another", Some(&bad)),
+            ("with", Some(&good)),
+        ] {
+            let mut extra = vec![("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
+            if let Some((certificate, key)) = identity {
+                extra.push(("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate));
+                extra.push(("OTEL_EXPORTER_OTLP_CLIENT_KEY", key));
+            }
+            let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+            assert_eq!(diagnosis.is_healthy(), name == "with", "{diagnosis}");
+            let name = format!("client-certificate-{name}-{}", file(protocol));
+            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_wants_credentials() {
+    for protocol in GRPC_AND_HTTP {
+        let receiver = protocol.receiver();
+        receiver.answer(move |_| match protocol {
+            Protocol::Grpc => Answer::code(Code::Unauthenticated, "who are you?"),
+            _ => Answer::status(401),
+        });
+        let endpoint = receiver.endpoint();
+        for (name, extra) in [
+            ("none", None),
+            (
+                "wrong",
+                Some((
+                    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+                    "authorization=Bearer CANARY",
+                )),
+            ),
+        ] {
+            let extra: Vec<_> = extra.into_iter().collect();
+            let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
+            let name = format!("credentials-{name}-{}", file(protocol));
+            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+            assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
+        }
+    }
+}
+
+#[test]
+fn credentials_that_a_receiver_repeats_in_any_form_are_shown_nowhere() {
+    // Of admin:CANARY/secret and of a key that is percent-encoded itself.
+    let said = "no admin with CANARY/secret or CANARY%2fsecret (admin:CANARY/secret, YWRtaW46Q0FOQVJZL3NlY3JldA, \
+        YWRtaW46Q0FOQVJZL3NlY3JldA%3D%3D), key CANARY&key or CANARY%26key";
+    for protocol in GRPC_AND_HTTP {
+        let receiver = refusing(protocol, said);
+        let endpoint = receiver
+            .endpoint()
+            .replace("//", "//admin:CANARY%2Fsecret@");
+        let key = ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=CANARY%2526key");
+        let shown = everything_shown(&events(protocol, &endpoint, &[key]));
+        for text in &shown {
+            for secret in ["CANARY", "admin", "YWRtaW46"] {
+                assert!(!text.contains(secret), "{secret}: {text}");
+            }
+        }
+        let hidden = "no <hidden> with <hidden> or <hidden> (<hidden>, <hidden>, <hidden>), key <hidden> or <hidden>";
+        for text in &shown[1..3] {
+            assert!(text.contains(hidden), "{text}");
+        }
+    }
+}
+
+#[test]
+fn texts_for_a_terminal_hold_no_control_characters() {
+    let said = "no\u{9b}31m \u{202e}yaw\u{2069} \u{7f}\u{61c}here";
+    for protocol in GRPC_AND_HTTP {
+        let receiver = refusing(protocol, said);
+        let endpoint = receiver.endpoint();
+        let extra = [
+            ("OTEL_METRICS_EXPORTER", "otlp,\u{9b}31mconsole\u{200f}"),
+            ("OTEL_TRACES_EXPORTER", "otlp"),
+            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                "https://localhost/\u{7f}\u{202d}",
+            ),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+                "/nowhere/\u{2066}\u{9d}.pem",
+            ),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json\u{85}"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "key\u{9b}=1,b=\u{202e}\u{7f}"),
+            ("OTEL_SERVICE_NAME", "a\u{9b}b\u{202e}c"),
+            ("OTEL_LOGS_EXPORTERS\u{202e}", "otlp"),
+        ];
+        let shown = everything_shown(&events(protocol, &endpoint, &extra));
+        for text in &shown {
+            let control = text.chars().find(|&c| {
+                let bidirectional = ('\u{202a}'..='\u{202e}').contains(&c)
+                    || ('\u{2066}'..='\u{2069}').contains(&c)
+                    || "\u{200e}\u{200f}\u{61c}".contains(c);
+                (c.is_control() && c != '\n') || bidirectional
+            });
+            assert_eq!(control, None, "{text}");
+        }
+        assert!(shown[2].ends_with(": no 31m yaw here"), "{}", shown[2]);
+    }
+}
+
+#[test]
+fn a_port_that_speaks_something_else() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    let trust = ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str());
+    let (grpc, http) = (Receiver::grpc(), Receiver::http());
+    let secure = |protocol, receiver: &Receiver| {
+        Front::before(receiver.port(), &behaviour(protocol, &authority, None))
+    };
+    let secure_grpc = secure(Protocol::Grpc, &grpc);
+    let secure_http = secure(Protocol::HttpProtobuf, &http);
+    let url = |scheme: &str, port: u16| format!("{scheme}://127.0.0.1:{port}");
+    for (name, protocol, endpoint) in [
+        (
+            "http-to-grpc",
+            Protocol::HttpProtobuf,
+            url("http", grpc.port()),
+        ),
+        ("grpc-to-http", Protocol::Grpc, url("http", http.port())),
+        (
+            "http-to-grpc-tls",
+            Protocol::HttpProtobuf,
+            url("https", secure_grpc.port()),
+        ),
+        (
+            "grpc-to-http-tls",
+            Protocol::Grpc,
+            url("https", secure_http.port()),
+        ),
+        (
+            "https-to-http",
+            Protocol::HttpProtobuf,
+            url("https", http.port()),
+        ),
+        (
+            "https-to-http-grpc",
+            Protocol::Grpc,
+            url("https", grpc.port()),
+        ),
+        (
+            "http-to-https",
+            Protocol::HttpProtobuf,
+            url("http", secure_http.port()),
+        ),
+        (
+            "http-to-https-grpc",
+            Protocol::Grpc,
+            url("http", secure_grpc.port()),
+        ),
+    ] {
+        let variables = events(protocol, &endpoint, &[]);
+        let variables = match endpoint.starts_with("https") {
+            true => [variables, vec![trust]].concat(),
+            false => variables,
+        };
+        let diagnosis = diagnose(&variables);
+        assert!(!diagnosis.is_healthy());
+        assert_told(&format!("speaks-{name}"), &diagnosis, &[port(&endpoint)]);
+    }
+}
+
+#[test]
+fn a_host_that_does_not_exist() {
+    for protocol in GRPC_AND_HTTP {
+        let diagnosis = diagnose(&events(protocol, "http://nowhere.invalid:4318", &[]));
+        assert_told(&format!("no-host-{}", file(protocol)), &diagnosis, &[]);
+    }
+}
+
+#[test]
+fn a_proxy_that_refuses_connections() {
+    let proxy = refused_port();
+    let address = proxy.endpoint().replacen("http://", "", 1);
+    let url = format!("http://user:CANARY@{address}");
+    for (protocol, variable, endpoint) in [
+        (
+            Protocol::HttpProtobuf,
+            "HTTP_PROXY",
+            "http://collector.test:4318",
+        ),
+        (
+            Protocol::HttpProtobuf,
+            "HTTPS_PROXY",
+            "https://collector.test:4318",
+        ),
+        (Protocol::Grpc, "HTTPS_PROXY", "https://collector.test:4317"),
+    ] {
+        let diagnosis = diagnose(&events(protocol, endpoint, &[(variable, &url)]));
+        assert!(!diagnosis.is_healthy());
+        assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
+        let kind = variable.trim_end_matches("_PROXY").to_lowercase();
+        let name = format!("proxy-{kind}-{}", file(protocol));
+        assert_told(&name, &diagnosis, &[port(&proxy.endpoint())]);
+    }
+}
+
+#[test]
+fn a_path_or_a_service_that_the_receiver_does_not_have() {
+    let http = Receiver::http();
+    http.answer_by(|_, request| match request.path.as_str() {
+        "/v1/logs" => Answer::Ok,
+        _ => Answer::status(404),
+    });
+    let endpoint = http.endpoint();
+    let base = format!("{endpoint}/otlp");
+    for (name, extra) in [
+        ("general", [(ENDPOINT, base.as_str())]),
+        // As the quick starts of some vendors have it.
+        (
+            "bare",
+            [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", endpoint.as_str())],
+        ),
+    ] {
+        let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
+        assert_told(&format!("path-{name}"), &diagnosis, &[port(&endpoint)]);
+    }
+    http.answer(|_| Answer::status(405));
+    let extra = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", endpoint.as_str())];
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
+    assert_told("path-bare-unknown", &diagnosis, &[port(&endpoint)]);
+    let grpc = Receiver::grpc();
+    grpc.answer(|_| Answer::code(Code::Unimplemented, ""));
+    let diagnosis = diagnose(&events(Protocol::Grpc, &grpc.endpoint(), &[]));
+    assert_told("path-grpc", &diagnosis, &[port(&grpc.endpoint())]);
+}
+
+#[test]
+fn a_receiver_that_answers_but_takes_nothing() {
+    for (name, answer) in [
+        ("unavailable", Answer::status(503)),
+        (
+            "refuses",
+            Answer::status(400).body("text/plain", "no such tenant"),
+        ),
+        (
+            "redirects",
+            Answer::status(308).header("location", "http://elsewhere/"),
+        ),
+    ] {
+        let receiver = Receiver::http();
+        receiver.answer(move |_| answer.clone());
+        let endpoint = receiver.endpoint();
+        let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &[]));
+        assert_told(&format!("answers-{name}"), &diagnosis, &[port(&endpoint)]);
+    }
+}
+
+#[test]
+fn exporters_that_are_off_say_why_and_the_others_are_tried() {
+    let receiver = Receiver::http();
+    let endpoint = receiver.endpoint();
+    let extra = [
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "collector"),
+    ];
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
+    assert_told("off", &diagnosis, &[port(&endpoint)]);
+    let works: Vec<_> = diagnosis
+        .probes
+        .iter()
+        .map(|probe| (probe.signal, probe.exporter, probe.works()))
+        .collect();
+    assert_eq!(
+        works,
+        [
+            (Signal::Metrics, Exporter::Otlp, false),
+            (Signal::Events, Exporter::Otlp, true),
+        ]
+    );
+}
+
+#[test]
+fn exporters_whose_names_are_misspelt_do_not_work() {
+    let receiver = Receiver::http();
+    let endpoint = receiver.endpoint();
+    let alone = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "otpl"),
+    ];
+    let diagnosis = diagnose(&alone);
+    assert!(!diagnosis.is_healthy() && diagnosis.probes.is_empty());
+    let [unknown] = &diagnosis.unknown[..] else {
+        panic!("{diagnosis:?}");
+    };
+    assert_eq!(
+        (unknown.signal, &*unknown.name, unknown.nearest),
+        (Signal::Metrics, "otpl", "otlp")
+    );
+    assert_eq!(unknown.variable, "OTEL_METRICS_EXPORTER");
+    assert_told("misspelt", &diagnosis, &[]);
+    assert_eq!(run(&alone, &[]).0, Some(1));
+
+    let beside = [
+        ("OTEL_LOGS_EXPORTER", "otlp,consle"),
+        ("OTEL_METRICS_EXPORTER", "Prometheus, OTLP"),
+    ];
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &beside));
+    assert!(!diagnosis.is_healthy());
+    assert_told("misspelt-beside-others", &diagnosis, &[port(&endpoint)]);
+
+    // Nothing was asked for: telemetry is off, or the signal is.
+    let off = [
+        vec![("OTEL_METRICS_EXPORTER", "otpl")],
+        vec![alone[0], ("OTEL_METRICS_EXPORTER", "otpl,none")],
+        vec![alone[0], ("OTEL_TRACES_EXPORTER", "otpl")],
+    ];
+    for off in off {
+        assert!(diagnose(&off).is_healthy());
+    }
+}
+
+#[test]
+fn variables_that_a_project_may_not_set_are_named_with_the_place_where_they_belong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".claude").join("settings.json");
+    std::fs::create_dir(file.parent().unwrap()).unwrap();
+    let settings = r#"{
+        "env": {
+            "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+            "OTEL_EXPORTER_OTLP_HEADERS": "authorization=CANARY",
+            "OTEL_LOGS_EXPORTER": "otlp",
+            "OTEL_LOG_USER_PROMPTS": "0",
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000"
+        },
+        "otelHeadersHelper": "CANARY"
+    }"#;
+    std::fs::write(&file, settings).unwrap();
+    let diagnose = |trusted| {
+        let files = SettingsFiles::none().project_folder(folder.path());
+        let environment = [("OTEL_LOG_USER_PROMPTS", "1")];
+        let builder = Config::builder().environment(environment);
+        builder
+            .settings_files(files)
+            .trust_workspace(trusted)
+            .build()
+            .diagnose()
+    };
+    let diagnosis = diagnose(true);
+    let names: Vec<_> = diagnosis.misplaced.iter().map(|of| of.variable()).collect();
+    let expected = [
+        "CLAUDE_CODE_ENABLE_TELEMETRY",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_LOGS_EXPORTER",
+        "OTEL_LOG_USER_PROMPTS",
+        "otelHeadersHelper",
+    ];
+    assert_eq!(names, expected.map(Some));
+    assert!(diagnosis.is_healthy());
+    assert_told(
+        "misplaced",
+        &diagnosis,
+        &[(file.display().to_string(), "FILE")],
+    );
+    assert!(diagnose(false).misplaced.is_empty());
+}
+
+#[test]
+fn telemetry_that_is_off_or_has_no_exporter() {
+    let off = diagnose(&[("OTEL_LOGS_EXPORTER", "otlp")]);
+    assert!(off.is_healthy() && !off.enabled);
+    assert_told("telemetry-off", &off, &[]);
+    let none = diagnose(&[("CLAUDE_CODE_ENABLE_TELEMETRY", "1")]);
+    assert!(none.is_healthy() && none.enabled);
+    assert_told("no-exporter", &none, &[]);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_headers_helper_takes_part() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.headers.get("x-key") {
+        Some(key) if key == "good" => Answer::Ok,
+        _ => Answer::status(401),
+    });
+    let endpoint = receiver.endpoint();
+    for (name, command) in [
+        ("works", r#"echo '{"x-key": "good"}'"#),
+        ("refused", r#"echo '{"x-key": "CANARY"}'"#),
+        ("fails", "exit 3"),
+    ] {
+        let variables = events(Protocol::HttpProtobuf, &endpoint, &[]);
+        let config = Config::builder()
+            .environment(variables)
+            .set("otelHeadersHelper", command)
+            .build();
+        let diagnosis = config.diagnose();
+        assert_told(&format!("helper-{name}"), &diagnosis, &[port(&endpoint)]);
+        assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
+    }
+}
+
+/// Its exit status and what it prints, with these variables and what a program needs to run at all.
+fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
+    let home = tempfile::tempdir().unwrap();
+    let output = example::command("doctor", home.path())
+        .args(arguments)
+        .current_dir(home.path())
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), out, err)
+}
+
+#[test]
+fn the_example_prints_the_explanation_and_ends_with_a_status() {
+    let receiver = Receiver::http();
+    let endpoint = receiver.endpoint();
+    let secret = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY");
+    let variables = events(Protocol::HttpProtobuf, &endpoint, &[secret]);
+    let (status, out, err) = run(&variables, &[]);
+    assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
+    let explanation = config(&variables).explain().to_string();
+    let table = explanation.lines().next().unwrap();
+    assert!(out.starts_with(table), "{out}");
+    assert!(
+        out.contains(&format!("logs: OTLP to {endpoint}/v1/logs")),
+        "{out}"
+    );
+    assert!(out.ends_with("\nThe exporter works.\n"), "{out}");
+    assert!(!out.contains("CANARY"), "{out}");
+
+    let refused = refused_port();
+    let endpoint = refused.endpoint();
+    let variables = events(Protocol::Grpc, &endpoint, &[]);
+    let (status, out, _) = run(&variables, &[]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(
+        out.contains("problem   connection refused by 127.0.0.1:"),
+        "{out}"
+    );
+    assert!(out.ends_with("\nThe exporter does not work.\n"), "{out}");
+
+    let (status, out, err) = run(&[], &["--what"]);
+    assert_eq!((status, out.as_str()), (Some(2), ""));
+    assert!(err.starts_with("usage: doctor"), "{err}");
+    let (status, out, _) = run(&[], &["--help"]);
+    assert!(status == Some(0) && out.starts_with("usage: doctor"));
+    assert_eq!(run(&[], &[]).0, Some(0));
+}
+
+/// Metrics on a page at this port alone.
+#[cfg(feature = "prometheus")]
+fn page(port: &str) -> Variables<'_> {
+    vec![
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", port),
+    ]
+}
+
+#[cfg(feature = "prometheus")]
+#[test]
+fn the_prometheus_page_has_a_port_or_not() {
+    let free = diagnose(&page("0"));
+    assert!(free.is_healthy());
+    let bound = free.probes[0].addresses[0].to_string();
+    let hidden = [(port(&bound).0, ":PORT")];
+    assert_told("page-free", &free, &hidden);
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = taken.local_addr().unwrap().port().to_string();
+    drop(free);
+    // It answers nothing that could be taken for a page.
+    let other = std::thread::spawn(move || drop(taken.accept()));
+    let hidden = [
+        (format!(":{number}"), ":PORT"),
+        (format!("port {number}"), "port PORT"),
+    ];
+    assert_told("page-taken", &diagnose(&page(&number)), &hidden);
+    other.join().unwrap();
+
+    let telemetry = claude_code_telemetry::Telemetry::start(config(&page("0")), host::service());
+    let health = host::wait_for_health(&telemetry, |health| {
+        health
+            .exporters
+            .iter()
+            .any(|exporter| !exporter.addresses.is_empty())
+    });
+    let number = health.exporters[0].addresses[0].port().to_string();
+    let hidden = [(format!(":{number}"), ":PORT")];
+    let served = diagnose(&page(&number));
+    assert!(served.is_healthy(), "{served}");
+    assert_told("page-served", &served, &hidden);
+    telemetry.shutdown();
+}

@@ -1,0 +1,182 @@
+//! What is recorded before the start, and the one telemetry of a program.
+#![cfg(feature = "testing")]
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use claude_code_telemetry::testing::InMemory;
+use claude_code_telemetry::{
+    ApiRequest, ApiRequestBody, ApiResponseBody, Commit, EarlyRecords, Identity, InstallTrigger,
+    PluginInstalled, SkillActivated, Telemetry, ToolResult, UserPrompt, global, set_global,
+};
+
+fn plugin(name: String) -> PluginInstalled {
+    PluginInstalled::new(name, "official", InstallTrigger::Cli)
+}
+
+#[test]
+fn early_records_are_delivered_in_order_with_their_own_time() {
+    let early = EarlyRecords::new();
+    let given = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let before = SystemTime::now();
+    early.record_plugin_installed(plugin("first".to_owned()));
+    early.record_skill_activated(SkillActivated::new("second", "bundled").at(given));
+    early.record_commit(Commit::new().count(3));
+    let after = SystemTime::now();
+
+    // A clock far from that of the machine: it is not the one that timed them.
+    let telemetry = InMemory::builder().fixed().start();
+    let session = telemetry.session(Identity::new());
+    let report = early.deliver_to(&session);
+    assert_eq!((report.delivered, report.lost), (3, 0));
+
+    let events = telemetry.events();
+    assert_eq!(events.names(), ["plugin_installed", "skill_activated"]);
+    assert_eq!(events[0].attributes["event.sequence"], 0);
+    assert!((before..=after).contains(&events[0].time));
+    assert_eq!(events[1].time, given);
+    assert_eq!(telemetry.metrics().named("commit.count").total(), 3.0);
+}
+
+#[test]
+fn what_comes_after_the_delivery_goes_to_the_session_at_once() {
+    let early = Arc::new(EarlyRecords::new());
+    let telemetry = Telemetry::in_memory();
+    let session = telemetry.session(Identity::new());
+    early.record_plugin_installed(plugin("before".to_owned()));
+    assert_eq!(early.deliver_to(&session).delivered, 1);
+    let part_of_the_host = Arc::clone(&early);
+    part_of_the_host.record_plugin_installed(plugin("after".to_owned()));
+    assert_eq!(early.deliver_to(&session).delivered, 0);
+    let names: Vec<_> = telemetry
+        .events()
+        .iter()
+        .map(|event| event.attributes["plugin.name"].clone())
+        .collect();
+    assert_eq!(names, ["before", "after"]);
+}
+
+#[test]
+fn records_of_many_threads_are_each_delivered_once() {
+    let early = EarlyRecords::new();
+    let telemetry = Telemetry::in_memory();
+    let session = telemetry.session(Identity::new());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let early = &early;
+            scope.spawn(move || {
+                for n in 0..100 {
+                    early.record_plugin_installed(plugin(format!("{thread}-{n:02}")));
+                }
+            });
+        }
+        early.deliver_to(&session);
+    });
+    let mut names: Vec<_> = telemetry
+        .events()
+        .iter()
+        .map(|event| event.attributes["plugin.name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names.len(), 400);
+    // Each thread's own are in order.
+    for thread in 0..4 {
+        let own = names
+            .iter()
+            .filter(|name| name.starts_with(&thread.to_string()));
+        assert!(own.is_sorted());
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 400);
+}
+
+#[test]
+fn early_records_are_bounded_by_count_and_bytes_and_losses_are_counted() {
+    let early = EarlyRecords::new();
+    for n in 0..1_030 {
+        early.record_plugin_installed(plugin(n.to_string()));
+    }
+    let telemetry = Telemetry::in_memory();
+    let session = telemetry.session(Identity::new());
+    let report = early.deliver_to(&session);
+    assert_eq!((report.delivered, report.lost), (1_024, 6));
+    assert_eq!(telemetry.events().len(), 1_024);
+    // What was lost leaves a gap.
+    session.record_plugin_installed(plugin("after".to_owned()));
+    let events = telemetry.events();
+    assert_eq!(events[1_023].attributes["event.sequence"], 1_023);
+    assert_eq!(events[1_024].attributes["event.sequence"], 1_030);
+    let health = telemetry.health();
+    let lost = health
+        .exporters
+        .iter()
+        .map(|exporter| exporter.dropped.queue_full);
+    assert_eq!(lost.sum::<u64>(), 6);
+    assert!(!telemetry.flush().is_complete());
+
+    let early = EarlyRecords::new();
+    for _ in 0..5 {
+        let body = format!(r#"{{"text":"{}"}}"#, "x".repeat(1024 * 1024));
+        early.record_api_request_body(ApiRequestBody::new("model", body));
+    }
+    early.record_commit(Commit::new());
+    let report = early.deliver_to(&session);
+    assert_eq!((report.delivered, report.lost), (4, 2));
+}
+
+#[test]
+fn every_text_of_an_early_record_counts_towards_the_bound() {
+    let large = || "x".repeat(5 * 1024 * 1024);
+    let early = EarlyRecords::new();
+    early.record_api_request_body(ApiRequestBody::new("model", "{}").query_source(large()));
+    early.record_api_response_body(ApiResponseBody::new("model", "{}").query_source(large()));
+    early.record_api_response_body(ApiResponseBody::new("model", "{}").request_id(large()));
+    early.record_user_prompt(UserPrompt::new("hi").id(large()));
+    early.record_api_request(ApiRequest::new("model").requested_model(large()));
+    early.record_api_request(ApiRequest::new("model").stop_reason(large()));
+    early.record_user_prompt(UserPrompt::new("hi"));
+    let telemetry = Telemetry::in_memory();
+    let report = early.deliver_to(&telemetry.session(Identity::new()));
+    assert_eq!((report.delivered, report.lost), (1, 6));
+}
+
+#[test]
+fn content_waits_for_the_policy() {
+    for (flag, sent) in [("0", false), ("1", true)] {
+        let early = EarlyRecords::new();
+        let input = String::from(r#"{"command":"secret"}"#);
+        early.record_tool_result(ToolResult::new("Bash").input(input));
+        assert!(!format!("{early:?}").contains("secret"));
+        let telemetry = InMemory::builder()
+            .variable("OTEL_LOG_TOOL_DETAILS", flag)
+            .start();
+        early.deliver_to(&telemetry.session(Identity::new()));
+        assert_eq!(telemetry.dump().contains("secret"), sent);
+    }
+}
+
+#[test]
+fn telemetry_that_is_off_takes_early_records_and_does_nothing() {
+    let early = EarlyRecords::new();
+    early.record_commit(Commit::new());
+    let session = Telemetry::disabled().session(Identity::new());
+    assert_eq!(early.deliver_to(&session).delivered, 1);
+}
+
+#[test]
+fn the_global_telemetry_is_off_until_it_is_set_and_is_set_once() {
+    assert!(!global().is_enabled());
+    let memory = Telemetry::in_memory();
+    set_global(memory.telemetry().clone()).unwrap();
+    assert!(global().is_enabled());
+    global().session(Identity::new());
+    assert_eq!(memory.metrics().named("session.count").total(), 1.0);
+
+    let error = set_global(Telemetry::disabled()).unwrap_err();
+    assert!(!error.telemetry.is_enabled());
+    assert_eq!(
+        error.to_string(),
+        "the global telemetry is set already; set it once, at the beginning of `main`"
+    );
+    assert!(global().is_enabled());
+}

@@ -1,0 +1,354 @@
+//! Headers, compression, endpoints and protocols are as configured, for each signal.
+#![cfg(all(feature = "grpc", feature = "http"))]
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::host;
+use crate::host::{Protocol, config, environment, otlp, service, telemetry};
+use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, work};
+use crate::support::{Answer, Message, Receiver};
+use claude_code_telemetry::{Signal, Telemetry};
+
+#[test]
+fn headers_come_with_every_request() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let telemetry = telemetry(
+            &receiver.endpoint(),
+            protocol,
+            &[
+                (
+                    "OTEL_EXPORTER_OTLP_HEADERS",
+                    "authorization=Bearer%20abc,x-team=core",
+                ),
+                ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "X-Team=metrics"),
+            ],
+        );
+        work(&telemetry);
+        telemetry.shutdown();
+        let received = receiver.received();
+        assert_eq!(received.len(), 2);
+        for request in &received.requests {
+            let team = match request.message {
+                Message::Metrics(_) => "metrics",
+                _ => "core",
+            };
+            assert_eq!(request.headers["authorization"], "Bearer abc");
+            assert_eq!(request.headers["x-team"], team);
+        }
+    }
+}
+
+#[test]
+fn headers_that_cannot_be_sent_are_left_out_and_the_others_arrive() {
+    const GENERAL: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let unsendable = "Host=elsewhere,Connection=close,Upgrade=h2c,Keep-Alive=1,Proxy-Connection=1,\
+                          Transfer-Encoding=chunked,TE=gzip,Trailer=x,Content-Length=1";
+        let general = format!("{unsendable},x-bad-bin=n%20o,x-good-bin=c2VudA==,x-team=core");
+        let extra = [&EXTRA[..], &[(GENERAL, general.as_str())]].concat();
+        let config = host::config(host::environment(&receiver.endpoint(), protocol, &extra));
+        let mut warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
+        let start = format!("{GENERAL}=<hidden> (environment): pair ");
+        assert!(
+            warnings.iter().all(|text| text.starts_with(&start)),
+            "{warnings:?}"
+        );
+        let is_grpc = protocol == Protocol::Grpc;
+        let binary = warnings
+            .iter()
+            .filter(|text| text.contains("(x-bad-bin)"))
+            .count();
+        assert_eq!(binary, usize::from(is_grpc), "{warnings:?}");
+        warnings.retain(|text| !text.contains("(x-bad-bin)"));
+        assert_eq!(
+            warnings.len(),
+            unsendable.split(',').count(),
+            "{warnings:?}"
+        );
+        assert!(!config.explain().to_string().contains("elsewhere"));
+
+        let telemetry = Telemetry::start(config, host::service());
+        finish(&telemetry);
+        let received = receiver.received();
+        assert_events(&received);
+        assert_metrics(&received);
+        for request in &received.requests {
+            let headers = &request.headers;
+            assert_eq!(headers["x-team"], "core");
+            assert_eq!(headers["x-good-bin"], "c2VudA==");
+            let bad = headers.get("x-bad-bin").map(String::as_str);
+            assert_eq!(bad, (!is_grpc).then_some("n o"));
+            for name in ["upgrade", "keep-alive", "proxy-connection", "trailer"] {
+                assert!(!headers.contains_key(name), "{name} over {protocol:?}");
+            }
+            assert!(headers.get("host").is_none_or(|host| host != "elsewhere"));
+        }
+    }
+}
+
+#[test]
+fn requests_are_compressed_when_asked() {
+    let gzip = [
+        EXTRA.as_slice(),
+        &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")],
+    ]
+    .concat();
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        finish(&telemetry(&receiver.endpoint(), protocol, &gzip));
+        let received = receiver.received();
+        let header = match protocol {
+            Protocol::Grpc => "grpc-encoding",
+            _ => "content-encoding",
+        };
+        assert!(
+            received
+                .requests
+                .iter()
+                .all(|request| request.headers[header] == "gzip")
+        );
+        assert_events(&received);
+        assert_metrics(&received);
+    }
+}
+
+#[test]
+fn every_signal_can_have_an_endpoint_and_a_protocol_of_its_own() {
+    let (metrics, events) = (Receiver::grpc(), Receiver::http());
+    let mut extra = EXTRA.to_vec();
+    let (grpc, http) = (metrics.endpoint(), events.url("/tenant/logs?key=1"));
+    extra.extend([
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", grpc.as_str()),
+        ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", http.as_str()),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json"),
+    ]);
+    finish(&telemetry(
+        "http://127.0.0.1:9",
+        Protocol::HttpProtobuf,
+        &extra,
+    ));
+    assert_metrics(&metrics.received());
+    assert_eq!(metrics.received().logs(), []);
+    assert_events(&events.received());
+    assert_eq!(events.received().points(), []);
+    assert_eq!(events.received().requests[0].path, "/tenant/logs?key=1");
+    assert_eq!(
+        events.received().requests[0].headers["content-type"],
+        "application/json"
+    );
+}
+
+#[test]
+fn the_general_endpoint_keeps_its_base_path() {
+    let receiver = Receiver::http();
+    finish(&telemetry(
+        &receiver.url("/base"),
+        Protocol::HttpProtobuf,
+        &EXTRA,
+    ));
+    let mut paths: Vec<_> = receiver
+        .received()
+        .requests
+        .into_iter()
+        .map(|request| request.path)
+        .collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths, ["/base/v1/logs", "/base/v1/metrics"]);
+}
+
+/// The variables of all signals with endpoints of their own, which have no path.
+fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
+    ["METRICS", "LOGS", "TRACES"]
+        .map(|signal| match signal {
+            "METRICS" => ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", receiver.endpoint()),
+            "LOGS" => ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", receiver.endpoint()),
+            _ => ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", receiver.url("/")),
+        })
+        .to_vec()
+}
+
+/// Telemetry of three signals to such endpoints, and the diagnostics so far.
+fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec<String>>>) {
+    let bare = bare(receiver);
+    let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
+    let extra: Vec<_> = EXTRA.iter().copied().chain(bare).collect();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&told);
+    let config = config(environment("http://127.0.0.1:1", protocol, &extra));
+    let telemetry = Telemetry::builder(config, service())
+        .on_diagnostic(move |diagnostic| keep.lock().unwrap().push(diagnostic.to_string()))
+        .start();
+    (telemetry, told)
+}
+
+const HTTP: [Protocol; 2] = [Protocol::HttpProtobuf, Protocol::HttpJson];
+
+#[test]
+fn receiver_that_knows_only_standard_paths_gets_what_a_bare_endpoint_was_to_get() {
+    for status in [404, 405] {
+        for protocol in HTTP {
+            let receiver = Receiver::http();
+            receiver.answer_by(move |_, request| match request.path.as_str() {
+                "/" => Answer::status(status),
+                _ => Answer::Ok,
+            });
+            let (telemetry, told) = started(&receiver, protocol);
+            work(&telemetry);
+            let report = telemetry.flush();
+            assert!(report.is_complete(), "{report}");
+            work(&telemetry);
+            assert!(telemetry.shutdown().is_complete());
+            let received = receiver.received();
+            for path in ["/v1/metrics", "/v1/logs"] {
+                let signal = received.filter(|request| {
+                    let text = String::from_utf8_lossy(&request.body).into_owned();
+                    let is_of_signal =
+                        text.contains("claude_code.session.count") == (path == "/v1/metrics");
+                    request.path == path || (request.path == "/" && is_of_signal)
+                });
+                let paths: Vec<_> = signal
+                    .requests
+                    .iter()
+                    .map(|one| one.path.as_str())
+                    .collect();
+                // Only the first request went to the URL as it was given, and the same bytes came again.
+                assert_eq!(paths, ["/", path, path]);
+                assert_eq!(signal.requests[0].body, signal.requests[1].body);
+            }
+            for variable in ["METRICS", "LOGS"] {
+                let variable = format!("OTEL_EXPORTER_OTLP_{variable}_ENDPOINT");
+                let told = told.lock().unwrap();
+                let about = |text: &&String| text.contains(&variable) && text.contains("/v1/");
+                let reports = told.iter().filter(|text| text.contains("takes them at"));
+                assert_eq!(reports.filter(about).count(), 1, "{told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn receiver_that_takes_requests_at_a_bare_endpoint_gets_them_there() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.path.as_str() {
+        // Requests that the receiver cannot read are answered with an error.
+        "/" => Answer::status(429).retry_after(Duration::from_secs(3600)),
+        _ => Answer::Ok,
+    });
+    let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
+    work(&telemetry);
+    telemetry.flush_within(Duration::from_millis(300));
+    let received = receiver.received();
+    assert!(!received.is_empty());
+    assert!(received.requests.iter().all(|request| request.path == "/"));
+}
+
+#[test]
+fn receiver_that_knows_neither_path_is_reported_with_the_first_answer() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.path.as_str() {
+        "/" => Answer::status(404).body("text/plain", "first"),
+        _ => Answer::status(404).body("text/plain", "second"),
+    });
+    let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
+    work(&telemetry);
+    assert!(!telemetry.shutdown().is_complete());
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert!(events.dropped.refused > 0);
+    let error = events.last_error.unwrap().message;
+    assert!(error.contains("404") && error.contains("first"), "{error}");
+}
+
+#[test]
+fn general_endpoint_gets_no_second_request_after_404() {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(404));
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::HttpProtobuf,
+        EXTRA.as_slice(),
+    );
+    work(&telemetry);
+    telemetry.shutdown();
+    let received = receiver.received();
+    let paths: BTreeSet<_> = received
+        .requests
+        .iter()
+        .map(|one| one.path.as_str())
+        .collect();
+    assert_eq!(paths, BTreeSet::from(["/v1/logs", "/v1/metrics"]));
+    assert_eq!(received.len(), 2);
+}
+
+#[test]
+fn bare_endpoint_is_used_as_given_when_the_receiver_takes_requests_there() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.path.as_str() {
+        "/" => Answer::status(200),
+        _ => Answer::status(500),
+    });
+    let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
+    for _ in 0..2 {
+        work(&telemetry);
+        assert!(telemetry.flush().is_complete());
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received();
+    assert!(received.requests.iter().all(|request| request.path == "/"));
+}
+
+#[test]
+fn data_of_a_bare_endpoint_is_kept_while_the_standard_path_is_unavailable() {
+    for protocol in HTTP {
+        let receiver = Receiver::http();
+        receiver.answer_by(|n, request| match request.path.as_str() {
+            "/" => Answer::status(404),
+            _ if n < 8 => Answer::status(503),
+            _ => Answer::Ok,
+        });
+        let (telemetry, _) = started(&receiver, protocol);
+        work(&telemetry);
+        let report = telemetry.shutdown();
+        assert!(report.is_complete(), "{report}");
+        let dropped = report.exporters.iter().map(|one| one.dropped.total());
+        assert_eq!(dropped.sum::<u64>(), 0);
+    }
+}
+
+/// The status is enough to know the path: an answer that never ends changes nothing.
+#[test]
+fn standard_path_is_remembered_when_the_body_of_its_success_never_ends() {
+    let receiver = Receiver::http();
+    receiver.answer_by(|_, request| match request.path.as_str() {
+        "/" => Answer::status(404),
+        _ => Answer::Drip,
+    });
+    let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
+    for _ in 0..2 {
+        work(&telemetry);
+        let report = telemetry.flush_within(Duration::from_secs(3));
+        assert!(report.is_complete(), "{report}");
+    }
+    let at_root = receiver.received().filter(|request| request.path == "/");
+    assert_eq!(at_root.len(), 2);
+    telemetry.shutdown_within(Duration::from_secs(3));
+}
+
+#[test]
+fn endpoint_of_a_signal_with_a_path_gets_no_second_request_after_404() {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(404));
+    let url = receiver.url("/tenant");
+    let extra = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", url.as_str())];
+    let telemetry = telemetry(&receiver.endpoint(), Protocol::HttpProtobuf, &extra);
+    work(&telemetry);
+    telemetry.shutdown();
+    let requests = receiver.received().requests;
+    let paths: BTreeSet<_> = requests.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(paths, BTreeSet::from(["/tenant", "/v1/metrics"]));
+}

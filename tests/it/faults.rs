@@ -1,0 +1,541 @@
+//! Receivers that fail: nothing blocks the host, nothing is lost that can be delivered, and health says what happened.
+#![cfg(any(feature = "grpc", feature = "http"))]
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::host::{
+    PATIENCE, Protocol, assert_delta, deduplicated, otlp, select, session, sum, telemetry,
+    wait_for_health, within,
+};
+use crate::support::{Answer, Message, Received, black_hole, refused_port};
+use crate::{host, support};
+use claude_code_telemetry::{Commit, ExporterHealth, ExporterState, Session, Signal, ToolResult};
+use tonic::Code;
+
+const COMMITS: &str = "claude_code.commit.count";
+const LIMIT: Duration = Duration::from_millis(500);
+const LIMITS: [(&str, &str); 2] = [
+    ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "500"),
+    ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "500"),
+];
+
+/// One event and one commit.
+fn record(session: &Session) {
+    session.record_tool_result(ToolResult::new("Read"));
+    session.record_commit(Commit::new());
+}
+
+fn words(health: &ExporterHealth) -> String {
+    health.last_error.clone().expect("an error").message
+}
+
+fn logs(received: &Received) -> Received {
+    received.filter(|request| matches!(request.message, Message::Logs(_)))
+}
+
+/// An answer that asks to come back, over either protocol.
+fn unavailable(protocol: Protocol) -> Answer {
+    match protocol {
+        Protocol::Grpc => Answer::code(Code::Unavailable, "overloaded"),
+        _ => Answer::status(503).body("text/plain", "overloaded"),
+    }
+}
+
+/// Against `endpoint` nothing can be delivered: flush and shutdown keep their limits, and health says why.
+#[track_caller]
+fn assert_bounded(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
+    for protocol in Protocol::all() {
+        let telemetry = telemetry(endpoint, protocol, &[&LIMITS, extra].concat());
+        let session = telemetry.session(session("s"));
+        record(&session);
+        let report = within(LIMIT, || telemetry.flush());
+        assert!(!report.is_complete());
+        within(Duration::from_millis(50), || {
+            telemetry.flush_within(Duration::from_millis(50))
+        });
+        let health = wait_for_health(&telemetry, |health| {
+            let failing = |exporter: &ExporterHealth| exporter.state == ExporterState::Failing;
+            health.exporters.iter().all(failing)
+        });
+        for signal in [Signal::Metrics, Signal::Events] {
+            let health = otlp(&health, signal);
+            assert_eq!((health.delivered, health.dropped.total()), (0, 0));
+            assert_eq!(health.queued, if signal == Signal::Events { 1 } else { 2 });
+            assert!(words(&health).contains(why), "{}", words(&health));
+            assert!(health.last_success.is_none());
+        }
+        let report = within(LIMIT, || telemetry.shutdown());
+        assert!(report.exporters.iter().all(|exporter| {
+            exporter.state == ExporterState::ShutDown
+                && exporter.queued == 0
+                && exporter.dropped.shutdown > 0
+        }));
+        assert!(report.to_string().contains(why), "{report}");
+    }
+}
+
+#[test]
+fn a_refused_port() {
+    let port = refused_port();
+    assert_bounded(&port.endpoint(), "connection refused", &[]);
+}
+
+#[test]
+fn a_black_hole() {
+    let hole = black_hole();
+    let timeout = [("OTEL_EXPORTER_OTLP_TIMEOUT", "100")];
+    assert_bounded(&hole.endpoint(), "no answer", &timeout);
+}
+
+#[test]
+fn recording_during_a_black_hole_is_not_slowed_down() {
+    let hole = black_hole();
+    for protocol in Protocol::all() {
+        let telemetry = telemetry(
+            &hole.endpoint(),
+            protocol,
+            &[
+                ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "50"),
+                ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
+                ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+            ],
+        );
+        let session = telemetry.session(session("s"));
+        telemetry.flush_within(Duration::from_millis(20));
+        let start = Instant::now();
+        for _ in 0..10_000 {
+            record(&session);
+        }
+        let took = start.elapsed();
+        // To wait for the receiver once would take longer.
+        assert!(took < Duration::from_secs(8), "{took:?}");
+    }
+}
+
+#[test]
+fn a_receiver_that_comes_back_gets_everything() {
+    for protocol in Protocol::all() {
+        let mut receiver = protocol.receiver();
+        let telemetry = telemetry(
+            &receiver.endpoint(),
+            protocol,
+            &[
+                ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
+                ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+                ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
+            ],
+        );
+        let session = telemetry.session(session("s"));
+        let some = || (0..500).for_each(|_| record(&session));
+        some();
+        receiver.wait_until(PATIENCE, |received| !received.points().is_empty());
+        // Dies with requests in its hands.
+        receiver.answer(|_| Answer::Hang);
+        let came = receiver.received().len();
+        some();
+        receiver.wait_until(PATIENCE, |received| received.len() > came);
+        receiver.stop();
+        some();
+        let failing = |signal| {
+            wait_for_health(&telemetry, |health| {
+                otlp(health, signal).state == ExporterState::Failing
+            })
+        };
+        failing(Signal::Events);
+        failing(Signal::Metrics);
+        receiver.answer(|_| Answer::Ok);
+        receiver.restart();
+        some();
+        let report = telemetry.flush();
+        assert!(report.is_complete(), "{report}");
+        let health = telemetry.health();
+        assert_eq!(otlp(&health, Signal::Events).state, ExporterState::Working);
+        assert!(otlp(&health, Signal::Events).retries > 0);
+        assert_eq!(otlp(&health, Signal::Events).delivered, 2_000);
+
+        let received = receiver.received();
+        let once = deduplicated(&received);
+        let sequence = once.logs();
+        let sequence = sequence
+            .iter()
+            .map(|log| log.attributes["event.sequence"].as_u64().unwrap());
+        assert!(sequence.eq(0..2_000), "every event once, in order");
+        assert_delta(&once.points());
+        assert_eq!(sum(&select(&once.points(), COMMITS, &[])), 2_000.0);
+        // What hung when it died was sent again as it was.
+        let hung = received.filter(|request| request.answer == Answer::Hang);
+        assert!(!hung.is_empty());
+        for request in &hung.requests {
+            assert!(
+                once.requests
+                    .iter()
+                    .any(|again| again.body == request.body && again.path == request.path)
+            );
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_asks_to_come_back_is_obeyed_with_the_same_bytes() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        receiver.answer(move |n| {
+            if n < 3 {
+                unavailable(protocol)
+            } else {
+                Answer::Ok
+            }
+        });
+        let telemetry = telemetry(
+            &receiver.endpoint(),
+            protocol,
+            &[("OTEL_METRICS_EXPORTER", "none")],
+        );
+        let session = telemetry.session(session("s"));
+        record(&session);
+        telemetry.flush_within(Duration::from_millis(1));
+        receiver.wait_until(PATIENCE, |received| !received.is_empty());
+        // What is recorded meanwhile is no part of the request that is sent again.
+        record(&session);
+        let before = SystemTime::now();
+        assert!(telemetry.flush().is_complete());
+        let received = receiver.received();
+        let bodies: Vec<_> = received
+            .requests
+            .iter()
+            .map(|request| &request.body)
+            .collect();
+        assert_eq!(bodies.len(), 5);
+        assert!(bodies[..4].iter().all(|body| *body == bodies[0]));
+        assert_eq!(received.accepted().logs().len(), 2);
+        let health = otlp(&telemetry.health(), Signal::Events);
+        assert_eq!(
+            (health.state, health.delivered, health.retries),
+            (ExporterState::Working, 2, 3)
+        );
+        assert_eq!(health.dropped.total(), 0);
+        assert!(words(&health).contains("overloaded"), "{}", words(&health));
+        assert!(health.last_success.unwrap() >= before);
+    }
+}
+
+#[test]
+fn a_refused_request_is_dropped_alone_and_counted() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let refuse = move || match protocol {
+            Protocol::Grpc => Answer::code(Code::InvalidArgument, "no such tenant"),
+            _ => Answer::status(400).body("text/plain", "no such tenant"),
+        };
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+        let session = telemetry.session(session("s"));
+        // The first request of each signal.
+        receiver.answer_by(move |_, request| match &request.message {
+            Message::Logs(logs) if logs.resource_logs[0].scope_logs[0].log_records.len() == 512 => {
+                refuse()
+            }
+            Message::Metrics(_) => refuse(),
+            _ => Answer::Ok,
+        });
+        for _ in 0..600 {
+            session.record_tool_result(ToolResult::new("Read"));
+        }
+        session.record_commit(Commit::new());
+        assert!(!telemetry.flush().is_complete());
+        let health = telemetry.health();
+        let (events, metrics) = (
+            otlp(&health, Signal::Events),
+            otlp(&health, Signal::Metrics),
+        );
+        assert_eq!(
+            (events.delivered, events.dropped.refused, events.queued),
+            (88, 512, 0)
+        );
+        assert_eq!(events.state, ExporterState::Working);
+        assert_eq!(
+            (metrics.delivered, metrics.dropped.refused, metrics.queued),
+            (0, 2, 0)
+        );
+        assert_eq!(metrics.state, ExporterState::Failing);
+        assert!(
+            words(&metrics).contains("no such tenant"),
+            "{}",
+            words(&metrics)
+        );
+        // The next window begins where the lost one ended.
+        let lost = receiver.received().points();
+        receiver.answer(|_| Answer::Ok);
+        session.record_commit(Commit::new().count(5));
+        telemetry.flush();
+        let points = receiver.received().accepted().points();
+        assert_eq!(sum(&select(&points, COMMITS, &[])), 5.0);
+        assert_delta(&[lost, points].concat());
+        assert_eq!(
+            otlp(&telemetry.health(), Signal::Metrics).state,
+            ExporterState::Working
+        );
+    }
+}
+
+#[test]
+fn the_wait_that_a_receiver_asks_for_is_honoured() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let wait = Duration::from_secs(1);
+        receiver.answer(move |n| match (n, protocol) {
+            (0, Protocol::Grpc) => {
+                Answer::code(Code::ResourceExhausted, "slower").retry_after(wait)
+            }
+            (0, _) => Answer::status(429).retry_after(wait),
+            _ => Answer::Ok,
+        });
+        let telemetry = telemetry(
+            &receiver.endpoint(),
+            protocol,
+            &[("OTEL_METRICS_EXPORTER", "none")],
+        );
+        record(&telemetry.session(session("s")));
+        assert!(telemetry.flush().is_complete());
+        let requests = receiver.received().requests;
+        assert_eq!(requests.len(), 2);
+        let waited = requests[1].at - requests[0].at;
+        assert!(
+            waited >= wait - Duration::from_millis(5) && waited < wait + host::SLACK,
+            "{waited:?}"
+        );
+    }
+}
+
+#[test]
+fn a_wait_beyond_the_deadline_does_not_hold_up_the_shutdown() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        receiver.answer(move |_| match protocol {
+            Protocol::Grpc => {
+                Answer::code(Code::Unavailable, "").retry_after(Duration::from_secs(3600))
+            }
+            _ => Answer::status(503).retry_after(Duration::from_secs(3600)),
+        });
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS);
+        record(&telemetry.session(session("s")));
+        within(LIMIT, || telemetry.flush());
+        wait_for_health(&telemetry, |health| {
+            let mut exporters = health.exporters.iter();
+            exporters.all(|exporter| exporter.state == ExporterState::Failing)
+        });
+        let report = within(LIMIT, || telemetry.shutdown());
+        assert!(
+            report
+                .exporters
+                .iter()
+                .all(|exporter| exporter.dropped.shutdown > 0)
+        );
+    }
+}
+
+#[test]
+fn what_a_receiver_rejects_of_a_request_is_counted() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        receiver.answer(|_| Answer::partial(1, "too old"));
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+        let session = telemetry.session(session("s"));
+        (0..3).for_each(|_| record(&session));
+        let report = telemetry.flush();
+        assert!(!report.is_complete());
+        let health = telemetry.health();
+        let (events, metrics) = (
+            otlp(&health, Signal::Events),
+            otlp(&health, Signal::Metrics),
+        );
+        assert_eq!(
+            (events.delivered, events.dropped.rejected, events.retries),
+            (2, 1, 0)
+        );
+        assert_eq!((metrics.delivered, metrics.dropped.rejected), (1, 1));
+        assert_eq!(logs(&receiver.received()).len(), 1, "it is not sent again");
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_counts_as_what_its_status_says() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        receiver.answer(|_| Answer::Garbage);
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+        record(&telemetry.session(session("s")));
+        assert!(telemetry.flush().is_complete());
+        assert_eq!(receiver.received().len(), 2);
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_is_made_again() {
+    for protocol in Protocol::all() {
+        for broken in [Answer::Reset, Answer::Cut] {
+            let receiver = protocol.receiver();
+            let answer = broken.clone();
+            receiver.answer(move |n| if n < 2 { answer.clone() } else { Answer::Ok });
+            let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+            record(&telemetry.session(session("s")));
+            assert!(telemetry.flush().is_complete(), "{protocol:?} {broken:?}");
+            let once = deduplicated(&receiver.received());
+            // The status of HTTP comes first: what breaks off after it was delivered.
+            let delivered = |signal| otlp(&telemetry.health(), signal).delivered;
+            assert_eq!(
+                (delivered(Signal::Events), delivered(Signal::Metrics)),
+                (1, 2)
+            );
+            assert!(once.logs().len() <= 1 && once.points().len() <= 2);
+            if broken == Answer::Reset || protocol == Protocol::Grpc {
+                assert_eq!((once.logs().len(), once.points().len()), (1, 2));
+            }
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn an_exporter_that_cannot_be_built_is_off_and_counts_its_losses() {
+    let receiver = Protocol::HttpProtobuf.receiver();
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::HttpProtobuf,
+        &[(
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+            "http://10.0.0.999:4318/v1/logs",
+        )],
+    );
+    let health = wait_for_health(&telemetry, |health| {
+        otlp(health, Signal::Events).state == ExporterState::Off
+    });
+    assert!(words(&otlp(&health, Signal::Events)).contains("10.0.0.999"));
+    let session = telemetry.session(session("s"));
+    (0..20).for_each(|_| record(&session));
+    let report = within(LIMIT, || telemetry.flush());
+    assert!(!report.is_complete());
+    let health = telemetry.health();
+    let events = otlp(&health, Signal::Events);
+    // Nothing waits for an exporter that is off.
+    assert_eq!((events.queued, events.delivered), (0, 0));
+    assert_eq!(events.dropped.total(), 20);
+    // The other signal goes on.
+    assert_eq!(otlp(&health, Signal::Metrics).state, ExporterState::Working);
+    let commits = select(&receiver.received().points(), COMMITS, &[]);
+    assert_eq!(sum(&commits), 20.0);
+}
+
+/// A server that answers every request with interim responses, and with nothing else, as long as it is asked.
+#[cfg(feature = "http")]
+fn interim_responses() -> std::net::SocketAddr {
+    use std::io::{Read, Write};
+
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 64 * 1024]);
+                let flood = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+                while stream.write_all(flood.as_bytes()).is_ok() {}
+            });
+        }
+    });
+    address
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn flood_of_interim_responses_ends_the_attempt_and_starves_no_other_signal() {
+    let receiver = Protocol::HttpProtobuf.receiver();
+    let logs = format!("http://{}/v1/logs", interim_responses());
+    let telemetry = telemetry(
+        &receiver.endpoint(),
+        Protocol::HttpProtobuf,
+        &[
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &logs),
+            ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "500"),
+            // Only the limit of what is read can end an attempt.
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
+        ],
+    );
+    let session = telemetry.session(session("s"));
+    record(&session);
+    let health = wait_for_health(&telemetry, |health| {
+        otlp(health, Signal::Events).retries > 1
+    });
+    let events = otlp(&health, Signal::Events);
+    assert_eq!(
+        (events.state, events.dropped.total()),
+        (ExporterState::Failing, 0)
+    );
+    assert!(
+        words(&events).contains("interim responses"),
+        "{}",
+        words(&events)
+    );
+    // Metrics go on all the while.
+    receiver.wait_until(PATIENCE, |received| received.accepted().len() > 20);
+    telemetry.flush_within(LIMIT);
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn status_of_success_decides_when_the_body_is_not_over_at_the_deadline() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let receiver = protocol.receiver();
+        receiver.answer(|_| Answer::Drip);
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS);
+        let session = telemetry.session(session("s"));
+        record(&session);
+        let report = within(LIMIT, || telemetry.flush());
+        assert!(report.is_complete(), "{report}");
+        assert_eq!(otlp(&telemetry.health(), Signal::Events).delivered, 1);
+        record(&session);
+        let report = within(LIMIT, || telemetry.shutdown());
+        assert!(report.is_complete(), "{report}");
+        let health = telemetry.health();
+        assert_eq!(otlp(&health, Signal::Events).delivered, 2);
+        assert_eq!(otlp(&health, Signal::Events).retries, 0);
+    }
+}
+
+#[test]
+fn address_that_swallows_packets_does_not_hold_up_the_next_one() {
+    // `localhost` is ::1 and 127.0.0.1; at the first of them nobody takes a connection.
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let Some(_full) = support::full_backlog((std::net::Ipv6Addr::LOCALHOST, receiver.port()))
+        else {
+            eprintln!("skipped: this machine has no ::1");
+            return;
+        };
+        let endpoint = format!("http://localhost:{}", receiver.port());
+        let telemetry = telemetry(&endpoint, protocol, &[]);
+        let session = telemetry.session(session("s"));
+        record(&session);
+        assert!(telemetry.flush().is_complete());
+    }
+}
+
+/// The attempt began long before the shutdown and knows nothing of its deadline.
+#[test]
+#[cfg(feature = "http")]
+fn shutdown_during_an_answer_that_never_ends_loses_nothing() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let receiver = protocol.receiver();
+        receiver.answer(|_| Answer::Drip);
+        let interval = [("OTEL_LOGS_EXPORT_INTERVAL", "10")];
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &interval);
+        telemetry
+            .session(session("s"))
+            .record_tool_result(ToolResult::new("Read"));
+        receiver.wait_until(PATIENCE, |received| !received.logs().is_empty());
+        let limit = Duration::from_secs(3);
+        let report = within(limit, || telemetry.shutdown_within(limit));
+        assert!(report.is_complete(), "{report}");
+    }
+}

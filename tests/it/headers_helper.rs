@@ -1,0 +1,671 @@
+//! Headers that change come from the user's helper: nothing is sent without them, and nothing shows them.
+#![cfg(all(unix, any(feature = "grpc", feature = "http")))]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::host::{
+    NEVER, PATIENCE, Protocol, environment, otlp, service, session, wait_for_health, within,
+};
+use crate::support;
+use crate::support::{Answer, Receiver, Request};
+use claude_code_telemetry::{ApiRequest, Config, ExporterState, Signal, Telemetry};
+use tempfile::TempDir;
+use tonic::Code;
+
+const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
+
+/// All signals, and only when it flushes.
+const SIGNALS: [(&str, &str); 3] = [
+    ("OTEL_TRACES_EXPORTER", "otlp"),
+    ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+    ("OTEL_TRACES_EXPORT_INTERVAL", NEVER),
+];
+
+/// A helper: a script that counts its runs and then does what a second file says.
+struct Helper {
+    folder: TempDir,
+}
+
+impl Helper {
+    /// `body` finds the number of its run in `$n`, from 1, and its folder in `$here`.
+    fn new(body: &str) -> Self {
+        let helper = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let here = helper.folder.path().display();
+        let start =
+            format!("here='{here}'\necho >> \"$here/runs\"\nn=$(($(wc -l < \"$here/runs\")))\n");
+        fs::write(helper.file("start"), start + ". \"$here/body\"\n").unwrap();
+        helper.becomes(body);
+        helper
+    }
+
+    /// One that gives the number of its run as `x-run`.
+    fn counting() -> Self {
+        Self::new(r#"printf '{"X-Run":"%s"}' $n"#)
+    }
+
+    /// From the next run on it does this.
+    fn becomes(&self, body: &str) {
+        fs::write(self.file("next"), body).unwrap();
+        fs::rename(self.file("next"), self.file("body")).unwrap();
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The shell line that runs it.
+    fn line(&self) -> String {
+        format!("sh '{}'", self.file("start").display())
+    }
+
+    fn runs(&self) -> usize {
+        fs::read_to_string(self.file("runs")).map_or(0, |runs| runs.lines().count())
+    }
+}
+
+/// What the host is told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn count(&self, start: &str) -> usize {
+        self.all()
+            .iter()
+            .filter(|said| said.starts_with(start))
+            .count()
+    }
+}
+
+fn config(endpoint: &str, protocol: Protocol, command: &str, extra: &[(&str, &str)]) -> Config {
+    let extra = [&SIGNALS, extra].concat();
+    Config::builder()
+        .environment(environment(endpoint, protocol, &extra))
+        .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
+        .set("otelHeadersHelper", command)
+        .build()
+}
+
+/// Telemetry with a helper, and what it tells.
+fn start(
+    receiver: &Receiver,
+    protocol: Protocol,
+    command: &str,
+    extra: &[(&str, &str)],
+) -> (Telemetry, Told) {
+    let config = config(&receiver.endpoint(), protocol, command, extra);
+    assert_eq!(config.warnings(), []);
+    let told = Told::default();
+    let keep = told.clone();
+    let telemetry = Telemetry::builder(config, service())
+        .on_diagnostic(move |diagnostic| keep.0.lock().unwrap().push(diagnostic.to_string()))
+        .start();
+    (telemetry, told)
+}
+
+/// Something for every signal.
+fn record(telemetry: &Telemetry) {
+    let session = telemetry.session(session("helped"));
+    let prompt = session.prompt("Fix the bug");
+    prompt.record_api_request(ApiRequest::new("sonnet").cost_usd(0.5));
+    prompt.end();
+}
+
+fn signal(request: &Request) -> &'static str {
+    use support::Message;
+    match &request.message {
+        Message::Metrics(_) => "metrics",
+        Message::Logs(_) => "logs",
+        Message::Traces(_) => "traces",
+        Message::Unreadable(why) => panic!("{why}"),
+    }
+}
+
+fn header<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+    request.headers.get(name).map(String::as_str)
+}
+
+fn signals(requests: &[Request]) -> BTreeSet<&'static str> {
+    requests.iter().map(signal).collect()
+}
+
+/// A refusal of the credentials, in the words of the protocol.
+fn refusals(protocol: Protocol) -> [Answer; 2] {
+    match protocol {
+        Protocol::Grpc => [Code::Unauthenticated, Code::PermissionDenied]
+            .map(|code| Answer::code(code, "token expired")),
+        _ => [401, 403].map(|code| Answer::status(code).body("text/plain", "token expired")),
+    }
+}
+
+/// Whether a process lives whose number is in a file. One that waits to be looked after by its parent does not.
+fn lives(file: &Path) -> bool {
+    let pid = fs::read_to_string(file).unwrap();
+    let pid = pid.trim();
+    assert!(!pid.is_empty());
+    if Path::new("/proc/self/stat").exists() {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+        return stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim().starts_with('Z'));
+    }
+    let output = Command::new("ps").args(["-o", "stat=", "-p", pid]).output();
+    let state = String::from_utf8(output.unwrap().stdout).unwrap();
+    !state.trim().is_empty() && !state.trim().starts_with('Z')
+}
+
+/// There is nothing to be told by, so it looks again and again.
+#[track_caller]
+fn wait_for(what: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !what() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn is_written(file: &Path) -> bool {
+    fs::read_to_string(file).is_ok_and(|text| text.ends_with('\n'))
+}
+
+#[test]
+fn every_protocol_and_signal_gets_its_headers_over_the_static_ones() {
+    let helper = Helper::new(
+        r#"printf '{"Authorization":"Bearer helper","X-BOTH":"helper","X-New":"helper","content-type":"x"}'"#,
+    );
+    let specific = "x-both=signal,x-signal=signal";
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let extra = [
+            (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "authorization=general,X-General=general,x-both=general",
+            ),
+            ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", specific),
+            ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", specific),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", specific),
+        ];
+        let (telemetry, told) = start(&receiver, protocol, &helper.line(), &extra);
+        record(&telemetry);
+        let report = telemetry.shutdown();
+        assert!(report.is_complete(), "{report}");
+        // The protocol's own header is left out, and that is all there is to say.
+        wait_for(|| !told.all().is_empty());
+        let said = told.all();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("the header in place 4"), "{said:?}");
+        let requests = receiver.received().requests;
+        assert_eq!(signals(&requests).len(), 3, "{requests:?}");
+        for request in &requests {
+            assert!(request.answer.accepts(), "{request:?}");
+            for (name, value) in [
+                ("authorization", "Bearer helper"),
+                ("x-general", "general"),
+                ("x-signal", "signal"),
+                ("x-both", "helper"),
+                ("x-new", "helper"),
+            ] {
+                assert_eq!(header(request, name), Some(value), "{name} of {request:?}");
+            }
+        }
+    }
+    assert_eq!(helper.runs(), Protocol::all().len(), "one for all signals");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn helper_starts_without_blocked_signals() {
+    let helper = Helper::new(
+        r#"printf '{"X-Blocked":"%s"}' "$(sed -n 's/^SigBlk:[[:space:]]*//p' /proc/self/status)""#,
+    );
+    let receiver = Protocol::any().receiver();
+    let (telemetry, _) = start(&receiver, Protocol::any(), &helper.line(), &[]);
+    record(&telemetry);
+    assert!(telemetry.shutdown().is_complete());
+    for request in &receiver.received().requests {
+        assert_eq!(header(request, "x-blocked"), Some("0000000000000000"));
+    }
+}
+
+#[test]
+fn an_executable_file_may_have_spaces_in_its_path() {
+    let helper = Helper::counting();
+    let folder = helper.file("a folder; exit 9 #");
+    fs::create_dir(&folder).unwrap();
+    let path = folder.join("my helper $(exit 9).sh");
+    let script = format!("#!/bin/sh\nexec {}\n", helper.line());
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let (telemetry, _) = start(&receiver, protocol, path.to_str().unwrap(), &[]);
+    record(&telemetry);
+    assert!(telemetry.shutdown().is_complete());
+    for request in receiver.received().requests {
+        assert!(header(&request, "x-run").is_some(), "{request:?}");
+    }
+}
+
+#[test]
+fn it_runs_again_at_the_interval() {
+    let helper = Helper::counting();
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[(DEBOUNCE, "100")]);
+        let mut seen = BTreeSet::new();
+        let deadline = Instant::now() + PATIENCE;
+        while seen.len() < 3 {
+            assert!(Instant::now() < deadline, "{seen:?}");
+            record(&telemetry);
+            assert!(telemetry.flush().is_complete());
+            for request in receiver.received().requests {
+                seen.insert(header(&request, "x-run").unwrap().to_owned());
+            }
+        }
+        telemetry.shutdown();
+        assert_eq!(told.all(), [""; 0]);
+    }
+}
+
+#[test]
+fn after_a_refusal_it_runs_once_for_all_and_everything_is_sent_again() {
+    for protocol in Protocol::all() {
+        for refusal in refusals(protocol) {
+            let helper = Helper::counting();
+            let receiver = protocol.receiver();
+            let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
+            receiver.answer_by(move |_, request| match header(request, "x-run") {
+                Some("1") => refusal.clone(),
+                Some("2") => Answer::Ok,
+                other => panic!("{other:?}"),
+            });
+            record(&telemetry);
+            let report = telemetry.shutdown();
+            assert!(report.is_complete(), "{report}");
+            let received = receiver.received();
+            assert_eq!(signals(&received.accepted().requests).len(), 3);
+            for request in &received.accepted().requests {
+                // The very bytes that were refused, unless the refusal of another signal was quicker.
+                let same = |other: &&Request| signal(other) == signal(request);
+                assert!(
+                    received
+                        .requests
+                        .iter()
+                        .filter(same)
+                        .all(|other| other.body == request.body)
+                );
+            }
+            assert_eq!(helper.runs(), 2, "{protocol:?}");
+            assert_eq!(told.all(), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_with_new_headers_too_waits_until_they_are_good() {
+    for protocol in Protocol::all() {
+        for refusal in refusals(protocol) {
+            let helper = Helper::counting();
+            let receiver = protocol.receiver();
+            let good = Arc::new(AtomicBool::new(false));
+            let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
+            let open = Arc::clone(&good);
+            receiver.answer(move |_| {
+                if open.load(Ordering::SeqCst) {
+                    Answer::Ok
+                } else {
+                    refusal.clone()
+                }
+            });
+            record(&telemetry);
+            let start = Instant::now();
+            assert!(
+                !telemetry
+                    .flush_within(Duration::from_millis(700))
+                    .is_complete()
+            );
+            wait_for_health(&telemetry, |health| {
+                let mut exporters = health.exporters.iter();
+                exporters.all(|exporter| exporter.state == ExporterState::Failing)
+            });
+            let health = telemetry.health();
+            for signal in [Signal::Metrics, Signal::Events, Signal::Spans] {
+                let health = otlp(&health, signal);
+                assert_eq!(health.dropped.total(), 0, "{health:?}");
+                let error = health.last_error.unwrap().message;
+                assert!(
+                    error.contains("token expired") && error.contains("otelHeadersHelper"),
+                    "{error}"
+                );
+            }
+            let (runs, time) = (helper.runs() as u128, start.elapsed());
+            let most = 5 * (1 + time.as_millis() / 700);
+            assert!((2..=most).contains(&runs), "{runs} runs in {time:?}");
+            good.store(true, Ordering::SeqCst);
+            let report = telemetry.shutdown();
+            assert!(report.is_complete(), "{report}");
+            assert_eq!(signals(&receiver.received().accepted().requests).len(), 3);
+            wait_for(|| told.all().len() >= 3);
+            assert_eq!(told.all().len(), 3, "once a signal: {:?}", told.all());
+        }
+    }
+}
+
+#[test]
+fn without_a_helper_a_refusal_is_final() {
+    for protocol in Protocol::all() {
+        for refusal in refusals(protocol) {
+            let receiver = protocol.receiver();
+            receiver.answer(move |_| refusal.clone());
+            let (telemetry, _) = start(&receiver, protocol, "", &[]);
+            record(&telemetry);
+            telemetry.flush();
+            let health = telemetry.health();
+            let health = otlp(&health, Signal::Events);
+            assert!(
+                health.dropped.refused > 0 && health.queued == 0,
+                "{health:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_sent_before_it_has_succeeded() {
+    for protocol in Protocol::all() {
+        let helper = Helper::new(
+            r#"[ -e "$here/good" ] || { echo '{"x-run":"bad"}'; exit 4; }; printf '{"x-run":"good"}'"#,
+        );
+        let receiver = protocol.receiver();
+        let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
+        record(&telemetry);
+        let failed = wait_for_health_while_flushing(&telemetry);
+        assert!(
+            failed.contains("otelHeadersHelper has given no headers yet")
+                && failed.contains("exit status 4"),
+            "{failed}"
+        );
+        fs::write(helper.file("good"), "").unwrap();
+        let report = telemetry.shutdown();
+        assert!(report.is_complete(), "{report}");
+        let received = receiver.received();
+        assert_eq!(signals(&received.requests).len(), 3);
+        for request in &received.requests {
+            assert_eq!(header(request, "x-run"), Some("good"), "{request:?}");
+        }
+        assert!(helper.runs() >= 2);
+        wait_for(|| told.count("otelHeadersHelper works again") == 1);
+        assert_eq!(
+            told.count("otelHeadersHelper failed"),
+            1,
+            "{:?}",
+            told.all()
+        );
+        assert_eq!(told.count("otelHeadersHelper works again"), 1);
+        assert!(told.all().len() <= 5, "{:?}", told.all());
+    }
+}
+
+/// Why events wait, while somebody waits for them in vain.
+fn wait_for_health_while_flushing(telemetry: &Telemetry) -> String {
+    telemetry.flush_within(Duration::from_millis(1));
+    let health = wait_for_health(telemetry, |health| {
+        otlp(health, Signal::Events).last_error.is_some()
+    });
+    let events = otlp(&health, Signal::Events);
+    assert!(events.queued > 0 && events.dropped.total() == 0);
+    events.last_error.unwrap().message
+}
+
+#[test]
+fn the_last_good_headers_stay_in_use() {
+    let helper = Helper::counting();
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[(DEBOUNCE, "100")]);
+    record(&telemetry);
+    assert!(telemetry.flush().is_complete());
+    for body in ["echo garbage", "exit 3", "printf '{\"x-run\":1}'"] {
+        helper.becomes(body);
+        // Nothing good comes after these.
+        let last = helper.runs();
+        wait_for(|| helper.runs() >= last + 3);
+        receiver.forget();
+        record(&telemetry);
+        assert!(telemetry.flush().is_complete());
+        for request in receiver.received().requests {
+            let run: usize = header(&request, "x-run").unwrap().parse().unwrap();
+            assert!(run <= last, "{request:?}");
+        }
+    }
+    wait_for(|| told.count("otelHeadersHelper failed") >= 3);
+    assert_eq!(
+        told.count("otelHeadersHelper failed"),
+        3,
+        "{:?}",
+        told.all()
+    );
+    helper.becomes("printf '{\"x-run\":\"new\"}'");
+    wait_for(|| told.count("otelHeadersHelper works again") == 1);
+    receiver.forget();
+    record(&telemetry);
+    assert!(telemetry.shutdown().is_complete());
+    for request in receiver.received().requests {
+        assert_eq!(header(&request, "x-run"), Some("new"));
+    }
+}
+
+#[test]
+fn bad_output_sends_nothing_and_harms_nobody() {
+    let protocol = Protocol::any();
+    for body in [
+        "head -c 20000 /dev/urandom",
+        "head -c 1000000 /dev/zero | tr '\\0' x",
+        "printf '{\"a\":\"'; head -c 1000000 /dev/zero | tr '\\0' x; printf '\"}'",
+        "printf '{\"x-run\":1}'",
+        "printf '{\"not a name\":\"x\"}'",
+        "printf '{\"x-run\":\"line\\\\nbreak\"}'",
+        "printf '[]'",
+        "printf '{}{}'",
+        "exit 0",
+        "kill -9 $$",
+    ] {
+        let helper = Helper::new(body);
+        let receiver = protocol.receiver();
+        let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
+        record(&telemetry);
+        wait_for(|| told.count("otelHeadersHelper failed") == 1);
+        let error = wait_for_health_while_flushing(&telemetry);
+        assert!(error.contains("otelHeadersHelper"), "{error}");
+        assert!(receiver.received().is_empty(), "{body}");
+        helper.becomes("printf '{\"x-run\":\"good\"}'");
+        let report = telemetry.shutdown();
+        assert!(report.is_complete(), "{body}: {report}");
+        for request in receiver.received().requests {
+            assert_eq!(header(&request, "x-run"), Some("good"));
+        }
+    }
+}
+
+#[test]
+fn a_hanging_one_holds_up_nobody_and_is_killed_with_its_children() {
+    for protocol in Protocol::all() {
+        let helper = Helper::new(
+            "sleep 600 & echo $! > \"$here/child\"; echo $$ > \"$here/own\"; trap '' TERM INT; wait",
+        );
+        let (own, child) = (helper.file("own"), helper.file("child"));
+        let receiver = protocol.receiver();
+        let (telemetry, _) = within(Duration::from_millis(200), || {
+            let started = start(&receiver, protocol, &helper.line(), &[]);
+            record(&started.0);
+            started
+        });
+        wait_for(|| is_written(&own));
+        assert!(lives(&own) && lives(&child));
+        let limit = Duration::from_millis(300);
+        within(limit, || telemetry.flush_within(limit));
+        wait_for_health(&telemetry, |health| {
+            health.exporters.iter().all(|exporter| exporter.queued > 0)
+        });
+        let report = within(limit, || telemetry.shutdown_within(limit));
+        for exporter in &report.exporters {
+            assert!(exporter.dropped.shutdown > 0, "{report}");
+            // The helper is killed a moment before the deadline; a busy machine hears of both at once.
+            if let Some(error) = &exporter.last_error {
+                let told = ["otelHeadersHelper", "shutdown"];
+                assert!(
+                    told.iter().all(|word| error.message.contains(word)),
+                    "{error:?}"
+                );
+            }
+        }
+        wait_for(|| !lives(&own) && !lives(&child));
+        assert!(receiver.received().is_empty());
+        assert_eq!(helper.runs(), 1);
+    }
+}
+
+#[test]
+fn a_shutdown_without_anything_to_send_does_not_wait_for_it() {
+    let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let command = helper.line();
+    let (telemetry, told) = start(&receiver, protocol, &command, &[]);
+    wait_for(|| is_written(&helper.file("own")));
+    let report = within(Duration::from_secs(2), || telemetry.shutdown());
+    assert!(report.is_complete(), "{report}");
+    wait_for(|| !lives(&helper.file("own")));
+    assert_eq!(told.all(), [""; 0]);
+}
+
+/// Names, in a child process, the endpoint.
+const ENDPOINT: &str = "HEADERS_HELPER_ENDPOINT";
+/// The helper of a child process.
+const COMMAND: &str = "HEADERS_HELPER_COMMAND";
+/// How long its shutdown may take, in milliseconds.
+const LIMIT: &str = "HEADERS_HELPER_LIMIT";
+
+/// The child: this test binary again. Without the markers it does nothing.
+#[test]
+fn child() {
+    let Ok(endpoint) = std::env::var(ENDPOINT) else {
+        return;
+    };
+    let variable = |name| std::env::var(name).unwrap();
+    let config = config(&endpoint, Protocol::any(), &variable(COMMAND), &[]);
+    let telemetry = Telemetry::start(config, service());
+    record(&telemetry);
+    if let Ok(started) = std::env::var("HEADERS_HELPER_STARTED") {
+        wait_for(|| is_written(Path::new(&started)));
+    }
+    telemetry.shutdown_within(Duration::from_millis(variable(LIMIT).parse().unwrap()));
+    std::process::exit(0);
+}
+
+fn run_child(receiver: &Receiver, variables: &[(&str, &str)]) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "headers_helper::child", "--nocapture"])
+        .env(ENDPOINT, receiver.endpoint())
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn it_does_not_get_the_settings_of_exporters() {
+    let line =
+        r#"printf '{"x-otel":"%s","x-other":"%s"}' "$(env | grep -c ^OTEL_)" "$OTHER_OTEL_X""#;
+    let receiver = Protocol::any().receiver();
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=CANARY"),
+        ("OTEL_SOMETHING", "1"),
+        ("OTHER_OTEL_X", "stays"),
+        (COMMAND, line),
+        (LIMIT, "60000"),
+    ];
+    run_child(&receiver, &variables);
+    let requests = receiver.received().requests;
+    assert_eq!(signals(&requests).len(), 3);
+    for request in requests {
+        assert_eq!(header(&request, "x-otel"), Some("0"));
+        assert_eq!(header(&request, "x-other"), Some("stays"));
+    }
+}
+
+#[test]
+fn it_does_not_outlive_a_process_that_shuts_down_and_exits() {
+    let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
+    let own = helper.file("own");
+    let receiver = Protocol::any().receiver();
+    let variables = [
+        ("HEADERS_HELPER_STARTED", own.to_str().unwrap()),
+        (COMMAND, &helper.line()),
+        (LIMIT, "2000"),
+    ];
+    run_child(&receiver, &variables);
+    wait_for(|| !lives(&own));
+    assert!(receiver.received().is_empty());
+}
+
+#[test]
+fn neither_values_nor_the_command_nor_its_standard_error_are_seen_anywhere() {
+    for protocol in Protocol::all() {
+        let helper = Helper::new(
+            r#"echo CANARY-stderr >&2
+            case $n in
+            1) echo CANARY-garbage; exit 7;;
+            2) printf '{"authorization":"CANARY-number","CANARY-name":5}';;
+            *) printf '{"authorization":"Bearer CANARY-value-%s"}' $n;;
+            esac"#,
+        );
+        let command = format!("{} CANARY-argument", helper.line());
+        let receiver = protocol.receiver();
+        // A receiver that repeats what it got.
+        receiver.answer_by(move |n, request| {
+            let said = header(request, "authorization").unwrap().to_owned();
+            match (n, protocol) {
+                (6.., _) => Answer::Ok,
+                (_, Protocol::Grpc) => Answer::code(Code::Unauthenticated, &said),
+                _ => Answer::status(401).body("text/plain", said),
+            }
+        });
+        let extra = [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=CANARY-static")];
+        let (telemetry, told) = start(&receiver, protocol, &command, &extra);
+        let config = config(&receiver.endpoint(), protocol, &command, &extra);
+        record(&telemetry);
+        let mut seen = format!("{config:?} {config:#?} {:?}", config.explain());
+        seen += &format!("{} {:?}", telemetry.explain(), telemetry.explain());
+        seen += &format!("{telemetry:?}");
+        let deadline = Instant::now() + PATIENCE;
+        while !telemetry
+            .flush_within(Duration::from_millis(50))
+            .is_complete()
+        {
+            assert!(Instant::now() < deadline, "{:?}", told.all());
+            seen += &format!("{:?}", telemetry.health());
+        }
+        let report = telemetry.shutdown();
+        seen += &format!("{report} {report:?} {:?}", telemetry.health());
+        wait_for(|| told.count("otelHeadersHelper works again") == 1);
+        seen += &told.all().join("\n");
+        assert!(seen.contains("otelHeadersHelper") && seen.contains("<hidden>"));
+        assert!(!seen.contains("CANARY"), "{seen}");
+        let requests = receiver.received().requests;
+        for request in &requests {
+            let sent = header(request, "authorization").unwrap();
+            assert!(sent.starts_with("Bearer CANARY-value-"), "{sent}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Telemetry in memory: what a host's own tests can see of it.
+#![cfg(feature = "testing")]
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use claude_code_telemetry::testing::InMemory;
+use claude_code_telemetry::{
+    ApiRequest, Decision, DecisionSource, Identity, LinesOfCode, RequestContext, Service,
+    SessionOptions, StartType, Telemetry, TokenType, TokenUsage, ToolDecision, ToolOutcome,
+    ToolOutput,
+};
+
+const MODEL: &str = "claude-sonnet-4-6";
+
+/// One prompt with a request and a tool call, as a host's own code would record it.
+fn a_turn(telemetry: &Telemetry, clock: impl Fn(u64)) {
+    let identity = Identity::new().email("kim@example.com");
+    let session = telemetry.session(SessionOptions::from(identity).start_type(StartType::Fresh));
+    let prompt = session.prompt("Fix the failing test");
+    let request = prompt.llm_request(MODEL);
+    clock(900);
+    let usage = TokenUsage::new().input(1_200).output(86);
+    request.answered(|answer| answer.tokens(usage).cost_usd(0.0049));
+
+    let tool = prompt.tool("Bash");
+    clock(50);
+    tool.accepted(DecisionSource::UserTemporary);
+    tool.executing();
+    clock(300);
+    let result: Result<(), &str> = Err("exit status 1");
+    tool.finish(ToolOutcome::from_result(&result));
+
+    prompt.tool("Write").rejected(DecisionSource::UserReject);
+    prompt.end();
+}
+
+#[test]
+fn what_is_recorded_can_be_asserted_by_name_attribute_count_and_order() {
+    let telemetry = Telemetry::in_memory();
+    a_turn(telemetry.telemetry(), |_| {});
+
+    let events = telemetry.events();
+    assert_eq!(
+        events.names(),
+        [
+            "user_prompt",
+            "api_request",
+            "tool_decision",
+            "tool_result",
+            "tool_decision"
+        ]
+    );
+    let result = events.named("tool_result");
+    let result = result.only().unwrap();
+    assert_eq!(result.attributes["success"], "false");
+    assert_eq!(result.attributes["error"], "exit status 1");
+    assert_eq!(result.attributes["event.sequence"], 3);
+    assert!(result.attributes.get("tool_input").is_none());
+    assert_eq!(events.with("decision", "reject").len(), 1);
+    assert_eq!(events.named("claude_code.tool_decision").len(), 2);
+
+    let metrics = telemetry.metrics();
+    let tokens = metrics.named("token.usage");
+    assert_eq!(
+        tokens.with("type", TokenType::Input.as_str()).total(),
+        1_200.0
+    );
+    assert_eq!(tokens.total(), 1_286.0);
+    assert_eq!(metrics.named("cost.usage").only().unwrap().unit, "USD");
+    assert_eq!(metrics.with("start_type", "fresh").total(), 1.0);
+
+    let spans = telemetry.spans();
+    let interaction = spans.named("interaction");
+    let interaction = interaction.only().unwrap();
+    assert_eq!(interaction.parent, None);
+    let children = spans.children_of(interaction);
+    assert_eq!(children.names(), ["llm_request", "tool", "tool"]);
+    let failed = spans.filter(|span| span.error.is_some());
+    assert_eq!(failed.names(), ["tool.execution"]);
+    assert_eq!(
+        events[1].span,
+        Some((interaction.trace_id.clone(), interaction.id.clone()))
+    );
+}
+
+#[test]
+fn what_comes_later_is_added() {
+    let telemetry = Telemetry::in_memory();
+    let session = telemetry.session(Identity::new());
+    for round in 1..=3 {
+        session.record_lines_of_code(LinesOfCode::new().added(5));
+        session.record_tool_decision(ToolDecision::new(
+            "Read",
+            Decision::Accept,
+            DecisionSource::Config,
+        ));
+        assert_eq!(telemetry.events().len(), round);
+        assert_eq!(
+            telemetry.metrics().named("lines_of_code.count").total(),
+            5.0 * round as f64
+        );
+    }
+    let cumulative = InMemory::builder()
+        .variable(
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+            "cumulative",
+        )
+        .start();
+    let session = cumulative.session(Identity::new());
+    for round in 1..=3 {
+        session.record_lines_of_code(LinesOfCode::new().added(5));
+        let lines = cumulative.metrics().named("lines_of_code.count");
+        assert_eq!(lines.total(), 5.0 * f64::from(round));
+    }
+}
+
+#[test]
+fn switches_hold_back_content_as_they_do_anywhere() {
+    let seen = |variables: &[(&str, &str)]| {
+        let builder = variables
+            .iter()
+            .fold(InMemory::builder(), |builder, (name, value)| {
+                builder.variable(*name, *value)
+            });
+        let telemetry = builder.start();
+        let prompt = telemetry.session(Identity::new()).prompt("secret plans");
+        let tool = prompt.tool("Read");
+        tool.executing();
+        tool.finish(ToolOutcome::new().output(ToolOutput::new().content("a file")));
+        prompt.end();
+        telemetry.dump()
+    };
+    let closed = seen(&[]);
+    assert!(closed.contains("prompt = \"<REDACTED>\""), "{closed}");
+    assert!(
+        !closed.contains("secret") && !closed.contains("a file"),
+        "{closed}"
+    );
+    let open = seen(&[
+        ("OTEL_LOG_USER_PROMPTS", "1"),
+        ("OTEL_LOG_TOOL_CONTENT", "1"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team=core"),
+    ]);
+    assert!(open.contains("prompt = \"secret plans\""), "{open}");
+    assert!(open.contains("* tool.output\n"), "{open}");
+    assert!(open.contains("team = \"core\""), "{open}");
+}
+
+#[test]
+fn with_a_fixed_clock_and_ids_every_run_is_the_same() {
+    let run = || {
+        let telemetry = InMemory::builder()
+            .service(Service::new("my-agent", "1.2.3"))
+            .fixed()
+            .start();
+        a_turn(telemetry.telemetry(), |millis| {
+            telemetry.advance(Duration::from_millis(millis));
+        });
+        telemetry.dump()
+    };
+    let dump = run();
+    assert_eq!(dump, run());
+    assert_eq!(dump, include_str!("in_memory.txt"));
+}
+
+#[test]
+fn a_standing_clock_times_events_and_spans() {
+    let start = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let telemetry = InMemory::builder().clock(start).start();
+    let prompt = telemetry.session(Identity::new()).prompt("hi");
+    let request = prompt.llm_request(MODEL);
+    telemetry.advance(Duration::from_millis(40));
+    request.first_token();
+    telemetry.advance(Duration::from_millis(60));
+    request.finish(ApiRequest::new(MODEL));
+    prompt.end();
+
+    let spans = telemetry.spans();
+    let span = spans.named("llm_request").only().unwrap().clone();
+    assert_eq!(span.start, start);
+    assert_eq!(span.duration, Duration::from_millis(100));
+    assert_eq!(span.attributes["ttft_ms"], 40);
+    assert_eq!(
+        span.attributes["llm_request.context"],
+        RequestContext::Interaction.as_str()
+    );
+    let events = telemetry.events();
+    let event = events.named("api_request").only().unwrap().clone();
+    assert_eq!(event.time, start + Duration::from_millis(100));
+    assert_eq!(
+        event.attributes["event.timestamp"],
+        "2023-11-14T22:13:20.100Z"
+    );
+}
+
+#[test]
+fn not_one_says_what_there_is() {
+    let telemetry = Telemetry::in_memory();
+    let none = telemetry.events().only().unwrap_err();
+    assert_eq!(none.to_string(), "expected one, but there is none");
+    a_turn(telemetry.telemetry(), |_| {});
+    let two = telemetry
+        .events()
+        .named("tool_decision")
+        .only()
+        .unwrap_err();
+    assert!(
+        two.to_string()
+            .starts_with("expected one, but there are 2: "),
+        "{two}"
+    );
+}

@@ -1,0 +1,74 @@
+//! Tests of behavior through the public API, one module for each promise.
+//!
+//! Tests that need a process of their own are binaries beside this one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout
+)]
+
+#[path = "../support/example.rs"]
+mod example;
+#[path = "../support/host.rs"]
+mod host;
+#[path = "../support/page.rs"]
+mod page;
+#[path = "../support/port.rs"]
+mod port;
+#[path = "../support/small_session.rs"]
+mod small_session;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod catalog_support;
+mod traces;
+
+mod api_is_shareable;
+mod bounds;
+mod canary;
+mod catalog;
+mod catalog_docs;
+mod chaos;
+mod collector;
+mod config_rules;
+mod console;
+mod content_limits;
+mod doctor;
+mod documented_examples;
+mod documents;
+mod early;
+mod endpoints;
+mod examples;
+mod faults;
+mod headers_helper;
+mod hostile_environment;
+mod identity;
+mod in_memory;
+mod newcomer;
+mod outage;
+mod parsers;
+mod prometheus;
+mod prometheus_scraped;
+mod prometheus_server;
+mod protocols;
+mod providers;
+mod proxies;
+mod reconfigure;
+mod replay;
+mod replay_conformance;
+mod sequence;
+mod settings;
+mod shutdown;
+mod split;
+mod tls;
+mod totals;
+mod totals_under_load;
+mod trace_child_process;
+mod trace_concurrency;
+mod trace_content;
+mod trace_lifecycle;
+mod trace_propagation;
+mod trace_tree;
+mod transcript_docs;

@@ -1,0 +1,412 @@
+//! An outage that fits the bounds loses nothing, whatever its kind: all signals arrive, exactly, in order and once.
+#![cfg(any(feature = "grpc", feature = "http"))]
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use crate::host::{PATIENCE, Protocol, assert_delta, otlp, select, session, sum, telemetry};
+use crate::support::{Answer, Received, Receiver};
+use crate::{host, support};
+use claude_code_telemetry::{
+    ApiRequest, Commit, ExporterHealth, ExporterState, LlmRequestOptions, Session, Signal,
+    Telemetry, TokenUsage,
+};
+use tonic::Code;
+
+/// Not a sum of powers of two, so that errors of rounding show.
+const COST: f64 = 0.1;
+const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVALS: usize = 10;
+/// What is recorded at each step: so many requests, prompts with an llm request, and commits.
+const EACH: usize = 20;
+
+fn start(receiver: &Receiver, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetry {
+    let base = [
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+        ("OTEL_LOGS_EXPORT_INTERVAL", "100"),
+        ("OTEL_TRACES_EXPORT_INTERVAL", "100"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
+    ];
+    telemetry(&receiver.endpoint(), protocol, &[&base, extra].concat())
+}
+
+/// One step: 3 events, 2 spans, and metrics, so many times.
+fn step(session: &Session) {
+    for _ in 0..EACH {
+        let tokens = TokenUsage::new().input(3).output(1);
+        let prompt = session.prompt("Fix the bug");
+        let call = prompt.llm_request(LlmRequestOptions::new("sonnet"));
+        call.finish(ApiRequest::new("sonnet").tokens(tokens).cost_usd(COST));
+        session.record_api_request(ApiRequest::new("sonnet").tokens(tokens).cost_usd(COST));
+        session.record_commit(Commit::new());
+    }
+}
+
+/// Asserts that what reached the receiver, whatever it answered, is `steps` steps: sent again as the same bytes, and
+/// else exactly once.
+#[track_caller]
+fn assert_exact(received: &Received, steps: usize) {
+    let mut once = Received::default();
+    for request in &received.requests {
+        let known = |old: &support::Request| old.path == request.path && old.body == request.body;
+        if !once.requests.iter().any(known) {
+            once.requests.push(request.clone());
+        }
+    }
+    let count = steps * EACH;
+    let sequence: Vec<_> = once
+        .logs()
+        .iter()
+        .map(|log| log.attributes["event.sequence"].as_u64().unwrap())
+        .collect();
+    assert_eq!(sequence, (0..3 * count as u64).collect::<Vec<_>>());
+    let mut spans = BTreeMap::new();
+    for span in once.spans() {
+        assert!(spans.insert(span.span_id.clone(), span).is_none());
+    }
+    assert_eq!(spans.len(), 2 * count);
+    let points = once.points();
+    assert_delta(&points);
+    let total = |metric, own: &[_]| sum(&select(&points, metric, own));
+    let requests = 2.0 * count as f64;
+    assert_eq!(total("claude_code.session.count", &[]), 1.0);
+    assert_eq!(total("claude_code.commit.count", &[]), count as f64);
+    let tokens = |kind| total("claude_code.token.usage", &[("type", kind)]);
+    assert_eq!(
+        (tokens("input"), tokens("output")),
+        (3.0 * requests, requests)
+    );
+    let cost = total("claude_code.cost.usage", &[]);
+    assert!((cost / (COST * requests) - 1.0).abs() < 1e-9, "{cost}");
+}
+
+/// An outage of ten intervals, made by `begin` and ended by `end`, over each protocol.
+fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Receiver) + Sync) {
+    thread::scope(|scope| {
+        for protocol in Protocol::all() {
+            let (begin, end) = (&begin, &end);
+            scope.spawn(move || {
+                let mut receiver = protocol.receiver();
+                let telemetry = start(&receiver, protocol, &[]);
+                let session = telemetry.session(session("outage"));
+                step(&session);
+                let delivered = |health: &claude_code_telemetry::Health| {
+                    [Signal::Metrics, Signal::Events, Signal::Spans]
+                        .iter()
+                        .all(|signal| otlp(health, *signal).delivered > 0)
+                };
+                host::wait_for_health(&telemetry, delivered);
+                begin(&mut receiver, protocol);
+                for _ in 0..INTERVALS {
+                    step(&session);
+                    thread::sleep(INTERVAL);
+                }
+                end(&mut receiver);
+                step(&session);
+                // A collection of the next interval may be under way: what counts is what came.
+                let report = telemetry.flush();
+                let lost = |exporter: &ExporterHealth| exporter.dropped.total() > 0;
+                assert!(!report.exporters.iter().any(lost), "{protocol:?}: {report}");
+                assert_exact(&receiver.received(), INTERVALS + 2);
+                step(&session);
+                let report = telemetry.shutdown();
+                assert!(report.is_complete(), "{protocol:?}: {report}");
+                assert_exact(&receiver.received(), INTERVALS + 3);
+                for exporter in report.exporters {
+                    assert_eq!(exporter.state, ExporterState::ShutDown);
+                }
+            });
+        }
+    });
+}
+
+/// An outage in which every request is answered so.
+fn answered(answer: impl Fn(Protocol, usize) -> Answer + Clone + Send + Sync + 'static) {
+    outage(
+        move |receiver, protocol| {
+            let answer = answer.clone();
+            receiver.answer(move |n| answer(protocol, n));
+        },
+        |receiver| receiver.answer(|_| Answer::Ok),
+    );
+}
+
+#[test]
+fn answers_that_ask_to_come_back() {
+    answered(|protocol, n| match protocol {
+        Protocol::Grpc => {
+            let codes = [
+                Code::Unavailable,
+                Code::Cancelled,
+                Code::DeadlineExceeded,
+                Code::Aborted,
+                Code::OutOfRange,
+                Code::DataLoss,
+            ];
+            Answer::code(codes[n % codes.len()], "later")
+        }
+        _ => Answer::status([503, 429, 502, 504][n % 4]),
+    });
+}
+
+#[test]
+fn a_receiver_that_is_killed_and_restarted() {
+    outage(|receiver, _| receiver.stop(), Receiver::restart);
+}
+
+#[test]
+fn a_receiver_that_is_killed_with_requests_in_its_hands() {
+    outage(
+        |receiver, _| {
+            receiver.answer(|_| Answer::Hang);
+            let came = receiver.received().len();
+            receiver.wait_until(PATIENCE, |received| received.len() > came);
+            receiver.stop();
+        },
+        |receiver| {
+            receiver.answer(|_| Answer::Ok);
+            receiver.restart();
+        },
+    );
+}
+
+/// The receiver has the data and the answer never comes: what it gets again is the same bytes.
+#[test]
+fn an_answer_that_is_lost() {
+    answered(|_, _| Answer::Reset);
+}
+
+#[test]
+fn an_answer_that_breaks_off() {
+    answered(|_, _| Answer::Cut);
+}
+
+#[test]
+fn an_answer_that_never_ends() {
+    answered(|_, _| Answer::Drip);
+}
+
+#[test]
+fn no_answer_at_all() {
+    answered(|_, _| Answer::Hang);
+}
+
+#[test]
+fn a_receiver_that_takes_every_second_request() {
+    answered(|_, n| {
+        if n % 2 == 0 {
+            Answer::Reset
+        } else {
+            Answer::Ok
+        }
+    });
+}
+
+/// A receiver that says "come back at once" is not asked without a pause.
+#[test]
+fn a_wait_of_nothing_is_no_loop() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        receiver.answer(move |_| {
+            let answer = match protocol {
+                Protocol::Grpc => Answer::code(Code::Unavailable, ""),
+                _ => Answer::status(503),
+            };
+            answer.retry_after(Duration::ZERO)
+        });
+        let telemetry = start(
+            &receiver,
+            protocol,
+            &[("OTEL_EXPORTER_OTLP_TIMEOUT", "60000")],
+        );
+        step(&telemetry.session(session("s")));
+        thread::scope(|scope| {
+            // Somebody waits: the pauses are short.
+            scope.spawn(|| telemetry.flush());
+            let received = receiver.wait_until(PATIENCE, |received| {
+                let mut attempts: BTreeMap<&str, usize> = BTreeMap::new();
+                for request in &received.requests {
+                    *attempts.entry(&request.path).or_default() += 1;
+                }
+                attempts.len() == 3 && attempts.values().all(|count| *count >= 3)
+            });
+            let mut last = BTreeMap::new();
+            for request in &received.requests {
+                if let Some(before) = last.insert(&request.path, request.at) {
+                    let pause = request.at - before;
+                    assert!(pause >= Duration::from_millis(90), "{pause:?}");
+                }
+            }
+            receiver.answer(|_| Answer::Ok);
+        });
+        assert!(telemetry.shutdown().is_complete());
+    }
+}
+
+/// Cumulative points go on from where they were.
+#[test]
+fn cumulative_points_cover_an_outage_too() {
+    let receiver = Protocol::any().receiver();
+    let telemetry = start(
+        &receiver,
+        Protocol::any(),
+        &[(
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+            "cumulative",
+        )],
+    );
+    let session = telemetry.session(session("s"));
+    for round in 0..3 {
+        receiver.answer(move |_| match round {
+            1 => Answer::Reset,
+            _ => Answer::Ok,
+        });
+        step(&session);
+        telemetry.flush_within(Duration::from_millis(500));
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let points = host::deduplicated(&receiver.received()).points();
+    host::assert_cumulative(&points);
+    let commits = select(&points, "claude_code.commit.count", &[]);
+    assert_eq!(commits.last().unwrap().value, 3.0 * EACH as f64);
+}
+
+/// More than fits: the oldest are kept, the newest are dropped and counted, spans like events.
+#[test]
+fn what_does_not_fit_is_counted_for_spans_too() {
+    let receiver = Protocol::any().receiver();
+    receiver.answer(|_| Answer::Hang);
+    let telemetry = start(&receiver, Protocol::any(), &[]);
+    let session = telemetry.session(session("s"));
+    let count = 17_000;
+    for _ in 0..count {
+        session.prompt("Fix the bug").end();
+    }
+    let health = telemetry.health();
+    for signal in [Signal::Events, Signal::Spans] {
+        let exporter = otlp(&health, signal);
+        assert_eq!(exporter.queued, 16_384);
+        assert_eq!(exporter.dropped.queue_full, count - 16_384);
+    }
+    receiver.answer(|_| Answer::Ok);
+    telemetry.shutdown();
+    let received = host::deduplicated(&receiver.received());
+    assert_eq!(received.logs().len(), 16_384);
+    assert_eq!(received.spans().len(), 16_384);
+}
+
+/// Bytes bound it as records do, whatever the texts are in.
+#[test]
+fn spans_are_bounded_in_bytes_too() {
+    let receiver = Protocol::any().receiver();
+    receiver.answer(|_| Answer::Hang);
+    let extra = [("OTEL_LOG_USER_PROMPTS", "1")];
+    let telemetry = start(&receiver, Protocol::any(), &extra);
+    let session = telemetry.session(session("s"));
+    let text = "x".repeat(512 * 1024);
+    for _ in 0..80 {
+        session.prompt(text.clone()).end();
+    }
+    let health = telemetry.health();
+    for signal in [Signal::Events, Signal::Spans] {
+        let exporter = otlp(&health, signal);
+        assert!((60..=64).contains(&exporter.queued), "{exporter:?}");
+        assert_eq!(exporter.dropped.queue_full, 80 - exporter.queued);
+    }
+    telemetry.shutdown_within(Duration::ZERO);
+}
+
+/// What came while a request was under way is sent after it when it is much, and not an hour later.
+#[test]
+fn much_that_came_during_an_outage_does_not_wait_for_the_interval() {
+    let receiver = Protocol::any().receiver();
+    receiver.answer(|_| Answer::Hang);
+    let extra = [
+        ("OTEL_LOG_USER_PROMPTS", "1"),
+        ("OTEL_LOGS_EXPORT_INTERVAL", host::NEVER),
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+    ];
+    let telemetry = start(&receiver, Protocol::any(), &extra);
+    let session = telemetry.session(session("s"));
+    let large = || drop(session.prompt("x".repeat(2 * 1024 * 1024)));
+    large();
+    receiver.wait_until(PATIENCE, |received| !received.is_empty());
+    (0..5).for_each(|_| large());
+    receiver.answer(|_| Answer::Ok);
+    receiver.wait_until(PATIENCE, |received| {
+        host::deduplicated(received).logs().len() == 6
+    });
+}
+
+/// A callback that panics, calls back or hangs costs no signal anything.
+#[test]
+fn a_callback_can_do_what_it_likes() {
+    use std::sync::{Arc, OnceLock, mpsc};
+    type Own = Arc<OnceLock<Telemetry>>;
+    let callbacks: [fn(&Own, &mpsc::Receiver<()>); 3] = [
+        |_, _| panic!("a callback that is broken"),
+        |own, _| {
+            let Some(telemetry) = own.get() else { return };
+            telemetry
+                .session(session("callback"))
+                .record_commit(Commit::new());
+            telemetry.flush_within(Duration::from_millis(100));
+            telemetry.health();
+        },
+        |_, gate| {
+            let _ = gate.recv();
+        },
+    ];
+    for callback in callbacks {
+        let receiver = Protocol::any().receiver();
+        receiver.answer(|n| if n < 6 { Answer::Reset } else { Answer::Ok });
+        let own: Own = Arc::default();
+        let theirs = Arc::clone(&own);
+        let (open, gate) = mpsc::channel();
+        let gate = std::sync::Mutex::new(gate);
+        let environment = host::environment(
+            &receiver.endpoint(),
+            Protocol::any(),
+            &[
+                ("OTEL_LOGS_EXPORT_INTERVAL", "50"),
+                ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+            ],
+        );
+        let telemetry = Telemetry::builder(host::config(environment), host::service())
+            .on_diagnostic(move |_| {
+                let gate = gate
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                // Warnings of the configuration come from the start itself: not what is meant here.
+                if theirs.get().is_some() {
+                    callback(&theirs, &gate);
+                }
+            })
+            .start();
+        let session = telemetry.session(session("s"));
+        let _ = own.set(telemetry.clone());
+        session.record_commit(Commit::new());
+        session.record_api_request(ApiRequest::new("sonnet"));
+        telemetry.flush();
+        session.record_commit(Commit::new());
+        let report = host::within(Duration::from_secs(8), || telemetry.shutdown());
+        // What the callback itself records may come too late.
+        assert!(
+            report.exporters.iter().all(ExporterHealth::is_complete),
+            "{report}"
+        );
+        let once = host::deduplicated(&receiver.received());
+        assert_eq!(once.logs().len(), 1);
+        let own = select(
+            &once.points(),
+            "claude_code.commit.count",
+            &[("session.id", "s")],
+        );
+        assert_eq!(sum(&own), 2.0);
+        drop(open);
+    }
+}

@@ -1,0 +1,238 @@
+//! Whatever stands in the environment, in a settings file or in a certificate file: a configuration comes of it, and what
+//! is wrong is a warning.
+
+use std::fs;
+use std::path::PathBuf;
+
+use claude_code_telemetry::{Config, Explanation, Layer, SettingsFiles};
+use proptest::prelude::*;
+
+/// Names of variables of every kind, and some that nobody knows.
+const NAMES: &[&str] = &[
+    "CLAUDE_CODE_ENABLE_TELEMETRY",
+    "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA",
+    "OTEL_SDK_DISABLED",
+    "OTEL_METRICS_EXPORTER",
+    "OTEL_LOGS_EXPORTER",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_INSECURE",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SERVICE_NAME",
+    "OTEL_LOG_USER_PROMPTS",
+    "OTEL_LOG_RAW_API_BODIES",
+    "OTEL_METRICS_INCLUDE_SESSION_ID",
+    "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH",
+    "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "TRACEPARENT",
+    "TERM_PROGRAM",
+    "OTEL_LOG_PROMPTS",
+    "OTEL_EXPORTER_OTLP_ENDPONT",
+    "otelHeadersHelper",
+];
+
+const VALUES: &[&str] = &[
+    "",
+    "1",
+    "true",
+    "0",
+    "maybe",
+    "otlp",
+    "console",
+    "none",
+    ",",
+    "grpc",
+    "http/json",
+    "gzip",
+    "delta",
+    "http://",
+    "https://",
+    "localhost",
+    ":",
+    "4317",
+    "/",
+    "@",
+    "=",
+    "%",
+    "%20",
+    "key",
+    " ",
+    "\t",
+    "\n",
+    "é",
+    "\u{0}",
+    "-1",
+    "99999999999999999999",
+    "no_proxy",
+    "*",
+    ".",
+];
+
+fn values() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        6 => proptest::sample::select(VALUES).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+    ];
+    proptest::collection::vec(part, 0..10).prop_map(|parts| parts.concat())
+}
+
+fn variables() -> impl Strategy<Value = Vec<(String, String)>> {
+    let name = proptest::sample::select(NAMES).prop_map(str::to_owned);
+    proptest::collection::vec((name, values()), 0..8)
+}
+
+/// What a host can see of a configuration.
+fn shown(config: &Config) -> String {
+    format!("{config:?}\n{}", config.explain())
+}
+
+/// The file that a case writes; one for each test, for they run at once.
+fn file(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    (folder, path)
+}
+
+fn is_warned_of(explanation: &Explanation, layer: Layer) -> bool {
+    let origins = explanation
+        .warnings()
+        .iter()
+        .filter_map(|warning| warning.origin());
+    origins.into_iter().any(|origin| origin.layer() == layer)
+}
+
+proptest! {
+    #[test]
+    fn any_environment_is_a_configuration(environment in variables(), host in variables()) {
+        let build = || {
+            let builder = Config::builder().environment(environment.clone());
+            let builder = host.iter().fold(builder, |builder, (name, value)| builder.set(name, value));
+            builder.build()
+        };
+        let config = build();
+        // It is settled by what was given: nothing of this process has a say.
+        prop_assert_eq!(shown(&config), shown(&build()));
+        for warning in config.warnings() {
+            prop_assert!(!warning.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_header_is_hidden(before in values(), after in values()) {
+        let value = format!("{before}=CANARY{after}");
+        let config = Config::builder()
+            .environment([
+                ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", &value),
+            ])
+            .build();
+        prop_assert!(!shown(&config).contains("CANARY"));
+    }
+
+    #[test]
+    fn a_password_of_any_endpoint_is_hidden(before in values(), after in values()) {
+        let value = format!("http://user:CANARY{before}@localhost{after}");
+        let config = Config::builder()
+            .environment([
+                ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &value),
+            ])
+            .build();
+        prop_assert!(!shown(&config).contains("CANARY"), "{}", shown(&config));
+    }
+}
+
+/// A settings file with all that counts in it.
+const SETTINGS: &str = r#"{"model":"x","env":{"CLAUDE_CODE_ENABLE_TELEMETRY":"1","OTEL_LOGS_EXPORTER":"otlp",
+"OTEL_EXPORTER_OTLP_HEADERS":"a=CANARY"},"otelHeadersHelper":"printf CANARY"}"#;
+
+/// A text in which some bytes are changed, or that ends early.
+fn damaged(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let changes = proptest::collection::vec((0..text.len(), any::<u8>()), 0..4);
+    (changes, 0..=text.len(), any::<bool>()).prop_map(move |(changes, end, whole)| {
+        let mut bytes = text.as_bytes().to_vec();
+        for (at, byte) in changes {
+            bytes[at] = byte;
+        }
+        if !whole {
+            bytes.truncate(end);
+        }
+        bytes
+    })
+}
+
+#[test]
+fn any_settings_file_is_a_configuration() {
+    let (_folder, path) = file("settings.json");
+    proptest!(|(bytes in prop_oneof![
+        damaged(SETTINGS),
+        proptest::collection::vec(any::<u8>(), 0..40),
+    ])| {
+        fs::write(&path, &bytes).unwrap();
+        let config = Config::builder()
+            .environment([("OTEL_SERVICE_NAME", "still-there")])
+            .settings_files(SettingsFiles::none().user_file(&path))
+            .build();
+        // The other layers go on.
+        let settings = config.explain().settings();
+        prop_assert!(settings.iter().any(|setting| setting.name() == "OTEL_SERVICE_NAME"));
+        let is_object = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| json.is_object());
+        if !is_object {
+            prop_assert!(is_warned_of(config.explain(), Layer::User), "{}", config.explain());
+        }
+    });
+}
+
+/// A certificate, which need not be a valid one: it is taken apart by the exporter that uses it.
+const PEM: &str = "-----BEGIN CERTIFICATE-----
+MIIBejCCASGgAwIBAgIUOhUVkI0sq5wq2LgKcIkQ0nOxuYQwCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAwwIZXhhbXBsZTAwHhcNMjUwMTAxMDAwMDAwWhcNMzUwMTAxMDAw
+-----END CERTIFICATE-----
+-----BEGIN PRIVATE KEY-----
+Q0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZ
+-----END PRIVATE KEY-----
+";
+
+#[test]
+fn any_certificate_file_is_a_configuration_and_shows_nothing_of_itself() {
+    let (_folder, path) = file("file.pem");
+    let path_text = path.to_str().unwrap();
+    proptest!(|(bytes in prop_oneof![
+        damaged(PEM),
+        proptest::collection::vec(any::<u8>(), 0..40),
+    ])| {
+        fs::write(&path, &bytes).unwrap();
+        let config = Config::builder()
+            .environment([
+                ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+                ("OTEL_METRICS_EXPORTER", "console"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:4318"),
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", path_text),
+                ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", path_text),
+                ("OTEL_EXPORTER_OTLP_CLIENT_KEY", path_text),
+                ("NODE_EXTRA_CA_CERTS", path_text),
+            ])
+            .build();
+        let shown = shown(&config);
+        for secret in ["MIIBej", "EzERMA", "Q0FOQV", "CANARY"] {
+            prop_assert!(!shown.contains(secret), "{shown}");
+        }
+    });
+}

@@ -1,0 +1,420 @@
+//! The server of the Prometheus page: HTTP, ports, many and slow clients, and its end.
+#![cfg(feature = "prometheus")]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::host;
+use crate::host::{config, exporter, service, session, wait_for_health, within};
+use crate::page::{Page, address, answer, connect, environment, request, scrape, telemetry};
+use claude_code_telemetry::{
+    Commit, Config, Exporter, ExporterHealth, ExporterState, Health, Signal, Telemetry,
+};
+
+/// Long before the limits of flush and shutdown, on a busy machine too.
+const SOON: Duration = Duration::from_secs(8);
+
+fn health(health: &Health) -> ExporterHealth {
+    exporter(health, Signal::Metrics, Exporter::Prometheus)
+}
+
+fn is_served(telemetry: &Telemetry) -> bool {
+    request(address(telemetry), "GET", "/metrics").status == 200
+}
+
+#[test]
+fn get_head_wrong_paths_and_wrong_methods() {
+    let telemetry = telemetry(&[]);
+    let _session = telemetry.session(session("s"));
+    let address = address(&telemetry);
+    let page = request(address, "GET", "/metrics");
+    assert_eq!(page.status, 200);
+    assert_eq!(
+        page.headers["content-type"],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    assert!(page.body.contains("claude_code_session_count_total"));
+    let again = request(address, "GET", "/metrics?x=y");
+    assert_eq!((again.status, &again.body), (200, &page.body));
+    assert_eq!(again.headers["content-type"], page.headers["content-type"]);
+
+    let head = request(address, "HEAD", "/metrics");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    for name in ["content-type", "content-length"] {
+        assert_eq!(head.headers[name], page.headers[name]);
+    }
+    for path in ["/", "/metrics/", "/other", "/%6detrics"] {
+        let missing = request(address, "GET", path);
+        assert_eq!(missing.status, 404, "{path}");
+        assert!(missing.body.contains("/metrics"), "{path}");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "NONSENSE"] {
+        let refused = request(address, method, "/metrics");
+        assert_eq!(refused.status, 405, "{method}");
+        assert_eq!(refused.headers["allow"], "GET, HEAD");
+    }
+    // A client of another age, which ends its side after the request.
+    let mut old = connect(address);
+    old.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    old.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(answer(old, false).body, page.body);
+    // No HTTP at all.
+    let mut noise = connect(address);
+    noise.write_all(b"\x16\x03\x01\x00\r\n\r\n").unwrap();
+    let mut said = Vec::new();
+    let _ = noise.read_to_end(&mut said);
+    assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 400"));
+    assert!(is_served(&telemetry));
+}
+
+#[test]
+fn health_says_what_was_fetched_and_a_flush_waits_for_nobody() {
+    let telemetry = telemetry(&[]);
+    let _session = telemetry.session(session("s"));
+    let served = wait_for_health(&telemetry, |now| !health(now).addresses.is_empty());
+    assert_eq!(health(&served).state, ExporterState::Idle);
+    let report = within(SOON, || telemetry.flush());
+    assert!(report.is_complete());
+    assert_eq!(report.exporters[0].delivered, 0);
+
+    // Only the head is no delivery.
+    request(address(&telemetry), "HEAD", "/metrics");
+    scrape(&telemetry);
+    let fetched = wait_for_health(&telemetry, |now| health(now).delivered > 0);
+    let fetched = health(&fetched);
+    assert_eq!(
+        (fetched.delivered, fetched.state),
+        (1, ExporterState::Working)
+    );
+    assert!(fetched.last_success.is_some());
+    // Nobody fetches any more: that is no loss of this exporter.
+    let report = telemetry.shutdown();
+    assert!(report.is_complete(), "{report}");
+}
+
+#[test]
+fn sixty_four_clients_at_once_all_get_the_page() {
+    let telemetry = telemetry(&[]);
+    let session = telemetry.session(session("s"));
+    session.record_commit(Commit::new());
+    let address = address(&telemetry);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..64)
+            .map(|_| scope.spawn(move || request(address, "GET", "/metrics")))
+            .collect();
+        for client in clients {
+            let page = Page::read(&client.join().unwrap().body);
+            assert_eq!(page.sum("claude_code_commit_count_total", &[]), 1.0);
+        }
+    });
+}
+
+#[test]
+fn a_page_is_never_older_than_the_request_for_it() {
+    let telemetry = telemetry(&[]);
+    let session = telemetry.session(session("s"));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for n in 1..=20 {
+                    session.record_commit(Commit::new());
+                    let seen = scrape(&telemetry).sum("claude_code_commit_count_total", &[]);
+                    assert!(seen >= f64::from(n), "{seen} of {n}");
+                }
+            });
+        }
+    });
+    let page = scrape(&telemetry);
+    assert_eq!(page.sum("claude_code_commit_count_total", &[]), 160.0);
+}
+
+#[test]
+fn slow_clients_keep_nobody_from_the_page() {
+    let telemetry = telemetry(&[]);
+    let session = telemetry.session(session("s"));
+    let address = address(&telemetry);
+    // More than there is room for, and none of them ever ends its request.
+    let slow: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut client = connect(address);
+            client
+                .write_all(b"GET /metrics HTTP/1.1\r\nhost: x")
+                .unwrap();
+            client
+        })
+        .collect();
+    session.record_commit(Commit::new());
+    assert!(is_served(&telemetry));
+    // They are let go.
+    for mut client in slow {
+        let mut said = Vec::new();
+        let _ = client.read_to_end(&mut said);
+        assert!(!said.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn one_that_does_not_read_holds_up_neither_others_nor_the_shutdown() {
+    let telemetry = telemetry(&[]);
+    let sessions: Vec<_> = (0..4_000)
+        .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
+        .collect();
+    let mut lazy = connect(address(&telemetry));
+    lazy.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    let mut first = [0; 1];
+    lazy.read_exact(&mut first).unwrap();
+    assert_eq!(
+        scrape(&telemetry).families["claude_code_session_count_total"]
+            .samples
+            .len(),
+        4_000
+    );
+    within(SOON, || telemetry.shutdown());
+    drop(sessions);
+}
+
+#[test]
+fn the_shutdown_closes_the_page() {
+    let telemetry = telemetry(&[]);
+    let _session = telemetry.session(session("s"));
+    let address = address(&telemetry);
+    let mut silent = connect(address);
+    let report = within(SOON, || telemetry.shutdown());
+    assert!(report.is_complete(), "{report}");
+    assert!(health(&telemetry.health()).addresses.is_empty());
+    let mut said = Vec::new();
+    let _ = silent.read_to_end(&mut said);
+    assert!(said.is_empty());
+    // The port is free again.
+    wait_until_free(address);
+}
+
+#[track_caller]
+fn wait_until_free(address: SocketAddr) {
+    let deadline = Instant::now() + host::PATIENCE;
+    while TcpListener::bind(address).is_err() {
+        assert!(Instant::now() < deadline, "{address} stays taken");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Telemetry whose page wants this port, and what it says.
+fn wanting(port: u16, range: Option<std::ops::RangeInclusive<u16>>) -> (Telemetry, Said) {
+    let said = Said::default();
+    let mut config = Config::builder().environment(environment(&[(
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+        &port.to_string(),
+    )]));
+    if let Some(range) = range {
+        config = config.prometheus_port_range(range);
+    }
+    let listener = said.clone();
+    let telemetry = Telemetry::builder(config.build(), service())
+        .on_diagnostic(move |diagnostic| listener.0.lock().unwrap().push(diagnostic.to_string()))
+        .start();
+    (telemetry, said)
+}
+
+/// Diagnostics.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Said {
+    /// Waits until something is said about this, and asserts that it is said once. Diagnostics come on a thread of
+    /// their own.
+    #[track_caller]
+    fn once(&self, what: &str) {
+        let deadline = Instant::now() + host::PATIENCE;
+        loop {
+            let said = self.0.lock().unwrap().clone();
+            match said.iter().filter(|line| line.contains(what)).count() {
+                0 => assert!(Instant::now() < deadline, "{what} is not said: {said:?}"),
+                count => return assert_eq!(count, 1, "{said:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+#[test]
+fn a_taken_port_is_said_once_and_taken_over_when_it_is_free() {
+    let first = telemetry(&[]);
+    let port = address(&first).port();
+    let (second, said) = wanting(port, None);
+    let session = second.session(session("s"));
+    session.record_commit(Commit::new());
+    let failing = wait_for_health(&second, |now| health(now).state == ExporterState::Failing);
+    let error = health(&failing).last_error.unwrap().message;
+    for part in [
+        &format!("port {port} of localhost is taken"),
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(health(&failing).addresses.is_empty());
+    // It says so when it is asked, too, and goes on.
+    assert!(second.flush().is_complete());
+    assert!(is_served(&first));
+
+    first.shutdown();
+    assert_eq!(address(&second).port(), port);
+    let page = scrape(&second);
+    assert_eq!(page.sum("claude_code_commit_count_total", &[]), 1.0);
+    second.shutdown();
+    said.once("is taken");
+    said.once("the page is at http://");
+}
+
+#[test]
+fn what_never_had_its_port_counts_as_lost() {
+    let first = telemetry(&[]);
+    let (second, said) = wanting(address(&first).port(), None);
+    let session = second.session(session("s"));
+    session.record_commit(Commit::new());
+    wait_for_health(&second, |now| health(now).state == ExporterState::Failing);
+    let report = second.shutdown();
+    assert!(!report.is_complete());
+    assert_eq!(report.exporters[0].dropped.shutdown, 2);
+    said.once("");
+}
+
+#[test]
+fn another_port_is_taken_only_from_the_range_that_the_host_allows() {
+    // Three ports in a row that are free now; others may take them, so it is tried again.
+    for attempt in 0.. {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        if port > 65_000 {
+            continue;
+        }
+        let (telemetry, said) = wanting(port, Some(port..=port + 2));
+        wait_for_health(&telemetry, |now| {
+            health(now).state == ExporterState::Failing || !health(now).addresses.is_empty()
+        });
+        let explained = telemetry.explain().to_string();
+        assert!(
+            explained.contains(&format!("the first free one of {port} to {}", port + 2)),
+            "{explained}"
+        );
+        let addresses = health(&telemetry.health()).addresses;
+        if addresses.is_empty() && attempt < 5 {
+            continue;
+        }
+        assert!(
+            (port + 1..=port + 2).contains(&addresses[0].port()),
+            "{addresses:?}"
+        );
+        assert!(is_served(&telemetry));
+        telemetry.shutdown();
+        said.once(&format!("because port {port} is taken"));
+        return;
+    }
+}
+
+#[test]
+fn a_bad_host_or_port_is_a_warning_and_the_default() {
+    let config = config(environment(&[
+        ("OTEL_EXPORTER_PROMETHEUS_HOST", "http://localhost:1234"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "ninety"),
+    ]));
+    let explained = config.explain().to_string();
+    for part in [
+        "OTEL_EXPORTER_PROMETHEUS_HOST=http://localhost:1234 (environment): neither a host name",
+        "OTEL_EXPORTER_PROMETHEUS_PORT=ninety (environment): not a whole number up to 65535",
+        "metrics: Prometheus page at http://localhost:9464/metrics; its values are always cumulative",
+    ] {
+        assert!(explained.contains(part), "{part} is not in {explained}");
+    }
+}
+
+#[test]
+fn one_address_can_be_named() {
+    let telemetry = telemetry(&[("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")]);
+    let address = address(&telemetry);
+    assert_eq!(health(&telemetry.health()).addresses, [address]);
+    assert!(address.ip().is_loopback());
+    assert!(is_served(&telemetry));
+}
+
+#[test]
+fn on_loopback_a_name_that_is_not_its_own_gets_nothing() {
+    let telemetry = telemetry(&[]);
+    let _session = telemetry.session(session("s"));
+    let address = address(&telemetry);
+    let status = |host: &str| {
+        let mut client = connect(address);
+        write!(client, "GET /metrics HTTP/1.1\r\n{host}\r\n").unwrap();
+        let answer = answer(client, false);
+        assert_eq!(
+            answer.body.contains("claude_code_session_count_total"),
+            answer.status == 200
+        );
+        answer.status
+    };
+    for own in [
+        "localhost",
+        "LocalHost:9464",
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "[::1]",
+        "[::1]:9464",
+        "192.0.2.1:9464",
+    ] {
+        assert_eq!(status(&format!("host: {own}\r\n")), 200, "{own}");
+    }
+    for other in [
+        "rebound.example",
+        "rebound.example:9464",
+        "localhost.example",
+        "127.0.0.1.example",
+        "",
+    ] {
+        assert_eq!(status(&format!("host: {other}\r\n")), 403, "{other}");
+    }
+    let both = "host: localhost\r\nhost: rebound.example\r\n";
+    assert_eq!(status(both), 403);
+}
+
+#[test]
+fn a_new_configuration_turns_the_page_on_moves_it_and_turns_it_off() {
+    let to = |extra: &[(&str, &str)]| config(environment(extra));
+    let none = ("OTEL_METRICS_EXPORTER", "none");
+    let telemetry = Telemetry::start(to(&[none]), service());
+    assert!(telemetry.health().exporters.is_empty());
+    let session = telemetry.session(session("s"));
+    let commits = |page: &Page| page.sum("claude_code_commit_count_total", &[]);
+
+    assert!(telemetry.reconfigure(to(&[])));
+    session.record_commit(Commit::new());
+    let first = address(&telemetry);
+    assert_eq!(commits(&scrape(&telemetry)), 1.0);
+    // The same once more changes nothing.
+    assert!(telemetry.reconfigure(to(&[])));
+    assert_eq!(address(&telemetry), first);
+
+    // Another resource, and a port that is not the same.
+    let named = ("OTEL_SERVICE_NAME", "other");
+    assert!(telemetry.reconfigure(to(&[named])));
+    wait_until_free(first);
+    session.record_commit(Commit::new());
+    wait_for_health(&telemetry, |now| {
+        let addresses = health(now).addresses;
+        !addresses.is_empty() && addresses[0] != first
+    });
+    let page = scrape(&telemetry);
+    assert_eq!(commits(&page), 2.0);
+    assert_eq!(
+        page.select("target_info", &[("service_name", "other")])
+            .len(),
+        1
+    );
+
+    let second = address(&telemetry);
+    assert!(telemetry.reconfigure(to(&[none])));
+    wait_until_free(second);
+    assert!(health(&telemetry.health()).addresses.is_empty());
+    assert!(telemetry.shutdown().is_complete());
+}

@@ -1,0 +1,102 @@
+//! A session arrives completely over every protocol and from every kind of host.
+#![cfg(all(feature = "grpc", feature = "http"))]
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Instant;
+
+use crate::host::{PATIENCE, Protocol, telemetry};
+use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, work};
+use claude_code_telemetry::Telemetry;
+
+/// Runs `host` once for each protocol, and looks at what arrives.
+fn from(host: impl Fn(Telemetry)) {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        host(telemetry(&receiver.endpoint(), protocol, &EXTRA));
+        let received = receiver.received();
+        assert!(
+            received
+                .requests
+                .iter()
+                .all(|request| request.answer.accepts()),
+            "{received:?}"
+        );
+        assert_events(&received);
+        assert_metrics(&received);
+    }
+}
+
+async fn finish_async(telemetry: Telemetry) {
+    work(&telemetry);
+    assert!(telemetry.flush_async().await.is_complete());
+    let report = telemetry.shutdown_async().await;
+    assert!(report.is_complete(), "{report}");
+}
+
+#[test]
+fn from_a_host_without_a_runtime() {
+    from(|telemetry| finish(&telemetry));
+}
+
+#[test]
+fn from_inside_a_runtime_of_one_thread() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+    };
+    from(|telemetry| runtime().block_on(async { finish(&telemetry) }));
+    from(|telemetry| runtime().block_on(finish_async(telemetry)));
+}
+
+#[test]
+fn from_inside_a_runtime_of_several_threads() {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()
+            .unwrap()
+    };
+    from(|telemetry| {
+        let runtime = runtime();
+        runtime
+            .block_on(runtime.spawn(async move { finish(&telemetry) }))
+            .unwrap();
+    });
+    from(|telemetry| {
+        let runtime = runtime();
+        runtime
+            .block_on(runtime.spawn(finish_async(telemetry)))
+            .unwrap();
+    });
+}
+
+/// A runtime that is not tokio: a parked thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => {
+                let start = Instant::now();
+                std::thread::park_timeout(PATIENCE);
+                assert!(start.elapsed() < PATIENCE, "nobody woke the task");
+            }
+        }
+    }
+}
+
+#[test]
+fn from_inside_a_runtime_that_is_not_tokio() {
+    from(|telemetry| block_on(finish_async(telemetry)));
+}

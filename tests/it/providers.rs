@@ -1,0 +1,489 @@
+//! A host's own metrics, logs and spans: through the SDK's providers, where the catalogue's go and as safely.
+#![cfg(all(feature = "providers", feature = "grpc", feature = "http"))]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::host;
+use crate::host::{
+    Protocol, assert_delta, config, environment, exporter, select, service, session, sum,
+    telemetry, wait_for_health, within,
+};
+use crate::support::{Answer, Message, Received, black_hole};
+use claude_code_telemetry::{
+    Commit, Decision, DecisionSource, Exporter, ExporterState, Providers, Signal, Telemetry,
+    ToolOutcome, UserPrompt,
+};
+use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::trace::{Span, SpanKind, Status, Tracer, TracerProvider};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+
+const EXTRA: [(&str, &str); 6] = [
+    ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+    ("OTEL_TRACES_EXPORTER", "otlp"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20host"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "team.id=payments"),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+    ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
+];
+
+const SCOPE: &str = "my-agent";
+
+fn start(endpoint: &str, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetry {
+    telemetry(endpoint, protocol, &[&EXTRA, extra].concat())
+}
+
+fn say(providers: &Providers, text: &'static str) {
+    let logger = providers.logger_provider().logger(SCOPE);
+    let mut record = logger.create_log_record();
+    record.set_severity_number(Severity::Warn);
+    record.set_event_name("cache.miss");
+    record.set_body(AnyValue::from(text));
+    record.add_attribute("cache.size", 3);
+    logger.emit(record);
+}
+
+/// The requests that hold something of the host's own scope.
+fn of_host(received: &Received) -> Received {
+    received.filter(|request| {
+        let scope = match &request.message {
+            Message::Logs(logs) => &logs.resource_logs[0].scope_logs[0].scope,
+            Message::Metrics(metrics) => &metrics.resource_metrics[0].scope_metrics[0].scope,
+            Message::Traces(traces) => &traces.resource_spans[0].scope_spans[0].scope,
+            Message::Unreadable(why) => panic!("{why}"),
+        };
+        scope.as_ref().is_some_and(|scope| scope.name == SCOPE)
+    })
+}
+
+#[test]
+fn every_signal_arrives_over_every_protocol_beside_the_catalogues() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let telemetry = start(&receiver.endpoint(), protocol, &[]);
+        let providers = telemetry.providers();
+
+        let meter = providers.meter_provider().meter_with_scope(
+            InstrumentationScope::builder(SCOPE)
+                .with_version("9")
+                .build(),
+        );
+        let hits = meter.u64_counter("cache.hits").with_unit("{hit}").build();
+        hits.add(2, &[KeyValue::new("tier", "disk")]);
+        hits.add(3, &[KeyValue::new("tier", "disk")]);
+        meter.f64_histogram("cache.time").build().record(0.5, &[]);
+        let _gauge = meter
+            .i64_observable_gauge("cache.entries")
+            .with_callback(|observer| observer.observe(7, &[]))
+            .build();
+
+        let session = telemetry.session(session("s"));
+        let prompt = session.prompt(UserPrompt::new("Fix the bug"));
+        let tool = prompt.tool("Bash");
+        let tracer = providers.tracer_provider().tracer(SCOPE);
+        let mut look = tracer.start_with_context("look", &tool.otel_context());
+        look.end();
+        tool.decided(Decision::Accept, DecisionSource::Config);
+        tool.executing();
+        let mut compile = tracer
+            .span_builder("compile")
+            .with_kind(SpanKind::Client)
+            .with_attributes([KeyValue::new("files", 3)])
+            .start_with_context(&tracer, &tool.otel_context());
+        compile.add_event("half", vec![KeyValue::new("percent", 50)]);
+        compile.set_status(Status::error("does not compile"));
+        compile.end();
+        tool.finish(ToolOutcome::new());
+        prompt.end();
+        say(&providers, "nothing there");
+
+        let report = telemetry.shutdown();
+        assert!(report.is_complete(), "{report}");
+        let received = receiver.received();
+        let own = of_host(&received);
+        assert_eq!(own.len(), 3, "{protocol:?}");
+        for request in &received.requests {
+            assert_eq!(request.headers["authorization"], "Bearer host");
+        }
+
+        let metrics = own.filter(|request| matches!(request.message, Message::Metrics(_)));
+        let Message::Metrics(metrics) = &metrics.single().message else {
+            panic!("metrics");
+        };
+        let metrics = &metrics.resource_metrics[0];
+        let resource = &metrics.resource.as_ref().unwrap().attributes;
+        assert!(resource.iter().any(|one| one.key == "team.id"));
+        let scope = metrics.scope_metrics[0].scope.as_ref().unwrap();
+        assert_eq!((&*scope.name, &*scope.version), (SCOPE, "9"));
+        let data = |name: &str| {
+            let mut metrics = metrics.scope_metrics[0].metrics.iter();
+            let found = metrics.find(|metric| metric.name == name).unwrap();
+            found.data.clone().unwrap()
+        };
+        let Data::Sum(hits) = data("cache.hits") else {
+            panic!("a sum");
+        };
+        assert!(
+            hits.is_monotonic && hits.aggregation_temporality() == AggregationTemporality::Delta
+        );
+        assert_eq!(hits.data_points.len(), 1);
+        assert_eq!(hits.data_points[0].value, Some(Value::AsInt(5)));
+        let Data::Histogram(time) = data("cache.time") else {
+            panic!("a histogram");
+        };
+        assert_eq!(time.data_points[0].sum, Some(0.5));
+        assert!(matches!(data("cache.entries"), Data::Gauge(_)));
+
+        let logs = own.logs();
+        assert_eq!(logs.len(), 1);
+        assert_eq!(logs[0].attributes["cache.size"], 3);
+        assert_eq!(logs[0].raw.event_name, "cache.miss");
+
+        // One tree: the host's spans below the tool and its execution.
+        let spans = received.spans();
+        let span = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+        let execution = span("claude_code.tool.execution");
+        let (look, compile) = (span("look"), span("compile"));
+        assert_eq!(compile.trace_id, execution.trace_id);
+        assert_eq!(compile.parent_span_id, execution.span_id);
+        assert_eq!(look.parent_span_id, span("claude_code.tool").span_id);
+        assert_eq!(compile.attributes["files"], 3);
+        assert_eq!(compile.events[0].name, "half");
+
+        let health = telemetry.health();
+        for signal in [Signal::Metrics, Signal::Events, Signal::Spans] {
+            let own = exporter(&health, signal, Exporter::Host);
+            assert!(own.delivered > 0, "{own:?}");
+        }
+    }
+}
+
+#[test]
+fn an_outage_loses_nothing_and_deltas_add_up() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        receiver.answer(move |n| match (n % 2, protocol) {
+            (0, Protocol::Grpc) => Answer::code(tonic::Code::Unavailable, "busy"),
+            (0, _) => Answer::status(503),
+            _ => Answer::Ok,
+        });
+        let telemetry = start(&receiver.endpoint(), protocol, &[]);
+        let providers = telemetry.providers();
+        let meter = providers.meter_provider().meter(SCOPE);
+        let hits = meter.u64_counter("cache.hits").build();
+        for _ in 0..3 {
+            hits.add(1, &[]);
+            say(&providers, "again");
+            assert!(providers.tracer_provider().force_flush().is_ok());
+        }
+        hits.add(1, &[]);
+        // What a provider has when the host ends it is not lost.
+        providers.meter_provider().shutdown().unwrap();
+        let report = telemetry.shutdown();
+        assert!(report.is_complete(), "{report}");
+        let received = receiver.received().accepted();
+        assert_eq!(sum(&select(&received.points(), "cache.hits", &[])), 4.0);
+        assert_delta(&select(&received.points(), "cache.hits", &[]));
+        assert_eq!(received.logs().len(), 3);
+    }
+}
+
+#[test]
+fn what_is_larger_than_a_request_goes_in_parts() {
+    let protocol = Protocol::HttpJson;
+    let receiver = protocol.receiver();
+    receiver.answer_by(|_, request| {
+        if request.body.len() > 16 * 1024 {
+            Answer::status(413)
+        } else {
+            Answer::Ok
+        }
+    });
+    let telemetry = start(
+        &receiver.endpoint(),
+        protocol,
+        &[("OTEL_EXPORTER_OTLP_COMPRESSION", "none")],
+    );
+    let meter = telemetry.providers().meter_provider().meter(SCOPE);
+    let hits = meter.u64_counter("cache.hits").build();
+    for n in 0..1_000 {
+        hits.add(1, &[KeyValue::new("file", format!("{n:0>100}"))]);
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received().accepted();
+    assert!(received.len() > 8);
+    let points = received.points();
+    assert_eq!((points.len(), sum(&points)), (1_000, 1_000.0));
+}
+
+#[test]
+fn neither_a_dead_receiver_nor_a_stuck_callback_holds_the_host() {
+    let hole = black_hole();
+    let limit = Duration::from_millis(300);
+    for protocol in Protocol::all() {
+        let telemetry = start(
+            &hole.endpoint(),
+            protocol,
+            &[
+                ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
+                ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
+            ],
+        );
+        let providers = telemetry.providers();
+        let (gate, stuck) = mpsc::channel::<()>();
+        let stuck = std::sync::Mutex::new(stuck);
+        let meter = providers.meter_provider().meter(SCOPE);
+        let _gauge = meter
+            .i64_observable_gauge("stuck")
+            .with_callback(move |_| {
+                let _ = stuck.lock().unwrap().recv();
+            })
+            .build();
+        say(&providers, "lost");
+        assert!(within(limit, || providers.logger_provider().force_flush()).is_err());
+        let report = within(limit, || telemetry.shutdown());
+        assert!(!report.is_complete());
+        let lost = |count| {
+            wait_for_health(&telemetry, |health| {
+                let own = exporter(health, Signal::Events, Exporter::Host);
+                (own.state, own.dropped.shutdown) == (ExporterState::ShutDown, count)
+            })
+        };
+        lost(1);
+        say(&providers, "late");
+        lost(2);
+        drop(gate);
+        within(limit, || drop((providers, telemetry)));
+    }
+}
+
+#[test]
+fn a_provider_that_cannot_end_in_time_loses_nothing() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = start(&receiver.endpoint(), protocol, &[]);
+    let providers = telemetry.providers();
+    let provider = providers.meter_provider().clone();
+    let (gate, stuck) = mpsc::channel::<()>();
+    let stuck = std::sync::Mutex::new(stuck);
+    let meter = provider.meter(SCOPE);
+    let _gauge = meter
+        .i64_observable_gauge("stuck")
+        .with_callback(move |_| {
+            let _ = stuck.lock().unwrap().recv();
+        })
+        .build();
+    meter.u64_counter("cache.hits").build().add(3, &[]);
+    let limit = Duration::from_millis(100);
+    assert!(within(limit, || provider.shutdown_with_timeout(limit)).is_err());
+    drop(gate);
+    let hits = || sum(&select(&receiver.received().points(), "cache.hits", &[]));
+    let deadline = Instant::now() + host::PATIENCE;
+    while hits() == 0.0 {
+        assert!(Instant::now() < deadline, "nothing comes");
+        telemetry.flush();
+    }
+    assert!(telemetry.shutdown().is_complete());
+    assert_eq!(hits(), 3.0);
+}
+
+#[test]
+fn a_callback_that_is_stuck_holds_up_nothing_but_its_own_metrics() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = start(&receiver.endpoint(), protocol, &[]);
+    let providers = telemetry.providers();
+    let (gate, stuck) = mpsc::channel::<()>();
+    let stuck = std::sync::Mutex::new(stuck);
+    let meter = providers.meter_provider().meter(SCOPE);
+    let _gauge = meter
+        .i64_observable_gauge("stuck")
+        .with_callback(move |observer| {
+            let _ = stuck.lock().unwrap().recv();
+            observer.observe(1, &[]);
+        })
+        .build();
+    let session = telemetry.session(session("s"));
+    session.record_commit(Commit::new());
+    say(&providers, "goes on");
+    let flushed = thread::spawn({
+        let telemetry = telemetry.clone();
+        move || telemetry.flush()
+    });
+    receiver.wait_until(host::PATIENCE, |received| {
+        !received.logs().is_empty()
+            && !select(&received.points(), "claude_code.commit.count", &[]).is_empty()
+    });
+    gate.send(()).unwrap();
+    assert!(flushed.join().unwrap().is_complete());
+    receiver.wait_until(host::PATIENCE, |received| {
+        !select(&received.points(), "stuck", &[]).is_empty()
+    });
+    drop(gate);
+    assert!(telemetry.shutdown().is_complete());
+}
+
+#[test]
+fn without_an_otlp_exporter_they_do_nothing() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = start(
+        &receiver.endpoint(),
+        protocol,
+        &[
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("OTEL_METRICS_EXPORTER", "none"),
+        ],
+    );
+    for telemetry in [telemetry, Telemetry::disabled()] {
+        let providers = telemetry.providers();
+        say(&providers, "nobody");
+        let meter = providers.meter_provider().meter(SCOPE);
+        meter.u64_counter("cache.hits").build().add(1, &[]);
+        assert!(telemetry.shutdown().is_complete());
+        assert!(receiver.received().is_empty());
+    }
+}
+
+const METRICS_OFF: [(&str, &str); 1] = [("OTEL_METRICS_EXPORTER", "none")];
+
+#[test]
+fn metrics_begin_with_what_is_recorded_after_their_exporter_was_turned_on() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let change = |telemetry: &Telemetry, extra: &[(&str, &str)]| {
+            let config = config(environment(&receiver.endpoint(), protocol, extra));
+            assert!(telemetry.reconfigure(config));
+        };
+        let telemetry = start(&receiver.endpoint(), protocol, &METRICS_OFF);
+        let meter = telemetry.providers().meter_provider().meter(SCOPE);
+        let hits = meter.u64_counter("cache.hits").build();
+        let total = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&total);
+        let _observed = meter
+            .u64_observable_counter("cache.reads")
+            .with_callback(move |observer| observer.observe(seen.load(Ordering::SeqCst), &[]))
+            .build();
+        let record = |count: u64| {
+            hits.add(count, &[]);
+            total.fetch_add(count, Ordering::SeqCst);
+        };
+        record(1_000);
+        assert!(telemetry.flush().is_complete());
+        change(&telemetry, &[]);
+        record(1);
+        assert!(telemetry.flush().is_complete());
+        // What is on is delivered to its end, and stays on when nothing changes.
+        record(2);
+        change(&telemetry, &[]);
+        change(&telemetry, &METRICS_OFF);
+        wait_for_health(&telemetry, |health| {
+            exporter(health, Signal::Metrics, Exporter::Host).state == ExporterState::ShutDown
+        });
+        record(10_000);
+        change(&telemetry, &[]);
+        record(4);
+        assert!(telemetry.shutdown().is_complete());
+
+        let points = receiver.received().points();
+        for (name, expected) in [("cache.hits", 7.0), ("cache.reads", 7.0)] {
+            let points = select(&points, name, &[]);
+            assert_eq!(sum(&points), expected, "{name} {protocol:?}");
+            assert!(points.iter().all(|point| point.temporality == 1));
+        }
+    }
+}
+
+#[test]
+fn a_callback_that_is_stuck_does_not_hold_a_change_of_the_configuration() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = start(&receiver.endpoint(), protocol, &METRICS_OFF);
+    let meter = telemetry.providers().meter_provider().meter(SCOPE);
+    let (gate, stuck) = mpsc::channel::<()>();
+    let stuck = std::sync::Mutex::new(stuck);
+    let _gauge = meter
+        .i64_observable_gauge("stuck")
+        .with_callback(move |_| {
+            let _ = stuck.lock().unwrap().recv();
+        })
+        .build();
+    let hits = meter.u64_counter("cache.hits").build();
+    hits.add(1_000, &[]);
+    let on = config(environment(&receiver.endpoint(), protocol, &[]));
+    assert!(within(host::PATIENCE, || telemetry.reconfigure(on)));
+    drop(gate);
+    assert!(telemetry.flush().is_complete());
+    hits.add(1, &[]);
+    assert!(telemetry.shutdown().is_complete());
+    let points = receiver.received().points();
+    assert_eq!(sum(&select(&points, "cache.hits", &[])), 1.0);
+}
+
+#[test]
+fn a_temporality_that_comes_too_late_is_told() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let (told, messages) = mpsc::channel();
+    let off = environment(&receiver.endpoint(), protocol, &METRICS_OFF);
+    let telemetry = Telemetry::builder(config(off), service())
+        .on_diagnostic(move |diagnostic| {
+            let _ = told.send(diagnostic.message.clone());
+        })
+        .start();
+    let meter = telemetry.providers().meter_provider().meter(SCOPE);
+    let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let late = environment(&receiver.endpoint(), protocol, &[(variable, "cumulative")]);
+    for _ in 0..2 {
+        assert!(telemetry.reconfigure(config(late.clone())));
+    }
+    let hits = meter.u64_counter("cache.hits").build();
+    for _ in 0..2 {
+        hits.add(1, &[]);
+        assert!(telemetry.flush().is_complete());
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let points = select(&receiver.received().points(), "cache.hits", &[]);
+    assert_eq!(sum(&points), 2.0);
+    assert_delta(&points);
+    let told = |message: &String| message.starts_with(variable) && message.contains("stay delta");
+    let first = messages.recv_timeout(host::PATIENCE).unwrap();
+    assert!(told(&first), "{first}");
+    assert!(!messages.try_iter().any(|message| told(&message)));
+}
+
+#[test]
+fn below_a_parent_that_is_not_sampled_nothing_is_recorded() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = start(&receiver.endpoint(), protocol, &[]);
+    let tracer = telemetry.providers().tracer_provider().tracer(SCOPE);
+    let unsampled = claude_code_telemetry::TraceParent::parse(
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+        None,
+    );
+    let session = telemetry.session(session("s"));
+    let prompt = session.prompt(UserPrompt::new("Fix").parent(unsampled.unwrap()));
+    tracer
+        .start_with_context("no", &prompt.otel_context())
+        .end();
+    // Without a prompt there is no parent: the root of a trace of its own.
+    tracer
+        .start_with_context("yes", &session.otel_context())
+        .end();
+    prompt.end();
+    assert!(telemetry.shutdown().is_complete());
+    let names: Vec<_> = receiver
+        .received()
+        .spans()
+        .into_iter()
+        .map(|span| span.name)
+        .collect();
+    assert_eq!(names, ["yes"]);
+}

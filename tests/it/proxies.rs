@@ -1,0 +1,442 @@
+//! OTLP through a proxy: forwarded where the receiver speaks plain text, through a tunnel where it speaks TLS, and with
+//! words that name the proxy where it fails.
+#![cfg(all(feature = "grpc", feature = "http"))]
+
+use std::time::{Duration, Instant};
+
+use crate::support::proxy::Proxy;
+use crate::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+use crate::support::{Receiver, black_hole, refused_port};
+use claude_code_telemetry::{
+    Config, ExporterHealth, ExporterState, Service, SessionOptions, SettingsFiles, Signal,
+    Telemetry,
+};
+
+const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
+
+/// Nobody else knows the name: only the proxy leads there.
+const HOST: &str = "collector.test";
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
+
+type Variable<'a> = (&'a str, &'a str);
+
+/// Events alone.
+fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Config {
+    let base = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "50"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY"),
+    ];
+    Config::builder()
+        .environment(base.iter().chain(more).copied())
+        .installation_id_path("/nonexistent/installation-id")
+        .build()
+}
+
+fn start(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Telemetry {
+    let config = configuration(protocol, endpoint, more);
+    assert_eq!(config.warnings(), [], "{protocol} {more:?}");
+    Telemetry::start(config, Service::new("claude-code", "1.2.3"))
+}
+
+fn record(telemetry: &Telemetry) {
+    let session = telemetry.session(SessionOptions::new().id("one"));
+    session.prompt("Fix the bug").end();
+}
+
+fn health(telemetry: &Telemetry) -> ExporterHealth {
+    let all = telemetry.health().exporters;
+    let events = |one: &ExporterHealth| one.signal == Signal::Events;
+    all.into_iter().find(events).unwrap()
+}
+
+fn last_error(telemetry: &Telemetry) -> String {
+    let error = health(telemetry).last_error;
+    error.map_or(String::new(), |error| error.message)
+}
+
+/// Sends something, and sees it arrive.
+fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
+    record(telemetry);
+    let report = telemetry.flush_within(LONG);
+    assert!(report.is_complete(), "{}", last_error(telemetry));
+    let request = receiver.received().accepted().requests[0].clone();
+    assert_eq!(request.headers["authorization"], "Bearer CANARY");
+    assert!(!request.headers.contains_key("proxy-authorization"));
+}
+
+/// Sends something in vain, until what is said about it is as expected. Nothing is lost by it.
+fn fails(telemetry: &Telemetry, expected: &str) {
+    record(telemetry);
+    let begin = Instant::now();
+    while last_error(telemetry) != expected {
+        assert!(
+            begin.elapsed() < LONG,
+            "{:?}\n{expected:?}",
+            last_error(telemetry)
+        );
+        assert!(
+            !telemetry
+                .flush_within(Duration::from_millis(100))
+                .is_complete()
+        );
+    }
+    let health = health(telemetry);
+    assert_eq!(health.state, ExporterState::Failing, "{health:?}");
+    assert!(health.queued > 0, "{health:?}");
+    assert_eq!(health.dropped.total(), 0, "{health:?}");
+}
+
+/// A receiver behind TLS under that name, and the variable that trusts it.
+struct Secure {
+    receiver: Receiver,
+    front: Front,
+    _files: Files,
+    authority: String,
+}
+
+impl Secure {
+    fn new(protocol: &str) -> Self {
+        let (receiver, alpn): (_, &[u8]) = match protocol {
+            "grpc" => (Receiver::grpc(), b"h2"),
+            _ => (Receiver::http(), b"http/1.1"),
+        };
+        let (authority, files) = (Authority::new("ours"), Files::new());
+        let behaviour = Behaviour {
+            issued: authority.issue(&[HOST]),
+            clients: None,
+            protocol: alpn,
+            versions: ALL_VERSIONS,
+        };
+        Self {
+            front: Front::before(receiver.port(), &behaviour),
+            receiver,
+            authority: files.write("ca.pem", authority.pem()),
+            _files: files,
+        }
+    }
+
+    fn trust(&self) -> Variable<'_> {
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &self.authority)
+    }
+}
+
+#[test]
+fn requests_without_tls_are_forwarded() {
+    for protocol in ["http/protobuf", "http/json"] {
+        for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+            let receiver = Receiver::http();
+            let proxy = Proxy::start().knows("collector.test:4318", receiver.port());
+            let endpoint = "http://collector.test:4318";
+            let telemetry = start(protocol, endpoint, &[(variable, &proxy.url())]);
+            delivers(&telemetry, &receiver);
+            let request = receiver.received().requests[0].clone();
+            assert_eq!(request.path, "/v1/logs");
+            assert_eq!(request.headers["host"], "collector.test:4318");
+            for asked in proxy.asked() {
+                let line = "POST http://collector.test:4318/v1/logs HTTP/1.1";
+                assert_eq!(asked.line, line);
+                assert!(!asked.headers.contains_key("proxy-authorization"));
+            }
+            let explained = telemetry.explain().to_string();
+            let said = format!("through the proxy {} of {variable}", proxy.name());
+            assert!(explained.contains(&said), "{explained}");
+        }
+    }
+}
+
+#[test]
+fn requests_with_tls_go_through_a_tunnel() {
+    for protocol in PROTOCOLS {
+        for (endpoint, asked_for) in [
+            ("https://collector.test", "collector.test:443"),
+            ("https://collector.test:4318", "collector.test:4318"),
+        ] {
+            let secure = Secure::new(protocol);
+            let proxy = Proxy::start().knows(asked_for, secure.front.port());
+            let more = [("HTTPS_PROXY", &*proxy.url()), secure.trust()];
+            let telemetry = start(protocol, endpoint, &more);
+            delivers(&telemetry, &secure.receiver);
+            for asked in proxy.asked() {
+                assert_eq!(asked.line, format!("CONNECT {asked_for} HTTP/1.1"));
+                assert_eq!(asked.headers["host"], asked_for);
+                // The proxy learns nothing else.
+                assert!(!format!("{asked:?}").contains("CANARY"), "{asked:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn user_and_password_of_the_url_are_for_the_proxy_alone() {
+    // user:pass word
+    let authorization = "Basic dXNlcjpwYXNzIHdvcmQ=";
+    for protocol in PROTOCOLS {
+        let secure = Secure::new(protocol);
+        let plain = Receiver::http();
+        let proxy = Proxy::start()
+            .knows("collector.test:443", secure.front.port())
+            .knows("collector.test:80", secure.front.port())
+            .knows("collector.test:4318", plain.port());
+        proxy.wants(authorization);
+        for (variable, endpoint, receiver) in [
+            ("HTTPS_PROXY", "https://collector.test", &secure.receiver),
+            ("HTTP_PROXY", "http://collector.test:4318", &plain),
+        ] {
+            if protocol == "grpc" && variable == "HTTP_PROXY" {
+                continue;
+            }
+            let mut more = vec![];
+            if variable == "HTTPS_PROXY" {
+                more.push(secure.trust());
+            }
+            let name = proxy.name();
+            let without = format!("http://{name}");
+            let set = [&more[..], &[(variable, &*without)]].concat();
+            let telemetry = start(protocol, endpoint, &set);
+            fails(
+                &telemetry,
+                &format!(
+                    "the proxy {name} ({variable}) wants user and password (HTTP 407): write them into the variable, as http://user:password@host:port"
+                ),
+            );
+
+            let wrong = format!("http://user:WRONG@{name}");
+            let set = [&more[..], &[(variable, &*wrong)]].concat();
+            let telemetry = start(protocol, endpoint, &set);
+            fails(
+                &telemetry,
+                &format!(
+                    "the proxy {name} ({variable}) does not accept the user and password in the variable (HTTP 407)"
+                ),
+            );
+
+            let right = format!("http://user:pass%20word@{name}");
+            let set = [&more[..], &[(variable, &*right)]].concat();
+            let config = configuration(protocol, endpoint, &set);
+            let seen = format!("{config:?} {}", config.explain());
+            for secret in ["pass%20word", "pass word", "dXNlcjpw"] {
+                assert!(!seen.contains(secret), "{seen}");
+            }
+            let telemetry = start(protocol, endpoint, &set);
+            delivers(&telemetry, receiver);
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let port = refused_port();
+    let name = port.endpoint().replace("http://", "");
+    for (protocol, endpoint, variable) in [
+        ("http/protobuf", "http://collector.test:4318", "HTTP_PROXY"),
+        ("http/json", "https://collector.test", "HTTPS_PROXY"),
+        ("grpc", "https://collector.test:4317", "ALL_PROXY"),
+    ] {
+        let telemetry = start(protocol, endpoint, &[(variable, &port.endpoint())]);
+        let said = format!("connection refused by the proxy {name} ({variable})");
+        fails(&telemetry, &said);
+    }
+}
+
+#[test]
+fn a_proxy_that_leads_nowhere_is_named() {
+    for protocol in PROTOCOLS {
+        let proxy = Proxy::start();
+        let name = proxy.name();
+        let set = [("HTTPS_PROXY", &*proxy.url())];
+        let telemetry = start(protocol, "https://collector.test:8443", &set);
+        fails(
+            &telemetry,
+            &format!(
+                "the proxy {name} (HTTPS_PROXY) does not connect to collector.test:8443: HTTP 502"
+            ),
+        );
+        proxy.refuses("403 Forbidden");
+        fails(
+            &telemetry,
+            &format!(
+                "the proxy {name} (HTTPS_PROXY) does not connect to collector.test:8443: HTTP 403"
+            ),
+        );
+    }
+    let proxy = Proxy::start();
+    let set = [("HTTP_PROXY", &*proxy.url())];
+    let telemetry = start("http/json", "http://collector.test", &set);
+    let name = proxy.name();
+    fails(
+        &telemetry,
+        &format!("HTTP 502 from collector.test through the proxy {name} (HTTP_PROXY)"),
+    );
+}
+
+#[test]
+fn what_is_no_proxy_is_told() {
+    let grpc = Receiver::grpc();
+    let name = grpc.endpoint().replace("http://", "");
+    let set = [("HTTPS_PROXY", &*grpc.endpoint())];
+    let telemetry = start("http/protobuf", "https://collector.test", &set);
+    fails(
+        &telemetry,
+        &format!("the proxy {name} (HTTPS_PROXY) does not speak HTTP/1: is it a proxy?"),
+    );
+
+    let silent = black_hole();
+    let name = silent.endpoint().replace("http://", "");
+    let set = [
+        ("HTTPS_PROXY", &*silent.endpoint()),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "40"),
+    ];
+    for protocol in PROTOCOLS {
+        let telemetry = start(protocol, "https://collector.test", &set);
+        fails(
+            &telemetry,
+            &format!(
+                "no answer from collector.test through the proxy {name} (HTTPS_PROXY) within 40 ms"
+            ),
+        );
+    }
+}
+
+#[test]
+fn the_receivers_certificate_counts_and_not_the_proxys_word() {
+    for protocol in PROTOCOLS {
+        let secure = Secure::new(protocol);
+        let files = Files::new();
+        let other = files.write("other.pem", Authority::new("other").pem());
+        let proxy = Proxy::start().knows("collector.test:443", secure.front.port());
+        let set = [
+            ("HTTPS_PROXY", &*proxy.url()),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", &*other),
+        ];
+        let telemetry = start(protocol, "https://collector.test", &set);
+        fails(
+            &telemetry,
+            &format!(
+                "the certificate of collector.test through the proxy {} (HTTPS_PROXY) is not signed by a known authority: the file of OTEL_EXPORTER_OTLP_CERTIFICATE does not hold its authority",
+                proxy.name()
+            ),
+        );
+        assert!(secure.receiver.received().is_empty());
+    }
+}
+
+#[test]
+fn this_machine_is_reached_directly() {
+    for protocol in PROTOCOLS {
+        let receiver = match protocol {
+            "grpc" => Receiver::grpc(),
+            _ => Receiver::http(),
+        };
+        let proxy = Proxy::start();
+        let set = [("ALL_PROXY", &*proxy.url())];
+        let endpoint = format!("http://localhost:{}", receiver.port());
+        let telemetry = start(protocol, &endpoint, &set);
+        delivers(&telemetry, &receiver);
+        assert_eq!(proxy.asked(), []);
+        let explained = telemetry.explain().to_string();
+        let said = "not through the proxy of ALL_PROXY: this machine";
+        assert!(explained.contains(said), "{explained}");
+    }
+}
+
+/// Only there is the address that means "this machine" without being a loopback one.
+#[cfg(unix)]
+#[test]
+fn hosts_of_no_proxy_are_reached_directly() {
+    for protocol in ["http/protobuf", "http/json"] {
+        for (no_proxy, directly) in [("0.0.0.0", true), ("*", true), ("0.0.0.0:1,x", false)] {
+            let receiver = Receiver::http();
+            let name = format!("0.0.0.0:{}", receiver.port());
+            let proxy = Proxy::start().knows(&name, receiver.port());
+            let set = [("HTTP_PROXY", &*proxy.url()), ("NO_PROXY", no_proxy)];
+            let telemetry = start(protocol, &format!("http://{name}"), &set);
+            delivers(&telemetry, &receiver);
+            assert_eq!(proxy.asked().is_empty(), directly, "{no_proxy}");
+        }
+    }
+}
+
+#[test]
+fn a_url_that_is_no_proxy_is_a_warning() {
+    for (text, shown, cure) in [
+        (
+            "socks5://user:SECRET@proxy:1080",
+            "socks5://<hidden>@proxy:1080",
+            "only http:// proxies can be used",
+        ),
+        (
+            "http://user:SECRET@proxy:99999",
+            "http://<hidden>@proxy:99999",
+            "write one such as http://proxy:3128",
+        ),
+    ] {
+        let config = configuration("http/json", "https://h", &[("HTTPS_PROXY", text)]);
+        let [warning] = config.warnings() else {
+            panic!("{:?}", config.warnings());
+        };
+        let said = warning.to_string();
+        let start = format!("HTTPS_PROXY={shown} (environment): ");
+        assert!(said.starts_with(&start) && said.contains(cure), "{said}");
+        assert!(!format!("{config:?} {}", config.explain()).contains("SECRET"));
+    }
+}
+
+#[test]
+fn grpc_without_tls_goes_past_the_proxy_and_says_so() {
+    let set = [("HTTP_PROXY", "http://proxy:3128")];
+    let config = configuration("grpc", "http://collector.test:4317", &set);
+    let [warning] = config.warnings() else {
+        panic!("{:?}", config.warnings());
+    };
+    assert_eq!(
+        warning.to_string(),
+        "HTTP_PROXY=http://proxy:3128 (environment): not used for OTLP over gRPC without TLS, which proxies do not forward: collector.test:4317 is connected to directly; use OTLP over HTTP or an https:// endpoint, or name the host in NO_PROXY"
+    );
+    let exempt = [set[0], ("NO_PROXY", ".test")];
+    let config = configuration("grpc", "http://collector.test:4317", &exempt);
+    assert_eq!(config.warnings(), []);
+}
+
+#[test]
+fn managed_credentials_are_not_readable_for_somebody_elses_proxy() {
+    for (endpoint, more, through) in [
+        ("http://user:secret@collector.test", "", false),
+        ("https://user:secret@collector.test", "", true),
+        (
+            "http://collector.test",
+            r#", "OTEL_EXPORTER_OTLP_HEADERS": "a=b""#,
+            false,
+        ),
+        ("http://collector.test", "", true),
+    ] {
+        let files = Files::new();
+        let settings =
+            format!(r#"{{"env": {{"OTEL_EXPORTER_OTLP_ENDPOINT": "{endpoint}"{more}}}}}"#);
+        files.write("managed-settings.json", &settings);
+        let config = Config::builder()
+            .environment([
+                ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+                ("ALL_PROXY", "http://proxy:3128"),
+            ])
+            .settings_files(SettingsFiles::none().managed_folder(files.path("")))
+            .build();
+        let proxy = config.otlp(Signal::Events).unwrap().proxy();
+        let expected = ("proxy:3128".to_owned(), "ALL_PROXY");
+        assert_eq!(proxy, through.then_some(expected), "{settings}");
+        let said = config.explain().to_string();
+        assert_eq!(
+            said.contains("managed credentials would be readable"),
+            !through,
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,882 @@
+//! A configuration that comes after the start: nothing is lost or counted twice, handles go on, and what is recorded
+//! afterwards goes by it.
+#![cfg(any(feature = "grpc", feature = "http"))]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::host;
+use crate::host::{
+    PATIENCE, Protocol, assert_cumulative, assert_delta, by_series, config, environment, otlp,
+    select, service, session, sum, telemetry, wait_for_health, within,
+};
+use crate::support::{Answer, Log, Point, Received, Receiver, black_hole, refused_port};
+use claude_code_telemetry::{
+    ApiRequest, Commit, Config, Decision, DecisionSource, Diagnostic, ExporterState, Identity,
+    SettingsFiles, Signal, Telemetry, ToolOutcome, UserPrompt,
+};
+
+const THREADS: usize = 8;
+const COMMITS: &str = "claude_code.commit.count";
+const STARTS: &str = "claude_code.session.count";
+const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+
+const TRACES: [(&str, &str); 2] = [
+    ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+    ("OTEL_TRACES_EXPORTER", "otlp"),
+];
+const OFF: [(&str, &str); 1] = [("CLAUDE_CODE_ENABLE_TELEMETRY", "0")];
+
+/// Telemetry goes to `receiver` from now on.
+#[track_caller]
+fn change(telemetry: &Telemetry, receiver: &Receiver, protocol: Protocol, extra: &[(&str, &str)]) {
+    let config = config(environment(&receiver.endpoint(), protocol, extra));
+    assert!(telemetry.reconfigure(config));
+}
+
+/// What several receivers accepted.
+fn together(receivers: &[&Receiver]) -> Received {
+    let all = receivers.iter().map(|receiver| receiver.received());
+    Received {
+        requests: all.flat_map(|all| all.accepted().requests).collect(),
+    }
+}
+
+/// Points in the order of their time.
+fn points(received: &Received) -> Vec<Point> {
+    let mut points = received.points();
+    points.sort_by_key(|point| point.end);
+    points
+}
+
+fn sequence(log: &Log) -> u64 {
+    log.attributes["event.sequence"].as_u64().unwrap()
+}
+
+/// Asserts that the events are numbered from 0, each once.
+#[track_caller]
+fn assert_complete(received: &Received, count: usize) {
+    let mut numbers: Vec<_> = received.logs().iter().map(sequence).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..count as u64).collect::<Vec<_>>());
+}
+
+/// Events by their names.
+fn names(received: &Received) -> Vec<String> {
+    let logs = received.logs();
+    let name = |log: &Log| log.attributes["event.name"].as_str().unwrap().to_owned();
+    logs.iter().map(name).collect()
+}
+
+fn request() -> ApiRequest {
+    ApiRequest::new("sonnet").cost_usd(0.25)
+}
+
+#[test]
+fn everything_that_eight_threads_record_arrives_once_while_receivers_and_protocols_change() {
+    const EACH: usize = 400;
+    const CHANGES: usize = 12;
+    let protocols = Protocol::all();
+    let receivers: Vec<_> = protocols
+        .iter()
+        .map(|protocol| protocol.receiver())
+        .collect();
+    let extra = [
+        ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+    ];
+    let telemetry = telemetry(&receivers[0].endpoint(), protocols[0], &extra);
+    let session = telemetry.session(session("busy"));
+    // Each portion is recorded while one change, at least, is made.
+    let portion = Barrier::new(THREADS + 1);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..CHANGES {
+                    portion.wait();
+                    for _ in 0..EACH / CHANGES {
+                        session.record_commit(Commit::new());
+                        session.record_api_request(request());
+                    }
+                }
+            });
+        }
+        for n in 1..=CHANGES {
+            portion.wait();
+            let at = n % protocols.len();
+            change(&telemetry, &receivers[at], protocols[at], &extra);
+        }
+    });
+    let report = telemetry.shutdown();
+    assert!(report.is_complete(), "{report}");
+    let count = THREADS * (EACH / CHANGES) * CHANGES;
+    let all = together(&receivers.iter().collect::<Vec<_>>());
+    assert_complete(&all, count);
+    let points = points(&all);
+    assert_delta(&points);
+    assert_eq!(sum(&select(&points, COMMITS, &[])), count as f64);
+    assert_eq!(
+        sum(&select(&points, "claude_code.cost.usage", &[])),
+        0.25 * count as f64
+    );
+    assert_eq!(sum(&select(&points, STARTS, &[])), 1.0);
+    let health = telemetry.health();
+    assert_eq!(otlp(&health, Signal::Events).delivered, count as u64);
+}
+
+#[test]
+fn what_waits_goes_to_the_new_receiver_and_the_old_one_gets_nothing_more() {
+    for protocol in Protocol::all() {
+        let (old, new) = (protocol.receiver(), protocol.receiver());
+        let telemetry = telemetry(&old.endpoint(), protocol, &[]);
+        let session = telemetry.session(session("one"));
+        session.record_api_request(request());
+        assert!(telemetry.flush().is_complete());
+        session.record_api_request(request());
+        change(&telemetry, &new, protocol, &[]);
+        session.record_api_request(request());
+        assert!(telemetry.shutdown().is_complete());
+        let numbers = |receiver: &Receiver| {
+            let logs = receiver.received().accepted().logs();
+            logs.iter().map(sequence).collect::<Vec<_>>()
+        };
+        assert_eq!((numbers(&old), numbers(&new)), (vec![0], vec![1, 2]));
+        let cost = |receiver: &Receiver| {
+            let points = receiver.received().accepted().points();
+            sum(&select(&points, "claude_code.cost.usage", &[]))
+        };
+        assert_eq!((cost(&old), cost(&new)), (0.25, 0.5));
+        assert_delta(&points(&together(&[&old, &new])));
+    }
+}
+
+#[test]
+fn a_receiver_that_is_dead_holds_nothing_back_from_the_next_one() {
+    let (refused, hole) = (refused_port(), black_hole());
+    for dead in [refused.endpoint(), hole.endpoint()] {
+        for protocol in Protocol::all() {
+            let new = protocol.receiver();
+            let telemetry = telemetry(
+                &dead,
+                protocol,
+                &[
+                    ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
+                    ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+                    ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
+                ],
+            );
+            let session = telemetry.session(session("one"));
+            session.record_api_request(request());
+            // A request is under way.
+            wait_for_health(&telemetry, |health| {
+                let metrics = otlp(health, Signal::Metrics);
+                metrics.state == ExporterState::Failing || metrics.queued > 0
+            });
+            within(Duration::ZERO, || change(&telemetry, &new, protocol, &[]));
+            session.record_api_request(request());
+            let report = telemetry.flush();
+            assert!(report.is_complete(), "{report}");
+            let received = new.received().accepted();
+            assert_complete(&received, 2);
+            let points = received.points();
+            assert_delta(&points);
+            assert_eq!(sum(&select(&points, "claude_code.cost.usage", &[])), 0.5);
+        }
+    }
+}
+
+#[test]
+fn telemetry_is_turned_on_for_sessions_that_began_without_it() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &OFF);
+        let session = telemetry.session(session("early"));
+        session.set_identity(Identity::new().user_id("user-1").email("kim@example.com"));
+        let early = session.prompt("before");
+        session.record_api_request(request());
+        assert!(!telemetry.is_enabled());
+        assert!(telemetry.health().exporters.is_empty());
+
+        change(&telemetry, &receiver, protocol, &TRACES);
+        assert!(telemetry.is_enabled());
+        early.end();
+        let prompt = session.prompt("after");
+        let id = prompt.id().to_owned();
+        prompt.llm_request("sonnet").finish(request());
+        prompt.end();
+        session.record_commit(Commit::new());
+        assert!(telemetry.shutdown().is_complete());
+
+        let received = receiver.received().accepted();
+        assert_complete(&received, 2);
+        assert_eq!(names(&received), ["user_prompt", "api_request"]);
+        for log in received.logs() {
+            assert_eq!(log.attributes["session.id"], "early");
+            assert_eq!(log.attributes["user.email"], "kim@example.com");
+            assert_eq!(log.attributes["prompt.id"], id.as_str());
+        }
+        let points = received.points();
+        let total = |metric| sum(&select(&points, metric, &[("session.id", "early")]));
+        assert_eq!(total("claude_code.cost.usage"), 0.25);
+        assert_eq!((total(STARTS), total(COMMITS)), (1.0, 1.0));
+        let mut spans: Vec<_> = received.spans().into_iter().map(|span| span.name).collect();
+        spans.sort_unstable();
+        assert_eq!(
+            spans,
+            ["claude_code.interaction", "claude_code.llm_request"]
+        );
+    }
+}
+
+#[test]
+fn turned_off_and_on_again_it_counts_what_was_recorded_while_it_was_on() {
+    for (temporality, protocol) in [("delta", Protocol::any()), ("cumulative", Protocol::any())] {
+        let receiver = protocol.receiver();
+        let extra = [(TEMPORALITY, temporality)];
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &extra);
+        let session = telemetry.session(session("one"));
+        let record = |count| {
+            for _ in 0..count {
+                session.record_commit(Commit::new());
+                session.record_api_request(request());
+            }
+        };
+        record(3);
+        change(&telemetry, &receiver, protocol, &OFF);
+        // What waited is delivered to where it went.
+        wait_for_health(&telemetry, |health| {
+            let all = &health.exporters;
+            all.len() == 2 && all.iter().all(|one| one.state == ExporterState::ShutDown)
+        });
+        record(50);
+        assert!(telemetry.flush().is_complete());
+        change(&telemetry, &receiver, protocol, &extra);
+        record(4);
+        assert!(telemetry.shutdown().is_complete());
+
+        let received = receiver.received().accepted();
+        assert_complete(&received, 7);
+        let commits = select(&received.points(), COMMITS, &[]);
+        let [first, second] = commits.as_slice() else {
+            panic!("{commits:#?}");
+        };
+        assert_eq!((first.value, second.value), (3.0, 4.0));
+        assert!(first.end <= second.start);
+        assert_eq!(otlp(&telemetry.health(), Signal::Events).delivered, 7);
+    }
+}
+
+#[test]
+fn one_signal_is_turned_off_and_the_others_go_on() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &TRACES);
+    let session = telemetry.session(session("one"));
+    let prompt = session.prompt("first");
+    change(
+        &telemetry,
+        &receiver,
+        protocol,
+        &[
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("OTEL_TRACES_EXPORTER", "none"),
+        ],
+    );
+    session.record_api_request(request());
+    // Its span goes nowhere.
+    prompt.end();
+    change(&telemetry, &receiver, protocol, &TRACES);
+    session.record_api_request(request());
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received().accepted();
+    assert_complete(&received, 2);
+    assert!(received.spans().is_empty());
+    let points = points(&received);
+    assert_delta(&points);
+    assert_eq!(sum(&select(&points, "claude_code.cost.usage", &[])), 0.5);
+}
+
+#[test]
+fn open_prompts_and_calls_go_on() {
+    let protocol = Protocol::any();
+    let (old, new) = (protocol.receiver(), protocol.receiver());
+    let telemetry = telemetry(&old.endpoint(), protocol, &TRACES);
+    let session = telemetry.session(session("one"));
+    let prompt = session.prompt("Fix the bug");
+    let tool = prompt.tool("Bash");
+    tool.decided(Decision::Accept, DecisionSource::Config);
+    assert!(telemetry.flush().is_complete());
+    change(&telemetry, &new, protocol, &TRACES);
+    tool.executing();
+    tool.finish(ToolOutcome::new());
+    let id = prompt.id().to_owned();
+    prompt.end();
+    assert!(telemetry.shutdown().is_complete());
+    assert_eq!(
+        names(&old.received().accepted()),
+        ["user_prompt", "tool_decision"]
+    );
+    let received = new.received().accepted();
+    assert_eq!(names(&received), ["tool_result"]);
+    assert_eq!(received.logs()[0].attributes["prompt.id"], id.as_str());
+    assert_complete(&together(&[&old, &new]), 3);
+    let spans = together(&[&old, &new]).spans();
+    let find = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    let (interaction, call) = (find("claude_code.interaction"), find("claude_code.tool"));
+    assert_eq!(call.parent_span_id, interaction.span_id);
+    assert_eq!(
+        find("claude_code.tool.execution").parent_span_id,
+        call.span_id
+    );
+    assert_eq!(
+        find("claude_code.tool.blocked_on_user").parent_span_id,
+        call.span_id
+    );
+}
+
+#[test]
+fn content_goes_by_the_switches_of_the_moment_when_it_was_recorded() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let shown = [&TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &TRACES);
+    let session = telemetry.session(session("one"));
+    let texts = ["held back", "shown", "held back again"];
+    for (text, extra) in texts.iter().zip([&TRACES[..], &shown, &TRACES[..]]) {
+        change(&telemetry, &receiver, protocol, extra);
+        assert_eq!(telemetry.content_policy().user_prompts(), *text == "shown");
+        session.prompt(*text).end();
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received().accepted();
+    let logs = received.logs();
+    let prompts: Vec<_> = logs.iter().map(|log| &log.attributes["prompt"]).collect();
+    assert_eq!(prompts, ["<REDACTED>", "shown", "<REDACTED>"]);
+    let spans = received.spans();
+    let prompts: Vec<_> = spans
+        .iter()
+        .map(|span| &span.attributes["user_prompt"])
+        .collect();
+    assert_eq!(prompts, ["<REDACTED>", "shown", "<REDACTED>"]);
+}
+
+#[test]
+fn content_stays_off_when_managed_settings_become_unreadable_and_exporters_go_on() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let managed = tempfile::tempdir().unwrap();
+    let file = managed.path().join("managed-settings.json");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let configured = |settings: &str| {
+        std::fs::write(&file, settings).unwrap();
+        let files = SettingsFiles::none().managed_folder(managed.path());
+        Config::builder()
+            .environment(environment(&receiver.endpoint(), protocol, &TRACES))
+            .settings_files(files)
+            .set("OTEL_LOG_USER_PROMPTS", "1")
+            .build()
+    };
+    let keep = Arc::clone(&told);
+    let telemetry = Telemetry::builder(configured("{}"), service())
+        .on_diagnostic(move |diagnostic| keep.lock().unwrap().push(diagnostic.to_string()))
+        .start();
+    let session = telemetry.session(session("one"));
+    session.prompt("shown").end();
+    for (settings, text) in [("{\"env\": ", "held back"), ("{}", "shown again")] {
+        assert!(telemetry.reconfigure(configured(settings)));
+        session.prompt(text).end();
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let received = receiver.received().accepted();
+    let logs = received.logs();
+    let prompts: Vec<_> = logs.iter().map(|log| &log.attributes["prompt"]).collect();
+    assert_eq!(prompts, ["shown", "<REDACTED>", "shown again"]);
+    let told = told.lock().unwrap().join("\n");
+    let file = file.to_str().unwrap();
+    assert!(
+        told.contains(file) && told.contains("Until this is mended"),
+        "{told}"
+    );
+    assert!(
+        told.contains("OTEL_LOG_USER_PROMPTS=1 (host): counts as off"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_change_of_the_temporality_counts_nothing_twice() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+    let sessions = ["one", "two"].map(|id| telemetry.session(session(id)));
+    let mut expected = 0.0;
+    for temporality in [
+        "delta",
+        "cumulative",
+        "delta",
+        "cumulative",
+        "cumulative",
+        "delta",
+    ] {
+        change(
+            &telemetry,
+            &receiver,
+            protocol,
+            &[(TEMPORALITY, temporality)],
+        );
+        for count in [1, 2] {
+            for session in &sessions {
+                session.record_commit(Commit::new().count(count));
+                expected += count as f64;
+            }
+            assert!(telemetry.flush().is_complete());
+        }
+        // Some waits for the next change.
+        sessions[0].record_commit(Commit::new());
+        expected += 1.0;
+    }
+    // One that ended and is opened again in another temporality.
+    let [first, _] = sessions;
+    first.end();
+    assert!(telemetry.flush().is_complete());
+    change(
+        &telemetry,
+        &receiver,
+        protocol,
+        &[(TEMPORALITY, "cumulative")],
+    );
+    let first = telemetry.session(session("one"));
+    first.record_commit(Commit::new());
+    expected += 1.0;
+    assert!(telemetry.shutdown().is_complete());
+
+    // Deltas add up, and so does what cumulative series grew from one start to the next.
+    let points = receiver.received().accepted().points();
+    let mut total = 0.0;
+    for (name, points) in by_series(&select(&points, COMMITS, &[])) {
+        let mut covered = points[0].start;
+        let mut last: Option<&Point> = None;
+        for point in &points {
+            let grown = match last {
+                Some(last) if point.temporality == 2 && point.start == last.start => {
+                    point.value - last.value
+                }
+                _ => {
+                    assert!(
+                        point.start >= covered,
+                        "{name} counts a time twice: {points:#?}"
+                    );
+                    point.value
+                }
+            };
+            assert!(grown >= 0.0, "{name} fell: {points:#?}");
+            total += grown;
+            covered = point.end;
+            last = Some(point).filter(|point| point.temporality == 2);
+        }
+    }
+    assert_eq!(total, expected);
+}
+
+#[test]
+fn cumulative_series_keep_their_start_at_another_receiver() {
+    let protocol = Protocol::any();
+    let (old, new) = (protocol.receiver(), protocol.receiver());
+    let extra = [(TEMPORALITY, "cumulative")];
+    let telemetry = telemetry(&old.endpoint(), protocol, &extra);
+    let session = telemetry.session(session("one"));
+    session.record_commit(Commit::new());
+    assert!(telemetry.flush().is_complete());
+    change(&telemetry, &new, protocol, &extra);
+    session.record_commit(Commit::new());
+    assert!(telemetry.shutdown().is_complete());
+    let points = points(&together(&[&old, &new]));
+    assert_cumulative(&points);
+    let commits = select(&points, COMMITS, &[]);
+    let values: Vec<_> = commits.iter().map(|point| point.value).collect();
+    assert_eq!(values, [1.0, 2.0]);
+}
+
+#[test]
+fn standard_attributes_change_for_what_is_recorded_afterwards_and_all_is_counted_once() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+    let sessions = ["one", "two"].map(|id| telemetry.session(session(id)));
+    let record = |count| {
+        for session in &sessions {
+            session.record_commit(Commit::new().count(count));
+            session.record_api_request(request());
+        }
+    };
+    record(1);
+    let without = [
+        ("OTEL_METRICS_INCLUDE_SESSION_ID", "false"),
+        ("OTEL_METRICS_INCLUDE_VERSION", "true"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team=a"),
+    ];
+    change(&telemetry, &receiver, protocol, &without);
+    record(10);
+    // Sessions that begin now count in the same series.
+    telemetry
+        .session(session("three"))
+        .record_commit(Commit::new().count(5));
+    assert!(telemetry.flush().is_complete());
+    change(&telemetry, &receiver, protocol, &[]);
+    record(100);
+    assert!(telemetry.shutdown().is_complete());
+
+    let received = receiver.received().accepted();
+    let commits = select(&points(&received), COMMITS, &[]);
+    assert_delta(&commits);
+    for id in ["one", "two"] {
+        assert_eq!(
+            sum(&select(&commits, COMMITS, &[("session.id", id)])),
+            101.0
+        );
+    }
+    let shared = select(
+        &commits,
+        COMMITS,
+        &[("team", "a"), ("app.version", "1.2.3")],
+    );
+    assert!(
+        shared
+            .iter()
+            .all(|point| !point.attributes.contains_key("session.id"))
+    );
+    assert_eq!(sum(&shared), 25.0);
+    assert_eq!(sum(&commits), 227.0);
+    let logs = received.logs();
+    let with_id = |log: &&Log| log.attributes.contains_key("session.id");
+    assert_eq!((logs.len(), logs.iter().filter(with_id).count()), (6, 4));
+    let team = logs.iter().filter(|log| log.resource.contains_key("team"));
+    assert!(team.count() >= 2);
+}
+
+#[test]
+fn series_without_a_session_that_nobody_has_any_more_are_not_reported_for_ever() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let without = [("OTEL_METRICS_INCLUDE_SESSION_ID", "false")];
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &without);
+    let session = telemetry.session(session("one"));
+    session.record_commit(Commit::new());
+    change(&telemetry, &receiver, protocol, &[]);
+    session.record_commit(Commit::new());
+    assert!(telemetry.flush().is_complete());
+    receiver.forget();
+    session.record_commit(Commit::new());
+    assert!(telemetry.flush().is_complete());
+    let commits = select(&receiver.received().points(), COMMITS, &[]);
+    assert_eq!(commits.len(), 1, "{commits:#?}");
+    // When it comes back it counts on.
+    change(&telemetry, &receiver, protocol, &without);
+    session.record_commit(Commit::new());
+    assert!(telemetry.shutdown().is_complete());
+    let commits = select(&receiver.received().points(), COMMITS, &[]);
+    let shared = commits
+        .iter()
+        .filter(|point| !point.attributes.contains_key("session.id"));
+    let values: Vec<_> = shared.map(|point| point.value).collect();
+    assert_eq!(values, [1.0]);
+}
+
+#[test]
+fn an_exporter_that_cannot_be_had_is_off_and_the_others_go_on() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let config = config(environment(&receiver.endpoint(), protocol, &[]));
+    let (told, tells) = mpsc::channel();
+    let telemetry = Telemetry::builder(config, service())
+        .on_diagnostic(move |diagnostic: &Diagnostic| {
+            let _ = told.send(diagnostic.message.clone());
+        })
+        .start();
+    let session = telemetry.session(session("one"));
+    session.record_api_request(request());
+    let broken = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "not a url")];
+    change(&telemetry, &receiver, protocol, &broken);
+    let warnings = telemetry.explain().warnings().to_vec();
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(
+        warnings[0].variable(),
+        Some("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
+    );
+    let said = tells.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(said, warnings[0].to_string());
+    // What was recorded before is delivered to where it went.
+    receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
+    let health = wait_for_health(&telemetry, |health| {
+        otlp(health, Signal::Events).state == ExporterState::Off
+    });
+    let events = otlp(&health, Signal::Events);
+    assert_eq!(events.last_error.unwrap().message, warnings[0].to_string());
+    session.record_api_request(request());
+    let report = telemetry.flush();
+    assert!(!report.is_complete());
+    assert_eq!(report.warnings, 1);
+    let points = receiver.received().accepted().points();
+    assert_eq!(sum(&select(&points, "claude_code.cost.usage", &[])), 0.5);
+    // Mended, it goes on where it was.
+    change(&telemetry, &receiver, protocol, &[]);
+    session.record_api_request(request());
+    assert!(telemetry.shutdown().is_complete());
+    assert_complete(&receiver.received().accepted(), 2);
+}
+
+#[test]
+fn an_exporter_that_is_off_gives_up_what_a_dead_receiver_does_not_take_and_counts_it() {
+    let protocol = Protocol::any();
+    let dead = refused_port();
+    let telemetry = telemetry(
+        &dead.endpoint(),
+        protocol,
+        &[
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "50"),
+            ("OTEL_METRICS_EXPORTER", "none"),
+        ],
+    );
+    let session = telemetry.session(session("one"));
+    session.record_api_request(request());
+    session.record_api_request(request());
+    let receiver = protocol.receiver();
+    let none = [
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+    ];
+    change(&telemetry, &receiver, protocol, &none);
+    wait_for_health(&telemetry, |health| {
+        let events = otlp(health, Signal::Events);
+        (events.dropped.shutdown, events.queued) == (2, 0)
+    });
+    change(&telemetry, &receiver, protocol, &[]);
+    session.record_api_request(request());
+    telemetry.shutdown();
+    let logs = receiver.received().accepted().logs();
+    assert_eq!(logs.iter().map(sequence).collect::<Vec<_>>(), [2]);
+    let events = otlp(&telemetry.health(), Signal::Events);
+    assert_eq!((events.delivered, events.dropped.total()), (1, 2));
+}
+
+#[test]
+fn what_the_host_switches_is_told_as_a_change() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+    let config = Config::builder()
+        .environment(environment(&receiver.endpoint(), protocol, &[]))
+        .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
+        .user_email(false)
+        .build();
+    assert!(telemetry.reconfigure(config));
+    let explanation = telemetry.explain();
+    let [change] = explanation.changes() else {
+        panic!("one change expected: {explanation}");
+    };
+    assert_eq!(change.to_string(), "user_email: (not set) -> false");
+}
+
+#[test]
+fn the_explanation_tells_what_changed_without_secrets() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let secret = |value: &'static str| [("OTEL_EXPORTER_OTLP_HEADERS", value)];
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &secret("k=CANARY-1"));
+    assert!(telemetry.explain().changes().is_empty());
+    let extra = [&secret("k=CANARY-2")[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
+    change(&telemetry, &receiver, protocol, &extra);
+    let explanation = telemetry.explain();
+    let changes: Vec<_> = explanation
+        .changes()
+        .iter()
+        .map(|change| (change.name(), change.before(), change.after()))
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                Some("<hidden>"),
+                Some("<hidden>")
+            ),
+            ("OTEL_LOG_USER_PROMPTS", None, Some("1")),
+        ]
+    );
+    let text = format!("{explanation} {explanation:?} {telemetry:?}");
+    assert!(
+        text.contains("- OTEL_LOG_USER_PROMPTS: (not set) -> 1"),
+        "{text}"
+    );
+    assert!(!text.contains("CANARY"), "{text}");
+    telemetry.shutdown();
+}
+
+#[test]
+fn changes_flushes_and_the_shutdown_may_come_at_once_and_nothing_is_changed_afterwards() {
+    let protocol = Protocol::any();
+    let receivers = [protocol.receiver(), protocol.receiver()];
+    let telemetry = telemetry(&receivers[0].endpoint(), protocol, &TRACES);
+    let session = telemetry.session(session("one"));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for number in 0..2 {
+            let (telemetry, receivers, over) = (&telemetry, &receivers, &over);
+            scope.spawn(move || {
+                let lists: [&[(&str, &str)]; 3] = [&TRACES, &OFF, &[]];
+                for n in number.. {
+                    let endpoint = receivers[n % 2].endpoint();
+                    let config = config(environment(&endpoint, protocol, lists[n % 3]));
+                    // A change that begins after the end may not succeed; one that began before it may.
+                    let late = over.load(Ordering::SeqCst);
+                    if !telemetry.reconfigure(config) {
+                        break;
+                    }
+                    assert!(!late);
+                }
+            });
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    session.record_api_request(request());
+                    drop(telemetry.session(host::session("other")));
+                    thread::yield_now();
+                }
+            });
+            scope.spawn(|| {
+                telemetry.flush();
+            });
+        }
+        receivers[0].wait_until(PATIENCE, |received| !received.is_empty());
+        receivers[1].wait_until(PATIENCE, |received| !received.is_empty());
+        telemetry.shutdown();
+        // From now on no change may succeed.
+        let config = config(environment(&receivers[0].endpoint(), protocol, &[]));
+        assert!(!telemetry.reconfigure(config));
+        over.store(true, Ordering::SeqCst);
+    });
+    let received = together(&[&receivers[0], &receivers[1]]);
+    let mut numbers: Vec<_> = received
+        .logs()
+        .iter()
+        .filter(|log| log.attributes["session.id"] == "one")
+        .map(sequence)
+        .collect();
+    let count = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), count, "an event came twice");
+    assert!(
+        telemetry
+            .health()
+            .exporters
+            .iter()
+            // Each of the two recorders may have been in the middle of one.
+            .all(|one| one.queued <= 2)
+    );
+}
+
+#[test]
+fn a_change_that_moves_nothing_does_not_hurry_the_attempts_at_a_receiver_that_is_away() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        receiver.answer(|_| Answer::status(503));
+        let extra = [("OTEL_METRICS_EXPORTER", "none")];
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &extra);
+        telemetry
+            .session(session("one"))
+            .record_api_request(request());
+        thread::scope(|scope| {
+            let flushed = scope.spawn(|| telemetry.flush());
+            receiver.wait_until(PATIENCE, |received| !received.is_empty());
+            change(&telemetry, &receiver, protocol, &extra);
+            let before = receiver.received().len();
+            let received = receiver.wait_until(PATIENCE, |received| received.len() >= before + 4);
+            for pair in received.requests[before..].windows(2) {
+                let pause = pair[1].at - pair[0].at;
+                assert!(pause >= Duration::from_millis(90), "{pause:?}");
+            }
+            receiver.answer(|_| Answer::Ok);
+            assert!(flushed.join().unwrap().is_complete());
+        });
+        assert_complete(&receiver.received().accepted(), 1);
+    }
+}
+
+#[test]
+fn disabled_telemetry_stays_off() {
+    let telemetry = Telemetry::disabled();
+    let receiver = Protocol::any().receiver();
+    let config = config(environment(&receiver.endpoint(), Protocol::any(), &[]));
+    assert!(!telemetry.reconfigure(config));
+    assert!(!telemetry.is_enabled());
+}
+
+#[test]
+fn a_receiver_that_answers_after_the_change_has_its_data_once() {
+    let protocol = Protocol::any();
+    let (old, new) = (protocol.receiver(), protocol.receiver());
+    let telemetry = telemetry(
+        &old.endpoint(),
+        protocol,
+        &[("OTEL_METRICS_EXPORTER", "none")],
+    );
+    let session = telemetry.session(session("one"));
+    session.record_api_request(request());
+    let (asked, asks) = mpsc::channel();
+    let (allow, allowed) = mpsc::channel::<()>();
+    let allowed = Mutex::new(allowed);
+    old.answer(move |_| {
+        asked.send(()).unwrap();
+        // Answered when the other end is dropped.
+        let _ = allowed.lock().unwrap().recv();
+        Answer::Ok
+    });
+    thread::scope(|scope| {
+        let flushed = scope.spawn(|| telemetry.flush());
+        asks.recv_timeout(PATIENCE).unwrap();
+        change(
+            &telemetry,
+            &new,
+            protocol,
+            &[("OTEL_METRICS_EXPORTER", "none")],
+        );
+        drop(allow);
+        assert!(flushed.join().unwrap().is_complete());
+    });
+    assert!(telemetry.shutdown().is_complete());
+    assert_complete(&old.received().accepted(), 1);
+    assert!(new.received().is_empty());
+}
+
+#[test]
+fn a_configuration_that_comes_again_and_again_does_not_put_off_what_is_due() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let extra = [("OTEL_LOGS_EXPORT_INTERVAL", "300")];
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &extra);
+    let session = telemetry.session(session("s"));
+    session.record_commit(Commit::new());
+    session.record_user_prompt(UserPrompt::new("Fix the bug"));
+    let deadline = Instant::now() + PATIENCE;
+    while receiver.received().logs().is_empty() {
+        assert!(Instant::now() < deadline, "nothing is sent");
+        let config = config(environment(&receiver.endpoint(), protocol, &extra));
+        assert!(telemetry.reconfigure(config));
+    }
+    telemetry.shutdown();
+}
+
+#[test]
+fn an_exporter_that_could_not_be_had_is_not_missed_when_nobody_asks_for_it() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let bad = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "nowhere at all")];
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &bad);
+    assert!(!telemetry.flush().is_complete());
+    let none = [("OTEL_LOGS_EXPORTER", "none")];
+    assert!(telemetry.reconfigure(config(environment(&receiver.endpoint(), protocol, &none))));
+    let report = telemetry.shutdown();
+    assert!(report.is_complete(), "{report}");
+}

@@ -1,0 +1,473 @@
+//! The example `replay` as a program that a host in any language pipes its run into.
+#![cfg(all(
+    feature = "grpc",
+    feature = "http",
+    feature = "console",
+    feature = "serde"
+))]
+
+#[path = "../../examples/replay/backpressure.rs"]
+mod backpressure;
+#[path = "../../examples/replay/surrogates.rs"]
+mod surrogates;
+
+use std::cell::Cell;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::example;
+use crate::support::{Answer, Receiver};
+use backpressure::{Backpressure, Delivery};
+use serde_json::json;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A replay that reads what the test writes.
+struct Replay {
+    child: Child,
+    input: ChildStdin,
+    /// Its standard error, line by line.
+    errors: JoinHandle<Vec<String>>,
+    _home: TempDir,
+}
+
+impl Replay {
+    fn start(receiver: &Receiver, variables: &[(&str, &str)]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut child = example::command("replay", home.path())
+            .arg("-")
+            .env("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
+            .env("OTEL_METRICS_EXPORTER", "otlp")
+            .env("OTEL_LOGS_EXPORTER", "otlp")
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
+            .env("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000")
+            .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self {
+            input: child.stdin.take().unwrap(),
+            errors: std::thread::spawn(move || stderr.lines().map(Result::unwrap).collect()),
+            child,
+            _home: home,
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        writeln!(self.input, "{line}").unwrap();
+        self.input.flush().unwrap();
+    }
+
+    /// Ends the input; returns the exit status and the lines on standard error.
+    fn end(mut self) -> (i32, Vec<String>) {
+        drop(self.input);
+        let status = self.child.wait().unwrap();
+        (status.code().unwrap(), self.errors.join().unwrap())
+    }
+}
+
+#[cfg(unix)]
+impl Replay {
+    /// Sends a signal while the input stays open; returns the exit status and the lines on standard error.
+    fn signalled(mut self, signal: rustix::process::Signal) -> (i32, Vec<String>) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).unwrap();
+        let (exited, status) = std::sync::mpsc::channel();
+        std::thread::spawn(move || exited.send(self.child.wait().unwrap()));
+        let Ok(status) = status.recv_timeout(PATIENCE) else {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+            panic!("it goes on after {signal:?}");
+        };
+        drop(self.input);
+        let code = status.code().unwrap_or_else(|| panic!("{status}"));
+        (code, self.errors.join().unwrap())
+    }
+}
+
+fn names(receiver: &Receiver) -> Vec<String> {
+    let logs = receiver.received().accepted().logs();
+    logs.iter()
+        .map(|log| log.attributes["event.name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+const SESSION: &str = r#"{"step":"session","user_id":"u"}"#;
+
+fn skill(name: &str) -> String {
+    format!(r#"{{"step":"skill_activated","skill_name":"{name}","skill_source":"bundled"}}"#)
+}
+
+#[test]
+fn a_stream_is_exported_at_the_interval_while_it_goes_on() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[("OTEL_LOGS_EXPORT_INTERVAL", "20")]);
+    replay.line(SESSION);
+    // Each line arrives although the input is still open and nothing follows it.
+    for n in 1..=3 {
+        let before = SystemTime::now();
+        replay.line(&skill(&format!("s{n}")));
+        let received = receiver.wait_until(PATIENCE, |received| received.logs().len() == n);
+        // It was recorded when it came: after it was written, and before it arrived.
+        let time = UNIX_EPOCH + Duration::from_nanos(received.logs()[n - 1].time);
+        assert!(time >= before && time <= SystemTime::now());
+    }
+    assert_eq!(replay.end(), (0, Vec::new()));
+}
+
+#[test]
+fn the_end_of_the_input_flushes() {
+    let receiver = Receiver::http();
+    let never = [
+        ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
+    ];
+    let mut replay = Replay::start(&receiver, &never);
+    replay.line(SESSION);
+    replay.line(&skill("s"));
+    // The last line needs no line feed.
+    write!(replay.input, r#"{{"step":"commit","count":2}}"#).unwrap();
+    assert_eq!(replay.end(), (0, Vec::new()));
+    assert_eq!(names(&receiver), ["skill_activated"]);
+    let points = receiver.received().accepted().points();
+    let commits = points
+        .iter()
+        .find(|point| point.name == "claude_code.commit.count");
+    assert_eq!(commits.unwrap().value, 2.0);
+}
+
+#[test]
+fn bad_lines_are_reported_with_their_number_and_skipped() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    let lines = [
+        SESSION,
+        "",
+        "# a comment",
+        "[]",
+        "{",
+        r#"{"step":"nonsense"}"#,
+        r#"{"step":"cost","model":"m","usd":-1}"#,
+        r#"{"step":"cost","model":"m"}"#,
+        r#"{"step":"tool_decision","tool_name":"Bash","decision":"maybe","source":"config"}"#,
+        r#"{"step":"prompt_end"}"#,
+        r#"{"step":"prompt","text":"hi","at":"yesterday"}"#,
+        r#"{"step":"tool","tool_name":"Bash","decision":"accept"}"#,
+        r#"{"step":"tool","tool_name":"Bash","input":[1]}"#,
+        r#"{"step":"session","session_id":"not-a-uuid"}"#,
+        r#"{"step":"tokens","model":"m","type":"input","count":9223372036854775808}"#,
+        r#"{"step":"skill_activated","skill_name":"good","skill_source":"bundled","new":1}"#,
+    ];
+    for line in lines {
+        replay.line(line);
+    }
+    // No text at all.
+    replay.input.write_all(b"{\"step\": \"\xff\"}\n").unwrap();
+    let (status, errors) = replay.end();
+    assert_eq!(status, 2);
+    let expected = [
+        "line 4: not a JSON object",
+        "line 5: EOF while parsing an object (column 1)",
+        r#"line 6: unknown step "nonsense""#,
+        "line 7: the amount is negative or no number (column 36)",
+        "line 8: missing field `usd` (column 27)",
+        r#"line 9: unknown word "maybe": expected one of accept, reject"#,
+        "line 10: no prompt is open",
+        r#"line 11: "yesterday" is no time in UTC such as 2026-04-20T09:00:01.5Z"#,
+        "line 12: a decision without its source",
+        "line 13: expected a JSON object",
+        r#"line 14: "not-a-uuid" is no UUID"#,
+        "line 15: the number is too large",
+        "line 17: invalid utf-8 sequence",
+    ];
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+    for (error, expected) in errors.iter().zip(expected) {
+        assert!(error.starts_with(expected), "{error}");
+    }
+    assert_eq!(names(&receiver), ["skill_activated"]);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_passed_over_without_keeping_it() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    replay.line(SESSION);
+    let chunk = vec![b'x'; 1024 * 1024];
+    for _ in 0..40 {
+        replay.input.write_all(&chunk).unwrap();
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", replay.child.id())).unwrap();
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
+        let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        // 16 MiB of the line, in a buffer that grows by doubling, beside the program itself.
+        assert!(peak < 80 * 1024, "{peak} kB");
+    }
+    replay.line("");
+    replay.line(&skill("after"));
+    let (status, errors) = replay.end();
+    assert_eq!(status, 2);
+    assert_eq!(errors, ["line 2: longer than 16777216 bytes"]);
+    assert_eq!(names(&receiver), ["skill_activated"]);
+}
+
+#[test]
+fn a_stream_that_ends_no_session_keeps_the_newest_ones_open() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    let lines = format!("{SESSION}\n").repeat(1_026) + &skill("newest");
+    replay.line(&lines);
+    // One more than are open.
+    replay.line(&format!("{}\n", r#"{"step":"session_end"}"#).repeat(1_025));
+    let (status, errors) = replay.end();
+    assert_eq!(status, 2);
+    let full = "more than 1024 sessions are open: this one is started, the oldest is ended";
+    assert_eq!(
+        errors,
+        [
+            format!("line 1025: {full}"),
+            format!("line 1026: {full}"),
+            "line 2052: no session is open".to_owned(),
+        ]
+    );
+    assert_eq!(names(&receiver), ["skill_activated"]);
+}
+
+#[test]
+fn a_transcript_that_is_faster_than_the_receiver_loses_nothing() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    replay.line(SESSION);
+    // More than the library keeps for an exporter.
+    const LINES: usize = 40_000;
+    let line = skill("s");
+    let mut many = String::new();
+    for _ in 0..LINES {
+        many.push_str(&line);
+        many.push('\n');
+    }
+    replay.input.write_all(many.as_bytes()).unwrap();
+    assert_eq!(replay.end(), (0, Vec::new()));
+    assert_eq!(receiver.received().accepted().logs().len(), LINES);
+}
+
+/// A receiver that counts how often it is waited for.
+#[derive(Default)]
+struct Flushed {
+    times: Cell<u32>,
+    delivered: Cell<u64>,
+    takes_nothing: bool,
+}
+
+impl Delivery for Flushed {
+    fn delivered(&self) -> u64 {
+        self.delivered.get()
+    }
+
+    fn flush(&self) -> bool {
+        self.times.set(self.times.get() + 1);
+        if !self.takes_nothing {
+            self.delivered.set(self.delivered.get() + 1);
+        }
+        self.takes_nothing
+    }
+}
+
+#[test]
+fn a_receiver_is_waited_for_after_so_many_lines_or_bytes() {
+    let (to, mut pressure) = (Flushed::default(), Backpressure::default());
+    for _ in 0..3 * 4_096 - 1 {
+        pressure.line(1, &to);
+    }
+    assert_eq!(to.times.get(), 2);
+    pressure.line(1, &to);
+    assert_eq!(to.times.get(), 3);
+    pressure.line(8 * 1024 * 1024 - 1, &to);
+    assert_eq!(to.times.get(), 3);
+    pressure.line(1, &to);
+    assert_eq!(to.times.get(), 4);
+}
+
+#[test]
+fn a_receiver_that_takes_nothing_holds_a_transcript_up_once() {
+    let to = Flushed {
+        takes_nothing: true,
+        ..Flushed::default()
+    };
+    let mut pressure = Backpressure::default();
+    let mut many = || (0..40_000).for_each(|_| pressure.line(100, &to));
+    many();
+    assert_eq!(to.times.get(), 1);
+    // It took something after all: it is waited for again.
+    to.delivered.set(1);
+    many();
+    assert_eq!(to.times.get(), 2);
+}
+
+#[test]
+fn a_transcript_ends_without_its_receiver_and_tells_what_was_lost() {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(503));
+    let short = [
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
+    ];
+    let mut replay = Replay::start(&receiver, &short);
+    replay.line(SESSION);
+    for n in 0..30_000 {
+        replay.line(&skill(&n.to_string()));
+    }
+    // It ends, and says what was lost.
+    let (status, errors) = replay.end();
+    assert_eq!(status, 0);
+    assert!(
+        errors.iter().any(|line| line.contains(" lost")),
+        "{errors:#?}"
+    );
+}
+
+#[test]
+fn empty_texts_of_a_line_count_as_not_given() {
+    let receiver = Receiver::http();
+    let tracing = [
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+    ];
+    let mut replay = Replay::start(&receiver, &tracing);
+    for line in [
+        r#"{"step":"session","session_id":"","app_version":"","user_id":"u","email":""}"#,
+        r#"{"step":"prompt","text":"hi","prompt_id":""}"#,
+        r#"{"step":"api_request","model":"m","metric_model":"","cost_usd":0,"duration_ms":0,"parent_tool":""}"#,
+        r#"{"step":"tool","tool_name":"Bash","tool_use_id":"","parent_tool":"","error":""}"#,
+    ] {
+        replay.line(line);
+    }
+    assert_eq!(replay.end(), (0, Vec::new()));
+    let received = receiver.received().accepted();
+    let mut texts = Vec::new();
+    texts.extend(received.logs().into_iter().map(|log| log.attributes));
+    texts.extend(received.points().into_iter().map(|point| point.attributes));
+    texts.extend(received.spans().into_iter().map(|span| span.attributes));
+    for attributes in texts {
+        assert!(
+            !attributes.values().any(|value| value == ""),
+            "{attributes:?}"
+        );
+    }
+    let spans = received.spans();
+    let interaction = spans.iter().find(|span| span.parent_span_id.is_empty());
+    let below = interaction.unwrap().span_id.clone();
+    let children = spans.iter().filter(|span| span.parent_span_id == below);
+    assert_eq!(children.count(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_input_and_delivers_what_was_read() {
+    use rustix::process::Signal;
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let receiver = Receiver::http();
+        let intervals = [
+            ("OTEL_LOGS_EXPORT_INTERVAL", "20"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
+        ];
+        let mut replay = Replay::start(&receiver, &intervals);
+        replay.line(SESSION);
+        replay.line(r#"{"step":"commit"}"#);
+        replay.line(&skill("first"));
+        receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
+        // They are in the pipe when the signal arrives.
+        replay.line(&[skill("s").as_str(); 100].join("\n"));
+        assert_eq!(replay.signalled(signal), (0, Vec::new()));
+        let received = receiver.received().accepted();
+        assert_eq!(received.logs().len(), 101, "{signal:?}");
+        let commits = received
+            .points()
+            .into_iter()
+            .filter(|point| point.name == "claude_code.commit.count");
+        assert_eq!(commits.map(|point| point.value).sum::<f64>(), 1.0);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_step_that_sleeps() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[("OTEL_LOGS_EXPORT_INTERVAL", "20")]);
+    replay.line(SESSION);
+    replay.line(&skill("before"));
+    replay.line(r#"{"step":"sleep","ms":3600000}"#);
+    replay.line(&skill("after"));
+    receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
+    let ended = replay.signalled(rustix::process::Signal::TERM);
+    assert_eq!(ended, (0, Vec::new()));
+    assert_eq!(names(&receiver).len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_wait_for_a_receiver_that_takes_nothing() {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(503));
+    let limits = [
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
+    ];
+    let mut replay = Replay::start(&receiver, &limits);
+    replay.line(SESSION);
+    replay.line(r#"{"step":"flush"}"#);
+    receiver.wait_until(PATIENCE, |received| !received.requests.is_empty());
+    let (status, errors) = replay.signalled(rustix::process::Signal::TERM);
+    assert_eq!(status, 0);
+    assert!(
+        errors.iter().any(|line| line.contains(" lost")),
+        "{errors:#?}"
+    );
+}
+
+#[test]
+fn lone_surrogates_of_a_line_become_u_fffd() {
+    let receiver = Receiver::http();
+    let content = [
+        ("OTEL_LOG_USER_PROMPTS", "1"),
+        ("OTEL_LOG_TOOL_DETAILS", "1"),
+        ("OTEL_LOG_RAW_API_BODIES", "1"),
+    ];
+    let mut replay = Replay::start(&receiver, &content);
+    for line in [
+        SESSION,
+        r#"{"step":"prompt","text":"cut \ud83d, whole \ud83d\ude00, no escape \\ud83d"}"#,
+        r#"{"step":"tool_result","tool_name":"Bash\uDE00","input":{"command":"echo \ud800"}}"#,
+        r#"{"step":"api_request_body","model":"m","body":{"\udfff":"a\ud83d\ud83d\ude00"}}"#,
+    ] {
+        replay.line(line);
+    }
+    assert_eq!(replay.end(), (0, Vec::new()));
+    let logs = receiver.received().accepted().logs();
+    let sent = |log: usize, key: &str| logs[log].attributes[key].clone();
+    assert_eq!(
+        sent(0, "prompt"),
+        json!("cut \u{fffd}, whole \u{1f600}, no escape \\ud83d")
+    );
+    assert_eq!(sent(1, "tool_name"), json!("Bash\u{fffd}"));
+    assert_eq!(
+        sent(1, "tool_input"),
+        json!("{\"command\":\"echo \u{fffd}\"}")
+    );
+    assert_eq!(
+        sent(2, "body"),
+        json!("{\"\u{fffd}\":\"a\u{fffd}\u{1f600}\"}")
+    );
+}

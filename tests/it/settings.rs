@@ -1,0 +1,428 @@
+//! Settings files: their layers, and what is wrong with them.
+
+mod managed;
+mod project;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use claude_code_telemetry::{Config, Layer, Setting, SettingsFiles, Warning};
+use tempfile::TempDir;
+
+const NAME: &str = "OTEL_SERVICE_NAME";
+const SESSION_ID: &str = "OTEL_METRICS_INCLUDE_SESSION_ID";
+
+/// A variable that every layer may set.
+const SHARED: &str = "OTEL_RESOURCE_ATTRIBUTES";
+
+/// A value of it that names the layer.
+fn tag(layer: Layer) -> String {
+    format!("layer={}", layer.to_string().replace(' ', "-"))
+}
+
+/// A folder that stands for a machine.
+struct Machine {
+    root: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        Self { root }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn files(&self) -> SettingsFiles {
+        SettingsFiles::none()
+            .managed_folder(self.path("managed"))
+            .project_folder(self.path("project"))
+            .user_file(self.path(USER))
+    }
+
+    /// In a trusted project, with nothing in the environment.
+    fn config(&self) -> Config {
+        self.config_with(&[], true)
+    }
+
+    fn config_with(&self, environment: &[(&str, &str)], trusted: bool) -> Config {
+        Config::builder()
+            .environment(environment.iter().copied())
+            .settings_files(self.files())
+            .trust_workspace(trusted)
+            .build()
+    }
+}
+
+const MANAGED: &str = "managed/managed-settings.json";
+const LOCAL: &str = "project/.claude/settings.local.json";
+const PROJECT: &str = "project/.claude/settings.json";
+const USER: &str = "home/.claude/settings.json";
+
+const FILES: [(Layer, &str); 4] = [
+    (Layer::Managed, MANAGED),
+    (Layer::Local, LOCAL),
+    (Layer::Project, PROJECT),
+    (Layer::User, USER),
+];
+
+fn env(name: &str, value: &str) -> String {
+    format!(r#"{{"env": {{"{name}": "{value}"}}}}"#)
+}
+
+fn setting<'a>(config: &'a Config, name: &str) -> Option<&'a Setting> {
+    let mut settings = config.explain().settings().iter();
+    settings.find(|setting| setting.name() == name)
+}
+
+fn warnings(config: &Config) -> Vec<String> {
+    config.warnings().iter().map(ToString::to_string).collect()
+}
+
+/// The only warning, which is about this file.
+fn warning(config: &Config, file: &Path) -> String {
+    let [warning] = config.warnings() else {
+        panic!("one warning expected: {:?}", warnings(config));
+    };
+    assert_eq!(
+        warning.origin().and_then(|origin| origin.file()),
+        Some(file)
+    );
+    warning.to_string()
+}
+
+#[test]
+fn the_highest_of_six_layers_wins() {
+    let layers = [
+        Layer::Managed,
+        Layer::Host,
+        Layer::Local,
+        Layer::Project,
+        Layer::User,
+        Layer::Environment,
+    ];
+    for highest in 0..layers.len() {
+        let machine = Machine::new();
+        let present = &layers[highest..];
+        for (layer, file) in FILES {
+            if present.contains(&layer) {
+                machine.write(file, env(SHARED, &tag(layer)));
+            }
+        }
+        let mut builder = Config::builder()
+            .environment([(SHARED, tag(Layer::Environment))])
+            .settings_files(machine.files())
+            .trust_workspace(true);
+        if present.contains(&Layer::Host) {
+            builder = builder.set(SHARED, tag(Layer::Host));
+        }
+        let config = builder.build();
+        assert_eq!(config.warnings(), []);
+        let setting = setting(&config, SHARED).unwrap();
+        let found: Vec<_> = std::iter::once((setting.value(), setting.origin()))
+            .chain(setting.overrode())
+            .collect();
+        assert_eq!(found.len(), present.len());
+        for ((value, origin), layer) in found.into_iter().zip(present) {
+            assert_eq!(origin.layer(), *layer);
+            assert_eq!(value, tag(*layer));
+            let file = FILES.iter().find(|(of, _)| of == layer);
+            let file = file.map(|(_, file)| machine.path(file));
+            assert_eq!(origin.file(), file.as_deref());
+        }
+        if let Some(file) = setting.origin().file() {
+            let table = config.explain().to_string();
+            assert!(table.contains(&file.display().to_string()), "{table}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_value_cancels_what_is_below() {
+    const ENABLE: &str = "CLAUDE_CODE_ENABLE_TELEMETRY";
+    for (layer, file) in FILES {
+        let machine = Machine::new();
+        let on = [
+            (ENABLE, "1"),
+            ("OTEL_LOGS_EXPORTER", "none"),
+            (SHARED, "a=b"),
+        ];
+        assert!(machine.config_with(&on, true).is_enabled());
+        let both = format!(r#"{{"env": {{"{ENABLE}": "", "{SHARED}": ""}}}}"#);
+        machine.write(file, both);
+        let config = machine.config_with(&on, true);
+        let cancelled = setting(&config, SHARED).unwrap();
+        assert_eq!(cancelled.overrode().next().unwrap().0, "a=b");
+        let may = !matches!(layer, Layer::Local | Layer::Project);
+        assert_eq!(config.is_enabled(), !may, "{file}");
+        let enable = setting(&config, ENABLE).unwrap();
+        let overrode: Vec<_> = enable.overrode().map(|(value, _)| value).collect();
+        assert_eq!(overrode, if may { &["1"][..] } else { &[] });
+    }
+}
+
+#[test]
+fn a_malformed_file_is_told_with_line_and_column_and_the_others_go_on() {
+    for (settings, problem) in [
+        (
+            "{\n  \"env\": {\"A\": \"CANARY\" \"B\"}\n}",
+            "line 2 column 25",
+        ),
+        ("{\n  \"env\": {},\n}", "line 3 column 1"),
+        ("", "line 1 column 0"),
+        ("{} {}", "line 1 column 4"),
+        ("// CANARY\n{}", "line 1 column 1"),
+        ("\"CANARY\"", "the file is not a JSON object"),
+        ("[{\"env\": {}}]", "the file is not a JSON object"),
+        ("{\"env\": \"CANARY\"}", "`env` is not a JSON object"),
+        ("{\"env\": null}", "`env` is not a JSON object"),
+    ] {
+        for (layer, file) in FILES {
+            let machine = Machine::new();
+            for (other, file) in FILES {
+                machine.write(file, env(SHARED, &tag(other)));
+            }
+            let path = machine.write(file, settings);
+            let config = machine.config();
+            let about_file = |path: &Path| {
+                let mut all = config.warnings().iter();
+                let is_about = |path| move |of: &&Warning| of.origin().unwrap().file() == path;
+                all.find(is_about(Some(path))).unwrap().to_string()
+            };
+            let text = about_file(&path);
+            assert!(text.starts_with(&format!("{layer} {}: ", path.display())));
+            assert!(text.contains(problem) && !text.contains("CANARY"), "{text}");
+            let setting = setting(&config, SHARED).unwrap();
+            if layer == Layer::Managed {
+                // Nobody knows what it forbids.
+                assert_eq!(setting.origin().layer(), Layer::User);
+                assert_eq!(config.warnings().len(), 3, "{:?}", warnings(&config));
+                for project in [LOCAL, PROJECT] {
+                    let text = about_file(&machine.path(project));
+                    assert!(text.contains("managed settings"), "{text}");
+                }
+            } else {
+                assert_eq!(config.warnings().len(), 1, "{:?}", warnings(&config));
+                assert_eq!(setting.overrode().count(), 2, "{layer}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_that_is_no_text_is_left_out() {
+    for value in ["1", "true", "null", "[\"CANARY\"]", "{\"a\": \"CANARY\"}"] {
+        let machine = Machine::new();
+        let settings = format!(r#"{{"env": {{"{NAME}": {value}, "{SESSION_ID}": "true"}}}}"#);
+        let path = machine.write(USER, settings);
+        let config = machine.config_with(&[(NAME, "environment")], true);
+        let text = warning(&config, &path);
+        let start = format!("{NAME} (user settings {}): not text", path.display());
+        assert!(text.starts_with(&start), "{text}");
+        assert!(!text.contains("CANARY"));
+        assert_eq!(setting(&config, NAME).unwrap().value(), "environment");
+        assert!(setting(&config, SESSION_ID).is_some());
+
+        let path = machine.write(USER, format!(r#"{{"otelHeadersHelper": {value}}}"#));
+        let text = warning(&machine.config(), &path);
+        assert!(text.starts_with("otelHeadersHelper (") && !text.contains("CANARY"));
+
+        // Those of others are not ours to judge.
+        let foreign = format!(r#"{{"env": {{"PATH": {value}}}, "model": {value}}}"#);
+        machine.write(USER, foreign);
+        assert_eq!(machine.config().warnings(), []);
+    }
+    let machine = Machine::new();
+    let path = machine.write(USER, env("OTEL_LOG_USER_PROMPT", "CANARY"));
+    let config = machine.config();
+    assert!(!warning(&config, &path).contains("CANARY"));
+    assert_eq!(
+        config.warnings()[0].nearest(),
+        Some("OTEL_LOG_USER_PROMPTS")
+    );
+}
+
+#[test]
+fn a_byte_order_mark_does_no_harm() {
+    let machine = Machine::new();
+    machine.write(USER, format!("\u{feff}{}", env(NAME, "x")));
+    let config = machine.config();
+    assert_eq!(config.warnings(), []);
+    assert_eq!(setting(&config, NAME).unwrap().value(), "x");
+}
+
+#[test]
+fn what_is_absent_is_no_fault() {
+    let machine = Machine::new();
+    assert_eq!(machine.config().warnings(), []);
+    // a file where a folder would be
+    machine.write("project/.claude", "x");
+    machine.write("managed", "x");
+    assert_eq!(machine.config().warnings(), []);
+}
+
+#[test]
+fn only_regular_files_of_a_sensible_size_are_read() {
+    const LARGEST: usize = 4 * 1024 * 1024;
+    let padded = |length: usize| {
+        let settings = env(NAME, "x");
+        settings.clone() + &" ".repeat(length - settings.len())
+    };
+    let machine = Machine::new();
+    machine.write(USER, padded(LARGEST));
+    let config = machine.config();
+    assert_eq!(config.warnings(), []);
+    assert!(setting(&config, NAME).is_some());
+
+    let path = machine.write(USER, padded(LARGEST + 1));
+    let config = machine.config();
+    assert!(warning(&config, &path).contains("larger than 4194304 bytes"));
+    assert!(setting(&config, NAME).is_none());
+
+    let machine = Machine::new();
+    let path = machine.path(USER);
+    fs::create_dir_all(&path).unwrap();
+    assert!(warning(&machine.config(), &path).contains("not a regular file"));
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_followed() {
+        let machine = Machine::new();
+        let real = machine.write("elsewhere.json", env(NAME, "x"));
+        fs::create_dir_all(machine.path(USER).parent().unwrap()).unwrap();
+        symlink(&real, machine.path(USER)).unwrap();
+        let config = machine.config();
+        let origin = setting(&config, NAME).unwrap().origin();
+        assert_eq!(origin.file(), Some(&*machine.path(USER)));
+        fs::remove_file(real).unwrap();
+        assert_eq!(machine.config().warnings(), []);
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        for (_, file) in FILES {
+            let machine = Machine::new();
+            let path = machine.path(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            assert!(
+                Command::new("mkfifo")
+                    .arg(&path)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            assert!(warning(&machine.config(), &path).contains("not a regular file"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let machine = Machine::new();
+        let path = machine.path(USER);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // a link to itself: an error for root, too
+        symlink(&path, &path).unwrap();
+        assert!(warning(&machine.config(), &path).contains("cannot be read"));
+
+        for (file, locked) in [
+            (USER, USER),
+            (
+                "managed/managed-settings.d/a.json",
+                "managed/managed-settings.d",
+            ),
+        ] {
+            let machine = Machine::new();
+            machine.write(file, env(SHARED, "a=x"));
+            machine.write(PROJECT, env(SHARED, "a=project"));
+            let path = machine.path(locked);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+            let for_root = fs::File::open(&path).is_ok();
+            let config = machine.config();
+            if !for_root {
+                let all = warnings(&config);
+                assert!(
+                    all[0].contains("cannot be read") && all[0].contains(path.to_str().unwrap())
+                );
+                let project = setting(&config, SHARED).map(Setting::value);
+                let expected = (file == USER).then_some("a=project");
+                assert_eq!(project, expected, "{all:?}");
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_path_cannot_command_a_terminal() {
+        let machine = Machine::new();
+        let folder = machine.path("a\u{1b}[1mb");
+        fs::create_dir_all(folder.join(".claude")).unwrap();
+        fs::write(folder.join(".claude/settings.json"), env(SHARED, "a=b")).unwrap();
+        let files = SettingsFiles::none().project_folder(folder);
+        for trusted in [true, false] {
+            let config = Config::builder()
+                .environment::<String, String>([])
+                .settings_files(files.clone())
+                .trust_workspace(trusted)
+                .build();
+            let shown = config.explain().to_string();
+            assert!(shown.contains("settings.json") && !shown.contains('\u{1b}'));
+        }
+    }
+}
+
+const MARKER: &str = "SETTINGS_TEST_PRINTS";
+
+/// Prints what a process of its own loads.
+#[test]
+fn load() {
+    if std::env::var_os(MARKER).is_some() {
+        println!("{}", Config::load().explain());
+    }
+}
+
+#[test]
+fn load_reads_the_files_of_the_machine() {
+    const VARIABLE: &str = "CLAUDE_CODE_MAX_RETRIES";
+    let machine = Machine::new();
+    machine.write("home/.claude/settings.json", env(VARIABLE, "111"));
+    machine.write("moved/settings.json", env(VARIABLE, "222"));
+    machine.write(PROJECT, env(NAME, "x"));
+    let home = machine.path("home");
+    let loaded = |moved: Option<PathBuf>| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "settings::load", "--nocapture"])
+            .current_dir(machine.path("project"))
+            .env_remove("CLAUDE_CONFIG_DIR")
+            .env(MARKER, "1")
+            .env(VARIABLE, "333")
+            .env("HOME", &home)
+            .env("USERPROFILE", &home)
+            .envs(moved.map(|folder| ("CLAUDE_CONFIG_DIR", folder)));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    for (moved, value) in [(None, "111"), (Some(machine.path("moved")), "222")] {
+        let shown = loaded(moved);
+        let line = shown.lines().find(|line| line.starts_with(VARIABLE));
+        let line = line.unwrap_or_else(|| panic!("{shown}"));
+        assert!(line.contains(value), "{line}");
+        assert!(line.ends_with("333 (environment)"), "{line}");
+        assert!(shown.contains("does not trust this workspace"), "{shown}");
+    }
+}

@@ -1,0 +1,767 @@
+//! TLS and mTLS of the OTLP exporters, against real servers: what is configured counts, and everything else fails
+//! closed, in words that say what to do.
+#![cfg(all(feature = "grpc", feature = "http"))]
+
+mod self_signed;
+mod version_1;
+
+use std::time::{Duration, Instant};
+
+use crate::support;
+use crate::support::Receiver;
+use crate::support::tls::{
+    ALL_VERSIONS, Authority, Behaviour, Files, Front, Handshake, Issued, ONLY_1_2,
+};
+use claude_code_telemetry::{
+    Config, ExporterHealth, ExporterState, Service, SessionOptions, Signal, Telemetry,
+};
+
+const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
+
+const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
+const KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
+
+type Variable<'a> = (&'a str, &'a str);
+
+fn receiver(protocol: &str) -> Receiver {
+    match protocol {
+        "grpc" => Receiver::grpc(),
+        _ => Receiver::http(),
+    }
+}
+
+fn alpn(protocol: &str) -> &'static [u8] {
+    match protocol {
+        "grpc" => b"h2",
+        _ => b"http/1.1",
+    }
+}
+
+fn behaviour(protocol: &str, issued: Issued) -> Behaviour {
+    Behaviour {
+        issued,
+        clients: None,
+        protocol: alpn(protocol),
+        versions: ALL_VERSIONS,
+    }
+}
+
+/// Events alone, unless `more` says otherwise.
+fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Config {
+    let base = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "50"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+    ];
+    let all = base.iter().chain(more).copied();
+    Config::builder()
+        .environment(all)
+        .installation_id_path("/nonexistent/installation-id")
+        .build()
+}
+
+fn start(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Telemetry {
+    let config = configuration(protocol, endpoint, more);
+    assert_eq!(config.warnings(), [], "{protocol} {more:?}");
+    Telemetry::start(config, Service::new("claude-code", "1.2.3"))
+}
+
+/// Records one event of each kind that a prompt has.
+fn record(telemetry: &Telemetry) {
+    let session = telemetry.session(SessionOptions::new().id("one"));
+    session.prompt("Fix the bug").end();
+}
+
+fn exporter(telemetry: &Telemetry, signal: Signal) -> ExporterHealth {
+    let all = telemetry.health().exporters;
+    all.into_iter().find(|one| one.signal == signal).unwrap()
+}
+
+fn last_error(telemetry: &Telemetry) -> String {
+    let health = exporter(telemetry, Signal::Events);
+    health
+        .last_error
+        .map_or(String::new(), |error| error.message)
+}
+
+/// Sends something, and sees it arrive.
+fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
+    record(telemetry);
+    let report = telemetry.flush_within(LONG);
+    assert!(report.is_complete(), "{}", last_error(telemetry));
+    let received = receiver.received();
+    let logs = received.accepted().logs();
+    assert!(
+        logs.iter()
+            .any(|log| log.attributes["event.name"] == "user_prompt"),
+        "{received:#?}"
+    );
+    receiver.forget();
+}
+
+/// Sends something in vain, within the deadline, until what is said about it is as `expected`: without the endpoint.
+fn fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
+    record(telemetry);
+    let begin = Instant::now();
+    loop {
+        let started = Instant::now();
+        let report = telemetry.flush_within(Duration::from_millis(250));
+        assert!(started.elapsed() < Duration::from_secs(8));
+        assert!(!report.is_complete());
+        let health = exporter(telemetry, Signal::Events);
+        let said = last_error(telemetry).replace(name, "it");
+        if expected(&said) {
+            assert_eq!(health.state, ExporterState::Failing, "{health:?}");
+            assert!(health.queued > 0, "{health:?}");
+            assert_eq!(health.dropped.total(), 0, "{health:?}");
+            return;
+        }
+        assert!(begin.elapsed() < LONG, "{said}");
+    }
+}
+
+#[test]
+fn a_receiver_with_a_certificate_of_the_configured_authority_gets_everything() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    for protocol in PROTOCOLS {
+        for (host, versions) in [
+            ("localhost", ALL_VERSIONS),
+            ("127.0.0.1", ALL_VERSIONS),
+            ("localhost", ONLY_1_2),
+        ] {
+            let receiver = receiver(protocol);
+            let behaviour = Behaviour {
+                versions,
+                ..behaviour(protocol, authority.local())
+            };
+            let front = Front::before(receiver.port(), &behaviour);
+            let endpoint = format!("https://{host}:{}", front.port());
+            let all = [
+                (CA, ca.as_str()),
+                ("OTEL_METRICS_EXPORTER", "otlp"),
+                ("OTEL_TRACES_EXPORTER", "otlp"),
+                ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            ];
+            let telemetry = start(protocol, &endpoint, &all);
+            record(&telemetry);
+            assert!(telemetry.flush_within(LONG).is_complete(), "{protocol}");
+            let received = receiver.received().accepted();
+            assert!(!received.logs().is_empty() && !received.points().is_empty());
+            assert!(!received.spans().is_empty());
+            let requests = received.requests.iter();
+            for request in requests.filter(|_| protocol != "grpc") {
+                let name = format!("{host}:{}", front.port());
+                assert_eq!(request.headers["host"], name);
+            }
+            let expected = Handshake {
+                protocol: alpn(protocol).to_vec(),
+                client_certificate: false,
+            };
+            // One connection a signal.
+            assert_eq!(front.handshakes(), vec![expected; 3], "{protocol}");
+        }
+    }
+    // The process default belongs to the host.
+    let default = tokio_rustls::rustls::crypto::CryptoProvider::get_default();
+    assert!(default.is_none());
+}
+
+#[test]
+fn a_receiver_with_a_certificate_that_is_its_own_authority_gets_everything() {
+    let issued = support::tls::self_signed(&["localhost"]);
+    let files = Files::new();
+    let ca = files.write("ca.pem", &issued.certificate);
+    for protocol in PROTOCOLS {
+        let receiver = receiver(protocol);
+        let front = Front::before(receiver.port(), &behaviour(protocol, issued.clone()));
+        let endpoint = format!("https://localhost:{}", front.port());
+        delivers(&start(protocol, &endpoint, &[(CA, &ca)]), &receiver);
+    }
+}
+
+#[test]
+fn a_receiver_that_wants_a_client_certificate_gets_the_configured_one() {
+    let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
+    let files = Files::new();
+    let client = clients.issue(&["agent"]);
+    let ca = files.write("ca.pem", authority.pem());
+    let certificate = files.write("client.pem", &client.certificate);
+    let key = files.write("client.key", &client.key);
+    for protocol in PROTOCOLS {
+        for (names, versions) in [
+            ([CERTIFICATE, KEY], ALL_VERSIONS),
+            ([CERTIFICATE, KEY], ONLY_1_2),
+            (
+                ["CLAUDE_CODE_CLIENT_CERT", "CLAUDE_CODE_CLIENT_KEY"],
+                ALL_VERSIONS,
+            ),
+        ] {
+            let receiver = receiver(protocol);
+            let behaviour = Behaviour {
+                clients: Some(clients.pem().to_owned()),
+                versions,
+                ..behaviour(protocol, authority.local())
+            };
+            let front = Front::before(receiver.port(), &behaviour);
+            let endpoint = format!("https://localhost:{}", front.port());
+            let identity = [
+                (CA, ca.as_str()),
+                (names[0], certificate.as_str()),
+                (names[1], key.as_str()),
+            ];
+            delivers(&start(protocol, &endpoint, &identity), &receiver);
+            assert!(front.handshakes()[0].client_certificate);
+        }
+    }
+}
+
+#[test]
+fn a_missing_or_foreign_client_certificate_is_explained() {
+    let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    let foreign = authority.issue(&["agent"]);
+    let certificate = files.write("client.pem", &foreign.certificate);
+    let key = files.write("client.key", &foreign.key);
+    for protocol in PROTOCOLS {
+        for versions in [ALL_VERSIONS, ONLY_1_2] {
+            let receiver = receiver(protocol);
+            let behaviour = Behaviour {
+                clients: Some(clients.pem().to_owned()),
+                versions,
+                ..behaviour(protocol, authority.local())
+            };
+            let front = Front::before(receiver.port(), &behaviour);
+            let name = format!("localhost:{}", front.port());
+            let endpoint = format!("https://{name}");
+            let wanted = "it wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
+            let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
+            fails(&telemetry, &name, |said| said == wanted);
+            let identity = [
+                (CA, ca.as_str()),
+                (CERTIFICATE, certificate.as_str()),
+                (KEY, key.as_str()),
+            ];
+            // The receiver's reason may be lost when it closes the connection at once.
+            let wanted = "accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
+            let telemetry = start(protocol, &endpoint, &identity);
+            fails(&telemetry, &name, |said| said.contains(wanted));
+            assert!(receiver.received().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_proves_nothing_gets_nothing() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("other"));
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    let unknown_to_us = "the certificate of it is not signed by a known authority: the file of OTEL_EXPORTER_OTLP_CERTIFICATE does not hold its authority";
+    let unknown = "the certificate of it is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE";
+    let local = || authority.local();
+    let of_the_file = [(CA, ca.as_str())];
+    let cases: [(Issued, &[Variable<'_>], &str); 8] = [
+        (
+            Authority::serving(&["localhost"]).itself(),
+            &of_the_file,
+            "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark",
+        ),
+        (
+            authority.issue_too_early(&["localhost"]),
+            &of_the_file,
+            "the certificate of it is not valid yet: is the clock right?",
+        ),
+        (other.local(), &of_the_file, unknown_to_us),
+        (
+            authority.issue(&["a.example", "*.b.example", "10.0.0.1"]),
+            &of_the_file,
+            "the certificate of it is for other names: a.example, *.b.example, 10.0.0.1",
+        ),
+        (
+            authority.issue_expired(&["localhost"]),
+            &of_the_file,
+            "the certificate of it has expired",
+        ),
+        (local(), &[], unknown),
+        (
+            authority.issue(&[]),
+            &of_the_file,
+            "the certificate of it is for no name at all: it needs a subjectAltName",
+        ),
+        // The platform's are added to these.
+        (
+            other.local(),
+            &[("NODE_EXTRA_CA_CERTS", ca.as_str())],
+            "the certificate of it is not signed by a known authority: the file of NODE_EXTRA_CA_CERTS does not hold its authority",
+        ),
+    ];
+    for protocol in PROTOCOLS {
+        for (issued, variables, expected) in &cases {
+            // Without authorities there is no exporter.
+            if variables.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
+                continue;
+            }
+            let receiver = receiver(protocol);
+            let front = Front::before(receiver.port(), &behaviour(protocol, issued.clone()));
+            let name = format!("localhost:{}", front.port());
+            let telemetry = start(protocol, &format!("https://{name}"), variables);
+            fails(&telemetry, &name, |said| said == *expected);
+            assert!(receiver.received().is_empty() && receiver.connections() == 0);
+        }
+    }
+}
+
+#[test]
+fn additional_authorities_of_node_are_trusted_when_opentelemetry_names_none() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("other"));
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    let wrong = files.write("wrong.pem", other.pem());
+    for protocol in PROTOCOLS {
+        let receiver = receiver(protocol);
+        let front = Front::before(receiver.port(), &behaviour(protocol, authority.local()));
+        let name = format!("localhost:{}", front.port());
+        let endpoint = format!("https://{name}");
+        let extra = ("NODE_EXTRA_CA_CERTS", ca.as_str());
+        delivers(&start(protocol, &endpoint, &[extra]), &receiver);
+        let telemetry = start(protocol, &endpoint, &[extra, (CA, &wrong)]);
+        fails(&telemetry, &name, |said| {
+            said.contains("not signed by a known authority")
+        });
+    }
+}
+
+#[test]
+fn plain_text_behind_https_is_explained_and_never_used() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    for protocol in PROTOCOLS {
+        let receiver = receiver(protocol);
+        let name = format!("127.0.0.1:{}", receiver.port());
+        let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
+        fails(&telemetry, &name, |said| {
+            said.ends_with("is it an http:// endpoint?")
+        });
+        assert!(receiver.received().is_empty());
+    }
+}
+
+#[test]
+fn https_behind_http_is_explained() {
+    let authority = Authority::new("ours");
+    for protocol in PROTOCOLS {
+        let receiver = receiver(protocol);
+        let front = Front::before(receiver.port(), &behaviour(protocol, authority.local()));
+        let name = format!("127.0.0.1:{}", front.port());
+        let telemetry = start(protocol, &format!("http://{name}"), &[]);
+        // Whether the alert or the end of the connection is noticed first.
+        fails(&telemetry, &name, |said| {
+            said.ends_with("https:// endpoint?") || said.ends_with("without TLS?")
+        });
+        assert!(receiver.received().is_empty());
+    }
+}
+
+#[test]
+fn a_receiver_that_speaks_another_protocol_over_tls_is_explained() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    for (ours, theirs, expected) in [
+        ("grpc", "http/json", "it does not speak HTTP/2 over TLS"),
+        (
+            "http/json",
+            "grpc",
+            "it does not speak HTTP/1.1 over TLS: is it an OTLP/gRPC endpoint?",
+        ),
+    ] {
+        let receiver = receiver(theirs);
+        let front = Front::before(receiver.port(), &behaviour(theirs, authority.local()));
+        let name = format!("localhost:{}", front.port());
+        let telemetry = start(ours, &format!("https://{name}"), &[(CA, &ca)]);
+        fails(&telemetry, &name, |said| said == expected);
+    }
+}
+
+#[test]
+fn a_receiver_that_never_shakes_hands_costs_no_more_than_the_deadline() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let ca = files.write("ca.pem", authority.pem());
+    for protocol in PROTOCOLS {
+        let hole = support::black_hole();
+        let endpoint = hole.endpoint().replace("http:", "https:");
+        let timeout = [(CA, ca.as_str()), ("OTEL_EXPORTER_OTLP_TIMEOUT", "300")];
+        let telemetry = start(protocol, &endpoint, &timeout);
+        let name = endpoint.replace("https://", "");
+        fails(&telemetry, &name, |said| {
+            said == "no answer from it within 300 ms"
+        });
+    }
+}
+
+#[test]
+fn files_that_cannot_be_used_turn_that_exporter_off_and_no_other() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let one = authority.issue(&["agent"]);
+    let two = authority.issue(&["agent"]);
+    let certificate = files.write("one.pem", &one.certificate);
+    let key = files.write("one.key", &one.key);
+    let other_key = files.write("two.key", &two.key);
+    let garbage = files.write("garbage.pem", "CANARY");
+    let no_certificate = files.write(
+        "no-certificate.pem",
+        "-----BEGIN CERTIFICATE-----\nQ0FOQVJZ\n-----END CERTIFICATE-----\n",
+    );
+    let broken = files.write("broken.pem", "-----BEGIN CERTIFICATE-----\nCANARY");
+    let encrypted = files.write(
+        "encrypted.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nQ0FOQVJZ\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    let old_encrypted = files.write(
+        "old.key",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nQ0FOQVJZ\n-----END RSA PRIVATE KEY-----\n",
+    );
+    let odd_key = files.write(
+        "odd.key",
+        "-----BEGIN PRIVATE KEY-----\nQ0FOQVJZ\n-----END PRIVATE KEY-----\n",
+    );
+    let missing = files.path("missing.pem").to_str().unwrap().to_owned();
+    let folder = files.path("").to_str().unwrap().to_owned();
+    let reason = std::fs::read(&missing).unwrap_err();
+    let unreadable =
+        format!("the file cannot be read ({reason}); correct the path or the permissions");
+    let not_pem = "the file is not in PEM format, because no line begins with -----BEGIN; write the path of a PEM file with -----BEGIN CERTIFICATE-----";
+    let damaged = "the certificate in the file cannot be read, because it is cut off or damaged; write the file again";
+    let only_a_key = "the file holds a private key, and no certificate; write the path of a PEM file with -----BEGIN CERTIFICATE-----";
+    let der_certificate = "the file is in DER format, and PEM is needed; convert it with `openssl x509 -inform DER -in FILE -out COPY` and write the path of the copy";
+    let pkcs12 = "the file is a PKCS#12 store, and PEM is needed; convert it with `openssl pkcs12 -nodes -in FILE -out COPY` and write the path of the copy";
+    let der = files.write("one.der", one.der());
+    let der_key = files.write("one-key.der", one.key_der());
+    // The version and the first octets of what a store holds.
+    let store = files.write("one.p12", b"\x30\x82\x09\x00\x02\x01\x03\x30\x82CANARY");
+    let empty = files.write("empty.pem", "");
+    let request = files.write(
+        "request.pem",
+        "-----BEGIN CERTIFICATE REQUEST-----\nQ0FOQVJZ\n-----END CERTIFICATE REQUEST-----\n",
+    );
+    let unknown = files.write(
+        "unknown.pem",
+        "-----BEGIN CANARY-----\nQ0FOQVJZ\n-----END CANARY-----\n",
+    );
+    let broken_key = files.write("broken.key", "-----BEGIN PRIVATE KEY-----\nCANARY");
+    let encrypted_words = "the key is encrypted, and there is nobody to ask for its password; write a decrypted copy with `openssl pkey -in KEY -out COPY` and name that";
+    let both = |certificate: &str, key: &str| {
+        vec![(CERTIFICATE, certificate.to_owned()), (KEY, key.to_owned())]
+    };
+    type Case<'a> = (Vec<(&'a str, String)>, &'a str, &'a str);
+    let cases: Vec<Case<'_>> = vec![
+        (vec![(CA, missing)], CA, &unreadable),
+        (
+            vec![(CA, folder)],
+            CA,
+            "it names no regular file of at most 4 MiB; write the path of a PEM file",
+        ),
+        (
+            vec![(CA, "-----BEGIN CANARY".to_owned())],
+            CA,
+            "it holds PEM itself; write the path of a file that holds it",
+        ),
+        (vec![(CA, garbage.clone())], CA, not_pem),
+        (vec![(CA, empty)], CA, not_pem),
+        (vec![(CA, broken)], CA, damaged),
+        (vec![(CA, no_certificate.clone())], CA, damaged),
+        (vec![(CA, key.clone())], CA, only_a_key),
+        (
+            vec![(CA, request)],
+            CA,
+            "the file holds a certificate request, and no certificate; write the path of a PEM file with -----BEGIN CERTIFICATE-----",
+        ),
+        (
+            vec![(CA, unknown)],
+            CA,
+            "the file holds PEM of another kind, and no certificate; write the path of a PEM file with -----BEGIN CERTIFICATE-----",
+        ),
+        (vec![(CA, der.clone())], CA, der_certificate),
+        (both(&der, &key), CERTIFICATE, der_certificate),
+        (
+            both(&certificate, &der_key),
+            KEY,
+            "the file is in DER format, and PEM is needed; convert it with `openssl pkey -inform DER -in FILE -out COPY` and write the path of the copy",
+        ),
+        (both(&store, &store), CERTIFICATE, pkcs12),
+        (both(&certificate, &store), KEY, pkcs12),
+        (
+            both(&certificate, &certificate),
+            KEY,
+            "the file holds a certificate, and no private key; write the path of a PEM file with -----BEGIN PRIVATE KEY-----",
+        ),
+        (
+            both(&certificate, &broken_key),
+            KEY,
+            "the private key in the file cannot be read, because it is cut off or damaged; write the file again",
+        ),
+        (
+            vec![(CERTIFICATE, certificate.clone())],
+            CERTIFICATE,
+            "a certificate without its key; set OTEL_EXPORTER_OTLP_CLIENT_KEY too",
+        ),
+        (
+            vec![(KEY, key.clone())],
+            KEY,
+            "a key without its certificate; set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE too",
+        ),
+        (
+            vec![("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", key.clone())],
+            "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
+            "a key without its certificate; set OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE too",
+        ),
+        (
+            vec![("CLAUDE_CODE_CLIENT_CERT", certificate.clone())],
+            "CLAUDE_CODE_CLIENT_CERT",
+            "a certificate without its key; set CLAUDE_CODE_CLIENT_KEY too",
+        ),
+        (both(&key, &key), CERTIFICATE, only_a_key),
+        (both(&garbage, &key), CERTIFICATE, not_pem),
+        (both(&no_certificate, &key), CERTIFICATE, damaged),
+        (
+            both(&certificate, &garbage),
+            KEY,
+            "the file is not in PEM format, because no line begins with -----BEGIN; write the path of a PEM file with -----BEGIN PRIVATE KEY-----",
+        ),
+        (both(&certificate, &encrypted), KEY, encrypted_words),
+        (both(&certificate, &old_encrypted), KEY, encrypted_words),
+        (
+            both(&certificate, &odd_key),
+            KEY,
+            "the key is of an unsupported kind; use RSA, ECDSA with P-256 or P-384, or Ed25519",
+        ),
+        (
+            both(&certificate, &other_key),
+            KEY,
+            "the key does not belong to the certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE; set the two together",
+        ),
+    ];
+    for protocol in PROTOCOLS {
+        for (set, variable, problem) in &cases {
+            let receiver = Receiver::http();
+            let more: Vec<_> = set
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .chain([
+                    ("OTEL_METRICS_EXPORTER", "otlp"),
+                    ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/json"),
+                    (
+                        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+                        &receiver.url("/v1/metrics"),
+                    ),
+                ])
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect();
+            let more: Vec<_> = more.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            let config = configuration(protocol, "https://localhost:1", &more);
+            assert!(!format!("{config:?} {}", config.explain()).contains("CANARY"));
+            let words = format!("the exporter that uses it is off: {problem}");
+            let warnings = config.warnings().iter();
+            let warning = warnings
+                .filter(|warning| warning.variable() == Some(variable))
+                .map(ToString::to_string)
+                .find(|text| text.ends_with(&words))
+                .unwrap_or_else(|| panic!("{words}: {:?}", config.warnings()));
+            let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
+            let off = exporter(&telemetry, Signal::Events);
+            assert_eq!(off.state, ExporterState::Off);
+            assert_eq!(off.last_error.unwrap().message, warning);
+            record(&telemetry);
+            telemetry.flush_within(LONG);
+            assert!(!receiver.received().accepted().points().is_empty());
+        }
+    }
+}
+
+#[test]
+fn unusable_additional_authorities_are_warned_of_and_left_out() {
+    let authority = Authority::new("ours");
+    let files = Files::new();
+    let missing = files.path("missing.pem");
+    let config = configuration(
+        "grpc",
+        "https://localhost:1",
+        &[("NODE_EXTRA_CA_CERTS", missing.to_str().unwrap())],
+    );
+    let [warning] = config.warnings() else {
+        panic!("{:?}", config.warnings());
+    };
+    assert_eq!(warning.variable(), Some("NODE_EXTRA_CA_CERTS"));
+    assert!(
+        warning
+            .to_string()
+            .contains("ignored: the file cannot be read")
+    );
+    // Once it is there, it counts.
+    for protocol in PROTOCOLS {
+        let receiver = receiver(protocol);
+        let front = Front::before(receiver.port(), &behaviour(protocol, authority.local()));
+        let endpoint = format!("https://localhost:{}", front.port());
+        let extra = files.path(&protocol.replace('/', "-"));
+        let variables = [("NODE_EXTRA_CA_CERTS", extra.to_str().unwrap())];
+        let config = configuration(protocol, &endpoint, &variables);
+        let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
+        std::fs::write(&extra, authority.pem()).unwrap();
+        // A platform without authorities has no exporter at all, once it was tried.
+        telemetry.flush_within(LONG);
+        if exporter(&telemetry, Signal::Events).state != ExporterState::Off {
+            delivers(&telemetry, &receiver);
+        }
+    }
+}
+
+#[test]
+fn certificates_without_tls_are_warned_of_when_they_are_for_telemetry() {
+    let config = configuration(
+        "grpc",
+        "http://localhost:1",
+        &[
+            (CA, "/nonexistent"),
+            ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", "/nonexistent"),
+            (
+                "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
+                "/nonexistent",
+            ),
+            ("NODE_EXTRA_CA_CERTS", "/nonexistent"),
+            ("CLAUDE_CODE_CLIENT_CERT", "/nonexistent"),
+        ],
+    );
+    let told: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
+    let words = "/nonexistent (environment): has no effect where the endpoint is http://; write https:// there to use TLS";
+    assert_eq!(
+        told,
+        [
+            format!("{CA}={words}"),
+            format!("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY={words}")
+        ]
+    );
+}
+
+#[test]
+fn what_is_set_for_a_signal_counts_for_that_signal() {
+    let (general, special) = (Authority::new("general"), Authority::new("special"));
+    let (clients, others) = (Authority::new("clients"), Authority::new("others"));
+    let files = Files::new();
+    let (client, other) = (clients.issue(&["agent"]), others.issue(&["agent"]));
+    let set = [
+        (CA.to_owned(), files.write("general.pem", general.pem())),
+        (
+            CERTIFICATE.to_owned(),
+            files.write("client.pem", &client.certificate),
+        ),
+        (KEY.to_owned(), files.write("client.key", &client.key)),
+        (
+            CA.replace("OTLP_", "OTLP_LOGS_"),
+            files.write("special.pem", special.pem()),
+        ),
+        (
+            CERTIFICATE.replace("OTLP_", "OTLP_LOGS_"),
+            files.write("other.pem", &other.certificate),
+        ),
+        (
+            KEY.replace("OTLP_", "OTLP_LOGS_"),
+            files.write("other.key", &other.key),
+        ),
+    ];
+    for protocol in PROTOCOLS {
+        let receivers = [receiver(protocol), receiver(protocol)];
+        let fronts =
+            [(&general, &clients), (&special, &others)].map(|(server, clients)| Behaviour {
+                clients: Some(clients.pem().to_owned()),
+                ..behaviour(protocol, server.local())
+            });
+        let fronts = [
+            Front::before(receivers[0].port(), &fronts[0]),
+            Front::before(receivers[1].port(), &fronts[1]),
+        ];
+        let of_logs = format!("https://localhost:{}/v1/logs", fronts[1].port());
+        let of_logs = match protocol {
+            "grpc" => of_logs.trim_end_matches("/v1/logs"),
+            _ => &of_logs,
+        };
+        let mut more: Vec<_> = set
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        more.extend([
+            ("OTEL_METRICS_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", of_logs),
+        ]);
+        let endpoint = format!("https://localhost:{}", fronts[0].port());
+        let telemetry = start(protocol, &endpoint, &more);
+        record(&telemetry);
+        assert!(telemetry.flush_within(LONG).is_complete(), "{protocol}");
+        let received = receivers.map(|receiver| receiver.received().accepted());
+        assert!(!received[0].points().is_empty() && received[0].logs().is_empty());
+        assert!(!received[1].logs().is_empty() && received[1].points().is_empty());
+    }
+}
+
+#[test]
+fn renewed_files_are_used_after_a_failure() {
+    for protocol in PROTOCOLS {
+        let authorities = [Authority::new("first"), Authority::new("second")];
+        let clients = [Authority::new("clients"), Authority::new("new clients")];
+        let files = Files::new();
+        let write = |generation: usize| {
+            let client = clients[generation].issue(&["agent"]);
+            [
+                files.write("ca.pem", authorities[generation].pem()),
+                files.write("client.pem", &client.certificate),
+                files.write("client.key", &client.key),
+            ]
+        };
+        let behaviours = [0, 1].map(|generation: usize| Behaviour {
+            clients: Some(clients[generation].pem().to_owned()),
+            ..behaviour(protocol, authorities[generation].local())
+        });
+        let [ca, certificate, key] = write(0);
+        let mut receiver = receiver(protocol);
+        let front = Front::before(receiver.port(), &behaviours[0]);
+        let name = format!("localhost:{}", front.port());
+        let variables = [
+            (CA, ca.as_str()),
+            (CERTIFICATE, certificate.as_str()),
+            (KEY, key.as_str()),
+        ];
+        let telemetry = start(protocol, &format!("https://{name}"), &variables);
+        delivers(&telemetry, &receiver);
+
+        // The receiver has new ones first.
+        front.change(&behaviours[1]);
+        receiver.restart();
+        fails(&telemetry, &name, |said| {
+            said.contains("not signed by a known authority")
+        });
+
+        // Half of the renewal does no harm, and is told.
+        files.write("client.key", &clients[1].issue(&["agent"]).key);
+        fails(&telemetry, &name, |said| {
+            said.contains(". Read again: OTEL_EXPORTER_OTLP_CLIENT_KEY=")
+                && said.contains("does not belong to the certificate")
+        });
+
+        write(1);
+        delivers(&telemetry, &receiver);
+        let health = exporter(&telemetry, Signal::Events);
+        assert_eq!(health.state, ExporterState::Working);
+        assert_eq!(health.dropped.total(), 0);
+    }
+}

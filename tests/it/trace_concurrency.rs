@@ -1,0 +1,249 @@
+//! Prompts and tools at the same time: no span is lost, doubled, or below the wrong parent.
+#![cfg(feature = "http")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use crate::support::Span;
+use crate::traces;
+use crate::traces::{Host, Spans};
+use claude_code_telemetry::{
+    Decision, DecisionSource, HookOutcome, Permission, Prompt, Signal, ToolCall, ToolCallOptions,
+    ToolOutcome,
+};
+
+const PROMPTS: usize = 200;
+/// Open at the same time, in one session.
+const OPEN: usize = 8;
+const TOOLS: usize = 20;
+const THREADS: usize = 8;
+
+/// The wait of a call whose times are given, and its execution.
+fn given(tool: usize) -> (Duration, Duration) {
+    let milliseconds = tool as u64;
+    (
+        Duration::from_millis(milliseconds),
+        Duration::from_millis(2 * milliseconds + 1),
+    )
+}
+
+/// Every other call tells its times, the others are observed.
+fn is_given(tool: usize) -> bool {
+    tool % 2 == 1
+}
+
+/// One thread's share of the calls of all open prompts: all are begun, then all decided, and so on.
+fn share(thread: usize, prompts: &[(usize, Prompt)], together: &Barrier) {
+    together.wait();
+    let start = SystemTime::now();
+    let mut calls: Vec<(usize, ToolCall)> = Vec::new();
+    for (number, prompt) in prompts {
+        for tool in (thread..TOOLS).step_by(THREADS) {
+            let options = ToolCallOptions::new("Bash").tool_use_id(format!("{number}/{tool}"));
+            let options = if is_given(tool) {
+                options.at(start)
+            } else {
+                options
+            };
+            calls.push((tool, prompt.tool(options)));
+        }
+    }
+    for (tool, call) in calls.iter().rev() {
+        let accept = Permission::new(Decision::Accept, DecisionSource::Config);
+        match is_given(*tool) {
+            true => call.decided_as(accept.at(start + given(*tool).0)),
+            false => call.decided_as(accept),
+        }
+    }
+    thread::yield_now();
+    for (tool, call) in &calls {
+        match is_given(*tool) {
+            true => call.executing_at(start + given(*tool).0),
+            false => call.executing(),
+        }
+    }
+    // Ended in another order than begun.
+    while !calls.is_empty() {
+        let (tool, call) = calls.swap_remove(calls.len() / 2);
+        let outcome = ToolOutcome::new();
+        let (wait, execution) = given(tool);
+        match is_given(tool) {
+            true => call.finish(outcome.at(start + wait + execution)),
+            false => call.finish(outcome),
+        }
+    }
+}
+
+#[test]
+fn every_span_arrives_once_and_in_its_place() {
+    let host = Host::new();
+    let session = host.session();
+    for wave in 0..PROMPTS / OPEN {
+        let prompts: Vec<_> = (0..OPEN)
+            .map(|n| (wave * OPEN + n + 1, session.prompt("hi")))
+            .collect();
+        let together = Barrier::new(THREADS);
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (prompts, together) = (&prompts, &together);
+                scope.spawn(move || share(thread, prompts, together));
+            }
+        });
+        for (_, prompt) in prompts {
+            prompt.end();
+        }
+        if wave % 5 == 4 {
+            host.telemetry.flush();
+        }
+    }
+    let received = host.shut_down();
+    let spans = Spans(received.accepted().spans());
+
+    let expected = PROMPTS * (1 + 3 * TOOLS);
+    assert_eq!(spans.len(), expected);
+    let ids: BTreeSet<_> = spans.iter().map(|span| &span.span_id).collect();
+    assert_eq!(ids.len(), expected, "a span came twice");
+    let health = host.telemetry.health();
+    let exporter = health
+        .exporters
+        .iter()
+        .find(|it| it.signal == Signal::Spans)
+        .unwrap();
+    assert_eq!(exporter.delivered, expected as u64);
+    assert_eq!(health.unfinished_spans, 0);
+
+    let mut below: HashMap<(&str, &str), Vec<&Span>> = HashMap::new();
+    for span in spans.iter() {
+        below
+            .entry((&span.trace_id, &span.parent_span_id))
+            .or_default()
+            .push(span);
+    }
+    let children = |span: &Span| {
+        below
+            .get(&(&*span.trace_id, &*span.span_id))
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut numbers = BTreeSet::new();
+    for interaction in spans.named("interaction") {
+        assert_eq!(interaction.parent_span_id, "");
+        assert_duration(interaction, "interaction.duration_ms");
+        let number = interaction.attributes["interaction.sequence"]
+            .as_u64()
+            .unwrap();
+        assert!(numbers.insert(number));
+        let tools = children(interaction);
+        let found: BTreeSet<_> = tools
+            .iter()
+            .map(|tool| tool.attributes["tool_use_id"].as_str().unwrap().to_owned())
+            .collect();
+        let expected: BTreeSet<_> = (0..TOOLS).map(|tool| format!("{number}/{tool}")).collect();
+        assert_eq!(found, expected);
+        for tool in tools {
+            check_tool(interaction, tool, &children(tool));
+        }
+    }
+    assert_eq!(numbers, (1..=PROMPTS as u64).collect());
+}
+
+fn check_tool(interaction: &Span, tool: &Span, children: &[&Span]) {
+    let by_name: BTreeMap<_, _> = children
+        .iter()
+        .map(|span| (traces::short(span), *span))
+        .collect();
+    assert_eq!(
+        by_name.keys().copied().collect::<Vec<_>>(),
+        ["tool.blocked_on_user", "tool.execution"]
+    );
+    let (wait, execution) = (by_name["tool.blocked_on_user"], by_name["tool.execution"]);
+    for span in [tool, wait, execution] {
+        assert_duration(span, "duration_ms");
+    }
+    assert_eq!((tool.start, tool.end), (wait.start, execution.end));
+    assert!(wait.end <= execution.start);
+    let id = tool.attributes["tool_use_id"].as_str().unwrap();
+    let number = id.rsplit('/').next().unwrap().parse().unwrap();
+    if is_given(number) {
+        let (waited, executed) = given(number);
+        let took = |span: &Span| Duration::from_nanos(span.end - span.start);
+        assert_eq!((took(wait), took(execution)), (waited, executed), "{id}");
+    } else {
+        // By the wall clock at the beginning, by the monotonic one from there: they may drift apart by little.
+        let slack = 50_000_000;
+        assert!(tool.start + slack >= interaction.start && tool.end <= interaction.end + slack);
+    }
+}
+
+/// The attribute is the difference of the times.
+#[track_caller]
+fn assert_duration(span: &Span, key: &str) {
+    let milliseconds = (span.end - span.start) as f64 / 1e6;
+    let told = span.attributes[key].as_f64().unwrap();
+    assert!(
+        (told - milliseconds).abs() <= 1.0,
+        "{told} of {milliseconds}"
+    );
+}
+
+#[test]
+fn a_prompt_that_ends_in_many_threads_ends_once() {
+    let host = Host::new();
+    let session = host.session();
+    for _ in 0..50 {
+        let prompt = session.prompt("hi");
+        let together = Barrier::new(THREADS);
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (clone, together) = (prompt.clone(), &together);
+                scope.spawn(move || {
+                    together.wait();
+                    if thread % 2 == 0 {
+                        clone.end()
+                    } else {
+                        drop(clone)
+                    }
+                });
+            }
+        });
+    }
+    assert_eq!(host.spans().len(), 50);
+}
+
+#[test]
+fn a_shutdown_while_spans_end_loses_none_uncounted() {
+    for _ in 0..30 {
+        let host = Host::new();
+        let session = host.session();
+        let ready = Barrier::new(THREADS + 1);
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                let (session, ready) = (&session, &ready);
+                scope.spawn(move || {
+                    let prompt = session.prompt("hi");
+                    ready.wait();
+                    for _ in 0..20 {
+                        prompt.hook("Stop", "Stop").finish(HookOutcome::new());
+                    }
+                });
+            }
+            ready.wait();
+            host.telemetry.shutdown();
+        });
+        let spans = host.receiver.received().spans().len() as u64;
+        let health = host.telemetry.health();
+        let exporter = health
+            .exporters
+            .iter()
+            .find(|it| it.signal == Signal::Spans)
+            .unwrap();
+        assert_eq!(exporter.delivered, spans);
+        assert_eq!(
+            spans + exporter.dropped.shutdown + exporter.queued,
+            (THREADS * (1 + 20)) as u64,
+            "{exporter:?}"
+        );
+    }
+}

@@ -1,0 +1,475 @@
+//! Content is on spans only where its switch is on, and within its limits.
+#![cfg(feature = "http")]
+
+use crate::support::Span;
+use crate::traces::{Host, Spans, keys, own};
+use crate::{support, traces};
+use claude_code_telemetry::{
+    Content, Decision, DecisionSource, HookOutcome, Mcp, Session, ShellParameters, ToolCallOptions,
+    ToolOutcome, ToolOutput, ToolResult,
+};
+use serde_json::{Value, json};
+
+const PROMPTS: &str = "OTEL_LOG_USER_PROMPTS";
+const DETAILS: &str = "OTEL_LOG_TOOL_DETAILS";
+const CONTENT: &str = "OTEL_LOG_TOOL_CONTENT";
+const BODIES: &str = "OTEL_LOG_RAW_API_BODIES";
+const LIMIT: &str = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH";
+
+/// Content in every place of a span, each marked.
+fn record(session: &Session) {
+    let prompt = session.prompt("secret-prompt");
+    let request = prompt.llm_request("m");
+    request.body(r#"{"messages":"secret-body"}"#);
+    request.response_body(r#"{"content":"secret-response"}"#);
+    request.finish(claude_code_telemetry::ApiRequest::new("m"));
+    let hook = prompt.hook("PreToolUse", "PreToolUse:Bash");
+    hook.finish(
+        HookOutcome::new()
+            .succeeded(1)
+            .definitions(r#"["secret-hook"]"#),
+    );
+    for (options, output) in [
+        (
+            ToolCallOptions::new("Bash").parameters(ShellParameters::new("secret-command")),
+            ToolOutput::new()
+                .bash_command("secret-command")
+                .output("secret-output"),
+        ),
+        (
+            ToolCallOptions::new("Edit").input(r#"{"file_path":"secret-path"}"#),
+            ToolOutput::new()
+                .file_path("secret-path")
+                .diff("secret-diff"),
+        ),
+        (
+            ToolCallOptions::new("Write").file_path("secret-path"),
+            ToolOutput::new()
+                .file_path("secret-path")
+                .content("secret-written"),
+        ),
+        (
+            ToolCallOptions::new("Read").file_path("secret-path"),
+            ToolOutput::new()
+                .file_path("secret-path")
+                .content("secret-read"),
+        ),
+        (
+            ToolCallOptions::new("Skill").input(r#"{"skill":"secret-skill"}"#),
+            "secret-output".into(),
+        ),
+        (
+            ToolCallOptions::new("Agent").input(r#"{"subagent_type":"secret-agent"}"#),
+            "secret-output".into(),
+        ),
+        (
+            ToolCallOptions::new("mcp__secret-server__secret-tool"),
+            "secret-output".into(),
+        ),
+        (
+            ToolCallOptions::new("secret-alias").mcp(Mcp::new("secret-server", "secret-tool")),
+            "secret-output".into(),
+        ),
+    ] {
+        let tool = prompt.tool(options);
+        tool.decided(Decision::Accept, DecisionSource::Config);
+        tool.executing();
+        tool.finish(ToolOutcome::new().output(output));
+    }
+}
+
+/// The places of spans where a mark stands: `span.attribute`, or `event.attribute` of a span event.
+fn places(spans: &Spans) -> Vec<String> {
+    let mut places = Vec::new();
+    for span in spans.iter() {
+        let marked = |value: &&Value| value.to_string().contains("secret");
+        for (key, value) in own(span) {
+            if marked(&&value) {
+                places.push(format!("{}.{key}", traces::short(span)));
+            }
+        }
+        for event in &span.events {
+            for (key, _) in event.attributes.iter().filter(|(_, value)| marked(value)) {
+                places.push(format!("{} {}.{key}", tool_name(span), event.name));
+            }
+        }
+        assert!(!span.status_message.contains("secret"));
+    }
+    places.sort();
+    places.dedup();
+    places
+}
+
+fn tool_name(span: &Span) -> &str {
+    match span.attributes["tool_name"].as_str().unwrap() {
+        "mcp__secret-server__secret-tool" => "mcp_tool",
+        name => name,
+    }
+}
+
+const DETAIL_PLACES: [&str; 7] = [
+    "hook.hook_definitions",
+    "tool.file_path",
+    "tool.full_command",
+    "tool.skill_name",
+    "tool.subagent_type",
+    "tool.tool_input",
+    "tool.tool_name",
+];
+
+#[test]
+fn without_a_switch_there_is_no_content() {
+    let host = Host::new();
+    record(&host.session());
+    let spans = host.spans();
+    assert_eq!(places(&spans), Vec::<String>::new());
+    let interaction = spans.one("interaction");
+    assert_eq!(interaction.attributes["user_prompt"], "<REDACTED>");
+    assert_eq!(interaction.attributes["user_prompt_length"], 13);
+    let tools = spans.named("tool");
+    assert!(tools.iter().all(|tool| tool.events.is_empty()));
+    let mcp = tools
+        .iter()
+        .filter(|tool| tool.attributes["tool_name"] == "mcp_tool");
+    assert_eq!(mcp.count(), 2);
+    assert_eq!(keys(spans.tool("Bash")), ["tool_name", "duration_ms"]);
+}
+
+#[test]
+fn prompts_are_on_the_interaction() {
+    let host = Host::with([(PROMPTS, "1")]);
+    record(&host.session());
+    assert_eq!(places(&host.spans()), ["interaction.user_prompt"]);
+}
+
+#[test]
+fn details_are_on_tools_and_hooks() {
+    let host = Host::with([(DETAILS, "1")]);
+    record(&host.session());
+    assert_eq!(places(&host.spans()), DETAIL_PLACES);
+}
+
+#[test]
+fn output_is_in_a_span_event_and_what_was_put_in_is_not() {
+    let host = Host::with([(CONTENT, "1")]);
+    record(&host.session());
+    assert_eq!(
+        places(&host.spans()),
+        [
+            "Agent tool.output.output",
+            "Bash tool.output.output",
+            "Read tool.output.content",
+            "Skill tool.output.output",
+            "mcp_tool tool.output.output",
+        ]
+    );
+}
+
+#[test]
+fn bodies_are_on_no_span() {
+    let host = Host::with([(BODIES, "1")]);
+    record(&host.session());
+    assert_eq!(places(&host.spans()), Vec::<String>::new());
+}
+
+#[test]
+fn with_both_switches_an_output_is_whole() {
+    let host = Host::with([(CONTENT, "1"), (DETAILS, "1")]);
+    record(&host.session());
+    let spans = host.spans();
+    let mut expected = vec![
+        "Agent tool.output.output",
+        "Bash tool.output.bash_command",
+        "Bash tool.output.output",
+        "Edit tool.output.diff",
+        "Edit tool.output.file_path",
+        "Read tool.output.content",
+        "Read tool.output.file_path",
+        "Skill tool.output.output",
+        "Write tool.output.content",
+        "Write tool.output.file_path",
+    ];
+    expected.extend(DETAIL_PLACES);
+    expected.push("mcp_tool tool.output.output");
+    expected.sort_unstable();
+    assert_eq!(places(&spans), expected);
+    let bash = spans.tool("Bash");
+    // In the order in which the host gave them, at the end of the call.
+    assert_eq!(
+        output(bash),
+        [
+            ("bash_command", json!("secret-command")),
+            ("output", json!("secret-output"))
+        ]
+    );
+    assert_eq!(bash.events[0].time, bash.end);
+}
+
+/// The attributes of the only span event, in the order on the wire.
+fn output(span: &Span) -> Vec<(&str, Value)> {
+    assert_eq!(
+        (span.events.len(), &*span.events[0].name),
+        (1, "tool.output")
+    );
+    let pairs = span.raw.events[0].attributes.iter();
+    pairs
+        .map(|pair| (&*pair.key, span.events[0].attributes[&pair.key].clone()))
+        .collect()
+}
+
+/// What becomes of one output.
+fn output_of(host: &Host, tool: &'static str, outcome: ToolOutcome) -> Span {
+    let call = host.session().tool(tool);
+    call.executing();
+    call.finish(outcome);
+    host.spans().one("tool").clone()
+}
+
+#[test]
+fn a_tool_that_failed_shows_no_output() {
+    let host = Host::with([(CONTENT, "1")]);
+    let outcome = ToolOutcome::new()
+        .output("what it wrote before")
+        .failed("exit code 1");
+    assert_eq!(output_of(&host, "Bash", outcome).events, []);
+}
+
+#[test]
+fn an_output_that_fits_is_not_cut() {
+    let host = Host::with([(CONTENT, "1")]);
+    let text = "x".repeat(61_440);
+    let span = output_of(&host, "Bash", ToolOutcome::new().output(text.clone()));
+    assert_eq!(output(&span), [("output", json!(text))]);
+}
+
+#[test]
+fn an_output_over_the_limit_is_cut_with_the_marker() {
+    let host = Host::with([(CONTENT, "1")]);
+    let marker = "\n\n[TRUNCATED - Content exceeds 60KB limit]";
+    let span = output_of(&host, "Bash", ToolOutcome::new().output("x".repeat(61_441)));
+    let cut = "x".repeat(61_440 - marker.len()) + marker;
+    assert_eq!(
+        output(&span),
+        [
+            ("output", json!(cut)),
+            ("output_truncated", json!(true)),
+            ("output_original_length", json!(61_441)),
+        ]
+    );
+}
+
+#[test]
+fn the_attributes_of_an_output_share_one_limit() {
+    let host = Host::with([(CONTENT, "1"), (DETAILS, "1"), (LIMIT, "100")]);
+    let marker = "\n\n[TRUNCATED - Content exceeds 100 character limit]";
+    let outcome = ToolOutcome::new().output(
+        ToolOutput::new()
+            .file_path("p".repeat(20))
+            .diff("d".repeat(200))
+            .output("o".repeat(5)),
+    );
+    let span = output_of(&host, "Edit", outcome);
+    let cut = "d".repeat(80 - marker.len()) + marker;
+    assert_eq!(
+        output(&span),
+        [
+            ("file_path", json!("p".repeat(20))),
+            ("diff", json!(cut)),
+            ("diff_truncated", json!(true)),
+            ("diff_original_length", json!(200)),
+            // No room is left: it is left out, and says so.
+            ("output_truncated", json!(true)),
+            ("output_original_length", json!(5)),
+        ]
+    );
+}
+
+#[test]
+fn what_a_switch_holds_back_takes_no_room() {
+    let host = Host::with([(CONTENT, "1"), (LIMIT, "100")]);
+    let outcome = ToolOutcome::new().output(
+        ToolOutput::new()
+            .file_path("p".repeat(90))
+            .content("c".repeat(100)),
+    );
+    let span = output_of(&host, "Read", outcome);
+    assert_eq!(output(&span), [("content", json!("c".repeat(100)))]);
+}
+
+#[test]
+fn lengths_are_those_of_utf_16() {
+    let host = Host::with([(CONTENT, "1"), (LIMIT, "100"), (PROMPTS, "1")]);
+    let session = host.session();
+    session.prompt("🦀é").end();
+    let call = session.tool("Bash");
+    call.executing();
+    call.finish(ToolOutcome::new().output("🦀".repeat(60)));
+    let spans = host.spans();
+    assert_eq!(spans.one("interaction").attributes["user_prompt_length"], 3);
+    let event = &spans.one("tool").events[0].attributes;
+    assert_eq!(event["output_original_length"], 120);
+    let marker = "\n\n[TRUNCATED - Content exceeds 100 character limit]";
+    let whole = event["output"].as_str().unwrap();
+    let head = whole.strip_suffix(marker).unwrap();
+    assert_eq!(head, "🦀".repeat((100 - marker.len()) / 2));
+}
+
+#[test]
+fn a_host_can_keep_error_messages_back() {
+    let receiver = support::Receiver::http();
+    let config = claude_code_telemetry::Config::builder()
+        .environment([
+            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            ("OTEL_TRACES_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
+        ])
+        .error_messages(false)
+        .build();
+    let service = claude_code_telemetry::Service::new("claude-code", "1");
+    let telemetry = claude_code_telemetry::Telemetry::start(config, service);
+    let kim = claude_code_telemetry::Identity::new().user_id("u-1");
+    let tool = telemetry.session(kim).tool("Bash");
+    tool.executing();
+    tool.finish(ToolOutcome::new().failed("secret"));
+    telemetry.shutdown();
+    let spans = Spans(receiver.received().spans());
+    let span = spans.one("tool.execution");
+    assert_eq!(keys(span), ["duration_ms", "success"]);
+    assert_eq!((span.status, &*span.status_message), (2, ""));
+}
+
+/// Calls a tool, and records the same call as a result alone. Returns the `tool_parameters` of both events, which must be
+/// equal, and the span.
+#[track_caller]
+fn parameters_of(
+    host: &Host,
+    tool: &'static str,
+    input: &str,
+    given: Option<&'static str>,
+) -> (Option<String>, Span) {
+    let session = host.session();
+    let input = Content::from(input.to_owned());
+    let mut options = ToolCallOptions::new(tool).input(input.clone());
+    let mut result = ToolResult::new(tool).input(input);
+    if let Some(given) = given {
+        options = options.parameters(given);
+        result = result.parameters(given);
+    }
+    let call = session.tool(options);
+    call.executing();
+    call.finish(ToolOutcome::new());
+    session.record_tool_result(result);
+    let received = host.shut_down();
+    let mut parameters: Vec<_> = received
+        .logs()
+        .into_iter()
+        .map(|mut log| log.attributes.remove("tool_parameters"))
+        .map(|json| json.map(|json| json.as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(parameters.len(), 2);
+    assert_eq!(parameters[0], parameters[1]);
+    let span = Spans(received.spans()).one("tool").clone();
+    (parameters.remove(0), span)
+}
+
+const COMMIT: &str = r#"{
+    "description": "Commit it", "command": " git commit -m 'a \"b\"' ", "timeout": 120000,
+    "dangerouslyDisableSandbox": true, "run_in_background": false
+}"#;
+
+#[test]
+fn parameters_of_a_shell_follow_from_its_input() {
+    for tool in ["Bash", "PowerShell"] {
+        let host = Host::with([(DETAILS, "1")]);
+        let (parameters, span) = parameters_of(&host, tool, COMMIT, None);
+        assert_eq!(
+            parameters.unwrap(),
+            concat!(
+                r#"{"bash_command":"git","full_command":" git commit -m 'a \"b\"' ","timeout":120000,"#,
+                r#""description":"Commit it","dangerouslyDisableSandbox":true}"#
+            )
+        );
+        assert_eq!(span.attributes["full_command"], " git commit -m 'a \"b\"' ");
+        let host = Host::new();
+        let (parameters, span) = parameters_of(&host, tool, COMMIT, None);
+        assert_eq!(parameters, None);
+        assert!(!span.attributes.contains_key("full_command"));
+    }
+}
+
+#[test]
+fn parameters_that_the_host_gives_take_precedence_over_the_input() {
+    let host = Host::with([(DETAILS, "1")]);
+    let given = r#"{ "git_commit_id": "85eced1", "full_command": "git commit", "description": "", "x": [1] }"#;
+    let (parameters, span) = parameters_of(&host, "Bash", COMMIT, Some(given));
+    assert_eq!(
+        parameters.unwrap(),
+        concat!(
+            r#"{"git_commit_id":"85eced1","full_command":"git commit","x":[1],"bash_command":"git","#,
+            r#""timeout":120000,"description":"Commit it","dangerouslyDisableSandbox":true}"#
+        )
+    );
+    assert_eq!(span.attributes["full_command"], "git commit");
+}
+
+#[test]
+fn parameters_that_are_known_at_the_end_are_completed_from_the_input() {
+    let host = Host::with([(DETAILS, "1")]);
+    let call = host
+        .session()
+        .tool(ToolCallOptions::new("Bash").input(r#"{"command":"git commit"}"#));
+    call.executing();
+    call.finish(ToolOutcome::new().parameters(r#"{"git_commit_id":"85eced1"}"#));
+    assert_eq!(
+        host.shut_down().logs()[0].attributes["tool_parameters"],
+        r#"{"git_commit_id":"85eced1","bash_command":"git","full_command":"git commit"}"#
+    );
+}
+
+#[test]
+fn parameters_of_the_skill_tool_follow_from_its_input() {
+    let host = Host::with([(DETAILS, "1")]);
+    let (parameters, span) = parameters_of(&host, "Skill", r#"{"skill":"commit"}"#, None);
+    assert_eq!(parameters.unwrap(), r#"{"skill_name":"commit"}"#);
+    assert_eq!(span.attributes["skill_name"], "commit");
+}
+
+#[test]
+fn parameters_are_absent_when_the_input_does_not_say_them() {
+    for (tool, input) in [
+        ("Monitor", COMMIT),
+        ("Bash", r#"{"description":"no command"}"#),
+        ("Bash", r#"{"command":["ls"],"timeout":1}"#),
+        ("Bash", r#"{"command":""}"#),
+        ("Bash", "ls -l"),
+        ("Skill", r#"{"skill":1}"#),
+    ] {
+        let host = Host::with([(DETAILS, "1")]);
+        let (parameters, span) = parameters_of(&host, tool, input, None);
+        assert_eq!(parameters, None, "{tool} {input}");
+        assert!(!span.attributes.contains_key("full_command"));
+        assert!(!span.attributes.contains_key("skill_name"));
+    }
+}
+
+#[test]
+fn the_span_of_an_mcp_tool_names_server_and_tool_however_the_host_gives_them() {
+    for name in ["mcp__github__search", "search", "mcp_tool", "Write"] {
+        for (details, on_span) in [("0", "mcp_tool"), ("1", "mcp__github__search")] {
+            let host = Host::with([(DETAILS, details)]);
+            let mcp = Mcp::new("github", "search").scope("");
+            let call = host.session().tool(ToolCallOptions::new(name).mcp(mcp));
+            call.executing();
+            call.finish(ToolOutcome::new());
+            let received = host.shut_down();
+            let span = Spans(received.spans()).one("tool").clone();
+            assert_eq!(span.attributes["tool_name"], on_span, "{name}");
+            let result = &received.logs()[0].attributes;
+            assert_eq!(result["tool_name"], "mcp_tool");
+            assert!(!result.contains_key("mcp_server_scope"));
+        }
+    }
+}

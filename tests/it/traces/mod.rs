@@ -1,0 +1,239 @@
+//! A host whose three signals go to a receiver of its own, and the spans of what arrives as a tree.
+#![allow(dead_code, unreachable_pub)]
+
+use std::fmt::Write;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use claude_code_telemetry::{
+    Config, Identity, Service, Session, SessionOptions, Telemetry, TelemetryBuilder,
+};
+use serde_json::Value;
+
+use crate::support::{Received, Receiver, Span};
+
+/// The `session.id` of [`Host::session`].
+pub const SESSION: &str = "3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10";
+
+/// Telemetry, where it goes, and what it tells its host.
+pub struct Host {
+    pub receiver: Receiver,
+    pub telemetry: Telemetry,
+    diagnostics: Arc<Mutex<Vec<String>>>,
+}
+
+impl Host {
+    /// All signals on, and all content off.
+    pub fn new() -> Self {
+        Self::with([])
+    }
+
+    /// The same with more variables, which win.
+    pub fn with<const N: usize>(more: [(&str, &str); N]) -> Self {
+        Self::on(Receiver::http(), more)
+    }
+
+    /// The same with a receiver (of OTLP over HTTP) that is there already.
+    pub fn on<const N: usize>(receiver: Receiver, more: [(&str, &str); N]) -> Self {
+        let diagnostics = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&diagnostics);
+        let telemetry = builder(&receiver.endpoint(), more)
+            .on_diagnostic(move |diagnostic| told.lock().unwrap().push(diagnostic.to_string()))
+            .start();
+        Self {
+            receiver,
+            telemetry,
+            diagnostics,
+        }
+    }
+
+    /// An interactive session of somebody known.
+    pub fn session(&self) -> Session {
+        self.telemetry.session(options())
+    }
+
+    /// A session that takes its parent from the environment.
+    pub fn batch_session(&self) -> Session {
+        self.telemetry.session(options().interactive(false))
+    }
+
+    /// What the host was told.
+    pub fn diagnostics(&self) -> Vec<String> {
+        self.diagnostics.lock().unwrap().clone()
+    }
+
+    /// Ends it: nothing may be lost. What arrived.
+    #[track_caller]
+    pub fn shut_down(&self) -> Received {
+        let report = self.telemetry.shutdown();
+        assert!(report.is_complete(), "{report}");
+        self.receiver.received()
+    }
+
+    /// Ends it; the spans that arrived.
+    #[track_caller]
+    pub fn spans(&self) -> Spans {
+        Spans(self.shut_down().spans())
+    }
+}
+
+/// Telemetry that goes to `endpoint` over HTTP, with these variables and no others.
+pub fn builder<const N: usize>(endpoint: &str, more: [(&str, &str); N]) -> TelemetryBuilder {
+    let variables = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
+    ];
+    let config = Config::builder()
+        .environment(variables.into_iter().chain(more))
+        .build();
+    Telemetry::builder(config, Service::new("claude-code", "2.1.112"))
+}
+
+fn options() -> SessionOptions {
+    SessionOptions::new()
+        .id(SESSION)
+        .identity(Identity::new().user_id("u-1"))
+}
+
+/// This many milliseconds after a day in January 2027.
+pub fn at(milliseconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_millis(milliseconds)
+}
+
+/// The same as it stands on the wire.
+pub fn nanos_at(milliseconds: u64) -> u64 {
+    at(milliseconds)
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as u64
+}
+
+/// Spans that can be asked for each other.
+#[derive(Debug)]
+pub struct Spans(pub Vec<Span>);
+
+impl Deref for Spans {
+    type Target = [Span];
+
+    fn deref(&self) -> &[Span] {
+        &self.0
+    }
+}
+
+impl Spans {
+    /// Those of a name, which is given without `claude_code.`.
+    pub fn named(&self, name: &str) -> Vec<&Span> {
+        self.iter().filter(|span| short(span) == name).collect()
+    }
+
+    /// The only one of a name.
+    #[track_caller]
+    pub fn one(&self, name: &str) -> &Span {
+        let found = self.named(name);
+        assert_eq!(found.len(), 1, "spans of the name {name}: {found:#?}");
+        found[0]
+    }
+
+    /// The only `tool` span of a tool.
+    #[track_caller]
+    pub fn tool(&self, tool: &str) -> &Span {
+        let mut found = self.named("tool");
+        found.retain(|span| span.attributes["tool_name"] == tool);
+        assert_eq!(found.len(), 1, "spans of the tool {tool}: {found:#?}");
+        found[0]
+    }
+
+    /// The spans right below one, the earliest first.
+    pub fn below(&self, parent: &Span) -> Vec<&Span> {
+        let below = |span: &&Span| {
+            span.trace_id == parent.trace_id && span.parent_span_id == parent.span_id
+        };
+        let mut children: Vec<_> = self.iter().filter(below).collect();
+        children.sort_by_key(|span| span.start);
+        children
+    }
+
+    /// The only one of a name right below one.
+    #[track_caller]
+    pub fn child(&self, parent: &Span, name: &str) -> &Span {
+        let mut found = self.below(parent);
+        found.retain(|span| short(span) == name);
+        assert_eq!(found.len(), 1, "{name} below {}: {found:#?}", parent.name);
+        found[0]
+    }
+
+    /// The names as a tree: a line for each span, two blanks for each level, the earliest first. Tools and models stand
+    /// behind the names.
+    pub fn outline(&self) -> String {
+        let is_here = |id: &str| self.iter().any(|span| span.span_id == id);
+        let mut roots: Vec<_> = self
+            .iter()
+            .filter(|span| !is_here(&span.parent_span_id))
+            .collect();
+        roots.sort_by_key(|span| span.start);
+        let mut outline = String::new();
+        for root in roots {
+            self.outline_below(root, 0, &mut outline);
+        }
+        outline
+    }
+
+    fn outline_below(&self, span: &Span, depth: usize, outline: &mut String) {
+        let word = ["tool_name", "model", "hook_name"]
+            .iter()
+            .find_map(|key| span.attributes.get(*key)?.as_str());
+        let indent = 2 * depth;
+        write!(outline, "{:indent$}{}", "", short(span)).unwrap();
+        match word {
+            Some(word) => writeln!(outline, " {word}").unwrap(),
+            None => outline.push('\n'),
+        }
+        for child in self.below(span) {
+            self.outline_below(child, depth + 1, outline);
+        }
+    }
+}
+
+/// The name without `claude_code.`.
+pub fn short(span: &Span) -> &str {
+    span.name.strip_prefix("claude_code.").unwrap()
+}
+
+/// Keys with values, in the order on the wire.
+pub type InOrder<'a> = Vec<(&'a str, Value)>;
+
+/// The attributes as they were sent: those that all spans have, and the span's own after `span.type`.
+#[track_caller]
+pub fn in_order(span: &Span) -> (InOrder<'_>, InOrder<'_>) {
+    let mut all: Vec<_> = span
+        .raw
+        .attributes
+        .iter()
+        .map(|pair| (&*pair.key, span.attributes[&pair.key].clone()))
+        .collect();
+    let at = all.iter().position(|(key, _)| *key == "span.type");
+    let mut own = all.split_off(at.unwrap());
+    let (_, kind) = own.remove(0);
+    assert_eq!(kind, short(span));
+    (all, own)
+}
+
+/// The span's own attributes, as they were sent.
+#[track_caller]
+pub fn own(span: &Span) -> InOrder<'_> {
+    in_order(span).1
+}
+
+/// The keys of the span's own attributes, as they were sent.
+#[track_caller]
+pub fn keys(span: &Span) -> Vec<&str> {
+    own(span).into_iter().map(|(key, _)| key).collect()
+}

@@ -1,0 +1,237 @@
+//! `docs/TRANSCRIPT.md` is true: it names every field, its lines are good ones, and its programs run.
+#![cfg(all(
+    feature = "grpc",
+    feature = "http",
+    feature = "console",
+    feature = "serde"
+))]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::example;
+use crate::support::Receiver;
+
+const DOCUMENT: &str = include_str!("../../docs/TRANSCRIPT.md");
+
+/// The code blocks of a language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let begin = format!("```{language}\n");
+    let blocks = DOCUMENT.split(&begin).skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap())
+        .collect()
+}
+
+/// Runs a program whose argument is the path of `replay`, and returns the names of the events that arrived.
+fn run(mut program: Command) -> Vec<String> {
+    let receiver = Receiver::http();
+    let home = tempfile::tempdir().unwrap();
+    let output = program
+        .arg(example::example("replay"))
+        .envs(variables(&receiver.endpoint()))
+        .env("HOME", home.path())
+        .env("USERPROFILE", home.path())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let logs = receiver.received().accepted().logs();
+    logs.iter()
+        .map(|log| log.attributes["event.name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn variables(endpoint: &str) -> [(&'static str, String); 7] {
+    [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+}
+
+/// Whether a program is there at all; else the test says so.
+fn is_there(program: &str) -> bool {
+    let there = Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !there {
+        eprintln!("not run: there is no {program} on this machine");
+    }
+    there
+}
+
+const EVENTS: [&str; 4] = ["user_prompt", "api_request", "tool_decision", "tool_result"];
+
+fn python(folder: &Path, source: &str) -> Command {
+    let path = folder.join("agent.py");
+    fs::write(&path, source).unwrap();
+    let mut program = Command::new("python3");
+    program.arg(path);
+    program
+}
+
+/// The program without its types is JavaScript: not every node takes them out itself.
+fn javascript(folder: &Path, source: &str) -> Command {
+    let types = [": Step", ": Promise<void>", ": Promise<number>"];
+    let lines = source.lines().filter(|line| !line.starts_with("type "));
+    let script = types.iter().fold(
+        lines.collect::<Vec<_>>().join("\n"),
+        |script, annotation| {
+            assert!(script.contains(annotation), "{annotation}");
+            script.replace(annotation, "")
+        },
+    );
+    let path = folder.join("agent.mjs");
+    fs::write(&path, script).unwrap();
+    let mut program = Command::new("node");
+    program.arg(path);
+    program
+}
+
+#[test]
+fn the_python_program_runs() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = python(folder.path(), blocks("python")[0]);
+    assert_eq!(run(program), EVENTS);
+}
+
+#[test]
+fn the_typescript_program_runs() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = javascript(folder.path(), blocks("ts")[0]);
+    assert_eq!(run(program), EVENTS);
+}
+
+/// Runs a program that records more than a pipe holds with a `replay` that is missing, and with one that ends at once.
+#[track_caller]
+fn goes_on_without_replay(mut program: impl FnMut() -> Command) {
+    // Ends without reading what the pipe holds.
+    let ends = if cfg!(windows) { "hostname" } else { "true" };
+    for replay in ["no-such-replay", ends] {
+        let output = program().arg(replay).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            printed.contains("the agent went on"),
+            "{replay}: {printed}{errors}"
+        );
+        for trace in ["Traceback", "Error", "Warning"] {
+            assert!(!errors.contains(trace), "{replay}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn the_python_program_goes_on_when_replay_does_not() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let end = "sys.exit(telemetry.close())";
+    let source = blocks("python")[0];
+    assert!(source.contains(end));
+    let much = "for _ in range(100):\n    telemetry.record('prompt', text='x' * 100000)\n\
+                telemetry.close()\nprint('the agent went on')";
+    let source = source.replace(end, much);
+    goes_on_without_replay(|| python(folder.path(), &source));
+}
+
+#[test]
+fn the_typescript_program_goes_on_when_replay_does_not() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let end = "process.exitCode = await telemetry.close();";
+    let source = blocks("ts")[0];
+    assert!(source.contains(end));
+    let much = "for (let n = 0; n < 100; n++) {\n\
+                await telemetry.record({ step: 'prompt', text: 'x'.repeat(100000) });\n}\n\
+                await telemetry.close();\nconsole.log('the agent went on');";
+    let source = source.replace(end, much);
+    goes_on_without_replay(|| javascript(folder.path(), &source));
+}
+
+#[test]
+fn the_lines_of_the_document_are_good_ones() {
+    let receiver = Receiver::http();
+    let home = tempfile::tempdir().unwrap();
+    let mut replay = example::command("replay", home.path())
+        .arg("-")
+        .envs(variables(&receiver.endpoint()))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = replay.stdin.take().unwrap();
+    input
+        .write_all(blocks("jsonl").concat().as_bytes())
+        .unwrap();
+    drop(input);
+    let output = replay.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+    assert_eq!(receiver.received().accepted().logs().len(), EVENTS.len());
+}
+
+#[test]
+fn every_step_and_every_field_is_in_the_document() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named = Vec::new();
+    let run = fs::read_to_string(root.join("examples/replay/run.rs")).unwrap();
+    for line in run.lines().map(str::trim_start) {
+        if let Some((step, _)) = line
+            .strip_prefix('"')
+            .and_then(|line| line.split_once("\" =>"))
+        {
+            named.push(step.to_owned());
+        }
+    }
+    assert_eq!(named.len(), 24, "{named:?}");
+    let mut sources = Vec::new();
+    for folder in ["src/serial", "examples/replay"] {
+        let files = fs::read_dir(root.join(folder)).unwrap();
+        sources.extend(files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()));
+    }
+    let steps = named.len();
+    for source in &sources {
+        for part in source.split("#[derive(Deserialize)]\n").skip(1) {
+            if part.starts_with("#[serde(t") || part.starts_with("#[serde(f") {
+                continue;
+            }
+            for line in part.split("\n}").next().unwrap().lines().skip(1) {
+                if let Some((field, _)) = line.trim_start().split_once(": ")
+                    && field
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || "_#".contains(c))
+                {
+                    named.push(field.trim_start_matches("r#").to_owned());
+                }
+            }
+        }
+    }
+    assert!(named.len() > steps + 100, "{}", named.len());
+    for name in named {
+        assert!(
+            DOCUMENT.contains(&format!("`{name}`")),
+            "{name} is not in the document"
+        );
+    }
+}
