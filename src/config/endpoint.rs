@@ -1,5 +1,7 @@
 //! The URL that one signal is sent to.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
@@ -135,25 +137,8 @@ impl Endpoint {
 fn basic_authorization(user: &str) -> Secret {
     let (user, password) = user.split_once(':').unwrap_or((user, ""));
     let (user, password) = (percent_decode_lossy(user), percent_decode_lossy(password));
-    Secret::new(format!("Basic {}", base64(&format!("{user}:{password}"))))
-}
-
-fn base64(text: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut encoded = String::with_capacity(text.len().div_ceil(3) * 4);
-    for group in text.as_bytes().chunks(3) {
-        let bits = (0..3).fold(0_usize, |bits, at| {
-            bits << 8 | usize::from(group.get(at).copied().unwrap_or_default())
-        });
-        for digit in 0..4 {
-            encoded.push(if digit <= group.len() {
-                char::from(DIGITS[bits >> (18 - 6 * digit) & 63])
-            } else {
-                '='
-            });
-        }
-    }
-    encoded
+    let encoded = BASE64_STANDARD.encode(format!("{user}:{password}"));
+    Secret::new(format!("Basic {encoded}"))
 }
 
 #[cfg(test)]

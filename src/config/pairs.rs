@@ -1,5 +1,6 @@
 //! `key=value,key=value`: resource attributes and headers.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::otlp::Protocol;
@@ -105,20 +106,15 @@ fn split(text: &str) -> impl Iterator<Item = Result<Pair<'_>, PairProblem>> {
 }
 
 fn percent_decode(text: &str) -> Result<String, Flaw> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    let hex = |byte: Option<u8>| char::from(byte?).to_digit(16);
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let (Some(high), Some(low)) = (hex(bytes.next()), hex(bytes.next())) else {
-            return Err(Flaw::BadEscape);
-        };
-        decoded.extend(u8::try_from(high * 16 + low));
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(Flaw::BadEscape);
     }
-    String::from_utf8(decoded).map_err(|_| Flaw::NotUtf8)
+    let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| Flaw::NotUtf8)
 }
 
 /// Text that stands in a URL, where a broken escape stays as it is.

@@ -43,25 +43,11 @@ pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<Outcome> 
     })
 }
 
-/// The text of a `grpc-message`. What is not encoded as it should be stays as it is.
+/// Returns the text of a `grpc-message`. Broken escapes stay as they are.
 pub(super) fn percent_decode(text: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, tail @ ..] = rest {
-        if let (b'%', Some((hex, after))) = (first, tail.split_at_checked(2))
-            && hex.iter().all(u8::is_ascii_hexdigit)
-            && let Some(byte) = std::str::from_utf8(hex)
-                .ok()
-                .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-        {
-            bytes.push(byte);
-            rest = after;
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_encoding::percent_decode(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 /// The name of a code as the specification writes it.

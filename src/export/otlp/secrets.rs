@@ -1,5 +1,8 @@
 //! The secrets of a request, in every form in which a receiver may repeat them.
 
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
+
 use crate::config::pairs::percent_decode_lossy;
 use crate::config::secret::Secret;
 
@@ -133,27 +136,15 @@ fn hex(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// Returns the text that `text` encodes, in the alphabet of base64 or that of URLs; `None` when it encodes no text.
+/// Returns the text that `text` encodes, in the alphabet of base64 or that of URLs, with padding or without; `None` when
+/// it encodes no text.
 fn decode_base64(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(digit)) & 0xffff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            decoded.push((bits >> count & 0xff) as u8);
-        }
-    }
-    let decoded = String::from_utf8(decoded).ok()?;
+    const EITHER: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let decoded = [alphabet::STANDARD, alphabet::URL_SAFE]
+        .iter()
+        .find_map(|alphabet| GeneralPurpose::new(alphabet, EITHER).decode(text).ok());
+    let decoded = String::from_utf8(decoded?).ok()?;
     (!decoded.contains(char::is_control)).then_some(decoded)
 }
 
