@@ -56,7 +56,9 @@ impl<T> Queue<T> {
             return false;
         }
         self.items.push((item, size));
-        if records + 1 == BATCH_RECORDS || (bytes < WAKE_BYTES && bytes + size >= WAKE_BYTES) {
+        // Records in flight count too: every further batch wakes the exporter again.
+        let fills_a_batch = (records + 1).is_multiple_of(BATCH_RECORDS);
+        if fills_a_batch || (bytes < WAKE_BYTES && bytes + size >= WAKE_BYTES) {
             self.wake.notify_one();
         }
         true

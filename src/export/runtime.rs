@@ -128,7 +128,12 @@ impl Runtime {
             return false;
         };
         let is_early = |failed: std::time::Instant| failed.elapsed() < RESTART;
-        !state.failed.is_some_and(is_early) && self.start_in(&mut state).is_ok()
+        let started = !state.failed.is_some_and(is_early) && self.start_in(&mut state).is_ok();
+        drop(state);
+        if started {
+            self.host.diagnostics.resume();
+        }
+        started
     }
 
     fn start_in(&self, state: &mut State) -> io::Result<()> {

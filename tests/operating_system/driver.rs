@@ -16,12 +16,20 @@ pub(crate) struct Driver {
     child: Child,
     commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Driver {
     /// Starts the program with these variables, and no others.
     pub(crate) fn new(environment: BTreeMap<String, String>) -> Self {
+        Self::with_files(environment, &[])
+    }
+
+    /// [`new`](Self::new), with these files at home.
+    pub(crate) fn with_files(
+        environment: BTreeMap<String, String>,
+        files: &[(&str, String)],
+    ) -> Self {
         let program =
             std::env::var_os("LIMITED_HOST").map_or_else(|| example("limited_host"), Into::into);
         let home = TempDir::new().unwrap();
@@ -29,6 +37,11 @@ impl Driver {
         let mut mode = std::fs::metadata(home.path()).unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o777);
         std::fs::set_permissions(home.path(), mode).unwrap();
+        for (name, content) in files {
+            let path = home.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
         let mut child = Command::new(program)
             .env_clear()
             .env("HOME", home.path())
@@ -41,7 +54,7 @@ impl Driver {
             commands: child.stdin.take(),
             answers: BufReader::new(child.stdout.take().unwrap()),
             child,
-            _home: home,
+            home,
         }
     }
 
@@ -97,6 +110,11 @@ impl Driver {
         let mut all = health.as_array().unwrap().iter();
         let found = all.find(|one| one["signal"] == signal && one["exporter"] == exporter);
         found.unwrap_or_else(|| panic!("{health}")).clone()
+    }
+
+    /// A file at home.
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.home.path().join(name)).unwrap_or_default()
     }
 
     pub(crate) fn id(&self) -> i32 {

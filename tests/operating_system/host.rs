@@ -14,7 +14,8 @@ fn main() {}
 
 #[cfg(unix)]
 mod unix {
-    use std::io::BufRead;
+    use std::fs::File;
+    use std::io::{self, BufRead, Write};
     use std::sync::{Arc, Mutex};
 
     use claude_code_telemetry::{
@@ -23,7 +24,27 @@ mod unix {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     use nix::sys::signal::{SigHandler, SigSet, Signal};
     use nix::unistd::Uid;
+    use opentelemetry::metrics::MeterProvider;
     use serde_json::{Value, json};
+
+    /// Where the console exporter writes: a file at home, because standard output holds the answers. It is opened by the
+    /// first write, so that it takes no descriptor from tests about those.
+    #[derive(Default)]
+    struct Console(Option<File>);
+
+    impl Write for Console {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.is_none() {
+                let home = std::env::var("HOME").map_err(io::Error::other)?;
+                self.0 = Some(File::create(home + "/console")?);
+            }
+            self.0.as_mut().map_or(Ok(0), |file| file.write(bytes))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.as_mut().map_or(Ok(()), Write::flush)
+        }
+    }
 
     struct Host {
         telemetry: Telemetry,
@@ -47,6 +68,7 @@ mod unix {
                 }
                 "block-sigterm" => block_sigterm(),
                 "wait-for-sigterm" => wait_for_sigterm(),
+                "diagnose" => json!(Config::load().diagnose().to_string()),
                 command => host.as_ref().expect("started").answer(command, argument),
             };
             println!("{answer}");
@@ -97,6 +119,7 @@ mod unix {
             let diagnostics = Arc::new(Mutex::new(Vec::new()));
             let told = Arc::clone(&diagnostics);
             let telemetry = Telemetry::builder(Config::load(), Service::new("host", "1.2.3"))
+                .console_writer(Console::default())
                 .on_diagnostic(move |diagnostic| told.lock().unwrap().push(diagnostic.to_string()))
                 .start();
             let options = SessionOptions::from(Identity::new().user_id("user"));
@@ -121,6 +144,12 @@ mod unix {
                 }
                 "commit" => {
                     self.session.record_commit(Commit::new());
+                    Value::Null
+                }
+                // An instrument of the host's own.
+                "count-hit" => {
+                    let meter = self.telemetry.providers().meter_provider().meter("host");
+                    meter.u64_counter("hits").build().add(1, &[]);
                     Value::Null
                 }
                 "flush" => {

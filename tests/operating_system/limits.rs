@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::driver::Driver;
 use super::host::{self, Protocol};
 use super::signals::{page_address, page_environment, scrape};
+use super::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
 use super::support::{Receiver, refused_port};
 
 /// A host that sends metrics and events to a receiver by the name of this machine, which has to be looked up.
@@ -158,6 +159,127 @@ fn async_flush_without_runtime_and_threads_returns() {
     driver.ask("limit-files max");
     driver.ask_until("flush", |report| report["complete"] == true);
     driver.ask("shutdown");
+    assert!(driver.end().success());
+}
+
+/// Starts where the private thread is the last that can be started, records, and waits until an exporter has failed for
+/// that reason. Lifts the limit, delivers, and returns the driver.
+#[track_caller]
+fn assert_delivers_once_there_are_threads(
+    environment: BTreeMap<String, String>,
+    files: &[(&str, String)],
+    record: &str,
+) -> Option<Driver> {
+    let mut driver = Driver::with_files(environment, files);
+    if !driver.become_user() {
+        return None;
+    }
+    driver.ask("limit-threads 2");
+    driver.ask("start");
+    driver.ask(record);
+    driver.ask_until("health", |health| {
+        let health = health.to_string();
+        health.contains("Failing") && health.contains("thread")
+    });
+    driver.ask("limit-threads max");
+    driver.ask_until("flush", |report| report["complete"] == true);
+    let health = driver.ask("health");
+    let all = health.as_array().unwrap();
+    assert!(all.iter().all(|one| one["lost"] == 0), "{health}");
+    Some(driver)
+}
+
+#[test]
+fn exporter_with_tls_is_built_once_there_are_threads() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let receiver = protocol.receiver();
+        let authority = Authority::new("authority");
+        let files = Files::new();
+        let behaviour = Behaviour {
+            issued: authority.local(),
+            clients: None,
+            protocol: match protocol {
+                Protocol::Grpc => b"h2",
+                Protocol::HttpProtobuf | Protocol::HttpJson => b"http/1.1",
+            },
+            versions: ALL_VERSIONS,
+        };
+        let front = Front::before(receiver.port(), &behaviour);
+        let path = files.write("authority.pem", authority.pem());
+        let trusted = [("OTEL_EXPORTER_OTLP_CERTIFICATE", path.as_str())];
+        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let variables = host::environment(&endpoint, protocol, &trusted);
+        let Some(driver) = assert_delivers_once_there_are_threads(variables, &[], "prompts 3 10")
+        else {
+            return;
+        };
+        assert!(driver.end().success());
+        assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 3);
+    }
+}
+
+#[test]
+fn headers_helper_runs_once_there_are_threads() {
+    let receiver = Receiver::grpc();
+    let variables = environment(&receiver, Protocol::Grpc);
+    let line = r#"printf '{"x-helper":"1"}'"#;
+    let settings = serde_json::json!({ "otelHeadersHelper": line }).to_string();
+    let files = [(".claude/settings.json", settings)];
+    let Some(driver) = assert_delivers_once_there_are_threads(variables, &files, "prompts 3 10")
+    else {
+        return;
+    };
+    assert!(driver.end().success());
+    let received = receiver.received();
+    assert_eq!(host::deduplicated(&received).logs().len(), 3);
+    let mut requests = received.requests.iter();
+    assert!(requests.all(|request| request.headers["x-helper"] == "1"));
+}
+
+#[test]
+fn console_writes_once_there_are_threads() {
+    let receiver = Receiver::grpc();
+    let console = [
+        ("OTEL_LOGS_EXPORTER", "console"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORT_INTERVAL", "50"),
+    ];
+    let variables = host::environment(&receiver.endpoint(), Protocol::Grpc, &console);
+    let Some(driver) = assert_delivers_once_there_are_threads(variables, &[], "prompts 3 10")
+    else {
+        return;
+    };
+    let lines = driver.read("console");
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    assert!(driver.end().success());
+}
+
+#[test]
+fn instruments_of_the_host_are_collected_once_there_are_threads() {
+    let receiver = Receiver::grpc();
+    let interval = [("OTEL_METRIC_EXPORT_INTERVAL", "50")];
+    let variables = host::environment(&receiver.endpoint(), Protocol::Grpc, &interval);
+    let Some(driver) = assert_delivers_once_there_are_threads(variables, &[], "count-hit") else {
+        return;
+    };
+    assert!(driver.end().success());
+    let hits = host::select(&receiver.received().points(), "hits", &[]);
+    assert_eq!(hits[0].value, 1.0);
+}
+
+#[test]
+fn diagnosis_without_threads_says_so() {
+    let receiver = Receiver::grpc();
+    let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
+    if !driver.become_user() {
+        return;
+    }
+    driver.ask("limit-threads 1");
+    let diagnosis = driver.ask("diagnose").to_string();
+    assert!(diagnosis.contains("RLIMIT_NPROC"), "{diagnosis}");
+    driver.ask("limit-threads max");
+    let diagnosis = driver.ask("diagnose").to_string();
+    assert!(!diagnosis.contains("RLIMIT_NPROC"), "{diagnosis}");
     assert!(driver.end().success());
 }
 

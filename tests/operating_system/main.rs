@@ -3,7 +3,14 @@
 //!
 //! Each test drives a program of its own (`host.rs`). `LIMITED_HOST` names another build of it, such as one with
 //! `panic = "abort"`.
-#![cfg(all(unix, feature = "grpc", feature = "http", feature = "prometheus"))]
+#![cfg(all(
+    unix,
+    feature = "grpc",
+    feature = "http",
+    feature = "prometheus",
+    feature = "console",
+    feature = "providers"
+))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
