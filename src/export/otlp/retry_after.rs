@@ -1,18 +1,18 @@
-//! `Retry-After`: how long a receiver asks to wait.
+//! `Retry-After`: the wait that a receiver asks for.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::http::HeaderMap;
 use ::http::header::{DATE, RETRY_AFTER};
 
-/// The wait that an answer asks for, as seconds or as a date.
+/// Returns the wait that an answer asks for, in seconds or as a date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let at = parse_date(text)?;
-    // The receiver's own clock, when it tells it: ours may differ.
+    // The receiver's own clock counts if the answer has a date, because the local clock may differ.
     let now = headers
         .get(DATE)
         .and_then(|date| parse_date(date.to_str().ok()?))
@@ -23,7 +23,8 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(at.saturating_sub(now)))
 }
 
-/// Seconds since 1970 of a date like `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that may still be sent.
+/// Returns the seconds since 1970 of a date like `Sun, 06 Nov 1994 08:49:37 GMT`, the only format that may still be
+/// sent.
 fn parse_date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -44,7 +45,7 @@ fn parse_date(text: &str) -> Option<u64> {
     if !plausible || parts.next() != Some("GMT") {
         return None;
     }
-    // Years that begin in March put the leap day last, where it shifts nothing.
+    // In years that begin in March, the leap day is the last day and shifts no other day.
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_read() {
+    fn http_date_is_parsed() {
         assert_eq!(
             parse_date("Sun, 06 Nov 1994 08:49:37 GMT"),
             Some(784_111_777)
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_seconds_or_a_date_by_the_clock_of_the_receiver() {
+    fn wait_is_in_seconds_or_a_date_by_the_receivers_clock() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         let later = "Sun, 06 Nov 1994 08:50:07 GMT";
         assert_eq!(wait(&[(RETRY_AFTER, "7")]), Some(Duration::from_secs(7)));
