@@ -44,7 +44,7 @@ pub(crate) struct Reader {
 pub(crate) struct Reading {
     cell: Arc<Cell>,
     value: f64,
-    /// The number of openings of the series, if no session held it; `None` while a session holds it.
+    /// The number of openings of the series, if it had no holder; `None` otherwise.
     ended: Option<u32>,
 }
 

@@ -1,10 +1,10 @@
 //! Dynamic headers: the output of the user's `otelHeadersHelper`.
 //!
-//! One [`Helper`] serves all exporters of a telemetry instance. A task of the private runtime runs the command at the
-//! start, at every interval, and when a receiver rejected the headers. Exporters use the headers of the last successful
-//! run. A failed run is reported and changes nothing else. Until the first successful run, exporters wait and the
-//! command is retried with back-off. An empty object is a successful run like any other: requests are then sent with
-//! the static headers only.
+//! A single [`Helper`] serves all exporters of a telemetry instance. A task of the private runtime runs the command at
+//! the start, at every interval, and when a receiver rejected the headers. Exporters use the headers of the last
+//! successful run. A failed run is reported and changes nothing else. Until the first successful run, exporters wait
+//! and the command is retried with back-off. An empty object is a successful run like any other: requests are then sent
+//! with the static headers only.
 
 mod command;
 mod failure;
