@@ -81,8 +81,8 @@ impl<T> Queue<T> {
     /// Returns true if the queue holds enough items to be exported before the interval ends.
     pub(crate) fn is_full(&self) -> bool {
         let items = self.items.len();
-        // An item may be counted and not inserted yet. The push of an item that reaches a limit wakes the exporter after
-        // the insertion.
+        // An item may be counted and not inserted yet. A push that reaches a limit wakes the exporter after the
+        // insertion.
         items >= BATCH_RECORDS || (items > 0 && self.waiting.bytes() >= WAKE_BYTES)
     }
 
