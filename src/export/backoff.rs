@@ -1,4 +1,4 @@
-//! How long to wait between attempts.
+//! Exponential back-off between attempts.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_millis(500);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Waits that double, with jitter so that many agents do not come back at once.
+/// A back-off whose waits double, with jitter so that many agents do not retry at the same time.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     wait: Duration,
@@ -15,8 +15,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// No wait is longer than the export interval (or the first wait, when that is longer): what waits is not held back
-    /// longer than an idle exporter would.
+    /// Creates a back-off. No wait is longer than the export interval (or than the first wait, if that is longer), so
+    /// that retries delay queued data no longer than an idle exporter would.
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
             wait: FIRST,
@@ -24,7 +24,7 @@ impl Backoff {
         }
     }
 
-    /// The next wait: between half and all of what the doubling gives.
+    /// Returns the next wait: a random time between half and all of the doubled wait.
     pub(crate) fn next(&mut self) -> Duration {
         let wait = self.wait.min(self.longest);
         self.wait = self.wait.saturating_mul(2).min(LONGEST);

@@ -1,7 +1,7 @@
-//! Functions that may block, each on a thread of its own.
+//! Functions that may block, each on a separate thread.
 //!
-//! `tokio::task::spawn_blocking` panics where the system has no thread to give, and a task of it that waits for a thread
-//! is dropped without a word. [`spawn`] returns an error instead, which the caller counts as a failed attempt.
+//! `tokio::task::spawn_blocking` panics if the system cannot start a thread, and silently drops a task that waits for a
+//! thread. [`spawn`] returns an error instead, which the caller counts as a failed attempt.
 
 use std::fmt;
 use std::future::Future;
@@ -16,27 +16,28 @@ use tokio::sync::oneshot;
 use super::quiet::Quiet;
 use crate::thread;
 
-/// The most functions that block at once. There are more than consoles and name look-ups that can hang.
+/// The most functions that block at the same time. The limit is higher than the number of consoles and name lookups
+/// that can hang.
 const LIMIT: usize = 64;
 
-/// The most name look-ups at once. Those that never return must leave threads to everything else.
+/// The most name lookups at the same time. Lookups that never return must leave threads for everything else.
 #[cfg(any(feature = "grpc", feature = "http"))]
 const LOOKUP_LIMIT: usize = 32;
 
-/// The number of functions that block now, of all telemetries of the process.
+/// The number of functions that currently block, over all telemetry instances of the process.
 static RUNNING: Count = Count::new(LIMIT);
 
-/// The number of name look-ups among them.
+/// The number of name lookups among the blocking functions.
 #[cfg(any(feature = "grpc", feature = "http"))]
 static LOOKUPS: Count = Count::new(LOOKUP_LIMIT);
 
-/// Why a blocking function returned nothing.
+/// The reason why a blocking function returned no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BlockingError {
-    /// The system has no thread to give.
+    /// The system cannot start a thread.
     #[error("no thread can be started: {0}")]
     NoThread(#[source] io::Error),
-    /// This many functions have not returned.
+    /// This many functions have not returned, which is the limit.
     #[error("{0} other functions block already")]
     TooMany(usize),
     /// The function panicked.
@@ -44,13 +45,13 @@ pub(crate) enum BlockingError {
     Panicked,
 }
 
-/// The result of a blocking function. When it is dropped the function still runs to its end.
+/// The result of a blocking function. If it is dropped, the function still runs to its end.
 #[must_use = "the function runs, but its errors are lost"]
 pub(crate) struct Blocking<T>(Result<oneshot::Receiver<T>, Option<BlockingError>>);
 
-/// Runs a function on a thread of its own, inside the caller's runtime if there is one.
+/// Runs a function on a separate thread, inside the caller's runtime if there is one.
 ///
-/// `work` is dropped at once when there is no thread for it: it must hold no lock that anyone waits for.
+/// `work` is dropped at once if no thread is available: it must not hold a lock that another thread waits for.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
     match RUNNING.add() {
         Ok(counted) => start(counted, work),
@@ -58,7 +59,7 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     }
 }
 
-/// [`spawn`] for a name look-up.
+/// Runs a name lookup as [`spawn`] does.
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) fn spawn_lookup<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -90,7 +91,7 @@ fn start<T: Send + 'static>(
     })
 }
 
-/// Runs a function on a thread of its own whose result nobody waits for. Without a thread it does not run.
+/// Runs a function on a separate thread and ignores its result. The function does not run if no thread is available.
 #[cfg(any(feature = "grpc", feature = "http", feature = "prometheus"))]
 pub(crate) fn detach(work: impl FnOnce() + Send + 'static) {
     drop(spawn(work));
@@ -115,13 +116,13 @@ impl<T> fmt::Debug for Blocking<T> {
     }
 }
 
-/// A number of functions that have not returned, and its limit.
+/// The number of functions that have not returned, with a limit.
 struct Count {
     now: AtomicUsize,
     limit: usize,
 }
 
-/// One of them, until it has returned or panicked.
+/// A guard that counts one function until it returns or panics.
 struct Counted(&'static Count);
 
 impl Count {

@@ -1,7 +1,7 @@
-//! The console exporter: one JSON object a line.
+//! The console exporter, which writes one JSON object per line.
 //!
-//! A line says what OTLP would carry: it is written from the same message. A terminal that shows it obeys nothing in it:
-//! control characters are escaped.
+//! A line has the same content as the OTLP message from which it is written. Control characters are escaped, so that a
+//! terminal that shows the line does not act on them.
 
 use std::borrow::Cow;
 use std::io;
@@ -26,7 +26,7 @@ use crate::clock::iso8601;
 use crate::encode::events::LogsRequest;
 use crate::visible::is_control;
 
-/// Writes lines, on a thread that may block: never on the one that drives the other exporters.
+/// A writer of lines. It writes on a thread that may block, never on the thread that drives the other exporters.
 pub(crate) struct Console {
     writer: Writer,
 }
@@ -36,7 +36,7 @@ impl Console {
         Self { writer }
     }
 
-    /// Writes whole lines. What cannot be written is lost: a console is no store.
+    /// Writes complete lines. Lines that cannot be written are lost, because a console is not a store.
     pub(crate) async fn write(&self, lines: Bytes) -> Outcome {
         let writer = Arc::clone(&self.writer);
         let written = blocking::spawn(move || {
@@ -64,7 +64,7 @@ fn refused(reason: &str) -> Outcome {
     }
 }
 
-/// A message as lines of JSON.
+/// A message that can be written as lines of JSON.
 pub(crate) trait Lines {
     fn lines(&self) -> Vec<u8>;
 }
@@ -93,14 +93,14 @@ impl Serialize for Object<'_> {
 impl Object<'_> {
     fn write_line(&self, out: &mut Vec<u8>) {
         let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
-        // Writing to memory cannot fail, and no key is anything but text.
+        // Writing to memory cannot fail, and every key is text.
         if self.serialize(&mut serializer).is_ok() {
             out.push(b'\n');
         }
     }
 }
 
-/// Compact JSON that also escapes the control characters that JSON allows in a string.
+/// A formatter of compact JSON that also escapes the control characters that JSON allows in a string.
 struct Escaping;
 
 impl Formatter for Escaping {
@@ -114,7 +114,7 @@ impl Formatter for Escaping {
             let (plain, controls) = rest.split_at(at);
             writer.write_all(plain.as_bytes())?;
             let mut characters = controls.chars();
-            // All of them are in the basic plane.
+            // All control characters are in the Basic Multilingual Plane.
             if let Some(control) = characters.next() {
                 write!(writer, "\\u{:04x}", u32::from(control))?;
             }
@@ -138,7 +138,7 @@ fn member(value: &Value) -> Member<'_> {
                 .map(member)
                 .collect(),
         ),
-        // The catalogue has no other kind of value.
+        // The catalog has no other kind of value.
         _ => Member::Text("".into()),
     }
 }
@@ -200,7 +200,7 @@ impl Lines for ExportLogsServiceRequest {
 impl Lines for LogsRequest {
     fn lines(&self) -> Vec<u8> {
         match self {
-            // Bytes are made for OTLP alone.
+            // The `Bytes` variant is built for OTLP only.
             Self::Bytes(_) => Vec::new(),
             Self::Message(message) => message.lines(),
         }

@@ -1,4 +1,4 @@
-//! What is asked of a pipeline from outside: flushes, changes and the shutdown.
+//! Requests to a pipeline from outside: flushes, changes and the shutdown.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,67 +8,68 @@ use tokio::time::{Instant, sleep_until};
 
 use super::blocking::{Blocking, BlockingError};
 
-/// While somebody waits for a flush, attempts are at most this far apart.
+/// The longest pause between two attempts while a caller waits for a flush.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// A receiver that asks for a longer wait is asked again after this one.
+/// The longest pause that a receiver can ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(600);
 
-/// A receiver that asks for a shorter wait, or for none, gets our own wait up to this one.
+/// The shortest pause that a receiver can ask for, unless the pipeline's own pause is shorter.
 const SHORTEST_ASKED: Duration = Duration::from_secs(1);
 
-/// Somebody who waits until every clone was dropped. What is sent says that not all was done.
+/// A caller that waits until every clone is dropped. A [`NotDone`] message tells the caller that not everything was
+/// delivered.
 #[derive(Clone, Debug)]
 pub(crate) enum Done {
-    /// A thread, on its own clock.
+    /// A thread, which watches its own deadline.
     Thread(std::sync::mpsc::Sender<NotDone>),
     /// A task of any runtime.
     Task(mpsc::Sender<NotDone>),
 }
 
-/// Something still waits, or is lost.
+/// The message that some data is undelivered or lost.
 #[derive(Debug)]
 pub(crate) struct NotDone;
 
 impl Done {
-    /// Lets go of somebody who did not get what they asked for.
+    /// Releases a caller whose request was not fulfilled.
     fn give_up(self) {
         match self {
             Self::Thread(sender) => drop(sender.send(NotDone)),
-            // It has been told already when there is no room.
+            // A full channel already holds this message.
             Self::Task(sender) => drop(sender.try_send(NotDone)),
         }
     }
 }
 
-/// A request to deliver all that was recorded before it.
+/// A request to deliver all data that was recorded before it.
 #[derive(Debug)]
 pub(crate) struct Command {
-    /// When its sender stops waiting.
+    /// The time at which the sender stops waiting.
     pub(crate) deadline: Instant,
-    /// Nothing will be recorded any more: the pipeline ends by the deadline.
+    /// True for the shutdown: no more data will be recorded, and the pipeline ends by the deadline.
     pub(crate) shutdown: bool,
     pub(crate) done: Done,
 }
 
-/// The pipeline's end of its commands, and of the changes `C` of what it does.
+/// The receiving end of a pipeline's commands and of its changes `C`.
 #[derive(Debug)]
 pub(crate) struct Control<C> {
     commands: mpsc::UnboundedReceiver<Command>,
     changes: mpsc::UnboundedReceiver<C>,
-    /// Changes that were not made yet, in order.
+    /// Changes that were received and not applied yet, in order.
     pending: VecDeque<C>,
-    /// No change can come any more.
+    /// True when no more changes can come.
     settled: bool,
-    /// Those who wait, with the number of their arrival.
+    /// The callers that wait, with the number of their arrival.
     waiters: Vec<(u64, Command)>,
     arrivals: u64,
-    /// Somebody asked since the last pass began; they may have stopped waiting.
+    /// True if a command arrived since the last pass began, even if its caller has stopped waiting.
     asked: bool,
     closing: Option<Instant>,
-    /// Nothing is sent after this time, although the pipeline lives on.
+    /// The time after which nothing is sent, although the pipeline lives on.
     limit: Option<Instant>,
-    /// No command can come any more.
+    /// True when no more commands can come.
     deserted: bool,
 }
 
@@ -98,7 +99,7 @@ impl<C> Control<C> {
         )
     }
 
-    /// Ends when somebody asks for something, or stops waiting for it.
+    /// Waits until a command or a change arrives, or a caller's deadline passes.
     pub(crate) async fn changed(&mut self) {
         let expiry = self.waiters.iter().map(|(_, waiter)| waiter.deadline).min();
         tokio::select! {
@@ -146,7 +147,7 @@ impl<C> Control<C> {
         }
     }
 
-    /// A second shutdown can bring the end nearer, never put it off.
+    /// Sets the deadline of the shutdown. A second shutdown can bring the deadline forward, never postpone it.
     fn close(&mut self, deadline: Instant) {
         self.closing = Some(
             self.closing
@@ -154,28 +155,29 @@ impl<C> Control<C> {
         );
     }
 
-    /// The deadline of the shutdown, once it was asked for.
+    /// Returns the deadline of the shutdown; `None` before the shutdown was requested.
     pub(crate) fn closing(&self) -> Option<Instant> {
         self.closing
     }
 
-    /// When nothing more is sent: the shutdown's deadline, or that of what was sent before a change.
+    /// Returns the time after which nothing more is sent: the deadline of the shutdown or the limit of the data from
+    /// before a change, whichever is earlier.
     pub(crate) fn end(&self) -> Option<Instant> {
         self.closing.into_iter().chain(self.limit).min()
     }
 
-    /// The next time at which somebody stops waiting, or nothing more is sent.
+    /// Returns the next time at which a caller stops waiting or sending ends.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let waiters = self.waiters.iter().map(|(_, waiter)| waiter.deadline);
         waiters.chain(self.end()).min()
     }
 
-    /// Nothing is sent after this time; with `None` that is over.
+    /// Sets the time after which nothing is sent; `None` removes the limit.
     pub(crate) fn limit(&mut self, limit: Option<Instant>) {
         self.limit = limit;
     }
 
-    /// Whether there is a change to make.
+    /// Returns true if a change is pending.
     pub(crate) fn has_change(&mut self) -> bool {
         while let Ok(change) = self.changes.try_recv() {
             self.pending.push_back(change);
@@ -183,43 +185,44 @@ impl<C> Control<C> {
         !self.pending.is_empty()
     }
 
-    /// Whether there is such a change to make.
+    /// Returns true if a pending change satisfies `wanted`.
     pub(crate) fn has_change_that(&mut self, wanted: impl Fn(&C) -> bool) -> bool {
         self.has_change() && self.pending.iter().any(wanted)
     }
 
-    /// The next change to make.
+    /// Returns the next pending change.
     pub(crate) fn next_change(&mut self) -> Option<C> {
         self.has_change();
         self.pending.pop_front()
     }
 
-    /// A pass begins, for all who asked. The number that the next one to ask will get.
+    /// Begins a pass for all callers that wait. Returns the number that the next arrival will get.
     pub(crate) fn begin(&mut self) -> u64 {
         self.asked = false;
         self.arrivals
     }
 
-    /// Whether somebody asked since the last pass began, also when nobody waits any more.
+    /// Returns true if a command arrived since the last pass began, even if its caller has stopped waiting.
     pub(crate) fn is_asked(&self) -> bool {
         self.asked
     }
 
-    /// Those who asked before `arrivals` have what they asked for. Who asked for the shutdown waits for the end: only
-    /// then is it known what was lost.
+    /// Releases the callers that arrived before `arrivals`, because their requests are fulfilled. Callers of the
+    /// shutdown wait until the pipeline ends, because only then the losses are known.
     pub(crate) fn release(&mut self, arrivals: u64) {
         self.waiters
             .retain(|(arrival, waiter)| *arrival >= arrivals || waiter.shutdown);
     }
 
-    /// Everybody has what they asked for, the shutdown too.
+    /// Releases all callers, including those of the shutdown, because their requests are fulfilled.
     pub(crate) fn release_all(&mut self) {
         self.commands.close();
         while self.commands.try_recv().is_ok() {}
         self.waiters.clear();
     }
 
-    /// Those who asked before `arrivals` do not get any more what they asked for.
+    /// Releases the callers that arrived before `arrivals` and tells them that not everything was delivered. Callers of
+    /// the shutdown keep waiting.
     pub(crate) fn give_up(&mut self, arrivals: u64) {
         let there =
             |(arrival, waiter): &mut (u64, Command)| *arrival < arrivals && !waiter.shutdown;
@@ -227,7 +230,7 @@ impl<C> Control<C> {
         waiters.for_each(|(_, waiter)| waiter.done.give_up());
     }
 
-    /// Nobody gets any more what they asked for.
+    /// Releases all callers and tells them that not everything was delivered.
     pub(crate) fn give_all_up(&mut self) {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
@@ -237,13 +240,14 @@ impl<C> Control<C> {
         waiters.for_each(|(_, waiter)| waiter.done.give_up());
     }
 
-    /// Whether somebody waits who asked since `arrivals`.
+    /// Returns true if a caller waits that arrived at or after `arrivals`.
     pub(crate) fn has_waiters_since(&self, arrivals: u64) -> bool {
         self.waiters.iter().any(|(arrival, _)| *arrival >= arrivals)
     }
 
-    /// Waits between two attempts: as long as the receiver asked, else our own time, which shrinks while somebody
-    /// waits, and which such a change ends. False when the end comes before the next attempt.
+    /// Waits between two attempts: for the time that the receiver asked for, otherwise for `own`, which is shortened
+    /// while a caller waits. A change that satisfies `ends` ends the pause. Returns false if sending ends before the
+    /// next attempt.
     pub(crate) async fn pause(
         &mut self,
         own: Duration,
@@ -259,7 +263,7 @@ impl<C> Control<C> {
             let end_of_all = self.end();
             let hurry = !self.waiters.is_empty() || end_of_all.is_some();
             let own = if hurry { own.min(PATIENCE) } else { own };
-            // `Retry-After: 0` must not become a loop without a pause.
+            // `Retry-After: 0` must not cause retries without a pause.
             let wait = asked.map_or(own, |asked| asked.max(own.min(SHORTEST_ASKED)));
             let end = start + wait;
             if end_of_all.is_some_and(|last| last <= end) {
@@ -274,7 +278,7 @@ impl<C> Control<C> {
     }
 }
 
-/// Ends at a time; never, when there is none.
+/// Waits until `time`; never returns if it is `None`.
 pub(crate) async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
@@ -286,10 +290,11 @@ pub(crate) async fn at(time: Option<Instant>) {
 mod tests {
     use super::*;
 
-    /// How long a pause takes that should take `own` or as long as was `asked`.
+    /// Returns the length in milliseconds of a pause, given the pipeline's `own` pause and the pause that the receiver
+    /// `asked` for.
     async fn pause(own: u64, asked: Option<u64>, waiting: bool) -> u64 {
         let (commands, changes, mut control) = Control::<()>::new();
-        // A change that does not concern it.
+        // A change that does not end the pause.
         changes.send(()).unwrap();
         if waiting {
             let command = Command {
@@ -306,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_that_is_asked_for_is_never_none() {
+    async fn requested_pause_is_never_zero() {
         for (own, asked, waiting, expected) in [
             (40, None, false, 40),
             (40, Some(0), false, 40),
@@ -322,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_let_go_at_the_deadline_learns_that_not_all_is_done() {
+    async fn waiter_released_at_its_deadline_learns_that_delivery_is_incomplete() {
         let (commands, _changes, mut control) = Control::<()>::new();
         let ask = |seconds| {
             let (sender, answer) = std::sync::mpsc::channel();

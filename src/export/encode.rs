@@ -1,4 +1,4 @@
-//! From a message to the bytes that are sent.
+//! Encoding of messages as the bytes of a request.
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::{
@@ -11,11 +11,11 @@ use prost::Message;
 use crate::config::otlp::Protocol;
 use crate::encode::events::LogsRequest;
 
-/// A message of which both encodings are known.
+/// A message that can be encoded as protobuf and as JSON.
 pub(crate) trait ExportRequest {
     fn protobuf(&self) -> Bytes;
 
-    /// Compact JSON.
+    /// Encodes the message as compact JSON.
     #[cfg(feature = "http")]
     fn json(&self) -> Bytes;
 }
@@ -27,7 +27,8 @@ macro_rules! official {
                 self.encode_to_vec().into()
             }
 
-            // Writing to memory cannot fail, nor can these types: they have no maps and so no keys that are not text.
+            // Writing to memory cannot fail. Serializing these types cannot fail either: they have no maps, and so no
+            // keys other than text.
             #[cfg(feature = "http")]
             fn json(&self) -> Bytes {
                 serde_json::to_vec(self).unwrap_or_default().into()
@@ -53,14 +54,14 @@ impl ExportRequest for LogsRequest {
     #[cfg(feature = "http")]
     fn json(&self) -> Bytes {
         match self {
-            // Bytes are made for protobuf alone.
+            // The `Bytes` variant is built for protobuf only.
             Self::Bytes(_) => Bytes::new(),
             Self::Message(message) => message.json(),
         }
     }
 }
 
-/// The bytes of `message`: protobuf, or compact JSON for `http/json`.
+/// Encodes `message` as protobuf, or as compact JSON for `http/json`.
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) fn encode(protocol: Protocol, message: &impl ExportRequest) -> Bytes {
     match protocol {

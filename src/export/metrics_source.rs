@@ -1,4 +1,4 @@
-//! A reader: what one exporter has delivered of every series, and what it has to deliver next.
+//! The metrics source of one exporter: the values of every series that are delivered, and those that are next.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -18,33 +18,33 @@ use crate::health::{QueueDepth, Undelivered};
 use crate::metrics::cell::Cell;
 use crate::metrics::registry::{Registry, is_mostly_empty};
 
-/// Collects the registry for one exporter.
+/// A source that collects the registry for one exporter.
 ///
-/// One collection is under way at a time. It is cut into requests, and each is settled (delivered, or refused for good)
-/// before the next collection begins, which then covers all that was added meanwhile: so the points of a series are
-/// contiguous, and what an outage held back arrives in one point.
+/// Only one collection is in progress at a time. It is cut into requests, and each request is settled (delivered, or
+/// rejected permanently) before the next collection begins. The next collection covers everything that was added in the
+/// meantime. Therefore the points of a series are contiguous, and the measurements of an outage arrive in one point.
 pub(crate) struct Reader {
     place: usize,
     registry: Arc<Registry>,
     temporality: Temporality,
     origin: Origin,
-    /// The series that are reported.
+    /// The series that are exported.
     live: Vec<Arc<Cell>>,
-    /// What is left of the collection under way, in the order of the catalogue.
+    /// The readings of the current collection that are not sent yet, in the order of the catalog.
     readings: VecDeque<Reading>,
-    /// When the last collection was made.
+    /// The time of the last collection.
     time: u64,
-    /// A pass began, and its collection was not made yet.
+    /// True if a pass began and its collection was not made yet.
     wanted: bool,
-    /// Points of the collection under way that are not settled.
+    /// The unsettled points of the current collection.
     unsettled: Arc<QueueDepth>,
 }
 
-/// What a collection saw of one series.
+/// The state of one series at a collection.
 pub(crate) struct Reading {
     cell: Arc<Cell>,
     value: f64,
-    /// The count of openings when nobody held the series.
+    /// The number of openings of the series, if it had no holder; `None` otherwise.
     ended: Option<u32>,
 }
 
@@ -63,7 +63,7 @@ impl Reader {
         }
     }
 
-    /// Takes up the series that are new.
+    /// Adds the series that are new.
     fn learn(&mut self) {
         while let Some(cell) = self.registry.inbox(self.place).pop() {
             self.live.push(cell);
@@ -72,7 +72,7 @@ impl Reader {
 
     fn collect(&mut self) {
         self.learn();
-        // A later point of a series has a later time, also while the clock is behind.
+        // The time of each point of a series must increase, even if the clock goes back.
         self.time = self.registry.now_after(self.time);
         let mut readings: Vec<Reading> = self.live.iter().map(read).collect();
         readings.sort_by_key(|reading| reading.cell.series.order());
@@ -109,7 +109,7 @@ impl Reader {
         }
     }
 
-    /// A request with the points of some readings, which are in the order of the catalogue.
+    /// Builds a request with the points of some readings, which are in the order of the catalog.
     fn batch(
         &self,
         points: Vec<NumberDataPoint>,
@@ -164,7 +164,8 @@ impl Reader {
     }
 }
 
-/// Looks at a series. The order of the looks matters: openings, holders, value.
+/// Reads a series. Load order matters: openings, then holders, then value. Otherwise a session could open the series,
+/// add to it and close it between two loads, and the series would be retired before that value is delivered.
 fn read(cell: &Arc<Cell>) -> Reading {
     let openings = cell.openings();
     let ended = (!cell.is_held()).then_some(openings);
@@ -201,7 +202,8 @@ impl Source for Reader {
         let mut bytes = 0;
         while let Some(reading) = self.readings.front() {
             let point = self.point(reading);
-            // Two length prefixes and a tag stand around a point; the metric's own fields are small beside the limit.
+            // Two length prefixes and a tag surround each point. The metric's own fields are small compared to the
+            // limit.
             bytes += point.encoded_len() + 8;
             if bytes > max_bytes && !readings.is_empty() {
                 break;
@@ -210,7 +212,7 @@ impl Source for Reader {
             readings.extend(self.readings.pop_front());
         }
         if self.readings.is_empty() {
-            // Its room is needed again at the next collection, and not till then.
+            // Frees the memory until the next collection needs it again.
             self.readings = VecDeque::new();
         }
         (!readings.is_empty()).then(|| self.batch(points, readings))
@@ -293,7 +295,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::metrics::{OTLP_READER, Series};
 
-    /// Start and time of the only point of a collection, which is delivered.
+    /// Makes a collection with a single point and delivers it. Returns the start and the time of the point.
     fn collect(reader: &mut Reader) -> (u64, u64) {
         reader.begin();
         let batch = reader.next(usize::MAX).unwrap();
@@ -306,7 +308,8 @@ mod tests {
         (point.start_time_unix_nano, point.time_unix_nano)
     }
 
-    /// The collections of a series while the clock shows these seconds, the first of them at its creation.
+    /// Returns the points of the collections of a series while the clock shows these seconds. The series is created at
+    /// the first of them.
     fn points(temporality: Temporality, seconds: [u64; 5]) -> Vec<(u64, u64)> {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let clock = Clock::standing(at(seconds[0]));

@@ -1,4 +1,4 @@
-//! From the signals' state to the wire: batches, retries, transports, and the one private runtime that drives them.
+//! Export: batches, retries, transports, and the private runtime that drives all exporters.
 
 mod backoff;
 pub(crate) mod blocking;
@@ -31,7 +31,7 @@ mod sink;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 
-/// What the fuzz targets call.
+/// Entry points of the fuzz targets.
 #[cfg(all(fuzzing, any(feature = "grpc", feature = "http")))]
 pub(crate) mod fuzzing {
     pub(crate) use super::headers::fuzzing::helper_output;
@@ -53,73 +53,75 @@ use std::sync::Arc;
 use crate::health::{QueueDepth, Undelivered};
 use blocking::BlockingError;
 
-/// What one exporter takes its data from.
+/// A source of data for one exporter.
 pub(crate) trait Source: Send + 'static {
     /// The OTLP request.
     type Message: sink::Request;
-    /// What settles a batch.
+    /// The token of a batch, which is passed back to settle, split or rebuild the batch.
     type Ticket: Send;
-    /// What of it the configuration says.
+    /// The part of the configuration that applies to this source.
     type Settings: Send + 'static;
 
-    /// Goes by another configuration from now on.
+    /// Applies a new configuration.
     fn apply(&mut self, settings: Self::Settings);
 
-    /// Begins a pass: all that is there now will be delivered by it.
+    /// Begins a pass, which delivers everything that the source holds now.
     fn begin(&mut self);
 
-    /// Gathers what the next requests of the pass are made of, where that takes its time.
+    /// Prepares the data of the next requests of the pass. Only sources whose preparation takes time implement this.
     ///
     /// # Errors
     ///
-    /// There is no thread to gather it on. What is there stays, for the next call.
+    /// Returns an error if no thread can be started for the preparation. The data stays in the source for the next
+    /// call.
     fn prepare(&mut self) -> impl Future<Output = Result<(), BlockingError>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// The next request of the pass, of at most `max_bytes` of protobuf unless a single item is larger.
+    /// Returns the next request of the pass. It has at most `max_bytes` of protobuf, unless a single item is larger.
     fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>>;
 
-    /// A batch was delivered, or given up for good.
+    /// Settles a batch: it was delivered, or dropped for good.
     fn settle(&mut self, ticket: Self::Ticket);
 
-    /// The two halves of a batch that the receiver found too large; its ticket back when it is a single item.
+    /// Splits a batch that is too large for the receiver into two halves. Returns the ticket if the batch is a single
+    /// item.
     fn split(&mut self, ticket: Self::Ticket) -> Split<Self::Message, Self::Ticket>;
 
-    /// The batch of a ticket once more, as the configuration of now wants it.
+    /// Rebuilds the batch of a ticket with the current configuration.
     fn again(&mut self, ticket: Self::Ticket) -> Batch<Self::Message, Self::Ticket>;
 
-    /// Gives up all that waits, also the requests of these tickets, as long as `still` nobody wants it; returns how many
-    /// items are lost. Nothing happens when somebody wants it again.
+    /// Drops all undelivered items, including those of the `unsent` tickets, and returns their number. Does nothing and
+    /// returns `None` if `still` returns false, because a newer configuration uses the source again.
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64>;
 
-    /// Returns what counts the items that are lost when nothing more is delivered, where those are not the items that
-    /// wait. Health asks it too, at any time.
+    /// Returns a function that counts the items that would be lost if nothing more were delivered. Returns `None` if
+    /// those are the items that [`waiting`](Self::waiting) counts. The health report calls the function at any time.
     fn undelivered(&self) -> Option<Undelivered> {
         None
     }
 
-    /// The count of items that wait, kept up to date.
+    /// Returns the live count of the undelivered items.
     fn waiting(&self) -> Arc<QueueDepth>;
 
-    /// So much waits that a pass should begin before its time.
+    /// Returns true if the source holds enough data to begin a pass before the interval ends.
     fn is_full(&self) -> bool {
         false
     }
 
-    /// Ends when so much waits that a pass should begin before its time.
+    /// Waits until the source holds enough data to begin a pass before the interval ends.
     fn filled(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
 }
 
-/// The halves of a batch, or the ticket of one that has none.
+/// The two halves of a batch, or the ticket of a batch that cannot be split.
 pub(crate) type Split<M, T> = Result<[Batch<M, T>; 2], T>;
 
-/// One request and what settles it.
+/// A request and the ticket that settles it.
 pub(crate) struct Batch<M, T> {
     pub(crate) message: M,
-    /// Data points, log records or spans.
+    /// The number of data points, log records or spans.
     pub(crate) items: u64,
     pub(crate) ticket: T,
 }

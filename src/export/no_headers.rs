@@ -1,4 +1,4 @@
-//! Without OTLP there are no headers, and no helper that gives them.
+//! The placeholder of the headers helper in builds without OTLP, where there are no headers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::runtime::Background;
 use crate::config::HeadersHelper;
 use crate::diagnostics::Diagnostics;
 
-/// A helper that cannot be.
+/// A helper that cannot exist.
 pub(crate) enum Helper {}
 
 impl Helper {

@@ -1,4 +1,4 @@
-//! What became of one attempt to deliver.
+//! Outcomes of attempts to deliver a request.
 #![cfg_attr(
     not(all(feature = "grpc", feature = "http")),
     allow(dead_code, reason = "what a transport alone can tell")
@@ -11,77 +11,78 @@ use tokio::sync::watch;
 #[cfg(feature = "console")]
 use super::blocking::BlockingError;
 
-/// Becomes true as soon as the status of an answer says that the receiver has the request. The rest of the answer may
-/// still say more about it, or never come.
+/// A flag that becomes true as soon as the status of an answer says that the receiver has the request. The rest of the
+/// answer may add details, or may never arrive.
 pub(crate) type Accepted = watch::Sender<bool>;
 
-/// What became of one attempt.
+/// The outcome of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The receiver has it.
+    /// The receiver has the request.
     Delivered {
-        /// How many points, records or spans it did not take. They are not to be sent again.
+        /// The number of data points, log records or spans that the receiver rejected. They must not be sent again.
         rejected: u64,
-        /// What it said about them, or a warning although it took all.
+        /// The receiver's explanation of the rejection, or a warning although it accepted everything.
         message: Option<String>,
     },
-    /// Not delivered, or not known to be: the same bytes may be sent again.
+    /// The request was not delivered, or it is unknown whether it was. The same bytes may be sent again.
     Retry {
-        /// How long the receiver asks to wait.
+        /// The wait that the receiver asks for.
         after: Option<Duration>,
-        /// Why.
+        /// The reason.
         error: ExportError,
     },
-    /// Not taken, and never will be.
+    /// The receiver rejected the request permanently.
     Refused {
-        /// Why.
+        /// The reason.
         error: ExportError,
     },
     /// The credentials are missing, wrong or expired.
     Unauthorised {
-        /// Why.
+        /// The reason.
         error: ExportError,
     },
-    /// More bytes than the receiver takes at once.
+    /// The request is larger than the receiver accepts.
     TooLarge {
-        /// Why.
+        /// The reason.
         error: ExportError,
     },
 }
 
 impl Outcome {
-    /// Delivered as a whole, and nothing was said about it.
+    /// A complete delivery without a message from the receiver.
     pub(crate) const DELIVERED: Self = Self::Delivered {
         rejected: 0,
         message: None,
     };
 
-    /// To be tried again, at a time of our choice.
+    /// Creates an outcome that is retried after the exporter's own back-off.
     pub(super) fn retry(error: ExportError) -> Self {
         Self::Retry { after: None, error }
     }
 }
 
-/// Where an attempt failed.
+/// The kind of failure of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ErrorKind {
     /// No connection could be made.
     Connect,
-    /// The two sides do not trust or understand each other.
+    /// TLS failed: the two sides do not trust or understand each other.
     Tls,
-    /// The connection broke, or what came was no answer.
+    /// The connection broke, or the received bytes were not an answer.
     Broken,
-    /// No answer came in time, or in as many bytes as are read.
+    /// No answer came before the deadline, or within the limit of bytes that are read.
     Timeout,
-    /// The receiver answered, and said no.
+    /// The receiver answered with an error.
     Answered,
-    /// Nothing was sent: there are no headers to send with.
+    /// The request was not sent, because there are no headers for it.
     Held,
-    /// Nothing was sent, or not all: an error of this library, or the system has no thread to give.
+    /// The request was not sent, or not completely: an error of this library, or the system cannot start a thread.
     Internal,
 }
 
-/// Why a request was not delivered: a sentence that names the endpoint, and neither credentials nor content.
+/// The reason why a request was not delivered: a sentence that names the endpoint, and contains neither credentials nor
+/// content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct ExportError {
@@ -90,23 +91,23 @@ pub(crate) struct ExportError {
 }
 
 impl ExportError {
-    /// An error of `kind`; `text` must already be fit to be shown.
+    /// Creates an error of `kind`. `text` must already be safe to display.
     pub(super) fn new(kind: ErrorKind, text: String) -> Self {
         Self { kind, text }
     }
 
-    /// The attempt ended in a panic.
+    /// Creates the error of an attempt that panicked.
     pub(crate) fn panicked() -> Self {
         Self::new(ErrorKind::Internal, "the exporter panicked".to_owned())
     }
 
-    /// The attempt needs a thread that there is none of.
+    /// Creates the error of an attempt for which no thread is available.
     #[cfg(feature = "console")]
     pub(crate) fn blocking(error: &BlockingError) -> Self {
         Self::new(ErrorKind::Internal, error.to_string())
     }
 
-    /// The same with more about it; `more` must be fit to be shown.
+    /// Appends a detail to the text of the error. `more` must be safe to display.
     pub(super) fn and(self, more: &str) -> Self {
         Self {
             text: format!("{} ({more})", self.text),
@@ -114,7 +115,7 @@ impl ExportError {
         }
     }
 
-    /// Where the attempt failed.
+    /// Returns the kind of failure.
     pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
     }

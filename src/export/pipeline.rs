@@ -1,4 +1,4 @@
-//! One exporter of one signal: when it sends, what it does with an answer, and who waits for it.
+//! The pipeline of one exporter of one signal: its schedule, its reaction to answers, and the callers that wait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,46 +24,47 @@ use crate::signal::Signal;
 /// The interval of an exporter that is off.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The longest pause between two attempts to start the thread that an exporter is built on.
+/// The longest pause between two attempts to start the thread on which an exporter is built.
 const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 
-/// A request under way when its receiver is changed may take so long; then it is sent to the new one.
+/// The longest time that a request in flight may take after its receiver was replaced. The request is then sent to the
+/// new receiver.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// The rest of an answer whose status said success is waited for until this long before a deadline, and for three
-/// quarters of a shorter time.
+/// The margin before a deadline at which the pipeline stops waiting for the rest of an answer whose status was success.
+/// The margin is at most a quarter of the time between the start of the attempt and the deadline.
 const REST_OF_ANSWER: Duration = Duration::from_millis(100);
 
-/// An answer takes a few turns of the runtime from the socket to the task that waits for it.
+/// The number of runtime turns that an answer may take from the socket to the task that waits for it.
 const LAST_TURNS: usize = 4;
 
-/// Delivers what one source has to one sink: at an interval, when much waits, and when somebody asks. The sink comes,
-/// changes and goes with the configuration; the source, and what waits in it, stays.
+/// A pipeline that delivers the data of one source to one sink: at an interval, when the source is full, and on
+/// request. The configuration creates, replaces and removes the sink. The source and its undelivered data remain.
 pub(crate) struct Pipeline<S: Source> {
     source: S,
     counters: Arc<ExporterCounters>,
     diagnostics: Arc<Diagnostics>,
     clock: Clock,
     control: Control<Change<S::Settings>>,
-    /// The number of the last change.
+    /// The number of the latest change.
     epoch: Arc<AtomicU64>,
-    /// Nothing when the exporter is off.
+    /// `None` while the exporter is off.
     link: Option<Link>,
-    /// Requests that were made and not settled; the next one last.
+    /// The tickets of requests that were built and not settled. The last one is sent next.
     unsent: Vec<S::Ticket>,
-    /// What the receiver refused or warned of, as it was told last.
+    /// The last report of a rejection or a warning of the receiver.
     told: Option<String>,
 }
 
-/// Where a pipeline sends.
+/// The destination of a pipeline.
 struct Link {
     sink: Arc<Sink>,
     interval: Duration,
-    /// The limit of one attempt.
+    /// The timeout of one attempt.
     timeout: Duration,
-    /// The exporter goes off when it has delivered what waits.
+    /// Set while the exporter delivers its remaining data before it turns off.
     ending: Option<Ending>,
-    /// Whether it was reported that requests go to another path than that of the configured URL.
+    /// True after the pipeline reported that requests go to a path other than that of the configured URL.
     path_reported: bool,
 }
 
@@ -72,53 +73,54 @@ struct Ending {
     why: Option<String>,
 }
 
-/// What a pipeline does from now on.
+/// A change of what a pipeline does.
 pub(crate) struct Change<T> {
     pub(crate) epoch: u64,
     pub(crate) to: To<T>,
 }
 
-/// Where it sends from now on.
+/// The destination of a pipeline after a change.
 pub(crate) enum To<T> {
-    /// There, or to the same sink as before when there is no new one.
+    /// A new sink, or the previous sink if `target` is `None`.
     Sink {
         target: Option<Target>,
         settings: T,
         interval: Duration,
     },
-    /// Nowhere. What waits is still delivered to where it went, until then; `why` when that was not asked for.
+    /// No destination. The remaining data is still delivered to the previous sink until `by`. `why` is the reason if
+    /// the exporter was not turned off on request.
     Nowhere { by: Instant, why: Option<String> },
 }
 
 impl<T> Change<T> {
-    /// Whether what is sent after it goes elsewhere, or nowhere.
+    /// Returns true if the change redirects or stops the data that is sent after it.
     fn moves(&self) -> bool {
         !matches!(self.to, To::Sink { target: None, .. })
     }
 }
 
-/// How a request ended.
+/// The end of a request.
 enum End {
-    /// The receiver has it, but for some items.
+    /// The receiver accepted the request, except for the rejected items.
     Delivered { rejected: u64 },
-    /// The receiver will never take it.
+    /// The receiver rejected the request permanently.
     Refused(ExportError),
-    /// The receiver takes less at once.
+    /// The request is larger than the receiver accepts.
     TooLarge(ExportError),
-    /// Something else came first.
+    /// The delivery was interrupted.
     Stopped(Stop),
 }
 
-/// Why not all was delivered.
+/// The reason why a delivery was interrupted.
 enum Stop {
-    /// The deadline came.
+    /// The deadline passed.
     OutOfTime,
-    /// There is a change to make.
+    /// A change is pending.
     Changed,
 }
 
 impl<S: Source> Pipeline<S> {
-    /// An exporter that is off until a change says otherwise.
+    /// Creates the pipeline of an exporter that is off until a change turns it on.
     pub(crate) fn new(
         source: S,
         control: Control<Change<S::Settings>>,
@@ -140,26 +142,26 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// Runs until the shutdown.
+    /// Runs the pipeline until shutdown.
     pub(crate) async fn run(mut self) {
         let mut next = Instant::now();
         let late = loop {
             self.wait(next).await;
             let was_on = self.link.is_some();
             if self.obey().await {
-                // A change that comes again and again does not put off what is due.
+                // Repeated changes must not postpone an export that is due.
                 let due = Instant::now() + self.interval();
                 next = if was_on { next.min(due) } else { due };
                 let ending = self.link.as_ref().is_some_and(|link| link.ending.is_some());
                 let late = next <= Instant::now();
                 if self.unsent.is_empty() && !ending && !late && !self.control.is_asked() {
-                    // Nothing was interrupted: it is sent at its time.
+                    // No delivery was interrupted: the data is sent at the regular time.
                     continue;
                 }
             }
             let arrivals = self.control.begin();
             let late = match self.serve().await {
-                // A new receiver gets what the old one did not take.
+                // A new receiver gets everything that the previous one did not accept.
                 Err(Stop::Changed) => continue,
                 Err(Stop::OutOfTime) => true,
                 Ok(()) => false,
@@ -177,7 +179,7 @@ impl<S: Source> Pipeline<S> {
                 break late;
             }
             if next <= Instant::now() {
-                // No catching up after an outage: the next pass covers it.
+                // Missed intervals are not made up for after an outage: the next pass covers them.
                 next = Instant::now() + self.interval();
             }
         };
@@ -194,9 +196,9 @@ impl<S: Source> Pipeline<S> {
         self.link.as_ref().map_or(FOREVER, |link| link.interval)
     }
 
-    /// Ends when there is something to do.
+    /// Waits until there is work.
     async fn wait(&mut self, next: Instant) {
-        // Somebody may have asked while the exporter was built.
+        // A command may have arrived while the exporter was built.
         if self.control.is_asked()
             || self.control.has_waiters_since(0)
             || self.control.closing().is_some()
@@ -215,7 +217,7 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// Makes the changes that were asked for. True when there were any.
+    /// Applies the pending changes. Returns true if there were any.
     async fn obey(&mut self) -> bool {
         let mut any = false;
         while let Some(Change { epoch, to }) = self.control.next_change() {
@@ -241,7 +243,7 @@ impl<S: Source> Pipeline<S> {
                     self.source.apply(settings);
                     match target {
                         Some(target) => self.build(target, epoch).await,
-                        // What was to go on as before could not be built meanwhile.
+                        // The change keeps the previous sink, but that sink could not be built.
                         None if self.link.is_none() => self.stay_off(epoch, None),
                         None => {}
                     }
@@ -254,11 +256,12 @@ impl<S: Source> Pipeline<S> {
         any
     }
 
-    /// Builds the sink. It may read certificates: on a thread that may block, while this one keeps every deadline.
+    /// Builds the sink. A sink that may read certificates is built on a thread that may block, so that this thread
+    /// keeps every deadline.
     async fn build(&mut self, target: Target, epoch: u64) {
         let (signal, timeout) = (self.counters.signal(), target.timeout());
         let Some(built) = self.build_sink(signal, target).await else {
-            // A newer change, or the shutdown, came first.
+            // A newer change came first.
             self.link = None;
             return;
         };
@@ -284,7 +287,8 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// Tries until there is a thread to build the sink on; `None` when something else comes first.
+    /// Retries until a thread is available to build the sink on. Returns `None` if a newer change comes first, and an
+    /// error if the shutdown does.
     #[cfg_attr(
         not(any(
             feature = "grpc",
@@ -329,21 +333,21 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// There is nothing to send with, for a reason that may be known already: what waits is lost, and nothing more is
-    /// taken, unless there is a newer change.
+    /// Keeps the exporter off because it has no sink, unless there is a newer change. Undelivered items are lost, and
+    /// no more items are accepted. `why` is `None` if the reason is already known.
     fn stay_off(&mut self, epoch: u64, why: Option<&str>) {
         let lost = self.leave(epoch);
         self.counters.stays_off(lost, why);
     }
 
-    /// Gives up what waits, unless there is a newer change.
+    /// Drops all undelivered items, unless there is a newer change. Returns the number of lost items.
     fn leave(&mut self, epoch: u64) -> Option<u64> {
         let newest = Arc::clone(&self.epoch);
         let still = move || newest.load(Ordering::SeqCst) == epoch;
         self.source.leave(&mut self.unsent, still)
     }
 
-    /// What was sent before the exporter went off is settled, or out of time.
+    /// Turns the exporter off, after its remaining data was settled or its time has run out.
     fn finish_ending(&mut self) {
         let ending = self.link.as_mut().and_then(|link| link.ending.take());
         let Some(Ending { epoch, why }) = ending else {
@@ -356,7 +360,7 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// Passes until nobody waits for one.
+    /// Runs passes until no caller waits for another one.
     async fn serve(&mut self) -> Result<(), Stop> {
         loop {
             let Some(link) = &self.link else {
@@ -384,8 +388,8 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// Lets the source gather what the next requests are made of, and tries again where there is no thread for it.
-    /// Releases waiters at their deadlines meanwhile.
+    /// Lets the source prepare the data of the next requests, and retries if no thread is available for that. Releases
+    /// waiters at their deadlines meanwhile.
     async fn prepare(&mut self) -> Result<(), Stop> {
         let mut backoff = Backoff::new(self.interval());
         loop {
@@ -424,7 +428,8 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// Delivers a batch, in parts when the receiver takes less at once. What is not settled stays among the unsent.
+    /// Delivers a batch, in parts if it is too large for the receiver. Keeps the tickets of unsettled parts in
+    /// `unsent`.
     async fn deliver_all(&mut self, batch: Batch<S::Message, S::Ticket>) -> Result<(), Stop> {
         let mut parts = vec![batch];
         while let Some(Batch {
@@ -458,7 +463,7 @@ impl<S: Source> Pipeline<S> {
         Ok(())
     }
 
-    /// The receiver will never take these items.
+    /// Drops items that the receiver rejected permanently.
     fn lose(&mut self, ticket: S::Ticket, items: u64, error: &ExportError) {
         self.counters.failed(error.to_string());
         self.counters.refused(items);
@@ -466,7 +471,7 @@ impl<S: Source> Pipeline<S> {
         self.report_change(format!("{error}; what it refuses is lost"));
     }
 
-    /// Sends the same bytes until they are delivered or refused for good.
+    /// Sends the same bytes until they are delivered or permanently rejected.
     async fn deliver(&mut self, body: Bytes) -> End {
         let mut backoff = Backoff::new(self.interval());
         loop {
@@ -517,8 +522,8 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// One attempt, as far as the deadlines let it be. It is a task of its own, so that a panic in it ends the attempt and
-    /// not the signal.
+    /// Makes one attempt within the deadlines. The attempt is a separate task, so that a panic in it ends the attempt
+    /// and not the export of the signal.
     async fn attempt(&mut self, body: Bytes) -> Result<Outcome, Stop> {
         let Some(link) = &self.link else {
             return Err(Stop::OutOfTime);
@@ -528,11 +533,12 @@ impl<S: Source> Pipeline<S> {
         let end = self.control.end();
         let deadline = end.map_or(limit, |end| end.min(limit));
         let sink = Arc::clone(&link.sink);
-        // Dropped before it is done, the set aborts the task.
+        // If the set is dropped before the task ends, it aborts the task.
         let mut attempt = JoinSet::new();
         let (accepted, mut status) = watch::channel(false);
         attempt.spawn(async move { sink.send(body, deadline, &accepted).await });
-        // A receiver that may have the data gets a moment to say so, before another one gets it too.
+        // After a change, the receiver that may have the data gets a moment to acknowledge it. Otherwise two receivers
+        // could get the same data.
         let mut patience = None;
         loop {
             let end = self.control.end();
@@ -557,7 +563,7 @@ impl<S: Source> Pipeline<S> {
         }
     }
 
-    /// Tells once that requests go to another path than that of the configured URL.
+    /// Reports once that requests go to a path other than that of the configured URL.
     fn report_path(&mut self) {
         let Some(link) = &mut self.link else {
             return;
@@ -576,14 +582,14 @@ impl<S: Source> Pipeline<S> {
         self.report(report);
     }
 
-    /// Tells how much was lost, when there is something new and not too often.
+    /// Reports the losses, if there are new ones and not too often.
     fn report_losses(&self, at_the_end: bool) {
         if let Some(lost) = self.counters.unreported_losses(at_the_end) {
             self.report(lost);
         }
     }
 
-    /// Tells something once, until it changes.
+    /// Reports a message, unless it was the last one that was reported.
     fn report_change(&mut self, what: String) {
         if self.told.as_ref() != Some(&what) {
             self.told = Some(what.clone());
@@ -607,7 +613,7 @@ fn settled(outcome: Option<Result<Outcome, JoinError>>) -> Outcome {
     }
 }
 
-/// Ends at a time when the status of the answer said success before, or as soon as it does.
+/// Waits until the status of the answer is success and `time` has passed.
 async fn accepted_by(status: &mut watch::Receiver<bool>, time: Option<Instant>) {
     if status.wait_for(|accepted| *accepted).await.is_err() {
         // The attempt is over: its own outcome counts.
@@ -616,7 +622,7 @@ async fn accepted_by(status: &mut watch::Receiver<bool>, time: Option<Instant>) 
     at(time).await;
 }
 
-/// The outcome of an attempt whose time is over. The status decides, also when the rest of the answer is missing.
+/// Returns the outcome of an attempt whose time is over. The status decides, even if the rest of the answer is missing.
 async fn cut(
     attempt: &mut JoinSet<Outcome>,
     status: &watch::Receiver<bool>,
@@ -629,7 +635,8 @@ async fn cut(
     }
 }
 
-/// The outcome of an attempt whose answer came when its time was over: on a busy machine both are heard of at once.
+/// Returns the outcome of an attempt whose answer arrived when its time was over. On a busy machine the runtime notices
+/// both at once.
 async fn last_word(attempt: &mut JoinSet<Outcome>) -> Option<Outcome> {
     for _ in 0..LAST_TURNS {
         tokio::task::yield_now().await;
@@ -640,7 +647,7 @@ async fn last_word(attempt: &mut JoinSet<Outcome>) -> Option<Outcome> {
     None
 }
 
-/// The end, also by a panic: what waits is lost, and what comes is not kept.
+/// Ends the pipeline, also after a panic: undelivered items are lost, and new items are not kept.
 impl<S: Source> Drop for Pipeline<S> {
     fn drop(&mut self) {
         if std::thread::panicking() {

@@ -1,4 +1,4 @@
-//! One empty request to a receiver, and what there is to see on the way.
+//! A probe that sends one empty request to a receiver and reports its observations.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,38 +27,39 @@ use crate::config::pem::Material;
 use crate::config::tls::{TlsConfig, TlsFiles, Trust};
 use crate::signal::Signal;
 
-/// How long a look at what else a port may speak takes at most.
+/// The longest time to find out what else a port may speak.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
-/// What became of the request, and what was seen.
+/// The result of a probe.
 pub(crate) struct Seen {
-    /// What the name of the host stands for.
+    /// The addresses of the host name.
     pub(crate) addresses: Vec<SocketAddr>,
-    /// The one of them that was connected to.
+    /// The address that was connected to.
     pub(crate) connected: Option<SocketAddr>,
-    /// What was agreed on.
+    /// A description of the TLS connection.
     pub(crate) tls: Option<String>,
     pub(crate) answer: Answer,
-    /// The path where the receiver takes requests, because it knows nothing at the URL, which has none.
+    /// The path at which the receiver accepts requests, because it serves nothing at the configured URL, which has no
+    /// path.
     pub(crate) standard_path: Option<String>,
-    /// How long the request took, until the answer or until it failed.
+    /// The duration of the request, until the answer or the failure.
     pub(crate) took: Duration,
-    /// What the port speaks instead.
+    /// The protocol that the port speaks instead of the configured one.
     pub(crate) speaks: Option<Speaks>,
 }
 
-/// What came back.
+/// The answer to the request.
 pub(crate) enum Answer {
-    /// It was taken; perhaps with a warning.
+    /// The receiver accepted the request, perhaps with a warning.
     Taken(Option<String>),
-    /// The headers are missing, or are not accepted.
+    /// The headers are missing, or were rejected.
     Unauthorised(ExportError),
-    /// It may work later.
+    /// The request failed, and may succeed later.
     NotNow(ExportError),
     Failed(ExportError),
 }
 
-/// What a port turned out to speak.
+/// The protocol that a port turned out to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speaks {
     Tls,
@@ -66,7 +67,8 @@ pub(crate) enum Speaks {
     Other(Protocol),
 }
 
-/// Sends an empty request as the exporter of `signal` would, within its timeout. The error says why it cannot be built.
+/// Sends an empty request as the exporter of `signal` would, within its timeout. The error says why the exporter cannot
+/// be built.
 pub(crate) async fn probe(
     signal: Signal,
     config: &OtlpConfig,
@@ -125,7 +127,7 @@ async fn send(client: &Client, body: bytes::Bytes, deadline: Instant) -> Answer 
     match client.send(body, deadline, &accepted).await {
         Outcome::Delivered { message, .. } => Answer::Taken(message),
         Outcome::Unauthorised { error } => Answer::Unauthorised(error),
-        // With a headers helper the data would wait for other headers.
+        // With a headers helper, the exporter would keep the data and wait for other headers.
         Outcome::Retry { error, .. }
             if error.kind() == ErrorKind::Answered
                 && error.to_string().contains("otelHeadersHelper") =>
@@ -141,7 +143,7 @@ async fn send(client: &Client, body: bytes::Bytes, deadline: Instant) -> Answer 
     }
 }
 
-/// A request without data.
+/// Encodes a request without data.
 fn empty(signal: Signal, protocol: Protocol) -> bytes::Bytes {
     match signal {
         Signal::Metrics => encode(protocol, &ExportMetricsServiceRequest::default()),
@@ -150,7 +152,7 @@ fn empty(signal: Signal, protocol: Protocol) -> bytes::Bytes {
     }
 }
 
-/// What there is on the way to a receiver.
+/// The observations about the connection to a receiver.
 #[derive(Default)]
 struct Way {
     addresses: Vec<SocketAddr>,
@@ -158,10 +160,11 @@ struct Way {
     tls: Option<String>,
 }
 
-/// A connection of its own: those of the exporters say nothing about themselves. Why it fails is told by the request.
+/// Observes a separate connection, because the connections of the exporters give no details. The request itself reports
+/// why a connection fails.
 async fn look(config: &OtlpConfig, deadline: Instant) -> Way {
     let mut way = Way::default();
-    // What lies behind a proxy is not looked for from here.
+    // The connection behind a proxy cannot be observed from here.
     if config.proxy.is_some() {
         return way;
     }
@@ -206,7 +209,7 @@ fn alpn(protocol: Protocol) -> &'static [u8] {
     }
 }
 
-/// What was agreed on, in words. The error: whether the other side speaks TLS at all.
+/// Makes the TLS handshake and describes the result. The error is true if the other side speaks TLS at all.
 async fn handshake(
     config: &OtlpConfig,
     tls: &Tls,
@@ -245,7 +248,7 @@ async fn handshake(
     ))
 }
 
-/// What the port speaks when it is not what the configuration says.
+/// Finds out what the port speaks if it does not speak the configured protocol.
 async fn second_look(
     signal: Signal,
     config: &OtlpConfig,
@@ -257,7 +260,7 @@ async fn second_look(
         return None;
     }
     match &config.tls {
-        // One of the two looks may take all the time there is.
+        // The checks run concurrently, because each may take all the available time.
         None => match tokio::join!(
             speaks_tls(config, deadline),
             speaks_other(signal, config, deadline)
@@ -276,7 +279,7 @@ async fn second_look(
     }
 }
 
-/// The other protocol, when the port speaks that.
+/// Returns the other protocol if the port speaks it.
 async fn speaks_other(signal: Signal, config: &OtlpConfig, deadline: Instant) -> Option<Speaks> {
     let other = other(signal, config)?;
     let protocol = other.protocol;
@@ -285,7 +288,7 @@ async fn speaks_other(signal: Signal, config: &OtlpConfig, deadline: Instant) ->
         .then_some(Speaks::Other(protocol))
 }
 
-/// Whether the port speaks TLS. Whose certificate it shows plays no part.
+/// Returns true if the port speaks TLS, whatever certificate it presents.
 async fn speaks_tls(config: &OtlpConfig, deadline: Instant) -> bool {
     let trust = Trust::Platform;
     let files = TlsFiles {
@@ -310,25 +313,25 @@ async fn speaks_tls(config: &OtlpConfig, deadline: Instant) -> bool {
     }
 }
 
-/// Whether a receiver answers at all, whatever it says.
+/// Returns true if a receiver answers at all, whatever its answer is.
 async fn answers(signal: Signal, config: OtlpConfig, deadline: Instant) -> bool {
     let protocol = config.protocol;
     let build = blocking::spawn(move || Client::new(signal, &config));
     let Ok(Ok(client)) = build.await else {
         return false;
     };
-    // Without the helper's headers: that it refuses the request is answer enough.
+    // The request is sent without the helper's headers: a rejection is an answer too.
     match send(&client, empty(signal, protocol), deadline).await {
         Answer::Taken(_) | Answer::Unauthorised(_) | Answer::NotNow(_) => true,
         Answer::Failed(error) => error.kind() == ErrorKind::Answered,
     }
 }
 
-/// The same receiver without TLS. No header is sent there: some are secret.
+/// Returns the configuration of the same receiver without TLS. It has no headers, because some are secret.
 fn plain(config: &OtlpConfig) -> OtlpConfig {
     let mut parts = config.endpoint.clone().into_parts();
     parts.scheme = Some(http::uri::Scheme::HTTP);
-    // The same port, also when it is the usual one.
+    // The port stays the same, even if it is the default port.
     let host = config.endpoint.host().unwrap_or_default();
     parts.authority = format!("{host}:{}", port(config)).parse().ok();
     OtlpConfig {
@@ -340,7 +343,7 @@ fn plain(config: &OtlpConfig) -> OtlpConfig {
     }
 }
 
-/// The same receiver in the other protocol; nothing when that is not compiled in.
+/// Returns the configuration of the same receiver with the other protocol; `None` if that protocol is not compiled in.
 fn other(signal: Signal, config: &OtlpConfig) -> Option<OtlpConfig> {
     let (protocol, path) = match config.protocol {
         Protocol::Grpc if cfg!(feature = "http") => {

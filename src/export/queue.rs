@@ -7,19 +7,19 @@ use tokio::sync::Notify;
 
 use crate::health::QueueDepth;
 
-/// The most records that wait for one exporter, those in a request under way included.
+/// The most records in the queue of one exporter, including those of a request in flight.
 pub(crate) const MAX_RECORDS: usize = 16_384;
-/// The most bytes that wait for one exporter.
+/// The most bytes in the queue of one exporter.
 pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The most records in one request.
 pub(crate) const BATCH_RECORDS: usize = 512;
-/// When so many bytes wait, the exporter is woken before its interval is over.
+/// The number of queued bytes at which the exporter is woken before its interval ends.
 const WAKE_BYTES: usize = 1024 * 1024;
-/// What a record takes beside its texts.
+/// The estimated size of a record without its texts, in bytes.
 const RECORD_BYTES: usize = 512;
 
-/// Records that wait for one exporter. Pushing neither locks nor waits; what does not fit is refused. Clones are the same
-/// queue: whoever has one is a pointer away from what a push changes.
+/// A queue of records for one exporter. Pushing neither locks nor waits; a record that does not fit is refused. Clones
+/// share one queue, and each clone points directly to the data that a push changes.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     items: Arc<SegQueue<(T, usize)>>,
@@ -46,11 +46,11 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes an item whose texts have `size` bytes; false when the queue is full.
+    /// Adds an item whose texts have `size` bytes. Returns false if the queue is full.
     pub(crate) fn push(&self, item: T, size: usize) -> bool {
         let size = size + RECORD_BYTES;
         let (records, bytes) = self.waiting.add(size);
-        // One record alone may be larger than the bound.
+        // A single record may be larger than the bound.
         if records >= MAX_RECORDS || (records > 0 && bytes + size > MAX_BYTES) {
             self.waiting.release(1, size);
             return false;
@@ -64,39 +64,41 @@ impl<T> Queue<T> {
         true
     }
 
-    /// Whether nobody takes items from here any more.
+    /// Returns true if no exporter takes items from the queue any more.
     pub(crate) fn is_off(&self) -> bool {
         self.waiting.is_off()
     }
 
-    /// The next item with its size. Its place is free again when it is [settled](Self::settle).
+    /// Removes and returns the next item with its size. The item occupies the queue until it is
+    /// [settled](Self::settle).
     pub(crate) fn pop(&self) -> Option<(T, usize)> {
         self.items.pop()
     }
 
-    /// Items that are not popped yet.
+    /// Returns the number of items that are not popped yet.
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// So much waits that it should not wait for the interval.
+    /// Returns true if the queue holds enough items to be exported before the interval ends.
     pub(crate) fn is_full(&self) -> bool {
         let items = self.items.len();
-        // What is counted and not there yet wakes the exporter again.
+        // An item may be counted and not inserted yet. A push that reaches a limit wakes the exporter after the
+        // insertion.
         items >= BATCH_RECORDS || (items > 0 && self.waiting.bytes() >= WAKE_BYTES)
     }
 
-    /// Items were delivered or given up.
+    /// Releases the space of items that were delivered or dropped.
     pub(crate) fn settle(&self, records: usize, bytes: usize) {
         self.waiting.release(records, bytes);
     }
 
-    /// Items that are neither delivered nor given up.
+    /// Returns the counters of the items that are neither delivered nor dropped.
     pub(crate) fn waiting(&self) -> Arc<QueueDepth> {
         Arc::clone(&self.waiting)
     }
 
-    /// Ends when a request's worth of items waits.
+    /// Waits until enough items for a full request are queued.
     pub(crate) async fn filled(&self) {
         self.wake.notified().await;
     }
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_full_by_records_and_by_bytes() {
+    fn queue_is_full_by_records_and_by_bytes() {
         let queue = Queue::new();
         for _ in 0..BATCH_RECORDS {
             assert!(!queue.is_full());

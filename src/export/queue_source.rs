@@ -1,4 +1,4 @@
-//! Requests out of a queue: translated records, as many as fit.
+//! A source that builds requests from the items of a queue.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,18 +10,18 @@ use crate::encode::Translate;
 use crate::encode::message::MAX_ITEM_BYTES;
 use crate::health::{QueueDepth, Tally};
 
-/// Turns queued items into requests for one exporter.
+/// A source that converts queued items to the requests of one exporter.
 pub(crate) struct QueueSource<T: Translate> {
     queue: Queue<T::Item>,
     translator: T,
-    /// Items that the pass still has to deliver.
+    /// The number of items that the pass still has to deliver.
     left: usize,
-    /// A translated item that did not fit into the last request.
+    /// A converted item that did not fit into the last request.
     carried: Option<(T::Record, Place<T::Item>)>,
     tally: Arc<Tally>,
 }
 
-/// An item with its size in the queue, which gets both back when its request is settled.
+/// An item with its size in the queue. Settling its request releases this space.
 type Place<I> = (I, usize);
 
 impl<T: Translate> QueueSource<T> {
@@ -56,7 +56,7 @@ impl<T: Translate> QueueSource<T> {
         record
     }
 
-    /// Translates items once more.
+    /// Converts items again and builds a batch of them.
     fn batch_of(
         &self,
         places: Vec<Place<T::Item>>,
@@ -89,7 +89,7 @@ impl<T: Translate<Request: Request>> Source for QueueSource<T> {
 
     fn apply(&mut self, translator: T) {
         self.translator = translator;
-        // What was translated for the last request is translated anew.
+        // The carried item was converted with the previous configuration.
         if let Some((_, place)) = self.carried.take() {
             let record = self.translate(&place.0, &Tally::default());
             self.carried = Some((record, place));
@@ -107,7 +107,7 @@ impl<T: Translate<Request: Request>> Source for QueueSource<T> {
             let Some((record, place)) = self.pop() else {
                 break;
             };
-            // A tag and a length prefix stand before a record.
+            // A tag and a length prefix precede each record.
             encoded += T::size(&record) + 8;
             if encoded > max_bytes && !records.is_empty() {
                 self.carried = Some((record, place));
@@ -129,7 +129,7 @@ impl<T: Translate<Request: Request>> Source for QueueSource<T> {
             return Err(places);
         }
         let rest = places.split_off(places.len() / 2);
-        // What was counted when the whole was made is not counted again.
+        // The items were counted when the whole batch was built and must not be counted again.
         let counted = Tally::default();
         let half = |places| self.batch_of(places, &counted);
         Ok([half(places), half(rest)])
@@ -140,7 +140,8 @@ impl<T: Translate<Request: Request>> Source for QueueSource<T> {
     }
 
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
-        // What comes after this look is wanted by somebody else.
+        // The length is read before `still` is called, so every counted item was queued before any newer change. Items
+        // that are queued later may belong to a newer configuration and must stay.
         let queued = self.queue.len();
         if !still() {
             return None;

@@ -1,8 +1,8 @@
-//! Threads that say nothing about themselves.
+//! Suppression of telemetry about the library's own threads.
 //!
-//! The crates that send (tonic, h2, hyper) emit `tracing` events. A host that turns those into telemetry would get events
-//! about the export of events, for ever. So the library's threads have no subscriber, and are marked as suppressed for
-//! bridges to the OpenTelemetry SDK that have their own.
+//! The transport crates (tonic, h2, hyper) emit `tracing` events. A host that exports those as telemetry would get
+//! events about the export of events, without end. Therefore the library's threads have no subscriber. They are also
+//! marked as suppressed, for bridges to the OpenTelemetry SDK that have their own subscriber.
 
 use std::io;
 use std::panic::catch_unwind;
@@ -11,7 +11,7 @@ use opentelemetry::{Context, ContextGuard};
 use tokio::runtime::{Builder, Runtime};
 use tracing::dispatcher::{self, DefaultGuard, Dispatch};
 
-/// Keeps the current thread quiet until it is dropped.
+/// A guard that suppresses telemetry on the current thread until it is dropped.
 pub(crate) struct Quiet {
     _no_subscriber: DefaultGuard,
     _suppressed: ContextGuard,
@@ -26,15 +26,14 @@ impl Quiet {
     }
 }
 
-/// A runtime on the current thread. It starts no other thread as long as nothing in it calls
-/// `tokio::task::spawn_blocking`, which panics where the system has no thread to give: see
-/// [`blocking`](super::blocking).
+/// Builds a runtime on the current thread. It starts no other thread as long as nothing in it calls
+/// `tokio::task::spawn_blocking`, which panics if the system cannot start a thread: see [`blocking`](super::blocking).
 ///
 /// # Errors
 ///
-/// The system has no descriptors to give.
+/// Returns an error if the system has no file descriptors left.
 pub(crate) fn runtime() -> io::Result<Runtime> {
-    // Where the host enables tokio's feature `signal`, the I/O driver opens a pair of sockets and panics without them.
+    // If the host enables tokio's feature `signal`, the I/O driver opens a pair of sockets and panics if that fails.
     reserve_descriptors()?;
     let build = || {
         Builder::new_current_thread()
@@ -45,11 +44,11 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
     catch_unwind(build).unwrap_or_else(|_| Err(io::Error::other("tokio panicked")))
 }
 
-/// The number of descriptors that the drivers of a runtime open, with some to spare.
+/// The number of file descriptors that the drivers of a runtime open, plus a reserve.
 #[cfg(unix)]
 const DESCRIPTORS: usize = 8;
 
-/// Fails where the drivers of a runtime would find no descriptors.
+/// Returns an error if there are not enough file descriptors for the drivers of a runtime.
 #[cfg(unix)]
 fn reserve_descriptors() -> io::Result<()> {
     use std::os::unix::net::UnixStream;

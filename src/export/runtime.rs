@@ -1,4 +1,4 @@
-//! The one private thread that drives all exporters, apart from whatever runtime the host has.
+//! The private thread that drives all exporters, independent of any runtime of the host.
 
 use std::future::Future;
 use std::io;
@@ -20,48 +20,50 @@ use crate::fork::Process;
 use crate::health::ExporterCounters;
 use crate::thread;
 
-/// Builds and runs one exporter. It is called on the private thread, inside its runtime.
+/// A function that builds and runs one exporter. It is called on the private thread, inside its runtime.
 pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// Runs beside the exporters that need it: the receiver's other end is dropped when the last of them is gone.
+/// A function that runs beside the exporters that need it. The sender of its channel is dropped with the last of these
+/// exporters.
 pub(crate) type Background =
     Box<dyn FnOnce(watch::Receiver<()>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// The most threads that keep the time for tasks at once: a host may flush at every request of its own.
+/// The most timekeeper threads at the same time. A host may flush at every request that it serves.
 const TIMEKEEPERS: usize = 16;
 
-/// How long the private thread stays for diagnostics that the host did not take yet.
+/// The longest time that the private thread stays for diagnostics that the host has not taken yet.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The pause between two attempts to start a thread or its runtime while nobody asks for one.
+/// The pause between two attempts to start the thread or its runtime while no caller requests a start.
 const RESTART: Duration = Duration::from_secs(5);
 
 /// The pause between two attempts of the private thread to build its runtime.
 const REBUILD: Duration = Duration::from_millis(100);
 
-/// The handle on the private thread, which runs once there is a job and the system has a thread for it.
+/// The handle of the private thread. The thread runs once there is a job and the system can start a thread.
 pub(crate) struct Runtime {
     state: Mutex<State>,
     host: Arc<Host>,
     process: Process,
-    /// Threads that keep the time for tasks.
+    /// The number of timekeeper threads.
     timekeepers: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
 struct State {
     pipelines: Vec<UnboundedSender<Command>>,
-    /// Where jobs go; `None` before the first one and after the shutdown.
+    /// The sender of jobs; `None` before the first job and after the shutdown.
     jobs: Option<UnboundedSender<Job>>,
-    /// The jobs, until the thread that runs them has been started.
+    /// The receiver of the jobs, until the thread that runs them is started.
     unstarted: Option<UnboundedReceiver<Job>>,
-    /// The last failed attempt to start the thread.
+    /// The time of the last failed attempt to start the thread.
     failed: Option<std::time::Instant>,
-    /// The shutdown was asked for: nothing begins any more.
+    /// True after the shutdown was requested: no more jobs are accepted.
     closed: bool,
 }
 
-/// In a fork of its process the other ends are copies of a thread that is not there, and their locks may be held for ever.
+/// Leaks the state in a forked child. The thread at the other end of the channels does not exist there, and the locks
+/// of the channels may stay locked.
 impl Drop for Runtime {
     fn drop(&mut self) {
         if !self.process.is_current() {
@@ -74,7 +76,7 @@ impl Drop for Runtime {
 }
 
 impl Runtime {
-    /// Nothing runs yet. The counters are those of all exporters that there may be.
+    /// Creates a handle without a running thread. `counters` are those of all exporters that may exist.
     pub(crate) fn new(counters: Vec<Arc<ExporterCounters>>, diagnostics: Arc<Diagnostics>) -> Self {
         Self {
             state: Mutex::default(),
@@ -88,8 +90,8 @@ impl Runtime {
         }
     }
 
-    /// Runs a job on the private thread until it ends by itself; `commands` reach it. The job waits for
-    /// [`start`](Self::start) when there is no thread yet. Returns false after the shutdown.
+    /// Runs a job on the private thread until the job ends; `commands` is the sender of the job's commands. If there is
+    /// no thread yet, the job waits for [`start`](Self::start). Returns false after the shutdown.
     pub(crate) fn spawn(&self, commands: UnboundedSender<Command>, job: Job) -> bool {
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -107,12 +109,12 @@ impl Runtime {
         true
     }
 
-    /// Starts the private thread if a job waits for it. Jobs, and what is recorded for them, wait until a later call
-    /// succeeds.
+    /// Starts the private thread if a job waits for it. Jobs, and the data that is recorded for them, wait until a
+    /// later call succeeds.
     ///
     /// # Errors
     ///
-    /// The system has no thread to give.
+    /// Returns an error if the system cannot start a thread.
     pub(crate) fn start(&self) -> io::Result<()> {
         let started = self.start_in(&mut self.lock());
         if started.is_ok() {
@@ -121,8 +123,8 @@ impl Runtime {
         started
     }
 
-    /// [`start`](Self::start) for calls that must not wait: does nothing while another thread uses the runtime, or soon
-    /// after an attempt that failed. Returns true when no job waits for the thread any more.
+    /// Starts the private thread as [`start`](Self::start) does, without waiting. Does nothing while another thread
+    /// uses the runtime, or soon after a failed attempt. Returns true if no job waits for the thread any more.
     pub(crate) fn restart(&self) -> bool {
         let Ok(mut state) = self.state.try_lock() else {
             return false;
@@ -140,7 +142,7 @@ impl Runtime {
         let Some(jobs) = state.unstarted.take() else {
             return Ok(());
         };
-        // A thread that cannot be started drops its closure: the jobs must outlive that.
+        // If the thread cannot be started, its closure is dropped. The jobs must outlive the closure.
         let jobs = Arc::new(Mutex::new(Some(jobs)));
         let (host, taken) = (Arc::clone(&self.host), Arc::clone(&jobs));
         let started = thread::spawn("claude-code-telemetry", move || {
@@ -163,7 +165,7 @@ impl Runtime {
         }
     }
 
-    /// Whether no job waits for the private thread.
+    /// Returns true if no job waits for the private thread.
     pub(crate) fn is_started(&self) -> bool {
         self.lock().unstarted.is_none()
     }
@@ -172,7 +174,8 @@ impl Runtime {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks every pipeline to deliver what it has, and waits on the caller's own clock. True when all are done in time.
+    /// Asks every pipeline to deliver its data, and waits up to `limit` by the caller's own clock. Returns true if
+    /// everything was delivered in time.
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
         let started = self.is_started();
         if !started && !shutdown {
@@ -180,11 +183,12 @@ impl Runtime {
         }
         let (done, finished) = std::sync::mpsc::channel();
         self.send(limit, shutdown, Done::Thread(done));
-        // Pipelines that never had a thread are gone at once, and have delivered nothing.
+        // Pipelines that never had a thread are gone at once and have delivered nothing.
         wait(&finished, std::time::Instant::now() + limit) && started
     }
 
-    /// The same for a task of any runtime. A thread keeps the time for it: no runtime that is busy holds it up.
+    /// Does the same as [`request`](Self::request) for a task of any runtime. A timekeeper thread watches the deadline,
+    /// so that a busy runtime cannot delay it.
     pub(crate) fn request_async(
         &self,
         limit: Duration,
@@ -202,10 +206,10 @@ impl Runtime {
         });
         let done = match kept {
             true => Done::Thread(done),
-            // The pipelines let go at the deadline, when nothing else keeps their thread.
+            // The pipelines release the waiter at the deadline, unless other work keeps their thread busy.
             false => Done::Task(tell),
         };
-        // Without a runtime no pipeline keeps the deadline.
+        // Without a runtime, no pipeline watches the deadline.
         let kept = kept || self.host.stands.load(Ordering::Acquire);
         let started = started && (kept || shutdown);
         if started || shutdown {
@@ -222,7 +226,8 @@ impl Runtime {
         }
     }
 
-    /// Waits for something on a thread of its own; false when there are too many.
+    /// Runs `waiting` on a timekeeper thread. Returns false if there are too many of them, or if the system cannot
+    /// start a thread.
     fn keep_time(&self, waiting: impl FnOnce() + Send + 'static) -> bool {
         let fits = |count| (count < TIMEKEEPERS).then_some(count + 1);
         let counted = self
@@ -246,12 +251,12 @@ impl Runtime {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();
         if shutdown {
-            // The thread ends with the last pipeline. Jobs that never had a thread are dropped, which counts what waits for
-            // them as lost.
+            // The thread ends with the last pipeline. Jobs that never had a thread are dropped, which counts the data
+            // that waits for them as lost.
             (state.closed, state.jobs, state.unstarted) = (true, None, None);
         }
         for pipeline in &state.pipelines {
-            // A pipeline that is gone is done.
+            // A pipeline that has ended needs no command.
             let _ = pipeline.send(Command {
                 deadline,
                 shutdown,
@@ -261,7 +266,7 @@ impl Runtime {
     }
 }
 
-/// Ends when every pipeline is done, or at the end. True when all is delivered.
+/// Waits until every pipeline is done, at most until `end`. Returns true if everything was delivered.
 fn wait(finished: &Receiver<NotDone>, end: std::time::Instant) -> bool {
     let mut all = true;
     loop {
@@ -274,23 +279,23 @@ fn wait(finished: &Receiver<NotDone>, end: std::time::Instant) -> bool {
     }
 }
 
-/// Whom to tell of what happens here.
+/// The recipients of reports about the private thread.
 struct Host {
     counters: Vec<Arc<ExporterCounters>>,
     diagnostics: Arc<Diagnostics>,
-    /// Whether the runtime of the private thread was built.
+    /// True after the runtime of the private thread was built.
     stands: AtomicBool,
 }
 
 impl Host {
-    /// Nothing can be exported before a later attempt succeeds.
+    /// Records that no exporter can start before a later attempt succeeds.
     fn fail(&self, why: &str) {
         for counters in &self.counters {
             counters.cannot_start_yet(why);
         }
     }
 
-    /// Exporters can be built from now on.
+    /// Records that exporters can be built.
     fn start(&self) {
         self.stands.store(true, Ordering::Release);
         for counters in &self.counters {
@@ -299,7 +304,7 @@ impl Host {
     }
 }
 
-/// The sentence about a private thread that cannot be started.
+/// Returns the message about a private thread that cannot be started.
 pub(crate) fn no_thread(error: &io::Error) -> String {
     format!(
         "telemetry waits: its thread cannot be started ({error}), and it is tried again; raise the limit of threads \
@@ -307,7 +312,7 @@ pub(crate) fn no_thread(error: &io::Error) -> String {
     )
 }
 
-/// Runs jobs until the last of them has ended and no other can come.
+/// Runs jobs until the last one has ended and no more can come.
 fn drive(mut jobs: UnboundedReceiver<Job>, host: &Host) {
     let diagnostics = &host.diagnostics;
     let _quiet = Quiet::this_thread();
@@ -354,6 +359,6 @@ fn drive(mut jobs: UnboundedReceiver<Job>, host: &Host) {
         }
         let _ = tokio::time::timeout(LAST_WORDS, diagnostics.handed_over()).await;
     });
-    // A console that blocks must not keep the thread.
+    // A blocked console must not keep the thread alive.
     runtime.shutdown_background();
 }

@@ -1,4 +1,4 @@
-//! Verification of the certificate that a receiver shows.
+//! Verification of a receiver's certificate.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-/// A verifier that accepts the certificates that rustls accepts, and one more: a certificate that is marked as an
-/// authority's (CA:TRUE), when a configured file holds exactly that certificate.
+/// A verifier that accepts the certificates that rustls accepts, and additionally a certificate that is marked as an
+/// authority's (CA:TRUE) if a configured file contains exactly that certificate.
 ///
-/// `openssl req -x509` sets the mark unless told otherwise, and OpenSSL accepts such a certificate as its own authority.
-/// The verifier of rustls refuses the mark on every certificate of a server: <https://github.com/rustls/webpki/issues/205>.
+/// `openssl req -x509` sets the mark by default, and OpenSSL accepts such a certificate as its own authority. The
+/// verifier of rustls rejects the mark on every server certificate: <https://github.com/rustls/webpki/issues/205>.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     webpki: Arc<WebPkiServerVerifier>,
@@ -24,7 +24,7 @@ pub(super) struct ServerVerifier {
 }
 
 impl ServerVerifier {
-    /// Creates a verifier. Fails when `roots` is empty.
+    /// Creates a verifier. Returns an error if `roots` is empty.
     pub(super) fn new(
         roots: RootCertStore,
         trusted: Vec<CertificateDer<'static>>,
@@ -50,8 +50,8 @@ impl ServerCertVerifier for ServerVerifier {
         let verified =
             webpki.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
         match verified {
-            // The validity was verified before this error was returned. The name was not. The signature of the handshake
-            // is verified as for every other certificate, so the receiver needs the key.
+            // The validity was verified before this error was returned, but the name was not. The signature of the
+            // handshake is verified as for every other certificate, so the receiver must have the key.
             Err(Error::InvalidCertificate(problem))
                 if is_marked_as_authority(&problem) && self.trusted.contains(certificate) =>
             {
@@ -87,18 +87,18 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-/// Returns whether a receiver's certificate was refused because it is marked as an authority's (CA:TRUE).
+/// Returns true if a receiver's certificate was rejected because it is marked as an authority's (CA:TRUE).
 pub(super) fn is_marked_as_authority(problem: &CertificateError) -> bool {
     webpki_error(problem).is_some_and(|name| name == "CaUsedAsEndEntity")
 }
 
-/// Returns whether a certificate was refused because it is not of X.509 version 3.
+/// Returns true if a certificate was rejected because it is not of X.509 version 3.
 pub(super) fn is_of_old_version(problem: &CertificateError) -> bool {
     webpki_error(problem).is_some_and(|name| name == "UnsupportedCertVersion")
 }
 
-/// Returns the name of an error for which rustls has none of its own. Its type belongs to rustls-webpki, which rustls does
-/// not export, so the variant's name is compared.
+/// Returns the name of an error that rustls has no variant for. The type of the error belongs to rustls-webpki, which
+/// rustls does not export, so the caller compares the name of its variant.
 pub(super) fn webpki_error(problem: &CertificateError) -> Option<String> {
     match problem {
         CertificateError::Other(OtherError(error)) => Some(format!("{error:?}")),

@@ -1,6 +1,6 @@
-//! Where a pipeline's requests go: an OTLP receiver or the console.
+//! The destinations of a pipeline's requests: an OTLP receiver or the console.
 //!
-//! This is the one place that knows which exporters are compiled in.
+//! Only this module knows which exporters are compiled in.
 #![cfg_attr(
     not(all(feature = "grpc", feature = "http", feature = "console")),
     allow(unused_variables, unused_imports, dead_code)
@@ -27,46 +27,47 @@ use super::outcome::{Accepted, Outcome};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 
-/// A request of a signal, as every exporter that is compiled in wants it.
+/// A request of a signal that every compiled-in exporter can encode.
 pub(crate) trait Request: ExportRequest + Lines + Send {}
 
 impl<M: ExportRequest + Lines + Send> Request for M {}
 
-/// Without OTLP, which the store of tests takes too, nothing is asked of a message.
+/// A bound without requirements, for builds without OTLP and without the in-memory exporter, which uses OTLP's
+/// encoding.
 #[cfg(not(any(feature = "grpc", feature = "http", feature = "testing")))]
 pub(crate) trait ExportRequest {}
 
 #[cfg(not(any(feature = "grpc", feature = "http", feature = "testing")))]
 impl<M> ExportRequest for M {}
 
-/// Without the console nothing is asked of a message.
+/// A bound without requirements, for builds without the console exporter.
 #[cfg(not(feature = "console"))]
 pub(crate) trait Lines {}
 
 #[cfg(not(feature = "console"))]
 impl<M> Lines for M {}
 
-/// The most protobuf bytes in one request: receivers take 4 MiB.
+/// The most protobuf bytes in one request. Receivers accept 4 MiB.
 const MAX_BYTES: usize = 3_670_016;
-/// The same for text formats, counted as protobuf: JSON takes about twice as much.
+/// The most bytes in one request of a text format, counted as protobuf. JSON takes about twice as much.
 const MAX_BYTES_OF_TEXT: usize = 1024 * 1024;
-/// A console that blocks holds back nothing but itself.
+/// The timeout of one write to the console. It is long, because a blocked console delays only the console exporter.
 const CONSOLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// Where the console exporter writes: standard output, or the host's writer.
+/// The writer of the console exporter: standard output, or the host's writer.
 pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 
-/// Keeps the headers helper running: it ends with the last of these.
+/// A handle that keeps the headers helper running. The helper ends when the last handle is dropped.
 pub(crate) type Lease = Arc<watch::Sender<()>>;
 
-/// Keeps requests in memory, instead of sending them.
+/// An exporter that keeps requests in memory instead of sending them.
 #[cfg(feature = "testing")]
 pub(crate) trait MemoryExporter: Send + Sync {
-    /// Keeps a request as a receiver would.
+    /// Stores a request as a receiver would.
     fn export(&self, signal: Signal, request: Bytes);
 }
 
-/// Where requests will go: a sink that is still to be built.
+/// The destination of requests, from which a sink is built.
 #[derive(Clone)]
 pub(crate) enum Target {
     #[cfg(any(feature = "grpc", feature = "http"))]
@@ -78,7 +79,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// An OTLP receiver; nothing in a build without OTLP.
+    /// Returns the target for an OTLP receiver; `None` in a build without OTLP.
     pub(crate) fn otlp(config: &OtlpConfig, helper: Option<&(Arc<Helper>, Lease)>) -> Option<Self> {
         #[cfg(any(feature = "grpc", feature = "http"))]
         return Some(Self::Otlp(config.clone(), helper.cloned()));
@@ -86,7 +87,7 @@ impl Target {
         None
     }
 
-    /// The console; nothing in a build without it.
+    /// Returns the target for the console; `None` in a build without the console exporter.
     pub(crate) fn console(writer: &Writer) -> Option<Self> {
         #[cfg(feature = "console")]
         return Some(Self::Console(Arc::clone(writer)));
@@ -94,7 +95,7 @@ impl Target {
         None
     }
 
-    /// The limit of one attempt.
+    /// Returns the timeout of one attempt.
     pub(crate) fn timeout(&self) -> Duration {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
@@ -106,7 +107,7 @@ impl Target {
         }
     }
 
-    /// Whether [`build`](Self::build) may block: it loads the certificates of the platform.
+    /// Returns true if [`build`](Self::build) may block, because it loads the certificates of the platform.
     pub(crate) fn may_block(&self) -> bool {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
@@ -118,7 +119,8 @@ impl Target {
         }
     }
 
-    /// Builds the sink, inside the private runtime. The error says in words why it cannot be.
+    /// Builds the sink. Must be called inside the private runtime. The error is a sentence that says why the sink
+    /// cannot be built.
     pub(crate) fn build(self, signal: Signal) -> Result<Sink, String> {
         match self {
             #[cfg(any(feature = "grpc", feature = "http"))]
@@ -138,7 +140,7 @@ impl Target {
     }
 }
 
-/// Where requests go.
+/// The sink of a pipeline's requests.
 pub(crate) enum Sink {
     #[cfg(any(feature = "grpc", feature = "http"))]
     Otlp(
@@ -153,7 +155,7 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
-    /// The most bytes of protobuf in one request.
+    /// Returns the most protobuf bytes in one request.
     pub(crate) fn max_bytes(&self) -> usize {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
@@ -167,7 +169,7 @@ impl Sink {
         }
     }
 
-    /// The bytes that are sent, once or again.
+    /// Encodes a request. Every attempt sends the same bytes.
     pub(crate) fn encode(&self, request: &impl Request) -> Bytes {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
@@ -179,7 +181,7 @@ impl Sink {
         }
     }
 
-    /// The path where requests go instead of the configured URL.
+    /// Returns the path to which requests go instead of that of the configured URL.
     pub(crate) fn standard_path(&self) -> Option<&str> {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
@@ -191,7 +193,7 @@ impl Sink {
         }
     }
 
-    /// One attempt, which ends by the deadline.
+    /// Makes one attempt, which ends by the deadline.
     pub(crate) async fn send(
         &self,
         body: Bytes,

@@ -1,7 +1,7 @@
-//! The TLS of one exporter: one configuration of rustls for every transport.
+//! The TLS of one exporter: one rustls configuration for every transport.
 //!
-//! The crypto provider, ring, is given to each configuration; a process default is neither installed nor read, because
-//! it belongs to the host.
+//! Each configuration gets the crypto provider, ring, explicitly. The default provider of the process is neither
+//! installed nor read, because it belongs to the host.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,33 +17,34 @@ use super::server_verifier::ServerVerifier;
 use crate::config::pem::Material;
 use crate::config::tls::{FileError, TlsConfig, TlsFiles, Trust};
 
-/// HTTP/2, as gRPC needs it.
+/// The ALPN protocol of HTTP/2, which gRPC requires.
 pub(crate) const HTTP_2: &[u8] = b"h2";
-/// HTTP/1.1
+/// The ALPN protocol of HTTP/1.1.
 pub(crate) const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// The TLS of one exporter.
 pub(crate) struct Tls {
     files: TlsFiles,
     alpn: &'static [u8],
-    /// The authorities that the platform trusts, when they count.
+    /// The authorities that the platform trusts; empty if the configuration excludes them.
     platform: Vec<CertificateDer<'static>>,
     asked: Arc<AtomicBool>,
     current: Mutex<(Material, ClientConfig)>,
 }
 
-/// What reading the files again brought.
+/// The result of reading the certificate files again.
 pub(crate) enum Renewal {
-    /// They hold what they held, or what they held before is used on.
+    /// The files are unchanged, or the previous material stays in use.
     Nothing,
-    /// The next connection needs a new client.
+    /// The material has changed: the next connection needs a new client.
     Changed,
-    /// They cannot be used any more; the old material stays in use.
+    /// The files cannot be used any more; the previous material stays in use.
     Broken(FileError),
 }
 
 impl Tls {
-    /// Blocks while the platform's authorities are loaded. The error says in words why there can be none.
+    /// Creates the TLS of an exporter. Blocks while the platform's authorities are loaded. The error is a sentence that
+    /// says why TLS cannot be used.
     pub(crate) fn new(config: &TlsConfig, alpn: &'static [u8]) -> Result<Self, String> {
         Self::with_platform(config, alpn, platform_authorities)
     }
@@ -68,13 +69,14 @@ impl Tls {
         })
     }
 
-    /// For the next connection.
+    /// Returns the client configuration for the next connection.
     pub(crate) fn client(&self) -> ClientConfig {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         current.1.clone()
     }
 
-    /// Reads the files again, because they may have been renewed. Not on this thread: they may be slow to read.
+    /// Reads the certificate files again, because they may have been renewed. Reads them on another thread, because
+    /// that may be slow.
     pub(crate) async fn renew(&self) -> Renewal {
         let files = self.files.clone();
         let reading = super::blocking::spawn(move || files.read(&mut |_| {}));
@@ -96,23 +98,23 @@ impl Tls {
         }
     }
 
-    /// The receiver answered: it has what it asked for.
+    /// Records an answer: the receiver has the client certificate, if it asked for one.
     pub(crate) fn answered(&self) {
         self.asked.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the receiver asked for a client certificate since it last answered.
+    /// Returns true if the receiver has asked for a client certificate since its last answer.
     pub(crate) fn was_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// The variable of the client certificate, if there is one.
+    /// Returns the variable that configures the client certificate, if there is one.
     pub(crate) fn identity(&self) -> Option<&'static str> {
         let identity = self.files.identity.as_ref()?;
         Some(identity.certificate.variable)
     }
 
-    /// The variable of the authorities, if there is one.
+    /// Returns the variable that configures the authorities, if there is one.
     pub(crate) fn trust(&self) -> Option<&'static str> {
         match &self.files.trust {
             Trust::Platform => None,
@@ -120,7 +122,7 @@ impl Tls {
         }
     }
 
-    /// Whether HTTP/2 was offered.
+    /// Returns true if HTTP/2 is offered.
     pub(crate) fn is_http_2(&self) -> bool {
         self.alpn == HTTP_2
     }
@@ -168,14 +170,15 @@ fn client(
     Ok(client)
 }
 
-/// What the platform trusts. On Unix, `SSL_CERT_FILE` and `SSL_CERT_DIR` of the process move it: that is how
-/// platforms configure every TLS client, and not a part of this configuration.
+/// Returns the authorities that the platform trusts. On Unix, the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` of the
+/// process change them. Platforms configure every TLS client in this way, so the variables are not a part of this
+/// configuration.
 fn platform_authorities() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }
 
-/// Shows the client certificate, if there is one, and notes that the receiver asked for it: one that gets none hangs
-/// up, and the reason that it gives is often lost.
+/// A resolver that presents the client certificate, if there is one, and records that the receiver asked for it. A
+/// receiver that gets no certificate closes the connection, and the reason that it sends is often lost.
 struct Resolver {
     key: Option<Arc<CertifiedKey>>,
     asked: Arc<AtomicBool>,
@@ -192,7 +195,7 @@ impl ResolvesClientCert for Resolver {
     }
 }
 
-/// `CertifiedKey` may show the key.
+/// Hides the key, which the `Debug` output of `CertifiedKey` may show.
 impl std::fmt::Debug for Resolver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Resolver")
@@ -204,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_any_authority_there_is_no_tls() {
+    fn tls_without_any_authority_is_an_error() {
         let files = TlsFiles {
             trust: Trust::Platform,
             identity: None,

@@ -1,4 +1,4 @@
-//! One run of the helper.
+//! A single run of the helper.
 
 #[cfg(unix)]
 use std::os::unix::process::CommandExt;
@@ -16,29 +16,31 @@ use crate::config::secret::Secret;
 use crate::export::blocking::{self, BlockingError};
 use crate::thread;
 
-/// The most that a run may print.
+/// The most bytes that a run may print.
 pub(super) const MAX_OUTPUT: usize = 64 * 1024;
 
-/// How long the output of a run that has ended may stay open: something that it started in the background can hold it.
+/// The longest time that the output of an ended run may stay open. A background process that the run started can hold
+/// the output open.
 const LINGERING: Duration = Duration::from_millis(200);
 
-/// How long to wait for the end of a process that was killed.
+/// The longest wait for the end of a killed process.
 const REAPING: Duration = Duration::from_secs(1);
 
-/// The pauses between two looks at a process that has not ended: at first, and at most. The process is polled, because
+/// The pauses between two checks whether a process has ended: the first and the longest. The process is polled, because
 /// a handler of `SIGCHLD` belongs to the host.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LONGEST_LOOK: Duration = Duration::from_millis(50);
 
-/// Told by its other end being dropped: no run is wanted any more.
+/// The receiver of the stop request: the other end is dropped when no run is wanted any more.
 pub(super) type Stop = watch::Receiver<()>;
 
-/// Ends when no run is wanted any more.
+/// Waits until no run is wanted any more.
 pub(super) async fn stopped(stop: &mut Stop) {
     while stop.changed().await.is_ok() {}
 }
 
-/// Runs the helper once, and returns what it printed. After `limit` it is killed, with what it started.
+/// Runs the helper once and returns its output. After `limit`, the helper is killed together with the processes that it
+/// started.
 pub(super) async fn run(
     command: &Secret,
     limit: Duration,
@@ -46,7 +48,7 @@ pub(super) async fn run(
 ) -> Result<Vec<u8>, Failure> {
     let deadline = Instant::now() + limit;
     let command = command.clone();
-    // Looking at files may block, and starting a program may, too.
+    // Checking files may block, and so may starting a program.
     let start = blocking::spawn(move || Running::start(command.expose()));
     let mut running = tokio::select! {
         biased;
@@ -72,19 +74,20 @@ pub(super) async fn run(
     ended
 }
 
-/// A helper that runs, in a process group of its own. Dropped before its end, it is killed.
+/// A running helper, in a separate process group. It is killed if it is dropped before its end.
 struct Running {
-    /// `None` once it has ended and was waited for.
+    /// `None` after the process has ended and its status was collected.
     child: Option<Child>,
 }
 
 impl Running {
-    /// A text that names a file is run as it is, spaces and all; everything else is a line for the shell.
+    /// Starts the helper. A text that names a file is run as a program, including any spaces. Every other text is a
+    /// line for the shell.
     fn start(text: &str) -> Result<Self, Failure> {
         let refuse = |error: std::io::Error| Failure::Start(error.to_string());
         let path = Path::new(text);
         let mut command = if path.is_file() {
-            // A name alone would be looked for in PATH.
+            // A bare file name would be searched for in `PATH`.
             Command::new(std::path::absolute(path).map_err(refuse)?)
         } else {
             shell(text)
@@ -107,7 +110,7 @@ impl Running {
         Ok(Self { child })
     }
 
-    /// What it prints until it ends with success.
+    /// Returns the output of a run that ends with success.
     async fn output(&mut self) -> Result<Vec<u8>, Failure> {
         let mut output = Vec::with_capacity(4096);
         let stdout = self.child.as_mut().and_then(|child| child.stdout.take());
@@ -123,7 +126,7 @@ impl Running {
                     Err(failure) => return Err(failure),
                 },
                 status = self.wait() => {
-                    // All that it printed itself is there; its background processes are not waited for.
+                    // The output of the process itself is complete. Its background processes are not waited for.
                     if let Ok(Err(failure)) = timeout(LINGERING, reading).await {
                         return Err(failure);
                     }
@@ -139,7 +142,7 @@ impl Running {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     async fn wait(&mut self) -> Result<ExitStatus, Failure> {
         let mut pause = FIRST_LOOK;
         loop {
@@ -158,8 +161,8 @@ impl Running {
         }
     }
 
-    /// Kills it and, where there are process groups, all that it started. Does nothing after its end: the number may be
-    /// another's by then.
+    /// Kills the process and, on platforms with process groups, all processes that it started. Does nothing after its
+    /// end, because another process may have its number by then.
     fn kill(&mut self) {
         let Some(child) = &mut self.child else {
             return;
@@ -182,13 +185,13 @@ impl Drop for Running {
         if let Some(mut child) = self.child.take()
             && !matches!(child.try_wait(), Ok(Some(_)) | Err(_))
         {
-            // It dies in a moment, and must not stay as a zombie.
+            // The process ends soon, and must not remain as a zombie.
             blocking::detach(move || drop(child.wait()));
         }
     }
 }
 
-/// Reads all, as long as it is not too long. What was read is kept when the future is dropped.
+/// Reads the whole output, up to the limit. Keeps the bytes that were read if the future is dropped.
 #[cfg(unix)]
 async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> {
     use tokio::io::AsyncReadExt;
@@ -196,7 +199,7 @@ async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> 
 
     let mut stdout = Receiver::from_owned_fd(stdout.into())
         .map_err(|error| Failure::Start(error.to_string()))?;
-    // An error of the pipe is an end like any other: what came before it is judged.
+    // An error of the pipe ends the output as usual: the bytes before it are parsed.
     while stdout.read_buf(output).await.is_ok_and(|read| read > 0) {
         if output.len() > MAX_OUTPUT {
             return Err(Failure::TooLong(MAX_OUTPUT));
@@ -205,14 +208,14 @@ async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Reads all, as long as it is not too long.
+/// Reads the whole output, up to the limit.
 #[cfg(not(unix))]
 async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> {
     use std::io::Read;
 
     let reading = blocking::spawn(move || {
         let mut read = Vec::new();
-        // An error of the pipe is an end like any other: what came before it is judged.
+        // An error of the pipe ends the output as usual: the bytes before it are parsed.
         let _ = stdout.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut read);
         read
     });
@@ -225,7 +228,8 @@ async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Exporter settings are not handed on: an instrumented helper would export to the agent's receiver.
+/// Returns true for exporter settings. They are not passed on, because an instrumented helper would export to the
+/// agent's receiver.
 fn is_of_telemetry(name: &[u8]) -> bool {
     const PREFIX: &[u8] = b"OTEL_";
     name.get(..PREFIX.len())
@@ -239,11 +243,12 @@ fn shell(line: &str) -> Command {
     command
 }
 
-/// The window of a console would flash up at every run.
+/// The flag that prevents a console window from appearing at every run.
 #[cfg(windows)]
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
-/// `cmd` takes the rest of its command line as it is, without one pair of quotes around it.
+/// Returns a command that runs `line` in `cmd`, which takes the rest of its command line literally, without one
+/// enclosing pair of quotes.
 #[cfg(windows)]
 fn shell(line: &str) -> Command {
     let mut command = Command::new("cmd");

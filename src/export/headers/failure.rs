@@ -1,8 +1,9 @@
-//! Why a run of the helper gave no headers.
+//! Reasons why a run of the helper gave no headers.
 
 use std::time::Duration;
 
-/// Why a run gave no headers, and what to do. It never holds what the helper printed, nor its command line.
+/// The reason why a run gave no headers, with the fix. It contains neither the output of the helper nor its command
+/// line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
     #[error("it cannot be started ({0}); it must be an executable file or a shell line")]
@@ -23,7 +24,8 @@ pub(super) enum Failure {
     NotJson,
     #[error("what it printed is JSON, but no object; {OUTPUT}")]
     NotObject,
-    /// Headers are counted from 1: their names may be secret, too, when they are written the wrong way round.
+    /// Headers are identified by their position, counted from 1: their names may be secret too, if name and value were
+    /// swapped.
     #[error("the value of the header in place {0} is no text; {OUTPUT}")]
     NotText(usize),
     #[error("the name of the header in place {0} is none that HTTP allows; {OUTPUT}")]
@@ -40,6 +42,6 @@ pub(super) enum Failure {
     Stopped,
 }
 
-/// What to print.
+/// The description of the required output.
 const OUTPUT: &str =
     r#"it must print one JSON object of text values, such as {"Authorization": "Bearer ..."}"#;

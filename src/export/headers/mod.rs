@@ -1,9 +1,10 @@
-//! Dynamic headers: what the user's `otelHeadersHelper` prints.
+//! Dynamic headers: the output of the user's `otelHeadersHelper`.
 //!
-//! One [`Helper`] serves all exporters of a telemetry. A task of the private runtime runs the command at the start, at
-//! every interval, and when a receiver refused the headers; exporters take what the last good run gave. A run that fails
-//! changes nothing but what is told; as long as none was good, exporters wait and the command is run again with back-off.
-//! An empty object is a good run like any other: then the static headers are all there is to send with.
+//! A single [`Helper`] serves all exporters of a telemetry instance. A task of the private runtime runs the command at
+//! the start, at every interval, and when a receiver rejected the headers. Exporters use the headers of the last
+//! successful run. A failed run is reported and changes nothing else. Until the first successful run, exporters wait
+//! and the command is retried with back-off. An empty object is a successful run like any other: requests are then sent
+//! with the static headers only.
 
 mod command;
 mod failure;
@@ -29,12 +30,12 @@ use failure::Failure;
 
 pub(crate) use output::Headers;
 
-/// What the fuzz targets call.
+/// Entry points of the fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing {
     use super::output::parse;
 
-    /// Whether it is headers, and what a host would be shown of it.
+    /// Returns the headers, if the output is valid, and the text that a host would be shown about the output.
     pub(crate) fn helper_output(bytes: &[u8]) -> (Option<Vec<(String, String)>>, String) {
         match parse(bytes) {
             Ok(headers) => {
@@ -48,13 +49,13 @@ pub(crate) mod fuzzing {
     }
 }
 
-/// A run that takes longer is killed.
+/// The longest time of a run, after which the run is killed.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The one helper of a telemetry.
+/// The headers helper of a telemetry instance.
 pub(crate) struct Helper {
     command: Secret,
-    /// From the end of a run to the next one.
+    /// The time from the end of a run to the next run.
     interval: Duration,
     grpc: bool,
     limit: Duration,
@@ -65,33 +66,34 @@ pub(crate) struct Helper {
     diagnostics: Arc<Diagnostics>,
 }
 
-/// What the runs gave so far.
+/// The results of the runs so far.
 #[derive(Default)]
 struct State {
-    /// Runs that ended.
+    /// The number of runs that have ended.
     runs: u64,
-    /// What the last good run gave, and its number.
+    /// The number and the headers of the last successful run.
     good: Option<(u64, Arc<Headers>)>,
-    /// Why the last run was not good.
+    /// The reason why the last run failed; `None` if it succeeded.
     failure: Option<Failure>,
 }
 
-/// How often the helper is run because its headers are refused.
+/// The rate limit of the runs that rejected headers cause.
 struct Refusals {
     backoff: Backoff,
-    /// Not again before.
+    /// The earliest time of the next such run.
     next: Option<Instant>,
 }
 
-/// Headers to send with.
+/// The headers to send.
 pub(crate) struct Current {
     pub(crate) headers: Arc<Headers>,
-    /// Runs that had ended when they were taken.
+    /// The number of runs that had ended when these headers were taken.
     runs: u64,
 }
 
 impl Helper {
-    /// It runs when its [background](Self::background) does. There is one in every build that has OTLP.
+    /// Creates the helper, which runs when its [background](Self::background) task does. Returns `Some` in every build
+    /// with OTLP.
     pub(crate) fn new(config: &HeadersHelper, diagnostics: Arc<Diagnostics>) -> Option<Arc<Self>> {
         Some(Self::with_limit(config, LIMIT, diagnostics))
     }
@@ -113,7 +115,7 @@ impl Helper {
         })
     }
 
-    /// The task that runs it, and what tells that task of the shutdown.
+    /// Returns the task that runs the helper, and the sender that tells the task about the shutdown.
     pub(crate) fn background(self: &Arc<Self>) -> (mpsc::UnboundedSender<Command>, Background) {
         let (sender, commands) = mpsc::unbounded_channel();
         let helper = Arc::clone(self);
@@ -122,8 +124,9 @@ impl Helper {
         (sender, background)
     }
 
-    /// What to send with. Waits for the first good run until the deadline, or until there is a failure that the caller
-    /// does not know: `known` is the number of runs that it was told of. The error says why there are no headers.
+    /// Returns the headers to send. Waits until the deadline for the first successful run, or for a failure that is new
+    /// to the caller: `known` is the number of runs that the caller knows about. The error says why there are no
+    /// headers.
     pub(crate) async fn headers(
         &self,
         known: &AtomicU64,
@@ -132,7 +135,7 @@ impl Helper {
         let mut state = self.state.subscribe();
         let seen = known.load(Ordering::Relaxed);
         let news = state.wait_for(|state| state.good.is_some() || state.runs > seen);
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         let _ = timeout_at(deadline, news).await;
         let state = state.borrow();
         known.store(state.runs, Ordering::Relaxed);
@@ -144,8 +147,8 @@ impl Helper {
         })
     }
 
-    /// What to send with after a receiver refused `refused`: what a run gave that ended since. When there was none, the
-    /// helper is run, once for all who ask. The error says why there is nothing new.
+    /// Returns the headers to send after a receiver rejected `refused`: those of a run that has ended since. If there
+    /// was no such run, runs the helper, once for all callers. The error says why there are no new headers.
     pub(crate) async fn renewed(
         &self,
         refused: &Current,
@@ -181,7 +184,7 @@ impl Helper {
         }
     }
 
-    /// A receiver took its headers.
+    /// Records that a receiver accepted the headers.
     pub(crate) fn accepted(&self) {
         let mut refusals = self.refusals();
         if refusals.next.is_some() {

@@ -1,4 +1,4 @@
-//! What the helper prints: one JSON object of text values.
+//! The output of the helper: one JSON object of text values.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use super::failure::Failure;
 use crate::config::pairs::{is_broken_binary, is_reserved};
 use crate::config::secret::Secret;
 
-/// The headers that one run gave.
+/// The headers of one run.
 #[derive(Debug)]
 pub(crate) struct Headers(Vec<Header>);
 
-/// One header.
+/// A header with its position in the output.
 #[derive(Debug)]
 pub(crate) struct Header {
-    /// Counted from 1, as failures name it.
+    /// The position, counted from 1, as failures report it.
     place: usize,
     pub(crate) name: HeaderName,
-    /// Marked as sensitive: its `Debug` shows nothing.
+    /// The value. It is marked as sensitive, so that its `Debug` output shows nothing.
     pub(crate) value: HeaderValue,
-    /// The value as text, to find it in what a receiver says.
+    /// The value as text, which is searched for in the messages of a receiver.
     pub(crate) secret: Secret,
 }
 
@@ -38,7 +38,7 @@ impl Headers {
         headers.filter(move |header| header.flaw(grpc).is_none())
     }
 
-    /// Names the places of the headers that are left out, and why; empty when all are sent.
+    /// Returns the positions of the headers that are not sent, with the reasons; empty if all headers are sent.
     pub(super) fn left_out(&self, grpc: bool) -> String {
         let left_out = self.0.iter().filter_map(|header| {
             let flaw = header.flaw(grpc)?;
@@ -49,7 +49,7 @@ impl Headers {
 }
 
 impl Header {
-    /// The reason why a request cannot carry this header.
+    /// Returns the reason why a request cannot carry this header; `None` if it can.
     fn flaw(&self, grpc: bool) -> Option<&'static str> {
         if is_reserved(self.name.as_str()) {
             Some("is one that the protocol sets itself, such as Host: it is left out")
@@ -63,9 +63,9 @@ impl Header {
     }
 }
 
-/// Reads what a run printed. Of a name that comes again, in whatever case, the last counts.
+/// Parses the output of a run. If a name occurs several times, in any case, the last occurrence applies.
 pub(super) fn parse(output: &[u8]) -> Result<Headers, Failure> {
-    // Some shells of Windows begin with a byte order mark.
+    // Some Windows shells print a byte order mark first.
     let output = output.strip_prefix(b"\xef\xbb\xbf").unwrap_or(output);
     if output.trim_ascii().is_empty() {
         return Err(Failure::Empty);
@@ -88,9 +88,9 @@ fn header(place: usize, name: &str, value: &Value) -> Result<Header, Failure> {
     let Value::String(text) = value else {
         return Err(Failure::NotText(place));
     };
-    // White space around a value is no part of it, and receivers of HTTP/2 refuse it.
+    // White space around a value is not a part of the value, and HTTP/2 receivers reject it.
     let text = text.trim_matches([' ', '\t']);
-    // gRPC carries nothing but ASCII in a text header.
+    // A text header of gRPC can only contain ASCII.
     let ascii = Some(text).filter(|text| text.is_ascii());
     let mut value = ascii
         .and_then(|text| HeaderValue::from_str(text).ok())
@@ -104,7 +104,7 @@ fn header(place: usize, name: &str, value: &Value) -> Result<Header, Failure> {
     })
 }
 
-/// The members of an object in their order.
+/// The members of an object in their original order.
 struct Pairs(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Pairs {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_texts_is_read() {
+    fn object_of_text_values_is_parsed() {
         for (output, expected) in [
             ("{}", &[][..]),
             (
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_a_failure_that_shows_nothing_of_it() {
+    fn invalid_output_gives_a_failure_that_does_not_show_it() {
         let deep = format!("{{\"a\":{}", "[".repeat(60_000));
         for (output, expected) in [
             ("", Failure::Empty),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_cannot_be_sent_are_left_out_and_named_by_their_place() {
+    fn headers_that_cannot_be_sent_are_omitted_and_reported_by_position() {
         let output = r#"{"Host":"CANARY","x-bin":"CANARY!","a":"1","b-bin":"QUI","TE":"CANARY"}"#;
         let headers = parse(output.as_bytes()).unwrap();
         for (grpc, sent, places) in [
@@ -231,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn values_are_not_shown() {
+    fn debug_output_does_not_show_header_values() {
         let headers = parse(br#"{"authorization":"CANARY"}"#).unwrap();
         assert!(!format!("{headers:?}").contains("CANARY"));
     }
 
-    /// Output in which what matters is frequent.
+    /// Generates outputs in which significant tokens are frequent.
     fn outputs() -> impl Strategy<Value = Vec<u8>> {
         const PARTS: [&str; 16] = [
             "{",
@@ -265,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_output_is_headers_or_a_failure_that_shows_nothing(output in outputs()) {
+        fn any_output_gives_headers_or_a_failure_that_does_not_show_it(output in outputs()) {
             let shown = match parse(&output) {
                 Ok(headers) => format!("{headers:?}"),
                 Err(failure) => format!("{failure} {failure:?}"),
@@ -274,7 +274,7 @@ mod tests {
         }
 
         #[test]
-        fn values_that_a_header_can_have_arrive(values in proptest::collection::vec("[!-~]([ -~]{0,20}[!-~])?", 0..6)) {
+        fn valid_header_values_are_kept(values in proptest::collection::vec("[!-~]([ -~]{0,20}[!-~])?", 0..6)) {
             let object: serde_json::Map<_, _> = values
                 .iter()
                 .enumerate()

@@ -1,4 +1,4 @@
-//! The task that runs the helper, and its end.
+//! The task that runs the helper, and the end of that task.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,15 @@ use super::{Helper, State};
 use crate::export::backoff::Backoff;
 use crate::export::control::{Command, at};
 
-/// At a shutdown, a run is killed so long before the deadline at most: the process may end with it.
+/// The margin before a shutdown's deadline at which a run is killed, because the process may end at the deadline. The
+/// margin is at most a quarter of the remaining time.
 const MARGIN: Duration = Duration::from_millis(250);
 
-/// A process that was killed may take so long to be gone before nobody waits for it any more.
+/// The longest time that a shutdown waits for the end of a killed process.
 const DYING: Duration = Duration::from_millis(50);
 
-/// Runs the helper until the last pipeline is gone, which `done` tells by its other end being dropped, or until a
-/// shutdown is out of time.
+/// Runs the helper until the last pipeline has ended or a shutdown runs out of time. The other end of `done` is dropped
+/// with the last pipeline.
 pub(super) async fn run(
     helper: Arc<Helper>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -41,7 +42,7 @@ pub(super) async fn run(
     drop(stop);
     let soon = Instant::now() + DYING;
     let deadlines = end.waiters.iter().map(|waiter| waiter.deadline);
-    // Who waits for the shutdown does not wait for a process that takes its time to die.
+    // The caller of the shutdown does not wait for a killed process that ends slowly.
     let limit = deadlines.min().map_or(soon, |deadline| deadline.min(soon));
     if timeout_at(limit, &mut work).await.is_err() {
         drop(end);
@@ -49,18 +50,18 @@ pub(super) async fn run(
     }
 }
 
-/// The last things that were reported about the runs.
+/// The last reports about the runs.
 #[derive(Default)]
 struct Told {
     failure: Option<Failure>,
     left_out: String,
 }
 
-/// When all is over.
+/// The conditions that end the task.
 struct End {
     commands: Option<mpsc::UnboundedReceiver<Command>>,
     done: Stop,
-    /// Who waits for the shutdown.
+    /// The shutdown commands, whose senders wait for the end of the task.
     waiters: Vec<Command>,
     time: Option<Instant>,
 }
@@ -79,7 +80,7 @@ impl End {
                         self.time = Some(self.time.map_or(time, |known| known.min(time)));
                         self.waiters.push(command);
                     }
-                    // Flushes wait for pipelines alone.
+                    // A flush waits for pipelines only, not for the helper.
                     Some(_) => {}
                     None => self.commands = None,
                 }
@@ -88,7 +89,7 @@ impl End {
     }
 }
 
-/// The next command; never, when none can come any more.
+/// Returns the next command; never returns if no more commands can come.
 async fn next(commands: &mut Option<mpsc::UnboundedReceiver<Command>>) -> Option<Command> {
     match commands {
         Some(commands) => commands.recv().await,
@@ -97,7 +98,7 @@ async fn next(commands: &mut Option<mpsc::UnboundedReceiver<Command>>) -> Option
 }
 
 impl Helper {
-    /// Run after run, until it is stopped. Then the run under way is killed.
+    /// Runs the helper repeatedly until `stop`, which also kills the run in progress.
     async fn work(&self, mut stop: Stop) {
         let mut told = Told::default();
         let mut backoff = Backoff::new(self.interval);
@@ -123,7 +124,7 @@ impl Helper {
         }
     }
 
-    /// One run, as a task of its own, so that a panic in it is a failure like any other.
+    /// Runs the helper once, as a separate task, so that a panic in it is a failure like any other.
     async fn run_once(&self, stop: Stop) -> Result<Headers, Failure> {
         let (command, limit) = (self.command.clone(), self.limit);
         let run = tokio::spawn(async move {
@@ -133,7 +134,8 @@ impl Helper {
         run.await.unwrap_or(Err(Failure::Panicked))
     }
 
-    /// Publishes what a run gave, and tells of a change. True when there are headers, from this run or an earlier one.
+    /// Publishes the result of a run, and reports a change. Returns true if there are headers, from this run or an
+    /// earlier one.
     fn note(&self, ended: Result<Headers, Failure>, told: &mut Told) -> bool {
         let failure = ended.as_ref().err().cloned();
         if let Ok(headers) = &ended {
@@ -154,7 +156,8 @@ impl Helper {
             }
             has_headers = state.good.is_some();
         });
-        // That the shutdown ended it is no news for those who have nothing to send; the others tell it themselves.
+        // A run that the shutdown ended is not reported: it does not matter to exporters without data, and the others
+        // report it themselves.
         if failure != told.failure && failure != Some(Failure::Stopped) {
             let so = if has_headers {
                 "its last good headers stay in use"
@@ -170,11 +173,11 @@ impl Helper {
         has_headers
     }
 
-    /// Ends when an exporter waits for a run that has not begun.
+    /// Waits until an exporter waits for a run that has not begun.
     async fn is_wanted(&self) {
         let runs = self.state.borrow().runs;
         let mut wanted = self.wanted.subscribe();
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         let _ = wanted.wait_for(|wanted| *wanted > runs).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The helper as its clients see it, with real commands.
+//! Tests of the helper as its clients use it, with real commands.
 
 use std::path::Path;
 use std::sync::PoisonError;
@@ -12,7 +12,7 @@ use super::*;
 const LONG: Duration = Duration::from_secs(20);
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// A helper that runs, and what it tells.
+/// A running helper and the reports about it.
 struct Fixture {
     runtime: Runtime,
     helper: Arc<Helper>,
@@ -66,7 +66,7 @@ impl Fixture {
         self.runtime.block_on(headers)
     }
 
-    /// Why there are no headers.
+    /// Returns the reason why there are no headers.
     fn failure(&self) -> String {
         self.headers().err().expect("there are headers")
     }
@@ -92,7 +92,7 @@ impl Fixture {
         self.runtime.block_on(within).expect("in time");
     }
 
-    /// What it told, once it is so much: that is handed over by another thread.
+    /// Waits until there are `count` reports, which another thread delivers, and returns all reports.
     fn wait_for_told(&self, count: usize) -> Vec<String> {
         self.wait(async {
             while self.told().len() < count {
@@ -116,14 +116,14 @@ fn value(current: &Current, name: &str) -> String {
     found.expect("the header").secret.expose().to_owned()
 }
 
-/// A line that counts its runs in a file and gives the count as the header `x-run`.
+/// Returns a shell line that counts its runs in a file and prints the count as the header `x-run`.
 fn counting(folder: &Path) -> String {
     let file = folder.join("runs");
     let file = file.display();
     format!("echo >> '{file}'; n=$(($(wc -l < '{file}'))); printf '{{\"x-run\":\"%s\"}}' $n")
 }
 
-/// Whether a process lives whose number is in a file. One that waits to be looked after by its parent does not.
+/// Returns true if the process whose number is in the file is running. A zombie is not running.
 fn lives(file: &Path) -> bool {
     let pid = std::fs::read_to_string(file).unwrap();
     let pid = pid.trim();
@@ -139,7 +139,7 @@ fn lives(file: &Path) -> bool {
     !state.trim().is_empty() && !state.trim().starts_with('Z')
 }
 
-/// Waits for a file that is not empty.
+/// Waits until a line was written to the file.
 async fn written(file: &Path) {
     let is_written = || std::fs::read_to_string(file).is_ok_and(|text| text.ends_with('\n'));
     while !is_written() {
@@ -154,7 +154,7 @@ async fn dead(file: &Path) {
 }
 
 #[test]
-fn what_a_run_prints_is_what_there_is_to_send() {
+fn output_of_a_run_becomes_the_headers() {
     let fixture = Fixture::new(r#"printf '{"X-A":"1 2"}'"#, NEVER, LONG);
     assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1 2");
     assert_eq!(fixture.told(), [""; 0]);
@@ -173,10 +173,10 @@ fn headers_that_cannot_be_sent_are_reported_once_while_the_others_are_used() {
 }
 
 #[test]
-fn a_run_that_hangs_is_killed_with_what_it_started() {
+fn hanging_run_is_killed_with_the_processes_that_it_started() {
     let folder = tempfile::tempdir().unwrap();
     let (own, child) = (folder.path().join("own"), folder.path().join("child"));
-    // The first run alone hangs.
+    // Only the first run hangs.
     let line = format!(
         "[ ! -e '{own}' ] || exit 1; sleep 600 & echo $! > '{child}'; echo $$ > '{own}'; exec > /dev/null; wait",
         child = child.display(),
@@ -199,7 +199,7 @@ fn a_run_that_hangs_is_killed_with_what_it_started() {
 }
 
 #[test]
-fn every_bad_end_is_told_by_its_reason_and_shows_nothing_else() {
+fn failed_run_is_reported_with_its_reason_and_without_its_output() {
     for (line, reason) in [
         ("echo '{\"a\":\"CANARY\"}'; exit 3", "exit status 3"),
         ("echo CANARY >&2; kill -9 $$", "by a signal"),
@@ -215,7 +215,7 @@ fn every_bad_end_is_told_by_its_reason_and_shows_nothing_else() {
             "more than 64 KiB",
         ),
         ("printf x; head -c 60000 /dev/urandom", "not JSON"),
-        // as a path it is no file
+        // A path that is not a file.
         ("/", "exit status 126"),
     ] {
         let fixture = Fixture::new(line, NEVER, LONG);
@@ -241,20 +241,20 @@ fn every_bad_end_is_told_by_its_reason_and_shows_nothing_else() {
 }
 
 #[test]
-fn much_on_the_standard_error_and_a_full_output_do_no_harm() {
+fn long_standard_error_and_output_up_to_the_limit_are_accepted() {
     let line = r#"head -c 1000000 /dev/zero >&2; printf '{"a":"'; head -c 65000 /dev/zero | tr '\0' x; printf '"}'"#;
     let fixture = Fixture::new(line, NEVER, LONG);
     assert_eq!(value(&fixture.headers().unwrap(), "a").len(), 65_000);
 }
 
 #[test]
-fn its_input_is_empty() {
+fn standard_input_of_the_helper_is_empty() {
     let fixture = Fixture::new(r#"cat; printf '{"a":"b"}'"#, NEVER, LONG);
     assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
 }
 
 #[test]
-fn what_it_leaves_in_the_background_is_neither_waited_for_nor_killed() {
+fn background_process_of_a_run_is_neither_waited_for_nor_killed() {
     let folder = tempfile::tempdir().unwrap();
     let child = folder.path().join("child");
     let line = format!(
@@ -274,7 +274,7 @@ fn what_it_leaves_in_the_background_is_neither_waited_for_nor_killed() {
 }
 
 #[test]
-fn a_failure_is_told_once_and_its_end_too() {
+fn failure_and_recovery_are_each_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("runs");
     let file = file.display();
@@ -292,7 +292,7 @@ fn a_failure_is_told_once_and_its_end_too() {
 }
 
 #[test]
-fn it_runs_at_the_interval_and_keeps_what_a_failure_would_take() {
+fn helper_runs_at_the_interval_and_keeps_the_headers_after_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("runs");
     let file = file.display();
@@ -308,7 +308,7 @@ fn it_runs_at_the_interval_and_keeps_what_a_failure_would_take() {
 }
 
 #[test]
-fn refusals_at_once_are_one_run() {
+fn simultaneous_rejections_cause_one_run() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(&counting(folder.path()), NEVER, LONG);
     let refused = fixture.headers().unwrap();
@@ -323,18 +323,18 @@ fn refusals_at_once_are_one_run() {
     for current in [a, b, c] {
         assert_eq!(value(&current.unwrap(), "x-run"), "2");
     }
-    // A run that ended since counts, also for one who comes late.
+    // A run that has ended since then counts, also for a later caller.
     assert_eq!(value(&fixture.renewed(&refused).unwrap(), "x-run"), "2");
     assert_eq!(fixture.runs(), 2);
 }
 
 #[test]
-fn headers_that_are_refused_again_and_again_do_not_run_it_again_and_again() {
+fn repeated_rejections_do_not_cause_repeated_runs() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(&counting(folder.path()), NEVER, LONG);
     let first = fixture.headers().unwrap();
     let second = fixture.renewed(&first).unwrap();
-    // However long the machine takes: it is too early.
+    // The next run is too early, however slow the machine is.
     {
         let mut refusals = fixture.helper.refusals();
         assert!(refusals.next.is_some());
@@ -343,17 +343,17 @@ fn headers_that_are_refused_again_and_again_do_not_run_it_again_and_again() {
     let why = fixture.renewed(&second).err().unwrap();
     assert!(why.contains("a moment ago"), "{why}");
     assert_eq!(fixture.runs(), 2);
-    // Headers that were taken meanwhile are as good as those of the start.
+    // Headers that were accepted in the meantime reset the back-off.
     fixture.helper.accepted();
     assert_eq!(value(&fixture.renewed(&second).unwrap(), "x-run"), "3");
-    // Or some time has passed.
+    // The back-off also ends after some time.
     let third = fixture.headers().unwrap();
     fixture.wait(async { sleep(Duration::from_millis(600)).await });
     assert_eq!(value(&fixture.renewed(&third).unwrap(), "x-run"), "4");
 }
 
 #[test]
-fn a_run_that_fails_after_a_refusal_gives_nothing_new() {
+fn failed_run_after_a_rejection_gives_no_new_headers() {
     let folder = tempfile::tempdir().unwrap();
     let line = format!("{}; [ $n -lt 2 ]", counting(folder.path()));
     let fixture = Fixture::new(&line, NEVER, LONG);
@@ -364,7 +364,7 @@ fn a_run_that_fails_after_a_refusal_gives_nothing_new() {
 }
 
 #[test]
-fn the_shutdown_kills_it_before_its_deadline_and_only_then_lets_go() {
+fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("own");
     let line = format!("echo $$ > '{}'; sleep 600", own.display());
@@ -384,7 +384,7 @@ fn the_shutdown_kills_it_before_its_deadline_and_only_then_lets_go() {
         finished.recv().await;
         (&mut fixture.task).await.unwrap();
         timeout_at(Instant::now() + LONG, dead(&own)).await.unwrap();
-        // Who waits for headers learns why there are none.
+        // A caller that waits for headers gets the reason why there are none.
         let why = fixture.helper.headers(&fixture.known, deadline).await;
         let why = why.err().unwrap();
         assert!(why.contains("still ran at the shutdown"), "{why}");
@@ -393,7 +393,7 @@ fn the_shutdown_kills_it_before_its_deadline_and_only_then_lets_go() {
 }
 
 #[test]
-fn it_ends_with_the_last_pipeline() {
+fn helper_ends_with_the_last_pipeline() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("own");
     let line = format!("echo $$ > '{}'; sleep 600", own.display());

@@ -1,8 +1,8 @@
 //! TCP connections to receivers and proxies, the same for every protocol.
 //!
-//! All addresses of a host are tried in turn, as RFC 8305 describes: the next attempt starts when the one before failed,
-//! or after a short pause while that goes on, and the first connection is used. An address that swallows packets costs that
-//! pause and not the attempt's time.
+//! All addresses of a host are tried in turn, as RFC 8305 describes. The next attempt starts when the previous one has
+//! failed, or after a short pause while the previous one continues. The first connection is used. An address that drops
+//! all packets costs this pause, and not the time of the whole attempt.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,21 +19,22 @@ use super::resolve::resolve;
 /// The pause before the next address is tried ("Connection Attempt Delay").
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The time by which a connection that cannot be made in time is reported after the attempt that waits for it.
+/// The delay of the error of a connection that cannot be made in time. The export attempt that waits for the connection
+/// ends before.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
-/// The idle time before the operating system probes a silent peer, and between its probes.
+/// The idle time before the operating system probes a silent peer, and the time between its probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// The probes without an answer after which a connection is broken.
+/// The number of unanswered probes after which a connection counts as broken.
 #[cfg(not(windows))]
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// The time that sent data may stay without an acknowledgement.
+/// The longest time that sent data may stay unacknowledged.
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error("the name cannot be resolved")]
@@ -46,13 +47,14 @@ pub(super) enum ConnectError {
 ///
 /// # Errors
 ///
-/// The name has no address, no address takes the connection, or the time is over.
+/// Returns an error if the name has no address, no address accepts the connection, or `limit` has passed.
 pub(super) async fn connect(url: &Uri, limit: Duration) -> Result<TcpStream, ConnectError> {
     let connected = connect_within(url, limit).await;
     if let Err(ConnectError::Resolve(error) | ConnectError::Connect(error)) = &connected
         && error.kind() == io::ErrorKind::TimedOut
     {
-        // The attempt that waits ends at the same time. Its own error must not depend on which is noticed first.
+        // The export attempt ends at the same time as this one. The delay makes its error independent of which end is
+        // noticed first.
         sleep(GRACE).await;
     }
     connected
@@ -79,7 +81,7 @@ async fn connect_within(url: &Uri, limit: Duration) -> Result<TcpStream, Connect
 ///
 /// # Errors
 ///
-/// Returns the first address's error when all failed, and `TimedOut` when the time is over.
+/// Returns the first error if all addresses fail, and `TimedOut` if `limit` has passed.
 pub(crate) async fn connect_to_any(
     addresses: &[SocketAddr],
     limit: Duration,
@@ -113,7 +115,7 @@ pub(crate) async fn connect_to_any(
     }
 }
 
-/// The addresses with those of the two families by turns, beginning with the family that the system prefers.
+/// Returns the addresses with the two families alternating, beginning with the family that the system prefers.
 fn by_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let prefers_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (Vec<_>, Vec<_>) = addresses
@@ -129,7 +131,7 @@ fn by_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     ordered
 }
 
-/// Sets what makes a dead peer noticed. A system that refuses an option still has a connection.
+/// Sets the socket options that detect a dead peer. A connection remains usable if the system refuses an option.
 fn configure(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new()
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn families_of_addresses_take_turns_from_the_preferred_one() {
+    fn address_families_alternate_beginning_with_the_preferred_one() {
         let addresses = |texts: &[&str]| -> Vec<SocketAddr> {
             texts.iter().map(|text| text.parse().unwrap()).collect()
         };

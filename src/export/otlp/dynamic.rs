@@ -1,4 +1,4 @@
-//! Requests with headers that change.
+//! Requests with headers that a helper renews.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +11,12 @@ use super::target::Target;
 use crate::export::headers::{Headers, Helper};
 use crate::export::outcome::{Accepted, Outcome};
 
-/// The headers helper, as one client sees it.
+/// The headers helper as one client uses it.
 pub(super) struct Dynamic {
     helper: Arc<Helper>,
-    /// Runs of the helper of which this client's errors told.
+    /// The number of helper runs that this client's errors have reported.
     known: AtomicU64,
-    /// The receiver with the headers that were last used.
+    /// The receiver with the headers that were used last.
     merged: Mutex<Option<(Arc<Headers>, Arc<Target>)>>,
 }
 
@@ -29,8 +29,9 @@ impl Dynamic {
         }
     }
 
-    /// One attempt, of at most two requests: when the headers are refused, it waits for new ones and sends once more.
-    /// When those are refused too, that may end like any outage, so the data is kept.
+    /// Makes one attempt, of at most two requests. If the headers are rejected, waits for new headers and sends the
+    /// request once more. If the new headers are rejected too, returns a retryable outcome, so that the data is kept:
+    /// the rejection may end as any outage does.
     pub(super) async fn send(
         &self,
         client: &Client,

@@ -1,9 +1,9 @@
 //! OTLP over gRPC.
 //!
-//! A unary call is made directly on tonic's channel, which connects, multiplexes and reconnects, and not through
-//! `tonic::client::Grpc`: that one copies the request into a buffer of its own, panics on an answer whose
-//! `grpc-status-details-bin` is not base64, and reports a broken connection with another code when some crate of
-//! the host enables tonic's feature `server`.
+//! A unary call is made directly on tonic's channel, which connects, multiplexes and reconnects. `tonic::client::Grpc`
+//! is not used: it copies the request into another buffer, panics on an answer whose `grpc-status-details-bin` is not
+//! base64, and reports a broken connection with a different code if some crate of the host enables tonic's feature
+//! `server`.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -35,10 +35,10 @@ use crate::export::outcome::{ErrorKind, ExportError, Outcome};
 use crate::export::tls::{HTTP_2, Tls};
 use crate::signal::Signal;
 
-/// The window of an answer that HTTP/2 begins with. Answers are small.
+/// The initial HTTP/2 flow-control window for answers, in bytes. Answers are small.
 const WINDOW: u32 = 65_535;
 
-/// What stands before each gRPC message: whether it is compressed, and its length.
+/// The length of the prefix of a gRPC message: the compression flag and the length of the message.
 const PREFIX: usize = 5;
 
 /// The gRPC transport.
@@ -47,12 +47,12 @@ pub(super) struct Grpc {
     channel: Mutex<Channel>,
     path: Uri,
     compression: Compression,
-    /// Whether anything was ever answered in HTTP/2. Until then, a connection that breaks may well be a wrong port.
+    /// True after the first answer in HTTP/2. Before that, a broken connection may be caused by a wrong port.
     answered: AtomicBool,
 }
 
 impl Grpc {
-    /// Must be called inside a runtime: the channel is a task of it.
+    /// Creates the transport. Must be called inside a runtime, because the channel is a task of that runtime.
     pub(super) fn new(
         signal: Signal,
         config: &OtlpConfig,
@@ -68,7 +68,7 @@ impl Grpc {
         })
     }
 
-    /// One attempt.
+    /// Makes one attempt.
     pub(super) async fn send(&self, target: &Target, body: Bytes, deadline: Instant) -> Outcome {
         let started = Instant::now();
         match timeout_at(deadline, self.attempt(target, body, deadline)).await {
@@ -80,19 +80,20 @@ impl Grpc {
                 Outcome::retry(self.renewed(error, deadline).await)
             }
             Ok(Err(_)) | Err(_) => {
-                // The connection may be dead, or still being made. What is sent next must not wait for it again.
+                // The connection may be dead, or still being made. The next request must not wait for it again.
                 self.reconnect();
                 Outcome::retry(target.no_answer(started, deadline))
             }
         }
     }
 
-    /// The next request gets a connection of its own.
+    /// Replaces the channel, so that the next request gets a new connection.
     fn reconnect(&self) {
         *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = self.connect.lazily();
     }
 
-    /// After a failure that new certificates may mend, uses those.
+    /// Reads the certificate files again after a failure that new certificates may fix. Reconnects if they have
+    /// changed.
     async fn renewed(&self, error: ExportError, deadline: Instant) -> ExportError {
         let Some(tls) = &self.connect.tls else {
             return error;
@@ -104,7 +105,7 @@ impl Grpc {
         error
     }
 
-    /// The call itself. An error is one of the connection: no answer came, or only a part of it.
+    /// Makes the call. An error is one of the connection: no answer came, or only a part of it.
     async fn attempt(
         &self,
         target: &Target,
@@ -128,14 +129,14 @@ impl Grpc {
         read(target, response).await
     }
 
-    /// Why the connection failed, with a guess where the port may speak something else.
+    /// Describes why the connection failed, with a guess if the port may speak another protocol.
     fn explain(&self, target: &Target, error: &(dyn Error + 'static)) -> ExportError {
         let tls = self.connect.tls.as_ref();
         let failed = target.failed(tls, error);
         if failed.kind() != ErrorKind::Broken || self.answered.load(Ordering::Relaxed) {
             return failed;
         }
-        // What an HTTP/1 server says reads as a frame of absurd size; others hang up.
+        // The answer of an HTTP/1 server looks like a frame of absurd size. Other HTTP/1 servers close the connection.
         let what = match words::flatten(error) {
             detail if detail.contains("frame with invalid size") => {
                 format!("{} does not speak HTTP/2", target.name)
@@ -152,7 +153,7 @@ impl Grpc {
         )
     }
 
-    /// The HTTP/2 request of a call with `body`.
+    /// Builds the HTTP/2 request of a call with `body`.
     fn request(&self, target: &Target, body: Bytes, deadline: Instant) -> Request<Body> {
         let packed = gzip::packed(&body, self.compression);
         let compressed = packed.is_some();
@@ -168,7 +169,7 @@ impl Grpc {
         if compressed {
             headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
         }
-        // Receivers answer in the compression of the request.
+        // Receivers compress their answers as the request is compressed.
         headers.insert(
             "grpc-accept-encoding",
             HeaderValue::from_static("identity,gzip"),
@@ -180,7 +181,7 @@ impl Grpc {
     }
 }
 
-/// The service of a signal.
+/// Returns the path of the gRPC method of a signal.
 fn path(signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
@@ -189,14 +190,14 @@ fn path(signal: Signal) -> &'static str {
     }
 }
 
-/// How to connect.
+/// The parameters of connections to one receiver.
 struct Connect {
     endpoint: Endpoint,
     tls: Option<Tls>,
-    /// Where to, with the scheme.
+    /// The receiver, with the scheme.
     uri: Uri,
     timeout: Duration,
-    /// For TLS alone: without it, proxies do not forward HTTP/2.
+    /// The proxy. It is used with TLS only, because proxies do not forward HTTP/2 without TLS.
     proxy: Option<Arc<Proxy>>,
     limit: ReadLimit,
 }
@@ -209,7 +210,7 @@ impl Connect {
         };
         let tls = config.tls.as_ref().map(|tls| Tls::new(tls, HTTP_2));
         let tls = tls.transpose().map_err(BuildError::Tls)?;
-        // Only scheme, host and port: user information would be sent as a part of `:authority`.
+        // Only the scheme, host and port are used: user information would be sent as a part of `:authority`.
         let host = config.endpoint.host().unwrap_or_default();
         let port = config.endpoint.port_u16().map(|port| format!(":{port}"));
         let address = format!("{host}{}", port.unwrap_or_default());
@@ -219,7 +220,7 @@ impl Connect {
             .parse()
             .map_err(|error: ::http::uri::InvalidUri| refuse(error.to_string()))?;
         let endpoint = || {
-            // tonic sees no `https`: it would look for a TLS of its own when some crate of the host enables that.
+            // tonic gets no `https` URL: it would require its own TLS if some crate of the host enables that.
             Ok(Endpoint::from_shared(format!("http://{address}"))?
                 .origin(uri.clone())
                 .user_agent(USER_AGENT)?
@@ -239,7 +240,7 @@ impl Connect {
         })
     }
 
-    /// A channel that connects when it is first used.
+    /// Creates a channel that connects when it is first used.
     fn lazily(&self) -> Channel {
         let uri = self.uri.clone();
         let route = |proxy| Route::new(proxy, self.timeout, &self.limit);
@@ -256,7 +257,7 @@ impl Connect {
     }
 }
 
-/// Connects to one receiver, whatever URL the channel has.
+/// A connector to one receiver, whatever URL the channel has.
 struct To<C> {
     uri: Uri,
     connector: C,
@@ -276,7 +277,8 @@ impl<C: Service<Uri>> Service<Uri> for To<C> {
     }
 }
 
-/// What is left until `deadline`, in at most eight digits. Rounded up: the receiver should not give up first.
+/// Returns the time until `deadline` as a `grpc-timeout` of at most eight digits. The time is rounded up, so that the
+/// receiver does not give up first.
 fn grpc_timeout(deadline: Instant) -> String {
     let left = deadline.saturating_duration_since(Instant::now());
     match left.as_millis() + 1 {
@@ -285,13 +287,13 @@ fn grpc_timeout(deadline: Instant) -> String {
     }
 }
 
-/// The outcome that an answer tells.
+/// Reads an answer and returns its outcome.
 async fn read(
     target: &Target,
     response: Response<Body>,
 ) -> Result<Outcome, tonic::codegen::StdError> {
     let (head, mut body) = response.into_parts();
-    // A refusal may come in the headers, with no body at all.
+    // A rejection may arrive in the headers, without a body.
     if head.headers.contains_key("grpc-status") {
         return Ok(grpc_status::outcome(target, &head.headers).unwrap_or(Outcome::DELIVERED));
     }
@@ -310,7 +312,7 @@ async fn read(
     let mut trailers = None;
     while let Some(frame) = next_frame(&mut body).await {
         match frame?.into_data() {
-            // What is too long is not looked at, but the status after it counts.
+            // A message that is too long is ignored, but the status after it counts.
             Ok(data) if message.len() + data.len() <= MAX_ANSWER => message.extend(data),
             Ok(_) => {}
             Err(frame) => trailers = frame.into_trailers().ok(),
@@ -325,12 +327,12 @@ async fn read(
         .unwrap_or_else(|| success(target, &head.headers, &message)))
 }
 
-/// The next piece of a body.
+/// Returns the next frame of a body.
 async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, tonic::Status>> {
     std::future::poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut *body), context)).await
 }
 
-/// The outcome of a call that succeeded. An answer that cannot be read does not undo that.
+/// Returns the outcome of a call that succeeded. An answer that cannot be read does not change that.
 fn success(target: &Target, headers: &HeaderMap, answer: &[u8]) -> Outcome {
     let Some((prefix, message)) = answer.split_at_checked(PREFIX) else {
         return Outcome::DELIVERED;
@@ -353,20 +355,20 @@ fn success(target: &Target, headers: &HeaderMap, answer: &[u8]) -> Outcome {
     }
 }
 
-/// Whether the channel's own clock, set by `grpc-timeout`, was the first to run out.
+/// Returns true if the timeout of the channel, which `grpc-timeout` sets, was the first to expire.
 fn timed_out(error: &(dyn Error + 'static)) -> bool {
     words::chain(error).any(|cause| cause.is::<tonic::TimeoutExpired>())
 }
 
-/// The one message of a request: prefix and payload, neither of them copied.
+/// The single message of a request: prefix and payload, both without a copy.
 struct RequestBody {
     chunks: [Option<Bytes>; 2],
 }
 
 impl RequestBody {
-    /// A body with one message.
+    /// Creates a body with one message.
     fn new(compressed: bool, payload: Bytes) -> Self {
-        // A message of 4 GiB cannot occur: batches are bounded a thousand times lower.
+        // A message of 4 GiB cannot occur, because the limit on batches is a thousand times lower.
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let mut prefix = [0; PREFIX];
         prefix[0] = u8::from(compressed);

@@ -1,4 +1,4 @@
-//! What a gRPC status other than success means, by the OTLP specification.
+//! Outcomes of gRPC status codes, as defined by the OTLP specification.
 
 use ::http::HeaderMap;
 use tonic::Code;
@@ -8,7 +8,7 @@ use super::target::Target;
 use super::words;
 use crate::export::outcome::Outcome;
 
-/// The outcome of an answer whose trailers hold a `grpc-status`; nothing for `OK`.
+/// Returns the outcome of an answer whose trailers contain a `grpc-status`; `None` for `OK`.
 pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<Outcome> {
     let code = Code::from_bytes(trailers.get("grpc-status")?.as_bytes());
     let said = trailers
@@ -22,7 +22,7 @@ pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<Outcome> 
         Code::ResourceExhausted | Code::OutOfRange if words::too_large(&said) => {
             Outcome::TooLarge { error }
         }
-        // Without a hint when to come back, the resource is not coming back either.
+        // Without a retry delay, the resource is not expected to become available again.
         Code::ResourceExhausted if after.is_none() => Outcome::Refused { error },
         Code::ResourceExhausted
         | Code::Cancelled
@@ -50,7 +50,7 @@ pub(super) fn percent_decode(text: &[u8]) -> String {
         .into_owned()
 }
 
-/// The name of a code as the specification writes it.
+/// Returns the name of a code as the specification writes it.
 fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_decoded_and_a_broken_one_kept() {
+    fn message_is_decoded_and_invalid_escapes_are_kept() {
         assert_eq!(percent_decode(b"a%20b%C3%A4"), "a bä");
         assert_eq!(percent_decode(b"100% %zz %4"), "100% %zz %4");
         assert_eq!(percent_decode(b"%ff"), "\u{fffd}");

@@ -1,4 +1,4 @@
-//! gzip, for requests and for answers.
+//! gzip compression of requests and decompression of answers.
 
 #[cfg(feature = "grpc")]
 use std::io::Read;
@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 
 use crate::config::otlp as config;
 
-/// `body` as it is sent when it is compressed; nothing when it is not.
+/// Returns `body` in compressed form; `None` if requests are sent uncompressed.
 pub(super) fn packed(body: &[u8], compression: config::Compression) -> Option<Bytes> {
     match compression {
         config::Compression::Gzip => compress(body),
@@ -18,14 +18,14 @@ pub(super) fn packed(body: &[u8], compression: config::Compression) -> Option<By
     }
 }
 
-/// `body` compressed. The same input always gives the same output: the header holds no time.
+/// Compresses `body`. The same input always gives the same output, because the header contains no time.
 fn compress(body: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::default());
     encoder.write_all(body).ok()?;
     encoder.finish().ok().map(Bytes::from)
 }
 
-/// `body` decompressed, unless it is broken or larger than `limit`.
+/// Decompresses `body`. Returns `None` if it is broken or larger than `limit` bytes.
 #[cfg(feature = "grpc")]
 pub(super) fn decompress(body: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut plain = Vec::new();

@@ -1,4 +1,4 @@
-//! OTLP over HTTP, as protobuf and as JSON.
+//! OTLP over HTTP, with protobuf and JSON.
 
 mod client;
 
@@ -31,10 +31,10 @@ use client::Client;
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
-/// `google.rpc.Status`, with which receivers explain a refusal. Only what is needed is declared.
+/// `google.rpc.Status`, with which receivers explain a rejection. Only the required field is declared.
 #[derive(Clone, PartialEq, Message)]
 struct Status {
-    /// For the developer.
+    /// The message for the developer.
     #[prost(string, tag = "2")]
     message: String,
 }
@@ -46,12 +46,12 @@ pub(super) struct Http {
     proxy: Option<Arc<Proxy>>,
     timeout: Duration,
     limit: ReadLimit,
-    /// Whether anything was ever answered. Until then, a connection that breaks may well be a wrong port.
+    /// True after the first answer. Before that, a broken connection may be caused by a wrong port.
     answered: AtomicBool,
     url: Uri,
-    /// The same receiver at OTLP's path of the signal, where the configured URL has no path.
+    /// The URL of the same receiver with OTLP's path of the signal, if the configured URL has no path.
     standard: Option<Uri>,
-    /// Whether the receiver accepted a request there, after it knew nothing at the configured URL.
+    /// True after the receiver accepted a request at that path, because it serves nothing at the configured URL.
     uses_standard: AtomicBool,
     content_type: &'static str,
     compression: Compression,
@@ -59,7 +59,8 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// The configured endpoint is the whole URL; the signal only decides how answers are read.
+    /// Creates the transport. The configured endpoint is the complete URL. The signal decides how answers are read, and
+    /// which path replaces a missing one.
     pub(super) fn new(
         signal: Signal,
         config: &OtlpConfig,
@@ -98,8 +99,8 @@ impl Http {
         })
     }
 
-    /// One attempt, of at most two requests: what a receiver does not know at a URL without a path is sent once more, to
-    /// OTLP's path of the signal.
+    /// Makes one attempt, of at most two requests. If the URL has no path and the receiver serves nothing there, sends
+    /// the request once more, to OTLP's path of the signal.
     pub(super) async fn send(
         &self,
         target: &Target,
@@ -124,7 +125,7 @@ impl Http {
             return outcome;
         };
         let (_, second) = self.post(target, url, message, deadline, accepted).await;
-        // A path that is there may be unavailable for a while: the data must not be lost.
+        // A path that exists may be unavailable for a while: the data must not be lost.
         let both = |error| first.clone().and(&format!("at {}: {error}", url.path()));
         match second {
             Outcome::Delivered { .. } => second,
@@ -138,18 +139,21 @@ impl Http {
         }
     }
 
-    /// Whether requests go to OTLP's path of the signal, because the receiver knows nothing at the configured URL.
+    /// Returns true if requests go to OTLP's path of the signal, because the receiver serves nothing at the configured
+    /// URL.
     fn uses_standard(&self) -> bool {
         self.uses_standard.load(Ordering::Relaxed)
     }
 
-    /// The path where requests go instead of the configured URL; `None` while they go there.
+    /// Returns the path that requests go to instead of that of the configured URL; `None` while they go to the
+    /// configured URL.
     pub(super) fn standard_path(&self) -> Option<&str> {
         let standard = self.standard.as_ref().filter(|_| self.uses_standard());
         standard.map(Uri::path)
     }
 
-    /// One request, and the status of its answer. `message` is the body, and whether it is compressed.
+    /// Sends one request. Returns the status of the answer and the outcome. `message` is a flag, true if the body is
+    /// compressed, and the body.
     async fn post(
         &self,
         target: &Target,
@@ -176,7 +180,7 @@ impl Http {
                 let status = response.status();
                 if status.is_success() {
                     accepted.send_replace(true);
-                    // Before the rest of the answer, which may never come.
+                    // This is recorded before the rest of the answer is read, which may never arrive.
                     let is_standard = self.standard.as_ref() == Some(url);
                     self.uses_standard.store(is_standard, Ordering::Relaxed);
                 }
@@ -190,12 +194,12 @@ impl Http {
         }
     }
 
-    /// The proxy that sees the requests, if there is one: through a tunnel it sees none.
+    /// Returns the proxy that sees the requests, if there is one. A proxy with a tunnel does not see them.
     fn forwards(&self) -> Option<&Proxy> {
         self.proxy.as_deref().filter(|_| self.tls.is_none())
     }
 
-    /// The request to `url` with a body, which may be compressed.
+    /// Builds the request to `url` with a body, which may be compressed.
     fn http_request(
         &self,
         target: &Target,
@@ -217,7 +221,7 @@ impl Http {
         {
             headers.insert(PROXY_AUTHORIZATION, authorization);
         }
-        // What is configured wins.
+        // Configured headers take precedence.
         for (name, value) in [(header::ACCEPT, "*/*"), (header::USER_AGENT, USER_AGENT)] {
             headers
                 .entry(name)
@@ -226,7 +230,8 @@ impl Http {
         request
     }
 
-    /// After a failure that new certificates may mend, uses those.
+    /// Reads the certificate files again after a failure that new certificates may fix. Replaces the client if they
+    /// have changed.
     async fn renewed(&self, error: ExportError, deadline: Instant) -> ExportError {
         let Some(tls) = &self.tls else {
             return error;
@@ -240,14 +245,14 @@ impl Http {
         error
     }
 
-    /// Why the connection failed, with a guess where the port speaks something else.
+    /// Describes why the connection failed, with a guess if the port speaks another protocol.
     fn explain(&self, target: &Target, error: &legacy::Error) -> ExportError {
         let failed = target.failed(self.tls.as_ref(), error);
         if failed.kind() != ErrorKind::Broken {
             return failed;
         }
         let detail = words::flatten(error);
-        // An HTTP/2 server speaks first, and what it says does not begin like an answer.
+        // An HTTP/2 server speaks first, and its first bytes are not those of an HTTP/1.1 answer.
         let is_other =
             detail.contains("invalid HTTP version") || detail.contains("unexpected message");
         let secure = self.tls.is_some();
@@ -264,7 +269,8 @@ impl Http {
         }
     }
 
-    /// The outcome that an answer tells. Its status decides; a body that is broken, too long or late adds nothing.
+    /// Reads an answer and returns its outcome. The status decides; a body that is broken, too long or late adds
+    /// nothing.
     async fn read(
         &self,
         target: &Target,
@@ -305,14 +311,14 @@ impl Http {
         http_status::outcome(target, status, headers, &message(headers, &body))
     }
 
-    /// The message of a success.
+    /// Parses the message of a successful answer.
     fn response(&self, headers: &HeaderMap, body: &[u8]) -> Option<ExportResponse> {
         match content_type(headers) {
             PROTOBUF => ExportResponse::decode(body).ok(),
             JSON => {
                 let body: Value = serde_json::from_slice(body).ok()?;
                 let partial = body.get("partialSuccess")?;
-                // 64-bit numbers are text in OTLP/JSON; not every receiver knows.
+                // OTLP/JSON encodes 64-bit numbers as text, but not every receiver does so.
                 let rejected = partial.get(self.rejected).and_then(|count| match count {
                     Value::String(count) => count.parse().ok(),
                     count => count.as_i64(),
@@ -330,7 +336,7 @@ impl Http {
     }
 }
 
-/// The URL with another path.
+/// Returns the URL with another path.
 fn at_path(url: &Uri, path: &str) -> Option<Uri> {
     let mut parts = url.clone().into_parts();
     let path = match url.query() {
@@ -341,7 +347,7 @@ fn at_path(url: &Uri, path: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// The media type of an answer without its parameters.
+/// Returns the media type of an answer without its parameters.
 fn content_type(headers: &HeaderMap) -> &str {
     headers
         .get(CONTENT_TYPE)
@@ -351,7 +357,7 @@ fn content_type(headers: &HeaderMap) -> &str {
         .trim()
 }
 
-/// What an answer that is no success says for itself. Pages for browsers are left out.
+/// Returns the error message in the body of an answer without success. HTML pages are left out.
 fn message(headers: &HeaderMap, body: &[u8]) -> String {
     match content_type(headers) {
         PROTOBUF => Status::decode(body)
@@ -369,7 +375,7 @@ fn message(headers: &HeaderMap, body: &[u8]) -> String {
     }
 }
 
-/// Redirects are not followed: the endpoint is to be corrected.
+/// Creates the error of a redirect. Redirects are not followed: the configured endpoint must be corrected.
 fn redirected(target: &Target, status: StatusCode) -> ExportError {
     let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
     target.answered(&what, "")

@@ -1,4 +1,4 @@
-//! What an HTTP status other than success means, by the OTLP specification.
+//! Outcomes of HTTP status codes, as defined by the OTLP specification.
 
 use ::http::{HeaderMap, StatusCode};
 
@@ -7,7 +7,7 @@ use super::target::Target;
 use super::words;
 use crate::export::outcome::Outcome;
 
-/// The outcome of an answer with `status`; `said` is the receiver's message.
+/// Returns the outcome of an answer with `status`; `said` is the receiver's message.
 pub(super) fn outcome(
     target: &Target,
     status: StatusCode,

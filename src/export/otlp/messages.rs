@@ -1,7 +1,6 @@
-//! The answer of a receiver that took the request.
+//! The answer of a receiver that accepted the request.
 //!
-//! The three `Export...ServiceResponse` messages are alike but for the name of one field, which protobuf does not
-//! send.
+//! The three `Export...ServiceResponse` messages differ only in the name of one field, which protobuf does not send.
 
 use prost::Message;
 
@@ -11,7 +10,7 @@ use crate::export::outcome::Outcome;
 /// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ExportResponse {
-    /// What was not taken. Receivers may send it although they took everything.
+    /// The partial success. Receivers may send it although they accepted everything.
     #[prost(message, optional, tag = "1")]
     pub(super) partial_success: Option<PartialSuccess>,
 }
@@ -22,13 +21,13 @@ pub(super) struct PartialSuccess {
     /// `rejected_data_points`, `rejected_log_records` or `rejected_spans`.
     #[prost(int64, tag = "1")]
     pub(super) rejected: i64,
-    /// Why.
+    /// The reason.
     #[prost(string, tag = "2")]
     pub(super) error_message: String,
 }
 
 impl ExportResponse {
-    /// A success, and what was said about it.
+    /// Returns the outcome of a success, with the receiver's message.
     pub(super) fn outcome(self, target: &Target) -> Outcome {
         let partial = self.partial_success.unwrap_or_default();
         Outcome::Delivered {

@@ -1,8 +1,8 @@
 //! The OTLP client: one request type, three encodings.
 //!
-//! A message is encoded once ([`encode`](super::encode)) and those bytes are what every attempt sends, so that a
-//! receiver can tell a resent request from a new one. [`Client::send`] makes one attempt and says what became of it; when
-//! and whether to try again is decided above.
+//! A message is encoded once ([`encode`](super::encode)), and every attempt sends these bytes, so that a receiver can
+//! distinguish a resent request from a new one. [`Client::send`] makes one attempt and returns its outcome. The caller
+//! decides when and whether to try again.
 
 pub(crate) mod connect;
 mod dynamic;
@@ -40,14 +40,14 @@ use super::tls::{Renewal, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 
-/// What the fuzz targets call.
+/// Entry points of the fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing {
     use std::time::Duration;
 
     use ::http::{HeaderMap, HeaderValue};
 
-    /// What a receiver's answer asks for: a wait by `Retry-After`, and the wait and the message of a gRPC status.
+    /// Parses a receiver's answer: the wait of `Retry-After`, and the wait and the message of a gRPC status.
     pub(crate) fn answer(
         first: &[u8],
         second: &[u8],
@@ -79,17 +79,17 @@ use dynamic::Dynamic;
 pub(crate) use error::BuildError;
 use target::Target;
 
-/// How requests name their sender.
+/// The user agent of requests.
 const USER_AGENT: &str = concat!("claude-code-telemetry/", env!("CARGO_PKG_VERSION"));
 
-/// What of an answer is read: a partial success or an error message, never more.
+/// The most bytes of an answer that are read: enough for a partial success or an error message.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Sends the encoded requests of one signal to one endpoint.
+/// A client that sends the encoded requests of one signal to one endpoint.
 pub(crate) struct Client {
     target: Target,
     transport: Transport,
-    /// Headers that a helper gives.
+    /// The headers of a helper.
     dynamic: Option<Dynamic>,
 }
 
@@ -103,8 +103,8 @@ enum Transport {
     Http(Box<http::Http>),
 }
 
-/// After a failure that new certificates may mend: reads the files again, once. Whether the next connection needs a
-/// new client.
+/// Reads the certificate files again, once, after a failure that new certificates may fix. Returns the error, and true
+/// if the next connection needs a new client.
 async fn renewal(tls: &Tls, error: ExportError, deadline: Instant) -> (ExportError, bool) {
     if !matches!(error.kind(), ErrorKind::Tls | ErrorKind::Broken) {
         return (error, false);
@@ -120,9 +120,9 @@ async fn renewal(tls: &Tls, error: ExportError, deadline: Instant) -> (ExportErr
 }
 
 impl Client {
-    /// A client for `signal`. It connects when it first sends.
+    /// Creates a client for `signal`, which connects when it first sends.
     ///
-    /// It must be made inside the runtime that drives it: its connections are that runtime's tasks.
+    /// Must be called inside the runtime that drives the client, because its connections are tasks of that runtime.
     pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, BuildError> {
         let target = Target::new(config)?;
         let transport = match config.protocol {
@@ -149,13 +149,14 @@ impl Client {
         })
     }
 
-    /// Nothing is sent without the headers of this helper.
+    /// Sets the headers helper. No request is then sent without its headers.
     pub(crate) fn with_helper(mut self, helper: Option<Arc<Helper>>) -> Self {
         self.dynamic = helper.map(Dynamic::new);
         self
     }
 
-    /// One attempt to deliver `body`, which [`encode`](super::encode) made for this client's protocol. Ends by `deadline`.
+    /// Makes one attempt to deliver `body`, which [`encode`](super::encode) made for this client's protocol. The
+    /// attempt ends by `deadline`.
     pub(crate) async fn send(
         &self,
         body: Bytes,
@@ -174,7 +175,7 @@ impl Client {
         }
     }
 
-    /// One request.
+    /// Sends the request to `target` over the configured transport.
     async fn request(
         &self,
         target: &Target,
@@ -185,7 +186,7 @@ impl Client {
         match self.transport {
             #[cfg(feature = "grpc")]
             Transport::Grpc(ref grpc) => {
-                // Its status comes at the end of the answer.
+                // The status of a gRPC call comes at the end of the answer.
                 let _ = accepted;
                 grpc.send(target, body, deadline).await
             }
@@ -194,7 +195,8 @@ impl Client {
         }
     }
 
-    /// The path where requests go because the receiver knows nothing at the configured URL, which has none.
+    /// Returns the path that requests go to because the receiver serves nothing at the configured URL, which has no
+    /// path.
     pub(crate) fn standard_path(&self) -> Option<&str> {
         match self.transport {
             #[cfg(feature = "grpc")]

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use crate::export::blocking;
 
-/// Returns the addresses of a host, which may be an address itself, in the order of the system's preference. The
-/// system's resolver runs on a thread of its own, because it blocks.
+/// Returns the addresses of a host name or an IP address, in the order of the system's preference. The system's
+/// resolver runs on a separate thread, because it blocks.
 ///
 /// # Errors
 ///
-/// The host has no address, the resolver failed, or there is no thread to run it on.
+/// Returns an error if the host has no address, the resolver failed, or no thread is available for it.
 pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = host.parse::<IpAddr>() {
@@ -25,7 +25,7 @@ pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
     Ok(found.map_err(io::Error::other)??.collect())
 }
 
-/// Names that only tests know: no public name has the addresses that they need.
+/// Host names for tests: no public name has the addresses that the tests need.
 #[cfg(test)]
 pub(super) mod fake {
     use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub(super) mod fake {
 
     static HOSTS: Mutex<BTreeMap<String, Answer>> = Mutex::new(BTreeMap::new());
 
-    /// From now on the host has the addresses that `answer` returns.
+    /// Makes a host name resolve to the addresses that `answer` returns.
     pub(crate) fn define(
         host: &str,
         answer: impl Fn() -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,

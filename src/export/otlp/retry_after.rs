@@ -1,4 +1,4 @@
-//! `Retry-After`: how long a receiver asks to wait.
+//! `Retry-After`: the wait that a receiver asks for.
 
 use std::time::{Duration, SystemTime};
 
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_seconds_or_a_date_by_the_clock_of_the_receiver() {
+    fn wait_is_in_seconds_or_a_date_by_the_receivers_clock() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         let later = "Sun, 06 Nov 1994 08:50:07 GMT";
         assert_eq!(wait(&[(RETRY_AFTER, "7")]), Some(Duration::from_secs(7)));

@@ -1,6 +1,6 @@
-//! `google.rpc.RetryInfo`: how long a gRPC receiver asks to wait.
+//! `google.rpc.RetryInfo`: the wait that a gRPC receiver asks for.
 //!
-//! It comes in the details of a `google.rpc.Status`. Of these messages only what is needed is declared.
+//! It is a part of the details of a `google.rpc.Status`. Only the required fields of these messages are declared.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use ::http::{HeaderMap, HeaderName};
 use prost::Message;
 use tonic::metadata::MetadataMap;
 
-/// Where the encoded `google.rpc.Status` is.
+/// The trailer with the encoded `google.rpc.Status`.
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// `google.rpc.Status`.
 #[derive(Clone, PartialEq, Message)]
 struct Status {
-    /// Whatever else there is to say.
+    /// Messages with details.
     #[prost(message, repeated, tag = "3")]
     details: Vec<Any>,
 }
@@ -22,10 +22,10 @@ struct Status {
 /// `google.protobuf.Any`.
 #[derive(Clone, PartialEq, Message)]
 struct Any {
-    /// Ends with the full name of the message.
+    /// A URL that ends with the full name of the message.
     #[prost(string, tag = "1")]
     type_url: String,
-    /// The message.
+    /// The encoded message.
     #[prost(bytes = "vec", tag = "2")]
     value: Vec<u8>,
 }
@@ -33,7 +33,7 @@ struct Any {
 /// `google.rpc.RetryInfo`.
 #[derive(Clone, PartialEq, Message)]
 struct RetryInfo {
-    /// How long to wait at least.
+    /// The shortest wait before a retry.
     #[prost(message, optional, tag = "1")]
     retry_delay: Option<Delay>,
 }
@@ -44,14 +44,14 @@ struct Delay {
     /// Whole seconds.
     #[prost(int64, tag = "1")]
     seconds: i64,
-    /// The rest.
+    /// The remaining nanoseconds.
     #[prost(int32, tag = "2")]
     nanos: i32,
 }
 
-/// The wait that the trailers of a call ask for.
+/// Returns the wait that the trailers of a call ask for.
 pub(super) fn retry_delay(trailers: &HeaderMap) -> Option<Duration> {
-    // tonic's metadata decodes base64, and does so without a panic when asked for one value.
+    // tonic's metadata decodes base64, and does not panic if a single value is requested.
     let details = trailers.get(DETAILS)?.clone();
     let details = MetadataMap::from_headers(HeaderMap::from_iter([(DETAILS, details)]));
     let details = details.get_bin(DETAILS.as_str())?.to_bytes().ok()?;
@@ -60,7 +60,7 @@ pub(super) fn retry_delay(trailers: &HeaderMap) -> Option<Duration> {
         .details
         .into_iter()
         .find(|any| any.type_url.ends_with("google.rpc.RetryInfo"))?;
-    // One without a delay still says: try again.
+    // A `RetryInfo` without a delay still permits a retry.
     let delay = RetryInfo::decode(info.value.as_slice())
         .ok()?
         .retry_delay

@@ -1,7 +1,8 @@
-//! How the connections of an exporter are made: directly, or through a proxy.
+//! Connections of an exporter: direct, or through a proxy.
 //!
-//! To an `https://` receiver a proxy makes a tunnel (`CONNECT`): TLS is end to end, and the proxy sees neither headers
-//! nor content. To an `http://` receiver it forwards the requests, whose lines then hold the whole URL.
+//! For an `https://` receiver the proxy opens a tunnel (`CONNECT`): TLS is end to end, and the proxy sees neither
+//! headers nor content. For an `http://` receiver the proxy forwards the requests, whose request lines then contain the
+//! whole URL.
 
 use std::error::Error;
 use std::future::Future;
@@ -22,10 +23,10 @@ use super::connect::{ConnectError, connect};
 use super::stream::{ReadLimit, Stream};
 use crate::config::proxy::ProxyConfig;
 
-/// The longest head of an answer to `CONNECT` that is read.
+/// The most bytes of the head of an answer to `CONNECT` that are read.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// What an answer's head ends with.
+/// The end of the head of an answer.
 const END: &[u8] = b"\r\n\r\n";
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -33,9 +34,9 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// The proxy of an exporter.
 #[derive(Debug)]
 pub(super) struct Proxy {
-    /// What is connected to.
+    /// The URL that is connected to.
     url: Uri,
-    /// Host and port, and the variable that names it: how every error does.
+    /// The host and port, and the variable that configures the proxy, as every error names them.
     pub(super) name: String,
     /// `Proxy-Authorization`
     pub(super) authorization: Option<HeaderValue>,
@@ -56,28 +57,28 @@ impl Proxy {
     }
 }
 
-/// Why a proxy did not lead to the receiver.
+/// The reason why a proxy did not connect to the receiver.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
-    /// There is no connection to it.
+    /// No connection to the proxy can be made.
     #[error("no connection to the proxy")]
     Connect(#[source] ConnectError),
-    /// The connection broke before it answered.
+    /// The connection broke before the proxy answered.
     #[error("the connection to the proxy broke")]
     Broken(#[source] io::Error),
-    /// It answered no.
+    /// The proxy refused with this HTTP status.
     #[error("the proxy answered {0}")]
     Refused(u16),
-    /// What it answered is not HTTP.
+    /// The proxy's answer is not HTTP.
     #[error("the proxy does not speak HTTP/1")]
     NotHttp,
 }
 
-/// Makes connections to one receiver. The TLS of the receiver is made on top of them.
+/// A connector to one receiver. The receiver's TLS is layered on top of its connections.
 #[derive(Clone)]
 pub(super) struct Route {
     proxy: Option<Arc<Proxy>>,
-    /// The longest that a connection may take to make.
+    /// The time limit for making a connection.
     timeout: Duration,
     limit: ReadLimit,
 }
@@ -151,7 +152,7 @@ async fn tunnel(
     loop {
         let read = tcp.read_buf(&mut head).await.map_err(ProxyError::Broken)?;
         match status(&head) {
-            // What a refusal says besides is not needed.
+            // The rest of a refusal is not needed.
             Some(status) if !(200..300).contains(&status) => {
                 return Err(ProxyError::Refused(status));
             }
@@ -160,7 +161,7 @@ async fn tunnel(
                 return Err(ProxyError::NotHttp);
             }
             _ if read == 0 => return Err(ProxyError::Broken(io::ErrorKind::UnexpectedEof.into())),
-            // The receiver waits for our bytes: none of its own can be there yet.
+            // The receiver waits for the client's first bytes, so no byte of the receiver can follow the head yet.
             _ if head.len() > MAX_HEAD || head.windows(END.len()).any(|four| four == END) => {
                 return Err(ProxyError::NotHttp);
             }
@@ -169,7 +170,7 @@ async fn tunnel(
     }
 }
 
-/// The status of an answer, once its first line is there.
+/// Returns the status of an answer as soon as its first line is complete.
 fn status(head: &[u8]) -> Option<u16> {
     let end = head.windows(2).position(|two| two == b"\r\n")?;
     let line = std::str::from_utf8(head.get(..end)?).ok()?;

@@ -6,26 +6,27 @@ use base64::{Engine, alphabet};
 use crate::config::pairs::percent_decode_lossy;
 use crate::config::secret::Secret;
 
-/// Shorter texts are no secrets, and hiding them would make any message unreadable.
+/// The shortest secret, in bytes. Shorter texts are not hidden, because that would make any message unreadable.
 const SHORTEST: usize = 4;
 
-/// What stands in the place of a secret.
+/// The replacement of a secret.
 const HIDDEN: &str = "<hidden>";
 
-/// Everything that must not be shown of the headers, the proxy's credentials and the endpoint's query.
+/// The texts of the headers, of the proxy's credentials and of the endpoint's query that must not be shown.
 #[derive(Clone, Default)]
 pub(super) struct Secrets(Vec<Form>);
 
-/// One form of a secret.
+/// A form of a secret.
 #[derive(Clone)]
 struct Form {
     text: Secret,
-    /// Only texts of a receiver are searched: the messages of this crate use words that may also be a user's name.
+    /// True if the form is hidden only in a receiver's texts: the messages of this crate use words that may also be a
+    /// user's name.
     only_quoted: bool,
 }
 
 impl Secrets {
-    /// Adds the value of a header: the whole, the credentials without their scheme, and what they decode to.
+    /// Adds the value of a header: the whole value, the credentials without their scheme, and the decoded credentials.
     pub(super) fn add_header(&mut self, value: &Secret) {
         let value = value.expose().trim();
         let credentials = value.split_once(' ').map(|(_, rest)| rest.trim());
@@ -49,13 +50,13 @@ impl Secrets {
         self.sort();
     }
 
-    /// Returns what a receiver said, without secrets.
+    /// Returns a receiver's message without secrets.
     pub(super) fn hide_in_quoted(&self, text: &str) -> String {
         let forms = self.0.iter();
         forms.fold(text.to_owned(), |text, form| form.hide_in(&text))
     }
 
-    /// Returns a message of this crate, without secrets.
+    /// Returns a message of this crate without secrets.
     pub(super) fn hide_in(&self, text: &str) -> String {
         let forms = self.0.iter().filter(|form| !form.only_quoted);
         forms.fold(text.to_owned(), |text, form| form.hide_in(&text))
@@ -65,7 +66,7 @@ impl Secrets {
         self.add(text, false);
         if let Some((user, password)) = text.split_once(':') {
             self.add(password, false);
-            // Without a password the user's name is a token.
+            // Without a password, the user's name is a token.
             self.add(user, !password.is_empty());
         }
     }
@@ -82,7 +83,7 @@ impl Secrets {
         }
     }
 
-    /// The longest first: a part must not be replaced before the whole was found.
+    /// Sorts the forms by length, the longest first: a part must not be replaced before the whole was found.
     fn sort(&mut self) {
         self.0
             .sort_by_key(|form| std::cmp::Reverse(form.text.expose().len()));
@@ -106,8 +107,8 @@ impl Form {
     }
 }
 
-/// Returns what follows `secret` at the start of `text`, where each of its bytes may be escaped as in a URL, in JSON, or as HTTP/2
-/// errors show bytes.
+/// Returns the text after `secret`, if `text` begins with `secret`. Each byte of the secret may be escaped as in a URL,
+/// in JSON, or in HTTP/2 errors.
 fn after_secret<'t>(text: &'t str, secret: &str) -> Option<&'t str> {
     if let Some(after) = text.strip_prefix(secret) {
         return Some(after);
@@ -206,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_user_without_a_password_is_a_token() {
+    fn user_without_a_password_is_hidden_as_a_token() {
         // t0ken-of-me:
         let secrets = secrets(&["Basic dDBrZW4tb2YtbWU6"]);
         assert_eq!(secrets.hide_in("t0ken-of-me"), "<hidden>");
     }
 
     #[test]
-    fn keys_in_a_query_are_hidden() {
+    fn keys_in_a_query_are_hidden_in_messages() {
         let mut secrets = Secrets::default();
         secrets.add_query("v=1&key=s3cr3t");
         let said = "no /v1/logs?v=1&key=s3cr3t, v 1: s3cr3t";
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn only_text_is_decoded() {
+    fn base64_is_decoded_only_if_it_encodes_text() {
         for (text, decoded) in [
             ("dTpw", Some("u:p")),
             ("QWxhZGRpbjpvcGVuIHNlc2FtZQ==", Some("Aladdin:open sesame")),

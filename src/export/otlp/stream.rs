@@ -1,4 +1,4 @@
-//! The connections of an exporter, and the limit of what is read from them before an answer.
+//! Connections of an exporter, with a limit on the bytes that are read for an answer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,17 +11,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// The most bytes before the head of an answer (those of the TLS handshake, of the proxy and of interim responses), and
-/// the most bytes after it.
+/// the most bytes after the head.
 const MAX_READ: usize = 256 * 1024;
 
-/// The text of the error when there are more. HTTP/2 keeps only the text of an error.
+/// The text of the error if there are more bytes. HTTP/2 keeps only the text of an error.
 pub(super) const TOO_MUCH: &str = "no complete answer in 256 KiB";
 
-/// The bytes that the connections of one exporter may still read before an answer's head, or after it. An exporter has
-/// one request at a time, so that its connections can share the limit.
+/// The number of bytes that the connections of one exporter may still read before the head of an answer, or after it.
+/// An exporter has one request in flight at a time, so its connections can share the limit.
 ///
 /// HTTP clients skip any number of interim responses (1xx) and of control frames, and a gRPC answer ends with its
-/// trailers. A receiver that never ends one of them would keep the thread of all exporters busy.
+/// trailers. Without the limit, a receiver that sends these without end would keep the thread of all exporters busy.
 #[derive(Clone)]
 pub(super) struct ReadLimit(Arc<AtomicUsize>);
 
@@ -30,7 +30,7 @@ impl ReadLimit {
         Self(Arc::new(AtomicUsize::new(MAX_READ)))
     }
 
-    /// Allows the limit anew: a request begins, or the head of its answer is there.
+    /// Resets the limit when a request begins and when the head of its answer has arrived.
     pub(super) fn renew(&self) {
         self.0.store(MAX_READ, Ordering::Relaxed);
     }

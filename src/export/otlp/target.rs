@@ -1,4 +1,4 @@
-//! Whom a client speaks to, with which headers, and how that is told without telling secrets.
+//! The receiver of a client: its name in errors, its headers, and the secrets that errors must not show.
 
 use std::sync::Arc;
 
@@ -14,24 +14,24 @@ use crate::export::headers::Headers;
 use crate::export::outcome::{ErrorKind, ExportError};
 use crate::export::tls::Tls;
 
-/// The receiver.
+/// A receiver.
 pub(super) struct Target {
-    /// Host and port, and the proxy on the way, as every error names it.
+    /// The host and port, and the proxy if there is one, as every error names them.
     pub(super) name: String,
     /// The configured headers.
     pub(super) headers: HeaderMap,
     /// True when requests go over gRPC.
     grpc: bool,
-    /// The same without the proxy.
+    /// The name without the proxy.
     receiver: String,
-    /// What it is reached through.
+    /// The proxy through which the receiver is reached.
     pub(super) proxy: Option<Arc<Proxy>>,
-    /// What must not be seen even when the receiver repeats it.
+    /// The texts that must not be shown, even if the receiver repeats them.
     secrets: Secrets,
 }
 
 impl Target {
-    /// The receiver that `config` names.
+    /// Creates the receiver of a configuration.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, BuildError> {
         let receiver = name(&config.endpoint);
         let mut name = receiver.clone();
@@ -42,7 +42,7 @@ impl Target {
                 reason,
             });
         }
-        // TLS is decided here: `https` must not fall back to plain text.
+        // The TLS configuration decides the scheme: `https` must not fall back to plain text.
         let scheme = if config.tls.is_some() {
             "https"
         } else {
@@ -89,7 +89,7 @@ impl Target {
         })
     }
 
-    /// The same receiver with what the headers helper gave, which wins.
+    /// Returns the same receiver with the headers of the helper, which take precedence.
     pub(super) fn with(&self, dynamic: &Headers) -> Self {
         let mut headers = self.headers.clone();
         let mut secrets = self.secrets.clone();
@@ -109,13 +109,13 @@ impl Target {
         }
     }
 
-    /// What the receiver said, fit to be shown; nothing when it said nothing.
+    /// Returns a receiver's message that is safe to display; `None` if the message is empty.
     pub(super) fn said(&self, message: &str) -> Option<String> {
         let message = words::sanitise(&self.secrets.hide_in_quoted(message));
         (!message.is_empty()).then_some(message)
     }
 
-    /// An error in answer to the request: `what` happened and what the receiver `said`.
+    /// Creates the error of an answer: `what` happened, and what the receiver `said`.
     pub(super) fn answered(&self, what: &str, said: &str) -> ExportError {
         let text = match self.said(said) {
             Some(said) => format!("{what} from {}: {said}", self.name),
@@ -124,26 +124,26 @@ impl Target {
         ExportError::new(ErrorKind::Answered, text)
     }
 
-    /// No answer came between `started` and `deadline`.
+    /// Creates the error of a request that got no answer between `started` and `deadline`.
     pub(super) fn no_answer(&self, started: Instant, deadline: Instant) -> ExportError {
         let within = words::duration(deadline.saturating_duration_since(started));
         let text = format!("no answer from {} within {within}", self.name);
         ExportError::new(ErrorKind::Timeout, text)
     }
 
-    /// Nothing was sent, because there are no headers to send with.
+    /// Creates the error of a request that was not sent, because there are no headers for it.
     pub(super) fn held_back(&self, why: &str) -> ExportError {
         let text = format!("nothing is sent to {}: {why}", self.name);
         ExportError::new(ErrorKind::Held, text)
     }
 
-    /// The deadline had passed before anything was sent.
+    /// Creates the error of a request whose deadline had passed before anything was sent.
     pub(super) fn no_time(&self) -> ExportError {
         let text = format!("no time left to send to {}", self.name);
         ExportError::new(ErrorKind::Timeout, text)
     }
 
-    /// The connection failed, or could not be made.
+    /// Creates the error of a connection that failed or could not be made.
     pub(super) fn failed(
         &self,
         tls: Option<&Tls>,
@@ -161,7 +161,8 @@ impl Target {
         ExportError::new(kind, self.without_secrets(&text))
     }
 
-    /// The proxy did not lead to the receiver.
+    /// Creates the error of a proxy that did not connect to the receiver; `None` if the failure is not one of the
+    /// proxy.
     fn failed_on_the_way(&self, error: &(dyn std::error::Error + 'static)) -> Option<ExportError> {
         let error = words::chain(error).find_map(|cause| cause.downcast_ref::<ProxyError>())?;
         let hide = |said: &str| self.secrets.hide_in_quoted(said);
@@ -179,7 +180,7 @@ impl Target {
         })
     }
 
-    /// The proxy answered with a status that is not of the receiver.
+    /// Creates the error of a status that comes from the proxy and not from the receiver.
     pub(super) fn refused_on_the_way(&self, status: u16) -> ExportError {
         let known = self
             .proxy
@@ -201,18 +202,18 @@ impl Target {
         ExportError::new(ErrorKind::Connect, self.without_secrets(&text(proxy)))
     }
 
-    /// Returns a message of this crate, fit to be shown.
+    /// Returns a message of this crate that is safe to display.
     fn without_secrets(&self, text: &str) -> String {
         words::sanitise(&self.secrets.hide_in(text))
     }
 
-    /// The other side speaks, but not what was expected.
+    /// Creates the error of a peer that answers in an unexpected way.
     pub(super) fn broken(&self, what: &str) -> ExportError {
         ExportError::new(ErrorKind::Broken, format!("{} {what}", self.name))
     }
 }
 
-/// Host and port, without user information, path and query, which may hold credentials.
+/// Returns the host and port, without user information, path and query, which may contain credentials.
 fn name(endpoint: &Uri) -> String {
     let host = endpoint.host().unwrap_or_default();
     match endpoint.port_u16() {

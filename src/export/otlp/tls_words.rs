@@ -1,4 +1,4 @@
-//! Why a connection with TLS failed, put into words that say what to do.
+//! Messages about failed TLS connections, with the fix.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use super::words::{chain, flatten};
 use crate::export::server_verifier::{is_marked_as_authority, is_of_old_version, webpki_error};
 use crate::export::tls::Tls;
 
-/// What went wrong with TLS; nothing when something else did.
+/// Explains a failure of TLS; returns `None` for other failures.
 pub(super) fn explain(target: &str, tls: &Tls, error: &(dyn Error + 'static)) -> Option<String> {
     let cause = chain(error).find_map(|cause| cause.downcast_ref::<TlsError>());
     match cause {
@@ -25,7 +25,7 @@ pub(super) fn explain(target: &str, tls: &Tls, error: &(dyn Error + 'static)) ->
     }
 }
 
-/// The receiver's certificate was refused.
+/// Explains why the receiver's certificate was rejected.
 fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> String {
     let what = match problem {
         CertificateError::UnknownIssuer => match tls.trust() {
@@ -55,7 +55,7 @@ fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> String {
         CertificateError::BadEncoding => {
             "is not accepted: it cannot be read as a certificate of X.509".to_owned()
         }
-        // `openssl req -x509` sets the mark unless told otherwise.
+        // `openssl req -x509` sets the mark by default.
         marked if is_marked_as_authority(marked) => match tls.trust() {
             None => "is marked as an authority's (CA:TRUE): set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds it, or use one without the mark".to_owned(),
             Some(variable) => format!(
@@ -71,14 +71,14 @@ fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> String {
     format!("the certificate of {target} {what}")
 }
 
-/// `DnsName("example.com")` as `example.com`, `IpAddress(127.0.0.1)` as `127.0.0.1`.
+/// Returns `example.com` for `DnsName("example.com")`, and `127.0.0.1` for `IpAddress(127.0.0.1)`.
 fn bare(name: &str) -> &str {
     name.split_once('(')
         .and_then(|(_, rest)| rest.strip_suffix(')'))
         .map_or(name, |inner| inner.trim_matches('"'))
 }
 
-/// The receiver broke off with an alert.
+/// Explains the alert with which the receiver ended the connection.
 fn alert(target: &str, tls: &Tls, alert: &str) -> String {
     match alert {
         "CertificateRequired" => wants_certificate(target),
@@ -107,7 +107,8 @@ fn alert(target: &str, tls: &Tls, alert: &str) -> String {
     }
 }
 
-/// HTTP/2 passes on texts, not causes; and a receiver that closes the connection may be faster than its reason.
+/// Explains a failure without a rustls error in its chain. HTTP/2 passes on texts, not causes, and a receiver may close
+/// the connection before its alert arrives.
 fn without_cause(target: &str, tls: &Tls, detail: &str) -> Option<String> {
     if let Some((_, received)) = detail.split_once("received fatal alert: ") {
         let end = received.find(|c: char| !c.is_ascii_alphanumeric());

@@ -1,4 +1,4 @@
-//! Errors of the libraries and of receivers, put into words.
+//! Messages for errors of libraries and of receivers.
 
 use std::error::Error;
 use std::io;
@@ -9,10 +9,10 @@ use super::stream::TOO_MUCH;
 use crate::export::outcome::ErrorKind;
 use crate::visible::is_control;
 
-/// The longest text of a receiver that is passed on.
+/// The most characters of a receiver's text that are passed on.
 const MAX_CHARS: usize = 200;
 
-/// `text` on one line, without control characters, cut to a length fit for a log.
+/// Returns `text` on one line, without control characters, shortened to a length suitable for a log.
 pub(super) fn sanitise(text: &str) -> String {
     let mut clean = String::new();
     for (index, word) in text
@@ -24,7 +24,7 @@ pub(super) fn sanitise(text: &str) -> String {
             clean.push(' ');
         }
         clean.push_str(word);
-        // Enough was gathered: the rest of a long text need not be looked at.
+        // This is enough: the rest of a long text would be cut off.
         if clean.len() > 4 * MAX_CHARS {
             break;
         }
@@ -35,9 +35,9 @@ pub(super) fn sanitise(text: &str) -> String {
     }
 }
 
-/// `5 s`, `1.5 s`, `20 ms`.
+/// Formats a duration as `5 s`, `1.5 s` or `20 ms`.
 pub(super) fn duration(duration: Duration) -> String {
-    // Deadlines are instants: what was asked for comes back a few microseconds short.
+    // Deadlines are instants, so the measured time is a few microseconds shorter than the configured one.
     let millis = duration.as_micros().div_ceil(1000);
     if millis < 1000 {
         format!("{millis} ms")
@@ -46,8 +46,8 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
-/// Why the connection to `target` failed: the cause that names it best, from anywhere in the chain. `hide` takes the
-/// secrets out of what is quoted: HTTP/2 errors repeat what the receiver said.
+/// Describes why the connection to `target` failed, by the most specific cause of the whole chain. `hide` removes the
+/// secrets from quoted texts, because HTTP/2 errors repeat what the receiver said.
 pub(super) fn connection(
     target: &str,
     error: &(dyn Error + 'static),
@@ -99,7 +99,7 @@ pub(super) fn connection(
         };
         return (kind, text);
     }
-    // Some ends of a connection reach us without the system's error.
+    // Some closed connections are reported without the system's error.
     if detail.contains("connection closed") {
         return (ErrorKind::Broken, format!("connection closed by {target}"));
     }
@@ -109,7 +109,7 @@ pub(super) fn connection(
     )
 }
 
-/// The whole chain of causes on one line, without what is said twice.
+/// Returns the whole chain of causes on one line, without repeated texts.
 pub(super) fn flatten(error: &(dyn Error + 'static)) -> String {
     let mut words = String::new();
     for cause in chain(error) {
@@ -125,9 +125,9 @@ pub(super) fn flatten(error: &(dyn Error + 'static)) -> String {
     words
 }
 
-/// An error's own text.
+/// Returns the text of an error without its causes.
 fn text_of(error: &(dyn Error + 'static)) -> String {
-    // The `Display` of a status lists its whole content, headers of the answer included.
+    // The `Display` of a status lists its whole content, including the headers of the answer.
     #[cfg(feature = "grpc")]
     if let Some(status) = error.downcast_ref::<tonic::Status>() {
         return status.message().to_owned();
@@ -135,7 +135,8 @@ fn text_of(error: &(dyn Error + 'static)) -> String {
     error.to_string()
 }
 
-/// The error and its causes. An `io::Error` passes over the error that it was made of, so that is looked up.
+/// Returns the error and its causes. The `source` of an `io::Error` skips the error that it wraps, so the wrapped error
+/// is looked up.
 pub(super) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -150,10 +151,10 @@ pub(super) fn chain<'a>(
     })
 }
 
-/// Whether a receiver's message says that the request was too large for it.
+/// Returns true if a receiver's message says that the request was too large.
 ///
-/// gRPC has no status of its own for this, and many receivers answer 400 over HTTP. The words are those of the
-/// gRPC libraries of Go, Rust, Java, C++, JavaScript and .NET, and of Go's HTTP server.
+/// gRPC has no separate status for this, and many receivers answer 400 over HTTP. The phrases are those of the gRPC
+/// libraries of Go, Rust, Java, C++, JavaScript and .NET, and of Go's HTTP server.
 pub(super) fn too_large(message: &str) -> bool {
     const SIGNS: &[&str] = &[
         "larger than max",
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_put_on_one_line_and_cut() {
+    fn text_is_put_on_one_line_and_cut() {
         assert_eq!(sanitise("a\r\n\tb \u{1b}[31mc"), "a b [31mc");
         assert_eq!(sanitise("a\u{9b}1m\u{202e}b\u{7f}"), "a 1m b");
         assert_eq!(sanitise(&"ä".repeat(200)), "ä".repeat(200));
@@ -181,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_reads_as_it_was_set() {
+    fn duration_is_formatted_as_it_was_configured() {
         assert_eq!(duration(Duration::from_micros(9_999_990)), "10 s");
         assert_eq!(duration(Duration::from_millis(1500)), "1.5 s");
         assert_eq!(duration(Duration::from_millis(20)), "20 ms");
     }
 
     #[test]
-    fn the_words_of_the_common_servers_are_known() {
+    fn too_large_messages_of_common_servers_are_recognized() {
         for message in [
             "grpc: received message larger than max (5000000 vs. 4194304)",
             "grpc: received message after decompression larger than max 4194304",

@@ -1,16 +1,17 @@
-//! The addresses on which the page is served.
+//! The listeners of the page and their addresses.
 
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use crate::config::PrometheusConfig;
 
-/// How often another free port is looked for, when the one of the first address is taken on the second.
+/// The number of further free ports that are tried, if the free port of the first address is in use on the second.
 const FREE_PORTS: usize = 16;
 
-/// Binds the port, else the first free one of the range that the host allows. The error says in words why it cannot be.
+/// Binds the configured port, or else the first free port of the range that the host allows. The error is a sentence
+/// that says why no port can be bound.
 ///
-/// It may look a name up: it blocks.
+/// This function may look up a name, so it blocks.
 pub(super) fn bind(config: &PrometheusConfig) -> Result<Vec<TcpListener>, String> {
     let host = &config.host;
     let addresses =
@@ -39,7 +40,8 @@ pub(super) fn bind(config: &PrometheusConfig) -> Result<Vec<TcpListener>, String
     })
 }
 
-/// `localhost` is both loopback addresses, whatever the machine's own tables say: never more than that.
+/// Returns the addresses of a host. `localhost` stands for both loopback addresses and nothing more, whatever the name
+/// tables of the machine say.
 fn addresses(host: &str) -> Result<Vec<IpAddr>, Error> {
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
@@ -53,10 +55,10 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, Error> {
     Ok(all)
 }
 
-/// One port on all addresses that this machine has.
+/// Binds one port on all addresses that this machine has.
 fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, Error> {
     let mut result = bind_each(addresses, port);
-    // A free port is free on the first address alone.
+    // A port that the system chooses is known to be free on the first address only.
     for _ in 0..FREE_PORTS {
         match result {
             Err(ref error) if port == 0 && error.kind() == ErrorKind::AddrInUse => {
@@ -79,7 +81,7 @@ fn bind_each(addresses: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Er
                 listeners.push(listener);
             }
             Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(error),
-            // Many machines have one of the two loopback addresses alone.
+            // Many machines have only one of the two loopback addresses.
             Err(error) => missing = error,
         }
     }
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_one_port_on_loopback_alone() {
+    fn localhost_binds_one_port_on_loopback_only() {
         for host in ["localhost", "LocalHost"] {
             let listeners = bind(&config(host, 0)).unwrap();
             for listener in &listeners {
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_one_that_is_taken_on_any_address() {
+    fn port_in_use_on_any_address_is_reported() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let taken = (taken.local_addr().unwrap().port(), taken);
         let why = bind(&config("localhost", taken.0)).unwrap_err();
@@ -127,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_an_address_is_said() {
+    fn host_without_an_address_is_reported() {
         let why = bind(&config("no-such-host.invalid", 0)).unwrap_err();
         assert!(why.contains("no-such-host.invalid"), "{why}");
-        // An address of documentation, which no machine has.
+        // An address for documentation, which no machine has.
         let why = bind(&config("192.0.2.1", 0)).unwrap_err();
         assert!(why.contains("192.0.2.1"), "{why}");
     }

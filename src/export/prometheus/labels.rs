@@ -1,10 +1,11 @@
-//! From attribute keys to label names.
+//! Conversion of attribute keys to label names.
 
 use std::collections::BTreeMap;
 
 use crate::catalog::{Metric, STANDARD_ATTRIBUTES};
 
-/// A key as a label may be named: letters, digits and `_`, no digit first. `__` at the start belongs to Prometheus.
+/// Returns a key as a valid label name: letters, digits and `_`, with no digit first. Names that begin with `__` are
+/// reserved for Prometheus.
 pub(super) fn name(key: &str) -> String {
     let valid = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let name: String = key.chars().map(valid).collect();
@@ -16,8 +17,8 @@ pub(super) fn name(key: &str) -> String {
     }
 }
 
-/// Attributes as labels. The values of keys that have one name are joined with `;` in the order of the keys, as
-/// OpenTelemetry's rules for Prometheus say.
+/// Converts attributes to labels. The values of keys with the same label name are joined with `;` in the order of the
+/// keys, as OpenTelemetry's specification for Prometheus requires.
 pub(super) fn labels<'a>(
     attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Vec<(String, String)> {
@@ -34,8 +35,8 @@ pub(super) fn labels<'a>(
         .collect()
 }
 
-/// The custom attributes of a metric's series as labels, but for those whose name is one of the series' own: they never
-/// replace one, nor add to one.
+/// Converts custom attributes of a metric's series to labels. Attributes whose label name is one of the series' own
+/// labels are omitted: they never replace or extend one.
 pub(super) fn custom<'a>(
     attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
     metric: &Metric,
@@ -53,7 +54,7 @@ mod tests {
     use crate::catalog::METRICS;
 
     #[test]
-    fn names() {
+    fn keys_become_valid_label_names() {
         for (key, expected) in [
             ("user.id", "user_id"),
             ("a:b", "a_b"),
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_one_name_are_joined_and_never_touch_the_own() {
+    fn keys_with_the_same_label_name_are_joined_and_never_change_own_labels() {
         let attributes = [
             ("a_b", "2"),
             ("team", "x"),

@@ -1,11 +1,11 @@
-//! The Prometheus exporter: a page that is fetched.
+//! The Prometheus exporter: an HTTP server with a page of metrics.
 //!
-//! | file | part |
+//! | file | content |
 //! | --- | --- |
-//! | `bind.rs` | the port, or another one of the range that the host allows |
-//! | `serve.rs` | HTTP |
-//! | `page.rs` | from series to text |
-//! | `labels.rs` | from attribute keys to label names |
+//! | `bind.rs` | the configured port, or another port of the range that the host allows |
+//! | `serve.rs` | the HTTP server |
+//! | `page.rs` | rendering of series as text |
+//! | `labels.rs` | conversion of attribute keys to label names |
 
 mod bind;
 mod labels;
@@ -30,29 +30,30 @@ use crate::health::ExporterCounters;
 use crate::metrics::PullReader;
 use serve::Server;
 
-/// How often a port that is taken is tried again: the agent that has it may end.
+/// The pause before a port that is in use is tried again: the agent that uses it may end.
 const RETRY: Duration = Duration::from_secs(5);
-/// How often series that nobody fetches are looked at.
+/// The interval at which series are read if no client fetches the page.
 const LOOK: Duration = Duration::from_secs(60);
-/// The most that a shutdown waits for those who are still reading.
+/// The longest time that a shutdown waits for clients that are still reading.
 const LAST_READERS: Duration = Duration::from_millis(500);
 
-/// Serves the page until the shutdown.
+/// The server of the page, which runs until shutdown.
 pub(crate) struct Prometheus {
     pub(crate) config: PrometheusConfig,
-    /// The resource's attributes.
+    /// The attributes of the resource.
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) counters: Arc<ExporterCounters>,
     pub(crate) diagnostics: Arc<Diagnostics>,
     pub(crate) control: Control<()>,
-    /// The number of this server, and of the newest one: an older one says nothing about the exporter any more.
+    /// The number of this server, and of the newest one. An older server does not report for the exporter any more.
     pub(crate) number: u64,
     pub(crate) newest: Arc<AtomicU64>,
-    /// Ends when the one before is gone, whose port this one may want.
+    /// A receiver that ends when the previous server is gone, whose port this server may need.
     pub(crate) before: Option<mpsc::Receiver<NotDone>>,
 }
 
-/// Where the page would listen now; the error says why it cannot. It blocks.
+/// Returns the addresses on which the page would be served now. The error says why it cannot be served. This function
+/// blocks.
 pub(crate) fn page_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr>, String> {
     let listeners = bind::bind(config)?;
     Ok(listeners
@@ -81,7 +82,7 @@ impl Prometheus {
             }
             self.wait(&server, None).await;
         }
-        // The page of one that never got its port was never there to be fetched.
+        // The page of a server that never got its port was never available to clients.
         let lost = match listening.len() {
             0 => {
                 server.reader().look(Instant::now().into_std());
@@ -96,12 +97,12 @@ impl Prometheus {
             while listening.join_next().await.is_some() {}
         })
         .await;
-        // What is still open is dropped with it.
+        // Dropping the set closes the connections that are still open.
         drop(listening);
         self.end(lost);
     }
 
-    /// Waits until the server before is gone, or for the shutdown.
+    /// Waits until the previous server is gone, or for the shutdown.
     async fn outlive(&mut self, before: &mut mpsc::Receiver<NotDone>) {
         loop {
             let asked = self.control.begin();
@@ -115,7 +116,8 @@ impl Prometheus {
         }
     }
 
-    /// Binds the port, sooner or later; nothing when the shutdown comes first. That it is taken is told once.
+    /// Binds the port, and retries while it is in use. Returns `None` if the shutdown comes first. Reports once that
+    /// the port is in use.
     async fn bind(&mut self, server: &Arc<Server>) -> Option<Vec<tokio::net::TcpListener>> {
         let mut told = false;
         loop {
@@ -149,7 +151,7 @@ impl Prometheus {
         }
     }
 
-    /// What was not to be expected: another port, or one at last.
+    /// Reports an unexpected address: another port, or the configured port after a wait.
     fn announce(&self, addresses: &[SocketAddr], late: bool) {
         let Some(address) = addresses.first() else {
             return;
@@ -165,8 +167,8 @@ impl Prometheus {
         }
     }
 
-    /// Waits for a time, or for the shutdown. True when that came. A flush has nothing to wait for: the page always
-    /// shows what is.
+    /// Waits until a time, or for the shutdown. Returns true if the shutdown came. A flush has nothing to wait for,
+    /// because the page always shows the current values.
     async fn wait(&mut self, server: &Arc<Server>, until: Option<Instant>) -> bool {
         let mut look = Instant::now() + LOOK;
         loop {
@@ -189,14 +191,14 @@ impl Prometheus {
         }
     }
 
-    /// This many series were never there to be fetched.
+    /// Ends the exporter. `lost` is the number of series that were never available to clients.
     fn end(&self, lost: u64) {
         if self.is_newest() {
             self.counters.shut_down_with(lost);
         }
     }
 
-    /// Whether it speaks for the exporter.
+    /// Returns true if this server reports for the exporter.
     fn is_newest(&self) -> bool {
         self.newest.load(Ordering::SeqCst) == self.number
     }
@@ -210,14 +212,14 @@ impl Prometheus {
     }
 }
 
-/// The end, also by a panic.
+/// Ends the exporter, also after a panic.
 impl Drop for Prometheus {
     fn drop(&mut self) {
         self.end(0);
     }
 }
 
-/// Listeners of the runtime that this is called in, and their addresses.
+/// Registers listeners with the current runtime, and returns them with their addresses.
 fn registered(
     listeners: Vec<TcpListener>,
 ) -> Result<(Vec<SocketAddr>, Vec<tokio::net::TcpListener>), String> {

@@ -1,9 +1,10 @@
-//! The page as text.
+//! The text of the page.
 //!
-//! It is made by `opentelemetry-prometheus` from observable counters over what the registry shows. A provider of the SDK
-//! lives as long as it takes to show some thousand series: nothing is kept between two pages, a page of many series needs
-//! little more memory than its text, the limit on series is the count of those there are (the SDK would fold what exceeds
-//! its own limit into one overflow series), and no global is touched.
+//! The page is rendered by `opentelemetry-prometheus` from observable counters over the series of the registry. A
+//! provider of the SDK lives only as long as it takes to render some thousand series. Therefore no state is kept
+//! between two pages, a page of many series needs little more memory than its text, and no global state is touched. The
+//! limit on series is the number of existing series, because the SDK would fold the series beyond its own limit into
+//! one overflow series.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,25 +22,25 @@ use super::labels;
 use crate::catalog::{METRICS, Metric, scope};
 use crate::metrics::Shown;
 
-/// So many series are shown at once.
+/// The most series that are rendered at the same time.
 const AT_ONCE: usize = 4_096;
 
 /// The media type of the text format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The attributes of the resource, as `target_info` shows them.
+/// Builds the resource whose attributes `target_info` shows.
 pub(super) fn resource(attributes: &[(String, String)]) -> Resource {
     let attributes = attributes
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
     let labels = labels::labels(attributes).into_iter();
-    // Without a look at the environment, which is for the configuration alone.
+    // The empty builder does not read the environment, which only the configuration reads.
     Resource::builder_empty()
         .with_attributes(labels.map(|(key, value)| KeyValue::new(key, value)))
         .build()
 }
 
-/// The page that shows these series, which are in the order of the catalogue.
+/// Renders the page of these series, which are in the order of the catalog.
 pub(super) fn render(shown: &Arc<Vec<Shown>>, resource: &Resource) -> Result<Bytes, String> {
     let mut page = families(exporter(), resource.clone(), None)?;
     for (metric, series) in parts(shown) {
@@ -75,7 +76,7 @@ struct Part {
     series: Range<usize>,
 }
 
-/// What one provider exports: some series of one metric, or the resource alone.
+/// Renders the export of one provider: some series of one metric, or only the resource.
 fn families(
     exporter: ExporterBuilder,
     resource: Resource,
@@ -110,7 +111,7 @@ fn families(
     }
     let mut families = registry.gather();
     for family in &mut families {
-        // The names that published dashboards query: no unit, and `_total` once.
+        // The names that published dashboards query have no unit and one `_total`.
         if family.get_field_type() == MetricType::COUNTER && !family.name().ends_with("_total") {
             family.set_name(format!("{}_total", family.name()));
         }
@@ -122,7 +123,7 @@ fn families(
     Ok(text)
 }
 
-/// A family's text without its head, which stands above its first part already.
+/// Returns the text of a family without its header, which precedes the first part of the family already.
 fn samples(mut text: &str) -> &str {
     while text.starts_with('#') {
         text = text.split_once('\n').map_or("", |(_, rest)| rest);
@@ -130,7 +131,7 @@ fn samples(mut text: &str) -> &str {
     text
 }
 
-/// The series of each metric that has any.
+/// Returns the metrics that have series, each with the range of its series.
 fn parts(shown: &[Shown]) -> Vec<(&'static Metric, Range<usize>)> {
     let mut parts = Vec::new();
     let mut from = 0;
@@ -145,10 +146,10 @@ fn parts(shown: &[Shown]) -> Vec<(&'static Metric, Range<usize>)> {
     parts
 }
 
-/// Custom attributes as the standard ones hold them.
+/// Custom attributes in the form in which the standard attributes contain them.
 type Attributes = Arc<[(Arc<str>, Arc<str>)]>;
 
-/// The custom labels of a metric; all sessions share them, so they are made once.
+/// The custom labels of a metric. All sessions share them, so they are built once.
 #[derive(Default)]
 struct Custom {
     of: Option<Attributes>,

@@ -1,4 +1,4 @@
-//! HTTP for those who fetch the page: one request a connection, within a time, so many at once.
+//! The HTTP server of the page: one request per connection, with a time limit and a limit on concurrent connections.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -27,35 +27,35 @@ use crate::clock::Clock;
 use crate::health::ExporterCounters;
 use crate::metrics::{PullReader, Shown};
 
-/// Where the page is.
+/// The path of the page.
 pub(super) const PATH: &str = "/metrics";
 
-/// More connections than this wait until one is done.
+/// The most concurrent connections. Further connections wait until one ends.
 const CONNECTIONS: usize = 128;
-/// How long the head of a request may take.
+/// The time limit for the head of a request.
 const HEAD: Duration = Duration::from_secs(5);
-/// How long a connection may last as a whole.
+/// The time limit of a whole connection.
 const LIFE: Duration = Duration::from_secs(60);
-/// How much memory the head of a request may take.
+/// The memory limit for the head of a request, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
-/// The pause after a connection that could not be accepted, for example because no file descriptor is left.
+/// The pause after a connection could not be accepted, for example because no file descriptor is left.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Server {
     reader: Arc<Mutex<PullReader>>,
     resource: Resource,
     counters: Arc<ExporterCounters>,
     clock: Clock,
-    /// The name that the configuration gives it.
+    /// The host name of the configuration.
     host: String,
-    /// The page made last, while others wait for one.
+    /// The page that was built last, kept while other requests wait for one.
     last: Arc<tokio::sync::Mutex<Option<Arc<Page>>>>,
     waiting: AtomicUsize,
     connections: Arc<Semaphore>,
 }
 
-/// A page, and what it shows.
+/// A page and the series that it shows.
 struct Page {
     begun: Instant,
     text: Bytes,
@@ -82,7 +82,7 @@ impl Server {
         }
     }
 
-    /// Accepts connections until `closing` says so, and then lets those go on that are answered.
+    /// Accepts connections until `closing` is true, and then finishes the connections whose request has begun.
     pub(super) async fn serve(
         self: Arc<Self>,
         listener: TcpListener,
@@ -118,7 +118,7 @@ impl Server {
         while open.join_next().await.is_some() {}
     }
 
-    /// The life of one connection.
+    /// Serves one connection.
     async fn answer(
         self: Arc<Self>,
         stream: TcpStream,
@@ -136,10 +136,10 @@ impl Server {
             .serve_connection(TokioIo::new(stream), service);
         let ended = tokio::select! {
             ended = timeout(LIFE, connection) => ended,
-            // One that is answered goes on.
+            // A connection whose request has begun is finished.
             () = exchange.idle_at(&mut closing) => return,
         };
-        // Only what was written as a whole is delivered.
+        // A page is delivered only if it was written completely.
         if let (Ok(Ok(())), Some(page)) = (ended, exchange.given.get()) {
             self.delivered(Arc::clone(page)).await;
         }
@@ -184,8 +184,9 @@ impl Server {
         })
     }
 
-    /// Whether a request names this server. A page on the web can give its own name the address of this machine, and then
-    /// read what a browser here is shown under that name; a browser always says which name it asked for.
+    /// Returns true if a request names this server. This prevents DNS rebinding: a website can let its own name resolve
+    /// to the address of this machine, and then read what a browser on this machine gets under that name. A browser
+    /// always sends the name that it asked for.
     fn is_meant(&self, headers: &HeaderMap) -> bool {
         headers.get_all(HOST).iter().all(|value| {
             let authority = Authority::try_from(value.as_bytes());
@@ -203,7 +204,8 @@ impl Server {
             || host.eq_ignore_ascii_case(&self.host)
     }
 
-    /// A page that is begun after this call. One is made at a time, for all who wait.
+    /// Returns a page whose rendering began after this call. Only one page is rendered at a time, for all waiting
+    /// requests.
     async fn page(self: &Arc<Self>) -> Result<Arc<Page>, String> {
         let asked = Instant::now();
         let _waits = Waits::new(&self.waiting);
@@ -213,10 +215,11 @@ impl Server {
             return Ok(page);
         }
         let this = Arc::clone(self);
-        // The task holds the lock until the page is made, also when the client is gone: one page is made at a time.
+        // The task holds the lock until the page is rendered, even if the client is gone. Otherwise two pages could be
+        // rendered at a time.
         let made = tokio::spawn(async move {
             let maker = Arc::clone(&this);
-            // A page of many series takes long.
+            // Rendering a page of many series takes long.
             let page = blocking::spawn(move || maker.make()).await;
             let page = Arc::new(page.map_err(|error| error.to_string())??);
             this.keep(&mut last, &page);
@@ -252,7 +255,7 @@ impl Server {
     }
 }
 
-/// How far the one request of a connection is.
+/// The progress of the single request of a connection.
 #[derive(Default)]
 struct Exchange {
     begun: AtomicBool,
@@ -260,7 +263,7 @@ struct Exchange {
 }
 
 impl Exchange {
-    /// Ends when the server closes and nothing was asked yet.
+    /// Waits until the server closes. Never returns if the request has begun by then.
     async fn idle_at(&self, closing: &mut watch::Receiver<bool>) {
         closed(closing).await;
         if self.begun.load(Ordering::Relaxed) {
@@ -269,12 +272,12 @@ impl Exchange {
     }
 }
 
-/// Ends when the server closes.
+/// Waits until the server closes.
 async fn closed(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-/// Somebody who waits for a page.
+/// A guard that counts a request that waits for a page.
 struct Waits<'a>(&'a AtomicUsize);
 
 impl<'a> Waits<'a> {

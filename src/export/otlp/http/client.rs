@@ -1,8 +1,8 @@
-//! The client of OTLP over HTTP: HTTP/1.1, on connections that are kept.
+//! The HTTP/1.1 client of OTLP over HTTP, which keeps its connections alive.
 //!
-//! It is made of the crates that a host does not configure by using them: whatever the host's own HTTP client is, its
-//! features stay as they are. It takes nothing from the process environment, and follows no redirects: credentials go
-//! where they were meant to go.
+//! It is built from crates that a host does not configure by using them: the features of the host's own HTTP client
+//! stay unchanged. The client reads nothing from the process environment and follows no redirects, so that credentials
+//! are sent only to the configured receiver.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -16,17 +16,18 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::super::route::Route;
 use crate::export::tls::Tls;
 
-/// Connects when it is first used, and again when a connection was lost. Clones share the connections.
+/// An HTTP client that connects when it is first used, and again after a connection was lost. Clones share the
+/// connections.
 #[derive(Clone)]
 pub(super) enum Client {
-    /// For `http://`. It knows no TLS.
+    /// A client for `http://`, without TLS.
     Plain(legacy::Client<Route, Full<Bytes>>),
-    /// For `https://`, and for nothing else.
+    /// A client for `https://` only.
     Secure(legacy::Client<HttpsConnector<Route>, Full<Bytes>>),
 }
 
 impl Client {
-    /// A client with TLS, or without.
+    /// Creates a client with TLS, or without.
     pub(super) fn new(tls: Option<&Tls>, route: Route) -> Self {
         match tls {
             None => Self::Plain(pool().build(route)),
@@ -38,8 +39,8 @@ impl Client {
         }
     }
 
-    /// One request. It is sent a second time only when a kept connection turned out closed before anything of it was
-    /// written. To drop the future gives it up, with its connection.
+    /// Sends one request. It is sent a second time only if a kept connection turned out to be closed before any byte of
+    /// the request was written. Dropping the future cancels the request and closes its connection.
     pub(super) fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
         match self {
             Self::Plain(client) => client.request(request),
@@ -48,15 +49,15 @@ impl Client {
     }
 }
 
-/// Connections are kept for 90 seconds without a request.
+/// Returns the builder of a client that keeps idle connections for 90 seconds.
 fn pool() -> Builder {
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new());
     builder
 }
 
-/// The URL of `endpoint` as it is requested: without user information, with an address in its usual form, and with
-/// nothing in its path and query that a request line must not hold. The error says what is wrong with the host.
+/// Returns the URL of `endpoint` as it is requested: without user information, with an IP address in its usual form,
+/// and with all characters escaped that a request line must not contain. The error says what is wrong with the host.
 pub(super) fn url(endpoint: &Uri) -> Result<Uri, String> {
     let scheme = endpoint.scheme_str().unwrap_or_default();
     let host = address(endpoint.host().unwrap_or_default())?;
@@ -78,7 +79,8 @@ pub(super) fn url(endpoint: &Uri) -> Result<Uri, String> {
         .map_err(|error: ::http::uri::InvalidUri| error.to_string())
 }
 
-/// `host`, unless it is meant as an address and is none: no resolver need be asked for that, again and again.
+/// Returns `host`, or an error if it looks like an IP address and is not valid. Without this check, a resolver would be
+/// asked for it at every attempt.
 fn address(host: &str) -> Result<String, &'static str> {
     if let Some(inner) = host.strip_prefix('[') {
         return match inner.strip_suffix(']').map(str::parse::<Ipv6Addr>) {
@@ -97,7 +99,8 @@ fn address(host: &str) -> Result<String, &'static str> {
         .ok_or("invalid IPv4 address")
 }
 
-/// An IPv4 address in any of the forms that URLs know: the last of up to four numbers fills what is left.
+/// Parses an IPv4 address in any of the forms that URLs allow: the last of up to four numbers fills the remaining
+/// bytes.
 fn ipv4(text: &str) -> Option<Ipv4Addr> {
     let numbers: Vec<u32> = text.split('.').map(number).collect::<Option<_>>()?;
     let (last, first) = numbers.split_last()?;
@@ -115,7 +118,7 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(bits))
 }
 
-/// A decimal, octal (`0…`) or hexadecimal (`0x…`) number of an address.
+/// Parses a decimal, octal (`0…`) or hexadecimal (`0x…`) number of an address.
 fn number(text: &str) -> Option<u32> {
     let (digits, radix) = match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => (&text[2..], 16),
@@ -134,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_requested_without_user_and_in_ascii() {
+    fn url_is_requested_without_user_information_and_in_ascii() {
         for (endpoint, requested) in [
             ("http://h", "http://h/"),
             ("http://h?a=b", "http://h/?a=b"),
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_meant_as_an_address_is_one() {
+    fn host_that_looks_like_an_address_must_be_valid() {
         for (host, expected) in [
             ("example.com", Ok("example.com")),
             ("example.com.", Ok("example.com.")),

@@ -1,4 +1,4 @@
-//! What becomes of each answer.
+//! Outcomes of answers.
 
 use super::prelude::*;
 #[cfg(feature = "grpc")]
@@ -8,14 +8,14 @@ use tonic::Code;
 const HTTP: &[Protocol] = &[Protocol::HttpProtobuf, Protocol::HttpJson];
 
 #[test]
-fn an_empty_partial_success_is_a_success() {
+fn empty_partial_success_is_a_success() {
     for &protocol in PROTOCOLS {
         assert_eq!(outcome_of(protocol, Answer::Ok), DELIVERED, "{protocol:?}");
     }
 }
 
 #[test]
-fn a_partial_success_tells_what_was_rejected() {
+fn partial_success_reports_the_rejected_items() {
     for &protocol in PROTOCOLS {
         let outcome = outcome_of(protocol, Answer::partial(3, "too\nold\u{1b}"));
         let expected = Outcome::Delivered {
@@ -35,7 +35,7 @@ fn a_partial_success_tells_what_was_rejected() {
 }
 
 #[test]
-fn a_success_whose_body_cannot_be_read_is_a_success() {
+fn success_with_an_unreadable_body_is_a_success() {
     for &protocol in PROTOCOLS {
         assert_eq!(
             outcome_of(protocol, Answer::Garbage),
@@ -47,7 +47,7 @@ fn a_success_whose_body_cannot_be_read_is_a_success() {
 
 #[test]
 #[cfg(feature = "http")]
-fn a_success_without_a_body_or_with_a_broken_or_endless_one_is_a_success() {
+fn success_with_an_empty_broken_or_endless_body_is_a_success() {
     for &protocol in HTTP {
         let empty = Answer::status(200);
         assert_eq!(outcome_of(protocol, empty), DELIVERED, "{protocol:?}");
@@ -59,7 +59,7 @@ fn a_success_without_a_body_or_with_a_broken_or_endless_one_is_a_success() {
 
 #[test]
 #[cfg(feature = "http")]
-fn the_retryable_http_statuses_are_tried_again_when_the_receiver_asks_for_it() {
+fn retryable_http_status_is_retried_after_the_requested_wait() {
     for &protocol in HTTP {
         for code in [429, 502, 503, 504] {
             let outcome = outcome_of(
@@ -127,7 +127,7 @@ fn other_http_statuses_are_final() {
 
 #[test]
 #[cfg(feature = "http")]
-fn a_message_of_the_receiver_is_passed_on_in_any_form() {
+fn error_message_of_the_receiver_is_passed_on_from_any_media_type() {
     use super::support::status_message;
     for (kind, body) in [
         ("application/x-protobuf", status_message("bad\r\nfield")),
@@ -152,7 +152,7 @@ fn a_message_of_the_receiver_is_passed_on_in_any_form() {
 
 #[test]
 #[cfg(feature = "grpc")]
-fn the_grpc_codes_mean_what_the_specification_says() {
+fn grpc_codes_have_the_outcomes_of_the_specification() {
     use Code::*;
     let wait = Duration::from_millis(1500);
     let of = |answer| outcome_of(Protocol::Grpc, answer);
@@ -228,7 +228,7 @@ fn the_grpc_codes_mean_what_the_specification_says() {
 
 #[test]
 #[cfg(feature = "grpc")]
-fn broken_details_of_a_grpc_status_are_overlooked() {
+fn broken_details_of_a_grpc_status_are_ignored() {
     for details in ["not base64!", "AAAA", "/////w=="] {
         let answer = Answer::code(Code::ResourceExhausted, "quota").raw_details(details);
         let outcome = outcome_of(Protocol::Grpc, answer);
@@ -238,7 +238,7 @@ fn broken_details_of_a_grpc_status_are_overlooked() {
 
 #[test]
 #[cfg(feature = "grpc")]
-fn a_proxy_that_answers_without_a_grpc_status_is_understood() {
+fn http_answer_of_a_proxy_to_a_grpc_call_is_understood() {
     let of = |code| outcome_of(Protocol::Grpc, Answer::status(code));
     assert!(matches!(of(503), Outcome::Retry { .. }));
     assert!(matches!(of(401), Outcome::Unauthorised { .. }));
@@ -249,7 +249,7 @@ fn a_proxy_that_answers_without_a_grpc_status_is_understood() {
 }
 
 #[test]
-fn no_secret_is_shown_even_if_the_receiver_repeats_it() {
+fn secrets_are_hidden_even_if_the_receiver_repeats_them() {
     let said = "the token sk-12345 of Bearer sk-12345 is expired, id tenant-9";
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);

@@ -1,9 +1,9 @@
-//! What becomes of an attempt that gets no answer.
+//! Outcomes of attempts without an answer.
 
 use super::prelude::*;
 
 #[test]
-fn a_refused_connection_is_tried_again() {
+fn refused_connection_is_retried() {
     for &protocol in PROTOCOLS {
         let port = refused_port();
         let fixture = Fixture::new(protocol, &port.endpoint());
@@ -17,7 +17,7 @@ fn a_refused_connection_is_tried_again() {
 }
 
 #[test]
-fn a_receiver_that_never_answers_costs_no_more_than_the_deadline() {
+fn attempt_without_an_answer_ends_at_its_deadline() {
     for &protocol in PROTOCOLS {
         let hole = black_hole();
         let fixture = Fixture::new(protocol, &hole.endpoint());
@@ -31,7 +31,7 @@ fn a_receiver_that_never_answers_costs_no_more_than_the_deadline() {
             );
             assert_eq!(kind(&outcome), ErrorKind::Timeout);
             let (text, name) = (text(&outcome), hole.endpoint().replace("http://", ""));
-            // The attempt begins a moment after the deadline was set, or never.
+            // The attempt begins shortly after the deadline was set, or not at all.
             let within = text.strip_prefix(&format!("no answer from {name} within "));
             let within = within.and_then(|rest| rest.strip_suffix(" ms"));
             let in_time = within.is_some_and(|ms| (1..=200).contains(&ms.parse::<u64>().unwrap()));
@@ -42,7 +42,7 @@ fn a_receiver_that_never_answers_costs_no_more_than_the_deadline() {
 }
 
 #[test]
-fn after_a_deadline_the_next_attempt_has_a_connection_of_its_own() {
+fn attempt_after_a_timeout_uses_a_new_connection() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         receiver.answer(|n| if n == 0 { Answer::Hang } else { Answer::Ok });
@@ -67,7 +67,7 @@ fn one_connection_serves_all_requests() {
 }
 
 #[test]
-fn without_time_nothing_is_sent() {
+fn attempt_without_time_left_sends_nothing() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let fixture = Fixture::new(protocol, &receiver.endpoint());
@@ -79,7 +79,7 @@ fn without_time_nothing_is_sent() {
 }
 
 #[test]
-fn a_reset_connection_is_tried_again() {
+fn reset_connection_is_retried() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         receiver.answer(|n| if n == 1 { Answer::Reset } else { Answer::Ok });
@@ -95,25 +95,25 @@ fn a_reset_connection_is_tried_again() {
 
 #[test]
 #[cfg(feature = "grpc")]
-fn a_call_that_breaks_off_before_its_status_is_tried_again() {
+fn grpc_call_that_breaks_off_before_its_status_is_retried() {
     let outcome = outcome_of(Protocol::Grpc, Answer::Cut);
     assert_eq!(kind(&outcome), ErrorKind::Broken, "{outcome:?}");
 }
 
 #[test]
-fn a_restarted_receiver_is_found_again() {
+fn restarted_receiver_is_reached_again() {
     for &protocol in PROTOCOLS {
         let mut receiver = receiver(protocol);
         let fixture = Fixture::new(protocol, &receiver.endpoint());
         assert_eq!(fixture.send(), DELIVERED);
         receiver.stop();
-        // The first attempt may find the old connection, of whose end this runtime has not been told yet.
+        // The first attempt may use the old connection, if this runtime has not noticed the end of it yet.
         let kinds = [kind(&fixture.send()), kind(&fixture.send())];
         assert_eq!(kinds[1], ErrorKind::Connect, "{kinds:?}");
         receiver.restart();
         assert_eq!(fixture.send(), DELIVERED);
         assert_eq!(receiver.received().len(), 2);
-        // Without an attempt in between, too.
+        // The same without an attempt while the receiver is stopped.
         receiver.restart();
         let attempts = [fixture.send(), fixture.send()];
         assert!(attempts.contains(&DELIVERED), "{attempts:?}");
@@ -124,7 +124,7 @@ fn a_restarted_receiver_is_found_again() {
 #[cfg(feature = "grpc")]
 fn grpc_to_a_port_that_speaks_http_1_is_explained() {
     use std::io::Write;
-    // Some HTTP/1 servers answer what they do not understand, some hang up.
+    // Some HTTP/1 servers answer a request that they do not understand, others close the connection.
     let rude = Receiver::http();
     let polite = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", polite.local_addr().unwrap());
@@ -138,7 +138,7 @@ fn grpc_to_a_port_that_speaks_http_1_is_explained() {
         let outcome = Fixture::new(Protocol::Grpc, &endpoint).send();
         assert_eq!(kind(&outcome), ErrorKind::Broken, "{outcome:?}");
         let text = text(&outcome).replace(&endpoint.replace("http://", ""), "it");
-        // Which of them depends on whether the answer or the end of the connection is noticed first.
+        // The text depends on whether the answer or the end of the connection is noticed first.
         let expected = [
             "it does not speak HTTP/2: is it an OTLP/gRPC endpoint without TLS?",
             "connection closed by it: is it an OTLP/gRPC endpoint without TLS?",
@@ -163,7 +163,7 @@ fn http_to_a_port_that_speaks_grpc_is_explained() {
     }
 }
 
-/// A receiver of several addresses, the last of which answers.
+/// Starts a receiver whose host name has several addresses, of which only the last answers.
 #[cfg(target_os = "linux")]
 fn hidden_behind_black_holes(host: &str, protocol: Protocol) -> (Receiver, Vec<FullBacklog>) {
     let receiver = receiver(protocol);
@@ -178,11 +178,11 @@ fn hidden_behind_black_holes(host: &str, protocol: Protocol) -> (Receiver, Vec<F
 
 #[test]
 #[cfg(target_os = "linux")]
-fn addresses_of_one_family_are_tried_in_turn_when_the_first_swallow_packets() {
+fn addresses_of_one_family_are_tried_in_turn_when_the_first_drop_packets() {
     for &protocol in PROTOCOLS {
         let host = format!("swallow-{protocol:?}.test").to_lowercase();
         let (receiver, _holes) = hidden_behind_black_holes(&host, protocol);
-        // Each attempt is shorter than an operating system tries one address.
+        // Each attempt is shorter than the time for which an operating system tries one address.
         let fixture = Fixture::new(protocol, &format!("http://{host}:4318"));
         assert_eq!(fixture.send(), DELIVERED, "{protocol:?}");
         receiver.received().single();
@@ -191,9 +191,9 @@ fn addresses_of_one_family_are_tried_in_turn_when_the_first_swallow_packets() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_proxy_of_several_addresses_is_reached_when_the_first_swallow_packets() {
+fn proxy_with_several_addresses_is_reached_when_the_first_drop_packets() {
     for &protocol in PROTOCOLS {
-        // Without TLS gRPC has no proxy.
+        // Over gRPC, a proxy is used with TLS only.
         if matches!(protocol, Protocol::HttpProtobuf | Protocol::HttpJson) {
             let host = format!("proxy-{protocol:?}.test").to_lowercase();
             let (receiver, _holes) = hidden_behind_black_holes(&host, protocol);
@@ -211,7 +211,7 @@ fn a_proxy_of_several_addresses_is_reached_when_the_first_swallow_packets() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_attempt_ends_in_time_when_all_addresses_swallow_packets() {
+fn attempt_ends_in_time_when_all_addresses_drop_packets() {
     for &protocol in PROTOCOLS {
         let host = format!("nowhere-{protocol:?}.test").to_lowercase();
         let hole = full_backlog(([127, 0, 0, 1], 0)).unwrap();
@@ -231,7 +231,7 @@ fn an_attempt_ends_in_time_when_all_addresses_swallow_packets() {
 }
 
 #[test]
-fn a_name_that_is_not_found_is_explained_and_tried_again() {
+fn unresolved_name_is_explained_and_retried() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let address = receiver.endpoint()["http://".len()..].parse().unwrap();
@@ -254,7 +254,7 @@ fn a_name_that_is_not_found_is_explained_and_tried_again() {
 
 #[test]
 #[cfg(feature = "grpc")]
-fn grpc_connects_anew_after_its_channel_panicked() {
+fn grpc_reconnects_after_its_channel_panicked() {
     let receiver = Receiver::grpc();
     let address = receiver.endpoint()["http://".len()..].parse().unwrap();
     let looks = std::sync::atomic::AtomicUsize::new(0);
@@ -271,7 +271,7 @@ fn grpc_connects_anew_after_its_channel_panicked() {
     assert_eq!(fixture.send(), DELIVERED);
 }
 
-/// A server that answers each connection with interim responses, until it is closed.
+/// Starts a server that answers each connection with interim responses until the connection is closed.
 fn flood() -> (String, std::net::TcpListener) {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -293,7 +293,7 @@ fn flood() -> (String, std::net::TcpListener) {
 
 #[test]
 #[cfg(feature = "http")]
-fn interim_responses_without_end_fail_the_attempt_soon() {
+fn endless_interim_responses_fail_the_attempt_soon() {
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         let (endpoint, _listener) = flood();
         let outcome = Fixture::new(protocol, &endpoint).send();
@@ -308,7 +308,7 @@ fn interim_responses_without_end_fail_the_attempt_soon() {
     }
 }
 
-/// A receiver that answers every gRPC request with `start`, and then with these bytes without end.
+/// Starts a receiver that answers every gRPC request with `start`, and then with `rest` without end.
 #[cfg(feature = "grpc")]
 fn grpc_flood(start: Vec<u8>, rest: &'static [u8]) -> String {
     use std::io::{Read, Write};
@@ -318,9 +318,9 @@ fn grpc_flood(start: Vec<u8>, rest: &'static [u8]) -> String {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = [0; 4096];
         let _ = stream.read(&mut request);
-        // Empty SETTINGS.
+        // An empty SETTINGS frame.
         let _ = stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
-        // The request: its stream must be open.
+        // Reads the request, whose stream must be open.
         let _ = stream.read(&mut request);
         let _ = stream.write_all(&start);
         let rest = rest.repeat(500);
@@ -331,12 +331,12 @@ fn grpc_flood(start: Vec<u8>, rest: &'static [u8]) -> String {
 
 #[test]
 #[cfg(feature = "grpc")]
-fn answer_without_end_fails_the_attempt_soon_over_grpc() {
-    // HEADERS of stream 1 with END_HEADERS: `:status: 103`, and the same of a success.
+fn endless_grpc_answer_fails_the_attempt_soon() {
+    // HEADERS frames of stream 1 with END_HEADERS: `:status: 103`, and the head of a success.
     const INTERIM: [u8; 14] = [0, 0, 5, 1, 4, 0, 0, 0, 1, 0x08, 3, b'1', b'0', b'3'];
     let head = [0, 0, 20, 1, 4, 0, 0, 0, 1, 0x88, 0x0f, 0x10, 16];
     let success = [&head[..], b"application/grpc"].concat();
-    // PING with ACK, which needs no answer.
+    // A PING frame with ACK, which needs no answer.
     const PING: [u8; 17] = [0, 0, 8, 6, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
     for endpoint in [grpc_flood(Vec::new(), &INTERIM), grpc_flood(success, &PING)] {
         let outcome = Fixture::new(Protocol::Grpc, &endpoint).send();

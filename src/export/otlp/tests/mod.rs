@@ -1,5 +1,5 @@
-//! The client against real receivers. In `answers`: what becomes of each answer. In `connections`: what becomes of an
-//! attempt that gets none. In `wire`: what is sent. In `parsers`: that any answer can be read.
+//! Tests of the client against real receivers: the outcomes of answers (`answers`), the outcomes of attempts without an
+//! answer (`connections`), the content of requests (`wire`), and the parsers of answers (`parsers`).
 
 #[path = "../../../../tests/support/mod.rs"]
 pub(super) mod support;
@@ -39,7 +39,7 @@ mod prelude {
         Protocol::HttpJson,
     ];
 
-    /// Longer than anything here takes.
+    /// A timeout that is longer than any operation of these tests.
     pub(super) const LONG: Duration = Duration::from_secs(20);
 
     pub(super) fn receiver(protocol: Protocol) -> Receiver {
@@ -88,7 +88,7 @@ mod prelude {
         }
     }
 
-    /// A client of logs, and the plainest of runtimes to drive it.
+    /// A client for logs, with a current-thread runtime that drives it.
     pub(super) struct Fixture {
         pub(super) runtime: tokio::runtime::Runtime,
         pub(super) client: Client,
@@ -116,7 +116,7 @@ mod prelude {
             }
         }
 
-        /// One attempt with plenty of time.
+        /// Makes one attempt with plenty of time.
         pub(super) fn send(&self) -> Outcome {
             self.send_within(LONG)
         }
@@ -129,12 +129,12 @@ mod prelude {
         }
     }
 
-    /// The outcome of one answer.
+    /// Returns the outcome of an attempt that gets `answer`.
     pub(super) fn outcome_of(protocol: Protocol, answer: Answer) -> Outcome {
         let receiver = receiver(protocol);
         receiver.answer(move |_| answer.clone());
         let outcome = Fixture::new(protocol, &receiver.endpoint()).send();
-        // Each error names the endpoint.
+        // Each error must name the endpoint.
         let text = format!("{outcome:?}");
         let port = receiver.port().to_string();
         assert!(!text.contains("error") || text.contains(&port), "{text}");

@@ -1,4 +1,4 @@
-//! Whatever a receiver says: no parser of its words panics, and what they read is what was written.
+//! Property tests of the parsers of answers: no input makes a parser panic, and every value is read as it was written.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use ::http::HeaderMap;
 use ::http::header::HeaderValue;
 use proptest::prelude::*;
 
-/// A header with this value, when it can have it.
+/// Returns headers with these values, without those that cannot be a header value.
 fn headers(pairs: &[(&'static str, &[u8])]) -> HeaderMap {
     let value = |bytes: &[u8]| HeaderValue::from_bytes(bytes).ok();
     let pairs = pairs
@@ -32,7 +32,7 @@ mod of_http {
 
     const EPOCH: &[u8] = b"Thu, 01 Jan 1970 00:00:00 GMT";
 
-    /// A date, by counting days.
+    /// Formats a date by counting days.
     fn date(seconds: u64) -> String {
         const MONTHS: [(&str, u64); 12] = [
             ("Jan", 31),
@@ -75,7 +75,7 @@ mod of_http {
 
     proptest! {
         #[test]
-        fn any_retry_after_is_a_wait_or_none(
+        fn any_retry_after_gives_a_wait_or_none(
             wait in texts(&["Sun, ", "06 ", "Feb ", "31 ", "1994 ", "9999 ", "08:49:37 ", "GMT", "0", "120", "-", "+", " "]),
             now in texts(&["Sun, 06 Nov 1994 08:49:37 GMT", "soon"]),
         ) {
@@ -83,14 +83,14 @@ mod of_http {
         }
 
         #[test]
-        fn a_date_is_read_as_it_was_written(seconds in 0_u64..253_402_300_800) {
+        fn date_is_parsed_as_it_was_formatted(seconds in 0_u64..253_402_300_800) {
             let wait = date(seconds);
             let headers = headers(&[("retry-after", wait.as_bytes()), ("date", EPOCH)]);
             prop_assert_eq!(retry_after(&headers), Some(Duration::from_secs(seconds)), "{}", wait);
         }
 
         #[test]
-        fn seconds_are_read_as_they_were_written(seconds: u64) {
+        fn seconds_are_parsed_as_they_were_formatted(seconds: u64) {
             let headers = headers(&[("retry-after", seconds.to_string().as_bytes())]);
             prop_assert_eq!(retry_after(&headers), Some(Duration::from_secs(seconds)));
         }
@@ -107,21 +107,21 @@ mod of_grpc {
 
     proptest! {
         #[test]
-        fn any_details_are_a_wait_or_none(details in texts(&["CAgS", "type.googleapis.com", "AAAA", "=", "==", "////"])) {
+        fn any_status_details_give_a_wait_or_none(details in texts(&["CAgS", "type.googleapis.com", "AAAA", "=", "==", "////"])) {
             let _ = retry_delay(&headers(&[("grpc-status-details-bin", &details)]));
         }
 
         #[test]
-        fn any_message_is_text(bytes in texts(&["%", "%20", "%zz", "%+4", "%C3", "%A9", "é"])) {
+        fn any_grpc_message_decodes_to_text(bytes in texts(&["%", "%20", "%zz", "%+4", "%C3", "%A9", "é"])) {
             let text = percent_decode(&bytes);
-            // What has no escape stays as it is.
+            // Text without an escape remains unchanged.
             if !bytes.contains(&b'%') {
                 prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
             }
         }
 
         #[test]
-        fn a_message_is_read_as_it_was_written(message: String) {
+        fn grpc_message_is_decoded_as_it_was_encoded(message: String) {
             let sent = tonic::Status::new(Code::Internal, message.clone()).into_http::<()>();
             let header = sent.headers().get("grpc-message");
             prop_assert_eq!(header.map_or_else(String::new, |text| percent_decode(text.as_bytes())), message);
@@ -129,7 +129,7 @@ mod of_grpc {
     }
 
     #[test]
-    fn half_an_escape_stays_as_it_is() {
+    fn incomplete_escape_remains_unchanged() {
         for text in ["%", "%4", "%+4", "100%", "%zz"] {
             assert_eq!(percent_decode(text.as_bytes()), text);
         }

@@ -1,4 +1,4 @@
-//! What is sent.
+//! The content of requests.
 
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
@@ -98,7 +98,7 @@ fn each_signal_arrives_as_it_was() {
 }
 
 #[test]
-fn the_process_environment_changes_nothing() {
+fn process_environment_does_not_change_requests() {
     let nobody = refused_port();
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["each_signal_arrives_as_it_was", "--test-threads=1"]);
@@ -118,7 +118,7 @@ fn the_process_environment_changes_nothing() {
 }
 
 #[test]
-fn headers_arrive_and_those_of_the_protocol_stay() {
+fn configured_headers_are_sent_and_do_not_replace_those_of_the_protocol() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let mut config = config(protocol, Signal::Events, &receiver.endpoint());
@@ -157,7 +157,7 @@ fn headers_arrive_and_those_of_the_protocol_stay() {
 }
 
 #[test]
-fn gzip_is_sent_and_understood() {
+fn gzip_request_is_sent_and_its_answer_is_read() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         receiver.answer(|_| Answer::partial(2, "late"));
@@ -178,7 +178,7 @@ fn gzip_is_sent_and_understood() {
 }
 
 #[test]
-fn what_is_sent_again_is_the_same_bytes() {
+fn resent_request_has_the_same_bytes() {
     for &protocol in PROTOCOLS {
         for compression in [Compression::None, Compression::Gzip] {
             let receiver = receiver(protocol);
@@ -203,7 +203,7 @@ fn what_is_sent_again_is_the_same_bytes() {
 }
 
 #[test]
-fn a_large_request_arrives_whole() {
+fn large_request_arrives_completely() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let mut fixture = Fixture::new(protocol, &receiver.endpoint());
@@ -215,7 +215,7 @@ fn a_large_request_arrives_whole() {
 }
 
 #[test]
-fn many_requests_at_once_are_answered_each() {
+fn concurrent_requests_are_each_answered() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let fixture = Fixture::new(protocol, &receiver.endpoint());
@@ -248,7 +248,7 @@ fn many_requests_at_once_are_answered_each() {
 
 #[test]
 #[cfg(feature = "http")]
-fn json_is_that_of_the_specification() {
+fn json_follows_the_specification() {
     let text = String::from_utf8(encode(Protocol::HttpJson, &traces()).to_vec()).unwrap();
     for part in [
         r#""resourceSpans":["#,
@@ -279,7 +279,7 @@ fn json_is_that_of_the_specification() {
 }
 
 #[test]
-fn what_cannot_be_an_endpoint_or_a_header_is_said_without_secrets() {
+fn invalid_endpoint_or_header_is_reported_without_secrets() {
     let build = |endpoint: &str, headers: &[(&str, &str)]| {
         let mut config = config(PROTOCOLS[0], Signal::Events, "http://localhost:4317");
         config.endpoint = endpoint.parse().unwrap();
@@ -314,10 +314,10 @@ fn what_cannot_be_an_endpoint_or_a_header_is_said_without_secrets() {
     assert_eq!(error.to_string(), r#""a b" cannot be a header's name"#);
 }
 
-/// The receivers of these tests are made by hand; this one is tonic's own, from the generated code.
+/// Tests against tonic's own server from the generated code. The other receivers of these tests are written by hand.
 #[test]
 #[cfg(feature = "grpc")]
-fn the_generated_server_is_content() {
+fn generated_server_accepts_the_requests() {
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
     use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
         LogsService, LogsServiceServer,
