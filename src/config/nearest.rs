@@ -1,7 +1,8 @@
-//! Which valid word somebody probably meant.
+//! The search for the valid word that is most similar to a misspelled one.
 
-/// The word nearest to what was given: one that contains it before all others (`http` means
-/// `http/protobuf`, although `grpc` is fewer edits away), else by edit distance; the first of equals.
+/// Returns the word that is most similar to `given`. A word that contains `given` ranks before all others (`http` means
+/// `http/protobuf`, although `grpc` is fewer edits away); the others rank by edit distance. Of equals, the first is
+/// returned.
 pub(super) fn nearest<'w>(
     given: &str,
     words: impl IntoIterator<Item = &'w str>,
@@ -17,7 +18,7 @@ pub(super) fn nearest<'w>(
     })
 }
 
-/// Levenshtein's distance, with one row of the matrix at a time.
+/// Returns the Levenshtein distance, computed one row of the matrix at a time.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
@@ -56,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_word_that_was_meant() {
+    fn nearest_prefers_words_that_contain_the_given_one() {
         let protocols = ["grpc", "http/protobuf", "http/json"];
         for (given, expected) in [
             ("http", "http/protobuf"),

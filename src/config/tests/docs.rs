@@ -1,4 +1,4 @@
-//! `docs/CONFIGURATION.md` is the table of variables. `UPDATE_DOCS=1 cargo test docs` renews it.
+//! `docs/CONFIGURATION.md` matches the table of variables. `UPDATE_DOCS=1 cargo test docs` regenerates it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -97,7 +97,7 @@ fn document() -> String {
     out
 }
 
-/// The name for all signals of an OTLP variable that each signal has too.
+/// Returns the general name of an OTLP variable that also exists for each signal.
 fn general(name: &'static str) -> Option<&'static str> {
     let suffix = |prefix: &str| name.strip_prefix(prefix);
     let suffix = ["METRICS_", "LOGS_", "TRACES_"]

@@ -1,4 +1,4 @@
-//! The table of variables is consistent, and shows no secret.
+//! Tests that the table of variables is consistent and that displayed values hide secrets.
 
 use super::*;
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ fn defaults_lie_in_their_own_range() {
 }
 
 #[test]
-fn patterns_stand_for_their_names() {
+fn patterns_match_their_names() {
     for name in [
         "OTEL_BSP_SCHEDULE_DELAY",
         "OTEL_BLRP_MAX_QUEUE_SIZE",
@@ -54,7 +54,7 @@ fn patterns_stand_for_their_names() {
 }
 
 #[test]
-fn urls_are_shown_without_what_may_be_secret() {
+fn shown_urls_hide_secrets() {
     for (url, shown) in [
         ("http://h:4318/base", "http://h:4318/base"),
         ("http://u:CANARY@h:4318/base", "http://<hidden>@h:4318/base"),
