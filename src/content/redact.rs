@@ -83,7 +83,7 @@ struct Redactor<'a> {
     limit: usize,
     /// The body without the undecided texts.
     out: Writer,
-    /// The length of the texts whose object has ended.
+    /// The length of the formerly undecided texts whose object has ended.
     settled: usize,
     open: Vec<Open<'a>>,
     /// The indices into `open` of texts whose object has not ended. The texts of an object come last when it ends,
