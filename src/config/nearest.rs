@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances() {
+    fn distance_is_the_levenshtein_distance() {
         for (a, b, expected) in [
             ("", "", 0),
             ("abc", "", 3),

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn booleans() {
+    fn boolean_accepts_its_words_in_any_case() {
         for text in ["1", "true", "TRUE", "Yes", "on", "oN"] {
             assert_eq!(boolean(text), Ok(true), "{text}");
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn number_is_checked_against_its_range() {
         let range = Number {
             unit: "ms",
             default: 500,
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn words() {
+    fn word_is_one_of_the_list() {
         const WORDS: &[&str] = &["delta", "cumulative"];
         assert_eq!(word("delta", WORDS, false), Ok("delta"));
         assert_eq!(word("DELTA", WORDS, true), Ok("delta"));
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn exporter_lists() {
+    fn exporters_reports_unknown_names_and_none_with_others() {
         const WORDS: &[&str] = &["console", "otlp", "prometheus", "none"];
         let of = |names: &[&str]| Exporters {
             otlp: names.contains(&"otlp"),

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts() {
+    fn host_accepts_names_and_addresses() {
         for (text, expected) in [
             ("localhost", Some("localhost")),
             ("0.0.0.0", Some("0.0.0.0")),

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_is_set_decides() {
+    fn first_set_variable_determines_the_terminal_type() {
         type Row<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
         let table: [Row<'_>; 8] = [
             (&[], None),

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_layer_wins_whatever_the_order() {
+    fn highest_layer_wins_in_any_order() {
         let name = "OTEL_SERVICE_NAME";
         let (values, _) = values(&[
             (Layer::User, name, "user"),

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn large_input_stays_small() {
+    fn large_input_is_bounded() {
         let text = "x\\n".repeat(7_000_000);
         let json = format!("{{\"{text}\":1}}");
         let out = shaped(&json);

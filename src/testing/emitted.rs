@@ -73,7 +73,7 @@ pub trait Item: Clone {
     /// Returns the full name.
     fn name(&self) -> &str;
 
-    /// All attributes.
+    /// Returns all attributes.
     fn attributes(&self) -> &Attributes;
 }
 

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn managed_folders_depend_on_the_operating_system_alone() {
+    fn managed_folders_depend_only_on_the_operating_system() {
         let environment = Environment::injected([
             ("ProgramFiles", r"D:\x"),
             ("ProgramData", r"D:\y"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_file_lies_at_home_or_where_the_variable_says() {
+    fn user_file_is_in_the_home_folder_or_in_the_folder_of_the_variable() {
         let at = |folder: &str| Some(PathBuf::from(folder).join("settings.json"));
         let home = |folder: &str| {
             let folder = PathBuf::from(folder).join(".claude");
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_project_is_the_working_folder_unless_another_is_given() {
+    fn project_folder_defaults_to_the_working_folder() {
         let environment = Environment::injected(NOTHING);
         let working = || Some(PathBuf::from("/work"));
         for (files, folder) in [
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_counts_and_none_is_none() {
+    fn given_paths_override_the_defaults_and_none_has_no_paths() {
         let environment = Environment::injected([("HOME", "/h"), ("CLAUDE_CONFIG_DIR", "/c")]);
         let files = SettingsFiles::none();
         let paths = files.locate("linux", &environment, || Some("/w".into()));

@@ -7,7 +7,7 @@ use crate::config::variables::{Effect, InProject, Kind, Source, Variable, all};
 use crate::signal::Signal;
 
 #[test]
-fn docs_configuration_is_the_table_of_variables() {
+fn docs_configuration_matches_the_table_of_variables() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIGURATION.md");
     let expected = document();
     if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {

@@ -59,7 +59,7 @@ fn exporters(config: &Config) -> [&Option<OtlpConfig>; 3] {
 }
 
 #[test]
-fn nothing_is_on_by_default() {
+fn no_exporter_is_on_by_default() {
     let config = build(Variables::new());
     assert!(!config.is_enabled());
     assert_eq!(config.warnings(), []);
@@ -113,7 +113,7 @@ fn missing_telemetry_is_explained() {
 }
 
 #[test]
-fn spans_need_one_of_two_names() {
+fn spans_need_one_of_the_two_beta_variables() {
     let alias = "ENABLE_ENHANCED_TELEMETRY_BETA";
     let name = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
     for (environment, host, spans) in [
@@ -359,7 +359,7 @@ fn prometheus_page_address_follows_variables_and_host() {
 }
 
 #[test]
-fn an_exporter_that_is_not_compiled_in_is_left_out() {
+fn exporter_without_its_feature_is_left_out() {
     let mut all = base();
     all.extend(variables(&[("OTEL_LOGS_EXPORTER", "console,otlp")]));
     let builder = Config::builder().environment(all);

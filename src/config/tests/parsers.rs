@@ -53,7 +53,7 @@ fn percent_encoded(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn attributes_keep_their_rules(text in texts(PAIRS)) {
+    fn attributes_are_valid_and_unique(text in texts(PAIRS)) {
         let (attributes, problems) = pairs::attributes(&text);
         for (n, (key, _)) in attributes.iter().enumerate() {
             prop_assert!(!key.is_empty());

@@ -355,7 +355,7 @@ fn no_variable_is_without_a_test() {
 }
 
 #[test]
-fn variables_that_do_nothing_say_so() {
+fn variables_without_effect_cause_a_warning() {
     for variable in variables::all() {
         let name = variable.name.replace('*', "X");
         let set = |mut variables: Variables| {

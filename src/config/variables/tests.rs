@@ -4,7 +4,7 @@ use super::*;
 use std::collections::BTreeSet;
 
 #[test]
-fn every_name_is_in_the_table_once_and_finds_itself() {
+fn names_are_unique_and_found() {
     let mut seen = BTreeSet::new();
     for variable in all() {
         assert!(seen.insert(variable.name), "{} twice", variable.name);
@@ -15,7 +15,7 @@ fn every_name_is_in_the_table_once_and_finds_itself() {
 }
 
 #[test]
-fn defaults_lie_in_their_own_range() {
+fn defaults_are_within_their_range() {
     for variable in all() {
         match variable.kind {
             Kind::Number(number) => assert!(

@@ -178,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_spelling_does_not_matter(
+        fn escapes_do_not_change_the_text(
             units in sample::texts(0..40), other in sample::texts(0..2), style in sample::styles(),
         ) {
             let json = sample::Sample::Text(units.clone()).written(&style);
