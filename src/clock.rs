@@ -1,20 +1,20 @@
-//! The time of records.
+//! The clock that gives records their timestamps.
 
 #[cfg(feature = "testing")]
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Where the time of records comes from.
+/// The source of the timestamps of records: the system clock, or a manual clock of a test.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
-    /// The time that a test set, in nanoseconds since 1970.
+    /// The time of a manual clock, in nanoseconds since the Unix epoch; `None` = the system clock.
     #[cfg(feature = "testing")]
     set: Option<&'static AtomicU64>,
 }
 
 impl Clock {
-    /// A clock that stands until it is moved. It lives as long as the process, so that a clock can be copied: eight bytes
-    /// for each test that asks for one.
+    /// Returns a manual clock, which changes only when it is moved. Its state is leaked, so that the clock can be
+    /// copied: eight bytes for each test that creates one.
     #[cfg(feature = "testing")]
     pub(crate) fn standing(time: SystemTime) -> Self {
         Self {
@@ -22,7 +22,7 @@ impl Clock {
         }
     }
 
-    /// Moves a clock that stands; another one goes by itself.
+    /// Moves a manual clock forward. Has no effect on the system clock.
     #[cfg(feature = "testing")]
     pub(crate) fn advance(self, duration: Duration) {
         if let Some(set) = self.set {
@@ -31,7 +31,7 @@ impl Clock {
         }
     }
 
-    /// Sets a clock that stands, also back.
+    /// Sets a manual clock, also to an earlier time. Has no effect on the system clock.
     #[cfg(all(test, feature = "testing"))]
     pub(crate) fn set(self, time: SystemTime) {
         if let Some(set) = self.set {
@@ -39,7 +39,7 @@ impl Clock {
         }
     }
 
-    /// Nanoseconds since 1970.
+    /// Returns the current time in nanoseconds since the Unix epoch.
     pub(crate) fn now(self) -> u64 {
         #[cfg(feature = "testing")]
         if let Some(set) = self.set {
@@ -48,7 +48,7 @@ impl Clock {
         nanos(SystemTime::now())
     }
 
-    /// Now on the monotonic clock, where the wall clock goes by itself.
+    /// Returns the current time of the monotonic clock; `None` for a manual clock.
     pub(crate) fn instant(self) -> Option<Instant> {
         #[cfg(feature = "testing")]
         if self.set.is_some() {
@@ -58,13 +58,14 @@ impl Clock {
     }
 }
 
-/// Nanoseconds since 1970; what lies outside the 64 bits of the wire (before 1970, after 2554) is moved to its edge.
+/// Converts a time to nanoseconds since the Unix epoch. A time outside the 64 bits of the wire format (before 1970 or
+/// after 2554) is clamped to the nearest limit.
 pub(crate) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// ISO 8601 in UTC with milliseconds.
+/// Formats a time as ISO 8601 in UTC with milliseconds.
 pub(crate) fn iso8601(nanos: u64) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(nanos)).to_string()
 }

@@ -1,4 +1,4 @@
-//! What the host should know: warnings of the configuration, failing exporters, losses.
+//! Diagnostics for the host: warnings about the configuration, failing exporters, dropped items.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,12 +12,11 @@ use tokio::sync::Notify;
 use crate::thread;
 use crate::visible::visible;
 
-/// Something that the host or its user should know. It holds no secret, no content and no control
-/// character.
+/// A message for the host or its user. It contains no secret, no content and no control character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diagnostic {
-    /// What happened, in words.
+    /// The description of the event.
     pub message: String,
 }
 
@@ -35,27 +34,27 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The host's callback.
+/// The diagnostics callback of the host.
 pub(crate) type Callback = Arc<dyn Fn(&Diagnostic) + Send + Sync>;
 
-/// The most diagnostics that wait for a slow callback; older ones make room.
+/// The maximum number of diagnostics in the queue of a slow callback. The oldest diagnostic is dropped for a new one.
 const MAX_PENDING: usize = 64;
 
-/// Where diagnostics go: the host's callback, and standard error when `CLAUDE_CODE_OTEL_DIAG_STDERR` is on.
+/// The destinations of diagnostics: the host's callback, and standard error when `CLAUDE_CODE_OTEL_DIAG_STDERR` is on.
 #[derive(Default)]
 pub(crate) struct Diagnostics {
     callback: Option<Callback>,
     stderr: AtomicBool,
     pending: Mutex<Pending>,
-    /// Told when nothing is left to hand over.
+    /// Notified when the queue is empty.
     idle: Notify,
 }
 
-/// What the exporters told, in order, and was not handed over yet.
+/// The diagnostics of the exporters that were not delivered yet, in order.
 #[derive(Default)]
 struct Pending {
     queue: VecDeque<Diagnostic>,
-    /// A thread hands them over.
+    /// True while a thread delivers the queue.
     busy: bool,
 }
 
@@ -69,19 +68,19 @@ impl Diagnostics {
         }
     }
 
-    /// Whether they go to standard error from now on.
+    /// Turns the output to standard error on or off.
     pub(crate) fn to_stderr(&self, on: bool) {
         self.stderr.store(on, Ordering::Relaxed);
     }
 
-    /// Tells, on this thread.
+    /// Delivers a diagnostic on the current thread.
     pub(crate) fn report(&self, message: impl Into<String>) {
         self.tell(&Diagnostic::new(&message.into()));
     }
 
-    /// Tells on a thread of its own, in order: a slow callback holds back neither an exporter nor a call that records. The
-    /// thread ends when nothing is left, and is none of those that say nothing about themselves, so that a callback may
-    /// log.
+    /// Delivers a diagnostic on a separate thread, in order, so that a slow callback delays neither an exporter nor a
+    /// call that records. The thread ends when the queue is empty. Instrumentation is not suppressed on this thread, so
+    /// that a callback may log.
     pub(crate) fn report_later(self: &Arc<Self>, message: String) {
         let mut pending = self.pending();
         if pending.queue.len() >= MAX_PENDING {
@@ -91,7 +90,7 @@ impl Diagnostics {
         self.hand_over(&mut pending);
     }
 
-    /// Tries again to hand over what waits because there was no thread for it.
+    /// Retries the delivery of diagnostics that stayed in the queue because no thread could be started.
     pub(crate) fn resume(self: &Arc<Self>) {
         self.hand_over(&mut self.pending());
     }
@@ -105,12 +104,12 @@ impl Diagnostics {
                 }
                 this.idle.notify_one();
             });
-            // The next one tries again.
+            // Without a thread, the next diagnostic retries.
             pending.busy = started.is_ok();
         }
     }
 
-    /// Ends when everything is handed over.
+    /// Waits until the queue is delivered.
     pub(crate) async fn handed_over(&self) {
         while self.pending().busy {
             self.idle.notified().await;
@@ -128,7 +127,7 @@ impl Diagnostics {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A callback that panics is ignored, and so is a closed standard error.
+    /// Delivers a diagnostic. A panic of the callback and a closed standard error are ignored.
     fn tell(&self, diagnostic: &Diagnostic) {
         if self.stderr.load(Ordering::Relaxed) {
             let _ = writeln!(std::io::stderr(), "claude-code-telemetry: {diagnostic}");

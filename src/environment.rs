@@ -1,23 +1,23 @@
-//! The environment that variables are looked up in.
+//! The environment from which variables are read.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 
-/// The environment that variables are looked up in. It is only ever read.
+/// The environment from which variables are read. It is never modified.
 #[derive(Clone)]
 pub(crate) enum Environment {
-    /// The one of the process.
+    /// The environment of the process.
     Process,
-    /// One that the host or a test gave instead.
+    /// An environment that the host or a test provides instead.
     Injected(Arc<BTreeMap<String, String>>),
 }
 
-/// Whether names of variables are the same in any case, as on Windows.
+/// True if names of variables are case-insensitive, as on Windows.
 pub(crate) const IGNORE_CASE: bool = cfg!(windows);
 
-/// A variable's name, and its value when that is UTF-8.
+/// The name of a variable, and its value if that is UTF-8.
 pub(crate) type Entry = (String, Option<String>);
 
 impl Environment {
@@ -28,7 +28,7 @@ impl Environment {
         Self::Injected(Arc::new(variables.collect()))
     }
 
-    /// A variable's value; `None` when it is not set or not UTF-8.
+    /// Returns the value of a variable; `None` when it is not set or not UTF-8.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         match self {
             Self::Process => std::env::var(name).ok(),
@@ -36,7 +36,7 @@ impl Environment {
         }
     }
 
-    /// The names that are set and begin like this, in alphabetical order.
+    /// Returns the names of set variables that begin with `prefix`, in alphabetical order.
     pub(crate) fn names_with_prefix(&self, prefix: &str, ignore_case: bool) -> Vec<String> {
         let begins = |name: &String| match name.get(..prefix.len()) {
             Some(start) if ignore_case => start.eq_ignore_ascii_case(prefix),
@@ -48,7 +48,7 @@ impl Environment {
         names
     }
 
-    /// Everything that is set.
+    /// Returns all variables.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         match self {
             Self::Process => entries_of(std::env::vars_os()),
@@ -60,7 +60,7 @@ impl Environment {
     }
 }
 
-/// The value of a name; the one in just this case before others.
+/// Returns the value of a variable. A name in exactly this case takes precedence over other spellings.
 fn lookup(variables: &BTreeMap<String, String>, name: &str, ignore_case: bool) -> Option<String> {
     let in_any_case = || {
         let mut others = variables.iter().filter(|_| ignore_case);
@@ -70,7 +70,8 @@ fn lookup(variables: &BTreeMap<String, String>, name: &str, ignore_case: bool) -
     found.map(|(_, value)| value.clone())
 }
 
-/// Values that are not UTF-8 stay visible as such, names that are not cannot be ours.
+/// Converts the variables of the process. A value that is not UTF-8 becomes `None`. A variable whose name is not UTF-8
+/// is left out, because this crate knows no such name.
 fn entries_of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Entry> {
     variables
         .into_iter()
@@ -78,7 +79,7 @@ fn entries_of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<
         .collect()
 }
 
-/// Shows no variable: the environment holds every credential of the process.
+/// Shows no variable, because the environment contains all credentials of the process.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_injected_environment_is_the_only_one_asked() {
+    fn an_injected_environment_replaces_the_one_of_the_process() {
         let environment =
             Environment::injected([("OTEL_B", "2"), ("OTEL_A", "1"), ("X", "CANARY")]);
         assert_eq!(environment.get("X").as_deref(), Some("CANARY"));
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn case_makes_a_difference_or_none() {
+    fn names_match_in_any_case_only_if_case_is_ignored() {
         let variables = [("Home", "1"), ("Path", "2"), ("PATH", "3")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let variables = BTreeMap::from(variables);
@@ -122,7 +123,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn text_that_is_not_utf8_does_no_harm() {
+    fn variables_that_are_not_utf8_are_handled() {
         use std::os::unix::ffi::OsStringExt;
         let broken = || OsString::from_vec(vec![b'a', 0xff]);
         let entries = entries_of([

@@ -1,4 +1,4 @@
-//! One telemetry for a whole program, for binaries that would else hand it through every function.
+//! The global telemetry of a program, for binaries that would otherwise pass it through every function.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -7,10 +7,10 @@ use crate::telemetry::Telemetry;
 
 static GLOBAL: OnceLock<Telemetry> = OnceLock::new();
 
-/// Makes this the telemetry of the program: [`global`] returns it from now on.
+/// Sets the global telemetry of the program, which [`global`] returns from now on.
 ///
-/// It is a convenience for binaries; a library takes a [`Telemetry`], a [`Session`](crate::Session) or a
-/// [`Recorder`](crate::Recorder), and this crate itself never asks for it. What is global is never dropped: call
+/// The global telemetry is a convenience for binaries; a library takes a [`Telemetry`], a [`Session`](crate::Session)
+/// or a [`Recorder`](crate::Recorder), and this crate itself never uses it. A global is never dropped: call
 /// `global().shutdown()` before the program ends.
 ///
 /// ```
@@ -28,17 +28,18 @@ static GLOBAL: OnceLock<Telemetry> = OnceLock::new();
 ///
 /// # Errors
 ///
-/// When there is one already. The telemetry is handed back, so that it is not shut down by accident.
+/// Returns an error if a global telemetry is already set. The error contains the rejected telemetry, so that it is not
+/// shut down by accident.
 pub fn set_global(telemetry: Telemetry) -> Result<(), AlreadySet> {
     GLOBAL
         .set(telemetry)
         .map_err(|telemetry| AlreadySet { telemetry })
 }
 
-/// The telemetry of the program; before [`set_global`] one that is off.
+/// Returns the global telemetry of the program; before [`set_global`], telemetry that is off.
 ///
-/// What is recorded before is lost, and its sessions stay off: [`EarlyRecords`](crate::EarlyRecords) keeps what happens
-/// before the start.
+/// Records made before [`set_global`] are lost, and sessions created before stay off:
+/// [`EarlyRecords`](crate::EarlyRecords) keeps what happens before the start.
 pub fn global() -> &'static Telemetry {
     static OFF: OnceLock<Telemetry> = OnceLock::new();
     GLOBAL
@@ -46,10 +47,10 @@ pub fn global() -> &'static Telemetry {
         .unwrap_or_else(|| OFF.get_or_init(Telemetry::disabled))
 }
 
-/// There is a global telemetry already.
+/// The error of [`set_global`] when a global telemetry is already set.
 #[derive(Clone)]
 pub struct AlreadySet {
-    /// The one that was not set.
+    /// The rejected telemetry.
     pub telemetry: Telemetry,
 }
 

@@ -1,4 +1,4 @@
-//! Hexadecimal digits of ids.
+//! Hexadecimal formatting of ids.
 
 /// Returns bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {

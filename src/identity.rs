@@ -1,10 +1,11 @@
-//! Who uses the agent: the part of the standard attributes that the host knows.
+//! The identity of the user: the standard attributes that the host provides.
 
 use std::sync::Arc;
 
-/// Who uses a session. What is unknown, or given as an empty text, is left out of the telemetry.
+/// The user of a session. Attributes that are not set, or set to an empty text, are left out of the telemetry.
 ///
-/// It can be given when the session starts and [changed](crate::Session::set_identity) when the user signs in or out.
+/// An identity is set when the session starts, and can be [changed](crate::Session::set_identity) when the user signs
+/// in or out.
 ///
 /// ```
 /// use claude_code_telemetry::Identity;
@@ -20,39 +21,39 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Nobody in particular: `user.id` is that of the installation.
+    /// Creates an empty identity: `user.id` is that of the installation.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The anonymous identifier of the installation (`user.id`); by default 64 random hex digits, kept for the
+    /// Sets the anonymous identifier of the installation (`user.id`); by default 64 random hex digits, stored for the
     /// installation.
     pub fn user_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.user_id = Some(id.into());
         self
     }
 
-    /// The organization's UUID (`organization.id`), when authenticated.
+    /// Sets the UUID of the organization (`organization.id`), for an authenticated user.
     pub fn organization_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.organization_id = Some(id.into());
         self
     }
 
-    /// The email address (`user.email`), when authenticated.
+    /// Sets the email address (`user.email`), for an authenticated user.
     pub fn email(mut self, email: impl Into<Arc<str>>) -> Self {
         self.email = Some(email.into());
         self
     }
 
-    /// The account's UUID (`user.account_uuid`), when authenticated. Sent unless `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is
-    /// off.
+    /// Sets the UUID of the account (`user.account_uuid`), for an authenticated user. It is sent unless
+    /// `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is off.
     pub fn account_uuid(mut self, uuid: impl Into<Arc<str>>) -> Self {
         self.account_uuid = Some(uuid.into());
         self
     }
 
-    /// The account in the tagged format of the admin APIs (`user.account_id`), such as `user_01BWBeN28...`. Sent unless
-    /// `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is off.
+    /// Sets the account in the tagged format of the admin APIs (`user.account_id`), such as `user_01BWBeN28...`. It is
+    /// sent unless `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is off.
     pub fn account_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.account_id = Some(id.into());
         self

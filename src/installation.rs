@@ -1,4 +1,4 @@
-//! `user.id` when the host gives none: random, the same for every run of one installation.
+//! The default `user.id` if the host provides none: random, and the same for every run of one installation.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::hex::hex;
 use crate::random::random;
 
-/// Why the id cannot be kept: the next run has another one.
+/// A reason why the id cannot be stored, so that the next run has a different one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InstallationIdError {
     #[error("no folder is known to keep the installation id in; set one in the configuration")]
@@ -22,11 +22,11 @@ pub(crate) enum InstallationIdError {
     Unwritable { path: PathBuf, error: io::Error },
 }
 
-/// Length of an id in hexadecimal digits.
+/// The length of an id in hexadecimal digits.
 const LENGTH: usize = 64;
 
-/// The id that the file holds, which is made when there is none. When it cannot be kept there, one
-/// that stays for the process, and the reason.
+/// Returns the id stored in the file, and creates it if there is none. If it cannot be stored there, returns an id that
+/// does not change during the process, and the reason.
 pub(crate) fn installation_id(path: Option<&Path>) -> (String, Option<InstallationIdError>) {
     let Some(path) = path else {
         return (process_id(), Some(InstallationIdError::NoFolder));
@@ -64,14 +64,14 @@ fn unwritable(path: &Path, error: io::Error) -> (String, Option<InstallationIdEr
     )
 }
 
-/// Where the id is kept on an operating system (as Rust names it) unless the host says otherwise.
+/// Returns the default path of the id on an operating system, named as in [`std::env::consts::OS`].
 pub(crate) fn default_path(os: &str, environment: &Environment) -> Option<PathBuf> {
     let folder = |name| environment.get(name).filter(|value| !value.is_empty());
     let state = match os {
         "windows" => PathBuf::from(folder("LOCALAPPDATA")?),
         "macos" => PathBuf::from(folder("HOME")?).join("Library/Application Support"),
         _ => {
-            // The specification of the variable: a relative path is to be ignored.
+            // The XDG specification requires that a relative path is ignored.
             let state = folder("XDG_STATE_HOME").filter(|path| path.starts_with('/'));
             match state {
                 Some(state) => PathBuf::from(state),
@@ -82,9 +82,9 @@ pub(crate) fn default_path(os: &str, environment: &Environment) -> Option<PathBu
     Some(state.join("claude-code-telemetry").join("installation-id"))
 }
 
-/// The id in the file; `None` when it holds something else.
+/// Returns the id in the file; `None` if the file has other content.
 fn read(path: &Path) -> io::Result<Option<String>> {
-    // opening a pipe would wait for somebody to write into it
+    // Opening a pipe would block until a process opens its other end for writing.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
@@ -98,8 +98,8 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     Ok(valid.then(|| id.to_owned()))
 }
 
-/// Makes an id and keeps it. The file appears whole or not at all; of several processes that make
-/// one at the same time the first wins, and all return what the file holds in the end.
+/// Creates and stores an id. The file appears whole or not at all. If several processes create an id at the same time,
+/// the first wins, and all return the id that the file contains in the end.
 fn write(path: &Path, replace: bool) -> io::Result<String> {
     let id = random_id();
     if let Some(folder) = path.parent() {
@@ -120,10 +120,10 @@ fn publish(draft: &Path, path: &Path, replace: bool) -> io::Result<()> {
     if replace {
         return fs::rename(draft, path);
     }
-    // A link fails where a rename would overwrite the id of another process.
+    // Creating a link fails where a rename would overwrite the id of another process.
     match fs::hard_link(draft, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // a file system without links
+        // The file system has no links.
         Err(_) => fs::rename(draft, path),
         Ok(()) => Ok(()),
     }
@@ -147,7 +147,7 @@ fn write_new(path: &Path, id: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The id of a process that cannot keep one: the same for every caller in it.
+/// Returns the id of a process that cannot store one: the same for every caller in the process.
 fn process_id() -> String {
     static ID: OnceLock<String> = OnceLock::new();
     ID.get_or_init(random_id).clone()
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_once_and_kept() {
+    fn installation_id_is_created_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b/installation-id");
         let (id, error) = installation_id(Some(&path));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn all_who_start_at_once_agree() {
+    fn concurrent_first_calls_return_the_same_id() {
         let folder = tempfile::tempdir().unwrap();
         for round in 0..20 {
             let path = folder.path().join(format!("{round}/installation-id"));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_replaced_with_a_warning() {
+    fn invalid_content_is_replaced_with_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("installation-id");
         let long = "a".repeat(100_000);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_stays_for_the_process() {
+    fn id_that_cannot_be_stored_does_not_change_during_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "x").unwrap();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_path_of_every_system() {
+    fn default_path_of_every_operating_system() {
         let home = ("HOME", "/home/u");
         let end = "claude-code-telemetry/installation-id";
         type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);

@@ -1,9 +1,9 @@
-//! The programming languages of files.
+//! The programming language of a file, determined from its name.
 
 /// The language of a file whose extension is not listed.
 pub(crate) const UNKNOWN: &str = "unknown";
 
-/// The programming language of a file by its extension, `unknown` for other extensions.
+/// Returns the programming language of a file by its extension; `unknown` for other extensions.
 ///
 /// ```
 /// use claude_code_telemetry::language_of;
@@ -25,7 +25,7 @@ pub fn language_of(path: &str) -> &'static str {
     }
 }
 
-/// The few files that people edit and whose whole name says the language.
+/// Returns the language of the few files that people edit whose whole name determines the language.
 fn by_name(name: &str) -> &'static str {
     match name {
         "Dockerfile" | "Containerfile" => "Dockerfile",
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_language_follows_from_the_extension() {
+    fn the_extension_determines_the_language() {
         for (path, language) in [
             ("a.ts", "TypeScript"),
             ("dir.rs/a.TSX", "TypeScript"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_belongs_to_one_language() {
+    fn every_extension_belongs_to_one_language() {
         let mut extensions: Vec<_> = LANGUAGES
             .iter()
             .flat_map(|(_, extensions)| *extensions)

@@ -1,10 +1,10 @@
-//! Random bytes, which are always to be had.
+//! Random bytes, with a substitute if the system provides none.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-/// Random bytes: the system's, or a substitute where it has none to give.
+/// Returns random bytes of the system, or a substitute if the system provides none.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if getrandom::fill(&mut bytes).is_err() {
@@ -13,7 +13,8 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Time, process and a count still differ from run to run and from call to call.
+/// Fills the bytes with a hash of time, process and a counter, which still differs from run to run and from call to
+/// call.
 fn substitute(bytes: &mut [u8]) {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_source_of_randomness_nothing_repeats() {
+    fn substitute_bytes_never_repeat() {
         let mut halves = HashSet::new();
         for _ in 0..1_000 {
             let mut bytes = [0; 16];

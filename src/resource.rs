@@ -1,23 +1,23 @@
-//! What the telemetry is about: the platform, the service, and the attributes that the user adds.
+//! The resource: the platform, the service, and the attributes that the user adds.
 
 use crate::config::Config;
 use crate::config::pairs::put;
 
-/// What the platform says about itself.
+/// The resource attributes of the platform.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Platform {
     /// `host.arch`
     pub(crate) arch: String,
     /// `os.type`
     pub(crate) os_type: String,
-    /// `os.version`: the release of the kernel.
+    /// `os.version`: the kernel release.
     pub(crate) os_version: Option<String>,
     /// `wsl.version`: only inside the Windows Subsystem for Linux.
     pub(crate) wsl_version: Option<String>,
 }
 
 impl Platform {
-    /// The platform that the program runs on.
+    /// Detects the platform on which the program runs.
     pub(crate) fn detect() -> Self {
         let os_version = os_version();
         let wsl_version = match std::env::consts::OS {
@@ -53,7 +53,7 @@ fn os_version() -> Option<String> {
     None
 }
 
-/// Rust's name of an architecture as OpenTelemetry's semantic conventions name it.
+/// Converts Rust's name of an architecture to that of OpenTelemetry's semantic conventions.
 fn host_arch(rust: &str) -> &str {
     match rust {
         "x86_64" => "amd64",
@@ -65,7 +65,7 @@ fn host_arch(rust: &str) -> &str {
     }
 }
 
-/// Rust's name of an operating system as OpenTelemetry's semantic conventions name it.
+/// Converts Rust's name of an operating system to that of OpenTelemetry's semantic conventions.
 fn os_type(rust: &str) -> &str {
     match rust {
         "macos" | "ios" => "darwin",
@@ -76,8 +76,8 @@ fn os_type(rust: &str) -> &str {
     }
 }
 
-/// The version of WSL that a Linux kernel's release gives away: `...-microsoft-standard-WSL2`, the
-/// first kernels of WSL 2 `...-microsoft-standard`, WSL 1 `...-Microsoft`.
+/// Returns the version of WSL that the release of a Linux kernel indicates: `...-microsoft-standard-WSL2`,
+/// `...-microsoft-standard` for the first kernels of WSL 2, `...-Microsoft` for WSL 1.
 fn wsl_version(release: &str) -> Option<String> {
     let release = release.to_ascii_lowercase();
     let named = release.split_once("wsl").map(|(_, rest)| {
@@ -92,9 +92,8 @@ fn wsl_version(release: &str) -> Option<String> {
     }
 }
 
-/// The attributes of the resource, each key once: the built-in ones, then those of
-/// `OTEL_RESOURCE_ATTRIBUTES`. One that overrides a built-in one takes its place;
-/// `OTEL_SERVICE_NAME` is stronger than both.
+/// Returns the attributes of the resource, each key once: the built-in ones, then those of `OTEL_RESOURCE_ATTRIBUTES`.
+/// An attribute that overrides a built-in one takes its position; `OTEL_SERVICE_NAME` takes precedence over both.
 pub(crate) fn resource_attributes(
     config: &Config,
     service_name: &str,
@@ -122,8 +121,8 @@ pub(crate) fn resource_attributes(
     attributes
 }
 
-/// The attributes of `OTEL_RESOURCE_ATTRIBUTES` that data points, events and spans carry too: not
-/// the resource's own, and none that would replace one that every record has.
+/// Returns the attributes of `OTEL_RESOURCE_ATTRIBUTES` that data points, events and spans carry too: without those
+/// that belong only to the resource, and without those that would replace an attribute of every record.
 pub(crate) fn point_attributes(config: &Config) -> Vec<(String, String)> {
     if !config.attributes.resource_attributes {
         return Vec::new();
@@ -142,7 +141,7 @@ fn is_the_resources_own(key: &str) -> bool {
             .any(|prefix| key.starts_with(prefix))
 }
 
-/// The standard attributes, and those that all events or all spans have of their own.
+/// The standard attributes, and the attributes specific to all events or all spans.
 const RESERVED: [&str; 14] = [
     "user.id",
     "session.id",
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_architectures_and_systems() {
+    fn architectures_and_systems_have_the_names_of_the_conventions() {
         for (rust, name) in [
             ("x86_64", "amd64"),
             ("aarch64", "arm64"),
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn wsl_by_kernel_release() {
+    fn wsl_version_is_detected_from_the_kernel_release() {
         for (release, version) in [
             ("6.8.0-45-generic", None),
             ("5.15.90.1-microsoft-standard-WSL2", Some("2")),
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_resource() {
+    fn resource_attributes_merge_built_in_and_custom_ones() {
         let built_in =
             "host.arch=amd64 os.type=linux os.version=6.8 service.name=agent service.version=1";
         let table: [(&[(&str, &str)], &str); 4] = [
@@ -263,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn wsl_stands_after_the_service() {
+    fn wsl_version_follows_the_service_attributes() {
         let platform = Platform {
             wsl_version: Some("2".to_owned()),
             os_version: None,
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn points_carry_only_what_is_the_users_own() {
+    fn points_carry_only_attributes_of_the_user() {
         let all = "team=a,service.name=b,service.namespace=c,host.name=d,os.name=e,wsl.version=2,\
                    telemetry.sdk.name=f,user.id=g,session.id=h,app.version=i,organization.id=j,\
                    user.email=k,user.account_uuid=l,user.account_id=m,terminal.type=n,event.name=o,\

@@ -1,13 +1,13 @@
-//! The standard attributes of one session as they are sent: identity after the switches.
+//! The standard attributes of one session as they are sent: the identity after the switches are applied.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The longest text of a metric attribute, in UTF-16 units.
+/// The length limit of a metric attribute, in UTF-16 units.
 const MAX_TEXT_UNITS: usize = 1024;
 
-/// The most bytes of a text of `MAX_TEXT_UNITS`.
+/// The maximum number of bytes of a text of `MAX_TEXT_UNITS`.
 pub(crate) const MAX_TEXT_BYTES: usize = 3 * MAX_TEXT_UNITS;
 
 /// Returns the beginning of a text: at most 1,024 UTF-16 units, whole characters only.
@@ -27,28 +27,28 @@ pub(crate) fn shorten(text: &str) -> &str {
 /// Custom attributes, in order.
 pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
 
-/// The final standard attributes, in order, with the custom ones of the configuration behind them.
+/// The final standard attributes, in order, followed by the custom ones of the configuration.
 ///
-/// Sessions whose attributes are equal have equal values; the registry keeps one copy of those.
+/// Sessions with equal attributes have equal values, of which the registry keeps one copy.
 #[derive(Debug, Default)]
 pub(crate) struct Standard {
     pub(crate) attributes: Box<[(&'static str, Arc<str>)]>,
     /// From `OTEL_RESOURCE_ATTRIBUTES`; the same for all sessions of a telemetry.
     pub(crate) custom: CustomAttributes,
-    /// Whether `session.id` is among the attributes: such series end with their session.
+    /// True if `session.id` is among the attributes: the series then end with their session.
     pub(crate) of_one_session: bool,
-    /// No session that begins now has these attributes: the configuration changed. It is no part of their value.
+    /// True if no new session can have these attributes, because the configuration changed. Not part of the equality.
     pub(crate) outdated: AtomicBool,
 }
 
 impl Standard {
-    /// Whether its series end when nobody holds them.
+    /// Returns true if the series with these attributes end when no session holds them any more.
     pub(crate) fn ends(&self) -> bool {
         self.of_one_session || self.outdated.load(Ordering::Relaxed)
     }
 
-    /// Returns the attributes for metrics, and how many of them were shortened; `None` when metrics have the same ones.
-    /// `custom` are the custom attributes for metrics.
+    /// Returns the attributes for metrics, and the number of shortened ones; `None` if metrics use the attributes
+    /// unchanged. `custom`: the custom attributes for metrics.
     pub(crate) fn for_metrics(&self, custom: &CustomAttributes) -> Option<(Self, usize)> {
         let long = |(_, text): &(&'static str, Arc<str>)| shorten(text).len() < text.len();
         let changed = |((_, whole), (_, short)): &(&(_, Arc<str>), &(_, Arc<str>))| whole != short;
@@ -88,7 +88,7 @@ impl Standard {
     }
 }
 
-/// Returns custom attributes as metrics have them: the same copy when no text is too long.
+/// Returns the custom attributes for metrics; the same allocation if no text is too long.
 pub(crate) fn custom_for_metrics(custom: &CustomAttributes) -> CustomAttributes {
     if custom
         .iter()
@@ -102,7 +102,7 @@ pub(crate) fn custom_for_metrics(custom: &CustomAttributes) -> CustomAttributes 
         .collect()
 }
 
-/// Returns a text as metrics have it: the same copy when it is not too long.
+/// Returns a text for metrics; the same allocation if it is not too long.
 fn shortened_text(text: &Arc<str>) -> Arc<str> {
     let short = shorten(text);
     if short.len() == text.len() {
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(shorten(&(exact.clone() + "y")), exact);
         let wide = "\u{20ac}".repeat(1024);
         assert_eq!(shorten(&wide), wide);
-        // A pair of surrogates would end at unit 1,025.
+        // A surrogate pair would end at unit 1,025.
         let pair = format!("{}\u{1f600}", "x".repeat(1023));
         assert_eq!(shorten(&pair), "x".repeat(1023));
         let pairs = "\u{1f600}".repeat(513);

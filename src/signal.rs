@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One of the three signals of OpenTelemetry.
+/// A signal of OpenTelemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Counters, as data points.

@@ -1,9 +1,9 @@
-//! Threads of this crate.
+//! The threads of this crate.
 //!
-//! A signal that is sent to the process runs its handler, or its default action, on any thread that does not block
-//! it. Threads of this crate block all of them, so that the host's signals reach the host's own threads, and so that
-//! a write to a closed connection fails with `EPIPE` even where the host leaves `SIGPIPE` at its default, which ends the
-//! process. Signals that a thread causes by its own fault (`SIGSEGV` and so on) stay unblocked: to block them is
+//! A signal that is sent to the process runs its handler, or its default action, on any thread that does not block it.
+//! Threads of this crate block all such signals, so that the host's signals reach the host's own threads, and so that a
+//! write to a closed connection fails with `EPIPE` even if the host leaves `SIGPIPE` at its default action, which ends
+//! the process. Signals that a thread causes by its own fault (`SIGSEGV` and so on) stay unblocked: blocking them is
 //! undefined, and the handler for stack overflows needs them.
 
 use std::io;
@@ -15,17 +15,19 @@ use std::thread::{Builder, JoinHandle};
 ///
 /// # Errors
 ///
-/// The system has no thread or no memory to give. The caller tries again later.
+/// Returns an error if the system has no thread or no memory left. The caller retries later.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    // A thread inherits the mask of the thread that starts it: it has no moment without.
+    // A thread inherits the signal mask of the thread that starts it, so the new thread never runs with unblocked
+    // signals.
     let _blocked = signals::block();
     Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Lets a child process that such a thread starts begin without blocked signals: it would inherit the mask.
+/// Makes a child process that is started from such a thread begin without blocked signals. Otherwise it would inherit
+/// the signal mask.
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) fn unblock_signals_in(command: &mut Command) {
     signals::unblock_in(command);
@@ -40,10 +42,10 @@ mod signals {
 
     use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-    /// Restores the thread's signal mask when it is dropped.
+    /// A guard that restores the thread's signal mask when it is dropped.
     pub(super) struct Blocked(Option<SigSet>);
 
-    /// Signals that a fault of the thread itself raises.
+    /// The signals that a fault of the thread itself raises.
     const SYNCHRONOUS: [Signal; 7] = [
         Signal::SIGABRT,
         Signal::SIGBUS,
@@ -60,7 +62,7 @@ mod signals {
         for signal in SYNCHRONOUS {
             signals.remove(signal);
         }
-        // It fails only for an operation that does not exist.
+        // The call fails only for an invalid operation.
         Blocked(signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
     }
 
@@ -86,7 +88,7 @@ mod signals {
 
 #[cfg(not(unix))]
 mod signals {
-    /// Blocks nothing: no signal ends a process because of a closed connection here.
+    /// Does nothing: on this platform no signal ends a process because of a closed connection.
     pub(super) fn block() {}
 
     #[cfg(any(feature = "grpc", feature = "http"))]

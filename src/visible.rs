@@ -1,7 +1,7 @@
-//! Text that cannot command the terminal that shows it.
+//! Text without characters that control the terminal.
 
-/// Returns whether a terminal obeys `character` instead of showing it: control characters of C0 and C1, DEL, and the
-/// controls of bidirectional text, which make a line read as something that it does not say.
+/// Returns true if a terminal interprets `character` instead of displaying it: control characters of C0 and C1, DEL,
+/// and the controls of bidirectional text, which can make a line appear to say something else.
 pub(crate) fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -10,7 +10,7 @@ pub(crate) fn is_control(character: char) -> bool {
         )
 }
 
-/// Returns `text` with U+FFFD in the place of every control character.
+/// Returns `text` with every control character replaced by U+FFFD.
 pub(crate) fn visible(text: &str) -> String {
     text.replace(is_control, "\u{fffd}")
 }

@@ -1,4 +1,4 @@
-//! What the host says about the configuration.
+//! The builder of the configuration: the settings that the host makes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,16 +9,16 @@ use super::resolve::{Features, resolve};
 use super::{Config, NumberEncoding, SettingsFiles};
 use crate::environment::Environment;
 
-/// Builds a [`Config`]. Without any call it reads the settings files of this machine
-/// ([`SettingsFiles::system`]) and the process environment.
+/// A builder of a [`Config`]. Without any call it reads the settings files of this machine ([`SettingsFiles::system`])
+/// and the process environment.
 #[derive(Clone)]
 #[must_use]
 pub struct ConfigBuilder {
     pub(super) environment: Environment,
-    /// `None` = those of this machine, or none beside an injected environment.
+    /// `None` = [`SettingsFiles::system`], or [`SettingsFiles::none`] with an injected environment.
     settings_files: Option<SettingsFiles>,
     pub(super) trust_workspace: bool,
-    /// Variables of the host layer.
+    /// The variables of the host layer.
     pub(super) host: BTreeMap<String, String>,
     pub(super) number_encoding: NumberEncoding,
     pub(super) user_email: bool,
@@ -27,7 +27,7 @@ pub struct ConfigBuilder {
     pub(super) prometheus_ports: Option<RangeInclusive<u16>>,
 }
 
-/// Names of methods, and what was said by them.
+/// The builder methods with the values they set; `None` = the default.
 pub(super) type Switches = Vec<(&'static str, Option<String>)>;
 
 impl Default for ConfigBuilder {
@@ -47,9 +47,8 @@ impl Default for ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// Reads these variables instead of the process environment, which is then not looked at at all.
-    /// No settings file is read then either, unless [`settings_files`](Self::settings_files) names some:
-    /// a test touches no real file.
+    /// Reads these variables instead of the process environment, which is then never read. Settings files are not read
+    /// either, unless [`settings_files`](Self::settings_files) names them, so that a test touches no real file.
     pub fn environment<K: Into<String>, V: Into<String>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
@@ -58,57 +57,58 @@ impl ConfigBuilder {
         self
     }
 
-    /// The settings files to read. Without this call: [`SettingsFiles::system`], and beside an injected
-    /// [`environment`](Self::environment) [`SettingsFiles::none`].
+    /// Sets the settings files to read. The default is [`SettingsFiles::system`], or [`SettingsFiles::none`] with an
+    /// injected [`environment`](Self::environment).
     pub fn settings_files(mut self, files: SettingsFiles) -> Self {
         self.settings_files = Some(files);
         self
     }
 
-    /// Whether the project's settings files count; false by default. Trust a workspace only when the user does: its files
-    /// can then switch telemetry off, and set resource attributes, intervals, timeouts, compression, temporality and
-    /// `OTEL_METRICS_INCLUDE_*`. They never set exporters, destinations, credentials or content switches: such a variable is
-    /// ignored, with a warning that says where it belongs.
+    /// Reads the settings files of the project too if `trusted` is true; false by default. Trust a workspace only if
+    /// the user trusts it: its files can then switch telemetry off, and set resource attributes, intervals, timeouts,
+    /// compression, temporality and `OTEL_METRICS_INCLUDE_*`. They never set exporters, destinations, credentials or
+    /// content switches: such a variable is ignored, with a warning that says where it belongs.
     pub fn trust_workspace(mut self, trusted: bool) -> Self {
         self.trust_workspace = trusted;
         self
     }
 
-    /// Sets a variable over the environment and over the settings of project and user; only managed
-    /// settings stand above it. An empty value cancels what they say.
+    /// Sets a variable in the host layer, which overrides the environment and the settings of project and user. Only
+    /// managed settings override the host. An empty value cancels the values of the layers below.
     pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.host.insert(name.into(), value.into());
         self
     }
 
-    /// How numbers in events are sent; [`NumberEncoding::Native`] by default.
+    /// Sets the encoding of numbers in events; [`NumberEncoding::Native`] by default.
     pub fn number_encoding(mut self, encoding: NumberEncoding) -> Self {
         self.number_encoding = encoding;
         self
     }
 
-    /// Whether `user.email` is sent when it is known; true by default.
+    /// Sends `user.email`, when it is known, if `send` is true; true by default.
     pub fn user_email(mut self, send: bool) -> Self {
         self.user_email = send;
         self
     }
 
-    /// Whether the messages of failed tools are sent (`tool_result.error`); true by default.
+    /// Sends the error messages of failed tools (`tool_result.error`) if `send` is true; true by default.
     pub fn error_messages(mut self, send: bool) -> Self {
         self.error_messages = send;
         self
     }
 
-    /// The file that keeps `user.id` when the host gives none. By default it lies in the user's
-    /// state folder.
+    /// Sets the file that stores `user.id` for hosts that provide none. By default the file is in the user's state
+    /// folder.
     pub fn installation_id_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.installation_id_path = Some(path.into());
         self
     }
 
-    /// The ports that the Prometheus page may take when `OTEL_EXPORTER_PROMETHEUS_PORT` (9464 by default) is taken, for
-    /// example by another agent on the machine: the first free one, in order. Without this call it takes no other port,
-    /// and tries that one again from time to time. [`ExporterHealth::addresses`] says which one it has.
+    /// Sets the ports that the Prometheus page may use when `OTEL_EXPORTER_PROMETHEUS_PORT` (9464 by default) is in
+    /// use, for example by another agent on the machine. The page uses the first free port of the range, in order.
+    /// Without this call the page uses no other port, and retries the configured one from time to time.
+    /// [`ExporterHealth::addresses`] returns the address in use.
     ///
     /// [`ExporterHealth::addresses`]: crate::ExporterHealth::addresses
     pub fn prometheus_port_range(mut self, ports: RangeInclusive<u16>) -> Self {
@@ -124,7 +124,8 @@ impl ConfigBuilder {
         }
     }
 
-    /// What the host says beside variables, by the method that says it; nothing where it is left to the default.
+    /// Returns the settings that the host made with methods instead of variables, by the method's name. The value is
+    /// `None` for a default.
     pub(super) fn switches(&self) -> Switches {
         let encoding = match self.number_encoding {
             NumberEncoding::Native => None,
@@ -152,13 +153,13 @@ impl ConfigBuilder {
         ]
     }
 
-    /// Resolves everything, once. It cannot fail: see [`Config::warnings`].
+    /// Resolves the configuration once. It cannot fail: problems become [`Config::warnings`].
     pub fn build(self) -> Config {
         resolve(self, Features::COMPILED)
     }
 }
 
-/// Shows no value: some of them are secrets.
+/// Hides the values of variables, because some are secrets.
 impl fmt::Debug for ConfigBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfigBuilder")

@@ -1,12 +1,12 @@
-//! What a new configuration changes.
+//! The differences between two configurations.
 
 use std::fmt;
 
 use super::builder::Switches;
 use super::explain::Setting;
 
-/// A variable, or a method of [`ConfigBuilder`](crate::ConfigBuilder), that another value counts for than before, as
-/// [`Explanation::changes`](crate::Explanation::changes) lists it.
+/// A variable, or a method of [`ConfigBuilder`](crate::ConfigBuilder), whose effective value has changed.
+/// [`Explanation::changes`](crate::Explanation::changes) lists the changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedSetting {
     name: String,
@@ -15,19 +15,19 @@ pub struct ChangedSetting {
 }
 
 impl ChangedSetting {
-    /// The variable; or the method, such as `user_email`.
+    /// Returns the name of the variable or of the builder method, such as `user_email`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The value before, as it was written; `<hidden>` when it is secret, nothing when it was not set or the default of the
-    /// method.
+    /// Returns the previous value as it was written: `<hidden>` when it is secret, `None` when it was not set or was
+    /// the default of the method.
     pub fn before(&self) -> Option<&str> {
         self.before.as_deref()
     }
 
-    /// The value of now, as it was written; `<hidden>` when it is secret, nothing when it is no longer set or the default
-    /// of the method.
+    /// Returns the current value as it was written: `<hidden>` when it is secret, `None` when it is no longer set or is
+    /// the default of the method.
     pub fn after(&self) -> Option<&str> {
         self.after.as_deref()
     }
@@ -44,7 +44,7 @@ impl fmt::Display for ChangedSetting {
     }
 }
 
-/// The variables that differ, in alphabetical order. Where a value comes from is no difference.
+/// Returns the variables whose values differ, in alphabetical order. A change of the origin alone does not count.
 pub(super) fn changes(old: &[Setting], new: &[Setting]) -> Vec<ChangedSetting> {
     let named = |list: &'_ [Setting], name: &str| {
         let found = list.iter().find(|setting| setting.name() == name);
@@ -68,7 +68,7 @@ pub(super) fn changes(old: &[Setting], new: &[Setting]) -> Vec<ChangedSetting> {
     changes
 }
 
-/// What the host says otherwise than before.
+/// Returns the settings of builder methods that differ.
 pub(super) fn switched(old: &Switches, new: &Switches) -> Vec<ChangedSetting> {
     let pairs = old.iter().zip(new);
     pairs
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_what_is_not_and_what_differs_is_told_and_secrets_are_not() {
+    fn changes_list_added_removed_and_changed_values_and_hide_secrets() {
         let old = [
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
             ("OTEL_LOGS_EXPORTER", "otlp"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_says_otherwise_is_told() {
+    fn changes_list_builder_methods() {
         let none: [(&str, &str); 0] = [];
         let builder = || Config::builder().environment(none);
         let said = || {

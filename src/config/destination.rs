@@ -1,4 +1,4 @@
-//! Where a signal goes over OTLP, for a host to show.
+//! The OTLP destination of a signal, for a host to display.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,17 +9,18 @@ use super::variables::shown_url;
 use crate::health::Exporter;
 use crate::signal::Signal;
 
-/// Where one signal goes over OTLP, and how. Secrets are hidden in it.
+/// The destination of one signal over OTLP, and the settings of its requests. Secrets are hidden.
 #[derive(Clone, Copy)]
 pub struct OtlpDestination<'c>(&'c OtlpConfig);
 
 impl Config {
-    /// Where this signal goes over OTLP; `None` when it does not, or cannot ([`warnings`](Self::warnings) says why).
+    /// Returns the OTLP destination of a signal; `None` when the signal has no OTLP exporter or the exporter cannot be
+    /// built ([`warnings`](Self::warnings) gives the reason).
     pub fn otlp(&self, signal: Signal) -> Option<OtlpDestination<'_>> {
         self.exporters(signal).0.map(OtlpDestination)
     }
 
-    /// The OTLP exporter of a signal, and whether the console has it.
+    /// Returns the OTLP exporter of a signal, and true when the signal has a console exporter.
     pub(crate) fn exporters(&self, signal: Signal) -> (Option<&OtlpConfig>, bool) {
         match signal {
             Signal::Metrics => (self.metrics.otlp.as_ref(), self.metrics.console),
@@ -28,7 +29,7 @@ impl Config {
         }
     }
 
-    /// The reason why an exporter that was asked for cannot be had.
+    /// Returns the reason why a configured exporter cannot be built.
     pub(crate) fn why_off(&self, signal: Signal, exporter: Exporter) -> Option<String> {
         let mut off = self.off.iter();
         off.find(|off| (off.signal, off.exporter) == (signal, exporter))
@@ -37,29 +38,30 @@ impl Config {
 }
 
 impl<'c> OtlpDestination<'c> {
-    /// `grpc`, `http/protobuf` or `http/json`.
+    /// Returns the protocol: `grpc`, `http/protobuf` or `http/json`.
     pub fn protocol(&self) -> &'static str {
         self.0.protocol.as_str()
     }
 
-    /// Over HTTP the URL that requests are posted to, over gRPC scheme, host and port. Without user, password and query.
+    /// Returns the endpoint without user, password and query: the URL of the requests over HTTP; scheme, host and port
+    /// over gRPC.
     pub fn endpoint(&self) -> String {
         shown_url(&self.0.endpoint.to_string())
     }
 
-    /// The configured headers: their names in lower case, and the variable that each comes from. Those of a headers
-    /// helper are not known beforehand.
+    /// Returns the configured headers: their names in lower case, each with the variable that sets it. Headers of a
+    /// headers helper are not included, because they are not known beforehand.
     pub fn headers(&self) -> impl Iterator<Item = (&'c str, &'static str)> + use<'c> {
         let sources = self.0.header_sources.iter();
         sources.map(|(name, variable)| (name.as_str(), *variable))
     }
 
-    /// The longest that one attempt takes.
+    /// Returns the timeout of one attempt.
     pub fn timeout(&self) -> Duration {
         self.0.timeout
     }
 
-    /// `gzip` or `none`.
+    /// Returns the compression: `gzip` or `none`.
     pub fn compression(&self) -> &'static str {
         match self.0.compression {
             Compression::Gzip => "gzip",
@@ -67,7 +69,7 @@ impl<'c> OtlpDestination<'c> {
         }
     }
 
-    /// The proxy on the way, if there is one: its host and port, and the variable that names it.
+    /// Returns the host and port of the proxy, if there is one, and the variable that sets it.
     pub fn proxy(&self) -> Option<(String, &'static str)> {
         let proxy = self.0.proxy.as_deref()?;
         Some((proxy.name(), proxy.variable))

@@ -1,4 +1,4 @@
-//! The URL that one signal is sent to.
+//! The endpoint URL of one signal.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,7 +8,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use super::pairs::percent_decode_lossy;
 use super::secret::Secret;
 
-/// Why nothing can be sent to an endpoint. The texts show nothing of it.
+/// A reason why an endpoint cannot be used. No message shows a part of the endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EndpointProblem {
     #[error("not a URL; write one such as http://localhost:4318")]
@@ -21,19 +21,19 @@ pub(crate) enum EndpointProblem {
     NoScheme,
 }
 
-/// An endpoint taken apart.
+/// A parsed endpoint.
 pub(super) struct Endpoint {
     scheme: Scheme,
     /// Without user and password.
     authority: Authority,
     path: PathAndQuery,
-    /// User and password as the header that they stand for.
+    /// The `Authorization` header made from the user and password of the URL.
     pub(super) authorization: Option<Secret>,
     pub(super) has_scheme: bool,
 }
 
 impl Endpoint {
-    /// Reads a URL. One without a scheme is `http` when `insecure`, else `https`.
+    /// Parses a URL. Without a scheme the URL is `http` if `insecure` is true, else `https`.
     pub(super) fn parse(text: &str, insecure: bool) -> Result<Self, EndpointProblem> {
         let has_scheme = text.contains("://");
         let uri: Uri = if has_scheme {
@@ -58,7 +58,7 @@ impl Endpoint {
             None => (None, full.as_str()),
         };
         let authority: Authority = host_and_port.parse().map_err(|_| EndpointProblem::NotUrl)?;
-        // a port that is empty or too large is parsed, but is no port
+        // `Authority` accepts an empty port and one that is too large.
         let after_host = host_and_port.get(authority.host().len()..);
         if after_host != Some("") && authority.port_u16().is_none() {
             return Err(EndpointProblem::NotUrl);
@@ -83,7 +83,7 @@ impl Endpoint {
         self.authority.port_u16()
     }
 
-    /// The port that is connected to.
+    /// Returns the port to connect to: that of the URL, or the default of its scheme.
     pub(super) fn port_or_default(&self) -> u16 {
         let default = if self.is_https() { 443 } else { 80 };
         self.port().unwrap_or(default)
@@ -93,7 +93,7 @@ impl Endpoint {
         self.authority.host()
     }
 
-    /// Host and port as they were written.
+    /// Returns host and port as they were written.
     pub(super) fn authority(&self) -> String {
         self.authority.to_string()
     }
@@ -102,17 +102,17 @@ impl Endpoint {
         self.path.path()
     }
 
-    /// Scheme, host and port.
+    /// Returns the URL with scheme, host and port only.
     pub(super) fn without_path(&self) -> Result<Uri, EndpointProblem> {
         self.with_path(PathAndQuery::from_static("/"))
     }
 
-    /// The URL as it was given.
+    /// Returns the URL as it was given, without user and password.
     pub(super) fn as_given(&self) -> Result<Uri, EndpointProblem> {
         self.with_path(self.path.clone())
     }
 
-    /// The URL with a path appended to its own one.
+    /// Returns the URL with `path` appended to its path.
     pub(super) fn appended(&self, path: &str) -> Result<Uri, EndpointProblem> {
         let base = self.path().trim_end_matches('/');
         let path = match self.path.query() {
@@ -132,8 +132,8 @@ impl Endpoint {
     }
 }
 
-/// `user:password` of a URL as HTTP clients send it. As a header it goes the same way on every
-/// protocol, and the URL itself holds no secret any more.
+/// Converts the `user:password` of a URL to the header that HTTP clients send. As a header the credentials work the
+/// same way with every protocol, and the URL itself holds no secret.
 fn basic_authorization(user: &str) -> Secret {
     let (user, password) = user.split_once(':').unwrap_or((user, ""));
     let (user, password) = (percent_decode_lossy(user), percent_decode_lossy(password));
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_that_cannot_be_used() {
+    fn parse_rejects_unusable_urls() {
         for (text, problem) in [
             ("http://", EndpointProblem::NotUrl),
             ("http://:4318", EndpointProblem::NoHost),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_taken_apart() {
+    fn parse_splits_urls() {
         for (text, port, given, appended) in [
             ("http://h", None, "http://h/", "http://h/v1/logs"),
             (
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_scheme_it_depends() {
+    fn parse_without_a_scheme_depends_on_insecure() {
         for (text, insecure, url) in [
             ("localhost:4317", true, "http://localhost:4317/"),
             ("localhost:4317", false, "https://localhost:4317/"),

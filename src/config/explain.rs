@@ -1,4 +1,4 @@
-//! Why the configuration is what it is.
+//! The explanation of a configuration: the origin of every value, the consequences and the warnings.
 
 use std::fmt;
 
@@ -10,31 +10,31 @@ use super::values::{SetVariable, Values};
 use super::variables::Variable;
 use super::warnings::{Report, Warning};
 
-/// Where every value comes from, what follows from it, and every warning. It prints as a table.
-/// Secrets are hidden in it.
+/// The explanation of a configuration: the origin of every value, the resulting behavior, and every warning. It
+/// displays as a table. Secrets are hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     settings: Vec<Setting>,
-    /// What the host said beside variables.
+    /// The settings that the host made with methods instead of variables.
     switches: Switches,
     changes: Vec<ChangedSetting>,
     facts: Vec<String>,
     warnings: Vec<Warning>,
 }
 
-/// One variable that is set.
+/// A variable that is set, with its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     name: String,
     meaning: &'static str,
     default: String,
     winner: Shown,
-    /// To see whether it changes, also when it is secret.
+    /// The unredacted value, to detect changes of secrets too.
     raw: Secret,
     overrode: Vec<Shown>,
 }
 
-/// A value as it may be seen, and where it was set.
+/// A value with its secrets hidden, and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Shown {
     value: String,
@@ -61,30 +61,31 @@ impl Explanation {
         }
     }
 
-    /// Every known variable that is set, in alphabetical order.
+    /// Returns every known variable that is set, in alphabetical order.
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }
 
-    /// What is different from the configuration whose place this one took
-    /// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)): the variables, and after them what the host said with
-    /// the methods of [`ConfigBuilder`](crate::ConfigBuilder), each in alphabetical order. Nothing in the first one.
+    /// Returns the differences from the previous configuration, which this one replaced
+    /// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)): first the variables, then the settings made with
+    /// the methods of [`ConfigBuilder`](crate::ConfigBuilder), each in alphabetical order. Empty for the first
+    /// configuration.
     pub fn changes(&self) -> &[ChangedSetting] {
         &self.changes
     }
 
-    /// Tells what is different from another one.
+    /// Records the differences from the previous explanation.
     pub(super) fn compare(&mut self, old: &Self) {
         self.changes = changes(&old.settings, &self.settings);
         self.changes.extend(switched(&old.switches, &self.switches));
     }
 
-    /// What follows from the variables or was said by the host: one sentence each.
+    /// Returns the behavior that results from the variables and from the host's settings, one sentence each.
     pub fn facts(&self) -> impl Iterator<Item = &str> {
         self.facts.iter().map(String::as_str)
     }
 
-    /// What is probably not meant.
+    /// Returns the warnings about settings that are probably mistakes.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -103,37 +104,37 @@ impl Setting {
         }
     }
 
-    /// The variable.
+    /// Returns the name of the variable.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the variable does, in one line.
+    /// Returns the effect of the variable, in one line.
     pub fn meaning(&self) -> &str {
         self.meaning
     }
 
-    /// What counts when it is not set; empty when that is nothing, or depends on other variables.
+    /// Returns the default of the variable; empty when there is none, or when it depends on other variables.
     pub fn default(&self) -> &str {
         &self.default
     }
 
-    /// Whether it says the same as another one of its variable.
+    /// Returns true if `other` has the same value, also when the value is secret.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.raw == other.raw
     }
 
-    /// The value as it was written; `<hidden>` when it is secret.
+    /// Returns the value as it was written; `<hidden>` when it is secret.
     pub fn value(&self) -> &str {
         &self.winner.value
     }
 
-    /// Where it was set.
+    /// Returns the origin of the value.
     pub fn origin(&self) -> &Origin {
         &self.winner.origin
     }
 
-    /// The values that it overrode and where they were set, the strongest first.
+    /// Returns the overridden values with their origins, the highest layer first.
     pub fn overrode(&self) -> impl Iterator<Item = (&str, &Origin)> {
         self.overrode
             .iter()
@@ -141,7 +142,8 @@ impl Setting {
     }
 }
 
-/// No column is padded further: one long value would push the others out of sight.
+/// The largest width to which a column is padded, in characters. Without a limit one long value would move the other
+/// columns out of sight.
 const WIDEST: usize = 56;
 
 impl fmt::Display for Explanation {
@@ -204,7 +206,7 @@ mod tests {
     use crate::config::resolve::{Features, resolve};
 
     #[test]
-    fn it_prints_as_a_table() {
+    fn explanation_displays_as_a_table() {
         let builder = Config::builder()
             .environment([
                 ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -233,7 +235,7 @@ Warnings
     }
 
     #[test]
-    fn its_parts_can_be_read() {
+    fn explanation_accessors_return_its_parts() {
         let config = Config::builder()
             .environment([("OTEL_LOGS_EXPORT_INTERVAL", "1")])
             .set("OTEL_LOGS_EXPORT_INTERVAL", "20")

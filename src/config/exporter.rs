@@ -1,4 +1,4 @@
-//! From the variables of OTLP to the exporter of one signal.
+//! Resolution of the OTLP variables to the exporter of one signal.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use super::variables::{self, PerSignal, shown_url};
 use super::warnings::{Problem, Report, Warning};
 use crate::signal::Signal;
 
-/// The exporter of one signal, which its `exporter` variable asked for. An error says why it stays off.
+/// Resolves the OTLP exporter of a signal whose `exporter` variable lists it. An error is the reason why the exporter
+/// stays off.
 pub(super) fn resolve(
     values: &Values,
     signal: Signal,
@@ -97,7 +98,7 @@ pub(super) fn resolve(
     })
 }
 
-/// What OTLP calls a signal in names and paths.
+/// Returns the name of a signal in OTLP's names and paths.
 pub(super) fn name(signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => "metrics",
@@ -106,7 +107,7 @@ pub(super) fn name(signal: Signal) -> &'static str {
     }
 }
 
-/// Where OTLP over HTTP posts a signal.
+/// Returns the default path of a signal for OTLP over HTTP.
 pub(crate) fn path(signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => "/v1/metrics",
@@ -115,7 +116,7 @@ pub(crate) fn path(signal: Signal) -> &'static str {
     }
 }
 
-/// The URL of the requests, with what is odd about it.
+/// Returns the URL of the requests. Warns about a path that is probably a mistake.
 fn request_url(
     endpoint: &Endpoint,
     protocol: Protocol,
@@ -145,8 +146,8 @@ fn request_url(
     }
 }
 
-/// The signal-specific variable that counts, and the general one. Managed settings are stronger than
-/// specificity: otherwise a user could redirect what an organisation sends.
+/// Returns the signal-specific variable that applies, and the general one. A managed general variable overrides a
+/// specific one of a lower layer: otherwise a user could redirect telemetry that an organization sends.
 pub(super) fn pair<'v>(
     values: &'v Values,
     group: &'static PerSignal,
@@ -166,7 +167,7 @@ pub(super) fn pair<'v>(
     (specific, general)
 }
 
-/// The protocol that is set. An invalid one counts as unset.
+/// Returns the configured protocol. An invalid value counts as unset.
 fn choose(values: &Values, signal: Signal, report: &mut Report) -> Option<Protocol> {
     let (specific, general) = pair(values, &variables::PROTOCOL, signal, report);
     let word = |set: Option<&SetVariable>| values.word(set?.variable);
@@ -181,7 +182,7 @@ enum EndpointChoice<'v> {
         general: bool,
     },
     Default,
-    /// There was one, but managed credentials must not go there.
+    /// An endpoint is set, but managed credentials must not be sent to it.
     Refused,
 }
 
@@ -250,8 +251,8 @@ mod tests {
 
     const ALL: Features = Features::ALL;
 
-    /// Resolves one signal. Names are without `OTEL_EXPORTER_OTLP_`; `M:` before one means managed
-    /// settings in place of the environment.
+    /// Resolves one signal. Names are without `OTEL_EXPORTER_OTLP_`; the prefix `M:` puts a variable into managed
+    /// settings instead of the environment.
     fn otlp(
         signal: Signal,
         features: Features,
@@ -285,7 +286,7 @@ mod tests {
         (config, problems.collect())
     }
 
-    /// Protocol and URL.
+    /// Returns protocol and URL as text.
     fn shown(config: &Option<OtlpConfig>) -> String {
         let show = |c: &OtlpConfig| format!("{} {}", c.protocol.as_str(), c.endpoint);
         config.as_ref().map_or("off".to_owned(), show)
@@ -425,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_compiled_in_is_named() {
+    fn missing_features_are_named() {
         for (protocol, feature, features) in [
             ("grpc", "grpc", Features { grpc: false, ..ALL }),
             ("http/protobuf", "http", Features { http: false, ..ALL }),
@@ -446,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn managed_settings_are_stronger_than_specific_ones() {
+    fn managed_general_variables_override_specific_ones_of_lower_layers() {
         let specific = ("LOGS_ENDPOINT", "http://user/x");
         let general = ("ENDPOINT", "http://user");
         let refused = || vec![Problem::ManagedCredentials, Problem::NoManagedEndpoint];

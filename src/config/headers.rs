@@ -1,4 +1,4 @@
-//! The headers of the requests of one signal, as far as variables give them.
+//! The request headers of one signal that variables configure.
 
 use super::exporter::pair;
 use super::otlp::Protocol;
@@ -9,13 +9,13 @@ use super::variables;
 use super::warnings::{Problem, Report};
 use crate::signal::Signal;
 
-/// Names and values.
+/// Header names with their values.
 type Headers = Vec<(String, Secret)>;
-/// Names and the variables that they come from.
+/// Header names with the variables that set them.
 type HeaderSources = Vec<(String, &'static str)>;
 
-/// General headers, over them the signal-specific ones; below both what the URL says. Headers that this protocol cannot
-/// carry are left out with a warning.
+/// Merges the headers of a signal. Signal-specific headers override the general ones, and both override the credentials
+/// of the URL. Headers that the protocol cannot carry are left out with a warning.
 pub(super) fn resolve(
     values: &Values,
     signal: Signal,

@@ -1,4 +1,4 @@
-//! What settings files, the environment and the host ask for, as pure values with provenance.
+//! The configuration: values from settings files, the environment and the host, each with its origin.
 
 mod builder;
 mod changes;
@@ -50,20 +50,20 @@ use crate::signal::Signal;
 use otlp::OtlpConfig;
 use secret::Secret;
 
-/// The whole configuration, resolved once. It never fails: what is wrong is left out or takes its
-/// default, and is told by [`warnings`](Self::warnings).
+/// The whole configuration, resolved once. Resolution never fails: an invalid setting is left out or replaced by its
+/// default, and reported by [`warnings`](Self::warnings).
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// When false, every exporter below is off.
+    /// If false, every exporter below is off.
     pub(crate) enabled: bool,
-    /// Exporters that were asked for and cannot be built: they stay off.
+    /// Configured exporters that cannot be built: they stay off.
     pub(crate) off: Vec<OffExporter>,
-    /// Exporters that were asked for by names that none has.
+    /// Exporter names in the configuration that are unknown.
     pub(crate) unknown: Vec<UnknownExporter>,
     pub(crate) metrics: MetricsConfig,
     pub(crate) events: EventsConfig,
     pub(crate) spans: SpansConfig,
-    /// Where headers come from that change.
+    /// The command that prints headers that change over time.
     pub(crate) headers_helper: Option<HeadersHelper>,
     pub(crate) content: ContentFlags,
     pub(crate) attributes: AttributeSwitches,
@@ -71,31 +71,31 @@ pub struct Config {
     pub(crate) resource_attributes: Vec<(String, String)>,
     /// `OTEL_SERVICE_NAME`
     pub(crate) service_name: Option<String>,
-    /// What the environment says; the host may know better.
+    /// The terminal type that the environment indicates. The host can override it.
     pub(crate) terminal_type: Option<String>,
     pub(crate) number_encoding: NumberEncoding,
     pub(crate) flush_timeout: Duration,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) diagnostics_to_stderr: bool,
     pub(crate) max_retries: u32,
-    /// The host's own; `None` = the default one.
+    /// The path that the host sets; `None` = the default path.
     pub(crate) installation_id_path: Option<PathBuf>,
-    /// For what is looked up later: trace context, and what a subprocess must not get.
+    /// For later lookups: the trace context of the parent process, and the variables to remove for a subprocess.
     pub(crate) environment: Environment,
     explanation: Explanation,
 }
 
-/// An exporter that was asked for and cannot be built.
+/// A configured exporter that cannot be built.
 #[derive(Clone, Debug)]
 pub(crate) struct OffExporter {
     pub(crate) signal: Signal,
     pub(crate) exporter: Exporter,
-    /// The warning that says why.
+    /// The text of the warning with the reason.
     pub(crate) reason: String,
 }
 
-/// A name in a variable such as `OTEL_METRICS_EXPORTER` that no exporter has, as [`Diagnosis`](crate::Diagnosis) lists it:
-/// what was meant by it gets nothing.
+/// An unknown exporter name in a variable such as `OTEL_METRICS_EXPORTER`, as [`Diagnosis`](crate::Diagnosis) lists it.
+/// It receives no telemetry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownExporter {
@@ -103,58 +103,58 @@ pub struct UnknownExporter {
     pub signal: Signal,
     /// The name.
     pub name: String,
-    /// The valid name that was probably meant.
+    /// The most similar valid name.
     pub nearest: &'static str,
-    /// The variable that holds it.
+    /// The variable that contains the name.
     pub variable: &'static str,
 }
 
 /// A command that prints headers: `otelHeadersHelper`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeadersHelper {
-    /// The path of a program, or a line for the shell. It may hold a secret.
+    /// The path of a program, or a shell command line. It may contain a secret.
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) command: Secret,
-    /// From one run to the next.
+    /// The time from one run to the next.
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) interval: Duration,
-    /// True when an exporter sends its headers over gRPC.
+    /// True if an exporter sends the headers over gRPC.
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) grpc: bool,
 }
 
-/// Where metrics go.
+/// The exporters of metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct MetricsConfig {
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) console: bool,
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
     pub(crate) prometheus: Option<PrometheusConfig>,
-    /// From one collection to the next.
+    /// The time from one collection to the next.
     pub(crate) interval: Duration,
-    /// Not of the Prometheus page, which is cumulative.
+    /// The temporality of all exporters except the Prometheus page, which is always cumulative.
     pub(crate) temporality: Temporality,
 }
 
-/// Where events go.
+/// The exporters of events.
 #[derive(Clone, Debug)]
 pub(crate) struct EventsConfig {
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) console: bool,
-    /// The longest that an event waits.
+    /// The longest time that an event stays in the queue before its export.
     pub(crate) interval: Duration,
 }
 
-/// Where spans go. All off without the beta variable.
+/// The exporters of spans. All are off without the beta variable.
 #[derive(Clone, Debug)]
 pub(crate) struct SpansConfig {
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) console: bool,
-    /// The longest that a span waits.
+    /// The longest time that a span stays in the queue before its export.
     pub(crate) interval: Duration,
 }
 
-/// Which standard attributes metrics, events and spans carry.
+/// The standard attributes that metrics, events and spans carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AttributeSwitches {
     pub(crate) session_id: bool,
@@ -164,17 +164,17 @@ pub(crate) struct AttributeSwitches {
     pub(crate) user_email: bool,
 }
 
-/// What a point of a metric covers.
+/// The aggregation temporality of metrics: the period that a data point covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Temporality {
-    /// The time since the previous point.
+    /// The time since the previous data point.
     #[default]
     Delta,
     /// The time since the start.
     Cumulative,
 }
 
-/// How numbers in events are sent.
+/// The encoding of numbers in events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NumberEncoding {
     /// As integers and doubles.
@@ -185,39 +185,40 @@ pub enum NumberEncoding {
 }
 
 impl Config {
-    /// The configuration that the settings files of this machine ([`SettingsFiles::system`]) and the
-    /// process environment describe.
+    /// Returns the configuration that the settings files of this machine ([`SettingsFiles::system`]) and the process
+    /// environment describe.
     pub fn load() -> Self {
         Self::builder().build()
     }
 
-    /// A configuration that the host has a say in.
+    /// Returns a builder, for a configuration that the host customizes.
     pub fn builder() -> ConfigBuilder {
         ConfigBuilder::default()
     }
 
-    /// Whether telemetry is on: `CLAUDE_CODE_ENABLE_TELEMETRY` without `OTEL_SDK_DISABLED`.
+    /// Returns true if telemetry is on: `CLAUDE_CODE_ENABLE_TELEMETRY` is set without `OTEL_SDK_DISABLED`.
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
 
-    /// How often the host is asked to retry a model request (`CLAUDE_CODE_MAX_RETRIES`, 10 by
-    /// default). The library itself retries none.
+    /// Returns how many times the host should retry a model request (`CLAUDE_CODE_MAX_RETRIES`, 10 by default). The
+    /// library itself does not retry model requests.
     pub fn max_retries(&self) -> u32 {
         self.max_retries
     }
 
-    /// What is probably not meant, each with its cure.
+    /// Returns the warnings about settings that are probably mistakes, each with its fix.
     pub fn warnings(&self) -> &[Warning] {
         self.explanation.warnings()
     }
 
-    /// Takes the place of another one: the explanation tells what changes.
+    /// Records the differences from `old`, the configuration that this one replaces, in the explanation.
     pub(crate) fn replace(&mut self, old: &Self) {
         self.explanation.compare(&old.explanation);
     }
 
-    /// Where every value comes from, what follows from it, and every warning. Secrets are hidden.
+    /// Returns the explanation: the origin of every value, the resulting behavior, and every warning. Secrets are
+    /// hidden.
     pub fn explain(&self) -> &Explanation {
         &self.explanation
     }

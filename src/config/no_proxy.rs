@@ -1,14 +1,14 @@
-//! `NO_PROXY`: which hosts are reached without a proxy.
+//! `NO_PROXY`: the hosts that are reached without a proxy.
 
 use std::net::IpAddr;
 
-/// The list, as curl and most programs read it: separated by commas or white space.
+/// The list of hosts, as curl and most programs parse it: separated by commas or white space.
 ///
 /// - `*`: every host.
-/// - `example.com`, `.example.com`, `*.example.com`: that host and every host below it, in any case.
-/// - `10.1.2.3`, `[::1]`: that address; `10.0.0.0/8`, `fd00::/8`: every address of that network. Names are not looked up
-///   for this.
-/// - each with `:port` after it: that port only.
+/// - `example.com`, `.example.com`, `*.example.com`: that host and every subdomain of it, in any case.
+/// - `10.1.2.3`, `[::1]`: that address; `10.0.0.0/8`, `fd00::/8`: every address of that network. Host names are not
+///   resolved for this comparison.
+/// - each with `:port` appended: only that port.
 pub(super) struct NoProxy<'t> {
     text: &'t str,
 }
@@ -18,7 +18,7 @@ impl<'t> NoProxy<'t> {
         Self { text }
     }
 
-    /// Whether this host is reached directly.
+    /// Returns true if this host is reached without the proxy.
     pub(super) fn exempts(&self, host: &str, port: u16) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
         let address = address(host);
@@ -32,10 +32,10 @@ impl<'t> NoProxy<'t> {
     }
 }
 
-/// One entry without its port.
+/// Splits an entry into host and port.
 fn without_port(entry: &str) -> (&str, Option<u16>) {
     match entry.rsplit_once(':') {
-        // the colons of an address
+        // Other colons are part of an IPv6 address.
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
             Ok(port) => (name, Some(port)),
             Err(_) => (entry, None),
@@ -66,7 +66,7 @@ fn matches(entry: &str, host: &str, address: Option<IpAddr>) -> bool {
         && (before.is_empty() || before.ends_with('.'))
 }
 
-/// An address, with or without brackets. One of IPv4 is the same inside IPv6.
+/// Parses an address, with or without brackets. An IPv4-mapped IPv6 address equals the IPv4 address.
 fn address(text: &str) -> Option<IpAddr> {
     let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
     let address: IpAddr = inner.unwrap_or(text).parse().ok()?;

@@ -1,4 +1,4 @@
-//! Where and how one signal is sent over OTLP.
+//! The configuration of one signal's OTLP exporter.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::secret::Secret;
 use super::tls::TlsConfig;
 use super::variables::shown_url;
 
-/// An encoding and transport of OTLP.
+/// An OTLP protocol: transport and encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Protocol {
     /// `grpc`
@@ -20,7 +20,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// The word that configures it.
+    /// Returns the protocol's value in variables.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
@@ -38,7 +38,7 @@ impl Protocol {
     }
 }
 
-/// How a request is compressed.
+/// The compression of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Compression {
     /// `none`
@@ -47,30 +47,30 @@ pub(crate) enum Compression {
     Gzip,
 }
 
-/// One signal's OTLP exporter.
+/// The configuration of one signal's OTLP exporter.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct OtlpConfig {
     pub(crate) protocol: Protocol,
-    /// gRPC: scheme, host and port. HTTP: the whole URL that requests are posted to. Never with
-    /// user and password, which are a header.
+    /// The endpoint. For gRPC: scheme, host and port. For HTTP: the whole URL of the requests. Never with user and
+    /// password, which become a header.
     pub(crate) endpoint: http::Uri,
-    /// HTTP: the URL is that of one signal and has no path. A receiver that does not know it gets its requests at OTLP's
-    /// path of the signal.
+    /// True for a signal-specific HTTP URL without a path. If the receiver does not know this URL, its requests are
+    /// sent to the signal's default path of OTLP.
     pub(crate) has_bare_url: bool,
-    /// Names in lower case, each once, in the order given.
+    /// The headers: names in lower case, each once, in the order given.
     pub(crate) headers: Vec<(String, Secret)>,
-    /// Their names again, each with the variable that it comes from.
+    /// The header names, each with the variable that sets it.
     pub(crate) header_sources: Vec<(String, &'static str)>,
-    /// Bounds one attempt. What it does not deliver waits in its queue and is sent again.
+    /// The timeout of one attempt. After a timeout the batch returns to the queue and is sent again.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
-    /// `Some` for an `https` endpoint, and for no other.
+    /// `Some` exactly for `https` endpoints.
     pub(crate) tls: Option<Box<TlsConfig>>,
-    /// `None` = the endpoint is connected to directly.
+    /// `None` = the exporter connects to the endpoint directly.
     pub(crate) proxy: Option<Box<ProxyConfig>>,
 }
 
-/// A query can hold a key, so the endpoint is shown without it.
+/// Shows the endpoint without its query, which can hold a key.
 impl fmt::Debug for OtlpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtlpConfig")

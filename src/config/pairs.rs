@@ -1,4 +1,4 @@
-//! `key=value,key=value`: resource attributes and headers.
+//! The parser of `key=value,key=value` lists: resource attributes and headers.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::fmt;
 use super::otlp::Protocol;
 use super::secret::Secret;
 
-/// What is wrong with one pair. It never holds a value, nor a key that is broken: of a header
-/// written the wrong way round, that would be the secret.
+/// A problem with one pair. It never contains a value, nor an invalid key: if key and value of a header were swapped,
+/// the key would be the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PairProblem {
-    /// Counted from 1.
+    /// The position of the pair in the list, from 1.
     position: usize,
     key: Option<String>,
     flaw: Flaw,
@@ -56,7 +56,7 @@ impl fmt::Display for PairProblem {
     }
 }
 
-/// One pair that could be split and decoded.
+/// A pair after splitting and decoding.
 struct Pair<'t> {
     position: usize,
     key: &'t str,
@@ -74,8 +74,8 @@ impl Pair<'_> {
     }
 }
 
-/// Splits on `,`, key and value on the first `=`, trims both and decodes the value. An empty item,
-/// as a comma at the end leaves one, is no pair.
+/// Splits the text at `,` and each pair at its first `=`, trims key and value, and decodes the value. Empty items, such
+/// as the one after a trailing comma, are skipped.
 fn split(text: &str) -> impl Iterator<Item = Result<Pair<'_>, PairProblem>> {
     let items = text.split(',').map(str::trim).zip(1..);
     items
@@ -117,12 +117,12 @@ fn percent_decode(text: &str) -> Result<String, Flaw> {
     decoded.map(Cow::into_owned).map_err(|_| Flaw::NotUtf8)
 }
 
-/// Text that stands in a URL, where a broken escape stays as it is.
+/// Decodes a percent-encoded part of a URL. Text with an invalid escape is returned unchanged.
 pub(crate) fn percent_decode_lossy(text: &str) -> String {
     percent_decode(text).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Puts a value where its key stands already, or last. True when the key was there.
+/// Replaces the value of a key, or appends the pair if the key is new. Returns true if the key was present.
 pub(crate) fn put<V>(pairs: &mut Vec<(String, V)>, key: &str, value: V) -> bool {
     match pairs.iter_mut().find(|(present, _)| present == key) {
         Some((_, old)) => {
@@ -136,7 +136,7 @@ pub(crate) fn put<V>(pairs: &mut Vec<(String, V)>, key: &str, value: V) -> bool 
     }
 }
 
-/// Attributes of the resource, each key once, in the order given.
+/// Parses resource attributes: each key once, in the order given.
 pub(super) fn attributes(text: &str) -> (Vec<(String, String)>, Vec<PairProblem>) {
     let mut attributes = Vec::new();
     let mut problems = Vec::new();
@@ -157,8 +157,8 @@ pub(super) fn attributes(text: &str) -> (Vec<(String, String)>, Vec<PairProblem>
     (attributes, problems)
 }
 
-/// Headers that belong to one connection, or to the protocol. A configured one would break the request's framing, hide what
-/// is sent, or be refused by the HTTP client.
+/// Headers that belong to one connection or to the protocol. A configured one would break the request's framing,
+/// misdescribe its content, or be rejected by the HTTP client.
 const RESERVED: &[&str] = &[
     "accept-encoding",
     "connection",
@@ -177,13 +177,13 @@ const RESERVED: &[&str] = &[
     "upgrade",
 ];
 
-/// Whether the protocol sets this header itself.
+/// Returns true if the protocol itself sets this header.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("grpc-")
 }
 
-/// Returns true for a header that gRPC cannot carry: the values of names that end in `-bin` are base64 there, with or without
-/// padding.
+/// Returns true for a header that gRPC cannot carry: the value of a name that ends in `-bin` must be base64 there, with
+/// or without padding.
 pub(crate) fn is_broken_binary(name: &str, value: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let digits = value.trim_end_matches('=');
@@ -194,7 +194,8 @@ pub(crate) fn is_broken_binary(name: &str, value: &str) -> bool {
     name.ends_with("-bin") && !is_base64
 }
 
-/// Headers that every request over this protocol can carry: names in lower case, each once, in the order given.
+/// Parses the headers that every request over this protocol can carry: names in lower case, each once, in the order
+/// given.
 pub(super) fn headers(text: &str, protocol: Protocol) -> (Vec<(String, Secret)>, Vec<PairProblem>) {
     let mut headers = Vec::new();
     let mut problems = Vec::new();
@@ -210,7 +211,7 @@ pub(super) fn headers(text: &str, protocol: Protocol) -> (Vec<(String, Secret)>,
                     problems.push(nameless);
                     continue;
                 };
-                // gRPC carries nothing but ASCII in a text header
+                // gRPC text headers are limited to ASCII.
                 if !pair.value.is_ascii() || http::HeaderValue::from_str(&pair.value).is_err() {
                     problems.push(pair.problem(Flaw::NotHeaderValue));
                     continue;
@@ -356,7 +357,7 @@ mod tests {
                 &[(1, Flaw::NotBase64)]
             };
             assert_eq!(flaws(&problems), expected, "{value}");
-            // HTTP has no such rule, and neither have other names.
+            // HTTP has no such rule, and other names have none over gRPC.
             let (found, problems) = headers(&text, Protocol::HttpProtobuf);
             assert_eq!((found.len(), problems.len()), (2, 0), "{value}");
             let (found, _) = headers(&format!("x-binary={value}"), Protocol::Grpc);

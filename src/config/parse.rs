@@ -1,4 +1,4 @@
-//! From text to values, wherever the text comes from.
+//! Parsers of the values of variables, for all layers.
 
 use super::nearest::nearest;
 use super::variables::Number;
@@ -8,7 +8,7 @@ use crate::visible::visible;
 const TRUE: [&str; 4] = ["1", "true", "yes", "on"];
 const FALSE: [&str; 4] = ["0", "false", "no", "off"];
 
-/// A boolean. What is none counts as false: the safe side for content and for cardinality.
+/// Parses a boolean. The caller treats an invalid value as false, the safe choice for content and for cardinality.
 pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     let is = |word: &&str| word.eq_ignore_ascii_case(text);
     if TRUE.iter().any(is) {
@@ -22,7 +22,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     }
 }
 
-/// Returns a number within its range, and what is wrong with the text when something is.
+/// Returns a number within its range, and the problem with the text if there is one.
 pub(super) fn number(text: &str, range: &Number) -> (u64, Option<Problem>) {
     match whole_number(text) {
         Some(value) if value < range.minimum => {
@@ -39,8 +39,9 @@ pub(super) fn number(text: &str, range: &Number) -> (u64, Option<Problem>) {
     }
 }
 
-/// Reads a whole number without a sign: decimal digits, with optional separators between them (`64_000`), and an optional
-/// exponent (`2e3`, `2E+3`). `None` for anything else, and for a number that 64 bits cannot hold.
+/// Parses a whole number without a sign: decimal digits, with optional separators between them (`64_000`), and an
+/// optional exponent (`2e3`, `2E+3`). Returns `None` for anything else, and for a number that does not fit into 64
+/// bits.
 fn whole_number(text: &str) -> Option<u64> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix('+').unwrap_or(exponent)),
@@ -55,7 +56,7 @@ fn whole_number(text: &str) -> Option<u64> {
     mantissa.checked_mul(factor)
 }
 
-/// One of a few words, as the table writes it.
+/// Parses one of the allowed words, and returns it as the table of variables writes it.
 pub(super) fn word(
     text: &str,
     words: &'static [&'static str],
@@ -73,13 +74,13 @@ pub(super) fn word(
     }
 }
 
-/// Which exporters a list names.
+/// The exporters that a list names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Exporters {
     pub(super) otlp: bool,
     pub(super) console: bool,
     pub(super) prometheus: bool,
-    /// `none` was written: whatever stands beside it is off.
+    /// The list contains `none`, which turns the other exporters off.
     pub(super) none: bool,
 }
 
@@ -89,7 +90,7 @@ impl Exporters {
     }
 }
 
-/// A list of exporters. What is unknown is left out, the others go on.
+/// Parses a list of exporters. Unknown names are left out and reported; the other names remain valid.
 pub(super) fn exporters(text: &str, words: &'static [&'static str]) -> (Exporters, Vec<Problem>) {
     let mut found = Exporters::default();
     let mut problems = Vec::new();
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn booleans() {
+    fn boolean_accepts_its_words_in_any_case() {
         for text in ["1", "true", "TRUE", "Yes", "on", "oN"] {
             assert_eq!(boolean(text), Ok(true), "{text}");
         }
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn number_is_checked_against_its_range() {
         let range = Number {
             unit: "ms",
             default: 500,
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn words() {
+    fn word_is_one_of_the_list() {
         const WORDS: &[&str] = &["delta", "cumulative"];
         assert_eq!(word("delta", WORDS, false), Ok("delta"));
         assert_eq!(word("DELTA", WORDS, true), Ok("delta"));
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn exporter_lists() {
+    fn exporters_reports_unknown_names_and_none_with_others() {
         const WORDS: &[&str] = &["console", "otlp", "prometheus", "none"];
         let of = |names: &[&str]| Exporters {
             otlp: names.contains(&"otlp"),

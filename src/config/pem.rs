@@ -1,4 +1,4 @@
-//! What certificate and key files hold.
+//! The readers of certificate and key files.
 #![cfg_attr(
     not(any(feature = "grpc", feature = "http")),
     allow(dead_code, unused_imports, reason = "no exporter uses TLS")
@@ -16,10 +16,11 @@ pub(crate) use present::{Material, authorities, key_pair};
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 pub(crate) use absent::{Material, authorities, key_pair};
 
-/// Larger than any bundle of authorities.
+/// The size limit of a file, in bytes. It is larger than any bundle of authorities.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
-/// The bytes of a file. A path that is no file, such as a pipe, could block for ever.
+/// Returns the bytes of a file. A path that is not a regular file is rejected, because reading a pipe, for example,
+/// could block forever.
 fn content(file: &PemFile) -> Result<Vec<u8>, TlsProblem> {
     if file.path.to_string_lossy().contains(PEM_BEGIN) {
         return Err(TlsProblem::Pasted);
@@ -32,7 +33,7 @@ fn content(file: &PemFile) -> Result<Vec<u8>, TlsProblem> {
     std::fs::read(&file.path).map_err(unreadable)
 }
 
-/// Shows nothing of it.
+/// Hides the content.
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<hidden>")
@@ -51,14 +52,15 @@ mod present {
 
     use super::{FileError, IdentityFiles, PemFile, PemKind, TlsProblem, WrongContent, content};
 
-    /// What the files of an exporter held.
+    /// The content of an exporter's certificate and key files.
     #[derive(Clone, PartialEq, Eq)]
     pub(crate) struct Material {
         pub(crate) authorities: Vec<CertificateDer<'static>>,
         pub(crate) identity: Option<KeyPair>,
     }
 
-    /// A certificate with those that lead to its authority, and its private key. Without `Debug`.
+    /// A certificate chain, from the client's certificate towards its authority, and the private key. Without `Debug`,
+    /// because of the key.
     #[derive(Clone, PartialEq, Eq)]
     pub(crate) struct KeyPair {
         chain: Vec<CertificateDer<'static>>,
@@ -91,7 +93,7 @@ mod present {
         }
     }
 
-    /// Returns whether the certificate holds the public key that belongs to the private key.
+    /// Returns true if the certificate contains the public key of the private key.
     fn is_consistent(pair: &CertifiedKey) -> bool {
         match (pair.cert.first(), pair.key.public_key()) {
             (Some(certificate), Some(key)) => certificate
@@ -101,11 +103,11 @@ mod present {
         }
     }
 
-    /// Returns the certificates of a file, of which at least one can be used.
+    /// Returns the certificates of a file, at least one of which can be used.
     pub(crate) fn authorities(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, FileError> {
         let read = || {
             let all = certificates(&content(file)?)?;
-            // As everywhere, what is odd in a large bundle does no harm to the rest.
+            // As in other TLS clients, an unreadable certificate in a large bundle does not invalidate the others.
             if !any_readable(&all) {
                 return Err(damaged_certificate());
             }
@@ -139,7 +141,7 @@ mod present {
         }
     }
 
-    /// Returns whether at least one is a certificate of X.509 version 1 or 3.
+    /// Returns true if at least one certificate is a readable X.509 certificate of version 1 or 3.
     fn any_readable(certificates: &[CertificateDer<'static>]) -> bool {
         let certificates = certificates.iter().cloned();
         let (readable, _) = RootCertStore::empty().add_parsable_certificates(certificates);
@@ -150,7 +152,7 @@ mod present {
         TlsProblem::Content(WrongContent::damaged(PemKind::Certificate))
     }
 
-    /// Returns the certificates of a file, of which there is at least one.
+    /// Returns the certificates of a file; an error if there are none.
     fn certificates(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
         let all = CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>();
         all.ok()
@@ -160,7 +162,7 @@ mod present {
 
     fn private_key(content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsProblem> {
         PrivateKeyDer::from_pem_slice(content).map_err(|_| {
-            // As PKCS#8 or in the old way of OpenSSL (`Proc-Type: 4,ENCRYPTED`).
+            // Covers PKCS#8 and the traditional format of OpenSSL (`Proc-Type: 4,ENCRYPTED`).
             if content.windows(9).any(|word| word == b"ENCRYPTED") {
                 TlsProblem::EncryptedKey
             } else {
@@ -170,7 +172,7 @@ mod present {
     }
 }
 
-/// Without an exporter that uses TLS there is nothing to read.
+/// Stand-ins for builds without an exporter that uses TLS.
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 mod absent {
     use super::{FileError, IdentityFiles, PemFile};

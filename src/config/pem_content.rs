@@ -1,4 +1,4 @@
-//! Descriptions of files that do not hold the certificate or the private key that they should hold.
+//! Descriptions of files that do not contain the expected certificate or private key.
 #![cfg_attr(
     not(any(feature = "grpc", feature = "http")),
     allow(dead_code, reason = "no exporter uses TLS")
@@ -8,26 +8,26 @@ use std::fmt;
 
 use super::variables::PEM_BEGIN;
 
-/// An object that a PEM file should hold.
+/// The object that a PEM file should contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PemKind {
     Certificate,
     PrivateKey,
 }
 
-/// The content of a file that does not hold the object that it should. Nothing of the content is kept.
+/// The content of a file that lacks the expected object. Holds no part of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     NotPem,
     Der,
     Pkcs12,
-    /// PEM sections of other kinds. The text names the first one.
+    /// PEM sections of other kinds. The text names the first section.
     Other(&'static str),
-    /// The object, with bytes that cannot be read.
+    /// The expected object, but unreadable.
     Damaged,
 }
 
-/// A file whose content cannot be used. Displayed as cause and fix.
+/// A file whose content cannot be used. Displays the cause and the fix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WrongContent {
     wanted: PemKind,
@@ -103,7 +103,7 @@ fn label(line: &[u8]) -> Option<&[u8]> {
     Some(rest.strip_suffix(b"-----").unwrap_or(rest))
 }
 
-/// Returns the name of a PEM label. Unknown labels are not shown, because they may be anything.
+/// Returns a readable name of a PEM label. An unknown label is not shown, because it may be any text.
 fn name(label: &[u8]) -> &'static str {
     match label {
         b"CERTIFICATE" => "a certificate",
@@ -119,26 +119,26 @@ fn name(label: &[u8]) -> &'static str {
     }
 }
 
-/// The tag of an ASN.1 SEQUENCE, which is also the digit 0 in a text.
+/// The tag of an ASN.1 SEQUENCE. It is also the ASCII digit 0.
 const SEQUENCE: u8 = 0x30;
 
-/// The octets of an ASN.1 INTEGER up to its value, when that has one octet.
+/// The tag and length octets of an ASN.1 INTEGER whose value has one octet.
 const SMALL_INTEGER: &[u8] = &[0x02, 0x01];
 
-/// Returns whether the content begins as a certificate or a key in DER, and not as a text could.
+/// Returns true if the content begins like a certificate or a key in DER, and unlike text.
 fn is_der(bytes: &[u8]) -> bool {
     let has_long_length = matches!(bytes, [SEQUENCE, 0x80..=0x84, ..]);
     let first = sequence(bytes);
     has_long_length || first.is_some_and(|first| first.starts_with(SMALL_INTEGER))
 }
 
-/// Returns whether the content begins as a PKCS#12 store: with version 3, which no key has.
+/// Returns true if the content begins like a PKCS#12 store: with version 3, which no key has.
 fn is_pkcs12(bytes: &[u8]) -> bool {
     let version = sequence(bytes).and_then(|first| first.strip_prefix(SMALL_INTEGER));
     version.is_some_and(|version| version.starts_with(&[3]))
 }
 
-/// Returns the content of a SEQUENCE, whatever follows it.
+/// Returns the content of a SEQUENCE, and the bytes after it.
 fn sequence(bytes: &[u8]) -> Option<&[u8]> {
     let (&tag, rest) = bytes.split_first()?;
     let (&length, rest) = rest.split_first()?;
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_named_by_its_first_section_unless_it_holds_what_is_wanted() {
+    fn content_is_named_after_its_first_section_unless_the_expected_one_is_present() {
         for (text, expected) in [
             ("-----BEGIN CERTIFICATE-----\r\n", Content::Damaged),
             (

@@ -1,4 +1,5 @@
-//! What the settings files of a project may set, and what counts while managed settings cannot be read.
+//! The permissions of layers: the variables that settings files of a project may set, and the restrictions while
+//! managed settings cannot be read.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use super::source::{Assignment, Layer};
 use super::variables::{self, InProject, Kind, Variable};
 use super::warnings::{Problem, Report, Warning};
 
-/// Removes the assignments that their layer may not make, each with a warning.
+/// Removes the assignments that their layer is not allowed to make, each with a warning.
 pub(super) fn enforce(
     assignments: &mut Vec<Assignment>,
     managed_is_complete: bool,
@@ -37,7 +38,7 @@ pub(super) fn enforce(
     });
 }
 
-/// The reason why a settings file of a project may not give a variable this value; `None` when it may.
+/// Returns the reason why a settings file of a project may not set a variable to this value; `None` if it may.
 fn in_project(variable: &Variable, value: &str, in_environment: bool) -> Option<Problem> {
     let belongs = belongs(variable);
     match variable.in_project {
@@ -62,10 +63,10 @@ fn switches_off(variable: &Variable, value: &str) -> bool {
     }
 }
 
-/// Where a variable belongs that a project may not set.
+/// Returns the layers in which a variable belongs that a project may not set.
 fn belongs(variable: &Variable) -> &'static str {
     match variable.kind {
-        // never read from the environment
+        // A command is never read from the environment.
         Kind::Command => "the user's settings file or in managed settings",
         _ => "the user's settings file, in managed settings or in the environment",
     }

@@ -1,4 +1,4 @@
-//! From the variables of the Prometheus page to where it is served.
+//! Resolution of the variables of the Prometheus page to its address.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -7,18 +7,18 @@ use super::values::Values;
 use super::variables::{self, Kind};
 use super::warnings::{Problem, Report};
 
-/// Where the page is served.
+/// The address at which the page is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PrometheusConfig {
-    /// A name or an address, without brackets.
+    /// A host name or an IP address, without brackets.
     pub(crate) host: String,
-    /// 0 = a free one.
+    /// 0 = any free port.
     pub(crate) port: u16,
-    /// The ports that the host allows when that one is taken.
+    /// The ports that the page may use instead when `port` is in use.
     pub(crate) ports: Option<RangeInclusive<u16>>,
 }
 
-/// Reads the variables, and says what follows from them.
+/// Resolves the variables and reports the resulting address as a fact.
 pub(super) fn resolve(
     values: &Values,
     ports: Option<&RangeInclusive<u16>>,
@@ -46,7 +46,7 @@ pub(super) fn resolve(
     config
 }
 
-/// The name or address that a text is; an address of IPv6 may stand in brackets.
+/// Parses a host name or an IP address. An IPv6 address may be in brackets.
 fn host(text: &str) -> Option<&str> {
     let bare = text
         .strip_prefix('[')
@@ -57,14 +57,14 @@ fn host(text: &str) -> Option<&str> {
 }
 
 impl PrometheusConfig {
-    /// Whether only this machine can fetch the page.
+    /// Returns true if only this machine can fetch the page.
     fn is_loopback(&self) -> bool {
         let address = self.host.parse::<IpAddr>();
         self.host.eq_ignore_ascii_case("localhost")
             || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// The page's URL, or what is known of it.
+    /// Returns the URL of the page, or a description if the port is not known yet.
     pub(crate) fn place(&self) -> String {
         let Self { host, port, .. } = self;
         let host = match host.contains(':') {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts() {
+    fn host_accepts_names_and_addresses() {
         for (text, expected) in [
             ("localhost", Some("localhost")),
             ("0.0.0.0", Some("0.0.0.0")),

@@ -1,7 +1,7 @@
 //! The proxy that the requests of one exporter go through.
 //!
-//! The variables are those of curl and of most programs. They come from the layers, as every other: nothing below this
-//! crate looks at the process environment.
+//! The variables are those of curl and of most programs. Like every other variable they are read from the layers: no
+//! code of this crate below the configuration reads the process environment.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,19 +17,19 @@ use super::values::{SetVariable, Values};
 use super::variables;
 use super::warnings::{Problem, Report};
 
-/// A proxy: where it is, and how it knows us.
+/// A proxy: its address and the credentials for it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ProxyConfig {
-    /// Scheme, host and port. Always `http`, never with user and password.
+    /// Scheme, host and port. The scheme is always `http`; the URL never contains user and password.
     pub(crate) url: Uri,
     /// The value of `Proxy-Authorization`, from the user and password of the URL.
     pub(crate) authorization: Option<Secret>,
-    /// The variable that names it.
+    /// The variable that sets the proxy.
     pub(crate) variable: &'static str,
 }
 
 impl ProxyConfig {
-    /// Host and port.
+    /// Returns host and port.
     pub(crate) fn name(&self) -> String {
         self.url
             .authority()
@@ -47,7 +47,7 @@ impl fmt::Debug for ProxyConfig {
     }
 }
 
-/// Why a proxy is not used. The texts show nothing of its URL.
+/// A reason why a proxy is not used. No message shows a part of its URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProxyProblem {
     #[error("not the URL of a proxy, so it counts as unset; write one such as http://proxy:3128")]
@@ -70,16 +70,16 @@ pub(crate) enum ProxyProblem {
     ManagedCredentials { receiver: String },
 }
 
-/// What the proxy variables mean for one endpoint.
+/// The route to one endpoint according to the proxy variables.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Direct,
-    /// There is a proxy, but it is not for this host; the words say why.
+    /// A proxy is set, but is not used for this host. The text gives the reason.
     Exempt(String),
     Through(Box<ProxyConfig>),
 }
 
-/// How `endpoint` is reached. `guarded`: managed credentials are sent to it.
+/// Returns the route to `endpoint`. `guarded`: managed credentials are sent to the endpoint.
 pub(super) fn resolve(
     values: &Values,
     endpoint: &Endpoint,
@@ -130,7 +130,8 @@ pub(super) fn resolve(
     }
 }
 
-/// The variable that counts. A managed one is stronger than specificity, as for endpoints.
+/// Returns the proxy variable that applies. As for endpoints, a managed general variable overrides a specific one of a
+/// lower layer.
 fn chosen<'v>(
     values: &'v Values,
     https: bool,
@@ -155,7 +156,8 @@ fn chosen<'v>(
     }
 }
 
-/// A web server hands the header `Proxy` of a request to a CGI program as `HTTP_PROXY`.
+/// Returns the proxy for http endpoints. Ignores `HTTP_PROXY` in a CGI program, because a web server passes the request
+/// header `Proxy` to it as that variable.
 fn http_proxy<'v>(values: &'v Values, report: &mut Report) -> Option<(&'v SetVariable, &'v str)> {
     let found = values.strongest(&[&variables::HTTP_PROXY_LOWER, &variables::HTTP_PROXY])?;
     let (set, _) = found;
@@ -169,7 +171,7 @@ fn http_proxy<'v>(values: &'v Values, report: &mut Report) -> Option<(&'v SetVar
     Some(found)
 }
 
-/// Reads the URL of a proxy. One without a scheme is `http`.
+/// Parses the URL of a proxy. Without a scheme the URL is `http`.
 fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, ProxyProblem> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("http")) {
@@ -184,7 +186,7 @@ fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, ProxyProblem
     })
 }
 
-/// Whether a host is this machine: for a proxy, that name would be another one.
+/// Returns true if the host is this machine. A proxy would resolve that name to itself.
 fn is_loopback(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let address = name.trim_start_matches('[').trim_end_matches(']');
@@ -199,8 +201,8 @@ mod tests {
     use super::super::source::{Assignment, Origin};
     use super::*;
 
-    /// How an endpoint is reached with these variables set: `M:` before a name means managed settings in place of the
-    /// environment, `H:` the host.
+    /// Returns the route to an endpoint with these variables set. The prefix `M:` puts a variable into managed settings
+    /// instead of the environment, `H:` into the host layer.
     fn route(
         endpoint: &str,
         protocol: Protocol,
@@ -273,7 +275,7 @@ mod tests {
                 &[("ALL_PROXY", a), ("HTTPS_PROXY", b)],
                 "HTTPS_PROXY http://b:2/",
             ),
-            // as curl has it
+            // As in curl, the lower-case name wins.
             (
                 https,
                 &[("HTTPS_PROXY", a), ("https_proxy", b)],
@@ -284,7 +286,7 @@ mod tests {
                 &[("H:HTTPS_PROXY", a), ("https_proxy", b)],
                 "HTTPS_PROXY http://a:1/",
             ),
-            // cancelled, under whichever name
+            // An empty value cancels the proxy, under either name.
             (
                 https,
                 &[("H:HTTPS_PROXY", ""), ("https_proxy", b)],
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_told_and_not_used() {
+    fn invalid_proxy_urls_are_reported_and_not_used() {
         for (text, problem) in [
             ("https://h:1", ProxyProblem::UnknownScheme),
             ("socks5://h:1", ProxyProblem::UnknownScheme),
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn some_hosts_are_reached_directly() {
+    fn loopback_and_no_proxy_hosts_are_reached_directly() {
         let this = "not through the proxy of ALL_PROXY: this machine";
         let because = "not through the proxy of ALL_PROXY, because of NO_PROXY";
         for (endpoint, no, expected) in [
@@ -358,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_goes_through_a_tunnel_or_directly() {
+    fn grpc_uses_the_proxy_for_https_only() {
         let set = [("ALL_PROXY", "http://a:1")];
         let (found, problems) = route("https://h", Protocol::Grpc, &set);
         assert_eq!(
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_cannot_name_the_proxy_of_a_cgi_program() {
+    fn http_proxy_of_the_environment_is_ignored_in_cgi_programs() {
         for (set, expected, problems) in [
             (vec![("HTTP_PROXY", "a")], "direct", 1),
             (vec![("http_proxy", "a")], "http_proxy http://a/", 0),
@@ -393,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn managed_credentials_are_readable_for_a_managed_proxy_only() {
+    fn managed_credentials_without_tls_pass_through_managed_proxies_only() {
         for (endpoint, name, through) in [
             ("http://h", "HTTP_PROXY", false),
             ("http://h", "M:HTTP_PROXY", true),

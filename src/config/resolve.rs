@@ -1,4 +1,4 @@
-//! From assignments to the configuration.
+//! Resolution of assignments to the configuration.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::environment::IGNORE_CASE;
 use crate::health::Exporter;
 use crate::signal::Signal;
 
-/// Which exporters this build has.
+/// The exporters that this build contains.
 #[derive(Clone, Copy)]
 pub(super) struct Features {
     pub(super) grpc: bool,
@@ -41,7 +41,7 @@ impl Features {
         prometheus: cfg!(feature = "prometheus"),
     };
 
-    /// For tests, so that they hold in every build.
+    /// All features, so that tests do not depend on the build.
     #[cfg(test)]
     pub(super) const ALL: Self = Self {
         grpc: true,
@@ -60,7 +60,7 @@ impl Features {
     }
 }
 
-/// Resolves everything, once.
+/// Resolves the whole configuration.
 pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
     let mut report = Report::default();
     let mut assignments = from_environment(host.environment.entries(), IGNORE_CASE, &mut report);
@@ -111,7 +111,7 @@ fn from_values(
         resource_attributes: values.boolean(&variables::INCLUDE_RESOURCE_ATTRIBUTES),
         user_email: host.user_email,
     };
-    // The key that tells processes apart, as OpenTelemetry names it.
+    // The attribute that distinguishes processes, as OpenTelemetry names it.
     let distinct = |(key, _): &(String, String)| key == "service.instance.id";
     if metrics.otlp.is_some()
         && temporality == Temporality::Cumulative
@@ -190,16 +190,16 @@ fn exporter_variable(signal: Signal) -> &'static Variable {
     }
 }
 
-/// Where one signal goes.
+/// The exporters of one signal.
 #[derive(Default)]
 struct Sinks {
     otlp: Option<OtlpConfig>,
     console: bool,
-    /// Of metrics alone.
+    /// For metrics only.
     prometheus: Option<PrometheusConfig>,
-    /// What was asked for, but cannot be had.
+    /// Configured exporters that cannot be built.
     off: Vec<OffExporter>,
-    /// What was asked for and is no exporter.
+    /// Configured names that are not exporters.
     unknown: Vec<UnknownExporter>,
 }
 
@@ -217,7 +217,7 @@ impl Sinks {
             return Self::default();
         };
         let wanted = values.exporters(variable);
-        // Where `none` stands beside them nothing is asked for.
+        // With `none` in the list no exporter is requested.
         let unknown = match wanted.none {
             true => Vec::new(),
             false => values.unknown_exporters(variable, signal),
@@ -269,7 +269,8 @@ impl Sinks {
     }
 }
 
-/// Two names of one variable: the one that the higher layer sets, the first in the same layer.
+/// Returns the value of a variable that has two names. The name set in the higher layer wins; in the same layer the
+/// first.
 fn enhanced_telemetry_beta(values: &Values) -> bool {
     let mut set: Vec<_> = beta_variables()
         .into_iter()
@@ -287,7 +288,7 @@ fn beta_variables() -> [&'static Variable; 2] {
     ]
 }
 
-/// What makes telemetry silent although somebody wanted it.
+/// Warns about settings that prevent the export of telemetry which other settings request.
 fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Report) {
     let signals = [Signal::Metrics, Signal::Events, Signal::Spans].map(exporter_variable);
     let exporters = || signals.map(|variable| values.exporters(variable));
@@ -328,7 +329,8 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Repor
     }
 }
 
-/// A limit that is shorter than the marker of a cut would leave no room for content.
+/// Returns the content limit. A limit shorter than the truncation marker would leave no room for content, so the
+/// default replaces it.
 fn content_max_length(values: &Values, report: &mut Report) -> usize {
     let variable = &variables::CONTENT_MAX_LENGTH;
     let length = usize::try_from(values.number(variable)).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! Text that must never be seen.
+//! Text that must never be shown.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself: for the request that needs it and nothing else.
+    /// Returns the text, only for use in the request that needs it.
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) fn expose(&self) -> &str {
         &self.0

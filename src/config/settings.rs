@@ -1,4 +1,4 @@
-//! What settings files say about telemetry, layer by layer.
+//! The telemetry settings of the settings files, layer by layer.
 
 mod file;
 mod paths;
@@ -15,16 +15,16 @@ use super::warnings::{Problem, Report, Warning};
 use crate::environment::Environment;
 use paths::Paths;
 
-/// What all settings files say.
+/// The telemetry settings of all settings files.
 pub(super) struct Settings {
-    /// Within one layer the stronger file comes later.
+    /// Within one layer the file with the higher precedence comes later.
     pub(super) assignments: Vec<Assignment>,
-    /// False when there are managed settings that could not be read.
+    /// False if some managed settings could not be read.
     pub(super) managed_is_complete: bool,
 }
 
-/// Reads all settings files. The files of a project only cause a warning when the project is not trusted, and when
-/// managed settings cannot be read.
+/// Reads all settings files. The files of a project only cause a warning if the project is not trusted, or if managed
+/// settings cannot be read.
 pub(super) fn read(
     files: &SettingsFiles,
     environment: &Environment,
@@ -39,7 +39,7 @@ pub(super) fn read(
         project,
         user,
     } = paths;
-    // At home, the project's file is the user's own.
+    // In the home folder the project's file is the file of the user.
     let project = project.filter(|file| !user.as_ref().is_some_and(|user| same(file, user)));
 
     let mut assignments = Vec::new();
@@ -76,8 +76,8 @@ pub(super) fn read(
     }
 }
 
-/// Whether an ignored file would have had a say. Proxies and certificates are set for other
-/// programs too.
+/// Returns true if an ignored file would have affected telemetry. Proxies and certificates do not count, because they
+/// are set for other programs too.
 fn is_about_telemetry(origin: &Origin) -> bool {
     let mut unheard = Report::default();
     let found = file::read(origin, &mut unheard);
@@ -104,12 +104,12 @@ fn same(one: &Path, other: &Path) -> bool {
         )
 }
 
-/// Returns the files of the first of these folders that has any, the strongest last, and true when these are all. A folder
-/// that cannot be listed may have some.
+/// Returns the files of the first of these folders that has any, the file with the highest precedence last, and true if
+/// the list is complete. The list is incomplete when a folder cannot be listed, because the folder may contain files.
 pub(super) fn managed_files(folders: &[PathBuf], report: &mut Report) -> (Vec<PathBuf>, bool) {
     for folder in folders {
         let mut files = vec![folder.join("managed-settings.json")];
-        // a link that leads nowhere is a file that cannot be read
+        // A dangling symbolic link counts as a file that cannot be read.
         files.retain(|file| !is_absent(fs::symlink_metadata(file)));
         let folder = folder.join("managed-settings.d");
         match drop_ins(&folder) {
@@ -129,7 +129,7 @@ pub(super) fn managed_files(folders: &[PathBuf], report: &mut Report) -> (Vec<Pa
     (Vec::new(), true)
 }
 
-/// The files of the drop-in folder in alphabetical order, without hidden ones.
+/// Returns the files of the drop-in folder in alphabetical order, without hidden ones.
 fn drop_ins(folder: &Path) -> io::Result<Vec<PathBuf>> {
     if is_absent(fs::symlink_metadata(folder)) {
         return Ok(Vec::new());
@@ -146,7 +146,7 @@ fn drop_ins(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-/// Whether there is nothing at all, which is no fault.
+/// Returns true if the path does not exist, which is not an error.
 fn is_absent<T>(result: io::Result<T>) -> bool {
     result.is_err_and(|error| file::is_absence(&error))
 }

@@ -1,15 +1,15 @@
-//! Where values come from: the layers and the environment.
+//! The sources of values: layers and origins.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::visible::visible;
 
-/// A source of values. The first listed wins.
+/// A source of values, in order of precedence: the first listed wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Layer {
-    /// Settings of the organisation, which nobody else can override.
+    /// The settings of the organization, which no other layer can override.
     Managed,
     /// The embedding program, through the builder.
     Host,
@@ -36,7 +36,7 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Where one value was set.
+/// The origin of a value: its layer and file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     layer: Layer,
@@ -55,12 +55,12 @@ impl Origin {
         }
     }
 
-    /// The layer.
+    /// Returns the layer.
     pub fn layer(&self) -> Layer {
         self.layer
     }
 
-    /// The settings file, when the layer is made of files.
+    /// Returns the settings file, if the layer consists of files.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
@@ -75,7 +75,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One layer's value of one variable. No `Debug`: the value may be a secret.
+/// The value that one layer assigns to one variable. Without `Debug`, because the value may be a secret.
 #[derive(Clone)]
 pub(crate) struct Assignment {
     pub(crate) origin: Origin,

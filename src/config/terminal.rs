@@ -1,8 +1,8 @@
-//! `terminal.type`, as far as the environment gives it away.
+//! Detection of `terminal.type` from the environment.
 
 use crate::environment::Environment;
 
-/// The kind of terminal, when it can be told. An empty variable is as if unset.
+/// Returns the kind of terminal, if it can be detected. An empty variable counts as unset.
 pub(super) fn terminal_type(environment: &Environment) -> Option<String> {
     let set = |name| environment.get(name).filter(|value| !value.is_empty());
     if set("CURSOR_TRACE_ID").is_some() {
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_is_set_decides() {
+    fn first_set_variable_determines_the_terminal_type() {
         type Row<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
         let table: [Row<'_>; 8] = [
             (&[], None),

@@ -1,4 +1,4 @@
-//! Which certificates and keys an OTLP exporter uses.
+//! The certificates and keys that an OTLP exporter uses.
 #![cfg_attr(
     not(any(feature = "grpc", feature = "http")),
     allow(dead_code, reason = "no exporter uses TLS")
@@ -16,33 +16,34 @@ use super::variables::{self, Variable};
 use super::warnings::{Problem, Report, Warning};
 use crate::signal::Signal;
 
-/// TLS of one exporter.
+/// The TLS configuration of one exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsConfig {
     pub(crate) files: TlsFiles,
-    /// What the files held when the configuration was made.
+    /// The content of the files when the configuration was resolved.
     pub(crate) material: Material,
 }
 
-/// Where certificates and keys lie. They are read again when a connection fails, because they may have been renewed.
+/// The paths of certificates and keys. The files are read again when a connection fails, because they may have been
+/// renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
     pub(crate) trust: Trust,
     pub(crate) identity: Option<IdentityFiles>,
 }
 
-/// Whose signature a receiver's certificate needs.
+/// The authorities that may sign the certificate of a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// An authority that the platform trusts.
+    /// The authorities that the platform trusts.
     Platform,
-    /// One of those, or of this file: as Node does it.
+    /// The authorities of the platform and of this file, as in Node.js.
     PlatformAnd(PemFile),
-    /// One of this file and no other: as OpenTelemetry does it.
+    /// Only the authorities of this file, as in OpenTelemetry.
     Only(PemFile),
 }
 
-/// The certificate that this side shows.
+/// The client certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdentityFiles {
     pub(crate) certificate: PemFile,
@@ -56,7 +57,7 @@ pub(crate) struct PemFile {
     pub(crate) path: PathBuf,
 }
 
-/// What is wrong with a file. No text shows anything of its content.
+/// A problem with a file. No message shows a part of its content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TlsProblem {
     #[error("the file cannot be read ({0}); correct the path or the permissions")]
@@ -98,7 +99,7 @@ impl PemFile {
     }
 }
 
-/// What was pasted in place of a path may be a key.
+/// Hides a path that contains PEM: it may be a key pasted instead of its path.
 impl fmt::Debug for PemFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.to_string_lossy();
@@ -112,8 +113,8 @@ impl fmt::Debug for PemFile {
 }
 
 impl TlsFiles {
-    /// Reads them all. Additional authorities that cannot be read are told to `ignored` and left out, as Node does it:
-    /// that trusts nobody more.
+    /// Reads all files. Additional authorities that cannot be read are passed to `ignored` and left out, as in Node.js:
+    /// leaving them out trusts fewer receivers, never more.
     pub(crate) fn read(&self, ignored: &mut dyn FnMut(FileError)) -> Result<Material, FileError> {
         let authorities = match &self.trust {
             Trust::Platform => Vec::new(),
@@ -128,7 +129,7 @@ impl TlsFiles {
     }
 }
 
-/// TLS of one signal's exporter. The error says why there can be none.
+/// Resolves the TLS configuration of one signal's exporter. An error is the reason why the exporter stays off.
 pub(super) fn resolve(
     values: &Values,
     signal: Signal,
@@ -155,7 +156,7 @@ pub(super) fn resolve(
     Ok(TlsConfig { files, material })
 }
 
-/// OpenTelemetry's variables count before that of Node.
+/// Resolves the trusted authorities. The variables of OpenTelemetry take precedence over that of Node.js.
 fn trust(values: &Values, signal: Signal, report: &mut Report) -> Trust {
     let authorities = first(pair(values, &variables::CERTIFICATE, signal, report));
     match (authorities, get(values, &variables::EXTRA_CA_CERTS)) {
@@ -165,7 +166,8 @@ fn trust(values: &Values, signal: Signal, report: &mut Report) -> Trust {
     }
 }
 
-/// Certificates for an endpoint without TLS are probably a mistake, unless they are there for other programs.
+/// Warns about certificates for an endpoint without TLS, which are probably a mistake. Variables that other programs
+/// use too cause no warning.
 pub(super) fn warn_of_no_effect(values: &Values, signal: Signal, report: &mut Report) {
     for group in [
         &variables::CERTIFICATE,
@@ -180,9 +182,9 @@ pub(super) fn warn_of_no_effect(values: &Values, signal: Signal, report: &mut Re
     }
 }
 
-/// The two files of the client's certificate. Each may be given for the signal or for all, so that one key can have
-/// several certificates; whether they belong together is checked when they are read. The names of Claude Code count as
-/// a pair, and only when OpenTelemetry's say nothing, or when they alone are managed.
+/// Resolves the client certificate and its key. Each may be set for the signal or for all signals, so that one key can
+/// have several certificates; whether they match is checked when they are read. The variables of Claude Code count as a
+/// pair, and only if those of OpenTelemetry are unset, or if only those of Claude Code are managed.
 fn identity(
     values: &Values,
     signal: Signal,
@@ -246,7 +248,7 @@ fn get<'v>(values: &'v Values, variable: &Variable) -> Option<&'v SetVariable> {
     values.get(variable).map(|(set, _)| set)
 }
 
-/// The signal-specific one wins.
+/// Returns the signal-specific variable, or else the general one.
 fn first<'v>(
     (specific, general): (Option<&'v SetVariable>, Option<&'v SetVariable>),
 ) -> Option<&'v SetVariable> {
@@ -265,7 +267,8 @@ mod tests {
     use super::super::source::{Assignment, Origin};
     use super::*;
 
-    /// Which variables count for events, and what is wrong. `M:` before a name means managed settings.
+    /// Returns the variables that apply to events, and the problems. The prefix `M:` puts a variable into managed
+    /// settings.
     fn chosen(set: &[&str]) -> (String, Vec<Problem>) {
         let mut report = Report::default();
         let assignments = set.iter().map(|name| {
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_chosen() {
+    fn signal_specific_and_managed_variables_are_chosen() {
         let managed = |general| Problem::ManagedGeneral { general };
         let certificate = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
         let no = Vec::new;
@@ -356,7 +359,7 @@ mod tests {
                 "platform OTLP_CLIENT_CERTIFICATE+OTLP_LOGS_CLIENT_KEY",
                 no(),
             ),
-            // A pair is not made of two kinds.
+            // Certificate and key of different kinds of variables do not form a pair.
             (
                 &["CLAUDE_CODE_CLIENT_CERT", "OTLP_CLIENT_KEY"],
                 "platform off",

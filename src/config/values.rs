@@ -1,4 +1,4 @@
-//! What is set, in which layer, and which layer wins.
+//! The variables that are set, and the layer that wins for each.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use super::warnings::{Problem, Report, Warning};
 use crate::environment::Entry;
 use crate::signal::Signal;
 
-/// Every known variable that is set, by its name.
+/// Every known variable that is set, by name.
 pub(super) struct Values {
     set: BTreeMap<String, SetVariable>,
-    /// Whether the environment is the one of a CGI program.
+    /// True if the environment is that of a CGI program.
     pub(super) is_cgi: bool,
 }
 
-/// One variable that is set.
+/// A variable that is set.
 pub(super) struct SetVariable {
     pub(super) variable: &'static Variable,
     pub(super) winner: Assignment,
-    /// What the winner overrides, the highest layer first.
+    /// The overridden assignments, the highest layer first.
     pub(super) overridden: Vec<Assignment>,
 }
 
@@ -41,8 +41,8 @@ impl SetVariable {
     }
 }
 
-/// The assignments that an environment holds. What is no text is reported when it is ours. Where case makes no
-/// difference, as on Windows, names have that of the table.
+/// Returns the assignments of an environment. A known variable whose value is not valid Unicode is reported. If
+/// `ignore_case` is true, as on Windows, names are converted to those of the table.
 pub(super) fn from_environment(
     entries: Vec<Entry>,
     ignore_case: bool,
@@ -72,8 +72,9 @@ pub(super) fn from_environment(
 }
 
 impl Values {
-    /// Sorts out the assignments of all layers. Within one layer the last wins. Unknown names are
-    /// reported when they look like ours, those of the host always: they can mean nothing else.
+    /// Determines the winning assignment of every variable. Within one layer the last assignment wins. Unknown names
+    /// are reported if they look like telemetry variables; unknown names of the host are always reported, because they
+    /// can have no other purpose.
     pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut Report) -> Self {
         assignments.reverse();
         assignments.sort_by_key(|set| set.origin.layer());
@@ -104,19 +105,19 @@ impl Values {
         Self { set, is_cgi }
     }
 
-    /// All that is set, in alphabetical order.
+    /// Returns all variables that are set, in alphabetical order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &SetVariable> {
         self.set.values()
     }
 
-    /// A variable that is set and not empty, with its text, white space around it aside.
+    /// Returns a variable that is set and not empty, with its trimmed text.
     pub(super) fn get(&self, variable: &Variable) -> Option<(&SetVariable, &str)> {
         let set = self.set.get(variable.name)?;
         Some((set, set.text()?))
     }
 
-    /// Of several names of one variable the one that the highest layer sets, within a layer the first. Empty in every
-    /// layer but the environment, it cancels the others, too.
+    /// Returns the assignment of a variable with several names: that of the highest layer, within a layer that of the
+    /// first name. A name that is empty in a layer other than the environment cancels the other names too.
     pub(super) fn strongest(&self, names: &[&Variable]) -> Option<(&SetVariable, &str)> {
         let set = names.iter().filter_map(|name| self.set.get(name.name));
         let (_, found) = set
@@ -129,7 +130,7 @@ impl Values {
         self.get(variable).map(|(_, text)| text)
     }
 
-    /// The layer that decides, unless it only cancels.
+    /// Returns the layer that sets the variable; `None` if that layer only cancels the value.
     pub(super) fn layer_of(&self, variable: &Variable) -> Option<Layer> {
         self.boolean_if_set(variable)?;
         self.set.get(variable.name).map(SetVariable::layer)
@@ -140,7 +141,8 @@ impl Values {
         self.boolean_if_set(variable).unwrap_or(default)
     }
 
-    /// Empty is false in the environment; in every other layer it cancels what is below.
+    /// Returns the value of a boolean. An empty value is false in the environment; in every other layer it cancels the
+    /// values of the layers below.
     pub(super) fn boolean_if_set(&self, variable: &Variable) -> Option<bool> {
         let set = self.set.get(variable.name)?;
         match set.text() {
@@ -159,7 +161,7 @@ impl Values {
         }
     }
 
-    /// The signal-specific number when it is set, else the general one.
+    /// Returns the signal-specific number if it is set, else the general one.
     pub(super) fn number_of(&self, group: &'static PerSignal, signal: Signal) -> u64 {
         let specific = group.of(signal);
         match self.get(specific) {
@@ -168,7 +170,7 @@ impl Values {
         }
     }
 
-    /// One of the words of the table; `None` when unset or invalid.
+    /// Returns one of the words of the table; `None` when unset or invalid.
     pub(super) fn word(&self, variable: &Variable) -> Option<&'static str> {
         let Kind::Word {
             words, any_case, ..
@@ -186,7 +188,7 @@ impl Values {
         }
     }
 
-    /// What a signal's list of exporters holds beside them, each word once.
+    /// Returns the unknown names in a signal's list of exporters, each once.
     pub(super) fn unknown_exporters(
         &self,
         variable: &'static Variable,
@@ -209,7 +211,7 @@ impl Values {
         unknown
     }
 
-    /// Reports every value that cannot be read as its variable demands, and every variable that does nothing.
+    /// Reports every invalid value, and every variable without effect.
     pub(super) fn check(&self, report: &mut Report) {
         for set in self.iter() {
             let Some(text) = set.text() else {
@@ -229,8 +231,8 @@ impl Values {
     }
 }
 
-/// What is wrong with one value, as far as its kind tells. Endpoints are judged where they are
-/// used, because that depends on the protocol.
+/// Returns the problems with a value that its kind alone determines. Endpoints are checked where they are used, because
+/// their validity depends on the protocol.
 fn problems(variable: &'static Variable, text: &str) -> Vec<Problem> {
     match variable.kind {
         Kind::Boolean { .. } => match parse::boolean(text) {
@@ -249,7 +251,7 @@ fn problems(variable: &'static Variable, text: &str) -> Vec<Problem> {
             .collect(),
         Kind::Exporters(words) => parse::exporters(text, words).1,
         Kind::Attributes => as_problems(super::pairs::attributes(text).1),
-        // What a protocol demands beside is checked for the exporters that use it.
+        // Further requirements of a protocol are checked for the exporters that use it.
         Kind::Headers => as_problems(super::pairs::headers(text, Protocol::HttpProtobuf).1),
         Kind::Url { .. } | Kind::Path | Kind::Text { .. } | Kind::Command => Vec::new(),
     }
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_layer_wins_whatever_the_order() {
+    fn highest_layer_wins_in_any_order() {
         let name = "OTEL_SERVICE_NAME";
         let (values, _) = values(&[
             (Layer::User, name, "user"),
@@ -363,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_no_text_count_as_unset() {
+    fn values_that_are_not_unicode_count_as_unset() {
         let mut report = Report::default();
         let entries = vec![
             ("OTEL_SERVICE_NAME".to_owned(), None),
@@ -380,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn the_helper_is_no_environment_variable() {
+    fn the_headers_helper_is_never_read_from_the_environment() {
         let mut report = Report::default();
         let entries = vec![(
             variables::HEADERS_HELPER.name.to_owned(),
@@ -391,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn where_case_makes_no_difference_names_are_found_in_any() {
+    fn names_match_in_any_case_if_case_is_ignored() {
         for (ignore_case, service, proxy, warnings) in [
             (true, Some("ours"), Some("http://p"), 1),
             (false, None, Some("http://p"), 0),

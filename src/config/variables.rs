@@ -1,15 +1,15 @@
-//! Every variable, in one table: parsing, warnings, the explanation and the documentation read it.
+//! The table of all variables, which parsing, warnings, the explanation and the documentation use.
 
 use crate::signal::Signal;
 use crate::visible::visible;
 
-/// One environment variable, or the one settings key that is none (`otelHeadersHelper`).
+/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`).
 #[derive(Debug)]
 pub(crate) struct Variable {
-    /// Its exact name. A row of [`WITHOUT_EFFECT`] may stand for several with one `*`.
+    /// The exact name. In a row of [`WITHOUT_EFFECT`], one `*` may stand for several names.
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// The signal that it is about; `None` = all of them, or none in particular.
+    /// The signal that the variable configures; `None` = all signals, or no specific one.
     #[cfg_attr(
         not(test),
         allow(dead_code, reason = "the documentation is made from it")
@@ -22,11 +22,11 @@ pub(crate) struct Variable {
     pub(crate) source: Source,
     pub(crate) effect: Effect,
     pub(crate) in_project: InProject,
-    /// What it does, in one line.
+    /// The effect of the variable, in one line.
     pub(crate) meaning: &'static str,
 }
 
-/// How the text of a variable is read, with its default.
+/// The type of a variable's value, with its default.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Boolean {
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Number(Number),
     /// A list of exporters, separated by commas.
     Exporters(&'static [&'static str]),
-    /// One of a few words.
+    /// A word of a fixed list.
     Word {
         words: &'static [&'static str],
         any_case: bool,
@@ -52,7 +52,7 @@ pub(crate) enum Kind {
     Text {
         default: &'static str,
     },
-    /// A shell line, which may hold a secret. A settings key: never read from the environment.
+    /// A shell command line, which may contain a secret. It is a settings key, never read from the environment.
     Command,
 }
 
@@ -69,27 +69,27 @@ pub(crate) struct Number {
     pub(crate) maximum: u64,
 }
 
-/// Where a variable is documented.
+/// The place where a variable is documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The documentation of Claude Code.
     ClaudeCode,
     /// The specification of OpenTelemetry.
     OpenTelemetry,
-    /// Neither of them: what other programs or other editions of Claude Code have.
+    /// Neither of them: variables of other programs or of other editions of Claude Code.
     Elsewhere,
 }
 
-/// Whether a variable does anything here.
+/// The effect of a variable in this library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Works,
-    /// Known from elsewhere, without a counterpart here.
+    /// Known from other programs, but without effect here.
     Without,
 }
 
-/// How far the settings files of a project may set a variable. They come with the repository, so that they never decide
-/// where telemetry goes, with which credentials, or which content it has.
+/// The values that settings files of a project may give to a variable. These files come with the repository, so they
+/// never decide the destination of telemetry, its credentials or its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InProject {
     /// Any value.
@@ -123,13 +123,13 @@ impl PerSignal {
     }
 }
 
-/// What a header value or a command line looks like wherever it could be seen.
+/// The replacement for a secret wherever it would be shown.
 pub(crate) const HIDDEN: &str = "<hidden>";
 
-/// What PEM begins with. Where a path belongs, it may be a key.
+/// The beginning of PEM text. Found in place of a path, the text may be a key.
 pub(crate) const PEM_BEGIN: &str = "-----BEGIN";
 
-/// A variable with such a name is ours to report when nobody knows it.
+/// Prefixes of telemetry variables. An unknown variable with such a prefix is reported.
 const OUR_PREFIXES: [&str; 4] = [
     "OTEL_EXPORTER_OTLP_",
     "OTEL_LOG_",
@@ -138,19 +138,19 @@ const OUR_PREFIXES: [&str; 4] = [
 ];
 
 impl Variable {
-    /// Whether it can only be meant for telemetry: other programs read the rest.
+    /// Returns true if the variable is used for telemetry only. Other programs read the remaining variables too.
     pub(crate) fn is_of_telemetry(&self) -> bool {
         ["OTEL_", "CLAUDE_CODE_OTEL_", "otel"]
             .iter()
             .any(|prefix| self.name.starts_with(prefix))
     }
 
-    /// Returns true for the switches that let content out.
+    /// Returns true for the switches that allow the export of content.
     pub(crate) fn is_content_switch(&self) -> bool {
         self.effect == Effect::Works && self.name.starts_with("OTEL_LOG_")
     }
 
-    /// Its default as one would write it; empty = unset.
+    /// Returns the default as it would be written; empty = unset.
     pub(crate) fn default_text(&self) -> String {
         match self.kind {
             Kind::Boolean { default } => default.to_string(),
@@ -164,11 +164,11 @@ impl Variable {
         }
     }
 
-    /// A value as it may be seen: secrets are hidden.
+    /// Returns the value with its secrets hidden.
     pub(crate) fn shown(&self, value: &str) -> String {
         match self.kind {
             Kind::Headers | Kind::Command => HIDDEN.to_owned(),
-            // a key pasted in place of the path to it
+            // The value is a key, pasted instead of its path.
             Kind::Path if value.contains(PEM_BEGIN) => HIDDEN.to_owned(),
             Kind::Url { .. } => shown_url(value),
             _ => visible(value),
@@ -185,14 +185,15 @@ impl Variable {
     }
 }
 
-/// A URL without what may be secret in it: user and password, query and fragment; and without control characters.
+/// Returns a URL without the parts that may be secret (user and password, query and fragment) and without control
+/// characters.
 pub(crate) fn shown_url(url: &str) -> String {
     let url = &*visible(url);
     let (scheme, rest) = match url.find("://") {
         Some(at) => url.split_at(at + 3),
         None => ("", url),
     };
-    // Up to the last `@`, wherever it is: a password that is not escaped can hold `/` and `?`.
+    // The user part ends at the last `@` anywhere in the text, because an unescaped password can contain `/` and `?`.
     let (user, rest) = match rest.rsplit_once('@') {
         Some((_, rest)) => ("<hidden>@", rest),
         None => ("", rest),
@@ -203,7 +204,7 @@ pub(crate) fn shown_url(url: &str) -> String {
     }
 }
 
-/// All variables, in the order of the documentation.
+/// Returns all variables, in the order of the documentation.
 pub(crate) fn all() -> impl Iterator<Item = &'static Variable> {
     let per_signal = PER_SIGNAL.iter().flat_map(|group| group.all());
     SINGLE
@@ -213,12 +214,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Variable> {
         .chain(WITHOUT_EFFECT)
 }
 
-/// The variable of this name.
+/// Returns the variable with this name.
 pub(crate) fn find(name: &str) -> Option<&'static Variable> {
     all().find(|variable| variable.matches(name))
 }
 
-/// Whether a name that nobody knows looks like a misspelling of one of ours.
+/// Returns true if an unknown name looks like a misspelled telemetry variable.
 pub(crate) fn looks_like_ours(name: &str) -> bool {
     OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -424,7 +425,7 @@ static WITHOUT_EFFECT: &[Variable] = &[
     without_effect("OTEL_METRIC_EXPORT_TIMEOUT", Source::OpenTelemetry),
     without_effect("OTEL_*_LIMIT", Source::OpenTelemetry),
     without_effect("OTEL_PROPAGATORS", Source::OpenTelemetry),
-    // standard, and they begin like ours
+    // Standard variables whose names begin like those of this library.
     without_effect("OTEL_LOG_LEVEL", Source::OpenTelemetry),
     without_effect(
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",

@@ -1,4 +1,4 @@
-//! What is wrong with the configuration, and how to mend it. Nothing here ever fails the host.
+//! The warnings about the configuration. A problem with the configuration never fails the host.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use super::tls::TlsProblem;
 use super::variables::Variable;
 use crate::visible::visible;
 
-/// One thing about the configuration that is probably not meant. Printing it says which variable
-/// it is about, its value (unless that is secret), where it was set and how to mend it.
+/// A warning about a setting that is probably a mistake. It displays the variable, its value (unless that is secret),
+/// its origin and the fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
@@ -22,7 +22,7 @@ pub struct Warning {
 }
 
 impl Warning {
-    /// About a value that somebody set.
+    /// Returns a warning about a value.
     pub(super) fn about(variable: &Variable, set: &Assignment, problem: Problem) -> Self {
         Self {
             variable: Some(set.name.clone()),
@@ -32,7 +32,8 @@ impl Warning {
         }
     }
 
-    /// About a variable whose value cannot be shown: nobody knows whether it is secret, or it is no text.
+    /// Returns a warning about a variable whose value cannot be shown: an unknown variable may hold a secret, and some
+    /// values are not valid text.
     pub(super) fn about_name(name: &str, origin: Origin, problem: Problem) -> Self {
         Self {
             variable: Some(visible(name)),
@@ -42,7 +43,7 @@ impl Warning {
         }
     }
 
-    /// About a settings file, or a folder of them.
+    /// Returns a warning about a settings file, or a folder of settings files.
     pub(super) fn about_file(origin: Origin, problem: Problem) -> Self {
         Self {
             variable: None,
@@ -52,7 +53,7 @@ impl Warning {
         }
     }
 
-    /// About the whole.
+    /// Returns a warning about the configuration as a whole.
     pub(super) fn overall(problem: Problem) -> Self {
         Self {
             variable: None,
@@ -62,22 +63,22 @@ impl Warning {
         }
     }
 
-    /// The variable, when it is about one.
+    /// Returns the variable, if the warning is about one.
     pub fn variable(&self) -> Option<&str> {
         self.variable.as_deref()
     }
 
-    /// The value as it may be seen: what is secret is hidden. `None` when it is not about a value.
+    /// Returns the value with its secrets hidden; `None` if the warning is not about a value.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
 
-    /// Where the value was set, or the settings file that it is about.
+    /// Returns the origin of the value, or the settings file that the warning is about.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }
 
-    /// The valid word or variable that was probably meant.
+    /// Returns the most similar valid word or variable.
     pub fn nearest(&self) -> Option<&str> {
         match &self.problem {
             Problem::UnknownVariable { nearest } | Problem::UnknownWord { nearest, .. } => {
@@ -88,7 +89,7 @@ impl Warning {
         }
     }
 
-    /// Returns true for a variable that a settings file of a project sets and may not set.
+    /// Returns true if a settings file of a project sets a variable that it may not set.
     pub(crate) fn is_misplaced(&self) -> bool {
         matches!(
             self.problem,
@@ -122,7 +123,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// What can be wrong. The texts name no value: some are secret.
+/// A problem with the configuration. No message contains a value, because some are secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("no such variable; the nearest known one is {nearest}")]
@@ -265,7 +266,7 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// Adds the consequence that the problem has in managed settings: a policy that cannot be read.
+    /// Adds the consequence of a problem in managed settings: a policy cannot be read.
     pub(super) fn in_layer(self, layer: Layer) -> Self {
         match layer {
             Layer::Managed => Self::ManagedIncomplete(Box::new(self)),
@@ -274,11 +275,11 @@ impl Problem {
     }
 }
 
-/// What resolving finds out on its way. Each warning is kept once.
+/// The findings of a resolution. Each warning is kept once.
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) warnings: Vec<Warning>,
-    /// What follows from the variables, without being written in one.
+    /// The behavior that results from the variables although none of them states it.
     pub(super) facts: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
-//! Content that the policy let in, each kind with its own bounds.
+//! Content that the policy admitted. Each kind has its own size limit.
 //!
-//! Long texts are shaped when they are admitted, so that no more than their bound is kept; shorter ones are moved and
-//! shaped when they are exported.
+//! A long text is shaped when it is admitted, so that no more than its limit is kept. A shorter text is moved and
+//! shaped when it is exported.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ use super::redact::{RedactedBody, redact_body};
 use super::truncate::fit;
 use super::{Content, REDACTED, json, tool_input, utf16};
 
-/// Above this size, in bytes, a text is shaped on the caller's thread instead of being kept whole.
+/// The size, in bytes, above which a text is shaped on the caller's thread instead of being kept whole.
 const SHAPE_AT_ONCE: usize = 256 * 1024;
 
-/// The most bytes of a text without a limit of its own that are kept. It is more than a record may have, so
-/// that the export, which cuts it to fit, still sees that it is too long.
+/// The size limit, in bytes, of a kept text whose kind has no limit. It exceeds the size limit of a record, so that the
+/// export, which truncates the text to fit, still detects that it is too long.
 const KEPT: usize = 4 * 1024 * 1024;
 
-/// The text, or as much of its beginning as is kept.
+/// Returns the text, truncated to [`KEPT`] bytes.
 fn kept(content: Content) -> Content {
     if content.size() <= KEPT {
         return content;
@@ -29,7 +29,7 @@ fn kept(content: Content) -> Content {
     Content::from(text[..end].to_owned())
 }
 
-/// A prompt: its length, and its text when the switch lets it out.
+/// A prompt: its length, and its text if the content switch allows it.
 #[derive(Debug)]
 pub(crate) struct Prompt {
     length: usize,
@@ -42,12 +42,12 @@ impl Prompt {
         Self { length, text }
     }
 
-    /// In UTF-16 code units.
+    /// Returns the length in UTF-16 code units.
     pub(crate) fn length(&self) -> u64 {
         self.length as u64
     }
 
-    /// The prompt, or `<REDACTED>`.
+    /// Returns the prompt, or `<REDACTED>`.
     pub(crate) fn text(&self) -> &str {
         self.text.as_ref().map_or(REDACTED, Content::text)
     }
@@ -57,14 +57,14 @@ impl Prompt {
     }
 }
 
-/// A tool's arguments.
+/// The arguments of a tool call.
 #[derive(Debug)]
 pub(crate) enum ToolInput {
     Whole(Content),
     Shaped(Option<ShapedText>),
 }
 
-/// Text that has its final form; `Debug` hides it.
+/// Text in its final form. `Debug` hides it.
 pub(crate) struct ShapedText(String);
 
 impl std::fmt::Debug for ShapedText {
@@ -82,7 +82,7 @@ impl ToolInput {
         }
     }
 
-    /// The bounded JSON text; nothing when the input is no JSON.
+    /// Returns the bounded JSON text; `None` when the input is not JSON.
     pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Whole(content) => tool_input::shape(content.text()).map(Cow::Owned),
@@ -98,7 +98,7 @@ impl ToolInput {
     }
 }
 
-/// Parameters, paths, commands and names that follow from a tool's arguments.
+/// Parameters, paths, commands and names derived from the arguments of a tool call.
 #[derive(Debug)]
 pub(crate) struct ToolDetails(Content);
 
@@ -111,7 +111,7 @@ impl ToolDetails {
         self.0.text()
     }
 
-    /// As compact JSON; text that is no JSON stays as it is.
+    /// Returns the text as compact JSON. Text that is not JSON is returned unchanged.
     pub(crate) fn json(&self) -> Cow<'_, str> {
         json::compact(self.0.text()).map_or(Cow::Borrowed(self.0.text()), Cow::Owned)
     }
@@ -121,7 +121,7 @@ impl ToolDetails {
     }
 }
 
-/// The specific parameters of a tool call: those that the host gives, then those that follow from the call.
+/// The specific parameters of a tool call: those from the host, then those derived from the call.
 #[derive(Debug)]
 pub(crate) struct ToolParameters([Option<ToolDetails>; 2]);
 
@@ -134,8 +134,8 @@ impl ToolParameters {
         self.0.iter().flatten()
     }
 
-    /// Returns one compact JSON object, in which a parameter that the host gives takes precedence. What the host gives
-    /// stays as it is when it is no object. `None` when no parameter is left.
+    /// Returns one compact JSON object, in which a parameter from the host takes precedence. Text from the host that is
+    /// not an object is returned unchanged. `None` when no parameter is left.
     pub(crate) fn json(&self) -> Option<Cow<'_, str>> {
         match json::merge(self.objects().map(ToolDetails::text)) {
             Ok(merged) => merged.map(Cow::Owned),
@@ -143,7 +143,7 @@ impl ToolParameters {
         }
     }
 
-    /// Returns the parameter `name`, when it is a text.
+    /// Returns the parameter `name` if it is a string.
     pub(crate) fn text(&self, name: &str) -> Option<ToolDetails> {
         let text = self
             .objects()
@@ -156,7 +156,7 @@ impl ToolParameters {
     }
 }
 
-/// A request's or a response's body.
+/// The body of a request or a response.
 #[derive(Debug)]
 pub(crate) enum Body {
     Whole { content: Content, limit: usize },
@@ -172,7 +172,7 @@ impl Body {
         }
     }
 
-    /// Compact JSON without thinking, cut at the limit.
+    /// Returns compact JSON without thinking, truncated at the limit.
     pub(crate) fn redacted(&self) -> Cow<'_, RedactedBody> {
         match self {
             Self::Whole { content, limit } => Cow::Owned(redact_body(content.text(), *limit)),
@@ -188,11 +188,11 @@ impl Body {
     }
 }
 
-/// A part of what a tool wrote or returned, cut to what the parts before it left of the limit.
+/// A part of a tool's output, truncated to the room that the parts before it left within the limit.
 pub(crate) struct ToolOutputText {
     text: String,
     units: usize,
-    /// The length before the cut, when it was cut.
+    /// The length before the truncation; `None` when the text is whole.
     cut_from: Option<usize>,
 }
 
@@ -210,17 +210,17 @@ impl ToolOutputText {
         }
     }
 
-    /// What is left of it; nothing when there was no room at all.
+    /// Returns the text after truncation; `None` when there was no room at all.
     pub(crate) fn text(&self) -> Option<&str> {
         (self.cut_from.is_none() || !self.text.is_empty()).then_some(&self.text)
     }
 
-    /// The length in UTF-16 code units that was sent.
+    /// Returns the length that was sent, in UTF-16 code units.
     pub(crate) fn units(&self) -> usize {
         self.units
     }
 
-    /// The length in UTF-16 code units before the cut, when it was cut.
+    /// Returns the length before the truncation, in UTF-16 code units; `None` when the text is whole.
     pub(crate) fn cut_from(&self) -> Option<u64> {
         self.cut_from.map(|length| length as u64)
     }

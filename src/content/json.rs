@@ -1,9 +1,8 @@
-//! JSON as it is written: a scanner that copies nothing, and the parts that it hands out.
+//! A JSON scanner that copies nothing and returns the parts of a document as they are written.
 //!
-//! A JSON library would lose what has to stay: the order and repetition of keys, the spelling of
-//! numbers, escapes of half a surrogate pair. It would also build a tree as deep and as large as
-//! its input. This one makes a single pass, whatever the input holds, and remembers one bit for
-//! each open array or object.
+//! A JSON library would lose details that must be preserved: the order and repetition of keys, the spelling of numbers,
+//! escapes of unpaired surrogates. It would also build a tree as deep and as large as its input. This scanner makes a
+//! single pass over any input, and needs one bit of memory for each open array or object.
 
 mod compact;
 mod member;
@@ -19,18 +18,18 @@ pub(crate) use merge::merge;
 pub(crate) use text::{Part, Text};
 pub(crate) use write::Writer;
 
-/// Why a text cannot be read.
+/// A reason why a text cannot be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is not JSON.
+    /// The text is not JSON.
     Syntax,
-    /// Its arrays and objects are nested deeper than the scanner was told to follow.
+    /// Arrays and objects are nested deeper than the limit of the scanner.
     TooDeep,
-    /// Thinking was found too late.
+    /// Thinking was found after it had been written.
     Thinking,
 }
 
-/// What comes next in a document.
+/// The next part of a document.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
     /// `{`
@@ -49,30 +48,30 @@ pub(crate) enum Event<'a> {
     Scalar(&'a str),
 }
 
-/// What the grammar allows at the scanner's position.
+/// The parts that the grammar allows at the scanner's position.
 #[derive(Clone, Copy)]
 enum Expect {
     Value,
     FirstKey,
     FirstItem,
     Key,
-    /// A comma or the end of what is open.
+    /// A comma, or the end of the open array or object.
     More,
 }
 
-/// Reads a document from the beginning to the end, event by event.
+/// A scanner that reads a document from beginning to end, event by event.
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     expect: Expect,
-    /// For each open level whether it is an object, 64 to a word.
+    /// For each open level one bit, which is set for an object; 64 levels to a word.
     objects: Vec<u64>,
     depth: usize,
     max_depth: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// A scanner of `text` that follows arrays and objects down to `max_depth` levels.
+    /// Creates a scanner of `text` that follows arrays and objects down to `max_depth` levels.
     pub(crate) fn new(text: &'a str, max_depth: usize) -> Self {
         Self {
             text,
@@ -84,7 +83,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The next event; `None` when the document is complete and nothing but white space follows.
+    /// Returns the next event; `None` when the document is complete and only white space follows.
     pub(crate) fn next(&mut self) -> Result<Option<Event<'a>>, Unreadable> {
         loop {
             while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
@@ -115,7 +114,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes over the rest of the array or object that the last event opened.
+    /// Skips the rest of the array or object that the last event opened.
     pub(crate) fn skip_open(&mut self) -> Result<(), Unreadable> {
         let outside = self.depth.saturating_sub(1);
         while self.depth > outside {
@@ -235,7 +234,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// The string whose opening quote is at the position.
+    /// Reads the string whose opening quote is at the position.
     fn string(&mut self) -> Result<Text<'a>, Unreadable> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
@@ -263,9 +262,9 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The first position at or after `from` whose byte is a `hit`, or the end.
+/// Returns the first position at or after `from` whose byte is a `hit`, or the end.
 fn find(bytes: &[u8], from: usize, hit: impl Fn(u8) -> bool) -> usize {
-    /// Most keys and many values end within so few bytes that blocks would not pay.
+    /// The bytes to test one by one. Most keys and many values end within them, so that blocks would not pay off.
     const FEW: usize = 16;
     const BLOCK: usize = 64;
     let near = bytes.len().min(from + FEW);
@@ -276,7 +275,7 @@ fn find(bytes: &[u8], from: usize, hit: impl Fn(u8) -> bool) -> usize {
         }
         at += 1;
     }
-    // Without a way out inside a block the compiler can test it in vector lanes.
+    // A block has no early exit, so that the compiler can vectorize the test.
     for block in bytes[at..].as_chunks::<BLOCK>().0 {
         if block.iter().fold(false, |found, &byte| found | hit(byte)) {
             break;
@@ -290,7 +289,7 @@ fn find(bytes: &[u8], from: usize, hit: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(rest.len())
 }
 
-/// The number that four hexadecimal digits at the beginning of `bytes` write.
+/// Parses the four hexadecimal digits at the beginning of `bytes`.
 fn hex(bytes: &[u8]) -> Option<u16> {
     bytes.get(..4)?.iter().try_fold(0, |number, &byte| {
         let digit = char::from(byte).to_digit(16)?;
@@ -309,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writes_as_javascript_does() {
+    fn writer_matches_json_stringify() {
         let json = concat!(
             "\t{ \"b\" : [ 1.50e+3 , -0, true,false , null ] ,\r\n \"a\" : \"\\/\\u00e9\\u0001\\u001F\\u007f",
             "\u{7f}\u{2028}\\b\\f\\n\\r\\t\\\"\\\\\", \"a\" : { } , \"\\ud83d\\uDE00\" : [ ] } ",
@@ -324,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_pair_survives() {
+    fn unpaired_surrogates_are_preserved() {
         for (json, expected) in [
             (r#""\uD800""#, r#""\ud800""#),
             (r#""\uDC00\uD800""#, r#""\udc00\ud800""#),
@@ -338,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_json() {
+    fn scanner_rejects_invalid_json() {
         for json in [
             "",
             " ",
@@ -391,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_bounded() {
+    fn scanner_rejects_documents_deeper_than_the_limit() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(rewritten(&nested(128), 128).is_ok());
         assert_eq!(rewritten(&nested(129), 128), Err(Unreadable::TooDeep));
@@ -400,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_over_what_is_open() {
+    fn skip_open_skips_the_open_container() {
         let mut scanner = Scanner::new(r#"[[1,{"a":[]}],2]"#, 9);
         scanner.next().unwrap();
         scanner.next().unwrap();
@@ -412,7 +411,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn accepts_what_serde_json_accepts(
+        fn scanner_accepts_what_serde_json_accepts(
             tokens in proptest::collection::vec(prop_oneof![
                 proptest::sample::select(vec![
                     "{", "}", "[", "]", ",", ":", "\"a\"", "\"", "\"\\u", "d83d", "\\", "1", "0",
@@ -431,7 +430,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_the_same_values_as_serde_json(
+        fn scanner_finds_the_same_values_as_serde_json(
             document in sample::documents(), style in sample::styles(), at in any::<prop::sample::Index>(),
         ) {
             let mut json = document.written(&style);
@@ -440,7 +439,7 @@ mod tests {
             if let Ok(value) = serde_json::from_str::<serde_json::Value>(&json) {
                 prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), value);
             }
-            // One character more anywhere: both still judge alike.
+            // Inserting a character anywhere keeps both parsers in agreement.
             let boundaries: Vec<usize> = json.char_indices().map(|(at, _)| at).collect();
             json.insert(boundaries[at.index(boundaries.len())], ['"', '}', '\\', '1'][out.len() % 4]);
             prop_assert_eq!(
@@ -450,7 +449,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_kept_is_a_prefix(document in sample::documents(), limit in 0..300_usize) {
+        fn kept_text_is_a_prefix_of_the_whole(document in sample::documents(), limit in 0..300_usize) {
             let full = document.canonical();
             let mut scanner = Scanner::new(&full, 127);
             let mut out = Writer::new(limit);

@@ -1,7 +1,7 @@
-//! What may leave: redaction, truncation and shaping of content.
+//! Content that may be exported: redaction, truncation and shaping.
 //!
-//! Prompt, tool input, tool output and bodies enter as [`Content`], which nothing outside this room can open. The
-//! [`ContentPolicy`] opens it when the switches allow, and hands out an admitted form that carries its own bounds.
+//! Prompts, tool input, tool output and bodies are passed as [`Content`], which no code outside this module can read.
+//! The [`ContentPolicy`] reads it if the switches allow, and returns an admitted form with its own limits.
 
 mod admitted;
 pub(crate) mod json;
@@ -25,10 +25,11 @@ use serde_json::value::RawValue;
 
 use crate::language::{UNKNOWN, language_of};
 
-/// Text that a switch may hold back: a prompt, a tool's input or output, a request's or a response's body.
+/// Text whose export a content switch controls: a prompt, the input or output of a tool, the body of a request or a
+/// response.
 ///
-/// It is made from a `String`, a `&'static str`, an `Arc<str>`, a [`RawValue`] or, with [`Content::json`], from anything
-/// that serialises; none of the conversions but the last copies the text. `Debug` shows its length alone.
+/// It is created from a `String`, a `&'static str`, an `Arc<str>`, a [`RawValue`] or, with [`Content::json`], from any
+/// value that serializes; only the last conversion copies the text. `Debug` shows only its length.
 ///
 /// ```
 /// use claude_code_telemetry::Content;
@@ -46,32 +47,33 @@ enum Text {
 }
 
 impl Content {
-    /// The JSON text of a value. A value that cannot be serialised (a map whose keys are no texts) becomes empty
-    /// content. Keys are written in the order in which the value gives them: that of a struct's fields; a
+    /// Creates content from the JSON text of a value. A value that cannot be serialized (a map whose keys are not
+    /// strings) becomes empty content. Keys are written in the order of the value: that of a struct's fields; a
     /// `serde_json::Value` sorts them.
     ///
-    /// Serialising costs time even when a switch holds the content back; ask
+    /// Serialization takes time even if a switch then drops the content; check
     /// [`content_policy`](crate::Telemetry::content_policy) first where that matters.
     pub fn json(value: &impl Serialize) -> Self {
         Self::from(serde_json::to_string(value).unwrap_or_default())
     }
 
-    /// Returns optional content of a record. Empty content counts as not given.
+    /// Returns the optional content of a record; `None` for empty content.
     pub(crate) fn optional(content: impl Into<Self>) -> Option<Self> {
         Some(content.into()).filter(|content| content.size() > 0)
     }
 
-    /// The size in bytes; says nothing about the text.
+    /// Returns the size in bytes, which reveals nothing about the text.
     pub(crate) fn size(&self) -> usize {
         self.text().len()
     }
 
-    /// The programming language of the file that the text names: by its extension, and that alone.
+    /// Returns the programming language of the file whose path is the text, determined only by the file name.
     pub(crate) fn language(&self) -> &'static str {
         language_of(self.text())
     }
 
-    /// The same for the file that a member of the JSON text names.
+    /// Returns the programming language of the file whose path is a member of the JSON text: the first member with one
+    /// of these names.
     pub(crate) fn language_of_member(&self, names: &[&str]) -> &'static str {
         let path = names
             .iter()

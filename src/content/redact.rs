@@ -1,40 +1,39 @@
-//! Request and response bodies without the model's thinking.
+//! Redaction of the model's thinking from request and response bodies.
 
 use super::json::{Event, Scanner, Text, Unreadable, Writer};
 use super::{truncate, utf16};
 
-/// What stands in the place of something that must not be seen.
+/// The replacement for redacted text.
 pub(crate) const REDACTED: &str = "<REDACTED>";
-/// The same as JSON.
+/// [`REDACTED`] as JSON.
 const REDACTED_JSON: &str = "\"<REDACTED>\"";
-/// A body with more levels is not read.
+/// The nesting limit. Deeper bodies are not processed.
 const MAX_DEPTH: usize = 128;
-/// The `type`s of objects whose thinking is removed. `thinking_delta` is not a content block but a
-/// piece of one in a stream: bodies are whole messages and should not hold it, but a host that
-/// collected raw stream events would show the same thinking through it.
+/// The `type`s of objects whose thinking is removed. `thinking_delta` is not a content block but a fragment of one in a
+/// stream: bodies are whole messages and should not contain it, but a host that collected raw stream events would
+/// expose the same thinking in them.
 const TYPES: [&str; 3] = ["thinking", "redacted_thinking", "thinking_delta"];
-/// The members that hold it.
+/// The members that contain thinking.
 const MEMBERS: [&str; 2] = ["thinking", "data"];
 
-/// A body as it may be sent.
+/// A redacted body, which may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RedactedBody {
     /// Compact JSON without thinking, within the limit.
     pub(crate) text: String,
-    /// Its length in UTF-16 units without the limit; of an unreadable body the length as given.
+    /// The length in UTF-16 units before truncation; for an unreadable body the original length.
     pub(crate) length: usize,
-    /// Whether the limit cut something off.
+    /// True if the body was truncated at the limit.
     pub(crate) truncated: bool,
-    /// Whether nothing of the body is shown because it could not be searched for thinking.
+    /// True if the body is withheld because it could not be searched for thinking.
     pub(crate) unreadable: bool,
 }
 
-/// `json` without thinking, within `limit` UTF-16 units.
+/// Returns `json` without thinking, within `limit` UTF-16 units.
 ///
-/// One pass, whatever the body is like. Where an object tells its `type` only after its thinking,
-/// nothing is read twice: the text is left open until the object ends. Memory is bounded by the
-/// limit: what is left open is a reference into `json`, and there are no more of them than keys
-/// that fit into the limit.
+/// Makes a single pass over any body. If an object states its `type` only after its thinking, no text is read twice:
+/// the text stays undecided until the object ends. Memory is bounded by the limit: an undecided text is a reference
+/// into `json`, and there are no more of them than keys that fit into the limit.
 pub(crate) fn redact_body(json: &str, limit: usize) -> RedactedBody {
     match Redactor::new(json, limit).run() {
         Ok(body) => body,
@@ -47,32 +46,33 @@ pub(crate) fn redact_body(json: &str, limit: usize) -> RedactedBody {
     }
 }
 
-/// What a member's name says about its value.
+/// The role of a member, determined by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Member {
     Type,
-    /// One of [`MEMBERS`].
+    /// A member in [`MEMBERS`].
     Candidate,
     Other,
 }
 
-/// An object that is open.
+/// An object that has not ended.
 struct Object {
-    /// Whether one of its `type` members is one of [`TYPES`]. Of several the harmless one never wins.
+    /// True if one of its `type` members is one of [`TYPES`]. If `type` is repeated, a harmless one never overrides.
     thinks: bool,
-    /// Length of its open texts as they are.
+    /// The length of its undecided texts without redaction.
     plain: usize,
-    /// Their length once they are redacted.
+    /// The length of its undecided texts with redaction.
     redacted: usize,
-    /// How many open texts enclosing objects had when it began.
+    /// The number of undecided texts of enclosing objects when this object began.
     pending: usize,
-    /// One of [`MEMBERS`] was an object or an array, and was written: it was not known yet that it is thinking.
+    /// True if a member in [`MEMBERS`] was an object or an array, and was written before the object was known to be
+    /// thinking.
     nested: bool,
 }
 
-/// A text of which it is not known yet, or was not when it came, whether it is thinking.
+/// A text that was undecided when it was read: the object's `type` was not known yet.
 struct Open<'a> {
-    /// Its place in the text that was kept.
+    /// Its position in the kept text.
     at: usize,
     text: Text<'a>,
     redacted: bool,
@@ -81,13 +81,13 @@ struct Open<'a> {
 struct Redactor<'a> {
     scanner: Scanner<'a>,
     limit: usize,
-    /// The body with the open texts left out.
+    /// The body without the undecided texts.
     out: Writer,
-    /// Length of the open texts whose object has ended.
+    /// The length of the formerly undecided texts whose object has ended.
     settled: usize,
     open: Vec<Open<'a>>,
-    /// Those of `open` whose object has not ended, by index. An object's own come last when it
-    /// ends, for those of the objects inside it are gone by then.
+    /// The indices into `open` of texts whose object has not ended. The texts of an object come last when it ends,
+    /// because those of the objects inside it have been removed by then.
     pending: Vec<usize>,
     objects: Vec<Object>,
 }
@@ -143,8 +143,8 @@ impl<'a> Redactor<'a> {
         Ok(self.finish())
     }
 
-    /// Whether an object or array, as such a member, is thinking. None is known to be, and when one turns out to be in
-    /// the end, nothing of the body is shown.
+    /// Returns true if an object or array, as such a member, is redacted. Known thinking blocks have only strings
+    /// there. If the object turns out to be thinking later, the whole body is withheld.
     fn hides(&mut self, of: Member) -> bool {
         match self.objects.last_mut() {
             Some(object) if of == Member::Candidate => {
@@ -201,7 +201,7 @@ impl<'a> Redactor<'a> {
                         text,
                         redacted: false,
                     });
-                    // It will take at least so much, so what is kept is enough either way.
+                    // The text will need at least this much room, so the kept text is long enough in both cases.
                     self.out.set_aside(units.min(REDACTED_JSON.len()));
                 }
             }
@@ -234,7 +234,7 @@ impl<'a> Redactor<'a> {
     }
 }
 
-/// The first `limit` units of the body, now that the open texts are decided.
+/// Returns the first `limit` units of the body after all texts are decided.
 fn filled(kept: &str, open: &[Open<'_>], limit: usize) -> String {
     let mut out = Writer::new(limit);
     let mut from = 0;
@@ -264,7 +264,7 @@ fn classify(key: Text<'_>) -> Member {
     }
 }
 
-/// The length of a string as it is written, with its quotes.
+/// Returns the length of a string as it is written, with its quotes.
 fn written_units(text: Text<'_>) -> usize {
     let mut out = Writer::new(0);
     out.string(text);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn thinking_goes_and_everything_else_stays() {
+    fn only_thinking_is_redacted() {
         let json = concat!(
             r#"{"model": "m", "temperature": 0.70, "thinking": {"type": "enabled", "budget_tokens": 2048},"#,
             r#" "tools": [{"properties": {"thinking": {"type": ["string", "null"]}, "data": {"type": "x"}}}],"#,
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn no_spelling_hides_thinking() {
+    fn escaped_spellings_of_thinking_are_redacted() {
         for json in [
             r#"{"type":"thinking","thinking":"secret"}"#,
             r#"{"t\u0079pe":"th\u0069nking","thinkin\u0067":"secret"}"#,
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_texts_of_such_an_object_itself_go() {
+    fn only_direct_members_of_a_thinking_object_are_redacted() {
         for json in [
             r#"{"type":"thinking","thinking":1,"data":null,"x":{"thinking":"z","data":["y"]}}"#,
             r#"{"type":"enabled","thinking":{"a":"x"},"data":["y"]}"#,
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_searched_is_not_shown() {
+    fn unreadable_bodies_are_withheld() {
         let levels = |count: usize| format!("{}1{}", "{\"a\":".repeat(count), "}".repeat(count));
         assert_eq!(whole(&levels(128)), levels(128));
         let long = format!("{{\"a\":\"{}\"", "é".repeat(100_000));
@@ -357,7 +357,7 @@ mod tests {
             "{}x",
             "{\"type\":\"thinking\",\"thinking\":\"x\"",
             "data: {}",
-            // The type comes after thinking that is no text.
+            // The type follows thinking that is not a string.
             "{\"data\":[\"secret\"],\"type\":\"redacted_thinking\"}",
             "{\"x\":[{\"thinking\":{\"x\":\"secret\"},\"type\":\"thinking\"}]}",
             &levels(129),
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_is_that_after_redaction_and_before_the_cut() {
+    fn length_is_measured_after_redaction_and_before_truncation() {
         let json = format!(
             "{{\"thinking\":\"{}\",\"type\":\"thinking\",\"x\":\"{}\"}}",
             "secret".repeat(100_000),
@@ -388,8 +388,8 @@ mod tests {
     }
 
     #[test]
-    fn large_and_hostile_bodies_take_linear_time_and_little_memory() {
-        // The type comes last at every level, so that every text is open for as long as possible.
+    fn large_hostile_bodies_are_redacted_in_bounded_memory() {
+        // The type comes last at every level, so that every text stays undecided for as long as possible.
         let block = format!(
             "{}1{}",
             "{\"thinking\":\"secret\",\"x\":".repeat(126),
@@ -419,7 +419,7 @@ mod tests {
             .any(|meant| text.iter().copied().eq(meant.encode_utf16()))
     }
 
-    /// The rule as it reads, applied to a tree; nothing when nothing of it may be shown.
+    /// Applies the rule to a tree; `None` when the whole body must be withheld.
     fn model(value: &Sample) -> Option<Sample> {
         match value {
             Sample::Scalar(_) | Sample::Text(_) => Some(value.clone()),
@@ -456,7 +456,7 @@ mod tests {
         proptest::sample::select(words).prop_map(|word| word.encode_utf16().collect())
     }
 
-    /// Objects in which names and types that matter are everywhere.
+    /// Generates objects in which relevant names and types are frequent.
     fn bodies() -> impl Strategy<Value = Sample> {
         let keys = || {
             prop_oneof![
@@ -483,7 +483,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
         #[test]
-        fn follows_the_rule(body in bodies(), style in styles(), limit in 60..400_usize) {
+        fn redaction_matches_the_model(body in bodies(), style in styles(), limit in 60..400_usize) {
             let json = body.written(&style);
             let Some(full) = model(&body) else {
                 let shown = redact_body(&json, limit);
@@ -493,7 +493,7 @@ mod tests {
             let full = full.canonical();
             let length = utf16::len(&full);
             prop_assert_eq!(&whole(&json), &full);
-            // What is redacted stays as it is.
+            // Redacting a redacted body changes nothing.
             prop_assert_eq!(&whole(&full), &full);
 
             let cut = redact_body(&json, limit);
@@ -502,7 +502,7 @@ mod tests {
         }
 
         #[test]
-        fn no_thinking_survives(
+        fn thinking_never_remains(
             members in Just(vec![
                 ("type", Sample::text("thinking")),
                 ("thinking", Sample::text("CANARY")),
@@ -534,13 +534,13 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_thinking_stays(document in documents(), style in styles()) {
+        fn other_content_is_unchanged(document in documents(), style in styles()) {
             let body = Sample::Object(vec![("type".encode_utf16().collect(), document)]);
             prop_assert_eq!(whole(&body.written(&style)), body.canonical());
         }
 
         #[test]
-        fn nothing_makes_it_stumble(text in any::<String>(), limit in 0..100_usize) {
+        fn redaction_never_panics(text in any::<String>(), limit in 0..100_usize) {
             for json in [format!("{{\"thinking\":{text:?},\"type\":\"thinking\"}}"), text] {
                 let body = redact_body(&json, limit);
                 prop_assert!(body.unreadable || utf16::len(&body.text) <= limit);

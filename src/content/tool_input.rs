@@ -1,29 +1,28 @@
-//! The arguments of a tool call, as far as they are shown.
+//! The bounded form of the arguments of a tool call.
 
 use super::json::{Event, Part, Scanner, Text, Unreadable, Writer};
 use super::utf16;
 
-/// A longer string keeps only its beginning.
+/// The length, in UTF-16 units, above which a string is truncated.
 const STRING_LIMIT: usize = 512;
-/// As much of it.
+/// The units that a truncated string keeps.
 const STRING_KEPT: usize = 128;
-/// Items of an array and members of an object that are looked at.
+/// The items of an array and the members of an object that are processed.
 const COUNT_LIMIT: usize = 20;
-/// Levels that are expanded: the value itself and its direct children.
+/// The levels that are expanded: the value itself and its direct children.
 const EXPANDED: usize = 2;
-/// Length of the whole text.
+/// The length limit of the whole text, in UTF-16 units.
 const TEXT_LIMIT: usize = 4_096;
-/// What stands behind a text that is cut there.
+/// The marker at the end of a truncated text.
 const CUT: &str = "…[truncated]";
-/// Levels that the scanner follows below what is shown. It keeps a bit for each, which bounds the
-/// memory that a hostile input can take to 128 KiB; nothing real comes near.
+/// The nesting limit of the scanner, below the levels that are shown. The scanner keeps one bit for each level, so the
+/// memory that a hostile input can take is bounded to 128 KiB. Real input never comes near the limit.
 const MAX_DEPTH: usize = 1 << 20;
 
-/// The JSON text of a tool's input with everything long, wide and deep left out; `None` when the
-/// input is not JSON.
+/// Returns the JSON text of a tool's input without everything long, wide and deep; `None` when the input is not JSON.
 ///
-/// Strings are cut and counted wherever they are shown. Members are counted as they stand, a
-/// repeated key as often as it is there.
+/// Strings are truncated and measured wherever they are shown. Members are counted as written: a repeated key counts
+/// each time.
 pub(crate) fn shape(json: &str) -> Option<String> {
     let mut shaper = Shaper {
         scanner: Scanner::new(json, MAX_DEPTH),
@@ -46,13 +45,13 @@ impl<'a> Shaper<'a> {
     fn document(&mut self) -> Result<(), Unreadable> {
         let first = self.scanner.next()?.ok_or(Unreadable::Syntax)?;
         self.value(first, 0)?;
-        // The scanner ends only where the document does: anything behind it is an error.
+        // The scanner returns `None` only at the end of the document; anything after the value is an error.
         self.scanner.next()?;
         Ok(())
     }
 
-    /// The value that begins with `event`, inside `depth` others. It calls itself, through the
-    /// two containers, no more than [`EXPANDED`] times.
+    /// Writes the value that begins with `event`, inside `depth` others. The recursion, through the two containers, is
+    /// at most [`EXPANDED`] levels deep.
     fn value(&mut self, event: Event<'a>, depth: usize) -> Result<(), Unreadable> {
         match event {
             Event::Scalar(scalar) => self.out.push(scalar),
@@ -63,7 +62,7 @@ impl<'a> Shaper<'a> {
                 self.scanner.skip_open()?;
                 self.out.push("\"<nested>\"");
             }
-            // No value begins with these, and the scanner yields none where one has to begin.
+            // No value begins with these events, and the scanner never returns them where a value must begin.
             Event::Key(_) | Event::ArrayEnd | Event::ObjectEnd => {}
         }
         Ok(())
@@ -102,7 +101,7 @@ impl<'a> Shaper<'a> {
                 break;
             };
             count += 1;
-            // Hidden keys count, and take the place of others, before they are dropped.
+            // Hidden keys count towards the limit before they are dropped.
             if count > COUNT_LIMIT || key.starts_with('_') {
                 self.skip(event)?;
                 continue;
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn short_input_is_only_written_compactly() {
+    fn short_input_is_only_compacted() {
         assert_eq!(
             shaped("{ \"command\": \"echo \\u0068i\\n\", \"timeout\" : 1.50, \"b\": null }"),
             "{\"command\":\"echo hi\\n\",\"timeout\":1.50,\"b\":null}"
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_cut_beyond_512_units() {
+    fn strings_longer_than_512_units_are_truncated() {
         let stays = format!("\"{}\"", "é".repeat(512));
         assert_eq!(shaped(&stays), stays);
         assert_eq!(
@@ -194,14 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_splits_a_pair() {
+    fn truncation_never_splits_a_surrogate_pair() {
         for pair in ["😀", "\\ud83d\\ude00"] {
             assert_eq!(
                 shaped(&format!("\"x{}\"", pair.repeat(300))),
                 format!("\"x{}…[601 chars]\"", "😀".repeat(63))
             );
         }
-        // Seven strings of 512 units fill the text up to the pair that would end it at 4,097.
+        // Seven strings of 512 units fill the text up to the surrogate pair that would end it at 4,097.
         let filler = "x".repeat(512);
         let last = "x".repeat(4_096 - 7 * 515 - 3);
         let items = vec![format!("\"{filler}\""); 7].join(",");
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_pair_stays_an_escape() {
+    fn unpaired_surrogates_remain_escapes() {
         assert_eq!(shaped(r#"{"a":"\uD800"}"#), r#"{"a":"\ud800"}"#);
         let long = r"\udc00".repeat(513);
         assert_eq!(
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_are_cut_beyond_20_items() {
+    fn arrays_longer_than_20_items_are_truncated() {
         let items = |count: usize| vec!["1"; count].join(",");
         assert_eq!(
             shaped(&format!("[{}]", items(20))),
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_cut_beyond_20_keys_before_hidden_keys_are_dropped() {
+    fn objects_are_truncated_at_20_keys_before_hidden_keys_are_dropped() {
         let members = |keys: std::ops::Range<usize>| {
             keys.map(|key| format!("\"k{key}\":{key}"))
                 .collect::<Vec<_>>()
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn any_value_will_do_but_nothing_else() {
+    fn any_json_value_is_accepted_and_nothing_else() {
         assert_eq!(shaped(" -1.0e5 "), "-1.0e5");
         assert_eq!(shaped("null"), "null");
         for json in [
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_input_neither_crashes_nor_grows() {
+    fn deep_input_is_bounded() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(shaped(&deep), "[[\"<nested>\"]]");
         let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn large_input_stays_small() {
+    fn large_input_is_bounded() {
         let text = "x\\n".repeat(7_000_000);
         let json = format!("{{\"{text}\":1}}");
         let out = shaped(&json);
@@ -310,7 +309,7 @@ mod tests {
         assert!(shaped(&items).ends_with(",\"…[100001 items]\"]"));
     }
 
-    /// The rules as they read, applied to a tree.
+    /// Applies the rules to a tree.
     fn model(value: &Sample, depth: usize) -> Sample {
         match value {
             Sample::Scalar(_) => value.clone(),
@@ -374,7 +373,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(128))]
 
         #[test]
-        fn follows_the_rules(input in inputs(), style in styles()) {
+        fn shape_matches_the_model(input in inputs(), style in styles()) {
             let full = model(&input, 0).canonical();
             let out = shape(&input.written(&style)).unwrap();
             if utf16::len(&full) <= 4_096 {

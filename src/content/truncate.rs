@@ -1,24 +1,24 @@
-//! Text that is cut at a limit and says so.
+//! Truncation of text at a limit, with a marker.
 
 use std::borrow::Cow;
 
 use super::utf16;
 
-/// The documented limit, in UTF-16 units with the marker.
+/// The documented default limit, in UTF-16 units with the marker.
 pub(crate) const DEFAULT_LIMIT: usize = 61_440;
 
-/// Text within its limit, and what it was before.
+/// Text within its limit, and its original length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Truncated<'a> {
-    /// The text itself, or as much of its beginning as fits with the marker behind it.
+    /// The whole text, or as much of its beginning as fits with the marker.
     pub(crate) text: Cow<'a, str>,
-    /// Length of the whole text in UTF-16 units.
+    /// The length of the whole text in UTF-16 units.
     pub(crate) original_length: usize,
-    /// Whether something is missing.
+    /// True if the text was truncated.
     pub(crate) truncated: bool,
 }
 
-/// What stands at the end of a text that was cut at `limit`.
+/// Returns the marker at the end of a text that was truncated at `limit`.
 pub(crate) fn marker(limit: usize) -> Cow<'static, str> {
     if limit == DEFAULT_LIMIT {
         Cow::Borrowed("\n\n[TRUNCATED - Content exceeds 60KB limit]")
@@ -29,16 +29,15 @@ pub(crate) fn marker(limit: usize) -> Cow<'static, str> {
     }
 }
 
-/// `text` within the `room` that earlier texts left of the `limit` they share; the marker names
-/// that limit. A text that does not fit where not even the marker does comes back empty: there is
-/// no room left for it.
+/// Truncates `text` to the `room` that earlier texts left of their shared `limit`, which the marker names. If not even
+/// the marker fits, a text that is too long becomes empty.
 ///
-/// A text that fits is given back as it came. Of one that does not, only what stays is copied, so
-/// that a large buffer is not kept for a short text.
+/// A text that fits is returned without a copy. Of a longer text only the kept part is copied, so that a large buffer
+/// does not stay allocated for a short text.
 pub(crate) fn fit<'a>(text: impl Into<Cow<'a, str>>, room: usize, limit: usize) -> Truncated<'a> {
     let text = text.into();
     let marker = marker(limit);
-    // Cut first and count the rest then: one pass, whether it turns out to fit or not.
+    // Truncating before counting the rest needs a single pass, whether the text fits or not.
     let (head, counted) = utf16::cut(&text, room.saturating_sub(marker.len()));
     let original_length = counted + utf16::len(&text[head.len()..]);
     if original_length <= room {
@@ -55,21 +54,20 @@ pub(crate) fn fit<'a>(text: impl Into<Cow<'a, str>>, room: usize, limit: usize) 
     }
 }
 
-/// The beginning of a longer text, cut so that the marker of `limit` fits in behind it. `text`
-/// holds at least the first `limit` units of it.
+/// Truncates a longer text at `limit`, with the marker. `text` contains at least its first `limit` units.
 pub(super) fn shorten(mut text: String, limit: usize) -> String {
     let marker = marker(limit);
     if marker.len() > limit {
         return String::new();
     }
-    // In place: a second copy would be as large as the first.
+    // Truncates in place, because a second copy would be as large as the first.
     let head = utf16::prefix(&text, limit - marker.len()).len();
     text.truncate(head);
     text.push_str(&marker);
     text
 }
 
-/// `head` and the marker, or nothing where the marker alone is too long.
+/// Returns `head` with the marker, or an empty text if the marker alone is too long.
 fn marked(head: &str, marker: &str, room: usize) -> String {
     if marker.len() > room {
         return String::new();
@@ -95,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_exactly_stays_without_a_copy() {
+    fn text_that_fits_exactly_is_not_copied() {
         let text = "x".repeat(DEFAULT_LIMIT);
         let address = text.as_ptr();
         let kept = truncate(text, DEFAULT_LIMIT);
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn one_more_is_cut_with_the_marker_inside_the_limit() {
+    fn text_one_unit_too_long_is_truncated_with_the_marker_inside_the_limit() {
         let cut = truncate("x".repeat(DEFAULT_LIMIT + 1), DEFAULT_LIMIT);
         assert_eq!(cut.original_length, DEFAULT_LIMIT + 1);
         assert!(cut.truncated);
@@ -123,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn another_limit_is_named() {
+    fn marker_names_a_limit_other_than_the_default() {
         let cut = truncate("é".repeat(300), 200);
         assert_eq!(utf16::len(&cut.text), 200);
         assert!(
@@ -133,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_at_the_cut_is_left_out() {
+    fn surrogate_pair_at_the_limit_is_left_out() {
         let head = "x".repeat(199 - marker(200).len());
         let cut = truncate(format!("{head}😀{}", "y".repeat(300)), 200);
         assert_eq!(cut.text, format!("{head}{}", marker(200)));
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_limit_keeps_its_wording() {
+    fn marker_names_the_shared_limit() {
         let cut = fit("x".repeat(500), 100, DEFAULT_LIMIT);
         assert_eq!(utf16::len(&cut.text), 100);
         assert!(cut.text.ends_with("exceeds 60KB limit]"));
@@ -162,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bounds_hold(text in any::<String>(), times in 0..20_usize, limit in 60..400_usize) {
+        fn truncated_text_stays_within_the_limit(text in any::<String>(), times in 0..20_usize, limit in 60..400_usize) {
             let text = text.repeat(times);
             let cut = truncate(text.as_str(), limit);
             prop_assert_eq!(cut.original_length, utf16::len(&text));

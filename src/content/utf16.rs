@@ -1,23 +1,22 @@
-//! Lengths and cuts in UTF-16 code units, the "characters" of every documented limit.
+//! Length and truncation in UTF-16 code units, the "characters" of every documented limit.
 
-/// Bytes counted at once: few enough that a `u8` holds their units, so that the compiler can
-/// count in vector lanes of one byte.
+/// The number of bytes counted at once. It is small enough that a `u8` holds the number of units, so that the compiler
+/// can vectorize the count with lanes of one byte.
 const BLOCK: usize = 64;
 
-/// The length of `text` in UTF-16 code units.
+/// Returns the length of `text` in UTF-16 code units.
 pub(crate) fn len(text: &str) -> usize {
     let (blocks, rest) = text.as_bytes().as_chunks::<BLOCK>();
     blocks.iter().map(|block| units_of(block)).sum::<usize>() + units_of(rest)
 }
 
-/// The longest prefix of `text` of at most `units` code units. A character that needs a surrogate
-/// pair is in it whole or not at all.
+/// Returns the longest prefix of `text` of at most `units` code units. A surrogate pair is never split.
 pub(crate) fn prefix(text: &str, units: usize) -> &str {
     cut(text, units).0
 }
 
-/// [`prefix`] with its own length in units, which is one less than `units` where a pair did not
-/// fit. Reads no more than the prefix and one block.
+/// Returns [`prefix`] with its length in units, which is `units` - 1 where a surrogate pair did not fit. Reads no more
+/// than the prefix and one block.
 pub(crate) fn cut(text: &str, units: usize) -> (&str, usize) {
     let mut end = 0;
     let mut counted = 0;
@@ -29,8 +28,8 @@ pub(crate) fn cut(text: &str, units: usize) -> (&str, usize) {
         counted += more;
         end += BLOCK;
     }
-    // A character counts where it begins: one that the last block counted belongs to the prefix
-    // with the bytes that lie behind that block.
+    // A character counts where it begins: the bytes of the last block's last character that follow the block belong to
+    // the prefix.
     while !text.is_char_boundary(end) {
         end += 1;
     }
@@ -45,8 +44,8 @@ pub(crate) fn cut(text: &str, units: usize) -> (&str, usize) {
     (&text[..end], counted)
 }
 
-/// Units of the characters that begin in at most [`BLOCK`] bytes of UTF-8: one for each byte that
-/// continues no character, one more for each that begins a character of four bytes.
+/// Returns the number of units of the characters that begin in at most [`BLOCK`] bytes of UTF-8: one for each byte that
+/// is not a continuation byte, one more for each first byte of a four-byte character.
 fn units_of(bytes: &[u8]) -> usize {
     let units: u8 = bytes
         .iter()
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_like_javascript() {
+    fn len_matches_javascript() {
         assert_eq!(len(""), 0);
         assert_eq!(len("éé😀"), 4);
         assert_eq!(len(&"ファイル".repeat(100)), 400);
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn never_splits_a_pair() {
+    fn prefix_never_splits_a_surrogate_pair() {
         assert_eq!(cut("a😀b", 2), ("a", 1));
         assert_eq!(cut("a😀b", 3), ("a😀", 3));
         assert_eq!(cut("a😀b", 9), ("a😀b", 4));
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_across_the_block_is_kept_whole() {
+    fn character_across_a_block_boundary_is_kept_whole() {
         for before in BLOCK - 4..=BLOCK {
             let text = format!("{}😀{}", "x".repeat(before), "y".repeat(BLOCK));
             assert_eq!(
@@ -93,13 +92,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_length_is_that_of_the_encoding(text in any::<String>(), times in 1..20_usize) {
+        fn len_matches_the_encoding(text in any::<String>(), times in 1..20_usize) {
             let text = text.repeat(times);
             prop_assert_eq!(len(&text), text.encode_utf16().count());
         }
 
         #[test]
-        fn the_prefix_is_the_longest_that_fits(
+        fn prefix_is_the_longest_that_fits(
             text in proptest::collection::vec(
                 prop_oneof![Just('a'), Just('é'), Just('語'), Just('😀')], 0..300,
             ),

@@ -1,4 +1,4 @@
-//! Whether what is configured works: every exporter is tried once.
+//! The diagnosis of a configuration: every exporter is tried once.
 
 #[cfg(feature = "prometheus")]
 mod page;
@@ -18,43 +18,45 @@ use crate::health::Exporter;
 use crate::signal::Signal;
 use crate::thread;
 
-/// How long [`Config::diagnose`] takes at most.
+/// The time limit of [`Config::diagnose`].
 const LIMIT: Duration = Duration::from_secs(45);
 
-/// How much longer the caller waits than the probes take, on a busy machine.
+/// The extra time that the caller waits after the limit of the probes, for a busy machine.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What trying every exporter of a configuration found out; made by [`Config::diagnose`].
+/// The result of trying every exporter of a configuration, returned by [`Config::diagnose`].
 ///
-/// `Display` writes it for a terminal: a paragraph for each exporter, with what to do about one that does not work.
+/// `Display` formats it for a terminal: a paragraph for each exporter, with the fix for one that does not work.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// Whether telemetry is on at all.
+    /// True if telemetry is on.
     pub enabled: bool,
-    /// Each exporter of each signal that the configuration asks for.
+    /// The exporters that the configuration requests, for each signal.
     pub probes: Vec<Probe>,
-    /// What the configuration asks for by a name that no exporter has.
+    /// The exporter names in the configuration that are unknown.
     pub unknown: Vec<UnknownExporter>,
-    /// The variables that settings files of a project set and may not set; each says where it belongs.
+    /// The variables that settings files of a project set but may not set. Each warning says where the variable
+    /// belongs.
     pub misplaced: Vec<Warning>,
 }
 
 impl Diagnosis {
-    /// Everything that is configured works, and is known. True also when telemetry is off: nothing is asked for then.
+    /// Returns true if every requested exporter is known and works. True also when telemetry is off, because no
+    /// exporter is requested then.
     pub fn is_healthy(&self) -> bool {
         self.unknown.is_empty() && self.probes.iter().all(Probe::works)
     }
 }
 
 impl Config {
-    /// Tries every exporter once: sends each receiver an empty request over the same transport and with the same headers and
-    /// certificates as the exporter would, and looks at the way there. For a host's `doctor` command; nothing of the
-    /// [`Telemetry`](crate::Telemetry) takes part in it.
+    /// Tries every exporter once: sends an empty request to each receiver, over the same transport and with the same
+    /// headers and certificates as the exporter, and checks the connection. For a `doctor` command of the host. No
+    /// [`Telemetry`](crate::Telemetry) is involved.
     ///
-    /// All are tried at once, each within its `OTEL_EXPORTER_OTLP_TIMEOUT` (10 seconds by default) and, where there is one,
-    /// the time that the headers helper takes (30 seconds at most); all together take 45 seconds at most. It blocks the
-    /// caller and never fails: a task of a runtime calls it on a thread that may block.
+    /// The exporters are tried in parallel, each within its `OTEL_EXPORTER_OTLP_TIMEOUT` (10 seconds by default) plus
+    /// the time of the headers helper, if there is one (30 seconds at most). The whole call takes 45 seconds at most.
+    /// It blocks the caller and never fails: an async task calls it on a thread that may block.
     ///
     /// ```no_run
     /// use claude_code_telemetry::Config;
@@ -68,7 +70,7 @@ impl Config {
         self.diagnose_within(LIMIT)
     }
 
-    /// [`diagnose`](Self::diagnose) with a limit of its own; the smaller of both counts.
+    /// Calls [`diagnose`](Self::diagnose) with an explicit time limit; the shorter of the two limits applies.
     pub fn diagnose_within(&self, limit: Duration) -> Diagnosis {
         let limit = limit.min(LIMIT);
         let (found, finds) = mpsc::channel();
@@ -98,10 +100,10 @@ impl Config {
         };
         let ended = thread.and_then(|thread| match late {
             true => Ok(()),
-            // It has sent all, and ends now.
+            // The thread has sent all results, and ends now.
             false => thread.join().unwrap_or(Ok(())),
         });
-        // One whose probe did not end is named all the same, and all are in one order.
+        // Exporters whose probe did not finish are listed too, and the order is always the same.
         let probes = probe::asked_for(self).into_iter().map(|asked| {
             let same =
                 |probe: &Probe| (probe.signal, probe.exporter) == (asked.signal, asked.exporter);
@@ -166,7 +168,7 @@ impl fmt::Display for Diagnosis {
     }
 }
 
-/// The exporters of a configuration, in the order in which they are shown.
+/// All exporters, in the order of the output.
 const EVERY: [(Signal, Exporter); 7] = [
     (Signal::Metrics, Exporter::Otlp),
     (Signal::Metrics, Exporter::Prometheus),

@@ -1,4 +1,4 @@
-//! Whether the Prometheus page can be served.
+//! The probe of the Prometheus page.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -8,10 +8,10 @@ use super::Probe;
 use crate::config::PrometheusConfig;
 use crate::export::page_addresses;
 
-/// How long a page that is there already gets for its answer.
+/// The timeout for the response of a page that is already served.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Listens for a moment where the page would be. It blocks.
+/// Listens briefly at the address of the page. Blocks the thread.
 pub(super) fn told(asked: Probe, config: &PrometheusConfig) -> Probe {
     let problem = match page_addresses(config) {
         Ok(addresses) => {
@@ -46,7 +46,7 @@ pub(super) fn told(asked: Probe, config: &PrometheusConfig) -> Probe {
     }
 }
 
-/// Whether what has the port is such a page.
+/// Returns true if the port is in use by such a page.
 fn is_served(config: &PrometheusConfig) -> bool {
     let addresses = (&*config.host, config.port).to_socket_addrs();
     addresses.is_ok_and(|mut addresses| addresses.any(|address| answers(address).unwrap_or(false)))

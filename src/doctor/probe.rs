@@ -16,8 +16,7 @@ use crate::health::Exporter;
 use crate::signal::Signal;
 use crate::visible::visible;
 
-/// What trying one exporter of one signal found out. No text of it holds a secret or a control
-/// character.
+/// The result of trying one exporter of one signal. No text contains a secret or a control character.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Probe {
@@ -25,24 +24,24 @@ pub struct Probe {
     pub signal: Signal,
     /// The exporter.
     pub exporter: Exporter,
-    /// Where it sends: a URL without what may be secret in it, with the protocol, or standard output; nothing when it is
-    /// off.
+    /// The destination: standard output, or a URL without its secret parts and the protocol; `None` when the exporter
+    /// is off.
     pub target: Option<String>,
-    /// The addresses that the host's name stands for.
+    /// The addresses to which the host name resolves.
     pub addresses: Vec<SocketAddr>,
-    /// The first of them that takes connections.
+    /// The first of these addresses that accepts a connection.
     pub connected: Option<SocketAddr>,
-    /// What was agreed on by TLS, in words; nothing without TLS, and when there is no agreement.
+    /// The negotiated TLS parameters as text; `None` without TLS, and when the handshake failed.
     pub tls: Option<String>,
-    /// What the receiver said, when it took the request.
+    /// The response of the receiver, if it accepted the request.
     pub answer: Option<String>,
-    /// How long the request took, until the answer or until it failed.
+    /// The time until the response, or until the request failed.
     pub latency: Option<Duration>,
-    /// What is odd although it may work.
+    /// A remark about a setting that is unusual, although it may work.
     pub note: Option<String>,
-    /// Why it does not work; nothing when it works.
+    /// The reason why the exporter does not work; `None` when it works.
     pub problem: Option<String>,
-    /// What to do about the problem: the variable to change.
+    /// The fix for the problem: the variable to change.
     pub remedy: Option<String>,
 }
 
@@ -63,7 +62,7 @@ impl Probe {
         }
     }
 
-    /// Whether the exporter works.
+    /// Returns true if the exporter works.
     pub fn works(&self) -> bool {
         self.problem.is_none()
     }
@@ -84,7 +83,7 @@ impl Probe {
         self
     }
 
-    /// A probe that did not end in time, or was not made because of an error.
+    /// Returns the result of a probe that did not finish in time, or could not be run because of an error.
     pub(super) fn untried(self, error: Option<&io::Error>) -> Self {
         match (self.exporter, &self.problem) {
             (Exporter::Otlp | Exporter::Prometheus, None) => Self {
@@ -152,7 +151,8 @@ fn list(addresses: &[SocketAddr]) -> String {
     all.join(", ")
 }
 
-/// The exporters that a configuration asks for, before they are tried; those that cannot be had say why.
+/// Returns the exporters that a configuration requests, before they are tried. Those that cannot be built contain the
+/// reason.
 pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
     let asked = EVERY.iter().filter_map(|&(signal, exporter)| {
         let probe = Probe::new(signal, exporter);
@@ -182,7 +182,7 @@ pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
                 .prometheus
                 .as_ref()
                 .map(PrometheusConfig::place),
-            // It goes the same way as the OTLP exporter of its signal.
+            // The host exporters use the OTLP exporter settings of their signal.
             Exporter::Host => None,
         };
         target.map(|target| Probe {
@@ -193,7 +193,7 @@ pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
     asked.collect()
 }
 
-/// Tries the Prometheus page, when there is to be one.
+/// Tries the Prometheus page, if the configuration requests it.
 #[cfg(feature = "prometheus")]
 pub(super) fn probe_page(config: &Config, found: &mpsc::Sender<Probe>) {
     let Some(page) = &config.metrics.prometheus else {
@@ -205,11 +205,11 @@ pub(super) fn probe_page(config: &Config, found: &mpsc::Sender<Probe>) {
     }
 }
 
-/// Without OTLP there is nothing to try.
+/// Does nothing in a build without OTLP.
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 pub(super) async fn probe_all(_: &Config, _: Duration, _: mpsc::Sender<Probe>) {}
 
-/// Tries all that can be tried, at once.
+/// Tries all OTLP exporters in parallel.
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(super) async fn probe_all(config: &Config, limit: Duration, found: mpsc::Sender<Probe>) {
     use std::sync::Arc;

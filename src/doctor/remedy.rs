@@ -1,4 +1,4 @@
-//! What a probe saw, in words, and what to do about it.
+//! The description of a probe's findings, and the fixes.
 
 use super::Probe;
 use crate::config::otlp::{OtlpConfig, Protocol};
@@ -8,7 +8,7 @@ use crate::export::outcome::{ErrorKind, ExportError};
 use crate::export::probe::{Answer, Seen, Speaks};
 use crate::signal::Signal;
 
-/// A probe with what was seen.
+/// Returns the probe with its findings described.
 pub(super) fn told(
     probe: Probe,
     config: &Config,
@@ -75,7 +75,7 @@ pub(super) fn told(
     }
 }
 
-/// What is tried.
+/// The exporter under test.
 struct About<'a> {
     signal: Signal,
     config: &'a Config,
@@ -83,7 +83,7 @@ struct About<'a> {
 }
 
 impl About<'_> {
-    /// The variable that counts: that of the signal when it is set, else the general one.
+    /// Returns the variable that applies: that of the signal if it is set, else the general one.
     fn variable(&self, group: &'static PerSignal) -> &'static str {
         let specific = group.of(self.signal).name;
         match self.is_set(specific) {
@@ -102,7 +102,8 @@ impl About<'_> {
         self.variable(&variables::ENDPOINT)
     }
 
-    /// Requests that are posted to the root, because the endpoint of a signal is used as it is.
+    /// Returns a note for an endpoint without a path: requests are posted to the root, because the endpoint of a signal
+    /// is used as it is.
     fn path_note(&self) -> Option<String> {
         let endpoint = self.endpoint();
         let is_bare = self.otlp.protocol != Protocol::Grpc && self.otlp.endpoint.path() == "/";
@@ -189,7 +190,7 @@ impl About<'_> {
         }
     }
 
-    /// What to do about TLS; the problem itself names variables where one is all there is to do.
+    /// Returns the fix for a TLS problem; `None` where the problem's text names the variable to change.
     fn certificates(&self, problem: &str) -> Option<String> {
         let endpoint = self.endpoint();
         let authorities = self.variable(&variables::CERTIFICATE);
@@ -221,7 +222,7 @@ impl About<'_> {
         })
     }
 
-    /// The receiver understood the request, and did not want it.
+    /// Returns the fix for a request that the receiver understood and rejected.
     fn refused(&self, problem: &str) -> String {
         let endpoint = self.endpoint();
         let path = path(self.signal);

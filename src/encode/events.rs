@@ -1,4 +1,4 @@
-//! Events: what is queued, and its translation into log records.
+//! The encoding of events: queued items to log records.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,43 +22,43 @@ use crate::propagation::TraceContext;
 use crate::record::{Attributes, EventRecord, Out, Value};
 use crate::session_attributes::Standard;
 
-/// What all events have, beside their record.
+/// The data that all events have in addition to their record.
 pub(crate) struct Envelope {
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since the Unix epoch.
     pub(crate) time: u64,
     pub(crate) sequence: u64,
     pub(crate) standard: Arc<Standard>,
     pub(crate) workspace_host_paths: Option<Arc<[Arc<str>]>>,
     pub(crate) prompt_id: Option<Arc<str>>,
-    /// The span that it belongs to.
+    /// The span that the event belongs to.
     pub(crate) span: Option<Arc<TraceContext>>,
 }
 
-/// An event on its way to the exporters.
+/// An event in the queue of an exporter.
 pub(crate) struct Queued<R: ?Sized> {
     pub(crate) envelope: Envelope,
     pub(crate) record: R,
 }
 
-/// An event as the queues hold it.
+/// An event, as queues hold it.
 pub(crate) type EventItem = Item<Queued<dyn EventRecord>>;
 
-/// What an exporter wants of events.
+/// The form in which an exporter needs log records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Bytes of protobuf.
+    /// Encoded protobuf.
     Bytes,
-    /// The official types, which become text.
+    /// The official OTLP types, for output as text.
     Messages,
 }
 
-/// A log record in one of both forms.
+/// A log record in either form.
 pub(crate) enum EventOut {
     Bytes(Vec<u8>),
     Message(LogRecord),
 }
 
-/// A request in one of both forms.
+/// An export request in either form.
 #[cfg_attr(
     not(any(feature = "grpc", feature = "http")),
     allow(dead_code, reason = "bytes are for OTLP")
@@ -68,14 +68,14 @@ pub(crate) enum LogsRequest {
     Message(ExportLogsServiceRequest),
 }
 
-/// Turns events into log records.
+/// An encoder of events as log records.
 pub(crate) struct EventTranslator {
     origin: Origin,
     numbers: NumberEncoding,
     form: Form,
 }
 
-/// What a record of 20 attributes takes, in bytes of protobuf.
+/// The usual size of a record with 20 attributes, in bytes of protobuf.
 const USUAL_BYTES: usize = 1024;
 
 impl EventTranslator {
@@ -87,7 +87,7 @@ impl EventTranslator {
         }
     }
 
-    /// All attributes, in the order of the catalogue.
+    /// Writes all attributes, in the order of the catalog.
     fn attributes(&self, event: &EventItem, tally: &Tally, out: &mut impl Out) {
         let Queued { envelope, record } = &**event;
         let kind = record.event();
@@ -140,7 +140,7 @@ impl EventTranslator {
         }
     }
 
-    /// The bytes of [`message`](Self::message).
+    /// Returns the encoding of [`message`](Self::message).
     fn bytes(&self, event: &EventItem, tally: &Tally) -> Vec<u8> {
         let envelope = &event.envelope;
         let name = event.record.event().body;
@@ -187,7 +187,7 @@ impl Translate for EventTranslator {
     fn shorten(record: &mut EventOut) {
         match record {
             EventOut::Bytes(bytes) => {
-                // Our own bytes can be read.
+                // Decoding cannot fail, because this crate encoded the bytes.
                 let mut message = LogRecord::decode(&**bytes).unwrap_or_default();
                 shorten(&mut message, texts);
                 *bytes = message.encode_to_vec();
@@ -221,7 +221,7 @@ impl Translate for EventTranslator {
             EventOut::Message(_) => None,
         });
         let bytes: usize = records.clone().map(|one| field_len(one.len())).sum();
-        // The lengths are known before, so that nothing of this size is moved to make room for them.
+        // The buffer is allocated once, because the lengths are known beforehand.
         let scope_logs = field_len(scope.len()) + bytes;
         let resource_logs = field_len(resource.len()) + field_len(scope_logs);
         let mut out = Writer::with_capacity(field_len(resource_logs));
@@ -236,19 +236,19 @@ impl Translate for EventTranslator {
     }
 }
 
-/// The texts that may be cut.
+/// Returns the texts that may be truncated.
 fn texts(record: &mut LogRecord) -> Vec<&mut String> {
     texts_of(&mut record.attributes).collect()
 }
 
-/// The attributes of the record itself; returns how many bodies among them could not be read.
+/// Writes the attributes of the record itself, and returns how many of its bodies could not be parsed.
 fn own_attributes(record: &dyn EventRecord, out: &mut dyn Out) -> u64 {
     let mut own = Attributes::writing_to(out);
     record.attributes(&mut own);
     own.unreadable_bodies
 }
 
-/// Numbers as the text that older versions of the CLI sent.
+/// An output that writes numbers as text, as older versions of the CLI do.
 struct NumbersAsText<'a, O>(&'a mut O);
 
 impl<O: Out> Out for NumbersAsText<'_, O> {
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
     use crate::catalog::{Event, event};
 
-    /// An event with any attributes.
+    /// An event with arbitrary attributes.
     struct Anything(Vec<Value<'static>>);
 
     impl EventRecord for Anything {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     fn values() -> impl Strategy<Value = Value<'static>> {
-        // Lengths around those whose prefix gets longer.
+        // Lengths around those at which the length prefix gets longer.
         let text =
             || (0..70_usize, 0..300_usize).prop_map(|(x, times)| "x\u{e9}".repeat(x * times));
         prop_oneof![
@@ -339,7 +339,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_bytes_are_those_of_the_official_types(
+        fn bytes_match_the_official_types(
             records in vec(vec(values(), 0..6), 0..4), time in some::<u64>(), span in some::<Option<bool>>(),
             numbers in prop_oneof![Just(NumberEncoding::Native), Just(NumberEncoding::Text)],
         ) {
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_the_same_in_both_forms() {
+    fn truncation_is_the_same_in_both_forms() {
         let item = item(vec![Value::Text("x".repeat(5_000_000).into())], 1, None);
         let origin = Origin::new(&[], "scope", "1");
         let [bytes, message] = [Form::Bytes, Form::Messages].map(|form| {

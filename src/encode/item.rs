@@ -1,9 +1,9 @@
-//! What a queue holds: an event or a span.
+//! The item of a queue: an event or a span.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// An item that one exporter has for itself, or that several share.
+/// An item owned by one exporter, or shared by several.
 pub(crate) enum Item<T: ?Sized> {
     Own(Box<T>),
     Shared(Arc<T>),

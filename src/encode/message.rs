@@ -1,4 +1,4 @@
-//! Parts that the OTLP messages of all signals share.
+//! The parts shared by the OTLP messages of all signals.
 
 use std::borrow::Cow;
 
@@ -13,12 +13,12 @@ use crate::content::{truncate::marker, utf16};
 use crate::record::{Out, Value};
 use crate::session_attributes::Standard;
 
-/// One record or span must stay under this size, in bytes of protobuf: it cannot be split.
+/// The size limit of a single record or span, in bytes of protobuf, because it cannot be split.
 pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;
-/// More than what says that a text was cut.
+/// The bytes reserved for the truncation marker; more than any marker needs.
 const MARKER_ROOM: usize = 128;
 
-/// Where a message comes from: the resource and the scope of every request of a signal.
+/// The resource and the instrumentation scope of every request of a signal.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) resource: Resource,
@@ -68,7 +68,7 @@ pub(crate) fn texts(key: &str, values: impl IntoIterator<Item = impl Into<String
     key_value(key, OtlpValue::ArrayValue(ArrayValue { values }))
 }
 
-/// An attribute of a record.
+/// Encodes an attribute of a record.
 pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
     match value {
         Value::Text(value) => text(key, value.into_owned()),
@@ -79,8 +79,8 @@ pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
     }
 }
 
-/// The standard attributes, then the custom ones but those whose key is one of the item's own, also where
-/// this item has nothing to say under it: a reader must not take the one for the other.
+/// Writes the standard attributes, then the custom attributes. A custom attribute is left out if its key is one of the
+/// item's own attributes, even when this item has no value for it, so that a consumer never mistakes one for the other.
 pub(crate) fn push_standard(standard: &Standard, own: &[Attribute], out: &mut impl Out) {
     for (key, value) in &standard.attributes {
         out.text(key, value);
@@ -91,7 +91,7 @@ pub(crate) fn push_standard(standard: &Standard, own: &[Attribute], out: &mut im
     }
 }
 
-/// The texts among attribute values, each of which may be cut.
+/// Returns the texts among attribute values, each of which may be truncated.
 pub(crate) fn texts_of(attributes: &mut [KeyValue]) -> impl Iterator<Item = &mut String> {
     attributes.iter_mut().filter_map(|attribute| {
         match attribute.value.as_mut()?.value.as_mut()? {
@@ -101,7 +101,7 @@ pub(crate) fn texts_of(attributes: &mut [KeyValue]) -> impl Iterator<Item = &mut
     })
 }
 
-/// Cuts the longest text of a record that is too large, so that it fits.
+/// Truncates the longest text of a record that is too large, so that the record fits.
 pub(crate) fn shorten<M: prost::Message>(item: &mut M, texts: impl Fn(&mut M) -> Vec<&mut String>) {
     loop {
         let size = item.encoded_len();
@@ -112,9 +112,9 @@ pub(crate) fn shorten<M: prost::Message>(item: &mut M, texts: impl Fn(&mut M) ->
         let Some(text) = longest.filter(|text| !text.is_empty()) else {
             return;
         };
-        // A short text is no longer with a marker than without.
+        // A short text gets no marker, which would make it longer.
         let marked = text.len() > MARKER_ROOM;
-        // Room for the marker, so that one round is enough unless several texts are too long.
+        // Reserving room for the marker makes one iteration sufficient unless several texts are too long.
         let mut keep = text
             .len()
             .saturating_sub(size - MAX_ITEM_BYTES + MARKER_ROOM);

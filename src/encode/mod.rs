@@ -1,4 +1,4 @@
-//! OTLP messages of the three signals, from their typed state.
+//! The encoding of the three signals as OTLP messages.
 
 pub(crate) mod events;
 mod item;
@@ -10,21 +10,21 @@ pub(crate) use self::item::Item;
 
 use crate::health::Tally;
 
-/// How one signal's queued items become OTLP.
+/// An encoder of one signal's queued items as OTLP.
 pub(crate) trait Translate: Send + 'static {
-    /// What is queued.
+    /// The type of the queued items.
     type Item: Send + Sync;
-    /// A log record or a span.
+    /// The type of an encoded item: a log record or a span.
     type Record: Send;
-    /// The request.
+    /// The type of an export request.
     type Request: Send;
 
     fn translate(&self, item: &Self::Item, tally: &Tally) -> Self::Record;
 
-    /// The bytes of protobuf that the record takes.
+    /// Returns the size of the record in bytes of protobuf.
     fn size(record: &Self::Record) -> usize;
 
-    /// Cuts a record that alone is too large.
+    /// Truncates a record that exceeds the size limit of a single record.
     fn shorten(record: &mut Self::Record);
 
     fn request(&self, records: Vec<Self::Record>) -> Self::Request;

@@ -1,7 +1,7 @@
-//! Protobuf written straight from what is recorded, where the official types would copy every text once more.
+//! A protobuf writer that encodes recorded data directly. The official types would copy every text once more.
 //!
-//! The bytes are those that the official types encode to: fields in the order of their numbers, lengths as short as they
-//! can be.
+//! The output equals the encoding of the official types: fields in the order of their numbers, lengths in their
+//! shortest form.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
@@ -13,7 +13,7 @@ const FIXED_64: u8 = 1;
 const LENGTH: u8 = 2;
 const FIXED_32: u8 = 5;
 
-/// As the official types.
+/// Writes attributes as the official types.
 impl Out for Vec<KeyValue> {
     fn text(&mut self, key: &str, value: &str) {
         self.push(text(key, value));
@@ -24,7 +24,7 @@ impl Out for Vec<KeyValue> {
     }
 }
 
-/// As the field of this number, in bytes.
+/// An output that writes attributes as the field of this number, in encoded form.
 pub(crate) struct Field<'a>(pub(crate) u8, pub(crate) &'a mut Writer);
 
 impl Out for Field<'_> {
@@ -53,12 +53,12 @@ impl Out for Field<'_> {
     }
 }
 
-/// What a field takes whose inside has this length.
+/// Returns the encoded size of a field with content of this length.
 pub(crate) fn field_len(length: usize) -> usize {
     1 + prost::length_delimiter_len(length) + length
 }
 
-/// Bytes of protobuf.
+/// A buffer of encoded protobuf.
 #[derive(Debug, Default)]
 pub(crate) struct Writer(Vec<u8>);
 
@@ -86,7 +86,7 @@ impl Writer {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    /// What comes next, of this length, is a field.
+    /// Begins a field whose content of this length follows.
     pub(crate) fn begin(&mut self, field: u8, length: usize) {
         self.tag(field, LENGTH);
         self.number(length as u64);
@@ -107,10 +107,10 @@ impl Writer {
         }
     }
 
-    /// A message inside this one.
+    /// Writes a nested message.
     pub(crate) fn nested(&mut self, field: u8, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
-        // Most are short enough for a length of one byte; the others are moved on.
+        // Most nested messages are short enough for a length prefix of one byte; the others are moved.
         let at = self.0.len();
         self.0.push(0);
         write(self);
@@ -125,7 +125,7 @@ impl Writer {
     }
 
     fn tag(&mut self, field: u8, kind: u8) {
-        // No field of ours has a number over 15, which needs a second byte.
+        // No field used here has a number above 15, which would need a second byte.
         self.0.push(field << 3 | kind);
     }
 

@@ -1,4 +1,4 @@
-//! Spans: what is queued when they end, and their translation into OTLP.
+//! The encoding of spans: ended spans in the queue to OTLP.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,49 +18,49 @@ use crate::propagation::TraceContext;
 use crate::record::Attributes;
 use crate::session_attributes::Standard;
 
-/// What a span says of itself.
+/// The data of one kind of span.
 pub(crate) trait SpanRecord: Send + Sync {
     fn span(&self) -> &'static catalog::Span;
 
-    /// The attributes after `span.type`, in the order of the catalogue.
+    /// Writes the attributes after `span.type`, in the order of the catalog.
     fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
 
-    /// The message of a failure: the span's status is ERROR then, unset otherwise.
+    /// Returns the error message. With a message the span's status is ERROR, otherwise unset.
     fn failure(&self) -> Option<Cow<'_, str>> {
         None
     }
 
-    /// The span events, in order.
+    /// Writes the span events, in order.
     fn events<'a>(&'a self, _out: &mut Vec<SpanEvent<'a>>) {}
 
-    /// Bytes of text that it keeps alive.
+    /// Returns the bytes of text that the record keeps alive.
     fn size(&self) -> usize;
 }
 
-/// Something that happened during a span.
+/// An event of a span.
 pub(crate) struct SpanEvent<'a> {
     pub(crate) event: &'static catalog::SpanEvent,
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since the Unix epoch.
     pub(crate) time: u64,
     pub(crate) attributes: Attributes<'a>,
 }
 
-/// A span that has ended, on its way to the exporters.
+/// An ended span in the queue of an exporter.
 pub(crate) struct Finished<R: ?Sized> {
     pub(crate) context: TraceContext,
-    /// The parent's span id, and whether the parent is another process's.
+    /// The span id of the parent, and true if the parent belongs to another process.
     pub(crate) parent: Option<([u8; 8], bool)>,
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since the Unix epoch, as is `end`.
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) standard: Arc<Standard>,
     pub(crate) record: R,
 }
 
-/// A span as the queues hold it.
+/// A span, as queues hold it.
 pub(crate) type SpanItem = Item<Finished<dyn SpanRecord>>;
 
-/// Turns spans into OTLP.
+/// An encoder of spans as OTLP.
 pub(crate) struct SpanTranslator {
     origin: Origin,
 }
@@ -71,7 +71,7 @@ impl SpanTranslator {
     }
 }
 
-/// Bits of OTLP's span flags: whether the parent is remote is known, and whether it is.
+/// The bits of OTLP's span flags that state that the remoteness of the parent is known, and that the parent is remote.
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
@@ -152,7 +152,7 @@ impl Translate for SpanTranslator {
     }
 }
 
-/// The texts that may be cut.
+/// Returns the texts that may be truncated.
 fn texts(span: &mut Span) -> Vec<&mut String> {
     let events = span
         .events

@@ -1,4 +1,4 @@
-//! What became of the telemetry: counts, losses by reason, and the last error of each exporter.
+//! The health of the telemetry: delivery counts, dropped items by reason, and the last error of each exporter.
 
 mod queue_depth;
 
@@ -21,9 +21,9 @@ pub enum Exporter {
     Otlp,
     /// `console`: lines of JSON.
     Console,
-    /// `prometheus`: a page that is scraped.
+    /// `prometheus`: a page for scrapes.
     Prometheus,
-    /// `otlp`, of the host's own instruments: those of `Telemetry::providers`.
+    /// `otlp` for host instruments: those of `Telemetry::providers`.
     Host,
 }
 
@@ -38,52 +38,52 @@ impl fmt::Display for Exporter {
     }
 }
 
-/// Whether an exporter works, as far as its last attempt says.
+/// The state of an exporter after its last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExporterState {
-    /// It has not tried yet.
+    /// The exporter has not made an attempt yet.
     Idle,
-    /// Its last attempt delivered.
+    /// The last attempt succeeded.
     Working,
-    /// Its last attempt failed; data waits within its bounds.
+    /// The last attempt failed; data stays in the queue within its limits.
     Failing,
-    /// It was asked for and cannot be built: nothing is sent. The last error says why.
+    /// The exporter is configured but cannot be built: it sends nothing. The last error contains the reason.
     Off,
-    /// It was shut down, or a new configuration turned it off: nothing more is sent.
+    /// The exporter was shut down, or a new configuration turned it off: it sends nothing more.
     ShutDown,
 }
 
-/// Items that will never be delivered, by reason: data points, log records or spans.
+/// Dropped items, by reason: data points, log records or spans that will never be delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// The queue was full.
+    /// Dropped because the queue was full.
     pub queue_full: u64,
-    /// The receiver refused the request for good.
+    /// Dropped because the receiver rejected the request permanently.
     pub refused: u64,
-    /// The receiver took the request, but not these items of it (partial success).
+    /// Rejected items of an accepted request (partial success).
     pub rejected: u64,
-    /// They were not delivered before the shutdown's deadline, or that of a change that turned the exporter off, or came to
-    /// an exporter that is off.
+    /// Dropped because they were not delivered before the deadline of the shutdown, or of a configuration change that
+    /// turned the exporter off, or because they were recorded while the exporter was off.
     pub shutdown: u64,
 }
 
 impl Dropped {
-    /// The sum of all reasons.
+    /// Returns the sum over all reasons.
     pub fn total(&self) -> u64 {
         self.queue_full + self.refused + self.rejected + self.shutdown
     }
 }
 
-/// A failed attempt to export.
+/// A failed export attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What happened, in words; never a header, a key or a control character. A receiver's own words may be quoted,
-    /// shortened.
+    /// The description of the failure. It never contains a header, a key or a control character. It may quote the
+    /// receiver's message, shortened.
     pub message: String,
-    /// When it happened.
+    /// The time of the failure.
     pub at: SystemTime,
 }
 
@@ -96,7 +96,7 @@ impl Failure {
     }
 }
 
-/// The state of one exporter of one signal. Counts run from the start of the telemetry.
+/// The state of one exporter of one signal. Counts begin at the start of the telemetry.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ExporterHealth {
@@ -104,78 +104,79 @@ pub struct ExporterHealth {
     pub signal: Signal,
     /// The exporter.
     pub exporter: Exporter,
-    /// Whether it works.
+    /// The state of the exporter.
     pub state: ExporterState,
-    /// Items that the receiver acknowledged; of the Prometheus page all that were fetched, each time.
+    /// Items that the receiver acknowledged; for the Prometheus page all items of every scrape.
     pub delivered: u64,
-    /// Items that wait. Of metrics: the points of the collection under way.
+    /// Items in the queue. For metrics: the points of the current collection.
     pub queued: u64,
-    /// Items that are lost.
+    /// Dropped items.
     pub dropped: Dropped,
-    /// Requests that were sent again after a failure.
+    /// Requests that were resent after a failure.
     pub retries: u64,
-    /// Items whose longest text was cut, because they alone were larger than a request may be.
+    /// Items whose longest text was truncated, because the item alone exceeded the size limit of a request.
     pub shortened: u64,
-    /// Bodies that were no JSON object, nested too deep, or told only after an object or array that it is thinking; they were
-    /// sent as `<REDACTED>`.
+    /// Bodies that were sent as `<REDACTED>`, because they were not a JSON object, were nested too deep, or identified
+    /// an object or array as thinking only after it.
     pub unreadable_bodies: u64,
-    /// The last failure, also when it works again.
+    /// The last failure, also when the exporter works again.
     pub last_error: Option<Failure>,
-    /// When the receiver last acknowledged a request.
+    /// The time at which the receiver last acknowledged a request.
     pub last_success: Option<SystemTime>,
-    /// Where the Prometheus page is served; none of the other exporters, and while its port is taken.
+    /// The addresses at which the Prometheus page is served. Empty for other exporters, and while the port is in use by
+    /// another process.
     pub addresses: Vec<SocketAddr>,
 }
 
-/// What became of the telemetry so far.
+/// A snapshot of delivery counts and failures.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Health {
-    /// Each exporter of each signal.
+    /// The exporters of all signals.
     pub exporters: Vec<ExporterHealth>,
-    /// Amounts that were negative or no number, and were left out.
+    /// Measurements that were dropped because they were negative or not a number.
     pub refused_amounts: u64,
-    /// Amounts of metrics that came after the shutdown, and were left out.
+    /// Measurements that were dropped because they were recorded after the shutdown.
     pub late_amounts: u64,
-    /// Amounts that were left out because the registry held its most series, or its most bytes of attributes.
+    /// Measurements that were dropped because the registry had reached its limit of series, or of bytes of attributes.
     pub refused_series: u64,
-    /// Spans that were open at the shutdown and were ended by it: prompts, requests, tool calls and hooks, each counted
+    /// Spans that the shutdown ended, because they were open: prompts, requests, tool calls and hooks, each counted
     /// once.
     pub unfinished_spans: u64,
-    /// Series of metrics that are kept, live or remembered.
+    /// Series of metrics in the registry, live or remembered.
     pub series: u64,
-    /// The most that are kept; 0 when no exporter wants metrics. A host that comes near it says how many sessions it
-    /// [expects](crate::TelemetryBuilder::expected_sessions).
+    /// The limit of series; 0 when metrics have no exporter. A host that comes near the limit declares how many
+    /// sessions it [expects](crate::TelemetryBuilder::expected_sessions).
     pub series_limit: u64,
-    /// Bytes of the attributes of these series. A text or a set of attributes that several series share counts once.
+    /// Bytes of the attributes of these series. A text or an attribute set that several series share counts once.
     pub series_bytes: u64,
-    /// The most bytes that are kept (64 MiB); 0 when no exporter wants metrics.
+    /// The limit of these bytes (64 MiB); 0 when metrics have no exporter.
     pub series_bytes_limit: u64,
-    /// Attributes of metrics whose text was cut at 1,024 UTF-16 units. Each counts when a session begins to use it, and a
-    /// model's name or a language also when there is no room for its series.
+    /// Attributes of metrics whose text was truncated at 1,024 UTF-16 units. Each counts when a session begins to use
+    /// it; the name of a model or of a language also counts when there is no room for its series.
     pub shortened_attributes: u64,
 }
 
 impl ExporterHealth {
-    /// Nothing waits and nothing was lost, and the exporter could be built.
+    /// Returns true if the queue is empty, no item was dropped, and the exporter could be built.
     pub fn is_complete(&self) -> bool {
         self.queued == 0 && self.is_unharmed()
     }
 
-    /// The same, whatever waits.
+    /// Returns true if no item was dropped and the exporter could be built, also with items in the queue.
     pub(crate) fn is_unharmed(&self) -> bool {
         self.dropped.total() == 0 && self.state != ExporterState::Off
     }
 }
 
-/// What a source counts while it translates.
+/// The counters of a source while it encodes items.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) shortened: AtomicU64,
     pub(crate) unreadable_bodies: AtomicU64,
 }
 
-/// Counts the items that were recorded and not delivered.
+/// A function that returns the number of items recorded and not delivered.
 pub(crate) type Undelivered = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// The counters behind an [`ExporterHealth`].
@@ -191,18 +192,20 @@ pub(crate) struct ExporterCounters {
     retries: AtomicU64,
     tally: Arc<Tally>,
     state: Mutex<(ExporterState, Option<Failure>)>,
-    /// Nanoseconds since 1970; 0 before the first.
+    /// Nanoseconds since the Unix epoch; 0 before the first success.
     last_success: AtomicU64,
-    /// Losses that a diagnostic told of, and when.
+    /// The number of dropped items in the last diagnostic, and its time.
     reported: Mutex<(u64, Option<Instant>)>,
     addresses: Mutex<Vec<SocketAddr>>,
-    /// Counts what is lost when nothing more is delivered, where that is not the content of the queue.
+    /// Returns the number of items that are lost if nothing more is delivered, where that is not the content of the
+    /// queue.
     undelivered: Option<Undelivered>,
-    /// A shutdown has returned: what is still in the queue counts as lost, also before the exporter has counted it.
+    /// True after a shutdown has returned. Items still in the queue then count as dropped, also before the exporter has
+    /// counted them.
     shutdown_returned: AtomicBool,
 }
 
-/// How often lost items are told of.
+/// The minimum interval between diagnostics about dropped items.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 impl ExporterCounters {
@@ -237,7 +240,8 @@ impl ExporterCounters {
         *self.state() = (ExporterState::Off, Some(Failure::new(&reason)));
     }
 
-    /// It was asked for, perhaps again: what is recorded is taken from now on.
+    /// Records that the configuration requests the exporter, for the first time or again. New records are accepted from
+    /// now on.
     pub(crate) fn turned_on(&self) {
         let mut state = self.state();
         self.waiting.set_off(false);
@@ -246,7 +250,7 @@ impl ExporterCounters {
         }
     }
 
-    /// Attempts can be made from now on: the next failure is one of the receiver, and is reported.
+    /// Records that attempts can be made from now on: the next failure is one of the receiver, and is reported.
     pub(crate) fn starts(&self) {
         let mut state = self.state();
         if state.0 == ExporterState::Failing {
@@ -254,7 +258,8 @@ impl ExporterCounters {
         }
     }
 
-    /// It is no longer asked for, or cannot be had any more: then `why` says so. This much of what waited is lost.
+    /// Records that the configuration no longer requests the exporter, or that it cannot be built any more, with the
+    /// reason `why`. `lost` items of the queue are dropped.
     pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
         self.addresses().clear();
         self.shutdown.fetch_add(lost, Ordering::Relaxed);
@@ -265,7 +270,7 @@ impl ExporterCounters {
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
-        // Under the lock, so that no snapshot sees a part of it.
+        // The lock prevents a snapshot from seeing only a part of the update.
         let mut state = self.state();
         self.delivered
             .fetch_add(items.saturating_sub(rejected), Ordering::Relaxed);
@@ -275,7 +280,7 @@ impl ExporterCounters {
         state.0 = ExporterState::Working;
     }
 
-    /// A failed attempt. True when the exporter worked before it.
+    /// Records a failed attempt. Returns true if the exporter was not failing before.
     pub(crate) fn failed(&self, message: String) -> bool {
         let mut state = self.state();
         state.1 = Some(Failure::new(&message));
@@ -284,14 +289,14 @@ impl ExporterCounters {
         worked
     }
 
-    /// Nothing can be sent before a thread can be started. One that is off stays off.
+    /// Records that no item can be sent until a thread can be started. An exporter that is off stays off.
     pub(crate) fn cannot_start_yet(&self, why: &str) {
         if !matches!(self.state().0, ExporterState::Off | ExporterState::ShutDown) {
             self.failed(why.to_owned());
         }
     }
 
-    /// The page is served from now on.
+    /// Records the addresses at which the page is served from now on.
     #[cfg(feature = "prometheus")]
     pub(crate) fn listens_on(&self, addresses: Vec<SocketAddr>) {
         *self.addresses() = addresses;
@@ -304,7 +309,7 @@ impl ExporterCounters {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A record that came when the exporter was off.
+    /// Counts a record that was made while the exporter was off.
     pub(crate) fn recorded_when_off(&self) {
         self.shutdown.fetch_add(1, Ordering::Relaxed);
     }
@@ -313,7 +318,7 @@ impl ExporterCounters {
         self.left_out(1);
     }
 
-    /// There was no room for these.
+    /// Counts items for which the queue had no room.
     pub(crate) fn left_out(&self, items: u64) {
         self.queue_full.fetch_add(items, Ordering::Relaxed);
     }
@@ -326,24 +331,24 @@ impl ExporterCounters {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the exporter has ended, or could not be built.
+    /// Returns true if the exporter has ended, or could not be built.
     pub(crate) fn is_off(&self) -> bool {
         self.waiting.is_off()
     }
 
-    /// The end: what was not delivered is lost.
+    /// Ends the exporter. Items that were not delivered are dropped.
     pub(crate) fn shut_down(&self) {
         self.end(None);
     }
 
-    /// The end, with this many items lost.
+    /// Ends the exporter with `lost` dropped items.
     #[cfg(feature = "prometheus")]
     pub(crate) fn shut_down_with(&self, lost: u64) {
         self.end(Some(lost));
     }
 
     fn end(&self, lost: Option<u64>) {
-        // Under the lock, so that no snapshot sees the items twice or not at all.
+        // The lock prevents a snapshot from seeing the items twice or not at all.
         let mut state = self.state();
         let lost = lost.unwrap_or_else(|| self.not_delivered());
         self.waiting.set_off(true);
@@ -355,8 +360,9 @@ impl ExporterCounters {
         }
     }
 
-    /// It could not be built. When nobody asks for it again this much of what waited is lost, and nothing more is taken;
-    /// what came at this very moment waits, and counts at the end.
+    /// Records that the exporter could not be built. With `lost`, the configuration does not request the exporter
+    /// again: that many items of the queue are dropped, and no more are accepted. An item recorded concurrently stays
+    /// in the queue and counts at the end.
     pub(crate) fn stays_off(&self, lost: Option<u64>, why: Option<&str>) {
         let mut state = self.state();
         if let Some(lost) = lost {
@@ -369,8 +375,8 @@ impl ExporterCounters {
         state.0 = ExporterState::Off;
     }
 
-    /// A sentence about all losses, when there are new ones: at once for the first, then at most one a minute, and one
-    /// at the end.
+    /// Returns a sentence about all dropped items, if there are new ones: immediately for the first, then at most once
+    /// a minute, and once at the end.
     pub(crate) fn unreported_losses(&self, at_the_end: bool) -> Option<String> {
         let Dropped {
             queue_full,
@@ -410,7 +416,8 @@ impl ExporterCounters {
         }
     }
 
-    /// Returns the number of items that are lost when nothing more is delivered. After the end they are counted already.
+    /// Returns the number of items that are lost if nothing more is delivered; 0 after the end, because they are
+    /// already counted.
     fn not_delivered(&self) -> u64 {
         match &self.undelivered {
             Some(_) if self.is_off() => 0,
@@ -427,8 +434,8 @@ impl ExporterCounters {
         self.exporter
     }
 
-    /// Counts what is still in the queue as lost from now on. The caller of a shutdown waits no longer than its limit, and
-    /// may be a moment faster than the exporter.
+    /// Counts items still in the queue as dropped from now on. A shutdown returns to its caller after its limit, which
+    /// may be slightly before the exporter has counted them.
     pub(crate) fn shutdown_returns(&self) {
         self.shutdown_returned.store(true, Ordering::SeqCst);
     }

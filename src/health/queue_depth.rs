@@ -1,22 +1,23 @@
-//! How much of one exporter's data waits.
+//! The number of queued items and bytes of one exporter.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Bits of the bytes in a number that holds items too: a terabyte, of which the bound of a queue is a tiny part.
+/// The bits of the byte count in the combined number: up to a terabyte, far above the limit of a queue.
 const BYTES_BITS: u32 = 40;
-/// The most items that it can count, far above the bounds of queue and registry.
+/// The largest item count, far above the limits of queue and registry.
 const MAX_ITEMS: usize = (1 << (u64::BITS - BYTES_BITS)) - 1;
 
-/// Items, and their bytes where those are bounded, in one number: adding to both is one step.
+/// The item count, and the byte count where bytes are limited, in one atomic number, so that both change in one atomic
+/// operation.
 #[derive(Debug, Default)]
 pub(crate) struct QueueDepth {
     both: AtomicU64,
-    /// Nothing is taken from here any more.
+    /// True when the exporter takes no more items from the queue.
     off: AtomicBool,
 }
 
 impl QueueDepth {
-    /// Whether the exporter has ended: what comes now would wait for ever.
+    /// Returns true if the exporter has ended: a new item would stay in the queue forever.
     pub(crate) fn is_off(&self) -> bool {
         self.off.load(Ordering::Relaxed)
     }
@@ -25,12 +26,12 @@ impl QueueDepth {
         self.off.store(off, Ordering::Relaxed);
     }
 
-    /// Adds an item; returns the items and bytes that were there before.
+    /// Adds an item. Returns the previous counts of items and bytes.
     pub(crate) fn add(&self, bytes: usize) -> (usize, usize) {
         parts(self.both.fetch_add(join(1, bytes), Ordering::Relaxed))
     }
 
-    /// Takes items away, but no more than there are: the end of the exporter may have taken them first.
+    /// Removes items, but no more than are left: the end of the exporter may have removed them first.
     pub(crate) fn release(&self, items: usize, bytes: usize) {
         let less = |waiting| {
             let (all, size) = parts(waiting);
@@ -41,7 +42,7 @@ impl QueueDepth {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
-    /// So many items wait, whatever did before.
+    /// Replaces the item count, and sets the byte count to 0.
     pub(crate) fn set(&self, items: usize) {
         let items = items.min(MAX_ITEMS);
         self.both.store(join(items, 0), Ordering::Relaxed);
@@ -55,7 +56,7 @@ impl QueueDepth {
         parts(self.both.load(Ordering::Relaxed)).1
     }
 
-    /// Nothing waits any more; returns the items that did.
+    /// Sets both counts to 0. Returns the previous item count.
     pub(crate) fn clear(&self) -> u64 {
         parts(self.both.swap(0, Ordering::Relaxed)).0 as u64
     }
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_and_bytes_are_kept_apart_and_never_below_nothing() {
+    fn items_and_bytes_are_separate_and_never_negative() {
         let waiting = QueueDepth::default();
         assert_eq!(waiting.add(1_000), (0, 0));
         assert_eq!(waiting.add(1 << 30), (1, 1_000));

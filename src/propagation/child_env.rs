@@ -1,4 +1,4 @@
-//! What a subprocess gets: our trace context, and none of the exporter settings.
+//! The environment of a subprocess: the current trace context, and none of the exporter settings.
 
 use std::process::Command;
 
@@ -7,9 +7,9 @@ use crate::environment::Environment;
 
 /// The environment of a subprocess, as changes to that of this process.
 ///
-/// It hands on the trace context of the tool's execution (`TRACEPARENT`, `TRACESTATE`) and takes away the `OTEL_*`
-/// variables, which would make an instrumented child export to the agent's receiver. With tracing off the trace
-/// context stays as it is.
+/// It propagates the trace context of the tool's execution (`TRACEPARENT`, `TRACESTATE`) and removes the `OTEL_*`
+/// variables, which would make an instrumented child export to the agent's receiver. If tracing is off, the trace
+/// context stays unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChildEnv {
@@ -20,7 +20,8 @@ pub struct ChildEnv {
 }
 
 impl ChildEnv {
-    /// A child inherits the environment of the process also where another one was injected.
+    /// Creates the changes for a child, which inherits the environment of the process also when another one was
+    /// injected.
     pub(crate) fn new(
         environment: &Environment,
         context: Option<&TraceContext>,
@@ -63,7 +64,7 @@ impl ChildEnv {
         Self { set, remove }
     }
 
-    /// Changes the environment that `command` will run with. For a command of tokio: `env.apply(command.as_std_mut())`.
+    /// Applies the changes to the environment of `command`. For a command of tokio: `env.apply(command.as_std_mut())`.
     pub fn apply(&self, command: &mut Command) {
         for name in &self.remove {
             command.env_remove(name);
@@ -88,7 +89,7 @@ mod tests {
         }
     }
 
-    /// In a process whose own environment is empty.
+    /// Returns the changes in a process whose own environment is empty.
     fn made(
         environment: &Environment,
         context: Option<&TraceContext>,
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn exporter_settings_go_and_the_context_comes() {
+    fn exporter_settings_are_removed_and_the_context_is_set() {
         let env = made(&environment(), Some(&context(Some("v=1"))), false);
         assert_eq!(env.remove, ["OTEL_A"]);
         let parent = format!("00-{}-{}-01", "01".repeat(16), "02".repeat(8));
@@ -120,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn an_ambient_state_does_not_stay_with_another_context() {
+    fn tracestate_of_the_environment_is_removed_with_a_new_context() {
         let env = made(&environment(), Some(&context(None)), false);
         assert_eq!(env.remove, ["OTEL_A", "TRACESTATE"]);
         assert_eq!(env.set.len(), 1);
     }
 
     #[test]
-    fn without_a_span_the_context_stays_as_it_is() {
+    fn trace_context_stays_unchanged_without_a_span() {
         let env = made(&environment(), None, false);
         assert_eq!(
             env,
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_process_has_goes_as_well() {
+    fn variables_of_the_process_are_removed_too() {
         let inherited =
             Environment::injected([("OTEL_A", "1"), ("OTEL_C", "1"), ("TRACESTATE", "")]);
         let env = ChildEnv::beside(&environment(), &inherited, Some(&context(None)), false);
@@ -147,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn windows_ignores_the_case_of_names() {
+    fn names_match_in_any_case_on_windows() {
         let env = made(&environment(), None, true);
         assert_eq!(env.remove, ["OTEL_A", "otel_b"]);
     }
 
     #[test]
-    fn a_command_gets_the_changes() {
+    fn apply_changes_the_command() {
         let mut command = Command::new("true");
         made(&environment(), Some(&context(None)), false).apply(&mut command);
         let changes: Vec<_> = command

@@ -1,4 +1,4 @@
-//! Ids of sessions, prompts, traces and spans.
+//! The generator of the ids of sessions, prompts, traces and spans.
 
 use std::sync::Arc;
 #[cfg(feature = "testing")]
@@ -8,14 +8,15 @@ use uuid::Builder;
 
 use crate::random::random;
 
-/// Where ids come from: they are random, or count up in a test that asks for it.
+/// The generator of ids: random, or sequential in a test that requests it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ids {
     #[cfg(feature = "testing")]
     counted: Option<&'static Counters>,
 }
 
-/// What is counted up. Each kind on its own, so that a span more does not change the id of a prompt.
+/// The counters of sequential ids. Each kind has its own counter, so that an additional span does not change the id of
+/// a prompt.
 #[cfg(feature = "testing")]
 #[derive(Debug, Default)]
 struct Counters {
@@ -26,7 +27,7 @@ struct Counters {
 }
 
 impl Ids {
-    /// Ids that count up from 1. They live as long as the process, as a clock that stands does.
+    /// Creates a generator of sequential ids from 1. Its counters are leaked, like the state of a manual clock.
     #[cfg(feature = "testing")]
     pub(crate) fn counted() -> Self {
         Self {
@@ -34,7 +35,7 @@ impl Ids {
         }
     }
 
-    /// A `session.id`.
+    /// Returns a new `session.id`.
     pub(crate) fn session(self) -> Arc<str> {
         #[cfg(feature = "testing")]
         if let Some(counters) = self.counted {
@@ -43,7 +44,7 @@ impl Ids {
         random_uuid()
     }
 
-    /// A `prompt.id`.
+    /// Returns a new `prompt.id`.
     pub(crate) fn prompt(self) -> Arc<str> {
         #[cfg(feature = "testing")]
         if let Some(counters) = self.counted {
@@ -74,19 +75,19 @@ fn next(counter: &AtomicU64) -> u64 {
     counter.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// A UUID of version 4 by its form.
+/// Returns a sequential id in the form of a UUID of version 4.
 #[cfg(feature = "testing")]
 fn uuid(kind: u32, counter: &AtomicU64) -> Arc<str> {
     format!("{kind:08}-0000-4000-8000-{:012}", next(counter)).into()
 }
 
-/// A random UUID.
+/// Returns a random UUID.
 fn random_uuid() -> Arc<str> {
     let uuid = Builder::from_random_bytes(random()).into_uuid();
     uuid.to_string().into()
 }
 
-/// Random bytes that are not all zero, which W3C forbids for both ids.
+/// Returns random bytes that are not all zero, which W3C Trace Context forbids for both ids.
 fn random_id<const N: usize>() -> [u8; N] {
     loop {
         let id = random();

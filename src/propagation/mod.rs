@@ -1,4 +1,4 @@
-//! Trace context: which span something belongs to, in the process and across its borders.
+//! Trace context: the propagation of the current span inside the process and to other processes.
 
 mod child_env;
 mod ids;
@@ -11,21 +11,21 @@ pub(crate) use ids::Ids;
 
 use std::sync::Arc;
 
-/// The identity of a span, ours or a remote one, and what travels with it.
+/// The context of a local or remote span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TraceContext {
     pub(crate) trace_id: [u8; 16],
     pub(crate) span_id: [u8; 8],
-    /// Whether the trace is recorded; decided once, by its root or by the remote parent.
+    /// True if the trace is sampled. Its root or the remote parent decides once.
     pub(crate) sampled: bool,
-    /// W3C `tracestate`, never empty; handed on as it came.
+    /// W3C `tracestate`, never empty; propagated unchanged.
     pub(crate) trace_state: Option<Arc<str>>,
-    /// Whether the span is another process's.
+    /// True if the span belongs to another process.
     pub(crate) remote: bool,
 }
 
 impl TraceContext {
-    /// The root of a new trace.
+    /// Creates the root span context of a new trace.
     pub(crate) fn root(ids: Ids) -> Self {
         Self {
             trace_id: ids.trace(),
@@ -36,7 +36,7 @@ impl TraceContext {
         }
     }
 
-    /// A new span below this one, in the same trace.
+    /// Creates the context of a child span in the same trace.
     pub(crate) fn child(&self, ids: Ids) -> Self {
         Self {
             span_id: ids.span(),
@@ -45,12 +45,12 @@ impl TraceContext {
         }
     }
 
-    /// W3C trace flags.
+    /// Returns the W3C trace flags.
     pub(crate) fn flags(&self) -> u8 {
         u8::from(self.sampled)
     }
 
-    /// Hands the context to a carrier under the names of the W3C headers, in lower case.
+    /// Writes the context to a carrier under the lower-case names of the W3C headers.
     pub(crate) fn inject(&self, mut carrier: impl FnMut(&'static str, &str)) {
         carrier("traceparent", &TraceParent::from(self).to_string());
         if let Some(state) = &self.trace_state {

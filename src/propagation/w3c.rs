@@ -1,11 +1,11 @@
-//! W3C Trace Context: `traceparent` and `tracestate`, read strictly.
+//! W3C Trace Context: strict parsing of `traceparent` and `tracestate`.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::TraceContext;
 
-/// The parent that another process names: a `traceparent` with its `tracestate`.
+/// A remote parent: a `traceparent` with its `tracestate`.
 ///
 /// ```
 /// use claude_code_telemetry::TraceParent;
@@ -20,14 +20,14 @@ pub struct TraceParent {
     state: Option<Arc<str>>,
 }
 
-/// Why a text is no `traceparent`.
+/// A reason why a text is not a valid `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceParentError {
-    /// It has not the form `version-traceid-parentid-flags`.
+    /// The text does not have the form `version-traceid-parentid-flags`.
     #[error("it is not of the form 00-<32 hex digits>-<16 hex digits>-<2 hex digits>")]
     Form,
-    /// A part has something other than lower-case hexadecimal digits.
+    /// A part contains characters other than lower-case hexadecimal digits.
     #[error("only the digits 0 to 9 and a to f may stand between its dashes")]
     Digits,
     /// The version is `ff`.
@@ -42,16 +42,16 @@ pub enum TraceParentError {
 }
 
 impl TraceParent {
-    /// Reads the two values as the W3C recommendation asks. A `tracestate` that breaks its rules is left out, as the
-    /// recommendation says; white space around either is ignored.
+    /// Parses the two values as the W3C recommendation requires. An invalid `tracestate` is left out, as the
+    /// recommendation says; white space around either value is ignored.
     ///
     /// # Errors
     ///
-    /// When `traceparent` is malformed: the caller then starts a new trace.
+    /// Returns an error if `traceparent` is malformed; the caller then starts a new trace.
     pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Result<Self, TraceParentError> {
         let text = traceparent.trim_matches([' ', '\t']);
         let bytes = text.as_bytes();
-        // A later version may append more after another dash.
+        // A later version may append more fields after another dash.
         let dashes = [2, 35, 52].iter().all(|at| bytes.get(*at) == Some(&b'-'));
         if bytes.len() < 55 || !dashes || !text.is_ascii() {
             return Err(TraceParentError::Form);
@@ -80,7 +80,7 @@ impl TraceParent {
         })
     }
 
-    /// The bytes that it keeps beside itself.
+    /// Returns the bytes that the value keeps on the heap.
     pub(crate) fn text_size(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.len())
     }
@@ -107,7 +107,7 @@ impl From<&TraceContext> for TraceParent {
     }
 }
 
-/// The value of `traceparent`.
+/// Formats the value of `traceparent`.
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("00-")?;
@@ -122,7 +122,7 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// Bytes written as lower-case hexadecimal digits; `digits` has twice as many.
+/// Parses lower-case hexadecimal digits; `digits` has two for each byte.
 fn hex<const N: usize>(digits: &[u8]) -> Result<[u8; N], TraceParentError> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Ok(byte - b'0'),
@@ -136,11 +136,10 @@ fn hex<const N: usize>(digits: &[u8]) -> Result<[u8; N], TraceParentError> {
     Ok(bytes)
 }
 
-/// The most members of a `tracestate`.
+/// The maximum number of members of a `tracestate`.
 const MAX_MEMBERS: usize = 32;
 
-/// A `tracestate` that keeps the rules, in one line without empty members; nothing when one of its members breaks
-/// them.
+/// Parses a `tracestate`. Returns it in one line without empty members; `None` if a member is invalid.
 fn trace_state(text: &str) -> Option<Arc<str>> {
     let members: Vec<&str> = text
         .split(',')
@@ -162,7 +161,7 @@ fn trace_state(text: &str) -> Option<Arc<str>> {
     Some(members.join(",").into())
 }
 
-/// `key` of the recommendation: a simple key, or `tenant@system`.
+/// Returns true for a valid `key` of the recommendation: a simple key, or `tenant@system`.
 fn is_key(key: &str) -> bool {
     let body = |text: &str| {
         text.bytes()
@@ -186,7 +185,8 @@ fn is_key(key: &str) -> bool {
     }
 }
 
-/// `value` of the recommendation: up to 256 printable characters but `,` and `=`, the last one no space.
+/// Returns true for a valid `value` of the recommendation: up to 256 printable characters except `,` and `=`, the last
+/// one not a space.
 fn is_value(value: &str) -> bool {
     !value.is_empty()
         && value.len() <= 256
@@ -211,10 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn traceparent() {
+    fn traceparent_follows_the_recommendation() {
         use TraceParentError::{Digits, Form, Version, ZeroParentId, ZeroTraceId};
         let cases: Vec<(String, Result<bool, TraceParentError>)> = vec![
-            // 3.2.2.2 version-format, 3.2.2.5.1 sampled flag: the least significant bit, whatever the others are.
+            // 3.2.2.2 version-format, 3.2.2.5.1 sampled flag: the least significant bit, regardless of the others.
             (with("00", "01"), Ok(true)),
             (with("00", "00"), Ok(false)),
             (with("00", "09"), Ok(true)),
@@ -265,7 +265,8 @@ mod tests {
             (format!("00-{}é-{PARENT}-01", &TRACE[2..]), Err(Form)),
             (String::new(), Err(Form)),
             ("-".repeat(55), Err(Digits)),
-            // 3.2.4 Versioning of traceparent: a later version has the same beginning, and more only after a dash.
+            // 3.2.4 Versioning of traceparent: a later version has the same beginning, and more fields only after a
+            // dash.
             (with("01", "01"), Ok(true)),
             (with("cc", "00"), Ok(false)),
             (with("cc", "01-what-may-come"), Ok(true)),
@@ -276,7 +277,8 @@ mod tests {
                 format!("cc-{}-{PARENT}-01", "0".repeat(32)),
                 Err(ZeroTraceId),
             ),
-            // RFC 7230 3.2.4, which HTTP headers go by: white space around a value is no part of it; inside it is.
+            // RFC 7230 3.2.4, which applies to HTTP headers: white space around a value is not part of it; white space
+            // inside is.
             (format!(" \t{} \t", with("00", "01")), Ok(true)),
             (with("00", " 01"), Err(Form)),
             (with("0 ", "01"), Err(Digits)),
@@ -290,7 +292,7 @@ mod tests {
                 "{text:?}"
             );
             let Ok(parent) = parsed else { continue };
-            // 3.2.4: sent on as the highest version that is known; 3.2.2.5.2: other flags are sent as zero.
+            // 3.2.4: propagated as the highest known version; 3.2.2.5.2: other flags are sent as zero.
             let flags = u8::from(parent.sampled);
             assert_eq!(
                 parent.to_string(),
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn tracestate() {
+    fn tracestate_follows_the_recommendation() {
         let members = |count: usize| {
             let members: Vec<String> = (0..count).map(|n| format!("k{n}=v")).collect();
             members.join(",")
@@ -324,7 +326,7 @@ mod tests {
             bad(""),
             bad(" \t"),
             bad(",,"),
-            // ... and there are at most 32 of them. (Empty ones, which are not sent on, take no place here.)
+            // ... and there are at most 32 of them. (Empty members, which are not propagated, do not count here.)
             same(&members(32)),
             bad(&members(33)),
             other(&format!("{},", members(32)), &members(32)),
@@ -360,7 +362,7 @@ mod tests {
             same(&tenant(241, 14)),
             bad(&tenant(242, 14)),
             bad(&tenant(241, 15)),
-            // 3.3.1.3.2 value: 1 to 256 printable characters of ASCII but `,` and `=`, the last one no space.
+            // 3.3.1.3.2 value: 1 to 256 printable ASCII characters except `,` and `=`, the last one not a space.
             same("rojo= 1 2"),
             same("rojo=!\"#$%&'()*+-./:;<>?@[\\]^_`{|}~"),
             bad("rojo="),
@@ -377,26 +379,26 @@ mod tests {
             bad("rojo=1,congo=2,rojo=1"),
             bad("t@dt=1,t@dt=2"),
             same("rojo=1,rojo@dt=2"),
-            // 3.3.1.5 tracestate Limits: 512 characters at least are sent on.
+            // 3.3.1.5 tracestate Limits: at least 512 characters are propagated.
             same(&format!("{},{}", long(255, 256), long(256, 256))),
         ];
         for (text, expected) in cases {
-            // 3.3: a `tracestate` that cannot be read does no harm to `traceparent`.
+            // 3.3: an invalid `tracestate` does not affect `traceparent`.
             let parent = TraceParent::parse(&with("00", "01"), Some(&text)).unwrap();
             assert_eq!(parent.state.as_deref(), expected.as_deref(), "{text:?}");
         }
     }
 
     #[test]
-    fn a_state_without_its_parent_is_not_read() {
-        // 3.3: the parent decides.
+    fn tracestate_without_a_valid_traceparent_is_not_parsed() {
+        // 3.3: without a valid `traceparent`, `tracestate` is not parsed.
         assert_eq!(
             TraceParent::parse("nothing", Some("rojo=1")),
             Err(TraceParentError::Form)
         );
     }
 
-    /// Texts in which what matters is frequent.
+    /// Generates texts in which the syntax is frequent.
     fn texts(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
         let part = prop_oneof![
             6 => proptest::sample::select(parts).prop_map(str::to_owned),
@@ -407,7 +409,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_handed_on_as_it_came(trace: [u8; 16], parent: [u8; 8], flags: u8) {
+        fn valid_traceparent_is_propagated_unchanged(trace: [u8; 16], parent: [u8; 8], flags: u8) {
             let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let text = format!("00-{}-{}-{flags:02x}", digits(&trace), digits(&parent));
             let zero = trace == [0; 16] || parent == [0; 8];
@@ -421,7 +423,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_parent_or_an_error(
+        fn parse_never_panics(
             text in texts(&["00", "ff", "-", TRACE, PARENT, "01", "0", " ", "é"]),
         ) {
             if let Ok(read) = TraceParent::parse(&text, None) {
@@ -430,7 +432,7 @@ mod tests {
         }
 
         #[test]
-        fn any_state_keeps_the_rules_or_is_left_out(
+        fn tracestate_is_valid_or_left_out(
             text in texts(&["a", "vendor", "t@v", "@", "=", "=1", ",", ", ", " ", "\t", "A", "é", "\n"]),
         ) {
             let parent = with("00", "01");
@@ -438,7 +440,7 @@ mod tests {
             if let Some(state) = state {
                 prop_assert!(http::HeaderValue::from_str(&state).is_ok(), "{state:?}");
                 prop_assert!(!state.is_empty() && state.split(',').count() <= MAX_MEMBERS);
-                // What was read once is read as the same again.
+                // Parsing the output again yields the same value.
                 let again = TraceParent::parse(&parent, Some(&state)).unwrap().state;
                 prop_assert_eq!(again, Some(state));
             }

@@ -1,4 +1,4 @@
-//! Where the SDK's processors leave what the host recorded: never waiting, whatever becomes of it.
+//! The output of the SDK's processors, which never blocks.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +11,18 @@ use crate::export::queue::Queue;
 use crate::health::ExporterCounters;
 use crate::state::TelemetryState;
 
-/// The way to the exporter of one signal.
+/// The connection from a processor to the exporter of one signal.
 pub(super) struct Exit<T> {
     pub(super) queue: Queue<T>,
     pub(super) counters: Arc<ExporterCounters>,
-    /// Whether the configuration asks for it.
+    /// True if the configuration requests the exporter.
     pub(super) on: Arc<AtomicBool>,
-    /// Providers do not keep the telemetry alive.
+    /// A weak reference, so that providers do not keep the telemetry alive.
     pub(super) telemetry: Weak<TelemetryState>,
 }
 
 impl<T> Exit<T> {
-    /// Takes an item whose texts have `size` bytes, or counts it as dropped.
+    /// Enqueues an item whose texts have `size` bytes, or counts it as dropped.
     pub(super) fn push(&self, item: T, size: usize) {
         if !self.on.load(Ordering::Relaxed) {
             return;
@@ -39,13 +39,13 @@ impl<T> Exit<T> {
         }
     }
 
-    /// Delivers what was recorded before, of all signals.
+    /// Delivers all items recorded before the call, for all signals.
     pub(super) fn flush(&self) -> OTelSdkResult {
         flush(&self.telemetry)
     }
 }
 
-/// Delivers what was recorded before, of all signals, within the configured limit.
+/// Delivers all items recorded before the call, for all signals, within the configured flush timeout.
 pub(super) fn flush(telemetry: &Weak<TelemetryState>) -> OTelSdkResult {
     let Some(inner) = telemetry.upgrade().filter(|inner| inner.is_here()) else {
         return Err(OTelSdkError::AlreadyShutdown);
@@ -64,7 +64,7 @@ impl<T> fmt::Debug for Exit<T> {
     }
 }
 
-/// The bytes of an attribute's texts.
+/// Returns the bytes of an attribute's texts.
 pub(super) fn bytes_of(value: &Value) -> usize {
     match value {
         Value::String(text) => text.as_str().len(),

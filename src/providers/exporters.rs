@@ -1,4 +1,4 @@
-//! The exporters of the host's own instruments, which are there once the host has asked for its providers.
+//! The exporters of the host's instruments, which are created when the host first requests its providers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,13 +19,13 @@ use crate::signal::Signal;
 use crate::state::TelemetryState;
 use crate::telemetry::{HostExporters, Place, Plan, Telemetry};
 
-/// The exporters of the host's own instruments, one for each signal.
+/// The exporters of the host's instruments, one for each signal.
 struct InstrumentExporters {
     metrics: Switched<Metrics>,
     reader: Reader,
-    /// What the instruments were made with.
+    /// The temporality with which the instruments were created.
     temporality: Temporality,
-    /// What the configuration asked for last.
+    /// The temporality of the last configuration.
     asked: Temporality,
     diagnostics: Arc<Diagnostics>,
     logs: Switched<QueueSource<LogTranslator>>,
@@ -33,19 +33,20 @@ struct InstrumentExporters {
     providers: Providers,
 }
 
-/// A place, and what the instruments know of it: whether it is on.
+/// An exporter, and the flag that tells its instruments whether it is on.
 struct Switched<S: Source> {
     place: Place<S>,
     on: Arc<AtomicBool>,
 }
 
 impl Telemetry {
-    /// OpenTelemetry providers for the host's own metrics, logs and spans, which go where the catalogue's go: with the same
-    /// resource, headers, TLS, bounds and deadlines. The same ones whenever it is called; ones that do nothing when telemetry
-    /// is [disabled](Self::disabled), was shut down, and in a fork. Their metrics keep the temporality of the configuration
-    /// at the first call: where settings come after the start, call it after them.
+    /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the
+    /// catalog's: with the same resource, headers, TLS, limits and deadlines. Every call returns the same providers.
+    /// They do nothing if telemetry is [disabled](Self::disabled) or was shut down, and in a forked child. Their
+    /// metrics keep the temporality of the configuration at the first call: if settings arrive after the start, make
+    /// the first call after them.
     ///
-    /// Needs the feature `providers`.
+    /// Requires the feature `providers`.
     pub fn providers(&self) -> Providers {
         let Some(handle) = self.handle_here() else {
             return Providers::off();
@@ -60,9 +61,10 @@ impl Telemetry {
         let host = InstrumentExporters::new(&config, weak, &state.diagnostics, state.clock);
         let providers = host.providers.clone();
         exporters.add_host(Box::new(host), &config, &state.runtime);
-        // They are seen in the health from now on.
+        // The exporters are part of the health from now on.
         state.setup.store(Arc::new(exporters.setup(config)));
-        // A change of the configuration waits for those who record by the setup before it: they have this one.
+        // A later configuration change waits for recorders that still use the previous setup, so the sessions switch to
+        // this one now.
         for session in state.sessions.all() {
             session.refresh();
         }
@@ -73,7 +75,7 @@ impl Telemetry {
 }
 
 impl InstrumentExporters {
-    /// All of them are off.
+    /// Creates the exporters, all of them off.
     fn new(
         config: &Config,
         telemetry: Weak<TelemetryState>,
@@ -112,7 +114,8 @@ impl InstrumentExporters {
         }
     }
 
-    /// The SDK takes the temporality once.
+    /// Reports that the temporality of the configuration does not apply, because the SDK accepts a temporality only
+    /// once.
     fn tell_of_temporality(&self) {
         if self.asked == self.temporality {
             return;
@@ -139,7 +142,7 @@ impl HostExporters for InstrumentExporters {
         ]
     }
 
-    /// Goes by a configuration: a signal is on when the catalogue's OTLP exporter is.
+    /// Applies a configuration: a signal is on if the catalog's OTLP exporter of the signal is.
     fn turn_on(&mut self, plan: &Plan<'_>) {
         let own = &plan.config.metrics;
         if own.otlp.is_some()
@@ -155,7 +158,7 @@ impl HostExporters for InstrumentExporters {
         self.spans.go_by(plan, SpanTranslator(resource), || {});
     }
 
-    /// Turns off what the configuration did not ask for.
+    /// Turns off the exporters that the configuration does not request.
     fn turn_off(&mut self, by: Instant) {
         self.metrics.place.turn_off(by);
         self.logs.place.turn_off(by);

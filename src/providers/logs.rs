@@ -1,4 +1,4 @@
-//! Log records of the host's own: from the SDK's processor to a queue, and to OTLP.
+//! The host's log records: from the SDK's processor to a queue, and to OTLP.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::encode::Translate;
 use crate::encode::message::{shorten, texts_of};
 use crate::health::Tally;
 
-/// A record and the scope that it was emitted in.
+/// A log record and its instrumentation scope.
 pub(crate) type Log = (SdkLogRecord, InstrumentationScope);
 
-/// Hands records to the exporter.
+/// A log processor that passes records to the exporter.
 #[derive(Debug)]
 pub(super) struct Logs(pub(super) Exit<Log>);
 
@@ -41,7 +41,7 @@ impl LogProcessor for Logs {
     }
 }
 
-/// The bytes of its texts.
+/// Returns the bytes of a value's texts.
 fn bytes_of(value: &AnyValue) -> usize {
     match value {
         AnyValue::String(text) => text.as_str().len(),
@@ -55,7 +55,7 @@ fn bytes_of(value: &AnyValue) -> usize {
     }
 }
 
-/// Turns them into OTLP.
+/// An encoder of log records as OTLP.
 #[derive(Default)]
 pub(crate) struct LogTranslator(pub(crate) Resource);
 
@@ -96,7 +96,7 @@ impl Translate for LogTranslator {
     }
 }
 
-/// The texts that may be cut.
+/// Returns the texts that may be truncated.
 fn texts(record: &mut ScopeLogs) -> Vec<&mut String> {
     let records = record.log_records.iter_mut();
     records

@@ -1,4 +1,4 @@
-//! Metrics of the host's own: collected from the SDK when they are to be sent, and made OTLP.
+//! The host's metrics: collected from the SDK when an export is due, and encoded as OTLP.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,16 +25,16 @@ use crate::health::QueueDepth;
 use crate::state::TelemetryState;
 use crate::thread;
 
-/// How long whoever turns the exporter on waits for the host's callbacks.
+/// The time limit for the host's callbacks when the exporter is turned on.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the SDK's meter provider is read by.
+/// The metric reader of the SDK's meter provider.
 #[derive(Clone)]
 pub(crate) struct Reader(Arc<Shared>);
 
 struct Shared {
     reader: ManualReader,
-    /// One collection at a time.
+    /// The lock that serializes collections.
     collection: Mutex<()>,
     state: Mutex<State>,
     telemetry: Weak<TelemetryState>,
@@ -42,16 +42,16 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// What was left when the host shut its provider down.
+    /// The last collection, made when the host shut its provider down.
     rest: Option<ExportMetricsServiceRequest>,
-    /// The exporter is off, and has given up what waited.
+    /// True when the exporter is off and has discarded its queue.
     left: bool,
-    /// What was recorded while the exporter was off is still in the SDK.
+    /// True while the SDK still holds data that was recorded while the exporter was off.
     stale: bool,
 }
 
 impl Reader {
-    /// `off`: nobody wants yet what is recorded.
+    /// Creates a reader. `off`: the exporter is off at first.
     pub(crate) fn new(
         temporality: config::Temporality,
         off: bool,
@@ -74,19 +74,19 @@ impl Reader {
         }))
     }
 
-    /// All that there is to send now. The host's callbacks are called for that, and may block.
+    /// Collects all data to send. The collection calls the host's callbacks, which may block.
     fn take(&self) -> Option<ExportMetricsServiceRequest> {
         let _one = self.drop_stale();
         let mut collection = Collection::default();
         match self.0.reader.collect(&mut collection) {
             Ok(()) => Some((&collection).into()),
-            // The provider was shut down, or nobody has built it yet.
+            // The provider was shut down, or is not built yet.
             Err(_) => self.state().rest.take(),
         }
     }
 
-    /// The exporter is on from now on. What was recorded while it was off is dropped: deltas begin here. The host's
-    /// callbacks are called for that; who waits for one that blocks waits no longer than [`PATIENCE`].
+    /// Turns the exporter on. Data recorded while it was off is dropped: deltas begin here. The drop calls the host's
+    /// callbacks; the caller waits at most [`PATIENCE`] for one that blocks.
     pub(crate) fn begin(&self) {
         {
             let mut state = self.state();
@@ -102,22 +102,23 @@ impl Reader {
             drop(reader.drop_stale());
             drop(done);
         });
-        // Without a thread the next collection does it.
+        // Without a thread, the next collection drops the stale data.
         if thread.is_ok() {
             let _ = ended.recv_timeout(PATIENCE);
         }
     }
 
-    /// The exporter is off, if it `still` is to be.
+    /// Turns the exporter off if `still` returns true under the lock.
     fn leave(&self, still: impl Fn() -> bool) -> bool {
-        // Whoever turns it on again looks after it has said so.
+        // The lock prevents a race with `begin`: a caller that turns the exporter on again first makes `still` return
+        // false and then takes this lock.
         let mut state = self.state();
         let leaves = still();
         state.left |= leaves;
         leaves
     }
 
-    /// Before a collection, which nobody else makes until the guard is dropped.
+    /// Drops stale data before a collection. The returned guard excludes other collections.
     fn drop_stale(&self) -> MutexGuard<'_, ()> {
         let one = self.0.collection.lock();
         let one = one.unwrap_or_else(PoisonError::into_inner);
@@ -145,26 +146,27 @@ impl MetricReader for Reader {
         flush(&self.0.telemetry)
     }
 
-    /// What was recorded before is sent with the telemetry's next flush, interval or shutdown.
+    /// Shuts the reader down. Data recorded before is sent with the next flush, interval or shutdown of the telemetry.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         let here = |inner: Arc<TelemetryState>| inner.is_here();
         if !self.0.telemetry.upgrade().is_some_and(here) {
             return Err(OTelSdkError::AlreadyShutdown);
         }
-        // The host's callbacks may block, and may be what this is called from.
+        // The collection runs on a separate thread, because the host's callbacks may block, and one of them may be the
+        // caller of this function.
         let reader = self.clone();
         let (done, ended) = mpsc::channel();
         let thread = thread::spawn("claude-code-telemetry-end", move || {
             let _quiet = Quiet::this_thread();
             let rest = reader.take();
             reader.state().rest = rest;
-            // However late: from now on the rest is what there is to take.
+            // After the shutdown, `take` returns only the last collection, however late it ends.
             let _ = done.send(reader.0.reader.shutdown_with_timeout(timeout));
         });
         match thread.map(|_| ended.recv_timeout(timeout)) {
             Ok(Ok(result)) => result,
             Ok(Err(RecvTimeoutError::Timeout)) => Err(OTelSdkError::Timeout(timeout)),
-            // A callback panicked, or there is no thread.
+            // A callback panicked, or no thread could be started.
             Ok(Err(RecvTimeoutError::Disconnected)) | Err(_) => {
                 self.0.reader.shutdown_with_timeout(timeout)
             }
@@ -182,7 +184,7 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// A metric, and the scope of its meter.
+/// A metric and the instrumentation scope of its meter.
 #[derive(Clone)]
 pub(crate) struct Piece {
     scope: Arc<Scope>,
@@ -194,12 +196,12 @@ struct Scope {
     schema_url: String,
 }
 
-/// One collection at a time, in as many requests as it needs: the next one is made when the last was delivered, and so
-/// covers what came meanwhile.
+/// The source of the host's metrics. A collection is sent in as many requests as needed. The next collection begins
+/// after the last one was delivered, and covers the data recorded in the meantime.
 pub(crate) struct Metrics {
     reader: Reader,
     resource: Resource,
-    /// A collection under way, on a thread that may block: callbacks are the host's code.
+    /// The collection in progress, on a thread that may block, because it runs the host's callbacks.
     collecting: Option<Blocking<Option<ExportMetricsServiceRequest>>>,
     wanted: bool,
     pieces: VecDeque<Piece>,
@@ -284,7 +286,7 @@ impl Source for Metrics {
 
     async fn prepare(&mut self) -> Result<(), BlockingError> {
         while self.pieces.is_empty() && self.wanted {
-            // One of an earlier pass may still be under way: it does not have what came since.
+            // A collection of an earlier pass may still be in progress. It lacks the data recorded since it began.
             let old = self.collecting.is_some();
             let collecting = self.collecting.get_or_insert_with(|| {
                 let reader = self.reader.clone();
@@ -299,7 +301,7 @@ impl Source for Metrics {
                         self.take_up(request);
                     }
                 }
-                // A callback of the host's panicked: the next collection calls it again.
+                // A callback of the host panicked. The next collection calls it again.
                 Err(BlockingError::Panicked) => self.wanted = old,
                 Err(error) => return Err(error),
             }
@@ -370,7 +372,7 @@ impl Source for Metrics {
     }
 }
 
-/// The number of a metric's points.
+/// Returns the number of a metric's data points.
 fn points(metric: &Metric) -> u64 {
     let points = match &metric.data {
         Some(metric::Data::Gauge(data)) => data.data_points.len(),
@@ -383,7 +385,8 @@ fn points(metric: &Metric) -> u64 {
     points as u64
 }
 
-/// A metric as two, each with half of the points; itself when it has but one.
+/// Splits a metric into two, each with half of the data points. Returns the metric unchanged if it has fewer than two
+/// points.
 fn halves(mut piece: Piece) -> Result<[Piece; 2], Piece> {
     if points(&piece.metric) < 2 {
         return Err(piece);

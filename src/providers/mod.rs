@@ -1,8 +1,8 @@
-//! The SDK's providers on the telemetry's configuration, for a host's own instruments.
+//! OpenTelemetry SDK providers for a host's own instruments, with the configuration of the telemetry.
 //!
-//! What a host records with them is handed to pipelines like those of the catalogue: the same endpoints, headers, helper,
-//! TLS, proxies and bounds, the same retries and the same deadlines. Nothing of the SDK's own export is used, and it reads
-//! nothing from the process environment.
+//! Data that a host records with them is passed to pipelines like those of the catalog: with the same endpoints,
+//! headers, headers helper, TLS, proxies and limits, the same retries and the same deadlines. The export of the SDK is
+//! not used, and the SDK reads no variable of the process environment.
 
 mod exit;
 mod exporters;
@@ -37,17 +37,17 @@ use logs::LogTranslator;
 use metrics::{Metrics, Reader};
 use spans::SpanTranslator;
 
-/// OpenTelemetry providers for a host's own metrics, logs and spans beside the catalogue's.
+/// OpenTelemetry providers for a host's own metrics, logs and spans, in addition to the catalog's.
 ///
-/// They send where the telemetry's OTLP exporters send: a signal's provider does nothing when the configuration has no
-/// OTLP exporter for that signal, and begins with what is recorded from then on when a later one
-/// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)) has. Nothing is registered globally: a host that wants that
-/// does it.
+/// They export to the destinations of the telemetry's OTLP exporters. A signal's provider does nothing while the
+/// configuration has no OTLP exporter for that signal. If a later configuration
+/// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)) has one, the provider begins with the data recorded from
+/// then on. The providers are not registered globally; a host that needs that registers them itself.
 ///
-/// What is recorded is delivered with the telemetry's intervals, flushes and shutdown; after the shutdown it is dropped and
-/// counted. [`Health`](crate::Health) counts it apart, as [`Exporter::Host`](crate::Exporter::Host). A provider's own
-/// `force_flush` flushes the whole telemetry within its flush timeout; its own `shutdown` ends that provider and does not
-/// wait: what it had is sent with the rest.
+/// Recorded data is delivered with the telemetry's intervals, flushes and shutdown; after the shutdown it is dropped
+/// and counted. [`Health`](crate::Health) counts it separately, as [`Exporter::Host`](crate::Exporter::Host). A
+/// provider's own `force_flush` flushes the whole telemetry within its flush timeout. A provider's own `shutdown` ends
+/// only that provider and does not wait: its remaining data is sent with the rest.
 ///
 /// ```
 /// use claude_code_telemetry::{Config, Identity, Service, Telemetry};
@@ -74,11 +74,11 @@ pub struct Providers {
     tracer: SdkTracerProvider,
 }
 
-/// Where one signal of the host's goes.
+/// The queue and counters of one signal of the host.
 pub(crate) struct Slot<T> {
     pub(crate) queue: Queue<T>,
     pub(crate) counters: Arc<ExporterCounters>,
-    /// Whether the configuration asks for it.
+    /// True if the configuration requests the exporter.
     pub(crate) on: Arc<AtomicBool>,
 }
 
@@ -94,23 +94,23 @@ impl<T> Slot<T> {
 }
 
 impl Providers {
-    /// The metrics. Instruments have the temporality that the configuration asked for when
-    /// [`Telemetry::providers`](crate::Telemetry::providers) was first called; a later one does not change it, and a
-    /// diagnostic says so.
+    /// Returns the meter provider. Instruments keep the temporality of the configuration at the first call of
+    /// [`Telemetry::providers`](crate::Telemetry::providers); a later configuration does not change it, and a
+    /// diagnostic reports that.
     ///
-    /// Deltas leave out what was recorded while the exporter was off: to draw the line, `reconfigure` has the host's
-    /// callbacks called when it turns the exporter on, and waits a second for them at most (what is recorded until one that
-    /// takes longer has returned is left out too). Cumulative points cover everything since the instrument was made.
+    /// Delta points leave out data recorded while the exporter was off. To find the boundary, `reconfigure` calls the
+    /// host's callbacks when it turns the exporter on, and waits for them for a second at most (data recorded until a
+    /// slower callback returns is left out too). Cumulative points cover everything since the instrument was created.
     pub fn meter_provider(&self) -> &SdkMeterProvider {
         &self.meter
     }
 
-    /// The logs.
+    /// Returns the logger provider.
     pub fn logger_provider(&self) -> &SdkLoggerProvider {
         &self.logger
     }
 
-    /// The traces: whoever has a sampled parent, or none, is recorded.
+    /// Returns the tracer provider. Spans with a sampled parent, or without a parent, are recorded.
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
         &self.tracer
     }
@@ -123,16 +123,18 @@ impl fmt::Debug for Providers {
 }
 
 impl Recorder {
-    /// This place as the parent of a host's own spans, such as the interaction of a prompt. Without a span here (tracing is off, or telemetry) it holds none.
+    /// Returns an OpenTelemetry context with the recorder's span, such as the interaction of a prompt, as the parent
+    /// for a host's own spans. Without a span here (tracing or telemetry is off) the context is empty.
     ///
-    /// It is not made current: whether it is ambient for other instruments is the host's to decide.
+    /// The context is not made current: the host decides whether it is ambient for other instruments.
     pub fn otel_context(&self) -> Context {
         context_of(self.parent.as_deref())
     }
 }
 
 impl ToolCall {
-    /// The [parent](Recorder::otel_context) of a host's own spans: the execution; before it begins, the call.
+    /// Returns the [parent](Recorder::otel_context) for a host's own spans: the execution span of the tool; before the
+    /// execution begins, the span of the call.
     pub fn otel_context(&self) -> opentelemetry::Context {
         context_of(self.context().as_deref())
     }
@@ -159,7 +161,7 @@ impl From<&TraceContext> for SpanContext {
     }
 }
 
-/// What the host's instruments leave their data in.
+/// The reader and the queues that receive the data of the host's instruments.
 pub(crate) struct Instruments {
     pub(crate) metrics: Reader,
     pub(crate) logs: Slot<Log>,
@@ -182,7 +184,7 @@ impl Providers {
         }
     }
 
-    /// Ones that do nothing.
+    /// Returns providers that do nothing.
     pub(crate) fn off() -> Self {
         Self {
             meter: SdkMeterProvider::builder()
@@ -196,7 +198,8 @@ impl Providers {
     }
 }
 
-/// Sampler and limits are the SDK's defaults, given so that it does not look for others in the process environment.
+/// Returns a builder with the SDK's default sampler and limits. They are set explicitly, so that the SDK does not read
+/// others from the process environment.
 fn tracer(root: Sampler) -> TracerProviderBuilder {
     SdkTracerProvider::builder()
         .with_resource(no_resource())
@@ -204,7 +207,8 @@ fn tracer(root: Sampler) -> TracerProviderBuilder {
         .with_span_limits(SpanLimits::default())
 }
 
-/// The resource is added where OTLP is made. The SDK's own would hold what the process environment says.
+/// Returns an empty resource. The OTLP encoder adds the resource; the SDK's default resource would contain data of the
+/// process environment.
 fn no_resource() -> Resource {
     Resource::builder_empty().build()
 }

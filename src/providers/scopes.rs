@@ -1,8 +1,8 @@
-//! What was recorded in one instrumentation scope is sent as one group.
+//! Grouping of records by instrumentation scope.
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 
-/// Joins the groups of the same scope and schema, each where its scope comes first.
+/// Joins the groups of the same scope and schema, at the position of the first one.
 pub(super) fn joined<G>(
     groups: Vec<G>,
     scope: impl Fn(&G) -> (&Option<InstrumentationScope>, &String),

@@ -1,4 +1,4 @@
-//! Spans of the host's own: from the SDK's processor to a queue, and to OTLP.
+//! The host's spans: from the SDK's processor to a queue, and to OTLP.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::encode::Translate;
 use crate::encode::message::{shorten, texts_of};
 use crate::health::Tally;
 
-/// Hands ended spans to the exporter.
+/// A span processor that passes ended spans to the exporter.
 #[derive(Debug)]
 pub(super) struct Spans(pub(super) Exit<SpanData>);
 
@@ -42,7 +42,7 @@ impl SpanProcessor for Spans {
     }
 }
 
-/// Turns them into OTLP.
+/// An encoder of spans as OTLP.
 #[derive(Default)]
 pub(crate) struct SpanTranslator(pub(crate) Resource);
 
@@ -84,7 +84,7 @@ impl Translate for SpanTranslator {
     }
 }
 
-/// The texts that may be cut.
+/// Returns the texts that may be truncated.
 fn texts(record: &mut ScopeSpans) -> Vec<&mut String> {
     let spans = record.spans.iter_mut();
     spans

@@ -1,4 +1,4 @@
-//! Attributes that were emitted.
+//! The attributes of emitted items.
 
 use std::fmt;
 use std::ops::Index;
@@ -6,21 +6,21 @@ use std::ops::Index;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
-/// The value of an attribute. It compares with texts, numbers and booleans of its own type.
+/// The value of an attribute. It can be compared with strings, numbers and booleans of the same type.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Attribute {
-    /// There is no such attribute.
+    /// The attribute is missing.
     Missing,
-    /// A text.
+    /// A string.
     Text(String),
-    /// An int.
+    /// An integer.
     Int(i64),
     /// A double.
     Double(f64),
     /// A boolean.
     Bool(bool),
-    /// An array of texts.
+    /// An array of strings.
     Texts(Vec<String>),
 }
 
@@ -41,12 +41,12 @@ impl Attribute {
                     })
                     .collect(),
             ),
-            // The catalogue has no other kind of value.
+            // The catalog has no other kind of value.
             _ => Self::Missing,
         }
     }
 
-    /// The text, when it is one.
+    /// Returns the string, if the value is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -54,7 +54,7 @@ impl Attribute {
         }
     }
 
-    /// The int, when it is one.
+    /// Returns the integer, if the value is one.
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Self::Int(value) => Some(*value),
@@ -117,7 +117,7 @@ impl PartialEq<bool> for Attribute {
     }
 }
 
-/// Texts in quotes, as in Rust; a double with its point.
+/// Formats strings in quotes, as in Rust, and doubles with their decimal point.
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -131,7 +131,8 @@ impl fmt::Display for Attribute {
     }
 }
 
-/// Attributes in the order in which they were sent. The value of a key that is not there is [`Attribute::Missing`].
+/// A list of attributes in the order in which they were sent. Indexing with a missing key returns
+/// [`Attribute::Missing`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes(Vec<(String, Attribute)>);
 
@@ -143,19 +144,19 @@ impl Attributes {
         Self(attributes.collect())
     }
 
-    /// The value of a key, when it is there.
+    /// Returns the value of a key, if it is present.
     pub fn get(&self, key: &str) -> Option<&Attribute> {
         self.iter()
             .find(|(name, _)| *name == key)
             .map(|(_, value)| value)
     }
 
-    /// The keys, in order.
+    /// Returns the keys, in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.iter().map(|(key, _)| key)
     }
 
-    /// Keys and values, in order.
+    /// Returns keys and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }

@@ -1,4 +1,4 @@
-//! Everything as text that people read and tests compare.
+//! The text form of all emitted items, for people to read and for tests to compare.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use super::attributes::Attributes;
 use super::emitted::{Emitted, Span};
 use super::store::Store;
 
-/// Writing to a `String` cannot fail.
+/// Returns all items as text. The results of `writeln!` are ignored, because writing to a `String` cannot fail.
 pub(super) fn dump(store: &Store) -> String {
     let mut out = String::new();
     out.push_str("metrics\n");
@@ -27,7 +27,7 @@ pub(super) fn dump(store: &Store) -> String {
         .sort_by(|a, b| (a.start, &a.trace_id, &a.id).cmp(&(b.start, &b.trace_id, &b.id)));
     let ids: HashSet<_> = spans.iter().map(|span| &span.id).collect();
     for root in &spans {
-        // One whose parent is another process's, or has not ended, stands as a root.
+        // A span is shown as a root if its parent belongs to another process, or has not ended.
         if root.parent.as_ref().is_none_or(|id| !ids.contains(id)) {
             tree(&mut out, 1, root, &spans);
         }
@@ -35,7 +35,7 @@ pub(super) fn dump(store: &Store) -> String {
     out
 }
 
-/// A span and those below it.
+/// Writes a span and its descendants.
 fn tree(out: &mut String, depth: usize, span: &Span, all: &Emitted<Span>) {
     let indent = "  ".repeat(depth);
     let _ = write!(

@@ -1,4 +1,4 @@
-//! What was emitted, and how it is looked through.
+//! The emitted items, and their queries.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,21 +10,21 @@ use super::attributes::{Attribute, Attributes};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The whole name, such as `claude_code.api_request`.
+    /// The full name, such as `claude_code.api_request`.
     pub name: String,
-    /// When it happened.
+    /// The time of the event.
     pub time: SystemTime,
     /// All attributes, the standard ones first.
     pub attributes: Attributes,
-    /// Trace id and span id in hex, when a span is open.
+    /// The trace id and the span id in hex, if a span was open.
     pub span: Option<(String, String)>,
 }
 
-/// One series of a metric, with its total.
+/// A series of a metric, with its total.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Metric {
-    /// The whole name, such as `claude_code.token.usage`.
+    /// The full name, such as `claude_code.token.usage`.
     pub name: String,
     /// The unit, such as `tokens`.
     pub unit: String,
@@ -38,23 +38,23 @@ pub struct Metric {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Span {
-    /// The whole name, such as `claude_code.tool.execution`.
+    /// The full name, such as `claude_code.tool.execution`.
     pub name: String,
     /// The trace id in hex.
     pub trace_id: String,
-    /// Its own id in hex.
+    /// The span id in hex.
     pub id: String,
-    /// The id of its parent in hex; none for the root of a trace.
+    /// The id of the parent span in hex; `None` for the root of a trace.
     pub parent: Option<String>,
-    /// When it began.
+    /// The start time.
     pub start: SystemTime,
-    /// How long it took.
+    /// The duration.
     pub duration: Duration,
-    /// The message of its status when that is an error.
+    /// The message of the span's status, if that is an error.
     pub error: Option<String>,
     /// All attributes, the standard ones first.
     pub attributes: Attributes,
-    /// Its span events, such as `tool.output`.
+    /// The span events, such as `tool.output`.
     pub events: Vec<SpanEvent>,
 }
 
@@ -62,18 +62,18 @@ pub struct Span {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SpanEvent {
-    /// Its name, such as `tool.output`.
+    /// The name, such as `tool.output`.
     pub name: String,
-    /// Its attributes.
+    /// The attributes.
     pub attributes: Attributes,
 }
 
-/// Something that was emitted.
+/// An emitted item.
 pub trait Item: Clone {
-    /// The whole name.
+    /// Returns the full name.
     fn name(&self) -> &str;
 
-    /// All attributes.
+    /// Returns all attributes.
     fn attributes(&self) -> &Attributes;
 }
 
@@ -93,35 +93,35 @@ macro_rules! items {
 
 items! { Event Metric Span SpanEvent }
 
-/// A list of what was emitted: a slice that can be narrowed by name and attribute.
+/// A list of emitted items: a slice that can be filtered by name and attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Emitted<T>(pub(super) Vec<T>);
 
 impl<T: Item> Emitted<T> {
-    /// Those of this name, with or without `claude_code.` before it.
+    /// Returns the items with this name, with or without the prefix `claude_code.`.
     pub fn named(&self, name: &str) -> Self {
         self.filter(|item| {
             item.name() == name || item.name().strip_prefix("claude_code.") == Some(name)
         })
     }
 
-    /// Those that have this attribute with this value.
+    /// Returns the items that have this attribute with this value.
     pub fn with(&self, key: &str, value: impl Into<Attribute>) -> Self {
         let value = value.into();
         self.filter(|item| item.attributes().get(key) == Some(&value))
     }
 
-    /// Those that do not have this attribute.
+    /// Returns the items that do not have this attribute.
     pub fn without(&self, key: &str) -> Self {
         self.filter(|item| item.attributes().get(key).is_none())
     }
 
-    /// Those for which this is true.
+    /// Returns the items for which `keep` returns true.
     pub fn filter(&self, keep: impl Fn(&T) -> bool) -> Self {
         Self(self.iter().filter(|item| keep(item)).cloned().collect())
     }
 
-    /// The names in order, without `claude_code.` before them.
+    /// Returns the names in order, without the prefix `claude_code.`.
     pub fn names(&self) -> Vec<&str> {
         self.iter()
             .map(|item| {
@@ -131,11 +131,11 @@ impl<T: Item> Emitted<T> {
             .collect()
     }
 
-    /// The one that there is.
+    /// Returns the only item.
     ///
     /// # Errors
     ///
-    /// When there is none, or more than one; it names those that there are.
+    /// Returns an error if there are no items, or more than one. The error lists the names of the items.
     pub fn only(&self) -> Result<&T, NotOne> {
         match &self.0[..] {
             [item] => Ok(item),
@@ -147,14 +147,14 @@ impl<T: Item> Emitted<T> {
 }
 
 impl Emitted<Metric> {
-    /// The sum of the series.
+    /// Returns the sum of all series.
     pub fn total(&self) -> f64 {
         self.iter().map(|metric| metric.total).sum()
     }
 }
 
 impl Emitted<Span> {
-    /// The spans right below this one.
+    /// Returns the direct children of a span.
     pub fn children_of(&self, parent: &Span) -> Self {
         self.filter(|span| {
             span.trace_id == parent.trace_id && span.parent.as_deref() == Some(&parent.id)
@@ -188,10 +188,10 @@ impl<'a, T> IntoIterator for &'a Emitted<T> {
     }
 }
 
-/// There is not one, but none or several.
+/// The error of [`Emitted::only`]: there is not exactly one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotOne {
-    /// The names of those that there are.
+    /// The names of the items.
     pub names: Vec<String>,
 }
 

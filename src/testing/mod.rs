@@ -1,5 +1,4 @@
-//! Telemetry that stays in memory, for a host's own tests: what would be sent can be asserted by name, attribute, count and
-//! order.
+//! In-memory telemetry for a host's own tests, which can assert what would be sent by name, attribute, count and order.
 //!
 //! ```
 //! use claude_code_telemetry::{ApiRequest, Identity, Telemetry, TokenUsage};
@@ -21,10 +20,10 @@
 //! # Ok::<(), claude_code_telemetry::testing::NotOne>(())
 //! ```
 //!
-//! [`InMemory::builder`] sets switches, and a clock and ids with which every run is the same: [`InMemory::dump`] is then a
-//! text that can be compared as a whole.
+//! [`InMemory::builder`] sets switches, and a fixed clock and sequential ids with which every run is the same:
+//! [`InMemory::dump`] then returns a text that can be compared as a whole.
 //!
-//! Everything passes the same way as to a receiver: the content policy, the queues, the translation to OTLP.
+//! All data takes the same path as to a receiver: the content policy, the queues, the encoding as OTLP.
 
 mod attributes;
 mod dump;
@@ -46,17 +45,17 @@ use crate::config::Config;
 use crate::propagation::Ids;
 use crate::telemetry::{Memory, Service, Telemetry};
 
-/// The `user.id` of identities that have none.
+/// The default `user.id` of identities.
 const USER_ID: &str = "installation";
 
-/// Telemetry that stays in memory. It is a [`Telemetry`]; a clone of that goes to what is tested.
+/// In-memory telemetry. It dereferences to a [`Telemetry`]; pass a clone of that to the code under test.
 pub struct InMemory {
     telemetry: Telemetry,
     store: Arc<Store>,
     clock: Clock,
 }
 
-/// How telemetry in memory starts.
+/// A builder of [`InMemory`] telemetry.
 ///
 /// ```
 /// use claude_code_telemetry::testing::InMemory;
@@ -80,44 +79,44 @@ pub struct InMemoryBuilder {
 }
 
 impl InMemoryBuilder {
-    /// Sets a variable as the environment would: a content switch, `OTEL_RESOURCE_ATTRIBUTES`. Which exporter it names does
-    /// not matter; metrics, events and spans are all kept. The environment of the process is not looked at.
+    /// Sets a variable of the environment: a content switch, `OTEL_RESOURCE_ATTRIBUTES`. The exporter that a variable
+    /// names does not matter: metrics, events and spans are all kept. The process environment is not read.
     pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.variables.push((name.into(), value.into()));
         self
     }
 
-    /// The host program; `claude-code` 0.0.0 by default.
+    /// Sets the host program; `claude-code` 0.0.0 by default.
     pub fn service(mut self, service: Service) -> Self {
         self.service = service;
         self
     }
 
-    /// A clock that stands at this time until it is [moved](InMemory::advance).
+    /// Sets a clock that stays at this time until it is [advanced](InMemory::advance).
     pub fn clock(mut self, time: SystemTime) -> Self {
         self.clock = Some(time);
         self
     }
 
-    /// Ids of sessions, prompts, traces and spans that count up, instead of random ones. A test with several threads that
-    /// begin things gets them in any order.
+    /// Uses sequential ids of sessions, prompts, traces and spans instead of random ones. In a test with several
+    /// threads that start spans or sessions, the order of ids is not deterministic.
     pub fn counted_ids(mut self) -> Self {
         self.counted_ids = true;
         self
     }
 
-    /// Counted ids, and a clock that stands at 2026-01-01T00:00:00Z: every run is the same.
+    /// Uses sequential ids, and a clock that stays at 2026-01-01T00:00:00Z, so that every run is the same.
     pub fn fixed(self) -> Self {
         const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
         self.clock(UNIX_EPOCH + NEW_YEAR).counted_ids()
     }
 
-    /// Starts it.
+    /// Starts the telemetry.
     pub fn start(self) -> InMemory {
         let on = [
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
             ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-            // What is asserted has to be there, on a busy machine too.
+            // A test needs its data in the store before it asserts, on a busy machine too.
             ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
         ];
         let on = on.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -146,15 +145,15 @@ impl InMemoryBuilder {
 }
 
 impl Telemetry {
-    /// Telemetry that stays in memory, for a host's tests, with random ids and the clock of the machine. The `user.id` of
-    /// identities without one is `installation`.
+    /// Starts in-memory telemetry for a host's tests, with random ids and the system clock. The default `user.id` of
+    /// identities is `installation`.
     pub fn in_memory() -> InMemory {
         InMemory::builder().start()
     }
 }
 
 impl InMemory {
-    /// Telemetry in memory with switches, a clock or ids of its own.
+    /// Returns a builder, for in-memory telemetry with switches, a clock or ids.
     pub fn builder() -> InMemoryBuilder {
         InMemoryBuilder {
             variables: Vec::new(),
@@ -164,36 +163,36 @@ impl InMemory {
         }
     }
 
-    /// The telemetry, for what is tested.
+    /// Returns the telemetry, for the code under test.
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
 
-    /// Moves a clock that [stands](InMemoryBuilder::clock); the clock of the machine is left alone.
+    /// Advances a clock that was set with [`InMemoryBuilder::clock`]. Has no effect on the system clock.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
     }
 
-    /// The events so far, in the order in which they were recorded.
+    /// Flushes, and returns the events so far in the order in which they were recorded.
     pub fn events(&self) -> Emitted<Event> {
         self.telemetry.flush();
         self.store.events()
     }
 
-    /// The series of metrics so far with their totals, by name and attributes.
+    /// Flushes, and returns the series of metrics so far with their totals, sorted by name and attributes.
     pub fn metrics(&self) -> Emitted<Metric> {
         self.telemetry.flush();
         self.store.metrics()
     }
 
-    /// The spans that have ended so far, in the order in which they ended.
+    /// Flushes, and returns the spans that have ended so far in the order in which they ended.
     pub fn spans(&self) -> Emitted<Span> {
         self.telemetry.flush();
         self.store.spans()
     }
 
-    /// All of it as text: metrics, events, and spans below their parents. The same calls make the same text with a clock
-    /// and ids that are [fixed](InMemoryBuilder::fixed).
+    /// Flushes, and returns all items as text: metrics, events, and spans below their parents. With a clock and ids
+    /// that are [fixed](InMemoryBuilder::fixed), the same calls yield the same text.
     pub fn dump(&self) -> String {
         self.telemetry.flush();
         dump::dump(&self.store)

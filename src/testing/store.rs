@@ -1,4 +1,4 @@
-//! Keeps what was exported.
+//! The store of exported items.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,7 +22,7 @@ use crate::export::MemoryExporter;
 use crate::hex::hex;
 use crate::signal::Signal;
 
-/// Everything so far.
+/// All items exported so far.
 #[derive(Default)]
 pub(crate) struct Store(Mutex<Kept>);
 
@@ -100,7 +100,7 @@ impl MemoryExporter for Store {
 }
 
 impl Kept {
-    /// Adds the points of one metric to their series.
+    /// Adds the data points of one metric to their series.
     fn count(&mut self, metric: OtlpMetric) {
         let Some(metric::Data::Sum(sum)) = metric.data else {
             return;
@@ -129,7 +129,7 @@ impl Kept {
     }
 }
 
-/// Our own bytes can be decoded.
+/// Decodes a request. This cannot fail, because this crate encoded the bytes.
 fn decoded<M: Message + Default>(request: Bytes) -> M {
     M::decode(request).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! One settings file. It belongs to the agent: what is not about telemetry is not looked at.
+//! The reader of one settings file. The file belongs to the agent, so only telemetry settings are read.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -10,19 +10,20 @@ use crate::config::source::{Assignment, Layer, Origin};
 use crate::config::variables::{self, Kind, Variable};
 use crate::config::warnings::{Problem, Report, Warning};
 
-/// Far more than anybody writes by hand.
+/// The size limit of a file, in bytes: far more than a hand-written file has.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What one settings file says about telemetry.
+/// The telemetry settings of one file.
 pub(super) struct Contents {
     pub(super) assignments: Vec<Assignment>,
-    /// False when something in the file, or all of it, could not be read.
+    /// False if the file, or a part of it, could not be read.
     pub(super) is_complete: bool,
 }
 
-/// Reads the origin's file. A file that is not there says nothing; a managed one was seen, so that it must be readable.
+/// Reads the file of the origin. A missing file is empty, except for managed settings: these files were listed before,
+/// so they must be readable.
 pub(super) fn read(origin: &Origin, report: &mut Report) -> Contents {
     let mut contents = Contents {
         assignments: Vec::new(),
@@ -47,7 +48,7 @@ pub(super) fn read(origin: &Origin, report: &mut Report) -> Contents {
 
 fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    // The message has line and column, and nothing of the file.
+    // The error message contains line and column, and no part of the file.
     serde_json::from_slice(bytes).map_err(|error| Problem::SettingsMalformed {
         why: error.to_string(),
     })
@@ -96,15 +97,15 @@ impl Contents {
         }
     }
 
-    /// Notes that the file, or a part of it, could not be read.
+    /// Records that the file, or a part of it, could not be read.
     fn lacks(&mut self, origin: &Origin, problem: Problem, report: &mut Report) {
         self.is_complete = false;
         let problem = problem.in_layer(origin.layer());
         report.warn(Warning::about_file(origin.clone(), problem));
     }
 
-    /// Notes that a value is no text. A content switch of managed settings that cannot be read counts like a file that
-    /// cannot: it may have been meant to be off.
+    /// Records that a value is not a string. An unreadable content switch in managed settings counts like an unreadable
+    /// file, because it may have been meant to be off.
     fn lacks_value(&mut self, origin: &Origin, name: &str, report: &mut Report) {
         let is_switch = variables::find(name).is_some_and(Variable::is_content_switch);
         let problem = match is_switch {
@@ -116,7 +117,7 @@ impl Contents {
     }
 }
 
-/// A variable that is known, or should be.
+/// Returns true for a telemetry variable, or for a name that looks like one.
 fn is_ours(name: &str) -> bool {
     match variables::find(name) {
         Some(variable) => !matches!(variable.kind, Kind::Command),
@@ -124,7 +125,7 @@ fn is_ours(name: &str) -> bool {
     }
 }
 
-/// A key that nobody reads, and that somebody must have believed to be about telemetry.
+/// Returns true for a key that has no effect, but was probably meant to configure telemetry.
 fn is_invented(key: &str) -> bool {
     let begins = |start: &str| {
         let head = key.get(..start.len());
@@ -141,13 +142,13 @@ pub(super) fn is_absence(error: &io::Error) -> bool {
     )
 }
 
-/// Never waits, and never reads more than the largest file.
+/// Reads a file without blocking, and at most [`LARGEST`] bytes.
 fn bounded(path: &Path) -> io::Result<Result<Vec<u8>, Problem>> {
     if !fs::metadata(path)?.is_file() {
         return Ok(Err(Problem::SettingsNoFile));
     }
     let file = open(path)?;
-    // it may be another one by now
+    // The path may refer to another file by now.
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Ok(Err(Problem::SettingsNoFile));
@@ -168,7 +169,7 @@ fn open(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // opening a pipe would wait for somebody to write into it
+        // Without this flag, opening a pipe would block until a process opens its other end for writing.
         options.custom_flags(libc::O_NONBLOCK);
     }
     options.open(path)

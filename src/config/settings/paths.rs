@@ -1,4 +1,4 @@
-//! Where settings files lie.
+//! The locations of settings files.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::environment::Environment;
 
 /// The settings files that a [`Config`](crate::Config) is resolved from.
 ///
-/// Start with [`system`](Self::system) or [`none`](Self::none), and say otherwise for single places.
+/// Start with [`system`](Self::system) or [`none`](Self::none), and override single locations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SettingsFiles {
@@ -18,25 +18,23 @@ pub struct SettingsFiles {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     Nowhere,
-    /// Where the operating system and the environment have it.
+    /// The default location of the operating system and the environment.
     System,
     At(PathBuf),
 }
 
 impl SettingsFiles {
-    /// The files of this machine:
+    /// Returns the settings files of this machine:
     ///
-    /// - managed: `managed-settings.json`, and over it the `*.json` files of `managed-settings.d` in
-    ///   alphabetical order without hidden ones, in `/etc/claude-code` (Linux),
-    ///   `/Library/Application Support/ClaudeCode` (macOS), `C:\Program Files\ClaudeCode` or, when there
-    ///   are none, `C:\ProgramData\ClaudeCode` (Windows);
-    /// - local and project: `.claude/settings.local.json` and `.claude/settings.json` in the working
-    ///   folder, which count only in a
-    ///   [trusted workspace](crate::ConfigBuilder::trust_workspace), and only for harmless variables;
+    /// - managed: `managed-settings.json`, overridden by the `*.json` files of `managed-settings.d` in alphabetical
+    ///   order without hidden ones, in `/etc/claude-code` (Linux), `/Library/Application Support/ClaudeCode` (macOS),
+    ///   `C:\Program Files\ClaudeCode` or, if that folder has none, `C:\ProgramData\ClaudeCode` (Windows);
+    /// - local and project: `.claude/settings.local.json` and `.claude/settings.json` in the working folder, which are
+    ///   read only in a [trusted workspace](crate::ConfigBuilder::trust_workspace), and only for harmless variables;
     /// - user: `.claude/settings.json` in the home folder, or `settings.json` in `CLAUDE_CONFIG_DIR`.
     ///
-    /// Home folder and `CLAUDE_CONFIG_DIR` are looked up in the environment that the configuration is
-    /// resolved from, also when that is [injected](crate::ConfigBuilder::environment).
+    /// The home folder and `CLAUDE_CONFIG_DIR` are looked up in the environment from which the configuration is
+    /// resolved, also when it is [injected](crate::ConfigBuilder::environment).
     pub fn system() -> Self {
         Self {
             managed: Place::System,
@@ -45,7 +43,7 @@ impl SettingsFiles {
         }
     }
 
-    /// No file at all.
+    /// Returns an empty set: no settings file is read.
     pub fn none() -> Self {
         Self {
             managed: Place::Nowhere,
@@ -54,26 +52,25 @@ impl SettingsFiles {
         }
     }
 
-    /// The folder with `managed-settings.json` and `managed-settings.d`.
+    /// Sets the folder that contains `managed-settings.json` and `managed-settings.d`.
     pub fn managed_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.managed = Place::At(folder.into());
         self
     }
 
-    /// The user's settings file; `CLAUDE_CONFIG_DIR` then moves nothing.
+    /// Sets the user's settings file. `CLAUDE_CONFIG_DIR` then has no effect on it.
     pub fn user_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.user = Place::At(file.into());
         self
     }
 
-    /// The folder of the project, which has `.claude/settings.json` and
-    /// `.claude/settings.local.json`.
+    /// Sets the project folder, which contains `.claude/settings.json` and `.claude/settings.local.json`.
     pub fn project_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.project = Place::At(folder.into());
         self
     }
 
-    /// The paths on an operating system (as Rust names it).
+    /// Returns the paths on an operating system, named as in [`std::env::consts::OS`].
     pub(super) fn locate(
         &self,
         os: &str,
@@ -105,17 +102,18 @@ impl Place {
     }
 }
 
-/// What may be there to read.
+/// The paths of settings files, which may not exist.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Paths {
-    /// Folders: the first that has managed settings counts.
+    /// Folders. The first folder that contains managed settings applies.
     pub(super) managed: Vec<PathBuf>,
     pub(super) local: Option<PathBuf>,
     pub(super) project: Option<PathBuf>,
     pub(super) user: Option<PathBuf>,
 }
 
-/// No variable moves them: whoever sets it would choose the managed settings.
+/// Returns the folders of managed settings. No variable changes them, because a user who sets the variable could then
+/// replace the managed settings.
 fn managed_folders(os: &str) -> &'static [&'static str] {
     match os {
         "windows" => &[r"C:\Program Files\ClaudeCode", r"C:\ProgramData\ClaudeCode"],
@@ -151,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn managed_folders_depend_on_the_operating_system_alone() {
+    fn managed_folders_depend_only_on_the_operating_system() {
         let environment = Environment::injected([
             ("ProgramFiles", r"D:\x"),
             ("ProgramData", r"D:\y"),
@@ -173,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_file_lies_at_home_or_where_the_variable_says() {
+    fn user_file_is_in_the_home_folder_or_in_the_folder_of_the_variable() {
         let at = |folder: &str| Some(PathBuf::from(folder).join("settings.json"));
         let home = |folder: &str| {
             let folder = PathBuf::from(folder).join(".claude");
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_project_is_the_working_folder_unless_another_is_given() {
+    fn project_folder_defaults_to_the_working_folder() {
         let environment = Environment::injected(NOTHING);
         let working = || Some(PathBuf::from("/work"));
         for (files, folder) in [
@@ -222,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_counts_and_none_is_none() {
+    fn given_paths_override_the_defaults_and_none_has_no_paths() {
         let environment = Environment::injected([("HOME", "/h"), ("CLAUDE_CONFIG_DIR", "/c")]);
         let files = SettingsFiles::none();
         let paths = files.locate("linux", &environment, || Some("/w".into()));

@@ -1,4 +1,4 @@
-//! `docs/CONFIGURATION.md` is the table of variables. `UPDATE_DOCS=1 cargo test docs` renews it.
+//! `docs/CONFIGURATION.md` matches the table of variables. `UPDATE_DOCS=1 cargo test docs` regenerates it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::config::variables::{Effect, InProject, Kind, Source, Variable, all};
 use crate::signal::Signal;
 
 #[test]
-fn docs_configuration_is_the_table_of_variables() {
+fn docs_configuration_matches_the_table_of_variables() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIGURATION.md");
     let expected = document();
     if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
@@ -97,7 +97,7 @@ fn document() -> String {
     out
 }
 
-/// The name for all signals of an OTLP variable that each signal has too.
+/// Returns the general name of an OTLP variable that also exists for each signal.
 fn general(name: &'static str) -> Option<&'static str> {
     let suffix = |prefix: &str| name.strip_prefix(prefix);
     let suffix = ["METRICS_", "LOGS_", "TRACES_"]

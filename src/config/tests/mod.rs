@@ -1,4 +1,4 @@
-//! The whole of the configuration, through its public face.
+//! Tests of the whole configuration through its public interface.
 
 mod docs;
 mod parsers;
@@ -14,7 +14,7 @@ use super::*;
 
 type Variables = BTreeMap<String, String>;
 
-/// Everything on, so that every variable shows.
+/// Returns variables that turn every exporter on, so that every other variable has a visible effect.
 fn base() -> Variables {
     variables(&[
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -34,12 +34,12 @@ fn build(variables: Variables) -> Config {
     full(Config::builder().environment(variables))
 }
 
-/// As [`ConfigBuilder::build`], whatever is compiled in.
+/// Builds a configuration like [`ConfigBuilder::build`], with all features instead of the compiled ones.
 fn full(builder: ConfigBuilder) -> Config {
     resolve(builder, Features::ALL)
 }
 
-/// The base with these over it.
+/// Returns a configuration of the base variables, overridden by these.
 fn with(list: &[(&str, &str)]) -> Config {
     let mut all = base();
     all.extend(variables(list));
@@ -59,7 +59,7 @@ fn exporters(config: &Config) -> [&Option<OtlpConfig>; 3] {
 }
 
 #[test]
-fn nothing_is_on_by_default() {
+fn no_exporter_is_on_by_default() {
     let config = build(Variables::new());
     assert!(!config.is_enabled());
     assert_eq!(config.warnings(), []);
@@ -75,7 +75,7 @@ fn nothing_is_on_by_default() {
 }
 
 #[test]
-fn silence_is_explained() {
+fn missing_telemetry_is_explained() {
     let on = ("CLAUDE_CODE_ENABLE_TELEMETRY", "1");
     let beta = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
     type Row<'a> = (&'a [(&'a str, &'a str)], &'a [Problem]);
@@ -113,7 +113,7 @@ fn silence_is_explained() {
 }
 
 #[test]
-fn spans_need_one_of_two_names() {
+fn spans_need_one_of_the_two_beta_variables() {
     let alias = "ENABLE_ENHANCED_TELEMETRY_BETA";
     let name = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
     for (environment, host, spans) in [
@@ -141,7 +141,7 @@ fn spans_need_one_of_two_names() {
 }
 
 #[test]
-fn cumulative_points_of_several_processes_are_warned_of() {
+fn cumulative_points_of_several_processes_cause_a_warning() {
     let cumulative = (
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         "cumulative",
@@ -168,7 +168,7 @@ fn cumulative_points_of_several_processes_are_warned_of() {
 }
 
 #[test]
-fn secrets_are_seen_nowhere() {
+fn secrets_are_hidden_everywhere() {
     let mut all = base();
     all.extend(variables(&[
         (
@@ -213,7 +213,7 @@ fn the_headers_helper_is_a_setting_and_its_interval_a_variable() {
     const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
     let helper = |debounce: Option<&str>, command: Option<&str>| {
         let mut all = base();
-        // no environment variable
+        // The helper is not an environment variable.
         all.extend(variables(&[("otelHeadersHelper", "environment")]));
         all.extend(debounce.map(|value| (DEBOUNCE.to_owned(), value.to_owned())));
         let mut builder = Config::builder().environment(all);
@@ -248,7 +248,7 @@ fn the_headers_helper_is_a_setting_and_its_interval_a_variable() {
 }
 
 #[test]
-fn the_host_is_heard() {
+fn settings_of_the_host_take_effect() {
     let config = build(Variables::new());
     assert_eq!(config.number_encoding, NumberEncoding::Native);
     assert!(config.attributes.user_email && config.content.error_messages);
@@ -274,7 +274,7 @@ fn the_host_is_heard() {
 }
 
 #[test]
-fn the_prometheus_page_is_where_the_variables_and_the_host_say() {
+fn prometheus_page_address_follows_variables_and_host() {
     let [host, port] = ["HOST", "PORT"].map(|part| format!("OTEL_EXPORTER_PROMETHEUS_{part}"));
     let of = |host_text: Option<&str>, port_text: Option<&str>, range| {
         let mut all = base();
@@ -359,7 +359,7 @@ fn the_prometheus_page_is_where_the_variables_and_the_host_say() {
 }
 
 #[test]
-fn an_exporter_that_is_not_compiled_in_is_left_out() {
+fn exporter_without_its_feature_is_left_out() {
     let mut all = base();
     all.extend(variables(&[("OTEL_LOGS_EXPORTER", "console,otlp")]));
     let builder = Config::builder().environment(all);

@@ -1,4 +1,4 @@
-//! Whatever is written into a variable: no parser panics, and what it lets through keeps its rules.
+//! Property tests: parsers never panic on any input, and accepted values satisfy their invariants.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::config::parse;
 use crate::config::secret::Secret;
 use crate::config::variables::{self, Kind};
 
-/// Texts in which what matters to a parser is frequent.
+/// Generates texts in which the syntax of a parser is frequent.
 fn texts(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
     let part = prop_oneof![
         3 => proptest::sample::select(parts).prop_map(str::to_owned),
@@ -46,14 +46,14 @@ const URLS: &[&str] = &[
     "é",
 ];
 
-/// Text, so that no byte of it needs to stay as it is.
+/// Percent-encodes every byte of a text.
 fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 proptest! {
     #[test]
-    fn attributes_keep_their_rules(text in texts(PAIRS)) {
+    fn attributes_are_valid_and_unique(text in texts(PAIRS)) {
         let (attributes, problems) = pairs::attributes(&text);
         for (n, (key, _)) in attributes.iter().enumerate() {
             prop_assert!(!key.is_empty());
@@ -62,12 +62,12 @@ proptest! {
         }
         let items = text.split(',').filter(|item| !item.trim().is_empty()).count();
         prop_assert!(attributes.len() <= items);
-        // What is left out is told.
+        // Every item that is left out is reported.
         prop_assert!(attributes.len() + problems.len() >= items);
     }
 
     #[test]
-    fn attributes_that_are_encoded_arrive_as_they_are(
+    fn encoded_attributes_are_decoded_unchanged(
         values in proptest::collection::vec(any::<String>(), 0..5),
     ) {
         let written: Vec<_> = values
@@ -98,8 +98,8 @@ proptest! {
     }
 
     #[test]
-    fn headers_that_are_wrong_show_nothing(before in texts(PAIRS), after in texts(PAIRS)) {
-        // A key that is right may be shown, and this one is.
+    fn problems_of_headers_show_no_value(before in texts(PAIRS), after in texts(PAIRS)) {
+        // A valid key may be shown, and this one is.
         let (_, problems) = pairs::headers(&format!("{before}=CANARY{after}"), Protocol::Grpc);
         for problem in problems {
             prop_assert!(!problem.to_string().contains("CANARY"), "{problem}");
@@ -120,7 +120,7 @@ proptest! {
         }
         let appended = endpoint.appended("/v1/logs").unwrap();
         prop_assert!(appended.path().ends_with("/v1/logs"), "{appended}");
-        // A URL that was written once is read as the same one.
+        // Parsing the output again yields the same URL.
         let given = endpoint.as_given().unwrap().to_string();
         let again = Endpoint::parse(&given, !insecure).unwrap();
         prop_assert_eq!(again.as_given().unwrap().to_string(), given);
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn user_and_password_arrive_as_they_are(user: String, password: String) {
+    fn user_and_password_are_decoded_unchanged(user: String, password: String) {
         let url = format!("http://{}:{}@host:1", percent_encoded(&user), percent_encoded(&password));
         let endpoint = Endpoint::parse(&url, true).unwrap();
         let header = endpoint.authorization.unwrap();
@@ -165,7 +165,7 @@ proptest! {
     }
 }
 
-/// Reads a number by writing its zeros out.
+/// Parses a number by expanding its exponent into zeros.
 fn reference_number(text: &str) -> Option<u64> {
     let text = text.to_lowercase().replace('_', "");
     let (digits, zeros) = text.split_once('e').unwrap_or((&text, "0"));
@@ -173,7 +173,7 @@ fn reference_number(text: &str) -> Option<u64> {
     format!("{digits}{zeros}").parse().ok()
 }
 
-/// Base64, bit by bit.
+/// Encodes Base64 bit by bit.
 fn reference_base64(bytes: &[u8]) -> String {
     let digits: Vec<char> = ('A'..='Z')
         .chain('a'..='z')

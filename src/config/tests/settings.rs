@@ -1,4 +1,4 @@
-//! What settings files make of the exporters.
+//! Tests of the exporters that settings files configure.
 
 use std::fs;
 use std::path::Path;
@@ -40,12 +40,12 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// A configuration with these managed and user settings.
+/// Returns a configuration with these managed and user settings.
 fn configured(managed: &str, user: &str, environment: &[(&str, &str)]) -> Config {
     configured_with_project(managed, "{}", user, environment)
 }
 
-/// A configuration with these settings files, in a trusted project.
+/// Returns a configuration with these settings files, in a trusted project.
 fn configured_with_project(
     managed: &str,
     project: &str,
@@ -68,7 +68,7 @@ fn configured_with_project(
     full(builder)
 }
 
-/// Protocol, endpoint and headers.
+/// Returns protocol, endpoint and headers as text.
 fn shown(otlp: &Option<OtlpConfig>) -> String {
     let Some(otlp) = otlp else {
         return "off".to_owned();
@@ -123,7 +123,7 @@ fn documented_project_settings_work_in_the_file_of_the_user() {
 #[test]
 fn the_documented_headers_helper_works() {
     let helper = r#"{"otelHeadersHelper": "/bin/generate_opentelemetry_headers.sh"}"#;
-    // only as a settings key
+    // The helper works only as a settings key.
     let managed =
         r#"{"otelHeadersHelper": "managed", "env": {"otelHeadersHelper": "no variable"}}"#;
     for (managed, user, expected) in [
@@ -145,7 +145,7 @@ fn the_documented_headers_helper_works() {
 }
 
 #[test]
-fn nobody_redirects_what_is_managed() {
+fn managed_destinations_cannot_be_overridden() {
     let environment = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:4317"),
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://user:4317"),
@@ -162,7 +162,7 @@ fn nobody_redirects_what_is_managed() {
     assert_eq!([metrics, events], [expected, expected]);
     assert_eq!(config.warnings().len(), 4, "{:?}", config.warnings());
 
-    // A managed credential is sent to no endpoint of others.
+    // Managed credentials are never sent to an endpoint of another layer.
     for managed in [
         r#"{"env": {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=managed"}}"#,
         r#"{"otelHeadersHelper": "managed"}"#,
@@ -193,7 +193,7 @@ fn trace_context_never_comes_from_files() {
 }
 
 #[test]
-fn an_empty_switch_has_its_default_again() {
+fn an_empty_switch_in_settings_restores_the_default() {
     let name = "OTEL_METRICS_INCLUDE_SESSION_ID";
     let empty = format!(r#"{{"env": {{"{name}": ""}}}}"#);
     for (managed, project, expected) in [
@@ -208,7 +208,7 @@ fn an_empty_switch_has_its_default_again() {
 }
 
 #[test]
-fn an_injected_environment_comes_without_files() {
+fn an_injected_environment_reads_no_settings_files() {
     assert_eq!(Config::builder().files(), SettingsFiles::system());
     let injected = Config::builder().environment([("HOME", "/h")]);
     assert_eq!(injected.files(), SettingsFiles::none());
@@ -218,7 +218,7 @@ fn an_injected_environment_comes_without_files() {
 }
 
 #[test]
-fn a_second_managed_folder_counts_when_the_first_has_nothing() {
+fn the_second_managed_folder_applies_when_the_first_is_empty() {
     let folder = TempDir::new().unwrap();
     let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
     write(&second.join("managed-settings.json"), "{}");
@@ -230,7 +230,7 @@ fn a_second_managed_folder_counts_when_the_first_has_nothing() {
         files
     };
     assert_eq!(found(), [second.join("managed-settings.json")]);
-    // hidden files are none
+    // Hidden files do not count.
     write(&first.join("managed-settings.d/.a.json"), "{}");
     assert_eq!(found(), [second.join("managed-settings.json")]);
     write(&first.join("managed-settings.d/a.json"), "{}");
@@ -238,7 +238,7 @@ fn a_second_managed_folder_counts_when_the_first_has_nothing() {
 }
 
 #[test]
-fn settings_in_the_wrong_place_are_told() {
+fn settings_in_the_wrong_place_cause_warnings() {
     type Row<'a> = (&'a str, &'a [(&'a str, Problem)]);
     let table: [Row<'_>; 5] = [
         (

@@ -1,4 +1,4 @@
-//! Every variable through the whole of the configuration.
+//! Tests of every variable through the whole configuration.
 
 mod rows;
 
@@ -15,8 +15,8 @@ use rows::rows;
 
 type Probe = Box<dyn Fn(&Config) -> String>;
 
-/// A variable, what shows its effect, and what it shows: by default, for a valid text, for one that
-/// is not valid (with a warning), and when empty in the environment.
+/// A variable, a probe of its effect, and the probe's results: by default, for a valid text, for an invalid text (with
+/// a warning), and when the variable is empty in the environment.
 struct Row {
     name: String,
     probe: Probe,
@@ -24,9 +24,9 @@ struct Row {
     valid: (String, String),
     invalid: Option<(String, String)>,
     empty: String,
-    /// What it needs to have an effect: managed settings.
+    /// The managed settings that the variable needs to have an effect.
     context: Vec<(&'static str, String)>,
-    /// What of the base would hide its effect.
+    /// The variable of the base that would hide the effect.
     without: &'static str,
 }
 
@@ -62,12 +62,12 @@ impl Row {
         self
     }
 
-    /// The one settings key that is no variable.
+    /// Returns true for the only settings key that is not a variable.
     fn is_key(&self) -> bool {
         self.name == variables::HEADERS_HELPER.name
     }
 
-    /// The layers that may set it, the strongest first.
+    /// Returns the layers that may set the variable, the highest first.
     fn layers(&self) -> Vec<Layer> {
         let in_project = variables::find(&self.name).unwrap().in_project;
         let allowed = |layer: &Layer| match layer {
@@ -78,7 +78,7 @@ impl Row {
         LAYERS.into_iter().filter(allowed).collect()
     }
 
-    /// The value as it may be seen.
+    /// Returns the value with its secrets hidden.
     fn shown(&self, value: &str) -> String {
         variables::find(&self.name).unwrap().shown(value)
     }
@@ -121,7 +121,7 @@ impl Row {
     }
 }
 
-/// All layers, the strongest first.
+/// All layers, the highest first.
 const LAYERS: [Layer; 6] = [
     Layer::Managed,
     Layer::Host,
@@ -131,10 +131,10 @@ const LAYERS: [Layer; 6] = [
     Layer::Environment,
 ];
 
-/// A folder for settings, and for PEM files.
+/// A temporary folder for settings files and PEM files.
 struct Folder {
     folder: TempDir,
-    /// Files are written when they change: that takes most of the time.
+    /// The files already written. A file is written only when it changes, because writing takes most of the time.
     written: RefCell<BTreeMap<&'static str, String>>,
 }
 
@@ -166,7 +166,7 @@ impl Folder {
         }
     }
 
-    /// The base with what the row needs, and with these values of its variable.
+    /// Returns the configuration of the base variables, the context of the row and these values of its variable.
     fn configure(&self, row: &Row, values: &[(Layer, &str)]) -> Config {
         let root = self.path();
         let value_of = |layer: Layer| {
@@ -332,7 +332,7 @@ fn a_project_sets_only_the_variables_that_the_table_allows() {
                 let config = folder.configure(&row, &values);
                 assert_eq!(about(&config), None);
                 assert_eq!(probe(&config), row.default, "{name}={off} ({layer})");
-                // The environment's say is not taken back.
+                // A project cannot switch off what the environment sets.
                 let values = [(layer, off), (Layer::Environment, valid)];
                 let config = folder.configure(&row, &values);
                 assert_eq!(about(&config), Some(Problem::SetInEnvironment));
@@ -347,7 +347,7 @@ fn no_variable_is_without_a_test() {
     let folder = Folder::new();
     let rows = rows(folder.path()).into_iter();
     let mut tested: BTreeSet<String> = rows.map(|row| row.name).collect();
-    // They have a test of their own.
+    // These variables have a separate test.
     tested.extend(["HOST", "PORT"].map(|part| format!("OTEL_EXPORTER_PROMETHEUS_{part}")));
     let works = variables::all().filter(|variable| variable.effect == Effect::Works);
     let all: BTreeSet<String> = works.map(|variable| variable.name.to_owned()).collect();
@@ -355,7 +355,7 @@ fn no_variable_is_without_a_test() {
 }
 
 #[test]
-fn variables_that_do_nothing_say_so() {
+fn variables_without_effect_cause_a_warning() {
     for variable in variables::all() {
         let name = variable.name.replace('*', "X");
         let set = |mut variables: Variables| {

@@ -1,10 +1,10 @@
-//! The table of variables is consistent, and shows no secret.
+//! Tests that the table of variables is consistent and that displayed values hide secrets.
 
 use super::*;
 use std::collections::BTreeSet;
 
 #[test]
-fn every_name_is_in_the_table_once_and_finds_itself() {
+fn names_are_unique_and_found() {
     let mut seen = BTreeSet::new();
     for variable in all() {
         assert!(seen.insert(variable.name), "{} twice", variable.name);
@@ -15,7 +15,7 @@ fn every_name_is_in_the_table_once_and_finds_itself() {
 }
 
 #[test]
-fn defaults_lie_in_their_own_range() {
+fn defaults_are_within_their_range() {
     for variable in all() {
         match variable.kind {
             Kind::Number(number) => assert!(
@@ -32,7 +32,7 @@ fn defaults_lie_in_their_own_range() {
 }
 
 #[test]
-fn patterns_stand_for_their_names() {
+fn patterns_match_their_names() {
     for name in [
         "OTEL_BSP_SCHEDULE_DELAY",
         "OTEL_BLRP_MAX_QUEUE_SIZE",
@@ -54,7 +54,7 @@ fn patterns_stand_for_their_names() {
 }
 
 #[test]
-fn urls_are_shown_without_what_may_be_secret() {
+fn shown_urls_hide_secrets() {
     for (url, shown) in [
         ("http://h:4318/base", "http://h:4318/base"),
         ("http://u:CANARY@h:4318/base", "http://<hidden>@h:4318/base"),

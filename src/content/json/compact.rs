@@ -1,27 +1,28 @@
-//! JSON without the white space.
+//! JSON without white space.
 
 use super::{Event, Scanner, Unreadable, Writer};
 
-/// Deeper documents stay as they are.
+/// The nesting limit. Deeper documents are not rewritten.
 const MAX_DEPTH: usize = 1024;
 
-/// The same document without white space between its parts; nothing when it is not JSON.
+/// Returns the document without white space between its parts; `None` when it is not JSON, or nested deeper than
+/// [`MAX_DEPTH`].
 pub(crate) fn compact(json: &str) -> Option<String> {
     rewrite(json, MAX_DEPTH).ok()
 }
 
-/// The document as the scanner sees it, down to `max_depth` levels, written again.
+/// Scans the document down to `max_depth` levels and writes it compactly.
 pub(super) fn rewrite(json: &str, max_depth: usize) -> Result<String, Unreadable> {
     let mut scanner = Scanner::new(json, max_depth);
     let mut out = Writer::new(usize::MAX);
     let first = scanner.next()?.ok_or(Unreadable::Syntax)?;
     copy(&mut scanner, first, &mut out)?;
-    // The scanner ends only where the document does: anything behind it is an error.
+    // The scanner returns `None` only at the end of the document; anything after the value is an error.
     scanner.next()?;
     Ok(out.finish().0)
 }
 
-/// Writes the value that begins with `event`, to its end.
+/// Writes the value that begins with `event` up to its end.
 pub(super) fn copy<'a>(
     scanner: &mut Scanner<'a>,
     mut event: Event<'a>,
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_white_space_goes() {
+    fn compact_removes_only_white_space() {
         let json = " { \"a\" : [ 1 , { } , [ ] , \"b c\" ] ,\n\"d\": null } ";
         assert_eq!(
             compact(json).as_deref(),

@@ -1,11 +1,11 @@
-//! One member of an object.
+//! Lookup of a member of a JSON object.
 
 use super::{Event, Scanner};
 
-/// Deeper documents are not searched.
+/// The nesting limit. Deeper documents are not searched.
 const MAX_DEPTH: usize = 1024;
 
-/// Returns the text of the top-level member `name`. `None` when there is none, or when it is empty or no text.
+/// Returns the text of the top-level member `name`; `None` when it is missing, empty or not a string.
 pub(crate) fn member(json: &str, name: &str) -> Option<String> {
     match find(json, name)? {
         Event::String(text) => Some(text.decoded()).filter(|text| !text.is_empty()),
@@ -13,7 +13,7 @@ pub(crate) fn member(json: &str, name: &str) -> Option<String> {
     }
 }
 
-/// Returns the top-level member `name` as it is written, when it is a number, a boolean or `null`.
+/// Returns the top-level member `name` as it is written, if it is a number, a boolean or `null`.
 pub(crate) fn scalar<'a>(json: &'a str, name: &str) -> Option<&'a str> {
     match find(json, name)? {
         Event::Scalar(scalar) => Some(scalar),
@@ -21,7 +21,7 @@ pub(crate) fn scalar<'a>(json: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// Returns how the value of the first top-level member `name` begins. Reads no further than that.
+/// Returns the first event of the value of the first top-level member `name`. Reads no further than that.
 fn find<'a>(json: &'a str, name: &str) -> Option<Event<'a>> {
     let mut scanner = Scanner::new(json, MAX_DEPTH);
     let Event::ObjectStart = scanner.next().ok()?? else {
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn member_is_none_for_an_empty_text() {
+    fn member_of_an_empty_text_is_none() {
         assert_eq!(member(r#"{"a":""}"#, "a"), None);
     }
 

@@ -1,13 +1,13 @@
-//! Two objects as one.
+//! The merge of JSON objects.
 
 use super::compact::copy;
 use super::{Event, Scanner, Text, Unreadable, Writer};
 
-/// Deeper documents are not merged.
+/// The nesting limit. Deeper documents are not merged.
 const MAX_DEPTH: usize = 1024;
 
-/// Returns the members of all objects as one compact object, in order. A key of an earlier object hides the same key of a
-/// later one. A member that is an empty text counts as not given. `None` when no member is left.
+/// Returns the members of all objects as one compact object, in order. A key of an earlier object hides the same key of
+/// a later one. A member that is an empty string is left out. `None` when no member is left.
 pub(crate) fn merge<'a>(
     objects: impl IntoIterator<Item = &'a str>,
 ) -> Result<Option<String>, Unreadable> {
@@ -38,7 +38,7 @@ pub(crate) fn merge<'a>(
             copy(&mut scanner, value, &mut out)?;
             earlier.push(key);
         }
-        // The scanner ends only where the document does: anything behind it is an error.
+        // The scanner returns `None` only at the end of the document; anything after the object is an error.
         scanner.next()?;
     }
     if earlier.is_empty() {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_are_empty_texts_count_as_not_given() {
+    fn members_that_are_empty_texts_are_left_out() {
         assert_eq!(
             merged(&[r#"{"a":"","b":""}"#, r#"{"b":"x","c":""}"#]).as_deref(),
             Some(r#"{"b":"x"}"#)
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_keys_of_one_object_stay() {
+    fn repeated_keys_of_one_object_are_kept() {
         assert_eq!(
             merged(&[r#"{"a":1,"a":2}"#]).as_deref(),
             Some(r#"{"a":1,"a":2}"#)

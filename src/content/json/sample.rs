@@ -1,11 +1,11 @@
-//! Generated documents for tests: what they mean, apart from how they are written.
+//! Generated JSON documents for tests: the values, independent of their spelling.
 
 use std::ops::Range;
 
 use proptest::prelude::*;
 
-/// A JSON value. Keys keep their order and may repeat; strings are UTF-16, as JavaScript has them,
-/// halves of surrogate pairs included.
+/// A JSON value. Keys keep their order and may repeat. Strings are UTF-16 as in JavaScript, including unpaired
+/// surrogates.
 #[derive(Clone, Debug)]
 pub(crate) enum Sample {
     Scalar(&'static str),
@@ -19,13 +19,12 @@ impl Sample {
         Self::Text(text.encode_utf16().collect())
     }
 
-    /// As `JSON.stringify` writes it.
+    /// Writes the document as `JSON.stringify` does.
     pub(crate) fn canonical(&self) -> String {
         self.written(&[0])
     }
 
-    /// White space and escapes as `style` says, which is used round and round. Zero stands for
-    /// neither.
+    /// Writes the document with white space and escapes selected by `style`, which is cycled. Zero selects neither.
     pub(crate) fn written(&self, style: &[u8]) -> String {
         let mut out = String::new();
         self.write(&mut out, &mut style.iter().copied().cycle());
@@ -108,12 +107,12 @@ fn quoted(units: &[u16], out: &mut String, style: &mut impl Iterator<Item = u8>)
     out.push('"');
 }
 
-/// How to write a document: see [`Sample::written`].
+/// Generates a style for [`Sample::written`].
 pub(crate) fn styles() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(0..8_u8, 1..40)
 }
 
-/// Strings with all that needs care.
+/// Generates strings with all characters that need special treatment.
 pub(crate) fn texts(length: Range<usize>) -> impl Strategy<Value = Vec<u16>> {
     let units = prop_oneof![
         6 => 0x20..0x7f_u16,
@@ -128,7 +127,7 @@ pub(crate) fn texts(length: Range<usize>) -> impl Strategy<Value = Vec<u16>> {
     proptest::collection::vec(units, length)
 }
 
-/// Numbers and words.
+/// Generates numbers, booleans and `null`.
 pub(crate) fn scalars() -> impl Strategy<Value = Sample> {
     proptest::sample::select(vec![
         "null",
@@ -147,7 +146,7 @@ pub(crate) fn scalars() -> impl Strategy<Value = Sample> {
     .prop_map(Sample::Scalar)
 }
 
-/// Whole documents of any kind.
+/// Generates whole documents of any kind.
 pub(crate) fn documents() -> impl Strategy<Value = Sample> {
     let leaf = prop_oneof![scalars(), texts(0..30).prop_map(Sample::Text)];
     leaf.prop_recursive(6, 60, 8, |inner| {

@@ -1,4 +1,4 @@
-//! Strings of a document, unescaped only where they are looked at.
+//! The strings of a document, unescaped only when they are read.
 
 use super::super::utf16;
 use super::{find, hex};
@@ -13,26 +13,26 @@ pub(crate) struct Text<'a> {
 /// A piece of a string, unescaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part<'a> {
-    /// Characters that were written as themselves; none of them needs an escape.
+    /// Characters written without escapes; none of them needs one.
     Plain(&'a str),
-    /// A character that was written as an escape.
+    /// A character written as an escape.
     Char(char),
-    /// Half a surrogate pair. Only an escape can write it and no Rust text can hold it.
+    /// An unpaired surrogate. Only an escape can write it, and a Rust string cannot hold it.
     Lone(u16),
 }
 
 impl<'a> Text<'a> {
-    /// A string that the scanner accepted.
+    /// Wraps a string that the scanner accepted.
     pub(super) fn new(raw: &'a str, escaped: bool) -> Self {
         Self { raw, escaped }
     }
 
-    /// The pieces, in order.
+    /// Returns the pieces, in order.
     pub(crate) fn parts(self) -> Parts<'a> {
         Parts { rest: self }
     }
 
-    /// Whether the string is `text`, however it is written.
+    /// Returns true if the string equals `text`, regardless of its escapes.
     pub(crate) fn is(self, text: &str) -> bool {
         if !self.escaped {
             return self.raw == text;
@@ -52,7 +52,7 @@ impl<'a> Text<'a> {
         rest.is_empty()
     }
 
-    /// The string itself. U+FFFD stands for half a surrogate pair.
+    /// Returns the unescaped string. U+FFFD replaces an unpaired surrogate.
     pub(crate) fn decoded(self) -> String {
         let mut out = String::with_capacity(self.raw.len());
         for part in self.parts() {
@@ -65,7 +65,7 @@ impl<'a> Text<'a> {
         out
     }
 
-    /// Whether the string begins with `first`, however it is written.
+    /// Returns true if the string begins with `first`, regardless of its escapes.
     pub(crate) fn starts_with(self, first: char) -> bool {
         match self.parts().next() {
             Some(Part::Plain(plain)) => plain.starts_with(first),
@@ -74,7 +74,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The length of the string itself in UTF-16 units.
+    /// Returns the length of the unescaped string in UTF-16 units.
     pub(crate) fn units(self) -> usize {
         let units = |part| match part {
             Part::Plain(plain) => utf16::len(plain),
@@ -85,7 +85,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The pieces of a string.
+/// An iterator over the pieces of a string.
 pub(crate) struct Parts<'a> {
     rest: Text<'a>,
 }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_what_is_meant() {
+    fn is_compares_unescaped_text() {
         assert!(text(r#""th\u0069nking""#).is("thinking"));
         assert!(text(r#""\u0074hinkin\u0067""#).is("thinking"));
         assert!(text(r#""\ud83d\ude00""#).is("😀"));
@@ -178,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_spelling_does_not_matter(
+        fn escapes_do_not_change_the_text(
             units in sample::texts(0..40), other in sample::texts(0..2), style in sample::styles(),
         ) {
             let json = sample::Sample::Text(units.clone()).written(&style);

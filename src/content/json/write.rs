@@ -1,9 +1,10 @@
-//! Compact JSON, written into bounded memory.
+//! The writer of compact JSON into bounded memory.
 
 use super::super::utf16;
 use super::{Part, Text};
 
-/// Compact JSON as JavaScript's `JSON.stringify` writes it: keeps the first units, counts all.
+/// A writer of compact JSON, as `JSON.stringify` of JavaScript writes it. It keeps the first units up to a limit, and
+/// counts all units.
 pub(crate) struct Writer {
     kept: String,
     room: usize,
@@ -11,7 +12,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer that keeps at most `limit` UTF-16 units.
+    /// Creates a writer that keeps at most `limit` UTF-16 units.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             kept: String::new(),
@@ -20,7 +21,7 @@ impl Writer {
         }
     }
 
-    /// The same, with room for a text of so many bytes, as far as the limit lets it in.
+    /// Creates a writer with capacity for a text of `bytes` bytes, but no more than the limit allows.
     pub(crate) fn with_room(limit: usize, bytes: usize) -> Self {
         Self {
             kept: String::with_capacity(bytes.min(limit)),
@@ -28,27 +29,27 @@ impl Writer {
         }
     }
 
-    /// The text that was kept.
+    /// Returns the kept text.
     pub(crate) fn kept(&self) -> &str {
         &self.kept
     }
 
-    /// The text that was kept, and the length of all that was written.
+    /// Returns the kept text, and the length of everything that was written.
     pub(crate) fn finish(self) -> (String, usize) {
         (self.kept, self.units)
     }
 
-    /// Whether nothing more will be kept.
+    /// Returns true if no more text will be kept.
     pub(crate) fn is_full(&self) -> bool {
         self.room == 0
     }
 
-    /// Keeps `units` less, for text that the caller puts in later.
+    /// Reserves `units` of the limit for text that the caller inserts later.
     pub(crate) fn set_aside(&mut self, units: usize) {
         self.room = self.room.saturating_sub(units);
     }
 
-    /// Writes JSON text as it is.
+    /// Writes JSON text unchanged.
     pub(crate) fn push(&mut self, json: &str) {
         if self.room == 0 {
             self.units += utf16::len(json);
@@ -64,7 +65,7 @@ impl Writer {
         let (head, units) = utf16::cut(json, self.room);
         let rest = &json[head.len()..];
         self.kept.push_str(head);
-        // What was kept stays a prefix: after something was left out, nothing may follow.
+        // The kept text must stay a prefix of the whole: after a part was left out, nothing more is kept.
         self.room = if rest.is_empty() {
             self.room - units
         } else {
@@ -73,7 +74,7 @@ impl Writer {
         self.units += units + utf16::len(rest);
     }
 
-    /// Writes a string with its quotes, with no more escapes than it needs.
+    /// Writes a string with its quotes and with as few escapes as possible.
     pub(crate) fn string(&mut self, text: Text<'_>) {
         self.push("\"");
         for part in text.parts() {

@@ -1,9 +1,9 @@
-//! The variables of the table, one after the other.
+//! The test rows of all variables.
 
 use super::*;
 use crate::config::tls::Trust;
 
-/// Every variable at least once. `folder` holds a certificate and its key.
+/// Returns at least one row for every variable. `folder` contains a certificate and its key.
 pub(super) fn rows(folder: &Path) -> Vec<Row> {
     let console = |sink: Option<bool>| sink.map_or("off".to_owned(), |on| on.to_string());
     let mut rows = vec![
@@ -227,7 +227,7 @@ fn proxy_rows() -> Vec<Row> {
     rows
 }
 
-/// Of the certificates of an https endpoint: `h` stands for the host.
+/// Returns the rows of the certificates of an https endpoint. The host is `h`.
 fn tls_rows(part: &str, signal: usize, folder: &Path) -> Vec<Row> {
     let trust = probe(signal, |otlp| {
         match &otlp.tls.as_ref().unwrap().files.trust {
@@ -312,7 +312,7 @@ fn tls_rows(part: &str, signal: usize, folder: &Path) -> Vec<Row> {
                 trust,
                 "platform",
                 (&certificate, "and NODE_EXTRA_CA_CERTS"),
-                // One that cannot be read is left out, as Node does it.
+                // An unreadable file is left out, as in Node.js.
                 reads.then_some((&missing, "and NODE_EXTRA_CA_CERTS")),
                 "platform",
             ),
@@ -323,7 +323,7 @@ fn tls_rows(part: &str, signal: usize, folder: &Path) -> Vec<Row> {
         .collect()
 }
 
-/// What the exporter of a signal shows.
+/// Returns a probe of the OTLP exporter of a signal.
 fn probe(signal: usize, show: fn(&OtlpConfig) -> String) -> impl Fn(&Config) -> String + Copy {
     move |config: &Config| {
         exporters(config)[signal]
