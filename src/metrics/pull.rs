@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_series_stays_until_it_was_fetched_and_a_while_longer() {
+    fn ended_series_stays_on_the_page_until_it_was_fetched_and_120_s_passed() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_is_opened_again_goes_on() {
+    fn reopened_series_continues_its_total() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_fetches_is_not_kept_for_ever() {
+    fn ended_series_is_removed_after_600_s_without_a_fetch() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_no_session_stays() {
+    fn series_without_a_session_stays_on_the_page() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();

@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn series_of_an_earlier_configuration_leave_their_place_when_they_are_delivered() {
+    fn outdated_series_make_room_after_their_delivery() {
         for of_one_session in [false, true] {
             let registry = full_at(2);
             let mut live = Vec::new();
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn attribute_bytes_are_bounded_shared_and_given_back() {
+    fn attribute_bytes_are_bounded_shared_and_released() {
         let mut registry = Registry::new(0, Clock::default());
         registry.max_attribute_bytes = 100;
         registry.join(PLACE);
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn attribute_sets_that_no_session_uses_are_removed() {
+    fn unused_attribute_sets_are_removed() {
         let registry = full_at(1);
         for n in 0..10_000 {
             registry.intern(standard(&n.to_string(), false));
@@ -556,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn series_that_were_delivered_before_the_configuration_changed_make_room_when_it_is_full() {
+    fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registry() {
         let registry = full_at(1);
         let mut live = Vec::new();
         let before = registry.intern(standard("before", true));

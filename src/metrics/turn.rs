@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_amount_is_lost_whoever_has_the_turn() {
+    fn concurrent_additions_lose_no_amount() {
         let turn = Turn::default();
         let refused = AtomicU64::new(0);
         std::thread::scope(|scope| {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_given_once() {
+    fn place_is_assigned_only_once() {
         let turn = Turn::default();
         assert!(turn.give(0) && turn.give(4));
         assert!(!turn.give(0));
