@@ -14,8 +14,9 @@ pub struct Report {
     pub exporters: Vec<ExporterHealth>,
     /// Measurements that were dropped because the registry was full or because they were recorded after the shutdown.
     pub lost_amounts: u64,
-    /// `true` if every exporter completed the request before the timeout, and before it was clear that it cannot. If
-    /// `false`, metrics may have changed without appearing in any count here, because they were not collected yet.
+    /// `true` if every exporter completed the request. `false` if the timeout passed first, or if it became clear that
+    /// an exporter cannot complete it. Metrics may then have changed without appearing in any count here, because they
+    /// were not collected yet.
     pub in_time: bool,
     /// The number of warnings about the configuration; [`Telemetry::explain`](super::Telemetry::explain) returns their
     /// texts.
