@@ -22,10 +22,10 @@
 //!     ToolOutcome,
 //! };
 //!
-//! // 1. Start, as settings and environment say.
+//! // 1. Start with the settings files and the environment.
 //! let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
 //!
-//! // 2. Tell what happens.
+//! // 2. Record the work.
 //! let session = telemetry.session(Identity::new().email("kim@example.com"));
 //! let prompt = session.prompt("Fix the failing test");
 //!
@@ -39,7 +39,7 @@
 //! tool.finish(ToolOutcome::new().result_size_bytes(1_280));
 //! prompt.end();
 //!
-//! // 3. Deliver what is left: bounded, and it says what became of the data.
+//! // 3. Deliver the rest within the shutdown timeout, and check the report.
 //! let report = telemetry.shutdown();
 //! if !report.is_complete() {
 //!     eprintln!("{report}");

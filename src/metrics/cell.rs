@@ -103,7 +103,7 @@ impl Cell {
     fn add(&self, amount: f64) {
         let mut seen = self.value.load(Ordering::Relaxed);
         loop {
-            // A sum of finite amounts stays finite.
+            // The sum is clamped, so that a sum of finite amounts stays finite.
             let sum = (f64::from_bits(seen) + amount).min(f64::MAX).to_bits();
             match self
                 .value

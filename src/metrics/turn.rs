@@ -25,7 +25,7 @@ impl Turn {
             return false;
         }
         for (sum, amount) in self.amounts.iter().zip(amounts) {
-            // A sum of finite amounts stays finite.
+            // The sum is clamped, so that a sum of finite amounts stays finite.
             let all = (f64::from_bits(sum.load(Ordering::Relaxed)) + amount).min(f64::MAX);
             sum.store(all.to_bits(), Ordering::Release);
         }

@@ -98,8 +98,8 @@ impl TelemetryState {
         self.process.is_current()
     }
 
-    /// Returns whether any signal has an exporter. Makes no call, so that a caller that inlines it builds no record when
-    /// telemetry is off.
+    /// Returns whether any signal has an exporter. Calls no function, so that a caller that inlines it builds no record
+    /// when telemetry is off.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         let any = active_config::METRICS | active_config::EVENTS | active_config::SPANS;

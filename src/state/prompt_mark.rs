@@ -1,4 +1,4 @@
-//! The part of a prompt that events refer to.
+//! The part of a prompt to which events refer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -104,7 +104,7 @@ impl Providers {
     }
 }
 
-/// One of the three alternatives.
+/// An alternative to this crate that is compared with it.
 pub trait Peer: Send + Sync + 'static {
     /// Records the request of [`host::request`].
     fn record(&self, number: usize);
