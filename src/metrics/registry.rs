@@ -17,9 +17,10 @@ use crate::session_attributes::{MAX_TEXT_BYTES, Standard, shorten};
 /// The maximum number of series, unless the host expects more sessions. Measurements for further series are dropped and
 /// counted.
 const MAX_SERIES: usize = 200_000;
-/// The number of series reserved for each session that a host expects: those of a few models and of the tools.
+/// The number of series that the limit allows for each session that a host expects: those of a few models and of the
+/// tools.
 const SERIES_OF_A_SESSION: usize = 32;
-/// The number of attribute sets from which on the registry removes unused ones.
+/// The minimum number of attribute sets at which the registry removes unused sets.
 const MIN_SETS: usize = 1024;
 
 /// Returns whether a table has so much unused capacity that it should shrink.

@@ -21,7 +21,7 @@ use crate::propagation::Ids;
 use crate::state::{Book, OpenSpans, Setup, TelemetryState};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also the version of the
-/// instrumentation scopes and the attribute `app.version`.
+/// instrumentation scopes of metrics and events, and the attribute `app.version`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     pub(crate) name: String,
@@ -74,8 +74,8 @@ impl TelemetryBuilder {
     }
 
     /// Sets how many sessions the host expects to be open at the same time. The default leaves room for about 6,000
-    /// sessions of 32 series each, or 30,000 of 6. [`Health::series_limit`](crate::Health::series_limit) returns the
-    /// resulting limit; measurements for further series are dropped and counted. Unused room costs nothing.
+    /// sessions of 32 series each, or 30,000 of 6. [`Health::series_limit`](crate::Health::series_limit) contains
+    /// the resulting limit; measurements for further series are dropped and counted. Unused room costs nothing.
     pub fn expected_sessions(mut self, sessions: usize) -> Self {
         self.expected_sessions = sessions;
         self

@@ -28,7 +28,8 @@ pub(super) struct PagePlace {
     /// The number of the newest server.
     newest: Arc<AtomicU64>,
     running: Option<Running>,
-    /// Set when the server is to be stopped. Contains the reason if the configuration did not ask for that.
+    /// `Some` when the server is to be stopped. The inner value is the reason, if the exporter is unavailable although
+    /// the configuration asks for it.
     leaving: Option<Option<String>>,
     known: bool,
 }

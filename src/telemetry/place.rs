@@ -27,7 +27,8 @@ pub(crate) struct Place<S: Source> {
     pipeline: Option<(UnboundedSender<Command>, Job)>,
     /// The current destination; `None` when the exporter is off.
     destination: Option<Destination>,
-    /// Set when the exporter is to be turned off. Contains the reason if the configuration did not ask for that.
+    /// `Some` when the exporter is to be turned off. The inner value is the reason, if the exporter is unavailable
+    /// although the configuration asks for it.
     leaving: Option<Option<String>>,
     /// `true` if a configuration has ever asked for the exporter.
     known: bool,
