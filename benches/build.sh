@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What the crate adds to a minimal host, for the feature subsets: crates, clean build time, size of the program.
+# Measures what the crate adds to a minimal host, for each set of features: crates, clean build time, binary size.
 #
 #   benches/build.sh [FEATURES...]     for example: benches/build.sh '' grpc http console default
 #
-# A clean release build for each, in a folder that is deleted in the end. The sizes are of stripped programs.
+# Runs a clean release build for each set, in a folder that is deleted at the end. Sizes are those of stripped binaries.
 set -euo pipefail
 crate=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
@@ -25,7 +25,7 @@ fn main() {
 }
 RUST
 
-# manifest FEATURES: the host's manifest with the crate, and these features of it.
+# manifest FEATURES: writes the host's manifest with the crate and these features of it.
 manifest() {
   local list='' name
   for name in ${1//,/ }; do list+="\"$name\", "; done
@@ -44,7 +44,7 @@ strip = true
 TOML
 }
 
-# build FLAGS...: a clean build; sets seconds, size and crates.
+# build FLAGS...: runs a clean build and sets seconds, size and crates.
 build() {
   rm -rf "$work/target"
   local start=$SECONDS

@@ -1,4 +1,4 @@
-//! Records with content: tool input and bodies, small and large, on their way in.
+//! Measures the recording of content: tool input and bodies, small and large.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

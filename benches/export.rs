@@ -1,4 +1,5 @@
-//! The export of 10,000 events: CPU of this process and bytes of the requests, in each protocol, with and without gzip.
+//! Measures the export of 10,000 events: CPU time of this process and size of the requests, for each protocol, with and
+//! without gzip.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

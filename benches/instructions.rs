@@ -1,9 +1,9 @@
-//! A small harness for callgrind, which counts the instructions of the calls that matter: `.ci/guard` compares them with
-//! `benches/instructions.txt`.
+//! A harness for callgrind, which counts the instructions of the most important calls. `.ci/guard` compares the counts
+//! with `benches/instructions.txt`.
 //!
-//! Every scenario makes its calls in a function of its own, which callgrind is told to look at alone. Nothing is sent, no
-//! clock is asked and nothing is woken, so that the counts are the same at each run. With `cold` behind its name the calls
-//! of a scenario find the caches full of something else, for `--cache-sim=yes`.
+//! Each scenario makes its calls in a separate function, and callgrind counts only that function. No data is sent, no
+//! clock is read and no thread is woken, so that the counts are the same in every run. With the argument `cold` after
+//! its name, a scenario evicts the caches before each call, for `--cache-sim=yes`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,14 +23,14 @@ use support::host::{self, Signals};
 #[global_allocator]
 static ALLOCATOR: support::alloc::Counting = support::alloc::Counting;
 
-/// So many calls are counted: fewer than wake the exporter.
+/// The number of counted calls: too few to wake the exporter.
 const CALLS: usize = 300;
 
-/// So many calls find the caches full of something else, and this is how much of it.
+/// The number of calls with cold caches, and the size of the data that evicts the caches before each, in bytes.
 const COLD_CALLS: usize = 20;
 const WASTE: usize = 8 * 1024 * 1024;
 
-/// What the telemetry exports, and one call.
+/// A name, the exported signals, and one call.
 type Scenario = (&'static str, Signals, fn(&Prompt));
 
 const SCENARIOS: [Scenario; 7] = [
@@ -65,7 +65,7 @@ fn tool(prompt: &Prompt) {
     tool.finish(ToolOutcome::new().result_size_bytes(31));
 }
 
-/// What callgrind looks at.
+/// The only function that callgrind counts.
 #[inline(never)]
 fn counted_calls(prompt: &Prompt, call: fn(&Prompt), calls: usize) {
     for _ in 0..calls {
@@ -81,13 +81,13 @@ fn main() {
         }
         return;
     };
-    // Nobody listens there, and nobody is asked: the interval is an hour.
+    // No receiver listens on this port, and none is contacted: the interval is one hour.
     let telemetry = host::telemetry(*signals, "http://127.0.0.1:9", "http/protobuf", &[]);
     let prompt = host::prompt(&telemetry, 0);
-    // The first call opens the series.
+    // The first call opens the series, so it is not counted.
     call(&prompt);
     if std::env::args().nth(2).as_deref() == Some("cold") {
-        // For callgrind's caches: what a call misses then is what it has to fetch.
+        // Evicts callgrind's simulated caches, so that its misses are the data that a call has to fetch.
         let mut waste = vec![1_u8; WASTE];
         for _ in 0..COLD_CALLS {
             black_box(&mut waste)
@@ -99,6 +99,6 @@ fn main() {
     } else {
         counted_calls(&prompt, *call, CALLS);
     }
-    // No shutdown: it would wait for the receiver that is not there.
+    // Exits without a shutdown, which would wait for the missing receiver.
     std::process::exit(0);
 }

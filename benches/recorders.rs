@@ -1,4 +1,5 @@
-//! `record_api_request` in all its forms, beside the peers; a tool result and the span of a tool call.
+//! Measures `record_api_request` in all configurations and compares it with the peers; also a tool result and the spans
+//! of a tool call.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -127,7 +128,8 @@ fn ours(
     )
 }
 
-/// What was recorded between two flushes is few enough for the queues: what is measured is never a drop.
+/// Measures a contender. Few enough records are made between two flushes to fit into the queues, so that no drop is
+/// measured.
 fn bench(criterion: &mut Criterion, name: &str, contender: &Contender, threads: usize) {
     criterion.bench_function(name, |bencher| {
         bencher.iter_custom(|calls| {

@@ -1,4 +1,4 @@
-//! A tool that starts a program, which goes on with the trace of the agent.
+//! A tool that starts a program, which continues the trace of the agent.
 //!
 //! ```sh
 //! cargo build --examples
@@ -7,8 +7,8 @@
 //! cargo run --example child_process -- http://localhost:4318
 //! ```
 //!
-//! The program is `child_process_child`. Its span stands below the span of the tool's execution. The argument is where it
-//! sends that to: the `OTEL_*` variables of the agent do not reach it.
+//! The program is `child_process_child`. Its span is a child of the span of the tool's execution. The argument is the
+//! endpoint to which the program exports its span, because the `OTEL_*` variables of the agent do not reach it.
 
 use std::env;
 use std::error::Error;
@@ -22,7 +22,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let endpoint = env::args()
         .nth(1)
         .ok_or("an endpoint of OTLP over HTTP is missing")?;
-    // The examples lie side by side.
+    // Cargo puts the examples into the same folder.
     let program = env::current_exe()?
         .with_file_name("child_process_child")
         .with_extension(env::consts::EXE_EXTENSION);
@@ -43,13 +43,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
-/// One call of a tool that runs a command.
+/// Records a tool call that runs a command. Returns whether the command succeeded.
 fn bash(prompt: &Prompt, mut command: Command) -> bool {
     let tool = prompt.tool("Bash");
     tool.decided(Decision::Accept, DecisionSource::Config);
     tool.executing();
 
-    // In goes the context of the execution, and out go the exporter settings.
+    // Passes the trace context of the execution, and removes the exporter settings.
     tool.child_env().apply(&mut command);
     let status = command.status();
     let succeeded = status.as_ref().is_ok_and(ExitStatus::success);

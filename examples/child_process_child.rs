@@ -1,6 +1,7 @@
-//! A program that knows OpenTelemetry and nothing of this crate: it goes on with the trace that its environment names.
+//! A program that uses OpenTelemetry without this crate, and continues the trace that its environment names.
 //!
-//! `child_process` starts it. Its argument is where its span goes to: its parent's exporter settings do not reach it.
+//! The example `child_process` starts it. Its argument is the endpoint for its span, because the exporter settings of
+//! its parent do not reach it.
 
 use std::collections::HashMap;
 use std::env;
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .nth(1)
         .ok_or("an endpoint of OTLP over HTTP is missing")?;
 
-    // The names of the W3C headers, in upper case.
+    // The variables have the names of the W3C headers in upper case.
     let carrier: HashMap<String, String> = ["traceparent", "tracestate"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), env::var(name.to_uppercase()).ok()?)))
@@ -43,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The `OTEL_*` variables that reached this process.
+/// Returns the names of the `OTEL_*` variables that reached this process.
 fn otel_variables() -> Value {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let names: Vec<StringValue> = names

@@ -1,7 +1,8 @@
-//! Measures how long a flush and a shutdown take, whatever the receiver does, from every kind of host.
+//! Measures how long a flush and a shutdown take with every kind of receiver and host.
 //!
-//! `cargo run --example deadlines` prints a table in Markdown, and fails when a call took more than 50 ms longer
-//! than its deadline. In each cell: the slower of two flushes at once / the slower of two shutdowns at once, in milliseconds.
+//! `cargo run --example deadlines` prints a table in Markdown, and fails if a call exceeded its deadline by more than
+//! 50 ms. Each cell contains two times in milliseconds: that of the slower of two concurrent flushes, and that of the
+//! slower of two concurrent shutdowns.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,14 +22,14 @@ use support::{Answer, Receiver, black_hole, refused_port};
 use tokio::runtime::{Builder, Runtime};
 use tonic::Code;
 
-/// The configured limit of flush and of shutdown.
+/// The configured timeout of flush and shutdown.
 const DEADLINE: Duration = Duration::from_millis(250);
-/// What a call may take longer.
+/// The time by which a call may exceed the deadline.
 const TOLERANCE: Duration = Duration::from_millis(50);
 
 const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 
-/// What the receiver does.
+/// The behavior of the receiver.
 #[derive(Clone, Copy)]
 enum Fault {
     Healthy,
@@ -75,7 +76,7 @@ impl Fault {
     }
 }
 
-/// From what kind of host the calls come.
+/// The kind of host that makes the calls.
 #[derive(Clone, Copy)]
 enum Host {
     Plain,
@@ -102,7 +103,7 @@ fn multi() -> Runtime {
     builder.worker_threads(2).build().unwrap()
 }
 
-/// How long a flush and a shutdown took.
+/// The durations of a flush and of a shutdown.
 type Times = [Duration; 2];
 
 fn timed<T>(call: impl FnOnce() -> T) -> Duration {
@@ -113,7 +114,7 @@ fn timed<T>(call: impl FnOnce() -> T) -> Duration {
     took
 }
 
-/// Two calls at once from two threads: the slower.
+/// Makes two concurrent calls from two threads. Returns the duration of the slower one.
 fn both<T>(call: impl Fn() -> T + Sync) -> Duration {
     thread::scope(|scope| {
         let other = scope.spawn(|| timed(&call));
@@ -144,7 +145,7 @@ async fn asynchronous(telemetry: Telemetry) -> Times {
     again(times, start.elapsed())
 }
 
-/// A third shutdown has nothing left to do.
+/// Checks that a third shutdown, which has nothing left to do, returns at once.
 fn again(times: Times, third: Duration) -> Times {
     assert!(third < TOLERANCE, "the third shutdown took {third:?}");
     times
@@ -168,7 +169,7 @@ fn measure(host: Host, telemetry: Telemetry) -> Times {
     }
 }
 
-/// Telemetry with something to deliver.
+/// Starts telemetry and records data to deliver.
 fn start(endpoint: &str, protocol: &str) -> Telemetry {
     let limit = DEADLINE.as_millis().to_string();
     let config = Config::builder()

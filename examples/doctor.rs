@@ -1,10 +1,10 @@
-//! Says how this environment configures telemetry, and whether that works: every exporter is tried with an empty request.
+//! Explains how this environment configures telemetry, and tries every exporter with an empty request.
 //!
 //! ```sh
 //! cargo run --example doctor
 //! ```
 //!
-//! Exit status: 0 when everything that is configured works, 1 when something does not, 2 for a wrong call.
+//! Exit status: 0 if every configured exporter works, 1 if one does not, 2 for invalid arguments.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     ExitCode::from(if diagnosis.is_healthy() { 0 } else { 1 })
 }
 
-/// A reader that went away is no reason to panic.
+/// Writes to standard output. Does not panic if the reader has closed the pipe.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

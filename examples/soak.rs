@@ -1,7 +1,7 @@
-//! A long run against a receiver that is killed and restarted ten times, over gRPC and HTTP.
+//! A long run, over gRPC and then over HTTP, against a receiver that is killed and restarted ten times.
 //!
-//! `cargo run --release --example soak [RECORDS]` prints what was recorded, what came and what was dropped and counted, and
-//! fails when the sums are not equal, when something came again changed, or when memory was not bounded.
+//! `cargo run --release --example soak [RECORDS]` prints the numbers of items that were recorded, received, and dropped
+//! and counted. It fails if the sums differ, if an item was resent with changes, or if memory exceeded its limit.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What happens before the telemetry is started.
+//! Records from before the start of the telemetry.
 
 use std::fmt;
 use std::mem::size_of;
@@ -16,24 +16,26 @@ use crate::record::{
 };
 use crate::session::Recorder;
 
-/// The most records that are kept.
+/// The maximum number of records that are kept.
 const MAX_RECORDS: usize = 1_024;
-/// The most bytes that are kept.
+/// The maximum size of the records that are kept, in bytes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// In a fork: a thread of this process has done what it needs the lock for by then; one that is not there, never.
+/// The time after which a forked child considers the lock orphaned. A living thread of the child holds it for less time
+/// than this; a thread that does not exist in the child never releases it.
 const HELD: Duration = Duration::from_millis(100);
 
-/// Keeps what happens before the telemetry is started, and then records it with its own time.
+/// A buffer for records from before the start of the telemetry, which are recorded later with their original time.
 ///
-/// A host whose configuration comes late (settings are fetched, the user signs in) records here what its early start does:
-/// plugins that are installed, skills, requests. [`deliver_to`](Self::deliver_to) hands all of it to a session, in order;
-/// what comes later goes to that session at once, so that a part of the host that holds this need not know whether the
-/// start is over.
+/// A host that learns its configuration only after its start (settings are fetched, the user signs in) can record the
+/// early work here: plugins that are installed, skills, requests. [`deliver_to`](Self::deliver_to) passes all records
+/// to a session, in order. Later records go to that session directly, so that a part of the host that uses this buffer
+/// need not know whether the start is over.
 ///
-/// Nothing leaves before: content waits for the policy of the session's telemetry, and without a delivery all of it is
-/// dropped with this. 1,024 records and 4 MiB are kept at most; what comes beyond is left out and counted. Counters are
-/// counted when they are delivered: a metric has no time of its own. A fork of the process has what was kept before it, too: what
-/// both deliver is delivered twice.
+/// No record is sent before the delivery. The content policy of the session's telemetry applies to content then.
+/// Records that are never delivered are dropped with the buffer. At most 1,024 records and 4 MiB are kept; further
+/// records are dropped and counted. Metrics count at the time of delivery, because a measurement carries no timestamp.
+/// A forked child has a copy of the records from before the fork: records that both processes deliver are delivered
+/// twice.
 ///
 /// ```
 /// use claude_code_telemetry::{
@@ -52,10 +54,10 @@ const HELD: Duration = Duration::from_millis(100);
 #[must_use = "what is recorded here is dropped unless it is delivered"]
 pub struct EarlyRecords {
     waiting: Mutex<EarlyQueue>,
-    /// Where everything goes since the delivery.
+    /// The recorder for all records after the delivery.
     recorder: OnceLock<Recorder>,
     process: Process,
-    /// In a fork the lock may be that of a thread that is not there.
+    /// Set in a forked child if the lock is held by a thread that does not exist there.
     orphaned: AtomicBool,
 }
 
@@ -67,18 +69,18 @@ struct EarlyQueue {
     lost_amounts: u64,
 }
 
-/// What became of the records from before the start.
+/// The result of delivering the records from before the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EarlyReport {
-    /// Records that the session got.
+    /// The number of records that were passed to the session.
     pub delivered: u64,
-    /// Records that were left out, because too many or too large ones waited. The events among them are counted in
-    /// [health](crate::Health), too.
+    /// The number of records that were dropped because the buffer was full. The events among them are also counted in
+    /// [health](crate::Health).
     pub lost: u64,
 }
 
-/// The bytes of the contents that a record keeps.
+/// Returns the size of the contents of a record, in bytes.
 fn contents(contents: &[Option<&Content>]) -> usize {
     contents
         .iter()
@@ -87,7 +89,8 @@ fn contents(contents: &[Option<&Content>]) -> usize {
         .sum()
 }
 
-/// The records with their calls: of each its bytes beside the record itself.
+/// Defines the kinds of records with their methods. The expression after each is the size of its data outside the
+/// record itself, in bytes.
 macro_rules! early {
     (
         events { $($event:ident $record_event:ident |$e:ident| $event_size:expr,)* }
@@ -113,7 +116,7 @@ macro_rules! early {
                 }
             }
 
-            /// It happened now, unless the host gave a time.
+            /// Sets the time of an event to the current time, unless the host gave one.
             fn timed(self) -> Self {
                 match self {
                     $(Self::$event(record) => Self::$event(match record.time() {
@@ -188,7 +191,7 @@ early! {
 }
 
 impl EarlyRecords {
-    /// Nothing yet.
+    /// Creates an empty buffer.
     pub fn new() -> Self {
         Self {
             waiting: Mutex::default(),
@@ -198,8 +201,8 @@ impl EarlyRecords {
         }
     }
 
-    /// Records what was kept, in order and with its own time, and from now on everything at once. Only the first call has
-    /// an effect; a later one reports nothing.
+    /// Records everything in the buffer, in order and with its original time, and passes all further records on
+    /// directly. Only the first call has an effect; the report of a later call is empty.
     pub fn deliver_to(&self, recorder: &Recorder) -> EarlyReport {
         let Some(mut waiting) = self.waiting() else {
             let _ = self.recorder.set(recorder.clone());
@@ -218,7 +221,7 @@ impl EarlyRecords {
             delivered: records.len() as u64,
             lost: lost_events + lost_amounts,
         };
-        // Under the lock: what is recorded meanwhile comes after what was kept.
+        // The lock is held during the delivery, so that concurrent records are recorded after those in the buffer.
         for record in records {
             record.record(recorder);
         }
@@ -237,7 +240,7 @@ impl EarlyRecords {
         let Some(mut waiting) = self.waiting() else {
             return;
         };
-        // Delivered while this waited for the lock.
+        // The delivery completed while this call waited for the lock.
         if let Some(recorder) = self.recorder.get() {
             drop(waiting);
             return record.record(recorder);
@@ -253,7 +256,7 @@ impl EarlyRecords {
         }
     }
 
-    /// Nothing in a fork when a thread that is not there has it for ever.
+    /// Locks the buffer. Returns `None` in a forked child if another thread held the lock at the fork.
     fn waiting(&self) -> Option<MutexGuard<'_, EarlyQueue>> {
         if self.process.is_current() {
             let waiting = self.waiting.lock();

@@ -1,21 +1,20 @@
-//! Emits the OpenTelemetry telemetry documented for Claude Code, from any AI agent: the same names, attributes, units and
-//! switches, so that dashboards and alerts made for it light up unchanged.
+//! Emits the OpenTelemetry data that is documented for Claude Code from any AI agent: with the same names, attributes,
+//! units and switches, so that dashboards and alerts for Claude Code work unchanged.
 //!
 //! # Concepts
 //!
-//! - **[`Telemetry`]** is started once for a process. What it sends and where is said by the documented environment
-//!   variables and settings files ([`Config`]), not by code. Off, it is a value like any other whose calls do nothing.
+//! - **[`Telemetry`]** is started once for each process. The documented environment variables and settings files
+//!   ([`Config`]), not code, determine what it sends and where. When telemetry is off, its methods do nothing.
 //! - A **[`Session`]** is one run of the agent with one user. It has the standard attributes (`session.id`, `user.id`,
-//!   ...), the order of its events, and its counters.
-//! - A **[`Prompt`]** is what a user submits, with all the work that it causes: an interaction. Its `prompt.id` ties the
-//!   events together, its span is the root of the trace.
-//! - Inside it, an [`LlmRequest`] is one model request with its retries, and a [`ToolCall`] is one tool call: it waits for
-//!   a **decision**, runs, and has a result. Each emits its event, counts its metrics and makes its spans, in one call
-//!   sequence.
-//! - **[`Content`]** is text that an administrator's switch may hold back: prompts, tool input and output, bodies. It can
-//!   be given always; the [`ContentPolicy`] decides whether it leaves.
+//!   ...), the sequence of its events, and its metric series.
+//! - A **[`Prompt`]** is an interaction: the text that a user submits, with all the work that it causes. Its
+//!   `prompt.id` correlates the events; its span is the root of the trace.
+//! - Inside a prompt, an [`LlmRequest`] is one model request with its retries, and a [`ToolCall`] is one tool call: it
+//!   waits for a **decision**, runs, and has a result. The methods of each emit its event, its metrics and its spans.
+//! - **[`Content`]** is text that an administrator's switch may withhold: prompts, tool input and output, bodies. The
+//!   host can always pass it; the [`ContentPolicy`] decides whether it is sent.
 //!
-//! # In three steps
+//! # Quick start
 //!
 //! ```no_run
 //! use claude_code_telemetry::{
@@ -23,10 +22,10 @@
 //!     ToolOutcome,
 //! };
 //!
-//! // 1. Start, as settings and environment say.
+//! // 1. Start with the settings files and the environment.
 //! let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
 //!
-//! // 2. Tell what happens.
+//! // 2. Record the work.
 //! let session = telemetry.session(Identity::new().email("kim@example.com"));
 //! let prompt = session.prompt("Fix the failing test");
 //!
@@ -40,62 +39,64 @@
 //! tool.finish(ToolOutcome::new().result_size_bytes(1_280));
 //! prompt.end();
 //!
-//! // 3. Deliver what is left: bounded, and it says what became of the data.
+//! // 3. Deliver the rest within the shutdown timeout, and check the report.
 //! let report = telemetry.shutdown();
 //! if !report.is_complete() {
 //!     eprintln!("{report}");
 //! }
 //! ```
 //!
-//! # What to know next
+//! # Next steps
 //!
-//! - **Whose child something is** is said by the handle that it is begun on, never by a task or a thread. A clone of a
-//!   [`Recorder`] goes into each task that works for a prompt or inside a tool.
-//! - **A handle that is dropped** ends its span and invents no result: cancelled futures need no code.
-//! - **Times** are the library's unless a record says [`at`](ApiRequest::at). **Durations** are
-//!   [`std::time::Duration`]s, **cost** is in US dollars, **lengths** are UTF-16 code units.
-//! - **Metrics and events** of one happening come from one call: do not count what a handle or a record counts already.
-//! - **Before the process exits**, call [`Telemetry::shutdown`]; `std::process::exit` drops nothing.
-//! - **What happens before the configuration is known** goes into [`EarlyRecords`], and from there to a session.
-//!   [`set_global`] and [`global()`] save a binary from handing its telemetry through every function.
-//! - **A host's own tests** start `Telemetry::in_memory` (feature `testing`) and assert what was recorded.
-//! - **When nothing arrives**, [`Config::diagnose`] tries every exporter and names the variable to change.
+//! - **The parent of a span** is the handle on which the span is begun, never the current task or thread. Move a clone
+//!   of a [`Recorder`] into each task that works for a prompt or inside a tool.
+//! - **A handle that is dropped** ends its span and records no result: canceled futures need no code.
+//! - **Times** are the current time unless a record sets one with [`at`](ApiRequest::at). **Durations** are
+//!   [`std::time::Duration`]s, **costs** are in US dollars, **lengths** are in UTF-16 code units.
+//! - **Metrics and events** of the same occurrence come from the same call: do not record metrics that a handle or a
+//!   record already adds.
+//! - **Before the process exits**, call [`Telemetry::shutdown`]; `std::process::exit` does not run destructors.
+//! - **Before the configuration is known**, record into [`EarlyRecords`] and deliver to a session later. With
+//!   [`set_global`] and [`global()`], a binary need not pass its telemetry through every function.
+//! - **Tests of the host** start `Telemetry::in_memory` (feature `testing`) and check what was recorded.
+//! - **If no data arrives**, [`Config::diagnose`] tries every exporter and names the variable to change.
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! Recording never fails, waits or panics, from any thread and any runtime. Starting never fails: what the configuration
-//! gets wrong is a warning ([`Telemetry::explain`]). What cannot be delivered waits within stated bounds and is sent again,
-//! the same bytes; what is lost is counted by its reason ([`Telemetry::health`]). Flush and shutdown end within their
-//! limits, whatever the receiver does. The library has one thread of its own (and short-lived ones for what may block),
-//! starts no runtime in yours, reads and sets no OpenTelemetry global, and never takes an ambient span for a parent.
+//! Recording never fails, blocks or panics, on any thread and in any runtime. Starting never fails: errors in the
+//! configuration become warnings ([`Telemetry::explain`]). Data that cannot be delivered waits within documented limits
+//! and is sent again with the same bytes; data that is lost is counted by its reason ([`Telemetry::health`]). Flush and
+//! shutdown return within their timeouts, whatever the receiver does. The library runs one private thread (and
+//! short-lived threads for operations that may block), starts no runtime in the host's threads, neither reads nor sets
+//! any OpenTelemetry global, and never uses the current span of the host as a parent.
 //!
-//! # What is emitted
+//! # Emitted data
 //!
-//! [`catalog`] has all of it as data: eight metrics, nine events, six spans. Nothing else is emitted. Its source is the
-//! monitoring documentation of Claude Code, edition 2026-04-16; each record and handle names the events, metrics and spans
-//! that it emits, and the attributes that a setter fills.
+//! The module [`catalog`] describes all of it as data: eight metrics, nine events, six spans. Nothing else is emitted.
+//! Its source is the monitoring documentation of Claude Code, edition 2026-04-16. The documentation of each record and
+//! handle names the events, metrics and spans that it emits, and the attributes that its setters fill.
 //!
-//! # Where to read on
+//! # Further documentation
 //!
 //! In the package and its repository: `docs/GUIDE.md`, from your agent's events to these calls, with common mistakes;
-//! `docs/MIGRATING.md`, from hand-written telemetry; `docs/ADMINISTRATORS.md`, for those who run the collector;
-//! `docs/BACKENDS.md`, what to set for which backend; `docs/DOCTOR.md`, when nothing arrives; `docs/TELEMETRY.md` and
-//! `docs/CONFIGURATION.md`, all that is emitted and all variables; `docs/RELIABILITY.md`, delivery and its bounds;
-//! `docs/PERFORMANCE.md`, what it costs; `docs/TRANSCRIPT.md`, lines of JSON from any language; `docs/SECURITY.md`; and
-//! `examples/agent_loop`, a whole agent.
+//! `docs/MIGRATING.md`, from hand-written telemetry; `docs/ADMINISTRATORS.md`, for administrators of the collector;
+//! `docs/BACKENDS.md`, the settings for each backend; `docs/DOCTOR.md`, diagnosis when no data arrives;
+//! `docs/TELEMETRY.md` and `docs/CONFIGURATION.md`, all emitted data and all variables; `docs/RELIABILITY.md`, delivery
+//! and its limits; `docs/PERFORMANCE.md`, the costs; `docs/TRANSCRIPT.md`, JSON lines from any language;
+//! `docs/SECURITY.md`; and `examples/agent_loop`, a complete agent.
 //!
 //! # Cargo features
 //!
-//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page that is scraped),
-//! `console` (lines of JSON) and `providers` (`Telemetry::providers`, the providers of the OpenTelemetry SDK for a host's own
-//! instruments, which send where the telemetry sends); all are on by default. An exporter that is asked for and not compiled in
-//! is a warning that names the feature.
+//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page for scraping),
+//! `console` (JSON lines) and `providers` (`Telemetry::providers`, the providers of the OpenTelemetry SDK for the
+//! host's own instruments, which export to the same receivers) are on by default. An exporter that is configured but
+//! not compiled in causes a warning that names the feature.
 //!
-//! Off by default are
+//! The following are off by default:
 //!
-//! - `serde`: every record and every option is `serde::Deserialize` by the documented attribute names; `docs/TRANSCRIPT.md`
-//!   lists them;
-//! - `testing`: `Telemetry::in_memory`, telemetry that stays in memory, for a host's own tests.
+//! - `serde`: every record and every options type implements `serde::Deserialize` with the documented attribute names,
+//!   which `docs/TRANSCRIPT.md` lists;
+//! - `testing`: `Telemetry::in_memory`, telemetry that is kept in memory, for tests of the host.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,
@@ -167,7 +168,7 @@ pub use session::{
 pub use signal::Signal;
 pub use telemetry::{Report, Service, Telemetry, TelemetryBuilder};
 
-/// What the fuzz targets call; no part of the interface.
+/// Entry points of the fuzz targets; not part of the public API.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 #[allow(missing_docs)]
@@ -212,7 +213,7 @@ pub mod fuzzing {
     }
 }
 
-/// The programs in the documents compile and run.
+/// Compiles and runs the programs in the documents.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]

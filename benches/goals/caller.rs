@@ -1,4 +1,4 @@
-//! What a record costs its caller: time beside the peers, and allocations.
+//! The cost of a record for its caller: time compared with the peers, and allocations.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ pub(crate) fn measure() {
         10.0,
         &in_turns(&all[..4], ROUNDS, two_threads),
     );
-    // Less what the look at the clock takes when it, too, is cold.
+    // Subtracts the cost of reading the clock, measured with cold caches too.
     let mut nanos = in_turns(&all, COLD_ROUNDS, cold);
     let clock = nanos.pop().unwrap_or(0.0);
     nanos.iter_mut().for_each(|nanos| *nanos -= clock);
@@ -116,7 +116,7 @@ pub(crate) fn measure() {
     at_most("caller-dropped", dropped as f64, 0.0, "items");
 }
 
-/// The ratios to (a) and (c), which have the goal, and to (b), which has none.
+/// Prints the ratios to (a) and (c), which have a target, and to (b), which has none.
 fn compare(name: &str, contenders: &[Contender], target: f64, nanos: &[f64]) {
     for (contender, other) in contenders.iter().zip(nanos).skip(1) {
         let ratio = other / nanos[0];
@@ -139,7 +139,7 @@ fn compare(name: &str, contenders: &[Contender], target: f64, nanos: &[f64]) {
     note(format!("{name}: {}", figures.join(", ")));
 }
 
-/// Allocations of a call in the long run, and their bytes.
+/// Returns the average number and size of the allocations of a call.
 fn allocated(contender: &Contender) -> (f64, f64) {
     (contender.settle)();
     let counted = alloc::during(|| {
@@ -154,7 +154,7 @@ fn allocated(contender: &Contender) -> (f64, f64) {
 
 fn allocations(name: &str, contender: &Contender, target: f64) {
     let (calls, bytes) = allocated(contender);
-    // The queue takes a block for every 31 records.
+    // The queue allocates a block for every 31 records.
     at_most(
         &format!("allocations-{name}"),
         calls.floor(),
@@ -166,10 +166,10 @@ fn allocations(name: &str, contender: &Contender, target: f64) {
     ));
 }
 
-/// Whether recording wakes anybody.
+/// Measures whether recording wakes a thread.
 fn wake_ups(ours: &Contender) {
     (ours.settle)();
-    // What the flush left to do is done.
+    // Waits until the work that the flush left behind is done.
     std::thread::sleep(Duration::from_millis(200));
     let before = proc::wake_ups();
     (ours.call)(0, CALLS);
@@ -189,7 +189,7 @@ fn disabled() {
     let telemetry = host::telemetry(Signals::Nothing, "http://127.0.0.1:9", "grpc", &[]);
     let prompt = host::prompt(&telemetry, 0);
     const MANY: u32 = 100_000;
-    // What stays when the call is taken out: the loop.
+    // The empty loop shows the part of the time that is not the call.
     let (mut best, mut empty) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! What content costs its caller: copies, allocations, passes.
+//! The cost of content for the caller: copies, allocations, passes over the text.
 
 use std::time::Instant;
 
@@ -9,9 +9,9 @@ use crate::support::alloc::{self, Allocations};
 use crate::support::host::{self, Signals};
 use crate::support::receiver::Receiver;
 
-/// The documented limit of a body.
+/// The documented limit of a body, in UTF-16 code units.
 const LIMIT: usize = 61_440;
-/// What a record takes without its texts.
+/// The size of a record without its texts, in bytes.
 const RECORD: f64 = 1_024.0;
 const ROUNDS: usize = 9;
 
@@ -51,7 +51,7 @@ pub(crate) fn measure() {
         ("OTEL_LOG_TOOL_DETAILS", "1"),
     ]);
     let prompt = host::prompt(&open, 0);
-    // A host that gives its own text away pays no copy; one that keeps it pays that one.
+    // A host that moves its text into the record pays for no copy; a host that keeps the text pays for one.
     let owned = allocated(&host::body(60 * 1024), |text| {
         prompt.record_api_request_body(request(text));
     });
@@ -88,9 +88,9 @@ fn request(text: String) -> ApiRequestBody {
     ApiRequestBody::new(host::MODEL, text)
 }
 
-/// What is allocated for a text that the host gives away.
+/// Returns the allocations for a text that the host moves into a record.
 fn allocated(text: &str, record: impl Fn(String)) -> Allocations {
-    // The first one may open something.
+    // The first record may initialize state.
     record(text[..0].to_owned());
     let text = text.to_owned();
     alloc::during(|| record(text))

@@ -1,4 +1,4 @@
-//! All CPU that a record takes, on whatever thread, until its OTLP bytes are there.
+//! The total CPU time of a record, on all threads, until its OTLP bytes are produced.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::support::receiver::Receiver;
 const ROUNDS: usize = 9;
 const CALLS: usize = 4_000;
 
-/// Our figure has the sending in it, too: the bytes go over the loopback to a receiver in another process. Those of the
-/// peers end where an exporter would have to send them.
+/// Measures the total CPU time. The figure of this crate includes the sending over loopback to a receiver in another
+/// process; the figures of the peers end where an exporter would send the bytes.
 pub(crate) fn measure() {
     let receiver = Receiver::start("http/protobuf");
     let telemetry = host::telemetry(Signals::Both, &receiver.endpoint(), "http/protobuf", &[]);

@@ -1,4 +1,4 @@
-//! Start, threads, memory and CPU at rest: each in a fresh process.
+//! Start time, threads, memory and CPU time at rest, each measured in a fresh process.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::support::{cpu, proc};
 
 const ROUNDS: usize = 9;
 
-/// How long a child is watched while it has nothing to do: two intervals of the exporters of events.
+/// The time for which an idle child is measured: two export intervals of events.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Nobody listens there.
+/// An endpoint on which no receiver listens.
 const NOBODY: &str = "http://127.0.0.1:9";
 
 pub(crate) fn measure() {
@@ -30,7 +30,8 @@ pub(crate) fn measure() {
     if let Some(kib) = smallest(&started, "anonymous_kib") {
         at_most("memory-at-rest", kib / 1024.0, 2.0, "MiB of its own");
     }
-    // Pages of the program itself are shared and given back when memory is short; the system maps many at once.
+    // Pages of the program itself are shared, and the system reclaims them when memory is short; it maps many of them
+    // at once.
     match smallest(&started, "resident_kib") {
         Some(kib) => at_most(
             "memory-at-rest-with-code",
@@ -60,7 +61,7 @@ pub(crate) fn measure() {
     }
 }
 
-/// All three signals over gRPC to the endpoint that is given, at the default intervals.
+/// Returns a configuration for all three signals over gRPC to `endpoint`, at the default intervals.
 fn config(endpoint: &str) -> claude_code_telemetry::Config {
     let mut environment = host::environment(Signals::All, endpoint, "grpc", &[]);
     environment.retain(|name, _| !name.ends_with("_EXPORT_INTERVAL"));
@@ -80,7 +81,7 @@ pub(crate) fn start_child() {
         "first_record_us",
         main.elapsed().as_nanos() as f64 / 1_000.0,
     );
-    // Exporters are built by now.
+    // The exporters are built within this time.
     std::thread::sleep(Duration::from_millis(300));
     if let (Some(before), Some(now)) = (before, proc::resident()) {
         say("resident_kib", now.saturating_sub(before));
@@ -101,11 +102,11 @@ pub(crate) fn idle_child() {
     std::thread::sleep(IDLE);
     let seconds = IDLE.as_secs_f64();
     if let (Some(before), Some(now)) = (wake_ups, proc::wake_ups()) {
-        // One of them is this thread's own.
+        // One of the wake-ups belongs to this thread.
         say("wake_ups", now.saturating_sub(before + 1) as f64 / seconds);
     }
     say("cpu_us", (cpu::process() - cpu) as f64 / 1_000.0 / seconds);
-    // The threads that built the exporters have ended: they had nothing to do for ten seconds.
+    // The threads that built the exporters have ended: they were idle for ten seconds.
     std::thread::sleep(Duration::from_secs(1));
     if let (Some(before), Some(now)) = (threads, proc::threads()) {
         say("threads", now - before);

@@ -1,17 +1,17 @@
-//! A goal's line, and children of this process that measure what only a fresh process can show.
+//! The output lines of goals, and child processes for measurements that need a fresh process.
 
 use std::fmt::Display;
 use std::process::Command;
 
-/// The argument that gives a child its role.
+/// The argument that selects a child's role.
 const CHILD: &str = "--child";
 
-/// What is measured should be this or less.
+/// Prints a goal whose measured value should be at most `target`.
 pub(crate) fn at_most(name: &str, measured: f64, target: f64, unit: &str) {
     print(name, measured, target, unit, "at most", measured <= target);
 }
 
-/// What is measured should be this or more.
+/// Prints a goal whose measured value should be at least `target`.
 pub(crate) fn at_least(name: &str, measured: f64, target: f64, unit: &str) {
     print(name, measured, target, unit, "at least", measured >= target);
 }
@@ -24,17 +24,17 @@ fn print(name: &str, measured: f64, target: f64, unit: &str, bound: &str, ok: bo
     );
 }
 
-/// A goal that cannot be measured here.
+/// Prints a goal that cannot be measured on this system.
 pub(crate) fn unknown(name: &str, why: &str) {
     println!("goal {name}: not measured: {why}");
 }
 
-/// What a goal's figure comes from.
+/// Prints a detail of a goal.
 pub(crate) fn note(text: impl Display) {
     println!("     {text}");
 }
 
-/// A number with as many digits as say something.
+/// Formats a number with its significant digits.
 pub(crate) fn shown(number: f64) -> String {
     match number.abs() {
         small if small < 10.0 => format!("{number:.2}"),
@@ -43,18 +43,18 @@ pub(crate) fn shown(number: f64) -> String {
     }
 }
 
-/// The role of this process, when it is a child.
+/// Returns the role of this process if it is a child.
 pub(crate) fn role() -> Option<String> {
     let mut arguments = std::env::args().skip(1);
     (arguments.next()? == CHILD).then(|| arguments.next())?
 }
 
-/// What follows the role.
+/// Returns the argument after the role.
 pub(crate) fn argument() -> String {
     std::env::args().nth(3).unwrap_or_default()
 }
 
-/// The numbers that a child prints, each behind its name.
+/// The output of a child: pairs of a name and a number.
 pub(crate) struct Said(String);
 
 impl Said {
@@ -65,7 +65,7 @@ impl Said {
     }
 }
 
-/// Runs a child.
+/// Runs a child and returns its output.
 pub(crate) fn child(role: &str, argument: &str) -> Said {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([CHILD, role, argument])
@@ -80,18 +80,18 @@ pub(crate) fn child(role: &str, argument: &str) -> Said {
     Said(said)
 }
 
-/// Runs a child so many times.
+/// Runs a child `rounds` times.
 pub(crate) fn children(rounds: usize, role: &str, argument: &str) -> Vec<Said> {
     (0..rounds).map(|_| child(role, argument)).collect()
 }
 
-/// The smallest number that they say behind a name.
+/// Returns the smallest number that the children printed for a name.
 pub(crate) fn smallest(children: &[Said], name: &str) -> Option<f64> {
     let numbers = children.iter().filter_map(|said| said.get(name));
     numbers.min_by(f64::total_cmp)
 }
 
-/// The child's side: a number behind its name.
+/// Prints a name and its number, in the child.
 pub(crate) fn say(name: &str, number: impl Display) {
     println!("{name} {number}");
 }

@@ -1,4 +1,4 @@
-//! Memory with many sessions, open and gone: each in a fresh process.
+//! Memory with many open and ended sessions, each measured in a fresh process.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use crate::support::host::{self, Signals};
 use crate::support::receiver::Receiver;
 use crate::support::{alloc, proc};
 
-/// So many are open at once.
+/// The number of sessions that are open at the same time.
 const OPEN: usize = 10_000;
-/// So many come and go.
+/// The number of sessions that are opened and ended one after another.
 const GONE: usize = 1_000_000;
-/// So many ended sessions are remembered by design.
+/// The number of ended sessions that the library remembers.
 const REMEMBERED: f64 = 1_024.0;
-/// Session count, cost and four types of tokens.
+/// The series of a session: session count, cost and four types of tokens.
 const SERIES: f64 = 6.0;
 
 pub(crate) fn measure() {
@@ -79,7 +79,7 @@ fn delivered(telemetry: &Telemetry) -> u64 {
 pub(crate) fn open_child() {
     alloc::count();
     let telemetry = telemetry();
-    // One comes and goes first, so that the connection and the lists are there.
+    // The first session opens the connection and allocates the lists.
     host::session(&telemetry, OPEN).record_api_request(host::request());
     assert!(telemetry.flush().is_complete());
     let (before, points) = (alloc::live(), delivered(&telemetry));
@@ -98,7 +98,7 @@ pub(crate) fn open_child() {
     say("delivered", delivered(&telemetry) - points);
     say("resident", proc::resident().unwrap_or(0));
     drop(sessions);
-    // One collection sees the end, and one more the remembered ones.
+    // The first flush after the end delivers the ended series; the others release what is no longer remembered.
     for _ in 0..3 {
         assert!(telemetry.flush().is_complete());
     }

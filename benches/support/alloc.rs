@@ -1,10 +1,11 @@
-//! A global allocator that counts, when it is asked to.
+//! A global allocator that counts on request.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-/// The system's allocator. Off, it costs a load and a branch, so that it changes no time that is measured.
+/// The system's allocator with counters. While they are off, a call costs an additional load and a branch, so that
+/// measured times do not change.
 pub struct Counting;
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -16,19 +17,19 @@ thread_local! {
     static BYTES: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Allocations of one thread.
+/// The allocations of one thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allocations {
     pub calls: u64,
     pub bytes: u64,
 }
 
-/// Counts from now on. What is live is right only for a process that says so before all else.
+/// Starts counting. The number of live bytes is correct only if the process calls this before it allocates.
 pub fn count() {
     ON.store(true, Ordering::Relaxed);
 }
 
-/// What this thread allocates during a call.
+/// Returns the allocations of this thread during a call.
 pub fn during(call: impl FnOnce()) -> Allocations {
     let was = ON.swap(true, Ordering::Relaxed);
     let before = (CALLS.get(), BYTES.get());
@@ -41,19 +42,19 @@ pub fn during(call: impl FnOnce()) -> Allocations {
     }
 }
 
-/// Bytes that are allocated and not freed, in the whole process.
+/// Returns the live bytes of the whole process.
 pub fn live() -> i64 {
     LIVE.load(Ordering::Relaxed)
 }
 
-/// The most bytes that were live since the last call.
+/// Returns the maximum of the live bytes since the last call.
 pub fn peak_since() -> i64 {
     PEAK.swap(live(), Ordering::Relaxed)
 }
 
 fn grown(size: usize, calls: u64) {
     if ON.load(Ordering::Relaxed) {
-        // At the end of a thread there is nothing to count into.
+        // At the end of a thread, its counters may already be destroyed.
         let _ = CALLS.try_with(|count| count.set(count.get() + calls));
         let _ = BYTES.try_with(|count| count.set(count.get() + size as u64));
         let now = LIVE.fetch_add(size as i64, Ordering::Relaxed) + size as i64;
@@ -68,30 +69,30 @@ fn shrunk(size: usize) {
 }
 
 #[allow(unsafe_code, reason = "an allocator is unsafe")]
-// SAFETY: every call goes to the system's allocator with the same arguments.
+// SAFETY: every call is forwarded to the system's allocator with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grown(layout.size(), 1);
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller upholds the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         grown(layout.size(), 1);
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller upholds the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         shrunk(layout.size());
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller upholds the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         shrunk(layout.size());
         grown(size, 1);
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller upholds the contract of `realloc`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }

@@ -1,22 +1,22 @@
-//! Ways to do the same thing, measured in turns.
+//! Implementations of the same task, measured in turns.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// So many calls are made between two looks at the clock: few enough that none of the queues is full.
+/// The number of calls between two readings of the clock: too few to fill any queue.
 pub const CALLS: usize = 400;
 
-/// One way.
+/// An implementation that is measured.
 pub struct Contender {
     pub name: &'static str,
-    /// Makes one call as the thread of this number.
+    /// Makes a number of calls, the first with the given number, and returns their duration.
     pub call: Box<dyn Fn(usize, usize) -> Duration + Sync>,
-    /// Delivers what the calls left, outside of every clock.
+    /// Delivers the data of the calls; not measured.
     pub settle: Box<dyn Fn() + Sync>,
 }
 
 impl Contender {
-    /// `call` is given the number of the call.
+    /// Creates a contender. `call` receives the number of the call.
     pub fn new(
         name: &'static str,
         call: impl Fn(usize) + Sync + 'static,
@@ -24,7 +24,7 @@ impl Contender {
     ) -> Self {
         Self {
             name,
-            // The loop is here, so that only its beginning is behind a pointer.
+            // The loop is inside the closure, so that only one call per loop goes through a pointer.
             call: Box::new(move |first, calls| {
                 let start = Instant::now();
                 for number in first..first + calls {
@@ -36,7 +36,7 @@ impl Contender {
         }
     }
 
-    /// What so many calls take in one thread.
+    /// Returns the duration of `calls` calls in one thread.
     pub fn time(&self, calls: usize) -> Duration {
         let mut took = Duration::ZERO;
         let mut left = calls;
@@ -49,7 +49,7 @@ impl Contender {
         took
     }
 
-    /// What so many calls take in each of several threads: that of the slowest.
+    /// Returns the duration of `calls` calls in each of several threads: that of the slowest thread.
     pub fn time_threads(&self, threads: usize, calls: usize) -> Duration {
         let mut took = Duration::ZERO;
         let mut left = calls;
@@ -77,7 +77,7 @@ impl Contender {
     }
 }
 
-/// Nanoseconds a call of each, in turns: the minimum of the rounds.
+/// Measures the contenders in turns and returns the minimum of each over all rounds, in nanoseconds for each call.
 pub fn in_turns(
     contenders: &[Contender],
     rounds: usize,
@@ -92,17 +92,17 @@ pub fn in_turns(
     best
 }
 
-/// One thread, warm.
+/// Measures one thread with warm caches, in nanoseconds for each call.
 pub fn warm(contender: &Contender) -> f64 {
     nanos(contender.time(CALLS), CALLS)
 }
 
-/// Two threads on the same.
+/// Measures two threads on the same contender, in nanoseconds for each call.
 pub fn two_threads(contender: &Contender) -> f64 {
     nanos(contender.time_threads(2, CALLS), CALLS)
 }
 
-/// One thread, the caches full of something else at each call.
+/// Measures one thread whose caches are evicted before each call, in nanoseconds for each call.
 pub fn cold(contender: &Contender) -> f64 {
     const COLD: usize = 24;
     let mut waste = vec![1_u8; 12 * 1024 * 1024];

@@ -2,12 +2,12 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Nanoseconds of CPU that this process has used, all threads.
+/// Returns the CPU time of all threads of this process, in nanoseconds.
 pub fn process() -> u64 {
     nanos(ClockId::ProcessCPUTime)
 }
 
-/// Nanoseconds of CPU that this thread has used.
+/// Returns the CPU time of this thread, in nanoseconds.
 pub fn thread() -> u64 {
     nanos(ClockId::ThreadCPUTime)
 }

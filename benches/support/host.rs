@@ -1,4 +1,4 @@
-//! The host's side: telemetry, sessions and the request that all measurements record.
+//! The host: telemetry, sessions and the request that all benchmarks record.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub const COST: f64 = 0.0049;
 pub const TOKENS: [u64; 4] = [1_200, 86, 20_480, 512];
 pub const DURATION_MS: u64 = 1_834;
 
-/// What is switched on.
+/// The signals that are exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signals {
     Nothing,
@@ -28,7 +28,8 @@ pub enum Signals {
     All,
 }
 
-/// The variables of a host that sends to `endpoint`, and only when it flushes; the last of `extra` win.
+/// Returns the variables of a host that exports to `endpoint`, and only when it flushes. Later entries of `extra`
+/// override earlier ones.
 pub fn environment(
     signals: Signals,
     endpoint: &str,
@@ -65,7 +66,7 @@ pub fn environment(
         .collect()
 }
 
-/// The configuration of these variables; it touches no file of the user.
+/// Returns the configuration of these variables, which accesses no file of the user.
 pub fn config(environment: BTreeMap<String, String>) -> Config {
     Config::builder()
         .environment(environment)
@@ -77,7 +78,7 @@ pub fn service() -> Service {
     Service::new("claude-code", "1.2.3")
 }
 
-/// Started telemetry.
+/// Starts telemetry for these signals.
 pub fn telemetry(
     signals: Signals,
     endpoint: &str,
@@ -90,7 +91,7 @@ pub fn telemetry(
     )
 }
 
-/// A session whose standard attributes are seven.
+/// Starts a session with seven standard attributes.
 pub fn session(telemetry: &Telemetry, number: usize) -> Session {
     let identity = Identity::new()
         .user_id(USER)
@@ -109,12 +110,12 @@ pub fn session_id(number: usize) -> String {
     format!("3f6d1c52-8b0e-4c77-9a51-{number:012x}")
 }
 
-/// A prompt of such a session: its events have 20 attributes.
+/// Begins a prompt of such a session, whose events have 20 attributes.
 pub fn prompt(telemetry: &Telemetry, number: usize) -> Prompt {
     session(telemetry, number).prompt("Fix the failing test")
 }
 
-/// Cost, four token counts, and an event with 20 attributes.
+/// Returns a request with a cost, four token counts, and an event with 20 attributes.
 pub fn request() -> ApiRequest {
     let [input, output, read, creation] = TOKENS;
     ApiRequest::new(MODEL)
@@ -130,7 +131,7 @@ pub fn request() -> ApiRequest {
         .request_id(REQUEST_ID)
 }
 
-/// A request's body of about so many bytes.
+/// Returns the body of a request of about `bytes` bytes.
 pub fn body(bytes: usize) -> String {
     let message = r#"{"role":"user","content":[{"type":"text","text":"Look at the failing test, please, and say why it fails."}]}"#;
     let count = bytes / (message.len() + 1);

@@ -1,4 +1,4 @@
-//! What the benches share: the host's side, the peers, a receiver, and the ways to measure.
+//! Support for all benchmarks: the host, the peers, a receiver, and measurements.
 #![allow(
     dead_code,
     unused_imports,

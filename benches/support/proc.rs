@@ -1,23 +1,23 @@
-//! What Linux says of this process; nothing on other systems.
+//! Figures of this process from Linux's `/proc`; `None` on other systems.
 
 use std::fs;
 
-/// Resident memory in KiB.
+/// Returns the resident memory, in KiB.
 pub fn resident() -> Option<u64> {
     status("/proc/self/status", "VmRSS:")
 }
 
-/// Resident memory in KiB without what is mapped from files, such as the program's own code.
+/// Returns the resident memory without mapped files, such as the program's code, in KiB.
 pub fn anonymous() -> Option<u64> {
     status("/proc/self/status", "RssAnon:")
 }
 
-/// The threads of this process.
+/// Returns the number of threads of this process.
 pub fn threads() -> Option<usize> {
     Some(fs::read_dir("/proc/self/task").ok()?.count())
 }
 
-/// How often threads of this process were scheduled because something woke them: their voluntary switches.
+/// Returns how often threads of this process were woken: the number of their voluntary context switches.
 pub fn wake_ups() -> Option<u64> {
     let mut total = 0;
     for task in fs::read_dir("/proc/self/task").ok()? {

@@ -1,4 +1,4 @@
-//! A receiver that takes everything and looks at nothing, in a process of its own, so that its CPU time is not ours.
+//! A receiver that accepts and discards all data, in a separate process, so that its CPU time is not measured.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 const ROLE: &str = "--receiver";
 
-/// The child process; it ends with this.
+/// The child process of the receiver. Dropping it ends the process.
 pub struct Receiver {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -23,7 +23,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts one for `http` or `grpc`.
+    /// Starts a receiver for `http` or `grpc`.
     pub fn start(protocol: &str) -> Self {
         let kind = if protocol == "grpc" { "grpc" } else { "http" };
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -47,7 +47,7 @@ impl Receiver {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Bytes of request bodies and requests so far.
+    /// Returns the size of all request bodies in bytes, and the number of requests.
     pub fn taken(&mut self) -> (u64, u64) {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(b"?\n").unwrap();
@@ -66,7 +66,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Becomes the receiver, when this process was started as one.
+/// Runs the receiver if this process was started as one; does not return in that case.
 pub fn serve_if_asked() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.get(1).is_none_or(|role| role != ROLE) {

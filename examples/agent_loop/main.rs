@@ -1,5 +1,5 @@
-//! A small agent: it asks a model, runs the tools that the model calls, and asks again. Model and tools are made up; the
-//! calls to the telemetry are those of a real agent.
+//! A small agent that asks a model, runs the tools that the model calls, and asks again. The model and the tools are
+//! simulated; the calls to the telemetry are those of a real agent.
 //!
 //! ```sh
 //! cargo run --example agent_loop
@@ -7,13 +7,13 @@
 //!
 //! | file | part |
 //! | --- | --- |
-//! | `main.rs` | starts the telemetry, a session, two prompts; ends in order |
-//! | `turn.rs` | one turn: model requests with retries, and the tools that are called, all at once |
-//! | `tools.rs` | one tool call: hooks, permission, execution, result; subagents and background work |
-//! | `script.rs` | what the model says, what users and tools do: no telemetry in it |
+//! | `main.rs` | starts the telemetry, a session and two prompts; shuts down in order |
+//! | `turn.rs` | a turn: model requests with retries, and concurrent tool calls |
+//! | `tools.rs` | a tool call: hooks, permission, execution, result; subagents and background work |
+//! | `script.rs` | the simulated model, users and tools, without telemetry |
 //!
-//! Only the first three call this crate. Telemetry goes where the environment says; without a word of it the agent does
-//! the same, and every call does nothing.
+//! Only the first three call this crate. The environment configures the telemetry; without a configuration the agent
+//! behaves the same, and every call to the telemetry does nothing.
 
 mod script;
 mod tools;
@@ -36,7 +36,7 @@ const HOW_TO_SEE_IT: &str = "Telemetry is off. To see it: CLAUDE_CODE_ENABLE_TEL
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    // Once for the process. Nothing here can fail: what the settings get wrong is told, and left out.
+    // Start the telemetry once for each process. No step can fail: errors in the settings are reported and ignored.
     let config = Config::load();
     let agent = Agent::new(config.max_retries());
     let telemetry = Telemetry::builder(config, Service::new("claude-code", "2.1.112"))
@@ -46,7 +46,7 @@ async fn main() -> io::Result<()> {
         writeln!(io::stderr(), "{HOW_TO_SEE_IT}")?;
     }
 
-    // Once for each conversation.
+    // Start a session for each conversation.
     let session = telemetry.session(
         SessionOptions::new()
             .identity(Identity::new().email("kim@example.com"))
@@ -55,7 +55,7 @@ async fn main() -> io::Result<()> {
     submit(&session, &agent, "Mend the parser.", script::mend()).await?;
     submit(&session, &agent, "Explain it.", script::explain()).await?;
 
-    // Work that outlived its prompt; then nothing more is recorded.
+    // Wait for work that outlived its prompt. Nothing is recorded after that.
     agent.wait_for_background().await;
     session.end();
     let report = telemetry.shutdown_async().await;
@@ -65,7 +65,7 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// One prompt, from its submission to the end of the turn.
+/// Submits a prompt and waits for the end of its turn.
 async fn submit(
     session: &Session,
     agent: &Agent,

@@ -1,4 +1,4 @@
-//! What is made up: the model's answers, the user's decisions, the tools' work.
+//! The simulation: the model's answers, the user's decisions, the work of the tools.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 /// A model that answers from a list.
 pub(crate) struct Model(VecDeque<Result<Reply, Failure>>);
 
-/// What the model says.
+/// An answer of the model.
 pub(crate) struct Reply {
     pub(crate) text: String,
     pub(crate) calls: Vec<Call>,
@@ -20,7 +20,7 @@ pub(crate) struct Reply {
     pub(crate) cost_usd: f64,
 }
 
-/// Why there is no answer.
+/// The reason why the model gave no answer.
 pub(crate) struct Failure {
     pub(crate) status: u16,
     pub(crate) message: &'static str,
@@ -37,13 +37,13 @@ impl Failure {
 pub(crate) struct Call {
     pub(crate) id: &'static str,
     pub(crate) tool: &'static str,
-    /// JSON text.
+    /// The arguments as JSON text.
     pub(crate) input: &'static str,
     pub(crate) permission: Permission,
     pub(crate) work: Work,
 }
 
-/// Who decides about it.
+/// The origin of the permission decision.
 #[derive(Clone, Copy)]
 pub(crate) enum Permission {
     Rule,
@@ -51,7 +51,7 @@ pub(crate) enum Permission {
     UserRejects,
 }
 
-/// What it does.
+/// The work of a tool.
 pub(crate) enum Work {
     Read {
         text: &'static str,
@@ -64,20 +64,20 @@ pub(crate) enum Work {
         command: &'static str,
         result: Result<&'static str, &'static str>,
     },
-    /// A subagent.
+    /// Runs a subagent.
     Agent {
         model: Model,
     },
-    /// Goes on when the turn is over.
+    /// Continues after the end of the turn.
     Background {
         output: &'static str,
     },
-    /// Hangs.
+    /// Never completes.
     Never,
 }
 
 impl Model {
-    /// The body of the next request.
+    /// Returns the body of the next request.
     pub(crate) fn body(&self) -> String {
         r#"{"model":"claude-sonnet-4-6","messages":[]}"#.to_owned()
     }
@@ -96,7 +96,7 @@ impl Model {
     }
 }
 
-/// The first prompt: the model is busy at first; it looks, edits, tests, commits.
+/// Returns the model for the first prompt: it is overloaded at first, then it reads, edits, tests and commits.
 pub(crate) fn mend() -> Model {
     let read = |id, input| {
         call(
@@ -176,7 +176,7 @@ pub(crate) fn mend() -> Model {
     ]))
 }
 
-/// The second prompt: a tool hangs until it is cancelled, and the next request is refused for good.
+/// Returns the model for the second prompt: a tool hangs until it is canceled, and the next request is rejected.
 pub(crate) fn explain() -> Model {
     Model(VecDeque::from([
         calls([call(

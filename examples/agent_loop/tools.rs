@@ -1,4 +1,4 @@
-//! One tool call, from the model's wish to its result.
+//! Tool calls, from the model's request to the result.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use tokio::time::{sleep, timeout};
 use crate::script::{Call, Permission, Work};
 use crate::turn::Agent;
 
-/// When the user presses Escape.
+/// The time after which the user presses Escape.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 pub(crate) async fn run(agent: Agent, place: Recorder, call: Call) {
-    // The call begins when the model wants it: what follows is the wait for permission.
+    // The call begins when the model requests it, and then waits for permission.
     let mut options = ToolCallOptions::new(call.tool)
         .tool_use_id(call.id)
         .input(call.input);
@@ -31,17 +31,16 @@ pub(crate) async fn run(agent: Agent, place: Recorder, call: Call) {
     let (decision, source) = permission(call.permission).await;
     tool.decided(decision, source);
     if decision == Decision::Reject {
-        // It never ran: there is no result.
+        // The tool never ran, so there is no result.
         return tool.end();
     }
 
     tool.executing();
-    // A call that is cancelled is a future that is dropped: the handle goes with it, the spans end, and no result is
-    // invented.
+    // Canceling the call drops the future and with it the handle: the spans end, and no result is recorded.
     let _ = timeout(PATIENCE, execute(agent, tool, call.work)).await;
 }
 
-/// Who decides, and how long that takes.
+/// Waits for the permission decision and returns it with its source.
 async fn permission(permission: Permission) -> (Decision, DecisionSource) {
     match permission {
         Permission::Rule => (Decision::Accept, DecisionSource::Config),
@@ -69,7 +68,7 @@ async fn execute(agent: Agent, tool: ToolCall, work: Work) {
             tool.finish(returned(ToolOutput::new().file_path(path).diff(diff), diff));
         }
         Work::Shell { command, result } => {
-            // A real shell would get the trace context, and no exporter settings: `tool.child_env().apply(..)`.
+            // A real shell would get the trace context, but no exporter settings: `tool.child_env().apply(..)`.
             sleep(Duration::from_millis(40)).await;
             match result {
                 Ok(output) => {
@@ -85,14 +84,14 @@ async fn execute(agent: Agent, tool: ToolCall, work: Work) {
             }
         }
         Work::Agent { model } => {
-            // What the subagent does stands below the call that it runs in.
+            // The spans of the subagent are children of the call in which it runs.
             match agent.turn(tool.recorder().clone(), model).await {
                 Ok(answer) => tool.finish(ToolOutcome::new().output(answer)),
                 Err(failure) => tool.finish(ToolOutcome::new().failed(failure.message)),
             }
         }
         Work::Background { output } => agent.in_background(async move {
-            // The handle goes along, and keeps its place in the trace when the prompt has ended.
+            // The handle moves into the background task, and keeps its place in the trace after the prompt has ended.
             sleep(Duration::from_millis(1_500)).await;
             tool.finish(returned(output.into(), output));
         }),
@@ -100,7 +99,7 @@ async fn execute(agent: Agent, tool: ToolCall, work: Work) {
     }
 }
 
-/// A success, with what the tool returned.
+/// Returns a successful outcome with the output of the tool.
 fn returned(output: ToolOutput, text: &str) -> ToolOutcome {
     ToolOutcome::new()
         .output(output)

@@ -1,4 +1,4 @@
-//! One turn: the model is asked, the tools that it calls are run, and it is asked again.
+//! Turns: the agent asks the model, runs the tools that the model calls, and asks again.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::tools;
 
 const MODEL: &str = "claude-sonnet-4-6";
 
-/// What all turns share.
+/// The state that all turns share.
 #[derive(Clone)]
 pub(crate) struct Agent {
     retries: u32,
@@ -28,7 +28,7 @@ impl Agent {
         }
     }
 
-    /// Runs something that the turn does not wait for.
+    /// Runs work for which the turn does not wait.
     pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.tasks().push(tokio::spawn(work));
     }
@@ -36,7 +36,7 @@ impl Agent {
     pub(crate) async fn wait_for_background(&self) {
         let tasks = std::mem::take(&mut *self.tasks());
         for task in tasks {
-            // One that panicked dropped its handles, and so ended its spans.
+            // A task that panicked has dropped its handles, which ended its spans.
             let _ = task.await;
         }
     }
@@ -47,8 +47,8 @@ impl Agent {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes turns with the model until it calls no tool any more. `place` is where this happens: a prompt, or for a
-    /// subagent the tool call that it runs in.
+    /// Asks the model until it calls no more tools. `place` is the parent of this work: a prompt or, for a subagent,
+    /// the tool call in which it runs.
     pub(crate) fn turn(
         &self,
         place: Recorder,
@@ -61,7 +61,7 @@ impl Agent {
                 if reply.calls.is_empty() {
                     return Ok(reply.text);
                 }
-                // All at once, on whatever threads there are.
+                // Tool calls run concurrently, on any thread.
                 let mut running = JoinSet::new();
                 for call in reply.calls {
                     running.spawn(tools::run(agent.clone(), place.clone(), call));
@@ -71,7 +71,7 @@ impl Agent {
         })
     }
 
-    /// One model request: as many attempts as it takes, one outcome.
+    /// Sends a model request with retries. All attempts belong to one handle with one outcome.
     async fn ask(&self, place: &Recorder, model: &mut Model) -> Result<Reply, Failure> {
         let request = place.llm_request(LlmRequestOptions::new(MODEL).query_source("main"));
         let mut retries = 0;

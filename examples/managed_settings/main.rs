@@ -1,12 +1,14 @@
-//! An administrator's settings: they stand above everything that a user sets, and the library says so.
+//! An administrator's settings: they override all settings of a user, and the explanation of the configuration shows
+//! it.
 //!
 //! ```sh
 //! cargo run --example managed_settings                   # the files beside this one
 //! cargo run --example managed_settings -- /etc/claude-code
 //! ```
 //!
-//! Put `managed-settings.json` and `managed-settings.d` where [`SettingsFiles::system`] looks for them, and an agent that
-//! calls `Config::load()` obeys them. Nothing is sent here: this shows what an agent of this user would do.
+//! Put `managed-settings.json` and `managed-settings.d` where [`SettingsFiles::system`] looks for them, and every agent
+//! that calls `Config::load()` applies them. This example sends no data: it shows how an agent of this user would be
+//! configured.
 
 use std::env;
 use std::io::{self, Write};
@@ -17,7 +19,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/managed_sett
 
 fn main() -> io::Result<()> {
     let folder = env::args().nth(1).unwrap_or_else(|| FOLDER.to_owned());
-    // A user who would like it otherwise, in the shell from which the agent is started.
+    // The environment of a user who sets other values in the shell from which the agent is started.
     let environment = [
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -26,7 +28,7 @@ fn main() -> io::Result<()> {
         ("OTEL_LOG_USER_PROMPTS", "1"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "10000"),
     ];
-    // An agent itself takes `Config::load()`: the files of the machine, and the environment of the process.
+    // A real agent uses `Config::load()`: the files of the machine, and the environment of the process.
     let config = Config::builder()
         .environment(environment)
         .settings_files(SettingsFiles::none().managed_folder(folder))

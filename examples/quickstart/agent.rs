@@ -1,6 +1,6 @@
-//! One session of a made-up agent: it mends a test, commits, and opens a pull request.
+//! A session of a simulated agent that fixes a test, commits, and opens a pull request.
 //!
-//! The calls are those of a real agent, in its order. Model and tools are made up, and sleep for a moment instead.
+//! The calls are those of a real agent, in their order. The model and the tools are simulated by short sleeps.
 
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub(crate) fn run(telemetry: &Telemetry) {
     title(&prompt);
 
     think(&prompt, 90, Tokens(1_204, 86, 0, 11_830));
-    // Both at once.
+    // Two concurrent tool calls.
     thread::scope(|scope| {
         scope.spawn(|| read(&prompt));
         scope.spawn(|| explore(&prompt));
@@ -58,10 +58,10 @@ pub(crate) fn run(telemetry: &Telemetry) {
     session.end();
 }
 
-/// Input, output, read from the cache, written to the cache.
+/// Tokens: input, output, read from the cache, written to the cache.
 struct Tokens(u32, u32, u32, u32);
 
-/// The model is asked for the next step.
+/// Asks the model for the next step.
 fn think(turn: &Recorder, milliseconds: u64, Tokens(input, output, read, written): Tokens) {
     let per_million = [(input, 3.0), (output, 15.0), (read, 0.3), (written, 3.75)];
     let cost: f64 = per_million
@@ -80,7 +80,7 @@ fn think(turn: &Recorder, milliseconds: u64, Tokens(input, output, read, written
     request.finish(ApiRequest::new(SONNET).tokens(usage).cost_usd(cost));
 }
 
-/// A small model finds a title for the session.
+/// Asks a small model for a title of the session.
 fn title(turn: &Recorder) {
     let request = turn.llm_request(LlmRequestOptions::new(HAIKU).query_source("session_title"));
     work(25);
@@ -91,7 +91,7 @@ fn title(turn: &Recorder) {
     );
 }
 
-/// A request that failed for good after three attempts.
+/// Records a request that fails after three attempts.
 fn overloaded(turn: &Recorder) {
     let request = turn.llm_request(LlmRequestOptions::new(SONNET).query_source("main"));
     for _ in 1..3 {
@@ -102,7 +102,7 @@ fn overloaded(turn: &Recorder) {
     request.fail(ApiError::new(SONNET, "Overloaded").status_code(529));
 }
 
-/// The configuration allows to read.
+/// Records a tool call that the configuration permits.
 fn read(turn: &Recorder) {
     let tool = turn.tool(
         ToolCallOptions::new("Read")
@@ -115,7 +115,7 @@ fn read(turn: &Recorder) {
     tool.finish(ToolOutcome::new().result_size_bytes(6_412));
 }
 
-/// A subagent asks a model and runs a tool inside the call.
+/// Records a subagent, which asks a model and runs a tool inside its own call.
 fn explore(turn: &Recorder) {
     let agent = turn.tool(
         ToolCallOptions::new("Agent")
@@ -133,7 +133,7 @@ fn explore(turn: &Recorder) {
     agent.finish(ToolOutcome::new().result_size_bytes(1_044));
 }
 
-/// The user allows this edit.
+/// Records an edit that the user permits.
 fn edit(turn: &Recorder) {
     let input =
         format!(r#"{{"file_path":"{FILE}","old_string":"i += 1","new_string":"i += width"}}"#);
@@ -150,7 +150,7 @@ fn edit(turn: &Recorder) {
     tool.finish(ToolOutcome::new().result_size_bytes(184));
 }
 
-/// A command that fails.
+/// Records a command that fails.
 fn test(turn: &Recorder) {
     let tool = turn.tool(
         ToolCallOptions::new("Bash")
@@ -168,7 +168,7 @@ fn test(turn: &Recorder) {
     );
 }
 
-/// The user says no: the tool does not run.
+/// Records a tool call that the user rejects, so that the tool does not run.
 fn write_notes(turn: &Recorder) {
     let tool = turn.tool(
         ToolCallOptions::new("Write")
@@ -180,7 +180,7 @@ fn write_notes(turn: &Recorder) {
     tool.end();
 }
 
-/// A skill that ends in a commit, which a hook allows.
+/// Records a skill that ends in a commit, which a hook permits.
 fn commit(turn: &Recorder) {
     turn.record_skill_activated(SkillActivated::new("commit", "bundled"));
     let command = ShellParameters::new("git commit -am 'Count bytes, not characters'");
@@ -199,7 +199,7 @@ fn commit(turn: &Recorder) {
     tool.finish(ToolOutcome::new().result_size_bytes(96));
 }
 
-/// The tool of an MCP server: its name leaves with `OTEL_LOG_TOOL_DETAILS` alone.
+/// Records a call of an MCP tool, whose name is sent only with `OTEL_LOG_TOOL_DETAILS`.
 fn pull_request(turn: &Recorder) {
     let tool =
         turn.tool(ToolCallOptions::new("mcp__github__create_pull_request").tool_use_id("toolu_08"));
@@ -210,7 +210,7 @@ fn pull_request(turn: &Recorder) {
     tool.finish(ToolOutcome::new().result_size_bytes(731));
 }
 
-/// Stands for work; says how long it took.
+/// Simulates work, and returns how long it took.
 fn work(milliseconds: u64) -> Duration {
     let started = Instant::now();
     sleep(Duration::from_millis(milliseconds));

@@ -14,7 +14,7 @@ use crate::receiver::Received;
 /// A key and its value as text.
 pub(crate) type Attribute = (String, String);
 
-/// What one point of a metric, or several of one series, add up to.
+/// The sum of the data points of one series.
 pub(crate) struct Point {
     pub(crate) metric: String,
     pub(crate) unit: String,
@@ -34,7 +34,7 @@ pub(crate) struct Span {
     trace: Vec<u8>,
     id: Vec<u8>,
     parent: Vec<u8>,
-    /// In nanoseconds.
+    /// The start, in nanoseconds since the Unix epoch.
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) failed: bool,
@@ -47,18 +47,18 @@ impl Span {
     }
 }
 
-/// All that the receiver got.
+/// All data that the receiver received.
 #[derive(Default)]
 pub(crate) struct Decoded {
-    /// Attributes of the resource.
+    /// The attributes of the resource.
     pub(crate) resource: Vec<Attribute>,
-    /// Attributes that every point and every event carries; the rows below are without them.
+    /// The attributes of every data point and every event; the rows below do not repeat them.
     pub(crate) standard: Vec<Attribute>,
     pub(crate) points: Vec<Point>,
     pub(crate) events: Vec<Event>,
-    /// The earliest first.
+    /// The spans, earliest first.
     pub(crate) spans: Vec<Span>,
-    /// How many requests it took.
+    /// The number of export requests.
     pub(crate) requests: usize,
 }
 
@@ -87,7 +87,7 @@ impl From<&Received> for Decoded {
             }
         }
         decoded.spans.sort_by_key(|span| span.start);
-        // The order of the documentation.
+        // Metrics in the order of the documentation.
         let place = |point: &Point| METRICS.iter().position(|it| it.name == point.metric);
         decoded.points.sort_by_key(place);
         decoded
@@ -154,7 +154,7 @@ impl Decoded {
         });
     }
 
-    /// Those that all records share, and the record's own.
+    /// Splits attributes into those that all records share and those of this record.
     fn split(&self, attributes: Vec<Attribute>) -> (Vec<Attribute>, Vec<Attribute>) {
         attributes.into_iter().partition(|(key, _)| {
             STANDARD_ATTRIBUTES.iter().any(|it| it.name == key)

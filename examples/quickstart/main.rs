@@ -1,4 +1,4 @@
-//! An agent that reports what it does, and a receiver that shows what arrives.
+//! An agent that reports its work, and a receiver that shows the data that arrives.
 //!
 //! ```sh
 //! cargo run --example quickstart
@@ -6,8 +6,8 @@
 //! OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 cargo run --example quickstart
 //! ```
 //!
-//! The first two need nothing: the receiver runs in this process and its port is open on loopback alone. The third sends
-//! to a collector instead, as the variables of the environment say.
+//! The first two commands need no collector: the receiver runs in this process, on a port of the loopback interface
+//! only. The third sends to a collector instead, as configured by the environment.
 
 mod agent;
 mod decoded;
@@ -28,7 +28,7 @@ use receiver::Receiver;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// What switches telemetry on: the documented variables.
+/// The documented variables that turn telemetry on.
 const SETTINGS: [(&str, &str); 5] = [
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
@@ -37,7 +37,7 @@ const SETTINGS: [(&str, &str); 5] = [
     ("OTEL_TRACES_EXPORTER", "otlp"),
 ];
 
-/// Variables of the process that count here too: they say what is sent, not where to.
+/// The variables of the process that apply here too: they select the content, not the destination.
 const CONTENT: [&str; 3] = [
     "OTEL_LOG_",
     "OTEL_METRICS_INCLUDE_",
@@ -58,7 +58,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
-/// Runs the agent against a receiver of our own, and shows what that decoded.
+/// Runs the agent against a receiver in this process, and shows the decoded data.
 fn show_what_arrives(page: &mut Page) -> Result<Report, Box<dyn Error>> {
     let receiver = Receiver::start()?;
     let address = receiver.address();
@@ -102,7 +102,7 @@ fn send_to(endpoint: &str, page: &mut Page) -> Result<Report, Box<dyn Error>> {
     Ok(report)
 }
 
-/// What an embedding program does: start, record, shut down.
+/// Starts the telemetry, records, and shuts down, as an embedding program does.
 fn run_agent(config: Config) -> Report {
     let telemetry = Telemetry::start(config, Service::new("claude-code", "2.1.112"));
     agent::run(&telemetry);

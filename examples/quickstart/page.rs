@@ -1,9 +1,9 @@
-//! Text in columns: width, colour, wrapping.
+//! Text output in columns: width, color, wrapping.
 
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-/// How a piece of text looks where colour is wanted.
+/// The style of a piece of text on a color terminal.
 #[derive(Clone, Copy)]
 pub(crate) enum Tone {
     Plain,
@@ -13,7 +13,7 @@ pub(crate) enum Tone {
     Name,
     /// Keys, lines, units.
     Faint,
-    /// What went wrong, or was refused.
+    /// Failures and rejections.
     Bad,
 }
 
@@ -29,7 +29,7 @@ impl Tone {
     }
 }
 
-/// A text made of pieces.
+/// A text that consists of styled pieces.
 #[derive(Clone, Default)]
 pub(crate) struct Text {
     pieces: Vec<(Tone, String)>,
@@ -50,7 +50,7 @@ impl Text {
         self
     }
 
-    /// Blanks on the right, up to a width.
+    /// Pads the text on the right with blanks, up to a width.
     pub(crate) fn pad(self, width: usize) -> Self {
         let missing = width.saturating_sub(self.width());
         self.add(Tone::Plain, " ".repeat(missing))
@@ -61,7 +61,7 @@ impl Text {
     }
 }
 
-/// Words on as many lines as they need, two blanks between them. There is one line at least.
+/// Distributes words over as few lines as possible, with two blanks between words. Returns at least one line.
 pub(crate) fn wrap(words: impl IntoIterator<Item = Text>, width: usize) -> Vec<Text> {
     let mut lines = vec![Text::new()];
     for word in words {
@@ -77,7 +77,7 @@ pub(crate) fn wrap(words: impl IntoIterator<Item = Text>, width: usize) -> Vec<T
     lines
 }
 
-/// The output, until it is printed.
+/// The output before it is printed.
 pub(crate) struct Page {
     pub(crate) width: usize,
     colour: bool,
@@ -85,7 +85,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// A page for standard output. Colour is for terminals alone, and not where `NO_COLOR` is set.
+    /// Creates a page for standard output. Uses color only on a terminal, and not if `NO_COLOR` is set.
     pub(crate) fn new() -> Self {
         let terminal = io::stdout().is_terminal();
         let wish = env::var("COLUMNS").ok().and_then(|it| it.parse().ok());
@@ -114,7 +114,7 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A heading with a rule under it.
+    /// Adds a heading with a rule below it.
     pub(crate) fn heading(&mut self, title: &str, note: &str) {
         self.blank();
         self.line(
@@ -125,7 +125,7 @@ impl Page {
         self.line(Text::new().add(Tone::Faint, "─".repeat(self.width.min(120))));
     }
 
-    /// A paragraph, wrapped between its words.
+    /// Adds a paragraph that is wrapped between words.
     pub(crate) fn paragraph(&mut self, tone: Tone, indent: usize, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {
@@ -142,7 +142,7 @@ impl Page {
         self.line(Text::new().pad(indent).add(tone, line));
     }
 
-    /// Prints what is there, and empties the page. A reader that had enough (`| head`) is no error.
+    /// Prints the page and empties it. A reader that closes the pipe (`| head`) is not an error.
     pub(crate) fn print(&mut self) -> io::Result<()> {
         let text = std::mem::take(&mut self.text);
         let mut out = io::stdout().lock();

@@ -1,4 +1,4 @@
-//! An OTLP receiver as small as one can be: gRPC, on loopback, in a thread of this process.
+//! A minimal OTLP receiver: gRPC on loopback, in a thread of this process.
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,7 +30,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, async_trait};
 
-/// The requests that arrived, by signal, in their order.
+/// The requests that arrived, by signal, in their order of arrival.
 #[derive(Default)]
 pub(crate) struct Received {
     pub(crate) metrics: Vec<ExportMetricsServiceRequest>,
@@ -46,7 +46,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on a free port.
+    /// Starts a receiver on a free port.
     pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -80,16 +80,16 @@ impl Receiver {
         self.address
     }
 
-    /// Ends it and hands over what arrived.
+    /// Stops the receiver and returns the requests that arrived.
     pub(crate) fn stop(self) -> Result<Received, Box<dyn Error>> {
-        // It is not there to be told any more when it failed; then its thread says why.
+        // Sending fails if the receiver has already failed; joining its thread returns that error.
         let _ = self.stop.send(());
         self.thread.join().map_err(|_| "the receiver panicked")??;
         Ok(self.inbox.with(std::mem::take))
     }
 }
 
-/// What the three services share.
+/// The state that the three services share.
 #[derive(Clone, Default)]
 struct Inbox(Arc<Mutex<Received>>);
 

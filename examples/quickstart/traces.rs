@@ -1,10 +1,10 @@
-//! Spans, for the eye: a tree, how long each took, and when.
+//! The display of spans: a tree with durations and a time bar.
 
 use crate::decoded::Span;
 use crate::page::{Page, Text, Tone, wrap};
 use crate::view::{figure, word};
 
-/// Attributes of spans that say what a span is about.
+/// The attributes that describe a span's work.
 const SHOWN: [&str; 11] = [
     "user_prompt",
     "model",
@@ -19,21 +19,21 @@ const SHOWN: [&str; 11] = [
     "error",
 ];
 
-/// Of a bar, in characters.
+/// The minimum and maximum width of a bar, in characters.
 const LEAST: usize = 12;
 const MOST: usize = 36;
 
-/// One line of the tree.
+/// A row of the tree.
 struct Row<'a> {
-    /// Its lines to the left of the name, and those that go on below it.
+    /// The branch lines to the left of the name, and those that continue below it.
     branch: String,
     below: String,
     span: &'a Span,
-    /// What its bar is a part of.
+    /// The root span of the trace, over whose duration the bar is drawn.
     root: &'a Span,
 }
 
-/// A tree of names; on the right how long each span took, and when.
+/// Shows a tree of names, with the duration and a time bar for each span.
 pub(crate) fn traces(page: &mut Page, spans: &[Span]) {
     let mut rows = Vec::new();
     let roots: Vec<_> = spans.iter().filter(|span| is_root(span, spans)).collect();
@@ -52,7 +52,7 @@ pub(crate) fn traces(page: &mut Page, spans: &[Span]) {
 
     let durations: Vec<_> = rows.iter().map(|row| milliseconds(row.span)).collect();
     let figure_width = durations.iter().map(String::len).max().unwrap_or_default();
-    // Two blanks, the figure, ` ms`, two blanks, the bar.
+    // Two blanks, the duration, ` ms`, two blanks, the bar.
     let right = 2 + figure_width + 3 + 2;
     let room = page.width.saturating_sub(right + LEAST);
     let lines = |row: &Row<'_>| {
@@ -83,12 +83,12 @@ pub(crate) fn traces(page: &mut Page, spans: &[Span]) {
     }
 }
 
-/// Its parent is not among the spans.
+/// Returns whether the parent of the span is missing.
 fn is_root(span: &Span, spans: &[Span]) -> bool {
     !spans.iter().any(|parent| span.is_below(parent))
 }
 
-/// The rows of a span and of all below it; `before` and `after` are what stands left of the children.
+/// Adds the rows of a span and of all spans below it. `before`, `branch` and `below` are the lines to the left.
 fn add<'a>(
     rows: &mut Vec<Row<'a>>,
     spans: &'a [Span],
@@ -117,7 +117,7 @@ fn add<'a>(
     }
 }
 
-/// The name without what all names share, and what it is about.
+/// Returns the name without the common prefix, and the attributes that describe the span.
 fn words(span: &Span) -> Vec<Text> {
     let name = span.name.strip_prefix("claude_code.").unwrap_or(&span.name);
     let tone = if span.failed { Tone::Bad } else { Tone::Name };
@@ -135,7 +135,7 @@ fn milliseconds(span: &Span) -> String {
     figure((nanoseconds / 1_000_000) as f64)
 }
 
-/// When it began and ended, as a part of its tree.
+/// Returns a bar that shows start and end of the span relative to the root span.
 fn bar(row: &Row<'_>, width: usize) -> Text {
     let whole = row.root.end.saturating_sub(row.root.start).max(1) as f64;
     let place = |time: u64| {
@@ -149,7 +149,7 @@ fn bar(row: &Row<'_>, width: usize) -> Text {
     } else {
         Tone::Name
     };
-    // What takes less than a character is a thin line.
+    // A span shorter than one character is shown as a thin line.
     let thin = place(row.span.end) <= start;
     let mark = if thin { "▏" } else { "█" };
     Text::new().pad(start).add(tone, mark.repeat(length))

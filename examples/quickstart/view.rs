@@ -1,4 +1,4 @@
-//! What the receiver decoded, for the eye.
+//! The display of the data that the receiver decoded.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use claude_code_telemetry::{Report, Warning};
 use crate::decoded::{Attribute, Decoded, Event, Point};
 use crate::page::{Page, Text, Tone, wrap};
 
-/// Attributes of events that the time line is clearer without.
+/// Attributes of events that are omitted from the timeline for clarity.
 const LEFT_OUT: [&str; 12] = [
     "event.timestamp",
     "event.sequence",
@@ -23,7 +23,7 @@ const LEFT_OUT: [&str; 12] = [
     "marketplace.is_official",
 ];
 
-/// No value takes more room.
+/// The maximum length of a displayed value, in characters.
 const LONGEST: usize = 64;
 
 pub(crate) fn header(page: &mut Page, address: SocketAddr, decoded: &Decoded) {
@@ -75,7 +75,7 @@ pub(crate) fn warnings(page: &mut Page, warnings: &[Warning]) {
     }
 }
 
-/// A table: name and attributes on the left, the value and its unit on the right.
+/// Shows a table with names and attributes on the left, values and units on the right.
 pub(crate) fn metrics(page: &mut Page, points: &[Point]) {
     let groups: Vec<&[Point]> = points.chunk_by(|a, b| a.metric == b.metric).collect();
     page.heading(
@@ -110,7 +110,8 @@ pub(crate) fn metrics(page: &mut Page, points: &[Point]) {
     }
 }
 
-/// One row for a metric with one series; else one with its name, and one for each series.
+/// Returns one row for a metric with one series. For other metrics, returns a row with the name and one for each
+/// series.
 fn rows_of_metric(points: &[Point]) -> Vec<(Vec<Text>, Option<&Point>)> {
     let Some(first) = points.first() else {
         return Vec::new();
@@ -125,7 +126,7 @@ fn rows_of_metric(points: &[Point]) -> Vec<(Vec<Text>, Option<&Point>)> {
     let series = points.iter().enumerate().map(|(n, point)| {
         let branch = if n == last { "└ " } else { "├ " };
         let mut words = words(point);
-        // Attributes of one metric stand in columns: all of its series have the same keys.
+        // The attributes are aligned in columns, because all series of a metric have the same keys.
         for (column, word) in words
             .iter_mut()
             .enumerate()
@@ -145,7 +146,8 @@ fn rows_of_metric(points: &[Point]) -> Vec<(Vec<Text>, Option<&Point>)> {
     std::iter::once((vec![name], None)).chain(series).collect()
 }
 
-/// A time line: when, what, and the attributes that matter. A bar joins the events of one prompt.
+/// Shows a timeline: the time, the name and the relevant attributes of each event. A bar joins the events of one
+/// prompt.
 pub(crate) fn events(page: &mut Page, events: &[Event]) {
     page.heading(
         "Events",
@@ -190,7 +192,7 @@ fn failed(event: &Event) -> bool {
     event.name == "api_error" || says("success", "false") || says("decision", "reject")
 }
 
-/// What the library says about it.
+/// Shows the report of the library.
 pub(crate) fn delivery(page: &mut Page, report: &Report) {
     page.heading("Delivery", "the report of Telemetry::shutdown()");
     for line in report.to_string().lines() {
@@ -218,7 +220,7 @@ pub(crate) fn hints(page: &mut Page) {
     }
 }
 
-/// Attributes after a lead, wrapped beside it, or under it where there is no room.
+/// Shows attributes beside a lead, wrapped to the remaining width, or below it if there is too little room.
 fn hanging(page: &mut Page, lead: Text, attributes: &[Attribute]) {
     let beside = page.width.saturating_sub(lead.width());
     let (indent, mut lead) = if beside >= 28 {
@@ -249,7 +251,7 @@ fn word_width(attribute: &Attribute) -> usize {
     word(attribute).width()
 }
 
-/// `12,345`, `0.0123`: a whole number with separators, any other with what says something.
+/// Formats a number: `12,345` with separators if it is whole, otherwise with four decimals, such as `0.0123`.
 pub(crate) fn figure(value: f64) -> String {
     if value.fract() != 0.0 {
         return format!("{value:.4}");

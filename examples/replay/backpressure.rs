@@ -1,32 +1,34 @@
-//! A transcript is read no faster than it can be delivered.
+//! Limits the reading of a transcript to the speed of delivery.
 
-/// After so many lines ...
+/// The number of lines ...
 const LINES: u64 = 4_096;
-/// ... or so many bytes of lines, all of it has to be delivered before more is read: a quarter of what the library keeps
-/// for each exporter.
+/// ... or bytes of lines after which all data must be delivered before more is read: a quarter of the capacity of each
+/// exporter's queue.
 const BYTES: usize = 8 * 1024 * 1024;
 
-/// Where lines are delivered.
+/// A destination of lines.
 pub(crate) trait Delivery {
-    /// So many items were delivered so far.
+    /// Returns the number of items that were delivered so far.
     fn delivered(&self) -> u64;
 
-    /// Waits until all is delivered, for at most the flush timeout. True when something still waits.
+    /// Waits until everything is delivered, but at most for the flush timeout. Returns `true` if items are still
+    /// queued.
     fn flush(&self) -> bool;
 }
 
-/// What was read since everything was delivered.
+/// The amount of input that was read since the last complete delivery.
 #[derive(Default)]
 pub(crate) struct Backpressure {
     lines: u64,
     bytes: usize,
-    /// What was delivered when waiting did not help.
+    /// The number of delivered items when the last flush was incomplete.
     stuck_at: Option<u64>,
 }
 
 impl Backpressure {
-    /// One more line was replayed. Waits for the receiver when much is under way, for at most the flush timeout; one that
-    /// takes nothing is not waited for again, and what the library then drops is in its report.
+    /// Accounts for one replayed line. Waits for the receiver if much is in flight, but at most for the flush timeout.
+    /// After an incomplete flush without further deliveries it does not wait again; the report of the library then
+    /// contains the dropped items.
     pub(crate) fn line(&mut self, bytes: usize, to: &impl Delivery) {
         self.lines += 1;
         self.bytes += bytes;

@@ -1,4 +1,4 @@
-//! Types of fields that check what they read, where no record of the library does.
+//! Types of fields that are validated here, because they belong to no record of the library.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,12 +9,13 @@ use serde_json::value::RawValue;
 
 use crate::time::Millis;
 
-/// Reads a line as a step, or as one of the library's records. Unknown fields are ignored.
+/// Parses a line as a step or as a record of the library. Unknown fields are ignored.
 ///
-/// It is read from its text at once: only so does the JSON inside keep the order of its keys.
+/// The line is parsed directly from its text, because an intermediate value would not keep the order of the keys of
+/// nested JSON.
 pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|error| {
-        // A transcript has a line of JSON for each line, so that serde's own line number would mislead.
+        // Each line of a transcript is parsed separately, so that serde's line number would be misleading.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let mut message = error.to_string();
         if let Some(length) = message.strip_suffix(&place).map(str::len) {
@@ -24,7 +25,7 @@ pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     })
 }
 
-/// Reads an optional text. An empty text counts as not given.
+/// Parses an optional text. An empty text counts as missing.
 pub(crate) fn optional<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
@@ -32,17 +33,17 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(
     Ok(text.filter(|text| !text.is_empty()))
 }
 
-/// The duration, none when it is not given.
+/// Returns the duration; zero if it is missing.
 pub(crate) fn lasting(duration: Option<Millis>) -> Duration {
     duration.map_or(Duration::ZERO, |Millis(duration)| duration)
 }
 
-/// The time that lies `duration` before `time`, or the first one that can be sent.
+/// Returns the time `duration` before `time`, but not before the Unix epoch.
 pub(crate) fn before(time: SystemTime, duration: Duration) -> SystemTime {
     time.checked_sub(duration).unwrap_or(UNIX_EPOCH)
 }
 
-/// A JSON object whose text is kept as it is.
+/// A JSON object whose original text is kept.
 #[derive(Deserialize)]
 #[serde(try_from = "Box<RawValue>")]
 pub(crate) struct Object(Box<RawValue>);

@@ -1,32 +1,33 @@
-//! Replays a transcript: one agent run, written down as JSON lines, becomes the calls that the agent itself would make.
+//! Replays a transcript: makes the calls of an agent whose run was recorded as JSON lines.
 //!
 //! ```text
 //! cargo run --example replay -- run.jsonl
 //! my-agent --events | cargo run --example replay -- -
 //! ```
 //!
-//! A line is a JSON object whose `step` names the call; its other fields are what the call is told. Lines are replayed
-//! as they are read, so that a host in another language can pipe its run in. The telemetry is configured by the
-//! environment, as that of any host.
+//! A line is a JSON object whose `step` names the call; its other fields are the arguments of the call. Lines are
+//! replayed as they are read, so that a host in another language can pipe its run into this program. The environment
+//! configures the telemetry, as for any host.
 //!
 //! | file | part |
 //! | --- | --- |
 //! | `transcript.rs` | reads lines, reports bad ones |
-//! | `stop.rs` | the signals that end the input |
-//! | `surrogates.rs` | halves of surrogate pairs |
-//! | `run.rs` | the telemetry, the sessions, and which step makes which call |
-//! | `backpressure.rs` | waits when lines come faster than they are delivered |
+//! | `stop.rs` | signals that end the input |
+//! | `surrogates.rs` | lone surrogates in JSON text |
+//! | `run.rs` | the telemetry, the sessions, and the call for each step |
+//! | `backpressure.rs` | waits when lines arrive faster than they are delivered |
 //! | `scope.rs` | one session, its open prompt, its tools |
-//! | `nesting.rs` | which tool runs inside which, read ahead |
-//! | `request.rs`, `tool.rs` | the steps that are more than one record |
-//! | `field.rs`, and the crate's own `time.rs` | fields that are no part of a record |
+//! | `nesting.rs` | which tool runs inside which, determined by reading ahead |
+//! | `request.rs`, `tool.rs` | steps that consist of more than one record |
+//! | `field.rs`, and the crate's own `time.rs` | fields that belong to no record |
 //!
-//! The format is that of `docs/TRANSCRIPT.md`; most of a step is read by the records themselves, with the crate's feature
+//! `docs/TRANSCRIPT.md` specifies the format. The records parse most of a step themselves, with the crate's feature
 //! `serde`.
 //!
-//! Standard output belongs to the console exporter and to the step `child_env`. Bad lines and what the library has to say go to standard error.
-//! The exit status is 0, or 2 when a line was bad, or 1 when the transcript cannot be read. SIGTERM, SIGINT and SIGHUP end
-//! the input: what was read is recorded and delivered within the shutdown limit.
+//! Standard output is reserved for the console exporter and the step `child_env`. Bad lines and diagnostics of the
+//! library are written to standard error. The exit status is 0, or 2 if a line was bad, or 1 if the transcript cannot
+//! be read. SIGTERM, SIGINT and SIGHUP end the input: the lines that were already read are recorded and delivered
+//! within the shutdown timeout.
 
 mod backpressure;
 mod field;
@@ -54,9 +55,9 @@ use std::process::ExitCode;
 use nesting::Nesting;
 use stop::Stop;
 
-/// The exit status when the transcript cannot be read.
+/// The exit status if the transcript cannot be read.
 const UNREADABLE: u8 = 1;
-/// The exit status when a line was bad.
+/// The exit status if a line was bad.
 const BAD_LINES: u8 = 2;
 
 fn main() -> ExitCode {
@@ -74,7 +75,7 @@ fn main() -> ExitCode {
             return UNREADABLE.into();
         }
     };
-    // Not earlier: opening a pipe with a name may wait for its writer, and a signal ends that too.
+    // After the file is open: opening a named pipe may wait for its writer, and a signal must be able to end that wait.
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
@@ -93,14 +94,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// The transcript, and what reading ahead tells of it.
+/// Opens the transcript, and reads ahead to find its nested tools.
 fn open(path: Option<&OsStr>) -> io::Result<(File, Nesting)> {
     let Some(path) = path.filter(|path| *path != "-") else {
         return Ok((stop::stdin()?, Nesting::default()));
     };
     let mut file = File::open(path)?;
     let mut nesting = Nesting::default();
-    // What is no regular file (a pipe with a name) can be read only once.
+    // Only a regular file can be read twice; a named pipe cannot.
     if file.metadata()?.is_file() {
         nesting = Nesting::read(BufReader::new(&file));
         file.rewind()?;
@@ -108,7 +109,7 @@ fn open(path: Option<&OsStr>) -> io::Result<(File, Nesting)> {
     Ok((file, nesting))
 }
 
-/// Writes a line to standard error. One that is closed is no reason to stop.
+/// Writes a line to standard error. Continues if standard error is closed.
 fn complain(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Which tool runs inside which, read ahead.
+//! The nesting of tools, determined by reading ahead.
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -10,12 +10,12 @@ use crate::transcript::each_line;
 
 /// The enclosing tools of a transcript.
 ///
-/// The step of a tool stands where the tool ends, after the steps of what runs inside it. Only who has read ahead knows
-/// from the beginning that it has an enclosing tool itself. A pipe cannot be read ahead: there such a tool is placed below
-/// the prompt, unless its own step is the first one that names it.
+/// The step of a tool is written when the tool ends, after the steps of the work inside it. Therefore only reading
+/// ahead tells at the first of these steps that the tool has an enclosing tool itself. A pipe cannot be read ahead:
+/// there such a tool becomes a child of the prompt, unless its own step is the first that names it.
 #[derive(Default)]
 pub(crate) struct Nesting {
-    /// From the id of a tool to that of the enclosing one.
+    /// The id of the enclosing tool for each id of a tool.
     parents: HashMap<String, String>,
 }
 
@@ -29,7 +29,7 @@ struct Tool {
 }
 
 impl Nesting {
-    /// Reads a transcript to its end, or to where it cannot be read any more. Bad lines are left for the replay to report.
+    /// Reads a transcript to its end or to the first read error. Bad lines are ignored here; the replay reports them.
     pub(crate) fn read(mut transcript: impl BufRead) -> Self {
         let mut nesting = Self::default();
         let _ = each_line(&mut transcript, |_, line| {
@@ -48,7 +48,7 @@ impl Nesting {
         nesting
     }
 
-    /// The tool and those around it, from the inside out.
+    /// Returns the tool and its enclosing tools, innermost first.
     pub(crate) fn from<'a>(&'a self, tool: &'a str) -> Vec<&'a str> {
         let mut chain = vec![tool];
         while let Some(parent) = chain.last().and_then(|tool| self.parents.get(*tool))

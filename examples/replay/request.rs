@@ -1,4 +1,4 @@
-//! The steps `api_request` and `api_error`: where a request stands, how long it took, and its bodies.
+//! The steps `api_request` and `api_error`: the parent of a request, its duration and its bodies.
 
 use std::time::SystemTime;
 
@@ -9,11 +9,11 @@ use crate::field::{Object, before, optional, read};
 use crate::scope::Scope;
 use crate::time::Millis;
 
-/// What of a step is no part of the record.
+/// The fields of a step that do not belong to the record.
 #[derive(Deserialize)]
 struct Request {
     model: String,
-    /// The model that is asked for, when another one answers.
+    /// The requested model, if another model answered.
     #[serde(default, deserialize_with = "optional")]
     metric_model: Option<String>,
     #[serde(default, deserialize_with = "optional")]
@@ -22,13 +22,13 @@ struct Request {
     #[serde(default, deserialize_with = "optional")]
     parent_tool: Option<String>,
     duration_ms: Millis,
-    /// Of all attempts.
+    /// The duration of all attempts together.
     span_duration_ms: Option<Millis>,
     request_body: Option<Object>,
     response_body: Option<Object>,
 }
 
-/// Records the request's body, the request, the response's body; it was answered at `end`.
+/// Records the body of the request, the request, and the body of the response, which was received at `end`.
 pub(crate) fn answered(line: &str, scope: &mut Scope, end: SystemTime) -> Result<(), String> {
     let answer: ApiRequest = read(line)?;
     let mut request: Request = read(line)?;
@@ -41,7 +41,7 @@ pub(crate) fn answered(line: &str, scope: &mut Scope, end: SystemTime) -> Result
     Ok(())
 }
 
-/// Records the request's body and the failure; it failed for good at `end`.
+/// Records the body of the request and its failure at `end`.
 pub(crate) fn failed(line: &str, scope: &mut Scope, end: SystemTime) -> Result<(), String> {
     let error: ApiError = read(line)?;
     let request: Request = read(line)?;
@@ -50,7 +50,7 @@ pub(crate) fn failed(line: &str, scope: &mut Scope, end: SystemTime) -> Result<(
 }
 
 impl Request {
-    /// Begins the request that ends at `end`.
+    /// Begins a request that ends at `end`.
     fn begin(self, scope: &mut Scope, end: SystemTime) -> LlmRequest {
         let Millis(duration) = self.span_duration_ms.unwrap_or(self.duration_ms);
         let mut options = LlmRequestOptions::new(self.metric_model.unwrap_or(self.model))

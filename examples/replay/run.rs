@@ -1,4 +1,4 @@
-//! The run that a transcript describes: the telemetry, the sessions, and which step makes which call.
+//! The run that a transcript describes: the telemetry, the sessions, and the call for each step.
 
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -19,24 +19,24 @@ use crate::stop::Stop;
 use crate::time::{At, Millis};
 use crate::{request, tool};
 
-/// The most sessions that are open at once: a stream that never ends one has no end itself.
+/// The maximum number of open sessions. A stream that never ends its sessions may be endless itself.
 const OPEN_SESSIONS: usize = 1_024;
 
-/// What every step has.
+/// The fields of every step.
 #[derive(Deserialize)]
 struct Step {
     step: String,
     at: Option<At>,
 }
 
-/// What of the step `session` is no option of the session.
+/// The fields of the step `session` that are not options of the session.
 #[derive(Deserialize)]
 struct SessionStep {
     #[serde(default, deserialize_with = "optional")]
     app_version: Option<String>,
 }
 
-/// What of the step `hook` is no part of its outcome.
+/// The fields of the step `hook` that do not belong to its outcome.
 #[derive(Deserialize)]
 struct HookStep {
     hook_event: String,
@@ -49,17 +49,17 @@ struct SleepStep {
     ms: Millis,
 }
 
-/// The state between two lines.
+/// The state of the replay between two lines.
 pub(crate) struct Run<'a> {
     stop: &'a Stop,
     started: Option<Started>,
-    /// The open sessions. Steps belong to the newest, which is the last one.
+    /// The open sessions. Steps belong to the newest session, which is the last.
     open: Vec<Scope>,
     nesting: Rc<Nesting>,
     backpressure: Backpressure,
 }
 
-/// The telemetry, and the version that it was started with.
+/// The telemetry, and the version with which it was started.
 struct Started {
     telemetry: Telemetry,
     version: String,
@@ -76,11 +76,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Replays one line. An error is a reason to report; unless it says otherwise, nothing of the line was recorded.
+    /// Replays one line. An error contains the reason to report; unless it says otherwise, no part of the line was
+    /// recorded.
     pub(crate) fn step(&mut self, line: &str) -> Result<(), String> {
         let Step { step, at } = read(line)?;
         let at = at.map(|At(time)| time);
-        // A step that lasts tells each of its times, counted from this one, so that its durations are exact.
+        // All times of a step with a duration are derived from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
         match step.as_str() {
             "session" => self.start_session(line, end_at(at))?,
@@ -140,12 +141,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Ends what is open, delivers it, and tells of what was lost.
+    /// Ends open sessions, delivers all data, and reports losses.
     pub(crate) fn finish(mut self) {
         for scope in self.open.drain(..).rev() {
             scope.end(PromptEnd::new());
         }
-        // A transcript without any session still shows what is wrong with the configuration.
+        // A transcript without a session still reports problems of the configuration.
         let telemetry = self.started.unwrap_or_else(|| Started::new(None)).telemetry;
         flush(&telemetry, self.stop);
         let report = telemetry.shutdown();
@@ -154,7 +155,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The first session starts the telemetry: its version is that of the service.
+    /// Starts a session. The first session starts the telemetry, with its version as the version of the service.
     fn start_session(&mut self, line: &str, end: PromptEnd) -> Result<(), String> {
         let options: SessionOptions = read(line)?;
         let SessionStep { app_version } = read(line)?;
@@ -188,13 +189,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Delivers what was recorded, unless a signal ended the input: the shutdown limit alone applies then.
+/// Delivers the recorded data, unless a signal ended the input. In that case only the shutdown timeout applies.
 fn flush(telemetry: &Telemetry, stop: &Stop) -> Option<Report> {
     let telemetry = telemetry.clone();
     stop.run(move || telemetry.flush())
 }
 
-/// Where lines are delivered, until a signal ends the input.
+/// The destination of lines until a signal ends the input.
 struct Receiver<'a> {
     telemetry: &'a Telemetry,
     stop: &'a Stop,
@@ -212,7 +213,7 @@ impl Delivery for Receiver<'_> {
     }
 }
 
-/// Prints the environment of a subprocess. Standard output that is closed is no reason to stop.
+/// Prints the environment of a subprocess. Continues if standard output is closed.
 fn print(env: &ChildEnv) {
     let set: Map<_, _> = env
         .set
@@ -234,7 +235,7 @@ fn hook(line: &str, recorder: &Recorder, end: SystemTime) -> Result<(), String> 
     Ok(())
 }
 
-/// A prompt that ends then, or now.
+/// Returns the end of a prompt at the given time, or now.
 fn end_at(at: Option<SystemTime>) -> PromptEnd {
     let end = PromptEnd::new();
     match at {

@@ -1,4 +1,4 @@
-//! One session, its open prompt, and the tools that other steps may name.
+//! A session, its open prompt, and the tools to which other steps may refer.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -10,26 +10,27 @@ use claude_code_telemetry::{
 
 use crate::nesting::Nesting;
 
-/// So many tools may still be named: a stream has no end, and tools that are long over are named no more.
+/// The maximum number of remembered tools. A stream may be endless, but steps do not refer to tools that ended long
+/// ago.
 const KNOWN_TOOLS: usize = 4_096;
 
-/// Where steps belong: a session, and in it the interaction that is open.
+/// The scope of steps: a session and its open interaction.
 pub(crate) struct Scope {
     session: Session,
     prompt: Option<Prompt>,
     tools: HashMap<String, Tool>,
-    /// Their ids, the oldest first.
+    /// The ids of the tools, oldest first.
     order: VecDeque<String>,
     nesting: Rc<Nesting>,
-    /// What a subprocess of the tool that ran last gets.
+    /// The environment of a subprocess of the tool that ran last.
     child_env: Option<ChildEnv>,
 }
 
-/// A tool call by its id.
+/// A tool call with an id.
 enum Tool {
-    /// Something ran inside it; its own step is still to come.
+    /// Work inside the call was recorded; its own step has not been read yet.
     Reserved(ReservedTool),
-    /// It is over. Something may run on inside it.
+    /// The call has ended. Work inside it may continue.
     Ended(Recorder),
 }
 
@@ -54,7 +55,7 @@ impl Scope {
         }
     }
 
-    /// The open prompt, else the session.
+    /// Returns the recorder of the open prompt, or of the session if no prompt is open.
     pub(crate) fn recorder(&self) -> &Recorder {
         match &self.prompt {
             Some(prompt) => prompt,
@@ -62,7 +63,7 @@ impl Scope {
         }
     }
 
-    /// What model requests say of their origin unless a step says otherwise.
+    /// Returns the default origin of model requests.
     pub(crate) fn context(&self) -> RequestContext {
         match self.prompt {
             Some(_) => RequestContext::Interaction,
@@ -70,13 +71,13 @@ impl Scope {
         }
     }
 
-    /// The recorder of what ran inside the tool `parent`, or directly here.
+    /// Returns the recorder for work inside the tool `parent`, or directly in this scope.
     pub(crate) fn inside(&mut self, parent: Option<&str>) -> Recorder {
         let mut place = self.recorder().clone();
         let Some(parent) = parent else {
             return place;
         };
-        // The nearest tool that is known already, then those inside it.
+        // Starts with the nearest known tool, then reserves those inside it.
         let chain = self.nesting.from(parent);
         let known = chain.iter().position(|id| self.tools.contains_key(*id));
         let unknown = &chain[..known.unwrap_or(chain.len())];
@@ -96,7 +97,7 @@ impl Scope {
         place
     }
 
-    /// Begins the tool `id` inside `parent`, where its inside was placed if it was.
+    /// Begins the tool `id` inside `parent`. A tool that was reserved for work inside it begins at its reserved place.
     pub(crate) fn begin_tool(
         &mut self,
         id: Option<&str>,
@@ -111,17 +112,17 @@ impl Scope {
         }
     }
 
-    /// The tool `id` is over: steps that name it later are placed inside `recorder`.
+    /// Marks the tool `id` as ended. Later steps that refer to it are recorded with `recorder`.
     pub(crate) fn tool_ended(&mut self, id: String, recorder: Recorder) {
         know(&mut self.tools, &mut self.order, id, Tool::Ended(recorder));
     }
 
-    /// A tool ran: its subprocesses get this.
+    /// Sets the environment of subprocesses after a tool ran.
     pub(crate) fn tool_ran(&mut self, env: ChildEnv) {
         self.child_env = Some(env);
     }
 
-    /// What a subprocess that starts now gets.
+    /// Returns the environment of a subprocess that starts now.
     pub(crate) fn child_env(&self) -> ChildEnv {
         match &self.child_env {
             Some(env) => env.clone(),
@@ -129,13 +130,13 @@ impl Scope {
         }
     }
 
-    /// Begins an interaction. One that is still open ends first.
+    /// Begins an interaction. Ends the previous one if it is still open.
     pub(crate) fn begin_prompt(&mut self, prompt: UserPrompt, end: PromptEnd) {
         self.end_prompt(end);
         self.prompt = Some(self.session.prompt(prompt));
     }
 
-    /// Ends the open prompt. True when there was one.
+    /// Ends the open prompt. Returns `true` if there was one.
     pub(crate) fn end_prompt(&mut self, end: PromptEnd) -> bool {
         self.prompt
             .take()
@@ -150,7 +151,7 @@ impl Scope {
     }
 }
 
-/// Remembers a tool, and forgets the oldest one when there are too many.
+/// Remembers a tool, and forgets the oldest one above the limit.
 fn know(tools: &mut HashMap<String, Tool>, order: &mut VecDeque<String>, id: String, tool: Tool) {
     order.push_back(id.clone());
     tools.insert(id, tool);

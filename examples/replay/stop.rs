@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 
-/// Bytes that are still read after a signal when they are already there: what a pipe holds by default. The bound ends a
-/// run whose input never pauses.
+/// The number of bytes that are still read after a signal if they are available immediately: the default capacity of a
+/// pipe. The limit ends a run whose input never pauses.
 const REMAINDER: usize = 64 * 1024;
 
-/// Tells whether a signal ended the input.
+/// A notification that a signal ended the input.
 pub(crate) struct Stop {
-    /// Can be read once a signal arrived, because its other end is closed then.
+    /// Becomes readable when a signal arrives, because its other end is closed then.
     stopped: UnixStream,
 }
 
 impl Stop {
-    /// Waits for the signals on a thread of its own. Call this before any other thread is started: threads inherit the
-    /// blocked signals, and so none of them is interrupted.
+    /// Waits for the signals on a separate thread. Call this before any other thread is started: threads inherit the
+    /// blocked signals, so that none of them is interrupted.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
             .into_iter()
@@ -38,8 +38,8 @@ impl Stop {
         Ok(Self { stopped })
     }
 
-    /// Returns the input until it ends or a signal arrives. What is already in a pipe when the signal arrives is still
-    /// read.
+    /// Returns the input until it ends or a signal arrives. Data that is already in a pipe when the signal arrives is
+    /// still read.
     pub(crate) fn input(&self, file: File) -> impl Read {
         Input {
             file,
@@ -48,13 +48,13 @@ impl Stop {
         }
     }
 
-    /// Waits for this long, or until a signal arrives.
+    /// Sleeps for `duration`, or until a signal arrives.
     pub(crate) fn sleep(&self, duration: Duration) {
         let start = Instant::now();
         while let Some(left) = duration.checked_sub(start.elapsed())
             && !left.is_zero()
         {
-            // Rounded up, so that the last part of a millisecond does not spin.
+            // The time is rounded up, so that the last fraction of a millisecond does not cause a busy loop.
             let left = PollTimeout::try_from(left.as_millis().saturating_add(1));
             match ready([self.stopped.as_fd()], left.unwrap_or(PollTimeout::MAX)) {
                 Ok([false]) => {}
@@ -63,7 +63,8 @@ impl Stop {
         }
     }
 
-    /// Runs `work` on another thread and returns its result. `None` when a signal arrives first, or arrived before.
+    /// Runs `work` on another thread and returns its result. Returns `None` if a signal arrives first or arrived
+    /// before.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -86,7 +87,7 @@ impl Stop {
     }
 }
 
-/// Returns standard input without a buffer of its own.
+/// Returns standard input without buffering.
 pub(crate) fn stdin() -> io::Result<File> {
     let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
     Ok(File::from(descriptor))
@@ -108,13 +109,14 @@ impl Read for Input<'_> {
         let most = if readable { self.remainder } else { 0 };
         let most = most.min(buffer.len());
         let read = self.file.read(&mut buffer[..most])?;
-        // The end stays the end, also when more arrives later.
+        // After the first end of input, later data is ignored.
         self.remainder = if read == 0 { 0 } else { self.remainder - read };
         Ok(read)
     }
 }
 
-/// Waits until at least one descriptor can be read without blocking, or until the timeout. Returns which ones can.
+/// Waits until at least one descriptor can be read without blocking, or until the timeout. Returns which ones are
+/// readable.
 fn ready<const N: usize>(
     descriptors: [BorrowedFd<'_>; N],
     timeout: PollTimeout,
@@ -124,7 +126,7 @@ fn ready<const N: usize>(
         match poll(&mut polled, timeout) {
             Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
-            // An error or a closed other end counts too: the read returns it.
+            // An error or a closed other end counts as readable: the read then returns it.
             Ok(_) => return Ok(polled.map(|polled| polled.any().unwrap_or(true))),
         }
     }

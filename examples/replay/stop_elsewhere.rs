@@ -1,4 +1,4 @@
-//! The end of the input on systems without signals: its own end.
+//! The end of the input on systems without Unix signals: only the end of the stream.
 
 use std::fs::File;
 use std::io::{self, Read};

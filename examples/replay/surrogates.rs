@@ -1,7 +1,7 @@
-//! Halves of surrogate pairs, which JavaScript writes when it cuts a text inside a pair.
+//! Lone surrogates, which JavaScript writes when it cuts a text inside a surrogate pair.
 
-/// Replaces each escape of a lone surrogate (`\ud83d`) by the escape of U+FFFD, which has the same length. No text in
-/// Rust can hold a lone surrogate.
+/// Replaces each escape of a lone surrogate (`\ud83d`) with the escape of U+FFFD, which has the same length. A Rust
+/// string cannot contain a lone surrogate.
 pub(crate) fn replace_lone_surrogates(json: &mut [u8]) {
     let mut at = 0;
     while let Some(next) = json[at..].iter().position(|byte| *byte == b'\\') {

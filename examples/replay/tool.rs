@@ -9,7 +9,7 @@ use crate::field::{before, lasting, optional, read};
 use crate::scope::Scope;
 use crate::time::Millis;
 
-/// What of the step is no part of a record.
+/// The fields of the step that do not belong to a record.
 #[derive(Deserialize)]
 struct Call {
     #[serde(default, deserialize_with = "optional")]
@@ -23,7 +23,7 @@ struct Call {
     span_duration_ms: Option<Millis>,
 }
 
-/// Records the decision and, when the tool ran, its result; it was over at `end`.
+/// Records the decision and, if the tool ran, its result. The call ended at `end`.
 pub(crate) fn called(line: &str, scope: &mut Scope, end: SystemTime) -> Result<(), String> {
     let call: Call = read(line)?;
     let options: ToolCallOptions = read(line)?;

@@ -8,13 +8,13 @@ use crate::run::Run;
 use crate::stop::Stop;
 use crate::surrogates::replace_lone_surrogates;
 
-/// So much of a reason is shown: it may quote a field, and fields may be huge.
+/// The maximum length of a reported reason, in characters: it may quote a field of any length.
 const LONGEST_REASON: usize = 300;
-/// A longer line, in bytes, is passed over without keeping it.
+/// The maximum length of a line, in bytes. Longer lines are skipped without storing them.
 const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
-/// Replays a transcript line by line, each as soon as it is there. Bad lines are reported and skipped; returns how many
-/// there were.
+/// Replays a transcript line by line, each as soon as it is available. Reports and skips bad lines, and returns their
+/// number.
 pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting, stop: &Stop) -> io::Result<u64> {
     let mut run = Run::new(nesting, stop);
     let mut bad_lines = 0;
@@ -25,12 +25,12 @@ pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting, stop: &Stop) -> 
             complain(format_args!("line {number}: {reason}"));
         }
     });
-    // What was read so far is delivered, whatever stopped the reading.
+    // The lines that were read are delivered, whatever ended the reading.
     run.finish();
     result.map(|()| bad_lines)
 }
 
-/// Calls with each line and its number, or with the reason why it is no line.
+/// Calls `call` with the number of each line, and with its text or the reason why it is unreadable.
 pub(crate) fn each_line(
     input: &mut impl BufRead,
     mut call: impl FnMut(u64, Result<&str, String>),
@@ -57,7 +57,7 @@ pub(crate) fn each_line(
     }
 }
 
-/// Replays one line; empty lines and comments do nothing.
+/// Replays one line. Ignores empty lines and comments.
 fn step(run: &mut Run<'_>, line: &str) -> Result<(), String> {
     match line.trim() {
         line if line.is_empty() || line.starts_with('#') => Ok(()),

@@ -1,4 +1,4 @@
-//! A server that runs an agent for each of its users: one telemetry, one session for each connection.
+//! A server that runs an agent for each of its users: one telemetry, and one session for each connection.
 //!
 //! ```sh
 //! cargo run --example sdk_host
@@ -6,16 +6,16 @@
 //!
 //! | file | part |
 //! | --- | --- |
-//! | `main.rs` | starts the telemetry and the server, and ends in order |
-//! | `server.rs` | one connection: a session, its user, its prompts |
-//! | `users.rs` | three users who connect at the same time: no telemetry in it |
+//! | `main.rs` | starts the telemetry and the server, and shuts down in order |
+//! | `server.rs` | a connection: its session, its user, its prompts |
+//! | `users.rs` | three users who connect at the same time, without telemetry |
 //!
-//! It records as an SDK host does, which has the numbers of a request once it is over: `record_api_request` and its siblings,
-//! one call each. A host that follows a request from its first attempt to its answer, for the spans of each, uses handles:
-//! the example `agent_loop` does.
+//! The server records as an SDK host does, which has the figures of a request only when the request is over: with
+//! `record_api_request` and its siblings, one call for each record. A host that follows a request from its first
+//! attempt to its answer, and wants its spans, uses handles, as in the example `agent_loop`.
 //!
-//! What matters in a server: it starts the telemetry once; sessions are cheap and of one user each; a session ends with its
-//! last handle, when the user leaves; no session waits for another one, and none for the network.
+//! Rules for a server: start the telemetry once; use one session for each user, because sessions are cheap; a session
+//! ends with its last handle, when the user leaves; no session waits for another session or for the network.
 
 mod server;
 mod users;
@@ -40,7 +40,7 @@ async fn main() -> io::Result<()> {
     // A real server would wait for a signal here.
     let answers = users::all(address).await?;
     drop(stop);
-    // The sessions end before the telemetry does.
+    // The sessions must end before the telemetry.
     let sessions = server.await??;
 
     let mut out = io::stdout().lock();
@@ -48,7 +48,7 @@ async fn main() -> io::Result<()> {
         writeln!(out, "{answer}")?;
     }
     writeln!(out, "{sessions} sessions ended")?;
-    // Without blocking a thread of the runtime, and within the configured limit.
+    // Does not block a thread of the runtime, and returns within the configured timeout.
     let report = telemetry.shutdown_async().await;
     writeln!(out, "{report}")
 }

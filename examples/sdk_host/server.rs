@@ -1,4 +1,4 @@
-//! One connection: a session, its user, its prompts.
+//! Connections: a session, its user and its prompts for each.
 
 use std::io;
 use std::time::Instant;
@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 
 const MODEL: &str = "claude-sonnet-4-6";
 
-/// Serves until the other side of `stopped` is dropped, and then until the last user has left; returns how many sessions
-/// ended. Each connection has a task of its own.
+/// Serves each connection in a task until the sender of `stopped` is dropped, and then until the last user has left.
+/// Returns the number of sessions that ended.
 pub(crate) async fn serve(
     listener: TcpListener,
     telemetry: Telemetry,
@@ -32,11 +32,11 @@ pub(crate) async fn serve(
             }
             _ = &mut stopped => break,
         };
-        // Nobody sits before the server, and its own terminal is not the user's.
+        // No user operates the server itself, and its own terminal is not that of the user.
         let options = SessionOptions::new().interactive(false).terminal_type("");
         let session = telemetry.session(options);
         connections.spawn(async move {
-            // A connection that breaks ends its session like one that is closed.
+            // A broken connection ends its session like a closed one.
             let _ = converse(stream, &session).await;
             session.end();
         });
@@ -56,7 +56,7 @@ async fn converse(mut stream: TcpStream, session: &Session) -> io::Result<()> {
         let words: Vec<&str> = line.split(' ').collect();
         let answer = match words[..] {
             ["login", organization, email] => {
-                // From here on all that is recorded is this user's.
+                // All data that is recorded after this call belongs to this user.
                 session.set_identity(
                     Identity::new()
                         .organization_id(organization)
@@ -72,9 +72,10 @@ async fn converse(mut stream: TcpStream, session: &Session) -> io::Result<()> {
     Ok(())
 }
 
-/// One prompt. Several of one session may be under way at once: the handle says to which of them a record belongs.
+/// Submits a prompt. Several prompts of a session may be open at the same time: the handle determines to which prompt a
+/// record belongs.
 ///
-/// A host that has the numbers of a request or of a tool call once it is over records each with one call.
+/// A host that has the figures of a request or a tool call only at its end records each with one call.
 async fn submit(session: &Session, text: String) -> String {
     let asked = text.len() as u64;
     let prompt = session.prompt(text);
@@ -84,7 +85,7 @@ async fn submit(session: &Session, text: String) -> String {
     answer
 }
 
-/// Asks the model: the event, the cost and the tokens.
+/// Asks the model, and records the event, the cost and the tokens.
 async fn ask(prompt: &Prompt, asked: u64) -> String {
     let start = Instant::now();
     match model(asked).await {
@@ -109,7 +110,7 @@ async fn ask(prompt: &Prompt, asked: u64) -> String {
     }
 }
 
-/// Calls a tool: the decision and the result.
+/// Calls a tool, and records the decision and the result.
 async fn call_tool(prompt: &Prompt, id: &'static str) {
     let (accept, source) = (Decision::Accept, DecisionSource::Config);
     prompt.record_tool_decision(ToolDecision::new("Read", accept, source).tool_use_id(id));
@@ -127,14 +128,14 @@ async fn call_tool(prompt: &Prompt, id: &'static str) {
     prompt.record_tool_result(record);
 }
 
-/// What an API returns.
+/// A response of the simulated API.
 struct Response {
     id: String,
     text: String,
     usage: TokenUsage,
 }
 
-/// What a model might say, or the HTTP status of its failure.
+/// Simulates a model. Returns a response, or the HTTP status of a failure.
 async fn model(asked: u64) -> Result<Response, u16> {
     tokio::task::yield_now().await;
     if asked == 0 {
@@ -147,7 +148,7 @@ async fn model(asked: u64) -> Result<Response, u16> {
     })
 }
 
-/// A tool that fails now and then, like any.
+/// Simulates a tool that fails.
 async fn read(path: &str) -> Result<String, String> {
     tokio::task::yield_now().await;
     Err(format!("{path}: no such file"))

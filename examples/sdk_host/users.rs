@@ -13,7 +13,7 @@ const USERS: [(&str, &str, usize); 3] = [
     ("umbrella", "max@umbrella.example", 3),
 ];
 
-/// What each of them was answered, in the order of the users.
+/// Runs all users concurrently, and returns the sorted summaries of their answers.
 pub(crate) async fn all(server: SocketAddr) -> io::Result<Vec<String>> {
     let mut users = JoinSet::new();
     for (organization, email, prompts) in USERS {
@@ -28,7 +28,7 @@ pub(crate) async fn all(server: SocketAddr) -> io::Result<Vec<String>> {
     Ok(answers)
 }
 
-/// Signs in, asks, and leaves.
+/// Signs in, submits prompts, and disconnects.
 async fn user(
     server: SocketAddr,
     organization: &str,

@@ -1,4 +1,4 @@
-//! The bounds of metric attributes: the length of a text and the bytes of all attributes.
+//! The limit on the total size of the attributes of metrics.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::series::Series;
 use crate::session_attributes::Standard;
 
-/// The most bytes of attributes in the registry. Amounts of new series beyond it are left out and counted.
+/// The maximum size of all attributes in the registry, in bytes. Measurements for new series beyond it are dropped and
+/// counted.
 pub(super) const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024 * 1024;
 
-/// The attributes of all series. A text or an attribute set that several series share counts once.
+/// The sizes of the attributes of all series. A text or an attribute set that several series share counts once.
 #[derive(Debug, Default)]
 pub(super) struct AttributeBytes {
     used: usize,
-    /// The texts of series' own attributes, with the number of series that have them.
+    /// The texts of attributes that belong to one metric, with the number of series that have them.
     texts: HashMap<Arc<str>, usize>,
     /// The custom attributes by address, with the number of attribute sets that have them.
     custom: HashMap<usize, usize>,
@@ -24,7 +25,7 @@ impl AttributeBytes {
         self.used
     }
 
-    /// Returns the copy of a text that series have already.
+    /// Returns the shared copy of a text that a series already has.
     pub(super) fn text(&self, text: &str) -> Option<Arc<str>> {
         self.texts
             .get_key_value(text)
@@ -57,7 +58,7 @@ impl AttributeBytes {
         true
     }
 
-    /// Gives back what a series has for itself.
+    /// Releases the bytes of a series' own attributes.
     pub(super) fn remove_series(&mut self, series: &Series) {
         let Some(text) = series.text() else {
             return;
@@ -71,7 +72,7 @@ impl AttributeBytes {
         }
     }
 
-    /// Gives back an attribute set whose last series was removed.
+    /// Releases the bytes of an attribute set whose last series was removed.
     pub(super) fn remove_set(&mut self, set: &Standard) {
         self.used -= set.own_bytes();
         if let Some(users) = self.custom.get_mut(&address(set)) {
@@ -84,7 +85,8 @@ impl AttributeBytes {
     }
 }
 
-/// Returns the address of the custom attributes. The set keeps them alive, so that no others get the address.
+/// Returns the address of the custom attributes. The set keeps them alive, so that no other attributes get this
+/// address.
 fn address(set: &Standard) -> usize {
     set.custom.as_ptr().addr()
 }

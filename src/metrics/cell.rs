@@ -1,4 +1,5 @@
-//! One series: a value that is added to without a lock, and what each reader has acknowledged of it.
+//! A counter of one series: a value that threads add to without a lock, and the state that each reader has
+//! acknowledged.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,42 +11,44 @@ use super::turn::Turn;
 use super::{OTLP_READER, READERS};
 use crate::session_attributes::Standard;
 
-/// The value of one series since its start.
+/// The counter of one series since its start.
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) series: Series,
     pub(crate) standard: Arc<Standard>,
-    /// When the series began, in nanoseconds since 1970.
+    /// The start of the series, in nanoseconds since the Unix epoch.
     pub(crate) start: u64,
     value: AtomicU64,
-    /// The other part of the value, where several are added at once.
+    /// The part of the value that is added together with the other series of a model.
     turn: Option<Arc<Turn>>,
-    /// Sessions that hold the cell and may add to it.
+    /// The number of sessions that hold the cell and may add to it.
     holders: AtomicU32,
-    /// How often a session took hold of it, above the bits of the readers that have the cell in their lists, which are
-    /// changed under the registry's lock. A reader that saw no holder retires the cell only when nobody took hold of it
-    /// since; without the count a session could come, add and go between the two looks.
+    /// The number of times a session opened the cell, above one bit for each reader that has the cell in its list. The
+    /// bits change under the registry's lock. A reader that saw no holder may retire the cell only if this number is
+    /// unchanged; otherwise a session could open the cell, add to it and close it between the two loads, and its amount
+    /// would be lost.
     openings: AtomicU32,
-    /// What the OTLP exporter knows of it.
+    /// The state that the OTLP exporter has acknowledged.
     mark: Mark,
-    /// What most cells never need.
+    /// State that most cells never need, allocated at its first use.
     rest: ArcSwapOption<Rest>,
 }
 
-/// One opening: above a bit for each reader.
+/// The increment of `openings` for one opening, above the bits of the readers.
 const OPENING: u32 = 1 << READERS;
 
-/// What the other readers know of a cell, and where cumulative points begin that do not begin with the series.
+/// The states that the other readers have acknowledged, and the starts of cumulative data points that differ from the
+/// start of the series.
 #[derive(Debug, Default)]
 struct Rest {
     marks: [Mark; READERS],
     bases: Mutex<[Option<Base>; READERS]>,
 }
 
-/// Value and time from which on a reader counts.
+/// The value and the time at which a reader's cumulative data points start.
 type Base = (f64, u64);
 
-/// What one reader knows of a cell. Only the reader's own task writes it.
+/// The state of a cell that one reader has acknowledged. Only the reader's own task writes it.
 #[derive(Debug, Default)]
 struct Mark {
     acknowledged: AtomicU64,
@@ -53,7 +56,7 @@ struct Mark {
 }
 
 impl Mark {
-    /// Value and time; nothing before the first.
+    /// Returns the acknowledged value and its time; `None` before the first acknowledgment.
     fn get(&self) -> Option<Base> {
         match self.acknowledged_at.load(Ordering::Relaxed) {
             0 => None,
@@ -96,11 +99,11 @@ impl Cell {
         }
     }
 
-    /// Adds an amount. Neither locks nor allocates.
+    /// Adds an amount. Does not lock or allocate.
     fn add(&self, amount: f64) {
         let mut seen = self.value.load(Ordering::Relaxed);
         loop {
-            // A sum of finite amounts stays finite.
+            // The sum is clamped, so that a sum of finite amounts stays finite.
             let sum = (f64::from_bits(seen) + amount).min(f64::MAX).to_bits();
             match self
                 .value
@@ -120,7 +123,7 @@ impl Cell {
         }
     }
 
-    /// What is added to together with other series.
+    /// Returns the shared part of the values of a model's series.
     pub(crate) fn turn(&self) -> Option<&Arc<Turn>> {
         self.turn.as_ref()
     }
@@ -133,7 +136,7 @@ impl Cell {
         self.holders.load(Ordering::SeqCst) > 0
     }
 
-    /// Value and time up to which a reader has delivered the series.
+    /// Returns the value that a reader has delivered, and the time up to which it has.
     pub(crate) fn acknowledged(&self, reader: usize) -> (f64, u64) {
         let known = match reader {
             OTLP_READER => self.mark.get(),
@@ -145,14 +148,14 @@ impl Cell {
         known.unwrap_or((0.0, self.start))
     }
 
-    /// Value and time from which on a reader's cumulative points count.
+    /// Returns the value and the time at which a reader's cumulative data points start.
     pub(crate) fn base(&self, reader: usize) -> Base {
         let rest = self.rest.load();
         let base = rest.as_ref().and_then(|rest| rest.bases()[reader]);
         base.unwrap_or((0.0, self.start))
     }
 
-    /// A reader's cumulative points count from what it has acknowledged: its points so far were deltas.
+    /// Starts a reader's cumulative data points at the acknowledged value, because its earlier data points were deltas.
     pub(crate) fn rebase(&self, reader: usize) {
         let acknowledged = self.acknowledged(reader);
         if acknowledged != self.base(reader) {
@@ -160,7 +163,7 @@ impl Cell {
         }
     }
 
-    /// A reader comes, perhaps again: it gets what is added from now on.
+    /// Adds a reader, which may have been removed before. It receives only amounts that are added after this call.
     pub(crate) fn begin(&self, reader: usize, now: u64) {
         self.acknowledge(reader, self.value(), now);
         self.rebase(reader);
@@ -178,13 +181,13 @@ impl Cell {
             if let Some(rest) = self.rest.load_full() {
                 return rest;
             }
-            // Two readers may come at once: the first one's stays.
+            // Two readers may race to allocate it: the first allocation wins.
             let none = std::ptr::null::<Rest>();
             self.rest.compare_and_swap(none, Some(Arc::default()));
         }
     }
 
-    /// Puts the cell on a reader's list; false when it was there.
+    /// Puts the cell on a reader's list. Returns `false` if it was already there.
     pub(crate) fn list(&self, reader: usize) -> bool {
         self.openings.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
     }
@@ -202,12 +205,12 @@ impl Cell {
     }
 }
 
-/// A session's hold on a cell: as long as it lives the series is reported.
+/// A session's handle to a cell. The series is exported as long as a handle exists.
 #[derive(Debug)]
 pub(crate) struct Held(Arc<Cell>);
 
 impl Held {
-    /// Called under the registry's lock.
+    /// Creates a handle. Must be called under the registry's lock.
     pub(crate) fn new(cell: Arc<Cell>) -> Self {
         cell.openings.fetch_add(OPENING, Ordering::SeqCst);
         cell.holders.fetch_add(1, Ordering::SeqCst);
@@ -222,7 +225,7 @@ impl Held {
         &self.0.series
     }
 
-    /// What all of these are added to at once, if there is such a thing.
+    /// Returns the shared part of the values of all these series; `None` if they do not share the same one.
     pub(crate) fn common<'a>(all: impl IntoIterator<Item = &'a Self>) -> Option<&'a Arc<Turn>> {
         let mut turns = all.into_iter().map(|held| held.0.turn());
         let first = turns.next()??;
@@ -233,7 +236,7 @@ impl Held {
 }
 
 impl Clone for Held {
-    /// No new opening: the cell is held all the while.
+    /// Clones the handle. This does not count as an opening, because the cell is held the whole time.
     fn clone(&self) -> Self {
         self.0.holders.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(&self.0))

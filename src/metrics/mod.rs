@@ -15,12 +15,12 @@ pub(crate) use registry::Registry;
 pub(crate) use series::Series;
 pub(crate) use turn::{PLACES, Turn};
 
-/// The places for readers: OTLP, the console and the Prometheus page.
+/// The number of readers: OTLP, the console and Prometheus.
 pub(crate) const READERS: usize = 3;
-/// The place of the OTLP exporter.
+/// The index of the OTLP exporter's reader.
 pub(crate) const OTLP_READER: usize = 0;
-/// The place of the console exporter.
+/// The index of the console exporter's reader.
 pub(crate) const CONSOLE_READER: usize = 1;
-/// The place of the Prometheus exporter.
+/// The index of the Prometheus exporter's reader.
 #[cfg(feature = "prometheus")]
 pub(crate) const PROMETHEUS_READER: usize = 2;

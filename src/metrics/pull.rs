@@ -1,4 +1,4 @@
-//! The reader of a page that others fetch: it does not know when, how many fetch it, or whether anybody does.
+//! The reader for a page that other processes scrape, at times and by a number of scrapers that are unknown.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use super::registry::Registry;
 use super::series::Series;
 use crate::session_attributes::Standard;
 
-/// A series that was fetched after its end stays for so long after it. Several may fetch the page, each at its own
-/// interval, and one made by hand must not take the last amounts from the others.
+/// The time for which an ended series stays on the page after its end if it was scraped since. Several scrapers may
+/// fetch the page, each at its own interval, and a manual request must not take the last amounts from the others.
 const AFTER_FETCH: Duration = Duration::from_secs(120);
 
-/// A series that nobody fetched since its end stays for so long.
+/// The time for which an ended series stays on the page after its end if it was not scraped since.
 const WITHOUT_FETCH: Duration = Duration::from_secs(600);
 
-/// Looks at the registry for a page. Values are always those since the start of the series.
+/// A reader of the registry for a page. Values are always cumulative since the start of the series.
 pub(crate) struct PullReader {
     place: usize,
     registry: Arc<Registry>,
@@ -29,20 +29,20 @@ struct Listed {
     ended: Option<Ended>,
 }
 
-/// Nobody held the series when it was looked at.
+/// The end of a series: no session held it when it was read.
 struct Ended {
-    /// The count of openings then: another one is another end.
+    /// The number of openings at the end. A different number means that the series was opened again and has a new end.
     openings: u32,
     since: Instant,
     fetched: bool,
 }
 
-/// A series as it was seen.
+/// A series as it was read for a page.
 pub(crate) struct Shown {
     cell: Arc<Cell>,
-    /// Its value since its start.
+    /// The value since the start of the series.
     pub(crate) value: f64,
-    /// The count of openings when nobody held it.
+    /// The number of openings at the end of the series; `None` while it is held.
     ended: Option<u32>,
 }
 
@@ -65,18 +65,18 @@ impl PullReader {
         }
     }
 
-    /// The page is wanted: it shows what is live, and what begins.
+    /// Starts the reader: the page shows series that are live or begin after this call.
     pub(crate) fn join(&self) {
         self.registry.join(self.place);
     }
 
-    /// The page is not wanted any more: no series is kept for it.
+    /// Stops the reader: no series is kept for the page any longer.
     pub(crate) fn leave(&mut self) {
         self.listed.clear();
         self.registry.leave(self.place);
     }
 
-    /// Every series that is live, or ended and still to be seen, in the order of the catalogue.
+    /// Returns every series that is live, or ended and not yet due for removal, in the order of the catalog.
     pub(crate) fn look(&mut self, now: Instant) -> Vec<Shown> {
         self.retire(now);
         while let Some(cell) = self.registry.inbox(self.place).pop() {
@@ -87,7 +87,7 @@ impl PullReader {
         shown
     }
 
-    /// Somebody has all of what was shown.
+    /// Marks ended series on a page as scraped, after a scraper received the whole page.
     pub(crate) fn fetched(&mut self, shown: &[Shown]) {
         let ended: HashSet<(*const Cell, u32)> = shown
             .iter()
@@ -105,12 +105,12 @@ impl PullReader {
         }
     }
 
-    /// How many series there are to show.
+    /// Returns the number of series on the page.
     pub(crate) fn len(&self) -> usize {
         self.listed.len()
     }
 
-    /// Takes off what has been there for long enough since its end.
+    /// Removes series that have stayed on the page long enough after their end.
     fn retire(&mut self, now: Instant) {
         let (place, registry) = (self.place, &self.registry);
         self.listed.retain(|one| match &one.ended {
@@ -123,7 +123,8 @@ impl PullReader {
 }
 
 impl Listed {
-    /// The order of the looks matters: openings, holders, value.
+    /// Reads the series. Load order matters: openings, then holders, then value. Otherwise a session could open the
+    /// series, add to it and close it between two loads, and a page that lacks the amount would count as complete.
     fn look(&mut self, now: Instant) -> Shown {
         let openings = self.cell.openings();
         if self.cell.is_held() {
@@ -177,13 +178,13 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// The values that a page made at `now` would have.
+    /// Returns the values of a page that is made at `now`.
     fn values(reader: &mut PullReader, now: Instant) -> Vec<f64> {
         reader.look(now).iter().map(|shown| shown.value).collect()
     }
 
     #[test]
-    fn an_ended_series_stays_until_it_was_fetched_and_a_while_longer() {
+    fn ended_series_stays_on_the_page_until_it_was_fetched_and_120_s_passed() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
@@ -196,7 +197,7 @@ mod tests {
         held.add(2.0);
         drop(held);
 
-        // What was fetched before the end is no reason to go.
+        // A fetch before the end of the series must not remove it.
         assert_eq!(values(&mut reader, start + seconds(1)), [3.0]);
         assert_eq!(values(&mut reader, start + seconds(500)), [3.0]);
         let page = reader.look(start + seconds(550));
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_is_opened_again_goes_on() {
+    fn reopened_series_continues_its_total() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
@@ -221,20 +222,20 @@ mod tests {
         let start = Instant::now();
         add();
         let page = reader.look(start);
-        // The last amount came after the page was made: that fetch does not count.
+        // The last amount was added after the page was made, so that fetch does not count for it.
         add();
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(130)), [2.0]);
         let page = reader.look(start + seconds(131));
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(260)), [0.0; 0]);
-        // Taken off, but remembered.
+        // The series was removed from the page, but the registry still has it.
         add();
         assert_eq!(values(&mut reader, start + seconds(261)), [3.0]);
     }
 
     #[test]
-    fn what_nobody_fetches_is_not_kept_for_ever() {
+    fn ended_series_is_removed_after_600_s_without_a_fetch() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_no_session_stays() {
+    fn series_without_a_session_stays_on_the_page() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
         reader.join();

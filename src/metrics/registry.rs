@@ -1,4 +1,4 @@
-//! All series of a telemetry, by metric and final attribute set.
+//! The registry of all series, by metric and final attribute set.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,50 +14,51 @@ use super::turn::Turn;
 use crate::clock::Clock;
 use crate::session_attributes::{MAX_TEXT_BYTES, Standard, shorten};
 
-/// The most series that are kept, unless the host expects more sessions; amounts for further ones are refused and
+/// The maximum number of series, unless the host expects more sessions. Measurements for further series are dropped and
 /// counted.
 const MAX_SERIES: usize = 200_000;
-/// So many series are kept for each session that a host expects: those of a few models and of its tools.
+/// The number of series that the limit allows for each session that a host expects: those of a few models and of the
+/// tools.
 const SERIES_OF_A_SESSION: usize = 32;
-/// The fewest attribute sets among which the registry looks for unused ones.
+/// The minimum number of attribute sets at which the registry removes unused sets.
 const MIN_SETS: usize = 1024;
 
-/// Whether so much of a table's room is free that it should be given back.
+/// Returns whether a table has so much unused capacity that it should shrink.
 pub(crate) fn is_mostly_empty(len: usize, capacity: usize) -> bool {
     capacity > 1024 && len < capacity / 4
 }
 
-/// The registry. Its lock is taken when a session uses a series for the first time and, one cell at a time, when a
-/// series ends; never to add an amount, and never for the length of a collection.
+/// The registry of series. Its lock is taken when a session uses a series for the first time and, for one cell at a
+/// time, when a series ends. It is never taken to add an amount, and never held for the whole of a collection.
 #[derive(Debug)]
 pub(crate) struct Registry {
     groups: Mutex<Groups>,
-    /// Series that a reader does not know yet, one queue a reader.
+    /// Series that a reader does not know yet, one queue for each reader.
     inboxes: [SegQueue<Arc<Cell>>; READERS],
-    /// Whether there is a reader at each place; changed under the lock.
+    /// `true` for each active reader; changed under the lock.
     readers: [AtomicBool; READERS],
     series: AtomicUsize,
-    /// There may be series of an earlier configuration that nobody needs any more; changed under the lock.
+    /// Set when there may be unused series of an earlier configuration; changed under the lock.
     leftovers: AtomicBool,
     max_series: usize,
     max_attribute_bytes: usize,
     shortened_attributes: AtomicU64,
     clock: Clock,
-    /// The latest time that any series was given.
+    /// The latest timestamp that was assigned to any series.
     time: AtomicU64,
 }
 
-/// The series by their standard attributes, and the bytes of all their attributes.
+/// The series by their standard attributes, and the size of all attributes.
 #[derive(Debug)]
 struct Groups {
     sets: HashMap<Arc<Standard>, Group>,
     bytes: AttributeBytes,
-    /// The number of sets at which unused ones are removed next.
+    /// The number of sets at which unused sets are removed next.
     remove_unused_at: usize,
 }
 
 impl Groups {
-    /// Returns the copy of an attribute set that is the key of its group. Bytes are charged and given back by this copy:
+    /// Returns the copy of an attribute set that is the key of its group. Bytes are counted and released by this copy:
     /// an equal set that a session took earlier may have its custom attributes at another address.
     fn known(&self, standard: &Arc<Standard>) -> Arc<Standard> {
         match self.sets.get_key_value(standard) {
@@ -66,8 +67,8 @@ impl Groups {
         }
     }
 
-    /// Removes the sets that no session uses and that have no series. The limit is at least twice the number of sets
-    /// that remain, so that the cost for each new set is constant on average.
+    /// Removes the sets that have no series and that no session uses. The limit is at least twice the number of
+    /// remaining sets, so that the amortized cost of a new set is constant.
     #[allow(
         clippy::mutable_key_type,
         reason = "what may change in a key plays no part in its hash"
@@ -89,12 +90,12 @@ impl Groups {
 #[derive(Debug, Default)]
 struct Group {
     cells: Vec<Arc<Cell>>,
-    /// The session is no longer remembered: what ends now goes for good.
+    /// `true` when the session is no longer remembered: series that end from then on are removed permanently.
     forgotten: bool,
 }
 
 impl Group {
-    /// Where the series is added to together with the others of its model.
+    /// Returns the shared part of the values of the series' model, with a place for this series.
     fn turn(&self, series: &Series) -> Option<Arc<Turn>> {
         let (model, place) = series.of_model()?;
         let known = self.cells.iter().find_map(|cell| {
@@ -114,7 +115,7 @@ impl Group {
 }
 
 impl Registry {
-    /// One without readers.
+    /// Creates a registry without readers.
     pub(crate) fn new(expected_sessions: usize, clock: Clock) -> Self {
         Self {
             groups: Mutex::new(Groups {
@@ -136,19 +137,21 @@ impl Registry {
         }
     }
 
-    /// Nanoseconds since 1970, which never decrease: while the system's clock is behind an earlier time, that time stays.
-    /// Otherwise a point could end before its series starts, and receivers take a start that moves for a reset.
+    /// Returns the current time in nanoseconds since the Unix epoch. It never decreases: while the system clock is
+    /// behind an earlier timestamp, that timestamp is returned again. Otherwise a data point could end before its
+    /// series starts, and receivers interpret a start that moves as a reset.
     fn now(&self) -> u64 {
         self.now_after(0)
     }
 
-    /// [`now`](Self::now), and later than an earlier time.
+    /// Returns the current time as [`now`](Self::now) does, but later than an earlier timestamp.
     pub(crate) fn now_after(&self, earlier: u64) -> u64 {
         let now = self.clock.now().max(earlier.saturating_add(1));
         self.time.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
-    /// Returns a text of a series' own attributes, shortened to what a metric may have. Series share one copy.
+    /// Returns a text for an attribute that belongs to one metric, shortened to the limit for metrics. Series share one
+    /// copy.
     pub(crate) fn text(&self, text: &str) -> Arc<str> {
         let short = shorten(text);
         if short.len() < text.len() {
@@ -171,7 +174,7 @@ impl Registry {
         self.shortened_attributes.load(Ordering::Relaxed)
     }
 
-    /// The one copy of these attributes.
+    /// Returns the shared copy of an attribute set.
     pub(crate) fn intern(&self, standard: Standard) -> Arc<Standard> {
         let mut groups = self.lock();
         if let Some((known, _)) = groups.sets.get_key_value(&standard) {
@@ -188,12 +191,12 @@ impl Registry {
         standard
     }
 
-    /// Takes hold of a series, which begins or goes on. Nothing when the registry is full.
+    /// Opens a series, which begins or continues. Returns `None` when the registry is full.
     pub(crate) fn open(&self, standard: &Arc<Standard>, series: Series) -> Option<Held> {
         self.open_all(standard, [series]).pop()
     }
 
-    /// The same for several: those that the registry has room for.
+    /// Opens several series. Returns those that the registry has room for.
     pub(crate) fn open_all(
         &self,
         standard: &Arc<Standard>,
@@ -234,7 +237,7 @@ impl Registry {
                 let turn = group.turn(&series);
                 let now = self.now();
                 let cell = Arc::new(Cell::new(series, Arc::clone(standard), now, turn));
-                // Twice the room would be most of what a session with few series takes.
+                // Doubling the capacity would dominate the memory of a session with few series.
                 if group.cells.len() == group.cells.capacity() {
                     group.cells.reserve_exact(1 + group.cells.len() / 2);
                 }
@@ -251,7 +254,7 @@ impl Registry {
         Some(held)
     }
 
-    /// The session of these attributes will not be opened again: its series go when every reader is done with them.
+    /// Forgets a session that will not be opened again: its series are removed when every reader has delivered them.
     pub(crate) fn forget(&self, standard: &Arc<Standard>) {
         if !standard.of_one_session {
             return;
@@ -268,12 +271,13 @@ impl Registry {
         }
     }
 
-    /// The series that a reader has to learn of.
+    /// Returns the queue of series that are new to a reader.
     pub(crate) fn inbox(&self, reader: usize) -> &SegQueue<Arc<Cell>> {
         &self.inboxes[reader]
     }
 
-    /// A reader has delivered all of a cell that it saw unheld at `openings`. True when it takes the cell off its list.
+    /// Removes a cell from a reader's list after the reader has delivered all of it and saw it without holders at
+    /// `openings`. Returns `false`, and keeps the cell on the list, if the cell was opened again or never ends.
     pub(crate) fn retire(&self, cell: &Arc<Cell>, reader: usize, openings: u32) -> bool {
         if !cell.standard.ends() || cell.is_held() {
             return false;
@@ -286,7 +290,7 @@ impl Registry {
         let outdated = cell.standard.outdated.load(Ordering::Relaxed);
         let Groups { sets, bytes, .. } = &mut *groups;
         if let Some(group) = sets.get_mut(&cell.standard) {
-            // A session that is remembered may be opened again and go on, as long as there is room.
+            // A remembered session may be opened again and continue, as long as there is room.
             if group.forgotten || (outdated && !cell.standard.of_one_session) {
                 self.sweep(&cell.standard, group, bytes);
             } else if outdated {
@@ -299,7 +303,7 @@ impl Registry {
         true
     }
 
-    /// A reader comes: it gets all that is added from now on. Nothing happens when it is there.
+    /// Adds a reader, which receives only amounts that are added after this call. Does nothing if the reader is active.
     pub(crate) fn join(&self, reader: usize) {
         let groups = self.lock();
         if self.readers[reader].swap(true, Ordering::Relaxed) {
@@ -315,8 +319,8 @@ impl Registry {
         }
     }
 
-    /// The configuration changed: series that are kept although nobody holds them end, unless a session takes their
-    /// attributes again.
+    /// Marks all attribute sets as outdated after the configuration changed: series without a holder end, unless a
+    /// session uses their attributes again.
     pub(crate) fn outdate(&self) {
         let groups = self.lock();
         for standard in groups.sets.keys() {
@@ -325,7 +329,8 @@ impl Registry {
         self.leftovers.store(true, Ordering::Relaxed);
     }
 
-    /// A reader's points were deltas, and are cumulative from now on.
+    /// Starts a reader's cumulative data points at the acknowledged values, because its earlier data points were
+    /// deltas.
     pub(crate) fn rebase(&self, reader: usize) {
         let groups = self.lock();
         for cell in groups.sets.values().flat_map(|group| &group.cells) {
@@ -333,10 +338,12 @@ impl Registry {
         }
     }
 
-    /// A reader ends, unless it is wanted again: no series is kept for it any more. False when it is.
+    /// Removes a reader if `still` returns `true`: no series is kept for it any longer. Returns `false` if the reader
+    /// was turned on again.
     pub(crate) fn leave_if(&self, reader: usize, still: impl Fn() -> bool) -> bool {
         let mut groups = self.lock();
-        // Under the lock: whoever wants it again says so first, and joins then.
+        // Checked under the lock: a reader that is turned on again updates the epoch before it joins. Otherwise this
+        // call could remove it after it joined.
         if !still() {
             return false;
         }
@@ -344,7 +351,7 @@ impl Registry {
         true
     }
 
-    /// A reader ends: no series is kept for it any more.
+    /// Removes a reader: no series is kept for it any longer.
     pub(crate) fn leave(&self, reader: usize) {
         self.remove(&mut self.lock(), reader);
     }
@@ -369,7 +376,7 @@ impl Registry {
         });
     }
 
-    /// Returns the number of series of which a reader has not delivered all.
+    /// Returns the number of series that a reader has not delivered completely.
     pub(crate) fn undelivered(&self, reader: usize) -> u64 {
         let groups = self.lock();
         let cells = groups.sets.values().flat_map(|group| &group.cells);
@@ -379,22 +386,22 @@ impl Registry {
             .count() as u64
     }
 
-    /// Series that are kept, live or remembered.
+    /// Returns the number of series, live or remembered.
     pub(crate) fn len(&self) -> usize {
         self.series.load(Ordering::Relaxed)
     }
 
-    /// The most series that are kept.
+    /// Returns the maximum number of series.
     pub(crate) fn max_len(&self) -> usize {
         self.max_series
     }
 
-    /// Returns the bytes of the attributes of all series; texts and sets that series share count once.
+    /// Returns the size of the attributes of all series, in bytes. Texts and sets that series share count once.
     pub(crate) fn attribute_bytes(&self) -> usize {
         self.lock().bytes.used()
     }
 
-    /// Returns the largest value of [`attribute_bytes`](Self::attribute_bytes).
+    /// Returns the maximum of [`attribute_bytes`](Self::attribute_bytes).
     pub(crate) fn max_attribute_bytes(&self) -> usize {
         self.max_attribute_bytes
     }
@@ -415,7 +422,8 @@ impl Registry {
             .fetch_sub(before - group.cells.len(), Ordering::Relaxed);
     }
 
-    /// Makes room: series of attributes that no session takes any more, which nobody holds and no reader has to deliver.
+    /// Makes room by removing series whose attributes no session uses any longer, which have no holder and which no
+    /// reader still has to deliver.
     #[allow(
         clippy::mutable_key_type,
         reason = "what is compared and hashed of the attributes does not change"
@@ -430,7 +438,7 @@ impl Registry {
                 return true;
             }
             self.sweep(standard, group, bytes);
-            // Attributes that somebody still has are the one copy of these.
+            // A set that a session still references must stay the shared copy.
             !group.cells.is_empty() || Arc::strong_count(standard) > 1
         });
     }
@@ -440,7 +448,7 @@ impl Registry {
     }
 }
 
-/// Removes a group; a table that was much larger once gives its room back.
+/// Removes a group, and shrinks a table that has become mostly empty.
 #[allow(
     clippy::mutable_key_type,
     reason = "what may change in a key plays no part in its hash"
@@ -473,7 +481,7 @@ mod tests {
         registry
     }
 
-    /// What a reader does that has delivered all.
+    /// Acts as a reader that has delivered everything.
     fn deliver(registry: &Registry, live: &mut Vec<Arc<Cell>>) {
         while let Some(cell) = registry.inbox(PLACE).pop() {
             live.push(cell);
@@ -482,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn series_of_an_earlier_configuration_leave_their_place_when_they_are_delivered() {
+    fn outdated_series_make_room_after_their_delivery() {
         for of_one_session in [false, true] {
             let registry = full_at(2);
             let mut live = Vec::new();
@@ -494,13 +502,13 @@ mod tests {
             registry.outdate();
             registry.intern(standard("after", of_one_session));
 
-            // Not delivered yet.
+            // The old series are not delivered yet.
             assert!(registry.open(&after, Series::Commits).is_none());
             deliver(&registry, &mut live);
             let first = registry.open(&after, Series::Commits);
             assert!(first.is_some(), "{of_one_session}");
             assert_eq!(registry.len(), 2);
-            // Not ended yet.
+            // The held series has not ended yet.
             assert!(registry.open(&after, Series::PullRequests).is_none());
             drop(held);
             deliver(&registry, &mut live);
@@ -511,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn attribute_bytes_are_bounded_shared_and_given_back() {
+    fn attribute_bytes_are_bounded_shared_and_released() {
         let mut registry = Registry::new(0, Clock::default());
         registry.max_attribute_bytes = 100;
         registry.join(PLACE);
@@ -532,7 +540,7 @@ mod tests {
         };
         assert!(registry.open(&first, long.clone()).is_none());
         assert_eq!((registry.attribute_bytes(), registry.len()), (90, 2));
-        // Series without a text still fit.
+        // Series without a text of their metric still fit.
         assert!(registry.open(&first, Series::Commits).is_some());
 
         drop(other);
@@ -547,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn attribute_sets_that_no_session_uses_are_removed() {
+    fn unused_attribute_sets_are_removed() {
         let registry = full_at(1);
         for n in 0..10_000 {
             registry.intern(standard(&n.to_string(), false));
@@ -556,13 +564,13 @@ mod tests {
     }
 
     #[test]
-    fn series_that_were_delivered_before_the_configuration_changed_make_room_when_it_is_full() {
+    fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registry() {
         let registry = full_at(1);
         let mut live = Vec::new();
         let before = registry.intern(standard("before", true));
         drop(registry.open(&before, Series::Commits));
         deliver(&registry, &mut live);
-        // The session is remembered: it may go on.
+        // The session is remembered, so its series are kept.
         let after = registry.intern(standard("after", true));
         assert!(registry.open(&after, Series::Commits).is_none());
         drop(before);

@@ -1,4 +1,5 @@
-//! What names one series beside the standard attributes: the metric and its own attributes.
+//! The identity of a series within a set of standard attributes: the metric and the attributes that belong to this
+//! metric.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::catalog::{Metric, key, metric};
 use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
 use crate::session_attributes::shorten;
 
-/// A metric with the values of its own attributes.
+/// A metric and the values of the attributes that belong to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Series {
     SessionCount(Option<StartType>),
@@ -45,7 +46,7 @@ impl Series {
         }
     }
 
-    /// The place of the metric in the catalogue.
+    /// Returns the position of the metric in the catalog.
     pub(crate) fn order(&self) -> u8 {
         match self {
             Self::SessionCount(_) => 0,
@@ -59,7 +60,7 @@ impl Series {
         }
     }
 
-    /// All series that a request of a model adds to, by their places.
+    /// Returns all series to which a request of a model adds, by place.
     pub(crate) fn of_request(model: &Arc<str>) -> [Self; PLACES] {
         let tokens = |kind| Self::Tokens {
             model: Arc::clone(model),
@@ -76,7 +77,7 @@ impl Series {
         ]
     }
 
-    /// The model, and the place among its series, of one that every request adds to.
+    /// Returns the model of a series to which every request adds, and the place among the model's series.
     pub(crate) fn of_model(&self) -> Option<(&Arc<str>, usize)> {
         match self {
             Self::Cost { model } => Some((model, 0)),
@@ -85,7 +86,7 @@ impl Series {
         }
     }
 
-    /// The attribute value whose text the host gives.
+    /// Returns the attribute value whose text comes from the host.
     pub(super) fn text(&self) -> Option<&Arc<str>> {
         match self {
             Self::Cost { model } | Self::Tokens { model, .. } => Some(model),
@@ -94,7 +95,7 @@ impl Series {
         }
     }
 
-    /// Returns the series of no model with a shortened text; `None` when its text is not too long.
+    /// Returns a series without a model with its text shortened; `None` if the text is within the limit.
     pub(crate) fn shortened(&self) -> Option<Self> {
         let mut series = self.clone();
         let Self::CodeEditDecision { language, .. } = &mut series else {
@@ -108,7 +109,7 @@ impl Series {
         Some(series)
     }
 
-    /// The metric's own attributes, in the order of the catalogue.
+    /// Returns the attributes that belong to the metric, in the order of the catalog.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs: [Option<(&'static str, &str)>; 4] = match self {
             Self::SessionCount(start) => [

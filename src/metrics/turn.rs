@@ -1,29 +1,31 @@
-//! The amounts of one model's series, which one thread at a time may change without a locked instruction for each.
+//! The shared amounts of one model's series, which one thread at a time updates without an atomic read-modify-write for
+//! each.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-/// The series of a model: its cost and the four types of its tokens.
+/// The number of series of a model: its cost and the four types of its tokens.
 pub(crate) const PLACES: usize = 5;
 
-/// One part of the values of up to five series, side by side. Whoever has the turn adds to all of them at once; who finds
-/// it taken does not wait, but adds to the other part, which each [`Cell`](super::cell::Cell) has for itself.
+/// The shared part of the values of up to five series, side by side. The thread that holds the lock updates all five
+/// sums. A thread that finds the lock taken does not wait: it adds to the other part, which each
+/// [`Cell`](super::cell::Cell) has for itself.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     taken: AtomicBool,
-    /// The places that belong to a series, one bit each; changed under the registry's lock. A place is given once: the
-    /// amount of a series that is gone must not become another's.
+    /// The places that are assigned to a series, one bit each; changed under the registry's lock. A place is assigned
+    /// only once: the amount of a series that was removed must not become that of another series.
     given: AtomicU8,
     amounts: [AtomicU64; PLACES],
 }
 
 impl Turn {
-    /// Adds to every place; false when another thread has the turn.
+    /// Adds to every place. Returns `false`, and adds nothing, if another thread holds the lock.
     pub(crate) fn add(&self, amounts: [f64; PLACES]) -> bool {
         if self.taken.load(Ordering::Relaxed) || self.taken.swap(true, Ordering::Acquire) {
             return false;
         }
         for (sum, amount) in self.amounts.iter().zip(amounts) {
-            // A sum of finite amounts stays finite.
+            // The sum is clamped, so that a sum of finite amounts stays finite.
             let all = (f64::from_bits(sum.load(Ordering::Relaxed)) + amount).min(f64::MAX);
             sum.store(all.to_bits(), Ordering::Release);
         }
@@ -35,7 +37,7 @@ impl Turn {
         f64::from_bits(self.amounts[place].load(Ordering::Acquire))
     }
 
-    /// Gives a place to a series; false when one had it before.
+    /// Assigns a place to a series. Returns `false` if the place was assigned before.
     pub(super) fn give(&self, place: usize) -> bool {
         let bit = 1 << place;
         self.given.fetch_or(bit, Ordering::Relaxed) & bit == 0
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_amount_is_lost_whoever_has_the_turn() {
+    fn concurrent_additions_lose_no_amount() {
         let turn = Turn::default();
         let refused = AtomicU64::new(0);
         std::thread::scope(|scope| {
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_given_once() {
+    fn place_is_assigned_only_once() {
         let turn = Turn::default();
         assert!(turn.give(0) && turn.give(4));
         assert!(!turn.give(0));

@@ -1,4 +1,4 @@
-//! A session: identity, standard attributes, event sequence, series.
+//! Sessions: identity, standard attributes, event sequence and metric series.
 
 mod prompt;
 mod recorder;
@@ -16,7 +16,7 @@ use crate::propagation::Ids;
 use crate::record::{StartType, UserPrompt};
 use crate::state::{SessionCore, TelemetryState};
 
-/// How a session starts. An [`Identity`] alone is enough; everything has a default.
+/// Options for starting a session. An [`Identity`] alone is enough; every option has a default.
 ///
 /// ```
 /// use claude_code_telemetry::{Identity, SessionOptions, StartType};
@@ -36,44 +36,48 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// A new interactive session of nobody in particular.
+    /// Creates the options of a new interactive session with an empty identity.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Its `session.id`; a random UUID by default. One that was used before goes on: its event sequence, its totals.
+    /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
+    ///
+    /// An id that was used before continues that session: its event sequence and its metric totals.
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Who uses it.
+    /// Sets the user of the session. The default is an empty identity.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = identity;
         self
     }
 
-    /// The terminal (`terminal.type`); detected from the environment by default. Empty: none.
+    /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
+    /// attribute.
     pub fn terminal_type(mut self, terminal: impl Into<Arc<str>>) -> Self {
         self.terminal_type = Some(terminal.into());
         self
     }
 
-    /// How it began: the attribute `start_type` of `claude_code.session.count`.
+    /// Sets how the session began: the attribute `start_type` of `claude_code.session.count`, omitted by default.
     pub fn start_type(mut self, start: StartType) -> Self {
         self.start_type = Some(start);
         self
     }
 
-    /// Whether a user sits before it; true by default. A session that is not interactive takes `TRACEPARENT` and
-    /// `TRACESTATE` of the environment for the parent of its traces. Below one that is not sampled there are no spans, also
-    /// outside of prompts.
+    /// Sets whether a user operates the session; the default is `true`.
+    ///
+    /// A session that is not interactive uses `TRACEPARENT` and `TRACESTATE` of the environment as the parent of its
+    /// traces. If that parent is not sampled, the session emits no spans, not even for work outside prompts.
     pub fn interactive(mut self, interactive: bool) -> Self {
         self.non_interactive = !interactive;
         self
     }
 
-    /// Workspace folders selected on the host (`workspace.host_paths`, on events alone).
+    /// Sets the workspace folders that are selected on the host (`workspace.host_paths`, only on events).
     pub fn workspace_host_paths<P: Into<Arc<str>>>(
         mut self,
         paths: impl IntoIterator<Item = P>,
@@ -89,11 +93,11 @@ impl From<Identity> for SessionOptions {
     }
 }
 
-/// One session of the agent.
+/// A session: one run of the agent with one user.
 ///
-/// It is a [`Recorder`]: all `record_*` calls are its own. Clones are the same session; it ends with the last of them
-/// and with the last [`Prompt`] of it. Its series are reported at every interval while it is open and once more after
-/// its end.
+/// A session dereferences to its [`Recorder`], which provides all `record_*` methods. Clones refer to the same session.
+/// The session ends when its last clone and its last [`Prompt`] are dropped. Its metric series are exported at every
+/// interval while it is open, and once more after it ends.
 #[derive(Clone)]
 pub struct Session {
     id: Arc<str>,
@@ -101,7 +105,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts a session; counts `claude_code.session.count`.
+    /// Starts a session and counts it in `claude_code.session.count`.
     pub(crate) fn start(
         telemetry: Option<&Arc<TelemetryState>>,
         environment: Environment,
@@ -146,34 +150,35 @@ impl Session {
         }
     }
 
-    /// Its `session.id`.
+    /// Returns the `session.id`.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The recorder of what happens outside any prompt.
+    /// Returns the recorder for work outside prompts.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// The user signed in or out: what is recorded from now on belongs to this identity.
+    /// Replaces the identity, for example after the user signs in or out. Everything recorded after this call carries
+    /// the new identity.
     pub fn set_identity(&self, identity: Identity) {
-        // Also while telemetry is off: it may be turned on later.
+        // The identity is stored also while telemetry is off, because a later configuration may turn it on.
         if let Some(session) = self.recorder.session_here() {
             session.set_identity(identity);
         }
     }
 
-    /// A user submits a prompt: begins an interaction with a new `prompt.id` and emits the event
+    /// Begins an interaction with a new `prompt.id` when a user submits a prompt, and emits the event
     /// `claude_code.user_prompt`.
     ///
-    /// Events of the session carry the `prompt.id` until the next prompt, also after this one ended. Several prompts may
-    /// be open at once.
+    /// Events of the session carry this `prompt.id` until the next prompt begins, even after this prompt ends. Several
+    /// prompts may be open at the same time.
     pub fn prompt(&self, prompt: impl Into<UserPrompt>) -> Prompt {
         Prompt::begin(&self.recorder, prompt.into())
     }
 
-    /// Ends the session, unless clones or prompts of it are left.
+    /// Drops this handle. The session ends if no clone and no prompt of it remains.
     pub fn end(self) {}
 }
 

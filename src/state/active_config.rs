@@ -1,4 +1,4 @@
-//! What recording goes by: one configuration, as a snapshot that is replaced as a whole.
+//! The active configuration of recording: a snapshot that is replaced as a whole.
 
 use std::sync::Arc;
 
@@ -11,38 +11,39 @@ use crate::health::ExporterCounters;
 use crate::resource::point_attributes;
 use crate::session_attributes::{CustomAttributes, custom_for_metrics};
 
-/// The queue of each exporter that wants a signal, and its counters.
+/// The queue and the counters of each exporter that takes a signal.
 pub(crate) type Slots<T> = Vec<Slot<T>>;
 
 pub(crate) type Slot<T> = (Queue<T>, Arc<ExporterCounters>);
 
-/// The snapshot.
+/// A snapshot of the configuration, the content policy and the exporters' queues.
 pub(crate) struct Setup {
     pub(crate) config: Arc<Config>,
     pub(crate) policy: ContentPolicy,
     /// The custom attributes of events and spans.
     pub(crate) custom: CustomAttributes,
-    /// The custom attributes of points, whose texts are shortened.
+    /// The custom attributes of data points, with shortened texts.
     pub(crate) metric_custom: CustomAttributes,
-    /// Whether an exporter wants metrics.
+    /// `true` if an exporter takes metrics.
     pub(crate) metrics: bool,
-    /// One for each exporter that wants events.
+    /// The queues of the exporters that take events.
     pub(crate) events: Slots<EventItem>,
-    /// One for each exporter that wants spans.
+    /// The queues of the exporters that take spans.
     pub(crate) spans: Slots<SpanItem>,
-    /// Of every exporter that was ever asked for.
+    /// The counters of every exporter that a configuration has ever asked for.
     pub(crate) counters: Vec<Arc<ExporterCounters>>,
 }
 
-/// What is recorded at all: looked at before anything else, so that telemetry that is off costs next to nothing.
+/// The signals that are recorded. Recording checks them before anything else, so that telemetry that is off costs
+/// almost nothing.
 pub(crate) const METRICS: u8 = 1;
 pub(crate) const EVENTS: u8 = 2;
 pub(crate) const SPANS: u8 = 4;
-/// No signal: the private thread could not be started yet.
+/// A flag beside the signals: the private thread could not be started yet.
 pub(crate) const NO_THREAD: u8 = 8;
 
 impl Setup {
-    /// One without exporters.
+    /// Creates a snapshot without exporters.
     pub(crate) fn off(config: Arc<Config>) -> Self {
         let custom: CustomAttributes = point_attributes(&config)
             .into_iter()

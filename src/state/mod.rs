@@ -1,4 +1,5 @@
-//! What the handles of a telemetry share: the gate of recording, ids, queues, counters, the active configuration.
+//! The state that all handles of a telemetry share: recording flags, ids, queues, counters and the active
+//! configuration.
 
 mod active_config;
 mod moment;
@@ -35,28 +36,28 @@ use crate::metrics::Registry;
 use crate::propagation::Ids;
 use crate::record::EventRecord;
 
-/// What sessions share with their telemetry. In this order: what every record looks at stands in one line of memory, and
-/// is seldom written.
+/// The state that sessions share with their telemetry. The order of the fields matters: the fields that every record
+/// reads are in one cache line and are seldom written.
 #[repr(C, align(64))]
 pub(crate) struct TelemetryState {
-    /// The signals of the setup, for a look without its cost.
+    /// The signals of `setup`, for a check that does not load the snapshot.
     pub(crate) signals: AtomicU8,
-    /// Nothing more is queued.
+    /// Set by the shutdown: no more items are queued.
     pub(crate) stopped: AtomicBool,
     pub(crate) process: Process,
     pub(crate) clock: Clock,
-    /// What the configuration of now says.
+    /// The active configuration.
     pub(crate) setup: ArcSwap<Setup>,
     pub(crate) ids: Ids,
     pub(crate) app_version: Arc<str>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) open_spans: OpenSpans,
     pub(crate) sessions: Book,
-    /// Whether a malformed `TRACEPARENT` was told of.
+    /// Set when a malformed `TRACEPARENT` was reported.
     pub(crate) malformed_parent: AtomicBool,
-    /// The same of `TRACESTATE`.
+    /// Set when a malformed `TRACESTATE` was reported.
     pub(crate) malformed_state: AtomicBool,
-    /// Whether it was told that there is no private thread.
+    /// Set when it was reported that the private thread could not be started.
     pub(crate) no_thread_reported: AtomicBool,
     pub(crate) unfinished_spans: AtomicU64,
     pub(crate) late_amounts: AtomicU64,
@@ -65,24 +66,24 @@ pub(crate) struct TelemetryState {
     pub(crate) diagnostics: Arc<Diagnostics>,
     pub(crate) installation_id: OnceLock<Arc<str>>,
     pub(crate) runtime: Runtime,
-    /// The beginning of the shutdown.
+    /// Runs the beginning of the shutdown once.
     pub(crate) closing: Once,
 }
 
 impl TelemetryState {
-    /// Delivers what was recorded before. True when all of it was in time.
+    /// Delivers everything that was recorded before the call. Returns `true` if that completed in time.
     #[cfg(feature = "providers")]
     pub(crate) fn flush(&self, limit: Duration) -> bool {
         self.request(limit, false)
     }
 
-    /// Whether the shutdown has begun.
+    /// Returns whether the shutdown has begun.
     #[cfg(feature = "providers")]
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Queues an event whose texts have `size` bytes.
+    /// Queues an event whose texts have `size` bytes for every exporter that takes events.
     pub(crate) fn enqueue_event(
         &self,
         setup: &Setup,
@@ -92,32 +93,32 @@ impl TelemetryState {
         enqueue(&setup.events, event, size, &self.stopped);
     }
 
-    /// Whether this is the process in which it was started, and not a fork of it.
+    /// Returns `false` in a forked child of the process that started the telemetry.
     pub(crate) fn is_here(&self) -> bool {
         self.process.is_current()
     }
 
-    /// Returns whether any signal has an exporter. Makes no call, so that a caller that inlines it builds no record when
-    /// telemetry is off.
+    /// Returns whether any signal has an exporter. Calls no function, so that a caller that inlines it builds no record
+    /// when telemetry is off.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         let any = active_config::METRICS | active_config::EVENTS | active_config::SPANS;
         self.signals.load(Ordering::Acquire) & any != 0
     }
 
-    /// Whether an exporter wants events.
+    /// Returns whether an exporter takes events.
     #[inline]
     pub(crate) fn takes_events(&self) -> bool {
         self.records(active_config::EVENTS)
     }
 
-    /// Whether an exporter wants spans.
+    /// Returns whether an exporter takes spans.
     #[inline]
     pub(crate) fn is_tracing(&self) -> bool {
         self.records(active_config::SPANS)
     }
 
-    /// Whether an exporter wants any of these signals.
+    /// Returns whether an exporter takes any of these signals.
     #[inline]
     fn records(&self, wanted: u8) -> bool {
         let signals = self.signals.load(Ordering::Acquire);
@@ -130,8 +131,8 @@ impl TelemetryState {
         true
     }
 
-    /// Starts the private thread if exporters wait for it. That it fails is told once, on this thread: no lock may be
-    /// held.
+    /// Starts the private thread if exporters need it. A failure is reported once, on this thread, so the caller must
+    /// not hold a lock.
     pub(crate) fn start_thread(&self) {
         match self.runtime.start() {
             Ok(()) => self.thread_started(),
@@ -145,7 +146,8 @@ impl TelemetryState {
         }
     }
 
-    /// The calls that record are the only clock while there is no thread: at an interval, one of them tries again.
+    /// Tries again to start the private thread, at an interval. Without the thread there is no timer, so the calls that
+    /// record trigger the retry.
     #[cold]
     fn restart_thread(&self) {
         if self.is_here() && self.runtime.restart() {
@@ -162,7 +164,7 @@ impl TelemetryState {
         }
     }
 
-    /// Which content may leave now.
+    /// Returns the current content policy.
     pub(crate) fn policy(&self) -> ContentPolicy {
         self.setup.load().policy
     }
@@ -172,19 +174,20 @@ impl TelemetryState {
         enqueue(&self.setup.load().spans, span, size, &self.stopped);
     }
 
-    /// Whether an exporter wants metrics.
+    /// Returns whether an exporter takes metrics.
     #[inline]
     pub(crate) fn wants_metrics(&self) -> bool {
         self.records(active_config::METRICS)
     }
 
-    /// Whether amounts are counted: not without an exporter for metrics, and no more after the shutdown.
+    /// Returns whether measurements are recorded: only with an exporter for metrics, and not after the shutdown. Counts
+    /// a measurement that is dropped because of the shutdown.
     #[inline]
     pub(crate) fn takes_amounts(&self) -> bool {
         self.wants_metrics() && !self.is_late()
     }
 
-    /// Whether an amount comes after the shutdown; then it is counted.
+    /// Returns whether the shutdown has begun; if so, counts a measurement that is dropped.
     pub(crate) fn is_late(&self) -> bool {
         let stopped = self.stopped.load(Ordering::Relaxed);
         if stopped {
@@ -193,28 +196,29 @@ impl TelemetryState {
         stopped
     }
 
-    /// Events that were lost before they could be queued for anyone.
+    /// Counts events that were lost before they could be queued for any exporter.
     pub(crate) fn lost_early(&self, events: u64) {
         for (_, counters) in &self.setup.load().events {
             counters.left_out(events);
         }
     }
 
-    /// Whether amounts are counted now; counts none that comes too late.
+    /// Returns whether measurements are recorded, without counting one that is dropped.
     pub(crate) fn counts(&self) -> bool {
         self.wants_metrics() && !self.stopped.load(Ordering::Relaxed)
     }
 
-    /// A diagnostic that is not worth repeating.
+    /// Reports a diagnostic only the first time.
     pub(crate) fn report_once(&self, reported: &AtomicBool, message: impl FnOnce() -> String) {
         if !reported.swap(true, Ordering::Relaxed) {
             self.diagnostics.report_later(message());
         }
     }
 
-    /// Nothing more is taken. Spans that are open are ended first, so that they are still delivered.
+    /// Begins the shutdown: no more items are accepted. Open spans are ended first, so that they are still delivered.
     pub(crate) fn close(&self) {
-        // A second shutdown waits for this one, so that its request to the exporters does not overtake the last spans.
+        // A second shutdown waits here for the first, so that its request to the exporters does not overtake the last
+        // spans.
         self.closing.call_once(|| {
             let unfinished = self.open_spans.abandon_all();
             self.unfinished_spans
@@ -223,7 +227,7 @@ impl TelemetryState {
         });
     }
 
-    /// The `user.id` of this installation, for identities without one.
+    /// Returns the `user.id` of this installation, for identities without a user id.
     pub(crate) fn installation_id(&self) -> Arc<str> {
         let mut problem = None;
         let id = self.installation_id.get_or_init(|| {
@@ -240,7 +244,7 @@ impl TelemetryState {
         Arc::clone(id)
     }
 
-    /// True when all was done in time.
+    /// Asks the exporters to flush or to shut down. Returns `true` if all of them completed in time.
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
         if shutdown {
             self.close();

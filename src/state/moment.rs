@@ -1,11 +1,11 @@
-//! When something began, and how long it took.
+//! Points in time, and the durations between them.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::{Clock, nanos};
 
-/// A moment by the wall clock and, when it was observed rather than given, by the monotonic one: durations between
-/// observed moments do not jump with the wall clock.
+/// A point in time on the wall clock and, if it was observed rather than given by the host, on the monotonic clock.
+/// Durations between two observed moments do not jump when the wall clock is set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     wall: u64,
@@ -13,7 +13,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// The given moment, or now.
+    /// Returns the given time, or the current time.
     pub(crate) fn new(given: Option<SystemTime>, clock: Clock) -> Self {
         match given {
             Some(time) => Self {
@@ -27,12 +27,13 @@ impl Moment {
         }
     }
 
-    /// Nanoseconds since 1970.
+    /// Returns the nanoseconds since the Unix epoch.
     pub(crate) fn wall(&self) -> u64 {
         self.wall
     }
 
-    /// This moment as the end of what began at `start`: never before it, and as much later as really passed.
+    /// Returns this moment as the end of an operation that began at `start`, and the duration of the operation. The end
+    /// is never before the start.
     pub(crate) fn since(&self, start: &Self) -> (u64, Duration) {
         let took = match (start.monotonic, self.monotonic) {
             (Some(start), Some(end)) => end.saturating_duration_since(start),
@@ -42,8 +43,9 @@ impl Moment {
         (start.wall.saturating_add(nanos), took)
     }
 
-    /// The same moment on the clock of `start`: when both were observed, it is as much later as really passed, so that
-    /// what began at `start` and what begins now end together when they end at the same moment.
+    /// Returns this moment on the wall clock of `start`. If both moments were observed, the result is later than
+    /// `start` by the monotonic time between them. Thus a parent and a child that end at the same moment get the same
+    /// end time.
     pub(crate) fn on(self, start: &Self) -> Self {
         match (start.monotonic, self.monotonic) {
             (Some(_), Some(_)) => Self {
@@ -54,7 +56,7 @@ impl Moment {
         }
     }
 
-    /// The moment that lies `duration` before this one.
+    /// Returns the moment that is `duration` earlier.
     pub(crate) fn before(&self, duration: Duration) -> Self {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self {

@@ -1,4 +1,4 @@
-//! A span from its begin to its end.
+//! Spans between their beginning and their end.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use super::SessionCore;
 use crate::encode::spans::{Finished, SpanRecord};
 use crate::propagation::TraceContext;
 
-/// A span that has begun. It holds no data: its handle does, until it ends.
+/// A span that has begun. Its handle keeps the data until the span ends.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenSpan {
     pub(crate) context: Arc<TraceContext>,
@@ -16,7 +16,7 @@ pub(crate) struct OpenSpan {
 }
 
 impl OpenSpan {
-    /// Begins a span below `parent`, or, of work outside any prompt, the root of a new trace. When the environment names a
+    /// Begins a child of `parent` or, for work outside prompts, the root of a new trace. If the environment names a
     /// parent that is not sampled, that work is not recorded either.
     pub(crate) fn begin(session: &SessionCore, parent: Option<&Arc<TraceContext>>) -> Option<Self> {
         let inbound = match parent {
@@ -26,8 +26,8 @@ impl OpenSpan {
         Self::below(session, parent.or(inbound.as_ref()))
     }
 
-    /// Begins a span below `parent`, or the root of a new trace. Nothing when tracing is off. Below a parent that is not
-    /// sampled nothing is recorded, and the parent's context is handed on.
+    /// Begins a child of `parent`, or the root of a new trace. Returns `None` when tracing is off. Below a parent that
+    /// is not sampled, the span has the parent's context and is not recorded.
     pub(crate) fn below(session: &SessionCore, parent: Option<&Arc<TraceContext>>) -> Option<Self> {
         if !session.telemetry.is_tracing() {
             return None;
@@ -48,7 +48,7 @@ impl OpenSpan {
         })
     }
 
-    /// Ends the span and queues it for every exporter that wants spans.
+    /// Ends the span and queues it for every exporter that takes spans.
     pub(crate) fn end<R: SpanRecord + 'static>(
         self,
         session: &SessionCore,
@@ -72,13 +72,13 @@ impl OpenSpan {
     }
 }
 
-/// Something with open spans, which a shutdown ends.
+/// A handle with open spans, which a shutdown ends.
 pub(crate) trait Unfinished: Send + Sync {
-    /// Ends the spans as a dropped handle would. True when there were any.
+    /// Ends the spans as dropping the handle would. Returns `true` if there were any.
     fn abandon(&self) -> bool;
 }
 
-/// Everything with open spans.
+/// All handles with open spans.
 #[derive(Default)]
 pub(crate) struct OpenSpans {
     next: AtomicU64,
@@ -86,12 +86,12 @@ pub(crate) struct OpenSpans {
 }
 
 impl OpenSpans {
-    /// A number for what will be entered.
+    /// Reserves a number for a handle.
     pub(crate) fn reserve(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Enters what has a span that is recorded.
+    /// Registers a handle whose span is sampled.
     pub(crate) fn enter<U: Unfinished + 'static>(
         &self,
         number: u64,
@@ -108,9 +108,9 @@ impl OpenSpans {
         self.lock().remove(&number);
     }
 
-    /// Ends all of them; returns how many had open spans.
+    /// Ends the spans of all handles. Returns the number of handles that had open spans.
     pub(crate) fn abandon_all(&self) -> u64 {
-        // Taken out of the lock: ending a span takes locks of its own.
+        // The handles are collected before their spans end, because ending a span takes other locks.
         let open: Vec<_> = self
             .lock()
             .drain()

@@ -1,11 +1,11 @@
-//! The part of a prompt that events refer to.
+//! The part of a prompt to which events refer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::propagation::TraceContext;
 
-/// What events need to know of a prompt, also after it ended.
+/// The data of a prompt that events need, also after the prompt has ended.
 #[derive(Debug)]
 pub(crate) struct PromptMark {
     pub(crate) id: Arc<str>,
@@ -14,7 +14,7 @@ pub(crate) struct PromptMark {
 }
 
 impl PromptMark {
-    /// The interaction span, while it is open.
+    /// Returns the span of the interaction while it is open.
     pub(crate) fn open_span(&self) -> Option<&Arc<TraceContext>> {
         self.span
             .as_ref()

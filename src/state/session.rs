@@ -1,4 +1,4 @@
-//! The inside of a session: what its handles share.
+//! The state of a session that its handles share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,8 @@ use crate::propagation::{TraceContext, TraceParent};
 use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
 use crate::session_attributes::Standard;
 
-/// What all handles of one session share. In this order: what every record looks at stands together.
+/// The state that all handles of one session share. The order of the fields matters: the fields that every record reads
+/// are adjacent.
 #[repr(C)]
 pub(crate) struct SessionCore {
     pub(crate) telemetry: Arc<TelemetryState>,
@@ -31,9 +32,9 @@ pub(crate) struct SessionCore {
     terminal_type: Option<Arc<str>>,
     interactive: bool,
     start_type: Option<StartType>,
-    /// Whether its start was counted.
+    /// `true` if the start of the session was counted.
     counted: AtomicBool,
-    /// Held while the view is replaced, never to read it.
+    /// Held while `view` is replaced, but not while it is read.
     identity: Mutex<Identity>,
 }
 
@@ -65,23 +66,24 @@ impl SessionCore {
         });
         session.refresh();
         session.telemetry.sessions.enter(&session);
-        // A change that came before the session could be found.
+        // A configuration that changed before the session was registered did not refresh it.
         if !Arc::ptr_eq(&setup, &session.telemetry.setup.load()) {
             session.refresh();
         }
         session
     }
 
-    /// Attributes and series change together: what is recorded after this call belongs to the new identity.
+    /// Replaces the identity. Attributes and series change together: data that is recorded after this call belongs to
+    /// the new identity.
     pub(crate) fn set_identity(&self, identity: Identity) {
         let mut replacing = self.lock();
         *replacing = identity;
         self.renew(&replacing, self.telemetry.setup.load_full());
     }
 
-    /// Goes by the configuration of now. A start that could not be counted before is counted.
+    /// Applies the current configuration. Counts the start of the session if it could not be counted before.
     pub(crate) fn refresh(&self) {
-        // Under the lock: whoever comes later has no older setup.
+        // The setup is loaded under the lock, so that a concurrent refresh cannot replace it with an older one.
         let identity = self.lock();
         let setup = self.telemetry.setup.load_full();
         let metrics = setup.metrics;
@@ -92,8 +94,8 @@ impl SessionCore {
         }
     }
 
-    /// Goes on under this setup, with a new view when the standard attributes are no longer the same. With telemetry off
-    /// nothing is looked up.
+    /// Applies a setup, with a new view if the standard attributes changed. When telemetry is off, no attributes are
+    /// computed.
     fn renew(&self, identity: &Identity, setup: Arc<Setup>) {
         let view = self.view.load();
         if setup.is_on() {
@@ -116,7 +118,7 @@ impl SessionCore {
                 self.view.store(Arc::new(view));
                 return;
             }
-            // The registry must know that this session goes on with its attributes.
+            // Tells the registry that this session continues to use its attributes.
             view.metric_standard
                 .outdated
                 .store(false, Ordering::Relaxed);
@@ -126,8 +128,9 @@ impl SessionCore {
         }
     }
 
-    /// Remembers the attribute set of series of this session, so that they end when the session is forgotten. Called
-    /// before each series: another session of the same id may have had so many identities that the set was let go.
+    /// Remembers the attribute set of this session's series, so that the series are removed when the session is
+    /// forgotten. Called before each new series, because another session of the same id may have used so many
+    /// identities since then that the set was evicted.
     fn remember(&self, standard: &Arc<Standard>) {
         if let Some(unused) = self.memory.uses(standard) {
             self.telemetry.registry.forget(&unused);
@@ -138,12 +141,12 @@ impl SessionCore {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The standard attributes of now.
+    /// Returns the current standard attributes.
     pub(crate) fn standard(&self) -> Arc<Standard> {
         Arc::clone(&self.view.load().standard)
     }
 
-    /// Adds to a series that belongs to no model.
+    /// Adds to a series without a model.
     pub(crate) fn add(&self, series: Series, amount: f64) {
         if self.telemetry.takes_amounts() {
             self.add_to(series, amount);
@@ -169,7 +172,7 @@ impl SessionCore {
         }
     }
 
-    /// Whether an amount can be counted. One that is negative or no number is refused and counted.
+    /// Returns whether an amount can be recorded. Counts an amount that is negative, infinite or NaN as invalid.
     pub(crate) fn check_amount(&self, usd: f64) -> bool {
         let countable = countable(usd);
         if !countable {
@@ -180,7 +183,7 @@ impl SessionCore {
         countable
     }
 
-    /// Adds to the cost of a model. An amount that is negative or no number is refused and counted.
+    /// Adds to the cost of a model. An invalid amount is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
         if !self.check_amount(usd) {
             return;
@@ -221,7 +224,7 @@ impl SessionCore {
         }
     }
 
-    /// Cost, if there is one, and all four types of tokens of a request, also when 0.
+    /// Adds the cost of a request, if there is one, and all four types of its tokens, including zeros.
     pub(crate) fn add_request(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
         self.add_request_in(&self.view.load(), model, usd, usage);
     }
@@ -233,7 +236,7 @@ impl SessionCore {
             }
             return;
         }
-        // What is special about an amount or about the time is counted one by one.
+        // The fast path handles only valid amounts before the shutdown. The slow path counts all exceptions one by one.
         if let Some(usd) = usd.filter(|usd| countable(*usd))
             && self.telemetry.counts()
             && view.add_request(model, usd, usage)
@@ -243,7 +246,8 @@ impl SessionCore {
         self.add_slowly(model, usd, usage);
     }
 
-    /// For the first request of a model, for one beside another thread's, and for amounts that are refused.
+    /// Handles the first request of a model, a request that is concurrent with that of another thread, and invalid
+    /// amounts.
     #[cold]
     fn add_slowly(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
         if usd.is_some_and(countable) && self.telemetry.counts() {
@@ -258,7 +262,7 @@ impl SessionCore {
         self.add_tokens(model, TokenType::CacheCreation, usage.cache_creation);
     }
 
-    /// Opens all series of a model at once.
+    /// Opens all series of a model under one lock.
     fn open_model(&self, model: &str) {
         let complete = |view: &View| view.has_request(model);
         let registry = &self.telemetry.registry;
@@ -275,7 +279,7 @@ impl SessionCore {
         }
     }
 
-    /// The first use of a series by this session.
+    /// Opens a series at its first use in this session, and adds to it.
     fn add_first(
         &self,
         find: impl Fn(&View) -> Option<Held>,
@@ -287,7 +291,7 @@ impl SessionCore {
         let view = self.view.load_full();
         self.remember(&view.metric_standard);
         let held = match find(&view) {
-            // Another thread was first.
+            // Another thread opened the series before this one got the lock.
             Some(held) => held,
             None => match registry.open(&view.metric_standard, series(registry)) {
                 Some(held) => {
@@ -305,7 +309,7 @@ impl SessionCore {
         held.add(amount);
     }
 
-    /// A request that the API answered: its amounts and its event, out of one snapshot. Nothing in a fork.
+    /// Records the measurements and the event of an answered request with one snapshot. Does nothing in a forked child.
     pub(crate) fn record_request(
         &self,
         mut request: ApiRequest,
@@ -325,14 +329,14 @@ impl SessionCore {
         }
     }
 
-    /// Queues an event for every exporter that wants events. Never waits: a full queue drops it and counts that.
+    /// Queues an event for every exporter that takes events. Never blocks: a full queue drops the event and counts it.
     pub(crate) fn emit<R: Record>(
         &self,
         record: R,
         prompt: Option<&Arc<PromptMark>>,
         span: EventSpan<'_>,
     ) {
-        // Without an exporter for events nothing is even looked at.
+        // Without an exporter for events, the record is not evaluated.
         if !self.telemetry.takes_events() {
             return;
         }
@@ -343,7 +347,7 @@ impl SessionCore {
         }
     }
 
-    /// The same for a record that has passed the policy.
+    /// Queues a record that has already passed the content policy, as [`emit`](Self::emit) does.
     pub(crate) fn emit_admitted<R: EventRecord + 'static>(
         &self,
         time: Option<SystemTime>,
@@ -356,7 +360,7 @@ impl SessionCore {
         }
     }
 
-    /// Makes the record at the last moment, so that it is written where it stays.
+    /// Queues an event. Creates the record last, so that it is constructed directly in its allocation.
     #[inline]
     fn queue_made<R: EventRecord + 'static>(
         &self,
@@ -395,8 +399,9 @@ impl SessionCore {
         telemetry.enqueue_event(&view.setup, event, size);
     }
 
-    /// The parent that the environment names for an interaction: read when it begins, and only in a session
-    /// that is not interactive. A malformed one is told of once and ignored.
+    /// Returns the parent span that the environment names for an interaction. The environment is read when the
+    /// interaction begins, and only in a session that is not interactive. A malformed value is reported once and
+    /// ignored.
     pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
         if self.interactive || !self.telemetry.is_tracing() {
             return None;
@@ -429,17 +434,17 @@ impl SessionCore {
     }
 }
 
-/// Whether a list with commas has members.
+/// Returns whether a comma-separated list has a member that is not blank.
 fn is_no_blank_list(list: &str) -> bool {
     list.split(',').any(|member| !member.trim().is_empty())
 }
 
-/// Which span an event carries.
+/// The span that an event carries.
 #[derive(Clone, Copy)]
 pub(crate) enum EventSpan<'a> {
-    /// The interaction's while it is open, else this one.
+    /// The span of the interaction while it is open, otherwise this span.
     Below(Option<&'a Arc<TraceContext>>),
-    /// This very one.
+    /// Exactly this span.
     In(Option<&'a Arc<TraceContext>>),
 }
 
@@ -455,7 +460,8 @@ impl Drop for SessionCore {
     }
 }
 
-/// The standard attributes after the switches, in the order of the catalogue. What is empty is unknown.
+/// Returns the standard attributes that the switches allow, in the order of the catalog. Empty values are omitted as
+/// unknown.
 fn standard(
     telemetry: &TelemetryState,
     setup: &Setup,

@@ -1,4 +1,4 @@
-//! The sessions of a process: those that are open, and the last ones that ended.
+//! The sessions of a process: the open ones and the most recently ended ones.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,30 +7,32 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::SessionCore;
 use crate::session_attributes::Standard;
 
-/// So many ended sessions are remembered, so that one that is opened again goes on.
+/// The maximum number of ended sessions that are remembered. A remembered session continues when its id is opened
+/// again.
 const REMEMBERED: usize = 1024;
 
-/// The attribute sets that are kept for each session, so that an identity that returns continues its series.
+/// The maximum number of attribute sets that are kept for each session, so that an identity that returns continues its
+/// series.
 const IDENTITIES: usize = 64;
 
-/// What outlives a session: its counters go on when its id is opened again.
+/// The state that outlives a session: event sequence and series continue when its id is opened again.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// The next `event.sequence`.
     pub(crate) sequence: AtomicU64,
-    /// The prompts so far: the last `interaction.sequence`.
+    /// The number of prompts so far: the last `interaction.sequence`.
     pub(crate) interactions: AtomicU64,
-    /// The attribute sets under which its series are kept.
+    /// The attribute sets of the session's series, least recently used first.
     standards: Mutex<VecDeque<Arc<Standard>>>,
 }
 
 impl Memory {
-    /// Events that were lost before they had a number leave a gap all the same.
+    /// Skips the numbers of events that were lost before they had one, so that the sequence shows the gap.
     pub(crate) fn skip(&self, events: u64) {
         self.sequence.fetch_add(events, Ordering::Relaxed);
     }
 
-    /// Adds an attribute set. Returns the set that was not used for the longest time when there are too many.
+    /// Adds an attribute set, or marks it as most recently used. Returns the least recently used set if it was evicted.
     pub(crate) fn uses(&self, standard: &Arc<Standard>) -> Option<Arc<Standard>> {
         let mut standards = self
             .standards
@@ -46,23 +48,23 @@ impl Memory {
         let unused = (standards.len() == IDENTITIES)
             .then(|| standards.pop_front())
             .flatten();
-        // Nearly always there is but one.
+        // Most sessions have only one attribute set.
         standards.reserve_exact(1);
         standards.push_back(Arc::clone(standard));
         unused
     }
 }
 
-/// All sessions by id.
+/// The table of all sessions by id.
 #[derive(Default)]
 pub(crate) struct Book(Mutex<Pages>);
 
 #[derive(Default)]
 struct Pages {
-    /// Those that are open, by where they are.
+    /// Open sessions by their address.
     open: HashMap<usize, Weak<SessionCore>>,
     known: HashMap<Arc<str>, Entry>,
-    /// Ended sessions, the oldest first.
+    /// Ended sessions, oldest first.
     ended: VecDeque<Arc<str>>,
 }
 
@@ -73,7 +75,7 @@ struct Entry {
 }
 
 impl Book {
-    /// A session begins, or one of this id goes on.
+    /// Opens a session, or continues the session of this id.
     pub(crate) fn open(&self, id: &Arc<str>) -> Arc<Memory> {
         let mut pages = self.lock();
         let entry = pages.known.entry(Arc::clone(id)).or_default();
@@ -85,8 +87,8 @@ impl Book {
         memory
     }
 
-    /// A session ends. `forget` gets the attribute sets of one that is no longer remembered for it; under the lock, so
-    /// that it cannot be opened again in between.
+    /// Closes a session. If an ended session is evicted, calls `forget` with each of its attribute sets. The calls
+    /// happen under the lock, so that the session cannot be opened again between its eviction and the call.
     pub(crate) fn close(&self, id: &Arc<str>, forget: impl Fn(&Arc<Standard>)) {
         let mut pages = self.lock();
         let Some(entry) = pages.known.get_mut(id) else {
@@ -119,22 +121,22 @@ impl Book {
         }
     }
 
-    /// A session that [began](Self::open) can be found.
+    /// Registers a session that was [opened](Self::open), so that [`all`](Self::all) returns it.
     pub(crate) fn enter(&self, session: &Arc<SessionCore>) {
         let session = Arc::downgrade(session);
         self.lock().open.insert(session.as_ptr().addr(), session);
     }
 
-    /// The end of one that was entered.
+    /// Removes a session that was registered.
     pub(crate) fn leave(&self, session: *const SessionCore) {
         let left = self.lock().open.remove(&session.addr());
         drop(left);
     }
 
-    /// All that are open.
+    /// Returns all open sessions.
     pub(crate) fn all(&self) -> Vec<Arc<SessionCore>> {
         let open: Vec<_> = self.lock().open.values().cloned().collect();
-        // Outside the lock: the last hold on one may be this.
+        // Upgraded without the lock: this may become the last reference to a session, and dropping it takes the lock.
         open.iter().filter_map(Weak::upgrade).collect()
     }
 

@@ -1,4 +1,4 @@
-//! What a session's records need at every call: the configuration, the standard attributes and the series, as one snapshot.
+//! A snapshot of the data that every record of a session needs: configuration, standard attributes and series.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use crate::metrics::{Held, PLACES, Series, Turn};
 use crate::record::{TokenType, TokenUsage};
 use crate::session_attributes::{Standard, shorten};
 
-/// The snapshot. It is replaced as a whole when the identity or the configuration changes or a series is used for the
-/// first time; until then records read it without a lock.
+/// The snapshot of a session. It is replaced as a whole when the identity or the configuration changes, or when a
+/// series is used for the first time; in between, records read it without a lock.
 pub(crate) struct View {
     pub(crate) setup: Arc<Setup>,
     pub(crate) standard: Arc<Standard>,
-    /// The standard attributes of metrics, whose texts are shortened: nearly always the same ones.
+    /// The standard attributes of metrics, with shortened texts. Usually the same set as `standard`.
     pub(crate) metric_standard: Arc<Standard>,
     models: Box<[ModelSeries]>,
     others: Box<[Held]>,
 }
 
-/// The series of one model: cost, then the types of tokens.
+/// The series of one model: the cost, then the types of tokens.
 #[derive(Clone, Debug)]
 struct ModelSeries {
     model: Arc<str>,
-    /// What a request is added to in one go, once all its series are there.
+    /// Adds to all series of the model in one step; `None` until all of them are open.
     turn: Option<Arc<Turn>>,
     series: [Option<Held>; PLACES],
 }
@@ -42,22 +42,23 @@ impl View {
         }
     }
 
-    /// The cost series of a model.
+    /// Returns the cost series of a model.
     pub(crate) fn cost(&self, model: &str) -> Option<&Held> {
         self.model(model)?.series[0].as_ref()
     }
 
-    /// A token series of a model.
+    /// Returns a token series of a model.
     pub(crate) fn tokens(&self, model: &str, kind: TokenType) -> Option<&Held> {
         self.model(model)?.series[1 + kind.place()].as_ref()
     }
 
-    /// A series that belongs to no model.
+    /// Returns a series without a model.
     pub(crate) fn other(&self, series: &Series) -> Option<&Held> {
         self.others.iter().find(|held| held.series() == series)
     }
 
-    /// Adds cost and tokens of a request in one go. False when that cannot be now: nothing is added then.
+    /// Adds the cost and the tokens of a request in one step. Returns `false`, and adds nothing, if that is not
+    /// possible now.
     pub(crate) fn add_request(&self, model: &str, usd: f64, tokens: TokenUsage) -> bool {
         let turn = self.model(model).and_then(|model| model.turn.as_ref());
         turn.is_some_and(|turn| {
@@ -71,13 +72,13 @@ impl View {
         })
     }
 
-    /// Whether all series of a model's requests are here.
+    /// Returns whether all series for the requests of a model are open.
     pub(crate) fn has_request(&self, model: &str) -> bool {
         let known = self.model(model);
         known.is_some_and(|known| known.series.iter().all(Option::is_some))
     }
 
-    /// The series that a request of this model adds to and that are not here yet.
+    /// Returns the series for the requests of this model that are not open yet.
     pub(crate) fn missing(&self, model: &Arc<str>) -> Vec<Series> {
         let known = self.model(model);
         Series::of_request(model)
@@ -88,7 +89,7 @@ impl View {
             .collect()
     }
 
-    /// The same snapshot under another configuration.
+    /// Returns a copy of this snapshot with another configuration.
     pub(crate) fn under(&self, setup: Arc<Setup>) -> Self {
         Self {
             setup,
@@ -99,7 +100,7 @@ impl View {
         }
     }
 
-    /// The same snapshot with more series.
+    /// Returns a copy of this snapshot with more series.
     pub(crate) fn with(&self, more: impl IntoIterator<Item = Held>) -> Self {
         let (mut models, mut others) = (self.models.to_vec(), self.others.to_vec());
         for held in more {
@@ -136,7 +137,7 @@ impl ModelSeries {
     }
 }
 
-/// The entry of a model, which may be new.
+/// Returns the entry of a model, which is created if necessary.
 fn entry<'a>(models: &'a mut Vec<ModelSeries>, model: &Arc<str>) -> &'a mut ModelSeries {
     let known = models.iter().position(|series| series.model == *model);
     let at = known.unwrap_or_else(|| {

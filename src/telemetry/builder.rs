@@ -1,4 +1,4 @@
-//! How telemetry starts: from a configuration to pipelines.
+//! The start of telemetry: from a configuration to running pipelines.
 
 use std::fmt;
 use std::io::Write;
@@ -20,8 +20,8 @@ use crate::metrics::Registry;
 use crate::propagation::Ids;
 use crate::state::{Book, OpenSpans, Setup, TelemetryState};
 
-/// The host program: `service.name` and `service.version` of the resource. The version is also that of the scopes and
-/// `app.version`.
+/// The host program: `service.name` and `service.version` of the resource. The version is also the version of the
+/// instrumentation scopes of metrics and events, and the attribute `app.version`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     pub(crate) name: String,
@@ -29,7 +29,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// A program's name and version. Dashboards that were made for Claude Code expect the name `claude-code`.
+    /// Creates a service from a program's name and version. Dashboards that were made for Claude Code expect the name
+    /// `claude-code`.
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -38,7 +39,7 @@ impl Service {
     }
 }
 
-/// The exporter, clock and ids of a telemetry that stays in memory.
+/// The exporter, clock and ids of telemetry that is kept in memory.
 #[cfg(feature = "testing")]
 pub(crate) struct Memory {
     pub(crate) exporter: Arc<dyn MemoryExporter>,
@@ -47,7 +48,7 @@ pub(crate) struct Memory {
     pub(crate) user_id: Arc<str>,
 }
 
-/// Starts telemetry with more than a configuration.
+/// A builder that starts telemetry with more than a configuration.
 #[must_use = "nothing is started before `start`"]
 pub struct TelemetryBuilder {
     config: Config,
@@ -72,38 +73,39 @@ impl TelemetryBuilder {
         }
     }
 
-    /// So many sessions will be open at once, of a host that serves many. Without it there is room for about 6,000
-    /// sessions of 32 series each, or 30,000 of 6; [`Health::series_limit`](crate::Health::series_limit) shows how many
-    /// series there is room for, and amounts for further ones are left out and counted. Room that is not used costs
-    /// nothing.
+    /// Sets how many sessions the host expects to be open at the same time. The default leaves room for about 6,000
+    /// sessions of 32 series each, or 30,000 of 6. [`Health::series_limit`](crate::Health::series_limit) contains
+    /// the resulting limit; measurements for further series are dropped and counted. Unused room costs nothing.
     pub fn expected_sessions(mut self, sessions: usize) -> Self {
         self.expected_sessions = sessions;
         self
     }
 
-    /// Is called with what the host should know: warnings of the configuration (from [`start`](Self::start) itself),
-    /// failing exporters and losses (on a thread of the library's, not more often than they change). It may log, and may
-    /// be slow: nothing else waits for it. A panic in it is ignored. The library's threads block signals; a program that the
-    /// callback starts there inherits that.
+    /// Sets the callback for diagnostics: warnings about the configuration (called from [`start`](Self::start) itself),
+    /// failing exporters and losses (called on a thread of the library, at most once per change).
+    ///
+    /// The callback may log and may block: nothing else waits for it. A panic in it is ignored. The threads of the
+    /// library block signals; a program that the callback starts there inherits that signal mask.
     pub fn on_diagnostic(mut self, callback: impl Fn(&Diagnostic) + Send + Sync + 'static) -> Self {
         self.callback = Some(Arc::new(callback));
         self
     }
 
-    /// Where the console exporter writes, instead of standard output. It may block: no other exporter waits for it.
+    /// Sets the writer of the console exporter, instead of standard output. It may block: no other exporter waits for
+    /// it.
     pub fn console_writer(mut self, writer: impl Write + Send + 'static) -> Self {
         self.writer = Some(Arc::new(Mutex::new(writer)));
         self
     }
 
-    /// Keeps everything in memory, instead of what the configuration asks for.
+    /// Keeps all telemetry in memory, instead of exporting it as the configuration asks.
     #[cfg(feature = "testing")]
     pub(crate) fn memory(mut self, memory: Memory) -> Self {
         self.memory = Some(memory);
         self
     }
 
-    /// Starts it. Never fails.
+    /// Starts telemetry. Starting never fails.
     pub fn start(self) -> Telemetry {
         let Self {
             config,

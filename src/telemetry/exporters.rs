@@ -1,5 +1,6 @@
-//! The exporters of a telemetry: there is a place for each that a configuration can ask for, and a change of the
-//! configuration turns it on, off, or elsewhere. Queue, series and counters of a place stay, whatever becomes of it.
+//! The exporters of a telemetry. There is a slot for each exporter that a configuration can ask for; a change of the
+//! configuration starts it, stops it, or changes its destination. The queue, the series and the counters of a slot
+//! outlive these changes.
 
 use std::any::Any;
 use std::sync::{Arc, Weak};
@@ -36,7 +37,7 @@ use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
 use crate::state::{Setup, Slots};
 
-/// The places of a signal that is queued.
+/// The slots of a signal whose items are queued.
 type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Queue<<T as Translate>::Item>)>;
 
 /// The exporters of the host's own instruments, which follow the same configuration.
@@ -51,13 +52,13 @@ pub(crate) trait HostExporters: Any + Send {
     fn turn_off(&mut self, by: Instant);
 }
 
-/// Every exporter that there can be.
+/// The slots of all exporters that a configuration can ask for.
 pub(crate) struct Exporters {
     registry: Arc<Registry>,
     writer: Writer,
     diagnostics: Arc<Diagnostics>,
     service: Service,
-    /// Instead of all exporters.
+    /// Replaces all exporters.
     #[cfg(feature = "testing")]
     memory: Option<Arc<dyn MemoryExporter>>,
     metrics: Vec<(Place<Reader>, usize)>,
@@ -71,7 +72,8 @@ pub(crate) struct Exporters {
     process: Process,
 }
 
-/// In a fork of its process the other ends are copies of a thread that is not there, and their locks may be held for ever.
+/// In a forked child, the other ends of the channels are copies that belong to a thread that does not exist there, and
+/// their locks may be held forever. Therefore nothing of them is dropped.
 impl Drop for Exporters {
     fn drop(&mut self) {
         if !self.process.is_current() {
@@ -86,7 +88,7 @@ impl Drop for Exporters {
     }
 }
 
-/// A headers helper, as long as an exporter uses it.
+/// A headers helper that runs as long as an exporter uses it.
 struct RunningHelper {
     config: HeadersHelper,
     helper: Arc<Helper>,
@@ -94,7 +96,7 @@ struct RunningHelper {
 }
 
 impl Exporters {
-    /// All of them are off.
+    /// Creates the slots, all of them off.
     pub(super) fn new(
         service: Service,
         registry: Arc<Registry>,
@@ -103,7 +105,7 @@ impl Exporters {
         clock: Clock,
     ) -> Self {
         let kinds = [Exporter::Otlp, Exporter::Console];
-        // Replaced when it is turned on, by what the configuration says then.
+        // Each exporter gets the configured origin when it is turned on.
         let nothing = Origin::new(&[], "", "");
         let readers = [
             (Exporter::Otlp, OTLP_READER),
@@ -135,18 +137,19 @@ impl Exporters {
         }
     }
 
-    /// Everything stays in memory, whatever a configuration asks for. It stands for the OTLP receiver.
+    /// Keeps all telemetry in memory, whatever a configuration asks for. The store takes the place of the OTLP
+    /// receiver.
     #[cfg(feature = "testing")]
     pub(super) fn keep_in_memory(&mut self, store: Arc<dyn MemoryExporter>) {
         self.memory = Some(store);
     }
 
-    /// The counters of all places.
+    /// Returns the counters of all slots.
     pub(super) fn all_counters(&self) -> Vec<Arc<ExporterCounters>> {
         self.counters_of(|_| true)
     }
 
-    /// The counters of all that were ever asked for.
+    /// Returns the counters of all exporters that a configuration has ever asked for.
     pub(super) fn counters(&self) -> Vec<Arc<ExporterCounters>> {
         self.counters_of(|known| known)
     }
@@ -164,7 +167,8 @@ impl Exporters {
             .collect()
     }
 
-    /// Turns on what a configuration asks for, and sends it where it says. What it does not ask for is marked.
+    /// Turns on the exporters that a configuration asks for, with their destinations, and marks the others to be turned
+    /// off.
     pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
         let plan = self.plan(config, runtime);
         let (resource, version) = (&plan.resource, &self.service.version);
@@ -229,7 +233,7 @@ impl Exporters {
         self.host = Some(host);
     }
 
-    /// What recording goes by from now on.
+    /// Returns the configuration and the queues for recording.
     pub(crate) fn setup(&self, config: Arc<Config>) -> Setup {
         let mut setup = Setup::off(config);
         (setup.metrics, setup.events, setup.spans) = (self.metrics(), self.events(), self.spans());
@@ -237,7 +241,7 @@ impl Exporters {
         setup
     }
 
-    /// Turns off what was marked. What waits there is still delivered, within the limit.
+    /// Turns off the marked exporters. Their queued items are still delivered, within the limit.
     pub(super) fn turn_off(&mut self, limit: Duration) {
         let by = Instant::now() + limit;
         self.metrics
@@ -256,7 +260,7 @@ impl Exporters {
         }
     }
 
-    /// Whether metrics are wanted.
+    /// Returns whether an exporter takes metrics.
     pub(super) fn metrics(&self) -> bool {
         #[cfg(feature = "prometheus")]
         if self.page.is_on() {
@@ -265,17 +269,18 @@ impl Exporters {
         self.metrics.iter().any(|(place, _)| place.is_on())
     }
 
-    /// Where events go.
+    /// Returns the queues for events.
     pub(super) fn events(&self) -> Slots<<EventTranslator as Translate>::Item> {
         slots(&self.events)
     }
 
-    /// Where spans go.
+    /// Returns the queues for spans.
     pub(super) fn spans(&self) -> Slots<<SpanTranslator as Translate>::Item> {
         slots(&self.spans)
     }
 
-    /// One for all OTLP exporters; none when there are none. One that runs already goes on.
+    /// Returns the headers helper that all OTLP exporters share; `None` when none of them needs it. A running helper
+    /// with the same configuration continues.
     fn headers_helper(
         &mut self,
         config: &Config,
@@ -304,7 +309,7 @@ impl Exporters {
     }
 }
 
-/// A queue and a place for each kind of exporter.
+/// Creates a slot with a queue for each kind of exporter.
 fn places<T: Translate<Request: Request>>(
     signal: Signal,
     kinds: &[Exporter],

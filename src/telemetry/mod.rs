@@ -34,28 +34,28 @@ use exporters::Exporters;
 
 /// The telemetry of a process.
 ///
-/// It is started once and shared by cloning. Starting never fails: what the configuration gets wrong is a warning in
-/// [`explain`](Self::explain) and in the host's diagnostics, and [`health`](Self::health) says what became of the data.
-/// Telemetry that is off is a value like any other whose calls do nothing, until a later configuration turns it on
+/// Telemetry is started once and shared by cloning. Starting never fails: errors in the configuration become warnings
+/// in [`explain`](Self::explain) and in the host's diagnostics. [`health`](Self::health) returns delivery counts and
+/// failures. While telemetry is off, its methods do nothing, until a later configuration turns it on
 /// ([`reconfigure`](Self::reconfigure)).
 ///
-/// Call [`shutdown`](Self::shutdown) before the process exits. When the last clone is dropped without it, the drop does
-/// it, and so can block for as long as the configured shutdown timeout (2 seconds by default). Sessions that are left
-/// record nothing that is sent. In a forked child it does nothing: the child starts its own.
+/// Call [`shutdown`](Self::shutdown) before the process exits. Dropping the last clone without it shuts down as well,
+/// and can block until the configured shutdown timeout (2 seconds by default). Sessions that are still open afterwards
+/// send nothing more. In a forked child, this telemetry does nothing: the child starts its own.
 #[derive(Clone)]
 pub struct Telemetry {
-    /// Nothing when it can never be on.
+    /// `None` when telemetry can never be on.
     handle: Option<Arc<Handle>>,
 }
 
-/// The host's hold: sessions share what it holds, but not its drop.
+/// The owner of the state and the exporters. Sessions share the state, but only dropping the handle shuts down.
 pub(crate) struct Handle {
     pub(crate) state: Arc<TelemetryState>,
     exporters: Mutex<Exporters>,
 }
 
 impl Telemetry {
-    /// Starts telemetry as the configuration asks. Exporters are built on a thread of the library's own.
+    /// Starts telemetry with a configuration. Exporters are built on a thread of the library.
     ///
     /// ```no_run
     /// use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
@@ -69,85 +69,85 @@ impl Telemetry {
         Self::builder(config, service).start()
     }
 
-    /// Starts telemetry with more than a configuration: a diagnostics callback, a writer for the console exporter.
+    /// Returns a builder for more than a configuration: a callback for diagnostics, a writer for the console exporter.
     pub fn builder(config: Config, service: Service) -> TelemetryBuilder {
         TelemetryBuilder::new(config, service)
     }
 
-    /// Telemetry that does nothing, whatever the environment or a later configuration says.
+    /// Returns telemetry that does nothing, whatever the environment or a later configuration says.
     pub fn disabled() -> Self {
         Self { handle: None }
     }
 
-    /// Starts a session; counts `claude_code.session.count`.
+    /// Starts a session and counts it in `claude_code.session.count`.
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
         let environment = match self.handle.as_ref() {
             Some(handle) => handle.state.setup.load().config.environment.clone(),
-            // Subprocesses inherit the real one.
+            // Subprocesses inherit the environment of the process.
             None => Environment::Process,
         };
         Session::start(self.inner(), environment, options.into())
     }
 
-    /// Whether anything is exported at all.
+    /// Returns whether at least one signal has an exporter.
     pub fn is_enabled(&self) -> bool {
         self.handle
             .as_ref()
             .is_some_and(|handle| handle.state.is_on())
     }
 
-    /// Which content the configuration lets out.
+    /// Returns which content the configuration allows to be sent.
     pub fn content_policy(&self) -> ContentPolicy {
         ContentPolicy::new(self.config().content)
     }
 
-    /// Where every setting came from, and every warning.
+    /// Returns the origin of every setting, and every warning.
     pub fn explain(&self) -> Explanation {
         self.config().explain().clone()
     }
 
-    /// What became of the telemetry so far.
+    /// Returns a snapshot of delivery counts and failures.
     pub fn health(&self) -> Health {
         self.inner().map(|inner| inner.health()).unwrap_or_default()
     }
 
-    /// Delivers all that was recorded before the call. Returns within `CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS` (5 seconds by
-    /// default), whatever the receiver does; what is not delivered by then still waits.
+    /// Delivers everything that was recorded before the call. Returns within `CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS` (5
+    /// seconds by default), whatever the receiver does. Data that is not delivered by then stays in the queue.
     pub fn flush(&self) -> Report {
         self.flush_within(Duration::MAX)
     }
 
-    /// [`flush`](Self::flush) with a limit of its own; the smaller of both counts.
+    /// Flushes as [`flush`](Self::flush) does, with an explicit timeout; the shorter of the two applies.
     pub fn flush_within(&self, limit: Duration) -> Report {
         self.request(limit.min(self.config().flush_timeout), false)
     }
 
-    /// [`flush`](Self::flush) for a task of any runtime.
+    /// Flushes as [`flush`](Self::flush) does, without blocking the task. Works in any async runtime.
     pub async fn flush_async(&self) -> Report {
         self.request_async(self.config().flush_timeout, false).await
     }
 
-    /// Delivers what is recorded, and ends. Returns within `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS` (2 seconds by default),
-    /// whatever the receiver does; what is not delivered by then is lost and counted.
+    /// Delivers everything that was recorded, and stops. Returns within `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS` (2
+    /// seconds by default), whatever the receiver does. Data that is not delivered by then is lost and counted.
     ///
-    /// It may be called from several threads and more than once, also inside a runtime. What is recorded afterwards is
-    /// dropped and counted.
+    /// Shutdown may be called more than once and from several threads, also inside a runtime. Data that is recorded
+    /// afterwards is dropped and counted.
     pub fn shutdown(&self) -> Report {
         self.shutdown_within(Duration::MAX)
     }
 
-    /// [`shutdown`](Self::shutdown) with a limit of its own; the smaller of both counts.
+    /// Shuts down as [`shutdown`](Self::shutdown) does, with an explicit timeout; the shorter of the two applies.
     pub fn shutdown_within(&self, limit: Duration) -> Report {
         self.request(limit.min(self.config().shutdown_timeout), true)
     }
 
-    /// [`shutdown`](Self::shutdown) for a task of any runtime.
+    /// Shuts down as [`shutdown`](Self::shutdown) does, without blocking the task. Works in any async runtime.
     pub async fn shutdown_async(&self) -> Report {
         self.request_async(self.config().shutdown_timeout, true)
             .await
     }
 
-    /// The configuration of now.
+    /// Returns the current configuration.
     fn config(&self) -> Arc<Config> {
         match &self.handle {
             Some(handle) => Arc::clone(&handle.state.setup.load().config),
@@ -155,7 +155,7 @@ impl Telemetry {
         }
     }
 
-    /// What there is to work on; nothing when telemetry can never be on, and in a fork of its process.
+    /// Returns the state; `None` when telemetry can never be on, and in a forked child.
     fn inner(&self) -> Option<&Arc<TelemetryState>> {
         self.handle_here().map(|handle| &handle.state)
     }
@@ -204,7 +204,7 @@ impl Drop for Handle {
             let limit = self.state.setup.load().config.shutdown_timeout;
             self.state.request(limit, true);
         } else {
-            // In a fork, what another thread was changing at that moment can be neither used nor freed.
+            // In a forked child, data that another thread was changing at the fork can be neither used nor freed.
             std::mem::forget(Arc::clone(&self.state));
         }
     }

@@ -1,4 +1,4 @@
-//! The place of the Prometheus page: a change of the configuration turns it on, off, or elsewhere.
+//! The slot of the Prometheus exporter: a change of the configuration starts, stops or moves its HTTP server.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +16,10 @@ use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{PROMETHEUS_READER, PullReader, Registry};
 use crate::signal::Signal;
 
-/// How long a page that moves stays for those who are still reading.
+/// The time for which a server that moves to another address stays for its current connections.
 const MOVES: Duration = Duration::from_secs(1);
 
-/// The place. Series and counters stay, whatever becomes of it.
+/// The slot of the Prometheus exporter. Series and counters outlive every server.
 pub(super) struct PagePlace {
     counters: Arc<ExporterCounters>,
     reader: Arc<Mutex<PullReader>>,
@@ -28,12 +28,13 @@ pub(super) struct PagePlace {
     /// The number of the newest server.
     newest: Arc<AtomicU64>,
     running: Option<Running>,
-    /// It is to be turned off, and why when that was not asked for.
+    /// `Some` when the server is to be stopped. The inner value is the reason, if the exporter is unavailable although
+    /// the configuration asks for it.
     leaving: Option<Option<String>>,
     known: bool,
 }
 
-/// A server, and what it was made from.
+/// A running server, and the configuration from which it was created.
 struct Running {
     config: PrometheusConfig,
     resource: Vec<(String, String)>,
@@ -74,7 +75,7 @@ impl PagePlace {
         self.running.is_some() && self.leaving.is_none()
     }
 
-    /// Serves the page there, after the one before has ended.
+    /// Starts a server with this configuration, after the previous one has ended.
     pub(super) fn turn_on(
         &mut self,
         config: &PrometheusConfig,
@@ -116,7 +117,7 @@ impl PagePlace {
         }
     }
 
-    /// It is not asked for, or cannot be had: then `why` says so.
+    /// Marks the server to be stopped. `why` is the reason if the exporter is unavailable rather than not configured.
     pub(super) fn mark(&mut self, why: Option<String>) {
         self.known |= why.is_some();
         if self.running.is_some() {
@@ -128,7 +129,7 @@ impl PagePlace {
         }
     }
 
-    /// Turns it off when it was marked.
+    /// Stops a server that was marked.
     pub(super) fn turn_off(&mut self) {
         if let Some(why) = self.leaving.take() {
             self.newest.fetch_add(1, Ordering::SeqCst);
@@ -141,16 +142,16 @@ impl PagePlace {
         }
     }
 
-    /// What must not be dropped in a fork.
+    /// Takes the parts that must not be dropped in a forked child.
     pub(super) fn abandoned(&mut self) -> impl Sized + use<> {
         self.running.take()
     }
 
-    /// Ends the server; what is returned ends with it.
+    /// Stops the server. The returned receiver is closed when the server has ended.
     fn stop(&mut self) -> Option<Receiver<NotDone>> {
         let running = self.running.take()?;
         let (done, ended) = channel(1);
-        // One that is gone is done.
+        // Sending fails if the server has already ended.
         let _ = running.commands.send(Command {
             deadline: Instant::now() + MOVES,
             shutdown: true,

@@ -1,4 +1,4 @@
-//! The place of one exporter of one signal: a change of the configuration turns it on, off, or elsewhere.
+//! The slot of one exporter of one signal: a change of the configuration starts, stops or redirects it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,24 +17,25 @@ use crate::export::{Change, Command, Control, Pipeline, Request, Source, To};
 use crate::health::{Exporter, ExporterCounters, Tally};
 use crate::signal::Signal;
 
-/// The place. Its source and its counters stay, whatever becomes of it.
+/// The slot of an exporter. Its source and its counters outlive every change of the configuration.
 pub(crate) struct Place<S: Source> {
     counters: Arc<ExporterCounters>,
     changes: UnboundedSender<Change<S::Settings>>,
-    /// The number of the last change.
+    /// The number of the latest change.
     epoch: Arc<AtomicU64>,
-    /// The pipeline, before it is first turned on.
+    /// The pipeline, until it is turned on for the first time.
     pipeline: Option<(UnboundedSender<Command>, Job)>,
-    /// Where it sends; nothing when it is off.
+    /// The current destination; `None` when the exporter is off.
     destination: Option<Destination>,
-    /// It goes off: the reason, when that was not asked for.
+    /// `Some` when the exporter is to be turned off. The inner value is the reason, if the exporter is unavailable
+    /// although the configuration asks for it.
     leaving: Option<Option<String>>,
-    /// Whether it was ever asked for.
+    /// `true` if a configuration has ever asked for the exporter.
     known: bool,
 }
 
 impl<T: Translate<Request: Request>> Place<QueueSource<T>> {
-    /// One with a queue of its own.
+    /// Creates the slot of an exporter with a new queue.
     pub(crate) fn queued(
         signal: Signal,
         exporter: Exporter,
@@ -91,12 +92,13 @@ impl<S: Source> Place<S> {
         (self.known, Arc::clone(&self.counters))
     }
 
-    /// The counters, by which a recorder knows it.
+    /// Returns the counters, by which recorders identify the exporter.
     pub(crate) fn counters(&self) -> Arc<ExporterCounters> {
         Arc::clone(&self.counters)
     }
 
-    /// It is turned on, sent elsewhere or marked, as the configuration says. `joins` is called when it is turned on.
+    /// Applies a configuration: turns the exporter on, redirects it, or marks it to be turned off. `joins` is called
+    /// when the exporter is turned on.
     pub(crate) fn go_by(
         &mut self,
         plan: &Plan<'_>,
@@ -120,7 +122,7 @@ impl<S: Source> Place<S> {
         settings: S::Settings,
         joins: impl FnOnce(),
     ) {
-        // One that could not be built is tried again.
+        // An exporter whose construction failed is built again.
         let same = self.destination.as_ref() == Some(&to) && !self.counters.is_off();
         let target = match same {
             true => None,
@@ -131,7 +133,8 @@ impl<S: Source> Place<S> {
         };
         self.destination = Some(to);
         self.known = true;
-        // The number first: a pipeline that is about to give up what waits looks at it.
+        // The epoch must increase before the exporter joins: a pipeline that is about to discard its queue compares the
+        // epoch, and otherwise would discard items that are recorded after this change.
         let epoch = self.next_epoch();
         joins();
         self.counters.turned_on();
@@ -141,7 +144,7 @@ impl<S: Source> Place<S> {
             interval: plan.interval(self.counters.signal()),
         };
         if self.changes.send(Change { epoch, to }).is_err() {
-            // It has ended, by a shutdown or by an error of its own: nobody takes what would wait.
+            // The pipeline has ended, by a shutdown or an error, and no longer takes items from the queue.
             self.counters.shut_down();
         }
         if let Some((commands, job)) = self.pipeline.take()
@@ -151,7 +154,8 @@ impl<S: Source> Place<S> {
         }
     }
 
-    /// It is not asked for, or cannot be had: then `why` says so.
+    /// Marks the exporter to be turned off. `why` is the reason if the exporter is unavailable rather than not
+    /// configured.
     fn mark(&mut self, why: Option<String>) {
         self.known |= why.is_some();
         if self.destination.take().is_some() {
@@ -159,7 +163,7 @@ impl<S: Source> Place<S> {
         } else if let Some(why) = why {
             self.counters.cannot_be_built(why);
         } else if self.known {
-            // One that could not be had is missed by nobody any more.
+            // The exporter was unavailable and is no longer configured.
             self.counters.turned_off(0, None);
         }
     }

@@ -1,4 +1,4 @@
-//! What a configuration asks of the exporters.
+//! The exporters that a configuration asks for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::export::{Lease, Target, Writer};
 use crate::health::Exporter;
 use crate::signal::Signal;
 
-/// A configuration, and what exporters need to go by it.
+/// A configuration, and what exporters need to apply it.
 pub(crate) struct Plan<'a> {
     pub(crate) config: &'a Config,
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) helper: Option<(Arc<Helper>, Lease)>,
     pub(crate) writer: Writer,
-    /// Instead of the catalogue's exporters.
+    /// Replaces all configured exporters.
     #[cfg(feature = "testing")]
     pub(crate) memory: Option<Arc<dyn MemoryExporter>>,
     pub(crate) runtime: &'a Runtime,
 }
 
-/// Where an exporter sends.
+/// The destination of an exporter.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Destination {
     Otlp(Box<OtlpConfig>, Option<HeadersHelper>),
@@ -36,7 +36,7 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// The form in which it takes events.
+    /// Returns the form in which this destination takes events.
     pub(crate) fn form(&self) -> Form {
         match self {
             Self::Otlp(otlp, _) if otlp.protocol != Protocol::HttpJson => Form::Bytes,
@@ -48,7 +48,8 @@ impl Destination {
 }
 
 impl Plan<'_> {
-    /// Where an exporter sends; nothing when it is not asked for, or cannot be had.
+    /// Returns the destination of an exporter; `None` when the configuration does not ask for it, or the exporter is
+    /// unavailable.
     pub(crate) fn destination(&self, signal: Signal, exporter: Exporter) -> Option<Destination> {
         let (otlp, console) = self.config.exporters(signal);
         match exporter {
@@ -60,7 +61,7 @@ impl Plan<'_> {
                 Destination::Otlp(Box::new(otlp.clone()), self.config.headers_helper.clone())
             }),
             Exporter::Console => console.then_some(Destination::Console),
-            // It is pulled.
+            // Prometheus scrapes this exporter; it has no destination.
             Exporter::Prometheus => None,
         }
     }
@@ -73,7 +74,7 @@ impl Plan<'_> {
         }
     }
 
-    /// What sends there; nothing in a build without it.
+    /// Returns the client for a destination; `None` when its feature is not compiled in.
     pub(crate) fn target(&self, destination: &Destination) -> Option<Target> {
         match destination {
             Destination::Otlp(otlp, _) => Target::otlp(otlp, self.helper.as_ref()),

@@ -1,4 +1,4 @@
-//! Configurations that come after the start.
+//! Changes of the configuration after the start.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -8,34 +8,35 @@ use super::{Exporters, Handle, Telemetry};
 use crate::config::Config;
 use crate::state::Setup;
 
-/// How long an exporter that is turned off stays for calls that are in the middle of recording.
+/// The maximum time for which an exporter that is turned off waits for calls that are still recording.
 const STRAGGLERS: Duration = Duration::from_millis(20);
 
 impl Telemetry {
-    /// Takes another configuration from now on, such as one with settings that an administrator's server sent after the
-    /// start. It can turn telemetry on, off and on again; false when nothing can be changed any more: after a
-    /// [`shutdown`](Self::shutdown), in a fork, and for [`disabled`](Self::disabled) telemetry.
+    /// Replaces the configuration, for example with settings that an administrator's server sent after the start. A new
+    /// configuration can turn telemetry on, off and on again. Returns `false` when the configuration can no longer
+    /// change: after a [`shutdown`](Self::shutdown), in a forked child, and for [`disabled`](Self::disabled) telemetry.
     ///
-    /// What is recorded after this call goes by the new configuration; what is recorded while it runs, by either. It returns
-    /// at once, whatever the receivers do; only where it turns on the host's own metrics
-    /// (`Telemetry::providers`) it waits for the host's callbacks, a second at most. [`explain`](Self::explain) has the new explanation with its
-    /// [changes](crate::Explanation::changes) and warnings; warnings that the old configuration did not have go to the
-    /// host's diagnostics too.
+    /// Data that is recorded after this call follows the new configuration; data that is recorded during the call may
+    /// follow either. The call does not wait for receivers; only when it turns on the host's own metrics
+    /// (`Telemetry::providers`), it waits up to one second for the host's callbacks. [`explain`](Self::explain) returns
+    /// the new explanation with its [changes](crate::Explanation::changes) and warnings. Warnings that the old
+    /// configuration did not have are also reported to the host's diagnostics.
     ///
-    /// - **Handles** stay: sessions go on with their ids, their sequences and their identity, prompts and calls with their
-    ///   place in the trace. A session that began when metrics were off is counted (`claude_code.session.count`) when they are
-    ///   turned on. What was begun on it while telemetry was off (a prompt, a request, a tool call) has no event or span of its
-    ///   own at its end.
-    /// - **Events, spans and amounts that wait** go to the new receiver of their signal; a request under way gets up to two
-    ///   seconds for its answer first. An exporter that is turned off delivers what waits to where it sent before, within the
-    ///   old `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS`; the rest is counted as lost.
-    /// - **Content** goes by the switches of the moment when the host handed it over.
-    /// - **Standard attributes** change for what is recorded from now on. Metrics then go on in new series, and the old ones
-    ///   are delivered to their end.
-    /// - **Points** begin where the last ones ended, also at another receiver and after a change of the temporality: deltas
-    ///   and the growth of cumulative series add up to the total. An exporter that was off begins with what is recorded
-    ///   from now on.
-    /// - **[Health](Self::health)** goes on counting; an exporter that was turned off stays in it.
+    ///
+    /// - **Handles** stay valid: sessions keep their ids, their event sequences and their identity; prompts and calls
+    ///   keep their place in the trace. A session that began while metrics were off is counted
+    ///   (`claude_code.session.count`) when they are turned on. A prompt, request or tool call that was begun while
+    ///   telemetry was off emits no event and no span when it ends.
+    /// - **Queued events, spans and measurements** go to the new receiver of their signal; a request in flight first
+    ///   gets up to two seconds for its response. An exporter that is turned off delivers its queue to its old
+    ///   destination, within the old `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS`; the rest is counted as lost.
+    /// - **Content** follows the switches at the time when the host recorded it.
+    /// - **Standard attributes** change for data that is recorded after this call. Metrics continue in new series; the
+    ///   old series are delivered to their end.
+    /// - **Data points** begin where the previous ones ended, also at another receiver and after a change of the
+    ///   temporality: deltas and the growth of cumulative series add up to the total. An exporter that was off begins
+    ///   with data that is recorded after this call.
+    /// - **[Health](Self::health)** keeps its counts; an exporter that was turned off remains in it.
     ///
     /// ```no_run
     /// # use claude_code_telemetry::{Config, Service, Telemetry};
@@ -76,14 +77,14 @@ impl Telemetry {
 }
 
 impl Handle {
-    /// One configuration comes after the other.
+    /// Locks the exporters, so that configurations are applied one after another.
     pub(crate) fn lock_exporters(&self) -> MutexGuard<'_, Exporters> {
         self.exporters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes by a configuration; false after the shutdown.
+    /// Applies a configuration. Returns `false` after the shutdown.
     pub(super) fn configure(&self, exporters: &mut Exporters, config: Arc<Config>) -> bool {
         let state = &self.state;
         if state.stopped.load(Ordering::SeqCst) {
@@ -101,7 +102,7 @@ impl Handle {
         for session in state.sessions.all() {
             session.refresh();
         }
-        // Last: sessions that began when telemetry was off have their attributes now.
+        // The signals must be stored last: sessions that began while telemetry was off have their attributes by then.
         state.signals.store(signals, Ordering::Release);
         wait_for_stragglers(&old);
         exporters.turn_off(old.config.shutdown_timeout);
@@ -109,7 +110,7 @@ impl Handle {
     }
 }
 
-/// Ends when no call records by an old configuration any more, or when that takes long.
+/// Waits until no call uses the old configuration for recording any more, but at most for [`STRAGGLERS`].
 fn wait_for_stragglers(old: &Arc<Setup>) {
     let end = Instant::now() + STRAGGLERS;
     while Arc::strong_count(old) > 1 && Instant::now() < end {

@@ -1,23 +1,25 @@
-//! What a flush or a shutdown achieved.
+//! The report of a flush or a shutdown.
 
 use std::fmt;
 
 use crate::health::{ExporterHealth, Health};
 
-/// What became of the data by the end of a flush or a shutdown. Counts run from the start of the telemetry.
+/// The state of delivery at the end of a flush or a shutdown. Counts start with the telemetry.
 ///
-/// `Display` writes a line for each exporter, for a log.
+/// `Display` writes one line for each exporter, suitable for a log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// Each exporter of each signal that the configuration asks for; none when telemetry is off.
+    /// Each exporter of each signal that the configuration asks for; empty when telemetry is off.
     pub exporters: Vec<ExporterHealth>,
-    /// Amounts of metrics that were left out: the registry was full, or they came after the shutdown.
+    /// Measurements that were dropped because the registry was full or because they were recorded after the shutdown.
     pub lost_amounts: u64,
-    /// Every exporter did all that was asked, before the limit came or it was clear that it cannot. When not, metrics may
-    /// have changed that no count here has: they were not collected yet.
+    /// `true` if every exporter completed the request. `false` if the timeout passed first, or if it became clear that
+    /// an exporter cannot complete it. Metrics may then have changed without appearing in any count here, because they
+    /// were not collected yet.
     pub in_time: bool,
-    /// Warnings of the configuration; [`Telemetry::explain`](super::Telemetry::explain) has their texts.
+    /// The number of warnings about the configuration; [`Telemetry::explain`](super::Telemetry::explain) returns their
+    /// texts.
     pub warnings: usize,
 }
 
@@ -31,8 +33,9 @@ impl Report {
         }
     }
 
-    /// All that was recorded before the call was delivered in time, nothing was lost since the start, and every exporter
-    /// that was asked for could be built. True when telemetry is off, too: nothing was asked for.
+    /// Returns whether everything that was recorded before the call was delivered in time, nothing was lost since the
+    /// start, and every requested exporter could be built. Also returns `true` when telemetry is off, because no
+    /// exporter is requested.
     pub fn is_complete(&self) -> bool {
         self.in_time
             && self.lost_amounts == 0

@@ -1,4 +1,4 @@
-//! (c) `tracing` events through opentelemetry-appender-tracing, plus counters.
+//! Peer (c): `tracing` events through opentelemetry-appender-tracing, plus counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! (b) opentelemetry-rust used carefully: attributes are prebuilt, sorted and share their texts.
+//! Peer (b): opentelemetry-rust used carefully, with prebuilt and sorted attributes that share their texts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ pub struct Careful {
     sequence: AtomicU64,
 }
 
-/// What a session's records have in common.
+/// The data that all records of a session share.
 struct Prebuilt {
     cost: Vec<KeyValue>,
     tokens: [Vec<KeyValue>; 4],

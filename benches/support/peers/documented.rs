@@ -1,4 +1,4 @@
-//! (a) opentelemetry-rust as its documentation shows it: attributes are built where they are used.
+//! Peer (a): opentelemetry-rust as its documentation shows it, with attributes that are built where they are used.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -64,7 +64,7 @@ impl Peer for Documented {
     }
 }
 
-/// Cost and tokens, with attributes built for each.
+/// Records the cost and the tokens, with attributes that are built for each measurement.
 pub fn count(providers: &Providers, who: &Who) {
     let mut attributes = standard(who);
     attributes.push(KeyValue::new("model", host::MODEL));

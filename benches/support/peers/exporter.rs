@@ -1,4 +1,4 @@
-//! Exporters that send nothing: they count, and encode to OTLP where that is measured.
+//! Exporters that send no data: they count and, if requested, encode to OTLP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +16,16 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use prost::Message;
 
-/// What an exporter does with a batch.
+/// The work of an exporter for each batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Export {
-    /// Counts it.
+    /// Counts the batch.
     Count,
-    /// Makes the bytes that an OTLP exporter would send.
+    /// Encodes the bytes that an OTLP exporter would send.
     Encode,
 }
 
-/// What arrived.
+/// The counts of the exported data.
 #[derive(Debug, Default)]
 pub struct Counted {
     pub logs: AtomicU64,

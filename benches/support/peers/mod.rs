@@ -1,4 +1,4 @@
-//! What a host would use instead: opentelemetry-rust, in three ways, with the same attributes.
+//! The alternatives for a host: opentelemetry-rust, used in three ways, with the same attributes.
 
 mod appender;
 mod careful;
@@ -24,7 +24,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use super::contender::Contender;
 use super::host;
 
-/// What a peer knows of its user and session: texts that a host has at run time.
+/// The user and session of a peer, as texts that a host has at run time.
 pub struct Who {
     pub session_id: String,
     pub user_id: String,
@@ -49,7 +49,7 @@ impl Who {
     }
 }
 
-/// The providers, with an exporter that counts, and where it is asked to also encodes.
+/// The SDK's providers, with an exporter that counts and, if requested, encodes.
 pub struct Providers {
     pub meters: SdkMeterProvider,
     pub loggers: SdkLoggerProvider,
@@ -73,7 +73,7 @@ impl Providers {
             .with_resource(resource())
             .with_reader(reader)
             .build();
-        // The defaults but for the delay: nothing is exported before it is asked for, as on our side.
+        // The defaults except for the delay: as with this crate's exporters, no batch is exported before a flush.
         let processor = BatchLogProcessor::builder(Logs::new(export, &counted))
             .with_batch_config(
                 BatchConfigBuilder::default()
@@ -97,14 +97,14 @@ impl Providers {
         }
     }
 
-    /// Exports what there is.
+    /// Exports everything that was recorded.
     pub fn settle(&self) {
         self.meters.force_flush().unwrap();
         self.loggers.force_flush().unwrap();
     }
 }
 
-/// One of the three.
+/// An alternative to this crate that is compared with it.
 pub trait Peer: Send + Sync + 'static {
     /// Records the request of [`host::request`].
     fn record(&self, number: usize);
@@ -112,7 +112,7 @@ pub trait Peer: Send + Sync + 'static {
     fn providers(&self) -> &Providers;
 }
 
-/// A peer that is measured.
+/// Creates a contender that measures a peer.
 pub fn contender(name: &'static str, peer: &Arc<impl Peer>) -> Contender {
     let (calls, settles) = (Arc::clone(peer), Arc::clone(peer));
     Contender::new(
@@ -122,7 +122,7 @@ pub fn contender(name: &'static str, peer: &Arc<impl Peer>) -> Contender {
     )
 }
 
-/// Adds what an event says of the request, behind what it says of the session.
+/// Adds the attributes of the request to an event, after those of the session.
 #[inline]
 fn add_request(
     record: &mut impl LogRecord,
@@ -145,7 +145,7 @@ fn add_request(
     record.add_attribute("speed", "normal");
 }
 
-/// The time as the attribute `event.timestamp` has it.
+/// Formats a time for the attribute `event.timestamp`.
 pub fn timestamp(now: SystemTime) -> String {
     humantime::format_rfc3339_millis(now).to_string()
 }

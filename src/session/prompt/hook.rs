@@ -13,7 +13,7 @@ use crate::session::Recorder;
 use crate::state::SessionCore;
 use crate::state::{Moment, OpenSpan, Unfinished};
 
-/// What the hooks of one hook event came to.
+/// The outcome of the hooks of one hook event.
 ///
 /// ```
 /// use claude_code_telemetry::HookOutcome;
@@ -31,59 +31,61 @@ pub struct HookOutcome {
 }
 
 impl HookOutcome {
-    /// No hook ran.
+    /// Creates an outcome in which no hook ran.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Hooks that ran (`num_hooks`); by default the sum of the outcomes.
+    /// Sets the number of hooks that ran (`num_hooks`). The default is the sum of the four outcomes.
     pub fn count(mut self, hooks: u64) -> Self {
         self.count = Some(hooks);
         self
     }
 
-    /// Hooks that succeeded (`num_success`).
+    /// Sets the number of hooks that succeeded (`num_success`).
     pub fn succeeded(mut self, hooks: u64) -> Self {
         self.succeeded = hooks;
         self
     }
 
-    /// Hooks that blocked what they were asked about (`num_blocking`); that is an outcome, no failure.
+    /// Sets the number of hooks that blocked the operation (`num_blocking`). Blocking is an outcome, not a failure.
     pub fn blocking(mut self, hooks: u64) -> Self {
         self.blocking = hooks;
         self
     }
 
-    /// Hooks that failed without blocking (`num_non_blocking_error`): the span's status is ERROR.
+    /// Sets the number of hooks that failed without blocking (`num_non_blocking_error`). Any such failure sets the
+    /// span's status to ERROR.
     pub fn failed(mut self, hooks: u64) -> Self {
         self.failed = hooks;
         self
     }
 
-    /// Hooks that were cancelled (`num_cancelled`).
+    /// Sets the number of hooks that were canceled (`num_cancelled`).
     pub fn cancelled(mut self, hooks: u64) -> Self {
         self.cancelled = hooks;
         self
     }
 
-    /// Their definitions as JSON text (`hook_definitions`), sent with `OTEL_LOG_TOOL_DETAILS` alone.
+    /// Sets the definitions of the hooks as JSON text (`hook_definitions`), sent only with `OTEL_LOG_TOOL_DETAILS`.
     pub fn definitions(mut self, definitions: impl Into<Content>) -> Self {
         self.definitions = Content::optional(definitions);
         self
     }
 
-    /// When the last one ended; now by default.
+    /// Sets the time at which the last hook ended. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
     }
 }
 
-/// The hooks of one hook event, while they run: the span `claude_code.hook`.
+/// A handle to the running hooks of one hook event: the span `claude_code.hook`.
 ///
-/// In its name the names of an MCP server and its tool (`PreToolUse:mcp__server__tool`) need `OTEL_LOG_TOOL_DETAILS`.
+/// The names of an MCP server and its tool in the hook's name (`PreToolUse:mcp__server__tool`) are sent only with
+/// `OTEL_LOG_TOOL_DETAILS`.
 ///
-/// Dropped without [`finish`](Self::finish), its span ends without any outcome.
+/// A handle that is dropped without [`finish`](Self::finish) ends its span without any outcome.
 #[must_use = "hooks that are dropped have no outcome: call `finish`"]
 pub struct Hook {
     core: Option<Arc<HookCore>>,
@@ -99,7 +101,7 @@ struct HookCore {
 }
 
 impl Hook {
-    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    /// Returns the shared state; `None` when telemetry is off, and in a forked child.
     fn core(&self) -> Option<&Arc<HookCore>> {
         self.core
             .as_ref()
@@ -134,7 +136,7 @@ impl Hook {
         Self { core: Some(core) }
     }
 
-    /// The hooks have run: the span `claude_code.hook` ends, with `duration_ms` and the counts.
+    /// Ends the span `claude_code.hook` with `duration_ms` and the counts of `outcome`.
     pub fn finish(self, outcome: HookOutcome) {
         if let Some(core) = self.core() {
             core.end(outcome);
@@ -142,7 +144,7 @@ impl Hook {
     }
 }
 
-/// The name without the names of an MCP server and its tool, as in `PreToolUse:mcp_tool`.
+/// Returns the name with the MCP server and tool replaced, as in `PreToolUse:mcp_tool`; `None` if it contains neither.
 fn without_mcp_names(name: &str) -> Option<String> {
     let at = name.find("mcp__")?;
     Some(format!("{}{MCP_TOOL}", &name[..at]))
@@ -199,7 +201,7 @@ impl fmt::Debug for Hook {
     }
 }
 
-/// `claude_code.hook`
+/// The data of the span `claude_code.hook`.
 struct HookSpan {
     event: Cow<'static, str>,
     name: Cow<'static, str>,
@@ -256,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcomes_that_add_up_to_too_many_are_no_panic() {
+    fn hook_count_saturates_when_the_outcomes_overflow() {
         let record = HookSpan {
             event: "Stop".into(),
             name: "Stop".into(),

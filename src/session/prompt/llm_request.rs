@@ -1,4 +1,4 @@
-//! One model request with its retries.
+//! Model requests with their retries.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,18 +14,18 @@ use crate::state::SessionCore;
 use crate::state::{Moment, OpenSpan, Unfinished};
 
 words! {
-    /// Where a model request came from: the attribute `llm_request.context`.
+    /// The origin of a model request: the attribute `llm_request.context`.
     RequestContext {
         /// The turn of a prompt.
         Interaction = "interaction",
         /// A subagent inside a tool.
         Tool = "tool",
-        /// Neither.
+        /// Neither a prompt nor a tool.
         Standalone = "standalone",
     }
 }
 
-/// How a model request begins. The name of the model alone is enough.
+/// Options for beginning a model request. The name of the model alone is enough.
 #[derive(Clone, Debug)]
 pub struct LlmRequestOptions {
     model: Cow<'static, str>,
@@ -35,7 +35,7 @@ pub struct LlmRequestOptions {
 }
 
 impl LlmRequestOptions {
-    /// A request for `model`.
+    /// Creates the options of a request for `model`.
     pub fn new(model: impl Into<Cow<'static, str>>) -> Self {
         Self {
             model: model.into(),
@@ -45,19 +45,20 @@ impl LlmRequestOptions {
         }
     }
 
-    /// The subsystem that makes the request (`query_source`), for example `compact`.
+    /// Sets the subsystem that makes the request (`query_source`), for example `compact`.
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = optional(source);
         self
     }
 
-    /// Where it came from (`llm_request.context`); by default what the handle is that begins it.
+    /// Sets the origin of the request (`llm_request.context`). The default is the kind of the handle on which it
+    /// begins.
     pub fn context(mut self, context: RequestContext) -> Self {
         self.context = Some(context);
         self
     }
 
-    /// When its first attempt began; now by default.
+    /// Sets the time at which the first attempt began. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
@@ -70,11 +71,11 @@ impl<T: Into<Cow<'static, str>>> From<T> for LlmRequestOptions {
     }
 }
 
-/// A model request that is under way: the span `claude_code.llm_request`, from its first attempt to its answer.
+/// A model request in flight: the span `claude_code.llm_request`, from the first attempt to the answer.
 ///
-/// It ends with [`answered`](Self::answered) or [`finish`](Self::finish), or with [`failed`](Self::failed) or
-/// [`fail`](Self::fail). Dropped without either (a cancelled future) it ends its
-/// span as one that did not succeed, and records no event and no metric.
+/// A request ends with [`answered`](Self::answered) or [`finish`](Self::finish), or with [`failed`](Self::failed) or
+/// [`fail`](Self::fail). A request that is dropped without any of them, for example in a canceled future, ends its span
+/// as unsuccessful and records neither an event nor a metric.
 ///
 /// ```
 /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
@@ -105,7 +106,7 @@ struct LlmCore {
 #[derive(Default)]
 struct State {
     span: Option<OpenSpan>,
-    /// When each attempt began, in nanoseconds since 1970.
+    /// The start of each attempt, in nanoseconds since the Unix epoch.
     attempts: Vec<u64>,
     attempt_began: Option<Moment>,
     time_to_first_token: Option<Duration>,
@@ -113,7 +114,7 @@ struct State {
 }
 
 impl LlmRequest {
-    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    /// Returns the shared state; `None` when telemetry is off, and in a forked child.
     fn core(&self) -> Option<&Arc<LlmCore>> {
         self.core
             .as_ref()
@@ -158,7 +159,8 @@ impl LlmRequest {
         }
     }
 
-    /// Another attempt begins, after one that failed: a span event `gen_ai.request.attempt`; no event and no metric.
+    /// Begins another attempt after a failed one. Adds a span event `gen_ai.request.attempt`; emits no event and no
+    /// metric.
     pub fn retry(&self) {
         if let Some(core) = self.core() {
             let now = Moment::new(None, core.session.telemetry.clock);
@@ -170,7 +172,8 @@ impl LlmRequest {
         }
     }
 
-    /// The first token of the answer arrived: the attribute `ttft_ms`, counted from the attempt that is under way.
+    /// Records the arrival of the first token of the answer: the attribute `ttft_ms`, measured from the start of the
+    /// current attempt. Only the first call of an attempt has an effect.
     pub fn first_token(&self) {
         if let Some(core) = self.core() {
             let now = Moment::new(None, core.session.telemetry.clock);
@@ -181,13 +184,13 @@ impl LlmRequest {
         }
     }
 
-    /// The body of the attempt that is under way: the event `claude_code.api_request_body`, when
-    /// `OTEL_LOG_RAW_API_BODIES` is on. Once for each attempt.
+    /// Records the body of the current attempt: emits the event `claude_code.api_request_body` if
+    /// `OTEL_LOG_RAW_API_BODIES` is on. Call it once for each attempt.
     pub fn body(&self, body: impl Into<Content>) {
         self.record_body(body.into(), None);
     }
 
-    /// The same for an attempt that was sent at this time.
+    /// Records a body as [`body`](Self::body) does, for an attempt that was sent at `time`.
     pub fn body_at(&self, body: impl Into<Content>, time: SystemTime) {
         self.record_body(body.into(), Some(time));
     }
@@ -201,16 +204,16 @@ impl LlmRequest {
         }
     }
 
-    /// The body of the answer: the event `claude_code.api_response_body`, recorded right after that of the request when
-    /// it finishes.
+    /// Sets the body of the answer: the event `claude_code.api_response_body`, which is emitted right after the event
+    /// of the request when the request finishes.
     pub fn response_body(&self, body: impl Into<Content>) {
         if let Some(core) = self.core() {
             core.state().response_body = Some(body.into());
         }
     }
 
-    /// Hands the trace context of this request to a carrier: the headers `traceparent` and, when there is one,
-    /// `tracestate`. With tracing off nothing is handed over.
+    /// Passes the trace context of this request to a carrier: the header `traceparent` and, if there is one,
+    /// `tracestate`. When tracing is off, the carrier is not called.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -223,8 +226,8 @@ impl LlmRequest {
         self.recorder.inject(carrier);
     }
 
-    /// The API answered: the event `claude_code.api_request`, cost and tokens, and the span. The model that was asked
-    /// for is that of the handle.
+    /// Ends a request that the API answered: emits the event `claude_code.api_request`, adds cost and tokens to the
+    /// metrics, and ends the span. The requested model is that of the handle.
     pub fn finish(self, mut request: ApiRequest) {
         let (Some(core), Some(session)) = (self.core(), self.recorder.session()) else {
             return;
@@ -264,8 +267,8 @@ impl LlmRequest {
         }
     }
 
-    /// [`finish`](Self::finish) by the model that was asked for, so that it is named once: the closure says the rest of the
-    /// answer.
+    /// Ends an answered request as [`finish`](Self::finish) does, without naming the model again: the closure receives
+    /// an answer for the requested model and completes it.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry, TokenUsage};
@@ -281,7 +284,8 @@ impl LlmRequest {
         }
     }
 
-    /// [`fail`](Self::fail) of the model that was asked for, with the message `error`: the closure says the rest.
+    /// Ends a failed request as [`fail`](Self::fail) does, without naming the model again: the closure receives an
+    /// error for the requested model with the message `error` and completes it.
     pub fn failed(
         self,
         error: impl Into<Cow<'static, str>>,
@@ -293,8 +297,8 @@ impl LlmRequest {
         }
     }
 
-    /// The request failed for good, after its last attempt: the event `claude_code.api_error`, and the span, whose
-    /// status is ERROR. Nothing is counted.
+    /// Ends a request that failed after its last attempt: emits the event `claude_code.api_error` and ends the span
+    /// with the status ERROR. No metric is recorded.
     pub fn fail(self, mut error: ApiError) {
         let (Some(core), Some(session)) = (self.core(), self.recorder.session()) else {
             return;
@@ -330,7 +334,7 @@ impl fmt::Debug for LlmRequest {
     }
 }
 
-/// When a request ended, and how long it took.
+/// The end of a request, in nanoseconds since the Unix epoch, and its duration.
 struct End {
     wall: u64,
     took: Duration,
@@ -341,7 +345,7 @@ impl LlmCore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known so far; nothing is left, so that the drop has nothing to end.
+    /// Takes the state and leaves an empty one, so that dropping the core has no span to end.
     fn take(&self) -> State {
         std::mem::take(&mut *self.state())
     }
@@ -351,13 +355,13 @@ impl LlmCore {
         End { wall, took }
     }
 
-    /// The span of a request of which nothing more is known.
+    /// Returns the span of a request without an answer or an error.
     fn span(&self, end: &End, attempts: Vec<u64>) -> LlmSpan {
         let (model, query_source) = (self.model.clone(), self.query_source.clone());
         LlmSpan::new(model, query_source, self.context, end.took, attempts)
     }
 
-    /// How long the attempt took that was under way.
+    /// Returns the duration of the current attempt.
     fn attempt_took(&self, state: &State, end: Option<SystemTime>) -> Duration {
         let began = state.attempt_began.unwrap_or(self.start);
         Moment::new(end, self.session.telemetry.clock)
@@ -367,7 +371,7 @@ impl LlmCore {
 }
 
 impl State {
-    /// When each attempt began. Those that the host did not tell of began with the last one.
+    /// Returns the start of each attempt. Attempts that the host did not report get the start of the last attempt.
     fn attempts_until(&self, end: &End, count: Option<u32>, last: Duration) -> Vec<u64> {
         let count = count.map_or(self.attempts.len(), |count| count as usize);
         let last = u64::try_from(last.as_nanos()).unwrap_or(u64::MAX);
@@ -378,7 +382,7 @@ impl State {
     }
 }
 
-/// More attempts are counted, but have no span event of their own.
+/// The maximum number of attempts with a span event. Further attempts are only counted.
 const MAX_ATTEMPTS: usize = 128;
 
 impl Unfinished for LlmCore {

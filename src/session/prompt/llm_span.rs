@@ -8,7 +8,7 @@ use crate::catalog::{self, key, span};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{ApiError, ApiRequest, Attributes, Speed, TokenUsage, millis, text_size};
 
-/// `claude_code.llm_request`
+/// The data of the span `claude_code.llm_request`.
 pub(super) struct LlmSpan {
     model: Cow<'static, str>,
     context: RequestContext,
@@ -19,7 +19,7 @@ pub(super) struct LlmSpan {
     tokens: Option<TokenUsage>,
     request_id: Option<Cow<'static, str>>,
     success: bool,
-    /// When each attempt began, in nanoseconds since 1970.
+    /// The start of each attempt, in nanoseconds since the Unix epoch.
     attempts: Vec<u64>,
     attempt: u64,
     status_code: Option<u16>,
@@ -29,7 +29,7 @@ pub(super) struct LlmSpan {
 }
 
 impl LlmSpan {
-    /// A request that was neither answered nor failed.
+    /// Creates the span of a request that was neither answered nor failed.
     pub(super) fn new(
         model: Cow<'static, str>,
         query_source: Option<Cow<'static, str>>,
@@ -56,7 +56,7 @@ impl LlmSpan {
         }
     }
 
-    /// `time_to_first_token`: where the answer does not say it itself.
+    /// Adds the answer. `time_to_first_token` applies if the answer does not contain one.
     pub(super) fn answered(
         self,
         request: &ApiRequest,

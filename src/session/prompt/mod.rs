@@ -1,4 +1,4 @@
-//! One prompt and the work that it causes: the handles that open and end spans.
+//! Prompts and the work that they cause: the handles that open and end spans.
 
 mod hook;
 mod llm_request;
@@ -30,18 +30,19 @@ use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis};
 use crate::session::Recorder;
 use crate::state::{EventSpan, Moment, OpenSpan, PromptMark, SessionCore, Unfinished};
 
-/// An interaction: one prompt and the work that it causes; the span `claude_code.interaction`.
+/// An interaction: a prompt and the work that it causes; the span `claude_code.interaction`.
 ///
-/// It is a [`Recorder`] whose events carry its own `prompt.id`, whichever prompt of the session is the newest, and whose
-/// requests, tool calls and hooks are children of its span. It ends with [`end`](Self::end) or when its last clone is
-/// dropped; work that goes on in the background keeps its place in the trace.
+/// A prompt dereferences to its [`Recorder`]. The recorder's events carry the `prompt.id` of this prompt, whichever
+/// prompt of the session is the newest. Its requests, tool calls and hooks are children of this prompt's span. The
+/// interaction ends with [`end`](Self::end) or when the last clone is dropped; work that continues in the background
+/// keeps its place in the trace.
 #[derive(Clone)]
 pub struct Prompt {
     recorder: Recorder,
     core: Option<Arc<PromptCore>>,
 }
 
-/// How an interaction ended, for a host that knows better than the clock.
+/// The end of an interaction, for a host with its own time or duration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PromptEnd {
     at: Option<SystemTime>,
@@ -49,25 +50,25 @@ pub struct PromptEnd {
 }
 
 impl PromptEnd {
-    /// It ends now, and began when it was begun.
+    /// Creates an end at the current time, with the start at which the prompt was begun.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// It ended at this time.
+    /// Sets the time at which the interaction ended. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
     }
 
-    /// It took this long, and so began that much earlier.
+    /// Sets the duration of the interaction, and with it the start: the end minus the duration.
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
         self
     }
 }
 
-/// What the clones of a prompt share; its drop ends the interaction.
+/// The state that all clones of a prompt share. Dropping it ends the interaction.
 struct PromptCore {
     session: Arc<SessionCore>,
     mark: Arc<PromptMark>,
@@ -84,7 +85,7 @@ struct Live {
 }
 
 impl Prompt {
-    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    /// Returns the shared state; `None` when telemetry is off, and in a forked child.
     fn core(&self) -> Option<&Arc<PromptCore>> {
         self.core
             .as_ref()
@@ -151,7 +152,7 @@ impl Prompt {
         }
     }
 
-    /// Its `prompt.id`, a UUID unless the host gave another one; empty when telemetry is off.
+    /// Returns the `prompt.id`: a UUID unless the host set another id; empty when telemetry is off.
     pub fn id(&self) -> &str {
         self.recorder
             .prompt
@@ -159,19 +160,19 @@ impl Prompt {
             .map_or("", |prompt| &prompt.id)
     }
 
-    /// The recorder of what happens in this interaction: clone it into background tasks. Unlike a clone of the prompt it
-    /// does not keep the interaction open.
+    /// Returns the recorder of this interaction. Clone it into background tasks: unlike a clone of the prompt, it does
+    /// not keep the interaction open.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// Ends the interaction, for all clones: the span `claude_code.interaction`. Events of the
-    /// session keep its `prompt.id` until the next one.
+    /// Ends the interaction for all clones, with the span `claude_code.interaction`. Events of the session keep its
+    /// `prompt.id` until the next prompt.
     pub fn end(self) {
         self.end_with(PromptEnd::new());
     }
 
-    /// Ends the interaction as it is told, for all clones.
+    /// Ends the interaction for all clones, at the time and with the duration of `end`.
     pub fn end_with(self, end: PromptEnd) {
         if let Some(core) = self.core() {
             core.end(end);
@@ -180,7 +181,7 @@ impl Prompt {
 }
 
 impl PromptCore {
-    /// True when the span was open.
+    /// Ends the interaction. Returns `true` if its span was open.
     fn end(&self, end: PromptEnd) -> bool {
         let live = self
             .live
@@ -241,7 +242,7 @@ impl fmt::Debug for Prompt {
     }
 }
 
-/// `claude_code.interaction`
+/// The data of the span `claude_code.interaction`.
 struct InteractionSpan {
     prompt: Arc<content::Prompt>,
     sequence: u64,

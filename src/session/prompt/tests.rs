@@ -1,4 +1,4 @@
-//! What tool calls and requests lead to, as the console exporter shows it.
+//! Tests of the records of tool calls and requests, as the console exporter writes them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -30,7 +30,7 @@ impl Write for Written {
     }
 }
 
-/// The lines that a session leads to.
+/// Returns the lines that the console exporter writes for a session.
 fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
     let config = Config::builder()
         .environment([
@@ -72,7 +72,7 @@ fn span<'a>(lines: &'a [Value], name: &str) -> &'a Value {
 }
 
 #[test]
-fn a_decision_may_be_told_of_later_than_it_was_taken() {
+fn decision_event_has_its_own_time_when_it_is_reported_later() {
     let lines = written(|session| {
         let tool = session.tool(ToolCallOptions::new("Bash").at(at(1)));
         let permission = Permission::new(Decision::Accept, DecisionSource::Config);
@@ -88,7 +88,7 @@ fn a_decision_may_be_told_of_later_than_it_was_taken() {
 }
 
 #[test]
-fn a_body_may_have_a_time_of_its_own() {
+fn request_body_event_has_the_time_of_body_at() {
     let lines = written(|session| {
         let request = session.llm_request("claude-sonnet-4-6");
         request.body_at("{}", at(5));
@@ -101,7 +101,7 @@ fn a_body_may_have_a_time_of_its_own() {
 }
 
 #[test]
-fn an_mcp_tool_is_no_editing_tool_whatever_its_name() {
+fn mcp_tool_named_write_counts_no_code_edit_decision() {
     let decide = |options: ToolCallOptions| {
         let lines = written(|session| {
             let tool = session.tool(options);

@@ -1,4 +1,4 @@
-//! One tool call: the wait for permission, the execution, the result.
+//! Tool calls: the wait for permission, the execution and the result.
 
 use std::fmt;
 use std::ops::Deref;
@@ -14,17 +14,19 @@ use crate::session::Recorder;
 use crate::state::SessionCore;
 use crate::state::{Moment, OpenSpan, Unfinished};
 
-/// A tool call that is under way: the spans `claude_code.tool`, `.blocked_on_user` and `.execution`.
+/// A tool call in progress: the spans `claude_code.tool`, `claude_code.tool.blocked_on_user` and
+/// `claude_code.tool.execution`.
 ///
-/// Its calls follow the life of a tool call: [`decided`](Self::decided), [`executing`](Self::executing),
-/// [`finish`](Self::finish). One that is denied, or whose future is cancelled, is [ended](Self::end) or dropped without a
-/// result: its spans end, no result is invented.
+/// Its methods follow the life of a tool call: [`decided`](Self::decided), [`executing`](Self::executing),
+/// [`finish`](Self::finish). A call that is denied is [ended](Self::end); a call whose future is canceled is dropped.
+/// Both end the spans without recording a result.
 ///
-/// Its event and its metrics come with these calls: do not record a [`ToolResult`](crate::ToolResult) of the same call
-/// beside it. The hooks of a call (`PreToolUse`, `PostToolUse`) are begun on the prompt, whose children they are.
+/// These methods emit the events and metrics of the call: do not record a [`ToolResult`](crate::ToolResult) for the
+/// same call. Begin the hooks of a call (`PreToolUse`, `PostToolUse`) on the prompt, whose children they are.
 ///
-/// It is a [`Recorder`]: what a subagent does inside it (its requests, its tool calls) is begun on the handle itself, or
-/// in another task on a clone of its [`recorder`](Self::recorder), and stands below it in the trace.
+/// A tool call dereferences to its [`Recorder`]. Record the work of a subagent inside the tool (its requests, its tool
+/// calls) on the handle or, in another task, on a clone of its [`recorder`](Self::recorder): its spans are children of
+/// the call's span.
 ///
 /// ```
 /// # use claude_code_telemetry::{Decision, DecisionSource, Identity, Telemetry, ToolOutcome};
@@ -43,9 +45,10 @@ pub struct ToolCall {
     core: Option<Arc<ToolCore>>,
 }
 
-/// A tool call that will begin later, so that what happens inside it can already be placed below it.
+/// A tool call that begins later, so that work inside it can already be recorded as its children.
 ///
-/// It is a [`Recorder`] for that work. One that never begins leaves its children without their parent.
+/// It dereferences to the [`Recorder`] for that work. If the call never begins, the parent of those spans is never
+/// emitted.
 pub struct ReservedTool {
     outside: Recorder,
     inside: Recorder,
@@ -62,16 +65,16 @@ struct ToolCore {
     state: Mutex<State>,
 }
 
-/// Where in its life the call is.
+/// The progress of a tool call.
 struct State {
-    /// The three spans; those of a call without tracing are never there.
+    /// The three spans of the call; `None` without tracing.
     tool: Option<OpenSpan>,
     blocked: Option<OpenSpan>,
     execution: Option<OpenSpan>,
-    /// The context of the execution, also when it has ended.
+    /// The span context of the execution, kept after the execution has ended.
     executed: Option<Arc<TraceContext>>,
     permission: Option<Permission>,
-    /// When the wait ended.
+    /// The end of the wait for a decision.
     decided: Option<Moment>,
     executing: Option<Moment>,
 }
@@ -94,7 +97,7 @@ impl ReservedTool {
         }
     }
 
-    /// The call begins: the spans `claude_code.tool` and `claude_code.tool.blocked_on_user`.
+    /// Begins the call, whose spans are `claude_code.tool` and `claude_code.tool.blocked_on_user`.
     pub fn begin(self, options: impl Into<ToolCallOptions>) -> ToolCall {
         let Self {
             outside,
@@ -145,7 +148,7 @@ impl ReservedTool {
         }
     }
 
-    /// The recorder of what happens inside the call.
+    /// Returns the recorder for work inside the call.
     pub fn recorder(&self) -> &Recorder {
         &self.inside
     }
@@ -160,7 +163,7 @@ impl Deref for ReservedTool {
 }
 
 impl ToolCall {
-    /// What there is to work on; nothing when telemetry is off, and in a fork of its process.
+    /// Returns the shared state; `None` when telemetry is off, and in a forked child.
     fn core(&self) -> Option<&Arc<ToolCore>> {
         self.core
             .as_ref()
@@ -171,37 +174,38 @@ impl ToolCall {
         ReservedTool::new(outside).begin(options)
     }
 
-    /// The permission decision: the event `claude_code.tool_decision`; for Edit, Write and NotebookEdit also
-    /// `claude_code.code_edit_tool.decision`. Ends the wait. Only the first decision counts.
+    /// Records the permission decision: emits the event `claude_code.tool_decision` and, for Edit, Write and
+    /// NotebookEdit, adds to `claude_code.code_edit_tool.decision`. Ends the wait, and with it the span
+    /// `claude_code.tool.blocked_on_user`. Only the first decision has an effect.
     pub fn decided(&self, decision: Decision, source: DecisionSource) {
         self.decided_as(Permission::new(decision, source));
     }
 
-    /// [`decided`](Self::decided): the tool may run.
+    /// Records with [`decided`](Self::decided) that the tool may run.
     pub fn accepted(&self, source: DecisionSource) {
         self.decided(Decision::Accept, source);
     }
 
-    /// The tool may not run: [`decided`](Self::decided), and the call is over.
+    /// Records with [`decided`](Self::decided) that the tool may not run, and ends the call.
     pub fn rejected(self, source: DecisionSource) {
         self.decided(Decision::Reject, source);
         self.end();
     }
 
-    /// The same for a host that knows more of the decision.
+    /// Records a decision as [`decided`](Self::decided) does, with further details.
     pub fn decided_as(&self, permission: Permission) {
         if let Some(core) = self.core() {
             core.decide(permission);
         }
     }
 
-    /// The tool begins to run: the span `claude_code.tool.execution`. A wait that nobody [decided](Self::decided) ends, and
-    /// its span says `unknown`.
+    /// Begins the execution: the span `claude_code.tool.execution`. If no decision was [recorded](Self::decided), the
+    /// wait ends and its span carries `unknown`.
     pub fn executing(&self) {
         self.begin_execution(None);
     }
 
-    /// The tool began to run at this time.
+    /// Begins the execution as [`executing`](Self::executing) does, at an explicit time.
     pub fn executing_at(&self, time: SystemTime) {
         self.begin_execution(Some(time));
     }
@@ -213,13 +217,13 @@ impl ToolCall {
         }
     }
 
-    /// What a subprocess of this tool gets: the context of the execution (before it begins: that of the call), and no
-    /// `OTEL_*` variables.
+    /// Returns the environment of a subprocess of this tool: without `OTEL_*` variables, and with the trace context of
+    /// the execution, or of the call before the execution begins.
     pub fn child_env(&self) -> ChildEnv {
         self.recorder.child_env_of(self.context().as_deref())
     }
 
-    /// Hands the trace context of the execution to a carrier, for an MCP request: `traceparent` and, when there is one,
+    /// Passes the trace context of the execution to a carrier, for an MCP request: `traceparent` and, if there is one,
     /// `tracestate`.
     pub fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
         if let Some(context) = self.context() {
@@ -227,31 +231,31 @@ impl ToolCall {
         }
     }
 
-    /// The context of the execution; before it begins, that of the call.
+    /// Returns the span context of the execution, or of the call before the execution begins.
     pub(crate) fn context(&self) -> Option<Arc<TraceContext>> {
         let executed = self.core().and_then(|core| core.state().executed.clone());
         executed.or_else(|| self.recorder.parent.clone())
     }
 
-    /// The recorder of what happens inside the call: clone it into the tasks of a subagent.
+    /// Returns the recorder for work inside the call. Clone it into the tasks of a subagent.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// The tool has run: the event `claude_code.tool_result`, and the spans. A call that was rejected and never ran has
-    /// no result, and ends without one.
+    /// Ends a call whose tool has run: emits the event `claude_code.tool_result` and ends the spans. A call that was
+    /// rejected and never ran ends without a result.
     pub fn finish(self, outcome: ToolOutcome) {
         if let Some(core) = self.core() {
             core.finish(outcome);
         }
     }
 
-    /// The call is over without a result: it was denied, or cancelled. Ends its spans; there is no event.
+    /// Ends a call that was denied or canceled: ends its spans and emits no event.
     pub fn end(self) {
         self.end_call(None);
     }
 
-    /// The call was over without a result at this time.
+    /// Ends a call as [`end`](Self::end) does, at an explicit time.
     pub fn end_at(self, time: SystemTime) {
         self.end_call(Some(time));
     }
@@ -289,7 +293,7 @@ impl ToolCore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The given moment, or now; on one clock for all spans of the call.
+    /// Returns the given time, or the current time, on the clock that all spans of the call share.
     fn moment(&self, given: Option<SystemTime>) -> Moment {
         Moment::new(given, self.session.telemetry.clock).on(&self.start)
     }
@@ -317,7 +321,7 @@ impl ToolCore {
         record.tool_use_id.clone_from(&self.options.tool_use_id);
         record.at = at;
         self.outside.emit_in(record, waiting.as_ref());
-        // Not that of an MCP tool, whatever its name looks like: the name is content.
+        // The public name of an MCP tool never parses as an editing tool: the real name is content.
         if let Ok(tool) = self.details.public_name().parse() {
             let mut decision = CodeEditDecision::new(tool, decision, source);
             if let Some(language) = &self.options.language {
@@ -327,7 +331,7 @@ impl ToolCore {
         }
     }
 
-    /// The wait is over: its span ends.
+    /// Ends the wait for a decision and its span.
     fn end_wait(&self, state: &mut State, now: Moment, permission: &Permission) {
         state.decided = Some(now);
         if let Some(span) = state.blocked.take() {
@@ -344,7 +348,7 @@ impl ToolCore {
         }
     }
 
-    /// The execution begins; a wait that nobody decided is over.
+    /// Begins the execution. Ends the wait if no decision was recorded.
     fn execute(&self, state: &mut State, now: Moment) {
         if state.executing.is_some() {
             return;
@@ -387,7 +391,7 @@ impl ToolCore {
         self.outside.emit_below(record, own.as_ref());
     }
 
-    /// Ends all spans that are open. Returns the context of the tool's, when it was open.
+    /// Ends all open spans. Returns the context of the tool's span if that span was open.
     fn end(
         &self,
         state: &mut State,

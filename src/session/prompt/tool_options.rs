@@ -1,4 +1,4 @@
-//! What a host tells of a tool call: how it begins, how it is decided, how it ends.
+//! The options, the permission and the outcome of a tool call.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::record::{
     optional,
 };
 
-/// How a tool call begins. The name of the tool alone is enough.
+/// Options for beginning a tool call. The name of the tool alone is enough.
 #[derive(Clone)]
 pub struct ToolCallOptions {
     pub(crate) name: ToolName,
@@ -25,7 +25,8 @@ pub struct ToolCallOptions {
 }
 
 impl ToolCallOptions {
-    /// A call of the tool `name`. A name of the form `mcp__server__tool` is content: events carry `mcp_tool`.
+    /// Creates the options of a call of the tool `name`. A name of the form `mcp__server__tool` is content: events
+    /// carry `mcp_tool` instead.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: ToolName(name.into()),
@@ -39,55 +40,57 @@ impl ToolCallOptions {
         }
     }
 
-    /// The id of the call (`tool_use_id`), as the model gave it.
+    /// Sets the id that the model gave the call (`tool_use_id`).
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.tool_use_id = optional(id);
         self
     }
 
-    /// The arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, bounded, and so is what follows from them
-    /// (`tool_parameters`, `file_path`, `full_command`, `skill_name`, `subagent_type`).
+    /// Sets the arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, shortened to a limit, together with
+    /// the attributes that are derived from them (`tool_parameters`, `file_path`, `full_command`, `skill_name`,
+    /// `subagent_type`).
     pub fn input(mut self, input: impl Into<Content>) -> Self {
         self.input = Content::optional(input);
         self
     }
 
-    /// The tool's specific parameters as a JSON object (`tool_parameters`), sent only with `OTEL_LOG_TOOL_DETAILS`:
-    /// [`ShellParameters`](crate::ShellParameters), [`SkillParameters`](crate::SkillParameters). They take precedence over
-    /// those that follow from the [input](Self::input).
+    /// Sets the tool's specific parameters as a JSON object (`tool_parameters`), sent only with
+    /// `OTEL_LOG_TOOL_DETAILS`: [`ShellParameters`](crate::ShellParameters),
+    /// [`SkillParameters`](crate::SkillParameters). They take precedence over those that are derived from the
+    /// [input](Self::input).
     pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
         self.parameters = Content::optional(parameters);
         self
     }
 
-    /// The MCP server and tool behind it: the names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the span as
+    /// Sets the MCP server and tool of the call. Their names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the span as
     /// `mcp__server__tool`.
     pub fn mcp(mut self, mcp: Mcp) -> Self {
         self.mcp = Some(mcp);
         self
     }
 
-    /// The file that it reads or edits; by default the `file_path` or `notebook_path` of the input. On the span, with
-    /// `OTEL_LOG_TOOL_DETAILS` alone.
+    /// Sets the file that the tool reads or edits (`file_path`). The default is the `file_path` or `notebook_path` of
+    /// the input. The path is sent only on the span, and only with `OTEL_LOG_TOOL_DETAILS`.
     pub fn file_path(mut self, path: impl Into<Content>) -> Self {
         self.file_path = Content::optional(path);
         self
     }
 
-    /// The language of the file that it edits (`language` of `claude_code.code_edit_tool.decision`); by default that of the
-    /// path's extension.
+    /// Sets the language of the edited file (`language` of `claude_code.code_edit_tool.decision`). The default is
+    /// derived from the extension of the path.
     pub fn language(mut self, language: impl Into<Cow<'static, str>>) -> Self {
         self.language = optional(language);
         self
     }
 
-    /// When the call began; now by default.
+    /// Sets the time at which the call began. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
     }
 
-    /// The result of this call, as far as its beginning tells.
+    /// Returns the result of this call with the fields that are known at its beginning.
     pub(crate) fn result(&self) -> ToolResult {
         ToolResult {
             tool_use_id: self.tool_use_id.clone(),
@@ -98,7 +101,7 @@ impl ToolCallOptions {
         }
     }
 
-    /// The language of the file, when the tool edits one.
+    /// Returns the language of the file if the tool edits one, or the language that the host set.
     pub(crate) fn language_if_edit(&self) -> Option<Cow<'static, str>> {
         if self.language.is_some() || self.name.0.parse::<EditTool>().is_err() {
             return self.language.clone();
@@ -113,7 +116,7 @@ impl ToolCallOptions {
     }
 }
 
-/// The name of an MCP tool is content, whatever it looks like.
+/// Hides the name of an MCP tool, because it is content.
 impl fmt::Debug for ToolCallOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -140,7 +143,7 @@ impl fmt::Debug for ToolCallOptions {
     }
 }
 
-/// The members of an input that name its file.
+/// The members of a tool's input that name its file.
 pub(crate) const PATH_MEMBERS: &[&str] = &["file_path", "notebook_path"];
 
 impl<T: Into<Cow<'static, str>>> From<T> for ToolCallOptions {
@@ -149,7 +152,7 @@ impl<T: Into<Cow<'static, str>>> From<T> for ToolCallOptions {
     }
 }
 
-/// A permission decision, with what a host can say of it beside the decision itself.
+/// A permission decision and its details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     pub(crate) decision: Decision,
@@ -157,14 +160,14 @@ pub struct Permission {
     pub(crate) waited: Option<Duration>,
     pub(crate) event: bool,
     pub(crate) on_result: bool,
-    /// What the span says; `unknown` for what is not there.
+    /// The decision and source on the span of the wait; `None` is sent as `unknown`.
     pub(crate) span: (Option<Decision>, Option<DecisionSource>),
     pub(crate) at: Option<SystemTime>,
     pub(crate) event_at: Option<SystemTime>,
 }
 
 impl Permission {
-    /// A decision, taken now.
+    /// Creates a decision that is made now.
     pub fn new(decision: Decision, source: DecisionSource) -> Self {
         Self {
             decision,
@@ -178,17 +181,18 @@ impl Permission {
         }
     }
 
-    /// The tool may run.
+    /// Creates the decision that the tool may run.
     pub fn accepted(source: DecisionSource) -> Self {
         Self::new(Decision::Accept, source)
     }
 
-    /// The tool may not run.
+    /// Creates the decision that the tool may not run.
     pub fn rejected(source: DecisionSource) -> Self {
         Self::new(Decision::Reject, source)
     }
 
-    /// Nobody decided: only the span of the wait says so, and nothing else is recorded.
+    /// Creates the permission of a call without a decision: the span of the wait carries `unknown`, and no event or
+    /// metric is recorded.
     pub(crate) fn unknown() -> Self {
         let permission = Self::new(Decision::Accept, DecisionSource::Config);
         permission
@@ -197,45 +201,45 @@ impl Permission {
             .without_result()
     }
 
-    /// How long the call waited for it; since the beginning of the call by default.
+    /// Sets how long the call waited for the decision. The default is the time since the call began.
     pub fn waited(mut self, duration: Duration) -> Self {
         self.waited = Some(duration);
         self
     }
 
-    /// Records neither the event nor the count of editing decisions, when they were recorded on their own.
+    /// Suppresses the event and the metric of editing decisions, for a host that records them separately.
     pub fn without_event(mut self) -> Self {
         self.event = false;
         self
     }
 
-    /// Leaves the decision off the event `claude_code.tool_result`.
+    /// Omits the decision from the event `claude_code.tool_result`.
     pub fn without_result(mut self) -> Self {
         self.on_result = false;
         self
     }
 
-    /// What the span of the wait says, when that differs; `None` is `unknown`.
+    /// Sets a different decision and source for the span of the wait; `None` is sent as `unknown`.
     pub fn on_span(mut self, decision: Option<Decision>, source: Option<DecisionSource>) -> Self {
         self.span = (decision, source);
         self
     }
 
-    /// When it was taken; now by default.
+    /// Sets the time of the decision. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
     }
 
-    /// The time of the event, when that is another one: a host that learns of the call once it is over keeps the order
-    /// of its events.
+    /// Sets the time of the event, if it differs from that of the decision. A host that learns of the call only after
+    /// its end can keep its events in order.
     pub fn event_at(mut self, time: SystemTime) -> Self {
         self.event_at = Some(time);
         self
     }
 }
 
-/// How a tool call ended.
+/// The outcome of a tool call.
 #[derive(Clone, Debug, Default)]
 pub struct ToolOutcome {
     pub(crate) failure: Option<Failure>,
@@ -247,12 +251,12 @@ pub struct ToolOutcome {
 }
 
 impl ToolOutcome {
-    /// It succeeded.
+    /// Creates a successful outcome.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How it ended by what the tool returned: a success, or a failure with the error's message.
+    /// Creates an outcome from the tool's result: a success, or a failure with the message of the error.
     ///
     /// ```
     /// use claude_code_telemetry::ToolOutcome;
@@ -266,19 +270,21 @@ impl ToolOutcome {
         }
     }
 
-    /// It failed, with this message (`error`). It needs no switch: put no content into it.
+    /// Marks the outcome as failed with this message (`error`). No content switch withholds the message: do not put
+    /// content into it.
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error = optional(error).map(ErrorMessage);
         self
     }
 
-    /// It failed, with an error of this class (`error_type`), for example `ShellError`. On the event alone.
+    /// Marks the outcome as failed with this class of error (`error_type`), for example `ShellError`. Sent only on the
+    /// event.
     pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error_type = optional(class);
         self
     }
 
-    /// Whether it succeeded, for a host that knows no more.
+    /// Sets whether the tool succeeded, for a host that has no message and no class.
     pub fn success(mut self, success: bool) -> Self {
         self.failure = if success {
             None
@@ -288,39 +294,39 @@ impl ToolOutcome {
         self
     }
 
-    /// The tool's specific parameters as JSON text, when they are known at the end alone (a commit's id); they replace
-    /// those that the call began with in the event `claude_code.tool_result`.
+    /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They
+    /// replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
     pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
         self.parameters = Content::optional(parameters);
         self
     }
 
-    /// The size of the result in bytes (`tool_result_size_bytes`). On the event alone.
+    /// Sets the size of the result in bytes (`tool_result_size_bytes`). Sent only on the event.
     pub fn result_size_bytes(mut self, bytes: u64) -> Self {
         self.result_size_bytes = Some(bytes);
         self
     }
 
-    /// The tokens of the result (`result_tokens`). On the span alone.
+    /// Sets the number of tokens of the result (`result_tokens`). Sent only on the span.
     pub fn result_tokens(mut self, tokens: u64) -> Self {
         self.result_tokens = Some(tokens);
         self
     }
 
-    /// What the tool wrote and returned: the span event `tool.output` of a call that succeeded, when
-    /// `OTEL_LOG_TOOL_CONTENT` is on. A text alone is the attribute `output`.
+    /// Sets the output of the tool: the span event `tool.output` of a successful call, sent only with
+    /// `OTEL_LOG_TOOL_CONTENT`. A plain text becomes the attribute `output`.
     pub fn output(mut self, output: impl Into<ToolOutput>) -> Self {
         self.output = output.into();
         self
     }
 
-    /// When it ended; now by default.
+    /// Sets the time at which the call ended. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
     }
 
-    /// Adds what the end tells to the result.
+    /// Adds the outcome to the result record.
     pub(crate) fn tell(self, result: &mut ToolResult) {
         result.failure = self.failure;
         result.parameters = self.parameters.or(result.parameters.take());

@@ -1,13 +1,14 @@
-//! What a tool wrote and returned: the span event `tool.output`.
+//! The output of a tool: the span event `tool.output`.
 
 use crate::catalog::key;
 use crate::content::{Content, ContentPolicy, ToolOutputText};
 use crate::record::{Attributes, EditTool, ToolName};
 
-/// What a tool wrote and returned: the attributes of the span event `tool.output`, in the order in which they are given.
+/// The output of a tool: the attributes of the span event `tool.output`, in the order in which they are added.
 ///
-/// They are content. All need `OTEL_LOG_TOOL_CONTENT`; what comes from the tool's input (the command, the path, the diff,
-/// and the content of a tool that writes) needs `OTEL_LOG_TOOL_DETAILS` too. Together they share one limit of 60 KB.
+/// All attributes are content and need `OTEL_LOG_TOOL_CONTENT`. Attributes that repeat the tool's input (the command,
+/// the path, the diff, and the content of a tool that writes) need `OTEL_LOG_TOOL_DETAILS` too. All attributes share
+/// one limit of 60 KB.
 ///
 /// ```
 /// use claude_code_telemetry::{ToolOutcome, ToolOutput};
@@ -17,7 +18,7 @@ use crate::record::{Attributes, EditTool, ToolName};
 #[derive(Clone, Debug, Default)]
 pub struct ToolOutput(Vec<(Part, Content)>);
 
-/// An attribute of the event, with the keys that say how it was cut.
+/// An attribute of the event, together with the attributes that describe its truncation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Output,
@@ -28,7 +29,7 @@ enum Part {
 }
 
 impl Part {
-    /// Key, key of "was cut", key of the length before.
+    /// Returns the key of the attribute, of its truncation flag and of its original length.
     fn keys(self) -> [&'static str; 3] {
         match self {
             Self::Output => [key::OUTPUT, "output_truncated", "output_original_length"],
@@ -47,7 +48,7 @@ impl Part {
         }
     }
 
-    /// Whether it repeats the tool's input.
+    /// Returns `true` if the attribute repeats the tool's input.
     fn is_input(self, tool: &ToolName) -> bool {
         match self {
             Self::Output => false,
@@ -58,37 +59,37 @@ impl Part {
 }
 
 impl ToolOutput {
-    /// Nothing yet.
+    /// Creates an empty output.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What the tool returned.
+    /// Sets the text that the tool returned.
     pub fn output(self, text: impl Into<Content>) -> Self {
         self.with(Part::Output, text)
     }
 
-    /// What was read or written.
+    /// Sets the content that the tool read or wrote.
     pub fn content(self, text: impl Into<Content>) -> Self {
         self.with(Part::Content, text)
     }
 
-    /// What an edit changed.
+    /// Sets the changes of an edit.
     pub fn diff(self, text: impl Into<Content>) -> Self {
         self.with(Part::Diff, text)
     }
 
-    /// The command of a shell.
+    /// Sets the command that a shell ran.
     pub fn bash_command(self, text: impl Into<Content>) -> Self {
         self.with(Part::BashCommand, text)
     }
 
-    /// The file that was read or written.
+    /// Sets the file that the tool read or wrote.
     pub fn file_path(self, text: impl Into<Content>) -> Self {
         self.with(Part::FilePath, text)
     }
 
-    /// A part that is given again replaces the one before.
+    /// Adds an attribute, or replaces its earlier value.
     fn with(mut self, part: Part, text: impl Into<Content>) -> Self {
         self.0.retain(|(known, _)| *known != part);
         self.0
@@ -96,7 +97,7 @@ impl ToolOutput {
         self
     }
 
-    /// What the policy lets out, cut to the shared limit. Nothing when that is nothing.
+    /// Returns the attributes that the policy allows, cut to the shared limit; `None` if there are none.
     pub(crate) fn admit(&self, tool: &ToolName, policy: &ContentPolicy) -> Option<AdmittedOutput> {
         let mut room = policy.max_length();
         let mut parts = Vec::new();
@@ -117,7 +118,7 @@ impl<T: Into<Content>> From<T> for ToolOutput {
     }
 }
 
-/// The output without what the switches hold back.
+/// The output after the content policy was applied.
 pub(crate) struct AdmittedOutput(Vec<(Part, ToolOutputText)>);
 
 impl AdmittedOutput {

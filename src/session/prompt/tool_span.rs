@@ -11,11 +11,11 @@ use crate::content::{ContentPolicy, ToolDetails, ToolInput};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{Attributes, Failure, MCP_TOOL, ToolName, millis, text_size, tool_parameters};
 
-/// What the spans say of the call itself, without what the switches hold back.
+/// The attributes of the call on its spans, after the content policy was applied.
 pub(crate) struct Details {
     name: ToolName,
     is_mcp: bool,
-    /// Whether the name of an MCP tool may be sent.
+    /// `true` if the name of an MCP tool may be sent.
     open: bool,
     tool_use_id: Option<Cow<'static, str>>,
     file_path: Option<ToolDetails>,
@@ -26,8 +26,8 @@ pub(crate) struct Details {
 }
 
 impl Details {
-    /// Passes the call's content through the policy; what is held back is taken out of the options, too. Without a span
-    /// that is `recorded` the content is not even looked at.
+    /// Applies the content policy to the call, and removes content that the policy withholds from `options` as well. If
+    /// the span is not `recorded`, the content is not read at all.
     pub(crate) fn admit(
         options: &mut ToolCallOptions,
         policy: &ContentPolicy,
@@ -63,14 +63,14 @@ impl Details {
             subagent_type: detail(&["subagent_type"]),
             input: input.and_then(|input| policy.tool_input(input.clone())),
             name: match &options.mcp {
-                // An MCP server names its tools as it likes; on spans they have one form.
+                // MCP servers choose the names of their tools freely; on spans the names have one form.
                 Some(mcp) if open => options.name.of_mcp(mcp),
                 _ => options.name.clone(),
             },
         }
     }
 
-    /// The name as events carry it.
+    /// Returns the name for events.
     pub(crate) fn public_name(&self) -> Cow<'static, str> {
         if self.is_mcp {
             Cow::Borrowed(MCP_TOOL)
@@ -79,7 +79,7 @@ impl Details {
         }
     }
 
-    /// The name as spans carry it.
+    /// Returns the name for spans.
     fn span_name(&self) -> &str {
         if self.is_mcp && !self.open {
             MCP_TOOL
@@ -89,7 +89,7 @@ impl Details {
     }
 }
 
-/// `claude_code.tool`
+/// The data of the span `claude_code.tool`.
 pub(crate) struct ToolSpan {
     details: Arc<Details>,
     duration: Duration,
@@ -98,7 +98,8 @@ pub(crate) struct ToolSpan {
 }
 
 impl ToolSpan {
-    /// A call that ended at `end`, in nanoseconds since 1970; only one that succeeded shows its output.
+    /// Creates the span of a call that ended at `end`, in nanoseconds since the Unix epoch. Only a successful call
+    /// carries its output.
     pub(crate) fn new(
         details: Arc<Details>,
         duration: Duration,
@@ -175,7 +176,7 @@ impl SpanRecord for ToolSpan {
     }
 }
 
-/// `claude_code.tool.blocked_on_user`
+/// The data of the span `claude_code.tool.blocked_on_user`.
 pub(crate) struct BlockedSpan {
     duration: Duration,
     decision: &'static str,
@@ -210,13 +211,13 @@ impl SpanRecord for BlockedSpan {
     }
 }
 
-/// `claude_code.tool.execution`
+/// The data of the span `claude_code.tool.execution`.
 pub(crate) struct ExecutionSpan {
     duration: Duration,
-    /// Nothing when the call was abandoned.
+    /// `false` when the call was abandoned.
     finished: bool,
     failure: Option<Failure>,
-    /// Whether the message may be sent.
+    /// `true` if the error message may be sent.
     show_error: bool,
 }
 
