@@ -419,7 +419,7 @@ fn exporter_with_an_invalid_endpoint_is_off_and_counts_its_losses() {
     assert!(!report.is_complete());
     let health = telemetry.health();
     let events = otlp(&health, Signal::Events);
-    // Nothing waits for an exporter that is off.
+    // An exporter that is off has no queue.
     assert_eq!((events.queued, events.delivered), (0, 0));
     assert_eq!(events.dropped.total(), 20);
     // The other signal is not affected.
