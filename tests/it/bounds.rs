@@ -260,7 +260,7 @@ fn long_texts_are_truncated_in_metrics_but_not_in_events() {
     let long = "\u{1f600}".repeat(50_000);
     let cut = "\u{1f600}".repeat(512);
     let session = telemetry.session(session("s"));
-    session.set_identity(host::somebody().organization_id(long.clone()));
+    session.set_identity(host::test_identity().organization_id(long.clone()));
     for _ in 0..3 {
         session.record_api_request(ApiRequest::new(long.clone()).cost_usd(1.0));
     }
@@ -287,7 +287,7 @@ fn series_stay_bounded_after_identity_changes() {
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &extra);
     let session = telemetry.session(session("s"));
     for n in 0..2_000 {
-        session.set_identity(host::somebody().email(format!("{n}@example.com")));
+        session.set_identity(host::test_identity().email(format!("{n}@example.com")));
         session.record_commit(Commit::new());
     }
     telemetry.flush();
@@ -312,7 +312,7 @@ fn series_of_ended_sessions_are_removed_beyond_the_limit() {
     for n in 0..3_000 {
         let session = telemetry.session(session(&format!("s-{n}")));
         session.record_commit(Commit::new());
-        session.set_identity(host::somebody().email("kim@example.com"));
+        session.set_identity(host::test_identity().email("kim@example.com"));
         session.record_commit(Commit::new());
         if n % 100 == 0 {
             telemetry.flush();
@@ -332,7 +332,7 @@ fn series_of_a_replaced_identity_are_removed_when_sessions_share_an_id() {
     let receiver = Protocol::any().receiver();
     let extra = [("OTEL_LOGS_EXPORTER", "none")];
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &extra);
-    let identity = |n: usize| host::somebody().email(format!("{n}@example.com"));
+    let identity = |n: usize| host::test_identity().email(format!("{n}@example.com"));
     let (first, second) = (
         telemetry.session(session("s")),
         telemetry.session(session("s")),

@@ -18,7 +18,7 @@ const SIGNALS: [(&str, Signal); 3] = [
     ("TRACES", Signal::Spans),
 ];
 
-/// A variable and the values that it is given. `{}` stands for the signal.
+/// A variable and the values that it is given. `{}` is replaced by the name of the signal.
 type Variable = (&'static str, &'static [&'static str]);
 
 /// A variable is listed twice so that two layers can set it.

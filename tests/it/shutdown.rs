@@ -197,7 +197,7 @@ fn records_after_shutdown_are_dropped_and_counted() {
     telemetry.shutdown();
     let requests = receiver.received().len();
     record(&old);
-    old.set_identity(host::somebody().email("kim@example.com"));
+    old.set_identity(host::test_identity().email("kim@example.com"));
     let new = telemetry.session(session("new"));
     new.prompt("Fix the bug")
         .record_tool_result(ToolResult::new("Read"));
@@ -332,7 +332,7 @@ fn disabled_telemetry_does_nothing() {
         let prompt = session.prompt("Fix the bug");
         record(&session);
         prompt.record_tool_result(ToolResult::new("Read"));
-        session.set_identity(host::somebody());
+        session.set_identity(host::test_identity());
         let report = within(Duration::ZERO, || {
             telemetry.flush();
             telemetry.shutdown()

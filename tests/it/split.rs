@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::host::{
-    Protocol, assert_delta, by_series, otlp, select, session, somebody, sum, telemetry,
+    Protocol, assert_delta, by_series, otlp, select, session, sum, telemetry, test_identity,
 };
 use crate::support;
 use crate::support::{Answer, Received, Request};
@@ -170,7 +170,7 @@ fn only_an_oversized_item_is_dropped_and_counted() {
         // The session id exceeds the limit, and so does every event and span with it. Texts of metrics are truncated
         // at 1,024 units; three of them, with three bytes for each unit, make a data point too large.
         let long = "€".repeat(1024);
-        let identity = somebody()
+        let identity = test_identity()
             .organization_id(long.clone())
             .email(long.clone())
             .account_id(long);

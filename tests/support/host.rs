@@ -121,13 +121,13 @@ pub fn telemetry(endpoint: &str, protocol: Protocol, extra: &[(&str, &str)]) -> 
 }
 
 /// Returns a fixed identity, so that no test creates an installation id.
-pub fn somebody() -> Identity {
+pub fn test_identity() -> Identity {
     Identity::new().user_id("user-1")
 }
 
 /// Returns options for a session with this id and the fixed identity.
 pub fn session(id: &str) -> SessionOptions {
-    SessionOptions::new().id(id).identity(somebody())
+    SessionOptions::new().id(id).identity(test_identity())
 }
 
 /// Returns the health of a signal's OTLP exporter.

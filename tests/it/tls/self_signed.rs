@@ -80,8 +80,7 @@ fn self_signed_authority_is_rejected_outside_its_validity() {
 }
 
 #[test]
-fn self_signed_authority_is_rejected_if_the_file_has_another_certificate_of_its_key()
-{
+fn self_signed_authority_is_rejected_if_the_file_has_another_certificate_of_its_key() {
     let server = Authority::serving(LOCAL);
     let files = Files::new();
     let ca = files.write("ca.pem", server.pem());
