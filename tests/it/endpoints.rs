@@ -237,7 +237,7 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
 fn bare_endpoint_is_kept_after_429() {
     let receiver = Receiver::http();
     receiver.answer_by(|_, request| match request.path.as_str() {
-        // A status that asks to retry later is no reason to try another path.
+        // The receiver cannot decode requests at `/` and answers them with an error, here one that asks to retry later.
         "/" => Answer::status(429).retry_after(Duration::from_secs(3600)),
         _ => Answer::Ok,
     });

@@ -1,4 +1,4 @@
-//! Session attributes: the identity and session of a record, on every signal.
+//! Standard attributes: the identity and session of a record, on every signal.
 #![cfg(feature = "grpc")]
 
 use std::sync::{Arc, Mutex};
@@ -345,7 +345,7 @@ const CUSTOM: &str = "team=a%20b,dept=%E2%82%AC,model=x,event.name=y,type=z,span
                       os.name=o,deployment.environment=prod";
 
 #[test]
-fn custom_attributes_follow_session_attributes_and_replace_none() {
+fn custom_attributes_follow_standard_attributes_and_replace_none() {
     let received = recorded(&[("OTEL_RESOURCE_ATTRIBUTES", CUSTOM)], record_for_custom);
     for (signal, attributes) in items(&received) {
         let found = keys(&attributes);

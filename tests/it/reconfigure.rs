@@ -500,7 +500,7 @@ fn cumulative_series_keep_their_start_after_a_change_of_receiver() {
 }
 
 #[test]
-fn changed_session_attributes_apply_to_later_records_only() {
+fn changed_standard_attributes_apply_to_later_records_only() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);

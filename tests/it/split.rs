@@ -41,7 +41,7 @@ use tonic::{Code, Response, Status};
 
 /// The smallest limit in these tests, which admits a few items.
 const LIMIT: usize = 8 * 1024;
-/// The length of a text that exceeds most limits in these tests.
+/// The length of a large text in bytes, which exceeds the small limits in these tests.
 const GIANT: usize = 300 * 1024;
 const SESSIONS: usize = 40;
 const EACH: usize = 5;

@@ -107,8 +107,8 @@ fn totals_are_exact_while_eight_threads_record() {
 const SHARED_IDS: usize = 500;
 /// The number of times that each thread opens a shared session.
 const OPENINGS: usize = 4;
-/// The number of sessions that only a single thread opens, for each thread. Together with the shared ones, they exceed the
-/// number of ended sessions whose series are kept.
+/// The number of sessions that only a single thread opens, for each thread. Together with the shared ones, they exceed
+/// the number of ended sessions whose series are kept.
 const OWN_IDS: usize = 120;
 
 /// Records in sessions that end immediately after the records.

@@ -399,7 +399,7 @@ fn spans_are_counted_as_dropped_when_the_queue_is_full() {
 
 #[test]
 #[cfg(feature = "testing")]
-fn request_duration_covers_only_the_last_attempt() {
+fn duration_of_a_request_event_covers_only_the_last_attempt() {
     use claude_code_telemetry::testing::InMemory;
 
     // The clock advances only when the test advances it.

@@ -376,7 +376,7 @@ fn kind(value: &Value) -> Kind {
 }
 
 #[test]
-fn session_attributes_come_first_on_every_span() {
+fn standard_attributes_come_first_on_every_span() {
     let host = Host::with([
         ("OTEL_METRICS_INCLUDE_VERSION", "true"),
         (

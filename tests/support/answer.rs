@@ -39,7 +39,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// An HTTP status without a body.
+    /// Returns an HTTP status without a body.
     pub fn status(code: u16) -> Self {
         Self::Status {
             code,
@@ -49,7 +49,7 @@ impl Answer {
         }
     }
 
-    /// A gRPC status.
+    /// Returns a gRPC status.
     pub fn code(code: Code, message: &str) -> Self {
         Self::Code {
             code,
@@ -59,7 +59,7 @@ impl Answer {
         }
     }
 
-    /// A success in which the receiver rejected some or all items.
+    /// Returns a success in which the receiver rejected some or all items.
     pub fn partial(rejected: i64, message: &str) -> Self {
         Self::PartialSuccess {
             rejected,

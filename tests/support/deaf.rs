@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use tokio::net::TcpSocket;
 
-/// A port that accepts connections, reads requests and never answers. No code calls `accept`: the kernel completes
+/// A port that accepts connections and never answers. No code calls `accept`: the kernel completes
 /// the handshakes and buffers the requests.
 pub struct BlackHole {
     listener: TcpListener,

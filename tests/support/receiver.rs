@@ -59,12 +59,12 @@ struct Record {
 }
 
 impl Receiver {
-    /// OTLP over gRPC (HTTP/2 without TLS).
+    /// Starts a receiver of OTLP over gRPC (HTTP/2 without TLS).
     pub fn grpc() -> Self {
         Self::new(Kind::Grpc)
     }
 
-    /// OTLP over HTTP/1.1, protobuf and JSON.
+    /// Starts a receiver of OTLP over HTTP/1.1, as protobuf and as JSON.
     pub fn http() -> Self {
         Self::new(Kind::Http)
     }

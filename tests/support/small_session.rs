@@ -30,7 +30,7 @@ pub const EXTRA: [(&str, &str); 3] = [
     ("OTEL_EXPORTER_OTLP_TIMEOUT", "5000"),
 ];
 
-/// The session attributes of every event and data point, in order.
+/// The standard attributes of every event and data point, in order.
 const STANDARD: [(&str, &str); 10] = [
     ("user.id", "user-1"),
     ("session.id", SESSION),
@@ -95,7 +95,7 @@ pub fn work(telemetry: &Telemetry) {
     session.record_commit(Commit::new());
 }
 
-/// Returns the attributes of an event that follow the session attributes. Asserts that the session attributes come
+/// Returns the attributes of an event that follow the standard attributes. Asserts that the standard attributes come
 /// first and in order.
 #[track_caller]
 fn own_attributes(log: &Log) -> Vec<(String, Value)> {

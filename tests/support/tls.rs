@@ -40,7 +40,7 @@ impl Authority {
         Self::from_params(name, params(&[]))
     }
 
-    /// An authority whose own certificate is valid for `names`, as `openssl req -x509` makes it.
+    /// Creates an authority whose own certificate is valid for `names`, as `openssl req -x509` makes it.
     pub fn serving(names: &[&str]) -> Self {
         Self::from_params("server", params(names))
     }
@@ -124,7 +124,7 @@ impl Authority {
     }
 }
 
-/// A self-signed certificate that is not marked as an authority's.
+/// Creates a self-signed certificate that is not marked as an authority's.
 pub fn self_signed(names: &[&str]) -> Issued {
     let key = KeyPair::generate().unwrap();
     Issued {
@@ -133,7 +133,7 @@ pub fn self_signed(names: &[&str]) -> Issued {
     }
 }
 
-/// A certificate of X.509 version 1 for `CN=localhost`, which expires in 2126, and its key. Made with OpenSSL 3.0:
+/// Returns a certificate of X.509 version 1 for `CN=localhost`, which expires in 2126, and its key. Made with OpenSSL 3.0:
 ///
 /// ```sh
 /// openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 36500
