@@ -163,7 +163,7 @@ proptest! {
 const SETTINGS: &str = r#"{"model":"x","env":{"CLAUDE_CODE_ENABLE_TELEMETRY":"1","OTEL_LOGS_EXPORTER":"otlp",
 "OTEL_EXPORTER_OTLP_HEADERS":"a=CANARY"},"otelHeadersHelper":"printf CANARY"}"#;
 
-/// A text in which some bytes are changed, or that is truncated.
+/// Generates variants of a text in which some bytes are changed, or that are truncated.
 fn damaged(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let changes = proptest::collection::vec((0..text.len(), any::<u8>()), 0..4);
     (changes, 0..=text.len(), any::<bool>()).prop_map(move |(changes, end, whole)| {

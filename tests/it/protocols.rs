@@ -74,7 +74,7 @@ fn session_is_delivered_inside_a_multi_thread_runtime() {
     });
 }
 
-/// A minimal executor other than tokio, which parks the thread.
+/// Runs a future without tokio, on a minimal executor that parks the thread.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {

@@ -44,7 +44,7 @@ const STANDARD: [(&str, &str); 10] = [
     ("deployment.environment", "a b"),
 ];
 
-/// 2026-04-16T09:30:00.123Z, plus nanoseconds that the formatted timestamp does not include.
+/// Returns 2026-04-16T09:30:00.123Z, plus nanoseconds that the formatted timestamp does not include.
 fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::new(1_776_331_800, 123_456_789)
 }

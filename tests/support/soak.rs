@@ -118,7 +118,7 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
     });
 }
 
-/// While this file exists, the receiver reads all requests and answers none.
+/// Returns the path of a file. While it exists, the receiver reads all requests and answers none.
 fn mute(account: &Path) -> PathBuf {
     account.with_extension("mute")
 }

@@ -152,7 +152,7 @@ impl Given {
         (name, found)
     }
 
-    /// A managed variable for all signals overrides another layer's variable for a single signal.
+    /// Returns true if a managed variable for all signals overrides another layer's variable for this signal.
     pub(crate) fn is_removed(&self, kind: &str) -> bool {
         let is_managed =
             |found: Option<(Layer, &str)>| found.map(|(layer, _)| layer == Layer::Managed);
@@ -176,7 +176,7 @@ impl Given {
         valid(self.own("PROTOCOL")).or_else(|| valid(self.general("PROTOCOL").1))
     }
 
-    /// Managed credentials are sent only to managed endpoints.
+    /// Returns true if managed settings hold credentials, which are then sent only to managed endpoints.
     fn has_managed_credentials(&self) -> bool {
         let all = [
             self.general("HEADERS").1,
