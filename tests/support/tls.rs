@@ -133,7 +133,8 @@ pub fn self_signed(names: &[&str]) -> Issued {
     }
 }
 
-/// Returns a certificate of X.509 version 1 for `CN=localhost`, which expires in 2126, and its key. OpenSSL 3.0 made them:
+/// Returns a certificate of X.509 version 1 for `CN=localhost`, which expires in 2126, and its key. They were made with
+/// OpenSSL 3.0:
 ///
 /// ```sh
 /// openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 36500
