@@ -118,7 +118,7 @@ fn is_warned_of(explanation: &Explanation, layer: Layer) -> bool {
 
 proptest! {
     #[test]
-    fn any_environment_gives_a_reproducible_configuration(environment in variables(), host in variables()) {
+    fn any_environment_gives_a_stable_configuration(environment in variables(), host in variables()) {
         let build = || {
             let builder = Config::builder().environment(environment.clone());
             let builder = host.iter().fold(builder, |builder, (name, value)| builder.set(name, value));
