@@ -1,6 +1,6 @@
-//! A record allocates no more than is stated, and nothing that a switch holds back.
+//! A record allocates no more than the documented limit, and content that a switch holds back is not copied.
 //!
-//! All of it is one test: the allocator counts for the whole process, and each thread on its own.
+//! This is a single test, because the counting allocator serves the whole process.
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,18 +17,18 @@ use host::Signals;
 #[global_allocator]
 static ALLOCATOR: alloc::Counting = alloc::Counting;
 
-/// Nobody listens there, and nothing is sent: the interval is an hour.
+/// No server listens on this port. The export interval is an hour, so the exporter never connects.
 const NOBODY: &str = "http://127.0.0.1:9";
-/// Fewer calls than wake the exporter.
+/// A number of calls that does not wake the exporter.
 const CALLS: u64 = 200;
-/// The queue takes a block for every 31 records.
+/// The queue allocates a block for every 31 records.
 const BLOCKS: u64 = CALLS / 31 + 1;
 
 fn telemetry(signals: Signals, extra: &[(&str, &str)]) -> Telemetry {
     host::telemetry(signals, NOBODY, "http/protobuf", extra)
 }
 
-/// Allocations of so many calls, once the first ones have opened what they need.
+/// Counts the allocations of [`CALLS`] calls, after two calls that create the series and buffers.
 fn allocations(prompt: &Prompt, call: impl Fn(&Prompt)) -> u64 {
     call(prompt);
     call(prompt);
@@ -36,7 +36,7 @@ fn allocations(prompt: &Prompt, call: impl Fn(&Prompt)) -> u64 {
     counted.calls
 }
 
-/// The bytes that are allocated for a text that is given away.
+/// Counts the bytes that are allocated when a call takes ownership of a text.
 fn bytes(text: &str, call: impl Fn(String)) -> u64 {
     call(String::new());
     let text = text.to_owned();
@@ -44,7 +44,7 @@ fn bytes(text: &str, call: impl Fn(String)) -> u64 {
 }
 
 #[test]
-fn a_record_allocates_no_more_than_is_stated() {
+fn record_stays_within_documented_allocations() {
     let request = |prompt: &Prompt| prompt.record_api_request(host::request());
     for (signals, each) in [
         (Signals::Nothing, 0),
@@ -92,7 +92,7 @@ fn a_record_allocates_no_more_than_is_stated() {
     let open = telemetry(Signals::Events, &[("OTEL_LOG_RAW_API_BODIES", "1")]);
     let prompt = host::prompt(&open, 0);
     let record = |text| prompt.record_api_request_body(ApiRequestBody::new("m", text));
-    // One that fits is moved; of one over the limit no more than the limit is copied.
+    // A body within the limit is moved. A larger body is copied only up to the limit.
     let made = bytes(&text[..60 * 1024], record);
     assert!(made <= 1024, "a body of 60 KB: {made} bytes");
     let made = bytes(&text, record);

@@ -1,4 +1,5 @@
-//! A host that turns `tracing` events into telemetry gets none about the library's own traffic.
+//! The library's own traffic emits no `tracing` events, so a host that turns such events into telemetry causes no
+//! feedback loop.
 #![cfg(all(feature = "grpc", feature = "http"))]
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +21,7 @@ use support::{Receiver, refused_port};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Counts everything that it is told, from every thread.
+/// A subscriber that counts all spans and events of all threads.
 #[derive(Clone, Default)]
 struct Everything {
     events: Arc<AtomicUsize>,
@@ -76,11 +77,12 @@ fn run(protocol: &str, endpoint: &str, more: &[(&str, &str)]) {
 }
 
 #[test]
-fn nothing_is_told_of_the_librarys_own_traffic() {
+fn export_traffic_emits_no_tracing_events() {
     let everything = Everything::default();
     tracing::subscriber::set_global_default(everything.clone()).unwrap();
 
-    // The receivers run in this process and speak for themselves: only a port without one is silent.
+    // The receivers run in this process and emit `tracing` events themselves, so only a port without a receiver is
+    // silent.
     let nobody = refused_port();
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         run(protocol, &nobody.endpoint(), &[]);
@@ -88,7 +90,7 @@ fn nothing_is_told_of_the_librarys_own_traffic() {
     let told = everything.events.load(Ordering::SeqCst);
     assert_eq!(told, 0, "{}", everything.last.lock().unwrap());
 
-    // The subscriber does hear: the receiver's own thread is not the library's.
+    // Proves that the subscriber works: the receiver's thread is not suppressed.
     let receiver = Receiver::grpc();
     let deadline = Instant::now() + Duration::from_secs(60);
     while everything.events.load(Ordering::SeqCst) == 0 {
@@ -97,7 +99,7 @@ fn nothing_is_told_of_the_librarys_own_traffic() {
     }
 }
 
-/// Keeps the targets of all records that reach the logger of `log`.
+/// A logger that keeps the targets of all `log` records.
 struct Targets(Mutex<BTreeSet<String>>);
 
 static TARGETS: Targets = Targets(Mutex::new(BTreeSet::new()));
@@ -115,7 +117,7 @@ impl log::Log for Targets {
     fn flush(&self) {}
 }
 
-/// The targets that the guide names.
+/// Returns the targets that the guide documents.
 fn documented_targets() -> Vec<String> {
     let guide = include_str!("../docs/GUIDE.md");
     let (_, section) = guide
@@ -130,16 +132,17 @@ fn documented_targets() -> Vec<String> {
     targets
 }
 
-/// With the feature `tracing/log-always` in the graph, which no library can prevent, traffic reaches the logger of `log`.
+/// With the feature `tracing/log-always` in the dependency graph, which no library can prevent, records about traffic
+/// reach the logger of `log`.
 ///
-/// `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`: without the other test, whose
-/// subscriber would hear this test's receivers.
+/// Run it with `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`. The filter
+/// excludes the other test, whose subscriber would count the events of this test's receivers.
 #[test]
 fn only_documented_targets_reach_the_logger_of_log() {
     log::set_logger(&TARGETS).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     const PROBE: &str = "feedback::probe";
-    // Not for the subscriber of the other test.
+    // The subscriber of the other test must not receive this event.
     tracing::dispatcher::with_default(&tracing::Dispatch::none(), || {
         tracing::trace!(target: PROBE, "is the feature on?");
     });

@@ -1,4 +1,5 @@
-//! A forked child of a process with telemetry sends nothing and hangs nowhere, and can start telemetry of its own.
+//! A forked child of a process with telemetry sends no data of the parent, does not hang, and can start its own
+//! telemetry.
 #![cfg(all(unix, feature = "grpc"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code)]
 
@@ -37,9 +38,9 @@ fn session(telemetry: &Telemetry) -> Session {
     telemetry.session(Identity::new().user_id("user"))
 }
 
-/// Runs `child` in a fork; true when it says so within its time.
+/// Runs `child` in a forked process. Returns true if it returned true before the alarm.
 fn in_child(child: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child touches what this test made and the allocator, which survives a fork, and leaves by `_exit`.
+    // SAFETY: the child uses only data of this test and the allocator, which survives a fork, and exits with `_exit`.
     match unsafe { libc::fork() } {
         -1 => panic!("fork failed"),
         0 => {
@@ -59,7 +60,7 @@ fn in_child(child: impl FnOnce() -> bool) -> bool {
 }
 
 #[test]
-fn a_forked_child_sends_nothing_and_hangs_nowhere() {
+fn inherited_telemetry_neither_sends_nor_blocks_in_a_forked_child() {
     let receiver = Receiver::grpc();
     let telemetry = telemetry(&receiver);
     let session = session(&telemetry);
@@ -102,7 +103,7 @@ fn a_forked_child_sends_nothing_and_hangs_nowhere() {
 }
 
 #[test]
-fn a_forked_child_delivers_what_was_kept_before_the_fork_and_since() {
+fn early_records_from_before_and_after_a_fork_are_delivered_in_the_child() {
     let receiver = Receiver::grpc();
     let early = EarlyRecords::new();
     early.record_api_request(ApiRequest::new("before"));
@@ -122,7 +123,7 @@ fn a_forked_child_delivers_what_was_kept_before_the_fork_and_since() {
 }
 
 #[test]
-fn a_forked_child_can_start_telemetry_of_its_own() {
+fn new_telemetry_delivers_in_a_forked_child() {
     let receiver = Receiver::grpc();
     let parent = telemetry(&receiver);
     assert!(in_child(|| {
@@ -142,7 +143,7 @@ fn a_forked_child_can_start_telemetry_of_its_own() {
 
 #[test]
 #[cfg(feature = "prometheus")]
-fn a_forked_child_serves_no_page_and_closes_none() {
+fn prometheus_page_stays_with_the_parent_after_a_fork() {
     let telemetry = page::telemetry(&[]);
     let session = session(&telemetry);
     session.record_commit(Commit::new());

@@ -1,4 +1,4 @@
-//! A process that records and exits at once delivers everything.
+//! A process that exits immediately after recording delivers all data.
 #![cfg(all(feature = "grpc", feature = "http"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,10 +13,10 @@ use host::{Protocol, environment, service, session};
 use serde_json::json;
 use support::Receiver;
 
-/// Names, in a child process, how it ends.
+/// The variable that tells the child process how to end its telemetry.
 const MARKER: &str = "SHORT_PROCESS_ENDS_BY";
 
-/// The child: this test binary again. Without the marker it does nothing.
+/// The body of the child process, which runs this test binary again. Without the variable the test returns at once.
 #[test]
 fn child() {
     let Ok(ends_by) = std::env::var(MARKER) else {
@@ -35,7 +35,7 @@ fn child() {
     session.record_commit(Commit::new());
     match ends_by.as_str() {
         "shutdown" => drop(telemetry.shutdown()),
-        // The session outlives it.
+        // The session is still alive when the telemetry is dropped.
         "drop" => drop(telemetry),
         "async" => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -82,16 +82,16 @@ fn assert_delivers(ends_by: &str) {
 }
 
 #[test]
-fn with_a_shutdown() {
+fn short_process_delivers_everything_with_a_shutdown() {
     assert_delivers("shutdown");
 }
 
 #[test]
-fn with_a_shutdown_in_a_task() {
+fn short_process_delivers_everything_with_an_async_shutdown() {
     assert_delivers("async");
 }
 
 #[test]
-fn when_it_only_drops_the_telemetry() {
+fn short_process_delivers_everything_when_telemetry_is_dropped() {
     assert_delivers("drop");
 }

@@ -1,5 +1,5 @@
-//! A small soak: a receiver that is killed twice under load, and an account that is exact. `examples/soak.rs` is the large
-//! one.
+//! A small soak test: a receiver that is killed twice under load, and an exact account of all items.
+//! `examples/soak.rs` runs the large version.
 #![cfg(all(feature = "grpc", feature = "http"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,10 +10,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Port, protocol and account of the receiver that this process should be.
+/// The variable that holds port, protocol and account when this process has to be the receiver.
 const MARKER: &str = "SOAK_RECEIVER";
 
-/// The receiver: this test binary again. Without the marker it does nothing.
+/// The body of the receiver process, which runs this test binary again. Without the variable the test returns at
+/// once.
 #[test]
 fn child() {
     let Ok(what) = std::env::var(MARKER) else {
@@ -47,11 +48,11 @@ fn small(protocol: &'static str) {
 }
 
 #[test]
-fn over_grpc() {
+fn every_item_is_accounted_for_when_the_grpc_receiver_is_killed() {
     small("grpc");
 }
 
 #[test]
-fn over_http() {
+fn every_item_is_accounted_for_when_the_http_receiver_is_killed() {
     small("http/protobuf");
 }

@@ -1,4 +1,4 @@
-//! Handles go to any thread and any task, and are shared by cloning.
+//! Handles can be sent to any thread and task, and are shared by cloning.
 
 use claude_code_telemetry::{
     ApiError, ApiRequest, Config, Diagnostic, Health, Hook, Identity, LlmRequest, Prompt, Recorder,
@@ -45,7 +45,7 @@ fn records_and_builders_are_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_multi_threaded_runtime_can_poll_the_async_forms() {
+async fn async_flush_and_shutdown_run_on_a_multi_threaded_runtime() {
     let telemetry = Telemetry::disabled();
     let flushed = tokio::spawn(async move {
         let report = telemetry.flush_async().await;

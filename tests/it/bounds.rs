@@ -1,4 +1,5 @@
-//! What waits is bounded in records and bytes, what does not fit is counted, and the rest arrives in the end.
+//! Queues are bounded in records and bytes. Items that do not fit are counted as dropped, and all others are
+//! delivered.
 #![cfg(any(feature = "grpc", feature = "http"))]
 
 use std::collections::BTreeSet;
@@ -11,11 +12,11 @@ use crate::host::{PATIENCE, Protocol, otlp, session, telemetry};
 use crate::support::{Answer, Receiver};
 use claude_code_telemetry::{ApiRequest, Commit, Signal, Telemetry, ToolResult, UserPrompt};
 
-/// The documented bounds of one exporter's queue.
+/// The documented limits of an exporter's queue.
 const MAX_RECORDS: u64 = 16_384;
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// A receiver that takes nothing now, and telemetry that has noticed.
+/// Starts a receiver that answers 503, and telemetry that has already failed to deliver a record to it.
 fn swallowed(protocol: Protocol) -> (Receiver, Telemetry) {
     let receiver = protocol.receiver();
     receiver.answer(|_| Answer::status(503));
@@ -35,7 +36,7 @@ fn swallowed(protocol: Protocol) -> (Receiver, Telemetry) {
     (receiver, telemetry)
 }
 
-/// The sequence numbers of the session `s` that were delivered.
+/// Returns the sequence numbers of the delivered events of session `s`.
 fn arrived(receiver: &Receiver) -> BTreeSet<u64> {
     let logs = receiver.received().accepted().logs();
     let logs = logs
@@ -46,7 +47,7 @@ fn arrived(receiver: &Receiver) -> BTreeSet<u64> {
 }
 
 #[test]
-fn by_records() {
+fn queue_is_bounded_by_records() {
     let (receiver, telemetry) = swallowed(Protocol::any());
     let session = telemetry.session(session("s"));
     for _ in 0..20_000 {
@@ -65,16 +66,16 @@ fn by_records() {
     );
     let arrived = arrived(&receiver);
     assert_eq!(arrived.len() as u64 + events.dropped.total(), 20_000);
-    // The oldest are kept, and the gap shows the loss.
+    // The oldest records are kept. The gap in the sequence numbers shows the loss.
     assert_eq!(arrived.last(), Some(&(MAX_RECORDS - 2)));
-    // There is room again.
+    // The queue has room again.
     session.record_tool_result(ToolResult::new("Read"));
     telemetry.flush();
     assert!(self::arrived(&receiver).contains(&20_000));
 }
 
 #[test]
-fn by_bytes() {
+fn queue_is_bounded_by_bytes() {
     for protocol in Protocol::all() {
         let (receiver, telemetry) = swallowed(protocol);
         let session = telemetry.session(session("s"));
@@ -112,7 +113,7 @@ fn by_bytes() {
 }
 
 #[test]
-fn by_records_on_many_threads() {
+fn queue_is_bounded_by_records_of_many_threads() {
     let (receiver, telemetry) = swallowed(Protocol::any());
     let session = telemetry.session(session("s"));
     thread::scope(|scope| {
@@ -138,9 +139,9 @@ fn by_records_on_many_threads() {
 }
 
 #[test]
-fn much_that_waits_is_sent_before_the_interval() {
+fn large_batch_is_sent_before_the_interval() {
     let receiver = Protocol::any().receiver();
-    // The interval is an hour.
+    // The export interval is an hour.
     let telemetry = telemetry(
         &receiver.endpoint(),
         Protocol::any(),
@@ -156,7 +157,7 @@ fn much_that_waits_is_sent_before_the_interval() {
 }
 
 #[test]
-fn losses_are_told_once_and_not_for_each_record() {
+fn losses_are_reported_in_sum_and_not_per_record() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::status(503));
     let (sink, diagnostics) = std::sync::mpsc::channel();
@@ -181,7 +182,7 @@ fn losses_are_told_once_and_not_for_each_record() {
     receiver.answer(|_| Answer::Ok);
     telemetry.flush();
     telemetry.shutdown();
-    // They are handed over by a thread of their own, in order; the sum of the losses is the last one.
+    // A dedicated thread calls the callback, in order. The last message has the sum of the losses.
     let mut told: Vec<String> = Vec::new();
     while !told
         .last()
@@ -190,7 +191,7 @@ fn losses_are_told_once_and_not_for_each_record() {
         told.push(diagnostics.recv_timeout(PATIENCE).unwrap());
     }
     told.extend(diagnostics.try_iter());
-    // Once at once, when the exporter looked before all was recorded, and once at the end.
+    // Losses are reported once immediately, if the exporter checked before all was recorded, and once at the end.
     let lost = told.iter().filter(|message| message.contains("lost"));
     assert!((1..=2).contains(&lost.count()), "{told:?}");
     let sum = told.iter().find(|message| message.contains("3616 items"));
@@ -200,7 +201,7 @@ fn losses_are_told_once_and_not_for_each_record() {
 }
 
 #[test]
-fn one_record_that_is_too_large_is_cut_to_fit() {
+fn oversized_record_is_truncated_to_fit_a_request() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let extra = [
@@ -231,7 +232,7 @@ fn one_record_that_is_too_large_is_cut_to_fit() {
 }
 
 #[test]
-fn the_limit_of_series_is_shown_and_follows_what_the_host_expects() {
+fn series_limit_follows_the_expected_sessions() {
     let config = || {
         host::config(host::environment(
             "http://127.0.0.1:9",
@@ -253,13 +254,13 @@ fn the_limit_of_series_is_shown_and_follows_what_the_host_expects() {
 }
 
 #[test]
-fn texts_of_metrics_are_cut_and_those_of_events_are_whole() {
+fn long_texts_are_truncated_in_metrics_but_not_in_events() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
     let long = "\u{1f600}".repeat(50_000);
     let cut = "\u{1f600}".repeat(512);
     let session = telemetry.session(session("s"));
-    session.set_identity(host::somebody().organization_id(long.clone()));
+    session.set_identity(host::test_identity().organization_id(long.clone()));
     for _ in 0..3 {
         session.record_api_request(ApiRequest::new(long.clone()).cost_usd(1.0));
     }
@@ -280,13 +281,13 @@ fn texts_of_metrics_are_cut_and_those_of_events_are_whole() {
 }
 
 #[test]
-fn identity_changes_keep_a_bounded_number_of_series() {
+fn series_stay_bounded_after_identity_changes() {
     let receiver = Protocol::any().receiver();
     let extra = [("OTEL_LOGS_EXPORTER", "none")];
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &extra);
     let session = telemetry.session(session("s"));
     for n in 0..2_000 {
-        session.set_identity(host::somebody().email(format!("{n}@example.com")));
+        session.set_identity(host::test_identity().email(format!("{n}@example.com")));
         session.record_commit(Commit::new());
     }
     telemetry.flush();
@@ -301,7 +302,7 @@ fn identity_changes_keep_a_bounded_number_of_series() {
 }
 
 #[test]
-fn series_of_ended_sessions_are_forgotten_but_for_the_last() {
+fn series_of_ended_sessions_are_removed_beyond_the_limit() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(
         &receiver.endpoint(),
@@ -311,7 +312,7 @@ fn series_of_ended_sessions_are_forgotten_but_for_the_last() {
     for n in 0..3_000 {
         let session = telemetry.session(session(&format!("s-{n}")));
         session.record_commit(Commit::new());
-        session.set_identity(host::somebody().email("kim@example.com"));
+        session.set_identity(host::test_identity().email("kim@example.com"));
         session.record_commit(Commit::new());
         if n % 100 == 0 {
             telemetry.flush();
@@ -327,11 +328,11 @@ fn series_of_ended_sessions_are_forgotten_but_for_the_last() {
 }
 
 #[test]
-fn series_of_an_identity_that_another_session_of_the_id_displaced_are_forgotten() {
+fn series_of_a_replaced_identity_are_removed_when_sessions_share_an_id() {
     let receiver = Protocol::any().receiver();
     let extra = [("OTEL_LOGS_EXPORTER", "none")];
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &extra);
-    let identity = |n: usize| host::somebody().email(format!("{n}@example.com"));
+    let identity = |n: usize| host::test_identity().email(format!("{n}@example.com"));
     let (first, second) = (
         telemetry.session(session("s")),
         telemetry.session(session("s")),
@@ -341,7 +342,7 @@ fn series_of_an_identity_that_another_session_of_the_id_displaced_are_forgotten(
     first.record_commit(Commit::new());
     drop((first, second));
     telemetry.flush();
-    // As many as are remembered.
+    // The number of ended sessions whose series are kept.
     for n in 0..1_024 {
         telemetry.session(session(&format!("s-{n}")));
     }

@@ -1,11 +1,11 @@
-//! Content leaves where its switch says, and nowhere else.
+//! Content is sent where its switch allows it, and nowhere else.
 //!
-//! A marker of its own stands in every content field of every record and handle. For each combination of the four flags
-//! and every exporter, [`ROWS`] says where each marker has to appear; everywhere else it must not: not in another
-//! attribute, not in the raw bytes of a request, not in `Debug`, a warning, a diagnostic, health or a report.
+//! Each content field of each record and handle gets a unique marker. For each combination of the four flags and for
+//! each exporter, [`ROWS`] lists where each marker has to appear. It must not appear anywhere else: in another
+//! attribute, in the raw bytes of a request, in `Debug` output, or in a warning, a diagnostic, health or a report.
 //!
-//! [`SETTERS`] is every public function that takes text, as it is found in the sources: a new one fails the test until it
-//! is listed there, as content with its marker or as open.
+//! [`SETTERS`] lists every public function that takes text, as found in the sources. A new function fails the test
+//! until it is listed there, either as content with its marker or as open.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -32,7 +32,7 @@ use crate::catalog_support::{Console, PROTOCOLS, config, receiver};
 use crate::support::{Answer, Attributes, Received, Receiver};
 use crate::{page, support};
 
-/// The flags, as bits.
+/// The flags as bits.
 const PROMPTS: u8 = 1;
 const DETAILS: u8 = 2;
 const CONTENT: u8 = 4;
@@ -43,12 +43,14 @@ const FLAGS: [(u8, &str); 4] = [
     (CONTENT, "OTEL_LOG_TOOL_CONTENT"),
     (BODIES, "OTEL_LOG_RAW_API_BODIES"),
 ];
-/// Needs no flag.
+/// The marker needs no flag.
 const OPEN: u8 = 0;
 
-/// Marker, the flags that it needs, and the places where it then is. A marker without a row is nowhere.
+/// Each row: a marker, the flags that it needs, and the places where it then appears. A marker without a row appears
+/// nowhere.
 ///
-/// A place is `event.attribute` or `span.attribute`, of a span event `span/event.attribute`; `:status` is a span's status.
+/// A place is `event.attribute`, `span.attribute`, or `span/event.attribute` for a span event; `:status` is the
+/// status message of a span.
 const ROWS: &[(&str, u8, &[&str])] = &[
     (
         "prompt",
@@ -166,7 +168,7 @@ const ROWS: &[(&str, u8, &[&str])] = &[
     ("dropped_input", DETAILS, &["tool.tool_input"]),
     ("denied_input", DETAILS, &["tool.tool_input"]),
     ("open_input", DETAILS, &["tool.tool_input"]),
-    // Their output.
+    // Outputs of tool calls.
     ("output", CONTENT, &["tool/tool.output.output"]),
     ("plain_output", CONTENT, &["tool/tool.output.output"]),
     ("read_content", CONTENT, &["tool/tool.output.content"]),
@@ -221,7 +223,7 @@ const ROWS: &[(&str, u8, &[&str])] = &[
             "tool.execution:status",
         ],
     ),
-    // What needs no flag.
+    // Texts that need no flag.
     ("skill", OPEN, &["skill_activated.skill.name"]),
     ("skill_plugin", OPEN, &["skill_activated.plugin.name"]),
     (
@@ -248,8 +250,8 @@ const ROWS: &[(&str, u8, &[&str])] = &[
     ("hook_event", OPEN, &["hook.hook_event"]),
 ];
 
-/// Markers that appear in no combination: thinking, what events hide of MCP tools, outputs of failed tools, paths of which
-/// the extension alone counts, and secrets of the configuration.
+/// Markers that appear in no combination: thinking, the parts of MCP tool names that events do not contain, outputs
+/// of failed tools, paths of which only the extension is used, and secrets of the configuration.
 const NEVER: &[&str] = &[
     "thinking_request",
     "thinking_response",
@@ -271,8 +273,8 @@ const NEVER: &[&str] = &[
     "helper",
 ];
 
-/// Every public function that takes text, in `src/record` and `src/session`. Content names the
-/// markers that go through it.
+/// Every public function that takes text in `src/record` and `src/session`, with the content markers that are passed
+/// to it.
 const SETTERS: &[(&str, &[&str])] = &[
     // Content.
     (
@@ -503,7 +505,8 @@ const SETTERS: &[(&str, &[&str])] = &[
     ("session/mod.rs SessionOptions::workspace_host_paths", &[]),
 ];
 
-/// Public types whose `Debug` cannot show content or secrets: they hold numbers, times and words of closed lists.
+/// Public types whose `Debug` output cannot contain content or secrets, because they hold numbers, times and values
+/// of closed lists.
 const NO_TEXT: &[&str] = &[
     "ActiveTime",
     "ActivityType",
@@ -531,20 +534,20 @@ const NO_TEXT: &[&str] = &[
     "Tokens",
     "TraceParent",
     "TraceParentError",
-    // A word in the place of an exporter's name.
+    // The unknown value in place of an exporter's name.
     "UnknownExporter",
     "UnknownWord",
-    // Parts of others that are searched.
+    // Parts of other types that are searched.
     "ChangedSetting",
-    // By the tests of the doctor.
+    // Covered by the tests of the doctor.
     "Diagnosis",
     "Probe",
-    // Parts of others that are searched.
+    // Parts of other types that are searched.
     "ExporterHealth",
     "Failure",
     "Origin",
     "Setting",
-    // They show counts, or nothing at all.
+    // These types show counts or no data.
     "AlreadySet",
     "EarlyRecords",
     "EarlyReport",
@@ -554,7 +557,7 @@ fn mark(name: &str) -> String {
     format!("canary({name})")
 }
 
-/// The markers in a text.
+/// Returns the names of the markers in a text.
 fn markers(text: &str) -> BTreeSet<String> {
     let parts = text.split("canary(").skip(1);
     parts
@@ -562,10 +565,10 @@ fn markers(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What is where: markers with their places.
+/// Markers with the places where they appear.
 type Found = BTreeSet<(String, String)>;
 
-/// What has to be where with these flags, of all signals.
+/// Returns the markers that must appear with these flags, for all signals.
 fn expected(flags: u8) -> Found {
     let open = ROWS.iter().filter(|(_, needs, _)| flags & needs == *needs);
     open.flat_map(|(marker, _, places)| {
@@ -577,7 +580,7 @@ fn expected(flags: u8) -> Found {
 }
 
 #[test]
-fn content_is_where_its_flag_allows_and_nowhere_else() {
+fn content_appears_only_where_its_flag_allows() {
     let receivers = PROTOCOLS.map(|protocol| (protocol, receiver(protocol)));
     for flags in 0..16 {
         for (protocol, receiver) in &receivers {
@@ -590,7 +593,7 @@ fn content_is_where_its_flag_allows_and_nowhere_else() {
             compare(&format!("{case}: OTLP"), &run.otlp(), &expected);
             compare(&format!("{case}: console"), &run.console(), &expected);
 
-            // Nothing stands in the bytes that decoding does not show.
+            // The raw bytes contain no marker that the decoded message does not show.
             let names: BTreeSet<_> = expected.into_iter().map(|(marker, _)| marker).collect();
             let raw = run
                 .received
@@ -600,10 +603,10 @@ fn content_is_where_its_flag_allows_and_nowhere_else() {
             let raw: BTreeSet<_> = raw.flat_map(|body| markers(&body)).collect();
             assert_eq!(raw, names, "{case}: raw bytes");
             assert_eq!(markers(&run.console.text()), names, "{case}: lines");
-            // The page has what points have.
+            // The page contains the same markers as the data points.
             assert_eq!(markers(&run.page), run.of_points(), "{case}: page");
 
-            // Header values are in the headers of requests.
+            // Header values appear in request headers.
             for request in &run.received.requests {
                 let values: Vec<_> = request.headers.values().map(String::as_str).collect();
                 let header = match request.message {
@@ -615,7 +618,7 @@ fn content_is_where_its_flag_allows_and_nowhere_else() {
                 assert_eq!(all, BTreeSet::from(expected), "{case}");
             }
 
-            // What may be sent without a flag, messages of errors aside, is no secret to `Debug` either.
+            // `Debug` output may contain markers that need no flag, except those of error messages.
             let open = |marker: &String| {
                 let row = ROWS.iter().find(|(name, _, _)| name == marker);
                 row.is_some_and(|(name, needs, _)| *needs == OPEN && !name.ends_with("_error"))
@@ -637,7 +640,7 @@ fn compare(case: &str, found: &Found, expected: &Found) {
 }
 
 #[test]
-fn every_marker_is_covered() {
+fn every_marker_is_listed_and_used() {
     let rows = ROWS.iter().map(|(marker, _, _)| *marker);
     let known: BTreeSet<_> = rows.chain(NEVER.iter().copied()).collect();
     let never: BTreeSet<_> = NEVER.iter().copied().collect();
@@ -647,7 +650,7 @@ fn every_marker_is_covered() {
             assert!(known.contains(marker), "{setter}: {marker}");
         }
     }
-    // All of them are really used: with every flag all rows are seen, and the scenario names the others.
+    // All markers are used: with all flags set, every row is seen, and the source contains the others.
     let source = include_str!("canary.rs");
     for marker in known {
         assert!(
@@ -658,7 +661,7 @@ fn every_marker_is_covered() {
 }
 
 #[test]
-fn every_function_that_takes_text_is_listed() {
+fn public_functions_that_take_text_are_listed() {
     let mut found = BTreeSet::new();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -686,7 +689,7 @@ fn every_function_that_takes_text_is_listed() {
     assert!(gone.is_empty(), "no longer there: {gone:#?}");
 }
 
-/// The public functions of a source file that take text in any form, as `Type::name`.
+/// Returns the public functions of a source file that take text in any form, as `Type::name`.
 fn functions_with_text(source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]").next().unwrap();
     let mut found = Vec::new();
@@ -718,7 +721,7 @@ fn functions_with_text(source: &str) -> Vec<String> {
             "Cow<",
             "Arc<str>",
         ];
-        // A carrier of headers is given text, it gives none.
+        // A header carrier receives text from the library and passes none to it.
         let takes =
             TEXT.iter().any(|text| parameters.contains(text)) && !parameters.contains("FnMut");
         if takes && line.starts_with("    ") {
@@ -729,7 +732,7 @@ fn functions_with_text(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_public_type_with_debug_is_searched() {
+fn debug_output_of_every_public_type_is_searched() {
     let receiver = Receiver::grpc();
     let run = Run::new(&receiver, "grpc", 15);
     let searched: BTreeSet<_> = run.debug.iter().map(|(what, _)| what.as_str()).collect();
@@ -752,13 +755,13 @@ fn every_public_type_with_debug_is_searched() {
     }
 }
 
-/// One run of the scenario, and all that came of it.
+/// A run of the scenario, with everything that it emitted.
 struct Run {
     received: Received,
     console: Console,
-    /// The Prometheus page.
+    /// The text of the Prometheus page.
     page: String,
-    /// Text that a host can see, by the type that shows it.
+    /// Texts that a host can see, each with the name of the type that produced it.
     debug: Vec<(String, String)>,
 }
 
@@ -792,7 +795,7 @@ impl Run {
         seen.debug(&config);
         seen.debug(config.explain());
         let destination = config.otlp(Signal::Events);
-        // The name of its type has a lifetime.
+        // The name of this type contains a lifetime, so it is given here.
         let destination = format!("{:?}", destination.expect("an OTLP exporter"));
         seen.text("OtlpDestination", destination);
         seen.text("Explanation", config.explain().to_string());
@@ -836,7 +839,7 @@ impl Run {
         }
     }
 
-    /// The markers in all that was sent over OTLP.
+    /// Returns the markers in all data that was sent over OTLP.
     fn otlp(&self) -> Found {
         let mut found = Found::new();
         for log in self.received.logs() {
@@ -869,7 +872,7 @@ impl Run {
         found
     }
 
-    /// The markers in what was sent of metrics.
+    /// Returns the markers in the metrics that were sent.
     fn of_points(&self) -> BTreeSet<String> {
         let mut found = Found::new();
         for point in self.received.points() {
@@ -879,7 +882,7 @@ impl Run {
         found.into_iter().map(|(marker, _)| marker).collect()
     }
 
-    /// The same on the console.
+    /// Returns the markers in all lines that were written to the console.
     fn console(&self) -> Found {
         let mut found = Found::new();
         for line in self.console.lines() {
@@ -914,7 +917,7 @@ impl Run {
     }
 }
 
-/// The Prometheus page, as soon as it is served.
+/// Scrapes the Prometheus page. Waits until the page is served.
 fn page(telemetry: &Telemetry) -> String {
     let page = page::request(page::address(telemetry), "GET", "/metrics").body;
     assert!(page.contains("claude_code_cost_usage_total{"), "{page}");
@@ -932,18 +935,18 @@ fn search(found: &mut Found, place: &str, value: &Value) {
     found.extend(names.into_iter().map(|marker| (marker, place.to_owned())));
 }
 
-/// Text that a host can see.
+/// Texts that a host can see, each with the name of the type that produced it.
 #[derive(Default)]
 struct Seen(Vec<(String, String)>);
 
 impl Seen {
-    /// Keeps what a value shows of itself.
+    /// Keeps the `Debug` output of a value.
     fn debug<T: Debug + ?Sized>(&mut self, value: &T) {
         let name = std::any::type_name::<T>().rsplit("::").next().unwrap();
         self.text(name, format!("{value:?} {value:#?}"));
     }
 
-    /// The same, for a value that is passed on.
+    /// Keeps the `Debug` output of a value, and returns the value.
     fn show<T: Debug>(&mut self, value: T) -> T {
         self.debug(&value);
         value
@@ -954,7 +957,7 @@ impl Seen {
     }
 }
 
-/// A marker; a name of its own, so that the test can see which are used.
+/// Returns a marker. A separate function from [`mark`], so that the test can find the markers in use.
 fn m(name: &str) -> String {
     mark(name)
 }
@@ -966,7 +969,7 @@ fn object(key: &str, marker: String) -> String {
 const ACCEPT: Decision = Decision::Accept;
 const CONFIG: DecisionSource = DecisionSource::Config;
 
-/// A marker in every field that takes text.
+/// Records the whole scenario, with a marker in every field that takes text.
 fn record(telemetry: &Telemetry, seen: &mut Seen) {
     let identity = seen.show(Identity::new().email("kim@example.com"));
     let options = seen.show(SessionOptions::new().identity(identity));
@@ -1154,13 +1157,13 @@ fn record_calls(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
     let denied = prompt.tool(input(m("denied_input")));
     denied.decided(Decision::Reject, DecisionSource::UserReject);
     denied.finish(ToolOutcome::new());
-    // Ended by the shutdown.
+    // The shutdown ends this tool call.
     std::mem::forget(prompt.tool(input(m("open_input"))));
 }
 
-/// What is wrong with a configuration is told without its secrets.
+/// Problems of a configuration are reported without its secrets.
 #[test]
-fn secrets_of_the_configuration_are_shown_nowhere() {
+fn configuration_secrets_never_appear_in_output() {
     let secret = m("header");
     let pem = format!("-----BEGIN PRIVATE KEY----- {secret}");
     let url = format!("http://user:{secret}@127.0.0.1:1/?key={secret}#{secret}");
@@ -1229,9 +1232,9 @@ fn secrets_of_the_configuration_are_shown_nowhere() {
     }
 }
 
-/// A receiver that repeats the credentials in its refusal does not bring them into the host's log.
+/// A receiver that repeats the credentials in its refusal does not cause them to appear in the host's log.
 #[test]
-fn header_values_that_a_receiver_repeats_are_not_passed_on() {
+fn header_values_repeated_by_a_receiver_are_redacted() {
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let secret = m("header");

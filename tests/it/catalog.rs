@@ -1,4 +1,4 @@
-//! The catalogue is the documented contract, and what is sent is the catalogue.
+//! The catalog matches the documented contract, and everything that is sent matches the catalog.
 #![cfg(feature = "grpc")]
 
 mod empty;
@@ -24,8 +24,9 @@ use opentelemetry_proto::tonic::metrics::v1::metric;
 use crate::catalog_support::recorded;
 use crate::support::{Message, Received};
 
-/// The contract. An attribute is `name:type`, then `?` when it is there only when it is known, `@` and the switch that it
-/// needs, `!` when it is redacted instead of left out, and `=` and its closed list of values.
+/// The contract. An attribute is written as `name:type`, followed by `?` if it is present only when its value is
+/// known, `@` and the switch that it needs, `!` if it is redacted instead of omitted, and `=` and the closed list of
+/// its values.
 const CONTRACT: &str = "\
 scope metrics com.anthropic.claude_code
 scope events com.anthropic.claude_code.events
@@ -200,7 +201,7 @@ span claude_code.hook hook ERROR
 ";
 
 #[test]
-fn the_catalogue_is_the_contract() {
+fn catalog_matches_the_contract() {
     let catalogue = written_catalogue();
     for (number, (found, expected)) in catalogue.lines().zip(CONTRACT.lines()).enumerate() {
         assert_eq!(found, expected, "line {}", number + 1);
@@ -208,7 +209,7 @@ fn the_catalogue_is_the_contract() {
     assert_eq!(catalogue, CONTRACT);
 }
 
-/// The catalogue in the form of [`CONTRACT`].
+/// Formats the catalog in the form of [`CONTRACT`].
 fn written_catalogue() -> String {
     let mut out = String::new();
     let scope = catalog_scope();
@@ -286,7 +287,7 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// All flags and switches, and a limit that cuts the bodies.
+/// All flags and switches, and a limit that truncates the bodies.
 const EVERYTHING: [(&str, &str); 7] = [
     ("OTEL_LOG_USER_PROMPTS", "1"),
     ("OTEL_LOG_TOOL_DETAILS", "1"),
@@ -298,7 +299,7 @@ const EVERYTHING: [(&str, &str); 7] = [
 ];
 
 #[test]
-fn records_with_every_field_have_all_attributes_of_the_catalogue() {
+fn records_with_every_field_have_all_catalog_attributes() {
     let received = recorded(&EVERYTHING, record_every_field);
     let seen = Seen::of(&received);
     for metric in METRICS {
@@ -320,7 +321,7 @@ fn records_with_every_field_have_all_attributes_of_the_catalogue() {
 }
 
 #[test]
-fn records_with_the_required_fields_alone_have_no_conditional_attributes() {
+fn records_with_only_required_fields_have_no_conditional_attributes() {
     let off = [
         ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
         ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
@@ -328,14 +329,14 @@ fn records_with_the_required_fields_alone_have_no_conditional_attributes() {
     ];
     let received = recorded(&off, record_required_fields);
     assert_required_only(&received);
-    // Without a prompt before them, events have none.
+    // Events that are recorded before any prompt have no prompt id.
     let first = &received.logs()[0];
     assert_eq!(first.body, "claude_code.skill_activated");
     assert!(!first.attributes.contains_key("prompt.id"));
 }
 
 #[test]
-fn optional_texts_that_are_empty_are_omitted_as_if_not_given() {
+fn empty_optional_texts_are_omitted() {
     let content = [
         ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
         ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
@@ -361,7 +362,7 @@ fn optional_texts_that_are_empty_are_omitted_as_if_not_given() {
             "{point:?}"
         );
     }
-    // What stands in for a text that is not given stands in for an empty text.
+    // An empty text gets the same default value as a missing text.
     for point in received.points() {
         let own = |key: &str| point.attributes.get(key).and_then(|value| value.as_str());
         assert!(matches!(own("model"), None | Some("m")), "{point:?}");
@@ -372,7 +373,7 @@ fn optional_texts_that_are_empty_are_omitted_as_if_not_given() {
     }
 }
 
-/// All records and handles were recorded, and none has more attributes than it must.
+/// Asserts that all records and handles were recorded, each with only its required attributes.
 fn assert_required_only(received: &Received) {
     let seen = Seen::of(received);
     let required = |list: &[Attribute]| -> Vec<Attribute> {
@@ -394,7 +395,7 @@ fn assert_required_only(received: &Received) {
         );
     }
     for span in SPANS {
-        // An answered request has its tokens, a failed one its error.
+        // An answered request also has its token counts, and a failed request its error.
         if span.span_type != "llm_request" {
             seen.assert_exactly(span.name, &required(span.attributes));
         }
@@ -405,7 +406,7 @@ fn assert_required_only(received: &Received) {
     }
 }
 
-/// The keys that were seen, by what has them. Order, types and values were checked on the way.
+/// The attribute keys that were seen, by owner. Order, types and values were asserted while they were collected.
 #[derive(Default)]
 struct Seen(BTreeMap<String, BTreeSet<String>>);
 
@@ -530,7 +531,7 @@ impl Seen {
                 .iter()
                 .find(|known| known.name == event.name)
                 .unwrap_or_else(|| panic!("{} is no event of {}", event.name, known.name));
-            // That something was cut stands behind what was cut.
+            // Attributes that mark a truncation follow the truncated attribute.
             let (cut, own): (Vec<_>, Vec<_>) = event.attributes.iter().cloned().partition(|a| {
                 a.key.ends_with("_truncated") || a.key.ends_with("_original_length")
             });
@@ -540,8 +541,8 @@ impl Seen {
         }
     }
 
-    /// Takes the attributes of `known` off the front of `sent`, in their order. What is not conditional must be there,
-    /// unless it is a switch's.
+    /// Removes the attributes of `known` from the front of `sent`, in their order. An attribute must be present
+    /// unless it is conditional or depends on a switch.
     fn prefix<'a>(
         &mut self,
         owner: &str,
@@ -616,7 +617,7 @@ fn text_of(attribute: &KeyValue) -> &str {
 
 const ACCEPT: (Decision, DecisionSource) = (Decision::Accept, DecisionSource::Config);
 
-/// Every record and every handle, with all that they take.
+/// Records every record and every handle with all optional values.
 fn record_every_field(telemetry: &Telemetry) {
     let identity = Identity::new()
         .user_id("user")
@@ -745,7 +746,7 @@ fn record_every_field(telemetry: &Telemetry) {
     session.end();
 }
 
-/// Every record and every handle, with no more than they insist on.
+/// Records every record and every handle with the required values only.
 fn record_required_fields(telemetry: &Telemetry) {
     let session = telemetry.session(SessionOptions::new().terminal_type(""));
     session.record_skill_activated(SkillActivated::new("skill", "bundled"));

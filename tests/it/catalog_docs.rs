@@ -1,4 +1,4 @@
-//! `docs/TELEMETRY.md` is the catalogue. `UPDATE_DOCS=1 cargo test docs` renews it.
+//! `docs/TELEMETRY.md` is generated from the catalog. `UPDATE_DOCS=1 cargo test docs` updates it.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use claude_code_telemetry::catalog::{
 };
 
 #[test]
-fn docs_telemetry_is_the_catalogue() {
+fn docs_telemetry_matches_the_catalog() {
     catalog_support::check_document("TELEMETRY.md", &document());
 }
 
@@ -124,7 +124,7 @@ fn document() -> String {
     out
 }
 
-/// How spans are nested.
+/// The nesting of spans.
 const TREE: &str = "\
 claude_code.interaction
 ├─ claude_code.llm_request
@@ -136,7 +136,7 @@ claude_code.interaction
 ";
 
 #[test]
-fn the_tree_of_the_docs_has_every_span() {
+fn span_tree_of_the_docs_has_every_span() {
     for span in SPANS {
         assert!(TREE.contains(&format!("─ {}\n", span.name)) || TREE.starts_with(span.name));
     }

@@ -1,7 +1,7 @@
-//! What is recorded arrives or is counted as lost, exactly, while everything changes at once: threads, sessions, identities,
-//! configurations, flushes, scrapes, and receivers that fail.
+//! Every recorded item is delivered or counted as dropped, exactly once, while everything changes at the same time:
+//! threads, sessions, identities, configurations, flushes, scrapes, and receivers that fail.
 //!
-//! `CHAOS_SEED` repeats a run: the receivers' answers and the order of the configurations follow from it.
+//! `CHAOS_SEED` repeats a run: it determines the answers of the receivers and the order of the configurations.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -31,16 +31,16 @@ use tonic::Code;
 const THREADS: u64 = 9;
 const SESSIONS: u64 = 24;
 const USERS: u64 = 3;
-/// Parts of the run; between two of them the configuration changes.
+/// The stages of the run. The configuration changes between two stages.
 const STAGES: u64 = 16;
-/// Sessions that each thread opens in a stage.
+/// The number of sessions that each thread opens in a stage.
 const OPENINGS: u64 = 20;
-/// The stage in which no receiver accepts anything, and more events come than the queue holds.
+/// The stage in which no receiver accepts a request and more events are recorded than the queue holds.
 const OUTAGE: u64 = 7;
-/// Requests of each thread in the outage.
+/// The number of API requests that each thread records during the outage.
 const BURST: u64 = 2_500;
 
-/// Pseudo-random numbers (SplitMix64).
+/// A generator of pseudo-random numbers (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -53,7 +53,7 @@ impl Random {
     }
 }
 
-/// Says how to repeat a run that fails.
+/// The seed of a run. If the test fails, the seed is printed, so that the run can be repeated.
 struct Seed(u64);
 
 impl Seed {
@@ -73,7 +73,7 @@ impl Drop for Seed {
     }
 }
 
-/// A series: metric, session, user, and the attributes of the metric's own.
+/// A series: metric, session, user, and the metric's specific attributes.
 type Series = (String, String, String, String);
 
 fn series(metric: &str, attributes: &Attributes) -> Series {
@@ -92,7 +92,7 @@ fn series(metric: &str, attributes: &Attributes) -> Series {
     )
 }
 
-/// What was recorded.
+/// The expected totals of everything that was recorded.
 #[derive(Default)]
 struct Ledger {
     amounts: BTreeMap<Series, f64>,
@@ -126,7 +126,7 @@ impl Ledger {
     }
 }
 
-/// Whose records these are.
+/// The session and the user of a record.
 struct Who {
     session: String,
     user: String,
@@ -144,7 +144,7 @@ impl Who {
         Identity::new().user_id(self.user.clone())
     }
 
-    /// Opens the session, perhaps beside others of the same id, and again.
+    /// Opens the session. Other sessions with the same id may be open, or may have ended before.
     fn open(&self, telemetry: &Telemetry, ledger: &mut Ledger) -> Session {
         ledger.add("claude_code.session.count", self, " ", 1.0);
         telemetry.session(SessionOptions::from(self.identity()).id(self.session.clone()))
@@ -177,7 +177,7 @@ impl Who {
     }
 }
 
-/// One session, from its opening to its end, with a change of the identity in the middle.
+/// Records a whole session, from its start to its end, with changes of the identity in between.
 fn work(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
     let mut who = Who::new(random.below(SESSIONS), random.below(USERS));
     let session = who.open(telemetry, ledger);
@@ -198,7 +198,7 @@ fn work(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
     }
 }
 
-/// Everything a thread does.
+/// Runs all stages of a thread.
 fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
     let mut random = Random(seed);
     let mut ledger = Ledger::default();
@@ -218,7 +218,7 @@ fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
     ledger
 }
 
-/// A receiver whose answers follow from a seed.
+/// Starts a receiver whose answers are determined by a seed.
 fn receiver(
     protocol: Protocol,
     seed: u64,
@@ -244,7 +244,7 @@ fn receiver(
             }
             (1, _) => Answer::status(429).retry_after(Duration::ZERO),
             (2, _) => Answer::status(502),
-            // The request was read: the receiver may have it or not.
+            // The receiver has read the request and may have stored it or not.
             (3, _) => Answer::Reset,
             _ => Answer::Ok,
         }
@@ -252,7 +252,8 @@ fn receiver(
     receiver
 }
 
-/// Another configuration. OTLP stays on: what is recorded while an exporter is off is no loss of it.
+/// Applies another configuration. OTLP stays on, because data recorded while an exporter is off does not count as its
+/// loss.
 fn reconfigure(telemetry: &Telemetry, receivers: &[(Protocol, &Receiver)], random: &mut Random) {
     let (protocol, receiver) = receivers[random.below(receivers.len() as u64) as usize];
     let pick = |number: u64, all: [&'static str; 2]| all[number as usize];
@@ -291,7 +292,7 @@ fn settings<'a>(metrics: &'a str, temporality: &'a str) -> [(&'static str, &'a s
     ]
 }
 
-/// Reads the page again and again, wherever it is, until `done`. Counts the pages.
+/// Scrapes the page at its current address until `done` is set, and counts the scrapes.
 fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, pages: &AtomicU64) {
     while !done.load(Ordering::SeqCst) {
         let health = telemetry.health();
@@ -310,7 +311,7 @@ fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, pages: &AtomicU64) {
     }
 }
 
-/// The page, when a whole one comes: it may be turned off at any moment.
+/// Returns the page if the answer is complete. The page may be turned off at any moment.
 fn scrape(address: SocketAddr) -> Option<Page> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -324,9 +325,9 @@ fn scrape(address: SocketAddr) -> Option<Page> {
     (head.starts_with("HTTP/1.1 200") && length.parse() == Ok(body.len())).then(|| Page::read(body))
 }
 
-/// The total of a series by its points. Each says that the total grew by its value from its start to its end, whatever
-/// its temporality; the first start is that of the series. Points that came twice, also with another temporality, must
-/// agree.
+/// Computes the total of a series from its points. A point of either temporality states that the total grew by its
+/// value between its start and its end; the earliest start is that of the series. Points that arrived more than once,
+/// possibly with different temporalities, must agree.
 #[track_caller]
 fn total(name: &Series, points: &[&Point]) -> f64 {
     let mut points = points.to_vec();
@@ -365,7 +366,7 @@ fn assert_metrics(received: &Received, ledger: &Ledger) {
     assert_eq!(totals.len(), ledger.amounts.len());
 }
 
-/// Every number of a sequence came, or was dropped and counted.
+/// Asserts that each event, identified by its sequence number, arrived or was counted as dropped.
 #[track_caller]
 fn assert_events(received: &Received, ledger: &Ledger, dropped: u64) {
     let mut came: BTreeMap<String, BTreeMap<u64, Value>> = BTreeMap::new();
@@ -392,7 +393,7 @@ fn assert_events(received: &Received, ledger: &Ledger, dropped: u64) {
 }
 
 #[test]
-fn everything_arrives_or_is_counted_as_lost_in_the_midst_of_chaos() {
+fn every_item_is_delivered_or_counted_under_concurrent_changes() {
     let seed = Seed::new();
     let begin = Instant::now();
     let (outage, calm) = (
@@ -415,7 +416,7 @@ fn everything_arrives_or_is_counted_as_lost_in_the_midst_of_chaos() {
         .console_writer(Screen::default())
         .start();
 
-    // These hold some series all the while, so that the page still has them at the end.
+    // These sessions hold some series during the whole run, so that the page still shows them at the end.
     let mut ledger = Ledger::default();
     let mut held = Vec::new();
     for (session, user) in
@@ -510,7 +511,7 @@ fn everything_arrives_or_is_counted_as_lost_in_the_midst_of_chaos() {
         assert_eq!(otlp.queued, 0);
         otlp.dropped.total()
     };
-    // A request that was reset may have come or not.
+    // A request whose connection was reset may have arrived or not.
     let had = |receiver: &Receiver| {
         receiver
             .received()

@@ -1,7 +1,8 @@
-//! A real OpenTelemetry Collector between the library and a receiver: stopped, killed and restarted, it costs nothing.
+//! A real OpenTelemetry Collector between the library and a receiver. No data is lost when the Collector is stopped,
+//! killed and restarted.
 //!
-//! It is run by `collector.py` in the folder that `COLLECTOR_TOOLS` names. Without it, or without python3, the tests
-//! say that they are skipped.
+//! `collector.py` in the folder that `COLLECTOR_TOOLS` names runs the Collector. Without the script or without
+//! python3, the tests print a message and are skipped.
 #![cfg(all(feature = "grpc", feature = "http", target_os = "linux"))]
 #![allow(unsafe_code)]
 
@@ -20,7 +21,7 @@ use crate::host::{Protocol, assert_delta, select, session, sum, telemetry};
 use crate::support::{Point, Received, Receiver};
 use claude_code_telemetry::{ApiRequest, Commit, LlmRequestOptions, Session, TokenUsage};
 
-/// The script that runs a Collector, when it can be run.
+/// Returns the script that runs a Collector, or `None` if it cannot be run.
 fn script() -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("COLLECTOR_TOOLS").map(PathBuf::from) else {
         eprintln!("skipped: the variable COLLECTOR_TOOLS names no folder");
@@ -39,7 +40,7 @@ fn script() -> Option<PathBuf> {
     there.then_some(script)
 }
 
-/// A Collector that runs, and its ports.
+/// A running Collector and its ports.
 struct Collector {
     python: Child,
     grpc: u16,
@@ -77,12 +78,12 @@ impl Collector {
         }
     }
 
-    /// No time for anything: the Collector itself, the child of the script, is killed.
+    /// Kills the Collector itself, a child process of the script, so that it has no time to export anything.
     fn kill(self) {
         let parent = self.python.id().to_string();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            // After the name in brackets: state and parent.
+            // The fields after the name in parentheses: state and parent.
             let after = stat.rsplit(") ").next().unwrap_or_default();
             if after.split(' ').nth(1) == Some(&parent)
                 && let Ok(pid) = entry.file_name().into_string().unwrap().parse()
@@ -94,19 +95,20 @@ impl Collector {
 }
 
 fn signal(pid: i32, signal: i32) {
-    // SAFETY: plain numbers; the process is a child of ours, or of one.
+    // SAFETY: the arguments are plain numbers. The process is a child or grandchild of this process.
     unsafe { libc::kill(pid, signal) };
 }
 
 impl Drop for Collector {
-    /// An orderly end.
+    /// Shuts the Collector down gracefully.
     fn drop(&mut self) {
         signal(i32::try_from(self.python.id()).unwrap(), libc::SIGTERM);
         let _ = self.python.wait();
     }
 }
 
-/// A port that leads to another one, which can change; to none, it hangs up.
+/// A relay with a fixed port and a target port that can change. While the target does not listen, it closes
+/// connections.
 struct Relay {
     port: u16,
     target: Arc<AtomicU16>,
@@ -158,7 +160,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream) {
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// One step: 2 events, 2 spans, and metrics.
+/// Records a step: 2 events, 2 spans, and metrics.
 fn step(session: &Session) {
     let prompt = session.prompt("Fix the bug");
     let call = prompt.llm_request(LlmRequestOptions::new("sonnet"));
@@ -167,7 +169,7 @@ fn step(session: &Session) {
     session.record_commit(Commit::new());
 }
 
-/// Steps for some time.
+/// Records steps for some time, and returns their number.
 fn steps(session: &Session, time: Duration) -> u64 {
     let start = Instant::now();
     let mut count = 0;
@@ -179,7 +181,7 @@ fn steps(session: &Session, time: Duration) -> u64 {
     count
 }
 
-/// The points, each window of a series once: what came twice must be equal.
+/// Returns the data points, each time window of a series once. Asserts that duplicates are equal.
 fn windows(received: &Received) -> Vec<Point> {
     let mut known: HashMap<(String, u64, u64), Point> = HashMap::new();
     let mut points = Vec::new();
@@ -226,7 +228,7 @@ fn assert_exact(received: &Received, count: u64) {
 }
 
 #[test]
-fn a_collector_that_is_stopped_killed_and_restarted_costs_nothing() {
+fn no_data_is_lost_when_a_collector_is_stopped_or_killed() {
     let Some(script) = script() else {
         return;
     };
@@ -251,7 +253,7 @@ fn a_collector_that_is_stopped_killed_and_restarted_costs_nothing() {
         let session = telemetry.session(session("collector"));
         let some = Duration::from_millis(400);
         let mut count = steps(&session, some);
-        // Stopped while things are on their way.
+        // Stop the Collector while requests are in flight.
         thread::scope(|scope| {
             let going_on = scope.spawn(|| steps(&session, some));
             drop(collector);
@@ -261,7 +263,7 @@ fn a_collector_that_is_stopped_killed_and_restarted_costs_nothing() {
         let collector = Collector::start(&script, &receiver);
         relay.lead_to(collector.port(protocol));
         count += steps(&session, some);
-        // Killed.
+        // Kill the Collector.
         thread::scope(|scope| {
             let going_on = scope.spawn(|| steps(&session, some));
             thread::sleep(some / 4);

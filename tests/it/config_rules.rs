@@ -1,5 +1,5 @@
-//! The rules of precedence in combination: every two of the values below, in any layers, come together at least once, and
-//! what the library makes of them is what a second, independent statement of the rules makes of them.
+//! The rules of precedence in combination. Each pair of the values below, in any two layers, occurs together at least
+//! once, and the library resolves every combination like a second, independent implementation of the rules.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 mod model;
@@ -18,10 +18,10 @@ const SIGNALS: [(&str, Signal); 3] = [
     ("TRACES", Signal::Spans),
 ];
 
-/// A variable and values that it is given. `{}` stands for the signal.
+/// A variable and the values that it is given. `{}` is replaced by the name of the signal.
 type Variable = (&'static str, &'static [&'static str]);
 
-/// Each is there twice where two layers are to meet.
+/// A variable is listed twice so that two layers can set it.
 const VARIABLES: [Variable; 19] = [
     (
         "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -65,7 +65,7 @@ const VARIABLES: [Variable; 19] = [
     ("ALL_PROXY", &["http://p:2"]),
 ];
 
-/// What decides on content and on exporters.
+/// The variables that decide on content and on exporters.
 const SWITCHES: [Variable; 6] = [
     ("OTEL_LOG_USER_PROMPTS", &["1", "off", "maybe"]),
     ("OTEL_LOG_USER_PROMPTS", &["on", "0", ""]),
@@ -75,10 +75,10 @@ const SWITCHES: [Variable; 6] = [
     ("OTEL_{}_EXPORTER", &["none", "otlp,console", ""]),
 ];
 
-/// Set once, in any layer but the environment, which has none.
+/// A setting that is set at most once, in any layer except the environment, which does not have it.
 const HELPER: &str = "otelHeadersHelper";
 
-/// One combination: the levels of each variable (0 is unset), of the helper, of the signal and of trust.
+/// Builds a combination from the levels of each variable (0 is unset), the helper, the signal and trust.
 fn given(row: &[usize]) -> Given {
     let (name, _) = SIGNALS[row[VARIABLES.len() + 1]];
     let mut set = assigned(&VARIABLES, row, name);
@@ -94,7 +94,7 @@ fn given(row: &[usize]) -> Given {
     }
 }
 
-/// What each layer sets, by the level of each variable.
+/// Returns the variables that each layer sets, by the level of each variable.
 fn assigned(
     variables: &[Variable],
     row: &[usize],
@@ -112,15 +112,15 @@ fn assigned(
     set
 }
 
-/// The levels of each variable, then these.
+/// Returns the number of levels of each variable, followed by `others`.
 fn levels(variables: &[Variable], others: &[usize]) -> Vec<usize> {
     let levels = variables.iter();
     let levels = levels.map(|(_, values)| 1 + LAYERS.len() * values.len());
     levels.chain(others.iter().copied()).collect()
 }
 
-/// The configuration that the library makes of it, with real files under `root`. One that is
-/// `written` as it should be stays.
+/// Builds the library's configuration for a combination, with real files under `root`. `written` has the content of
+/// the files, so that unchanged files are not written again.
 fn configured(
     given: &Given,
     base: &[(&str, &str)],
@@ -175,7 +175,7 @@ fn configured(
     builder.build()
 }
 
-/// A settings file that sets these.
+/// Formats a settings file that sets these variables.
 fn settings(set: &BTreeMap<String, String>) -> String {
     let mut env = Map::new();
     let mut settings = Map::new();
@@ -191,7 +191,7 @@ fn settings(set: &BTreeMap<String, String>) -> String {
     Value::Object(settings).to_string()
 }
 
-/// What the library resolved, in the words of the model.
+/// Returns the library's result in the form of the model.
 fn resolved(config: &Config, signal: Signal) -> Resolved {
     let Some(otlp) = config.otlp(signal) else {
         let said = config.explain().to_string();
@@ -207,7 +207,7 @@ fn resolved(config: &Config, signal: Signal) -> Resolved {
     Ok(Exporter {
         protocol: otlp.protocol(),
         endpoint: match otlp.endpoint() {
-            // A URL without a path has the path `/`.
+            // In the model, a URL without a path has the path `/`.
             url if url.matches('/').count() == 2 => format!("{url}/"),
             url => url,
         },
@@ -226,8 +226,9 @@ fn folders(root: &Path) {
     std::fs::create_dir_all(root.join("project/.claude")).unwrap();
 }
 
-/// What a project may not set is reported, when it is heard at all.
-fn assert_ignored_are_told(given: &Given, config: &Config) {
+/// Asserts that each variable that a project may not set is reported if the project's settings are read, and not
+/// reported otherwise.
+fn assert_ignored_are_reported(given: &Given, config: &Config) {
     for (layer, file) in [
         (Layer::Local, "settings.local.json"),
         (Layer::Project, "settings.json"),
@@ -254,7 +255,7 @@ fn assert_ignored_are_told(given: &Given, config: &Config) {
 }
 
 #[test]
-fn any_two_switches_together_mean_what_the_rules_say() {
+fn every_pair_of_switches_resolves_as_the_model_states() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     folders(root);
@@ -276,14 +277,14 @@ fn any_two_switches_together_mean_what_the_rules_say() {
         let said = config.explain().to_string();
         let otlp = config.otlp(signal).is_some();
         assert_eq!(otlp, given.has_otlp(), "{given:#?}\n{said}");
-        assert_ignored_are_told(&given, &config);
+        assert_ignored_are_reported(&given, &config);
         let odd = "OTEL_METRICS_INCLUDE_SESSION_ID";
         let mut warnings = config.warnings().iter();
         let told = warnings.any(|warning| warning.variable() == Some(odd));
         assert_eq!(told, given.is_odd_switch(odd), "{given:#?}\n{said}");
         assert_eq!(said.contains("Until this is mended"), given.unreadable);
 
-        // Telemetry that is off has a policy, too, and starts nothing.
+        // Disabled telemetry has a content policy too, and starts no exporter.
         let config = configured(&given, &base, root, &mut written);
         let policy = Telemetry::start(config, Service::new("agent", "1")).content_policy();
         let [prompts, bodies] =
@@ -294,7 +295,7 @@ fn any_two_switches_together_mean_what_the_rules_say() {
             *count += usize::from(is_on);
         }
     }
-    // The combinations are no waste: each is on and off in many.
+    // The combinations are meaningful: each switch is on in many of them and off in many.
     assert!(
         on.iter()
             .all(|on| (rows.len() / 20..rows.len()).contains(on)),
@@ -304,7 +305,7 @@ fn any_two_switches_together_mean_what_the_rules_say() {
 }
 
 #[test]
-fn any_two_settings_together_mean_what_the_rules_say() {
+fn every_pair_of_settings_resolves_as_the_model_states() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     folders(root);
@@ -328,9 +329,9 @@ fn any_two_settings_together_mean_what_the_rules_say() {
             config.explain()
         );
         off += usize::from(expected.is_err());
-        assert_ignored_are_told(&given, &config);
+        assert_ignored_are_reported(&given, &config);
 
-        // What managed settings remove is told.
+        // A variable of a signal that managed settings override is reported.
         for kind in ["PROTOCOL", "ENDPOINT", "HEADERS"] {
             let name = format!("OTEL_EXPORTER_OTLP_{}_{kind}", given.signal);
             let told = config.warnings().iter().any(|warning| {
@@ -339,7 +340,7 @@ fn any_two_settings_together_mean_what_the_rules_say() {
                         .to_string()
                         .contains("ignored, because managed settings set")
             });
-            // The headers of an exporter that is off are not looked at.
+            // The headers of a disabled exporter are not validated.
             let looked_at = kind != "HEADERS" || expected.is_ok();
             assert_eq!(
                 told,
@@ -348,7 +349,7 @@ fn any_two_settings_together_mean_what_the_rules_say() {
             );
         }
     }
-    // The combinations are no waste: most of them end in an exporter, and not all.
+    // The combinations are meaningful: most of them give an exporter, and some do not.
     assert!(
         off > rows.len() / 50 && off < rows.len() / 2,
         "{off} of {}",

@@ -1,4 +1,4 @@
-//! The console exporter: one JSON object a line, and never in the way of anything else.
+//! The console exporter writes a JSON object per line, and never delays the host or other exporters.
 #![cfg(all(any(feature = "grpc", feature = "http"), feature = "console"))]
 
 use std::io::{self, Write};
@@ -30,7 +30,7 @@ fn start(
         .start()
 }
 
-/// What every test does: one prompt, one tool result, two lines and a commit.
+/// Records the data of every test: a prompt, a tool result, two lines of code and a commit.
 fn work(telemetry: &Telemetry) {
     let session = telemetry.session(session("s-1"));
     let prompt = session.prompt(UserPrompt::new("Fix \"it\"\n").id("p-1"));
@@ -57,7 +57,7 @@ fn of_signal(lines: &[Value], signal: &str) -> Vec<Value> {
 }
 
 #[test]
-fn every_line_is_one_json_object_with_its_signal() {
+fn every_line_is_a_json_object_with_its_signal() {
     let receiver = Protocol::any().receiver();
     let screen = Screen::default();
     let telemetry = start(&receiver, &[("OTEL_LOG_USER_PROMPTS", "1")], screen.clone());
@@ -79,7 +79,7 @@ fn every_line_is_one_json_object_with_its_signal() {
         "broken \u{1b}[31m\r\nline \u{2028}"
     );
     assert_eq!(events[1]["attributes"]["event.sequence"], 1);
-    // It says what OTLP says.
+    // The lines contain the same data as the OTLP requests.
     for (line, log) in events.iter().zip(receiver.received().logs()) {
         assert_eq!(line["attributes"], json!(log.attributes));
         assert_eq!(line["resource"], json!(log.resource));
@@ -126,7 +126,7 @@ fn control_characters_are_escaped_in_a_line() {
     };
     assert!(!raw.contains(is_obeyed), "{raw:?}");
     assert!(raw.contains("é😀 \\u009b31m\\\\"), "{raw}");
-    // Nothing of the text is lost by it.
+    // The parsed text is complete.
     let lines = screen.lines();
     assert_eq!(of_signal(&lines, "events")[0]["attributes"]["prompt"], text);
     for line in of_signal(&lines, "metrics") {
@@ -135,7 +135,7 @@ fn control_characters_are_escaped_in_a_line() {
 }
 
 #[test]
-fn the_console_alone_needs_no_endpoint() {
+fn console_exporter_needs_no_endpoint() {
     let screen = Screen::default();
     let config = host::config(
         [
@@ -152,7 +152,7 @@ fn the_console_alone_needs_no_endpoint() {
         .console_writer(screen.clone())
         .start();
     work(&telemetry);
-    // At the intervals, without a flush.
+    // The lines are written at the export intervals, without a flush.
     let lines = screen.wait_for(5);
     assert!(of_signal(&lines, "events").len() == 2 || lines.len() > 5);
     let otlp =
@@ -160,7 +160,7 @@ fn the_console_alone_needs_no_endpoint() {
     assert!(!telemetry.health().exporters.iter().any(otlp));
 }
 
-/// A writer that refuses everything.
+/// A writer that fails every write.
 struct Broken;
 
 impl Write for Broken {
@@ -174,7 +174,7 @@ impl Write for Broken {
 }
 
 #[test]
-fn a_writer_that_fails_is_said_and_holds_nothing_back() {
+fn failing_writer_is_reported_and_does_not_block_otlp() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[], Broken);
     for _ in 0..2 {
@@ -198,7 +198,7 @@ fn a_writer_that_fails_is_said_and_holds_nothing_back() {
     assert!(report.to_string().contains("nobody reads"));
 }
 
-/// A writer that panics, once or always.
+/// A writer whose first `times` writes panic.
 struct Panicking {
     times: usize,
     screen: Screen,
@@ -219,7 +219,7 @@ impl Write for Panicking {
 }
 
 #[test]
-fn a_writer_that_panics_is_said_and_holds_nothing_back() {
+fn panicking_writer_is_reported_and_does_not_block_otlp() {
     let receiver = Protocol::any().receiver();
     let writer = Panicking {
         times: usize::MAX,
@@ -235,7 +235,7 @@ fn a_writer_that_panics_is_said_and_holds_nothing_back() {
 }
 
 #[test]
-fn a_writer_that_panicked_once_is_used_again() {
+fn writer_is_used_again_after_a_panic() {
     let receiver = Protocol::any().receiver();
     let screen = Screen::default();
     let writer = Panicking {
@@ -253,7 +253,7 @@ fn a_writer_that_panicked_once_is_used_again() {
     assert_eq!((console.delivered, console.dropped.refused), (2, 2));
 }
 
-/// A writer that blocks until its gate is gone.
+/// A writer that blocks until the sender of its channel is dropped.
 struct Blocked(Gate<()>);
 
 impl Write for Blocked {
@@ -268,7 +268,7 @@ impl Write for Blocked {
 }
 
 #[test]
-fn a_writer_that_blocks_holds_nothing_back() {
+fn blocked_writer_does_not_block_the_host_and_otlp() {
     let receiver = Protocol::any().receiver();
     let (open, gate) = channel();
     let limits = [
@@ -285,7 +285,7 @@ fn a_writer_that_blocks_holds_nothing_back() {
     assert_otlp_arrived(&receiver);
     let console = exporter(&telemetry.health(), Signal::Events, Exporter::Console);
     assert_eq!((console.delivered, console.queued), (0, 2));
-    // OTLP goes on while the console is stuck.
+    // OTLP export continues while the console is blocked.
     let tools = Instant::now();
     let session = telemetry.session(session("s-2"));
     for _ in 0..1_000 {

@@ -1,4 +1,4 @@
-//! Times, refused amounts, and content of any size and depth: the host neither waits nor crashes.
+//! Timestamps, invalid measurements, and content of any size and depth: the host neither blocks nor crashes.
 #![cfg(feature = "grpc")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,7 @@ use crate::catalog_support::{config, recorded};
 use crate::support;
 use crate::support::{Received, Receiver};
 
-/// The most that one record or span may be, encoded as protobuf.
+/// The maximum size of a record or span, encoded as protobuf.
 const MAX_ITEM_BYTES: usize = 3_670_016;
 
 const ALL_FLAGS: [(&str, &str); 4] = [
@@ -25,7 +25,7 @@ const ALL_FLAGS: [(&str, &str); 4] = [
     ("OTEL_LOG_RAW_API_BODIES", "1"),
 ];
 
-/// What arrived and what health says in the end.
+/// Returns the delivered data, and the health after the shutdown.
 fn run(more: &[(&str, &str)], what: impl FnOnce(&Telemetry)) -> (Received, Health) {
     let receiver = Receiver::grpc();
     let (builder, _folder) = config(&receiver, "grpc", more);
@@ -36,20 +36,20 @@ fn run(more: &[(&str, &str)], what: impl FnOnce(&Telemetry)) -> (Received, Healt
     (receiver.received().accepted(), telemetry.health())
 }
 
-/// A sum over the exporters.
+/// Adds up a value over all exporters.
 fn total(health: &Health, of: impl Fn(&claude_code_telemetry::ExporterHealth) -> u64) -> u64 {
     health.exporters.iter().map(of).sum()
 }
 
 #[test]
-fn the_timestamp_of_an_event_is_its_time() {
+fn event_timestamp_attribute_matches_the_record_time() {
     let given = [
         UNIX_EPOCH,
         UNIX_EPOCH + Duration::new(1, 1_999_999),
         UNIX_EPOCH + Duration::new(1_776_000_000, 999_999_999),
-        // As late as the wire can say.
+        // The latest time that the protocol can represent.
         UNIX_EPOCH + Duration::from_nanos(u64::MAX),
-        // Outside of it: moved to its edges.
+        // Times outside of the representable range are clamped to its ends.
         UNIX_EPOCH - Duration::from_secs(1),
         UNIX_EPOCH + Duration::from_secs(1 << 40),
     ];
@@ -97,7 +97,7 @@ fn the_timestamp_of_an_event_is_its_time() {
 }
 
 #[test]
-fn refused_amounts_reach_nothing_and_the_rest_goes_on() {
+fn invalid_costs_are_omitted_and_other_fields_are_kept() {
     let bad = [
         -1.0,
         f64::NAN,
@@ -141,8 +141,9 @@ fn refused_amounts_reach_nothing_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_record_that_is_too_large_is_cut_to_fit() {
-    // Two UTF-16 units and four bytes each, behind one byte, so that a cut meets the middle of one.
+fn oversized_prompt_is_truncated_to_the_item_limit() {
+    // Each character has two UTF-16 units and four bytes. The leading byte moves the limit into the middle of a
+    // character.
     let text = format!("x{}", "😀".repeat(5_000_000));
     let (received, health) = run(&[ALL_FLAGS[0]], |telemetry| {
         let session = telemetry.session(Identity::new().user_id("user"));
@@ -184,7 +185,7 @@ fn a_record_that_is_too_large_is_cut_to_fit() {
 }
 
 #[test]
-fn several_long_texts_of_one_record_are_cut() {
+fn several_long_texts_of_a_record_are_truncated() {
     let long = "y".repeat(3_000_000);
     let (received, health) = run(&ALL_FLAGS, |telemetry| {
         let session = telemetry.session(Identity::new().user_id("user"));
@@ -209,7 +210,7 @@ fn several_long_texts_of_one_record_are_cut() {
 }
 
 #[test]
-fn bodies_that_cannot_be_read_are_redacted_and_counted() {
+fn unparsable_bodies_are_redacted_and_counted() {
     let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(128), "]".repeat(128));
     let bodies = [
         "",
@@ -247,7 +248,7 @@ fn bodies_that_cannot_be_read_are_redacted_and_counted() {
     assert_eq!(counted, 2 * bodies.len() as u64);
 }
 
-/// The same content in every place that takes it.
+/// Records the same content in all places that accept it.
 fn everywhere(telemetry: &Telemetry, json: &str) {
     let session = telemetry.session(Identity::new().user_id("user"));
     let prompt = session.prompt(UserPrompt::new(json.to_owned()));
@@ -275,16 +276,16 @@ fn everywhere(telemetry: &Telemetry, json: &str) {
     prompt.end();
 }
 
-/// Checks the table of `docs/ADMINISTRATORS.md` about file contents.
+/// Asserts the table about file contents in `docs/ADMINISTRATORS.md`.
 #[test]
-fn tool_details_reveal_short_texts_whole_and_the_beginning_of_long_ones() {
+fn tool_details_contain_short_texts_and_the_start_of_long_texts() {
     let details = [("OTEL_LOG_TOOL_DETAILS", "1")];
     let short = "s".repeat(512);
     let long = "é".repeat(513);
     let beginning = format!("{}…[513 chars]", "é".repeat(128));
     let heredoc = format!("cat > notes <<EOF\n{}\nEOF", "password\n".repeat(1_000));
     let edits = json!([{ "old_string": "secret", "new_string": "hidden" }]);
-    // The arguments of a call, and what is sent of them.
+    // The arguments of a call, and the arguments that are sent.
     let inputs = [
         (
             "Write",
@@ -359,7 +360,7 @@ fn tool_details_reveal_short_texts_whole_and_the_beginning_of_long_ones() {
         .iter()
         .find_map(|span| span.attributes.get("full_command").and_then(text));
     assert_eq!(command.unwrap(), heredoc);
-    // What a tool returns needs another switch.
+    // The output of a tool requires another switch.
     let all = format!("{logs:?} {spans:?}");
     assert!(
         !all.contains("what it returned") && !all.contains("secret"),
@@ -368,7 +369,7 @@ fn tool_details_reveal_short_texts_whole_and_the_beginning_of_long_ones() {
 }
 
 #[test]
-fn nesting_of_any_depth_is_no_danger() {
+fn deeply_nested_content_is_replaced_without_a_crash() {
     const DEPTH: usize = 100_000;
     let began = Instant::now();
     let objects = format!("{}1{}", r#"{"a":"#.repeat(DEPTH), "}".repeat(DEPTH));
@@ -395,9 +396,9 @@ fn nesting_of_any_depth_is_no_danger() {
 }
 
 #[test]
-fn content_of_a_hundred_megabytes_does_not_stall() {
+fn content_of_a_hundred_megabytes_does_not_block_the_host() {
     let text = format!(r#"{{"a":"{}"}}"#, "z".repeat(100_000_000));
-    // A tool call looks at its input several times, which takes a while in debug builds.
+    // A tool call processes its input several times, which is slow in debug builds.
     let quarter = format!(r#"{{"a":"{}"}}"#, "z".repeat(25_000_000));
     type Step = (&'static str, fn(&Session, String));
     let steps: [Step; 4] = [
@@ -422,7 +423,7 @@ fn content_of_a_hundred_megabytes_does_not_stall() {
                 let began = Instant::now();
                 step(&session, text);
                 let took = began.elapsed();
-                // A few seconds; more only where others keep the machine busy.
+                // This takes a few seconds, and longer only on a busy machine.
                 assert!(took < Duration::from_secs(60), "{name}: {took:?}");
             }
         });
@@ -431,7 +432,7 @@ fn content_of_a_hundred_megabytes_does_not_stall() {
         for log in received.logs() {
             assert!(log.raw.encoded_len() <= MAX_ITEM_BYTES);
         }
-        // The prompt, of the event and of the span.
+        // The prompt is truncated in the event and in the span.
         assert_eq!(
             total(&health, |exporter| exporter.shortened),
             2 * bodies as u64
@@ -440,7 +441,7 @@ fn content_of_a_hundred_megabytes_does_not_stall() {
 }
 
 #[test]
-fn numbers_of_any_size_are_sent() {
+fn huge_numbers_are_clamped_and_sent() {
     let (received, _) = run(&[], |telemetry| {
         let session = telemetry.session(Identity::new().user_id("user"));
         let most = HookOutcome::new().succeeded(u64::MAX).failed(u64::MAX);

@@ -1,6 +1,7 @@
-//! What the doctor says of receivers that work and of those that do not: the texts are those of `tests/snapshots/doctor`.
+//! The diagnoses of working and failing receivers, compared with the snapshots in `tests/snapshots/doctor`.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test --test doctor` writes them anew; read the difference before it is committed.
+//! `UPDATE_SNAPSHOTS=1 cargo test --test it doctor` updates the snapshots. Review the difference before committing
+//! it.
 #![cfg(all(feature = "grpc", feature = "http", feature = "console"))]
 
 use std::path::Path;
@@ -18,12 +19,12 @@ use tonic::Code;
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
-/// Longer than anything takes that answers at all.
+/// A timeout that exceeds the duration of every answer.
 const PATIENT: (&str, &str) = ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
 
 type Variables<'a> = Vec<(&'a str, &'a str)>;
 
-/// Events alone, to an endpoint.
+/// Returns variables that export only events, to an endpoint.
 fn events<'a>(
     protocol: Protocol,
     endpoint: &'a str,
@@ -49,8 +50,8 @@ fn diagnose(variables: &[(&str, &str)]) -> Diagnosis {
     config(variables).diagnose()
 }
 
-/// Everything that a host may show of a configuration whose receiver refuses events: explanation, diagnosis, health, report
-/// and diagnostics.
+/// Returns all texts that a host may show about a configuration whose receiver rejects events: explanation,
+/// diagnosis, last error, report and diagnostics.
 fn everything_shown(variables: &[(&str, &str)]) -> Vec<String> {
     let config = config(variables);
     let mut shown = vec![config.explain().to_string(), config.diagnose().to_string()];
@@ -80,7 +81,7 @@ fn everything_shown(variables: &[(&str, &str)]) -> Vec<String> {
     shown
 }
 
-/// Makes a receiver that refuses everything with these words.
+/// Starts a receiver that rejects every request with this message.
 fn refusing(protocol: Protocol, words: &'static str) -> Receiver {
     let receiver = protocol.receiver();
     receiver.answer(move |_| match protocol {
@@ -90,14 +91,14 @@ fn refusing(protocol: Protocol, words: &'static str) -> Receiver {
     receiver
 }
 
-/// Compares a diagnosis with its file, without what differs from run to run.
+/// Compares a diagnosis with its snapshot, after removing the parts that differ between runs.
 #[track_caller]
-fn assert_told(name: &str, diagnosis: &Diagnosis, hidden: &[(String, &str)]) {
+fn assert_snapshot(name: &str, diagnosis: &Diagnosis, hidden: &[(String, &str)]) {
     let mut text = diagnosis.to_string();
     for (what, shown) in hidden {
         text = text.replace(what, shown);
     }
-    let lines: Vec<_> = text.lines().map(without_chance).collect();
+    let lines: Vec<_> = text.lines().map(without_variable_parts).collect();
     let text = lines.join("\n") + "\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/doctor");
     let path = path.join(format!("{name}.txt"));
@@ -109,8 +110,8 @@ fn assert_told(name: &str, diagnosis: &Diagnosis, hidden: &[(String, &str)]) {
     assert_eq!(text, expected.replace("\r\n", "\n"), "{name}");
 }
 
-/// A line without how long something took, and without what a system may say in another way.
-fn without_chance(line: &str) -> String {
+/// Returns a line without durations and without messages that depend on the operating system.
+fn without_variable_parts(line: &str) -> String {
     if let Some((before, after)) = line.split_once(", after ")
         && after.ends_with(" ms")
     {
@@ -121,7 +122,7 @@ fn without_chance(line: &str) -> String {
     {
         return format!("{before} within TIME");
     }
-    // A connection can end before it is read why, in one way or another.
+    // The connection may close before the reason has been read, so the message varies.
     let is_problem = line.starts_with("  problem");
     if is_problem && line.contains("client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE") {
         return "  problem   CLIENT CERTIFICATE NOT ACCEPTED".to_owned();
@@ -140,7 +141,7 @@ fn port(endpoint: &str) -> (String, &'static str) {
     (format!(":{port}"), ":PORT")
 }
 
-/// The name of a protocol as it can be in a file's name.
+/// Returns the name of a protocol in the form that file names use.
 fn file(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Grpc => "grpc",
@@ -149,11 +150,11 @@ fn file(protocol: Protocol) -> &'static str {
     }
 }
 
-/// Two are alike where the encoding plays no part.
+/// Two protocols are enough where the encoding does not matter.
 const GRPC_AND_HTTP: [Protocol; 2] = [Protocol::Grpc, Protocol::HttpProtobuf];
 
 #[test]
-fn a_receiver_that_takes_everything_works() {
+fn working_receiver_is_healthy_and_gets_no_data() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let endpoint = receiver.endpoint();
@@ -166,7 +167,7 @@ fn a_receiver_that_takes_everything_works() {
         ];
         let diagnosis = diagnose(&events(protocol, &endpoint, &all));
         assert!(diagnosis.is_healthy());
-        assert_told(
+        assert_snapshot(
             &format!("works-{}", file(protocol)),
             &diagnosis,
             &[port(&endpoint)],
@@ -182,18 +183,18 @@ fn a_receiver_that_takes_everything_works() {
 }
 
 #[test]
-fn a_port_that_refuses_connections() {
+fn refused_connection_is_diagnosed() {
     let refused = refused_port();
     for protocol in GRPC_AND_HTTP {
         let diagnosis = diagnose(&events(protocol, &refused.endpoint(), &[]));
         assert!(!diagnosis.is_healthy());
         let name = format!("refused-{}", file(protocol));
-        assert_told(&name, &diagnosis, &[port(&refused.endpoint())]);
+        assert_snapshot(&name, &diagnosis, &[port(&refused.endpoint())]);
     }
 }
 
 #[test]
-fn a_black_hole_takes_no_longer_than_the_timeout() {
+fn silent_receiver_is_diagnosed_after_the_timeout() {
     let hole = black_hole();
     for protocol in GRPC_AND_HTTP {
         let endpoint = hole.endpoint();
@@ -204,14 +205,14 @@ fn a_black_hole_takes_no_longer_than_the_timeout() {
         );
         let diagnosis = diagnose(&variables);
         let name = format!("black-hole-{}", file(protocol));
-        assert_told(&name, &diagnosis, &[port(&endpoint)]);
+        assert_snapshot(&name, &diagnosis, &[port(&endpoint)]);
     }
 }
 
-/// A listener whose queue is full: to those who come it is as if nobody were there.
+/// A listener with a full backlog behaves like an unreachable host.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_address_that_nobody_answers_for() {
+fn unreachable_address_is_diagnosed_after_the_timeout() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -231,11 +232,11 @@ fn an_address_that_nobody_answers_for() {
     let endpoint = format!("http://{address}");
     let limit = [("OTEL_EXPORTER_OTLP_TIMEOUT", "900")];
     let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &limit));
-    assert_told("unreachable", &diagnosis, &[port(&endpoint)]);
+    assert_snapshot("unreachable", &diagnosis, &[port(&endpoint)]);
 }
 
 #[test]
-fn the_limit_of_the_caller_counts_too() {
+fn diagnosis_ends_at_the_deadline_of_the_caller() {
     let hole = black_hole();
     let endpoint = hole.endpoint();
     let config = config(&events(Protocol::Grpc, &endpoint, &[]));
@@ -243,12 +244,12 @@ fn the_limit_of_the_caller_counts_too() {
     let diagnosis = config.diagnose_within(Duration::from_millis(200));
     assert!(!diagnosis.is_healthy());
     assert_eq!(diagnosis.probes.len(), 1);
-    // Half of what the receiver alone would have taken: no busy machine takes as long.
+    // The time limit is far below the receiver's timeout, and long enough for a busy machine.
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
-fn a_certificate_of_an_unknown_authority() {
+fn certificate_of_an_unknown_authority_is_diagnosed() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let files = Files::new();
     let ca = files.write("ca.pem", theirs.pem());
@@ -265,13 +266,13 @@ fn a_certificate_of_an_unknown_authority() {
         ] {
             let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
             let name = format!("{name}-authority-{}", file(protocol));
-            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+            assert_snapshot(&name, &diagnosis, &[port(&endpoint)]);
         }
     }
 }
 
 #[test]
-fn a_certificate_that_is_its_own_authority() {
+fn self_signed_authority_is_healthy_only_with_the_same_certificate() {
     let server = Authority::serving(&["127.0.0.1"]);
     let files = Files::new();
     let this = files.write("this.pem", server.pem());
@@ -289,13 +290,13 @@ fn a_certificate_that_is_its_own_authority() {
             let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
             assert_eq!(diagnosis.is_healthy(), name == "this", "{diagnosis}");
             let name = format!("own-authority-{name}-{}", file(protocol));
-            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+            assert_snapshot(&name, &diagnosis, &[port(&endpoint)]);
         }
     }
 }
 
 #[test]
-fn a_certificate_of_version_1() {
+fn version_1_certificate_is_diagnosed() {
     let files = Files::new();
     let ca = files.write("ca.pem", version_1().certificate);
     for protocol in GRPC_AND_HTTP {
@@ -310,12 +311,12 @@ fn a_certificate_of_version_1() {
         let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
         assert!(!diagnosis.is_healthy());
         let name = format!("version-1-{}", file(protocol));
-        assert_told(&name, &diagnosis, &[port(&endpoint)]);
+        assert_snapshot(&name, &diagnosis, &[port(&endpoint)]);
     }
 }
 
 #[test]
-fn a_file_that_is_not_in_pem_format() {
+fn certificate_file_in_der_format_is_diagnosed() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let client = authority.issue(&["agent"]);
@@ -334,7 +335,7 @@ fn a_file_that_is_not_in_pem_format() {
     let diagnosis = diagnose(&variables);
     assert!(!diagnosis.is_healthy());
     let folder = files.path("").display().to_string();
-    assert_told("client-certificate-der", &diagnosis, &[(folder, "FOLDER/")]);
+    assert_snapshot("client-certificate-der", &diagnosis, &[(folder, "FOLDER/")]);
 }
 
 fn behaviour(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behaviour {
@@ -350,7 +351,7 @@ fn behaviour(protocol: Protocol, authority: &Authority, clients: Option<String>)
 }
 
 #[test]
-fn a_receiver_that_wants_a_client_certificate() {
+fn client_authentication_is_healthy_only_with_an_accepted_certificate() {
     let (authority, other) = (Authority::new("ours"), Authority::new("other"));
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -381,13 +382,13 @@ fn a_receiver_that_wants_a_client_certificate() {
             let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
             assert_eq!(diagnosis.is_healthy(), name == "with", "{diagnosis}");
             let name = format!("client-certificate-{name}-{}", file(protocol));
-            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+            assert_snapshot(&name, &diagnosis, &[port(&endpoint)]);
         }
     }
 }
 
 #[test]
-fn a_receiver_that_wants_credentials() {
+fn missing_and_wrong_credentials_are_diagnosed() {
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
         receiver.answer(move |_| match protocol {
@@ -408,14 +409,14 @@ fn a_receiver_that_wants_credentials() {
             let extra: Vec<_> = extra.into_iter().collect();
             let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
             let name = format!("credentials-{name}-{}", file(protocol));
-            assert_told(&name, &diagnosis, &[port(&endpoint)]);
+            assert_snapshot(&name, &diagnosis, &[port(&endpoint)]);
             assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
         }
     }
 }
 
 #[test]
-fn credentials_that_a_receiver_repeats_in_any_form_are_shown_nowhere() {
+fn credentials_repeated_by_a_receiver_are_hidden_in_every_encoding() {
     // Of admin:CANARY/secret and of a key that is percent-encoded itself.
     let said = "no admin with CANARY/secret or CANARY%2fsecret (admin:CANARY/secret, YWRtaW46Q0FOQVJZL3NlY3JldA, \
         YWRtaW46Q0FOQVJZL3NlY3JldA%3D%3D), key CANARY&key or CANARY%26key";
@@ -439,7 +440,7 @@ fn credentials_that_a_receiver_repeats_in_any_form_are_shown_nowhere() {
 }
 
 #[test]
-fn texts_for_a_terminal_hold_no_control_characters() {
+fn terminal_output_contains_no_control_characters() {
     let said = "no\u{9b}31m \u{202e}yaw\u{2069} \u{7f}\u{61c}here";
     for protocol in GRPC_AND_HTTP {
         let receiver = refusing(protocol, said);
@@ -476,7 +477,7 @@ fn texts_for_a_terminal_hold_no_control_characters() {
 }
 
 #[test]
-fn a_port_that_speaks_something_else() {
+fn protocol_and_tls_mismatches_are_diagnosed() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -533,20 +534,20 @@ fn a_port_that_speaks_something_else() {
         };
         let diagnosis = diagnose(&variables);
         assert!(!diagnosis.is_healthy());
-        assert_told(&format!("speaks-{name}"), &diagnosis, &[port(&endpoint)]);
+        assert_snapshot(&format!("speaks-{name}"), &diagnosis, &[port(&endpoint)]);
     }
 }
 
 #[test]
-fn a_host_that_does_not_exist() {
+fn unresolvable_host_is_diagnosed() {
     for protocol in GRPC_AND_HTTP {
         let diagnosis = diagnose(&events(protocol, "http://nowhere.invalid:4318", &[]));
-        assert_told(&format!("no-host-{}", file(protocol)), &diagnosis, &[]);
+        assert_snapshot(&format!("no-host-{}", file(protocol)), &diagnosis, &[]);
     }
 }
 
 #[test]
-fn a_proxy_that_refuses_connections() {
+fn proxy_that_refuses_connections_is_diagnosed() {
     let proxy = refused_port();
     let address = proxy.endpoint().replacen("http://", "", 1);
     let url = format!("http://user:CANARY@{address}");
@@ -568,12 +569,12 @@ fn a_proxy_that_refuses_connections() {
         assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
         let kind = variable.trim_end_matches("_PROXY").to_lowercase();
         let name = format!("proxy-{kind}-{}", file(protocol));
-        assert_told(&name, &diagnosis, &[port(&proxy.endpoint())]);
+        assert_snapshot(&name, &diagnosis, &[port(&proxy.endpoint())]);
     }
 }
 
 #[test]
-fn a_path_or_a_service_that_the_receiver_does_not_have() {
+fn unknown_path_and_unknown_service_are_diagnosed() {
     let http = Receiver::http();
     http.answer_by(|_, request| match request.path.as_str() {
         "/v1/logs" => Answer::Ok,
@@ -583,27 +584,27 @@ fn a_path_or_a_service_that_the_receiver_does_not_have() {
     let base = format!("{endpoint}/otlp");
     for (name, extra) in [
         ("general", [(ENDPOINT, base.as_str())]),
-        // As the quick starts of some vendors have it.
+        // The endpoint as written in the quick starts of some vendors.
         (
             "bare",
             [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", endpoint.as_str())],
         ),
     ] {
         let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
-        assert_told(&format!("path-{name}"), &diagnosis, &[port(&endpoint)]);
+        assert_snapshot(&format!("path-{name}"), &diagnosis, &[port(&endpoint)]);
     }
     http.answer(|_| Answer::status(405));
     let extra = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", endpoint.as_str())];
     let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
-    assert_told("path-bare-unknown", &diagnosis, &[port(&endpoint)]);
+    assert_snapshot("path-bare-unknown", &diagnosis, &[port(&endpoint)]);
     let grpc = Receiver::grpc();
     grpc.answer(|_| Answer::code(Code::Unimplemented, ""));
     let diagnosis = diagnose(&events(Protocol::Grpc, &grpc.endpoint(), &[]));
-    assert_told("path-grpc", &diagnosis, &[port(&grpc.endpoint())]);
+    assert_snapshot("path-grpc", &diagnosis, &[port(&grpc.endpoint())]);
 }
 
 #[test]
-fn a_receiver_that_answers_but_takes_nothing() {
+fn receiver_that_rejects_requests_is_diagnosed() {
     for (name, answer) in [
         ("unavailable", Answer::status(503)),
         (
@@ -619,12 +620,12 @@ fn a_receiver_that_answers_but_takes_nothing() {
         receiver.answer(move |_| answer.clone());
         let endpoint = receiver.endpoint();
         let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &[]));
-        assert_told(&format!("answers-{name}"), &diagnosis, &[port(&endpoint)]);
+        assert_snapshot(&format!("answers-{name}"), &diagnosis, &[port(&endpoint)]);
     }
 }
 
 #[test]
-fn exporters_that_are_off_say_why_and_the_others_are_tried() {
+fn disabled_exporter_is_explained_and_others_are_probed() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
     let extra = [
@@ -632,7 +633,7 @@ fn exporters_that_are_off_say_why_and_the_others_are_tried() {
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "collector"),
     ];
     let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &extra));
-    assert_told("off", &diagnosis, &[port(&endpoint)]);
+    assert_snapshot("off", &diagnosis, &[port(&endpoint)]);
     let works: Vec<_> = diagnosis
         .probes
         .iter()
@@ -648,7 +649,7 @@ fn exporters_that_are_off_say_why_and_the_others_are_tried() {
 }
 
 #[test]
-fn exporters_whose_names_are_misspelt_do_not_work() {
+fn misspelled_exporter_names_are_diagnosed() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
     let alone = [
@@ -665,7 +666,7 @@ fn exporters_whose_names_are_misspelt_do_not_work() {
         (Signal::Metrics, "otpl", "otlp")
     );
     assert_eq!(unknown.variable, "OTEL_METRICS_EXPORTER");
-    assert_told("misspelt", &diagnosis, &[]);
+    assert_snapshot("misspelt", &diagnosis, &[]);
     assert_eq!(run(&alone, &[]).0, Some(1));
 
     let beside = [
@@ -674,9 +675,9 @@ fn exporters_whose_names_are_misspelt_do_not_work() {
     ];
     let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &beside));
     assert!(!diagnosis.is_healthy());
-    assert_told("misspelt-beside-others", &diagnosis, &[port(&endpoint)]);
+    assert_snapshot("misspelt-beside-others", &diagnosis, &[port(&endpoint)]);
 
-    // Nothing was asked for: telemetry is off, or the signal is.
+    // These configurations do not request the exporter: telemetry or the signal is off.
     let off = [
         vec![("OTEL_METRICS_EXPORTER", "otpl")],
         vec![alone[0], ("OTEL_METRICS_EXPORTER", "otpl,none")],
@@ -688,7 +689,7 @@ fn exporters_whose_names_are_misspelt_do_not_work() {
 }
 
 #[test]
-fn variables_that_a_project_may_not_set_are_named_with_the_place_where_they_belong() {
+fn variables_that_a_project_may_not_set_are_reported_with_the_right_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(".claude").join("settings.json");
     std::fs::create_dir(file.parent().unwrap()).unwrap();
@@ -724,7 +725,7 @@ fn variables_that_a_project_may_not_set_are_named_with_the_place_where_they_belo
     ];
     assert_eq!(names, expected.map(Some));
     assert!(diagnosis.is_healthy());
-    assert_told(
+    assert_snapshot(
         "misplaced",
         &diagnosis,
         &[(file.display().to_string(), "FILE")],
@@ -733,18 +734,18 @@ fn variables_that_a_project_may_not_set_are_named_with_the_place_where_they_belo
 }
 
 #[test]
-fn telemetry_that_is_off_or_has_no_exporter() {
+fn disabled_telemetry_and_missing_exporters_are_healthy() {
     let off = diagnose(&[("OTEL_LOGS_EXPORTER", "otlp")]);
     assert!(off.is_healthy() && !off.enabled);
-    assert_told("telemetry-off", &off, &[]);
+    assert_snapshot("telemetry-off", &off, &[]);
     let none = diagnose(&[("CLAUDE_CODE_ENABLE_TELEMETRY", "1")]);
     assert!(none.is_healthy() && none.enabled);
-    assert_told("no-exporter", &none, &[]);
+    assert_snapshot("no-exporter", &none, &[]);
 }
 
 #[cfg(unix)]
 #[test]
-fn the_headers_helper_takes_part() {
+fn headers_helper_is_run_by_the_diagnosis() {
     let receiver = Receiver::http();
     receiver.answer_by(|_, request| match request.headers.get("x-key") {
         Some(key) if key == "good" => Answer::Ok,
@@ -762,12 +763,13 @@ fn the_headers_helper_takes_part() {
             .set("otelHeadersHelper", command)
             .build();
         let diagnosis = config.diagnose();
-        assert_told(&format!("helper-{name}"), &diagnosis, &[port(&endpoint)]);
+        assert_snapshot(&format!("helper-{name}"), &diagnosis, &[port(&endpoint)]);
         assert!(!format!("{diagnosis} {diagnosis:?}").contains("CANARY"));
     }
 }
 
-/// Its exit status and what it prints, with these variables and what a program needs to run at all.
+/// Runs the example with these variables and those that a program needs to run at all. Returns its exit status,
+/// standard output and standard error.
 fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
     let home = tempfile::tempdir().unwrap();
     let output = example::command("doctor", home.path())
@@ -781,7 +783,7 @@ fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, 
 }
 
 #[test]
-fn the_example_prints_the_explanation_and_ends_with_a_status() {
+fn example_prints_the_explanation_and_exits_with_a_status() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
     let secret = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY");
@@ -817,7 +819,7 @@ fn the_example_prints_the_explanation_and_ends_with_a_status() {
     assert_eq!(run(&[], &[]).0, Some(0));
 }
 
-/// Metrics on a page at this port alone.
+/// Returns variables that export only metrics, to a Prometheus page on this port.
 #[cfg(feature = "prometheus")]
 fn page(port: &str) -> Variables<'_> {
     vec![
@@ -830,23 +832,23 @@ fn page(port: &str) -> Variables<'_> {
 
 #[cfg(feature = "prometheus")]
 #[test]
-fn the_prometheus_page_has_a_port_or_not() {
+fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
     let free = diagnose(&page("0"));
     assert!(free.is_healthy());
     let bound = free.probes[0].addresses[0].to_string();
     let hidden = [(port(&bound).0, ":PORT")];
-    assert_told("page-free", &free, &hidden);
+    assert_snapshot("page-free", &free, &hidden);
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let number = taken.local_addr().unwrap().port().to_string();
     drop(free);
-    // It answers nothing that could be taken for a page.
+    // The other listener accepts connections and sends no valid page.
     let other = std::thread::spawn(move || drop(taken.accept()));
     let hidden = [
         (format!(":{number}"), ":PORT"),
         (format!("port {number}"), "port PORT"),
     ];
-    assert_told("page-taken", &diagnose(&page(&number)), &hidden);
+    assert_snapshot("page-taken", &diagnose(&page(&number)), &hidden);
     other.join().unwrap();
 
     let telemetry = claude_code_telemetry::Telemetry::start(config(&page("0")), host::service());
@@ -860,6 +862,6 @@ fn the_prometheus_page_has_a_port_or_not() {
     let hidden = [(format!(":{number}"), ":PORT")];
     let served = diagnose(&page(&number));
     assert!(served.is_healthy(), "{served}");
-    assert_told("page-served", &served, &hidden);
+    assert_snapshot("page-served", &served, &hidden);
     telemetry.shutdown();
 }

@@ -1,8 +1,7 @@
-//! The example configurations of the documentation, word for word, against real receivers.
+//! The configuration examples of the documentation, unchanged, with real receivers.
 //!
-//! An example is used as it stands but for what a test cannot have: the host and port that it names are replaced by
-//! those of a receiver, in the values alone. Where an example names none, the endpoint is added, and what the example says
-//! without it is asserted on the configuration.
+//! Only the host and port in the values of an example are replaced, by those of a receiver. If an example has no
+//! endpoint, the test adds one, and asserts the meaning of the original example on its configuration.
 #![cfg(all(feature = "grpc", feature = "http", feature = "console"))]
 
 use std::collections::BTreeMap;
@@ -19,7 +18,7 @@ use serde_json::json;
 
 type Variables = BTreeMap<String, String>;
 
-/// The variables of a block of `export NAME=value  # comment` lines.
+/// Parses a block of `export NAME=value  # comment` lines.
 fn exported(block: &str) -> Variables {
     let lines = block.lines().map(str::trim);
     let lines = lines.filter_map(|line| line.strip_prefix("export "));
@@ -35,7 +34,7 @@ fn exported(block: &str) -> Variables {
         .collect()
 }
 
-/// The same with every `from` in a value replaced.
+/// Returns the variables with every `from` in a value replaced by `to`.
 fn with(variables: &Variables, from: &str, to: &str) -> Variables {
     let variables = variables.iter();
     variables
@@ -47,7 +46,7 @@ fn config(variables: &Variables) -> Config {
     Config::builder().environment(variables.clone()).build()
 }
 
-/// Protocol and endpoint of each signal that goes over OTLP.
+/// Returns the protocol and endpoint of each signal that is exported over OTLP.
 fn destinations(config: &Config) -> Vec<(Signal, String)> {
     let signals = [Signal::Metrics, Signal::Events, Signal::Spans];
     let to = |signal| {
@@ -62,7 +61,7 @@ fn warnings(config: &Config) -> Vec<String> {
     config.warnings().iter().map(ToString::to_string).collect()
 }
 
-/// Delivers all, however busy the machine is: the example says nothing of the limit.
+/// Flushes until everything is delivered. The example sets no timeout, and a busy machine may exceed the default.
 fn deliver(telemetry: &Telemetry) {
     let deadline = Instant::now() + host::PATIENCE;
     loop {
@@ -75,7 +74,7 @@ fn deliver(telemetry: &Telemetry) {
     }
 }
 
-/// Starts, works, and delivers all.
+/// Starts telemetry, records a session, and delivers everything.
 fn run(config: Config) {
     let telemetry = Telemetry::start(config, service());
     work(&telemetry);
@@ -100,7 +99,7 @@ fn has_events(receiver: &Receiver) -> bool {
 const LOCAL: &str = "http://localhost:4317";
 
 #[test]
-fn quick_start() {
+fn quick_start_example_delivers_metrics_and_events() {
     let example = exported(
         r#"
         # 1. Enable telemetry
@@ -133,7 +132,7 @@ fn quick_start() {
 }
 
 #[test]
-fn quick_start_without_a_protocol() {
+fn quick_start_example_without_a_protocol_uses_grpc() {
     let example = exported(
         "
         export CLAUDE_CODE_ENABLE_TELEMETRY=1
@@ -144,21 +143,21 @@ fn quick_start_without_a_protocol() {
     );
     let as_it_stands = config(&example);
     assert_eq!(warnings(&as_it_stands), [""; 0]);
-    // The port says that it is gRPC.
+    // Port 4317 implies gRPC.
     let grpc = "grpc http://localhost:4317/".to_owned();
     let expected = [(Signal::Metrics, grpc.clone()), (Signal::Events, grpc)];
     assert_eq!(destinations(&as_it_stands), expected);
 
     let receiver = Receiver::grpc();
     let mut moved = with(&example, LOCAL, &receiver.endpoint());
-    // The port of the receiver does not say so.
+    // The port of the receiver does not imply gRPC.
     moved.insert("OTEL_EXPORTER_OTLP_PROTOCOL".into(), "grpc".into());
     run(config(&moved));
     assert!(has_metrics(&receiver) && has_events(&receiver));
 }
 
 #[test]
-fn console_debugging() {
+fn console_example_prints_metrics_at_the_interval() {
     let example = exported(
         "
         # Console debugging (1-second intervals)
@@ -175,7 +174,7 @@ fn console_debugging() {
         .console_writer(screen.clone())
         .start();
     work(&telemetry);
-    // Nobody asks for it: the interval does.
+    // The export happens at the interval, without a flush.
     screen.wait_for(1);
     telemetry.shutdown();
     let lines = screen.lines();
@@ -188,7 +187,7 @@ fn console_debugging() {
 }
 
 #[test]
-fn otlp_over_grpc() {
+fn grpc_example_delivers_only_metrics() {
     let example = exported(
         "
         # OTLP/gRPC
@@ -206,7 +205,7 @@ fn otlp_over_grpc() {
 }
 
 #[test]
-fn multiple_exporters() {
+fn multiple_exporters_example_writes_to_console_and_otlp() {
     let example = exported(
         "
         # Multiple exporters
@@ -240,7 +239,7 @@ fn multiple_exporters() {
 }
 
 #[test]
-fn different_endpoints_for_metrics_and_logs() {
+fn endpoints_example_sends_each_signal_to_its_endpoint() {
     let example = exported(
         "
         # Different endpoints/backends for metrics and logs
@@ -263,7 +262,7 @@ fn different_endpoints_for_metrics_and_logs() {
     ];
     let expected = expected.map(|(signal, to)| (signal, to.to_owned()));
     assert_eq!(destinations(&as_it_stands), expected);
-    // The URL of one signal is used as it is, and this one has no path.
+    // The endpoint of a single signal is used unchanged, and this one has no path.
     assert_eq!(
         warnings(&as_it_stands),
         [
@@ -278,7 +277,7 @@ fn different_endpoints_for_metrics_and_logs() {
         &metrics.endpoint(),
     );
     let moved = with(&moved, "http://logs.example.com:4317", &logs.endpoint());
-    // As every receiver of OTLP, this one knows nothing there.
+    // Like other OTLP receivers, this one answers 404 at the root path.
     metrics.answer_by(|_, request| match request.path.as_str() {
         "/" => Answer::status(404),
         _ => Answer::Ok,
@@ -294,7 +293,7 @@ fn different_endpoints_for_metrics_and_logs() {
     assert!(!received.accepted().points().is_empty());
     assert!(has_events(&logs) && logs.received().points().is_empty());
 
-    // With the path that the warning names there is no warning, and it arrives.
+    // With the path that the warning suggests there is no warning, and the data is delivered.
     let (metrics, logs) = (Receiver::http(), Receiver::grpc());
     let cured = format!("{}/v1/metrics", metrics.endpoint());
     let moved = with(&example, "http://metrics.example.com:4318", &cured);
@@ -308,7 +307,7 @@ fn different_endpoints_for_metrics_and_logs() {
 }
 
 #[test]
-fn metrics_only_and_events_only() {
+fn single_signal_examples_deliver_only_that_signal() {
     for (exporter, metrics, events) in [
         ("OTEL_METRICS_EXPORTER", true, false),
         ("OTEL_LOGS_EXPORTER", false, true),
@@ -337,7 +336,7 @@ fn metrics_only_and_events_only() {
 }
 
 #[test]
-fn teams() {
+fn team_example_adds_its_attributes_to_all_data() {
     let mut example = exported(
         r#"
         # Add custom attributes for team identification
@@ -366,7 +365,7 @@ fn teams() {
         .map(|l| (l.resource, l.attributes));
     let mut count = 0;
     for (resource, attributes) in points.chain(logs) {
-        // In all metrics and events.
+        // Both the resource and the attributes of all data points and events contain the keys.
         for carrier in [resource, attributes] {
             assert_eq!(carrier["department"], "engineering");
             assert_eq!(carrier["team.id"], "platform");
@@ -377,7 +376,7 @@ fn teams() {
     assert!(count > 10);
 }
 
-/// A folder with one settings file, at this path in it.
+/// Creates a folder with a settings file at this path.
 fn settings(path: &str, content: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(path);
@@ -387,7 +386,7 @@ fn settings(path: &str, content: &str) -> tempfile::TempDir {
 }
 
 #[test]
-fn managed_settings() {
+fn managed_settings_example_overrides_the_environment() {
     const EXAMPLE: &str = r#"{
   "env": {
     "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
@@ -402,7 +401,7 @@ fn managed_settings() {
     let example = EXAMPLE.replace("http://collector.example.com:4317", &receiver.endpoint());
     let folder = settings("managed-settings.json", &example);
     let elsewhere_too = elsewhere.endpoint();
-    // What a user sets cannot override it.
+    // Settings of the user cannot override the managed ones.
     let config = Config::builder()
         .environment([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "0"),
@@ -426,7 +425,7 @@ fn managed_settings() {
 }
 
 #[test]
-fn settings_of_a_project() {
+fn settings_example_works_as_variables_and_in_the_user_file() {
     const EXAMPLE: &str = r#"{
   "env": {
     "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
@@ -454,8 +453,8 @@ export OTEL_METRICS_INCLUDE_SESSION_ID=true
 export OTEL_METRICS_INCLUDE_VERSION=true
 export OTEL_METRICS_INCLUDE_ACCOUNT_UUID=true
 ";
-    // The documentation gives them in both forms, and they do the same. In the file of a project, which is where an earlier
-    // edition has them, only what is harmless counts.
+    // The documentation shows both forms, and they have the same effect. In a project's settings file, where an
+    // earlier edition places them, only harmless variables are applied.
     for in_file in [false, true] {
         let receiver = Receiver::grpc();
         let example = EXAMPLE.replace(LOCAL, &receiver.endpoint());
@@ -494,10 +493,10 @@ export OTEL_METRICS_INCLUDE_ACCOUNT_UUID=true
     }
 }
 
-/// Scripts of the shell.
+/// The example is a shell script.
 #[cfg(unix)]
 #[test]
-fn dynamic_headers() {
+fn headers_helper_example_sets_its_headers_on_every_request() {
     use std::os::unix::fs::PermissionsExt;
 
     const SCRIPT: &str = r#"#!/bin/bash
@@ -509,7 +508,7 @@ echo "{\"Authorization\": \"Bearer $(get-token.sh)\", \"X-API-Key\": \"$(get-api
 }"#;
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("generate_opentelemetry_headers.sh");
-    // The two programs that it calls, and a shell that is everywhere.
+    // Replaces the two programs that the script calls, and uses a shell that every system has.
     let text = SCRIPT
         .replace("#!/bin/bash", "#!/bin/sh")
         .replace("get-token.sh", "echo token")

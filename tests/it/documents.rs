@@ -1,9 +1,9 @@
-//! What the documents point to is there.
+//! The files that the documents refer to exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every document of the crate.
+/// Returns the paths of all documents of the crate.
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = vec![root.join("README.md"), root.join("CHANGELOG.md")];
@@ -21,7 +21,7 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The targets of links, without those to other places and within the page.
+/// Returns the targets of links, except links to other sites and within the page.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text
         .split("](")
@@ -32,7 +32,7 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
         .filter_map(|target| target.split('#').next())
 }
 
-/// Paths of the repository that stand in backticks.
+/// Returns the paths of repository files that are written in backticks.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     const FOLDERS: [&str; 5] = ["src/", "tests/", "examples/", "docs/", "fuzz/"];
     text.split('`')
@@ -43,7 +43,7 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_an_existing_target() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for link in links(&text) {
@@ -54,12 +54,12 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn every_path_that_is_named_is_there() {
+fn every_mentioned_path_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for path in paths(&text) {
-            // The package has no fuzz targets.
+            // The published package does not contain the fuzz targets.
             let is_packaged = !path.starts_with("fuzz/") || root.join("fuzz").exists();
             assert!(
                 !is_packaged || root.join(path).exists(),
@@ -71,7 +71,7 @@ fn every_path_that_is_named_is_there() {
 }
 
 #[test]
-fn every_decision_is_listed() {
+fn every_decision_is_listed_and_complete() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/decisions");
     let list = fs::read_to_string(folder.join("README.md")).unwrap();
     for entry in fs::read_dir(&folder).unwrap() {

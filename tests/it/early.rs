@@ -1,4 +1,4 @@
-//! What is recorded before the start, and the one telemetry of a program.
+//! Records from before the start of telemetry, and the global telemetry of a program.
 #![cfg(feature = "testing")]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn plugin(name: String) -> PluginInstalled {
 }
 
 #[test]
-fn early_records_are_delivered_in_order_with_their_own_time() {
+fn early_records_keep_their_order_and_time() {
     let early = EarlyRecords::new();
     let given = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let before = SystemTime::now();
@@ -24,7 +24,7 @@ fn early_records_are_delivered_in_order_with_their_own_time() {
     early.record_commit(Commit::new().count(3));
     let after = SystemTime::now();
 
-    // A clock far from that of the machine: it is not the one that timed them.
+    // The fixed clock of this telemetry differs from the system clock, which timed the records.
     let telemetry = InMemory::builder().fixed().start();
     let session = telemetry.session(Identity::new());
     let report = early.deliver_to(&session);
@@ -39,7 +39,7 @@ fn early_records_are_delivered_in_order_with_their_own_time() {
 }
 
 #[test]
-fn what_comes_after_the_delivery_goes_to_the_session_at_once() {
+fn records_after_the_delivery_go_directly_to_the_session() {
     let early = Arc::new(EarlyRecords::new());
     let telemetry = Telemetry::in_memory();
     let session = telemetry.session(Identity::new());
@@ -57,7 +57,7 @@ fn what_comes_after_the_delivery_goes_to_the_session_at_once() {
 }
 
 #[test]
-fn records_of_many_threads_are_each_delivered_once() {
+fn early_records_of_many_threads_are_delivered_once() {
     let early = EarlyRecords::new();
     let telemetry = Telemetry::in_memory();
     let session = telemetry.session(Identity::new());
@@ -78,7 +78,7 @@ fn records_of_many_threads_are_each_delivered_once() {
         .map(|event| event.attributes["plugin.name"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(names.len(), 400);
-    // Each thread's own are in order.
+    // The records of each thread are in order.
     for thread in 0..4 {
         let own = names
             .iter()
@@ -101,7 +101,7 @@ fn early_records_are_bounded_by_count_and_bytes_and_losses_are_counted() {
     let report = early.deliver_to(&session);
     assert_eq!((report.delivered, report.lost), (1_024, 6));
     assert_eq!(telemetry.events().len(), 1_024);
-    // What was lost leaves a gap.
+    // The lost records leave a gap in the sequence numbers.
     session.record_plugin_installed(plugin("after".to_owned()));
     let events = telemetry.events();
     assert_eq!(events[1_023].attributes["event.sequence"], 1_023);
@@ -125,7 +125,7 @@ fn early_records_are_bounded_by_count_and_bytes_and_losses_are_counted() {
 }
 
 #[test]
-fn every_text_of_an_early_record_counts_towards_the_bound() {
+fn every_text_of_an_early_record_counts_toward_the_byte_limit() {
     let large = || "x".repeat(5 * 1024 * 1024);
     let early = EarlyRecords::new();
     early.record_api_request_body(ApiRequestBody::new("model", "{}").query_source(large()));
@@ -141,7 +141,7 @@ fn every_text_of_an_early_record_counts_towards_the_bound() {
 }
 
 #[test]
-fn content_waits_for_the_policy() {
+fn early_content_is_sent_only_if_the_session_policy_allows_it() {
     for (flag, sent) in [("0", false), ("1", true)] {
         let early = EarlyRecords::new();
         let input = String::from(r#"{"command":"secret"}"#);
@@ -156,7 +156,7 @@ fn content_waits_for_the_policy() {
 }
 
 #[test]
-fn telemetry_that_is_off_takes_early_records_and_does_nothing() {
+fn early_records_count_as_delivered_when_telemetry_is_off() {
     let early = EarlyRecords::new();
     early.record_commit(Commit::new());
     let session = Telemetry::disabled().session(Identity::new());
@@ -164,7 +164,7 @@ fn telemetry_that_is_off_takes_early_records_and_does_nothing() {
 }
 
 #[test]
-fn the_global_telemetry_is_off_until_it_is_set_and_is_set_once() {
+fn global_telemetry_is_off_until_set_and_cannot_be_set_twice() {
     assert!(!global().is_enabled());
     let memory = Telemetry::in_memory();
     set_global(memory.telemetry().clone()).unwrap();

@@ -1,4 +1,4 @@
-//! Headers, compression, endpoints and protocols are as configured, for each signal.
+//! Headers, compression, endpoints and protocols of each signal follow the configuration.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::support::{Answer, Message, Receiver};
 use claude_code_telemetry::{Signal, Telemetry};
 
 #[test]
-fn headers_come_with_every_request() {
+fn configured_headers_are_sent_with_every_request() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let telemetry = telemetry(
@@ -42,7 +42,7 @@ fn headers_come_with_every_request() {
 }
 
 #[test]
-fn headers_that_cannot_be_sent_are_left_out_and_the_others_arrive() {
+fn invalid_headers_are_omitted_and_others_are_sent() {
     const GENERAL: &str = "OTEL_EXPORTER_OTLP_HEADERS";
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
@@ -91,7 +91,7 @@ fn headers_that_cannot_be_sent_are_left_out_and_the_others_arrive() {
 }
 
 #[test]
-fn requests_are_compressed_when_asked() {
+fn requests_are_compressed_when_configured() {
     let gzip = [
         EXTRA.as_slice(),
         &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")],
@@ -117,7 +117,7 @@ fn requests_are_compressed_when_asked() {
 }
 
 #[test]
-fn every_signal_can_have_an_endpoint_and_a_protocol_of_its_own() {
+fn signals_use_separate_endpoints_and_protocols() {
     let (metrics, events) = (Receiver::grpc(), Receiver::http());
     let mut extra = EXTRA.to_vec();
     let (grpc, http) = (metrics.endpoint(), events.url("/tenant/logs?key=1"));
@@ -144,7 +144,7 @@ fn every_signal_can_have_an_endpoint_and_a_protocol_of_its_own() {
 }
 
 #[test]
-fn the_general_endpoint_keeps_its_base_path() {
+fn general_endpoint_keeps_its_base_path() {
     let receiver = Receiver::http();
     finish(&telemetry(
         &receiver.url("/base"),
@@ -162,7 +162,7 @@ fn the_general_endpoint_keeps_its_base_path() {
     assert_eq!(paths, ["/base/v1/logs", "/base/v1/metrics"]);
 }
 
-/// The variables of all signals with endpoints of their own, which have no path.
+/// Returns the variables that set an endpoint without a path for each signal.
 fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
     ["METRICS", "LOGS", "TRACES"]
         .map(|signal| match signal {
@@ -173,7 +173,7 @@ fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
         .to_vec()
 }
 
-/// Telemetry of three signals to such endpoints, and the diagnostics so far.
+/// Starts telemetry of three signals with such endpoints. Returns it with the list of diagnostics.
 fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec<String>>>) {
     let bare = bare(receiver);
     let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
@@ -190,7 +190,7 @@ fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec
 const HTTP: [Protocol; 2] = [Protocol::HttpProtobuf, Protocol::HttpJson];
 
 #[test]
-fn receiver_that_knows_only_standard_paths_gets_what_a_bare_endpoint_was_to_get() {
+fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
     for status in [404, 405] {
         for protocol in HTTP {
             let receiver = Receiver::http();
@@ -217,7 +217,8 @@ fn receiver_that_knows_only_standard_paths_gets_what_a_bare_endpoint_was_to_get(
                     .iter()
                     .map(|one| one.path.as_str())
                     .collect();
-                // Only the first request went to the URL as it was given, and the same bytes came again.
+                // Only the first request goes to the URL as configured. The same bytes are then sent to the standard
+                // path.
                 assert_eq!(paths, ["/", path, path]);
                 assert_eq!(signal.requests[0].body, signal.requests[1].body);
             }
@@ -233,10 +234,10 @@ fn receiver_that_knows_only_standard_paths_gets_what_a_bare_endpoint_was_to_get(
 }
 
 #[test]
-fn receiver_that_takes_requests_at_a_bare_endpoint_gets_them_there() {
+fn bare_endpoint_is_kept_after_429() {
     let receiver = Receiver::http();
     receiver.answer_by(|_, request| match request.path.as_str() {
-        // Requests that the receiver cannot read are answered with an error.
+        // The receiver cannot decode requests at `/` and answers them with an error, here one that asks to retry later.
         "/" => Answer::status(429).retry_after(Duration::from_secs(3600)),
         _ => Answer::Ok,
     });
@@ -249,7 +250,7 @@ fn receiver_that_takes_requests_at_a_bare_endpoint_gets_them_there() {
 }
 
 #[test]
-fn receiver_that_knows_neither_path_is_reported_with_the_first_answer() {
+fn first_answer_is_reported_when_both_paths_are_unknown() {
     let receiver = Receiver::http();
     receiver.answer_by(|_, request| match request.path.as_str() {
         "/" => Answer::status(404).body("text/plain", "first"),
@@ -286,7 +287,7 @@ fn general_endpoint_gets_no_second_request_after_404() {
 }
 
 #[test]
-fn bare_endpoint_is_used_as_given_when_the_receiver_takes_requests_there() {
+fn bare_endpoint_is_used_unchanged_when_it_accepts_requests() {
     let receiver = Receiver::http();
     receiver.answer_by(|_, request| match request.path.as_str() {
         "/" => Answer::status(200),
@@ -320,7 +321,7 @@ fn data_of_a_bare_endpoint_is_kept_while_the_standard_path_is_unavailable() {
     }
 }
 
-/// The status is enough to know the path: an answer that never ends changes nothing.
+/// The status alone confirms the path. An answer whose body never ends does not change that.
 #[test]
 fn standard_path_is_remembered_when_the_body_of_its_success_never_ends() {
     let receiver = Receiver::http();

@@ -1,4 +1,4 @@
-//! The examples do what they say.
+//! The examples behave as documented.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use crate::support::Receiver;
 use serde_json::Value;
 
 #[test]
-fn sdk_host_keeps_the_sessions_of_its_users_apart() {
+fn sdk_host_example_separates_the_sessions_of_its_users() {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
     let output = example::command("sdk_host", home.path())
@@ -51,7 +51,7 @@ fn sdk_host_keeps_the_sessions_of_its_users_apart() {
     }
     assert_eq!(sessions.len(), 3);
     for logs in sessions.values() {
-        // One user each, with all of the prompts of that user, in order.
+        // Each session has a single user, with all prompts of that user in order.
         let users: BTreeSet<_> = logs
             .iter()
             .map(|log| log.attributes["user.email"].as_str().unwrap())
@@ -134,7 +134,7 @@ Left to the user: OTEL_METRIC_EXPORT_INTERVAL
 ";
 
 #[test]
-fn managed_settings_stand_above_those_of_the_user() {
+fn managed_settings_example_prints_the_settings_in_effect() {
     let home = tempfile::tempdir().unwrap();
     let output = example::command("managed_settings", home.path())
         .output()

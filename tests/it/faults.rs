@@ -1,4 +1,5 @@
-//! Receivers that fail: nothing blocks the host, nothing is lost that can be delivered, and health says what happened.
+//! Failing receivers: they do not block the host, all data that can be delivered is delivered, and health reports the
+//! failure.
 #![cfg(any(feature = "grpc", feature = "http"))]
 
 use std::time::{Duration, Instant, SystemTime};
@@ -19,7 +20,7 @@ const LIMITS: [(&str, &str); 2] = [
     ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "500"),
 ];
 
-/// One event and one commit.
+/// Records an event and a commit.
 fn record(session: &Session) {
     session.record_tool_result(ToolResult::new("Read"));
     session.record_commit(Commit::new());
@@ -33,7 +34,7 @@ fn logs(received: &Received) -> Received {
     received.filter(|request| matches!(request.message, Message::Logs(_)))
 }
 
-/// An answer that asks to come back, over either protocol.
+/// Returns an answer that asks the client to retry, over either protocol.
 fn unavailable(protocol: Protocol) -> Answer {
     match protocol {
         Protocol::Grpc => Answer::code(Code::Unavailable, "overloaded"),
@@ -41,7 +42,8 @@ fn unavailable(protocol: Protocol) -> Answer {
     }
 }
 
-/// Against `endpoint` nothing can be delivered: flush and shutdown keep their limits, and health says why.
+/// Asserts that flush and shutdown keep their deadlines when nothing can be delivered to `endpoint`, and that health
+/// gives the reason.
 #[track_caller]
 fn assert_bounded(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
     for protocol in Protocol::all() {
@@ -75,20 +77,20 @@ fn assert_bounded(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_refused_port() {
+fn flush_and_shutdown_keep_their_deadlines_when_connections_are_refused() {
     let port = refused_port();
     assert_bounded(&port.endpoint(), "connection refused", &[]);
 }
 
 #[test]
-fn a_black_hole() {
+fn flush_and_shutdown_keep_their_deadlines_without_an_answer() {
     let hole = black_hole();
     let timeout = [("OTEL_EXPORTER_OTLP_TIMEOUT", "100")];
     assert_bounded(&hole.endpoint(), "no answer", &timeout);
 }
 
 #[test]
-fn recording_during_a_black_hole_is_not_slowed_down() {
+fn recording_is_not_delayed_by_a_silent_receiver() {
     let hole = black_hole();
     for protocol in Protocol::all() {
         let telemetry = telemetry(
@@ -107,13 +109,13 @@ fn recording_during_a_black_hole_is_not_slowed_down() {
             record(&session);
         }
         let took = start.elapsed();
-        // To wait for the receiver once would take longer.
+        // A single wait for the receiver would take longer.
         assert!(took < Duration::from_secs(8), "{took:?}");
     }
 }
 
 #[test]
-fn a_receiver_that_comes_back_gets_everything() {
+fn everything_is_delivered_after_a_receiver_restarts() {
     for protocol in Protocol::all() {
         let mut receiver = protocol.receiver();
         let telemetry = telemetry(
@@ -129,7 +131,7 @@ fn a_receiver_that_comes_back_gets_everything() {
         let some = || (0..500).for_each(|_| record(&session));
         some();
         receiver.wait_until(PATIENCE, |received| !received.points().is_empty());
-        // Dies with requests in its hands.
+        // Stop the receiver while it has unanswered requests.
         receiver.answer(|_| Answer::Hang);
         let came = receiver.received().len();
         some();
@@ -162,7 +164,7 @@ fn a_receiver_that_comes_back_gets_everything() {
         assert!(sequence.eq(0..2_000), "every event once, in order");
         assert_delta(&once.points());
         assert_eq!(sum(&select(&once.points(), COMMITS, &[])), 2_000.0);
-        // What hung when it died was sent again as it was.
+        // The requests that were unanswered at the stop were resent unchanged.
         let hung = received.filter(|request| request.answer == Answer::Hang);
         assert!(!hung.is_empty());
         for request in &hung.requests {
@@ -176,7 +178,7 @@ fn a_receiver_that_comes_back_gets_everything() {
 }
 
 #[test]
-fn an_answer_that_asks_to_come_back_is_obeyed_with_the_same_bytes() {
+fn events_are_resent_unchanged_after_a_retryable_answer() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(move |n| {
@@ -195,7 +197,7 @@ fn an_answer_that_asks_to_come_back_is_obeyed_with_the_same_bytes() {
         record(&session);
         telemetry.flush_within(Duration::from_millis(1));
         receiver.wait_until(PATIENCE, |received| !received.is_empty());
-        // What is recorded meanwhile is no part of the request that is sent again.
+        // Records from the meantime are not added to the request that is resent.
         record(&session);
         let before = SystemTime::now();
         assert!(telemetry.flush().is_complete());
@@ -220,7 +222,7 @@ fn an_answer_that_asks_to_come_back_is_obeyed_with_the_same_bytes() {
 }
 
 #[test]
-fn a_refused_request_is_dropped_alone_and_counted() {
+fn only_a_rejected_request_is_dropped_and_counted() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let refuse = move || match protocol {
@@ -229,7 +231,7 @@ fn a_refused_request_is_dropped_alone_and_counted() {
         };
         let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
         let session = telemetry.session(session("s"));
-        // The first request of each signal.
+        // The receiver rejects the first batch of events and the first request of metrics.
         receiver.answer_by(move |_, request| match &request.message {
             Message::Logs(logs) if logs.resource_logs[0].scope_logs[0].log_records.len() == 512 => {
                 refuse()
@@ -262,7 +264,7 @@ fn a_refused_request_is_dropped_alone_and_counted() {
             "{}",
             words(&metrics)
         );
-        // The next window begins where the lost one ended.
+        // The next time window starts at the end of the lost one.
         let lost = receiver.received().points();
         receiver.answer(|_| Answer::Ok);
         session.record_commit(Commit::new().count(5));
@@ -278,7 +280,7 @@ fn a_refused_request_is_dropped_alone_and_counted() {
 }
 
 #[test]
-fn the_wait_that_a_receiver_asks_for_is_honoured() {
+fn retry_delay_of_a_receiver_is_respected() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let wait = Duration::from_secs(1);
@@ -307,7 +309,7 @@ fn the_wait_that_a_receiver_asks_for_is_honoured() {
 }
 
 #[test]
-fn a_wait_beyond_the_deadline_does_not_hold_up_the_shutdown() {
+fn shutdown_keeps_its_deadline_despite_a_longer_retry_delay() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(move |_| match protocol {
@@ -334,7 +336,7 @@ fn a_wait_beyond_the_deadline_does_not_hold_up_the_shutdown() {
 }
 
 #[test]
-fn what_a_receiver_rejects_of_a_request_is_counted() {
+fn items_rejected_in_a_partial_success_are_counted() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(|_| Answer::partial(1, "too old"));
@@ -358,7 +360,7 @@ fn what_a_receiver_rejects_of_a_request_is_counted() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_read_counts_as_what_its_status_says() {
+fn success_with_an_unreadable_body_counts_as_delivered() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(|_| Answer::Garbage);
@@ -370,7 +372,7 @@ fn an_answer_that_cannot_be_read_counts_as_what_its_status_says() {
 }
 
 #[test]
-fn a_connection_that_breaks_is_made_again() {
+fn exporter_reconnects_after_a_broken_connection() {
     for protocol in Protocol::all() {
         for broken in [Answer::Reset, Answer::Cut] {
             let receiver = protocol.receiver();
@@ -380,7 +382,8 @@ fn a_connection_that_breaks_is_made_again() {
             record(&telemetry.session(session("s")));
             assert!(telemetry.flush().is_complete(), "{protocol:?} {broken:?}");
             let once = deduplicated(&receiver.received());
-            // The status of HTTP comes first: what breaks off after it was delivered.
+            // Over HTTP the status arrives first. If the body breaks off after a success, the data counts as
+            // delivered.
             let delivered = |signal| otlp(&telemetry.health(), signal).delivered;
             assert_eq!(
                 (delivered(Signal::Events), delivered(Signal::Metrics)),
@@ -396,7 +399,7 @@ fn a_connection_that_breaks_is_made_again() {
 
 #[cfg(feature = "http")]
 #[test]
-fn an_exporter_that_cannot_be_built_is_off_and_counts_its_losses() {
+fn exporter_with_an_invalid_endpoint_is_off_and_counts_its_losses() {
     let receiver = Protocol::HttpProtobuf.receiver();
     let telemetry = telemetry(
         &receiver.endpoint(),
@@ -416,16 +419,16 @@ fn an_exporter_that_cannot_be_built_is_off_and_counts_its_losses() {
     assert!(!report.is_complete());
     let health = telemetry.health();
     let events = otlp(&health, Signal::Events);
-    // Nothing waits for an exporter that is off.
+    // An exporter that is off has no queue.
     assert_eq!((events.queued, events.delivered), (0, 0));
     assert_eq!(events.dropped.total(), 20);
-    // The other signal goes on.
+    // The other signal is not affected.
     assert_eq!(otlp(&health, Signal::Metrics).state, ExporterState::Working);
     let commits = select(&receiver.received().points(), COMMITS, &[]);
     assert_eq!(sum(&commits), 20.0);
 }
 
-/// A server that answers every request with interim responses, and with nothing else, as long as it is asked.
+/// Starts a server that answers each request with interim responses only, until the client disconnects.
 #[cfg(feature = "http")]
 fn interim_responses() -> std::net::SocketAddr {
     use std::io::{Read, Write};
@@ -447,7 +450,7 @@ fn interim_responses() -> std::net::SocketAddr {
 
 #[test]
 #[cfg(feature = "http")]
-fn flood_of_interim_responses_ends_the_attempt_and_starves_no_other_signal() {
+fn flood_of_interim_responses_fails_the_attempt_and_only_that_signal() {
     let receiver = Protocol::HttpProtobuf.receiver();
     let logs = format!("http://{}/v1/logs", interim_responses());
     let telemetry = telemetry(
@@ -458,7 +461,7 @@ fn flood_of_interim_responses_ends_the_attempt_and_starves_no_other_signal() {
             ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
             ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "500"),
-            // Only the limit of what is read can end an attempt.
+            // The timeout is an hour, so only the limit on interim responses can end an attempt.
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
         ],
     );
@@ -477,14 +480,14 @@ fn flood_of_interim_responses_ends_the_attempt_and_starves_no_other_signal() {
         "{}",
         words(&events)
     );
-    // Metrics go on all the while.
+    // Metrics are delivered during the whole time.
     receiver.wait_until(PATIENCE, |received| received.accepted().len() > 20);
     telemetry.flush_within(LIMIT);
 }
 
 #[test]
 #[cfg(feature = "http")]
-fn status_of_success_decides_when_the_body_is_not_over_at_the_deadline() {
+fn success_status_counts_when_the_body_exceeds_the_deadline() {
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         let receiver = protocol.receiver();
         receiver.answer(|_| Answer::Drip);
@@ -504,8 +507,8 @@ fn status_of_success_decides_when_the_body_is_not_over_at_the_deadline() {
 }
 
 #[test]
-fn address_that_swallows_packets_does_not_hold_up_the_next_one() {
-    // `localhost` is ::1 and 127.0.0.1; at the first of them nobody takes a connection.
+fn unresponsive_address_does_not_delay_the_next_address() {
+    // `localhost` resolves to ::1 and 127.0.0.1. The backlog of the port on ::1 is full.
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let Some(_full) = support::full_backlog((std::net::Ipv6Addr::LOCALHOST, receiver.port()))
@@ -521,10 +524,10 @@ fn address_that_swallows_packets_does_not_hold_up_the_next_one() {
     }
 }
 
-/// The attempt began long before the shutdown and knows nothing of its deadline.
+/// The export attempt started before the shutdown and has a later deadline.
 #[test]
 #[cfg(feature = "http")]
-fn shutdown_during_an_answer_that_never_ends_loses_nothing() {
+fn shutdown_is_complete_during_an_answer_that_never_ends() {
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         let receiver = protocol.receiver();
         receiver.answer(|_| Answer::Drip);

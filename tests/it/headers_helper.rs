@@ -1,4 +1,4 @@
-//! Headers that change come from the user's helper: nothing is sent without them, and nothing shows them.
+//! Dynamic headers come from the user's helper. Nothing is sent without them, and they never appear in any output.
 #![cfg(all(unix, any(feature = "grpc", feature = "http")))]
 
 use std::collections::BTreeSet;
@@ -21,20 +21,21 @@ use tonic::Code;
 
 const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
 
-/// All signals, and only when it flushes.
+/// Variables that turn on all signals and export them only on a flush.
 const SIGNALS: [(&str, &str); 3] = [
     ("OTEL_TRACES_EXPORTER", "otlp"),
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
     ("OTEL_TRACES_EXPORT_INTERVAL", NEVER),
 ];
 
-/// A helper: a script that counts its runs and then does what a second file says.
+/// A helper script that counts its runs and then runs a second script, which a test can replace.
 struct Helper {
     folder: TempDir,
 }
 
 impl Helper {
-    /// `body` finds the number of its run in `$n`, from 1, and its folder in `$here`.
+    /// Creates a helper. In `body`, `$n` is the number of the run, counted from 1, and `$here` is the helper's
+    /// folder.
     fn new(body: &str) -> Self {
         let helper = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -47,12 +48,12 @@ impl Helper {
         helper
     }
 
-    /// One that gives the number of its run as `x-run`.
+    /// Creates a helper that returns the number of its run as the header `x-run`.
     fn counting() -> Self {
         Self::new(r#"printf '{"X-Run":"%s"}' $n"#)
     }
 
-    /// From the next run on it does this.
+    /// Replaces the body for all further runs.
     fn becomes(&self, body: &str) {
         fs::write(self.file("next"), body).unwrap();
         fs::rename(self.file("next"), self.file("body")).unwrap();
@@ -62,7 +63,7 @@ impl Helper {
         self.folder.path().join(name)
     }
 
-    /// The shell line that runs it.
+    /// Returns the shell command that runs the helper.
     fn line(&self) -> String {
         format!("sh '{}'", self.file("start").display())
     }
@@ -72,7 +73,7 @@ impl Helper {
     }
 }
 
-/// What the host is told.
+/// The diagnostics that the host received.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
@@ -98,7 +99,7 @@ fn config(endpoint: &str, protocol: Protocol, command: &str, extra: &[(&str, &st
         .build()
 }
 
-/// Telemetry with a helper, and what it tells.
+/// Starts telemetry with a helper. Returns it with the list of diagnostics.
 fn start(
     receiver: &Receiver,
     protocol: Protocol,
@@ -115,7 +116,7 @@ fn start(
     (telemetry, told)
 }
 
-/// Something for every signal.
+/// Records data for every signal.
 fn record(telemetry: &Telemetry) {
     let session = telemetry.session(session("helped"));
     let prompt = session.prompt("Fix the bug");
@@ -141,7 +142,7 @@ fn signals(requests: &[Request]) -> BTreeSet<&'static str> {
     requests.iter().map(signal).collect()
 }
 
-/// A refusal of the credentials, in the words of the protocol.
+/// Returns the answers of each protocol that reject the credentials.
 fn refusals(protocol: Protocol) -> [Answer; 2] {
     match protocol {
         Protocol::Grpc => [Code::Unauthenticated, Code::PermissionDenied]
@@ -150,7 +151,7 @@ fn refusals(protocol: Protocol) -> [Answer; 2] {
     }
 }
 
-/// Whether a process lives whose number is in a file. One that waits to be looked after by its parent does not.
+/// Returns true if the process whose id is in `file` is running. A zombie process is not running.
 fn lives(file: &Path) -> bool {
     let pid = fs::read_to_string(file).unwrap();
     let pid = pid.trim();
@@ -164,7 +165,7 @@ fn lives(file: &Path) -> bool {
     !state.trim().is_empty() && !state.trim().starts_with('Z')
 }
 
-/// There is nothing to be told by, so it looks again and again.
+/// Waits until `what` returns true. There is no notification for these conditions, so the function polls.
 #[track_caller]
 fn wait_for(what: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -179,7 +180,7 @@ fn is_written(file: &Path) -> bool {
 }
 
 #[test]
-fn every_protocol_and_signal_gets_its_headers_over_the_static_ones() {
+fn helper_headers_override_static_headers_on_every_signal() {
     let helper = Helper::new(
         r#"printf '{"Authorization":"Bearer helper","X-BOTH":"helper","X-New":"helper","content-type":"x"}'"#,
     );
@@ -199,7 +200,7 @@ fn every_protocol_and_signal_gets_its_headers_over_the_static_ones() {
         record(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
-        // The protocol's own header is left out, and that is all there is to say.
+        // The helper returned a header that belongs to the protocol. It is omitted, which causes the only diagnostic.
         wait_for(|| !told.all().is_empty());
         let said = told.all();
         assert_eq!(said.len(), 1, "{said:?}");
@@ -238,7 +239,7 @@ fn helper_starts_without_blocked_signals() {
 }
 
 #[test]
-fn an_executable_file_may_have_spaces_in_its_path() {
+fn helper_path_may_contain_spaces_and_shell_characters() {
     let helper = Helper::counting();
     let folder = helper.file("a folder; exit 9 #");
     fs::create_dir(&folder).unwrap();
@@ -257,7 +258,7 @@ fn an_executable_file_may_have_spaces_in_its_path() {
 }
 
 #[test]
-fn it_runs_again_at_the_interval() {
+fn helper_runs_again_at_the_interval() {
     let helper = Helper::counting();
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
@@ -278,7 +279,7 @@ fn it_runs_again_at_the_interval() {
 }
 
 #[test]
-fn after_a_refusal_it_runs_once_for_all_and_everything_is_sent_again() {
+fn helper_runs_once_after_rejected_credentials_and_data_is_resent() {
     for protocol in Protocol::all() {
         for refusal in refusals(protocol) {
             let helper = Helper::counting();
@@ -295,7 +296,8 @@ fn after_a_refusal_it_runs_once_for_all_and_everything_is_sent_again() {
             let received = receiver.received();
             assert_eq!(signals(&received.accepted().requests).len(), 3);
             for request in &received.accepted().requests {
-                // The very bytes that were refused, unless the refusal of another signal was quicker.
+                // The rejected bytes are resent unchanged. A signal that got its headers after the second run was not
+                // rejected at all.
                 let same = |other: &&Request| signal(other) == signal(request);
                 assert!(
                     received
@@ -312,7 +314,7 @@ fn after_a_refusal_it_runs_once_for_all_and_everything_is_sent_again() {
 }
 
 #[test]
-fn what_is_refused_with_new_headers_too_waits_until_they_are_good() {
+fn data_is_kept_until_the_helper_returns_accepted_credentials() {
     for protocol in Protocol::all() {
         for refusal in refusals(protocol) {
             let helper = Helper::counting();
@@ -362,7 +364,7 @@ fn what_is_refused_with_new_headers_too_waits_until_they_are_good() {
 }
 
 #[test]
-fn without_a_helper_a_refusal_is_final() {
+fn rejected_credentials_drop_the_data_without_a_helper() {
     for protocol in Protocol::all() {
         for refusal in refusals(protocol) {
             let receiver = protocol.receiver();
@@ -381,7 +383,7 @@ fn without_a_helper_a_refusal_is_final() {
 }
 
 #[test]
-fn nothing_is_sent_before_it_has_succeeded() {
+fn no_data_is_sent_before_the_helper_succeeds() {
     for protocol in Protocol::all() {
         let helper = Helper::new(
             r#"[ -e "$here/good" ] || { echo '{"x-run":"bad"}'; exit 4; }; printf '{"x-run":"good"}'"#,
@@ -416,7 +418,7 @@ fn nothing_is_sent_before_it_has_succeeded() {
     }
 }
 
-/// Why events wait, while somebody waits for them in vain.
+/// Flushes with a short timeout, and returns the reason why the events stay in the queue.
 fn wait_for_health_while_flushing(telemetry: &Telemetry) -> String {
     telemetry.flush_within(Duration::from_millis(1));
     let health = wait_for_health(telemetry, |health| {
@@ -428,7 +430,7 @@ fn wait_for_health_while_flushing(telemetry: &Telemetry) -> String {
 }
 
 #[test]
-fn the_last_good_headers_stay_in_use() {
+fn last_valid_headers_are_used_after_a_failed_run() {
     let helper = Helper::counting();
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
@@ -437,7 +439,7 @@ fn the_last_good_headers_stay_in_use() {
     assert!(telemetry.flush().is_complete());
     for body in ["echo garbage", "exit 3", "printf '{\"x-run\":1}'"] {
         helper.becomes(body);
-        // Nothing good comes after these.
+        // No later run returns valid headers.
         let last = helper.runs();
         wait_for(|| helper.runs() >= last + 3);
         receiver.forget();
@@ -466,7 +468,7 @@ fn the_last_good_headers_stay_in_use() {
 }
 
 #[test]
-fn bad_output_sends_nothing_and_harms_nobody() {
+fn invalid_helper_output_is_reported_and_delays_the_export() {
     let protocol = Protocol::any();
     for body in [
         "head -c 20000 /dev/urandom",
@@ -498,7 +500,7 @@ fn bad_output_sends_nothing_and_harms_nobody() {
 }
 
 #[test]
-fn a_hanging_one_holds_up_nobody_and_is_killed_with_its_children() {
+fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
     for protocol in Protocol::all() {
         let helper = Helper::new(
             "sleep 600 & echo $! > \"$here/child\"; echo $$ > \"$here/own\"; trap '' TERM INT; wait",
@@ -520,7 +522,8 @@ fn a_hanging_one_holds_up_nobody_and_is_killed_with_its_children() {
         let report = within(limit, || telemetry.shutdown_within(limit));
         for exporter in &report.exporters {
             assert!(exporter.dropped.shutdown > 0, "{report}");
-            // The helper is killed a moment before the deadline; a busy machine hears of both at once.
+            // The helper is killed shortly before the deadline. On a busy machine both happen at the same time, and
+            // there is no error.
             if let Some(error) = &exporter.last_error {
                 let told = ["otelHeadersHelper", "shutdown"];
                 assert!(
@@ -536,7 +539,7 @@ fn a_hanging_one_holds_up_nobody_and_is_killed_with_its_children() {
 }
 
 #[test]
-fn a_shutdown_without_anything_to_send_does_not_wait_for_it() {
+fn shutdown_without_data_does_not_wait_for_the_helper() {
     let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
@@ -549,14 +552,14 @@ fn a_shutdown_without_anything_to_send_does_not_wait_for_it() {
     assert_eq!(told.all(), [""; 0]);
 }
 
-/// Names, in a child process, the endpoint.
+/// The variable with the endpoint of a child process.
 const ENDPOINT: &str = "HEADERS_HELPER_ENDPOINT";
-/// The helper of a child process.
+/// The variable with the helper of a child process.
 const COMMAND: &str = "HEADERS_HELPER_COMMAND";
-/// How long its shutdown may take, in milliseconds.
+/// The variable with the shutdown timeout of a child process, in milliseconds.
 const LIMIT: &str = "HEADERS_HELPER_LIMIT";
 
-/// The child: this test binary again. Without the markers it does nothing.
+/// The body of the child process, which runs this test binary again. Without the variables the test returns at once.
 #[test]
 fn child() {
     let Ok(endpoint) = std::env::var(ENDPOINT) else {
@@ -584,7 +587,7 @@ fn run_child(receiver: &Receiver, variables: &[(&str, &str)]) {
 }
 
 #[test]
-fn it_does_not_get_the_settings_of_exporters() {
+fn helper_does_not_inherit_exporter_variables() {
     let line =
         r#"printf '{"x-otel":"%s","x-other":"%s"}' "$(env | grep -c ^OTEL_)" "$OTHER_OTEL_X""#;
     let receiver = Protocol::any().receiver();
@@ -605,7 +608,7 @@ fn it_does_not_get_the_settings_of_exporters() {
 }
 
 #[test]
-fn it_does_not_outlive_a_process_that_shuts_down_and_exits() {
+fn helper_is_killed_when_the_process_shuts_down_and_exits() {
     let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
     let own = helper.file("own");
     let receiver = Protocol::any().receiver();
@@ -620,7 +623,7 @@ fn it_does_not_outlive_a_process_that_shuts_down_and_exits() {
 }
 
 #[test]
-fn neither_values_nor_the_command_nor_its_standard_error_are_seen_anywhere() {
+fn header_values_and_command_and_stderr_never_appear_in_output() {
     for protocol in Protocol::all() {
         let helper = Helper::new(
             r#"echo CANARY-stderr >&2
@@ -632,7 +635,7 @@ fn neither_values_nor_the_command_nor_its_standard_error_are_seen_anywhere() {
         );
         let command = format!("{} CANARY-argument", helper.line());
         let receiver = protocol.receiver();
-        // A receiver that repeats what it got.
+        // The receiver repeats the received header in its answer.
         receiver.answer_by(move |n, request| {
             let said = header(request, "authorization").unwrap().to_owned();
             match (n, protocol) {

@@ -1,7 +1,8 @@
-//! Nothing of the process environment gets past the configuration: with an environment of its own, a process sends the
-//! same, to the same place, whatever the environment says that it was started in.
+//! The process environment has no effect beside the configuration: a process with an injected environment sends the
+//! same data to the same endpoint, whatever environment it was started in.
 //!
-//! The tests run this program again, in environments that would change what the libraries below do if they looked.
+//! The tests run this program again, in environments that would change the behavior of its dependencies if they read
+//! them.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::collections::BTreeMap;
@@ -17,12 +18,12 @@ use claude_code_telemetry::{
 };
 use serde_json::{Value, json};
 
-/// What the program that is run again sends with: `name=value` lines.
+/// The variable with the injected environment of the child process, as `name=value` lines.
 const INJECTED: &str = "TEST_INJECTED_ENVIRONMENT";
 
 const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 
-/// No test by itself: what the others run as a process of its own.
+/// The body of the child process that the other tests run. Without the variable the test returns at once.
 #[test]
 fn child() {
     let Ok(injected) = std::env::var(INJECTED) else {
@@ -52,7 +53,7 @@ fn child() {
     assert!(report.is_complete(), "{report}");
 }
 
-/// Everything that a library below could look at, set to what does harm.
+/// Returns all variables that a dependency could read, each set to a harmful value.
 fn hostile(proxy: &str, folder: &Path) -> BTreeMap<&'static str, String> {
     let mut all = BTreeMap::new();
     for name in [
@@ -157,12 +158,12 @@ fn hostile(proxy: &str, folder: &Path) -> BTreeMap<&'static str, String> {
     all
 }
 
-/// Runs the child in an environment that has nothing but these.
+/// Runs the child in an environment that consists only of these variables.
 fn run(injected: &str, environment: &BTreeMap<&'static str, String>, folder: &Path) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "hostile_environment::child", "--nocapture"]);
     command.env_clear();
-    // Programs on Windows do not start without it.
+    // Programs on Windows do not start without this variable.
     command.envs(std::env::var("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)));
     command.envs(environment).env(INJECTED, injected);
     let output = command.current_dir(folder).output().unwrap();
@@ -172,7 +173,7 @@ fn run(injected: &str, environment: &BTreeMap<&'static str, String>, folder: &Pa
     assert!(ran.contains("1 passed"), "{ran}");
 }
 
-/// A folder whose settings would send everything elsewhere, as the user's and as the project's.
+/// Creates a folder with settings files that would change the endpoint, both as the user's folder and as a project's.
 fn folder_with_settings(endpoint: &str) -> Files {
     let files = Files::new();
     let settings = json!({ "env": {
@@ -189,7 +190,7 @@ fn folder_with_settings(endpoint: &str) -> Files {
     files
 }
 
-/// What a receiver got, without what differs from one run to the next.
+/// Returns the data that a receiver got, without the parts that differ between runs.
 fn what_arrived(receiver: &Receiver) -> Vec<Value> {
     const RANDOM: [&str; 6] = [
         "prompt.id",
@@ -213,7 +214,7 @@ fn what_arrived(receiver: &Receiver) -> Vec<Value> {
     for request in &received.requests {
         let mut headers = request.headers.clone();
         headers.remove("content-length");
-        // What is left of ten seconds: more than a busy machine wastes.
+        // The remaining part of the timeout of ten seconds. The lower limit is met even on a busy machine.
         if let Some(timeout) = headers.remove("grpc-timeout") {
             let left: u32 = timeout.trim_end_matches('m').parse().unwrap();
             assert!((1_000..=10_001).contains(&left), "{timeout}");
@@ -279,11 +280,11 @@ OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}
     )
 }
 
-/// On Unix an address that is not a loopback one: no rule about this machine keeps a proxy away.
+/// On Unix this is not a loopback address, so that no rule about the local machine bypasses a proxy.
 const THIS_MACHINE: &str = if cfg!(unix) { "0.0.0.0" } else { "127.0.0.1" };
 
 #[test]
-fn what_arrives_is_the_same_in_a_hostile_environment() {
+fn hostile_environment_does_not_change_the_exported_data() {
     for protocol in PROTOCOLS {
         let proxy = Proxy::start();
         let folder = folder_with_settings(&proxy.url());
@@ -299,7 +300,7 @@ fn what_arrives_is_the_same_in_a_hostile_environment() {
                 &folder.path(""),
             );
             let mut arrived = json!(what_arrived(&receiver)).to_string();
-            // The port is the one thing that may differ.
+            // Only the port may differ.
             arrived = arrived.replace(&receiver.port().to_string(), "PORT");
             serde_json::from_str::<Vec<Value>>(&arrived).unwrap()
         };
@@ -315,7 +316,7 @@ fn what_arrives_is_the_same_in_a_hostile_environment() {
 }
 
 #[test]
-fn the_trust_of_a_configured_authority_is_the_same_in_a_hostile_environment() {
+fn hostile_environment_does_not_change_the_trusted_authority() {
     let authority = Authority::new("ours");
     for protocol in PROTOCOLS {
         let receiver = match protocol {
@@ -349,7 +350,7 @@ fn the_trust_of_a_configured_authority_is_the_same_in_a_hostile_environment() {
             assert!(!handshake.client_certificate);
         }
         assert_eq!(proxy.asked(), [], "{protocol}");
-        // The secrets of the connection are written nowhere.
+        // No key log of the connection was written.
         assert!(!folder.path("missing.pem").exists());
     }
 }

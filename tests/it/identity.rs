@@ -1,4 +1,4 @@
-//! Who and what a record belongs to: the standard attributes, on every signal.
+//! Standard attributes: the identity and session of a record, on every signal.
 #![cfg(feature = "grpc")]
 
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ fn kim() -> Identity {
         .account_id("user_01kim")
 }
 
-/// One item of each signal.
+/// Records an item of each signal.
 fn one_of_each(recorder: &Recorder) {
     recorder.record_commit(Commit::new());
     let tool = recorder.tool("Read");
@@ -33,7 +33,7 @@ fn one_of_each(recorder: &Recorder) {
     tool.finish(ToolOutcome::new());
 }
 
-/// The attributes of all that was sent, in their order on the wire.
+/// Returns the attributes of all data points, events and spans, in the order in which they were sent.
 fn items(received: &Received) -> Vec<(&'static str, Vec<KeyValue>)> {
     use opentelemetry_proto::tonic::metrics::v1::metric::Data;
     let mut items = Vec::new();
@@ -95,7 +95,7 @@ const STANDARD: [&str; 8] = [
 ];
 
 #[test]
-fn every_switch_governs_all_signals() {
+fn include_switches_apply_to_all_signals() {
     type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
     const VERSION: (&str, &str) = ("OTEL_METRICS_INCLUDE_VERSION", "true");
     let table: [Row<'_>; 6] = [
@@ -109,12 +109,12 @@ fn every_switch_governs_all_signals() {
             &[VERSION, ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "false")],
             &["user.account_uuid", "user.account_id"],
         ),
-        // Anything that is no boolean counts as false.
+        // Any value that is not a boolean counts as false.
         (
             &[VERSION, ("OTEL_METRICS_INCLUDE_SESSION_ID", "maybe")],
             &["session.id"],
         ),
-        // Empty is false in the environment.
+        // In the environment, an empty value counts as false.
         (
             &[("OTEL_METRICS_INCLUDE_SESSION_ID", "")],
             &["session.id", "app.version"],
@@ -157,7 +157,7 @@ fn every_switch_governs_all_signals() {
 }
 
 #[test]
-fn the_host_can_leave_the_email_out() {
+fn email_is_omitted_when_the_host_turns_it_off() {
     let receiver = Receiver::grpc();
     let (builder, _folder) = config(&receiver, "grpc", &[]);
     let received = delivered(&receiver, builder.user_email(false), |telemetry| {
@@ -180,7 +180,7 @@ fn the_host_can_leave_the_email_out() {
 }
 
 #[test]
-fn what_is_recorded_after_a_sign_in_belongs_to_the_new_identity() {
+fn records_after_a_sign_in_have_the_new_identity() {
     let robin = || {
         Identity::new()
             .user_id("user-robin")
@@ -191,7 +191,7 @@ fn what_is_recorded_after_a_sign_in_belongs_to_the_new_identity() {
         let prompt = session.prompt("hi");
         one_of_each(&prompt);
         session.set_identity(kim());
-        // Handles that began before go on as the new one.
+        // Handles that were created before use the new identity.
         one_of_each(&prompt);
         session.set_identity(kim());
         session.clone().set_identity(kim());
@@ -235,7 +235,7 @@ fn what_is_recorded_after_a_sign_in_belongs_to_the_new_identity() {
     let spans = received.spans().into_iter();
     let tools = spans.filter(|s| s.name == "claude_code.tool");
     assert_eq!(users(tools.map(|s| s.attributes).collect()), order);
-    // The numbers of the session's events go on.
+    // The sequence numbers of the session continue.
     let numbers: Vec<_> = received
         .logs()
         .iter()
@@ -245,7 +245,7 @@ fn what_is_recorded_after_a_sign_in_belongs_to_the_new_identity() {
 }
 
 #[test]
-fn an_empty_text_is_unknown() {
+fn empty_identity_texts_count_as_unknown() {
     let received = recorded(&[("OTEL_METRICS_INCLUDE_VERSION", "1")], |telemetry| {
         let nobody = Identity::new()
             .user_id("")
@@ -280,7 +280,7 @@ fn an_empty_text_is_unknown() {
 }
 
 #[test]
-fn the_terminal_is_detected_unless_the_host_knows_it() {
+fn terminal_is_detected_unless_the_host_sets_it() {
     type Row<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, Option<&'a str>);
     let table: [Row<'_>; 7] = [
         (&[], None, None),
@@ -322,7 +322,7 @@ fn the_terminal_is_detected_unless_the_host_knows_it() {
 }
 
 #[test]
-fn workspace_paths_are_on_events_alone() {
+fn workspace_paths_are_only_on_events() {
     let received = recorded(&[], |telemetry| {
         let options = SessionOptions::from(kim()).workspace_host_paths(["/work/a", "/work/b"]);
         one_of_each(&telemetry.session(options).prompt("hi"));
@@ -339,13 +339,13 @@ fn workspace_paths_are_on_events_alone() {
     }
 }
 
-/// Some of them have keys that belong to a record, to every record, or to the resource.
+/// Some of these keys belong to a record, to every record, or to the resource.
 const CUSTOM: &str = "team=a%20b,dept=%E2%82%AC,model=x,event.name=y,type=z,span.type=s,user.id=evil,\
                       user.email=evil,prompt.id=evil,error=e,tool_input=i,status_code=1,service.name=svc,host.name=h,\
                       os.name=o,deployment.environment=prod";
 
 #[test]
-fn custom_attributes_stand_behind_the_standard_ones_and_replace_none() {
+fn custom_attributes_follow_standard_attributes_and_replace_none() {
     let received = recorded(&[("OTEL_RESOURCE_ATTRIBUTES", CUSTOM)], record_for_custom);
     for (signal, attributes) in items(&received) {
         let found = keys(&attributes);
@@ -369,7 +369,7 @@ fn custom_attributes_stand_behind_the_standard_ones_and_replace_none() {
         let name = log.attributes["event.name"].as_str().unwrap();
         assert_eq!(log.body, format!("claude_code.{name}"));
         assert_ne!(log.attributes["prompt.id"], "evil");
-        // A key of the record's own is never the custom one, also when the record has nothing to say under it.
+        // A record's own key never has the custom value, even if the record has no value for it.
         let model = match name {
             "api_request" | "api_error" => "sonnet",
             _ => "x",
@@ -418,7 +418,7 @@ fn custom_attributes_stand_behind_the_standard_ones_and_replace_none() {
             assert!(!span.attributes.contains_key("status_code"));
         }
     }
-    // The resource has them all.
+    // The resource contains all of these attributes.
     let resource = &received.logs()[0].resource;
     assert_eq!(resource["service.name"], "svc");
     assert_eq!(resource["host.name"], "h");
@@ -438,7 +438,7 @@ fn record_for_custom(telemetry: &Telemetry) {
 }
 
 #[test]
-fn custom_attributes_can_stay_on_the_resource() {
+fn custom_attributes_are_only_on_the_resource_when_configured() {
     let variables = [
         ("OTEL_RESOURCE_ATTRIBUTES", CUSTOM),
         ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
@@ -456,7 +456,7 @@ fn custom_attributes_can_stay_on_the_resource() {
     assert_eq!(received.spans()[0].resource["dept"], "€");
 }
 
-/// The `user.id` of nobody in particular, and what the host was told.
+/// Returns the `user.id` of sessions without an identity, and the diagnostics, after waiting for `expected` of them.
 fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
     let receiver = Receiver::grpc();
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -479,7 +479,7 @@ fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
     assert_eq!(ids.len(), 1, "{ids:?}");
     let id = ids.first().unwrap().to_string();
     assert!(id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit()));
-    // Another thread tells it.
+    // Another thread delivers the diagnostics.
     let deadline = std::time::Instant::now() + catalog_support::SOON;
     while told.lock().unwrap().len() < expected {
         assert!(std::time::Instant::now() < deadline, "nothing is told");
@@ -490,7 +490,7 @@ fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
 }
 
 #[test]
-fn the_installation_keeps_its_user_id() {
+fn installation_id_is_kept_across_starts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state/installation-id");
     let (first, told) = user_id(&path, 0);
@@ -501,7 +501,7 @@ fn the_installation_keeps_its_user_id() {
 }
 
 #[test]
-fn an_id_that_cannot_be_kept_stays_for_the_process_and_is_told() {
+fn unwritable_installation_id_is_stable_in_the_process_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
@@ -513,7 +513,7 @@ fn an_id_that_cannot_be_kept_stays_for_the_process_and_is_told() {
 }
 
 #[test]
-fn a_host_can_have_the_numbers_of_events_as_text() {
+fn event_numbers_are_text_when_configured() {
     let receiver = Receiver::grpc();
     let (builder, _folder) = config(&receiver, "grpc", &[]);
     let builder = builder.number_encoding(NumberEncoding::Text);

@@ -1,4 +1,4 @@
-//! Telemetry in memory: what a host's own tests can see of it.
+//! In-memory telemetry for the tests of a host.
 #![cfg(feature = "testing")]
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use claude_code_telemetry::{
 
 const MODEL: &str = "claude-sonnet-4-6";
 
-/// One prompt with a request and a tool call, as a host's own code would record it.
+/// Records a prompt with a request and a tool call, as a host would.
 fn a_turn(telemetry: &Telemetry, clock: impl Fn(u64)) {
     let identity = Identity::new().email("kim@example.com");
     let session = telemetry.session(SessionOptions::from(identity).start_type(StartType::Fresh));
@@ -35,7 +35,7 @@ fn a_turn(telemetry: &Telemetry, clock: impl Fn(u64)) {
 }
 
 #[test]
-fn what_is_recorded_can_be_asserted_by_name_attribute_count_and_order() {
+fn recorded_data_is_selectable_by_name_and_attribute() {
     let telemetry = Telemetry::in_memory();
     a_turn(telemetry.telemetry(), |_| {});
 
@@ -84,7 +84,7 @@ fn what_is_recorded_can_be_asserted_by_name_attribute_count_and_order() {
 }
 
 #[test]
-fn what_comes_later_is_added() {
+fn later_records_are_added_to_earlier_ones() {
     let telemetry = Telemetry::in_memory();
     let session = telemetry.session(Identity::new());
     for round in 1..=3 {
@@ -115,7 +115,7 @@ fn what_comes_later_is_added() {
 }
 
 #[test]
-fn switches_hold_back_content_as_they_do_anywhere() {
+fn content_switches_apply_in_memory() {
     let seen = |variables: &[(&str, &str)]| {
         let builder = variables
             .iter()
@@ -147,7 +147,7 @@ fn switches_hold_back_content_as_they_do_anywhere() {
 }
 
 #[test]
-fn with_a_fixed_clock_and_ids_every_run_is_the_same() {
+fn dump_is_reproducible_with_fixed_clock_and_ids() {
     let run = || {
         let telemetry = InMemory::builder()
             .service(Service::new("my-agent", "1.2.3"))
@@ -164,7 +164,7 @@ fn with_a_fixed_clock_and_ids_every_run_is_the_same() {
 }
 
 #[test]
-fn a_standing_clock_times_events_and_spans() {
+fn manual_clock_times_events_and_spans() {
     let start = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let telemetry = InMemory::builder().clock(start).start();
     let prompt = telemetry.session(Identity::new()).prompt("hi");
@@ -194,7 +194,7 @@ fn a_standing_clock_times_events_and_spans() {
 }
 
 #[test]
-fn not_one_says_what_there_is() {
+fn only_fails_with_the_number_of_items() {
     let telemetry = Telemetry::in_memory();
     let none = telemetry.events().only().unwrap_err();
     assert_eq!(none.to_string(), "expected one, but there is none");

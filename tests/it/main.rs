@@ -1,6 +1,6 @@
 //! Tests of behavior through the public API, one module for each promise.
 //!
-//! Tests that need a process of their own are binaries beside this one.
+//! Tests that need a separate process are test binaries next to this one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! The program that the README begins with: it is short, and its telemetry arrives.
+//! The first program of the README: it is short, and its telemetry is delivered.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 #[path = "../../examples/newcomer.rs"]
@@ -9,10 +9,10 @@ use std::process::Command;
 use crate::host;
 use crate::host::Protocol;
 
-/// Says, in a child process, that it is one.
+/// The variable that marks a child process.
 const MARKER: &str = "NEWCOMER_RUNS";
 
-/// The child: this test binary again. Without the marker it does nothing.
+/// The body of the child process, which runs this test binary again. Without the variable the test returns at once.
 #[test]
 fn child() {
     if std::env::var_os(MARKER).is_some() {
@@ -22,7 +22,7 @@ fn child() {
 }
 
 #[test]
-fn what_it_records_arrives() {
+fn telemetry_of_the_first_program_is_delivered() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let home = tempfile::tempdir().unwrap();
@@ -30,7 +30,7 @@ fn what_it_records_arrives() {
             .args(["--exact", "newcomer::child", "--nocapture"])
             .env_clear()
             .envs(host::environment(&receiver.endpoint(), protocol, &[]))
-            // Nothing of the user's is read or written.
+            // No file of the user is read or written.
             .env("HOME", home.path())
             .env("USERPROFILE", home.path())
             .env(MARKER, "1")
@@ -56,7 +56,7 @@ fn what_it_records_arrives() {
 }
 
 #[test]
-fn it_is_the_one_of_the_readme_and_short() {
+fn first_program_matches_the_readme_and_is_short() {
     let program = include_str!("../../examples/newcomer.rs");
     let is_code =
         |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
@@ -73,7 +73,7 @@ fn it_is_the_one_of_the_readme_and_short() {
         .unwrap()
         .1;
     assert!(block.contains("fn main"), "not a program: {block:?}");
-    // Statement by statement, in order; how the lines are broken makes no difference.
+    // The statements occur in the same order. Line breaks make no difference.
     let compact = |text: &str| text.split_whitespace().collect::<String>();
     let code = compact(&code.join("\n")).replace("pub(crate)fn", "fn");
     let mut rest = code.as_str();

@@ -1,4 +1,5 @@
-//! An outage that fits the bounds loses nothing, whatever its kind: all signals arrive, exactly, in order and once.
+//! No data is lost in an outage of any kind if it fits into the queues: all signals are delivered, exactly, in order
+//! and once.
 #![cfg(any(feature = "grpc", feature = "http"))]
 
 use std::collections::BTreeMap;
@@ -14,11 +15,11 @@ use claude_code_telemetry::{
 };
 use tonic::Code;
 
-/// Not a sum of powers of two, so that errors of rounding show.
+/// The cost is not a sum of powers of two, so that rounding errors are noticed.
 const COST: f64 = 0.1;
 const INTERVAL: Duration = Duration::from_millis(100);
 const INTERVALS: usize = 10;
-/// What is recorded at each step: so many requests, prompts with an llm request, and commits.
+/// The number of requests, prompts with an LLM request, and commits that a step records.
 const EACH: usize = 20;
 
 fn start(receiver: &Receiver, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetry {
@@ -33,7 +34,7 @@ fn start(receiver: &Receiver, protocol: Protocol, extra: &[(&str, &str)]) -> Tel
     telemetry(&receiver.endpoint(), protocol, &[&base, extra].concat())
 }
 
-/// One step: 3 events, 2 spans, and metrics, so many times.
+/// Records a step: [`EACH`] times 3 events, 2 spans, and metrics.
 fn step(session: &Session) {
     for _ in 0..EACH {
         let tokens = TokenUsage::new().input(3).output(1);
@@ -45,8 +46,8 @@ fn step(session: &Session) {
     }
 }
 
-/// Asserts that what reached the receiver, whatever it answered, is `steps` steps: sent again as the same bytes, and
-/// else exactly once.
+/// Asserts that the receiver got exactly the data of `steps` steps, whatever it answered: resent requests have the
+/// same bytes, and everything else arrived once.
 #[track_caller]
 fn assert_exact(received: &Received, steps: usize) {
     let mut once = Received::default();
@@ -83,7 +84,7 @@ fn assert_exact(received: &Received, steps: usize) {
     assert!((cost / (COST * requests) - 1.0).abs() < 1e-9, "{cost}");
 }
 
-/// An outage of ten intervals, made by `begin` and ended by `end`, over each protocol.
+/// Runs an outage of ten intervals over each protocol. `begin` starts it and `end` ends it.
 fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Receiver) + Sync) {
     thread::scope(|scope| {
         for protocol in Protocol::all() {
@@ -106,7 +107,8 @@ fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Rece
                 }
                 end(&mut receiver);
                 step(&session);
-                // A collection of the next interval may be under way: what counts is what came.
+                // A collection of the next interval may be in flight, so the received data counts, and not the
+                // report.
                 let report = telemetry.flush();
                 let lost = |exporter: &ExporterHealth| exporter.dropped.total() > 0;
                 assert!(!report.exporters.iter().any(lost), "{protocol:?}: {report}");
@@ -123,7 +125,7 @@ fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Rece
     });
 }
 
-/// An outage in which every request is answered so.
+/// Runs an outage in which every request gets such an answer.
 fn answered(answer: impl Fn(Protocol, usize) -> Answer + Clone + Send + Sync + 'static) {
     outage(
         move |receiver, protocol| {
@@ -135,7 +137,7 @@ fn answered(answer: impl Fn(Protocol, usize) -> Answer + Clone + Send + Sync + '
 }
 
 #[test]
-fn answers_that_ask_to_come_back() {
+fn no_data_is_lost_after_retryable_answers() {
     answered(|protocol, n| match protocol {
         Protocol::Grpc => {
             let codes = [
@@ -153,12 +155,12 @@ fn answers_that_ask_to_come_back() {
 }
 
 #[test]
-fn a_receiver_that_is_killed_and_restarted() {
+fn no_data_is_lost_when_the_receiver_restarts() {
     outage(|receiver, _| receiver.stop(), Receiver::restart);
 }
 
 #[test]
-fn a_receiver_that_is_killed_with_requests_in_its_hands() {
+fn no_data_is_lost_when_the_receiver_restarts_with_requests_in_flight() {
     outage(
         |receiver, _| {
             receiver.answer(|_| Answer::Hang);
@@ -173,29 +175,29 @@ fn a_receiver_that_is_killed_with_requests_in_its_hands() {
     );
 }
 
-/// The receiver has the data and the answer never comes: what it gets again is the same bytes.
+/// The receiver has the data but the client never gets the answer, so the client resends the same bytes.
 #[test]
-fn an_answer_that_is_lost() {
+fn no_data_is_lost_when_the_answer_is_lost() {
     answered(|_, _| Answer::Reset);
 }
 
 #[test]
-fn an_answer_that_breaks_off() {
+fn no_data_is_lost_when_the_answer_breaks_off() {
     answered(|_, _| Answer::Cut);
 }
 
 #[test]
-fn an_answer_that_never_ends() {
+fn no_data_is_lost_when_the_answer_never_ends() {
     answered(|_, _| Answer::Drip);
 }
 
 #[test]
-fn no_answer_at_all() {
+fn no_data_is_lost_without_an_answer() {
     answered(|_, _| Answer::Hang);
 }
 
 #[test]
-fn a_receiver_that_takes_every_second_request() {
+fn no_data_is_lost_when_every_second_request_fails() {
     answered(|_, n| {
         if n % 2 == 0 {
             Answer::Reset
@@ -205,9 +207,9 @@ fn a_receiver_that_takes_every_second_request() {
     });
 }
 
-/// A receiver that says "come back at once" is not asked without a pause.
+/// A retry delay of zero does not make the exporter retry without a pause.
 #[test]
-fn a_wait_of_nothing_is_no_loop() {
+fn retry_delay_of_zero_does_not_cause_a_busy_loop() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(move |_| {
@@ -224,7 +226,7 @@ fn a_wait_of_nothing_is_no_loop() {
         );
         step(&telemetry.session(session("s")));
         thread::scope(|scope| {
-            // Somebody waits: the pauses are short.
+            // The retry pauses are short during a flush.
             scope.spawn(|| telemetry.flush());
             let received = receiver.wait_until(PATIENCE, |received| {
                 let mut attempts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -246,9 +248,9 @@ fn a_wait_of_nothing_is_no_loop() {
     }
 }
 
-/// Cumulative points go on from where they were.
+/// Cumulative points continue after an outage.
 #[test]
-fn cumulative_points_cover_an_outage_too() {
+fn cumulative_points_include_data_of_an_outage() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(
         &receiver,
@@ -274,9 +276,10 @@ fn cumulative_points_cover_an_outage_too() {
     assert_eq!(commits.last().unwrap().value, 3.0 * EACH as f64);
 }
 
-/// More than fits: the oldest are kept, the newest are dropped and counted, spans like events.
+/// When the queue is full, the oldest items are kept, and the newest are dropped and counted, for spans as for
+/// events.
 #[test]
-fn what_does_not_fit_is_counted_for_spans_too() {
+fn spans_are_dropped_and_counted_when_the_queue_is_full() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::Hang);
     let telemetry = start(&receiver, Protocol::any(), &[]);
@@ -298,9 +301,9 @@ fn what_does_not_fit_is_counted_for_spans_too() {
     assert_eq!(received.spans().len(), 16_384);
 }
 
-/// Bytes bound it as records do, whatever the texts are in.
+/// The byte limit applies like the record limit, to every kind of text.
 #[test]
-fn spans_are_bounded_in_bytes_too() {
+fn span_queue_is_bounded_by_bytes() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::Hang);
     let extra = [("OTEL_LOG_USER_PROMPTS", "1")];
@@ -319,9 +322,9 @@ fn spans_are_bounded_in_bytes_too() {
     telemetry.shutdown_within(Duration::ZERO);
 }
 
-/// What came while a request was under way is sent after it when it is much, and not an hour later.
+/// A large batch that was recorded during a request is sent directly after it, and not at the interval of an hour.
 #[test]
-fn much_that_came_during_an_outage_does_not_wait_for_the_interval() {
+fn large_batch_is_sent_directly_after_an_outage() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::Hang);
     let extra = [
@@ -342,9 +345,9 @@ fn much_that_came_during_an_outage_does_not_wait_for_the_interval() {
     });
 }
 
-/// A callback that panics, calls back or hangs costs no signal anything.
+/// A diagnostic callback that panics, calls the library or blocks does not affect the export.
 #[test]
-fn a_callback_can_do_what_it_likes() {
+fn misbehaving_callback_does_not_affect_the_export() {
     use std::sync::{Arc, OnceLock, mpsc};
     type Own = Arc<OnceLock<Telemetry>>;
     let callbacks: [fn(&Own, &mpsc::Receiver<()>); 3] = [
@@ -381,7 +384,7 @@ fn a_callback_can_do_what_it_likes() {
                 let gate = gate
                     .lock()
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
-                // Warnings of the configuration come from the start itself: not what is meant here.
+                // Warnings of the configuration are reported during the start, and are not part of this test.
                 if theirs.get().is_some() {
                     callback(&theirs, &gate);
                 }
@@ -394,7 +397,7 @@ fn a_callback_can_do_what_it_likes() {
         telemetry.flush();
         session.record_commit(Commit::new());
         let report = host::within(Duration::from_secs(8), || telemetry.shutdown());
-        // What the callback itself records may come too late.
+        // Items that the callback itself records may be dropped after the shutdown.
         assert!(
             report.exporters.iter().all(ExporterHealth::is_complete),
             "{report}"

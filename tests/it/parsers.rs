@@ -1,5 +1,5 @@
-//! Whatever stands in the environment, in a settings file or in a certificate file: a configuration comes of it, and what
-//! is wrong is a warning.
+//! Any content of the environment, a settings file or a certificate file gives a configuration, and problems become
+//! warnings.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use claude_code_telemetry::{Config, Explanation, Layer, SettingsFiles};
 use proptest::prelude::*;
 
-/// Names of variables of every kind, and some that nobody knows.
+/// Names of variables of every kind, including unknown ones.
 const NAMES: &[&str] = &[
     "CLAUDE_CODE_ENABLE_TELEMETRY",
     "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA",
@@ -95,12 +95,13 @@ fn variables() -> impl Strategy<Value = Vec<(String, String)>> {
     proptest::collection::vec((name, values()), 0..8)
 }
 
-/// What a host can see of a configuration.
+/// Returns the texts that a host can see about a configuration.
 fn shown(config: &Config) -> String {
     format!("{config:?}\n{}", config.explain())
 }
 
-/// The file that a case writes; one for each test, for they run at once.
+/// Returns the path of the file that a case writes, in a separate folder for each test, because tests run in
+/// parallel.
 fn file(name: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -117,14 +118,14 @@ fn is_warned_of(explanation: &Explanation, layer: Layer) -> bool {
 
 proptest! {
     #[test]
-    fn any_environment_is_a_configuration(environment in variables(), host in variables()) {
+    fn any_environment_gives_a_stable_configuration(environment in variables(), host in variables()) {
         let build = || {
             let builder = Config::builder().environment(environment.clone());
             let builder = host.iter().fold(builder, |builder, (name, value)| builder.set(name, value));
             builder.build()
         };
         let config = build();
-        // It is settled by what was given: nothing of this process has a say.
+        // The configuration depends only on these inputs, not on the process.
         prop_assert_eq!(shown(&config), shown(&build()));
         for warning in config.warnings() {
             prop_assert!(!warning.to_string().is_empty());
@@ -132,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn any_header_is_hidden(before in values(), after in values()) {
+    fn header_values_are_hidden_in_any_context(before in values(), after in values()) {
         let value = format!("{before}=CANARY{after}");
         let config = Config::builder()
             .environment([
@@ -145,7 +146,7 @@ proptest! {
     }
 
     #[test]
-    fn a_password_of_any_endpoint_is_hidden(before in values(), after in values()) {
+    fn endpoint_passwords_are_hidden_in_any_context(before in values(), after in values()) {
         let value = format!("http://user:CANARY{before}@localhost{after}");
         let config = Config::builder()
             .environment([
@@ -158,11 +159,11 @@ proptest! {
     }
 }
 
-/// A settings file with all that counts in it.
+/// A settings file with all kinds of relevant settings.
 const SETTINGS: &str = r#"{"model":"x","env":{"CLAUDE_CODE_ENABLE_TELEMETRY":"1","OTEL_LOGS_EXPORTER":"otlp",
 "OTEL_EXPORTER_OTLP_HEADERS":"a=CANARY"},"otelHeadersHelper":"printf CANARY"}"#;
 
-/// A text in which some bytes are changed, or that ends early.
+/// Generates variants of a text in which some bytes are changed, or that are truncated.
 fn damaged(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let changes = proptest::collection::vec((0..text.len(), any::<u8>()), 0..4);
     (changes, 0..=text.len(), any::<bool>()).prop_map(move |(changes, end, whole)| {
@@ -178,7 +179,7 @@ fn damaged(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn any_settings_file_is_a_configuration() {
+fn any_settings_file_gives_a_configuration() {
     let (_folder, path) = file("settings.json");
     proptest!(|(bytes in prop_oneof![
         damaged(SETTINGS),
@@ -189,7 +190,7 @@ fn any_settings_file_is_a_configuration() {
             .environment([("OTEL_SERVICE_NAME", "still-there")])
             .settings_files(SettingsFiles::none().user_file(&path))
             .build();
-        // The other layers go on.
+        // The other layers are still applied.
         let settings = config.explain().settings();
         prop_assert!(settings.iter().any(|setting| setting.name() == "OTEL_SERVICE_NAME"));
         let is_object = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| json.is_object());
@@ -199,7 +200,7 @@ fn any_settings_file_is_a_configuration() {
     });
 }
 
-/// A certificate, which need not be a valid one: it is taken apart by the exporter that uses it.
+/// A certificate, which need not be valid, because only the exporter that uses it parses it.
 const PEM: &str = "-----BEGIN CERTIFICATE-----
 MIIBejCCASGgAwIBAgIUOhUVkI0sq5wq2LgKcIkQ0nOxuYQwCgYIKoZIzj0EAwIw
 EzERMA8GA1UEAwwIZXhhbXBsZTAwHhcNMjUwMTAxMDAwMDAwWhcNMzUwMTAxMDAw
@@ -210,7 +211,7 @@ Q0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZ
 ";
 
 #[test]
-fn any_certificate_file_is_a_configuration_and_shows_nothing_of_itself() {
+fn any_certificate_file_gives_a_configuration_that_hides_its_content() {
     let (_folder, path) = file("file.pem");
     let path_text = path.to_str().unwrap();
     proptest!(|(bytes in prop_oneof![

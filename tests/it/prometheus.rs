@@ -1,4 +1,4 @@
-//! The Prometheus page: which series it shows, under which names, with which values, and for how long.
+//! The Prometheus page: its series, names, labels and values, and how long series are kept.
 #![cfg(feature = "prometheus")]
 
 use std::io::Write;
@@ -18,7 +18,7 @@ fn labels(list: &[(&str, &str)]) -> Labels {
     list.iter().map(owned).collect()
 }
 
-/// A little of everything, in one session that goes on.
+/// Records data for every metric in a session that stays open.
 fn work(telemetry: &Telemetry, id: &str) -> claude_code_telemetry::Session {
     let session = telemetry.session(session(id).start_type(StartType::Fresh));
     session.record_lines_of_code(LinesOfCode::new().added(10).removed(3));
@@ -38,7 +38,7 @@ fn work(telemetry: &Telemetry, id: &str) -> claude_code_telemetry::Session {
 }
 
 #[test]
-fn all_metrics_have_their_names_their_labels_and_their_values() {
+fn every_metric_has_the_expected_name_labels_and_value() {
     let telemetry = telemetry(&[("OTEL_METRICS_INCLUDE_VERSION", "1")]);
     let identity = Identity::new()
         .user_id("user-1")
@@ -154,7 +154,7 @@ fn all_metrics_have_their_names_their_labels_and_their_values() {
 }
 
 #[test]
-fn promtool_finds_nothing_to_say() {
+fn promtool_reports_no_problem() {
     let telemetry = telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", "2nd=x,__name__=y,a:b=z")]);
     let _session = work(&telemetry, "s");
     let body = request(address(&telemetry), "GET", "/metrics").body;
@@ -178,7 +178,7 @@ fn promtool_finds_nothing_to_say() {
 }
 
 #[test]
-fn nothing_recorded_is_a_page_without_series() {
+fn page_has_no_series_before_the_first_record() {
     let telemetry = telemetry(&[]);
     let page = scrape(&telemetry);
     let names: Vec<_> = page.families.keys().map(String::as_str).collect();
@@ -186,7 +186,7 @@ fn nothing_recorded_is_a_page_without_series() {
 }
 
 #[test]
-fn any_text_is_a_label_value() {
+fn label_values_are_escaped() {
     let telemetry = telemetry(&[]);
     let odd = "a \"quoted\" back\\slash,\nnew line, {brace}= Grüße \u{1F980} \\n\\";
     let session = telemetry.session(session("s"));
@@ -200,7 +200,7 @@ fn any_text_is_a_label_value() {
 }
 
 #[test]
-fn custom_attributes_are_labels_that_replace_none() {
+fn custom_attributes_become_labels_and_replace_none() {
     let attributes = "team.id=core,a_b=2,a.b=1,user_id=nobody,start.type=never,2nd=x,model=none,\
                       __name__=no,service.namespace=n,job=agents";
     let telemetry = telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", attributes)]);
@@ -218,7 +218,7 @@ fn custom_attributes_are_labels_that_replace_none() {
         ("user_id", "user-1"),
     ];
     for (name, own) in [
-        // What is the metric's own elsewhere is custom here.
+        // A key that is an attribute of another metric is a custom label here.
         (
             "claude_code_commit_count_total",
             vec![("model", "none"), ("start_type", "never")],
@@ -242,7 +242,7 @@ fn custom_attributes_are_labels_that_replace_none() {
 }
 
 #[test]
-fn custom_attributes_can_stay_on_the_target() {
+fn custom_attributes_are_only_on_the_target_when_configured() {
     let telemetry = telemetry(&[
         ("OTEL_RESOURCE_ATTRIBUTES", "team=core"),
         ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
@@ -255,7 +255,7 @@ fn custom_attributes_can_stay_on_the_target() {
 }
 
 #[test]
-fn values_never_fall_and_ended_sessions_stay_to_be_seen() {
+fn values_never_decrease_and_ended_sessions_stay_on_the_page() {
     let telemetry = telemetry(&[]);
     let commits =
         |page: &Page, id| page.sum("claude_code_commit_count_total", &[("session_id", id)]);
@@ -266,7 +266,7 @@ fn values_never_fall_and_ended_sessions_stay_to_be_seen() {
     first.end();
     let second = telemetry.session(session("second"));
     second.record_commit(Commit::new());
-    // Whoever fetches first takes nothing from the next one.
+    // A scrape does not change the values that the next scrape gets.
     for _ in 0..3 {
         let page = scrape(&telemetry);
         assert_eq!(
@@ -274,7 +274,7 @@ fn values_never_fall_and_ended_sessions_stay_to_be_seen() {
             (2.0, 1.0)
         );
     }
-    // The same session again goes on.
+    // A new session with the same id continues the series.
     let again = telemetry.session(session("first"));
     again.record_commit(Commit::new());
     let page = scrape(&telemetry);
@@ -289,7 +289,7 @@ fn values_never_fall_and_ended_sessions_stay_to_be_seen() {
 }
 
 #[test]
-fn ten_thousand_sessions_are_ten_thousand_series_of_each_metric() {
+fn page_shows_the_series_of_ten_thousand_sessions() {
     const SESSIONS: usize = 10_000;
     let telemetry = telemetry(&[]);
     let sessions: Vec<_> = (0..SESSIONS)
@@ -322,7 +322,7 @@ fn ten_thousand_sessions_are_ten_thousand_series_of_each_metric() {
 
 #[test]
 #[cfg(any(feature = "grpc", feature = "http"))]
-fn otlp_and_the_page_are_both_exact() {
+fn otlp_and_prometheus_totals_are_exact_together() {
     let protocol = host::Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = telemetry(&[

@@ -1,7 +1,7 @@
-//! A real Prometheus scrapes the example `replay` while it runs: what it stores is what the transcript says.
+//! A real Prometheus scrapes the example `replay` while it runs, and stores the totals of the transcript.
 //!
-//! The server is the one that `PROMETHEUS` names, else `prometheus` on the PATH (Debian has a package of that name).
-//! Without it the test says that it is skipped.
+//! The variable `PROMETHEUS` names the server program; the default is `prometheus` on the PATH (Debian has a package
+//! of that name). Without the program the test prints a message and is skipped.
 #![cfg(all(
     feature = "prometheus",
     feature = "grpc",
@@ -20,10 +20,10 @@ use crate::example;
 use crate::port::free_port;
 use serde_json::{Value, json};
 
-/// How long a scrape may take to be seen.
+/// The longest time until the result of a scrape is visible.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The server, when there is one.
+/// Returns the server program, or `None` if it is not available.
 fn server() -> Option<PathBuf> {
     let program = std::env::var_os("PROMETHEUS").map_or("prometheus".into(), PathBuf::from);
     let version = Command::new(&program)
@@ -38,7 +38,7 @@ fn server() -> Option<PathBuf> {
     there.then_some(program)
 }
 
-/// A program that ends with the test.
+/// A program that is killed at the end of the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -48,7 +48,7 @@ impl Drop for Running {
     }
 }
 
-/// The replay of a transcript that is still being written.
+/// Starts the replay of a transcript that is written while it runs.
 fn start_replay(port: u16) -> (Running, ChildStdin) {
     let mut replay = Command::new(example::example("replay"))
         .env_clear()
@@ -87,7 +87,7 @@ fn start_prometheus(program: PathBuf, folder: &tempfile::TempDir, target: u16) -
     (Running(child), port)
 }
 
-/// What Prometheus answers to a query: values by the labels that are left.
+/// Returns the result of a query: values by the remaining labels.
 fn query(port: u16, query: &str) -> Option<BTreeMap<String, f64>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -107,7 +107,7 @@ fn query(port: u16, query: &str) -> Option<BTreeMap<String, f64>> {
     Some(samples.collect())
 }
 
-/// The totals of a transcript: of each query the values by label.
+/// Returns the totals of a transcript: for each query the values by label.
 fn totals(transcript: &[Value]) -> BTreeMap<String, BTreeMap<String, f64>> {
     let mut totals: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
     let mut add = |metric: &str, by: &str, label: &Value, amount: &Value| {
@@ -155,7 +155,7 @@ fn totals(transcript: &[Value]) -> BTreeMap<String, BTreeMap<String, f64>> {
     totals
 }
 
-/// Waits until Prometheus gives about this answer.
+/// Waits until Prometheus returns this result, within rounding errors.
 #[track_caller]
 fn wait_for(port: u16, text: &str, wanted: &BTreeMap<String, f64>) {
     let deadline = Instant::now() + PATIENCE;
@@ -195,7 +195,7 @@ fn write(stdin: &mut ChildStdin, lines: &[Value]) {
 }
 
 #[test]
-fn prometheus_stores_the_totals_of_the_transcript() {
+fn prometheus_stores_the_totals_of_a_replayed_transcript() {
     let Some(program) = server() else {
         return;
     };
@@ -221,7 +221,7 @@ fn prometheus_stores_the_totals_of_the_transcript() {
     write(&mut stdin, &first);
     wait_for_totals(port, &first);
 
-    // A session that ends, and one that begins.
+    // The first session ends and a second one starts.
     let second = [
         json!({"step": "api_request", "model": "claude-sonnet-4-6", "duration_ms": 9, "output_tokens": 7, "cost_usd": 1.5}),
         json!({"step": "active_time", "type": "user", "seconds": 0.5}),
@@ -233,7 +233,7 @@ fn prometheus_stores_the_totals_of_the_transcript() {
     ];
     write(&mut stdin, &second);
     wait_for_totals(port, &[&first[..], &second].concat());
-    // On a busy machine a scrape may fail; the next one does not.
+    // On a busy machine a scrape may fail, and a later one succeeds.
     wait_for(port, "sum(up)", &BTreeMap::from([(String::new(), 1.0)]));
 
     drop(stdin);

@@ -1,4 +1,4 @@
-//! The server of the Prometheus page: HTTP, ports, many and slow clients, and its end.
+//! The server of the Prometheus page: HTTP, ports, many and slow clients, and shutdown.
 #![cfg(feature = "prometheus")]
 
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use claude_code_telemetry::{
     Commit, Config, Exporter, ExporterHealth, ExporterState, Health, Signal, Telemetry,
 };
 
-/// Long before the limits of flush and shutdown, on a busy machine too.
+/// A limit far below the timeouts of flush and shutdown, but long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(8);
 
 fn health(health: &Health) -> ExporterHealth {
@@ -25,7 +25,7 @@ fn is_served(telemetry: &Telemetry) -> bool {
 }
 
 #[test]
-fn get_head_wrong_paths_and_wrong_methods() {
+fn server_answers_get_and_head_and_rejects_other_requests() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let address = address(&telemetry);
@@ -55,12 +55,12 @@ fn get_head_wrong_paths_and_wrong_methods() {
         assert_eq!(refused.status, 405, "{method}");
         assert_eq!(refused.headers["allow"], "GET, HEAD");
     }
-    // A client of another age, which ends its side after the request.
+    // A client of HTTP/1.0 that closes its sending side after the request.
     let mut old = connect(address);
     old.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     old.shutdown(Shutdown::Write).unwrap();
     assert_eq!(answer(old, false).body, page.body);
-    // No HTTP at all.
+    // These bytes are not HTTP.
     let mut noise = connect(address);
     noise.write_all(b"\x16\x03\x01\x00\r\n\r\n").unwrap();
     let mut said = Vec::new();
@@ -70,7 +70,7 @@ fn get_head_wrong_paths_and_wrong_methods() {
 }
 
 #[test]
-fn health_says_what_was_fetched_and_a_flush_waits_for_nobody() {
+fn health_counts_scrapes_and_flush_does_not_wait_for_one() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let served = wait_for_health(&telemetry, |now| !health(now).addresses.is_empty());
@@ -79,7 +79,7 @@ fn health_says_what_was_fetched_and_a_flush_waits_for_nobody() {
     assert!(report.is_complete());
     assert_eq!(report.exporters[0].delivered, 0);
 
-    // Only the head is no delivery.
+    // A HEAD request does not count as a delivery.
     request(address(&telemetry), "HEAD", "/metrics");
     scrape(&telemetry);
     let fetched = wait_for_health(&telemetry, |now| health(now).delivered > 0);
@@ -89,13 +89,13 @@ fn health_says_what_was_fetched_and_a_flush_waits_for_nobody() {
         (1, ExporterState::Working)
     );
     assert!(fetched.last_success.is_some());
-    // Nobody fetches any more: that is no loss of this exporter.
+    // Series that are never scraped do not count as a loss of this exporter.
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
 }
 
 #[test]
-fn sixty_four_clients_at_once_all_get_the_page() {
+fn page_is_served_to_64_concurrent_clients() {
     let telemetry = telemetry(&[]);
     let session = telemetry.session(session("s"));
     session.record_commit(Commit::new());
@@ -112,7 +112,7 @@ fn sixty_four_clients_at_once_all_get_the_page() {
 }
 
 #[test]
-fn a_page_is_never_older_than_the_request_for_it() {
+fn page_includes_all_records_from_before_the_request() {
     let telemetry = telemetry(&[]);
     let session = telemetry.session(session("s"));
     std::thread::scope(|scope| {
@@ -131,11 +131,11 @@ fn a_page_is_never_older_than_the_request_for_it() {
 }
 
 #[test]
-fn slow_clients_keep_nobody_from_the_page() {
+fn slow_clients_do_not_block_other_clients() {
     let telemetry = telemetry(&[]);
     let session = telemetry.session(session("s"));
     let address = address(&telemetry);
-    // More than there is room for, and none of them ever ends its request.
+    // There are more clients than connection slots, and none of them completes its request.
     let slow: Vec<TcpStream> = (0..200)
         .map(|_| {
             let mut client = connect(address);
@@ -147,7 +147,7 @@ fn slow_clients_keep_nobody_from_the_page() {
         .collect();
     session.record_commit(Commit::new());
     assert!(is_served(&telemetry));
-    // They are let go.
+    // The server closes their connections.
     for mut client in slow {
         let mut said = Vec::new();
         let _ = client.read_to_end(&mut said);
@@ -156,7 +156,7 @@ fn slow_clients_keep_nobody_from_the_page() {
 }
 
 #[test]
-fn one_that_does_not_read_holds_up_neither_others_nor_the_shutdown() {
+fn client_that_does_not_read_blocks_neither_others_nor_the_shutdown() {
     let telemetry = telemetry(&[]);
     let sessions: Vec<_> = (0..4_000)
         .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
@@ -177,7 +177,7 @@ fn one_that_does_not_read_holds_up_neither_others_nor_the_shutdown() {
 }
 
 #[test]
-fn the_shutdown_closes_the_page() {
+fn shutdown_closes_the_page_and_frees_the_port() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let address = address(&telemetry);
@@ -201,8 +201,8 @@ fn wait_until_free(address: SocketAddr) {
     }
 }
 
-/// Telemetry whose page wants this port, and what it says.
-fn wanting(port: u16, range: Option<std::ops::RangeInclusive<u16>>) -> (Telemetry, Said) {
+/// Starts telemetry whose page is configured for this port. Returns it with the list of diagnostics.
+fn start_on_port(port: u16, range: Option<std::ops::RangeInclusive<u16>>) -> (Telemetry, Said) {
     let said = Said::default();
     let mut config = Config::builder().environment(environment(&[(
         "OTEL_EXPORTER_PROMETHEUS_PORT",
@@ -218,13 +218,13 @@ fn wanting(port: u16, range: Option<std::ops::RangeInclusive<u16>>) -> (Telemetr
     (telemetry, said)
 }
 
-/// Diagnostics.
+/// The diagnostics that the host received.
 #[derive(Clone, Default)]
 struct Said(Arc<Mutex<Vec<String>>>);
 
 impl Said {
-    /// Waits until something is said about this, and asserts that it is said once. Diagnostics come on a thread of
-    /// their own.
+    /// Waits until a diagnostic contains `what`, and asserts that there is only one. Diagnostics are delivered on a
+    /// separate thread.
     #[track_caller]
     fn once(&self, what: &str) {
         let deadline = Instant::now() + host::PATIENCE;
@@ -240,10 +240,10 @@ impl Said {
 }
 
 #[test]
-fn a_taken_port_is_said_once_and_taken_over_when_it_is_free() {
+fn taken_port_is_reported_once_and_bound_when_it_becomes_free() {
     let first = telemetry(&[]);
     let port = address(&first).port();
-    let (second, said) = wanting(port, None);
+    let (second, said) = start_on_port(port, None);
     let session = second.session(session("s"));
     session.record_commit(Commit::new());
     let failing = wait_for_health(&second, |now| health(now).state == ExporterState::Failing);
@@ -255,7 +255,7 @@ fn a_taken_port_is_said_once_and_taken_over_when_it_is_free() {
         assert!(error.contains(part), "{error}");
     }
     assert!(health(&failing).addresses.is_empty());
-    // It says so when it is asked, too, and goes on.
+    // A flush succeeds meanwhile, and the exporter keeps trying.
     assert!(second.flush().is_complete());
     assert!(is_served(&first));
 
@@ -269,9 +269,9 @@ fn a_taken_port_is_said_once_and_taken_over_when_it_is_free() {
 }
 
 #[test]
-fn what_never_had_its_port_counts_as_lost() {
+fn series_are_counted_as_lost_if_the_port_never_becomes_free() {
     let first = telemetry(&[]);
-    let (second, said) = wanting(address(&first).port(), None);
+    let (second, said) = start_on_port(address(&first).port(), None);
     let session = second.session(session("s"));
     session.record_commit(Commit::new());
     wait_for_health(&second, |now| health(now).state == ExporterState::Failing);
@@ -282,15 +282,15 @@ fn what_never_had_its_port_counts_as_lost() {
 }
 
 #[test]
-fn another_port_is_taken_only_from_the_range_that_the_host_allows() {
-    // Three ports in a row that are free now; others may take them, so it is tried again.
+fn next_free_port_is_taken_from_the_allowed_range() {
+    // Three consecutive ports that are free now. Other processes may take them, so the test tries several times.
     for attempt in 0.. {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         if port > 65_000 {
             continue;
         }
-        let (telemetry, said) = wanting(port, Some(port..=port + 2));
+        let (telemetry, said) = start_on_port(port, Some(port..=port + 2));
         wait_for_health(&telemetry, |now| {
             health(now).state == ExporterState::Failing || !health(now).addresses.is_empty()
         });
@@ -315,7 +315,7 @@ fn another_port_is_taken_only_from_the_range_that_the_host_allows() {
 }
 
 #[test]
-fn a_bad_host_or_port_is_a_warning_and_the_default() {
+fn invalid_host_and_port_give_warnings_and_defaults() {
     let config = config(environment(&[
         ("OTEL_EXPORTER_PROMETHEUS_HOST", "http://localhost:1234"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "ninety"),
@@ -331,7 +331,7 @@ fn a_bad_host_or_port_is_a_warning_and_the_default() {
 }
 
 #[test]
-fn one_address_can_be_named() {
+fn page_is_served_only_on_the_configured_address() {
     let telemetry = telemetry(&[("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")]);
     let address = address(&telemetry);
     assert_eq!(health(&telemetry.health()).addresses, [address]);
@@ -340,7 +340,7 @@ fn one_address_can_be_named() {
 }
 
 #[test]
-fn on_loopback_a_name_that_is_not_its_own_gets_nothing() {
+fn requests_for_foreign_host_names_are_rejected_on_loopback() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let address = address(&telemetry);
@@ -379,7 +379,7 @@ fn on_loopback_a_name_that_is_not_its_own_gets_nothing() {
 }
 
 #[test]
-fn a_new_configuration_turns_the_page_on_moves_it_and_turns_it_off() {
+fn reconfiguration_turns_the_page_on_and_moves_it_and_turns_it_off() {
     let to = |extra: &[(&str, &str)]| config(environment(extra));
     let none = ("OTEL_METRICS_EXPORTER", "none");
     let telemetry = Telemetry::start(to(&[none]), service());
@@ -391,11 +391,11 @@ fn a_new_configuration_turns_the_page_on_moves_it_and_turns_it_off() {
     session.record_commit(Commit::new());
     let first = address(&telemetry);
     assert_eq!(commits(&scrape(&telemetry)), 1.0);
-    // The same once more changes nothing.
+    // The same configuration again changes nothing.
     assert!(telemetry.reconfigure(to(&[])));
     assert_eq!(address(&telemetry), first);
 
-    // Another resource, and a port that is not the same.
+    // The configuration changes the resource, and the page moves to another port.
     let named = ("OTEL_SERVICE_NAME", "other");
     assert!(telemetry.reconfigure(to(&[named])));
     wait_until_free(first);

@@ -1,4 +1,4 @@
-//! A session arrives completely over every protocol and from every kind of host.
+//! A session is delivered completely over every protocol and from every kind of host.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::pin::pin;
@@ -11,7 +11,7 @@ use crate::host::{PATIENCE, Protocol, telemetry};
 use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, work};
 use claude_code_telemetry::Telemetry;
 
-/// Runs `host` once for each protocol, and looks at what arrives.
+/// Runs `host` once for each protocol, and asserts that all data arrives.
 fn from(host: impl Fn(Telemetry)) {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
@@ -37,12 +37,12 @@ async fn finish_async(telemetry: Telemetry) {
 }
 
 #[test]
-fn from_a_host_without_a_runtime() {
+fn session_is_delivered_without_a_runtime() {
     from(|telemetry| finish(&telemetry));
 }
 
 #[test]
-fn from_inside_a_runtime_of_one_thread() {
+fn session_is_delivered_inside_a_current_thread_runtime() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .build()
@@ -53,7 +53,7 @@ fn from_inside_a_runtime_of_one_thread() {
 }
 
 #[test]
-fn from_inside_a_runtime_of_several_threads() {
+fn session_is_delivered_inside_a_multi_thread_runtime() {
     let runtime = || {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -74,7 +74,7 @@ fn from_inside_a_runtime_of_several_threads() {
     });
 }
 
-/// A runtime that is not tokio: a parked thread.
+/// Runs a future without tokio, on a minimal executor that parks the thread.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
@@ -97,6 +97,6 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 #[test]
-fn from_inside_a_runtime_that_is_not_tokio() {
+fn session_is_delivered_inside_a_runtime_other_than_tokio() {
     from(|telemetry| block_on(finish_async(telemetry)));
 }

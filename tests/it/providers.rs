@@ -1,4 +1,5 @@
-//! A host's own metrics, logs and spans: through the SDK's providers, where the catalogue's go and as safely.
+//! The host's own metrics, logs and spans, recorded with the SDK's providers: they are exported to the same place as
+//! those of the catalog, and as reliably.
 #![cfg(all(feature = "providers", feature = "grpc", feature = "http"))]
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,7 +50,7 @@ fn say(providers: &Providers, text: &'static str) {
     logger.emit(record);
 }
 
-/// The requests that hold something of the host's own scope.
+/// Returns the requests with data of the host's instrumentation scope.
 fn of_host(received: &Received) -> Received {
     received.filter(|request| {
         let scope = match &request.message {
@@ -63,7 +64,7 @@ fn of_host(received: &Received) -> Received {
 }
 
 #[test]
-fn every_signal_arrives_over_every_protocol_beside_the_catalogues() {
+fn host_signals_are_delivered_over_every_protocol() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
@@ -145,7 +146,7 @@ fn every_signal_arrives_over_every_protocol_beside_the_catalogues() {
         assert_eq!(logs[0].attributes["cache.size"], 3);
         assert_eq!(logs[0].raw.event_name, "cache.miss");
 
-        // One tree: the host's spans below the tool and its execution.
+        // All spans form a tree: the host's spans are children of the tool and its execution.
         let spans = received.spans();
         let span = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
         let execution = span("claude_code.tool.execution");
@@ -165,7 +166,7 @@ fn every_signal_arrives_over_every_protocol_beside_the_catalogues() {
 }
 
 #[test]
-fn an_outage_loses_nothing_and_deltas_add_up() {
+fn no_host_data_is_lost_in_an_outage() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(move |n| match (n % 2, protocol) {
@@ -183,7 +184,7 @@ fn an_outage_loses_nothing_and_deltas_add_up() {
             assert!(providers.tracer_provider().force_flush().is_ok());
         }
         hits.add(1, &[]);
-        // What a provider has when the host ends it is not lost.
+        // Data that a provider holds when the host shuts it down is not lost.
         providers.meter_provider().shutdown().unwrap();
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
@@ -195,7 +196,7 @@ fn an_outage_loses_nothing_and_deltas_add_up() {
 }
 
 #[test]
-fn what_is_larger_than_a_request_goes_in_parts() {
+fn metrics_are_split_after_413() {
     let protocol = Protocol::HttpJson;
     let receiver = protocol.receiver();
     receiver.answer_by(|_, request| {
@@ -223,7 +224,7 @@ fn what_is_larger_than_a_request_goes_in_parts() {
 }
 
 #[test]
-fn neither_a_dead_receiver_nor_a_stuck_callback_holds_the_host() {
+fn silent_receiver_and_blocked_callback_do_not_block_the_host() {
     let hole = black_hole();
     let limit = Duration::from_millis(300);
     for protocol in Protocol::all() {
@@ -264,7 +265,7 @@ fn neither_a_dead_receiver_nor_a_stuck_callback_holds_the_host() {
 }
 
 #[test]
-fn a_provider_that_cannot_end_in_time_loses_nothing() {
+fn metrics_of_a_provider_are_delivered_after_its_shutdown_timed_out() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = start(&receiver.endpoint(), protocol, &[]);
@@ -294,7 +295,7 @@ fn a_provider_that_cannot_end_in_time_loses_nothing() {
 }
 
 #[test]
-fn a_callback_that_is_stuck_holds_up_nothing_but_its_own_metrics() {
+fn blocked_callback_delays_only_host_metrics() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = start(&receiver.endpoint(), protocol, &[]);
@@ -330,7 +331,7 @@ fn a_callback_that_is_stuck_holds_up_nothing_but_its_own_metrics() {
 }
 
 #[test]
-fn without_an_otlp_exporter_they_do_nothing() {
+fn providers_do_nothing_without_an_otlp_exporter() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = start(
@@ -354,7 +355,7 @@ fn without_an_otlp_exporter_they_do_nothing() {
 const METRICS_OFF: [(&str, &str); 1] = [("OTEL_METRICS_EXPORTER", "none")];
 
 #[test]
-fn metrics_begin_with_what_is_recorded_after_their_exporter_was_turned_on() {
+fn host_metrics_include_only_records_while_their_exporter_is_on() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let change = |telemetry: &Telemetry, extra: &[(&str, &str)]| {
@@ -379,7 +380,7 @@ fn metrics_begin_with_what_is_recorded_after_their_exporter_was_turned_on() {
         change(&telemetry, &[]);
         record(1);
         assert!(telemetry.flush().is_complete());
-        // What is on is delivered to its end, and stays on when nothing changes.
+        // Data from before the exporter is turned off is delivered. An unchanged configuration does not turn it off.
         record(2);
         change(&telemetry, &[]);
         change(&telemetry, &METRICS_OFF);
@@ -401,7 +402,7 @@ fn metrics_begin_with_what_is_recorded_after_their_exporter_was_turned_on() {
 }
 
 #[test]
-fn a_callback_that_is_stuck_does_not_hold_a_change_of_the_configuration() {
+fn blocked_callback_does_not_block_a_reconfiguration() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = start(&receiver.endpoint(), protocol, &METRICS_OFF);
@@ -427,7 +428,7 @@ fn a_callback_that_is_stuck_does_not_hold_a_change_of_the_configuration() {
 }
 
 #[test]
-fn a_temporality_that_comes_too_late_is_told() {
+fn late_change_of_the_temporality_is_reported_once() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let (told, messages) = mpsc::channel();
@@ -459,7 +460,7 @@ fn a_temporality_that_comes_too_late_is_told() {
 }
 
 #[test]
-fn below_a_parent_that_is_not_sampled_nothing_is_recorded() {
+fn host_span_is_not_recorded_under_an_unsampled_parent() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = start(&receiver.endpoint(), protocol, &[]);
@@ -473,7 +474,7 @@ fn below_a_parent_that_is_not_sampled_nothing_is_recorded() {
     tracer
         .start_with_context("no", &prompt.otel_context())
         .end();
-    // Without a prompt there is no parent: the root of a trace of its own.
+    // Without a prompt there is no parent, so this span is the root of a new trace.
     tracer
         .start_with_context("yes", &session.otel_context())
         .end();

@@ -1,5 +1,5 @@
-//! OTLP through a proxy: forwarded where the receiver speaks plain text, through a tunnel where it speaks TLS, and with
-//! words that name the proxy where it fails.
+//! OTLP through a proxy: requests are forwarded if the receiver speaks plain text, and tunneled if it speaks TLS.
+//! Error messages name the proxy.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use claude_code_telemetry::{
 
 const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 
-/// Nobody else knows the name: only the proxy leads there.
+/// A host name that does not resolve, so that only the proxy can reach the receiver.
 const HOST: &str = "collector.test";
 
-/// Longer than anything here takes.
+/// A timeout that exceeds the duration of every step.
 const LONG: Duration = Duration::from_secs(60);
 
 type Variable<'a> = (&'a str, &'a str);
 
-/// Events alone.
+/// Builds a configuration that exports only events.
 fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Config {
     let base = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -62,7 +62,7 @@ fn last_error(telemetry: &Telemetry) -> String {
     error.map_or(String::new(), |error| error.message)
 }
 
-/// Sends something, and sees it arrive.
+/// Records an event, and asserts that it arrives.
 fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
     record(telemetry);
     let report = telemetry.flush_within(LONG);
@@ -72,7 +72,7 @@ fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
     assert!(!request.headers.contains_key("proxy-authorization"));
 }
 
-/// Sends something in vain, until what is said about it is as expected. Nothing is lost by it.
+/// Records an event, waits until the expected error is reported, and asserts that the event is still in the queue.
 fn fails(telemetry: &Telemetry, expected: &str) {
     record(telemetry);
     let begin = Instant::now();
@@ -94,7 +94,7 @@ fn fails(telemetry: &Telemetry, expected: &str) {
     assert_eq!(health.dropped.total(), 0, "{health:?}");
 }
 
-/// A receiver behind TLS under that name, and the variable that trusts it.
+/// A receiver behind TLS with a certificate for [`HOST`], and the file of its authority.
 struct Secure {
     receiver: Receiver,
     front: Front,
@@ -129,7 +129,7 @@ impl Secure {
 }
 
 #[test]
-fn requests_without_tls_are_forwarded() {
+fn plain_text_requests_are_forwarded() {
     for protocol in ["http/protobuf", "http/json"] {
         for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             let receiver = Receiver::http();
@@ -153,7 +153,7 @@ fn requests_without_tls_are_forwarded() {
 }
 
 #[test]
-fn requests_with_tls_go_through_a_tunnel() {
+fn tls_requests_go_through_a_tunnel() {
     for protocol in PROTOCOLS {
         for (endpoint, asked_for) in [
             ("https://collector.test", "collector.test:443"),
@@ -167,7 +167,7 @@ fn requests_with_tls_go_through_a_tunnel() {
             for asked in proxy.asked() {
                 assert_eq!(asked.line, format!("CONNECT {asked_for} HTTP/1.1"));
                 assert_eq!(asked.headers["host"], asked_for);
-                // The proxy learns nothing else.
+                // The proxy sees no credentials for the receiver.
                 assert!(!format!("{asked:?}").contains("CANARY"), "{asked:?}");
             }
         }
@@ -175,7 +175,7 @@ fn requests_with_tls_go_through_a_tunnel() {
 }
 
 #[test]
-fn user_and_password_of_the_url_are_for_the_proxy_alone() {
+fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
     // user:pass word
     let authorization = "Basic dXNlcjpwYXNzIHdvcmQ=";
     for protocol in PROTOCOLS {
@@ -232,7 +232,7 @@ fn user_and_password_of_the_url_are_for_the_proxy_alone() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_named() {
+fn error_names_a_proxy_that_refuses_connections() {
     let port = refused_port();
     let name = port.endpoint().replace("http://", "");
     for (protocol, endpoint, variable) in [
@@ -247,7 +247,7 @@ fn a_proxy_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_proxy_that_leads_nowhere_is_named() {
+fn error_names_a_proxy_that_cannot_reach_the_receiver() {
     for protocol in PROTOCOLS {
         let proxy = Proxy::start();
         let name = proxy.name();
@@ -278,7 +278,7 @@ fn a_proxy_that_leads_nowhere_is_named() {
 }
 
 #[test]
-fn what_is_no_proxy_is_told() {
+fn error_names_a_server_that_is_not_a_proxy() {
     let grpc = Receiver::grpc();
     let name = grpc.endpoint().replace("http://", "");
     let set = [("HTTPS_PROXY", &*grpc.endpoint())];
@@ -306,7 +306,7 @@ fn what_is_no_proxy_is_told() {
 }
 
 #[test]
-fn the_receivers_certificate_counts_and_not_the_proxys_word() {
+fn receiver_certificate_is_verified_through_a_tunnel() {
     for protocol in PROTOCOLS {
         let secure = Secure::new(protocol);
         let files = Files::new();
@@ -329,7 +329,7 @@ fn the_receivers_certificate_counts_and_not_the_proxys_word() {
 }
 
 #[test]
-fn this_machine_is_reached_directly() {
+fn localhost_is_reached_without_the_proxy() {
     for protocol in PROTOCOLS {
         let receiver = match protocol {
             "grpc" => Receiver::grpc(),
@@ -347,10 +347,10 @@ fn this_machine_is_reached_directly() {
     }
 }
 
-/// Only there is the address that means "this machine" without being a loopback one.
+/// Only Unix has an address for the local machine that is not a loopback address.
 #[cfg(unix)]
 #[test]
-fn hosts_of_no_proxy_are_reached_directly() {
+fn hosts_in_no_proxy_are_reached_without_the_proxy() {
     for protocol in ["http/protobuf", "http/json"] {
         for (no_proxy, directly) in [("0.0.0.0", true), ("*", true), ("0.0.0.0:1,x", false)] {
             let receiver = Receiver::http();
@@ -365,7 +365,7 @@ fn hosts_of_no_proxy_are_reached_directly() {
 }
 
 #[test]
-fn a_url_that_is_no_proxy_is_a_warning() {
+fn invalid_proxy_url_is_a_warning() {
     for (text, shown, cure) in [
         (
             "socks5://user:SECRET@proxy:1080",
@@ -390,7 +390,7 @@ fn a_url_that_is_no_proxy_is_a_warning() {
 }
 
 #[test]
-fn grpc_without_tls_goes_past_the_proxy_and_says_so() {
+fn plain_text_grpc_bypasses_the_proxy_with_a_warning() {
     let set = [("HTTP_PROXY", "http://proxy:3128")];
     let config = configuration("grpc", "http://collector.test:4317", &set);
     let [warning] = config.warnings() else {
@@ -406,7 +406,7 @@ fn grpc_without_tls_goes_past_the_proxy_and_says_so() {
 }
 
 #[test]
-fn managed_credentials_are_not_readable_for_somebody_elses_proxy() {
+fn managed_credentials_are_not_sent_through_an_unmanaged_plain_text_proxy() {
     for (endpoint, more, through) in [
         ("http://user:secret@collector.test", "", false),
         ("https://user:secret@collector.test", "", true),

@@ -1,5 +1,5 @@
-//! A configuration that comes after the start: nothing is lost or counted twice, handles go on, and what is recorded
-//! afterwards goes by it.
+//! A new configuration after the start: no data is lost or counted twice, handles stay valid, and later records
+//! follow the new configuration.
 #![cfg(any(feature = "grpc", feature = "http"))]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,14 +29,14 @@ const TRACES: [(&str, &str); 2] = [
 ];
 const OFF: [(&str, &str); 1] = [("CLAUDE_CODE_ENABLE_TELEMETRY", "0")];
 
-/// Telemetry goes to `receiver` from now on.
+/// Reconfigures the telemetry to export to `receiver` from now on.
 #[track_caller]
 fn change(telemetry: &Telemetry, receiver: &Receiver, protocol: Protocol, extra: &[(&str, &str)]) {
     let config = config(environment(&receiver.endpoint(), protocol, extra));
     assert!(telemetry.reconfigure(config));
 }
 
-/// What several receivers accepted.
+/// Returns the requests that several receivers accepted.
 fn together(receivers: &[&Receiver]) -> Received {
     let all = receivers.iter().map(|receiver| receiver.received());
     Received {
@@ -44,7 +44,7 @@ fn together(receivers: &[&Receiver]) -> Received {
     }
 }
 
-/// Points in the order of their time.
+/// Returns the data points in order of their end time.
 fn points(received: &Received) -> Vec<Point> {
     let mut points = received.points();
     points.sort_by_key(|point| point.end);
@@ -55,7 +55,7 @@ fn sequence(log: &Log) -> u64 {
     log.attributes["event.sequence"].as_u64().unwrap()
 }
 
-/// Asserts that the events are numbered from 0, each once.
+/// Asserts that the events have the sequence numbers from 0 to `count` - 1, each once.
 #[track_caller]
 fn assert_complete(received: &Received, count: usize) {
     let mut numbers: Vec<_> = received.logs().iter().map(sequence).collect();
@@ -63,7 +63,7 @@ fn assert_complete(received: &Received, count: usize) {
     assert_eq!(numbers, (0..count as u64).collect::<Vec<_>>());
 }
 
-/// Events by their names.
+/// Returns the names of the events in order of arrival.
 fn names(received: &Received) -> Vec<String> {
     let logs = received.logs();
     let name = |log: &Log| log.attributes["event.name"].as_str().unwrap().to_owned();
@@ -75,7 +75,7 @@ fn request() -> ApiRequest {
 }
 
 #[test]
-fn everything_that_eight_threads_record_arrives_once_while_receivers_and_protocols_change() {
+fn records_of_eight_threads_arrive_once_while_receivers_change() {
     const EACH: usize = 400;
     const CHANGES: usize = 12;
     let protocols = Protocol::all();
@@ -89,7 +89,7 @@ fn everything_that_eight_threads_record_arrives_once_while_receivers_and_protoco
     ];
     let telemetry = telemetry(&receivers[0].endpoint(), protocols[0], &extra);
     let session = telemetry.session(session("busy"));
-    // Each portion is recorded while one change, at least, is made.
+    // At least one change happens while the threads record each portion.
     let portion = Barrier::new(THREADS + 1);
     thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -127,7 +127,7 @@ fn everything_that_eight_threads_record_arrives_once_while_receivers_and_protoco
 }
 
 #[test]
-fn what_waits_goes_to_the_new_receiver_and_the_old_one_gets_nothing_more() {
+fn queued_data_goes_to_the_new_receiver_after_a_change() {
     for protocol in Protocol::all() {
         let (old, new) = (protocol.receiver(), protocol.receiver());
         let telemetry = telemetry(&old.endpoint(), protocol, &[]);
@@ -153,7 +153,7 @@ fn what_waits_goes_to_the_new_receiver_and_the_old_one_gets_nothing_more() {
 }
 
 #[test]
-fn a_receiver_that_is_dead_holds_nothing_back_from_the_next_one() {
+fn unreachable_receiver_does_not_delay_delivery_to_the_next_one() {
     let (refused, hole) = (refused_port(), black_hole());
     for dead in [refused.endpoint(), hole.endpoint()] {
         for protocol in Protocol::all() {
@@ -169,7 +169,7 @@ fn a_receiver_that_is_dead_holds_nothing_back_from_the_next_one() {
             );
             let session = telemetry.session(session("one"));
             session.record_api_request(request());
-            // A request is under way.
+            // A request is in flight or has failed.
             wait_for_health(&telemetry, |health| {
                 let metrics = otlp(health, Signal::Metrics);
                 metrics.state == ExporterState::Failing || metrics.queued > 0
@@ -188,7 +188,7 @@ fn a_receiver_that_is_dead_holds_nothing_back_from_the_next_one() {
 }
 
 #[test]
-fn telemetry_is_turned_on_for_sessions_that_began_without_it() {
+fn sessions_from_before_telemetry_was_turned_on_are_exported() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let telemetry = telemetry(&receiver.endpoint(), protocol, &OFF);
@@ -231,7 +231,7 @@ fn telemetry_is_turned_on_for_sessions_that_began_without_it() {
 }
 
 #[test]
-fn turned_off_and_on_again_it_counts_what_was_recorded_while_it_was_on() {
+fn only_records_while_telemetry_is_on_are_exported() {
     for (temporality, protocol) in [("delta", Protocol::any()), ("cumulative", Protocol::any())] {
         let receiver = protocol.receiver();
         let extra = [(TEMPORALITY, temporality)];
@@ -245,7 +245,7 @@ fn turned_off_and_on_again_it_counts_what_was_recorded_while_it_was_on() {
         };
         record(3);
         change(&telemetry, &receiver, protocol, &OFF);
-        // What waited is delivered to where it went.
+        // Data in the queue is delivered to the receiver that was configured when it was recorded.
         wait_for_health(&telemetry, |health| {
             let all = &health.exporters;
             all.len() == 2 && all.iter().all(|one| one.state == ExporterState::ShutDown)
@@ -269,7 +269,7 @@ fn turned_off_and_on_again_it_counts_what_was_recorded_while_it_was_on() {
 }
 
 #[test]
-fn one_signal_is_turned_off_and_the_others_go_on() {
+fn turning_off_a_signal_does_not_affect_the_others() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = telemetry(&receiver.endpoint(), protocol, &TRACES);
@@ -285,7 +285,7 @@ fn one_signal_is_turned_off_and_the_others_go_on() {
         ],
     );
     session.record_api_request(request());
-    // Its span goes nowhere.
+    // Traces are off, so this span is not exported.
     prompt.end();
     change(&telemetry, &receiver, protocol, &TRACES);
     session.record_api_request(request());
@@ -299,7 +299,7 @@ fn one_signal_is_turned_off_and_the_others_go_on() {
 }
 
 #[test]
-fn open_prompts_and_calls_go_on() {
+fn open_prompts_and_tool_calls_continue_after_a_change() {
     let protocol = Protocol::any();
     let (old, new) = (protocol.receiver(), protocol.receiver());
     let telemetry = telemetry(&old.endpoint(), protocol, &TRACES);
@@ -337,7 +337,7 @@ fn open_prompts_and_calls_go_on() {
 }
 
 #[test]
-fn content_goes_by_the_switches_of_the_moment_when_it_was_recorded() {
+fn content_follows_the_switches_at_the_time_of_recording() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let shown = [&TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
@@ -363,7 +363,7 @@ fn content_goes_by_the_switches_of_the_moment_when_it_was_recorded() {
 }
 
 #[test]
-fn content_stays_off_when_managed_settings_become_unreadable_and_exporters_go_on() {
+fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let managed = tempfile::tempdir().unwrap();
@@ -406,7 +406,7 @@ fn content_stays_off_when_managed_settings_become_unreadable_and_exporters_go_on
 }
 
 #[test]
-fn a_change_of_the_temporality_counts_nothing_twice() {
+fn change_of_temporality_counts_every_record_once() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
@@ -433,11 +433,11 @@ fn a_change_of_the_temporality_counts_nothing_twice() {
             }
             assert!(telemetry.flush().is_complete());
         }
-        // Some waits for the next change.
+        // A remaining amount is still to be exported when the configuration changes.
         sessions[0].record_commit(Commit::new());
         expected += 1.0;
     }
-    // One that ended and is opened again in another temporality.
+    // A session ends and is opened again with another temporality.
     let [first, _] = sessions;
     first.end();
     assert!(telemetry.flush().is_complete());
@@ -452,7 +452,7 @@ fn a_change_of_the_temporality_counts_nothing_twice() {
     expected += 1.0;
     assert!(telemetry.shutdown().is_complete());
 
-    // Deltas add up, and so does what cumulative series grew from one start to the next.
+    // The total is the sum of the delta values and of the growth of the cumulative series since their start.
     let points = receiver.received().accepted().points();
     let mut total = 0.0;
     for (name, points) in by_series(&select(&points, COMMITS, &[])) {
@@ -481,7 +481,7 @@ fn a_change_of_the_temporality_counts_nothing_twice() {
 }
 
 #[test]
-fn cumulative_series_keep_their_start_at_another_receiver() {
+fn cumulative_series_keep_their_start_after_a_change_of_receiver() {
     let protocol = Protocol::any();
     let (old, new) = (protocol.receiver(), protocol.receiver());
     let extra = [(TEMPORALITY, "cumulative")];
@@ -500,7 +500,7 @@ fn cumulative_series_keep_their_start_at_another_receiver() {
 }
 
 #[test]
-fn standard_attributes_change_for_what_is_recorded_afterwards_and_all_is_counted_once() {
+fn changed_standard_attributes_apply_to_later_records_only() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
@@ -519,7 +519,7 @@ fn standard_attributes_change_for_what_is_recorded_afterwards_and_all_is_counted
     ];
     change(&telemetry, &receiver, protocol, &without);
     record(10);
-    // Sessions that begin now count in the same series.
+    // Sessions that start now use the same shared series.
     telemetry
         .session(session("three"))
         .record_commit(Commit::new().count(5));
@@ -557,7 +557,7 @@ fn standard_attributes_change_for_what_is_recorded_afterwards_and_all_is_counted
 }
 
 #[test]
-fn series_without_a_session_that_nobody_has_any_more_are_not_reported_for_ever() {
+fn unused_shared_series_are_no_longer_exported() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let without = [("OTEL_METRICS_INCLUDE_SESSION_ID", "false")];
@@ -572,7 +572,7 @@ fn series_without_a_session_that_nobody_has_any_more_are_not_reported_for_ever()
     assert!(telemetry.flush().is_complete());
     let commits = select(&receiver.received().points(), COMMITS, &[]);
     assert_eq!(commits.len(), 1, "{commits:#?}");
-    // When it comes back it counts on.
+    // The series continues when it is used again.
     change(&telemetry, &receiver, protocol, &without);
     session.record_commit(Commit::new());
     assert!(telemetry.shutdown().is_complete());
@@ -585,7 +585,7 @@ fn series_without_a_session_that_nobody_has_any_more_are_not_reported_for_ever()
 }
 
 #[test]
-fn an_exporter_that_cannot_be_had_is_off_and_the_others_go_on() {
+fn exporter_with_an_invalid_endpoint_is_off_until_it_is_corrected() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let config = config(environment(&receiver.endpoint(), protocol, &[]));
@@ -607,7 +607,7 @@ fn an_exporter_that_cannot_be_had_is_off_and_the_others_go_on() {
     );
     let said = tells.recv_timeout(PATIENCE).unwrap();
     assert_eq!(said, warnings[0].to_string());
-    // What was recorded before is delivered to where it went.
+    // Data from before the change is delivered to the receiver that was configured then.
     receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
     let health = wait_for_health(&telemetry, |health| {
         otlp(health, Signal::Events).state == ExporterState::Off
@@ -620,7 +620,7 @@ fn an_exporter_that_cannot_be_had_is_off_and_the_others_go_on() {
     assert_eq!(report.warnings, 1);
     let points = receiver.received().accepted().points();
     assert_eq!(sum(&select(&points, "claude_code.cost.usage", &[])), 0.5);
-    // Mended, it goes on where it was.
+    // With a valid configuration, the exporter continues its sequence.
     change(&telemetry, &receiver, protocol, &[]);
     session.record_api_request(request());
     assert!(telemetry.shutdown().is_complete());
@@ -628,7 +628,7 @@ fn an_exporter_that_cannot_be_had_is_off_and_the_others_go_on() {
 }
 
 #[test]
-fn an_exporter_that_is_off_gives_up_what_a_dead_receiver_does_not_take_and_counts_it() {
+fn exporter_that_is_turned_off_counts_undeliverable_data_as_dropped() {
     let protocol = Protocol::any();
     let dead = refused_port();
     let telemetry = telemetry(
@@ -662,7 +662,7 @@ fn an_exporter_that_is_off_gives_up_what_a_dead_receiver_does_not_take_and_count
 }
 
 #[test]
-fn what_the_host_switches_is_told_as_a_change() {
+fn explanation_lists_changes_of_host_settings() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
@@ -680,7 +680,7 @@ fn what_the_host_switches_is_told_as_a_change() {
 }
 
 #[test]
-fn the_explanation_tells_what_changed_without_secrets() {
+fn explanation_lists_changes_without_secrets() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let secret = |value: &'static str| [("OTEL_EXPORTER_OTLP_HEADERS", value)];
@@ -715,7 +715,7 @@ fn the_explanation_tells_what_changed_without_secrets() {
 }
 
 #[test]
-fn changes_flushes_and_the_shutdown_may_come_at_once_and_nothing_is_changed_afterwards() {
+fn reconfiguration_fails_after_a_concurrent_shutdown() {
     let protocol = Protocol::any();
     let receivers = [protocol.receiver(), protocol.receiver()];
     let telemetry = telemetry(&receivers[0].endpoint(), protocol, &TRACES);
@@ -729,7 +729,7 @@ fn changes_flushes_and_the_shutdown_may_come_at_once_and_nothing_is_changed_afte
                 for n in number.. {
                     let endpoint = receivers[n % 2].endpoint();
                     let config = config(environment(&endpoint, protocol, lists[n % 3]));
-                    // A change that begins after the end may not succeed; one that began before it may.
+                    // A change that starts after the shutdown must fail. A change that started before it may succeed.
                     let late = over.load(Ordering::SeqCst);
                     if !telemetry.reconfigure(config) {
                         break;
@@ -751,7 +751,7 @@ fn changes_flushes_and_the_shutdown_may_come_at_once_and_nothing_is_changed_afte
         receivers[0].wait_until(PATIENCE, |received| !received.is_empty());
         receivers[1].wait_until(PATIENCE, |received| !received.is_empty());
         telemetry.shutdown();
-        // From now on no change may succeed.
+        // From now on every change must fail.
         let config = config(environment(&receivers[0].endpoint(), protocol, &[]));
         assert!(!telemetry.reconfigure(config));
         over.store(true, Ordering::SeqCst);
@@ -772,13 +772,13 @@ fn changes_flushes_and_the_shutdown_may_come_at_once_and_nothing_is_changed_afte
             .health()
             .exporters
             .iter()
-            // Each of the two recorders may have been in the middle of one.
+            // Each of the two threads may be recording an event at this moment.
             .all(|one| one.queued <= 2)
     );
 }
 
 #[test]
-fn a_change_that_moves_nothing_does_not_hurry_the_attempts_at_a_receiver_that_is_away() {
+fn unchanged_configuration_does_not_shorten_the_retry_pauses() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(|_| Answer::status(503));
@@ -805,7 +805,7 @@ fn a_change_that_moves_nothing_does_not_hurry_the_attempts_at_a_receiver_that_is
 }
 
 #[test]
-fn disabled_telemetry_stays_off() {
+fn disabled_telemetry_cannot_be_reconfigured() {
     let telemetry = Telemetry::disabled();
     let receiver = Protocol::any().receiver();
     let config = config(environment(&receiver.endpoint(), Protocol::any(), &[]));
@@ -814,7 +814,7 @@ fn disabled_telemetry_stays_off() {
 }
 
 #[test]
-fn a_receiver_that_answers_after_the_change_has_its_data_once() {
+fn request_in_flight_during_a_change_is_delivered_once() {
     let protocol = Protocol::any();
     let (old, new) = (protocol.receiver(), protocol.receiver());
     let telemetry = telemetry(
@@ -829,7 +829,7 @@ fn a_receiver_that_answers_after_the_change_has_its_data_once() {
     let allowed = Mutex::new(allowed);
     old.answer(move |_| {
         asked.send(()).unwrap();
-        // Answered when the other end is dropped.
+        // The receiver answers when the sender of this channel is dropped.
         let _ = allowed.lock().unwrap().recv();
         Answer::Ok
     });
@@ -851,7 +851,7 @@ fn a_receiver_that_answers_after_the_change_has_its_data_once() {
 }
 
 #[test]
-fn a_configuration_that_comes_again_and_again_does_not_put_off_what_is_due() {
+fn repeated_reconfiguration_does_not_postpone_a_due_export() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let extra = [("OTEL_LOGS_EXPORT_INTERVAL", "300")];
@@ -869,7 +869,7 @@ fn a_configuration_that_comes_again_and_again_does_not_put_off_what_is_due() {
 }
 
 #[test]
-fn an_exporter_that_could_not_be_had_is_not_missed_when_nobody_asks_for_it() {
+fn shutdown_is_complete_after_an_invalid_exporter_was_removed() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let bad = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "nowhere at all")];

@@ -1,4 +1,4 @@
-//! The example `replay` as a program that a host in any language pipes its run into.
+//! The example `replay`, a program that hosts in any language can pipe a transcript into.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -25,11 +25,11 @@ use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A replay that reads what the test writes.
+/// A running replay that reads the lines that the test writes.
 struct Replay {
     child: Child,
     input: ChildStdin,
-    /// Its standard error, line by line.
+    /// The lines of its standard error.
     errors: JoinHandle<Vec<String>>,
     _home: TempDir,
 }
@@ -66,7 +66,7 @@ impl Replay {
         self.input.flush().unwrap();
     }
 
-    /// Ends the input; returns the exit status and the lines on standard error.
+    /// Closes the input. Returns the exit status and the lines of standard error.
     fn end(mut self) -> (i32, Vec<String>) {
         drop(self.input);
         let status = self.child.wait().unwrap();
@@ -76,7 +76,7 @@ impl Replay {
 
 #[cfg(unix)]
 impl Replay {
-    /// Sends a signal while the input stays open; returns the exit status and the lines on standard error.
+    /// Sends a signal while the input stays open. Returns the exit status and the lines of standard error.
     fn signalled(mut self, signal: rustix::process::Signal) -> (i32, Vec<String>) {
         let process = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(process, signal).unwrap();
@@ -106,16 +106,16 @@ fn skill(name: &str) -> String {
 }
 
 #[test]
-fn a_stream_is_exported_at_the_interval_while_it_goes_on() {
+fn open_stream_is_exported_at_the_interval() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[("OTEL_LOGS_EXPORT_INTERVAL", "20")]);
     replay.line(SESSION);
-    // Each line arrives although the input is still open and nothing follows it.
+    // Each line is exported although the input stays open and no other line follows.
     for n in 1..=3 {
         let before = SystemTime::now();
         replay.line(&skill(&format!("s{n}")));
         let received = receiver.wait_until(PATIENCE, |received| received.logs().len() == n);
-        // It was recorded when it came: after it was written, and before it arrived.
+        // The record has the time when the line was read: after it was written, and before it arrived.
         let time = UNIX_EPOCH + Duration::from_nanos(received.logs()[n - 1].time);
         assert!(time >= before && time <= SystemTime::now());
     }
@@ -123,7 +123,7 @@ fn a_stream_is_exported_at_the_interval_while_it_goes_on() {
 }
 
 #[test]
-fn the_end_of_the_input_flushes() {
+fn end_of_input_flushes_everything() {
     let receiver = Receiver::http();
     let never = [
         ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
@@ -144,7 +144,7 @@ fn the_end_of_the_input_flushes() {
 }
 
 #[test]
-fn bad_lines_are_reported_with_their_number_and_skipped() {
+fn invalid_lines_are_reported_with_their_number_and_skipped() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
     let lines = [
@@ -168,7 +168,7 @@ fn bad_lines_are_reported_with_their_number_and_skipped() {
     for line in lines {
         replay.line(line);
     }
-    // No text at all.
+    // This line is not valid UTF-8.
     replay.input.write_all(b"{\"step\": \"\xff\"}\n").unwrap();
     let (status, errors) = replay.end();
     assert_eq!(status, 2);
@@ -195,7 +195,7 @@ fn bad_lines_are_reported_with_their_number_and_skipped() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_passed_over_without_keeping_it() {
+fn overlong_line_is_skipped_within_a_memory_limit() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
     replay.line(SESSION);
@@ -212,7 +212,7 @@ fn a_line_that_is_too_long_is_passed_over_without_keeping_it() {
             .find_map(|line| line.strip_prefix("VmHWM:"))
             .unwrap();
         let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-        // 16 MiB of the line, in a buffer that grows by doubling, beside the program itself.
+        // The limit covers 16 MiB of the line, in a buffer that grows by doubling, and the program itself.
         assert!(peak < 80 * 1024, "{peak} kB");
     }
     replay.line("");
@@ -224,12 +224,12 @@ fn a_line_that_is_too_long_is_passed_over_without_keeping_it() {
 }
 
 #[test]
-fn a_stream_that_ends_no_session_keeps_the_newest_ones_open() {
+fn oldest_session_is_ended_when_too_many_are_open() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
     let lines = format!("{SESSION}\n").repeat(1_026) + &skill("newest");
     replay.line(&lines);
-    // One more than are open.
+    // There is one session end more than open sessions.
     replay.line(&format!("{}\n", r#"{"step":"session_end"}"#).repeat(1_025));
     let (status, errors) = replay.end();
     assert_eq!(status, 2);
@@ -246,11 +246,11 @@ fn a_stream_that_ends_no_session_keeps_the_newest_ones_open() {
 }
 
 #[test]
-fn a_transcript_that_is_faster_than_the_receiver_loses_nothing() {
+fn no_data_is_lost_when_the_transcript_is_faster_than_the_receiver() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
     replay.line(SESSION);
-    // More than the library keeps for an exporter.
+    // More lines than the queue of an exporter holds.
     const LINES: usize = 40_000;
     let line = skill("s");
     let mut many = String::new();
@@ -263,7 +263,7 @@ fn a_transcript_that_is_faster_than_the_receiver_loses_nothing() {
     assert_eq!(receiver.received().accepted().logs().len(), LINES);
 }
 
-/// A receiver that counts how often it is waited for.
+/// A delivery that counts its flushes.
 #[derive(Default)]
 struct Flushed {
     times: Cell<u32>,
@@ -286,7 +286,7 @@ impl Delivery for Flushed {
 }
 
 #[test]
-fn a_receiver_is_waited_for_after_so_many_lines_or_bytes() {
+fn backpressure_flushes_after_a_number_of_lines_or_bytes() {
     let (to, mut pressure) = (Flushed::default(), Backpressure::default());
     for _ in 0..3 * 4_096 - 1 {
         pressure.line(1, &to);
@@ -301,7 +301,7 @@ fn a_receiver_is_waited_for_after_so_many_lines_or_bytes() {
 }
 
 #[test]
-fn a_receiver_that_takes_nothing_holds_a_transcript_up_once() {
+fn backpressure_waits_once_for_a_receiver_that_accepts_nothing() {
     let to = Flushed {
         takes_nothing: true,
         ..Flushed::default()
@@ -310,14 +310,14 @@ fn a_receiver_that_takes_nothing_holds_a_transcript_up_once() {
     let mut many = || (0..40_000).for_each(|_| pressure.line(100, &to));
     many();
     assert_eq!(to.times.get(), 1);
-    // It took something after all: it is waited for again.
+    // The receiver has accepted data in the meantime, so the replay waits for it again.
     to.delivered.set(1);
     many();
     assert_eq!(to.times.get(), 2);
 }
 
 #[test]
-fn a_transcript_ends_without_its_receiver_and_tells_what_was_lost() {
+fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
     let receiver = Receiver::http();
     receiver.answer(|_| Answer::status(503));
     let short = [
@@ -329,7 +329,7 @@ fn a_transcript_ends_without_its_receiver_and_tells_what_was_lost() {
     for n in 0..30_000 {
         replay.line(&skill(&n.to_string()));
     }
-    // It ends, and says what was lost.
+    // The replay exits, and reports the loss.
     let (status, errors) = replay.end();
     assert_eq!(status, 0);
     assert!(
@@ -339,7 +339,7 @@ fn a_transcript_ends_without_its_receiver_and_tells_what_was_lost() {
 }
 
 #[test]
-fn empty_texts_of_a_line_count_as_not_given() {
+fn empty_texts_in_a_line_are_omitted() {
     let receiver = Receiver::http();
     let tracing = [
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
@@ -375,7 +375,7 @@ fn empty_texts_of_a_line_count_as_not_given() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_the_input_and_delivers_what_was_read() {
+fn signal_ends_the_input_and_delivers_the_lines_read() {
     use rustix::process::Signal;
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let receiver = Receiver::http();
@@ -388,7 +388,7 @@ fn a_signal_ends_the_input_and_delivers_what_was_read() {
         replay.line(r#"{"step":"commit"}"#);
         replay.line(&skill("first"));
         receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
-        // They are in the pipe when the signal arrives.
+        // The lines are in the pipe when the signal arrives.
         replay.line(&[skill("s").as_str(); 100].join("\n"));
         assert_eq!(replay.signalled(signal), (0, Vec::new()));
         let received = receiver.received().accepted();
@@ -403,7 +403,7 @@ fn a_signal_ends_the_input_and_delivers_what_was_read() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_a_step_that_sleeps() {
+fn signal_ends_a_sleep_step() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[("OTEL_LOGS_EXPORT_INTERVAL", "20")]);
     replay.line(SESSION);
@@ -418,7 +418,7 @@ fn a_signal_ends_a_step_that_sleeps() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_the_wait_for_a_receiver_that_takes_nothing() {
+fn signal_ends_the_wait_for_an_unavailable_receiver() {
     let receiver = Receiver::http();
     receiver.answer(|_| Answer::status(503));
     let limits = [
@@ -438,7 +438,7 @@ fn a_signal_ends_the_wait_for_a_receiver_that_takes_nothing() {
 }
 
 #[test]
-fn lone_surrogates_of_a_line_become_u_fffd() {
+fn lone_surrogates_in_a_line_become_u_fffd() {
     let receiver = Receiver::http();
     let content = [
         ("OTEL_LOG_USER_PROMPTS", "1"),

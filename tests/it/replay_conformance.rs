@@ -1,8 +1,9 @@
 //! Transcripts of agent runs, and the telemetry that each of them must produce.
 //!
-//! `tests/transcripts/NAME.jsonl` is replayed by the example `replay`; `NAME.json` says with which variables, and what must
-//! then arrive. In it `standard` stands for attributes that all items have, `prompt` is the number of an event's prompt (0:
-//! before the first), `span` and `parent_id` name an entry of `spans`, and `{"$present": true}` is any text.
+//! The example `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data.
+//! There, `standard` holds attributes that all items have, `prompt` is the number of an event's prompt (0 means
+//! before the first prompt), `span` and `parent_id` refer to an entry of `spans`, and `{"$present": true}` matches
+//! any text.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -20,7 +21,7 @@ use crate::example;
 use crate::support::{Attributes, Log, Point, Receiver, Span};
 use serde_json::{Map, Value};
 
-/// What may be there without being expected: the cases are older than these attributes.
+/// Attributes that may be present without being expected, because the cases are older than these attributes.
 const EXTRA: &[&str] = &[
     "error_type",
     "gen_ai.request.model",
@@ -40,14 +41,14 @@ const EXTRA: &[&str] = &[
     "tool_use_id",
     "workspace.host_paths",
 ];
-/// What every event has, and which is compared by itself.
+/// Attributes that every event has, which are compared separately.
 const OF_EVENTS: &[&str] = &[
     "event.name",
     "event.timestamp",
     "event.sequence",
     "prompt.id",
 ];
-/// How much a span may differ from its `duration_ms`.
+/// The allowed difference between the duration of a span and its `duration_ms`.
 const SLACK_NANOS: u64 = 5_000_000;
 
 fn folder() -> PathBuf {
@@ -55,7 +56,7 @@ fn folder() -> PathBuf {
 }
 
 #[test]
-fn every_transcript_produces_what_is_expected() {
+fn every_transcript_produces_the_expected_telemetry() {
     let mut names: Vec<String> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -79,7 +80,7 @@ fn every_transcript_produces_what_is_expected() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// A case that was run.
+/// A case that was run, with its output and the received data.
 struct Case {
     expected: Value,
     output: Output,
@@ -135,7 +136,7 @@ impl Case {
         self.problems
     }
 
-    /// An expected item with the attributes that all have.
+    /// Returns the attributes of an expected item, including those that all items have.
     fn attributes(&self, item: &Value) -> Map<String, Value> {
         let mut attributes = object(&self.expected["standard"]).clone();
         attributes.extend(object(&item["attributes"]).clone());
@@ -292,7 +293,8 @@ impl Case {
         found
     }
 
-    /// Finds the span of each expected one; returns them by number.
+    /// Matches each expected span with a received span. Returns the received spans by the number of the expected
+    /// span.
     fn spans(&mut self) -> HashMap<u64, Span> {
         let expected = self.list("spans");
         let mut matched = HashMap::new();
@@ -306,7 +308,7 @@ impl Case {
         matched
     }
 
-    /// Finds the spans below one that was found.
+    /// Matches the child spans of a matched span.
     fn below(
         &mut self,
         parent: Option<(u64, &Span)>,
@@ -347,7 +349,7 @@ impl Case {
         }
     }
 
-    /// What differs in a span, and in the names of those below it.
+    /// Returns the differences of a span, including the names of its child spans.
     fn span(&self, expected: &Value, span: &Span, all: &[Value]) -> Vec<String> {
         let mut found = differences(&self.attributes(expected), &span.attributes);
         let mut wanted: Vec<&str> = all
@@ -412,7 +414,7 @@ impl Case {
         found
     }
 
-    /// Resources and scopes.
+    /// Compares resources and instrumentation scopes.
     fn origins(&mut self) {
         let logs = self.logs.iter();
         let points = self.points.iter();
@@ -442,7 +444,7 @@ impl Case {
         }
     }
 
-    /// Exit status, and what was printed.
+    /// Compares the exit status and the output of the program.
     fn program(&mut self, matched: &HashMap<u64, Span>) {
         let errors = String::from_utf8_lossy(&self.output.stderr).into_owned();
         let bad_line = errors.lines().any(|line| line.starts_with("line "));
@@ -476,7 +478,7 @@ impl Case {
     }
 }
 
-/// What is missing, different or too much.
+/// Returns the attributes that are missing, different or unexpected.
 fn differences(expected: &Map<String, Value>, came: &Attributes) -> Vec<String> {
     let mut found = Vec::new();
     for (key, wanted) in expected {
@@ -509,7 +511,7 @@ fn equal(key: &str, wanted: &Value, came: &Value) -> bool {
     wanted == came
 }
 
-/// Whether a printed value is what was expected.
+/// Returns true if a printed value matches the expected value.
 fn prints(wanted: &Value, came: &Value, matched: &HashMap<u64, Span>) -> bool {
     if let Some(any) = wanted.get("$any") {
         let any = any.as_array().unwrap();

@@ -1,4 +1,4 @@
-//! The order of events, their times, and whose they are.
+//! The order of events, their timestamps, and the identity that they belong to.
 #![cfg(any(feature = "grpc", feature = "http"))]
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ fn sequence(log: &Log) -> u64 {
 }
 
 #[test]
-fn numbers_are_unique_and_without_gaps_on_eight_threads() {
+fn sequence_numbers_are_unique_and_contiguous_across_eight_threads() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver);
     let session = telemetry.session(session("busy"));
@@ -47,7 +47,7 @@ fn numbers_are_unique_and_without_gaps_on_eight_threads() {
     numbers.sort_unstable();
     assert!(numbers.iter().copied().eq(0..(THREADS * EVENTS) as u64));
 
-    // The events of one thread are numbered in its order.
+    // The sequence numbers of a thread's events follow the order in which they were recorded.
     let mut threads: BTreeMap<String, Vec<(usize, u64)>> = BTreeMap::new();
     for log in &logs {
         let id = log.attributes["tool_use_id"].as_str().unwrap();
@@ -66,7 +66,7 @@ fn numbers_are_unique_and_without_gaps_on_eight_threads() {
 }
 
 #[test]
-fn events_of_one_thread_arrive_in_order() {
+fn events_of_a_thread_arrive_in_order() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver);
     let session = telemetry.session(session("ordered"));
@@ -85,11 +85,11 @@ fn events_of_one_thread_arrive_in_order() {
 }
 
 #[test]
-fn every_session_counts_on_its_own() {
+fn sequence_numbers_are_counted_per_session() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver);
     let sessions = ["a", "b"].map(|id| telemetry.session(session(id)));
-    // A second handle on the same session shares its numbers.
+    // A second handle of the same session shares its sequence.
     let twin = telemetry.session(session("a"));
     for n in 0..10 {
         sessions[n % 2].record_tool_result(ToolResult::new("Read"));
@@ -106,7 +106,7 @@ fn every_session_counts_on_its_own() {
 }
 
 #[test]
-fn a_given_time_moves_events_and_not_metrics() {
+fn explicit_time_applies_to_events_but_not_to_metrics() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver);
     let session = telemetry.session(session("moved"));
@@ -133,7 +133,7 @@ fn a_given_time_moves_events_and_not_metrics() {
         (logs[0].time, logs[0].observed),
         (1_000_000_000_007_000_000, 1_000_000_000_007_000_000)
     );
-    // What the wire cannot hold stands at its edges.
+    // Times outside of the range of the protocol are clamped to its ends.
     assert_eq!(
         (logs[1].time, &stamps[1]),
         (0, &json!("1970-01-01T00:00:00.000Z"))
@@ -153,7 +153,7 @@ fn a_given_time_moves_events_and_not_metrics() {
 }
 
 #[test]
-fn what_follows_a_change_of_identity_belongs_to_the_new_one() {
+fn records_after_an_identity_change_have_the_new_identity() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver);
     let identity = |user: &str, organization: &str| {
@@ -211,7 +211,7 @@ fn what_follows_a_change_of_identity_belongs_to_the_new_one() {
             .iter()
             .all(|point| who(&point.attributes) == "new org-2 kim@example.com")
     );
-    // The session was started once, by the first.
+    // The session start is counted once, for the first identity.
     let starts = select(&points, "claude_code.session.count", &[]);
     assert!(
         starts
@@ -222,7 +222,7 @@ fn what_follows_a_change_of_identity_belongs_to_the_new_one() {
 }
 
 #[test]
-fn identities_change_while_threads_record() {
+fn every_commit_is_counted_while_the_identity_changes() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver);
     let session = telemetry.session(session("changing"));
@@ -250,7 +250,7 @@ fn identities_change_while_threads_record() {
 }
 
 #[test]
-fn events_carry_the_prompt_that_they_belong_to() {
+fn events_have_the_id_of_their_prompt() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver);
     let session = telemetry.session(session("prompts"));

@@ -1,4 +1,4 @@
-//! Settings files: their layers, and what is wrong with them.
+//! Settings files: their precedence, and the warnings about problems in them.
 
 mod managed;
 mod project;
@@ -16,12 +16,12 @@ const SESSION_ID: &str = "OTEL_METRICS_INCLUDE_SESSION_ID";
 /// A variable that every layer may set.
 const SHARED: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
-/// A value of it that names the layer.
+/// Returns a value of [`SHARED`] that names the layer.
 fn tag(layer: Layer) -> String {
     format!("layer={}", layer.to_string().replace(' ', "-"))
 }
 
-/// A folder that stands for a machine.
+/// A temporary folder that has the settings files of a machine.
 struct Machine {
     root: TempDir,
 }
@@ -50,7 +50,7 @@ impl Machine {
             .user_file(self.path(USER))
     }
 
-    /// In a trusted project, with nothing in the environment.
+    /// Builds the configuration in a trusted project, with an empty environment.
     fn config(&self) -> Config {
         self.config_with(&[], true)
     }
@@ -89,7 +89,7 @@ fn warnings(config: &Config) -> Vec<String> {
     config.warnings().iter().map(ToString::to_string).collect()
 }
 
-/// The only warning, which is about this file.
+/// Returns the text of the only warning, and asserts that it is about this file.
 fn warning(config: &Config, file: &Path) -> String {
     let [warning] = config.warnings() else {
         panic!("one warning expected: {:?}", warnings(config));
@@ -102,7 +102,7 @@ fn warning(config: &Config, file: &Path) -> String {
 }
 
 #[test]
-fn the_highest_of_six_layers_wins() {
+fn highest_of_six_layers_takes_precedence() {
     let layers = [
         Layer::Managed,
         Layer::Host,
@@ -148,7 +148,7 @@ fn the_highest_of_six_layers_wins() {
 }
 
 #[test]
-fn an_empty_value_cancels_what_is_below() {
+fn empty_value_unsets_lower_layers() {
     const ENABLE: &str = "CLAUDE_CODE_ENABLE_TELEMETRY";
     for (layer, file) in FILES {
         let machine = Machine::new();
@@ -172,7 +172,7 @@ fn an_empty_value_cancels_what_is_below() {
 }
 
 #[test]
-fn a_malformed_file_is_told_with_line_and_column_and_the_others_go_on() {
+fn malformed_file_is_reported_with_its_position_and_others_are_read() {
     for (settings, problem) in [
         (
             "{\n  \"env\": {\"A\": \"CANARY\" \"B\"}\n}",
@@ -204,7 +204,7 @@ fn a_malformed_file_is_told_with_line_and_column_and_the_others_go_on() {
             assert!(text.contains(problem) && !text.contains("CANARY"), "{text}");
             let setting = setting(&config, SHARED).unwrap();
             if layer == Layer::Managed {
-                // Nobody knows what it forbids.
+                // The content of the managed settings is unknown, so the project's settings are ignored.
                 assert_eq!(setting.origin().layer(), Layer::User);
                 assert_eq!(config.warnings().len(), 3, "{:?}", warnings(&config));
                 for project in [LOCAL, PROJECT] {
@@ -220,7 +220,7 @@ fn a_malformed_file_is_told_with_line_and_column_and_the_others_go_on() {
 }
 
 #[test]
-fn a_value_that_is_no_text_is_left_out() {
+fn value_that_is_not_text_is_ignored_with_a_warning() {
     for value in ["1", "true", "null", "[\"CANARY\"]", "{\"a\": \"CANARY\"}"] {
         let machine = Machine::new();
         let settings = format!(r#"{{"env": {{"{NAME}": {value}, "{SESSION_ID}": "true"}}}}"#);
@@ -237,7 +237,7 @@ fn a_value_that_is_no_text_is_left_out() {
         let text = warning(&machine.config(), &path);
         assert!(text.starts_with("otelHeadersHelper (") && !text.contains("CANARY"));
 
-        // Those of others are not ours to judge.
+        // Values of other programs cause no warning.
         let foreign = format!(r#"{{"env": {{"PATH": {value}}}, "model": {value}}}"#);
         machine.write(USER, foreign);
         assert_eq!(machine.config().warnings(), []);
@@ -253,7 +253,7 @@ fn a_value_that_is_no_text_is_left_out() {
 }
 
 #[test]
-fn a_byte_order_mark_does_no_harm() {
+fn byte_order_mark_is_ignored() {
     let machine = Machine::new();
     machine.write(USER, format!("\u{feff}{}", env(NAME, "x")));
     let config = machine.config();
@@ -262,17 +262,17 @@ fn a_byte_order_mark_does_no_harm() {
 }
 
 #[test]
-fn what_is_absent_is_no_fault() {
+fn absent_files_cause_no_warning() {
     let machine = Machine::new();
     assert_eq!(machine.config().warnings(), []);
-    // a file where a folder would be
+    // A file has the path where a folder is expected.
     machine.write("project/.claude", "x");
     machine.write("managed", "x");
     assert_eq!(machine.config().warnings(), []);
 }
 
 #[test]
-fn only_regular_files_of_a_sensible_size_are_read() {
+fn only_regular_files_up_to_the_size_limit_are_read() {
     const LARGEST: usize = 4 * 1024 * 1024;
     let padded = |length: usize| {
         let settings = env(NAME, "x");
@@ -302,7 +302,7 @@ mod unix {
     use super::*;
 
     #[test]
-    fn a_link_is_followed() {
+    fn symbolic_link_is_followed() {
         let machine = Machine::new();
         let real = machine.write("elsewhere.json", env(NAME, "x"));
         fs::create_dir_all(machine.path(USER).parent().unwrap()).unwrap();
@@ -315,7 +315,7 @@ mod unix {
     }
 
     #[test]
-    fn a_pipe_is_not_waited_for() {
+    fn named_pipe_is_rejected_without_blocking() {
         for (_, file) in FILES {
             let machine = Machine::new();
             let path = machine.path(file);
@@ -332,11 +332,11 @@ mod unix {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told() {
+    fn unreadable_file_is_reported() {
         let machine = Machine::new();
         let path = machine.path(USER);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        // a link to itself: an error for root, too
+        // A symbolic link to itself cannot be read, even by root.
         symlink(&path, &path).unwrap();
         assert!(warning(&machine.config(), &path).contains("cannot be read"));
 
@@ -368,7 +368,7 @@ mod unix {
     }
 
     #[test]
-    fn a_path_cannot_command_a_terminal() {
+    fn control_characters_in_a_path_are_escaped() {
         let machine = Machine::new();
         let folder = machine.path("a\u{1b}[1mb");
         fs::create_dir_all(folder.join(".claude")).unwrap();
@@ -388,7 +388,7 @@ mod unix {
 
 const MARKER: &str = "SETTINGS_TEST_PRINTS";
 
-/// Prints what a process of its own loads.
+/// The body of the child process: prints the configuration that it loads.
 #[test]
 fn load() {
     if std::env::var_os(MARKER).is_some() {
@@ -397,7 +397,7 @@ fn load() {
 }
 
 #[test]
-fn load_reads_the_files_of_the_machine() {
+fn config_load_reads_the_user_and_project_files() {
     const VARIABLE: &str = "CLAUDE_CODE_MAX_RETRIES";
     let machine = Machine::new();
     machine.write("home/.claude/settings.json", env(VARIABLE, "111"));

@@ -1,4 +1,4 @@
-//! The end: whenever and however often it comes, it is bounded, final and counted.
+//! Shutdown is bounded in time, final and counted, no matter when and how often it is called.
 #![cfg(any(feature = "grpc", feature = "http"))]
 
 use std::sync::Barrier;
@@ -32,14 +32,14 @@ fn all_off(health: &Health) -> bool {
     health.exporters.iter().all(ended)
 }
 
-/// The exporters know it a moment after the caller, who waits no longer than its limit.
+/// Returns true when every exporter has counted its loss. This may happen shortly after the caller's deadline.
 fn all_lost(health: &Health) -> bool {
     let lost = |exporter: &ExporterHealth| exporter.dropped.shutdown > 0;
     health.exporters.iter().all(lost)
 }
 
 #[test]
-fn twice_is_as_good_as_once() {
+fn shutdown_is_idempotent() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
@@ -62,7 +62,7 @@ fn twice_is_as_good_as_once() {
 }
 
 #[test]
-fn from_four_threads_at_once() {
+fn concurrent_shutdowns_deliver_everything_once() {
     for protocol in Protocol::all() {
         for _ in 0..10 {
             let receiver = protocol.receiver();
@@ -88,7 +88,7 @@ fn from_four_threads_at_once() {
 }
 
 #[test]
-fn from_four_threads_at_once_against_a_black_hole() {
+fn concurrent_shutdowns_keep_their_deadline_without_an_answer() {
     let hole = black_hole();
     for protocol in Protocol::all() {
         let telemetry = telemetry(&hole.endpoint(), protocol, &LIMITS);
@@ -108,7 +108,7 @@ fn from_four_threads_at_once_against_a_black_hole() {
 }
 
 #[test]
-fn health_agrees_with_the_report_when_a_shutdown_that_timed_out_returns() {
+fn health_matches_the_report_after_a_shutdown_timeout() {
     let hole = black_hole();
     for protocol in Protocol::all() {
         let telemetry = telemetry(&hole.endpoint(), protocol, &LIMITS);
@@ -126,7 +126,7 @@ fn health_agrees_with_the_report_when_a_shutdown_that_timed_out_returns() {
 }
 
 #[test]
-fn shutdown_that_timed_out_counts_the_series_that_changed() {
+fn shutdown_timeout_counts_only_changed_series_as_lost() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS[1..]);
@@ -142,14 +142,14 @@ fn shutdown_that_timed_out_counts_the_series_that_changed() {
         assert!(!report.is_complete(), "{report}");
         let lost = |health: &Health| otlp(health, Signal::Metrics).dropped.shutdown;
         assert_eq!(lost(&telemetry.health()), 2);
-        // The exporter has ended by the time a second shutdown returns.
+        // The exporter has ended when a second shutdown returns.
         telemetry.shutdown();
         assert_eq!(lost(&telemetry.health()), 2);
     }
 }
 
 #[test]
-fn the_async_forms_keep_the_limits_against_a_black_hole() {
+fn async_flush_and_shutdown_keep_their_deadlines_without_an_answer() {
     let hole = black_hole();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -165,7 +165,7 @@ fn the_async_forms_keep_the_limits_against_a_black_hole() {
 }
 
 #[test]
-fn a_future_that_is_dropped_hurts_nobody() {
+fn dropped_flush_and_shutdown_futures_have_no_effect() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
     record(&telemetry.session(session("s")));
@@ -177,7 +177,7 @@ fn a_future_that_is_dropped_hurts_nobody() {
 }
 
 #[test]
-fn the_smaller_of_both_limits_counts() {
+fn shorter_of_the_two_timeouts_applies() {
     let hole = black_hole();
     let telemetry = telemetry(&hole.endpoint(), Protocol::any(), &LIMITS);
     record(&telemetry.session(session("s")));
@@ -189,7 +189,7 @@ fn the_smaller_of_both_limits_counts() {
 }
 
 #[test]
-fn what_is_recorded_afterwards_is_dropped_and_counted() {
+fn records_after_shutdown_are_dropped_and_counted() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
     let old = telemetry.session(session("s"));
@@ -197,7 +197,7 @@ fn what_is_recorded_afterwards_is_dropped_and_counted() {
     telemetry.shutdown();
     let requests = receiver.received().len();
     record(&old);
-    old.set_identity(host::somebody().email("kim@example.com"));
+    old.set_identity(host::test_identity().email("kim@example.com"));
     let new = telemetry.session(session("new"));
     new.prompt("Fix the bug")
         .record_tool_result(ToolResult::new("Read"));
@@ -214,7 +214,7 @@ fn what_is_recorded_afterwards_is_dropped_and_counted() {
 }
 
 #[test]
-fn every_event_is_accounted_for_when_threads_go_on_recording() {
+fn every_event_is_counted_when_threads_record_during_shutdown() {
     for _ in 0..2 {
         let receiver = Protocol::any().receiver();
         let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
@@ -241,7 +241,7 @@ fn every_event_is_accounted_for_when_threads_go_on_recording() {
 }
 
 #[test]
-fn a_drop_delivers_and_is_bounded() {
+fn dropping_the_last_handle_delivers_within_the_deadline() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let clones = telemetry(&receiver.endpoint(), protocol, &[]);
@@ -253,7 +253,7 @@ fn a_drop_delivers_and_is_bounded() {
         assert!(receiver.received().is_empty());
         drop(last);
         assert_eq!(receiver.received().logs().len(), 2);
-        // The session outlives it and does nothing.
+        // The session outlives the telemetry, and its calls do nothing.
         record(&session);
         session.prompt("Fix the bug");
 
@@ -265,7 +265,7 @@ fn a_drop_delivers_and_is_bounded() {
 }
 
 #[test]
-fn a_flush_that_waits_ends_with_the_shutdown() {
+fn pending_flush_ends_with_the_shutdown() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::Hang);
     let telemetry = telemetry(
@@ -286,7 +286,7 @@ fn a_flush_that_waits_ends_with_the_shutdown() {
 }
 
 #[test]
-fn many_flushes_at_once_are_all_served() {
+fn concurrent_flushes_deliver_the_records_of_their_threads() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
     thread::scope(|scope| {
@@ -297,7 +297,7 @@ fn many_flushes_at_once_are_all_served() {
                 for n in 0..20u64 {
                     session.record_tool_result(ToolResult::new("Read"));
                     telemetry.flush();
-                    // A flush delivers what its own thread recorded before it.
+                    // A flush delivers all events that its own thread recorded before.
                     let logs = receiver.received().logs();
                     let mine = logs
                         .iter()
@@ -310,7 +310,7 @@ fn many_flushes_at_once_are_all_served() {
 }
 
 #[test]
-fn telemetry_that_is_off_does_nothing() {
+fn disabled_telemetry_does_nothing() {
     let hole = black_hole();
     let off = |variable: &str, value: &str| {
         let mut environment = environment(&hole.endpoint(), Protocol::any(), &[]);
@@ -332,7 +332,7 @@ fn telemetry_that_is_off_does_nothing() {
         let prompt = session.prompt("Fix the bug");
         record(&session);
         prompt.record_tool_result(ToolResult::new("Read"));
-        session.set_identity(host::somebody());
+        session.set_identity(host::test_identity());
         let report = within(Duration::ZERO, || {
             telemetry.flush();
             telemetry.shutdown()
@@ -341,7 +341,7 @@ fn telemetry_that_is_off_does_nothing() {
         let text = report.to_string();
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
         assert_eq!(first, "telemetry is off");
-        // Exporters are set, but do nothing: that is worth a warning.
+        // Exporters are configured but have no effect, which causes a warning.
         assert_eq!(
             rest.is_empty(),
             telemetry.explain().warnings().is_empty(),
@@ -352,7 +352,7 @@ fn telemetry_that_is_off_does_nothing() {
 }
 
 #[test]
-fn limits_beyond_all_reason_do_no_harm() {
+fn maximum_timeouts_and_intervals_do_not_overflow() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(
         &receiver.endpoint(),

@@ -1,4 +1,5 @@
-//! A receiver that takes less at once gets the batch in parts: in order, nothing lost but what alone is too large.
+//! A receiver with a size limit gets the batch in parts: in order, and only items that are too large by themselves
+//! are lost.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::io::{Read, Write};
@@ -8,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::host::{
-    Protocol, assert_delta, by_series, otlp, select, session, somebody, sum, telemetry,
+    Protocol, assert_delta, by_series, otlp, select, session, sum, telemetry, test_identity,
 };
 use crate::support;
 use crate::support::{Answer, Received, Request};
@@ -38,9 +39,9 @@ use tokio::sync::oneshot;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Response, Status};
 
-/// The smallest limit here: a few items.
+/// The smallest limit in these tests, which admits a few items.
 const LIMIT: usize = 8 * 1024;
-/// What no limit here lets through.
+/// The length of a large text in bytes, which exceeds the small limits in these tests.
 const GIANT: usize = 300 * 1024;
 const SESSIONS: usize = 40;
 const EACH: usize = 5;
@@ -56,7 +57,7 @@ fn start(endpoint: &str, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetr
     telemetry(endpoint, protocol, &[&EXTRA, extra].concat())
 }
 
-/// Events, spans and metrics of many sessions, of sizes that differ.
+/// Records events, spans and metrics of different sizes in many sessions.
 fn work(telemetry: &Telemetry) -> Vec<Session> {
     let sessions: Vec<_> = (0..SESSIONS)
         .map(|n| telemetry.session(session(&format!("s-{n:02}"))))
@@ -74,7 +75,7 @@ fn work(telemetry: &Telemetry) -> Vec<Session> {
     sessions
 }
 
-/// Asserts that all of `rounds` times [`work`] came: once, in order, and no request over `limit`.
+/// Asserts that the data of `rounds` rounds of [`work`] arrived: once and in order.
 #[track_caller]
 fn assert_all(received: &Received, rounds: usize) {
     let logs = received.logs();
@@ -90,7 +91,7 @@ fn assert_all(received: &Received, rounds: usize) {
         let wanted = 0..(2 * rounds * EACH) as u64;
         assert_eq!(sequence, wanted.collect::<Vec<_>>(), "{id}");
     }
-    // Across sessions, too, the order is that of recording.
+    // The order of recording is kept across sessions too.
     assert!(logs.is_sorted_by_key(|log| log.time));
     let spans = received.spans();
     assert_eq!(spans.len(), 2 * count);
@@ -112,7 +113,7 @@ fn too_large(protocol: Protocol, request: &Request, limit: usize) -> Option<Answ
             &format!("grpc: received message larger than max ({size} vs. {limit})"),
         ),
         Protocol::HttpProtobuf => Answer::status(413),
-        // As Go's HTTP server has it.
+        // This is the answer of Go's HTTP server.
         Protocol::HttpJson => {
             Answer::status(400).body("text/plain", "http: request body too large\n")
         }
@@ -120,7 +121,7 @@ fn too_large(protocol: Protocol, request: &Request, limit: usize) -> Option<Answ
 }
 
 #[test]
-fn batches_are_halved_until_they_fit() {
+fn oversized_batches_are_halved_until_they_fit() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver
@@ -139,9 +140,9 @@ fn batches_are_halved_until_they_fit() {
     }
 }
 
-/// Halving goes on where it was when the receiver is away in between.
+/// Splitting continues after the receiver was unavailable in between.
 #[test]
-fn halves_wait_for_a_receiver_that_is_busy() {
+fn split_batches_are_retried_when_the_receiver_is_unavailable() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer_by(move |n, request| {
@@ -160,16 +161,16 @@ fn halves_wait_for_a_receiver_that_is_busy() {
 }
 
 #[test]
-fn one_item_that_is_too_large_is_dropped_alone_and_counted() {
+fn only_an_oversized_item_is_dropped_and_counted() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver
             .answer_by(move |_, request| too_large(protocol, request, LIMIT).unwrap_or(Answer::Ok));
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
-        // Its session id is larger than the limit, and with it every event and span. The texts of a metric are cut at
-        // 1,024 units: three of them, of three bytes each, make a point too large.
+        // The session id exceeds the limit, and so does every event and span with it. Texts of metrics are truncated
+        // at 1,024 units; three of them, with three bytes for each unit, make a data point too large.
         let long = "€".repeat(1024);
-        let identity = somebody()
+        let identity = test_identity()
             .organization_id(long.clone())
             .email(long.clone())
             .account_id(long);
@@ -199,7 +200,7 @@ fn one_item_that_is_too_large_is_dropped_alone_and_counted() {
             );
             assert!(exporter.last_error.is_some());
         }
-        // What remains goes on.
+        // Later data is delivered.
         let _more = work(&telemetry);
         telemetry.flush();
         assert_all(&receiver.received().accepted(), 2);
@@ -207,7 +208,7 @@ fn one_item_that_is_too_large_is_dropped_alone_and_counted() {
 }
 
 #[test]
-fn requests_stay_under_the_usual_limit_and_tell_their_length() {
+fn requests_stay_under_4_mib_and_state_their_length() {
     for protocol in Protocol::all() {
         for compression in ["none", "gzip"] {
             let receiver = protocol.receiver();
@@ -220,7 +221,7 @@ fn requests_stay_under_the_usual_limit_and_tell_their_length() {
                 ],
             );
             let session = telemetry.session(session("s"));
-            // Nothing that gzip could make small.
+            // A text that gzip cannot compress well.
             let mut noise = 1u64;
             let text: String = (0..GIANT)
                 .map(|_| {
@@ -264,7 +265,7 @@ fn requests_stay_under_the_usual_limit_and_tell_their_length() {
     }
 }
 
-/// What a real gRPC server of another library got.
+/// The messages that a gRPC server of another library received.
 #[derive(Clone, Default)]
 struct Real(Arc<Mutex<Vec<support::Message>>>);
 
@@ -319,7 +320,7 @@ service!(
     Traces
 );
 
-/// Runs tonic's own server with this limit on messages, or its default one of 4 MiB.
+/// Runs tonic's own server with this limit for messages, or with its default limit of 4 MiB.
 fn real_server(limit: Option<usize>) -> (Real, String, oneshot::Sender<()>) {
     let real = Real::default();
     let services = real.clone();
@@ -359,7 +360,7 @@ fn real_server(limit: Option<usize>) -> (Real, String, oneshot::Sender<()>) {
 }
 
 #[test]
-fn a_real_grpc_server_with_its_default_limit_takes_all() {
+fn tonic_server_with_the_default_limit_accepts_everything() {
     let (real, endpoint, _stop) = real_server(None);
     let telemetry = start(&endpoint, Protocol::Grpc, &[]);
     let _sessions = work(&telemetry);
@@ -377,7 +378,7 @@ fn a_real_grpc_server_with_its_default_limit_takes_all() {
 }
 
 #[test]
-fn a_real_grpc_server_with_a_small_limit_gets_halves() {
+fn tonic_server_with_a_small_limit_gets_split_batches() {
     for compression in ["none", "gzip"] {
         let (real, endpoint, _stop) = real_server(Some(LIMIT));
         let extra = [("OTEL_EXPORTER_OTLP_COMPRESSION", compression)];
@@ -393,7 +394,8 @@ fn a_real_grpc_server_with_a_small_limit_gets_halves() {
     }
 }
 
-/// A server that answers 413 after the head of a request that is too long, without reading it, and hangs up.
+/// Starts a server that answers an oversized request with 413 after its head, without reading the body, and
+/// disconnects.
 fn hasty_server(limit: usize, linger: Duration) -> (Arc<Mutex<Vec<usize>>>, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -437,7 +439,7 @@ fn hasty(mut stream: TcpStream, limit: usize, linger: Duration, taken: &Mutex<Ve
 }
 
 #[test]
-fn an_answer_that_comes_before_the_request_was_read_is_heard() {
+fn answer_before_the_end_of_the_request_is_processed() {
     for linger in [Duration::from_millis(200), Duration::ZERO] {
         let (taken, endpoint) = hasty_server(1024 * 1024, linger);
         let extra = [

@@ -1,5 +1,5 @@
-//! TLS and mTLS of the OTLP exporters, against real servers: what is configured counts, and everything else fails
-//! closed, in words that say what to do.
+//! TLS and mTLS of the OTLP exporters with real servers. Only the configured trust applies; everything else fails
+//! closed, with a message that says how to correct it.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 mod self_signed;
@@ -18,7 +18,7 @@ use claude_code_telemetry::{
 
 const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 
-/// Longer than anything here takes.
+/// A timeout that exceeds the duration of every step.
 const LONG: Duration = Duration::from_secs(60);
 
 const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
@@ -50,7 +50,7 @@ fn behaviour(protocol: &str, issued: Issued) -> Behaviour {
     }
 }
 
-/// Events alone, unless `more` says otherwise.
+/// Builds a configuration that exports only events, unless `more` adds other signals.
 fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Config {
     let base = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -73,7 +73,7 @@ fn start(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Telemetry {
     Telemetry::start(config, Service::new("claude-code", "1.2.3"))
 }
 
-/// Records one event of each kind that a prompt has.
+/// Records a prompt.
 fn record(telemetry: &Telemetry) {
     let session = telemetry.session(SessionOptions::new().id("one"));
     session.prompt("Fix the bug").end();
@@ -91,7 +91,7 @@ fn last_error(telemetry: &Telemetry) -> String {
         .map_or(String::new(), |error| error.message)
 }
 
-/// Sends something, and sees it arrive.
+/// Records a prompt, and asserts that its event arrives.
 fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
     record(telemetry);
     let report = telemetry.flush_within(LONG);
@@ -106,7 +106,8 @@ fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
     receiver.forget();
 }
 
-/// Sends something in vain, within the deadline, until what is said about it is as `expected`: without the endpoint.
+/// Records a prompt, and flushes until the reported error satisfies `expected`, with the endpoint replaced by `it`.
+/// Asserts that each flush keeps its deadline and that no data is lost.
 fn fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
     record(telemetry);
     let begin = Instant::now();
@@ -128,7 +129,7 @@ fn fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
 }
 
 #[test]
-fn a_receiver_with_a_certificate_of_the_configured_authority_gets_everything() {
+fn certificate_of_the_configured_authority_is_accepted() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -166,17 +167,17 @@ fn a_receiver_with_a_certificate_of_the_configured_authority_gets_everything() {
                 protocol: alpn(protocol).to_vec(),
                 client_certificate: false,
             };
-            // One connection a signal.
+            // There is one connection for each signal.
             assert_eq!(front.handshakes(), vec![expected; 3], "{protocol}");
         }
     }
-    // The process default belongs to the host.
+    // The default provider of the process belongs to the host.
     let default = tokio_rustls::rustls::crypto::CryptoProvider::get_default();
     assert!(default.is_none());
 }
 
 #[test]
-fn a_receiver_with_a_certificate_that_is_its_own_authority_gets_everything() {
+fn configured_self_signed_certificate_is_accepted() {
     let issued = support::tls::self_signed(&["localhost"]);
     let files = Files::new();
     let ca = files.write("ca.pem", &issued.certificate);
@@ -189,7 +190,7 @@ fn a_receiver_with_a_certificate_that_is_its_own_authority_gets_everything() {
 }
 
 #[test]
-fn a_receiver_that_wants_a_client_certificate_gets_the_configured_one() {
+fn configured_client_certificate_is_presented() {
     let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
     let files = Files::new();
     let client = clients.issue(&["agent"]);
@@ -225,7 +226,7 @@ fn a_receiver_that_wants_a_client_certificate_gets_the_configured_one() {
 }
 
 #[test]
-fn a_missing_or_foreign_client_certificate_is_explained() {
+fn error_explains_a_missing_or_foreign_client_certificate() {
     let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -251,7 +252,7 @@ fn a_missing_or_foreign_client_certificate_is_explained() {
                 (CERTIFICATE, certificate.as_str()),
                 (KEY, key.as_str()),
             ];
-            // The receiver's reason may be lost when it closes the connection at once.
+            // The receiver's reason may be lost if it closes the connection immediately.
             let wanted = "accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
             let telemetry = start(protocol, &endpoint, &identity);
             fails(&telemetry, &name, |said| said.contains(wanted));
@@ -261,7 +262,7 @@ fn a_missing_or_foreign_client_certificate_is_explained() {
 }
 
 #[test]
-fn a_certificate_that_proves_nothing_gets_nothing() {
+fn invalid_server_certificates_are_rejected_with_the_reason() {
     let (authority, other) = (Authority::new("ours"), Authority::new("other"));
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -297,7 +298,7 @@ fn a_certificate_that_proves_nothing_gets_nothing() {
             &of_the_file,
             "the certificate of it is for no name at all: it needs a subjectAltName",
         ),
-        // The platform's are added to these.
+        // The authorities of the platform are trusted in addition to these.
         (
             other.local(),
             &[("NODE_EXTRA_CA_CERTS", ca.as_str())],
@@ -306,7 +307,7 @@ fn a_certificate_that_proves_nothing_gets_nothing() {
     ];
     for protocol in PROTOCOLS {
         for (issued, variables, expected) in &cases {
-            // Without authorities there is no exporter.
+            // If the platform has no authorities, the exporter is off.
             if variables.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
                 continue;
             }
@@ -321,7 +322,7 @@ fn a_certificate_that_proves_nothing_gets_nothing() {
 }
 
 #[test]
-fn additional_authorities_of_node_are_trusted_when_opentelemetry_names_none() {
+fn node_extra_ca_certs_is_trusted_unless_an_otlp_authority_is_set() {
     let (authority, other) = (Authority::new("ours"), Authority::new("other"));
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -341,7 +342,7 @@ fn additional_authorities_of_node_are_trusted_when_opentelemetry_names_none() {
 }
 
 #[test]
-fn plain_text_behind_https_is_explained_and_never_used() {
+fn error_explains_a_plain_text_server_at_an_https_endpoint() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -357,14 +358,14 @@ fn plain_text_behind_https_is_explained_and_never_used() {
 }
 
 #[test]
-fn https_behind_http_is_explained() {
+fn error_explains_a_tls_server_at_an_http_endpoint() {
     let authority = Authority::new("ours");
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let front = Front::before(receiver.port(), &behaviour(protocol, authority.local()));
         let name = format!("127.0.0.1:{}", front.port());
         let telemetry = start(protocol, &format!("http://{name}"), &[]);
-        // Whether the alert or the end of the connection is noticed first.
+        // The error depends on whether the alert or the end of the connection is noticed first.
         fails(&telemetry, &name, |said| {
             said.ends_with("https:// endpoint?") || said.ends_with("without TLS?")
         });
@@ -373,7 +374,7 @@ fn https_behind_http_is_explained() {
 }
 
 #[test]
-fn a_receiver_that_speaks_another_protocol_over_tls_is_explained() {
+fn error_explains_another_protocol_over_tls() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -394,7 +395,7 @@ fn a_receiver_that_speaks_another_protocol_over_tls_is_explained() {
 }
 
 #[test]
-fn a_receiver_that_never_shakes_hands_costs_no_more_than_the_deadline() {
+fn tls_handshake_ends_at_the_deadline() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -411,7 +412,7 @@ fn a_receiver_that_never_shakes_hands_costs_no_more_than_the_deadline() {
 }
 
 #[test]
-fn files_that_cannot_be_used_turn_that_exporter_off_and_no_other() {
+fn unusable_files_turn_off_only_their_exporter() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let one = authority.issue(&["agent"]);
@@ -449,7 +450,7 @@ fn files_that_cannot_be_used_turn_that_exporter_off_and_no_other() {
     let pkcs12 = "the file is a PKCS#12 store, and PEM is needed; convert it with `openssl pkcs12 -nodes -in FILE -out COPY` and write the path of the copy";
     let der = files.write("one.der", one.der());
     let der_key = files.write("one-key.der", one.key_der());
-    // The version and the first octets of what a store holds.
+    // The version and the first bytes of a PKCS#12 store.
     let store = files.write("one.p12", b"\x30\x82\x09\x00\x02\x01\x03\x30\x82CANARY");
     let empty = files.write("empty.pem", "");
     let request = files.write(
@@ -591,7 +592,7 @@ fn files_that_cannot_be_used_turn_that_exporter_off_and_no_other() {
 }
 
 #[test]
-fn unusable_additional_authorities_are_warned_of_and_left_out() {
+fn unusable_additional_authorities_are_reported_and_ignored() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let missing = files.path("missing.pem");
@@ -609,7 +610,7 @@ fn unusable_additional_authorities_are_warned_of_and_left_out() {
             .to_string()
             .contains("ignored: the file cannot be read")
     );
-    // Once it is there, it counts.
+    // The file is used once it exists.
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let front = Front::before(receiver.port(), &behaviour(protocol, authority.local()));
@@ -619,7 +620,7 @@ fn unusable_additional_authorities_are_warned_of_and_left_out() {
         let config = configuration(protocol, &endpoint, &variables);
         let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
         std::fs::write(&extra, authority.pem()).unwrap();
-        // A platform without authorities has no exporter at all, once it was tried.
+        // On a platform without authorities, the first attempt turns the exporter off.
         telemetry.flush_within(LONG);
         if exporter(&telemetry, Signal::Events).state != ExporterState::Off {
             delivers(&telemetry, &receiver);
@@ -628,7 +629,7 @@ fn unusable_additional_authorities_are_warned_of_and_left_out() {
 }
 
 #[test]
-fn certificates_without_tls_are_warned_of_when_they_are_for_telemetry() {
+fn telemetry_certificates_without_tls_are_reported() {
     let config = configuration(
         "grpc",
         "http://localhost:1",
@@ -655,7 +656,7 @@ fn certificates_without_tls_are_warned_of_when_they_are_for_telemetry() {
 }
 
 #[test]
-fn what_is_set_for_a_signal_counts_for_that_signal() {
+fn signal_specific_certificates_apply_to_that_signal() {
     let (general, special) = (Authority::new("general"), Authority::new("special"));
     let (clients, others) = (Authority::new("clients"), Authority::new("others"));
     let files = Files::new();
@@ -744,14 +745,14 @@ fn renewed_files_are_used_after_a_failure() {
         let telemetry = start(protocol, &format!("https://{name}"), &variables);
         delivers(&telemetry, &receiver);
 
-        // The receiver has new ones first.
+        // First, the receiver gets new certificates.
         front.change(&behaviours[1]);
         receiver.restart();
         fails(&telemetry, &name, |said| {
             said.contains("not signed by a known authority")
         });
 
-        // Half of the renewal does no harm, and is told.
+        // Only the key is renewed. This has no effect, but it is reported.
         files.write("client.key", &clients[1].issue(&["agent"]).key);
         fails(&telemetry, &name, |said| {
             said.contains(". Read again: OTEL_EXPORTER_OTLP_CLIENT_KEY=")

@@ -1,4 +1,5 @@
-//! Totals of metrics are exact: in both temporalities, for every reader, over sessions that end and come back.
+//! Metric totals are exact: with both temporalities, for every reader, and for sessions that end and are opened
+//! again.
 #![cfg(all(any(feature = "grpc", feature = "http"), feature = "console"))]
 
 use std::time::Duration;
@@ -43,7 +44,7 @@ fn values(points: &[Point]) -> Vec<f64> {
     points.iter().map(|point| point.value).collect()
 }
 
-/// Two sessions with equal attributes: one goes on while the other ends and comes back.
+/// Records sessions with equal attributes: one stays open while the other ends and is opened again.
 fn two_equal_sessions(telemetry: &Telemetry) {
     let first = telemetry.session(session("a"));
     let second = telemetry.session(session("b"));
@@ -67,7 +68,7 @@ fn two_equal_sessions(telemetry: &Telemetry) {
 }
 
 #[test]
-fn sessions_with_equal_attributes_add_up_as_delta() {
+fn delta_points_add_up_across_sessions_with_equal_attributes() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[SHARED]);
     two_equal_sessions(&telemetry);
@@ -87,7 +88,7 @@ fn sessions_with_equal_attributes_add_up_as_delta() {
 }
 
 #[test]
-fn sessions_with_equal_attributes_add_up_as_cumulative() {
+fn cumulative_points_add_up_across_sessions_with_equal_attributes() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[SHARED, CUMULATIVE]);
     two_equal_sessions(&telemetry);
@@ -101,9 +102,9 @@ fn sessions_with_equal_attributes_add_up_as_cumulative() {
 }
 
 #[test]
-fn a_second_reader_takes_nothing_from_the_first() {
+fn otlp_and_console_readers_get_the_same_totals() {
     let receiver = Protocol::any().receiver();
-    // The receiver fails every second request, so that the readers are never in step.
+    // The receiver fails every second request, so that the two readers collect at different times.
     receiver.answer(|n| {
         if n % 2 == 0 {
             Answer::status(503)
@@ -140,7 +141,7 @@ fn a_second_reader_takes_nothing_from_the_first() {
 }
 
 #[test]
-fn a_session_that_is_opened_again_goes_on_as_delta() {
+fn delta_series_continue_when_a_session_is_opened_again() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[]);
     let first = telemetry.session(session("again").start_type(StartType::Fresh));
@@ -154,7 +155,7 @@ fn a_session_that_is_opened_again_goes_on_as_delta() {
     let points = points(&receiver);
     assert_delta(&points);
     assert_eq!(values(&select(&points, COMMITS, &[])), [1.0, 2.0]);
-    // Each start is counted, each as what it was.
+    // Each start is counted, with its own start type.
     for word in ["fresh", "resume"] {
         let starts = select(
             &points,
@@ -166,7 +167,7 @@ fn a_session_that_is_opened_again_goes_on_as_delta() {
 }
 
 #[test]
-fn a_session_that_is_opened_again_goes_on_as_cumulative() {
+fn cumulative_series_continue_when_a_session_is_opened_again() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[CUMULATIVE]);
     for round in 0..3 {
@@ -195,7 +196,7 @@ fn a_session_that_is_opened_again_goes_on_as_cumulative() {
 }
 
 #[test]
-fn an_ended_session_is_reported_once_more_and_then_no_more() {
+fn ended_session_is_exported_once_more_and_then_no_longer() {
     for temporality in ["delta", "cumulative"] {
         let receiver = Protocol::any().receiver();
         let telemetry = start(&receiver, &[(CUMULATIVE.0, temporality)]);
@@ -225,7 +226,7 @@ fn an_ended_session_is_reported_once_more_and_then_no_more() {
 }
 
 #[test]
-fn a_session_that_lasts_no_collection_is_reported() {
+fn session_shorter_than_a_collection_interval_is_exported() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[]);
     commit(&telemetry.session(session("brief")), 3);
@@ -235,7 +236,7 @@ fn a_session_that_lasts_no_collection_is_reported() {
 }
 
 #[test]
-fn a_prompt_keeps_its_session_alive() {
+fn open_prompt_keeps_its_session_alive() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[]);
     let session = telemetry.session(session("kept"));
@@ -249,7 +250,7 @@ fn a_prompt_keeps_its_session_alive() {
 }
 
 #[test]
-fn every_series_is_contiguous_over_many_flushes() {
+fn delta_points_are_contiguous_over_many_flushes() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[]);
     let session = telemetry.session(session("long"));
@@ -283,7 +284,7 @@ fn every_series_is_contiguous_over_many_flushes() {
 }
 
 #[test]
-fn what_was_added_during_an_outage_arrives_in_one_point() {
+fn amounts_of_an_outage_arrive_in_a_single_point() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::status(503));
     let telemetry = start(&receiver, &[]);
@@ -304,7 +305,7 @@ fn what_was_added_during_an_outage_arrives_in_one_point() {
 }
 
 #[test]
-fn amounts_that_cannot_be_counted_are_left_out_and_counted() {
+fn invalid_costs_are_omitted_and_counted() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[]);
     let session = telemetry.session(session("refused"));

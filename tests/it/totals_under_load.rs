@@ -1,4 +1,4 @@
-//! Totals of metrics are exact while many threads add, sessions come and go, and readers collect.
+//! Metric totals are exact while many threads record, sessions start and end, and readers collect.
 #![cfg(all(any(feature = "grpc", feature = "http"), feature = "console"))]
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ const THREADS: usize = 8;
 const COMMITS: &str = "claude_code.commit.count";
 const STARTS: &str = "claude_code.session.count";
 
-/// Runs `work` on every thread, and flushes without a pause until all are done.
+/// Runs `work` on every thread, and flushes continuously until all threads are done.
 fn flush_during(telemetry: &Telemetry, work: impl Fn(usize) + Sync) {
     let running = AtomicUsize::new(THREADS);
     thread::scope(|scope| {
@@ -38,7 +38,7 @@ fn flush_during(telemetry: &Telemetry, work: impl Fn(usize) + Sync) {
 }
 
 #[test]
-fn counts_are_exact_while_eight_threads_add() {
+fn totals_are_exact_while_eight_threads_record() {
     for temporality in ["delta", "cumulative"] {
         let receiver = Protocol::any().receiver();
         let telemetry = telemetry(
@@ -55,7 +55,7 @@ fn counts_are_exact_while_eight_threads_add() {
         let session = telemetry.session(session("busy"));
         let request = ApiRequest::new("sonnet").cost_usd(0.25);
         let request = request.tokens(TokenUsage::new().input(1).output(2));
-        // Each portion is added while one flush, at least, is under way.
+        // At least one flush is in flight while the threads record each portion.
         let portion = Barrier::new(THREADS + 1);
         thread::scope(|scope| {
             for _ in 0..THREADS {
@@ -102,15 +102,16 @@ fn counts_are_exact_while_eight_threads_add() {
     }
 }
 
-/// Sessions that all threads open at the same time, several times each, and never again: what is added when a reader
-/// has just seen the end of one is not made good by a later opening.
+/// The number of sessions that all threads open at the same time, several times each, and never again. An amount that
+/// is recorded just after a reader saw the end of a session is not recovered by a later opening.
 const SHARED_IDS: usize = 500;
-/// How often each thread opens a shared one.
+/// The number of times that each thread opens a shared session.
 const OPENINGS: usize = 4;
-/// Sessions of one thread alone: with the others, more than are remembered after their end.
+/// The number of sessions that only a single thread opens, for each thread. Together with the shared ones, they exceed
+/// the number of ended sessions whose series are kept.
 const OWN_IDS: usize = 120;
 
-/// Sessions that live for no longer than it takes to count.
+/// Records in sessions that end immediately after the records.
 fn come_and_go(telemetry: &Telemetry, thread: usize, together: &Barrier) {
     for id in 0..SHARED_IDS {
         together.wait();
@@ -126,7 +127,7 @@ fn come_and_go(telemetry: &Telemetry, thread: usize, together: &Barrier) {
     }
 }
 
-/// What each session must add up to: metric and `session.id`.
+/// Returns the expected totals by metric and `session.id`.
 fn expected() -> BTreeMap<(String, String), f64> {
     let mut expected = BTreeMap::new();
     let opened = (THREADS * OPENINGS) as f64;
@@ -146,7 +147,7 @@ fn expected() -> BTreeMap<(String, String), f64> {
     expected
 }
 
-/// Asserts that two totals are equal, and shows only where they are not.
+/// Asserts that the totals are as expected, and shows only the wrong ones.
 #[track_caller]
 fn assert_totals(found: BTreeMap<(String, String), f64>) {
     let expected = expected();
@@ -157,7 +158,7 @@ fn assert_totals(found: BTreeMap<(String, String), f64>) {
 }
 
 #[test]
-fn sessions_come_and_go_while_two_readers_collect() {
+fn totals_of_two_readers_are_exact_while_sessions_start_and_end() {
     let receiver = Protocol::any().receiver();
     let screen = Screen::default();
     let environment = host::environment(
@@ -204,7 +205,7 @@ fn sessions_come_and_go_while_two_readers_collect() {
 }
 
 #[test]
-fn sessions_come_and_go_and_cumulative_values_never_fall() {
+fn cumulative_values_never_decrease_while_sessions_start_and_end() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(
         &receiver.endpoint(),
@@ -233,7 +234,7 @@ fn sessions_come_and_go_and_cumulative_values_never_fall() {
 }
 
 #[test]
-fn many_sessions_are_split_over_requests_that_a_receiver_takes() {
+fn series_of_many_sessions_are_split_into_small_requests() {
     const SESSIONS: usize = 2_000;
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();

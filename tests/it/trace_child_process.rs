@@ -1,4 +1,4 @@
-//! The subprocess of a tool goes on with its trace.
+//! The subprocess of a tool continues the trace.
 #![cfg(feature = "http")]
 
 use std::process::Stdio;
@@ -9,10 +9,10 @@ use crate::traces::Spans;
 use serde_json::json;
 
 #[test]
-fn a_subprocess_goes_on_with_the_trace() {
+fn subprocess_continues_the_trace_of_its_tool() {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
-    // The one that is started starts this one.
+    // Builds the program that the example `child_process` starts.
     example::example("child_process_child");
     let output = example::command("child_process", home.path())
         .arg(receiver.endpoint())
@@ -22,7 +22,7 @@ fn a_subprocess_goes_on_with_the_trace() {
         .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000")
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
-        // A program that is instrumented would take these for its own.
+        // An instrumented subprocess would apply these variables if it inherited them.
         .env("OTEL_SERVICE_NAME", "agent")
         .env("OTEL_RESOURCE_ATTRIBUTES", "team=core")
         .env("OTEL_SDK_DISABLED", "false")

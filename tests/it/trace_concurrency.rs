@@ -1,4 +1,4 @@
-//! Prompts and tools at the same time: no span is lost, doubled, or below the wrong parent.
+//! Concurrent prompts and tool calls: no span is lost, duplicated, or under the wrong parent.
 #![cfg(feature = "http")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,12 +15,12 @@ use claude_code_telemetry::{
 };
 
 const PROMPTS: usize = 200;
-/// Open at the same time, in one session.
+/// The number of prompts that are open at the same time in a session.
 const OPEN: usize = 8;
 const TOOLS: usize = 20;
 const THREADS: usize = 8;
 
-/// The wait of a call whose times are given, and its execution.
+/// Returns the waiting time and the execution time of a call with explicit times.
 fn given(tool: usize) -> (Duration, Duration) {
     let milliseconds = tool as u64;
     (
@@ -29,12 +29,12 @@ fn given(tool: usize) -> (Duration, Duration) {
     )
 }
 
-/// Every other call tells its times, the others are observed.
+/// Returns true if a call has explicit times. This applies to every second call; the others are timed by the library.
 fn is_given(tool: usize) -> bool {
     tool % 2 == 1
 }
 
-/// One thread's share of the calls of all open prompts: all are begun, then all decided, and so on.
+/// Runs a thread's share of the calls of all open prompts: starts all, then decides all, executes all, and ends all.
 fn share(thread: usize, prompts: &[(usize, Prompt)], together: &Barrier) {
     together.wait();
     let start = SystemTime::now();
@@ -64,7 +64,7 @@ fn share(thread: usize, prompts: &[(usize, Prompt)], together: &Barrier) {
             false => call.executing(),
         }
     }
-    // Ended in another order than begun.
+    // The calls end in another order than they started.
     while !calls.is_empty() {
         let (tool, call) = calls.swap_remove(calls.len() / 2);
         let outcome = ToolOutcome::new();
@@ -77,7 +77,7 @@ fn share(thread: usize, prompts: &[(usize, Prompt)], together: &Barrier) {
 }
 
 #[test]
-fn every_span_arrives_once_and_in_its_place() {
+fn concurrent_spans_arrive_once_under_the_right_parent() {
     let host = Host::new();
     let session = host.session();
     for wave in 0..PROMPTS / OPEN {
@@ -171,13 +171,14 @@ fn check_tool(interaction: &Span, tool: &Span, children: &[&Span]) {
         let took = |span: &Span| Duration::from_nanos(span.end - span.start);
         assert_eq!((took(wait), took(execution)), (waited, executed), "{id}");
     } else {
-        // By the wall clock at the beginning, by the monotonic one from there: they may drift apart by little.
+        // The start is taken from the wall clock and the duration from the monotonic clock. The two may drift
+        // slightly.
         let slack = 50_000_000;
         assert!(tool.start + slack >= interaction.start && tool.end <= interaction.end + slack);
     }
 }
 
-/// The attribute is the difference of the times.
+/// Asserts that the duration attribute matches the start and end times.
 #[track_caller]
 fn assert_duration(span: &Span, key: &str) {
     let milliseconds = (span.end - span.start) as f64 / 1e6;
@@ -189,7 +190,7 @@ fn assert_duration(span: &Span, key: &str) {
 }
 
 #[test]
-fn a_prompt_that_ends_in_many_threads_ends_once() {
+fn prompt_that_many_threads_end_has_a_single_span() {
     let host = Host::new();
     let session = host.session();
     for _ in 0..50 {
@@ -213,7 +214,7 @@ fn a_prompt_that_ends_in_many_threads_ends_once() {
 }
 
 #[test]
-fn a_shutdown_while_spans_end_loses_none_uncounted() {
+fn spans_that_end_during_shutdown_are_delivered_or_counted() {
     for _ in 0..30 {
         let host = Host::new();
         let session = host.session();

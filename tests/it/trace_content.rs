@@ -1,4 +1,4 @@
-//! Content is on spans only where its switch is on, and within its limits.
+//! Spans contain content only where its switch is on, and only up to the limit.
 #![cfg(feature = "http")]
 
 use crate::support::Span;
@@ -16,7 +16,7 @@ const CONTENT: &str = "OTEL_LOG_TOOL_CONTENT";
 const BODIES: &str = "OTEL_LOG_RAW_API_BODIES";
 const LIMIT: &str = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH";
 
-/// Content in every place of a span, each marked.
+/// Records marked content in every place of a span that accepts it.
 fn record(session: &Session) {
     let prompt = session.prompt("secret-prompt");
     let request = prompt.llm_request("m");
@@ -78,7 +78,7 @@ fn record(session: &Session) {
     }
 }
 
-/// The places of spans where a mark stands: `span.attribute`, or `event.attribute` of a span event.
+/// Returns the places of spans that contain a mark: `span.attribute`, or `event.attribute` for a span event.
 fn places(spans: &Spans) -> Vec<String> {
     let mut places = Vec::new();
     for span in spans.iter() {
@@ -118,7 +118,7 @@ const DETAIL_PLACES: [&str; 7] = [
 ];
 
 #[test]
-fn without_a_switch_there_is_no_content() {
+fn spans_have_no_content_without_a_switch() {
     let host = Host::new();
     record(&host.session());
     let spans = host.spans();
@@ -136,21 +136,21 @@ fn without_a_switch_there_is_no_content() {
 }
 
 #[test]
-fn prompts_are_on_the_interaction() {
+fn prompt_text_is_only_on_the_interaction_span() {
     let host = Host::with([(PROMPTS, "1")]);
     record(&host.session());
     assert_eq!(places(&host.spans()), ["interaction.user_prompt"]);
 }
 
 #[test]
-fn details_are_on_tools_and_hooks() {
+fn details_are_only_on_tool_and_hook_spans() {
     let host = Host::with([(DETAILS, "1")]);
     record(&host.session());
     assert_eq!(places(&host.spans()), DETAIL_PLACES);
 }
 
 #[test]
-fn output_is_in_a_span_event_and_what_was_put_in_is_not() {
+fn tool_content_switch_adds_output_but_no_input() {
     let host = Host::with([(CONTENT, "1")]);
     record(&host.session());
     assert_eq!(
@@ -166,14 +166,14 @@ fn output_is_in_a_span_event_and_what_was_put_in_is_not() {
 }
 
 #[test]
-fn bodies_are_on_no_span() {
+fn api_bodies_are_on_no_span() {
     let host = Host::with([(BODIES, "1")]);
     record(&host.session());
     assert_eq!(places(&host.spans()), Vec::<String>::new());
 }
 
 #[test]
-fn with_both_switches_an_output_is_whole() {
+fn output_event_has_all_attributes_with_both_switches() {
     let host = Host::with([(CONTENT, "1"), (DETAILS, "1")]);
     record(&host.session());
     let spans = host.spans();
@@ -194,7 +194,7 @@ fn with_both_switches_an_output_is_whole() {
     expected.sort_unstable();
     assert_eq!(places(&spans), expected);
     let bash = spans.tool("Bash");
-    // In the order in which the host gave them, at the end of the call.
+    // The attributes have the order in which the host set them, and the event has the time of the end of the call.
     assert_eq!(
         output(bash),
         [
@@ -205,7 +205,7 @@ fn with_both_switches_an_output_is_whole() {
     assert_eq!(bash.events[0].time, bash.end);
 }
 
-/// The attributes of the only span event, in the order on the wire.
+/// Returns the attributes of the only span event, in the order in which they were sent.
 fn output(span: &Span) -> Vec<(&str, Value)> {
     assert_eq!(
         (span.events.len(), &*span.events[0].name),
@@ -217,7 +217,7 @@ fn output(span: &Span) -> Vec<(&str, Value)> {
         .collect()
 }
 
-/// What becomes of one output.
+/// Runs a tool call with this outcome, and returns its span.
 fn output_of(host: &Host, tool: &'static str, outcome: ToolOutcome) -> Span {
     let call = host.session().tool(tool);
     call.executing();
@@ -226,7 +226,7 @@ fn output_of(host: &Host, tool: &'static str, outcome: ToolOutcome) -> Span {
 }
 
 #[test]
-fn a_tool_that_failed_shows_no_output() {
+fn failed_tool_has_no_output_event() {
     let host = Host::with([(CONTENT, "1")]);
     let outcome = ToolOutcome::new()
         .output("what it wrote before")
@@ -235,7 +235,7 @@ fn a_tool_that_failed_shows_no_output() {
 }
 
 #[test]
-fn an_output_that_fits_is_not_cut() {
+fn output_at_the_limit_is_not_truncated() {
     let host = Host::with([(CONTENT, "1")]);
     let text = "x".repeat(61_440);
     let span = output_of(&host, "Bash", ToolOutcome::new().output(text.clone()));
@@ -243,7 +243,7 @@ fn an_output_that_fits_is_not_cut() {
 }
 
 #[test]
-fn an_output_over_the_limit_is_cut_with_the_marker() {
+fn output_over_the_limit_is_truncated_with_a_marker() {
     let host = Host::with([(CONTENT, "1")]);
     let marker = "\n\n[TRUNCATED - Content exceeds 60KB limit]";
     let span = output_of(&host, "Bash", ToolOutcome::new().output("x".repeat(61_441)));
@@ -259,7 +259,7 @@ fn an_output_over_the_limit_is_cut_with_the_marker() {
 }
 
 #[test]
-fn the_attributes_of_an_output_share_one_limit() {
+fn output_attributes_share_a_single_limit() {
     let host = Host::with([(CONTENT, "1"), (DETAILS, "1"), (LIMIT, "100")]);
     let marker = "\n\n[TRUNCATED - Content exceeds 100 character limit]";
     let outcome = ToolOutcome::new().output(
@@ -277,7 +277,7 @@ fn the_attributes_of_an_output_share_one_limit() {
             ("diff", json!(cut)),
             ("diff_truncated", json!(true)),
             ("diff_original_length", json!(200)),
-            // No room is left: it is left out, and says so.
+            // No part of this text fits within the limit. It is omitted, and only the truncation attributes are sent.
             ("output_truncated", json!(true)),
             ("output_original_length", json!(5)),
         ]
@@ -285,7 +285,7 @@ fn the_attributes_of_an_output_share_one_limit() {
 }
 
 #[test]
-fn what_a_switch_holds_back_takes_no_room() {
+fn output_hidden_by_a_switch_does_not_count_toward_the_limit() {
     let host = Host::with([(CONTENT, "1"), (LIMIT, "100")]);
     let outcome = ToolOutcome::new().output(
         ToolOutput::new()
@@ -297,7 +297,7 @@ fn what_a_switch_holds_back_takes_no_room() {
 }
 
 #[test]
-fn lengths_are_those_of_utf_16() {
+fn lengths_are_counted_in_utf_16_units() {
     let host = Host::with([(CONTENT, "1"), (LIMIT, "100"), (PROMPTS, "1")]);
     let session = host.session();
     session.prompt("🦀é").end();
@@ -315,7 +315,7 @@ fn lengths_are_those_of_utf_16() {
 }
 
 #[test]
-fn a_host_can_keep_error_messages_back() {
+fn error_messages_are_omitted_when_the_host_turns_them_off() {
     let receiver = support::Receiver::http();
     let config = claude_code_telemetry::Config::builder()
         .environment([
@@ -341,8 +341,8 @@ fn a_host_can_keep_error_messages_back() {
     assert_eq!((span.status, &*span.status_message), (2, ""));
 }
 
-/// Calls a tool, and records the same call as a result alone. Returns the `tool_parameters` of both events, which must be
-/// equal, and the span.
+/// Runs a tool call, and records the same call as a separate result. Returns the `tool_parameters` of both events,
+/// which must be equal, and the span.
 #[track_caller]
 fn parameters_of(
     host: &Host,
@@ -381,7 +381,7 @@ const COMMIT: &str = r#"{
 }"#;
 
 #[test]
-fn parameters_of_a_shell_follow_from_its_input() {
+fn shell_parameters_are_derived_from_the_input() {
     for tool in ["Bash", "PowerShell"] {
         let host = Host::with([(DETAILS, "1")]);
         let (parameters, span) = parameters_of(&host, tool, COMMIT, None);
@@ -401,7 +401,7 @@ fn parameters_of_a_shell_follow_from_its_input() {
 }
 
 #[test]
-fn parameters_that_the_host_gives_take_precedence_over_the_input() {
+fn explicit_parameters_take_precedence_over_the_input() {
     let host = Host::with([(DETAILS, "1")]);
     let given = r#"{ "git_commit_id": "85eced1", "full_command": "git commit", "description": "", "x": [1] }"#;
     let (parameters, span) = parameters_of(&host, "Bash", COMMIT, Some(given));
@@ -416,7 +416,7 @@ fn parameters_that_the_host_gives_take_precedence_over_the_input() {
 }
 
 #[test]
-fn parameters_that_are_known_at_the_end_are_completed_from_the_input() {
+fn parameters_of_the_outcome_are_completed_from_the_input() {
     let host = Host::with([(DETAILS, "1")]);
     let call = host
         .session()
@@ -430,7 +430,7 @@ fn parameters_that_are_known_at_the_end_are_completed_from_the_input() {
 }
 
 #[test]
-fn parameters_of_the_skill_tool_follow_from_its_input() {
+fn skill_parameters_are_derived_from_the_input() {
     let host = Host::with([(DETAILS, "1")]);
     let (parameters, span) = parameters_of(&host, "Skill", r#"{"skill":"commit"}"#, None);
     assert_eq!(parameters.unwrap(), r#"{"skill_name":"commit"}"#);
@@ -438,7 +438,7 @@ fn parameters_of_the_skill_tool_follow_from_its_input() {
 }
 
 #[test]
-fn parameters_are_absent_when_the_input_does_not_say_them() {
+fn parameters_are_absent_when_the_input_does_not_contain_them() {
     for (tool, input) in [
         ("Monitor", COMMIT),
         ("Bash", r#"{"description":"no command"}"#),
@@ -456,7 +456,7 @@ fn parameters_are_absent_when_the_input_does_not_say_them() {
 }
 
 #[test]
-fn the_span_of_an_mcp_tool_names_server_and_tool_however_the_host_gives_them() {
+fn mcp_tool_span_has_server_and_tool_for_any_given_name() {
     for name in ["mcp__github__search", "search", "mcp_tool", "Write"] {
         for (details, on_span) in [("0", "mcp_tool"), ("1", "mcp__github__search")] {
             let host = Host::with([(DETAILS, details)]);

@@ -1,4 +1,4 @@
-//! Handles end what they began: when they finish, when they are dropped, when the shutdown comes first.
+//! Handles end their spans: when they finish, when they are dropped, or at shutdown.
 #![cfg(feature = "http")]
 
 use std::thread;
@@ -13,7 +13,7 @@ use claude_code_telemetry::{
 };
 use serde_json::json;
 
-/// The names of the events without those of prompts.
+/// Returns the names of the events, except those of prompts.
 fn events(received: &support::Received) -> Vec<String> {
     let logs = received.logs();
     let names = logs
@@ -23,7 +23,7 @@ fn events(received: &support::Received) -> Vec<String> {
 }
 
 #[test]
-fn a_request_that_is_dropped_did_not_succeed() {
+fn dropped_request_has_no_success_and_no_event() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let request = prompt.llm_request("m");
@@ -40,7 +40,7 @@ fn a_request_that_is_dropped_did_not_succeed() {
         !span.attributes.contains_key("error") && !span.attributes.contains_key("input_tokens")
     );
     assert_eq!(span.status, 0);
-    // Nothing is invented.
+    // No event and no metric is made up for a dropped request.
     assert_eq!(events(&received), Vec::<String>::new());
     let metrics = received.points();
     assert!(
@@ -51,7 +51,7 @@ fn a_request_that_is_dropped_did_not_succeed() {
 }
 
 #[test]
-fn a_tool_that_is_dropped_ends_in_the_state_it_is_in() {
+fn dropped_tool_call_ends_in_its_current_state() {
     let host = Host::new();
     let session = host.session();
     let accept = |tool: &claude_code_telemetry::ToolCall| {
@@ -112,12 +112,12 @@ tool Ended
         assert!(!span.attributes.contains_key("error"));
         assert_eq!(span.status, 0);
     }
-    // No result is invented, and no decision.
+    // Dropped calls get no result event and no additional decision event.
     assert_eq!(events(&received), ["tool_decision", "tool_decision"]);
 }
 
 #[test]
-fn hooks_that_are_dropped_have_no_outcome() {
+fn dropped_hook_has_zero_counts_and_no_status() {
     let host = Host::new();
     drop(host.session().hook("Stop", "Stop"));
     let spans = host.spans();
@@ -135,7 +135,7 @@ fn hooks_that_are_dropped_have_no_outcome() {
 }
 
 #[test]
-fn a_prompt_ends_with_its_last_clone() {
+fn prompt_ends_when_its_last_clone_is_dropped() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let clone = prompt.clone();
@@ -151,12 +151,12 @@ fn a_prompt_ends_with_its_last_clone() {
 }
 
 #[test]
-fn a_prompt_ends_once_for_all_clones() {
+fn first_end_of_a_prompt_applies_to_all_clones() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let clone = prompt.clone();
     prompt.end_with(PromptEnd::new().duration(Duration::from_millis(250)));
-    // Work that goes on keeps its place.
+    // Work that continues after the end of the prompt is still its child.
     clone.hook("Stop", "Stop").finish(HookOutcome::new());
     clone.end();
     let spans = host.spans();
@@ -167,7 +167,7 @@ fn a_prompt_ends_once_for_all_clones() {
 }
 
 #[test]
-fn tools_go_on_when_their_prompt_has_ended() {
+fn tool_call_continues_after_the_end_of_its_prompt() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let tool = prompt.tool(ToolCallOptions::new("Bash").tool_use_id("toolu_1"));
@@ -207,7 +207,7 @@ interaction
 }
 
 #[test]
-fn a_call_can_be_placed_before_it_begins() {
+fn reserved_tool_call_can_have_children_before_it_begins() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let agent = prompt.reserve_tool();
@@ -230,7 +230,7 @@ fn a_call_can_be_placed_before_it_begins() {
 }
 
 #[test]
-fn work_without_a_prompt_has_traces_of_its_own() {
+fn work_outside_a_prompt_starts_separate_traces() {
     let host = Host::new();
     let session = host.session();
     session
@@ -239,7 +239,7 @@ fn work_without_a_prompt_has_traces_of_its_own() {
     session.llm_request("m").finish(ApiRequest::new("m"));
     session.tool("Bash").finish(ToolOutcome::new());
     let prompt = session.prompt("hi");
-    // A session's own work is below no prompt, also while one is open.
+    // Work of the session is not a child of a prompt, even while a prompt is open.
     session
         .hook("Notification", "Notification")
         .finish(HookOutcome::new());
@@ -264,7 +264,7 @@ hook Notification
 }
 
 #[test]
-fn a_result_without_execution_began_with_the_decision() {
+fn execution_span_starts_at_the_decision_by_default() {
     let host = Host::new();
     let tool = host.session().tool(ToolCallOptions::new("Read").at(at(0)));
     let accept = claude_code_telemetry::Permission::new(Decision::Accept, DecisionSource::Config);
@@ -282,11 +282,11 @@ fn a_result_without_execution_began_with_the_decision() {
 }
 
 #[test]
-fn a_denied_call_has_no_result() {
+fn rejected_tool_call_has_no_result() {
     let host = Host::new();
     let tool = host.session().tool("Edit");
     tool.decided(Decision::Reject, DecisionSource::UserReject);
-    // A later decision changes nothing, nor does a result of what never ran.
+    // A later decision has no effect, and a result of a call that never ran is ignored.
     tool.decided(Decision::Accept, DecisionSource::Config);
     tool.finish(ToolOutcome::new());
     let received = host.shut_down();
@@ -307,7 +307,7 @@ fn a_denied_call_has_no_result() {
 }
 
 #[test]
-fn a_shutdown_ends_what_is_open() {
+fn shutdown_ends_open_spans() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let request = prompt.llm_request("m");
@@ -334,7 +334,7 @@ interaction
 "
     );
     assert_eq!(host.telemetry.health().unfinished_spans, 4);
-    // What ends afterwards ends nothing twice; its events come too late and are counted.
+    // Handles that end after the shutdown do not end their span again. Their events are dropped and counted.
     request.finish(ApiRequest::new("m"));
     hook.finish(HookOutcome::new());
     tool.finish(ToolOutcome::new());
@@ -351,7 +351,7 @@ interaction
 }
 
 #[test]
-fn handles_after_the_shutdown_do_no_harm() {
+fn spans_started_after_shutdown_are_dropped_and_counted() {
     let host = Host::new();
     let session = host.session();
     host.shut_down();
@@ -372,7 +372,7 @@ fn handles_after_the_shutdown_do_no_harm() {
 }
 
 #[test]
-fn spans_that_find_the_queue_full_are_counted() {
+fn spans_are_counted_as_dropped_when_the_queue_is_full() {
     let receiver = Receiver::http();
     receiver.answer(|_| Answer::Hang);
     let telemetry = builder(
@@ -399,17 +399,17 @@ fn spans_that_find_the_queue_full_are_counted() {
 
 #[test]
 #[cfg(feature = "testing")]
-fn a_request_measures_its_last_attempt() {
+fn duration_of_a_request_event_covers_only_the_last_attempt() {
     use claude_code_telemetry::testing::InMemory;
 
-    // A clock that stands unless it is moved.
+    // The clock advances only when the test advances it.
     let telemetry = InMemory::builder().fixed().start();
     let pass = |milliseconds| telemetry.advance(Duration::from_millis(milliseconds));
     let session = telemetry.session(claude_code_telemetry::Identity::new());
     for fail in [false, true] {
         let request = session.llm_request("m");
         pass(150);
-        // The first attempt breaks off after its first token.
+        // The first attempt fails after its first token.
         request.first_token();
         pass(10);
         request.retry();

@@ -1,4 +1,4 @@
-//! Trace context goes in from the environment and the host, and out to events, subprocesses and requests.
+//! Trace context is taken from the environment and the host, and passed on to events, subprocesses and requests.
 #![cfg(feature = "http")]
 
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00
 const IN: &str = "TRACEPARENT";
 const STATE: &str = "TRACESTATE";
 
-/// A prompt with a tool call that is decided and runs.
+/// Records a prompt with a tool call that is decided and executed.
 fn work(session: &Session) {
     let prompt = session.prompt("hi");
     let tool = prompt.tool("Bash");
@@ -38,7 +38,7 @@ fn event(received: &Received, name: &str) -> Log {
     logs.remove(0)
 }
 
-/// Trace, span and flags of an event.
+/// Returns the trace id, span id and flags of an event.
 fn place(log: &Log) -> (&str, &str, u32) {
     (&log.trace_id, &log.span_id, log.flags)
 }
@@ -47,7 +47,7 @@ fn of(span: &support::Span) -> (&str, &str, u32) {
     (&span.trace_id, &span.span_id, 1)
 }
 
-/// The one diagnostic that has this in it. Another thread than the one that records tells it.
+/// Waits for the only diagnostic that contains `what`. Diagnostics are delivered on a separate thread.
 #[track_caller]
 fn told_once(host: &Host, what: &str) -> String {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -62,7 +62,7 @@ fn told_once(host: &Host, what: &str) -> String {
     }
 }
 
-/// Without what this very process has in its environment, which is removed, too.
+/// Removes the names of variables of this test process, which `child_env` also removes from the subprocess.
 fn of_host(names: &[String]) -> Vec<&str> {
     let names = names.iter().map(String::as_str);
     names
@@ -71,19 +71,19 @@ fn of_host(names: &[String]) -> Vec<&str> {
 }
 
 #[test]
-fn the_environment_names_the_parent_of_interactions() {
+fn traceparent_variable_sets_the_parent_of_interactions() {
     let host = Host::with([(IN, SAMPLED), (STATE, " rojo=1 ,congo=2")]);
     let session = host.batch_session();
     work(&session);
     session.prompt("again").end();
-    // What belongs to no interaction begins a trace of its own.
+    // A span outside any interaction starts a new trace.
     session.hook("Stop", "Stop").finish(HookOutcome::new());
     let spans = host.spans();
     let interactions = spans.named("interaction");
     assert_eq!(interactions.len(), 2);
     for interaction in &interactions {
         assert_eq!(interaction.parent_span_id, PARENT);
-        // The parent is known to be remote.
+        // The flags say that the parent is remote.
         assert_eq!(interaction.flags, 0x301);
     }
     for span in spans.iter().filter(|span| span.name != "claude_code.hook") {
@@ -100,7 +100,7 @@ fn the_environment_names_the_parent_of_interactions() {
 }
 
 #[test]
-fn an_interactive_session_begins_its_own_traces() {
+fn interactive_session_ignores_the_traceparent_variable() {
     let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1")]);
     work(&host.session());
     let spans = host.spans();
@@ -117,7 +117,7 @@ fn an_interactive_session_begins_its_own_traces() {
 }
 
 #[test]
-fn a_trace_that_is_not_sampled_has_no_spans() {
+fn unsampled_trace_has_no_spans() {
     let host = Host::with([(IN, UNSAMPLED), (STATE, "rojo=1")]);
     let session = host.batch_session();
     let prompt = session.prompt("hi");
@@ -143,13 +143,13 @@ fn a_trace_that_is_not_sampled_has_no_spans() {
     );
     tool.finish(ToolOutcome::new());
 
-    // Outside any prompt, too.
+    // The same applies outside a prompt.
     prompt.end();
     session.llm_request("m").finish(ApiRequest::new("m"));
     session.hook("Stop", "Stop").finish(HookOutcome::new());
     let prompt = session.prompt("hi");
 
-    // Left open; there is no span that a shutdown could end.
+    // These handles stay open. They have no spans that the shutdown could end.
     let _prompt = prompt;
     let _request = session.prompt("hi").llm_request("m");
     let received = host.shut_down();
@@ -163,7 +163,7 @@ fn a_trace_that_is_not_sampled_has_no_spans() {
 }
 
 #[test]
-fn a_host_can_name_the_parent_of_one_prompt() {
+fn explicit_parent_of_a_prompt_takes_precedence() {
     let host = Host::with([(IN, UNSAMPLED)]);
     let other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     for session in [host.session(), host.batch_session()] {
@@ -180,7 +180,7 @@ fn a_host_can_name_the_parent_of_one_prompt() {
 }
 
 #[test]
-fn a_malformed_parent_is_ignored_and_told_of_once() {
+fn malformed_traceparent_is_ignored_and_reported_once() {
     let host = Host::with([(IN, "00-0AF7-b7ad6b7169203331-01"), (STATE, "rojo=1")]);
     for _ in 0..3 {
         work(&host.batch_session());
@@ -197,7 +197,7 @@ fn a_malformed_parent_is_ignored_and_told_of_once() {
 }
 
 #[test]
-fn an_empty_parent_is_none() {
+fn empty_traceparent_counts_as_unset() {
     let host = Host::with([(IN, ""), (STATE, "")]);
     work(&host.batch_session());
     assert_eq!(host.spans().one("interaction").parent_span_id, "");
@@ -205,7 +205,7 @@ fn an_empty_parent_is_none() {
 }
 
 #[test]
-fn a_bad_state_leaves_the_parent_as_it_is() {
+fn malformed_tracestate_is_omitted_and_the_parent_is_kept() {
     let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1,rojo=2")]);
     work(&host.batch_session());
     let spans = host.spans();
@@ -219,7 +219,7 @@ fn a_bad_state_leaves_the_parent_as_it_is() {
 }
 
 #[test]
-fn events_carry_the_interaction_and_decisions_the_wait() {
+fn events_have_the_interaction_span_and_decisions_the_waiting_span() {
     let host = Host::new();
     let session = host.session();
     session.record_plugin_installed(PluginInstalled::new("p", "m", InstallTrigger::Cli));
@@ -230,7 +230,7 @@ fn events_carry_the_interaction_and_decisions_the_wait() {
     tool.decided(Decision::Accept, DecisionSource::Config);
     tool.record_skill_activated(claude_code_telemetry::SkillActivated::new("s", "bundled"));
     tool.finish(ToolOutcome::new());
-    // The newest prompt's span, while it is open.
+    // An event of the session belongs to the newest open prompt.
     session.record_api_request_body(claude_code_telemetry::ApiRequestBody::new("m", "{}"));
     prompt.end();
 
@@ -248,14 +248,14 @@ fn events_carry_the_interaction_and_decisions_the_wait() {
     }
     let decision = event(&received, "tool_decision");
     assert_eq!(place(&decision), of(spans.one("tool.blocked_on_user")));
-    // Nothing was open yet.
+    // No prompt was open yet.
     let plugin = event(&received, "plugin_installed");
     assert_eq!(place(&plugin), ("", "", 0));
     assert!(!plugin.attributes.contains_key("prompt.id"));
 }
 
 #[test]
-fn events_without_an_open_interaction_carry_their_own_span() {
+fn events_without_an_open_interaction_have_their_own_span() {
     let host = Host::new();
     let session = host.session();
     session.llm_request("m").finish(ApiRequest::new("m"));
@@ -300,7 +300,7 @@ fn events_without_an_open_interaction_carry_their_own_span() {
 }
 
 #[test]
-fn several_prompts_keep_their_events_apart() {
+fn events_of_concurrent_prompts_have_their_own_prompt() {
     let host = Host::new();
     let session = host.session();
     let (older, newer) = (session.prompt("older"), session.prompt("newer"));
@@ -326,7 +326,7 @@ fn several_prompts_keep_their_events_apart() {
 }
 
 #[test]
-fn a_subprocess_gets_the_execution_and_no_exporter() {
+fn child_env_has_the_execution_span_and_no_exporter_variables() {
     let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1"), ("PATH", "/bin")]);
     let prompt = host.batch_session().prompt("hi");
     let tool = prompt.tool("Bash");
@@ -373,7 +373,7 @@ fn a_subprocess_gets_the_execution_and_no_exporter() {
 }
 
 #[test]
-fn a_foreign_state_does_not_go_with_our_context() {
+fn inbound_tracestate_is_not_passed_on_with_a_new_trace() {
     let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1")]);
     let tool = host.session().tool("Bash");
     tool.executing();
@@ -384,7 +384,7 @@ fn a_foreign_state_does_not_go_with_our_context() {
     host.shut_down();
 }
 
-/// Calls whose times and ids are given.
+/// Records calls with explicit times and ids.
 fn timed(session: &Session) {
     let prompt = session.prompt(UserPrompt::new("hi").id("p-1").at(at(0)));
     let options = LlmRequestOptions::new("m").at(at(1));
@@ -413,7 +413,7 @@ fn timed(session: &Session) {
 }
 
 #[test]
-fn events_and_metrics_are_the_same_without_tracing() {
+fn events_and_metrics_do_not_depend_on_tracing() {
     let run = |tracing: &str| {
         let host = Host::with([
             ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", tracing),
@@ -430,7 +430,7 @@ fn events_and_metrics_are_the_same_without_tracing() {
         let logs = received.logs().into_iter();
         logs.map(|log| {
             let mut attributes = log.attributes;
-            // Bodies have no time of their own.
+            // The event of a body gets the current time.
             let body = attributes["event.name"] == "api_request_body";
             if body {
                 attributes.remove("event.timestamp");
@@ -462,7 +462,7 @@ fn events_and_metrics_are_the_same_without_tracing() {
 }
 
 #[test]
-fn without_tracing_the_inbound_context_stays_as_it_is() {
+fn inbound_context_is_unchanged_when_tracing_is_off() {
     let host = Host::with([
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "0"),
         (IN, SAMPLED),
@@ -484,7 +484,7 @@ fn without_tracing_the_inbound_context_stays_as_it_is() {
 }
 
 #[test]
-fn a_context_of_the_hosts_own_instrumentation_plays_no_part() {
+fn current_otel_context_and_library_spans_are_independent() {
     let host = Host::new();
     let theirs = SpanContext::new(
         TraceId::from_hex(TRACE).unwrap(),
@@ -501,12 +501,12 @@ fn a_context_of_the_hosts_own_instrumentation_plays_no_part() {
     };
     let session = host.session();
 
-    // Ours does not become theirs.
+    // The library's span does not become the current context of OpenTelemetry.
     let prompt = session.prompt("before");
     let tool = prompt.tool("Bash");
     tool.executing();
     assert!(!current().is_valid());
-    // Theirs does not become ours.
+    // The current context of OpenTelemetry does not become the parent of the library's spans.
     let context = opentelemetry::Context::new().with_remote_span_context(theirs.clone());
     let attached = context.attach();
     tool.finish(ToolOutcome::new());
@@ -536,7 +536,7 @@ fn a_context_of_the_hosts_own_instrumentation_plays_no_part() {
             .all(|span| span.parent_span_id.is_empty())
     );
     assert!(received.logs().iter().all(|log| log.trace_id != TRACE));
-    // The exporter is not traced by the host either.
+    // The exporter's requests are not part of the host's trace.
     assert!(
         received
             .requests

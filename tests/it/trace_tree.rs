@@ -1,4 +1,4 @@
-//! The spans of one prompt are those of the catalogue: names, parents, attributes with their types and order, statuses.
+//! The spans of a prompt match the catalog: names, parents, attributes with their types and order, and statuses.
 #![cfg(feature = "http")]
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const SONNET: &str = "claude-sonnet-4-6";
 const HAIKU: &str = "claude-haiku-4-5";
 
-/// Everything that a prompt can cause, at times of its own.
+/// Records everything that a prompt can contain, at explicit times.
 fn everything(session: &Session) {
     let ms = Duration::from_millis;
     let (accept, reject) = (Decision::Accept, Decision::Reject);
@@ -129,7 +129,7 @@ fn everything(session: &Session) {
 }
 
 #[test]
-fn a_prompt_is_a_tree() {
+fn spans_of_a_prompt_form_the_expected_tree() {
     let host = Host::new();
     everything(&host.session());
     assert_eq!(
@@ -158,7 +158,7 @@ interaction
 }
 
 #[test]
-fn spans_have_what_the_catalogue_lists_and_no_more() {
+fn spans_have_exactly_the_expected_catalog_attributes() {
     let host = Host::with([
         ("OTEL_LOG_USER_PROMPTS", "1"),
         ("OTEL_LOG_TOOL_DETAILS", "1"),
@@ -329,12 +329,12 @@ fn spans_have_what_the_catalogue_lists_and_no_more() {
             ("source", json!("unknown")),
         ]
     );
-    matches_the_catalogue(&spans);
+    assert_matches_the_catalog(&spans);
 }
 
-/// Every attribute is listed, in the order of the list, with the type of the list; those that are not conditional are
-/// there.
-fn matches_the_catalogue(spans: &Spans) {
+/// Asserts that every attribute is in the catalog, in the catalog's order and with its type, and that every attribute
+/// that is not conditional is present.
+fn assert_matches_the_catalog(spans: &Spans) {
     let mut seen = BTreeSet::new();
     for span in spans.iter() {
         let listed = catalog::SPANS
@@ -421,7 +421,7 @@ fn standard_attributes_come_first_on_every_span() {
 }
 
 #[test]
-fn the_switches_of_standard_attributes_govern_spans() {
+fn include_switches_apply_to_spans() {
     let host = Host::with([
         ("OTEL_METRICS_INCLUDE_SESSION_ID", "false"),
         ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "false"),
@@ -437,14 +437,14 @@ fn the_switches_of_standard_attributes_govern_spans() {
 }
 
 #[test]
-fn what_surrounds_the_attributes() {
+fn spans_have_the_expected_ids_and_scope_and_resource_and_times() {
     let host = Host::new();
     everything(&host.session());
     let spans = host.spans();
     let interaction = spans.one("interaction");
     let mut ids = BTreeSet::new();
     for span in spans.iter() {
-        // INTERNAL; sampled, and known not to have a remote parent.
+        // The kind is INTERNAL. The flags say that the span is sampled and that its parent is not remote.
         assert_eq!((span.kind, span.flags), (1, 0x101));
         assert_eq!(span.trace_state, "");
         assert_eq!(
@@ -482,7 +482,7 @@ fn what_surrounds_the_attributes() {
 }
 
 #[test]
-fn only_failures_have_a_status() {
+fn only_failed_spans_have_a_status() {
     let host = Host::new();
     everything(&host.session());
     let failed: Vec<_> = host
@@ -509,7 +509,7 @@ fn only_failures_have_a_status() {
 }
 
 #[test]
-fn hooks_that_block_or_are_cancelled_did_not_fail() {
+fn blocking_and_cancelled_hooks_have_no_error_status() {
     let host = Host::new();
     let hook = host.session().hook("Stop", "Stop");
     hook.finish(HookOutcome::new().blocking(1).cancelled(2));
@@ -520,7 +520,7 @@ fn hooks_that_block_or_are_cancelled_did_not_fail() {
 }
 
 #[test]
-fn each_attempt_is_a_span_event() {
+fn every_request_attempt_is_a_span_event() {
     let host = Host::new();
     everything(&host.session());
     let session = host.session();
@@ -558,7 +558,7 @@ fn each_attempt_is_a_span_event() {
 }
 
 #[test]
-fn a_host_can_say_where_a_request_came_from() {
+fn explicit_request_context_is_used() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let options = LlmRequestOptions::new(HAIKU).context(RequestContext::Standalone);
@@ -570,14 +570,14 @@ fn a_host_can_say_where_a_request_came_from() {
 }
 
 #[test]
-fn interactions_are_counted_for_each_session() {
+fn interaction_sequence_is_counted_per_session() {
     let host = Host::new();
     let session = host.session();
     for _ in 0..2 {
         session.prompt("hi").end();
     }
     session.end();
-    // Opened again.
+    // The session is opened again.
     host.session().prompt("hi").end();
     host.telemetry.session(Identity::new()).prompt("hi").end();
     let spans = host.spans();

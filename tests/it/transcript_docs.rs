@@ -1,4 +1,4 @@
-//! `docs/TRANSCRIPT.md` is true: it names every field, its lines are good ones, and its programs run.
+//! `docs/TRANSCRIPT.md` is correct: it mentions every field, its lines are valid, and its programs run.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -16,7 +16,7 @@ use crate::support::Receiver;
 
 const DOCUMENT: &str = include_str!("../../docs/TRANSCRIPT.md");
 
-/// The code blocks of a language.
+/// Returns the code blocks in a language.
 fn blocks(language: &str) -> Vec<&'static str> {
     let begin = format!("```{language}\n");
     let blocks = DOCUMENT.split(&begin).skip(1);
@@ -25,7 +25,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// Runs a program whose argument is the path of `replay`, and returns the names of the events that arrived.
+/// Runs a program with the path of `replay` as its argument. Returns the names of the events that arrived.
 fn run(mut program: Command) -> Vec<String> {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
@@ -57,7 +57,7 @@ fn variables(endpoint: &str) -> [(&'static str, String); 7] {
     .map(|(name, value)| (name, value.to_owned()))
 }
 
-/// Whether a program is there at all; else the test says so.
+/// Returns true if a program can be run. Otherwise prints a message that the test is skipped.
 fn is_there(program: &str) -> bool {
     let there = Command::new(program)
         .arg("--version")
@@ -81,7 +81,7 @@ fn python(folder: &Path, source: &str) -> Command {
     program
 }
 
-/// The program without its types is JavaScript: not every node takes them out itself.
+/// Removes the types, which leaves JavaScript, because not every version of node removes them itself.
 fn javascript(folder: &Path, source: &str) -> Command {
     let types = [": Step", ": Promise<void>", ": Promise<number>"];
     let lines = source.lines().filter(|line| !line.starts_with("type "));
@@ -100,7 +100,7 @@ fn javascript(folder: &Path, source: &str) -> Command {
 }
 
 #[test]
-fn the_python_program_runs() {
+fn python_program_of_the_document_runs() {
     if !is_there("python3") {
         return;
     }
@@ -110,7 +110,7 @@ fn the_python_program_runs() {
 }
 
 #[test]
-fn the_typescript_program_runs() {
+fn typescript_program_of_the_document_runs() {
     if !is_there("node") {
         return;
     }
@@ -119,10 +119,11 @@ fn the_typescript_program_runs() {
     assert_eq!(run(program), EVENTS);
 }
 
-/// Runs a program that records more than a pipe holds with a `replay` that is missing, and with one that ends at once.
+/// Asserts that a program that records more than a pipe can hold continues without an error when `replay` is missing,
+/// and when `replay` exits immediately.
 #[track_caller]
-fn goes_on_without_replay(mut program: impl FnMut() -> Command) {
-    // Ends without reading what the pipe holds.
+fn assert_continues_without_replay(mut program: impl FnMut() -> Command) {
+    // This program exits without reading its input.
     let ends = if cfg!(windows) { "hostname" } else { "true" };
     for replay in ["no-such-replay", ends] {
         let output = program().arg(replay).output().unwrap();
@@ -139,7 +140,7 @@ fn goes_on_without_replay(mut program: impl FnMut() -> Command) {
 }
 
 #[test]
-fn the_python_program_goes_on_when_replay_does_not() {
+fn python_program_continues_when_replay_fails() {
     if !is_there("python3") {
         return;
     }
@@ -150,11 +151,11 @@ fn the_python_program_goes_on_when_replay_does_not() {
     let much = "for _ in range(100):\n    telemetry.record('prompt', text='x' * 100000)\n\
                 telemetry.close()\nprint('the agent went on')";
     let source = source.replace(end, much);
-    goes_on_without_replay(|| python(folder.path(), &source));
+    assert_continues_without_replay(|| python(folder.path(), &source));
 }
 
 #[test]
-fn the_typescript_program_goes_on_when_replay_does_not() {
+fn typescript_program_continues_when_replay_fails() {
     if !is_there("node") {
         return;
     }
@@ -166,11 +167,11 @@ fn the_typescript_program_goes_on_when_replay_does_not() {
                 await telemetry.record({ step: 'prompt', text: 'x'.repeat(100000) });\n}\n\
                 await telemetry.close();\nconsole.log('the agent went on');";
     let source = source.replace(end, much);
-    goes_on_without_replay(|| javascript(folder.path(), &source));
+    assert_continues_without_replay(|| javascript(folder.path(), &source));
 }
 
 #[test]
-fn the_lines_of_the_document_are_good_ones() {
+fn example_lines_of_the_document_are_valid() {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
     let mut replay = example::command("replay", home.path())
@@ -192,7 +193,7 @@ fn the_lines_of_the_document_are_good_ones() {
 }
 
 #[test]
-fn every_step_and_every_field_is_in_the_document() {
+fn document_mentions_every_step_and_field() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut named = Vec::new();
     let run = fs::read_to_string(root.join("examples/replay/run.rs")).unwrap();

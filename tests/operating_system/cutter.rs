@@ -1,4 +1,4 @@
-//! A TCP relay that resets connections in the middle of what they carry.
+//! A TCP relay that resets connections in the middle of a transfer.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use tokio::net::TcpStream;
 
 use super::support::server::Server;
 
-/// Bytes of a connection that pass before it is reset: more than a TLS handshake, less than a large request.
+/// The number of bytes that pass before a connection is reset: more than a TLS handshake, less than a large request.
 const PASSED: usize = 256 * 1024;
 
-/// Relays to a port of this machine.
+/// A relay to a local port.
 pub(crate) struct Cutter {
     port: u16,
     cut: Arc<AtomicUsize>,
@@ -20,7 +20,7 @@ pub(crate) struct Cutter {
 }
 
 impl Cutter {
-    /// Resets the first `count` connections that send more than [`PASSED`] bytes.
+    /// Starts a relay that resets the first `count` connections that send more than [`PASSED`] bytes.
     pub(crate) fn before(port: u16, count: usize) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let cut = Arc::new(AtomicUsize::new(0));
@@ -38,7 +38,7 @@ impl Cutter {
         self.port
     }
 
-    /// The number of connections that were reset.
+    /// Returns the number of connections that were reset.
     pub(crate) fn cut(&self) -> usize {
         self.cut.load(Ordering::SeqCst)
     }
@@ -72,7 +72,7 @@ async fn relay(mut client: TcpStream, port: u16, count: usize, cut: Arc<AtomicUs
     };
     if ended {
         cut.fetch_add(1, Ordering::SeqCst);
-        // The end of the stream, and then a reset: the client's write under way fails with EPIPE, and not with ECONNRESET.
+        // Sends FIN and then RST: the pending write of the client fails with EPIPE instead of ECONNRESET.
         let _ = client.shutdown().await;
         let _ = client.set_zero_linger();
     }

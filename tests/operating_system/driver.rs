@@ -1,4 +1,4 @@
-//! The other end of the host program's standard streams.
+//! A driver of the host program: it writes to the program's standard input and reads from its standard output.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -20,7 +20,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Starts the program with these variables, and no others.
+    /// Starts the program with only these variables.
     pub(crate) fn new(environment: BTreeMap<String, String>) -> Self {
         Self::with_files(environment, &[])
     }
@@ -33,7 +33,7 @@ impl Driver {
         let program =
             std::env::var_os("LIMITED_HOST").map_or_else(|| example("limited_host"), Into::into);
         let home = TempDir::new().unwrap();
-        // Another user keeps its installation id there.
+        // The program may become another user, who has to be able to write the installation id here.
         let mut mode = std::fs::metadata(home.path()).unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o777);
         std::fs::set_permissions(home.path(), mode).unwrap();
@@ -58,8 +58,8 @@ impl Driver {
         }
     }
 
-    /// Becomes a user without rights whose threads nobody else's count with. Returns false, and says so, where this test
-    /// may not.
+    /// Switches the program to an unprivileged user that runs no other threads, so that the thread limit counts only
+    /// the program's. Returns false and prints a message if this process has no right to do that.
     pub(crate) fn become_user(&mut self) -> bool {
         if !nix::unistd::Uid::effective().is_root() {
             eprintln!("skipped: only the superuser can become a user whose threads are limited");
@@ -69,7 +69,7 @@ impl Driver {
         true
     }
 
-    /// Sends a command, and returns its answer. Panics when the program ends instead.
+    /// Sends a command and returns its answer. Panics if the program exits instead.
     #[track_caller]
     pub(crate) fn ask(&mut self, command: &str) -> Value {
         let sent = writeln!(self.commands.as_mut().unwrap(), "{command}");
@@ -82,14 +82,14 @@ impl Driver {
         }
     }
 
-    /// The next answer; `None` at the end of the program.
+    /// Returns the next answer, or `None` when the program has exited.
     pub(crate) fn answer(&mut self) -> Option<Value> {
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
         (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
     }
 
-    /// Asks until an answer is the wanted one, and returns it.
+    /// Repeats a command until the answer satisfies `wanted`, and returns that answer.
     #[track_caller]
     pub(crate) fn ask_until(&mut self, command: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
@@ -103,7 +103,7 @@ impl Driver {
         }
     }
 
-    /// The health of one exporter.
+    /// Returns the health of an exporter.
     #[track_caller]
     pub(crate) fn health(&mut self, signal: &str, exporter: &str) -> Value {
         let health = self.ask("health");
@@ -121,14 +121,14 @@ impl Driver {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    /// Closes its standard input, and returns how it ended.
+    /// Closes the program's standard input, and returns the exit status.
     pub(crate) fn end(mut self) -> ExitStatus {
         drop(self.commands.take());
         self.child.wait().unwrap()
     }
 }
 
-/// A test that fails leaves no program behind.
+/// Kills the program, so that a failed test leaves no process behind.
 impl Drop for Driver {
     fn drop(&mut self) {
         let _ = self.child.kill();

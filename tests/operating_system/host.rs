@@ -1,6 +1,7 @@
-//! A host program that a test drives: each line of standard input is a command, each line of standard output its answer.
+//! A host program that a test drives. Each line of standard input is a command, each line of standard output its
+//! answer.
 //!
-//! It is a program of its own, and no part of the test binary, because limits, signals and users belong to a whole
+//! It is a separate program and not part of the test binary, because limits, signals and users apply to a whole
 //! process, and because it is also built with `panic = "abort"`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -75,20 +76,21 @@ mod unix {
         }
     }
 
-    /// Gives up the rights of the superuser, for whom limits of threads do not count.
+    /// Drops the superuser's privileges, because thread limits do not apply to the superuser.
     fn become_user(id: u32) -> Value {
         nix::unistd::setuid(Uid::from_raw(id)).unwrap();
         Value::Null
     }
 
-    /// Sets a soft limit; `max` lifts it again.
+    /// Sets a soft limit; `max` raises it to the hard limit.
     fn limit(resource: Resource, limit: &str) -> Value {
         let (_, most) = getrlimit(resource).unwrap();
         setrlimit(resource, limit.parse().unwrap_or(most), most).unwrap();
         Value::Null
     }
 
-    /// What hosts in other languages have, and programs that reset what Rust sets at their start.
+    /// Restores the default action of SIGPIPE, which hosts in other languages have, and Rust programs that undo what
+    /// Rust sets at startup.
     #[allow(unsafe_code)]
     fn default_sigpipe() -> Value {
         // SAFETY: the default action runs no code of this program.
@@ -96,13 +98,13 @@ mod unix {
         Value::Null
     }
 
-    /// Blocks SIGTERM on this thread, as hosts do that read a signalfd.
+    /// Blocks SIGTERM on this thread, like a host that reads a signalfd.
     fn block_sigterm() -> Value {
         sigterm().thread_block().unwrap();
         Value::Null
     }
 
-    /// Takes a SIGTERM that nobody has handled.
+    /// Waits for a pending SIGTERM and returns its name.
     fn wait_for_sigterm() -> Value {
         json!(sigterm().wait().unwrap().as_str())
     }
@@ -114,7 +116,7 @@ mod unix {
     }
 
     impl Host {
-        /// Telemetry as the environment configures it.
+        /// Starts telemetry with the configuration of the environment.
         fn start() -> Self {
             let diagnostics = Arc::new(Mutex::new(Vec::new()));
             let told = Arc::clone(&diagnostics);
@@ -132,7 +134,7 @@ mod unix {
 
         fn answer(&self, command: &str, argument: &str) -> Value {
             match command {
-                // Events with a text of so many bytes, which is never truncated.
+                // Records events with a text of the given number of bytes, which is never truncated.
                 "prompts" => {
                     let (count, size) = argument.split_once(' ').unwrap();
                     let text = "x".repeat(size.parse().unwrap());

@@ -1,4 +1,4 @@
-//! A system without threads or descriptors delays telemetry, and loses none of it.
+//! A process that has run out of threads or file descriptors exports its telemetry later, and loses none.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,20 @@ use super::signals::{page_address, page_environment, scrape};
 use super::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
 use super::support::{Receiver, refused_port};
 
-/// A host that sends metrics and events to a receiver by the name of this machine, which has to be looked up.
+/// Returns the variables of a host that sends metrics and events to `localhost`, a name that has to be resolved.
 fn environment(receiver: &Receiver, protocol: Protocol) -> BTreeMap<String, String> {
     let endpoint = format!("http://localhost:{}", receiver.port());
     let settings = [
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10000"),
-        // An export that is due in the middle of a test.
+        // The interval elapses in the middle of a test.
         ("OTEL_LOGS_EXPORT_INTERVAL", "50"),
         ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "20000"),
     ];
     host::environment(&endpoint, protocol, &settings)
 }
 
-/// Starts where no thread can be started, lifts that, and delivers after `command`.
+/// Starts telemetry while no thread can be started, lifts the limit, and asserts that `command` leads to a complete
+/// delivery.
 #[track_caller]
 fn assert_starts_with(protocol: Protocol, command: &str) {
     let receiver = protocol.receiver();
@@ -83,7 +84,7 @@ fn thread_that_could_not_be_started_is_started_by_recording_after_an_interval() 
 }
 
 #[test]
-fn shutdown_without_a_thread_counts_what_is_lost() {
+fn shutdown_without_a_thread_counts_lost_events() {
     let receiver = Receiver::grpc();
     let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
     if !driver.become_user() {
@@ -98,7 +99,7 @@ fn shutdown_without_a_thread_counts_what_is_lost() {
 }
 
 #[test]
-fn shutdown_without_a_thread_counts_metrics_that_are_lost() {
+fn shutdown_without_a_thread_counts_lost_metrics() {
     let receiver = Receiver::grpc();
     let mut variables = environment(&receiver, Protocol::Grpc);
     variables.insert("OTEL_LOGS_EXPORTER".to_owned(), "none".to_owned());
@@ -110,7 +111,7 @@ fn shutdown_without_a_thread_counts_metrics_that_are_lost() {
     driver.ask("start");
     driver.ask("commit");
     assert_eq!(driver.ask("shutdown")["complete"], false);
-    // `claude_code.session.count` and `claude_code.commit.count`.
+    // The two lost data points are `claude_code.session.count` and `claude_code.commit.count`.
     assert_eq!(driver.health("metrics", "otlp")["lost"], 2);
     assert!(driver.end().success());
 }
@@ -141,7 +142,7 @@ fn failure_after_a_late_start_is_reported() {
 }
 
 #[test]
-fn async_flush_without_runtime_and_threads_returns() {
+fn async_flush_returns_without_a_runtime_and_threads() {
     let receiver = Receiver::grpc();
     let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
     if !driver.become_user() {
@@ -162,8 +163,8 @@ fn async_flush_without_runtime_and_threads_returns() {
     assert!(driver.end().success());
 }
 
-/// Starts where the private thread is the last that can be started, records, and waits until an exporter has failed for
-/// that reason. Lifts the limit, delivers, and returns the driver.
+/// Starts a host in which no thread can be started after the private thread, records, and waits until an exporter has
+/// failed for that reason. Lifts the limit, delivers, and returns the driver.
 #[track_caller]
 fn assert_delivers_once_there_are_threads(
     environment: BTreeMap<String, String>,
@@ -283,7 +284,8 @@ fn diagnosis_without_threads_says_so() {
     assert!(driver.end().success());
 }
 
-/// The receiver restarts when no thread can be started: its name cannot be looked up.
+/// Asserts that the exporter reconnects to a receiver that restarted while no thread could be started. Without a
+/// thread, the receiver's name cannot be resolved.
 #[track_caller]
 fn assert_reconnects(protocol: Protocol) {
     let mut receiver = protocol.receiver();
@@ -354,7 +356,7 @@ fn page_is_served_again_after_threads_ran_out() {
 }
 
 #[test]
-fn telemetry_starts_once_there_are_descriptors() {
+fn telemetry_starts_once_descriptors_are_available() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
         let receiver = protocol.receiver();
         let mut driver = Driver::new(environment(&receiver, protocol));
@@ -374,7 +376,7 @@ fn telemetry_starts_once_there_are_descriptors() {
 }
 
 #[test]
-fn receiver_is_connected_to_once_there_are_descriptors() {
+fn exporter_reconnects_once_descriptors_are_available() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
         let mut receiver = protocol.receiver();
         let mut driver = Driver::new(environment(&receiver, protocol));

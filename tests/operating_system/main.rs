@@ -1,8 +1,7 @@
-//! What the operating system does to a host, or has not to give, harms neither the host nor the data: signals, broken
-//! pipes, no threads, no descriptors.
+//! Signals, broken pipes, and a lack of threads or file descriptors harm neither the host nor its telemetry.
 //!
-//! Each test drives a program of its own (`host.rs`). `LIMITED_HOST` names another build of it, such as one with
-//! `panic = "abort"`.
+//! Each test drives a separate program (`host.rs`). The variable `LIMITED_HOST` names another build of that program,
+//! such as one with `panic = "abort"`.
 #![cfg(all(
     unix,
     feature = "grpc",

@@ -1,4 +1,4 @@
-//! Signals of the process are the host's business.
+//! The library leaves the handling of signals to the host.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,7 +14,8 @@ use super::driver::Driver;
 use super::host::{self, PATIENCE, Protocol};
 use super::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
 
-/// Events of one megabyte, sent through a relay that resets three connections in the middle.
+/// Asserts that the host survives three connection resets. It sends events of one megabyte through a relay that
+/// resets connections in the middle.
 #[track_caller]
 fn assert_survives(protocol: Protocol, secure: bool) {
     let receiver = protocol.receiver();
@@ -85,7 +86,8 @@ fn reset_scrape_raises_no_sigpipe() {
     driver.ask("start");
     driver.ask("commit");
     let address = page_address(&mut driver);
-    // A client that is gone before the answer: some of the writes meet a connection that it has reset.
+    // The client disconnects before the answer, so that some writes of the server meet a connection that has been
+    // reset.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -106,14 +108,14 @@ fn reset_scrape_raises_no_sigpipe() {
 }
 
 #[test]
-fn signal_that_the_host_blocks_after_the_start_reaches_the_host() {
+fn signal_blocked_after_start_stays_pending_for_the_host() {
     let receiver = Protocol::Grpc.receiver();
     let mut environment = host::environment(&receiver.endpoint(), Protocol::Grpc, &[]);
     environment.extend(page_environment());
     let mut driver = Driver::new(environment);
     driver.ask("start");
     driver.ask("prompts 1 10");
-    // The private thread runs, and the page is served.
+    // Wait until the private thread runs and the page is served.
     assert_eq!(driver.ask("flush")["in_time"], true);
     page_address(&mut driver);
     driver.ask("block-sigterm");
@@ -123,7 +125,7 @@ fn signal_that_the_host_blocks_after_the_start_reaches_the_host() {
     assert!(driver.end().success());
 }
 
-/// The variables of a host that serves the Prometheus page on a free port.
+/// Returns the variables of a host that serves the Prometheus page on a free port.
 pub(crate) fn page_environment() -> BTreeMap<String, String> {
     [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -135,7 +137,7 @@ pub(crate) fn page_environment() -> BTreeMap<String, String> {
     .into()
 }
 
-/// Where the page is, once it is served.
+/// Returns the address of the page. Waits until the page is served.
 #[track_caller]
 pub(crate) fn page_address(driver: &mut Driver) -> String {
     let address = |health: &serde_json::Value| {
@@ -151,7 +153,7 @@ pub(crate) fn page_address(driver: &mut Driver) -> String {
     address(&health).unwrap()
 }
 
-/// One scrape: the whole answer.
+/// Scrapes the page once, and returns the complete answer.
 #[track_caller]
 pub(crate) fn scrape(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();

@@ -1,4 +1,5 @@
-//! The examples of `docs/BACKENDS.md`: the library understands the variables, a Collector takes the configurations.
+//! The examples in `docs/BACKENDS.md`: the library accepts the variables without warnings, and a Collector accepts
+//! the configurations.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,7 @@ use claude_code_telemetry::Signal;
 use crate::files::{collector, configured};
 use crate::{repository, stack};
 
-/// A fenced block of the page: the heading above it, its language and its text.
+/// A fenced code block of the page, with the heading above it and its language.
 struct Block {
     heading: String,
     language: String,
@@ -41,7 +42,7 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// The variables of a block of `NAME=value # comment` lines, with `<placeholders>` filled in.
+/// Parses a block of `NAME=value # comment` lines, and fills in its `<placeholders>`.
 fn variables(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter(|line| !line.is_empty());
     let pair = |line: &str| {
@@ -91,8 +92,8 @@ fn variables_of_every_backend_give_a_configuration_without_warnings() {
     }
 }
 
-/// A configuration for a Collector without the contrib components: signing is left out, and another exporter stands for
-/// `zipkin`.
+/// Adapts a configuration to a Collector without the contrib components: removes request signing, and replaces the
+/// `zipkin` exporter.
 fn without_contrib(text: &str) -> String {
     let mut kept = String::new();
     let mut is_extensions = false;
@@ -111,7 +112,7 @@ fn without_contrib(text: &str) -> String {
 }
 
 #[test]
-fn a_collector_takes_the_configurations_of_the_backends() {
+fn backend_configurations_are_valid_for_a_collector() {
     let Some(collector) = collector() else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("backend.yaml");
@@ -129,7 +130,7 @@ fn a_collector_takes_the_configurations_of_the_backends() {
         if output.status.success() {
             valid.push(block.heading.clone());
         } else {
-            // Nothing stands for this one.
+            // There is no core component that could replace this exporter.
             let unknown = error.contains("unknown type: \"awsemf\"");
             assert!(unknown, "{}: {error}", block.heading);
         }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::{have, stack, succeeds, text};
 
-/// The values of all lines `key: value`, and of `- value` lines below `key:` alone.
+/// Returns the values of all `key: value` lines, and the list items below a line that consists only of `key:`.
 fn values(document: &str, key: &str) -> Vec<String> {
     let mut values = Vec::new();
     let mut list = false;
@@ -44,7 +44,7 @@ fn every_port_is_bound_to_the_loopback_interface() {
 }
 
 #[test]
-fn every_service_is_limited_and_all_data_is_in_volumes() {
+fn every_service_has_limits_and_keeps_its_data_in_volumes() {
     let document = text("docker-compose.yaml");
     let services = values(&document, "image").len();
     assert_eq!(values(&document, "mem_limit").len(), services);
@@ -59,7 +59,7 @@ fn every_service_is_limited_and_all_data_is_in_volumes() {
 }
 
 #[test]
-fn compose_takes_the_file() {
+fn compose_file_is_valid() {
     if have("docker-compose") {
         let mut compose = Command::new("docker-compose");
         compose.arg("-f").arg(stack("docker-compose.yaml"));

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::stack;
 
-/// A query of a panel or of a variable, with the variables of the dashboard in it.
+/// A query of a panel or of a dashboard variable.
 #[derive(Debug)]
 pub(crate) struct Query {
-    /// The dashboard and the panel.
+    /// The names of the dashboard and the panel.
     pub(crate) place: String,
     /// The type of the data source.
     pub(crate) source: String,
@@ -15,7 +15,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// The query as a user sees it who chose nothing: every team, every model, a long time.
+    /// Returns the query as Grafana sends it by default: for every team and every model, over a long time range.
     pub(crate) fn filled_in(&self) -> String {
         let values = [
             ("${team_label}", "team_id"),
@@ -42,7 +42,7 @@ impl Query {
     }
 }
 
-/// The dashboards, each with its name.
+/// Returns the dashboards with their names.
 pub(crate) fn all() -> Vec<(String, Value)> {
     let mut dashboards = Vec::new();
     for entry in std::fs::read_dir(stack("grafana/dashboards")).unwrap() {
@@ -54,7 +54,7 @@ pub(crate) fn all() -> Vec<(String, Value)> {
     dashboards
 }
 
-/// Every query of every dashboard.
+/// Returns every query of every dashboard.
 pub(crate) fn queries() -> Vec<Query> {
     let mut queries = Vec::new();
     for (name, dashboard) in all() {
@@ -86,7 +86,7 @@ pub(crate) fn queries() -> Vec<Query> {
 }
 
 #[test]
-fn there_are_four_dashboards_with_ids_of_their_own() {
+fn panels_of_the_four_dashboards_have_unique_ids_and_do_not_overlap() {
     let dashboards = all();
     assert_eq!(dashboards.len(), 4);
     for (name, dashboard) in dashboards {
@@ -96,7 +96,7 @@ fn there_are_four_dashboards_with_ids_of_their_own() {
         ids.dedup();
         assert_eq!(ids.len(), panels.len(), "{name}");
         for panel in panels {
-            // No panel stands on another one.
+            // Panels must not overlap.
             let at = |panel: &Value, key: &str| panel["gridPos"][key].as_u64().unwrap();
             let apart = |other: &&Value| {
                 let beside = |start, size| {
@@ -112,7 +112,7 @@ fn there_are_four_dashboards_with_ids_of_their_own() {
 }
 
 #[test]
-fn active_users_are_counted_by_day_week_and_month() {
+fn active_users_are_counted_per_day_week_and_month() {
     let queries = queries();
     for window in ["1d", "7d", "30d"] {
         let counts = |query: &&Query| {
@@ -120,14 +120,14 @@ fn active_users_are_counted_by_day_week_and_month() {
             let window = format!("[{window}]");
             text.starts_with("count(group by (user)") && text.contains(&window)
         };
-        // A number and a curve.
+        // One panel shows a number, the other a graph.
         assert_eq!(queries.iter().filter(counts).count(), 2, "{window}");
     }
 }
 
-/// A link to another dashboard sets variables that it has.
+/// Links to another dashboard set only variables that the target defines.
 #[test]
-fn links_between_dashboards_lead_somewhere() {
+fn dashboard_links_have_a_target_with_the_variables_they_set() {
     let dashboards = all();
     let mut links = 0;
     for (name, dashboard) in &dashboards {

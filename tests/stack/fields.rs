@@ -1,4 +1,4 @@
-//! What the queries name exists: every field of LogQL and TraceQL and every metric of PromQL.
+//! Every field of the LogQL and TraceQL queries and every metric of the PromQL queries exists.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,8 @@ use crate::text;
 /// Keys of `OTEL_RESOURCE_ATTRIBUTES` that the dashboards can group by.
 const CUSTOM: [&str; 3] = ["team.id", "department", "cost_center"];
 
-/// The identifiers of a query outside of its quoted texts, in order, and whether each is called.
+/// Returns the identifiers of a query outside of quoted texts, in order, each with a flag that is true for a function
+/// call.
 fn identifiers(query: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     let mut rest = query.chars().peekable();
@@ -39,7 +40,7 @@ fn identifiers(query: &str) -> Vec<(String, bool)> {
     found
 }
 
-/// The names of attributes as Loki and Prometheus show them.
+/// Returns the names of attributes as Loki and Prometheus show them.
 fn underscored<'a>(attributes: impl IntoIterator<Item = &'a Attribute>) -> BTreeSet<String> {
     let names = attributes.into_iter().map(|attribute| attribute.name);
     names.map(|name| name.replace('.', "_")).collect()
@@ -53,9 +54,9 @@ fn from(source: &str) -> Vec<Query> {
 }
 
 #[test]
-fn fields_of_logql_are_attributes_of_the_events_that_it_reads() {
+fn logql_fields_are_attributes_of_the_queried_events() {
     const WORDS: [&str; 6] = ["sum", "by", "unwrap", "line_format", "json", "__error__"];
-    // Parts of the JSON text in tool_parameters.
+    // These are members of the JSON text in `tool_parameters`.
     const PARTS: [&str; 2] = ["mcp_server_name", "mcp_tool_name"];
     for query in from("loki") {
         let text = query.filled_in();
@@ -76,7 +77,7 @@ fn fields_of_logql_are_attributes_of_the_events_that_it_reads() {
         let names = identifiers(&text).into_iter().filter(|(_, call)| !call);
         let mut names: Vec<_> = names.map(|(name, _)| name).collect();
         names.retain(|name| !WORDS.contains(&name.as_str()) && !PARTS.contains(&name.as_str()));
-        // Those of templates.
+        // Line templates name fields too.
         for template in text.split("{{").skip(1) {
             let template = template.split("}}").next().unwrap();
             names.extend(
@@ -93,7 +94,7 @@ fn fields_of_logql_are_attributes_of_the_events_that_it_reads() {
 }
 
 #[test]
-fn fields_of_traceql_are_attributes_of_the_spans_that_it_reads() {
+fn traceql_fields_are_attributes_of_the_queried_spans() {
     const WORDS: [&str; 4] = ["by", "select", "name", "duration"];
     for query in from("tempo") {
         let text = query.filled_in();
@@ -101,7 +102,7 @@ fn fields_of_traceql_are_attributes_of_the_spans_that_it_reads() {
         let names = quoted
             .iter()
             .filter(|text| text.starts_with("claude_code."));
-        // "claude_code.(tool|llm_request)" is two names.
+        // "claude_code.(tool|llm_request)" stands for two span names.
         let names: Vec<_> = names
             .flat_map(|name| {
                 let inner = name["claude_code.".len()..].trim_matches(['(', ')']);
@@ -125,12 +126,12 @@ fn fields_of_traceql_are_attributes_of_the_spans_that_it_reads() {
 }
 
 #[test]
-fn labels_of_promql_are_attributes_of_metrics() {
+fn promql_labels_are_attributes_of_metrics() {
     const WORDS: [&str; 5] = ["sum", "count", "group", "by", "or"];
     let own = METRICS.iter().flat_map(|metric| metric.attributes.iter());
     let mut known = underscored(own.chain(STANDARD_ATTRIBUTES));
     known.extend(CUSTOM.map(|key| key.replace('.', "_")));
-    // Of what the Collector counts.
+    // A label of the metrics that the Collector counts.
     known.insert("status_code".to_owned());
     // The email address or the user id, written by the recording rules.
     known.insert("user".to_owned());
@@ -148,7 +149,7 @@ fn labels_of_promql_are_attributes_of_metrics() {
 }
 
 #[test]
-fn metrics_of_promql_are_emitted_counted_or_recorded() {
+fn promql_metrics_are_emitted_or_counted_or_recorded() {
     let rules = text("prometheus/rules.yaml");
     let collector = text("otel-collector/contrib.yaml");
     let recorded = |name: &str| rules.contains(&format!("- record: {name}\n"));
@@ -174,7 +175,7 @@ fn metrics_of_promql_are_emitted_counted_or_recorded() {
             }
         }
     }
-    // And none is forgotten.
+    // Every metric of the catalog is used by at least one query.
     for metric in METRICS {
         assert!(
             seen.contains(&translated(metric.name, metric.unit)),

@@ -1,4 +1,4 @@
-//! The configuration files: each is accepted by the program that reads it.
+//! The configuration files: the program that reads a file accepts it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{have, repository, stack, succeeds, text};
 
 #[test]
-fn prometheus_takes_its_configuration_and_the_rules() {
+fn prometheus_configuration_and_rules_are_valid() {
     if have("promtool") {
         let mut promtool = Command::new("promtool");
         succeeds(
@@ -25,9 +25,9 @@ fn prometheus_takes_its_configuration_and_the_rules() {
     }
 }
 
-/// What the rules record and when the alerts fire is written down in `rules_test.yaml`.
+/// `rules_test.yaml` states what the rules record and when the alerts fire.
 #[test]
-fn the_rules_count_exactly_and_the_alerts_fire_when_they_should() {
+fn rules_and_alerts_pass_their_promtool_tests() {
     if have("promtool") {
         let mut promtool = Command::new("promtool");
         promtool.args(["test", "rules"]);
@@ -36,7 +36,7 @@ fn the_rules_count_exactly_and_the_alerts_fire_when_they_should() {
 }
 
 #[test]
-fn every_alert_says_what_to_do() {
+fn every_alert_has_a_summary_a_runbook_and_a_test() {
     let alerts = text("prometheus/alerts.yaml");
     let count = |what: &str| alerts.matches(what).count();
     assert!(count("- alert: ") >= 4);
@@ -51,7 +51,7 @@ fn every_alert_says_what_to_do() {
     }
 }
 
-/// The path of a Collector, or `None`, which it reports, when there is none.
+/// Returns the path of a Collector. Returns `None` and prints a message if there is no Collector.
 pub(crate) fn collector() -> Option<PathBuf> {
     let tools = std::env::var_os("COLLECTOR_TOOLS").map(PathBuf::from);
     let Some(tools) = tools.filter(|tools| tools.join("collector.py").is_file()) else {
@@ -71,9 +71,9 @@ pub(crate) fn collector() -> Option<PathBuf> {
     Some(PathBuf::from(path.trim()))
 }
 
-/// The part of the configuration for which every distribution has the components.
+/// `core.yaml` uses only components that every distribution of the Collector contains.
 #[test]
-fn a_collector_takes_the_configuration() {
+fn core_configuration_is_valid_for_a_collector() {
     let Some(collector) = collector() else { return };
     let mut collector = Command::new(collector);
     collector
@@ -82,7 +82,7 @@ fn a_collector_takes_the_configuration() {
     succeeds(&mut collector);
 }
 
-/// The configuration that these variables give, without any file.
+/// Builds the configuration from these variables, without reading any file.
 pub(crate) fn configured(environment: BTreeMap<String, String>) -> Config {
     let nowhere = std::env::temp_dir().join("claude-code-telemetry-tests-unused/id");
     Config::builder()
@@ -92,7 +92,7 @@ pub(crate) fn configured(environment: BTreeMap<String, String>) -> Config {
 }
 
 #[test]
-fn the_variables_of_the_stack_are_understood() {
+fn variables_of_the_stack_cause_no_warnings() {
     let pair = |line: &str| {
         let (name, value) = line.split_once('=').unwrap();
         (name.to_owned(), value.to_owned())

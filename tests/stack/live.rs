@@ -1,4 +1,4 @@
-//! A replay of the demo, scraped by a real Prometheus while it runs.
+//! A replay of the demo that a real Prometheus scrapes while the replay runs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::prometheus::Prometheus;
 use crate::support::Receiver;
 use crate::{have, page, repository, text};
 
-/// Starts a replay that sends to `receiver`, with the variables of the stack.
+/// Starts a replay that exports to `receiver`, with the variables of the stack.
 fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
     let endpoint = receiver.endpoint();
     let env = text("env");
@@ -34,14 +34,14 @@ fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
         .unwrap()
 }
 
-/// Waits for the end of a replay that has nothing to complain of.
+/// Waits until a replay has exited, and asserts success without warnings.
 fn ended_well(replay: Child) {
     let output = replay.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
-/// Replays steps, from the first to the last.
+/// Replays all steps, and waits until the replay has exited.
 pub(crate) fn replay(receiver: &Receiver, home: &Path, extra: &[(&str, &str)], steps: &[&str]) {
     let mut replay = start(receiver, home, extra);
     let mut input = replay.stdin.take().unwrap();
@@ -50,13 +50,13 @@ pub(crate) fn replay(receiver: &Receiver, home: &Path, extra: &[(&str, &str)], s
     ended_well(replay);
 }
 
-/// The steps of the demo that are no waiting.
+/// Returns the steps of the demo without the `sleep` steps.
 pub(crate) fn without_sleeps(demo: &str) -> Vec<&str> {
     let sleep = |line: &&str| line.contains("\"step\": \"sleep\"");
     demo.lines().filter(|line| !sleep(line)).collect()
 }
 
-/// What the steps of the transcript add up to, by the query that asks for it.
+/// Returns the expected totals of the transcript, by query.
 fn expected(transcript: &[&str]) -> BTreeMap<&'static str, f64> {
     let mut totals = BTreeMap::new();
     let mut add = |query, amount: Option<f64>| {
@@ -139,7 +139,7 @@ fn near(value: Option<f64>, expected: f64) -> bool {
     value.is_some_and(|value| (value - expected).abs() <= 1e-9 * expected)
 }
 
-/// The name under which the rules record the increase of a metric.
+/// Returns a query for the increase that the recording rules store for a metric.
 fn recorded(query: &str) -> String {
     let name = match query.split('{').next().unwrap() {
         "claude_code_session_count_total" => "sessions",
@@ -161,7 +161,7 @@ fn recorded(query: &str) -> String {
 }
 
 #[test]
-fn a_prometheus_that_scrapes_a_running_replay_finds_what_the_dashboards_ask_for() {
+fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
     if !have("prometheus") {
         return;
     }
@@ -179,7 +179,8 @@ fn a_prometheus_that_scrapes_a_running_replay_finds_what_the_dashboards_ask_for(
     let mut replay = start(&receiver, home.path(), &often);
     let mut input = replay.stdin.take().unwrap();
 
-    // A part, until Prometheus saw some of it: then the series grow.
+    // Send a part first, and wait until Prometheus has scraped some of it. After that, the series increase between
+    // scrapes.
     let (first, rest) = steps.split_at(steps.len() / 3);
     writeln!(input, "{}", first.join("\n")).unwrap();
     input.flush().unwrap();
@@ -202,7 +203,7 @@ fn a_prometheus_that_scrapes_a_running_replay_finds_what_the_dashboards_ask_for(
     });
     prometheus.wait("recorded exactly", |prometheus| all(prometheus, &recorded));
 
-    // increase() needs two samples of each series.
+    // increase() needs at least two samples of each series.
     prometheus.wait("scraped often enough", |prometheus| {
         expected.keys().all(|name| {
             let samples = format!("min(count_over_time({name}[1h])) >= 3");
@@ -232,7 +233,7 @@ fn a_prometheus_that_scrapes_a_running_replay_finds_what_the_dashboards_ask_for(
     assert!(nothing.is_empty(), "{}", nothing.join("\n"));
 }
 
-/// The names of the recording rules that are evaluated every minute.
+/// Returns the names of the recording rules that are evaluated every minute.
 fn recorded_each_minute() -> Vec<String> {
     let rules = text("prometheus/rules.yaml");
     let (rules, _) = rules.split_once("name: claude-code-hourly").unwrap();
@@ -241,11 +242,11 @@ fn recorded_each_minute() -> Vec<String> {
     names.collect()
 }
 
-/// Runs what published dashboards query, when it is there (`CONSUMER_QUERIES` names a folder with promql.tsv); returns
-/// the queries without data.
+/// Runs the queries of published dashboards, if they are available (`CONSUMER_QUERIES` names a folder with
+/// `promql.tsv`), and returns the queries without data.
 ///
-/// Left out is what needs other names than a Collector gives, or labels that this data does not have, and what
-/// `promql_exceptions.tsv` gives a reason for.
+/// It skips queries that need metric names other than those of a Collector, or labels that this data does not have.
+/// It ignores failures that `promql_exceptions.tsv` gives a reason for.
 fn published(prometheus: &Prometheus) -> Vec<String> {
     let folder = std::env::var_os("CONSUMER_QUERIES").map(PathBuf::from);
     let Some(file) = folder

@@ -1,8 +1,8 @@
-//! `examples/stack`: its files are accepted by the programs that read them, and its dashboards and rules find what they
-//! ask for. So are the examples of `docs/BACKENDS.md`.
+//! `examples/stack`: the programs that read its files accept them, and the queries of its dashboards and rules return
+//! data. The same applies to the examples in `docs/BACKENDS.md`.
 //!
-//! The programs are `prometheus` and `promtool`, `docker-compose`, and a Collector (found as in `collector.rs`). A test
-//! whose program is missing says that it is skipped. The queries of Loki and Tempo are parsed by `queries.mjs`.
+//! The programs are `prometheus`, `promtool`, `docker-compose` and a Collector (located as in `collector.rs`). A test
+//! whose program is missing prints a message and is skipped. `queries.mjs` parses the queries of Loki and Tempo.
 #![cfg(all(unix, feature = "grpc", feature = "http", feature = "console"))]
 #![allow(
     clippy::unwrap_used,
@@ -32,23 +32,23 @@ mod size;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A file of the repository.
+/// Returns the path of a file in the repository.
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A file of the stack.
+/// Returns the path of a file in the stack.
 fn stack(path: &str) -> PathBuf {
     repository("examples/stack").join(path)
 }
 
-/// The text of a file of the stack.
+/// Returns the text of a file in the stack.
 #[track_caller]
 fn text(path: &str) -> String {
     std::fs::read_to_string(stack(path)).unwrap()
 }
 
-/// Whether a program can be run; says so when a test is skipped for it.
+/// Returns true if a program can be run. Otherwise prints a message that the test is skipped.
 fn have(program: &str) -> bool {
     let status = Command::new(program)
         .arg("--version")
@@ -62,7 +62,7 @@ fn have(program: &str) -> bool {
     there
 }
 
-/// Runs a command that must succeed.
+/// Runs a command, and asserts that it succeeds.
 #[track_caller]
 fn succeeds(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();

@@ -1,8 +1,8 @@
-//! Received telemetry as a page that Prometheus can scrape: what a Collector makes of it.
+//! A page for Prometheus with the received telemetry, as a Collector would export it.
 //!
-//! Names follow the documented rules of OTLP to Prometheus: other characters become `_`, the unit is appended unless the
-//! name has it or it stands in braces, and a monotonic sum ends in `_total`. Delta points are added up. The counts that
-//! the stack's Collector makes from events and spans are there too.
+//! Metric names follow the documented translation from OTLP to Prometheus: other characters become `_`, the unit is
+//! appended unless the name already contains it or the unit is in braces, and a monotonic sum ends in `_total`. Delta
+//! points are added up. The page also has the metrics that the stack's Collector counts from events and spans.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::support::{Attributes, Received, Receiver};
 
-/// The name of a counter in Prometheus.
+/// Returns the Prometheus name of a counter.
 pub(crate) fn translated(name: &str, unit: &str) -> String {
     let mut words: Vec<_> = name
         .split(['.', '_'])
@@ -35,7 +35,7 @@ pub(crate) fn translated(name: &str, unit: &str) -> String {
 }
 
 #[test]
-fn names_are_those_that_published_dashboards_ask_for() {
+fn translated_names_match_published_dashboards() {
     let names: Vec<_> = METRICS.iter().map(|m| translated(m.name, m.unit)).collect();
     assert_eq!(
         names,
@@ -52,7 +52,7 @@ fn names_are_those_that_published_dashboards_ask_for() {
     );
 }
 
-/// `name{label="value",...}`.
+/// Formats a series as `name{label="value",...}`.
 fn series(name: &str, attributes: &Attributes) -> String {
     let mut series = format!("{name}{{job=\"claude-code\"");
     for (key, value) in attributes {
@@ -66,7 +66,7 @@ fn series(name: &str, attributes: &Attributes) -> String {
     series + "}"
 }
 
-/// The values of all series so far.
+/// Returns the current values of all series.
 fn totals(received: &Received) -> BTreeMap<String, f64> {
     let mut totals = BTreeMap::new();
     for point in received.points() {
@@ -116,7 +116,7 @@ fn totals(received: &Received) -> BTreeMap<String, f64> {
     totals
 }
 
-/// The page, in the text format. A family stands together, because the series are sorted.
+/// Renders the page in the text format. The series are sorted, so each metric's samples are contiguous.
 fn page(received: &Received) -> String {
     let mut page = String::new();
     let mut family = String::new();
@@ -131,7 +131,7 @@ fn page(received: &Received) -> String {
     page
 }
 
-/// Serves the page of what the receiver has got so far. Returns the port.
+/// Serves a page with the telemetry received so far, and returns the port.
 pub(crate) fn serve(receiver: Arc<Receiver>) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();

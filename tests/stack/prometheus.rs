@@ -1,4 +1,4 @@
-//! A real Prometheus.
+//! A real Prometheus server.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,17 +13,17 @@ use tempfile::TempDir;
 use crate::port::free_port;
 use crate::stack;
 
-/// How long a test waits for what must come. The rules are evaluated once a minute.
+/// The longest time that a test waits for an expected state. The rules are evaluated once a minute.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A Prometheus that runs, with the rules of the stack, and reads a page every two seconds.
+/// A running Prometheus server with the rules of the stack, which scrapes a page every two seconds.
 pub(crate) struct Prometheus {
     child: Child,
     port: u16,
     folder: TempDir,
 }
 
-/// One sample of an answer: its labels and its value.
+/// A sample of an answer: its labels and its value.
 pub(crate) type Sample = (serde_json::Map<String, Value>, f64);
 
 impl Prometheus {
@@ -31,9 +31,9 @@ impl Prometheus {
         let folder = tempfile::tempdir().unwrap();
         let rules = stack("prometheus/rules.yaml");
         let alerts = stack("prometheus/alerts.yaml");
-        // JSON is YAML.
+        // Every JSON document is a YAML document.
         let config = serde_json::json!({
-            // The rules have an interval of their own; this is the step of subqueries that give none.
+            // The rules define their own interval. This one is the default step of subqueries.
             "global": { "scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s" },
             "rule_files": [rules, alerts],
             "scrape_configs": [{
@@ -63,7 +63,7 @@ impl Prometheus {
         prometheus
     }
 
-    /// Waits until `there` says so; it is asked again and again.
+    /// Polls until `there` returns true.
     #[track_caller]
     pub(crate) fn wait(&mut self, what: &str, there: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
@@ -79,7 +79,7 @@ impl Prometheus {
         }
     }
 
-    /// Status and body; no status when nobody answers.
+    /// Returns the status and the body; status 0 if the server does not answer.
     fn get(&self, path: &str) -> (u16, String) {
         let ask = || {
             let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
@@ -100,7 +100,7 @@ impl Prometheus {
         (status.unwrap_or(0), body.to_owned())
     }
 
-    /// The samples that a query gives now, or what is wrong with it.
+    /// Returns the current samples of a query, or the error message.
     pub(crate) fn query(&self, query: &str) -> Result<Vec<Sample>, String> {
         let escaped: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let (status, body) = self.get(&format!("/api/v1/query?query={escaped}"));
@@ -126,7 +126,7 @@ impl Prometheus {
         })
     }
 
-    /// The only value of a query; none while there is no data.
+    /// Returns the only value of a query, or `None` if there is no data.
     #[track_caller]
     pub(crate) fn value(&self, query: &str) -> Option<f64> {
         let samples = self.query(query).unwrap();

@@ -13,7 +13,7 @@ const parsers = {
 };
 const stack = join(dirname(fileURLToPath(import.meta.url)), '../../examples/stack/grafana');
 
-// What Grafana puts in before it sends a query.
+// The values that Grafana inserts before it sends a query.
 function filledIn(query) {
   return query
     .replace(/\$__(range|interval|auto)\b/g, '5m')
@@ -22,7 +22,7 @@ function filledIn(query) {
     .replace(/\$\{\w+(:regex)?\}|\$\w+/g, '.*');
 }
 
-// The position of the first error, or -1.
+// Returns the position of the first syntax error, or -1.
 function firstError(parser, query) {
   let at = -1;
   parser.parse(query).iterate({
@@ -42,7 +42,7 @@ for (const file of readdirSync(dashboards)) {
     }
   }
 }
-// The links between data sources.
+// Also check the queries in the links between data sources.
 const provisioned = readFileSync(join(stack, 'provisioning/datasources/datasources.yaml'), 'utf8');
 for (const [, query] of provisioned.matchAll(/(?:expr|query): '(\{.*)'/g)) {
   queries.push(['datasources.yaml', 'loki', query.replaceAll('$$', '$')]);
@@ -60,7 +60,7 @@ for (const [place, source, query] of queries) {
     console.error(`${place}: not ${source} from here on: ${text.slice(at)}\n  in ${text}`);
   }
 }
-// The grammars do find what is wrong.
+// Check that the parsers reject invalid queries.
 for (const [source, query] of [['loki', '{a="b"} | | c'], ['tempo', '{ name = }']]) {
   if (firstError(parsers[source], query) < 0) throw new Error(`${query} is parsed as ${source}`);
 }

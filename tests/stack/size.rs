@@ -1,4 +1,4 @@
-//! How much the demo is on the wire: the numbers of `docs/BACKENDS.md`.
+//! The size of the demo on the wire: the numbers in `docs/BACKENDS.md`.
 //!
 //! `cargo test --test stack size -- --nocapture` prints them.
 
@@ -8,7 +8,7 @@ use crate::live;
 use crate::support::{Message, Receiver};
 use crate::text;
 
-/// What one run of the demo sent.
+/// The items and bytes that the runs of the demo sent.
 #[derive(Debug)]
 struct Size {
     sessions: usize,
@@ -21,7 +21,7 @@ struct Size {
     span_bytes: usize,
 }
 
-/// Replays the demo `runs` times, each in a process of its own, with every series reported once.
+/// Replays the demo `runs` times, each in a separate process that reports every series once.
 fn measure(runs: usize, extra: &[(&str, &str)]) -> Size {
     let demo = text("demo.jsonl");
     let steps: Vec<_> = live::without_sleeps(&demo);
@@ -68,7 +68,7 @@ fn measure(runs: usize, extra: &[(&str, &str)]) -> Size {
 }
 
 #[test]
-fn sizes_on_the_wire_are_those_of_the_documentation() {
+fn sizes_on_the_wire_match_the_documentation() {
     let row = |name: &str, size: &Size| {
         let per = |bytes: usize, count: usize| bytes.checked_div(count).unwrap_or(0);
         println!(
@@ -104,7 +104,7 @@ fn sizes_on_the_wire_are_those_of_the_documentation() {
         sizes.push(size);
     }
 
-    // What the page says about them.
+    // These are the statements of the page.
     assert_eq!((plain.sessions, plain.series, plain.points), (5, 73, 73));
     assert_eq!((plain.events, plain.spans), (128, 170));
     assert_eq!(day.series, 4 * plain.series, "a session has its own series");

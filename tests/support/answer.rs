@@ -1,4 +1,4 @@
-//! What a receiver answers.
+//! The answers that a receiver can give to a request.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use tonic::Code;
 pub enum Answer {
     /// Success, with an empty partial success as Collectors send it.
     Ok,
-    /// Success, but not of everything.
+    /// Success, with some of the items rejected.
     PartialSuccess { rejected: i64, message: String },
-    /// An HTTP status. From a gRPC receiver: one without a gRPC status, as a proxy would send it.
+    /// An HTTP status. A gRPC receiver sends the HTTP status without a gRPC status, as a proxy would.
     Status {
         code: u16,
         headers: Vec<(String, String)>,
@@ -23,23 +23,23 @@ pub enum Answer {
         code: Code,
         message: String,
         retry: Option<Duration>,
-        /// In place of encoded details.
+        /// The value of `grpc-status-details-bin`, sent in place of encoded details.
         raw_details: Option<String>,
     },
-    /// No answer, for ever.
+    /// The receiver never answers.
     Hang,
     /// The connection is reset after the request was read.
     Reset,
-    /// Headers of a success, and then the answer breaks off.
+    /// The headers of a success, followed by a body that breaks off.
     Cut,
-    /// Headers of a success, and then a byte now and then, for ever.
+    /// The headers of a success, followed by a body that never ends: one byte every 50 ms.
     Drip,
-    /// Success whose body is no message.
+    /// Success with a body that is not a valid message.
     Garbage,
 }
 
 impl Answer {
-    /// An HTTP status without a body.
+    /// Returns an HTTP status without a body.
     pub fn status(code: u16) -> Self {
         Self::Status {
             code,
@@ -49,7 +49,7 @@ impl Answer {
         }
     }
 
-    /// A gRPC status.
+    /// Returns a gRPC status.
     pub fn code(code: Code, message: &str) -> Self {
         Self::Code {
             code,
@@ -59,7 +59,7 @@ impl Answer {
         }
     }
 
-    /// Some or all rejected, although the request as a whole succeeded.
+    /// Returns a success in which the receiver rejected some or all items.
     pub fn partial(rejected: i64, message: &str) -> Self {
         Self::PartialSuccess {
             rejected,
@@ -67,7 +67,7 @@ impl Answer {
         }
     }
 
-    /// An HTTP status with one more header.
+    /// Adds a header to an HTTP status.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match &mut self {
             Self::Status { headers, .. } => headers.push((name.to_owned(), value.to_owned())),
@@ -76,7 +76,7 @@ impl Answer {
         self
     }
 
-    /// An HTTP status with a body.
+    /// Sets the body of an HTTP status.
     pub fn body(mut self, kind: &'static str, content: impl Into<Vec<u8>>) -> Self {
         match &mut self {
             Self::Status {
@@ -87,7 +87,7 @@ impl Answer {
         self
     }
 
-    /// Asks to wait: `Retry-After` in seconds, or `RetryInfo`.
+    /// Asks the client to wait: `Retry-After` in seconds over HTTP, `RetryInfo` over gRPC.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         match &mut self {
             Self::Code { retry, .. } => *retry = Some(wait),
@@ -96,7 +96,7 @@ impl Answer {
         self
     }
 
-    /// A gRPC status whose `grpc-status-details-bin` is this text.
+    /// Sets the value of `grpc-status-details-bin` to this text.
     pub fn raw_details(mut self, text: &str) -> Self {
         match &mut self {
             Self::Code { raw_details, .. } => *raw_details = Some(text.to_owned()),
@@ -105,7 +105,7 @@ impl Answer {
         self
     }
 
-    /// Whether a client that gets this answer may take its data for delivered.
+    /// Returns true if a client that gets this answer may count its data as delivered.
     pub fn accepts(&self) -> bool {
         matches!(self, Self::Ok | Self::PartialSuccess { .. } | Self::Garbage)
     }

@@ -1,16 +1,16 @@
-//! Ports behind which nobody answers.
+//! Ports without a working server behind them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use tokio::net::TcpSocket;
 
-/// Connections succeed, requests are swallowed, nothing ever comes back. Nobody calls `accept`: the kernel does all
-/// that is needed.
+/// A port that accepts connections and never answers. No code calls `accept`: the kernel completes
+/// the handshakes and buffers the requests.
 pub struct BlackHole {
     listener: TcpListener,
 }
 
-/// A port that accepts and never answers.
+/// Binds a port that accepts connections and never answers.
 pub fn black_hole() -> BlackHole {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     BlackHole { listener }
@@ -23,27 +23,46 @@ impl BlackHole {
     }
 }
 
-/// Connections are refused. The port is bound and not listened on, so that nobody else gets it meanwhile.
+/// A port that refuses connections. It is bound but not listening, so that no other process can take it.
 pub struct RefusedPort {
     address: SocketAddr,
     _socket: TcpSocket,
 }
 
-/// A port that refuses connections.
+/// Binds a port that refuses connections.
 pub fn refused_port() -> RefusedPort {
     RefusedPort::hold((Ipv4Addr::LOCALHOST, 0).into())
 }
 
 impl RefusedPort {
-    /// Takes `address`.
+    /// Binds `address` without listening on it.
     pub(super) fn hold(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
+        // A listener of this process may have the port at the same time.
+        #[cfg(unix)]
+        socket.set_reuseport(true).unwrap();
         socket.bind(address).unwrap();
         Self {
             address: socket.local_addr().unwrap(),
             _socket: socket,
         }
+    }
+
+    /// Listens on the port, which stays this value's.
+    pub(super) fn listen(&self) -> TcpListener {
+        let domain = socket2::Domain::for_address(self.address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        #[cfg(unix)]
+        socket.set_reuse_port(true).unwrap();
+        socket.bind(&self.address.into()).unwrap();
+        socket.listen(128).unwrap();
+        socket.into()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// `http://127.0.0.1:port`
@@ -52,8 +71,8 @@ impl RefusedPort {
     }
 }
 
-/// A port whose queue of connections is full: further ones are neither taken nor refused, as by a host that is gone.
-/// Nothing when the address is not to be had.
+/// Binds a port whose backlog of connections is full. It neither accepts nor refuses further connections, like a host
+/// that is unreachable. Returns `None` if the address cannot be bound.
 pub fn full_backlog(address: impl Into<SocketAddr>) -> Option<FullBacklog> {
     let address = address.into();
     let socket = socket2::Socket::new(
@@ -66,7 +85,7 @@ pub fn full_backlog(address: impl Into<SocketAddr>) -> Option<FullBacklog> {
     socket.listen(0).ok()?;
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let mut held = Vec::new();
-    // How many fit is the system's decision.
+    // The kernel decides how many connections fit into the backlog.
     while let Ok(stream) =
         std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(200))
     {

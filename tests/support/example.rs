@@ -1,10 +1,11 @@
-//! The examples as programs.
+//! Runs the examples as child processes.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The path of an example. All are built with all tests; for a test alone it may be missing, and is built then.
+/// Returns the path of an example's program. `cargo test` builds all examples; when a single test binary is run, the
+/// program may be missing and is built here.
 pub fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.ancestors().nth(2).unwrap();
@@ -25,7 +26,8 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
-/// The example with an environment of its own: these variables, and what a program needs to run at all.
+/// Returns a command that runs an example with a clean environment: only the variables that a program needs to run at
+/// all, and `home` as the home directory.
 pub fn command(name: &str, home: &std::path::Path) -> Command {
     let mut command = Command::new(example(name));
     command

@@ -1,4 +1,4 @@
-//! The records, points and spans of requests, without the levels that they are wrapped in.
+//! The log records, data points and spans of requests, without their nesting in resources and scopes.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::received::{Message, Received};
 
-/// Attributes by key. Integers, doubles, texts and booleans stay distinct: `json!(1)` is not `json!(1.0)`.
+/// Attributes by key. Values keep their type: `json!(1)` is not equal to `json!(1.0)`.
 pub type Attributes = BTreeMap<String, Value>;
 
-/// One log record.
+/// A log record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
     pub name: String,
@@ -30,11 +30,11 @@ pub struct Log {
     pub scope: String,
     pub scope_version: String,
     pub resource: Attributes,
-    /// As it was sent.
+    /// The log record as the exporter sent it.
     pub raw: LogRecord,
 }
 
-/// One data point of a counter.
+/// A data point of a sum or gauge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     pub name: String,
@@ -42,7 +42,7 @@ pub struct Point {
     pub description: String,
     pub attributes: Attributes,
     pub value: f64,
-    /// Whether the value was sent as an integer.
+    /// True if the value was sent as an integer.
     pub integer: bool,
     pub start: u64,
     pub end: u64,
@@ -54,7 +54,7 @@ pub struct Point {
     pub resource: Attributes,
 }
 
-/// One span.
+/// A span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
     pub name: String,
@@ -74,11 +74,11 @@ pub struct Span {
     pub scope: String,
     pub scope_version: String,
     pub resource: Attributes,
-    /// As it was sent.
+    /// The span as the exporter sent it.
     pub raw: trace::Span,
 }
 
-/// One event of a span.
+/// An event of a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpanEvent {
     pub name: String,
@@ -87,7 +87,7 @@ pub struct SpanEvent {
 }
 
 impl Received {
-    /// All log records, in order.
+    /// Returns all log records in order of arrival.
     pub fn logs(&self) -> Vec<Log> {
         let mut logs = Vec::new();
         for request in &self.requests {
@@ -120,7 +120,7 @@ impl Received {
         logs
     }
 
-    /// All points of counters and gauges, in order.
+    /// Returns all data points of sums and gauges in order of arrival.
     pub fn points(&self) -> Vec<Point> {
         let mut points = Vec::new();
         for request in &self.requests {
@@ -172,7 +172,7 @@ impl Received {
         points
     }
 
-    /// All spans, in order.
+    /// Returns all spans in order of arrival.
     pub fn spans(&self) -> Vec<Span> {
         let mut spans = Vec::new();
         for request in &self.requests {
@@ -234,7 +234,7 @@ fn scope_of(
     (scope.name, scope.version)
 }
 
-/// A key that comes twice is an error of the sender, which no test should overlook.
+/// Collects attributes by key. A duplicate key is an error of the sender, so it fails the test.
 fn attributes(pairs: &[KeyValue]) -> Attributes {
     let mut attributes = Attributes::new();
     for pair in pairs {

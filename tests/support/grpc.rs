@@ -1,4 +1,4 @@
-//! OTLP over gRPC: frames, statuses and trailers by hand, so that a test can have any of them wrong.
+//! OTLP over gRPC. Frames, statuses and trailers are written by hand, so that a test can send malformed ones.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::http::{Body, cut, decode, drip, gunzip, respond as respond_http, response};
 use super::received::Message;
 
-/// The message of a request.
+/// Decodes the message of a request.
 pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Message {
     if headers.get("te").is_none_or(|te| te != "trailers") {
         return Message::Unreadable("no te: trailers".to_owned());
@@ -50,7 +50,7 @@ pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Message {
     decode(signal, &message)
 }
 
-/// The answer, compressed if the request was.
+/// Builds the answer to a request, compressed if the request was compressed.
 pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -> Response<Body> {
     let gzip = headers.contains_key("grpc-encoding");
     let content = match answer {
@@ -150,7 +150,7 @@ struct Any {
     value: Vec<u8>,
 }
 
-/// A `google.rpc.Status` with a `RetryInfo`.
+/// Encodes a `google.rpc.Status` with a `RetryInfo` as a header value.
 fn details(code: Code, message: &str, retry: Duration) -> HeaderValue {
     #[derive(Clone, PartialEq, prost::Message)]
     struct Delay {
@@ -188,7 +188,7 @@ fn details(code: Code, message: &str, retry: Duration) -> HeaderValue {
     HeaderValue::from_bytes(value.as_encoded_bytes()).unwrap()
 }
 
-/// A `google.rpc.Status` as HTTP receivers answer it.
+/// Encodes a `google.rpc.Status` as the body of an answer over HTTP.
 pub fn status_message(message: &str) -> Vec<u8> {
     Status {
         code: 3,

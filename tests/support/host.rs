@@ -1,6 +1,7 @@
-//! The side of the host: telemetry against a receiver, configured by an environment of its own.
+//! Helpers for the host's side: telemetry that exports to a test receiver, configured by variables of the test.
 //!
-//! Tests of behaviour take it beside the receivers; it is no part of `mod support`, which the crate's own tests use too.
+//! Integration tests include this module next to `support`. It is not part of `support`, which the crate's unit tests
+//! also include.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -21,16 +22,16 @@ use serde_json::Value;
 
 use super::support::{Point, Received, Receiver};
 
-/// What a deadline may be missed by on a busy machine.
+/// The time by which a busy machine may exceed a deadline.
 pub const SLACK: Duration = Duration::from_secs(5);
 
-/// How long a test waits for what must come.
+/// The longest time that a test waits for an expected event.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An interval that no test lives to see: only flushes and the shutdown export.
+/// An export interval that never elapses during a test: only flushes and the shutdown export.
 pub const NEVER: &str = "3600000";
 
-/// A protocol of OTLP.
+/// An OTLP protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Grpc,
@@ -39,7 +40,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Those that are compiled in.
+    /// Returns the protocols that are compiled in.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         if cfg!(feature = "grpc") {
@@ -51,12 +52,12 @@ impl Protocol {
         all
     }
 
-    /// One for tests to which it makes no difference.
+    /// Returns any compiled-in protocol, for tests that do not depend on the protocol.
     pub fn any() -> Self {
         Self::all()[0]
     }
 
-    /// Its name in the configuration.
+    /// Returns the value of `OTEL_EXPORTER_OTLP_PROTOCOL`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
@@ -65,7 +66,7 @@ impl Protocol {
         }
     }
 
-    /// A server that speaks it.
+    /// Starts a receiver that speaks this protocol.
     pub fn receiver(self) -> Receiver {
         match self {
             Self::Grpc => Receiver::grpc(),
@@ -74,7 +75,8 @@ impl Protocol {
     }
 }
 
-/// The variables of a host that sends metrics and events to `endpoint`, and only when it flushes. `extra` wins.
+/// Returns the variables of a host that sends metrics and events to `endpoint` only when it flushes. Entries of
+/// `extra` take precedence.
 pub fn environment(
     endpoint: &str,
     protocol: Protocol,
@@ -90,7 +92,7 @@ pub fn environment(
         ("OTEL_LOGS_EXPORT_INTERVAL", NEVER),
         ("OTEL_TRACES_EXPORT_INTERVAL", NEVER),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "30000"),
-        // A busy machine is no failure; tests of the limits set their own.
+        // A busy machine must not fail a test. Tests of these deadlines set their own values.
         ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
     ];
@@ -100,7 +102,7 @@ pub fn environment(
         .collect()
 }
 
-/// The configuration of these variables; it touches no file of the user.
+/// Builds the configuration from these variables. It reads and writes no file of the user.
 pub fn config(environment: BTreeMap<String, String>) -> Config {
     Config::builder()
         .environment(environment)
@@ -108,33 +110,33 @@ pub fn config(environment: BTreeMap<String, String>) -> Config {
         .build()
 }
 
-/// The host program.
+/// Returns the service identity of the host program.
 pub fn service() -> Service {
     Service::new("claude-code", "1.2.3")
 }
 
-/// Started telemetry.
+/// Starts telemetry that exports to `endpoint`.
 pub fn telemetry(endpoint: &str, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetry {
     Telemetry::start(config(environment(endpoint, protocol, extra)), service())
 }
 
-/// Somebody, so that no test needs the installation's own id.
-pub fn somebody() -> Identity {
+/// Returns a fixed identity, so that no test creates an installation id.
+pub fn test_identity() -> Identity {
     Identity::new().user_id("user-1")
 }
 
-/// A session of somebody with this id.
+/// Returns options for a session with this id and the fixed identity.
 pub fn session(id: &str) -> SessionOptions {
-    SessionOptions::new().id(id).identity(somebody())
+    SessionOptions::new().id(id).identity(test_identity())
 }
 
-/// The health of the OTLP exporter of a signal.
+/// Returns the health of a signal's OTLP exporter.
 #[track_caller]
 pub fn otlp(health: &Health, signal: Signal) -> ExporterHealth {
     exporter(health, signal, Exporter::Otlp)
 }
 
-/// The health of an exporter of a signal.
+/// Returns the health of a signal's exporter of this kind.
 #[track_caller]
 pub fn exporter(health: &Health, signal: Signal, kind: Exporter) -> ExporterHealth {
     let found = health
@@ -144,7 +146,7 @@ pub fn exporter(health: &Health, signal: Signal, kind: Exporter) -> ExporterHeal
     found.expect("the exporter is configured").clone()
 }
 
-/// Waits until the health fulfils `wanted`. There is nothing to be told by, so it looks again and again.
+/// Waits until the health satisfies `wanted`. The crate offers no notification for this, so the function polls.
 #[track_caller]
 pub fn wait_for_health(telemetry: &Telemetry, wanted: impl Fn(&Health) -> bool) -> Health {
     let deadline = Instant::now() + PATIENCE;
@@ -161,7 +163,7 @@ pub fn wait_for_health(telemetry: &Telemetry, wanted: impl Fn(&Health) -> bool) 
     }
 }
 
-/// Asserts that `action` returns within `limit` and some slack, and returns what it returns.
+/// Asserts that `action` returns within `limit` plus [`SLACK`], and returns its result.
 #[track_caller]
 pub fn within<T>(limit: Duration, action: impl FnOnce() -> T) -> T {
     let start = Instant::now();
@@ -171,7 +173,8 @@ pub fn within<T>(limit: Duration, action: impl FnOnce() -> T) -> T {
     result
 }
 
-/// What was delivered, with requests that were sent again counted once: the same bytes to the same path.
+/// Returns the accepted requests without duplicates. A request is a duplicate if it has the same path and body as an
+/// earlier one.
 pub fn deduplicated(received: &Received) -> Received {
     let mut requests: Vec<super::support::Request> = Vec::new();
     for request in &received.accepted().requests {
@@ -184,7 +187,7 @@ pub fn deduplicated(received: &Received) -> Received {
     Received { requests }
 }
 
-/// The name of a series: its metric and all attributes.
+/// Returns the name of a series: the metric's name and all attributes.
 pub fn series_name(point: &Point) -> String {
     format!(
         "{} {}",
@@ -193,7 +196,7 @@ pub fn series_name(point: &Point) -> String {
     )
 }
 
-/// The points of each series, in the order in which they came.
+/// Groups the data points by series, in order of arrival.
 pub fn by_series(points: &[Point]) -> BTreeMap<String, Vec<Point>> {
     let mut series: BTreeMap<String, Vec<Point>> = BTreeMap::new();
     for point in points {
@@ -205,7 +208,7 @@ pub fn by_series(points: &[Point]) -> BTreeMap<String, Vec<Point>> {
     series
 }
 
-/// The points of a metric whose attributes contain these.
+/// Returns the data points of a metric whose attributes include the given ones.
 pub fn select(points: &[Point], metric: &str, attributes: &[(&str, &str)]) -> Vec<Point> {
     let wanted = |point: &&Point| {
         point.name == metric
@@ -216,12 +219,12 @@ pub fn select(points: &[Point], metric: &str, attributes: &[(&str, &str)]) -> Ve
     points.iter().filter(wanted).cloned().collect()
 }
 
-/// The sum of points.
+/// Adds up the values of data points.
 pub fn sum(points: &[Point]) -> f64 {
     points.iter().map(|point| point.value).sum()
 }
 
-/// Asserts that the delta points of every series are contiguous and not negative.
+/// Asserts that each series has contiguous delta points without negative values.
 #[track_caller]
 pub fn assert_delta(points: &[Point]) {
     for (name, points) in by_series(points) {
@@ -239,7 +242,7 @@ pub fn assert_delta(points: &[Point]) {
     }
 }
 
-/// Asserts that the cumulative points of every series keep their start and never fall.
+/// Asserts that each series has cumulative points with a constant start time and values that never decrease.
 #[track_caller]
 pub fn assert_cumulative(points: &[Point]) {
     for (name, points) in by_series(points) {
@@ -255,12 +258,12 @@ pub fn assert_cumulative(points: &[Point]) {
     }
 }
 
-/// A console that keeps what is written.
+/// A console writer that keeps its output in memory.
 #[derive(Clone, Default)]
 pub struct Screen(Arc<(Mutex<Vec<u8>>, Condvar)>);
 
 impl Screen {
-    /// The lines so far, each a JSON object.
+    /// Returns the lines written so far, each parsed as a JSON object.
     #[track_caller]
     pub fn lines(&self) -> Vec<Value> {
         let text = self.text();
@@ -274,13 +277,13 @@ impl Screen {
             .collect()
     }
 
-    /// Everything that was written so far.
+    /// Returns the text written so far.
     #[track_caller]
     pub fn text(&self) -> String {
         String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Waits for `count` lines.
+    /// Waits until `count` lines have been written, and returns all lines.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Value> {
         let (text, written) = &*self.0;

@@ -21,17 +21,17 @@ use serde_json::json;
 use super::answer::Answer;
 use super::received::Message;
 
-/// The body of an answer. It can fail, as the connection of a real server can.
+/// The body of an answer. It can fail in the middle, like the connection of a real server.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
-/// A body that is sent as a whole.
+/// Returns a body that is sent completely.
 pub(super) fn whole(content: impl Into<Bytes>) -> Body {
     Full::new(content.into())
         .map_err(|never: Infallible| match never {})
         .boxed_unsync()
 }
 
-/// A body that breaks off.
+/// Returns a body that fails after its first byte.
 pub(super) fn cut() -> Body {
     Full::new(Bytes::from_static(b"\n"))
         .map_err(|never: Infallible| match never {})
@@ -39,7 +39,7 @@ pub(super) fn cut() -> Body {
         .boxed_unsync()
 }
 
-/// A body that never ends and hardly moves.
+/// Returns a body that sends one byte every 50 ms and never ends.
 pub(super) fn drip() -> Body {
     Drip(tokio::time::interval(Duration::from_millis(50))).boxed_unsync()
 }
@@ -59,7 +59,7 @@ impl hyper::body::Body for Drip {
     }
 }
 
-/// The message of a request.
+/// Decodes the message of a request.
 pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Message {
     let header = |name| headers.get(name).map(|value| value.to_str().unwrap());
     let body = match header("content-encoding") {
@@ -75,7 +75,7 @@ pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Message {
     }
 }
 
-/// The protobuf message of the signal that a path ends with.
+/// Decodes a protobuf message. The last segment of the path names the signal.
 pub(super) fn decode(signal: &str, body: &[u8]) -> Message {
     let message = match signal {
         "metrics" => prost::Message::decode(body).map(Message::Metrics),
@@ -104,7 +104,8 @@ pub(super) fn gunzip(body: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The answer, in the encoding of the request. `Hang` and `Reset` are no answers and do not come here.
+/// Builds the answer to a request, in the encoding of the request. The caller handles `Hang` and `Reset`, which have
+/// no answer.
 pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -> Response<Body> {
     let json = headers
         .get("content-type")
@@ -162,7 +163,7 @@ fn partial_success(message: &Message, json: bool, rejected: i64, said: &str) -> 
         .into_bytes()
 }
 
-/// The encoded `Export...ServiceResponse` that belongs to a request.
+/// Encodes the `Export...ServiceResponse` that matches the request's signal.
 pub(super) fn response(message: &Message, rejected: i64, said: &str) -> Vec<u8> {
     use opentelemetry_proto::tonic::collector::{
         logs::v1::ExportLogsServiceResponse, metrics::v1::ExportMetricsServiceResponse,

@@ -1,4 +1,4 @@
-//! Receivers of OTLP on the loopback interface, for every test that wants to see what arrives.
+//! OTLP receivers on the loopback interface, for all tests that check the exported data.
 //!
 //! ```ignore
 //! mod support;
@@ -11,7 +11,8 @@
 //! assert_eq!(received.logs()[0].attributes["tool_name"], "Bash");
 //! ```
 //!
-//! A receiver has a thread and a runtime of its own, so that a test may have any runtime, or none.
+//! A receiver runs on a dedicated thread with a private runtime, so it works in tests with any runtime or without
+//! one.
 #![allow(
     dead_code,
     unused_imports,

@@ -1,4 +1,4 @@
-//! The side of a scraper: a client of HTTP, and a strict reader of the text format.
+//! Helpers for the scraper's side: an HTTP client and a strict parser of the Prometheus text format.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -15,7 +15,8 @@ use claude_code_telemetry::{Exporter, Signal, Telemetry};
 
 use super::host::{PATIENCE, config, exporter, service, wait_for_health};
 
-/// The variables of a host with a page on a free port. `extra` wins.
+/// Returns the variables of a host that serves the Prometheus page on a free port. Entries of `extra` take
+/// precedence.
 pub fn environment(extra: &[(&str, &str)]) -> BTreeMap<String, String> {
     let base = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -30,21 +31,21 @@ pub fn environment(extra: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Started telemetry with a page.
+/// Starts telemetry that serves a Prometheus page.
 pub fn telemetry(extra: &[(&str, &str)]) -> Telemetry {
     Telemetry::start(config(environment(extra)), service())
 }
 
-/// What a server answered.
+/// The answer of an HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// By their names in lower case.
+    /// Header values by header name in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
 
-/// The address of the page, once it is served.
+/// Returns the address of the page. Waits until the page is served.
 #[track_caller]
 pub fn address(telemetry: &Telemetry) -> SocketAddr {
     let of_page = |health: &_| exporter(health, Signal::Metrics, Exporter::Prometheus).addresses;
@@ -52,7 +53,7 @@ pub fn address(telemetry: &Telemetry) -> SocketAddr {
     of_page(&health)[0]
 }
 
-/// The page as it is now.
+/// Scrapes the page once, and parses it.
 #[track_caller]
 pub fn scrape(telemetry: &Telemetry) -> Page {
     let answer = request(address(telemetry), "GET", "/metrics");
@@ -60,7 +61,7 @@ pub fn scrape(telemetry: &Telemetry) -> Page {
     Page::read(&answer.body)
 }
 
-/// A connection on which nothing takes for ever.
+/// Opens a connection with timeouts for reads and writes.
 #[track_caller]
 pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
@@ -69,7 +70,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// A request without a body, and its answer.
+/// Sends a request without a body, and returns the answer.
 #[track_caller]
 pub fn request(address: SocketAddr, method: &str, target: &str) -> Answer {
     let mut stream = connect(address);
@@ -81,7 +82,7 @@ pub fn request(address: SocketAddr, method: &str, target: &str) -> Answer {
     answer(stream, method == "HEAD")
 }
 
-/// Reads an answer up to its end, which is that of the connection.
+/// Reads an answer until the server closes the connection.
 #[track_caller]
 pub fn answer(mut stream: TcpStream, head_alone: bool) -> Answer {
     let mut bytes = Vec::new();
@@ -106,13 +107,13 @@ pub fn answer(mut stream: TcpStream, head_alone: bool) -> Answer {
 /// Labels by name.
 pub type Labels = BTreeMap<String, String>;
 
-/// A page, by the names of its families.
+/// A parsed page: families by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     pub families: BTreeMap<String, Family>,
 }
 
-/// The samples of one name.
+/// All samples of a metric.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Family {
     pub kind: String,
@@ -121,7 +122,8 @@ pub struct Family {
 }
 
 impl Page {
-    /// Reads the text format, version 0.0.4, as strictly as this library should write it.
+    /// Parses the text format, version 0.0.4, and enforces the rules that this library has to follow when it writes a
+    /// page.
     #[track_caller]
     pub fn read(text: &str) -> Self {
         assert!(text.is_empty() || text.ends_with('\n'), "half a line");
@@ -157,7 +159,7 @@ impl Page {
         page
     }
 
-    /// The samples of a name whose labels contain these.
+    /// Returns the samples of a metric whose labels include the given ones.
     pub fn select(&self, name: &str, labels: &[(&str, &str)]) -> Vec<(Labels, f64)> {
         let Some(family) = self.families.get(name) else {
             return Vec::new();
@@ -170,7 +172,7 @@ impl Page {
         samples.map(|(of, value)| (of.clone(), *value)).collect()
     }
 
-    /// Their sum.
+    /// Adds up the samples that [`Page::select`] returns.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.select(name, labels)
             .iter()
@@ -179,7 +181,7 @@ impl Page {
     }
 }
 
-/// Labels and value of a sample of `name`.
+/// Parses the labels and the value of a sample of metric `name`.
 #[track_caller]
 fn sample<'a>(line: &'a str, name: &str) -> (Labels, &'a str) {
     let rest = line.strip_prefix(name).expect("a sample of its family");
@@ -188,7 +190,7 @@ fn sample<'a>(line: &'a str, name: &str) -> (Labels, &'a str) {
     loop {
         let (label, after) = rest.split_once("=\"").unwrap();
         assert!(is_label(label), "{line}");
-        // The first quotation mark that no backslash takes away.
+        // Find the first quotation mark that is not escaped by a backslash.
         let mut escaped = false;
         let end = after.find(|c| {
             let is_end = c == '"' && !escaped;
@@ -207,7 +209,7 @@ fn sample<'a>(line: &'a str, name: &str) -> (Labels, &'a str) {
     (labels, rest.strip_prefix("} ").unwrap())
 }
 
-/// A text without its escapes, of which there are three, and two in help.
+/// Removes the escapes from a text. Label values have three escapes, help texts have two.
 fn unescaped(text: &str, quotes: bool) -> String {
     let mut out = String::new();
     let mut characters = text.chars();
@@ -233,7 +235,7 @@ fn is_label(name: &str) -> bool {
         && name.chars().all(valid)
 }
 
-/// Ours need no colon.
+/// Checks the name of a metric. Metrics of this library contain no colon, so the rules for labels apply.
 fn is_name(name: &str) -> bool {
     is_label(name)
 }

@@ -1,10 +1,11 @@
-//! Ports for programs that have to be told theirs.
+//! Free ports for programs that need a fixed port number.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A port that nobody has, another one at each call. Not one that a connection can get as its own: one to a port without a
-/// listener may get that very port, and then talks to itself.
+/// Returns a free port, a different one on each call. The port lies outside the ephemeral range. If a client connects
+/// to an ephemeral port without a listener, the kernel may pick the same port as the client's source port, and the
+/// connection then loops back to itself.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = 20_000 + std::process::id() % 10_000;

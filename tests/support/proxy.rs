@@ -1,4 +1,4 @@
-//! A small proxy: it forwards and tunnels to ports of this machine, under the names that it was told.
+//! A minimal HTTP proxy. It forwards requests and opens tunnels to local ports, under configured host names.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::server::Server;
 
-/// A proxy on a port of its own.
+/// A proxy on a free port.
 pub struct Proxy {
     port: u16,
     shared: Arc<Mutex<State>>,
@@ -18,21 +18,21 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct State {
-    /// Host and port of a receiver, and the port where it really is.
+    /// The real local port for each receiver (`host:port`).
     known: BTreeMap<String, u16>,
-    /// The `Proxy-Authorization` that it wants.
+    /// The required value of `Proxy-Authorization`.
     wanted: Option<String>,
-    /// What it answers to everybody.
+    /// The status that the proxy answers to every request.
     refusal: Option<&'static str>,
     asked: Vec<Asked>,
 }
 
-/// What a client asked for.
+/// A request that a client sent to the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// The first line.
+    /// The request line.
     pub line: String,
-    /// The headers, their names in lower case.
+    /// Header values by header name in lower case.
     pub headers: BTreeMap<String, String>,
 }
 
@@ -45,7 +45,7 @@ impl Proxy {
         let server = Server::start(listener, move |stream| {
             let state = Arc::clone(&state);
             tokio::spawn(async move {
-                // How a connection ends is the client's business.
+                // Errors of a connection are asserted on the client's side.
                 let _ = serve(stream, &state).await;
             });
         });
@@ -56,7 +56,7 @@ impl Proxy {
         }
     }
 
-    /// Leads to `port` whoever asks for `receiver`: host and port.
+    /// Forwards requests for `receiver` (`host:port`) to the local `port`.
     pub fn knows(self, receiver: &str, port: u16) -> Self {
         let mut state = self.shared.lock().unwrap();
         state.known.insert(receiver.to_owned(), port);
@@ -64,17 +64,17 @@ impl Proxy {
         self
     }
 
-    /// Wants this `Proxy-Authorization` from now on.
+    /// Requires this `Proxy-Authorization` from now on.
     pub fn wants(&self, authorization: &str) {
         self.shared.lock().unwrap().wanted = Some(authorization.to_owned());
     }
 
-    /// Answers this status to everybody from now on.
+    /// Answers every request with this status from now on.
     pub fn refuses(&self, status: &'static str) {
         self.shared.lock().unwrap().refusal = Some(status);
     }
 
-    /// Host and port.
+    /// Returns the proxy's host and port.
     pub fn name(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -88,7 +88,7 @@ impl Proxy {
     }
 }
 
-/// One request, whose answer ends the connection, or one tunnel.
+/// Serves a connection: a single request, after whose answer the connection ends, or a single tunnel.
 async fn serve(mut client: TcpStream, shared: &Mutex<State>) -> std::io::Result<()> {
     let mut read = Vec::new();
     let end = loop {
@@ -134,7 +134,7 @@ fn parse(head: &str) -> Asked {
     }
 }
 
-/// An answer, or the port to go on with.
+/// Returns either an answer that refuses the request, or the port to forward to.
 fn decide(state: &State, asked: &Asked) -> (String, Option<u16>) {
     let refuse = |status: &str| {
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -156,7 +156,7 @@ fn decide(state: &State, asked: &Asked) -> (String, Option<u16>) {
     }
 }
 
-/// The head as the receiver wants it: a path in the first line, no word to the proxy, and the end after the answer.
+/// Rewrites the request head for the receiver: a path in the request line, no proxy headers, and `Connection: close`.
 fn forwarded(head: &str) -> String {
     let (line, headers) = head.split_once("\r\n").unwrap();
     let mut words = line.split(' ');

@@ -1,4 +1,4 @@
-//! What a receiver got.
+//! The requests that a receiver got.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,24 +18,24 @@ pub enum Message {
     Metrics(ExportMetricsServiceRequest),
     Logs(ExportLogsServiceRequest),
     Traces(ExportTraceServiceRequest),
-    /// Not one of them; says why.
+    /// A body that could not be decoded, with the reason.
     Unreadable(String),
 }
 
-/// One request.
+/// A request.
 #[derive(Clone)]
 pub struct Request {
-    /// What was posted to, with the query.
+    /// The request target, including the query.
     pub path: String,
-    /// Headers, or metadata, by their names in lower case.
+    /// HTTP headers or gRPC metadata by name in lower case.
     pub headers: BTreeMap<String, String>,
-    /// As it came: compressed, and with the prefix of gRPC.
+    /// The body as it arrived: compressed, and with the gRPC prefix.
     pub body: Bytes,
-    /// When it had been read.
+    /// The time at which the request had been read completely.
     pub at: Instant,
-    /// What it says.
+    /// The decoded message.
     pub message: Message,
-    /// What it was answered.
+    /// The answer that the receiver gave.
     pub answer: Answer,
 }
 
@@ -59,12 +59,12 @@ pub struct Received {
 }
 
 impl Received {
-    /// Those that were answered with success. What was sent again counts once.
+    /// Returns the requests that were answered with success. A request that was resent after a failure counts once.
     pub fn accepted(&self) -> Self {
         self.filter(|request| request.answer.accepts())
     }
 
-    /// Those that fulfil `wanted`.
+    /// Returns the requests that satisfy `wanted`.
     pub fn filter(&self, wanted: impl Fn(&Request) -> bool) -> Self {
         let requests = self.requests.iter().filter(|request| wanted(request));
         Self {
@@ -72,17 +72,17 @@ impl Received {
         }
     }
 
-    /// How many requests came.
+    /// Returns the number of requests.
     pub fn len(&self) -> usize {
         self.requests.len()
     }
 
-    /// Whether none came.
+    /// Returns true if no request arrived.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// The only request.
+    /// Returns the only request. Panics if there are several or none.
     #[track_caller]
     pub fn single(&self) -> &Request {
         match self.requests.as_slice() {

@@ -1,6 +1,6 @@
-//! A receiver: a listener on a thread of its own, what it got, and what it answers.
+//! A receiver: a listener on a dedicated thread that records requests and gives scripted answers.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tonic::Code;
 
 use super::answer::Answer;
-use super::deaf::RefusedPort;
+use super::deaf::{RefusedPort, refused_port};
 use super::received::{Message, Received, Request};
 use super::server::Server;
 use super::{grpc, http};
@@ -30,19 +30,13 @@ enum Kind {
     Http,
 }
 
-/// A server of OTLP on a port of its own.
+/// An OTLP server on a free port.
 pub struct Receiver {
     kind: Kind,
-    address: SocketAddr,
     shared: Arc<Shared>,
-    state: State,
-}
-
-enum State {
-    Running(Server),
-    /// The port is kept for the restart.
-    Stopped(RefusedPort),
-    Changing,
+    /// Keeps the port while the server is stopped: another test of the process must not get it.
+    port: RefusedPort,
+    server: Option<Server>,
 }
 
 struct Shared {
@@ -54,17 +48,17 @@ struct Shared {
 struct Record {
     received: Received,
     script: Script,
-    /// Requests since the script was set.
+    /// The number of requests since the script was set.
     step: usize,
 }
 
 impl Receiver {
-    /// OTLP over gRPC (HTTP/2 without TLS).
+    /// Starts a receiver of OTLP over gRPC (HTTP/2 without TLS).
     pub fn grpc() -> Self {
         Self::new(Kind::Grpc)
     }
 
-    /// OTLP over HTTP/1.1, protobuf and JSON.
+    /// Starts a receiver of OTLP over HTTP/1.1, as protobuf and as JSON.
     pub fn http() -> Self {
         Self::new(Kind::Http)
     }
@@ -79,59 +73,61 @@ impl Receiver {
             arrived: Condvar::new(),
             connections: AtomicUsize::new(0),
         });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        Self {
+        let mut receiver = Self {
             kind,
-            address: listener.local_addr().unwrap(),
-            state: start(kind, listener, Arc::clone(&shared)),
             shared,
-        }
+            port: refused_port(),
+            server: None,
+        };
+        receiver.restart();
+        receiver
     }
 
     /// `http://127.0.0.1:port`
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.port.endpoint()
     }
 
-    /// The endpoint with a path.
+    /// Returns the endpoint with a path appended.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.endpoint())
     }
 
-    /// The port, which a restart keeps.
+    /// Returns the port, which stays the same after a restart.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.port.address().port()
     }
 
-    /// How many connections were accepted so far.
+    /// Returns the number of connections accepted so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// From now on the n-th request, counted from 0, is answered with `script(n)`. What cannot be read is never
-    /// answered with success.
+    /// Answers the n-th request from now on, counted from 0, with `script(n)`. A request that cannot be decoded is
+    /// never answered with success.
     pub fn answer(&self, script: impl Fn(usize) -> Answer + Send + Sync + 'static) {
         self.answer_by(move |n, _| script(n));
     }
 
-    /// From now on the n-th request, counted from 0, is answered with `script(n, request)`.
+    /// Answers the n-th request from now on, counted from 0, with `script(n, request)`.
     pub fn answer_by(&self, script: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) {
         let mut record = self.shared.record.lock().unwrap();
         record.script = Arc::new(script);
         record.step = 0;
     }
 
-    /// What came so far.
+    /// Returns all requests so far.
     pub fn received(&self) -> Received {
         self.shared.record.lock().unwrap().received.clone()
     }
 
-    /// Forgets what came so far.
+    /// Discards all requests so far.
     pub fn forget(&self) {
         self.shared.record.lock().unwrap().received.requests.clear();
     }
 
-    /// Waits until `enough` has come, looking whenever something comes, and returns it. Panics after `within`.
+    /// Waits until the requests satisfy `enough`, checking after each arrival, and returns them. Panics after
+    /// `within`.
     #[track_caller]
     pub fn wait_until(
         &self,
@@ -154,50 +150,43 @@ impl Receiver {
         }
     }
 
-    /// Closes the listener and every connection. Until the restart, the port refuses.
+    /// Closes the listener and all connections. The port refuses connections until the restart.
     pub fn stop(&mut self) {
-        if let State::Running(server) = std::mem::replace(&mut self.state, State::Changing) {
+        if let Some(server) = self.server.take() {
             server.stop();
-            self.state = State::Stopped(RefusedPort::hold(self.address));
         }
     }
 
-    /// Listens again on the same port, with the same script, and goes on recording.
+    /// Listens again on the same port with the same script, and continues recording.
     pub fn restart(&mut self) {
         self.stop();
-        drop(std::mem::replace(&mut self.state, State::Changing));
-        // Somebody else's connection may have the port for a moment.
-        let begin = Instant::now();
-        let listener = loop {
-            match TcpListener::bind(self.address) {
-                Ok(listener) => break listener,
-                Err(error) => assert!(begin.elapsed() < Duration::from_secs(60), "{error}"),
-            }
-            thread::sleep(Duration::from_millis(10));
-        };
-        self.state = start(self.kind, listener, Arc::clone(&self.shared));
+        self.server = Some(start(
+            self.kind,
+            self.port.listen(),
+            Arc::clone(&self.shared),
+        ));
     }
 }
 
-fn start(kind: Kind, listener: TcpListener, shared: Arc<Shared>) -> State {
-    State::Running(Server::start(listener, move |stream| {
+fn start(kind: Kind, listener: TcpListener, shared: Arc<Shared>) -> Server {
+    Server::start(listener, move |stream| {
         shared.connections.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(serve(kind, stream, Arc::clone(&shared)));
-    }))
+    })
 }
 
-/// Serves one connection until it ends or an answer resets it.
+/// Serves a connection until it ends or an answer resets it.
 async fn serve(kind: Kind, stream: TcpStream, shared: Arc<Shared>) {
     stream.set_nodelay(true).unwrap();
     let stream = stream.into_std().unwrap();
-    // A second handle of the same socket: the first belongs to the connection.
+    // A second handle of the same socket, because hyper owns the first one.
     let twin = stream.try_clone().unwrap();
     let io = TokioIo::new(TcpStream::from_std(stream).unwrap());
     let reset = Arc::new(Notify::new());
     let asked = Arc::clone(&reset);
     let service =
         service_fn(move |request| handle(kind, request, Arc::clone(&shared), Arc::clone(&asked)));
-    // How a connection ends is the client's business: its tests look at it from their side.
+    // Errors of a connection are asserted on the client's side.
     let connection = async {
         match kind {
             Kind::Http => {
@@ -215,13 +204,13 @@ async fn serve(kind: Kind, stream: TcpStream, shared: Arc<Shared>) {
     tokio::select! {
         () = connection => {}
         () = reset.notified() => {
-            // Closing then sends a reset instead of an orderly end.
+            // With a linger time of zero, closing the socket sends RST instead of FIN.
             TcpStream::from_std(twin).unwrap().set_zero_linger().unwrap();
         }
     }
 }
 
-/// Reads, records and answers one request.
+/// Reads, records and answers a request.
 async fn handle(
     kind: Kind,
     request: ::http::Request<Incoming>,

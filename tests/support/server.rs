@@ -1,4 +1,4 @@
-//! A listener that is served by a thread of its own.
+//! A listener that is served by a dedicated thread.
 
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
@@ -6,14 +6,14 @@ use std::thread::{self, JoinHandle};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-/// Serves until it is dropped. All that it serves ends with its runtime.
+/// A server that runs until it is dropped. Its runtime ends with it, and so do all its connections.
 pub struct Server {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    /// `accepted` is called for every connection, inside the runtime.
+    /// Starts the server. `accepted` is called for each connection, inside the runtime.
     pub fn start(
         listener: TcpListener,
         mut accepted: impl FnMut(TcpStream) + Send + 'static,
@@ -41,7 +41,7 @@ impl Server {
         }
     }
 
-    /// Ends it; panics when it did.
+    /// Stops the server. Panics if its thread panicked.
     pub fn stop(mut self) {
         self.end().unwrap();
     }

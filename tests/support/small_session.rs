@@ -1,4 +1,4 @@
-//! A small session, and what of it must arrive.
+//! A small session, and assertions on the data that must arrive for it.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -20,7 +20,7 @@ use super::support::{self, Log, Received};
 
 const SESSION: &str = "3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10";
 const PROMPT: &str = "9f1c2f7e-6a51-4c5c-9d3f-0d6e1b3a2c4d";
-/// What the telemetry is configured with beside the receiver.
+/// Variables that the telemetry is configured with, in addition to those of the receiver.
 pub const EXTRA: [(&str, &str); 3] = [
     (
         "OTEL_RESOURCE_ATTRIBUTES",
@@ -30,7 +30,7 @@ pub const EXTRA: [(&str, &str); 3] = [
     ("OTEL_EXPORTER_OTLP_TIMEOUT", "5000"),
 ];
 
-/// The standard attributes in order.
+/// The standard attributes of every event and data point, in order.
 const STANDARD: [(&str, &str); 10] = [
     ("user.id", "user-1"),
     ("session.id", SESSION),
@@ -44,12 +44,12 @@ const STANDARD: [(&str, &str); 10] = [
     ("deployment.environment", "a b"),
 ];
 
-/// 2026-04-16T09:30:00.123Z, and a little for the nanoseconds that the text does not show.
+/// Returns 2026-04-16T09:30:00.123Z, plus nanoseconds that the formatted timestamp does not include.
 fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::new(1_776_331_800, 123_456_789)
 }
 
-/// A small session, from its prompt to its commit.
+/// Records a small session, from the prompt to a commit.
 pub fn work(telemetry: &Telemetry) {
     let session = telemetry.session(
         SessionOptions::new()
@@ -95,7 +95,8 @@ pub fn work(telemetry: &Telemetry) {
     session.record_commit(Commit::new());
 }
 
-/// The attributes of an event after the standard ones, which must be there first and in order.
+/// Returns the attributes of an event that follow the standard attributes. Asserts that the standard attributes come
+/// first and in order.
 #[track_caller]
 fn own_attributes(log: &Log) -> Vec<(String, Value)> {
     let pairs: Vec<(String, Value)> = log
@@ -110,7 +111,7 @@ fn own_attributes(log: &Log) -> Vec<(String, Value)> {
     own.to_vec()
 }
 
-/// Asserts that its events came, each with all that belongs to it.
+/// Asserts that all events of the session arrived with exactly the expected attributes.
 #[track_caller]
 pub fn assert_events(received: &Received) {
     let logs = received.logs();
@@ -215,7 +216,7 @@ pub fn assert_events(received: &Received) {
     assert!(now.abs_diff(logs[1].time) < 60_000_000_000);
 }
 
-/// The documented form of a time, calculated without the crate.
+/// Formats a timestamp as documented, without using the crate.
 fn iso8601(nanos: u64) -> String {
     let since = Duration::from_nanos(nanos);
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
@@ -280,7 +281,7 @@ fn assert_resource(resource: &support::Attributes) {
     assert!(resource.contains_key("host.arch") && resource.contains_key("os.type"));
 }
 
-/// Asserts that its metrics came, each with all that belongs to it.
+/// Asserts that all metrics of the session arrived with exactly the expected attributes and values.
 #[track_caller]
 pub fn assert_metrics(received: &Received) {
     let model = ("model", "sonnet");
@@ -377,7 +378,7 @@ pub fn assert_metrics(received: &Received) {
     }
 }
 
-/// The session, then a flush and the shutdown.
+/// Records the session, then flushes and shuts down.
 pub fn finish(telemetry: &Telemetry) {
     work(telemetry);
     assert!(telemetry.flush().is_complete());

@@ -1,7 +1,7 @@
-//! A long run against a receiver that is killed again and again, and the account of it.
+//! A long run against a receiver that is killed repeatedly, and a check that all data is accounted for.
 //!
-//! The receiver is a process of its own, so that a kill is a kill. Before it answers it writes down, for each item, who it
-//! is and a hash of its bytes; that account survives it.
+//! The receiver is a separate process, so that it can be killed at any point. Before each answer it appends the
+//! identity and a hash of each received item to a log file, the account, which survives the kill.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
@@ -43,7 +43,7 @@ use prost::Message;
 
 const EVENT: u64 = 1;
 const SPAN: u64 = 2;
-/// And those after it: the points of the metrics.
+/// The kinds from this number on are data points: this number plus the index in [`METRICS`].
 const POINT: u64 = 3;
 
 const METRICS: [&str; 4] = [
@@ -53,18 +53,18 @@ const METRICS: [&str; 4] = [
     "claude_code.cost.usage",
 ];
 
-/// How long the receiver still takes data before it is killed, without an answer.
+/// The longest time that the receiver takes data without answering, before it is killed.
 const LAST_WORDS: Duration = Duration::from_secs(30);
-/// How long the receiver waits for its port.
+/// The longest time that the receiver waits until its port is free.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One item in the account: kind, who (three words), value, hash.
+/// An item in the account: its kind, its identity (three words), its value and a hash.
 type Entry = [u64; 6];
 const ENTRY_BYTES: u64 = 48;
 
 // ---------------------------------------------------------------- the receiver
 
-/// Receives until it is killed. Says so once it listens.
+/// Receives until it is killed. Prints `ready` when it listens.
 pub fn receive(port: u16, protocol: &str, account: &Path) {
     let grpc = protocol == "grpc";
     let file = OpenOptions::new()
@@ -72,7 +72,7 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
         .create(true)
         .open(account)
         .unwrap();
-    // An entry that the last kill cut in two was never acknowledged.
+    // The last kill may have truncated an entry. Such an entry was never acknowledged.
     let length = file.metadata().unwrap().len();
     file.set_len(length - length % ENTRY_BYTES).unwrap();
     let file = Rc::new(file);
@@ -83,7 +83,7 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
         .unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
-        // Somebody else's connection may have the port for a moment.
+        // A connection of another process may occupy the port for a moment.
         let start = Instant::now();
         let listener = loop {
             match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
@@ -118,12 +118,12 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
     });
 }
 
-/// While this file is there the receiver takes everything and answers nothing.
+/// Returns the path of a file. While it exists, the receiver reads all requests and answers none.
 fn mute(account: &Path) -> PathBuf {
     account.with_extension("mute")
 }
 
-/// Runs hyper's tasks on this thread.
+/// An executor that runs hyper's tasks on the current thread.
 #[derive(Clone)]
 struct Local;
 
@@ -231,23 +231,23 @@ fn hash(bytes: &[u8]) -> u64 {
 
 // ---------------------------------------------------------------- the host
 
-/// How the run goes.
+/// The parameters of a run.
 pub struct Plan {
     pub protocol: &'static str,
     pub records: u64,
     pub threads: u64,
     pub restarts: u64,
-    /// Records a second, of all threads together; the last tenth comes as fast as it can.
+    /// The rate in records per second for all threads together. The last tenth is recorded without a limit.
     pub rate: u64,
-    /// How long the receiver is away each time.
+    /// The time between a kill and the restart of the receiver.
     pub away: Duration,
-    /// The program that calls [`receive`] with port, protocol and account.
+    /// Returns the command that calls [`receive`] with port, protocol and account.
     pub receiver: fn(u16, &str, &Path) -> Command,
-    /// What the host's memory must stay under.
+    /// The limit for the host's resident memory, in bytes.
     pub max_memory: u64,
 }
 
-/// What was recorded.
+/// The number of items that were recorded.
 #[derive(Default)]
 struct Recorded {
     records: AtomicU64,
@@ -260,7 +260,7 @@ struct Recorded {
 
 const COST: f64 = 0.1;
 
-/// What came of it.
+/// The result of a run.
 pub struct Summary {
     pub broken: Vec<String>,
     text: String,
@@ -310,7 +310,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Runs it, and compares what came with what was recorded.
+/// Runs the plan, and compares the received items with the recorded ones.
 pub fn run(plan: &Plan) -> Summary {
     let folder = tempfile::tempdir().unwrap();
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -364,7 +364,7 @@ pub fn run(plan: &Plan) -> Summary {
             while recorded.records.load(Ordering::SeqCst) < due {
                 thread::sleep(Duration::from_millis(1));
             }
-            // It has what it got last, and says so no more: that will come again.
+            // The receiver has stored the last requests but not acknowledged them, so the host must resend them.
             let mute = mute(&receiver.account);
             File::create(&mute).unwrap();
             let length = || std::fs::metadata(&receiver.account).map_or(0, |file| file.len());
@@ -390,7 +390,7 @@ pub fn run(plan: &Plan) -> Summary {
     judge(plan, &recorded, &report, &account, took, memory)
 }
 
-/// One thread's part.
+/// Records the share of one thread.
 fn record(telemetry: &Telemetry, plan: &Plan, number: u64, recorded: &Recorded) {
     let share = plan.records / plan.threads;
     let start = Instant::now();
@@ -440,7 +440,7 @@ fn record(telemetry: &Telemetry, plan: &Plan, number: u64, recorded: &Recorded) 
     }
 }
 
-/// Bytes of the process in memory, where the system tells.
+/// Returns the resident memory of the process in bytes, where the system provides it.
 fn resident() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
@@ -540,7 +540,7 @@ fn judge(
         metrics.retries
     );
     for ((name, came), wanted) in METRICS.iter().zip(totals).zip(wanted) {
-        // Counts are exact; cost is a sum of doubles.
+        // Counts are exact. The cost is a sum of floating-point numbers.
         let error = (came / wanted - 1.0).abs();
         let limit = if *name == METRICS[3] { 1e-9 } else { 0.0 };
         text += &format!("\n  {name}: {came} of {wanted}");

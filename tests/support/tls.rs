@@ -1,4 +1,4 @@
-//! Authorities, the certificates that they issue, and receivers behind TLS.
+//! Certificate authorities, the certificates that they issue, and receivers behind TLS.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion
 
 use super::server::Server;
 
-/// An authority.
+/// A certificate authority.
 pub struct Authority {
     pem: String,
     key: String,
@@ -28,7 +28,7 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A certificate and its key, as PEM.
+/// A certificate and its key in PEM format.
 #[derive(Clone)]
 pub struct Issued {
     pub certificate: String,
@@ -40,17 +40,17 @@ impl Authority {
         Self::from_params(name, params(&[]))
     }
 
-    /// An authority whose own certificate is for `names`, as `openssl req -x509` makes it.
+    /// Creates an authority whose own certificate is valid for `names`, as `openssl req -x509` makes it.
     pub fn serving(names: &[&str]) -> Self {
         Self::from_params("server", params(names))
     }
 
-    /// As `serving`, with a certificate that has expired.
+    /// Like `serving`, with an expired certificate.
     pub fn serving_expired(names: &[&str]) -> Self {
         Self::from_params("server", expired(names))
     }
 
-    /// As `serving`, with a certificate that is not valid yet.
+    /// Like `serving`, with a certificate that is not yet valid.
     pub fn serving_too_early(names: &[&str]) -> Self {
         Self::from_params("server", too_early(names))
     }
@@ -67,12 +67,12 @@ impl Authority {
         }
     }
 
-    /// Its own certificate.
+    /// Returns the authority's certificate.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// Its own certificate and key, for a server that shows them.
+    /// Returns the authority's certificate and key, for a server that presents them.
     pub fn itself(&self) -> Issued {
         Issued {
             certificate: self.pem.clone(),
@@ -80,7 +80,7 @@ impl Authority {
         }
     }
 
-    /// As `itself`, with another certificate of the same key, subject and names.
+    /// Like `itself`, with another certificate for the same key, subject and names.
     pub fn itself_again(&self) -> Issued {
         let mut params = self.params.clone();
         params.serial_number = Some(SerialNumber::from(2_u64));
@@ -91,7 +91,7 @@ impl Authority {
         }
     }
 
-    /// A certificate for `localhost` and `127.0.0.1`.
+    /// Issues a certificate for `localhost` and `127.0.0.1`.
     pub fn local(&self) -> Issued {
         self.issue(&["localhost", "127.0.0.1"])
     }
@@ -100,7 +100,7 @@ impl Authority {
         self.sign(params(names))
     }
 
-    /// A certificate that is marked as an authority's.
+    /// Issues a certificate that is marked as an authority's.
     pub fn issue_authority(&self, names: &[&str]) -> Issued {
         let mut params = params(names);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -124,7 +124,7 @@ impl Authority {
     }
 }
 
-/// A certificate that is its own authority, without the mark of one.
+/// Creates a self-signed certificate that is not marked as an authority's.
 pub fn self_signed(names: &[&str]) -> Issued {
     let key = KeyPair::generate().unwrap();
     Issued {
@@ -133,7 +133,8 @@ pub fn self_signed(names: &[&str]) -> Issued {
     }
 }
 
-/// A certificate of X.509 version 1 for `CN=localhost`, which expires in 2126, and its key. Made by OpenSSL 3.0:
+/// Returns a certificate of X.509 version 1 for `CN=localhost`, which expires in 2126, and its key. They were made with
+/// OpenSSL 3.0:
 ///
 /// ```sh
 /// openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 36500
@@ -166,7 +167,7 @@ fn expired(names: &[&str]) -> CertificateParams {
     params
 }
 
-/// Files of one test.
+/// A temporary directory with the files of a test.
 pub struct Files(tempfile::TempDir);
 
 impl Files {
@@ -190,11 +191,11 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// How a server behaves.
+/// The TLS behavior of a server.
 #[derive(Clone)]
 pub struct Behaviour {
     pub issued: Issued,
-    /// The authorities of the client certificates that it demands.
+    /// The authorities that must have issued the client's certificate. `None` requires no client certificate.
     pub clients: Option<String>,
     pub protocol: &'static [u8],
     pub versions: &'static [&'static SupportedProtocolVersion],
@@ -203,15 +204,15 @@ pub struct Behaviour {
 pub const ALL_VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 pub const ONLY_1_2: &[&SupportedProtocolVersion] = &[&TLS12];
 
-/// One handshake that succeeded.
+/// A successful handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// What was agreed on by ALPN.
+    /// The protocol that was negotiated by ALPN.
     pub protocol: Vec<u8>,
     pub client_certificate: bool,
 }
 
-/// Ends the TLS of a receiver that speaks plain text.
+/// A server that terminates TLS in front of a receiver that speaks plain text.
 pub struct Front {
     port: u16,
     config: Arc<Mutex<Arc<ServerConfig>>>,
@@ -220,12 +221,12 @@ pub struct Front {
 }
 
 impl Front {
-    /// Before the receiver on `port`.
+    /// Starts a TLS server in front of the receiver on `port`.
     pub fn before(port: u16, behaviour: &Behaviour) -> Self {
         Self::start(port, server_config(behaviour, client_verifier(behaviour)))
     }
 
-    /// As `before`, with another verifier of client certificates than that of rustls.
+    /// Like `before`, with a custom verifier of client certificates.
     pub fn with_client_verifier(
         port: u16,
         behaviour: &Behaviour,
@@ -256,7 +257,7 @@ impl Front {
         self.port
     }
 
-    /// What the next connections meet.
+    /// Changes the behavior for new connections.
     pub fn change(&self, behaviour: &Behaviour) {
         let config = server_config(behaviour, client_verifier(behaviour));
         *self.config.lock().unwrap() = config;
@@ -294,7 +295,7 @@ fn server_config(behaviour: &Behaviour, clients: Arc<dyn ClientCertVerifier>) ->
 }
 
 impl Issued {
-    /// The certificate and the key, whether or not they belong together.
+    /// Returns the certificate and the key, without checking that they belong together.
     pub fn certified(&self) -> CertifiedKey {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         let provider = ring::default_provider();
@@ -302,12 +303,12 @@ impl Issued {
         CertifiedKey::new(certificates(&self.certificate), key)
     }
 
-    /// The certificate in DER.
+    /// Returns the certificate in DER format.
     pub fn der(&self) -> Vec<u8> {
         certificates(&self.certificate)[0].to_vec()
     }
 
-    /// The key in DER.
+    /// Returns the key in DER format.
     pub fn key_der(&self) -> Vec<u8> {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         key.secret_der().to_vec()
@@ -320,7 +321,7 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
         .collect()
 }
 
-/// One connection, and what comes through it to the receiver.
+/// Terminates TLS for a connection, and relays its data to the receiver.
 async fn serve(
     stream: TcpStream,
     acceptor: TlsAcceptor,

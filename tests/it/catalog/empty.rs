@@ -1,4 +1,4 @@
-//! Every record and every handle, with an empty text wherever a text is optional.
+//! Records every record and every handle, with an empty text for each optional text.
 #![allow(unreachable_pub)]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Telemetry against a receiver, for tests that look at every record.
+//! Telemetry that exports to a receiver, for tests that check every record.
 #![allow(dead_code, unreachable_pub)]
 
 use std::io::{self, Write};
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::support::{Received, Receiver};
 
-/// The protocols, and what a receiver of each is.
+/// The OTLP protocols.
 pub const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 
-/// A receiver of this protocol.
+/// Starts a receiver that speaks this protocol.
 pub fn receiver(protocol: &str) -> Receiver {
     match protocol {
         "grpc" => Receiver::grpc(),
@@ -22,7 +22,8 @@ pub fn receiver(protocol: &str) -> Receiver {
     }
 }
 
-/// Everything on, to this receiver over this protocol; the process environment is not looked at.
+/// Returns variables that turn on all signals and export to this receiver. The environment of the process is not
+/// read.
 pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
     let endpoint = receiver.endpoint();
     [
@@ -33,7 +34,7 @@ pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
         ("OTEL_TRACES_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
-        // What takes long in debug builds must still arrive.
+        // Slow operations of debug builds must not time out.
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "30000"),
     ]
@@ -41,7 +42,7 @@ pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
     .into()
 }
 
-/// A configuration of these variables and more, whose installation id is kept nowhere else.
+/// Returns a configuration with these and more variables. The installation id is stored in a temporary directory.
 pub fn config(
     receiver: &Receiver,
     protocol: &str,
@@ -59,7 +60,7 @@ pub fn config(
     (config, folder)
 }
 
-/// What a service of this configuration delivers when it records `what`.
+/// Returns the data that telemetry with this configuration delivers when `what` records with it.
 pub fn delivered(
     receiver: &Receiver,
     config: ConfigBuilder,
@@ -73,24 +74,24 @@ pub fn delivered(
     receiver.received().accepted()
 }
 
-/// The same over gRPC, with more variables.
+/// Like [`delivered`], over gRPC and with more variables.
 pub fn recorded(more: &[(&str, &str)], what: impl FnOnce(&Telemetry)) -> Received {
     let receiver = Receiver::grpc();
     let (config, _folder) = config(&receiver, "grpc", more);
     delivered(&receiver, config, what)
 }
 
-/// A writer for the console exporter whose lines can be read.
+/// A writer for the console exporter that keeps its output in memory.
 #[derive(Clone, Default)]
 pub struct Console(Arc<Mutex<Vec<u8>>>);
 
 impl Console {
-    /// All of it.
+    /// Returns the whole output.
     pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Line by line.
+    /// Returns the lines, each parsed as JSON.
     pub fn lines(&self) -> Vec<Value> {
         let text = self.text();
         text.lines()
@@ -110,7 +111,7 @@ impl Write for Console {
     }
 }
 
-/// A generated file of the documentation: fails when it is stale, or renews it with `UPDATE_DOCS=1`.
+/// Asserts that a generated document is up to date, or writes it if `UPDATE_DOCS=1` is set.
 #[track_caller]
 pub fn check_document(name: &str, expected: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -128,5 +129,5 @@ pub fn check_document(name: &str, expected: &str) {
     );
 }
 
-/// A little time for what is done in the background.
+/// The longest time that a test waits for work in the background.
 pub const SOON: Duration = Duration::from_secs(60);

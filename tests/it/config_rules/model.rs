@@ -1,8 +1,8 @@
-//! The rules of the configuration, written down a second time, as plainly as they can be.
+//! A second implementation of the configuration rules, written as plainly as possible.
 
 use std::collections::BTreeMap;
 
-/// The layers, the strongest first.
+/// The layers, highest precedence first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Layer {
     Managed,
@@ -22,33 +22,33 @@ pub(crate) const LAYERS: [Layer; 6] = [
     Layer::Environment,
 ];
 
-/// What every layer sets.
+/// The variables that every layer sets.
 #[derive(Debug)]
 pub(crate) struct Given {
     pub(crate) set: BTreeMap<Layer, BTreeMap<String, String>>,
     pub(crate) trusted: bool,
-    /// One of the managed settings files cannot be read; what the others set is in `set`.
+    /// True if one of the managed settings files cannot be read. `set` has the variables of the other file.
     pub(crate) unreadable: bool,
     /// `METRICS`, `LOGS` or `TRACES`.
     pub(crate) signal: &'static str,
 }
 
-/// What comes of it for one signal.
+/// The expected exporter of a signal.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Exporter {
     pub(crate) protocol: &'static str,
     pub(crate) endpoint: String,
-    /// Name and variable.
+    /// The name of the variable that sets a header, by the header's name.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) timeout: u64,
     pub(crate) compression: &'static str,
     pub(crate) proxy: Option<String>,
 }
 
-/// An exporter, or why there is none.
+/// The expected exporter, or the reason why there is none.
 pub(crate) type Resolved = Result<Exporter, &'static str>;
 
-/// A settings file of a project may set this to anything.
+/// Returns true if a project's settings file may set this variable to any value.
 fn is_harmless(name: &str) -> bool {
     let ends = [
         "_INTERVAL",
@@ -62,7 +62,7 @@ fn is_harmless(name: &str) -> bool {
         || ends.iter().any(|end| name.ends_with(end))
 }
 
-/// A value with which a settings file of a project may switch something off.
+/// Returns true if a project's settings file may use this value to switch something off.
 fn switches_off(name: &str, value: &str) -> bool {
     match name {
         "OTEL_METRICS_EXPORTER" | "OTEL_LOGS_EXPORTER" | "OTEL_TRACES_EXPORTER" => {
@@ -75,7 +75,7 @@ fn switches_off(name: &str, value: &str) -> bool {
     }
 }
 
-/// `true`, `false`, or neither of them.
+/// Parses a boolean. Returns `None` for any other text.
 fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "true" | "yes" | "on" => Some(true),
@@ -85,7 +85,7 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 impl Given {
-    /// Whether this layer may give this variable this value.
+    /// Returns true if this layer may set this variable to this value.
     pub(crate) fn may_set(&self, layer: Layer, name: &str, value: &str) -> bool {
         let is_content = name.starts_with("OTEL_LOG_");
         match layer {
@@ -104,7 +104,7 @@ impl Given {
         }
     }
 
-    /// The strongest layer that may set it, with its value.
+    /// Returns the layer of highest precedence that may set the variable, with the value.
     fn strongest(&self, name: &str) -> Option<(Layer, &str)> {
         self.set.iter().find_map(|(layer, set)| {
             let value = set.get(name)?;
@@ -113,17 +113,17 @@ impl Given {
         })
     }
 
-    /// The strongest layer decides; an empty value of it cancels.
+    /// Returns the value of the layer of highest precedence. An empty value unsets the variable.
     fn get(&self, name: &str) -> Option<(Layer, &str)> {
         self.strongest(name).filter(|(_, value)| !value.is_empty())
     }
 
-    /// A content switch: off unless the strongest value is true.
+    /// Returns the state of a content switch: off unless the value of the highest layer is true.
     pub(crate) fn content(&self, name: &str) -> bool {
         self.get(name).and_then(|(_, value)| boolean(value)) == Some(true)
     }
 
-    /// Whether the value of a switch that is on by default is worth a warning.
+    /// Returns true if the value of a switch that is on by default causes a warning.
     pub(crate) fn is_odd_switch(&self, name: &str) -> bool {
         match self.strongest(name) {
             Some((layer, "")) => layer == Layer::Environment,
@@ -132,7 +132,7 @@ impl Given {
         }
     }
 
-    /// Whether the signal goes over OTLP.
+    /// Returns true if the signal is exported over OTLP.
     pub(crate) fn has_otlp(&self) -> bool {
         let name = format!("OTEL_{}_EXPORTER", self.signal);
         let list = self.get(&name).map_or("", |(_, value)| value);
@@ -152,7 +152,7 @@ impl Given {
         (name, found)
     }
 
-    /// Scope before specificity: what is managed for all signals removes what somebody else sets for one.
+    /// Returns true if a managed variable for all signals overrides another layer's variable for this signal.
     pub(crate) fn is_removed(&self, kind: &str) -> bool {
         let is_managed =
             |found: Option<(Layer, &str)>| found.map(|(layer, _)| layer == Layer::Managed);
@@ -160,7 +160,7 @@ impl Given {
             && is_managed(self.specific(kind).1) == Some(false)
     }
 
-    /// The one for the signal, unless it is removed.
+    /// Returns the variable for the signal, unless a managed variable overrides it.
     fn own(&self, kind: &str) -> Option<(Layer, &str)> {
         let (_, found) = self.specific(kind);
         found.filter(|_| !self.is_removed(kind))
@@ -176,7 +176,7 @@ impl Given {
         valid(self.own("PROTOCOL")).or_else(|| valid(self.general("PROTOCOL").1))
     }
 
-    /// Managed credentials go to managed endpoints alone.
+    /// Returns true if managed settings hold credentials, which are then sent only to managed endpoints.
     fn has_managed_credentials(&self) -> bool {
         let all = [
             self.general("HEADERS").1,
@@ -249,8 +249,9 @@ impl Given {
         })
     }
 
-    /// Those for all, over them those for the signal, each by its name in any case. `Host` is the connection's own, and
-    /// gRPC takes base64 alone for names in `-bin`.
+    /// Merges the headers for all signals with those for the signal, which take precedence. Names are
+    /// case-insensitive. `Host` belongs to the connection, and over gRPC the value of a name that ends in `-bin` must
+    /// be base64.
     fn headers(&self, protocol: &str) -> BTreeMap<String, String> {
         let mut headers = BTreeMap::new();
         let general = self.general("HEADERS");
@@ -269,7 +270,8 @@ impl Given {
         headers
     }
 
-    /// What is no number is the default. A number may be written as scientists do, and with separators.
+    /// Returns the timeout. A value that is not a number gives the default. A number may use an exponent and `_` as
+    /// separator.
     fn timeout(&self) -> u64 {
         let found = self.specific("TIMEOUT").1.or(self.general("TIMEOUT").1);
         found
@@ -277,7 +279,7 @@ impl Given {
             .map_or(10_000, |number| number as u64)
     }
 
-    /// What is no such word counts as unset.
+    /// Returns the compression. An unknown value counts as unset.
     fn compression(&self) -> &'static str {
         for found in [
             self.specific("COMPRESSION").1,
@@ -309,7 +311,7 @@ impl Given {
     }
 }
 
-/// A URL without its path.
+/// Returns a URL without its path.
 fn origin(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     format!("{scheme}://{}/", rest.split('/').next().unwrap())

@@ -1,9 +1,9 @@
-//! Combinations such that every two values of any two factors come together at least once.
+//! Pairwise testing: combinations in which each pair of levels of any two factors occurs at least once.
 
-/// Rows of levels, one level for each factor. `levels` says how many each factor has.
+/// Returns rows with a level for each factor. `levels` has the number of levels of each factor.
 ///
-/// Greedy and without chance: each row begins with a pair that no row has yet, and takes for every other factor the level
-/// that adds the most new pairs, among equals the one that it comes to first.
+/// The algorithm is greedy and deterministic. Each row begins with a pair that no row contains yet. For every other
+/// factor it takes the level that adds the most new pairs; on a tie, the first level that it considers.
 pub(crate) fn rows(levels: &[usize]) -> Vec<Vec<usize>> {
     let mut open = Open::new(levels);
     let mut rows = Vec::new();
@@ -15,7 +15,7 @@ pub(crate) fn rows(levels: &[usize]) -> Vec<Vec<usize>> {
             if row[factor].is_some() {
                 continue;
             }
-            // Where to begin differs from row to row, so that ties do not always fall the same way.
+            // The start differs from row to row, so that ties do not always select the same level.
             let start = (rows.len() * 7 + factor * 3) % levels[factor];
             let candidates = (0..levels[factor]).map(|at| (start + at) % levels[factor]);
             let gain = |level: usize| {
@@ -44,14 +44,14 @@ pub(crate) fn rows(levels: &[usize]) -> Vec<Vec<usize>> {
 
 type Level = (usize, usize);
 
-/// The pairs that no row has yet.
+/// The pairs that no row contains yet.
 struct Open {
-    /// Where the levels of each factor begin, when all are counted through.
+    /// The number of the first level of each factor, when the levels of all factors are numbered consecutively.
     offsets: Vec<usize>,
     levels: Vec<usize>,
     count: usize,
     pairs: Vec<bool>,
-    /// No pair before it is open.
+    /// The index before which no pair is open.
     from: usize,
 }
 
@@ -119,7 +119,7 @@ impl Open {
 }
 
 #[test]
-fn every_two_levels_come_together() {
+fn every_pair_of_levels_occurs_in_a_row() {
     let levels = [3, 1, 4, 2, 5];
     let rows = rows(&levels);
     for one in 0..levels.len() {
@@ -134,6 +134,6 @@ fn every_two_levels_come_together() {
             }
         }
     }
-    // Two factors of 5 and 4 levels need 20 rows; all combinations would be 120.
+    // Factors of 5 and 4 levels need at least 20 rows; all combinations would be 120 rows.
     assert!((20..40).contains(&rows.len()), "{}", rows.len());
 }

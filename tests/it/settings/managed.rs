@@ -1,11 +1,11 @@
-//! Managed settings: their drop-ins, and what counts while they cannot be read.
+//! Managed settings: drop-in files, and the effect of unreadable files.
 
 use claude_code_telemetry::{Service, Telemetry};
 
 use super::*;
 
 #[test]
-fn drop_ins_go_over_the_managed_file_in_alphabetical_order() {
+fn drop_ins_override_the_managed_file_in_alphabetical_order() {
     let machine = Machine::new();
     let folder = "managed/managed-settings.d";
     let drop_in = |name: &str, variables: &str| {
@@ -64,7 +64,8 @@ const SWITCHES: [&str; 4] = [
     "OTEL_LOG_RAW_API_BODIES",
 ];
 
-/// Which content a telemetry of this configuration lets out, in the order of the switches, and what it tells at the start.
+/// Returns the content switches that are on in telemetry with this configuration, in the order of [`SWITCHES`], and
+/// the diagnostics of the start.
 fn content(config: Config) -> ([bool; 4], Vec<String>) {
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let keep = std::sync::Arc::clone(&told);
@@ -83,7 +84,7 @@ fn content(config: Config) -> ([bool; 4], Vec<String>) {
     (flags, told)
 }
 
-/// Makes one managed settings file unreadable, and returns its path.
+/// A function that makes one managed settings file unreadable, and returns its path.
 type Break = fn(&Machine) -> PathBuf;
 
 const DROP_IN: &str = "managed/managed-settings.d/50.json";
@@ -117,7 +118,7 @@ fn broken_managed_settings() -> Vec<(&'static str, Break)> {
         ("a folder that cannot be listed", |machine: &Machine| {
             let folder = machine.path("managed/managed-settings.d");
             fs::create_dir_all(machine.path("managed")).unwrap();
-            // a link to itself: an error for root, too
+            // A symbolic link to itself cannot be read, even by root.
             std::os::unix::fs::symlink(&folder, &folder).unwrap();
             folder
         }),
@@ -133,7 +134,7 @@ fn link(machine: &Machine) -> PathBuf {
 }
 
 #[test]
-fn content_stays_off_while_managed_settings_cannot_be_read() {
+fn content_is_off_while_managed_settings_are_unreadable() {
     let on = SWITCHES.map(|name| (name, "1"));
     let all = |value: &str| {
         let pairs = SWITCHES.map(|name| format!(r#""{name}": "{value}""#));
@@ -165,7 +166,7 @@ fn content_stays_off_while_managed_settings_cannot_be_read() {
                     .fold(builder, |b, (name, value)| b.set(*name, *value));
             }
             let config = builder.build();
-            // Exporters go on, and the project is not heard.
+            // Exporters stay on, and the project's settings are ignored.
             assert!(config.is_enabled());
             assert!(setting(&config, "OTEL_LOGS_EXPORTER").is_some());
             assert!(setting(&config, SHARED).is_none(), "{what}");
@@ -185,7 +186,7 @@ fn content_stays_off_while_managed_settings_cannot_be_read() {
             assert!(told.contains(about_file), "{told:?}");
         }
     }
-    // Switches of managed files that could be read hold, whichever file that is.
+    // Switches in a readable managed file apply even if the other managed file cannot be read.
     for (read, broken) in [(MANAGED, DROP_IN), (DROP_IN, MANAGED)] {
         let machine = Machine::new();
         machine.write(read, env("OTEL_LOG_TOOL_DETAILS", "1"));
@@ -195,7 +196,7 @@ fn content_stays_off_while_managed_settings_cannot_be_read() {
         assert_eq!(flags, [false, true, false, false], "{broken}");
         machine.write(broken, "{}");
         assert_eq!(content(machine.config()).0, [true; 4]);
-        // Files of others are no policy.
+        // Unreadable files of other layers do not turn content off.
         fs::remove_file(machine.path(broken)).unwrap();
         machine.write(PROJECT, "{");
         assert_eq!(content(machine.config()).0, [true; 4]);

@@ -1,11 +1,11 @@
-//! What the settings files of a project may set.
+//! The variables that a project's settings files may set.
 
 use super::*;
 
 #[test]
-fn a_project_counts_only_when_it_is_trusted() {
+fn project_settings_apply_only_in_a_trusted_workspace() {
     for (layer, file) in [(Layer::Local, LOCAL), (Layer::Project, PROJECT)] {
-        // what it says, and whether that is worth a warning
+        // A settings file, and whether it causes a warning.
         for (settings, told) in [
             (env(NAME, "x"), true),
             (env("CLAUDE_CODE_ENABLE_TELEMETRY", "1"), true),
@@ -38,7 +38,7 @@ fn a_project_counts_only_when_it_is_trusted() {
 }
 
 #[test]
-fn at_home_the_file_is_the_users() {
+fn project_file_in_the_home_directory_is_the_user_file() {
     let machine = Machine::new();
     let path = machine.write(USER, env(NAME, "x"));
     let build = |project: PathBuf| {
@@ -55,7 +55,7 @@ fn at_home_the_file_is_the_users() {
     }
 }
 
-/// The variables that a project may set to any value, with one.
+/// The variables that a project may set to any value, each with an example value.
 const ALLOWED: [(&str, &str); 21] = [
     ("OTEL_RESOURCE_ATTRIBUTES", "team=core"),
     ("OTEL_METRIC_EXPORT_INTERVAL", "1000"),
@@ -83,7 +83,7 @@ const ALLOWED: [(&str, &str); 21] = [
     ("OTEL_LOGS_EXPORTER", " none "),
 ];
 
-/// What a project may not set, with a value that another layer could give.
+/// The variables that a project may not set, each with a value that another layer could give.
 const FORBIDDEN: [(&str, &str); 35] = [
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "0"),
@@ -123,7 +123,7 @@ const FORBIDDEN: [(&str, &str); 35] = [
 ];
 
 #[test]
-fn a_project_sets_harmless_variables_and_is_told_where_the_others_belong() {
+fn project_sets_only_harmless_variables_and_others_are_reported() {
     let settings = |name: &str, value: &str| match name {
         "otelHeadersHelper" => format!(r#"{{"{name}": "{value}"}}"#),
         _ => env(name, value),
@@ -136,7 +136,7 @@ fn a_project_sets_harmless_variables_and_is_told_where_the_others_belong() {
             assert_eq!(warnings(&config), [""; 0], "{name}");
             let origin = setting(&config, name).unwrap().origin();
             assert_eq!((origin.layer(), origin.file()), (layer, Some(&*path)));
-            // An untrusted project is not heard at all.
+            // The settings of an untrusted project are ignored.
             let config = machine.config_with(&[], false);
             assert!(setting(&config, name).is_none(), "{name}");
         }
@@ -154,7 +154,7 @@ fn a_project_sets_harmless_variables_and_is_told_where_the_others_belong() {
             assert!(text.ends_with(belongs), "{text}");
             assert!(!text.contains("CANARY"), "{text}");
             assert!(config.explain().to_string().contains(&text));
-            // Neither does it cancel what the user says.
+            // A forbidden variable does not unset the user's value either.
             machine.write(USER, settings(name, value));
             let config = machine.config();
             let origin = setting(&config, name).unwrap().origin();
@@ -164,7 +164,7 @@ fn a_project_sets_harmless_variables_and_is_told_where_the_others_belong() {
 }
 
 #[test]
-fn a_project_switches_off_what_the_user_sets_and_nobody_else() {
+fn project_can_switch_off_only_what_the_user_file_sets() {
     for (name, on, off) in [
         ("OTEL_METRICS_EXPORTER", "otlp", "none"),
         ("OTEL_LOGS_EXPORTER", "console", "none"),

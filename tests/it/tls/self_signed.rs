@@ -1,4 +1,4 @@
-//! Receivers whose own certificate is marked as an authority's (CA:TRUE), as `openssl req -x509` makes it.
+//! Receivers whose certificate is marked as an authority's (CA:TRUE), as `openssl req -x509` makes it.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const LOCAL: &[&str] = &["localhost", "127.0.0.1"];
 
 const NOT_THIS_ONE: &str = "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark";
 
-/// Starts telemetry that trusts `ca`, against a receiver that shows `issued`, and checks what is said about it.
+/// Asserts that telemetry which trusts `ca` rejects a receiver that presents `issued`, with the expected error.
 fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
     for protocol in PROTOCOLS {
         for versions in [ALL_VERSIONS, ONLY_1_2] {
@@ -25,7 +25,7 @@ fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
 }
 
 #[test]
-fn self_signed_certificate_of_an_authority_is_accepted_when_a_configured_file_holds_it() {
+fn self_signed_authority_is_accepted_when_a_configured_file_contains_it() {
     let (server, other) = (Authority::serving(LOCAL), Authority::new("other"));
     let files = Files::new();
     let alone = files.write("alone.pem", server.pem());
@@ -37,7 +37,7 @@ fn self_signed_certificate_of_an_authority_is_accepted_when_a_configured_file_ho
             ("127.0.0.1", ALL_VERSIONS, (CA, &bundle)),
             ("localhost", ALL_VERSIONS, ("NODE_EXTRA_CA_CERTS", &bundle)),
         ] {
-            // The certificate itself, and one that it signed.
+            // The certificate itself, and a certificate that it signed.
             for issued in [server.itself(), server.local()] {
                 let receiver = receiver(protocol);
                 let behaviour = Behaviour {
@@ -54,7 +54,7 @@ fn self_signed_certificate_of_an_authority_is_accepted_when_a_configured_file_ho
 }
 
 #[test]
-fn self_signed_certificate_of_an_authority_is_refused_when_it_is_for_another_name() {
+fn self_signed_authority_is_rejected_for_another_name() {
     let server = Authority::serving(&["a.example"]);
     let files = Files::new();
     let ca = files.write("ca.pem", server.pem());
@@ -67,7 +67,7 @@ fn self_signed_certificate_of_an_authority_is_refused_when_it_is_for_another_nam
 }
 
 #[test]
-fn self_signed_certificate_of_an_authority_is_refused_outside_its_validity() {
+fn self_signed_authority_is_rejected_outside_its_validity() {
     let files = Files::new();
     let expired = Authority::serving_expired(LOCAL);
     let ca = files.write("expired.pem", expired.pem());
@@ -80,8 +80,7 @@ fn self_signed_certificate_of_an_authority_is_refused_outside_its_validity() {
 }
 
 #[test]
-fn self_signed_certificate_of_an_authority_is_refused_when_the_file_holds_another_of_the_same_key()
-{
+fn self_signed_authority_is_rejected_if_the_file_has_another_certificate_of_its_key() {
     let server = Authority::serving(LOCAL);
     let files = Files::new();
     let ca = files.write("ca.pem", server.pem());
@@ -89,7 +88,7 @@ fn self_signed_certificate_of_an_authority_is_refused_when_the_file_holds_anothe
 }
 
 #[test]
-fn certificate_of_an_authority_is_refused_when_a_trusted_authority_signed_it() {
+fn intermediate_authority_is_rejected_as_a_server_certificate() {
     let root = Authority::new("root");
     let files = Files::new();
     let ca = files.write("ca.pem", root.pem());
@@ -97,7 +96,7 @@ fn certificate_of_an_authority_is_refused_when_a_trusted_authority_signed_it() {
 }
 
 #[test]
-fn self_signed_certificate_of_an_authority_is_refused_without_proof_of_its_key() {
+fn self_signed_authority_is_rejected_without_proof_of_its_key() {
     let (server, other) = (Authority::serving(LOCAL), Authority::serving(LOCAL));
     let files = Files::new();
     let ca = files.write("ca.pem", server.pem());
@@ -110,7 +109,7 @@ fn self_signed_certificate_of_an_authority_is_refused_without_proof_of_its_key()
 }
 
 #[test]
-fn self_signed_certificate_of_an_authority_is_accepted_after_it_was_added_to_the_file() {
+fn self_signed_authority_is_accepted_after_it_was_added_to_the_file() {
     let server = Authority::serving(LOCAL);
     let files = Files::new();
     for protocol in PROTOCOLS {

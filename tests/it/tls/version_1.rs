@@ -1,4 +1,4 @@
-//! Certificates of X.509 version 1, as plain `openssl x509 -req` makes them.
+//! Certificates of X.509 version 1, as `openssl x509 -req` makes them without further options.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use tokio_rustls::rustls::{
 
 use super::*;
 
-/// A verifier that demands one certificate, whatever its version, and proof of its key, as a receiver with OpenSSL can.
+/// A verifier that requires a certain certificate of any version and proof of its key, as a receiver with OpenSSL
+/// can.
 #[derive(Debug)]
 struct AnyVersion {
     certificate: Vec<u8>,
@@ -66,7 +67,7 @@ impl ClientCertVerifier for AnyVersion {
         verify_tls13_signature_with_raw_key(message, &self.public_key, signed, &algorithms)
     }
 
-    /// Only those that both versions of TLS have.
+    /// Returns only the schemes that TLS 1.2 and TLS 1.3 have in common.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![
             SignatureScheme::RSA_PSS_SHA256,
@@ -76,7 +77,7 @@ impl ClientCertVerifier for AnyVersion {
 }
 
 #[test]
-fn client_certificate_of_version_1_is_sent_to_a_receiver_that_accepts_it() {
+fn version_1_client_certificate_is_presented() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let client = version_1();
@@ -105,7 +106,7 @@ fn client_certificate_of_version_1_is_sent_to_a_receiver_that_accepts_it() {
 }
 
 #[test]
-fn client_certificate_of_version_1_is_explained_when_the_receiver_refuses_it() {
+fn error_explains_a_rejected_version_1_client_certificate() {
     let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
     let files = Files::new();
     let client = version_1();
@@ -134,7 +135,7 @@ fn client_certificate_of_version_1_is_explained_when_the_receiver_refuses_it() {
 }
 
 #[test]
-fn client_certificate_of_version_1_is_refused_with_the_key_of_another() {
+fn version_1_client_certificate_with_another_key_is_a_warning() {
     let files = Files::new();
     let other = Authority::new("other").issue(&["agent"]);
     let certificate = files.write("client.pem", version_1().certificate);
@@ -152,11 +153,11 @@ fn client_certificate_of_version_1_is_refused_with_the_key_of_another() {
 }
 
 #[test]
-fn server_certificate_of_version_1_is_refused_with_its_reason() {
+fn version_1_server_certificate_is_rejected_with_the_reason() {
     let files = Files::new();
     let server = version_1();
     let other = Authority::new("other");
-    // That the file holds the certificate itself does not make up for the missing names.
+    // The file contains the certificate itself, which does not make up for the missing names.
     let ca = files.write("ca.pem", format!("{}{}", other.pem(), server.certificate));
     let expected = "the certificate of it has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName";
     for protocol in PROTOCOLS {

@@ -1,4 +1,4 @@
-//! A host whose three signals go to a receiver of its own, and the spans of what arrives as a tree.
+//! A host that exports three signals to a receiver, and helpers for the tree of the received spans.
 #![allow(dead_code, unreachable_pub)]
 
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use crate::support::{Received, Receiver, Span};
 /// The `session.id` of [`Host::session`].
 pub const SESSION: &str = "3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10";
 
-/// Telemetry, where it goes, and what it tells its host.
+/// A receiver, telemetry that exports to it, and the diagnostics of the telemetry.
 pub struct Host {
     pub receiver: Receiver,
     pub telemetry: Telemetry,
@@ -24,17 +24,17 @@ pub struct Host {
 }
 
 impl Host {
-    /// All signals on, and all content off.
+    /// Starts telemetry with all signals on and all content off.
     pub fn new() -> Self {
         Self::with([])
     }
 
-    /// The same with more variables, which win.
+    /// Like [`Host::new`], with more variables, which take precedence.
     pub fn with<const N: usize>(more: [(&str, &str); N]) -> Self {
         Self::on(Receiver::http(), more)
     }
 
-    /// The same with a receiver (of OTLP over HTTP) that is there already.
+    /// Like [`Host::with`], with an existing receiver of OTLP over HTTP.
     pub fn on<const N: usize>(receiver: Receiver, more: [(&str, &str); N]) -> Self {
         let diagnostics = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&diagnostics);
@@ -48,22 +48,22 @@ impl Host {
         }
     }
 
-    /// An interactive session of somebody known.
+    /// Starts an interactive session with a fixed identity.
     pub fn session(&self) -> Session {
         self.telemetry.session(options())
     }
 
-    /// A session that takes its parent from the environment.
+    /// Starts a session that takes its parent span from the environment.
     pub fn batch_session(&self) -> Session {
         self.telemetry.session(options().interactive(false))
     }
 
-    /// What the host was told.
+    /// Returns the diagnostics so far.
     pub fn diagnostics(&self) -> Vec<String> {
         self.diagnostics.lock().unwrap().clone()
     }
 
-    /// Ends it: nothing may be lost. What arrived.
+    /// Shuts the telemetry down, asserts that no data was lost, and returns the received requests.
     #[track_caller]
     pub fn shut_down(&self) -> Received {
         let report = self.telemetry.shutdown();
@@ -71,14 +71,14 @@ impl Host {
         self.receiver.received()
     }
 
-    /// Ends it; the spans that arrived.
+    /// Shuts the telemetry down, and returns the received spans.
     #[track_caller]
     pub fn spans(&self) -> Spans {
         Spans(self.shut_down().spans())
     }
 }
 
-/// Telemetry that goes to `endpoint` over HTTP, with these variables and no others.
+/// Returns a builder for telemetry that exports to `endpoint` over HTTP, with only these variables.
 pub fn builder<const N: usize>(endpoint: &str, more: [(&str, &str); N]) -> TelemetryBuilder {
     let variables = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -103,12 +103,12 @@ fn options() -> SessionOptions {
         .identity(Identity::new().user_id("u-1"))
 }
 
-/// This many milliseconds after a day in January 2027.
+/// Returns a time in January 2027, plus the given milliseconds.
 pub fn at(milliseconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_millis(milliseconds)
 }
 
-/// The same as it stands on the wire.
+/// Returns the same time in nanoseconds since the epoch.
 pub fn nanos_at(milliseconds: u64) -> u64 {
     at(milliseconds)
         .duration_since(UNIX_EPOCH)
@@ -116,7 +116,7 @@ pub fn nanos_at(milliseconds: u64) -> u64 {
         .as_nanos() as u64
 }
 
-/// Spans that can be asked for each other.
+/// Spans with methods to find a span by name, tool or parent.
 #[derive(Debug)]
 pub struct Spans(pub Vec<Span>);
 
@@ -129,12 +129,12 @@ impl Deref for Spans {
 }
 
 impl Spans {
-    /// Those of a name, which is given without `claude_code.`.
+    /// Returns the spans with this name. The name is given without `claude_code.`.
     pub fn named(&self, name: &str) -> Vec<&Span> {
         self.iter().filter(|span| short(span) == name).collect()
     }
 
-    /// The only one of a name.
+    /// Returns the only span with this name.
     #[track_caller]
     pub fn one(&self, name: &str) -> &Span {
         let found = self.named(name);
@@ -142,7 +142,7 @@ impl Spans {
         found[0]
     }
 
-    /// The only `tool` span of a tool.
+    /// Returns the only `tool` span of a tool.
     #[track_caller]
     pub fn tool(&self, tool: &str) -> &Span {
         let mut found = self.named("tool");
@@ -151,7 +151,7 @@ impl Spans {
         found[0]
     }
 
-    /// The spans right below one, the earliest first.
+    /// Returns the direct children of a span, ordered by start time.
     pub fn below(&self, parent: &Span) -> Vec<&Span> {
         let below = |span: &&Span| {
             span.trace_id == parent.trace_id && span.parent_span_id == parent.span_id
@@ -161,7 +161,7 @@ impl Spans {
         children
     }
 
-    /// The only one of a name right below one.
+    /// Returns the only direct child with this name.
     #[track_caller]
     pub fn child(&self, parent: &Span, name: &str) -> &Span {
         let mut found = self.below(parent);
@@ -170,8 +170,8 @@ impl Spans {
         found[0]
     }
 
-    /// The names as a tree: a line for each span, two blanks for each level, the earliest first. Tools and models stand
-    /// behind the names.
+    /// Formats the spans as a tree: a line for each span with the name of its tool, model or hook, indented by two
+    /// spaces for each level and ordered by start time.
     pub fn outline(&self) -> String {
         let is_here = |id: &str| self.iter().any(|span| span.span_id == id);
         let mut roots: Vec<_> = self
@@ -202,15 +202,16 @@ impl Spans {
     }
 }
 
-/// The name without `claude_code.`.
+/// Returns the name without `claude_code.`.
 pub fn short(span: &Span) -> &str {
     span.name.strip_prefix("claude_code.").unwrap()
 }
 
-/// Keys with values, in the order on the wire.
+/// Attributes in the order in which they were sent.
 pub type InOrder<'a> = Vec<(&'a str, Value)>;
 
-/// The attributes as they were sent: those that all spans have, and the span's own after `span.type`.
+/// Returns the attributes in the order in which they were sent: those that all spans have, and the specific ones
+/// after `span.type`.
 #[track_caller]
 pub fn in_order(span: &Span) -> (InOrder<'_>, InOrder<'_>) {
     let mut all: Vec<_> = span
@@ -226,13 +227,13 @@ pub fn in_order(span: &Span) -> (InOrder<'_>, InOrder<'_>) {
     (all, own)
 }
 
-/// The span's own attributes, as they were sent.
+/// Returns the specific attributes of the span, in the order in which they were sent.
 #[track_caller]
 pub fn own(span: &Span) -> InOrder<'_> {
     in_order(span).1
 }
 
-/// The keys of the span's own attributes, as they were sent.
+/// Returns the keys of the specific attributes of the span, in the order in which they were sent.
 #[track_caller]
 pub fn keys(span: &Span) -> Vec<&str> {
     own(span).into_iter().map(|(key, _)| key).collect()
