@@ -15,24 +15,28 @@ fn docs_telemetry_matches_the_catalog() {
 const INTRODUCTION: &str = "\
 # Telemetry
 
-What the library emits, as it stands in [`src/catalog`](../src/catalog/mod.rs): nothing else is sent. This page is made
-from there by `UPDATE_DOCS=1 cargo test docs`. The variables that it names are explained in
-[CONFIGURATION.md](CONFIGURATION.md).
+This page lists everything that the library emits. It sends nothing else. `UPDATE_DOCS=1 cargo test docs` generates this
+page from [`src/catalog`](../src/catalog/mod.rs). [CONFIGURATION.md](CONFIGURATION.md) explains the variables.
 
-Attributes stand in the order in which they are sent: the standard ones, the custom ones of `OTEL_RESOURCE_ATTRIBUTES`,
-on events those of every event, on spans `span.type`, and then an item's own. In the column *present*, *always* is every
-item; *when known* is an item of which the host or the library knows the value; a variable is the switch that an attribute
-needs.
+The tables list the attributes in the order in which they are sent:
 
-An optional text that a host gives as an empty text counts as not given, on every signal and inside `tool_parameters`.
+1. the standard attributes,
+2. the custom attributes of `OTEL_RESOURCE_ATTRIBUTES`,
+3. on events, the attributes of every event; on spans, `span.type`,
+4. the attributes of the item.
 
-`tool_parameters` is a JSON object. A host may give it; what it does not give follows from the call: `bash_command` (the first
-word), `full_command`, `timeout`, `description` and `dangerouslyDisableSandbox` from the input of Bash and PowerShell, `skill_name`
-from that of Skill, `mcp_server_name` and `mcp_tool_name` from the names of an MCP tool. The spans' `full_command` and `skill_name` are
-the same values.
+The column *present* has these values: *always* means every item. *When known* means every item for which the host or the
+library knows the value. A variable is the switch that the attribute needs.
 
-Types are those of OTLP: text is a string value, int a 64-bit integer, double a 64-bit floating-point number, bool a
-boolean, and texts an array of strings. A host can ask for the numbers of events as text.
+An empty optional text means that the value is absent, on every signal and inside `tool_parameters`.
+
+`tool_parameters` is a JSON object. The host may provide it. Parameters that the host does not provide are derived from the
+call: `bash_command` (the first word), `full_command`, `timeout`, `description` and `dangerouslyDisableSandbox` from the input of
+Bash and PowerShell, `skill_name` from the input of Skill, `mcp_server_name` and `mcp_tool_name` from the names of an MCP tool.
+`full_command` and `skill_name` on spans have the same values.
+
+The types are those of OTLP: text is a string value, int a 64-bit integer, double a 64-bit floating-point number, bool a
+boolean, and texts an array of strings. A host can choose to send the numbers of events as text.
 
 ";
 
@@ -144,7 +148,7 @@ fn span_tree_of_the_docs_has_every_span() {
 
 fn attributes(out: &mut String, attributes: &[Attribute]) {
     if attributes.is_empty() {
-        out.push_str("No attributes of its own.\n\n");
+        out.push_str("No further attributes.\n\n");
         return;
     }
     let rows = attributes.iter().map(|attribute| {

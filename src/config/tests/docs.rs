@@ -25,42 +25,45 @@ fn docs_configuration_matches_the_table_of_variables() {
 const INTRODUCTION: &str = "\
 # Configuration
 
-The variables that the library reads, as they stand in
-[`src/config/variables.rs`](../src/config/variables.rs). This page is made from there by `UPDATE_DOCS=1 cargo test docs`.
+This page lists every variable that the library reads. `UPDATE_DOCS=1 cargo test docs` generates it from
+[`src/config/variables.rs`](../src/config/variables.rs).
 
-A value can come from several layers, the highest first: managed settings, host, local, project and user settings,
-environment. The files of a project count only in a trusted workspace, and only for harmless variables: the column
-*project* says which ones they may set (`yes`), which ones they may only switch off (`off`, with `none`, `0`, `false`, `no`
-or `off`, unless the environment sets the variable) and which ones they may not set (`no`). What they may not set is ignored
-with a warning that names the file and the variable. It belongs into the user's settings, managed settings or the environment
-(`otelHeadersHelper`: user or managed settings).
+A value can come from several layers. From the highest to the lowest: managed settings, host, local, project and user
+settings, environment.
 
-While a managed settings file cannot be read or parsed, the content switches (`OTEL_LOG_*`) of all other layers, the host
-included, and the settings files of the project count as off: the file may forbid them. Content switches of managed files
-that could be read hold, and exporters go on. A managed content switch whose value is not text has the same effect.
+Project files (local and project settings) apply only in a trusted workspace, and only to harmless variables. The column
+*project* has these values:
 
-Everything is resolved once, when `Config` is built, and nothing ever fails: a value that is not understood is a warning
-that names the variable, the value, where it was set and the nearest valid word. `Config::explain()` shows every variable
-that is set, where, and what follows from it.
+- `yes`: a project may set the variable.
+- `off`: a project may only turn it off, with `none`, `0`, `false`, `no` or `off`, unless the environment sets the variable.
+- `no`: a project may not set it. The value is ignored with a warning that names the file and the variable. Set it in the user's
+  settings, managed settings or the environment (`otelHeadersHelper`: user or managed settings).
 
-- Booleans: `1`, `true`, `yes`, `on` are true, `0`, `false`, `no`, `off` are false, in any case. Anything else warns and is
-  false.
-- Numbers are whole and decimal, with `_` between digits (`64_000`) or an exponent (`2e3`) where that reads better. Anything
-  else warns and takes the default; below the minimum, the minimum counts, with a warning.
-- An empty value is as if unset, and cancels the layers below; an empty boolean is false in the environment (with a warning
-  when its default is true), and elsewhere has its default again.
+While a managed settings file cannot be read or parsed, it may contain a policy. So the content switches (`OTEL_LOG_*`) of all
+other layers, including the host, and the project settings are off. Content switches of readable managed files apply, and
+exporters continue. A managed content switch whose value is not text has the same effect.
+
+The configuration is resolved once, when `Config` is built, and never fails. A value that is not understood causes a warning
+that names the variable, the value, its origin and the nearest valid value. `Config::explain()` shows every variable that is
+set, its origin and its effect.
+
+- Booleans: `1`, `true`, `yes`, `on` are true, `0`, `false`, `no`, `off` are false, in any case. Any other value causes a warning
+  and is false.
+- Numbers are whole and decimal. They may contain `_` between digits (`64_000`) or an exponent (`2e3`). Any other value causes a
+  warning and takes the default. A value below the minimum causes a warning and takes the minimum.
+- An empty value means unset, and cancels the lower layers. An empty boolean is false in the environment (with a warning if its
+  default is true), and takes its default in all other layers.
 - Headers that belong to the protocol or to one connection (`Host`, `Connection`, `Content-Type`, ...) are left out with a
-  warning, and so are those over gRPC whose name ends in `-bin` and whose value is not base64. The others are sent.
-- `key=value` pairs are split on `,`; white space around key and value is trimmed, and values are percent-decoded.
-- Values of headers and commands, and user and password of a URL, are shown nowhere.
+  warning. So are, over gRPC, headers whose name ends in `-bin` and whose value is not base64. All other headers are sent.
+- `key=value` pairs are split on `,`. White space around key and value is trimmed, and values are percent-decoded.
+- Values of headers and commands, and user and password of a URL, are never shown.
 
-No crate below this one looks at the process environment, and with an injected environment nothing does, with one
-exception: which authorities the platform trusts. As for every TLS client, `SSL_CERT_FILE` and `SSL_CERT_DIR` of the
-process move that. `OTEL_EXPORTER_OTLP_CERTIFICATE` takes the place of the platform's authorities, and with them of these
-two.
+No dependency reads the process environment. With an injected environment, the library does not read it either, with one
+exception: the platform's certificate authorities. As for every TLS client, `SSL_CERT_FILE` and `SSL_CERT_DIR` of the process
+change them. `OTEL_EXPORTER_OTLP_CERTIFICATE` replaces the platform's authorities, and so disables these two variables.
 
-The last column says where a variable comes from: the documentation of Claude Code's monitoring, OpenTelemetry's
-specification, or elsewhere: other programs, and other editions of Claude Code.
+The last column is the source of a variable: the documentation of Claude Code's monitoring, OpenTelemetry's specification, or
+elsewhere (other programs, and other editions of Claude Code).
 
 ";
 
