@@ -6,11 +6,11 @@ pub(crate) const UNKNOWN: &str = "unknown";
 /// Returns the programming language of a file by its extension; `unknown` for other extensions.
 ///
 /// ```
-/// use claude_code_telemetry::language_of;
-/// assert_eq!(language_of("src/lib.rs"), "Rust");
-/// assert_eq!(language_of("data.xyz"), "unknown");
+/// use claude_code_telemetry::language_from_path;
+/// assert_eq!(language_from_path("src/lib.rs"), "Rust");
+/// assert_eq!(language_from_path("data.xyz"), "unknown");
 /// ```
-pub fn language_of(path: &str) -> &'static str {
+pub fn language_from_path(path: &str) -> &'static str {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let extension = match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => extension.to_ascii_lowercase(),
@@ -137,7 +137,7 @@ mod tests {
             ("a.", "unknown"),
             ("größe.ÄÖ", "unknown"),
         ] {
-            assert_eq!(language_of(path), language, "{path}");
+            assert_eq!(language_from_path(path), language, "{path}");
         }
     }
 

@@ -145,8 +145,8 @@ mod thread;
 mod visible;
 
 pub use config::{
-    ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, Origin,
-    OtlpDestination, Setting, SettingsFiles, UnknownExporter, Warning,
+    ChangedSetting, Config, ConfigBuilder, Explanation, Layer, NumberEncoding, OtlpDestination,
+    Provenance, Setting, SettingsFiles, UnknownExporter, Warning,
 };
 pub use content::{Content, ContentPolicy};
 pub use diagnostics::Diagnostic;
@@ -155,15 +155,15 @@ pub use early::{EarlyRecords, EarlyReport};
 pub use global::{AlreadySet, global, set_global};
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
 pub use identity::Identity;
-pub use language::language_of;
+pub use language::language_from_path;
 pub use propagation::{ChildEnv, TraceParent, TraceParentError};
 #[cfg(feature = "providers")]
 pub use providers::Providers;
 pub use record::*;
 pub use session::{
-    Hook, HookOutcome, LlmRequest, LlmRequestOptions, Permission, Prompt, PromptEnd, Recorder,
-    RequestContext, ReservedTool, Session, SessionOptions, ToolCall, ToolCallOptions, ToolOutcome,
-    ToolOutput,
+    Hook, HookOutcome, LlmRequest, LlmRequestOptions, PendingToolCall, Permission, Prompt,
+    PromptEnd, Recorder, RequestContext, Session, SessionOptions, ToolCall, ToolCallOptions,
+    ToolOutcome, ToolOutput,
 };
 pub use signal::Signal;
 pub use telemetry::{Report, Service, Telemetry, TelemetryBuilder};

@@ -31,7 +31,7 @@ pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
 ///
 /// Sessions with equal attributes have equal values, of which the registry keeps one copy.
 #[derive(Debug, Default)]
-pub(crate) struct Standard {
+pub(crate) struct SessionAttributes {
     pub(crate) attributes: Box<[(&'static str, Arc<str>)]>,
     /// From `OTEL_RESOURCE_ATTRIBUTES`; the same for all sessions of a telemetry.
     pub(crate) custom: CustomAttributes,
@@ -41,7 +41,7 @@ pub(crate) struct Standard {
     pub(crate) outdated: AtomicBool,
 }
 
-impl Standard {
+impl SessionAttributes {
     /// Returns true if the series with these attributes end when no session holds them any more.
     pub(crate) fn ends(&self) -> bool {
         self.of_one_session || self.outdated.load(Ordering::Relaxed)
@@ -112,7 +112,7 @@ fn shortened_text(text: &Arc<str>) -> Arc<str> {
     }
 }
 
-impl PartialEq for Standard {
+impl PartialEq for SessionAttributes {
     fn eq(&self, other: &Self) -> bool {
         self.attributes == other.attributes
             && self.custom == other.custom
@@ -120,9 +120,9 @@ impl PartialEq for Standard {
     }
 }
 
-impl Eq for Standard {}
+impl Eq for SessionAttributes {}
 
-impl Hash for Standard {
+impl Hash for SessionAttributes {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.attributes.hash(state);
     }

@@ -8,17 +8,17 @@ pub enum Signal {
     /// Counters, as data points.
     Metrics,
     /// Log records.
-    Events,
+    Logs,
     /// Traces.
-    Spans,
+    Traces,
 }
 
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Metrics => "metrics",
-            Self::Events => "events",
-            Self::Spans => "spans",
+            Self::Logs => "events",
+            Self::Traces => "spans",
         })
     }
 }

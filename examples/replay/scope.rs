@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use claude_code_telemetry::{
-    ChildEnv, Prompt, PromptEnd, Recorder, RequestContext, ReservedTool, Session, ToolCall,
+    ChildEnv, PendingToolCall, Prompt, PromptEnd, Recorder, RequestContext, Session, ToolCall,
     ToolCallOptions, UserPrompt,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Scope {
 /// A tool call with an id.
 enum Tool {
     /// Work inside the call was recorded; its own step has not been read yet.
-    Reserved(ReservedTool),
+    Reserved(PendingToolCall),
     /// The call has ended. Work inside it may continue.
     Ended(Recorder),
 }

@@ -3,7 +3,7 @@
 
 use claude_code_telemetry::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
-    Cost, HookOutcome, Identity, LinesOfCode, LlmRequestOptions, Mcp, Permission, PluginInstalled,
+    Cost, HookOutcome, Identity, LinesOfCode, LlmRequestOptions, McpTool, Permission, PluginInstalled,
     PromptEnd, PullRequest, SessionOptions, SkillActivated, TokenUsage, Tokens, ToolCallOptions,
     ToolDecision, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
 };
@@ -19,7 +19,7 @@ fuzz_target!(|json: &[u8]| {
     read_as!(
         json;
         ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
-        Cost, HookOutcome, Identity, LinesOfCode, LlmRequestOptions, Mcp, Permission,
+        Cost, HookOutcome, Identity, LinesOfCode, LlmRequestOptions, McpTool, Permission,
         PluginInstalled, PromptEnd, PullRequest, SessionOptions, SkillActivated, TokenUsage, Tokens,
         ToolCallOptions, ToolDecision, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
     );

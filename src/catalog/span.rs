@@ -179,7 +179,7 @@ pub(crate) static TOOL_BLOCKED: Span = Span {
     description: "The wait for the permission decision",
     attributes: &[
         DURATION_MS,
-        Attribute::text(key::DECISION, "Outcome, unknown when nobody decided")
+        Attribute::text(key::DECISION, "ExportResult, unknown when nobody decided")
             .one_of(&["accept", "reject", "unknown"]),
         Attribute::text(key::SOURCE, "Who or what decided, unknown when nobody did").one_of(&[
             "config",

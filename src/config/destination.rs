@@ -24,13 +24,13 @@ impl Config {
     pub(crate) fn exporters(&self, signal: Signal) -> (Option<&OtlpConfig>, bool) {
         match signal {
             Signal::Metrics => (self.metrics.otlp.as_ref(), self.metrics.console),
-            Signal::Events => (self.events.otlp.as_ref(), self.events.console),
-            Signal::Spans => (self.spans.otlp.as_ref(), self.spans.console),
+            Signal::Logs => (self.events.otlp.as_ref(), self.events.console),
+            Signal::Traces => (self.spans.otlp.as_ref(), self.spans.console),
         }
     }
 
     /// Returns the reason why a configured exporter cannot be built.
-    pub(crate) fn why_off(&self, signal: Signal, exporter: Exporter) -> Option<String> {
+    pub(crate) fn unavailable_reason(&self, signal: Signal, exporter: Exporter) -> Option<String> {
         let mut off = self.off.iter();
         off.find(|off| (off.signal, off.exporter) == (signal, exporter))
             .map(|off| off.reason.clone())

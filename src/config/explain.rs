@@ -5,7 +5,7 @@ use std::fmt;
 use super::builder::Switches;
 use super::changes::{ChangedSetting, changes, switched};
 use super::secret::Secret;
-use super::source::{Assignment, Origin};
+use super::source::{Assignment, Provenance};
 use super::values::{SetVariable, Values};
 use super::variables::Variable;
 use super::warnings::{Report, Warning};
@@ -38,7 +38,7 @@ pub struct Setting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Shown {
     value: String,
-    origin: Origin,
+    origin: Provenance,
 }
 
 impl Shown {
@@ -130,12 +130,12 @@ impl Setting {
     }
 
     /// Returns the origin of the value.
-    pub fn origin(&self) -> &Origin {
+    pub fn origin(&self) -> &Provenance {
         &self.winner.origin
     }
 
     /// Returns the overridden values with their origins, the highest layer first.
-    pub fn overrode(&self) -> impl Iterator<Item = (&str, &Origin)> {
+    pub fn overrode(&self) -> impl Iterator<Item = (&str, &Provenance)> {
         self.overrode
             .iter()
             .map(|shown| (shown.value.as_str(), &shown.origin))

@@ -102,8 +102,8 @@ pub(super) fn resolve(
 pub(super) fn name(signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => "metrics",
-        Signal::Events => "logs",
-        Signal::Spans => "traces",
+        Signal::Logs => "logs",
+        Signal::Traces => "traces",
     }
 }
 
@@ -111,8 +111,8 @@ pub(super) fn name(signal: Signal) -> &'static str {
 pub(crate) fn path(signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => "/v1/metrics",
-        Signal::Events => "/v1/logs",
-        Signal::Spans => "/v1/traces",
+        Signal::Logs => "/v1/logs",
+        Signal::Traces => "/v1/traces",
     }
 }
 
@@ -246,7 +246,7 @@ fn compression(values: &Values, signal: Signal) -> Compression {
 mod tests {
     use super::super::endpoint::EndpointProblem;
     use super::super::secret::Secret;
-    use super::super::source::{Assignment, Origin};
+    use super::super::source::{Assignment, Provenance};
     use super::*;
 
     const ALL: Features = Features::ALL;
@@ -273,7 +273,7 @@ mod tests {
             (layer, format!("OTEL_EXPORTER_OTLP_{name}"), *value)
         });
         let assignments = set.chain(exporters).map(|(layer, name, value)| Assignment {
-            origin: Origin::new(layer),
+            origin: Provenance::new(layer),
             name,
             value: value.to_owned(),
         });
@@ -387,7 +387,7 @@ mod tests {
             ),
         ];
         for (set, expected, problems) in table {
-            let (config, found) = otlp(Signal::Events, ALL, &set);
+            let (config, found) = otlp(Signal::Logs, ALL, &set);
             assert_eq!(shown(&config), expected, "{set:?}");
             assert_eq!(found, problems, "{set:?}");
         }
@@ -415,7 +415,7 @@ mod tests {
                     .copied()
                     .chain([("PROTOCOL", protocol)])
                     .collect();
-                let headers = otlp(Signal::Events, ALL, &set).0.unwrap().headers;
+                let headers = otlp(Signal::Logs, ALL, &set).0.unwrap().headers;
                 let shown: Vec<_> = headers
                     .iter()
                     .map(|(n, v)| format!("{n}={}", v.expose()))
@@ -432,14 +432,14 @@ mod tests {
             ("http/protobuf", "http", Features { http: false, ..ALL }),
             ("http/json", "http", Features { http: false, ..ALL }),
         ] {
-            let (config, problems) = otlp(Signal::Spans, features, &[("PROTOCOL", protocol)]);
+            let (config, problems) = otlp(Signal::Traces, features, &[("PROTOCOL", protocol)]);
             assert_eq!(config, None);
             let [Problem::FeatureMissing { feature: named, .. }] = problems[..] else {
                 panic!("{problems:?}");
             };
             assert_eq!(named, feature);
             assert!(
-                otlp(Signal::Spans, ALL, &[("PROTOCOL", protocol)])
+                otlp(Signal::Traces, ALL, &[("PROTOCOL", protocol)])
                     .0
                     .is_some()
             );
@@ -494,7 +494,7 @@ mod tests {
             ),
         ];
         for (set, expected, problems) in table {
-            let (config, found) = otlp(Signal::Events, ALL, &set);
+            let (config, found) = otlp(Signal::Logs, ALL, &set);
             assert_eq!(shown(&config), expected, "{set:?}");
             assert_eq!(found, problems, "{set:?}");
         }
@@ -503,7 +503,7 @@ mod tests {
             ("LOGS_HEADERS", "a=2"),
             ("M:ENDPOINT", "http://org"),
         ];
-        let headers = otlp(Signal::Events, ALL, &set).0.unwrap().headers;
+        let headers = otlp(Signal::Logs, ALL, &set).0.unwrap().headers;
         assert_eq!(headers, [("a".to_owned(), Secret::new("1"))]);
     }
 }

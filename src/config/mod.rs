@@ -37,7 +37,7 @@ pub use explain::{Explanation, Setting};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) use exporter::path;
 pub use settings::SettingsFiles;
-pub use source::{Layer, Origin};
+pub use source::{Layer, Provenance};
 pub use warnings::Warning;
 
 #[cfg_attr(not(feature = "prometheus"), allow(unused_imports))]

@@ -198,7 +198,7 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::{Assignment, Origin};
+    use super::super::source::{Assignment, Provenance};
     use super::*;
 
     /// Returns the route to an endpoint with these variables set. The prefix `M:` puts a variable into managed settings
@@ -225,7 +225,7 @@ mod tests {
                 None => (Layer::Environment, *name),
             };
             Assignment {
-                origin: Origin::new(layer),
+                origin: Provenance::new(layer),
                 name: name.to_owned(),
                 value: (*value).to_owned(),
             }

@@ -8,7 +8,7 @@ use super::exporter;
 use super::otlp::{OtlpConfig, Protocol};
 use super::prometheus::{self, PrometheusConfig};
 use super::secret::Secret;
-use super::source::{Assignment, Layer, Origin};
+use super::source::{Assignment, Layer, Provenance};
 use super::terminal::terminal_type;
 use super::values::{Values, from_environment};
 use super::variables::{self, Kind, Variable};
@@ -68,7 +68,7 @@ pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
     let files = settings::read(&host.files(), &host.environment, trusted, &mut report);
     assignments.extend(files.assignments);
     assignments.extend(host.host.iter().map(|(name, value)| Assignment {
-        origin: Origin::new(Layer::Host),
+        origin: Provenance::new(Layer::Host),
         name: name.clone(),
         value: value.clone(),
     }));
@@ -94,8 +94,8 @@ fn from_values(
     let ports = host.prometheus_ports.as_ref();
     let mut sinks = |signal, on| Sinks::resolve(values, signal, on, ports, features, report);
     let metrics = sinks(Signal::Metrics, enabled);
-    let events = sinks(Signal::Events, enabled);
-    let spans = sinks(Signal::Spans, enabled && beta);
+    let events = sinks(Signal::Logs, enabled);
+    let spans = sinks(Signal::Traces, enabled && beta);
     let resource_attributes = values
         .text(&variables::RESOURCE_ATTRIBUTES)
         .map(|text| pairs::attributes(text).0)
@@ -185,8 +185,8 @@ fn from_values(
 fn exporter_variable(signal: Signal) -> &'static Variable {
     match signal {
         Signal::Metrics => &variables::METRICS_EXPORTER,
-        Signal::Events => &variables::LOGS_EXPORTER,
-        Signal::Spans => &variables::TRACES_EXPORTER,
+        Signal::Logs => &variables::LOGS_EXPORTER,
+        Signal::Traces => &variables::TRACES_EXPORTER,
     }
 }
 
@@ -290,7 +290,7 @@ fn beta_variables() -> [&'static Variable; 2] {
 
 /// Warns about settings that prevent the export of telemetry which other settings request.
 fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Report) {
-    let signals = [Signal::Metrics, Signal::Events, Signal::Spans].map(exporter_variable);
+    let signals = [Signal::Metrics, Signal::Logs, Signal::Traces].map(exporter_variable);
     let exporters = || signals.map(|variable| values.exporters(variable));
     if !wanted {
         for variable in signals {

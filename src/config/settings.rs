@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub use paths::SettingsFiles;
 
-use super::source::{Assignment, Layer, Origin};
+use super::source::{Assignment, Layer, Provenance};
 use super::variables;
 use super::warnings::{Problem, Report, Warning};
 use crate::environment::Environment;
@@ -45,7 +45,7 @@ pub(super) fn read(
     let mut assignments = Vec::new();
     let (files, mut managed_is_complete) = managed_files(&managed, report);
     for file in files {
-        let contents = file::read(&Origin::in_file(Layer::Managed, file), report);
+        let contents = file::read(&Provenance::in_file(Layer::Managed, file), report);
         managed_is_complete &= contents.is_complete;
         assignments.extend(contents.assignments);
     }
@@ -53,7 +53,7 @@ pub(super) fn read(
         let Some(file) = file else {
             continue;
         };
-        let origin = Origin::in_file(layer, file);
+        let origin = Provenance::in_file(layer, file);
         let ignored = match (trusted, managed_is_complete) {
             (false, _) => Problem::Untrusted,
             (true, false) => Problem::ProjectHeld,
@@ -67,7 +67,7 @@ pub(super) fn read(
         }
     }
     if let Some(file) = user {
-        let origin = Origin::in_file(Layer::User, file);
+        let origin = Provenance::in_file(Layer::User, file);
         assignments.extend(file::read(&origin, report).assignments);
     }
     Settings {
@@ -78,7 +78,7 @@ pub(super) fn read(
 
 /// Returns true if an ignored file would have affected telemetry. Proxies and certificates do not count, because they
 /// are set for other programs too.
-fn is_about_telemetry(origin: &Origin) -> bool {
+fn is_about_telemetry(origin: &Provenance) -> bool {
     let mut unheard = Report::default();
     let found = file::read(origin, &mut unheard);
     let telemetry = |name: &str| {
@@ -116,7 +116,7 @@ pub(super) fn managed_files(folders: &[PathBuf], report: &mut Report) -> (Vec<Pa
             Ok(more) => files.extend(more),
             Err(error) => {
                 let why = error.to_string();
-                let origin = Origin::in_file(Layer::Managed, folder);
+                let origin = Provenance::in_file(Layer::Managed, folder);
                 let problem = Problem::SettingsUnreadable { why }.in_layer(Layer::Managed);
                 report.warn(Warning::about_file(origin, problem));
                 return (files, false);

@@ -38,12 +38,12 @@ impl fmt::Display for Layer {
 
 /// The origin of a value: its layer and file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct Provenance {
     layer: Layer,
     file: Option<PathBuf>,
 }
 
-impl Origin {
+impl Provenance {
     pub(crate) fn new(layer: Layer) -> Self {
         Self { layer, file: None }
     }
@@ -66,7 +66,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             None => self.layer.fmt(f),
@@ -78,7 +78,7 @@ impl fmt::Display for Origin {
 /// The value that one layer assigns to one variable. Without `Debug`, because the value may be a secret.
 #[derive(Clone)]
 pub(crate) struct Assignment {
-    pub(crate) origin: Origin,
+    pub(crate) origin: Provenance,
     pub(crate) name: String,
     pub(crate) value: String,
 }

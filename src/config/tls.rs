@@ -264,7 +264,7 @@ fn file(set: &SetVariable) -> PemFile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::{Assignment, Origin};
+    use super::super::source::{Assignment, Provenance};
     use super::*;
 
     /// Returns the variables that apply to events, and the problems. The prefix `M:` puts a variable into managed
@@ -278,18 +278,18 @@ mod tests {
             };
             let name = name.replace("OTLP_", "OTEL_EXPORTER_OTLP_");
             Assignment {
-                origin: Origin::new(layer),
+                origin: Provenance::new(layer),
                 value: format!("/{name}"),
                 name,
             }
         });
         let values = Values::new(assignments.collect(), &mut report);
-        let trust = match trust(&values, Signal::Events, &mut report) {
+        let trust = match trust(&values, Signal::Logs, &mut report) {
             Trust::Platform => "platform".to_owned(),
             Trust::PlatformAnd(file) => format!("platform+{}", file.variable),
             Trust::Only(file) => file.variable.to_owned(),
         };
-        let identity = match identity(&values, Signal::Events, &mut report) {
+        let identity = match identity(&values, Signal::Logs, &mut report) {
             Ok(None) => String::new(),
             Ok(Some(pair)) => format!(" {}+{}", pair.certificate.variable, pair.key.variable),
             Err(why) => {

@@ -6,7 +6,7 @@ use super::UnknownExporter;
 use super::nearest::nearest;
 use super::otlp::Protocol;
 use super::parse;
-use super::source::{Assignment, Layer, Origin};
+use super::source::{Assignment, Layer, Provenance};
 use super::variables::{self, Effect, Kind, PerSignal, Variable};
 use super::warnings::{Problem, Report, Warning};
 use crate::environment::Entry;
@@ -57,7 +57,7 @@ pub(super) fn from_environment(
         if known.is_some_and(|variable| matches!(variable.kind, Kind::Command)) {
             continue;
         }
-        let origin = Origin::new(Layer::Environment);
+        let origin = Provenance::new(Layer::Environment);
         if known.is_some() && value.is_none() {
             report.warn(Warning::about_name(&name, origin, Problem::NotUnicode));
             continue;
@@ -197,7 +197,7 @@ impl Values {
         let mut unknown: Vec<UnknownExporter> = Vec::new();
         let text = self.text(variable);
         for problem in text.map_or_else(Vec::new, |text| problems(variable, text)) {
-            if let Problem::UnknownWord { word, nearest, .. } = problem
+            if let Problem::ParseEnumError { word, nearest, .. } = problem
                 && unknown.iter().all(|known| known.name != word)
             {
                 unknown.push(UnknownExporter {
@@ -272,7 +272,7 @@ mod tests {
     fn values(list: &[(Layer, &str, &str)]) -> (Values, Report) {
         let mut report = Report::default();
         let assignments = list.iter().map(|(layer, name, value)| Assignment {
-            origin: Origin::new(*layer),
+            origin: Provenance::new(*layer),
             name: (*name).to_owned(),
             value: (*value).to_owned(),
         });

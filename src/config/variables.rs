@@ -113,8 +113,8 @@ impl PerSignal {
     pub(crate) fn of(&'static self, signal: Signal) -> &'static Variable {
         match signal {
             Signal::Metrics => &self.metrics,
-            Signal::Events => &self.events,
-            Signal::Spans => &self.spans,
+            Signal::Logs => &self.events,
+            Signal::Traces => &self.spans,
         }
     }
 
@@ -278,8 +278,8 @@ macro_rules! per_signal {
         $(pub(crate) static $id: PerSignal = PerSignal {
             general: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_", $suffix), None, $in_project, $kind, $meaning),
             metrics: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_METRICS_", $suffix), Some(Signal::Metrics), $in_project, $kind, $meaning),
-            events: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), Some(Signal::Events), $in_project, $kind, $meaning),
-            spans: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_TRACES_", $suffix), Some(Signal::Spans), $in_project, $kind, $meaning),
+            events: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), Some(Signal::Logs), $in_project, $kind, $meaning),
+            spans: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_TRACES_", $suffix), Some(Signal::Traces), $in_project, $kind, $meaning),
         };)*
         static PER_SIGNAL: &[&PerSignal] = &[$(&$id),*];
     };
@@ -304,15 +304,15 @@ single! {
     METRICS_EXPORTER = "OTEL_METRICS_EXPORTER", Some(Signal::Metrics), OpenTelemetry, OffOnly,
         Kind::Exporters(&["console", "otlp", "prometheus", "none"]),
         "Where metrics go; `none` turns them off";
-    LOGS_EXPORTER = "OTEL_LOGS_EXPORTER", Some(Signal::Events), OpenTelemetry, OffOnly,
+    LOGS_EXPORTER = "OTEL_LOGS_EXPORTER", Some(Signal::Logs), OpenTelemetry, OffOnly,
         Kind::Exporters(&["console", "otlp", "none"]),
         "Where events go; `none` turns them off";
-    TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", Some(Signal::Spans), OpenTelemetry, OffOnly,
+    TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", Some(Signal::Traces), OpenTelemetry, OffOnly,
         Kind::Exporters(&["console", "otlp", "none"]),
         "Where spans go; `none` turns them off";
-    ENHANCED_TELEMETRY_BETA = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, Ignored, OFF,
+    ENHANCED_TELEMETRY_BETA = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", Some(Signal::Traces), ClaudeCode, Ignored, OFF,
         "Spans need it";
-    ENHANCED_TELEMETRY_BETA_ALIAS = "ENABLE_ENHANCED_TELEMETRY_BETA", Some(Signal::Spans), ClaudeCode, Ignored, OFF,
+    ENHANCED_TELEMETRY_BETA_ALIAS = "ENABLE_ENHANCED_TELEMETRY_BETA", Some(Signal::Traces), ClaudeCode, Ignored, OFF,
         "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
     TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some(Signal::Metrics), OpenTelemetry, Allowed,
         Kind::Word { words: &["delta", "cumulative", "lowmemory"], any_case: true, default: "delta" },
@@ -320,10 +320,10 @@ single! {
     METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL", Some(Signal::Metrics), OpenTelemetry, Allowed,
         milliseconds(60_000, 100),
         "How often metrics are collected and sent";
-    LOGS_EXPORT_INTERVAL = "OTEL_LOGS_EXPORT_INTERVAL", Some(Signal::Events), ClaudeCode, Allowed,
+    LOGS_EXPORT_INTERVAL = "OTEL_LOGS_EXPORT_INTERVAL", Some(Signal::Logs), ClaudeCode, Allowed,
         milliseconds(5_000, 10),
         "How long an event waits at most before it is sent";
-    TRACES_EXPORT_INTERVAL = "OTEL_TRACES_EXPORT_INTERVAL", Some(Signal::Spans), ClaudeCode, Allowed,
+    TRACES_EXPORT_INTERVAL = "OTEL_TRACES_EXPORT_INTERVAL", Some(Signal::Traces), ClaudeCode, Allowed,
         milliseconds(5_000, 10),
         "How long a span waits at most before it is sent";
     LOG_USER_PROMPTS = "OTEL_LOG_USER_PROMPTS", None, ClaudeCode, OffOnly, OFF,
@@ -425,7 +425,7 @@ static WITHOUT_EFFECT: &[Variable] = &[
     without_effect("OTEL_METRIC_EXPORT_TIMEOUT", Source::OpenTelemetry),
     without_effect("OTEL_*_LIMIT", Source::OpenTelemetry),
     without_effect("OTEL_PROPAGATORS", Source::OpenTelemetry),
-    // Standard variables whose names begin like those of this library.
+    // SessionAttributes variables whose names begin like those of this library.
     without_effect("OTEL_LOG_LEVEL", Source::OpenTelemetry),
     without_effect(
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",

@@ -5,7 +5,7 @@ use std::fmt;
 use super::endpoint::EndpointProblem;
 use super::pairs::PairProblem;
 use super::proxy::ProxyProblem;
-use super::source::{Assignment, Layer, Origin};
+use super::source::{Assignment, Layer, Provenance};
 use super::tls::TlsProblem;
 use super::variables::Variable;
 use crate::visible::visible;
@@ -17,7 +17,7 @@ use crate::visible::visible;
 pub struct Warning {
     variable: Option<String>,
     value: Option<String>,
-    origin: Option<Origin>,
+    origin: Option<Provenance>,
     problem: Problem,
 }
 
@@ -34,7 +34,7 @@ impl Warning {
 
     /// Returns a warning about a variable whose value cannot be shown: an unknown variable may hold a secret, and some
     /// values are not valid text.
-    pub(super) fn about_name(name: &str, origin: Origin, problem: Problem) -> Self {
+    pub(super) fn about_name(name: &str, origin: Provenance, problem: Problem) -> Self {
         Self {
             variable: Some(visible(name)),
             value: None,
@@ -44,7 +44,7 @@ impl Warning {
     }
 
     /// Returns a warning about a settings file, or a folder of settings files.
-    pub(super) fn about_file(origin: Origin, problem: Problem) -> Self {
+    pub(super) fn about_file(origin: Provenance, problem: Problem) -> Self {
         Self {
             variable: None,
             value: None,
@@ -74,14 +74,14 @@ impl Warning {
     }
 
     /// Returns the origin of the value, or the settings file that the warning is about.
-    pub fn origin(&self) -> Option<&Origin> {
+    pub fn origin(&self) -> Option<&Provenance> {
         self.origin.as_ref()
     }
 
     /// Returns the most similar valid word or variable.
     pub fn nearest(&self) -> Option<&str> {
         match &self.problem {
-            Problem::UnknownVariable { nearest } | Problem::UnknownWord { nearest, .. } => {
+            Problem::UnknownVariable { nearest } | Problem::ParseEnumError { nearest, .. } => {
                 Some(nearest)
             }
             Problem::NotBoolean { nearest } => Some(nearest),
@@ -202,7 +202,7 @@ pub(crate) enum Problem {
     )]
     BelowMarker { marker: usize, default: u64 },
     #[error("{word} is unknown, so {consequence}; did you mean {nearest}? Valid: {}", words.join(", "))]
-    UnknownWord {
+    ParseEnumError {
         word: String,
         nearest: &'static str,
         words: &'static [&'static str],

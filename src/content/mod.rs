@@ -23,7 +23,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::language::{UNKNOWN, language_of};
+use crate::language::{UNKNOWN, language_from_path};
 
 /// Text whose export a content switch controls: a prompt, the input or output of a tool, the body of a request or a
 /// response.
@@ -69,7 +69,7 @@ impl Content {
 
     /// Returns the programming language of the file whose path is the text, determined only by the file name.
     pub(crate) fn language(&self) -> &'static str {
-        language_of(self.text())
+        language_from_path(self.text())
     }
 
     /// Returns the programming language of the file whose path is a member of the JSON text: the first member with one
@@ -78,7 +78,7 @@ impl Content {
         let path = names
             .iter()
             .find_map(|name| json::member(self.text(), name));
-        path.map_or(UNKNOWN, |path| language_of(&path))
+        path.map_or(UNKNOWN, |path| language_from_path(&path))
     }
 
     fn text(&self) -> &str {

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::config::{Config, UnknownExporter, Warning};
-use crate::export::quiet::{self, Quiet};
+use crate::export::suppression::{self, SuppressedScope};
 use crate::health::Exporter;
 use crate::signal::Signal;
 use crate::thread;
@@ -83,8 +83,8 @@ impl Config {
         };
         let config = self.clone();
         let thread = thread::spawn("claude-code-telemetry-doctor", move || {
-            let _quiet = Quiet::this_thread();
-            let runtime = quiet::runtime()?;
+            let _suppressed = SuppressedScope::this_thread();
+            let runtime = suppression::runtime()?;
             runtime.block_on(probe::probe_all(&config, limit, found));
             runtime.shutdown_background();
             Ok(())
@@ -173,8 +173,8 @@ const EVERY: [(Signal, Exporter); 7] = [
     (Signal::Metrics, Exporter::Otlp),
     (Signal::Metrics, Exporter::Prometheus),
     (Signal::Metrics, Exporter::Console),
-    (Signal::Events, Exporter::Otlp),
-    (Signal::Events, Exporter::Console),
-    (Signal::Spans, Exporter::Otlp),
-    (Signal::Spans, Exporter::Console),
+    (Signal::Logs, Exporter::Otlp),
+    (Signal::Logs, Exporter::Console),
+    (Signal::Traces, Exporter::Otlp),
+    (Signal::Traces, Exporter::Console),
 ];

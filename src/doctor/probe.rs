@@ -156,7 +156,7 @@ fn list(addresses: &[SocketAddr]) -> String {
 pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
     let asked = EVERY.iter().filter_map(|&(signal, exporter)| {
         let probe = Probe::new(signal, exporter);
-        if let Some(reason) = config.why_off(signal, exporter) {
+        if let Some(reason) = config.unavailable_reason(signal, exporter) {
             return Some(Probe {
                 problem: Some(reason),
                 ..probe

@@ -4,7 +4,7 @@ use super::Probe;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::variables::{self, PerSignal};
 use crate::config::{Config, path};
-use crate::export::outcome::{ErrorKind, ExportError};
+use crate::export::export_result::{ErrorKind, ExportError};
 use crate::export::probe::{Answer, Seen, Speaks};
 use crate::signal::Signal;
 
@@ -51,7 +51,7 @@ pub(super) fn told(
             };
             (Some(answer), None, None)
         }
-        Answer::Unauthorised(error) => (None, Some(error.to_string()), Some(about.credentials())),
+        Answer::Unauthenticated(error) => (None, Some(error.to_string()), Some(about.credentials())),
         Answer::NotNow(error) => (
             None,
             Some(error.to_string()),

@@ -11,23 +11,23 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
 
 use super::Item;
-use super::message::{Origin, any, push_standard, shorten, texts_of};
+use super::message::{ResourceAndScope, any, push_standard, shorten, texts_of};
 use super::protobuf::{Field, Writer, field_len};
 use crate::catalog::key;
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
-use crate::encode::Translate;
-use crate::health::Tally;
+use crate::encode::Encode;
+use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::{Attributes, EventRecord, Out, Value};
-use crate::session_attributes::Standard;
+use crate::session_attributes::SessionAttributes;
 
 /// The data that all events have in addition to their record.
 pub(crate) struct Envelope {
     /// Nanoseconds since the Unix epoch.
     pub(crate) time: u64,
     pub(crate) sequence: u64,
-    pub(crate) standard: Arc<Standard>,
+    pub(crate) standard: Arc<SessionAttributes>,
     pub(crate) workspace_host_paths: Option<Arc<[Arc<str>]>>,
     pub(crate) prompt_id: Option<Arc<str>>,
     /// The span that the event belongs to.
@@ -69,8 +69,8 @@ pub(crate) enum LogsRequest {
 }
 
 /// An encoder of events as log records.
-pub(crate) struct EventTranslator {
-    origin: Origin,
+pub(crate) struct EventEncoder {
+    origin: ResourceAndScope,
     numbers: NumberEncoding,
     form: Form,
 }
@@ -78,8 +78,8 @@ pub(crate) struct EventTranslator {
 /// The usual size of a record with 20 attributes, in bytes of protobuf.
 const USUAL_BYTES: usize = 1024;
 
-impl EventTranslator {
-    pub(crate) fn new(origin: Origin, numbers: NumberEncoding, form: Form) -> Self {
+impl EventEncoder {
+    pub(crate) fn new(origin: ResourceAndScope, numbers: NumberEncoding, form: Form) -> Self {
         Self {
             origin,
             numbers,
@@ -88,7 +88,7 @@ impl EventTranslator {
     }
 
     /// Writes all attributes, in the order of the catalog.
-    fn attributes(&self, event: &EventItem, tally: &Tally, out: &mut impl Out) {
+    fn attributes(&self, event: &EventItem, tally: &EncodeStats, out: &mut impl Out) {
         let Queued { envelope, record } = &**event;
         let kind = record.event();
         push_standard(&envelope.standard, kind.attributes, out);
@@ -114,7 +114,7 @@ impl EventTranslator {
         }
     }
 
-    fn message(&self, event: &EventItem, tally: &Tally) -> LogRecord {
+    fn message(&self, event: &EventItem, tally: &EncodeStats) -> LogRecord {
         let envelope = &event.envelope;
         let mut attributes = Vec::new();
         self.attributes(event, tally, &mut attributes);
@@ -141,7 +141,7 @@ impl EventTranslator {
     }
 
     /// Returns the encoding of [`message`](Self::message).
-    fn bytes(&self, event: &EventItem, tally: &Tally) -> Vec<u8> {
+    fn bytes(&self, event: &EventItem, tally: &EncodeStats) -> Vec<u8> {
         let envelope = &event.envelope;
         let name = event.record.event().body;
         let mut out = Writer::with_capacity(USUAL_BYTES + event.record.size());
@@ -165,12 +165,12 @@ impl EventTranslator {
     }
 }
 
-impl Translate for EventTranslator {
+impl Encode for EventEncoder {
     type Item = EventItem;
     type Record = EventOut;
     type Request = LogsRequest;
 
-    fn translate(&self, event: &Self::Item, tally: &Tally) -> EventOut {
+    fn encode(&self, event: &Self::Item, tally: &EncodeStats) -> EventOut {
         match self.form {
             Form::Bytes => EventOut::Bytes(self.bytes(event, tally)),
             Form::Messages => EventOut::Message(self.message(event, tally)),
@@ -197,7 +197,7 @@ impl Translate for EventTranslator {
     }
 
     fn request(&self, records: Vec<EventOut>) -> LogsRequest {
-        let Origin { resource, scope } = &self.origin;
+        let ResourceAndScope { resource, scope } = &self.origin;
         if self.form == Form::Messages {
             let messages = records.into_iter().filter_map(|record| match record {
                 EventOut::Message(message) => Some(message),
@@ -318,7 +318,7 @@ mod tests {
             envelope: Envelope {
                 time,
                 sequence: time / 3,
-                standard: Arc::new(Standard {
+                standard: Arc::new(SessionAttributes {
                     attributes: [(key::USER_ID, text("kim")), (key::SESSION_ID, text(""))].into(),
                     custom: [(text("team"), text("a")), (text("model"), text("b"))].into(),
                     of_one_session: true,
@@ -344,12 +344,12 @@ mod tests {
             numbers in prop_oneof![Just(NumberEncoding::Native), Just(NumberEncoding::Text)],
         ) {
             let resource = [("service.name".to_owned(), "claude-code".to_owned())];
-            let origin = Origin::new(&resource, "scope", "1");
+            let origin = ResourceAndScope::new(&resource, "scope", "1");
             let items: Vec<_> = records.into_iter().map(|values| item(values, time, span)).collect();
             let [bytes, messages] = [Form::Bytes, Form::Messages].map(|form| {
-                let translator = EventTranslator::new(origin.clone(), numbers, form);
-                let tally = Tally::default();
-                translator.request(items.iter().map(|item| translator.translate(item, &tally)).collect())
+                let encoder = EventEncoder::new(origin.clone(), numbers, form);
+                let tally = EncodeStats::default();
+                encoder.request(items.iter().map(|item| encoder.encode(item, &tally)).collect())
             });
             let (LogsRequest::Bytes(bytes), LogsRequest::Message(message)) = (bytes, messages) else {
                 return Err(TestCaseError::fail("another form than asked for"));
@@ -361,11 +361,11 @@ mod tests {
     #[test]
     fn truncation_is_the_same_in_both_forms() {
         let item = item(vec![Value::Text("x".repeat(5_000_000).into())], 1, None);
-        let origin = Origin::new(&[], "scope", "1");
+        let origin = ResourceAndScope::new(&[], "scope", "1");
         let [bytes, message] = [Form::Bytes, Form::Messages].map(|form| {
-            let translator = EventTranslator::new(origin.clone(), NumberEncoding::Native, form);
-            let mut record = translator.translate(&item, &Tally::default());
-            EventTranslator::shorten(&mut record);
+            let encoder = EventEncoder::new(origin.clone(), NumberEncoding::Native, form);
+            let mut record = encoder.encode(&item, &EncodeStats::default());
+            EventEncoder::shorten(&mut record);
             match record {
                 EventOut::Bytes(bytes) => bytes,
                 EventOut::Message(message) => message.encode_to_vec(),

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use crate::catalog::Attribute;
 use crate::content::{truncate::marker, utf16};
 use crate::record::{Out, Value};
-use crate::session_attributes::Standard;
+use crate::session_attributes::SessionAttributes;
 
 /// The size limit of a single record or span, in bytes of protobuf, because it cannot be split.
 pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;
@@ -20,12 +20,12 @@ const MARKER_ROOM: usize = 128;
 
 /// The resource and the instrumentation scope of every request of a signal.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
+pub(crate) struct ResourceAndScope {
     pub(crate) resource: Resource,
     pub(crate) scope: InstrumentationScope,
 }
 
-impl Origin {
+impl ResourceAndScope {
     pub(crate) fn new(resource: &[(String, String)], scope: &str, version: &str) -> Self {
         Self {
             resource: Resource {
@@ -81,7 +81,7 @@ pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
 
 /// Writes the standard attributes, then the custom attributes. A custom attribute is left out if its key is one of the
 /// item's own attributes, even when this item has no value for it, so that a consumer never mistakes one for the other.
-pub(crate) fn push_standard(standard: &Standard, own: &[Attribute], out: &mut impl Out) {
+pub(crate) fn push_standard(standard: &SessionAttributes, own: &[Attribute], out: &mut impl Out) {
     for (key, value) in &standard.attributes {
         out.text(key, value);
     }

@@ -8,10 +8,10 @@ pub(crate) mod spans;
 
 pub(crate) use self::item::Item;
 
-use crate::health::Tally;
+use crate::health::EncodeStats;
 
 /// An encoder of one signal's queued items as OTLP.
-pub(crate) trait Translate: Send + 'static {
+pub(crate) trait Encode: Send + 'static {
     /// The type of the queued items.
     type Item: Send + Sync;
     /// The type of an encoded item: a log record or a span.
@@ -19,7 +19,7 @@ pub(crate) trait Translate: Send + 'static {
     /// The type of an export request.
     type Request: Send;
 
-    fn translate(&self, item: &Self::Item, tally: &Tally) -> Self::Record;
+    fn encode(&self, item: &Self::Item, tally: &EncodeStats) -> Self::Record;
 
     /// Returns the size of the record in bytes of protobuf.
     fn size(record: &Self::Record) -> usize;

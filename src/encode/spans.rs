@@ -10,13 +10,13 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use prost::Message;
 
 use super::Item;
-use super::message::{Origin, attribute, push_standard, shorten, text, texts_of};
+use super::message::{ResourceAndScope, attribute, push_standard, shorten, text, texts_of};
 use crate::catalog::{self, key};
-use crate::encode::Translate;
-use crate::health::Tally;
+use crate::encode::Encode;
+use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::Attributes;
-use crate::session_attributes::Standard;
+use crate::session_attributes::SessionAttributes;
 
 /// The data of one kind of span.
 pub(crate) trait SpanRecord: Send + Sync {
@@ -53,7 +53,7 @@ pub(crate) struct Finished<R: ?Sized> {
     /// Nanoseconds since the Unix epoch, as is `end`.
     pub(crate) start: u64,
     pub(crate) end: u64,
-    pub(crate) standard: Arc<Standard>,
+    pub(crate) standard: Arc<SessionAttributes>,
     pub(crate) record: R,
 }
 
@@ -61,12 +61,12 @@ pub(crate) struct Finished<R: ?Sized> {
 pub(crate) type SpanItem = Item<Finished<dyn SpanRecord>>;
 
 /// An encoder of spans as OTLP.
-pub(crate) struct SpanTranslator {
-    origin: Origin,
+pub(crate) struct SpanEncoder {
+    origin: ResourceAndScope,
 }
 
-impl SpanTranslator {
-    pub(crate) fn new(origin: Origin) -> Self {
+impl SpanEncoder {
+    pub(crate) fn new(origin: ResourceAndScope) -> Self {
         Self { origin }
     }
 }
@@ -75,12 +75,12 @@ impl SpanTranslator {
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
-impl Translate for SpanTranslator {
+impl Encode for SpanEncoder {
     type Item = SpanItem;
     type Record = Span;
     type Request = ExportTraceServiceRequest;
 
-    fn translate(&self, span: &Self::Item, _: &Tally) -> Span {
+    fn encode(&self, span: &Self::Item, _: &EncodeStats) -> Span {
         let Finished {
             context,
             parent,

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::quiet::Quiet;
+use super::suppression::SuppressedScope;
 use crate::thread;
 
 /// The most functions that block at the same time. The limit is higher than the number of consoles and name lookups
@@ -82,7 +82,7 @@ fn start<T: Send + 'static>(
     let started = thread::spawn("claude-code-telemetry-blocking", move || {
         let _counted = counted;
         let _runtime = runtime.as_ref().map(Handle::enter);
-        let _quiet = Quiet::this_thread();
+        let _suppressed = SuppressedScope::this_thread();
         let _ = sender.send(work());
     });
     Blocking(match started {

@@ -21,7 +21,7 @@ use serde_json::ser::Formatter;
 
 use super::Writer;
 use super::blocking::{self, BlockingError};
-use super::outcome::{ErrorKind, ExportError, Outcome};
+use super::export_result::{ErrorKind, ExportError, ExportResult};
 use crate::clock::iso8601;
 use crate::encode::events::LogsRequest;
 use crate::visible::is_control;
@@ -37,26 +37,26 @@ impl Console {
     }
 
     /// Writes complete lines. Lines that cannot be written are lost, because a console is not a store.
-    pub(crate) async fn write(&self, lines: Bytes) -> Outcome {
+    pub(crate) async fn write(&self, lines: Bytes) -> ExportResult {
         let writer = Arc::clone(&self.writer);
         let written = blocking::spawn(move || {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             writer.write_all(&lines).and_then(|()| writer.flush())
         });
         match written.await {
-            Ok(Ok(())) => Outcome::Delivered {
+            Ok(Ok(())) => ExportResult::Delivered {
                 rejected: 0,
                 message: None,
             },
             Ok(Err(error)) => refused(&error.to_string()),
             Err(BlockingError::Panicked) => refused("the writer panicked"),
-            Err(error) => Outcome::retry(ExportError::blocking(&error)),
+            Err(error) => ExportResult::retry(ExportError::blocking(&error)),
         }
     }
 }
 
-fn refused(reason: &str) -> Outcome {
-    Outcome::Refused {
+fn refused(reason: &str) -> ExportResult {
+    ExportResult::Rejected {
         error: ExportError::new(
             ErrorKind::Broken,
             format!("the console cannot be written: {reason}"),

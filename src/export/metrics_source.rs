@@ -13,9 +13,9 @@ use prost::Message;
 use super::{Batch, Source, Split};
 use crate::catalog::Metric;
 use crate::config::Temporality;
-use crate::encode::message::{Origin, push_standard, text};
+use crate::encode::message::{ResourceAndScope, push_standard, text};
 use crate::health::{QueueDepth, Undelivered};
-use crate::metrics::cell::Cell;
+use crate::metrics::counter::Counter;
 use crate::metrics::registry::{Registry, is_mostly_empty};
 
 /// A source that collects the registry for one exporter.
@@ -23,15 +23,15 @@ use crate::metrics::registry::{Registry, is_mostly_empty};
 /// Only one collection is in progress at a time. It is cut into requests, and each request is settled (delivered, or
 /// rejected permanently) before the next collection begins. The next collection covers everything that was added in the
 /// meantime. Therefore the points of a series are contiguous, and the measurements of an outage arrive in one point.
-pub(crate) struct Reader {
+pub(crate) struct PushReader {
     place: usize,
     registry: Arc<Registry>,
     temporality: Temporality,
-    origin: Origin,
+    origin: ResourceAndScope,
     /// The series that are exported.
-    live: Vec<Arc<Cell>>,
-    /// The readings of the current collection that are not sent yet, in the order of the catalog.
-    readings: VecDeque<Reading>,
+    live: Vec<Arc<Counter>>,
+    /// The samples of the current collection that are not sent yet, in the order of the catalog.
+    samples: VecDeque<Sample>,
     /// The time of the last collection.
     time: u64,
     /// True if a pass began and its collection was not made yet.
@@ -41,22 +41,22 @@ pub(crate) struct Reader {
 }
 
 /// The state of one series at a collection.
-pub(crate) struct Reading {
-    cell: Arc<Cell>,
+pub(crate) struct Sample {
+    counter: Arc<Counter>,
     value: f64,
-    /// The number of openings of the series, if it had no holder; `None` otherwise.
+    /// The number of generation of the series, if it had no holder; `None` otherwise.
     ended: Option<u32>,
 }
 
-impl Reader {
-    pub(crate) fn new(place: usize, registry: Arc<Registry>, origin: Origin) -> Self {
+impl PushReader {
+    pub(crate) fn new(place: usize, registry: Arc<Registry>, origin: ResourceAndScope) -> Self {
         Self {
             place,
             registry,
             temporality: Temporality::default(),
             origin,
             live: Vec::new(),
-            readings: VecDeque::new(),
+            samples: VecDeque::new(),
             time: 0,
             wanted: false,
             unsettled: Arc::default(),
@@ -65,8 +65,8 @@ impl Reader {
 
     /// Adds the series that are new.
     fn learn(&mut self) {
-        while let Some(cell) = self.registry.inbox(self.place).pop() {
-            self.live.push(cell);
+        while let Some(counter) = self.registry.inbox(self.place).pop() {
+            self.live.push(counter);
         }
     }
 
@@ -74,29 +74,30 @@ impl Reader {
         self.learn();
         // The time of each point of a series must increase, even if the clock goes back.
         self.time = self.registry.now_after(self.time);
-        let mut readings: Vec<Reading> = self.live.iter().map(read).collect();
-        readings.sort_by_key(|reading| reading.cell.series.order());
-        self.unsettled.set(readings.len());
-        self.readings = readings.into();
+        let mut samples: Vec<Sample> = self.live.iter().map(read).collect();
+        samples.sort_by_key(|sample| sample.counter.series.order());
+        self.unsettled.set(samples.len());
+        self.samples = samples.into();
     }
 
-    fn point(&self, reading: &Reading) -> NumberDataPoint {
-        let cell = &reading.cell;
+    fn point(&self, sample: &Sample) -> NumberDataPoint {
+        let counter = &sample.counter;
         let (value, start) = match self.temporality {
             Temporality::Cumulative => {
-                let (base, from) = cell.base(self.place);
-                (reading.value - base, from)
+                let (base, from) = counter.base(self.place);
+                (sample.value - base, from)
             }
             Temporality::Delta => {
-                let (acknowledged, at) = cell.acknowledged(self.place);
-                (reading.value - acknowledged, at)
+                let (acknowledged, at) = counter.acknowledged(self.place);
+                (sample.value - acknowledged, at)
             }
         };
         let mut attributes = Vec::new();
-        let own = cell.series.metric().attributes;
-        push_standard(&cell.standard, own, &mut attributes);
+        let own = counter.series.metric().attributes;
+        push_standard(&counter.standard, own, &mut attributes);
         attributes.extend(
-            cell.series
+            counter
+                .series
                 .attributes()
                 .map(|(key, value)| text(key, value)),
         );
@@ -109,15 +110,15 @@ impl Reader {
         }
     }
 
-    /// Builds a request with the points of some readings, which are in the order of the catalog.
+    /// Builds a request with the points of some samples, which are in the order of the catalog.
     fn batch(
         &self,
         points: Vec<NumberDataPoint>,
-        readings: Vec<Reading>,
-    ) -> Batch<ExportMetricsServiceRequest, Vec<Reading>> {
+        samples: Vec<Sample>,
+    ) -> Batch<ExportMetricsServiceRequest, Vec<Sample>> {
         let mut metrics: Vec<OtlpMetric> = Vec::new();
-        for (point, reading) in points.into_iter().zip(&readings) {
-            let metric = reading.cell.series.metric();
+        for (point, sample) in points.into_iter().zip(&samples) {
+            let metric = sample.counter.series.metric();
             if metrics.last().is_none_or(|last| last.name != metric.name) {
                 metrics.push(self.metric(metric));
             }
@@ -139,9 +140,9 @@ impl Reader {
             }],
         };
         Batch {
-            items: readings.len() as u64,
+            items: samples.len() as u64,
             message,
-            ticket: readings,
+            ticket: samples,
         }
     }
 
@@ -164,22 +165,22 @@ impl Reader {
     }
 }
 
-/// Reads a series. Load order matters: openings, then holders, then value. Otherwise a session could open the series,
+/// Reads a series. Load order matters: generation, then holders, then value. Otherwise a session could open the series,
 /// add to it and close it between two loads, and the series would be retired before that value is delivered.
-fn read(cell: &Arc<Cell>) -> Reading {
-    let openings = cell.openings();
-    let ended = (!cell.is_held()).then_some(openings);
-    Reading {
-        value: cell.value(),
-        cell: Arc::clone(cell),
+fn read(counter: &Arc<Counter>) -> Sample {
+    let generation = counter.generation();
+    let ended = (!counter.is_held()).then_some(generation);
+    Sample {
+        value: counter.value(),
+        counter: Arc::clone(counter),
         ended,
     }
 }
 
-impl Source for Reader {
+impl Source for PushReader {
     type Message = ExportMetricsServiceRequest;
-    type Ticket = Vec<Reading>;
-    type Settings = (Temporality, Origin);
+    type Ticket = Vec<Sample>;
+    type Settings = (Temporality, ResourceAndScope);
 
     fn apply(&mut self, (temporality, origin): Self::Settings) {
         let before = std::mem::replace(&mut self.temporality, temporality);
@@ -194,50 +195,47 @@ impl Source for Reader {
     }
 
     fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>> {
-        if self.readings.is_empty() && self.wanted {
+        if self.samples.is_empty() && self.wanted {
             self.wanted = false;
             self.collect();
         }
-        let (mut points, mut readings) = (Vec::new(), Vec::new());
+        let (mut points, mut samples) = (Vec::new(), Vec::new());
         let mut bytes = 0;
-        while let Some(reading) = self.readings.front() {
-            let point = self.point(reading);
+        while let Some(sample) = self.samples.front() {
+            let point = self.point(sample);
             // Two length prefixes and a tag surround each point. The metric's own fields are small compared to the
             // limit.
             bytes += point.encoded_len() + 8;
-            if bytes > max_bytes && !readings.is_empty() {
+            if bytes > max_bytes && !samples.is_empty() {
                 break;
             }
             points.push(point);
-            readings.extend(self.readings.pop_front());
+            samples.extend(self.samples.pop_front());
         }
-        if self.readings.is_empty() {
+        if self.samples.is_empty() {
             // Frees the memory until the next collection needs it again.
-            self.readings = VecDeque::new();
+            self.samples = VecDeque::new();
         }
-        (!readings.is_empty()).then(|| self.batch(points, readings))
+        (!samples.is_empty()).then(|| self.batch(points, samples))
     }
 
-    fn split(&mut self, mut readings: Vec<Reading>) -> Split<Self::Message, Vec<Reading>> {
-        if readings.len() < 2 {
-            return Err(readings);
+    fn split(&mut self, mut samples: Vec<Sample>) -> Split<Self::Message, Vec<Sample>> {
+        if samples.len() < 2 {
+            return Err(samples);
         }
-        let rest = readings.split_off(readings.len() / 2);
-        let half = |readings: Vec<Reading>| {
+        let rest = samples.split_off(samples.len() / 2);
+        let half = |samples: Vec<Sample>| {
             self.batch(
-                readings.iter().map(|reading| self.point(reading)).collect(),
-                readings,
+                samples.iter().map(|sample| self.point(sample)).collect(),
+                samples,
             )
         };
-        Ok([half(readings), half(rest)])
+        Ok([half(samples), half(rest)])
     }
 
-    fn again(
-        &mut self,
-        readings: Vec<Reading>,
-    ) -> Batch<ExportMetricsServiceRequest, Vec<Reading>> {
-        let points = readings.iter().map(|reading| self.point(reading));
-        self.batch(points.collect(), readings)
+    fn again(&mut self, samples: Vec<Sample>) -> Batch<ExportMetricsServiceRequest, Vec<Sample>> {
+        let points = samples.iter().map(|sample| self.point(sample));
+        self.batch(points.collect(), samples)
     }
 
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
@@ -246,25 +244,32 @@ impl Source for Reader {
             return None;
         }
         self.live.clear();
-        self.readings.clear();
+        self.samples.clear();
         unsent.clear();
         self.wanted = false;
         self.unsettled.set(0);
         Some(lost)
     }
 
-    fn settle(&mut self, ticket: Vec<Reading>) {
+    fn settle(&mut self, ticket: Vec<Sample>) {
         self.unsettled.release(ticket.len(), 0);
         let mut retired = HashSet::new();
-        for Reading { cell, value, ended } in ticket {
-            cell.acknowledge(self.place, value, self.time);
-            if ended.is_some_and(|openings| self.registry.retire(&cell, self.place, openings)) {
-                retired.insert(Arc::as_ptr(&cell));
+        for Sample {
+            counter,
+            value,
+            ended,
+        } in ticket
+        {
+            counter.acknowledge(self.place, value, self.time);
+            if ended
+                .is_some_and(|generation| self.registry.retire(&counter, self.place, generation))
+            {
+                retired.insert(Arc::as_ptr(&counter));
             }
         }
         if !retired.is_empty() {
             self.live
-                .retain(|cell| !retired.contains(&Arc::as_ptr(cell)));
+                .retain(|counter| !retired.contains(&Arc::as_ptr(counter)));
             if is_mostly_empty(self.live.len(), self.live.capacity()) {
                 self.live.shrink_to(self.live.len() * 2);
             }
@@ -281,7 +286,7 @@ impl Source for Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for PushReader {
     fn drop(&mut self) {
         self.registry.leave(self.place);
     }
@@ -296,7 +301,7 @@ mod tests {
     use crate::metrics::{OTLP_READER, Series};
 
     /// Makes a collection with a single point and delivers it. Returns the start and the time of the point.
-    fn collect(reader: &mut Reader) -> (u64, u64) {
+    fn collect(reader: &mut PushReader) -> (u64, u64) {
         reader.begin();
         let batch = reader.next(usize::MAX).unwrap();
         reader.settle(batch.ticket);
@@ -314,7 +319,11 @@ mod tests {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let clock = Clock::standing(at(seconds[0]));
         let registry = Arc::new(Registry::new(0, clock));
-        let mut reader = Reader::new(OTLP_READER, Arc::clone(&registry), Origin::new(&[], "", ""));
+        let mut reader = PushReader::new(
+            OTLP_READER,
+            Arc::clone(&registry),
+            ResourceAndScope::new(&[], "", ""),
+        );
         reader.temporality = temporality;
         registry.join(OTLP_READER);
         let standard = registry.intern(Default::default());

@@ -7,6 +7,7 @@ pub(crate) mod console;
 mod control;
 #[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
 mod encode;
+pub(crate) mod export_result;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod headers;
 #[cfg(not(any(feature = "grpc", feature = "http")))]
@@ -15,7 +16,6 @@ pub(crate) mod headers;
 pub(crate) mod metrics_source;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod otlp;
-pub(crate) mod outcome;
 mod pipeline;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod probe;
@@ -23,11 +23,11 @@ pub(crate) mod probe;
 mod prometheus;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
-pub(crate) mod quiet;
 pub(crate) mod runtime;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod server_verifier;
 mod sink;
+pub(crate) mod suppression;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 

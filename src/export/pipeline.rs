@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::backoff::Backoff;
 use super::blocking::{self, BlockingError};
 use super::control::{Control, at};
-use super::outcome::{ExportError, Outcome};
+use super::export_result::{ExportError, ExportResult};
 use super::sink::{Sink, Target};
 use super::{Batch, Source};
 use crate::clock::Clock;
@@ -484,14 +484,14 @@ impl<S: Source> Pipeline<S> {
             };
             self.report_path();
             let (error, after) = match outcome {
-                Outcome::Delivered {
+                ExportResult::Delivered {
                     rejected: 0,
                     message: None,
                 } => {
                     self.told = None;
                     return End::Delivered { rejected: 0 };
                 }
-                Outcome::Delivered { rejected, message } => {
+                ExportResult::Delivered { rejected, message } => {
                     let said = message.unwrap_or_else(|| "it gives no reason".to_owned());
                     self.report_change(match rejected {
                         0 => format!("the receiver warns: {said}"),
@@ -499,11 +499,11 @@ impl<S: Source> Pipeline<S> {
                     });
                     return End::Delivered { rejected };
                 }
-                Outcome::Retry { after, error } => (error, after),
-                Outcome::Refused { error } | Outcome::Unauthorised { error } => {
+                ExportResult::Retryable { after, error } => (error, after),
+                ExportResult::Rejected { error } | ExportResult::Unauthenticated { error } => {
                     return End::Refused(error);
                 }
-                Outcome::TooLarge { error } => return End::TooLarge(error),
+                ExportResult::TooLarge { error } => return End::TooLarge(error),
             };
             if self.counters.failed(error.to_string()) {
                 self.report(format!("{error}; data waits and is sent again"));
@@ -524,7 +524,7 @@ impl<S: Source> Pipeline<S> {
 
     /// Makes one attempt within the deadlines. The attempt is a separate task, so that a panic in it ends the attempt
     /// and not the export of the signal.
-    async fn attempt(&mut self, body: Bytes) -> Result<Outcome, Stop> {
+    async fn attempt(&mut self, body: Bytes) -> Result<ExportResult, Stop> {
         let Some(link) = &self.link else {
             return Err(Stop::OutOfTime);
         };
@@ -551,7 +551,7 @@ impl<S: Source> Pipeline<S> {
                 biased;
                 outcome = attempt.join_next() => return Ok(settled(outcome)),
                 () = accepted_by(&mut status, hurry) => {
-                    return Ok(last_word(&mut attempt).await.unwrap_or(Outcome::DELIVERED));
+                    return Ok(last_word(&mut attempt).await.unwrap_or(ExportResult::DELIVERED));
                 }
                 () = self.control.changed() => {}
                 () = at(end) => return cut(&mut attempt, &status, Stop::OutOfTime).await,
@@ -606,10 +606,10 @@ impl<S: Source> Pipeline<S> {
     }
 }
 
-fn settled(outcome: Option<Result<Outcome, JoinError>>) -> Outcome {
+fn settled(outcome: Option<Result<ExportResult, JoinError>>) -> ExportResult {
     match outcome {
         Some(Ok(outcome)) => outcome,
-        _ => Outcome::retry(ExportError::panicked()),
+        _ => ExportResult::retry(ExportError::panicked()),
     }
 }
 
@@ -624,20 +624,20 @@ async fn accepted_by(status: &mut watch::Receiver<bool>, time: Option<Instant>) 
 
 /// Returns the outcome of an attempt whose time is over. The status decides, even if the rest of the answer is missing.
 async fn cut(
-    attempt: &mut JoinSet<Outcome>,
+    attempt: &mut JoinSet<ExportResult>,
     status: &watch::Receiver<bool>,
     stop: Stop,
-) -> Result<Outcome, Stop> {
+) -> Result<ExportResult, Stop> {
     match last_word(attempt).await {
         Some(outcome) => Ok(outcome),
-        None if *status.borrow() => Ok(Outcome::DELIVERED),
+        None if *status.borrow() => Ok(ExportResult::DELIVERED),
         None => Err(stop),
     }
 }
 
 /// Returns the outcome of an attempt whose answer arrived when its time was over. On a busy machine the runtime notices
 /// both at once.
-async fn last_word(attempt: &mut JoinSet<Outcome>) -> Option<Outcome> {
+async fn last_word(attempt: &mut JoinSet<ExportResult>) -> Option<ExportResult> {
     for _ in 0..LAST_TURNS {
         tokio::task::yield_now().await;
         if let Some(outcome) = attempt.try_join_next() {
@@ -668,6 +668,9 @@ mod tests {
         let mut attempt = JoinSet::new();
         attempt.spawn(async { panic!("an error of a library") });
         let outcome = settled(attempt.join_next().await);
-        assert!(matches!(outcome, Outcome::Retry { after: None, .. }));
+        assert!(matches!(
+            outcome,
+            ExportResult::Retryable { after: None, .. }
+        ));
     }
 }

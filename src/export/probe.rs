@@ -16,11 +16,11 @@ use tokio_rustls::TlsConnector;
 
 use super::blocking;
 use super::encode::encode;
+use super::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
 use super::headers::Helper;
 use super::otlp::Client;
 use super::otlp::connect::connect_to_any;
 use super::otlp::resolve::resolve;
-use super::outcome::{Accepted, ErrorKind, ExportError, Outcome};
 use super::tls::{HTTP_1_1, HTTP_2, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::pem::Material;
@@ -53,7 +53,7 @@ pub(crate) enum Answer {
     /// The receiver accepted the request, perhaps with a warning.
     Taken(Option<String>),
     /// The headers are missing, or were rejected.
-    Unauthorised(ExportError),
+    Unauthenticated(ExportError),
     /// The request failed, and may succeed later.
     NotNow(ExportError),
     Failed(ExportError),
@@ -125,21 +125,21 @@ pub(crate) async fn probe(
 async fn send(client: &Client, body: bytes::Bytes, deadline: Instant) -> Answer {
     let accepted = Accepted::new(false);
     match client.send(body, deadline, &accepted).await {
-        Outcome::Delivered { message, .. } => Answer::Taken(message),
-        Outcome::Unauthorised { error } => Answer::Unauthorised(error),
+        ExportResult::Delivered { message, .. } => Answer::Taken(message),
+        ExportResult::Unauthenticated { error } => Answer::Unauthenticated(error),
         // With a headers helper, the exporter would keep the data and wait for other headers.
-        Outcome::Retry { error, .. }
+        ExportResult::Retryable { error, .. }
             if error.kind() == ErrorKind::Answered
                 && error.to_string().contains("otelHeadersHelper") =>
         {
-            Answer::Unauthorised(error)
+            Answer::Unauthenticated(error)
         }
-        Outcome::Retry { error, .. } if error.kind() == ErrorKind::Answered => {
+        ExportResult::Retryable { error, .. } if error.kind() == ErrorKind::Answered => {
             Answer::NotNow(error)
         }
-        Outcome::Retry { error, .. } | Outcome::Refused { error } | Outcome::TooLarge { error } => {
-            Answer::Failed(error)
-        }
+        ExportResult::Retryable { error, .. }
+        | ExportResult::Rejected { error }
+        | ExportResult::TooLarge { error } => Answer::Failed(error),
     }
 }
 
@@ -147,8 +147,8 @@ async fn send(client: &Client, body: bytes::Bytes, deadline: Instant) -> Answer 
 fn empty(signal: Signal, protocol: Protocol) -> bytes::Bytes {
     match signal {
         Signal::Metrics => encode(protocol, &ExportMetricsServiceRequest::default()),
-        Signal::Events => encode(protocol, &ExportLogsServiceRequest::default()),
-        Signal::Spans => encode(protocol, &ExportTraceServiceRequest::default()),
+        Signal::Logs => encode(protocol, &ExportLogsServiceRequest::default()),
+        Signal::Traces => encode(protocol, &ExportTraceServiceRequest::default()),
     }
 }
 
@@ -322,7 +322,7 @@ async fn answers(signal: Signal, config: OtlpConfig, deadline: Instant) -> bool 
     };
     // The request is sent without the helper's headers: a rejection is an answer too.
     match send(&client, empty(signal, protocol), deadline).await {
-        Answer::Taken(_) | Answer::Unauthorised(_) | Answer::NotNow(_) => true,
+        Answer::Taken(_) | Answer::Unauthenticated(_) | Answer::NotNow(_) => true,
         Answer::Failed(error) => error.kind() == ErrorKind::Answered,
     }
 }

@@ -6,29 +6,29 @@ use std::sync::atomic::Ordering;
 use super::queue::{BATCH_RECORDS, Queue};
 use super::sink::Request;
 use super::{Batch, Source, Split};
-use crate::encode::Translate;
+use crate::encode::Encode;
 use crate::encode::message::MAX_ITEM_BYTES;
-use crate::health::{QueueDepth, Tally};
+use crate::health::{EncodeStats, QueueDepth};
 
 /// A source that converts queued items to the requests of one exporter.
-pub(crate) struct QueueSource<T: Translate> {
+pub(crate) struct QueueSource<T: Encode> {
     queue: Queue<T::Item>,
-    translator: T,
+    encoder: T,
     /// The number of items that the pass still has to deliver.
     left: usize,
     /// A converted item that did not fit into the last request.
     carried: Option<(T::Record, Place<T::Item>)>,
-    tally: Arc<Tally>,
+    tally: Arc<EncodeStats>,
 }
 
 /// An item with its size in the queue. Settling its request releases this space.
 type Place<I> = (I, usize);
 
-impl<T: Translate> QueueSource<T> {
-    pub(crate) fn new(queue: Queue<T::Item>, translator: T, tally: Arc<Tally>) -> Self {
+impl<T: Encode> QueueSource<T> {
+    pub(crate) fn new(queue: Queue<T::Item>, encoder: T, tally: Arc<EncodeStats>) -> Self {
         Self {
             queue,
-            translator,
+            encoder,
             left: 0,
             carried: None,
             tally,
@@ -44,11 +44,11 @@ impl<T: Translate> QueueSource<T> {
         }
         let place = self.queue.pop()?;
         self.left -= 1;
-        Some((self.translate(&place.0, &self.tally), place))
+        Some((self.encode(&place.0, &self.tally), place))
     }
 
-    fn translate(&self, item: &T::Item, tally: &Tally) -> T::Record {
-        let mut record = self.translator.translate(item, tally);
+    fn encode(&self, item: &T::Item, tally: &EncodeStats) -> T::Record {
+        let mut record = self.encoder.encode(item, tally);
         if T::size(&record) > MAX_ITEM_BYTES {
             T::shorten(&mut record);
             tally.shortened.fetch_add(1, Ordering::Relaxed);
@@ -60,11 +60,11 @@ impl<T: Translate> QueueSource<T> {
     fn batch_of(
         &self,
         places: Vec<Place<T::Item>>,
-        tally: &Tally,
+        tally: &EncodeStats,
     ) -> Batch<T::Request, Vec<Place<T::Item>>> {
         let records = places
             .iter()
-            .map(|(item, _)| self.translate(item, tally))
+            .map(|(item, _)| self.encode(item, tally))
             .collect();
         self.batch(records, places)
     }
@@ -76,22 +76,22 @@ impl<T: Translate> QueueSource<T> {
     ) -> Batch<T::Request, Vec<Place<T::Item>>> {
         Batch {
             items: places.len() as u64,
-            message: self.translator.request(records),
+            message: self.encoder.request(records),
             ticket: places,
         }
     }
 }
 
-impl<T: Translate<Request: Request>> Source for QueueSource<T> {
+impl<T: Encode<Request: Request>> Source for QueueSource<T> {
     type Message = T::Request;
     type Ticket = Vec<Place<T::Item>>;
     type Settings = T;
 
-    fn apply(&mut self, translator: T) {
-        self.translator = translator;
+    fn apply(&mut self, encoder: T) {
+        self.encoder = encoder;
         // The carried item was converted with the previous configuration.
         if let Some((_, place)) = self.carried.take() {
-            let record = self.translate(&place.0, &Tally::default());
+            let record = self.encode(&place.0, &EncodeStats::default());
             self.carried = Some((record, place));
         }
     }
@@ -130,13 +130,13 @@ impl<T: Translate<Request: Request>> Source for QueueSource<T> {
         }
         let rest = places.split_off(places.len() / 2);
         // The items were counted when the whole batch was built and must not be counted again.
-        let counted = Tally::default();
+        let counted = EncodeStats::default();
         let half = |places| self.batch_of(places, &counted);
         Ok([half(places), half(rest)])
     }
 
     fn again(&mut self, places: Self::Ticket) -> Batch<T::Request, Self::Ticket> {
-        self.batch_of(places, &Tally::default())
+        self.batch_of(places, &EncodeStats::default())
     }
 
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::quiet::{self, Quiet};
+use super::suppression::{self, SuppressedScope};
 use super::{Command, Done, NotDone};
 use crate::diagnostics::Diagnostics;
 use crate::fork::Process;
@@ -315,10 +315,10 @@ pub(crate) fn no_thread(error: &io::Error) -> String {
 /// Runs jobs until the last one has ended and no more can come.
 fn drive(mut jobs: UnboundedReceiver<Job>, host: &Host) {
     let diagnostics = &host.diagnostics;
-    let _quiet = Quiet::this_thread();
+    let _suppressed = SuppressedScope::this_thread();
     let mut reported = false;
     let runtime = loop {
-        match quiet::runtime() {
+        match suppression::runtime() {
             Ok(runtime) => break runtime,
             Err(error) => {
                 let why = format!(

@@ -20,10 +20,10 @@ use super::console::{Console, Lines};
 use super::encode::ExportRequest;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use super::encode::encode;
+use super::export_result::{Accepted, ExportResult};
 use super::headers::Helper;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use super::otlp;
-use super::outcome::{Accepted, Outcome};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
 
@@ -199,7 +199,7 @@ impl Sink {
         body: Bytes,
         deadline: Instant,
         accepted: &Accepted,
-    ) -> Outcome {
+    ) -> ExportResult {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
             Self::Otlp(ref client, ..) => client.send(body, deadline, accepted).await,
@@ -208,7 +208,7 @@ impl Sink {
             #[cfg(feature = "testing")]
             Self::Memory(ref store, signal) => {
                 store.export(signal, body);
-                Outcome::DELIVERED
+                ExportResult::DELIVERED
             }
         }
     }

@@ -33,7 +33,7 @@ impl fmt::Display for Exporter {
             Self::Otlp => "otlp",
             Self::Console => "console",
             Self::Prometheus => "prometheus",
-            Self::Host => "otlp of the host's own",
+            Self::Host => "otlp (host instruments)",
         })
     }
 }
@@ -135,11 +135,11 @@ pub struct Health {
     /// The exporters of all signals.
     pub exporters: Vec<ExporterHealth>,
     /// Measurements that were dropped because they were negative or not a number.
-    pub refused_amounts: u64,
+    pub invalid_measurements: u64,
     /// Measurements that were dropped because they were recorded after the shutdown.
-    pub late_amounts: u64,
+    pub after_shutdown: u64,
     /// Measurements that were dropped because the registry had reached its limit of series, or of bytes of attributes.
-    pub refused_series: u64,
+    pub series_overflow: u64,
     /// Spans that the shutdown ended, because they were open: prompts, requests, tool calls and hooks, each counted
     /// once.
     pub unfinished_spans: u64,
@@ -171,7 +171,7 @@ impl ExporterHealth {
 
 /// The counters of a source while it encodes items.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct EncodeStats {
     pub(crate) shortened: AtomicU64,
     pub(crate) unreadable_bodies: AtomicU64,
 }
@@ -190,7 +190,7 @@ pub(crate) struct ExporterCounters {
     rejected: AtomicU64,
     shutdown: AtomicU64,
     retries: AtomicU64,
-    tally: Arc<Tally>,
+    tally: Arc<EncodeStats>,
     state: Mutex<(ExporterState, Option<Failure>)>,
     /// Nanoseconds since the Unix epoch; 0 before the first success.
     last_success: AtomicU64,
@@ -213,7 +213,7 @@ impl ExporterCounters {
         signal: Signal,
         exporter: Exporter,
         waiting: Arc<QueueDepth>,
-        tally: Arc<Tally>,
+        tally: Arc<EncodeStats>,
         undelivered: Option<Undelivered>,
     ) -> Self {
         Self {

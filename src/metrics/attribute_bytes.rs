@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::series::Series;
-use crate::session_attributes::Standard;
+use crate::session_attributes::SessionAttributes;
 
 /// The maximum size of all attributes in the registry, in bytes. Measurements for new series beyond it are dropped and
 /// counted.
@@ -34,7 +34,12 @@ impl AttributeBytes {
 
     /// Adds a series, and its attribute set if the series is the first of that set. Returns `false`, and adds nothing,
     /// when the attributes would exceed the limit.
-    pub(super) fn add(&mut self, series: &Series, set: Option<&Standard>, limit: usize) -> bool {
+    pub(super) fn add(
+        &mut self,
+        series: &Series,
+        set: Option<&SessionAttributes>,
+        limit: usize,
+    ) -> bool {
         let text = series.text();
         let mut bytes = text
             .filter(|text| !self.texts.contains_key(*text))
@@ -73,7 +78,7 @@ impl AttributeBytes {
     }
 
     /// Releases the bytes of an attribute set whose last series was removed.
-    pub(super) fn remove_set(&mut self, set: &Standard) {
+    pub(super) fn remove_set(&mut self, set: &SessionAttributes) {
         self.used -= set.own_bytes();
         if let Some(users) = self.custom.get_mut(&address(set)) {
             *users -= 1;
@@ -87,6 +92,6 @@ impl AttributeBytes {
 
 /// Returns the address of the custom attributes. The set keeps them alive, so that no other attributes get this
 /// address.
-fn address(set: &Standard) -> usize {
+fn address(set: &SessionAttributes) -> usize {
     set.custom.as_ptr().addr()
 }

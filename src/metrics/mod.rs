@@ -1,17 +1,17 @@
 //! Counters: a registry of series, and readers that collect them.
 
 mod attribute_bytes;
-pub(crate) mod cell;
-#[cfg(feature = "prometheus")]
-mod pull;
+pub(crate) mod counter;
 pub(crate) mod registry;
+#[cfg(feature = "prometheus")]
+mod scrape_reader;
 mod series;
 mod turn;
 
-pub(crate) use cell::Held;
-#[cfg(feature = "prometheus")]
-pub(crate) use pull::{PullReader, Shown};
+pub(crate) use counter::CounterHandle;
 pub(crate) use registry::Registry;
+#[cfg(feature = "prometheus")]
+pub(crate) use scrape_reader::{ScrapeReader, Shown};
 pub(crate) use series::Series;
 pub(crate) use turn::{PLACES, Turn};
 

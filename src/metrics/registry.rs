@@ -8,11 +8,11 @@ use crossbeam_queue::SegQueue;
 
 use super::READERS;
 use super::attribute_bytes::{AttributeBytes, MAX_ATTRIBUTE_BYTES};
-use super::cell::{Cell, Held};
+use super::counter::{Counter, CounterHandle};
 use super::series::Series;
 use super::turn::Turn;
 use crate::clock::Clock;
-use crate::session_attributes::{MAX_TEXT_BYTES, Standard, shorten};
+use crate::session_attributes::{MAX_TEXT_BYTES, SessionAttributes, shorten};
 
 /// The maximum number of series, unless the host expects more sessions. Measurements for further series are dropped and
 /// counted.
@@ -28,13 +28,13 @@ pub(crate) fn is_mostly_empty(len: usize, capacity: usize) -> bool {
     capacity > 1024 && len < capacity / 4
 }
 
-/// The registry of series. Its lock is taken when a session uses a series for the first time and, for one cell at a
+/// The registry of series. Its lock is taken when a session uses a series for the first time and, for one counter at a
 /// time, when a series ends. It is never taken to add an amount, and never held for the whole of a collection.
 #[derive(Debug)]
 pub(crate) struct Registry {
     groups: Mutex<Groups>,
     /// Series that a reader does not know yet, one queue for each reader.
-    inboxes: [SegQueue<Arc<Cell>>; READERS],
+    inboxes: [SegQueue<Arc<Counter>>; READERS],
     /// `true` for each active reader; changed under the lock.
     readers: [AtomicBool; READERS],
     series: AtomicUsize,
@@ -51,7 +51,7 @@ pub(crate) struct Registry {
 /// The series by their standard attributes, and the size of all attributes.
 #[derive(Debug)]
 struct Groups {
-    sets: HashMap<Arc<Standard>, Group>,
+    sets: HashMap<Arc<SessionAttributes>, Group>,
     bytes: AttributeBytes,
     /// The number of sets at which unused sets are removed next.
     remove_unused_at: usize,
@@ -60,7 +60,7 @@ struct Groups {
 impl Groups {
     /// Returns the copy of an attribute set that is the key of its group. Bytes are counted and released by this copy:
     /// an equal set that a session took earlier may have its custom attributes at another address.
-    fn known(&self, standard: &Arc<Standard>) -> Arc<Standard> {
+    fn known(&self, standard: &Arc<SessionAttributes>) -> Arc<SessionAttributes> {
         match self.sets.get_key_value(standard) {
             Some((known, _)) => Arc::clone(known),
             None => Arc::clone(standard),
@@ -77,8 +77,9 @@ impl Groups {
         if self.sets.len() < self.remove_unused_at {
             return;
         }
-        self.sets
-            .retain(|standard, group| !group.cells.is_empty() || Arc::strong_count(standard) > 1);
+        self.sets.retain(|standard, group| {
+            !group.counters.is_empty() || Arc::strong_count(standard) > 1
+        });
         self.remove_unused_at = (2 * self.sets.len()).max(MIN_SETS);
         if is_mostly_empty(self.sets.len(), self.sets.capacity()) {
             self.sets.shrink_to(self.remove_unused_at);
@@ -89,7 +90,7 @@ impl Groups {
 /// The series of one set of standard attributes.
 #[derive(Debug, Default)]
 struct Group {
-    cells: Vec<Arc<Cell>>,
+    counters: Vec<Arc<Counter>>,
     /// `true` when the session is no longer remembered: series that end from then on are removed permanently.
     forgotten: bool,
 }
@@ -98,9 +99,9 @@ impl Group {
     /// Returns the shared part of the values of the series' model, with a place for this series.
     fn turn(&self, series: &Series) -> Option<Arc<Turn>> {
         let (model, place) = series.of_model()?;
-        let known = self.cells.iter().find_map(|cell| {
-            let (of, _) = cell.series.of_model()?;
-            cell.turn().filter(|_| of == model)
+        let known = self.counters.iter().find_map(|counter| {
+            let (of, _) = counter.series.of_model()?;
+            counter.turn().filter(|_| of == model)
         });
         let turn = known
             .filter(|turn| turn.give(place))
@@ -175,7 +176,7 @@ impl Registry {
     }
 
     /// Returns the shared copy of an attribute set.
-    pub(crate) fn intern(&self, standard: Standard) -> Arc<Standard> {
+    pub(crate) fn intern(&self, standard: SessionAttributes) -> Arc<SessionAttributes> {
         let mut groups = self.lock();
         if let Some((known, _)) = groups.sets.get_key_value(&standard) {
             let known = Arc::clone(known);
@@ -192,16 +193,20 @@ impl Registry {
     }
 
     /// Opens a series, which begins or continues. Returns `None` when the registry is full.
-    pub(crate) fn open(&self, standard: &Arc<Standard>, series: Series) -> Option<Held> {
+    pub(crate) fn open(
+        &self,
+        standard: &Arc<SessionAttributes>,
+        series: Series,
+    ) -> Option<CounterHandle> {
         self.open_all(standard, [series]).pop()
     }
 
     /// Opens several series. Returns those that the registry has room for.
     pub(crate) fn open_all(
         &self,
-        standard: &Arc<Standard>,
+        standard: &Arc<SessionAttributes>,
         all: impl IntoIterator<Item = Series>,
-    ) -> Vec<Held> {
+    ) -> Vec<CounterHandle> {
         let all = all.into_iter();
         let mut groups = self.lock();
         let series = self.len().saturating_add(all.size_hint().1.unwrap_or(1));
@@ -218,44 +223,48 @@ impl Registry {
 
     fn hold(
         &self,
-        standard: &Arc<Standard>,
+        standard: &Arc<SessionAttributes>,
         group: &mut Group,
         bytes: &mut AttributeBytes,
         series: Series,
-    ) -> Option<Held> {
-        let cell = match group.cells.iter().find(|cell| cell.series == series) {
-            Some(cell) => Arc::clone(cell),
+    ) -> Option<CounterHandle> {
+        let counter = match group
+            .counters
+            .iter()
+            .find(|counter| counter.series == series)
+        {
+            Some(counter) => Arc::clone(counter),
             None => {
                 if self.series.load(Ordering::Relaxed) >= self.max_series {
                     return None;
                 }
-                let set = group.cells.is_empty().then_some(&**standard);
+                let set = group.counters.is_empty().then_some(&**standard);
                 if !bytes.add(&series, set, self.max_attribute_bytes) {
                     return None;
                 }
                 self.series.fetch_add(1, Ordering::Relaxed);
                 let turn = group.turn(&series);
                 let now = self.now();
-                let cell = Arc::new(Cell::new(series, Arc::clone(standard), now, turn));
+                let counter = Arc::new(Counter::new(series, Arc::clone(standard), now, turn));
                 // Doubling the capacity would dominate the memory of a session with few series.
-                if group.cells.len() == group.cells.capacity() {
-                    group.cells.reserve_exact(1 + group.cells.len() / 2);
+                if group.counters.len() == group.counters.capacity() {
+                    group.counters.reserve_exact(1 + group.counters.len() / 2);
                 }
-                group.cells.push(Arc::clone(&cell));
-                cell
+                group.counters.push(Arc::clone(&counter));
+                counter
             }
         };
-        let held = Held::new(Arc::clone(&cell));
+        let held = CounterHandle::new(Arc::clone(&counter));
         for (reader, inbox) in self.inboxes.iter().enumerate() {
-            if self.readers[reader].load(Ordering::Relaxed) && cell.list(reader) {
-                inbox.push(Arc::clone(&cell));
+            if self.readers[reader].load(Ordering::Relaxed) && counter.list(reader) {
+                inbox.push(Arc::clone(&counter));
             }
         }
         Some(held)
     }
 
     /// Forgets a session that will not be opened again: its series are removed when every reader has delivered them.
-    pub(crate) fn forget(&self, standard: &Arc<Standard>) {
+    pub(crate) fn forget(&self, standard: &Arc<SessionAttributes>) {
         if !standard.of_one_session {
             return;
         }
@@ -265,39 +274,39 @@ impl Registry {
         if let Some(group) = sets.get_mut(&standard) {
             group.forgotten = true;
             self.sweep(&standard, group, bytes);
-            if group.cells.is_empty() {
+            if group.counters.is_empty() {
                 remove(sets, &standard);
             }
         }
     }
 
     /// Returns the queue of series that are new to a reader.
-    pub(crate) fn inbox(&self, reader: usize) -> &SegQueue<Arc<Cell>> {
+    pub(crate) fn inbox(&self, reader: usize) -> &SegQueue<Arc<Counter>> {
         &self.inboxes[reader]
     }
 
-    /// Removes a cell from a reader's list after the reader has delivered all of it and saw it without holders at
-    /// `openings`. Returns `false`, and keeps the cell on the list, if the cell was opened again or never ends.
-    pub(crate) fn retire(&self, cell: &Arc<Cell>, reader: usize, openings: u32) -> bool {
-        if !cell.standard.ends() || cell.is_held() {
+    /// Removes a counter from a reader's list after the reader has delivered all of it and saw it without holders at
+    /// `generation`. Returns `false`, and keeps the counter on the list, if the counter was opened again or never ends.
+    pub(crate) fn retire(&self, counter: &Arc<Counter>, reader: usize, generation: u32) -> bool {
+        if !counter.standard.ends() || counter.is_held() {
             return false;
         }
         let mut groups = self.lock();
-        if cell.is_held() || cell.openings() != openings {
+        if counter.is_held() || counter.generation() != generation {
             return false;
         }
-        cell.unlist(reader);
-        let outdated = cell.standard.outdated.load(Ordering::Relaxed);
+        counter.unlist(reader);
+        let outdated = counter.standard.outdated.load(Ordering::Relaxed);
         let Groups { sets, bytes, .. } = &mut *groups;
-        if let Some(group) = sets.get_mut(&cell.standard) {
+        if let Some(group) = sets.get_mut(&counter.standard) {
             // A remembered session may be opened again and continue, as long as there is room.
-            if group.forgotten || (outdated && !cell.standard.of_one_session) {
-                self.sweep(&cell.standard, group, bytes);
+            if group.forgotten || (outdated && !counter.standard.of_one_session) {
+                self.sweep(&counter.standard, group, bytes);
             } else if outdated {
                 self.leftovers.store(true, Ordering::Relaxed);
             }
-            if group.forgotten && group.cells.is_empty() {
-                remove(sets, &cell.standard);
+            if group.forgotten && group.counters.is_empty() {
+                remove(sets, &counter.standard);
             }
         }
         true
@@ -310,11 +319,11 @@ impl Registry {
             return;
         }
         let now = self.now();
-        for cell in groups.sets.values().flat_map(|group| &group.cells) {
-            cell.begin(reader, now);
-            let lives = cell.is_held() || !cell.standard.ends();
-            if lives && cell.list(reader) {
-                self.inboxes[reader].push(Arc::clone(cell));
+        for counter in groups.sets.values().flat_map(|group| &group.counters) {
+            counter.begin(reader, now);
+            let lives = counter.is_held() || !counter.standard.ends();
+            if lives && counter.list(reader) {
+                self.inboxes[reader].push(Arc::clone(counter));
             }
         }
     }
@@ -333,8 +342,8 @@ impl Registry {
     /// deltas.
     pub(crate) fn rebase(&self, reader: usize) {
         let groups = self.lock();
-        for cell in groups.sets.values().flat_map(|group| &group.cells) {
-            cell.rebase(reader);
+        for counter in groups.sets.values().flat_map(|group| &group.counters) {
+            counter.rebase(reader);
         }
     }
 
@@ -366,23 +375,23 @@ impl Registry {
         self.leftovers.store(true, Ordering::Relaxed);
         let Groups { sets, bytes, .. } = groups;
         sets.retain(|standard, group| {
-            for cell in &group.cells {
-                cell.unlist(reader);
+            for counter in &group.counters {
+                counter.unlist(reader);
             }
             if group.forgotten {
                 self.sweep(standard, group, bytes);
             }
-            !(group.forgotten && group.cells.is_empty())
+            !(group.forgotten && group.counters.is_empty())
         });
     }
 
     /// Returns the number of series that a reader has not delivered completely.
     pub(crate) fn undelivered(&self, reader: usize) -> u64 {
         let groups = self.lock();
-        let cells = groups.sets.values().flat_map(|group| &group.cells);
-        cells
-            .filter(|cell| cell.is_on_list_of(reader))
-            .filter(|cell| cell.value() != cell.acknowledged(reader).0)
+        let counters = groups.sets.values().flat_map(|group| &group.counters);
+        counters
+            .filter(|counter| counter.is_on_list_of(reader))
+            .filter(|counter| counter.value() != counter.acknowledged(reader).0)
             .count() as u64
     }
 
@@ -406,20 +415,20 @@ impl Registry {
         self.max_attribute_bytes
     }
 
-    fn sweep(&self, standard: &Standard, group: &mut Group, bytes: &mut AttributeBytes) {
-        let before = group.cells.len();
-        group.cells.retain(|cell| {
-            let keep = cell.is_held() || cell.is_listed();
+    fn sweep(&self, standard: &SessionAttributes, group: &mut Group, bytes: &mut AttributeBytes) {
+        let before = group.counters.len();
+        group.counters.retain(|counter| {
+            let keep = counter.is_held() || counter.is_listed();
             if !keep {
-                bytes.remove_series(&cell.series);
+                bytes.remove_series(&counter.series);
             }
             keep
         });
-        if before > 0 && group.cells.is_empty() {
+        if before > 0 && group.counters.is_empty() {
             bytes.remove_set(standard);
         }
         self.series
-            .fetch_sub(before - group.cells.len(), Ordering::Relaxed);
+            .fetch_sub(before - group.counters.len(), Ordering::Relaxed);
     }
 
     /// Makes room by removing series whose attributes no session uses any longer, which have no holder and which no
@@ -439,7 +448,7 @@ impl Registry {
             }
             self.sweep(standard, group, bytes);
             // A set that a session still references must stay the shared copy.
-            !group.cells.is_empty() || Arc::strong_count(standard) > 1
+            !group.counters.is_empty() || Arc::strong_count(standard) > 1
         });
     }
 
@@ -453,7 +462,7 @@ impl Registry {
     clippy::mutable_key_type,
     reason = "what may change in a key plays no part in its hash"
 )]
-fn remove(groups: &mut HashMap<Arc<Standard>, Group>, standard: &Arc<Standard>) {
+fn remove(groups: &mut HashMap<Arc<SessionAttributes>, Group>, standard: &Arc<SessionAttributes>) {
     groups.remove(standard);
     if is_mostly_empty(groups.len(), groups.capacity()) {
         groups.shrink_to(groups.len() * 2);
@@ -466,11 +475,11 @@ mod tests {
 
     const PLACE: usize = 0;
 
-    fn standard(user: &str, of_one_session: bool) -> Standard {
-        Standard {
+    fn standard(user: &str, of_one_session: bool) -> SessionAttributes {
+        SessionAttributes {
             attributes: Box::new([("user.id", user.into())]),
             of_one_session,
-            ..Standard::default()
+            ..SessionAttributes::default()
         }
     }
 
@@ -482,11 +491,11 @@ mod tests {
     }
 
     /// Acts as a reader that has delivered everything.
-    fn deliver(registry: &Registry, live: &mut Vec<Arc<Cell>>) {
-        while let Some(cell) = registry.inbox(PLACE).pop() {
-            live.push(cell);
+    fn deliver(registry: &Registry, live: &mut Vec<Arc<Counter>>) {
+        while let Some(counter) = registry.inbox(PLACE).pop() {
+            live.push(counter);
         }
-        live.retain(|cell| !registry.retire(cell, PLACE, cell.openings()));
+        live.retain(|counter| !registry.retire(counter, PLACE, counter.generation()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub(crate) const PLACES: usize = 5;
 
 /// The shared part of the values of up to five series, side by side. The thread that holds the lock updates all five
 /// sums. A thread that finds the lock taken does not wait: it adds to the other part, which each
-/// [`Cell`](super::cell::Cell) has for itself.
+/// [`Counter`](super::counter::Counter) has for itself.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     taken: AtomicBool,

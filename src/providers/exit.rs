@@ -28,7 +28,10 @@ impl<T> Exit<T> {
             return;
         }
         let telemetry = self.telemetry.upgrade();
-        if telemetry.as_ref().is_some_and(|inner| !inner.is_here()) {
+        if telemetry
+            .as_ref()
+            .is_some_and(|inner| !inner.in_original_process())
+        {
             return;
         }
         let ended = telemetry.is_none_or(|inner| inner.is_stopped());
@@ -47,7 +50,10 @@ impl<T> Exit<T> {
 
 /// Delivers all items recorded before the call, for all signals, within the configured flush timeout.
 pub(super) fn flush(telemetry: &Weak<TelemetryState>) -> OTelSdkResult {
-    let Some(inner) = telemetry.upgrade().filter(|inner| inner.is_here()) else {
+    let Some(inner) = telemetry
+        .upgrade()
+        .filter(|inner| inner.in_original_process())
+    else {
         return Err(OTelSdkError::AlreadyShutdown);
     };
     let limit = inner.setup.load().config.flush_timeout;

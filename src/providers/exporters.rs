@@ -5,13 +5,13 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
-use super::{Instruments, LogTranslator, Metrics, Providers, Reader, Slot, SpanTranslator};
+use super::{Instruments, LogEncoder, Metrics, Providers, Reader, Slot, SpanEncoder};
 use crate::clock::Clock;
 use crate::config::variables::TEMPORALITY;
 use crate::config::{Config, Temporality};
 use crate::diagnostics::Diagnostics;
-use crate::encode::Translate;
-use crate::encode::message::Origin;
+use crate::encode::Encode;
+use crate::encode::message::ResourceAndScope;
 use crate::export::queue_source::QueueSource;
 use crate::export::{Request, Source};
 use crate::health::{Exporter, ExporterCounters};
@@ -28,8 +28,8 @@ struct InstrumentExporters {
     /// The temporality of the last configuration.
     asked: Temporality,
     diagnostics: Arc<Diagnostics>,
-    logs: Switched<QueueSource<LogTranslator>>,
-    spans: Switched<QueueSource<SpanTranslator>>,
+    logs: Switched<QueueSource<LogEncoder>>,
+    spans: Switched<QueueSource<SpanEncoder>>,
     providers: Providers,
 }
 
@@ -95,8 +95,8 @@ impl InstrumentExporters {
             clock,
         );
         let metrics = Switched::new(place);
-        let (logs, events) = queued(Signal::Events, LogTranslator::default(), diagnostics, clock);
-        let (spans, ended) = queued(Signal::Spans, SpanTranslator::default(), diagnostics, clock);
+        let (logs, events) = queued(Signal::Logs, LogEncoder::default(), diagnostics, clock);
+        let (spans, ended) = queued(Signal::Traces, SpanEncoder::default(), diagnostics, clock);
         let instruments = Instruments {
             metrics: reader.clone(),
             logs: events,
@@ -150,12 +150,11 @@ impl HostExporters for InstrumentExporters {
         {
             self.tell_of_temporality();
         }
-        let resource = Origin::new(&plan.resource, "", "").resource;
+        let resource = ResourceAndScope::new(&plan.resource, "", "").resource;
         self.metrics
             .go_by(plan, resource.clone(), || self.reader.begin());
-        self.logs
-            .go_by(plan, LogTranslator(resource.clone()), || {});
-        self.spans.go_by(plan, SpanTranslator(resource), || {});
+        self.logs.go_by(plan, LogEncoder(resource.clone()), || {});
+        self.spans.go_by(plan, SpanEncoder(resource), || {});
     }
 
     /// Turns off the exporters that the configuration does not request.
@@ -180,13 +179,13 @@ impl<S: Source> Switched<S> {
     }
 }
 
-fn queued<T: Translate<Request: Request>>(
+fn queued<T: Encode<Request: Request>>(
     signal: Signal,
-    translator: T,
+    encoder: T,
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
 ) -> (Switched<QueueSource<T>>, Slot<T::Item>) {
-    let (place, queue) = Place::queued(signal, Exporter::Host, translator, diagnostics, clock);
+    let (place, queue) = Place::queued(signal, Exporter::Host, encoder, diagnostics, clock);
     let switched = Switched::new(place);
     let slot = Slot {
         queue,

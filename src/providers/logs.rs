@@ -14,9 +14,9 @@ use prost::Message;
 
 use super::exit::Exit;
 use super::scopes::joined;
-use crate::encode::Translate;
+use crate::encode::Encode;
 use crate::encode::message::{shorten, texts_of};
-use crate::health::Tally;
+use crate::health::EncodeStats;
 
 /// A log record and its instrumentation scope.
 pub(crate) type Log = (SdkLogRecord, InstrumentationScope);
@@ -57,14 +57,14 @@ fn bytes_of(value: &AnyValue) -> usize {
 
 /// An encoder of log records as OTLP.
 #[derive(Default)]
-pub(crate) struct LogTranslator(pub(crate) Resource);
+pub(crate) struct LogEncoder(pub(crate) Resource);
 
-impl Translate for LogTranslator {
+impl Encode for LogEncoder {
     type Item = Log;
     type Record = ScopeLogs;
     type Request = ExportLogsServiceRequest;
 
-    fn translate(&self, (record, scope): &Log, _: &Tally) -> ScopeLogs {
+    fn encode(&self, (record, scope): &Log, _: &EncodeStats) -> ScopeLogs {
         ScopeLogs {
             scope: Some((scope, record.target().cloned()).into()),
             schema_url: scope.schema_url().unwrap_or_default().to_owned(),

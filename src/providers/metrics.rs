@@ -19,7 +19,7 @@ use prost::Message;
 use super::exit::flush;
 use crate::config;
 use crate::export::blocking::{self, Blocking, BlockingError};
-use crate::export::quiet::Quiet;
+use crate::export::suppression::SuppressedScope;
 use crate::export::{Batch, Source, Split};
 use crate::health::QueueDepth;
 use crate::state::TelemetryState;
@@ -98,7 +98,7 @@ impl Reader {
         let reader = self.clone();
         let (done, ended) = mpsc::channel::<()>();
         let thread = thread::spawn("claude-code-telemetry-begin", move || {
-            let _quiet = Quiet::this_thread();
+            let _suppressed = SuppressedScope::this_thread();
             drop(reader.drop_stale());
             drop(done);
         });
@@ -148,7 +148,7 @@ impl MetricReader for Reader {
 
     /// Shuts the reader down. Data recorded before is sent with the next flush, interval or shutdown of the telemetry.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let here = |inner: Arc<TelemetryState>| inner.is_here();
+        let here = |inner: Arc<TelemetryState>| inner.in_original_process();
         if !self.0.telemetry.upgrade().is_some_and(here) {
             return Err(OTelSdkError::AlreadyShutdown);
         }
@@ -157,7 +157,7 @@ impl MetricReader for Reader {
         let reader = self.clone();
         let (done, ended) = mpsc::channel();
         let thread = thread::spawn("claude-code-telemetry-end", move || {
-            let _quiet = Quiet::this_thread();
+            let _suppressed = SuppressedScope::this_thread();
             let rest = reader.take();
             reader.state().rest = rest;
             // After the shutdown, `take` returns only the last collection, however late it ends.

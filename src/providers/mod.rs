@@ -33,9 +33,9 @@ use exit::Exit;
 use logs::{Log, Logs};
 use spans::Spans;
 
-use logs::LogTranslator;
+use logs::LogEncoder;
 use metrics::{Metrics, Reader};
-use spans::SpanTranslator;
+use spans::SpanEncoder;
 
 /// OpenTelemetry providers for a host's own metrics, logs and spans, in addition to the catalog's.
 ///

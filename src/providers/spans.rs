@@ -12,9 +12,9 @@ use prost::Message;
 
 use super::exit::{Exit, bytes_of};
 use super::scopes::joined;
-use crate::encode::Translate;
+use crate::encode::Encode;
 use crate::encode::message::{shorten, texts_of};
-use crate::health::Tally;
+use crate::health::EncodeStats;
 
 /// A span processor that passes ended spans to the exporter.
 #[derive(Debug)]
@@ -44,14 +44,14 @@ impl SpanProcessor for Spans {
 
 /// An encoder of spans as OTLP.
 #[derive(Default)]
-pub(crate) struct SpanTranslator(pub(crate) Resource);
+pub(crate) struct SpanEncoder(pub(crate) Resource);
 
-impl Translate for SpanTranslator {
+impl Encode for SpanEncoder {
     type Item = SpanData;
     type Record = ScopeSpans;
     type Request = ExportTraceServiceRequest;
 
-    fn translate(&self, span: &SpanData, _: &Tally) -> ScopeSpans {
+    fn encode(&self, span: &SpanData, _: &EncodeStats) -> ScopeSpans {
         let scope = &span.instrumentation_scope;
         ScopeSpans {
             scope: Some((scope, None).into()),

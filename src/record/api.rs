@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Attributes, ErrorMessage, EventRecord, Record, TokenType, countable, millis, optional,
     text_size,
@@ -11,7 +11,7 @@ use super::{
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
-words! {
+string_enum! {
     /// Whether fast mode was active: the attribute `speed`.
     Speed {
         /// Fast mode.

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Decision, DecisionSource, optional};
-use crate::language::{UNKNOWN, language_of};
+use crate::language::{UNKNOWN, language_from_path};
 
-words! {
+string_enum! {
     /// A tool that edits code.
     EditTool {
         /// Replaces text in a file.
@@ -42,7 +42,7 @@ impl CodeEditDecision {
 
     /// The file that is edited: its extension gives the language, nothing else of it is sent.
     pub fn file_path(self, path: &str) -> Self {
-        self.language(language_of(path))
+        self.language(language_from_path(path))
     }
 
     /// The language of the file, such as `Rust`.

@@ -12,9 +12,9 @@ mod parameters;
 mod plugin;
 mod prompt;
 mod skill;
+pub(crate) mod string_enum;
 mod tool;
 mod usage;
-pub(crate) mod words;
 
 pub use api::{ApiError, ApiRequest, Speed, TokenUsage};
 pub use body::{ApiRequestBody, ApiResponseBody};
@@ -24,13 +24,13 @@ pub use parameters::{ShellParameters, SkillParameters};
 pub use plugin::{InstallTrigger, PluginInstalled};
 pub use prompt::UserPrompt;
 pub use skill::SkillActivated;
-pub use tool::{Decision, DecisionSource, Mcp, ToolDecision, ToolResult};
+pub use tool::{Decision, DecisionSource, McpTool, ToolDecision, ToolResult};
 pub(crate) use tool::{Failure, MCP_TOOL, ToolName};
 pub use usage::{
     ActiveTime, ActivityType, Commit, Cost, LinesOfCode, PullRequest, StartType, TokenType, Tokens,
 };
 
-pub use words::UnknownWord;
+pub use string_enum::ParseEnumError;
 
 pub(crate) use attributes::{Attributes, Out, Value};
 pub(crate) use error_message::ErrorMessage;

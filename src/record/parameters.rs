@@ -1,6 +1,6 @@
 //! The documented parameters of a few tools: the attribute `tool_parameters`.
 //!
-//! They follow from the call itself: those of an MCP tool from its [names](super::Mcp), those of a shell and of the Skill
+//! They follow from the call itself: those of an MCP tool from its [names](super::McpTool), those of a shell and of the Skill
 //! tool from the arguments. A host that knows more (the commit that a command made) gives that.
 
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::{Mcp, ToolName};
+use super::{McpTool, ToolName};
 use crate::content::{Content, ContentPolicy, ToolParameters};
 
 /// The parameters of a shell tool (Bash, PowerShell).
@@ -142,7 +142,7 @@ impl fmt::Debug for SkillParameters {
 /// when there are none, or when the switch holds them back.
 pub(crate) fn tool_parameters(
     tool: &ToolName,
-    mcp: Option<&Mcp>,
+    mcp: Option<&McpTool>,
     given: Option<&Content>,
     input: Option<&Content>,
     policy: &ContentPolicy,
@@ -159,7 +159,7 @@ pub(crate) fn tool_parameters(
 }
 
 fn from_name(tool: &str) -> Option<Content> {
-    Mcp::from_name(tool).map(|mcp| mcp.parameters())
+    McpTool::from_name(tool).map(|mcp| mcp.parameters())
 }
 
 fn from_input(tool: &str, input: &Content, policy: &ContentPolicy) -> Option<Content> {

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Attributes, EventRecord, Record, optional, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
-words! {
+string_enum! {
     /// Where a plugin was installed from.
     InstallTrigger {
         /// The command line.

@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Attributes, ErrorMessage, EventRecord, Record, millis, optional, text_size, tool_parameters,
 };
 use crate::catalog::{Event, event, key};
 use crate::content::{Content, ContentPolicy, ToolInput, ToolParameters};
 
-words! {
+string_enum! {
     /// The outcome of a permission decision.
     Decision {
         /// The tool may run.
@@ -23,7 +23,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Who or what took a permission decision.
     DecisionSource {
         /// The configuration: an allow or deny rule, or the mode.
@@ -46,13 +46,13 @@ pub(crate) const MCP_TOOL: &str = "mcp_tool";
 
 /// The server and tool behind an MCP tool's name. The names are sent with `OTEL_LOG_TOOL_DETAILS` alone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Mcp {
+pub struct McpTool {
     pub(crate) server: Cow<'static, str>,
     pub(crate) tool: Cow<'static, str>,
     pub(crate) scope: Option<Cow<'static, str>>,
 }
 
-impl Mcp {
+impl McpTool {
     /// The tool `tool` of the server `server`.
     pub fn new(server: impl Into<Cow<'static, str>>, tool: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -88,9 +88,9 @@ impl Mcp {
     }
 }
 
-impl fmt::Debug for Mcp {
+impl fmt::Debug for McpTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mcp")
+        f.debug_struct("McpTool")
             .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
@@ -106,7 +106,7 @@ impl ToolName {
     }
 
     /// Returns the name in the form `mcp__server__tool`.
-    pub(crate) fn of_mcp(&self, mcp: &Mcp) -> Self {
+    pub(crate) fn of_mcp(&self, mcp: &McpTool) -> Self {
         if self.0.starts_with("mcp__") {
             return self.clone();
         }
@@ -160,7 +160,7 @@ impl ToolDecision {
     }
 
     /// The tool is an MCP server's, whatever its name looks like: the event carries `mcp_tool`.
-    pub fn mcp(mut self, _: &Mcp) -> Self {
+    pub fn mcp(mut self, _: &McpTool) -> Self {
         self.tool_name = ToolName(Cow::Borrowed(MCP_TOOL));
         self
     }
@@ -223,7 +223,7 @@ pub struct ToolResult {
     pub(crate) input: Option<Content>,
     pub(crate) result_size_bytes: Option<u64>,
     pub(crate) decision: Option<(Decision, DecisionSource)>,
-    pub(crate) mcp: Option<Mcp>,
+    pub(crate) mcp: Option<McpTool>,
     pub(crate) mcp_server_scope: Option<Cow<'static, str>>,
     pub(crate) at: Option<SystemTime>,
 }
@@ -317,7 +317,7 @@ impl ToolResult {
     }
 
     /// The MCP server and tool behind it. A name of the form `mcp__server__tool` says them too.
-    pub fn mcp(mut self, mcp: Mcp) -> Self {
+    pub fn mcp(mut self, mcp: McpTool) -> Self {
         self.tool_name = ToolName(Cow::Borrowed(MCP_TOOL));
         self.mcp = Some(mcp);
         self

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::words::words;
+use super::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// How a session began: the attribute `start_type`.
     StartType {
         /// A new session.
@@ -17,7 +17,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// A kind of tokens.
     TokenType {
         /// Input tokens that came from no cache.
@@ -43,7 +43,7 @@ impl TokenType {
     }
 }
 
-words! {
+string_enum! {
     /// Whose activity a time is.
     ActivityType {
         /// The user's: keyboard interaction.

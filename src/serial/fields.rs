@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 use serde_json::value::RawValue;
 
 use crate::content::Content;
-use crate::record::words::parsed;
+use crate::record::string_enum::parsed;
 
 /// One of the words that an enum knows, or `unknown`: what a span says when nobody decided.
 #[derive(Clone, Copy)]

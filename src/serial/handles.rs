@@ -6,7 +6,7 @@ use super::fields::{Count, Json, Object, OrUnknown, Texts};
 use super::time::{At, Millis};
 use super::tool::pair;
 use super::{With, reads};
-use crate::record::{Decision, DecisionSource, Mcp};
+use crate::record::{Decision, DecisionSource, McpTool};
 use crate::session::{
     HookOutcome, LlmRequestOptions, Permission, RequestContext, ToolCallOptions, ToolOutcome,
     ToolOutput,
@@ -47,7 +47,7 @@ struct ToolCallOptionsFields {
     input: Option<Object>,
     #[serde(alias = "tool_parameters")]
     parameters: Option<Object>,
-    mcp: Option<Mcp>,
+    mcp: Option<McpTool>,
     file_path: Option<String>,
     language: Option<String>,
     at: Option<At>,

@@ -148,7 +148,7 @@ fn read_as_each(json: &[u8]) {
         json;
         ActiveTime, ActivityType, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody,
         CodeEditDecision, Commit, Cost, Decision, DecisionSource, EditTool, HookOutcome, Identity,
-        InstallTrigger, LinesOfCode, LlmRequestOptions, Mcp, Permission, PluginInstalled, PromptEnd,
+        InstallTrigger, LinesOfCode, LlmRequestOptions, McpTool, Permission, PluginInstalled, PromptEnd,
         PullRequest, RequestContext, SessionOptions, SkillActivated, Speed, StartType, TokenType,
         TokenUsage, Tokens, ToolCallOptions, ToolDecision, ToolOutcome, ToolOutput, ToolResult,
         UserPrompt,

@@ -6,12 +6,12 @@ use super::fields::{Count, Flag, Object};
 use super::time::{At, Millis};
 use super::{With, reads};
 use crate::record::{
-    Decision, DecisionSource, InstallTrigger, Mcp, PluginInstalled, SkillActivated, ToolDecision,
-    ToolResult,
+    Decision, DecisionSource, InstallTrigger, McpTool, PluginInstalled, SkillActivated,
+    ToolDecision, ToolResult,
 };
 
 reads! {
-    Mcp as McpFields,
+    McpTool as McpFields,
     ToolDecision as ToolDecisionFields,
     ToolResult as ToolResultFields,
     PluginInstalled as PluginInstalledFields,
@@ -29,8 +29,8 @@ struct McpFields {
 }
 
 impl McpFields {
-    fn record(self) -> Result<Mcp, String> {
-        Ok(Mcp::new(self.server, self.tool).with(self.scope, Mcp::scope))
+    fn record(self) -> Result<McpTool, String> {
+        Ok(McpTool::new(self.server, self.tool).with(self.scope, McpTool::scope))
     }
 }
 
@@ -53,7 +53,7 @@ struct ToolDecisionFields {
     decision: Decision,
     source: DecisionSource,
     tool_use_id: Option<String>,
-    mcp: Option<Mcp>,
+    mcp: Option<McpTool>,
     #[serde(alias = "event.timestamp")]
     at: Option<At>,
 }
@@ -85,7 +85,7 @@ struct ToolResultFields {
     tool_result_size_bytes: Option<Count>,
     decision_type: Option<Decision>,
     decision_source: Option<DecisionSource>,
-    mcp: Option<Mcp>,
+    mcp: Option<McpTool>,
     mcp_server_scope: Option<String>,
     #[serde(alias = "event.timestamp")]
     at: Option<At>,

@@ -15,9 +15,9 @@ use crate::record::{
     ToolResult, UserPrompt,
 };
 use crate::session::{
-    Hook, LlmRequest, LlmRequestOptions, RequestContext, ReservedTool, ToolCall, ToolCallOptions,
+    Hook, LlmRequest, LlmRequestOptions, PendingToolCall, RequestContext, ToolCall, ToolCallOptions,
 };
-use crate::state::{EventSpan, Moment, PromptMark, SessionCore};
+use crate::state::{EventSpan, PromptMark, SessionCore, Timestamp};
 
 /// A recorder of events, metrics and spans in one context: a session, a prompt or a tool call.
 ///
@@ -39,7 +39,7 @@ pub struct Recorder {
     pub(crate) parent: Option<Arc<TraceContext>>,
     /// The start of the outermost open operation around this recorder, such as the prompt. Everything inside is timed
     /// on the clock of that operation, so that no child ends after its parent.
-    pub(crate) began: Option<Moment>,
+    pub(crate) began: Option<Timestamp>,
     /// The default `llm_request.context` of model requests that are begun here.
     pub(crate) context: RequestContext,
     /// The environment that subprocesses inherit; also known when telemetry is off.
@@ -183,8 +183,8 @@ impl Recorder {
     }
 
     /// Reserves a tool call that begins later, so that work inside it can already be recorded as its children.
-    pub fn reserve_tool(&self) -> ReservedTool {
-        ReservedTool::new(self)
+    pub fn reserve_tool(&self) -> PendingToolCall {
+        PendingToolCall::new(self)
     }
 
     /// Begins the hooks of a hook event, whose span is `claude_code.hook`. `event` is the hook event, such as
@@ -228,12 +228,12 @@ impl Recorder {
     pub(crate) fn session_here(&self) -> Option<&Arc<SessionCore>> {
         self.session
             .as_ref()
-            .filter(|session| session.telemetry.is_here())
+            .filter(|session| session.telemetry.in_original_process())
     }
 
     /// Returns the given time, or the current time, on the clock of the enclosing operation.
-    pub(crate) fn moment(&self, given: Option<SystemTime>, clock: Clock) -> Moment {
-        let moment = Moment::new(given, clock);
+    pub(crate) fn moment(&self, given: Option<SystemTime>, clock: Clock) -> Timestamp {
+        let moment = Timestamp::new(given, clock);
         self.began.map_or(moment, |began| moment.on(&began))
     }
 

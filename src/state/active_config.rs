@@ -17,7 +17,7 @@ pub(crate) type Slots<T> = Vec<Slot<T>>;
 pub(crate) type Slot<T> = (Queue<T>, Arc<ExporterCounters>);
 
 /// A snapshot of the configuration, the content policy and the exporters' queues.
-pub(crate) struct Setup {
+pub(crate) struct ActiveConfig {
     pub(crate) config: Arc<Config>,
     pub(crate) policy: ContentPolicy,
     /// The custom attributes of events and spans.
@@ -42,7 +42,7 @@ pub(crate) const SPANS: u8 = 4;
 /// A flag beside the signals: the private thread could not be started yet.
 pub(crate) const NO_THREAD: u8 = 8;
 
-impl Setup {
+impl ActiveConfig {
     /// Creates a snapshot without exporters.
     pub(crate) fn off(config: Arc<Config>) -> Self {
         let custom: CustomAttributes = point_attributes(&config)

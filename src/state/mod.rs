@@ -2,19 +2,19 @@
 //! configuration.
 
 mod active_config;
-mod moment;
 mod open_span;
 mod prompt_mark;
 mod session;
 mod session_table;
 mod snapshot;
+mod timestamp;
 
-pub(crate) use active_config::{Setup, Slot, Slots};
-pub(crate) use moment::Moment;
-pub(crate) use open_span::{OpenSpan, OpenSpans, Unfinished};
+pub(crate) use active_config::{ActiveConfig, Slot, Slots};
+pub(crate) use open_span::{OpenSpan, OpenSpanOwner, OpenSpans};
 pub(crate) use prompt_mark::PromptMark;
 pub(crate) use session::{EventSpan, SessionCore};
-pub(crate) use session_table::Book;
+pub(crate) use session_table::SessionTable;
+pub(crate) use timestamp::Timestamp;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Once, OnceLock};
@@ -47,12 +47,12 @@ pub(crate) struct TelemetryState {
     pub(crate) process: Process,
     pub(crate) clock: Clock,
     /// The active configuration.
-    pub(crate) setup: ArcSwap<Setup>,
+    pub(crate) setup: ArcSwap<ActiveConfig>,
     pub(crate) ids: Ids,
     pub(crate) app_version: Arc<str>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) open_spans: OpenSpans,
-    pub(crate) sessions: Book,
+    pub(crate) sessions: SessionTable,
     /// Set when a malformed `TRACEPARENT` was reported.
     pub(crate) malformed_parent: AtomicBool,
     /// Set when a malformed `TRACESTATE` was reported.
@@ -60,9 +60,9 @@ pub(crate) struct TelemetryState {
     /// Set when it was reported that the private thread could not be started.
     pub(crate) no_thread_reported: AtomicBool,
     pub(crate) unfinished_spans: AtomicU64,
-    pub(crate) late_amounts: AtomicU64,
-    pub(crate) refused_amounts: AtomicU64,
-    pub(crate) refused_series: AtomicU64,
+    pub(crate) after_shutdown: AtomicU64,
+    pub(crate) invalid_measurements: AtomicU64,
+    pub(crate) series_overflow: AtomicU64,
     pub(crate) diagnostics: Arc<Diagnostics>,
     pub(crate) installation_id: OnceLock<Arc<str>>,
     pub(crate) runtime: Runtime,
@@ -86,7 +86,7 @@ impl TelemetryState {
     /// Queues an event whose texts have `size` bytes for every exporter that takes events.
     pub(crate) fn enqueue_event(
         &self,
-        setup: &Setup,
+        setup: &ActiveConfig,
         event: Box<Queued<dyn EventRecord>>,
         size: usize,
     ) {
@@ -94,7 +94,7 @@ impl TelemetryState {
     }
 
     /// Returns `false` in a forked child of the process that started the telemetry.
-    pub(crate) fn is_here(&self) -> bool {
+    pub(crate) fn in_original_process(&self) -> bool {
         self.process.is_current()
     }
 
@@ -150,7 +150,7 @@ impl TelemetryState {
     /// record trigger the retry.
     #[cold]
     fn restart_thread(&self) {
-        if self.is_here() && self.runtime.restart() {
+        if self.in_original_process() && self.runtime.restart() {
             self.thread_started();
         }
     }
@@ -191,7 +191,7 @@ impl TelemetryState {
     pub(crate) fn is_late(&self) -> bool {
         let stopped = self.stopped.load(Ordering::Relaxed);
         if stopped {
-            self.late_amounts.fetch_add(1, Ordering::Relaxed);
+            self.after_shutdown.fetch_add(1, Ordering::Relaxed);
         }
         stopped
     }
@@ -267,9 +267,9 @@ impl TelemetryState {
                 .iter()
                 .map(|counters| counters.snapshot())
                 .collect(),
-            refused_amounts: self.refused_amounts.load(Ordering::Relaxed),
-            refused_series: self.refused_series.load(Ordering::Relaxed),
-            late_amounts: self.late_amounts.load(Ordering::Relaxed),
+            invalid_measurements: self.invalid_measurements.load(Ordering::Relaxed),
+            series_overflow: self.series_overflow.load(Ordering::Relaxed),
+            after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             series: registry.len() as u64,
             series_limit: limit(registry.max_len()),

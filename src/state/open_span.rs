@@ -73,7 +73,7 @@ impl OpenSpan {
 }
 
 /// A handle with open spans, which a shutdown ends.
-pub(crate) trait Unfinished: Send + Sync {
+pub(crate) trait OpenSpanOwner: Send + Sync {
     /// Ends the spans as dropping the handle would. Returns `true` if there were any.
     fn abandon(&self) -> bool;
 }
@@ -82,7 +82,7 @@ pub(crate) trait Unfinished: Send + Sync {
 #[derive(Default)]
 pub(crate) struct OpenSpans {
     next: AtomicU64,
-    open: Mutex<HashMap<u64, Weak<dyn Unfinished>>>,
+    open: Mutex<HashMap<u64, Weak<dyn OpenSpanOwner>>>,
 }
 
 impl OpenSpans {
@@ -92,7 +92,7 @@ impl OpenSpans {
     }
 
     /// Registers a handle whose span is sampled.
-    pub(crate) fn enter<U: Unfinished + 'static>(
+    pub(crate) fn enter<U: OpenSpanOwner + 'static>(
         &self,
         number: u64,
         unfinished: &Arc<U>,
@@ -122,7 +122,7 @@ impl OpenSpans {
             .count() as u64
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<dyn Unfinished>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<dyn OpenSpanOwner>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

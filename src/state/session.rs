@@ -6,25 +6,25 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use super::session_table::Memory;
-use super::snapshot::View;
-use super::{PromptMark, Setup, TelemetryState};
+use super::session_table::SessionState;
+use super::snapshot::SessionSnapshot;
+use super::{ActiveConfig, PromptMark, TelemetryState};
 use crate::catalog::key;
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
-use crate::metrics::{Held, Registry, Series};
+use crate::metrics::{CounterHandle, Registry, Series};
 use crate::propagation::{TraceContext, TraceParent};
 use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
-use crate::session_attributes::Standard;
+use crate::session_attributes::SessionAttributes;
 
 /// The state that all handles of one session share. The order of the fields matters: the fields that every record reads
 /// are adjacent.
 #[repr(C)]
 pub(crate) struct SessionCore {
     pub(crate) telemetry: Arc<TelemetryState>,
-    view: ArcSwap<View>,
-    pub(crate) memory: Arc<Memory>,
+    view: ArcSwap<SessionSnapshot>,
+    pub(crate) memory: Arc<SessionState>,
     /// The newest prompt.
     pub(crate) prompt: ArcSwapOption<PromptMark>,
     workspace_host_paths: Option<Arc<[Arc<str>]>>,
@@ -34,7 +34,7 @@ pub(crate) struct SessionCore {
     start_type: Option<StartType>,
     /// `true` if the start of the session was counted.
     counted: AtomicBool,
-    /// Held while `view` is replaced, but not while it is read.
+    /// CounterHandle while `view` is replaced, but not while it is read.
     identity: Mutex<Identity>,
 }
 
@@ -50,7 +50,7 @@ impl SessionCore {
     ) -> Arc<Self> {
         let memory = telemetry.sessions.open(&id);
         let setup = telemetry.setup.load_full();
-        let view = View::new(Arc::clone(&setup), Arc::default(), Arc::default());
+        let view = SessionSnapshot::new(Arc::clone(&setup), Arc::default(), Arc::default());
         let session = Arc::new(Self {
             telemetry,
             id,
@@ -96,7 +96,7 @@ impl SessionCore {
 
     /// Applies a setup, with a new view if the standard attributes changed. When telemetry is off, no attributes are
     /// computed.
-    fn renew(&self, identity: &Identity, setup: Arc<Setup>) {
+    fn renew(&self, identity: &Identity, setup: Arc<ActiveConfig>) {
         let view = self.view.load();
         if setup.is_on() {
             let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
@@ -114,7 +114,7 @@ impl SessionCore {
                     }
                 };
                 self.remember(&for_metrics);
-                let view = View::new(setup, standard, for_metrics);
+                let view = SessionSnapshot::new(setup, standard, for_metrics);
                 self.view.store(Arc::new(view));
                 return;
             }
@@ -131,7 +131,7 @@ impl SessionCore {
     /// Remembers the attribute set of this session's series, so that the series are removed when the session is
     /// forgotten. Called before each new series, because another session of the same id may have used so many
     /// identities since then that the set was evicted.
-    fn remember(&self, standard: &Arc<Standard>) {
+    fn remember(&self, standard: &Arc<SessionAttributes>) {
         if let Some(unused) = self.memory.uses(standard) {
             self.telemetry.registry.forget(&unused);
         }
@@ -142,7 +142,7 @@ impl SessionCore {
     }
 
     /// Returns the current standard attributes.
-    pub(crate) fn standard(&self) -> Arc<Standard> {
+    pub(crate) fn standard(&self) -> Arc<SessionAttributes> {
         Arc::clone(&self.view.load().standard)
     }
 
@@ -177,7 +177,7 @@ impl SessionCore {
         let countable = countable(usd);
         if !countable {
             self.telemetry
-                .refused_amounts
+                .invalid_measurements
                 .fetch_add(1, Ordering::Relaxed);
         }
         countable
@@ -229,7 +229,13 @@ impl SessionCore {
         self.add_request_in(&self.view.load(), model, usd, usage);
     }
 
-    fn add_request_in(&self, view: &View, model: &str, usd: Option<f64>, usage: TokenUsage) {
+    fn add_request_in(
+        &self,
+        view: &SessionSnapshot,
+        model: &str,
+        usd: Option<f64>,
+        usage: TokenUsage,
+    ) {
         if !self.telemetry.wants_metrics() {
             if let Some(usd) = usd {
                 self.check_amount(usd);
@@ -264,7 +270,7 @@ impl SessionCore {
 
     /// Opens all series of a model under one lock.
     fn open_model(&self, model: &str) {
-        let complete = |view: &View| view.has_request(model);
+        let complete = |view: &SessionSnapshot| view.has_request(model);
         let registry = &self.telemetry.registry;
         if complete(&self.view.load()) {
             return;
@@ -282,7 +288,7 @@ impl SessionCore {
     /// Opens a series at its first use in this session, and adds to it.
     fn add_first(
         &self,
-        find: impl Fn(&View) -> Option<Held>,
+        find: impl Fn(&SessionSnapshot) -> Option<CounterHandle>,
         series: impl FnOnce(&Registry) -> Series,
         amount: f64,
     ) {
@@ -300,7 +306,7 @@ impl SessionCore {
                 }
                 None => {
                     self.telemetry
-                        .refused_series
+                        .series_overflow
                         .fetch_add(1, Ordering::Relaxed);
                     return;
                 }
@@ -316,7 +322,7 @@ impl SessionCore {
         prompt: Option<&Arc<PromptMark>>,
         own: Option<&Arc<TraceContext>>,
     ) {
-        if !self.telemetry.is_here() {
+        if !self.telemetry.in_original_process() {
             return;
         }
         let view = self.view.load();
@@ -325,7 +331,7 @@ impl SessionCore {
         if self.telemetry.takes_events() {
             let time = request.at;
             let event = || request.take_event();
-            self.queue_made(&view, time, event, prompt, EventSpan::Below(own));
+            self.enqueue(&view, time, event, prompt, EventSpan::Below(own));
         }
     }
 
@@ -343,7 +349,7 @@ impl SessionCore {
         let view = self.view.load();
         let time = record.time();
         if let Some(record) = record.admit(&view.setup.policy) {
-            self.queue_made(&view, time, || record, prompt, span);
+            self.enqueue(&view, time, || record, prompt, span);
         }
     }
 
@@ -356,15 +362,15 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         if self.telemetry.takes_events() {
-            self.queue_made(&self.view.load(), time, || record, prompt, span);
+            self.enqueue(&self.view.load(), time, || record, prompt, span);
         }
     }
 
     /// Queues an event. Creates the record last, so that it is constructed directly in its allocation.
     #[inline]
-    fn queue_made<R: EventRecord + 'static>(
+    fn enqueue<R: EventRecord + 'static>(
         &self,
-        view: &View,
+        view: &SessionSnapshot,
         time: Option<SystemTime>,
         make: impl FnOnce() -> R,
         prompt: Option<&Arc<PromptMark>>,
@@ -450,7 +456,7 @@ pub(crate) enum EventSpan<'a> {
 
 impl Drop for SessionCore {
     fn drop(&mut self) {
-        if !self.telemetry.is_here() {
+        if !self.telemetry.in_original_process() {
             return;
         }
         self.telemetry.sessions.leave(self);
@@ -464,11 +470,11 @@ impl Drop for SessionCore {
 /// unknown.
 fn standard(
     telemetry: &TelemetryState,
-    setup: &Setup,
+    setup: &ActiveConfig,
     session: &Arc<str>,
     identity: &Identity,
     terminal: Option<&Arc<str>>,
-) -> Standard {
+) -> SessionAttributes {
     let switches = &setup.config.attributes;
     let user = identity
         .user_id
@@ -501,7 +507,7 @@ fn standard(
         ),
         (key::TERMINAL_TYPE, terminal.cloned()),
     ];
-    Standard {
+    SessionAttributes {
         attributes: attributes
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::SessionCore;
-use crate::session_attributes::Standard;
+use crate::session_attributes::SessionAttributes;
 
 /// The maximum number of ended sessions that are remembered. A remembered session continues when its id is opened
 /// again.
@@ -17,23 +17,23 @@ const IDENTITIES: usize = 64;
 
 /// The state that outlives a session: event sequence and series continue when its id is opened again.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct SessionState {
     /// The next `event.sequence`.
     pub(crate) sequence: AtomicU64,
     /// The number of prompts so far: the last `interaction.sequence`.
     pub(crate) interactions: AtomicU64,
     /// The attribute sets of the session's series, least recently used first.
-    standards: Mutex<VecDeque<Arc<Standard>>>,
+    standards: Mutex<VecDeque<Arc<SessionAttributes>>>,
 }
 
-impl Memory {
+impl SessionState {
     /// Skips the numbers of events that were lost before they had one, so that the sequence shows the gap.
     pub(crate) fn skip(&self, events: u64) {
         self.sequence.fetch_add(events, Ordering::Relaxed);
     }
 
     /// Adds an attribute set, or marks it as most recently used. Returns the least recently used set if it was evicted.
-    pub(crate) fn uses(&self, standard: &Arc<Standard>) -> Option<Arc<Standard>> {
+    pub(crate) fn uses(&self, standard: &Arc<SessionAttributes>) -> Option<Arc<SessionAttributes>> {
         let mut standards = self
             .standards
             .lock()
@@ -57,10 +57,10 @@ impl Memory {
 
 /// The table of all sessions by id.
 #[derive(Default)]
-pub(crate) struct Book(Mutex<Pages>);
+pub(crate) struct SessionTable(Mutex<Sessions>);
 
 #[derive(Default)]
-struct Pages {
+struct Sessions {
     /// Open sessions by their address.
     open: HashMap<usize, Weak<SessionCore>>,
     known: HashMap<Arc<str>, Entry>,
@@ -70,46 +70,46 @@ struct Pages {
 
 #[derive(Debug, Default)]
 struct Entry {
-    memory: Arc<Memory>,
+    memory: Arc<SessionState>,
     open: usize,
 }
 
-impl Book {
+impl SessionTable {
     /// Opens a session, or continues the session of this id.
-    pub(crate) fn open(&self, id: &Arc<str>) -> Arc<Memory> {
-        let mut pages = self.lock();
-        let entry = pages.known.entry(Arc::clone(id)).or_default();
+    pub(crate) fn open(&self, id: &Arc<str>) -> Arc<SessionState> {
+        let mut sessions = self.lock();
+        let entry = sessions.known.entry(Arc::clone(id)).or_default();
         entry.open += 1;
         let (memory, reopened) = (Arc::clone(&entry.memory), entry.open == 1);
-        if reopened && let Some(at) = pages.ended.iter().position(|ended| ended == id) {
-            pages.ended.remove(at);
+        if reopened && let Some(at) = sessions.ended.iter().position(|ended| ended == id) {
+            sessions.ended.remove(at);
         }
         memory
     }
 
     /// Closes a session. If an ended session is evicted, calls `forget` with each of its attribute sets. The calls
     /// happen under the lock, so that the session cannot be opened again between its eviction and the call.
-    pub(crate) fn close(&self, id: &Arc<str>, forget: impl Fn(&Arc<Standard>)) {
-        let mut pages = self.lock();
-        let Some(entry) = pages.known.get_mut(id) else {
+    pub(crate) fn close(&self, id: &Arc<str>, forget: impl Fn(&Arc<SessionAttributes>)) {
+        let mut sessions = self.lock();
+        let Some(entry) = sessions.known.get_mut(id) else {
             return;
         };
         entry.open = entry.open.saturating_sub(1);
         if entry.open > 0 {
             return;
         }
-        pages.ended.push_back(Arc::clone(id));
-        if pages.ended.len() <= REMEMBERED {
+        sessions.ended.push_back(Arc::clone(id));
+        if sessions.ended.len() <= REMEMBERED {
             return;
         }
-        if let Some(entry) = pages
+        if let Some(entry) = sessions
             .ended
             .pop_front()
-            .and_then(|id| pages.known.remove(&id))
+            .and_then(|id| sessions.known.remove(&id))
         {
-            let (len, capacity) = (pages.known.len(), pages.known.capacity());
+            let (len, capacity) = (sessions.known.len(), sessions.known.capacity());
             if capacity > 4 * REMEMBERED && len < capacity / 4 {
-                pages.known.shrink_to(len * 2);
+                sessions.known.shrink_to(len * 2);
             }
             entry
                 .memory
@@ -140,7 +140,7 @@ impl Book {
         open.iter().filter_map(Weak::upgrade).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Pages> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Sessions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

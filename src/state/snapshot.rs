@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Setup;
-use crate::metrics::{Held, PLACES, Series, Turn};
+use super::ActiveConfig;
+use crate::metrics::{CounterHandle, PLACES, Series, Turn};
 use crate::record::{TokenType, TokenUsage};
-use crate::session_attributes::{Standard, shorten};
+use crate::session_attributes::{SessionAttributes, shorten};
 
 /// The snapshot of a session. It is replaced as a whole when the identity or the configuration changes, or when a
 /// series is used for the first time; in between, records read it without a lock.
-pub(crate) struct View {
-    pub(crate) setup: Arc<Setup>,
-    pub(crate) standard: Arc<Standard>,
+pub(crate) struct SessionSnapshot {
+    pub(crate) setup: Arc<ActiveConfig>,
+    pub(crate) standard: Arc<SessionAttributes>,
     /// The standard attributes of metrics, with shortened texts. Usually the same set as `standard`.
-    pub(crate) metric_standard: Arc<Standard>,
+    pub(crate) metric_standard: Arc<SessionAttributes>,
     models: Box<[ModelSeries]>,
-    others: Box<[Held]>,
+    others: Box<[CounterHandle]>,
 }
 
 /// The series of one model: the cost, then the types of tokens.
@@ -24,14 +24,14 @@ struct ModelSeries {
     model: Arc<str>,
     /// Adds to all series of the model in one step; `None` until all of them are open.
     turn: Option<Arc<Turn>>,
-    series: [Option<Held>; PLACES],
+    series: [Option<CounterHandle>; PLACES],
 }
 
-impl View {
+impl SessionSnapshot {
     pub(crate) fn new(
-        setup: Arc<Setup>,
-        standard: Arc<Standard>,
-        metric_standard: Arc<Standard>,
+        setup: Arc<ActiveConfig>,
+        standard: Arc<SessionAttributes>,
+        metric_standard: Arc<SessionAttributes>,
     ) -> Self {
         Self {
             setup,
@@ -43,17 +43,17 @@ impl View {
     }
 
     /// Returns the cost series of a model.
-    pub(crate) fn cost(&self, model: &str) -> Option<&Held> {
+    pub(crate) fn cost(&self, model: &str) -> Option<&CounterHandle> {
         self.model(model)?.series[0].as_ref()
     }
 
     /// Returns a token series of a model.
-    pub(crate) fn tokens(&self, model: &str, kind: TokenType) -> Option<&Held> {
+    pub(crate) fn tokens(&self, model: &str, kind: TokenType) -> Option<&CounterHandle> {
         self.model(model)?.series[1 + kind.place()].as_ref()
     }
 
     /// Returns a series without a model.
-    pub(crate) fn other(&self, series: &Series) -> Option<&Held> {
+    pub(crate) fn other(&self, series: &Series) -> Option<&CounterHandle> {
         self.others.iter().find(|held| held.series() == series)
     }
 
@@ -90,7 +90,7 @@ impl View {
     }
 
     /// Returns a copy of this snapshot with another configuration.
-    pub(crate) fn under(&self, setup: Arc<Setup>) -> Self {
+    pub(crate) fn under(&self, setup: Arc<ActiveConfig>) -> Self {
         Self {
             setup,
             standard: Arc::clone(&self.standard),
@@ -101,7 +101,7 @@ impl View {
     }
 
     /// Returns a copy of this snapshot with more series.
-    pub(crate) fn with(&self, more: impl IntoIterator<Item = Held>) -> Self {
+    pub(crate) fn with(&self, more: impl IntoIterator<Item = CounterHandle>) -> Self {
         let (mut models, mut others) = (self.models.to_vec(), self.others.to_vec());
         for held in more {
             let of_model = held.series().of_model();
@@ -129,11 +129,11 @@ impl View {
 }
 
 impl ModelSeries {
-    fn take(&mut self, place: usize, held: Held) {
+    fn take(&mut self, place: usize, held: CounterHandle) {
         self.series[place] = Some(held);
         let all = self.series.iter().flatten();
         let complete = self.series.iter().all(Option::is_some);
-        self.turn = Held::common(all).filter(|_| complete).cloned();
+        self.turn = CounterHandle::common(all).filter(|_| complete).cloned();
     }
 }
 

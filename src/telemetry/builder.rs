@@ -18,7 +18,7 @@ use crate::export::runtime::Runtime;
 use crate::fork::Process;
 use crate::metrics::Registry;
 use crate::propagation::Ids;
-use crate::state::{Book, OpenSpans, Setup, TelemetryState};
+use crate::state::{ActiveConfig, OpenSpans, SessionTable, TelemetryState};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also the version of the
 /// instrumentation scopes of metrics and events, and the attribute `app.version`.
@@ -41,7 +41,7 @@ impl Service {
 
 /// The exporter, clock and ids of telemetry that is kept in memory.
 #[cfg(feature = "testing")]
-pub(crate) struct Memory {
+pub(crate) struct InMemoryParts {
     pub(crate) exporter: Arc<dyn MemoryExporter>,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
@@ -56,7 +56,7 @@ pub struct TelemetryBuilder {
     callback: Option<Callback>,
     writer: Option<Writer>,
     #[cfg(feature = "testing")]
-    memory: Option<Memory>,
+    memory: Option<InMemoryParts>,
     expected_sessions: usize,
 }
 
@@ -100,7 +100,7 @@ impl TelemetryBuilder {
 
     /// Keeps all telemetry in memory, instead of exporting it as the configuration asks.
     #[cfg(feature = "testing")]
-    pub(crate) fn memory(mut self, memory: Memory) -> Self {
+    pub(crate) fn memory(mut self, memory: InMemoryParts) -> Self {
         self.memory = Some(memory);
         self
     }
@@ -147,17 +147,17 @@ impl TelemetryBuilder {
             ids,
             app_version,
             registry,
-            setup: ArcSwap::from_pointee(Setup::off(Arc::clone(&config))),
+            setup: ArcSwap::from_pointee(ActiveConfig::off(Arc::clone(&config))),
             signals: AtomicU8::new(0),
             open_spans: OpenSpans::default(),
             malformed_parent: AtomicBool::new(false),
             malformed_state: AtomicBool::new(false),
             no_thread_reported: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
-            late_amounts: AtomicU64::new(0),
-            sessions: Book::default(),
-            refused_amounts: AtomicU64::new(0),
-            refused_series: AtomicU64::new(0),
+            after_shutdown: AtomicU64::new(0),
+            sessions: SessionTable::default(),
+            invalid_measurements: AtomicU64::new(0),
+            series_overflow: AtomicU64::new(0),
             installation_id,
             runtime: Runtime::new(exporters.all_counters(), Arc::clone(&diagnostics)),
             diagnostics,

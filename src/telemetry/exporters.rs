@@ -18,14 +18,14 @@ use crate::catalog::scope;
 use crate::clock::Clock;
 use crate::config::{Config, HeadersHelper};
 use crate::diagnostics::Diagnostics;
-use crate::encode::Translate;
-use crate::encode::events::{EventTranslator, Form};
-use crate::encode::message::Origin;
-use crate::encode::spans::SpanTranslator;
+use crate::encode::Encode;
+use crate::encode::events::{EventEncoder, Form};
+use crate::encode::message::ResourceAndScope;
+use crate::encode::spans::SpanEncoder;
 #[cfg(feature = "testing")]
 use crate::export::MemoryExporter;
 use crate::export::headers::Helper;
-use crate::export::metrics_source::Reader;
+use crate::export::metrics_source::PushReader;
 use crate::export::queue::Queue;
 use crate::export::queue_source::QueueSource;
 use crate::export::runtime::Runtime;
@@ -35,10 +35,10 @@ use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::resource::{Platform, resource_attributes};
 use crate::signal::Signal;
-use crate::state::{Setup, Slots};
+use crate::state::{ActiveConfig, Slots};
 
 /// The slots of a signal whose items are queued.
-type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Queue<<T as Translate>::Item>)>;
+type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Queue<<T as Encode>::Item>)>;
 
 /// The exporters of the host's own instruments, which follow the same configuration.
 pub(crate) trait HostExporters: Any + Send {
@@ -61,9 +61,9 @@ pub(crate) struct Exporters {
     /// Replaces all exporters.
     #[cfg(feature = "testing")]
     memory: Option<Arc<dyn MemoryExporter>>,
-    metrics: Vec<(Place<Reader>, usize)>,
-    events: QueuePlaces<EventTranslator>,
-    spans: QueuePlaces<SpanTranslator>,
+    metrics: Vec<(Place<PushReader>, usize)>,
+    events: QueuePlaces<EventEncoder>,
+    spans: QueuePlaces<SpanEncoder>,
     /// `None` until the host asks for its providers.
     host: Option<Box<dyn HostExporters>>,
     #[cfg(feature = "prometheus")]
@@ -106,23 +106,23 @@ impl Exporters {
     ) -> Self {
         let kinds = [Exporter::Otlp, Exporter::Console];
         // Each exporter gets the configured origin when it is turned on.
-        let nothing = Origin::new(&[], "", "");
+        let nothing = ResourceAndScope::new(&[], "", "");
         let readers = [
             (Exporter::Otlp, OTLP_READER),
             (Exporter::Console, CONSOLE_READER),
         ];
         let metrics = readers.map(|(kind, number)| {
-            let reader = Reader::new(number, Arc::clone(&registry), nothing.clone());
+            let reader = PushReader::new(number, Arc::clone(&registry), nothing.clone());
             let tally = Arc::default();
             let place = Place::new(Signal::Metrics, kind, reader, tally, &diagnostics, clock);
             (place, number)
         });
-        let events = || EventTranslator::new(nothing.clone(), Default::default(), Form::Messages);
-        let spans = || SpanTranslator::new(nothing.clone());
+        let events = || EventEncoder::new(nothing.clone(), Default::default(), Form::Messages);
+        let spans = || SpanEncoder::new(nothing.clone());
         Self {
             metrics: metrics.into(),
-            events: places(Signal::Events, &kinds, events, &diagnostics, clock),
-            spans: places(Signal::Spans, &kinds, spans, &diagnostics, clock),
+            events: places(Signal::Logs, &kinds, events, &diagnostics, clock),
+            spans: places(Signal::Traces, &kinds, spans, &diagnostics, clock),
             #[cfg(feature = "testing")]
             memory: None,
             host: None,
@@ -172,7 +172,7 @@ impl Exporters {
     pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
         let plan = self.plan(config, runtime);
         let (resource, version) = (&plan.resource, &self.service.version);
-        let origin = Origin::new(resource, scope::METRICS, version);
+        let origin = ResourceAndScope::new(resource, scope::METRICS, version);
         for (place, number) in &mut self.metrics {
             let settings = |_: &_| (config.metrics.temporality, origin.clone());
             place.go_by(&plan, settings, || self.registry.join(*number));
@@ -180,21 +180,21 @@ impl Exporters {
         #[cfg(feature = "prometheus")]
         match &config.metrics.prometheus {
             None => {
-                let why = config.why_off(Signal::Metrics, Exporter::Prometheus);
+                let why = config.unavailable_reason(Signal::Metrics, Exporter::Prometheus);
                 self.page.mark(why);
             }
             Some(page) => self.page.turn_on(page, resource, runtime),
         }
-        let origin = Origin::new(resource, scope::EVENTS, version);
+        let origin = ResourceAndScope::new(resource, scope::EVENTS, version);
         for (place, _) in &mut self.events {
             let settings = |to: &Destination| {
-                EventTranslator::new(origin.clone(), config.number_encoding, to.form())
+                EventEncoder::new(origin.clone(), config.number_encoding, to.form())
             };
             place.go_by(&plan, settings, || {});
         }
-        let origin = Origin::new(resource, scope::SPANS, scope::SPANS_VERSION);
+        let origin = ResourceAndScope::new(resource, scope::SPANS, scope::SPANS_VERSION);
         for (place, _) in &mut self.spans {
-            place.go_by(&plan, |_| SpanTranslator::new(origin.clone()), || {});
+            place.go_by(&plan, |_| SpanEncoder::new(origin.clone()), || {});
         }
         if let Some(host) = &mut self.host {
             host.turn_on(&plan);
@@ -234,8 +234,8 @@ impl Exporters {
     }
 
     /// Returns the configuration and the queues for recording.
-    pub(crate) fn setup(&self, config: Arc<Config>) -> Setup {
-        let mut setup = Setup::off(config);
+    pub(crate) fn setup(&self, config: Arc<Config>) -> ActiveConfig {
+        let mut setup = ActiveConfig::off(config);
         (setup.metrics, setup.events, setup.spans) = (self.metrics(), self.events(), self.spans());
         setup.counters = self.counters();
         setup
@@ -270,12 +270,12 @@ impl Exporters {
     }
 
     /// Returns the queues for events.
-    pub(super) fn events(&self) -> Slots<<EventTranslator as Translate>::Item> {
+    pub(super) fn events(&self) -> Slots<<EventEncoder as Encode>::Item> {
         slots(&self.events)
     }
 
     /// Returns the queues for spans.
-    pub(super) fn spans(&self) -> Slots<<SpanTranslator as Translate>::Item> {
+    pub(super) fn spans(&self) -> Slots<<SpanEncoder as Encode>::Item> {
         slots(&self.spans)
     }
 
@@ -286,7 +286,7 @@ impl Exporters {
         config: &Config,
         runtime: &Runtime,
     ) -> Option<(Arc<Helper>, Lease)> {
-        let signals = [Signal::Metrics, Signal::Events, Signal::Spans];
+        let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
         let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
         let wanted = config.headers_helper.as_ref().filter(|_| any)?;
         if let Some(running) = &self.helper
@@ -310,18 +310,18 @@ impl Exporters {
 }
 
 /// Creates a slot with a queue for each kind of exporter.
-fn places<T: Translate<Request: Request>>(
+fn places<T: Encode<Request: Request>>(
     signal: Signal,
     kinds: &[Exporter],
-    translator: impl Fn() -> T,
+    encoder: impl Fn() -> T,
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
 ) -> QueuePlaces<T> {
-    let place = |kind: &Exporter| Place::queued(signal, *kind, translator(), diagnostics, clock);
+    let place = |kind: &Exporter| Place::queued(signal, *kind, encoder(), diagnostics, clock);
     kinds.iter().map(place).collect()
 }
 
-fn slots<T: Translate<Request: Request>>(places: &QueuePlaces<T>) -> Slots<T::Item> {
+fn slots<T: Encode<Request: Request>>(places: &QueuePlaces<T>) -> Slots<T::Item> {
     let on = places.iter().filter(|(place, _)| place.is_on());
     on.map(|(place, queue)| (queue.clone(), place.counters()))
         .collect()

@@ -10,7 +10,7 @@ mod reconfigure;
 mod report;
 
 #[cfg(feature = "testing")]
-pub(crate) use builder::Memory;
+pub(crate) use builder::InMemoryParts;
 pub use builder::{Service, TelemetryBuilder};
 #[cfg(feature = "providers")]
 pub(crate) use exporters::HostExporters;
@@ -163,7 +163,7 @@ impl Telemetry {
     pub(crate) fn handle_here(&self) -> Option<&Handle> {
         self.handle
             .as_deref()
-            .filter(|handle| handle.state.is_here())
+            .filter(|handle| handle.state.in_original_process())
     }
 
     fn request(&self, limit: Duration, shutdown: bool) -> Report {
@@ -200,7 +200,7 @@ impl Telemetry {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if self.state.is_here() {
+        if self.state.in_original_process() {
             let limit = self.state.setup.load().config.shutdown_timeout;
             self.state.request(limit, true);
         } else {

@@ -13,7 +13,7 @@ use crate::diagnostics::Diagnostics;
 use crate::export::runtime::Runtime;
 use crate::export::{Command, Control, Done, NotDone, Prometheus};
 use crate::health::{Exporter, ExporterCounters};
-use crate::metrics::{PROMETHEUS_READER, PullReader, Registry};
+use crate::metrics::{PROMETHEUS_READER, Registry, ScrapeReader};
 use crate::signal::Signal;
 
 /// The time for which a server that moves to another address stays for its current connections.
@@ -22,7 +22,7 @@ const MOVES: Duration = Duration::from_secs(1);
 /// The slot of the Prometheus exporter. Series and counters outlive every server.
 pub(super) struct PagePlace {
     counters: Arc<ExporterCounters>,
-    reader: Arc<Mutex<PullReader>>,
+    reader: Arc<Mutex<ScrapeReader>>,
     diagnostics: Arc<Diagnostics>,
     clock: Clock,
     /// The number of the newest server.
@@ -54,7 +54,7 @@ impl PagePlace {
             Arc::default(),
             None,
         );
-        let reader = PullReader::new(PROMETHEUS_READER, Arc::clone(registry));
+        let reader = ScrapeReader::new(PROMETHEUS_READER, Arc::clone(registry));
         Self {
             counters: Arc::new(counters),
             reader: Arc::new(Mutex::new(reader)),

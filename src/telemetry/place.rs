@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use super::plan::{Destination, Plan};
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
-use crate::encode::Translate;
+use crate::encode::Encode;
 use crate::export::queue::Queue;
 use crate::export::queue_source::QueueSource;
 use crate::export::runtime::Job;
 use crate::export::{Change, Command, Control, Pipeline, Request, Source, To};
-use crate::health::{Exporter, ExporterCounters, Tally};
+use crate::health::{EncodeStats, Exporter, ExporterCounters};
 use crate::signal::Signal;
 
 /// The slot of an exporter. Its source and its counters outlive every change of the configuration.
@@ -34,17 +34,17 @@ pub(crate) struct Place<S: Source> {
     known: bool,
 }
 
-impl<T: Translate<Request: Request>> Place<QueueSource<T>> {
+impl<T: Encode<Request: Request>> Place<QueueSource<T>> {
     /// Creates the slot of an exporter with a new queue.
     pub(crate) fn queued(
         signal: Signal,
         exporter: Exporter,
-        translator: T,
+        encoder: T,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> (Self, Queue<T::Item>) {
         let (queue, tally) = (Queue::new(), Arc::default());
-        let source = QueueSource::new(queue.clone(), translator, Arc::clone(&tally));
+        let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&tally));
         let place = Self::new(signal, exporter, source, tally, diagnostics, clock);
         (place, queue)
     }
@@ -55,7 +55,7 @@ impl<S: Source> Place<S> {
         signal: Signal,
         exporter: Exporter,
         source: S,
-        tally: Arc<Tally>,
+        tally: Arc<EncodeStats>,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
@@ -107,7 +107,7 @@ impl<S: Source> Place<S> {
     ) {
         let (signal, exporter) = (self.counters.signal(), self.counters.exporter());
         match plan.destination(signal, exporter) {
-            None => self.mark(plan.config.why_off(signal, exporter)),
+            None => self.mark(plan.config.unavailable_reason(signal, exporter)),
             Some(to) => {
                 let settings = settings(&to);
                 self.turn_on(to, plan, settings, joins);

@@ -69,8 +69,8 @@ impl Plan<'_> {
     pub(crate) fn interval(&self, signal: Signal) -> Duration {
         match signal {
             Signal::Metrics => self.config.metrics.interval,
-            Signal::Events => self.config.events.interval,
-            Signal::Spans => self.config.spans.interval,
+            Signal::Logs => self.config.events.interval,
+            Signal::Traces => self.config.spans.interval,
         }
     }
 

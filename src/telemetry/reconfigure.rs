@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Exporters, Handle, Telemetry};
 use crate::config::Config;
-use crate::state::Setup;
+use crate::state::ActiveConfig;
 
 /// The maximum time for which an exporter that is turned off waits for calls that are still recording.
 const STRAGGLERS: Duration = Duration::from_millis(20);
@@ -31,7 +31,7 @@ impl Telemetry {
     ///   gets up to two seconds for its response. An exporter that is turned off delivers its queue to its old
     ///   destination, within the old `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS`; the rest is counted as lost.
     /// - **Content** follows the switches at the time when the host recorded it.
-    /// - **Standard attributes** change for data that is recorded after this call. Metrics continue in new series; the
+    /// - **SessionAttributes attributes** change for data that is recorded after this call. Metrics continue in new series; the
     ///   old series are delivered to their end.
     /// - **Data points** begin where the previous ones ended, also at another receiver and after a change of the
     ///   temporality: deltas and the growth of cumulative series add up to the total. An exporter that was off begins
@@ -111,7 +111,7 @@ impl Handle {
 }
 
 /// Waits until no call uses the old configuration for recording any more, but at most for [`STRAGGLERS`].
-fn wait_for_stragglers(old: &Arc<Setup>) {
+fn wait_for_stragglers(old: &Arc<ActiveConfig>) {
     let end = Instant::now() + STRAGGLERS;
     while Arc::strong_count(old) > 1 && Instant::now() < end {
         std::thread::yield_now();

@@ -27,7 +27,7 @@ impl Report {
     pub(super) fn new(health: &Health, warnings: usize, in_time: bool) -> Self {
         Self {
             exporters: health.exporters.clone(),
-            lost_amounts: health.refused_series + health.late_amounts,
+            lost_amounts: health.series_overflow + health.after_shutdown,
             in_time,
             warnings,
         }
@@ -76,7 +76,7 @@ impl fmt::Display for Report {
             )?;
         }
         if !self.in_time {
-            f.write_str("\nnot all was done in time")?;
+            f.write_str("\ntimed out before everything was delivered")?;
         }
         match self.warnings {
             0 => Ok(()),

@@ -43,7 +43,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::propagation::Ids;
-use crate::telemetry::{Memory, Service, Telemetry};
+use crate::telemetry::{InMemoryParts, Service, Telemetry};
 
 /// The default `user.id` of identities.
 const USER_ID: &str = "installation";
@@ -125,7 +125,7 @@ impl InMemoryBuilder {
             .build();
         let store = Arc::new(Store::default());
         let clock = self.clock.map_or_else(Clock::default, Clock::standing);
-        let memory = Memory {
+        let memory = InMemoryParts {
             exporter: store.clone(),
             clock,
             ids: match self.counted_ids {

@@ -93,8 +93,8 @@ impl MemoryExporter for Store {
     fn export(&self, signal: Signal, request: Bytes) {
         match signal {
             Signal::Metrics => self.keep_metrics(decoded(request)),
-            Signal::Events => self.keep_events(decoded(request)),
-            Signal::Spans => self.keep_spans(decoded(request)),
+            Signal::Logs => self.keep_events(decoded(request)),
+            Signal::Traces => self.keep_spans(decoded(request)),
         }
     }
 }

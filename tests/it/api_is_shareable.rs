@@ -1,9 +1,9 @@
 //! Handles can be sent to any thread and task, and are shared by cloning.
 
 use claude_code_telemetry::{
-    ApiError, ApiRequest, Config, Diagnostic, Health, Hook, Identity, LlmRequest, Prompt, Recorder,
-    Report, ReservedTool, Service, Session, SessionOptions, Telemetry, TelemetryBuilder, ToolCall,
-    ToolResult, UserPrompt,
+    ApiError, ApiRequest, Config, Diagnostic, Health, Hook, Identity, LlmRequest, PendingToolCall,
+    Prompt, Recorder, Report, Service, Session, SessionOptions, Telemetry, TelemetryBuilder,
+    ToolCall, ToolResult, UserPrompt,
 };
 
 fn shared<T: Send + Sync + Clone + 'static>() {}
@@ -31,7 +31,7 @@ fn handles_and_values_are_send_sync_and_clone() {
 fn handles_that_end_once_are_send_and_sync() {
     sent_and_shared::<LlmRequest>();
     sent_and_shared::<ToolCall>();
-    sent_and_shared::<ReservedTool>();
+    sent_and_shared::<PendingToolCall>();
     sent_and_shared::<Hook>();
 }
 

@@ -53,12 +53,12 @@ fn queue_is_bounded_by_records() {
     for _ in 0..20_000 {
         session.record_tool_result(ToolResult::new("Read"));
     }
-    let events = otlp(&telemetry.health(), Signal::Events);
+    let events = otlp(&telemetry.health(), Signal::Logs);
     assert_eq!(events.queued, MAX_RECORDS);
     assert_eq!(events.dropped.queue_full, 20_001 - MAX_RECORDS);
     receiver.answer(|_| Answer::Ok);
     let report = telemetry.flush();
-    let events = otlp(&telemetry.health(), Signal::Events);
+    let events = otlp(&telemetry.health(), Signal::Logs);
     assert_eq!(
         (events.queued, events.delivered),
         (0, MAX_RECORDS),
@@ -83,7 +83,7 @@ fn queue_is_bounded_by_bytes() {
         for _ in 0..60 {
             session.record_user_prompt(UserPrompt::new(text.clone()));
         }
-        let events = otlp(&telemetry.health(), Signal::Events);
+        let events = otlp(&telemetry.health(), Signal::Logs);
         let bound = (MAX_BYTES / text.len()) as u64;
         assert!(
             events.queued <= bound + 1 && events.queued >= bound - 1,
@@ -92,7 +92,7 @@ fn queue_is_bounded_by_bytes() {
         assert_eq!(events.queued + events.dropped.queue_full, 61);
         receiver.answer(|_| Answer::Ok);
         telemetry.flush();
-        let events = otlp(&telemetry.health(), Signal::Events);
+        let events = otlp(&telemetry.health(), Signal::Logs);
         assert_eq!(events.queued, 0);
         assert_eq!(arrived(&receiver).len() as u64 + events.dropped.total(), 60);
         let accepted = receiver.received().accepted();
@@ -126,12 +126,12 @@ fn queue_is_bounded_by_records_of_many_threads() {
             });
         }
     });
-    let events = otlp(&telemetry.health(), Signal::Events);
+    let events = otlp(&telemetry.health(), Signal::Logs);
     assert!(events.queued <= MAX_RECORDS);
     assert_eq!(events.queued + events.dropped.queue_full, 24_001);
     receiver.answer(|_| Answer::Ok);
     telemetry.flush();
-    let events = otlp(&telemetry.health(), Signal::Events);
+    let events = otlp(&telemetry.health(), Signal::Logs);
     assert_eq!(
         arrived(&receiver).len() as u64 + events.dropped.total(),
         24_000
@@ -227,7 +227,7 @@ fn oversized_record_is_truncated_to_fit_a_request() {
         assert!(prompt.starts_with("xxx") && prompt.contains("[TRUNCATED"));
         assert_eq!(logs[0].attributes["prompt_length"], length);
         assert_eq!(logs[1].attributes["prompt"], "short");
-        assert_eq!(otlp(&telemetry.health(), Signal::Events).shortened, 1);
+        assert_eq!(otlp(&telemetry.health(), Signal::Logs).shortened, 1);
     }
 }
 

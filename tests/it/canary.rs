@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex};
 use claude_code_telemetry::{
     ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Config, Content,
     Decision, DecisionSource, EditTool, HookOutcome, Identity, InstallTrigger, LlmRequestOptions,
-    Mcp, Permission, PluginInstalled, PromptEnd, Service, SessionOptions, ShellParameters, Signal,
-    SkillActivated, SkillParameters, Telemetry, ToolCallOptions, ToolDecision, ToolOutcome,
+    McpTool, Permission, PluginInstalled, PromptEnd, Service, SessionOptions, ShellParameters,
+    Signal, SkillActivated, SkillParameters, Telemetry, ToolCallOptions, ToolDecision, ToolOutcome,
     ToolOutput, ToolResult, UserPrompt,
 };
 use serde_json::Value;
@@ -310,7 +310,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["edited_path"],
     ),
     (
-        "record/tool.rs Mcp::new",
+        "record/tool.rs McpTool::new",
         &[
             "result_server",
             "result_tool",
@@ -319,7 +319,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "record/tool.rs Mcp::from_name",
+        "record/tool.rs McpTool::from_name",
         &["named_server", "named_tool"],
     ),
     (
@@ -435,7 +435,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["hook_definitions"],
     ),
     (
-        "session/prompt/tool_call.rs ReservedTool::begin",
+        "session/prompt/tool_call.rs PendingToolCall::begin",
         &["subagent"],
     ),
     (
@@ -475,7 +475,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         "record/skill.rs SkillActivated::marketplace",
         &["skill_marketplace"],
     ),
-    ("record/tool.rs Mcp::scope", &["server_scope"]),
+    ("record/tool.rs McpTool::scope", &["server_scope"]),
     ("record/tool.rs ToolDecision::tool_use_id", &[]),
     ("record/tool.rs ToolResult::tool_use_id", &[]),
     ("record/tool.rs ToolResult::error_type", &[]),
@@ -536,7 +536,7 @@ const NO_TEXT: &[&str] = &[
     "TraceParentError",
     // The unknown value in place of an exporter's name.
     "UnknownExporter",
-    "UnknownWord",
+    "ParseEnumError",
     // Parts of other types that are searched.
     "ChangedSetting",
     // Covered by the tests of the doctor.
@@ -545,7 +545,7 @@ const NO_TEXT: &[&str] = &[
     // Parts of other types that are searched.
     "ExporterHealth",
     "Failure",
-    "Origin",
+    "Provenance",
     "Setting",
     // These types show counts or no data.
     "AlreadySet",
@@ -717,7 +717,7 @@ fn functions_with_text(source: &str) -> Vec<String> {
             "String",
             "Content",
             "ToolOutput",
-            "Mcp",
+            "McpTool",
             "Cow<",
             "Arc<str>",
         ];
@@ -794,7 +794,7 @@ impl Run {
         let config = builder.build();
         seen.debug(&config);
         seen.debug(config.explain());
-        let destination = config.otlp(Signal::Events);
+        let destination = config.otlp(Signal::Logs);
         // The name of this type contains a lifetime, so it is given here.
         let destination = format!("{:?}", destination.expect("an OTLP exporter"));
         seen.text("OtlpDestination", destination);
@@ -1050,7 +1050,7 @@ fn record_requests(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
 }
 
 fn record_results(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
-    let mcp = || Mcp::new(m("result_server"), m("result_tool")).scope(m("server_scope"));
+    let mcp = || McpTool::new(m("result_server"), m("result_tool")).scope(m("server_scope"));
     let results = [
         ToolResult::new(m("result_name")).mcp(seen.show(mcp())),
         ToolResult::new(format!("mcp__{}__{}", m("named_server"), m("named_tool"))),
@@ -1073,7 +1073,7 @@ fn record_results(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
         prompt.record_tool_result(seen.show(result));
     }
     let name = format!("mcp__{}__{}", m("decision_server"), m("decision_tool"));
-    let mcp = Mcp::new(m("decision_mcp_server"), m("decision_mcp_tool"));
+    let mcp = McpTool::new(m("decision_mcp_server"), m("decision_mcp_tool"));
     for decision in [
         ToolDecision::new(name, ACCEPT, CONFIG),
         ToolDecision::new(m("decision_name"), ACCEPT, CONFIG).mcp(&mcp),
@@ -1123,7 +1123,7 @@ fn record_calls(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
         (ToolCallOptions::new(call_name), ToolOutput::new()),
         (
             ToolCallOptions::new(m("option_name"))
-                .mcp(Mcp::new(m("option_server"), m("option_tool"))),
+                .mcp(McpTool::new(m("option_server"), m("option_tool"))),
             ToolOutput::new(),
         ),
     ];

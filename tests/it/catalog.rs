@@ -13,7 +13,7 @@ use claude_code_telemetry::catalog::{
 use claude_code_telemetry::{
     ActiveTime, ActivityType, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody,
     CodeEditDecision, Commit, Decision, DecisionSource, EditTool, HookOutcome, Identity,
-    InstallTrigger, LinesOfCode, LlmRequestOptions, Mcp, PluginInstalled, PullRequest,
+    InstallTrigger, LinesOfCode, LlmRequestOptions, McpTool, PluginInstalled, PullRequest,
     RequestContext, SessionOptions, SkillActivated, Speed, StartType, Telemetry, TokenType,
     TokenUsage, Tokens, ToolCallOptions, ToolDecision, ToolOutcome, ToolOutput, ToolResult,
     UserPrompt,
@@ -688,7 +688,7 @@ fn record_every_field(telemetry: &Telemetry) {
             .input(r#"{"b":2}"#)
             .result_size_bytes(7)
             .decision(ACCEPT.0, ACCEPT.1)
-            .mcp(Mcp::new("server", "tool").scope("user")),
+            .mcp(McpTool::new("server", "tool").scope("user")),
     );
     prompt.record_plugin_installed(
         PluginInstalled::new("plugin", "marketplace", InstallTrigger::Ui)
@@ -715,7 +715,7 @@ fn record_every_field(telemetry: &Telemetry) {
             .tool_use_id("toolu")
             .input(r#"{"subagent_type":"Explore"}"#)
             .parameters(r#"{"full_command":"ls","skill_name":"commit"}"#)
-            .mcp(Mcp::new("server", "tool").scope("user"))
+            .mcp(McpTool::new("server", "tool").scope("user"))
             .file_path("/a.rs")
             .language("Rust"),
     );

@@ -495,9 +495,9 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
     let health = telemetry.health();
     assert_eq!(
         (
-            health.refused_series,
-            health.late_amounts,
-            health.refused_amounts
+            health.series_overflow,
+            health.after_shutdown,
+            health.invalid_measurements
         ),
         (0, 0, 0)
     );
@@ -523,13 +523,13 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
     };
     assert_eq!(lost(Signal::Metrics), 0);
     assert_metrics(&received, &ledger);
-    assert_events(&received, &ledger, lost(Signal::Events));
+    assert_events(&received, &ledger, lost(Signal::Logs));
     let spans: BTreeSet<String> = received
         .spans()
         .into_iter()
         .map(|span| span.span_id)
         .collect();
-    assert_eq!(spans.len() as u64 + lost(Signal::Spans), ledger.spans);
+    assert_eq!(spans.len() as u64 + lost(Signal::Traces), ledger.spans);
     assert_eq!(
         exporter(&health, Signal::Metrics, Exporter::Prometheus)
             .dropped

@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 const SIGNALS: [(&str, Signal); 3] = [
     ("METRICS", Signal::Metrics),
-    ("LOGS", Signal::Events),
-    ("TRACES", Signal::Spans),
+    ("LOGS", Signal::Logs),
+    ("TRACES", Signal::Traces),
 ];
 
 /// A variable and the values that it is given. `{}` is replaced by the name of the signal.

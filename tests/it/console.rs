@@ -184,7 +184,7 @@ fn failing_writer_is_reported_and_does_not_block_otlp() {
     let report = telemetry.flush();
     assert_otlp_arrived(&receiver);
     assert!(!report.is_complete());
-    let console = exporter(&telemetry.health(), Signal::Events, Exporter::Console);
+    let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
     assert_eq!(console.state, ExporterState::Failing);
     assert_eq!(
         (console.dropped.refused, console.queued, console.delivered),
@@ -229,7 +229,7 @@ fn panicking_writer_is_reported_and_does_not_block_otlp() {
     work(&telemetry);
     within(Duration::from_secs(2), || telemetry.flush());
     assert_otlp_arrived(&receiver);
-    let console = exporter(&telemetry.health(), Signal::Events, Exporter::Console);
+    let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
     assert!(console.last_error.unwrap().message.contains("panicked"));
     within(Duration::from_secs(2), || telemetry.shutdown());
 }
@@ -248,7 +248,7 @@ fn writer_is_used_again_after_a_panic() {
     work(&telemetry);
     telemetry.flush();
     assert_eq!(screen.lines().len(), 2);
-    let console = exporter(&telemetry.health(), Signal::Events, Exporter::Console);
+    let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
     assert_eq!(console.state, ExporterState::Working);
     assert_eq!((console.delivered, console.dropped.refused), (2, 2));
 }
@@ -280,10 +280,10 @@ fn blocked_writer_does_not_block_the_host_and_otlp() {
     within(Duration::from_millis(300), || telemetry.flush());
     host::wait_for_health(&telemetry, |health| {
         let otlp = |signal| host::otlp(health, signal).delivered;
-        (otlp(Signal::Events), otlp(Signal::Metrics)) == (2, 3)
+        (otlp(Signal::Logs), otlp(Signal::Metrics)) == (2, 3)
     });
     assert_otlp_arrived(&receiver);
-    let console = exporter(&telemetry.health(), Signal::Events, Exporter::Console);
+    let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
     assert_eq!((console.delivered, console.queued), (0, 2));
     // OTLP export continues while the console is blocked.
     let tools = Instant::now();

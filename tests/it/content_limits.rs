@@ -117,7 +117,7 @@ fn invalid_costs_are_omitted_and_other_fields_are_kept() {
         }
         session.record_api_request(ApiRequest::new("m").tokens(tokens).cost_usd(0.5));
     });
-    assert_eq!(health.refused_amounts, 4 * bad.len() as u64);
+    assert_eq!(health.invalid_measurements, 4 * bad.len() as u64);
     let logs = received.logs();
     assert_eq!(logs.len(), 3 * bad.len() + 1);
     let (last, refused) = logs.split_last().unwrap();

@@ -64,7 +64,7 @@ fn everything_shown(variables: &[(&str, &str)]) -> Vec<String> {
     let started = Instant::now();
     let error = loop {
         telemetry.flush_within(Duration::from_millis(100));
-        let health = host::otlp(&telemetry.health(), Signal::Events);
+        let health = host::otlp(&telemetry.health(), Signal::Logs);
         if let Some(error) = health.last_error {
             break error;
         }
@@ -643,7 +643,7 @@ fn disabled_exporter_is_explained_and_others_are_probed() {
         works,
         [
             (Signal::Metrics, Exporter::Otlp, false),
-            (Signal::Events, Exporter::Otlp, true),
+            (Signal::Logs, Exporter::Otlp, true),
         ]
     );
 }

@@ -48,7 +48,7 @@ fn config(variables: &Variables) -> Config {
 
 /// Returns the protocol and endpoint of each signal that is exported over OTLP.
 fn destinations(config: &Config) -> Vec<(Signal, String)> {
-    let signals = [Signal::Metrics, Signal::Events, Signal::Spans];
+    let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
     let to = |signal| {
         let otlp = config.otlp(signal)?;
         let shown = format!("{} {}", otlp.protocol(), otlp.endpoint());
@@ -145,7 +145,7 @@ fn quick_start_example_without_a_protocol_uses_grpc() {
     assert_eq!(warnings(&as_it_stands), [""; 0]);
     // Port 4317 implies gRPC.
     let grpc = "grpc http://localhost:4317/".to_owned();
-    let expected = [(Signal::Metrics, grpc.clone()), (Signal::Events, grpc)];
+    let expected = [(Signal::Metrics, grpc.clone()), (Signal::Logs, grpc)];
     assert_eq!(destinations(&as_it_stands), expected);
 
     let receiver = Receiver::grpc();
@@ -258,7 +258,7 @@ fn endpoints_example_sends_each_signal_to_its_endpoint() {
             Signal::Metrics,
             "http/protobuf http://metrics.example.com:4318/",
         ),
-        (Signal::Events, "grpc http://logs.example.com:4317/"),
+        (Signal::Logs, "grpc http://logs.example.com:4317/"),
     ];
     let expected = expected.map(|(signal, to)| (signal, to.to_owned()));
     assert_eq!(destinations(&as_it_stands), expected);

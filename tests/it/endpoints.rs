@@ -259,7 +259,7 @@ fn first_answer_is_reported_when_both_paths_are_unknown() {
     let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
     work(&telemetry);
     assert!(!telemetry.shutdown().is_complete());
-    let events = otlp(&telemetry.health(), Signal::Events);
+    let events = otlp(&telemetry.health(), Signal::Logs);
     assert!(events.dropped.refused > 0);
     let error = events.last_error.unwrap().message;
     assert!(error.contains("404") && error.contains("first"), "{error}");

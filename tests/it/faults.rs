@@ -59,10 +59,10 @@ fn assert_bounded(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
             let failing = |exporter: &ExporterHealth| exporter.state == ExporterState::Failing;
             health.exporters.iter().all(failing)
         });
-        for signal in [Signal::Metrics, Signal::Events] {
+        for signal in [Signal::Metrics, Signal::Logs] {
             let health = otlp(&health, signal);
             assert_eq!((health.delivered, health.dropped.total()), (0, 0));
-            assert_eq!(health.queued, if signal == Signal::Events { 1 } else { 2 });
+            assert_eq!(health.queued, if signal == Signal::Logs { 1 } else { 2 });
             assert!(words(&health).contains(why), "{}", words(&health));
             assert!(health.last_success.is_none());
         }
@@ -143,7 +143,7 @@ fn everything_is_delivered_after_a_receiver_restarts() {
                 otlp(health, signal).state == ExporterState::Failing
             })
         };
-        failing(Signal::Events);
+        failing(Signal::Logs);
         failing(Signal::Metrics);
         receiver.answer(|_| Answer::Ok);
         receiver.restart();
@@ -151,9 +151,9 @@ fn everything_is_delivered_after_a_receiver_restarts() {
         let report = telemetry.flush();
         assert!(report.is_complete(), "{report}");
         let health = telemetry.health();
-        assert_eq!(otlp(&health, Signal::Events).state, ExporterState::Working);
-        assert!(otlp(&health, Signal::Events).retries > 0);
-        assert_eq!(otlp(&health, Signal::Events).delivered, 2_000);
+        assert_eq!(otlp(&health, Signal::Logs).state, ExporterState::Working);
+        assert!(otlp(&health, Signal::Logs).retries > 0);
+        assert_eq!(otlp(&health, Signal::Logs).delivered, 2_000);
 
         let received = receiver.received();
         let once = deduplicated(&received);
@@ -210,7 +210,7 @@ fn events_are_resent_unchanged_after_a_retryable_answer() {
         assert_eq!(bodies.len(), 5);
         assert!(bodies[..4].iter().all(|body| *body == bodies[0]));
         assert_eq!(received.accepted().logs().len(), 2);
-        let health = otlp(&telemetry.health(), Signal::Events);
+        let health = otlp(&telemetry.health(), Signal::Logs);
         assert_eq!(
             (health.state, health.delivered, health.retries),
             (ExporterState::Working, 2, 3)
@@ -245,10 +245,7 @@ fn only_a_rejected_request_is_dropped_and_counted() {
         session.record_commit(Commit::new());
         assert!(!telemetry.flush().is_complete());
         let health = telemetry.health();
-        let (events, metrics) = (
-            otlp(&health, Signal::Events),
-            otlp(&health, Signal::Metrics),
-        );
+        let (events, metrics) = (otlp(&health, Signal::Logs), otlp(&health, Signal::Metrics));
         assert_eq!(
             (events.delivered, events.dropped.refused, events.queued),
             (88, 512, 0)
@@ -346,10 +343,7 @@ fn items_rejected_in_a_partial_success_are_counted() {
         let report = telemetry.flush();
         assert!(!report.is_complete());
         let health = telemetry.health();
-        let (events, metrics) = (
-            otlp(&health, Signal::Events),
-            otlp(&health, Signal::Metrics),
-        );
+        let (events, metrics) = (otlp(&health, Signal::Logs), otlp(&health, Signal::Metrics));
         assert_eq!(
             (events.delivered, events.dropped.rejected, events.retries),
             (2, 1, 0)
@@ -386,7 +380,7 @@ fn exporter_reconnects_after_a_broken_connection() {
             // delivered.
             let delivered = |signal| otlp(&telemetry.health(), signal).delivered;
             assert_eq!(
-                (delivered(Signal::Events), delivered(Signal::Metrics)),
+                (delivered(Signal::Logs), delivered(Signal::Metrics)),
                 (1, 2)
             );
             assert!(once.logs().len() <= 1 && once.points().len() <= 2);
@@ -410,15 +404,15 @@ fn exporter_with_an_invalid_endpoint_is_off_and_counts_its_losses() {
         )],
     );
     let health = wait_for_health(&telemetry, |health| {
-        otlp(health, Signal::Events).state == ExporterState::Off
+        otlp(health, Signal::Logs).state == ExporterState::Off
     });
-    assert!(words(&otlp(&health, Signal::Events)).contains("10.0.0.999"));
+    assert!(words(&otlp(&health, Signal::Logs)).contains("10.0.0.999"));
     let session = telemetry.session(session("s"));
     (0..20).for_each(|_| record(&session));
     let report = within(LIMIT, || telemetry.flush());
     assert!(!report.is_complete());
     let health = telemetry.health();
-    let events = otlp(&health, Signal::Events);
+    let events = otlp(&health, Signal::Logs);
     // An exporter that is off has no queue.
     assert_eq!((events.queued, events.delivered), (0, 0));
     assert_eq!(events.dropped.total(), 20);
@@ -467,10 +461,8 @@ fn flood_of_interim_responses_fails_the_attempt_and_only_that_signal() {
     );
     let session = telemetry.session(session("s"));
     record(&session);
-    let health = wait_for_health(&telemetry, |health| {
-        otlp(health, Signal::Events).retries > 1
-    });
-    let events = otlp(&health, Signal::Events);
+    let health = wait_for_health(&telemetry, |health| otlp(health, Signal::Logs).retries > 1);
+    let events = otlp(&health, Signal::Logs);
     assert_eq!(
         (events.state, events.dropped.total()),
         (ExporterState::Failing, 0)
@@ -496,13 +488,13 @@ fn success_status_counts_when_the_body_exceeds_the_deadline() {
         record(&session);
         let report = within(LIMIT, || telemetry.flush());
         assert!(report.is_complete(), "{report}");
-        assert_eq!(otlp(&telemetry.health(), Signal::Events).delivered, 1);
+        assert_eq!(otlp(&telemetry.health(), Signal::Logs).delivered, 1);
         record(&session);
         let report = within(LIMIT, || telemetry.shutdown());
         assert!(report.is_complete(), "{report}");
         let health = telemetry.health();
-        assert_eq!(otlp(&health, Signal::Events).delivered, 2);
-        assert_eq!(otlp(&health, Signal::Events).retries, 0);
+        assert_eq!(otlp(&health, Signal::Logs).delivered, 2);
+        assert_eq!(otlp(&health, Signal::Logs).retries, 0);
     }
 }
 

@@ -341,7 +341,7 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
                 exporters.all(|exporter| exporter.state == ExporterState::Failing)
             });
             let health = telemetry.health();
-            for signal in [Signal::Metrics, Signal::Events, Signal::Spans] {
+            for signal in [Signal::Metrics, Signal::Logs, Signal::Traces] {
                 let health = otlp(&health, signal);
                 assert_eq!(health.dropped.total(), 0, "{health:?}");
                 let error = health.last_error.unwrap().message;
@@ -373,7 +373,7 @@ fn rejected_credentials_drop_the_data_without_a_helper() {
             record(&telemetry);
             telemetry.flush();
             let health = telemetry.health();
-            let health = otlp(&health, Signal::Events);
+            let health = otlp(&health, Signal::Logs);
             assert!(
                 health.dropped.refused > 0 && health.queued == 0,
                 "{health:?}"
@@ -422,9 +422,9 @@ fn no_data_is_sent_before_the_helper_succeeds() {
 fn wait_for_health_while_flushing(telemetry: &Telemetry) -> String {
     telemetry.flush_within(Duration::from_millis(1));
     let health = wait_for_health(telemetry, |health| {
-        otlp(health, Signal::Events).last_error.is_some()
+        otlp(health, Signal::Logs).last_error.is_some()
     });
-    let events = otlp(&health, Signal::Events);
+    let events = otlp(&health, Signal::Logs);
     assert!(events.queued > 0 && events.dropped.total() == 0);
     events.last_error.unwrap().message
 }

@@ -95,7 +95,7 @@ fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Rece
                 let session = telemetry.session(session("outage"));
                 step(&session);
                 let delivered = |health: &claude_code_telemetry::Health| {
-                    [Signal::Metrics, Signal::Events, Signal::Spans]
+                    [Signal::Metrics, Signal::Logs, Signal::Traces]
                         .iter()
                         .all(|signal| otlp(health, *signal).delivered > 0)
                 };
@@ -289,7 +289,7 @@ fn spans_are_dropped_and_counted_when_the_queue_is_full() {
         session.prompt("Fix the bug").end();
     }
     let health = telemetry.health();
-    for signal in [Signal::Events, Signal::Spans] {
+    for signal in [Signal::Logs, Signal::Traces] {
         let exporter = otlp(&health, signal);
         assert_eq!(exporter.queued, 16_384);
         assert_eq!(exporter.dropped.queue_full, count - 16_384);
@@ -314,7 +314,7 @@ fn span_queue_is_bounded_by_bytes() {
         session.prompt(text.clone()).end();
     }
     let health = telemetry.health();
-    for signal in [Signal::Events, Signal::Spans] {
+    for signal in [Signal::Logs, Signal::Traces] {
         let exporter = otlp(&health, signal);
         assert!((60..=64).contains(&exporter.queued), "{exporter:?}");
         assert_eq!(exporter.dropped.queue_full, 80 - exporter.queued);

@@ -158,7 +158,7 @@ fn host_signals_are_delivered_over_every_protocol() {
         assert_eq!(compile.events[0].name, "half");
 
         let health = telemetry.health();
-        for signal in [Signal::Metrics, Signal::Events, Signal::Spans] {
+        for signal in [Signal::Metrics, Signal::Logs, Signal::Traces] {
             let own = exporter(&health, signal, Exporter::Host);
             assert!(own.delivered > 0, "{own:?}");
         }
@@ -252,7 +252,7 @@ fn silent_receiver_and_blocked_callback_do_not_block_the_host() {
         assert!(!report.is_complete());
         let lost = |count| {
             wait_for_health(&telemetry, |health| {
-                let own = exporter(health, Signal::Events, Exporter::Host);
+                let own = exporter(health, Signal::Logs, Exporter::Host);
                 (own.state, own.dropped.shutdown) == (ExporterState::ShutDown, count)
             })
         };

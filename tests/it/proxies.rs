@@ -53,7 +53,7 @@ fn record(telemetry: &Telemetry) {
 
 fn health(telemetry: &Telemetry) -> ExporterHealth {
     let all = telemetry.health().exporters;
-    let events = |one: &ExporterHealth| one.signal == Signal::Events;
+    let events = |one: &ExporterHealth| one.signal == Signal::Logs;
     all.into_iter().find(events).unwrap()
 }
 
@@ -429,7 +429,7 @@ fn managed_credentials_are_not_sent_through_an_unmanaged_plain_text_proxy() {
             ])
             .settings_files(SettingsFiles::none().managed_folder(files.path("")))
             .build();
-        let proxy = config.otlp(Signal::Events).unwrap().proxy();
+        let proxy = config.otlp(Signal::Logs).unwrap().proxy();
         let expected = ("proxy:3128".to_owned(), "ALL_PROXY");
         assert_eq!(proxy, through.then_some(expected), "{settings}");
         let said = config.explain().to_string();

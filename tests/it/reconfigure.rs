@@ -123,7 +123,7 @@ fn records_of_eight_threads_arrive_once_while_receivers_change() {
     );
     assert_eq!(sum(&select(&points, STARTS, &[])), 1.0);
     let health = telemetry.health();
-    assert_eq!(otlp(&health, Signal::Events).delivered, count as u64);
+    assert_eq!(otlp(&health, Signal::Logs).delivered, count as u64);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn only_records_while_telemetry_is_on_are_exported() {
         };
         assert_eq!((first.value, second.value), (3.0, 4.0));
         assert!(first.end <= second.start);
-        assert_eq!(otlp(&telemetry.health(), Signal::Events).delivered, 7);
+        assert_eq!(otlp(&telemetry.health(), Signal::Logs).delivered, 7);
     }
 }
 
@@ -610,9 +610,9 @@ fn exporter_with_an_invalid_endpoint_is_off_until_it_is_corrected() {
     // Data from before the change is delivered to the receiver that was configured then.
     receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
     let health = wait_for_health(&telemetry, |health| {
-        otlp(health, Signal::Events).state == ExporterState::Off
+        otlp(health, Signal::Logs).state == ExporterState::Off
     });
-    let events = otlp(&health, Signal::Events);
+    let events = otlp(&health, Signal::Logs);
     assert_eq!(events.last_error.unwrap().message, warnings[0].to_string());
     session.record_api_request(request());
     let report = telemetry.flush();
@@ -649,7 +649,7 @@ fn exporter_that_is_turned_off_counts_undeliverable_data_as_dropped() {
     ];
     change(&telemetry, &receiver, protocol, &none);
     wait_for_health(&telemetry, |health| {
-        let events = otlp(health, Signal::Events);
+        let events = otlp(health, Signal::Logs);
         (events.dropped.shutdown, events.queued) == (2, 0)
     });
     change(&telemetry, &receiver, protocol, &[]);
@@ -657,7 +657,7 @@ fn exporter_that_is_turned_off_counts_undeliverable_data_as_dropped() {
     telemetry.shutdown();
     let logs = receiver.received().accepted().logs();
     assert_eq!(logs.iter().map(sequence).collect::<Vec<_>>(), [2]);
-    let events = otlp(&telemetry.health(), Signal::Events);
+    let events = otlp(&telemetry.health(), Signal::Logs);
     assert_eq!((events.delivered, events.dropped.total()), (1, 2));
 }
 

@@ -121,7 +121,7 @@ fn health_matches_the_report_after_a_shutdown_timeout() {
             assert_eq!((reported.state, reported.queued), (seen.state, seen.queued));
             assert_eq!(reported.dropped, seen.dropped);
         }
-        assert_eq!(otlp(&health, Signal::Events).dropped.shutdown, 100);
+        assert_eq!(otlp(&health, Signal::Logs).dropped.shutdown, 100);
     }
 }
 
@@ -205,7 +205,7 @@ fn records_after_shutdown_are_dropped_and_counted() {
     telemetry.flush();
     let report = telemetry.shutdown();
     assert!(!report.is_complete());
-    let events = otlp(&telemetry.health(), Signal::Events);
+    let events = otlp(&telemetry.health(), Signal::Logs);
     assert_eq!(
         (events.delivered, events.dropped.shutdown, events.queued),
         (1, 3, 0)
@@ -233,7 +233,7 @@ fn every_event_is_counted_when_threads_record_during_shutdown() {
             telemetry.shutdown();
             stop.store(true, Ordering::SeqCst);
         });
-        let events = otlp(&telemetry.health(), Signal::Events);
+        let events = otlp(&telemetry.health(), Signal::Logs);
         assert_eq!(events.delivered, receiver.received().logs().len() as u64);
         let known = events.delivered + events.dropped.total() + events.queued;
         assert_eq!(known, recorded.load(Ordering::SeqCst), "{events:?}");

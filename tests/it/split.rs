@@ -183,11 +183,7 @@ fn only_an_oversized_item_is_dropped_and_counted() {
         assert!(!report.is_complete());
         assert_all(&receiver.received().accepted(), 1);
         let health = telemetry.health();
-        for (signal, lost) in [
-            (Signal::Events, 2),
-            (Signal::Spans, 1),
-            (Signal::Metrics, 2),
-        ] {
+        for (signal, lost) in [(Signal::Logs, 2), (Signal::Traces, 1), (Signal::Metrics, 2)] {
             let exporter = otlp(&health, signal);
             assert_eq!(
                 (
@@ -389,7 +385,7 @@ fn tonic_server_with_a_small_limit_gets_split_batches() {
             .record_tool_result(ToolResult::new("Read"));
         telemetry.shutdown();
         assert_all(&real.received(), 1);
-        let events = otlp(&telemetry.health(), Signal::Events);
+        let events = otlp(&telemetry.health(), Signal::Logs);
         assert_eq!((events.dropped.refused, events.dropped.total()), (1, 1));
     }
 }

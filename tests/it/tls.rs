@@ -85,7 +85,7 @@ fn exporter(telemetry: &Telemetry, signal: Signal) -> ExporterHealth {
 }
 
 fn last_error(telemetry: &Telemetry) -> String {
-    let health = exporter(telemetry, Signal::Events);
+    let health = exporter(telemetry, Signal::Logs);
     health
         .last_error
         .map_or(String::new(), |error| error.message)
@@ -116,7 +116,7 @@ fn fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
         let report = telemetry.flush_within(Duration::from_millis(250));
         assert!(started.elapsed() < Duration::from_secs(8));
         assert!(!report.is_complete());
-        let health = exporter(telemetry, Signal::Events);
+        let health = exporter(telemetry, Signal::Logs);
         let said = last_error(telemetry).replace(name, "it");
         if expected(&said) {
             assert_eq!(health.state, ExporterState::Failing, "{health:?}");
@@ -581,7 +581,7 @@ fn unusable_files_turn_off_only_their_exporter() {
                 .find(|text| text.ends_with(&words))
                 .unwrap_or_else(|| panic!("{words}: {:?}", config.warnings()));
             let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
-            let off = exporter(&telemetry, Signal::Events);
+            let off = exporter(&telemetry, Signal::Logs);
             assert_eq!(off.state, ExporterState::Off);
             assert_eq!(off.last_error.unwrap().message, warning);
             record(&telemetry);
@@ -622,7 +622,7 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
         std::fs::write(&extra, authority.pem()).unwrap();
         // On a platform without authorities, the first attempt turns the exporter off.
         telemetry.flush_within(LONG);
-        if exporter(&telemetry, Signal::Events).state != ExporterState::Off {
+        if exporter(&telemetry, Signal::Logs).state != ExporterState::Off {
             delivers(&telemetry, &receiver);
         }
     }
@@ -761,7 +761,7 @@ fn renewed_files_are_used_after_a_failure() {
 
         write(1);
         delivers(&telemetry, &receiver);
-        let health = exporter(&telemetry, Signal::Events);
+        let health = exporter(&telemetry, Signal::Logs);
         assert_eq!(health.state, ExporterState::Working);
         assert_eq!(health.dropped.total(), 0);
     }

@@ -316,7 +316,7 @@ fn invalid_costs_are_omitted_and_counted() {
         session.record_api_request(request.cost_usd(amount));
     }
     flush(&telemetry);
-    assert_eq!(telemetry.health().refused_amounts, 6);
+    assert_eq!(telemetry.health().invalid_measurements, 6);
     let points = points(&receiver);
     assert_eq!(
         values(&select(&points, "claude_code.cost.usage", &[])),

@@ -5,8 +5,8 @@ use crate::support::Span;
 use crate::traces::{Host, Spans, keys, own};
 use crate::{support, traces};
 use claude_code_telemetry::{
-    Content, Decision, DecisionSource, HookOutcome, Mcp, Session, ShellParameters, ToolCallOptions,
-    ToolOutcome, ToolOutput, ToolResult,
+    Content, Decision, DecisionSource, HookOutcome, McpTool, Session, ShellParameters,
+    ToolCallOptions, ToolOutcome, ToolOutput, ToolResult,
 };
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ fn record(session: &Session) {
             "secret-output".into(),
         ),
         (
-            ToolCallOptions::new("secret-alias").mcp(Mcp::new("secret-server", "secret-tool")),
+            ToolCallOptions::new("secret-alias").mcp(McpTool::new("secret-server", "secret-tool")),
             "secret-output".into(),
         ),
     ] {
@@ -460,7 +460,7 @@ fn mcp_tool_span_has_server_and_tool_for_any_given_name() {
     for name in ["mcp__github__search", "search", "mcp_tool", "Write"] {
         for (details, on_span) in [("0", "mcp_tool"), ("1", "mcp__github__search")] {
             let host = Host::with([(DETAILS, details)]);
-            let mcp = Mcp::new("github", "search").scope("");
+            let mcp = McpTool::new("github", "search").scope("");
             let call = host.session().tool(ToolCallOptions::new(name).mcp(mcp));
             call.executing();
             call.finish(ToolOutcome::new());

@@ -347,7 +347,7 @@ interaction
         let exporter = health.exporters.iter().find(|it| it.signal == signal);
         exporter.unwrap().dropped.shutdown
     };
-    assert_eq!((lost(Signal::Spans), lost(Signal::Events)), (0, 2));
+    assert_eq!((lost(Signal::Traces), lost(Signal::Logs)), (0, 2));
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn spans_started_after_shutdown_are_dropped_and_counted() {
     let spans = health
         .exporters
         .iter()
-        .find(|it| it.signal == Signal::Spans)
+        .find(|it| it.signal == Signal::Traces)
         .unwrap();
     assert_eq!(spans.dropped.shutdown, 4);
 }
@@ -388,7 +388,7 @@ fn spans_are_counted_as_dropped_when_the_queue_is_full() {
     let spans = health
         .exporters
         .iter()
-        .find(|it| it.signal == Signal::Spans)
+        .find(|it| it.signal == Signal::Traces)
         .unwrap();
     assert_eq!(
         (spans.dropped.queue_full, spans.queued, spans.delivered),

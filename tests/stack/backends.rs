@@ -76,7 +76,7 @@ fn variables_of_every_backend_give_a_configuration_without_warnings() {
             "{}: {explanation}",
             block.heading
         );
-        let signals = [Signal::Metrics, Signal::Events, Signal::Spans];
+        let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
         let sent = signals.map(|signal| config.otlp(signal).is_some());
         seen.push((block.heading.as_str(), sent));
     }

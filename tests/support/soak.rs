@@ -485,8 +485,8 @@ fn judge(
         plan.restarts,
     );
     for (signal, kind, count) in [
-        (Signal::Events, EVENT, load(&recorded.events)),
-        (Signal::Spans, SPAN, load(&recorded.spans)),
+        (Signal::Logs, EVENT, load(&recorded.events)),
+        (Signal::Traces, SPAN, load(&recorded.spans)),
     ] {
         let came = known.keys().filter(|key| key[0] == kind).count() as u64;
         let exporter = report

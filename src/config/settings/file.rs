@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::config::source::{Assignment, Layer, Origin};
+use crate::config::source::{Assignment, Layer, Provenance};
 use crate::config::variables::{self, Kind, Variable};
 use crate::config::warnings::{Problem, Report, Warning};
 
@@ -24,7 +24,7 @@ pub(super) struct Contents {
 
 /// Reads the file of the origin. A missing file is empty, except for managed settings: these files were listed before,
 /// so they must be readable.
-pub(super) fn read(origin: &Origin, report: &mut Report) -> Contents {
+pub(super) fn read(origin: &Provenance, report: &mut Report) -> Contents {
     let mut contents = Contents {
         assignments: Vec::new(),
         is_complete: true,
@@ -55,7 +55,7 @@ fn parse(bytes: &[u8]) -> Result<Value, Problem> {
 }
 
 impl Contents {
-    fn read(&mut self, settings: &Value, origin: &Origin, report: &mut Report) {
+    fn read(&mut self, settings: &Value, origin: &Provenance, report: &mut Report) {
         let Value::Object(settings) = settings else {
             return self.lacks(
                 origin,
@@ -98,7 +98,7 @@ impl Contents {
     }
 
     /// Records that the file, or a part of it, could not be read.
-    fn lacks(&mut self, origin: &Origin, problem: Problem, report: &mut Report) {
+    fn lacks(&mut self, origin: &Provenance, problem: Problem, report: &mut Report) {
         self.is_complete = false;
         let problem = problem.in_layer(origin.layer());
         report.warn(Warning::about_file(origin.clone(), problem));
@@ -106,7 +106,7 @@ impl Contents {
 
     /// Records that a value is not a string. An unreadable content switch in managed settings counts like an unreadable
     /// file, because it may have been meant to be off.
-    fn lacks_value(&mut self, origin: &Origin, name: &str, report: &mut Report) {
+    fn lacks_value(&mut self, origin: &Provenance, name: &str, report: &mut Report) {
         let is_switch = variables::find(name).is_some_and(Variable::is_content_switch);
         let problem = match is_switch {
             true => Problem::SettingNoText.in_layer(origin.layer()),

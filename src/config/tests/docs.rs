@@ -78,8 +78,8 @@ fn document() -> String {
     rows(&mut out, of_none);
     for (signal, title) in [
         (Signal::Metrics, "Metrics"),
-        (Signal::Events, "Events"),
-        (Signal::Spans, "Spans"),
+        (Signal::Logs, "Events"),
+        (Signal::Traces, "Spans"),
     ] {
         writeln!(out, "## {title}\n").unwrap();
         rows(

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::Client;
 use super::target::Target;
+use crate::export::export_result::{Accepted, ExportResult};
 use crate::export::headers::{Headers, Helper};
-use crate::export::outcome::{Accepted, Outcome};
 
 /// The headers helper as one client uses it.
 pub(super) struct Dynamic {
@@ -38,32 +38,32 @@ impl Dynamic {
         body: Bytes,
         deadline: Instant,
         accepted: &Accepted,
-    ) -> Outcome {
+    ) -> ExportResult {
         let current = match self.helper.headers(&self.known, deadline).await {
             Ok(current) => current,
-            Err(why) => return Outcome::retry(client.target.held_back(&why)),
+            Err(why) => return ExportResult::retry(client.target.held_back(&why)),
         };
         let target = self.merge(&client.target, &current.headers);
         let request = client.request(&target, body.clone(), deadline, accepted);
         let refused = match request.await {
-            Outcome::Unauthorised { error } => error,
+            ExportResult::Unauthenticated { error } => error,
             outcome => return self.noted(outcome),
         };
         let renewed = match self.helper.renewed(&current, deadline).await {
             Ok(renewed) => renewed,
-            Err(why) => return Outcome::retry(refused.and(&why)),
+            Err(why) => return ExportResult::retry(refused.and(&why)),
         };
         let target = self.merge(&client.target, &renewed.headers);
         match client.request(&target, body, deadline, accepted).await {
-            Outcome::Unauthorised { error } => Outcome::retry(error.and(
+            ExportResult::Unauthenticated { error } => ExportResult::retry(error.and(
                 "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
             )),
             outcome => self.noted(outcome),
         }
     }
 
-    fn noted(&self, outcome: Outcome) -> Outcome {
-        if let Outcome::Delivered { .. } = outcome {
+    fn noted(&self, outcome: ExportResult) -> ExportResult {
+        if let ExportResult::Delivered { .. } = outcome {
             self.helper.accepted();
         }
         outcome

@@ -31,7 +31,7 @@ use super::stream::ReadLimit;
 use super::target::Target;
 use super::{BuildError, MAX_ANSWER, USER_AGENT, grpc_status, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig};
-use crate::export::outcome::{ErrorKind, ExportError, Outcome};
+use crate::export::export_result::{ErrorKind, ExportError, ExportResult};
 use crate::export::tls::{HTTP_2, Tls};
 use crate::signal::Signal;
 
@@ -69,7 +69,12 @@ impl Grpc {
     }
 
     /// Makes one attempt.
-    pub(super) async fn send(&self, target: &Target, body: Bytes, deadline: Instant) -> Outcome {
+    pub(super) async fn send(
+        &self,
+        target: &Target,
+        body: Bytes,
+        deadline: Instant,
+    ) -> ExportResult {
         let started = Instant::now();
         match timeout_at(deadline, self.attempt(target, body, deadline)).await {
             Ok(Ok(outcome)) => outcome,
@@ -77,12 +82,12 @@ impl Grpc {
                 // A channel does not recover from every error: its worker may have panicked.
                 self.reconnect();
                 let error = self.explain(target, &*error);
-                Outcome::retry(self.renewed(error, deadline).await)
+                ExportResult::retry(self.renewed(error, deadline).await)
             }
             Ok(Err(_)) | Err(_) => {
                 // The connection may be dead, or still being made. The next request must not wait for it again.
                 self.reconnect();
-                Outcome::retry(target.no_answer(started, deadline))
+                ExportResult::retry(target.no_answer(started, deadline))
             }
         }
     }
@@ -111,7 +116,7 @@ impl Grpc {
         target: &Target,
         body: Bytes,
         deadline: Instant,
-    ) -> Result<Outcome, tonic::codegen::StdError> {
+    ) -> Result<ExportResult, tonic::codegen::StdError> {
         let request = self.request(target, body, deadline);
         let mut channel = self
             .channel
@@ -185,8 +190,8 @@ impl Grpc {
 fn path(signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        Signal::Events => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-        Signal::Spans => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
     }
 }
 
@@ -291,11 +296,11 @@ fn grpc_timeout(deadline: Instant) -> String {
 async fn read(
     target: &Target,
     response: Response<Body>,
-) -> Result<Outcome, tonic::codegen::StdError> {
+) -> Result<ExportResult, tonic::codegen::StdError> {
     let (head, mut body) = response.into_parts();
     // A rejection may arrive in the headers, without a body.
     if head.headers.contains_key("grpc-status") {
-        return Ok(grpc_status::outcome(target, &head.headers).unwrap_or(Outcome::DELIVERED));
+        return Ok(grpc_status::outcome(target, &head.headers).unwrap_or(ExportResult::DELIVERED));
     }
     if head.status != StatusCode::OK {
         return Ok(http_status::outcome(target, head.status, &head.headers, ""));
@@ -306,7 +311,7 @@ async fn read(
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     if !is_grpc {
         let error = target.broken("answers, but not in gRPC: is it an OTLP/gRPC endpoint?");
-        return Ok(Outcome::Refused { error });
+        return Ok(ExportResult::Rejected { error });
     }
     let mut message = Vec::new();
     let mut trailers = None;
@@ -319,7 +324,7 @@ async fn read(
         }
     }
     let Some(trailers) = trailers.filter(|trailers| trailers.contains_key("grpc-status")) else {
-        return Ok(Outcome::retry(
+        return Ok(ExportResult::retry(
             target.broken("ended its answer without a gRPC status"),
         ));
     };
@@ -333,9 +338,9 @@ async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, tonic::Statu
 }
 
 /// Returns the outcome of a call that succeeded. An answer that cannot be read does not change that.
-fn success(target: &Target, headers: &HeaderMap, answer: &[u8]) -> Outcome {
+fn success(target: &Target, headers: &HeaderMap, answer: &[u8]) -> ExportResult {
     let Some((prefix, message)) = answer.split_at_checked(PREFIX) else {
-        return Outcome::DELIVERED;
+        return ExportResult::DELIVERED;
     };
     let is_gzip = headers
         .get("grpc-encoding")
@@ -347,11 +352,11 @@ fn success(target: &Target, headers: &HeaderMap, answer: &[u8]) -> Outcome {
             unpacked = gzip::decompress(message, MAX_ANSWER).unwrap_or_default();
             &unpacked
         }
-        _ => return Outcome::DELIVERED,
+        _ => return ExportResult::DELIVERED,
     };
     match ExportResponse::decode(message) {
         Ok(response) => response.outcome(target),
-        Err(_) => Outcome::DELIVERED,
+        Err(_) => ExportResult::DELIVERED,
     }
 }
 

@@ -6,10 +6,10 @@ use tonic::Code;
 use super::retry_info::retry_delay;
 use super::target::Target;
 use super::words;
-use crate::export::outcome::Outcome;
+use crate::export::export_result::ExportResult;
 
 /// Returns the outcome of an answer whose trailers contain a `grpc-status`; `None` for `OK`.
-pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<Outcome> {
+pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<ExportResult> {
     let code = Code::from_bytes(trailers.get("grpc-status")?.as_bytes());
     let said = trailers
         .get("grpc-message")
@@ -20,26 +20,26 @@ pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<Outcome> 
     Some(match code {
         Code::Ok => return None,
         Code::ResourceExhausted | Code::OutOfRange if words::too_large(&said) => {
-            Outcome::TooLarge { error }
+            ExportResult::TooLarge { error }
         }
         // Without a retry delay, the resource is not expected to become available again.
-        Code::ResourceExhausted if after.is_none() => Outcome::Refused { error },
+        Code::ResourceExhausted if after.is_none() => ExportResult::Rejected { error },
         Code::ResourceExhausted
         | Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unavailable
-        | Code::DataLoss => Outcome::Retry { after, error },
-        Code::Unauthenticated | Code::PermissionDenied => Outcome::Unauthorised { error },
+        | Code::DataLoss => ExportResult::Retryable { after, error },
+        Code::Unauthenticated | Code::PermissionDenied => ExportResult::Unauthenticated { error },
         Code::Unimplemented => {
             error = target.answered(
                 "gRPC UNIMPLEMENTED (is it an OTLP/gRPC endpoint that takes this signal?)",
                 &said,
             );
-            Outcome::Refused { error }
+            ExportResult::Rejected { error }
         }
-        _ => Outcome::Refused { error },
+        _ => ExportResult::Rejected { error },
     })
 }
 

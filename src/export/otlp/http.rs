@@ -22,7 +22,7 @@ use super::target::Target;
 use super::{BuildError, MAX_ANSWER, USER_AGENT, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::path;
-use crate::export::outcome::{Accepted, ErrorKind, ExportError, Outcome};
+use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
 use crate::export::tls::{HTTP_1_1, Tls};
 use crate::signal::Signal;
 
@@ -93,8 +93,8 @@ impl Http {
             compression: config.compression,
             rejected: match signal {
                 Signal::Metrics => "rejectedDataPoints",
-                Signal::Events => "rejectedLogRecords",
-                Signal::Spans => "rejectedSpans",
+                Signal::Logs => "rejectedLogRecords",
+                Signal::Traces => "rejectedSpans",
             },
         })
     }
@@ -107,7 +107,7 @@ impl Http {
         body: Bytes,
         deadline: Instant,
         accepted: &Accepted,
-    ) -> Outcome {
+    ) -> ExportResult {
         let packed = gzip::packed(&body, self.compression);
         let message = (packed.is_some(), packed.unwrap_or(body));
         let standard = self.standard.as_ref();
@@ -120,7 +120,8 @@ impl Http {
             status,
             Some(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
         );
-        let (Some(url), true, Outcome::Refused { error: first }) = (standard, is_unknown, &outcome)
+        let (Some(url), true, ExportResult::Rejected { error: first }) =
+            (standard, is_unknown, &outcome)
         else {
             return outcome;
         };
@@ -128,14 +129,16 @@ impl Http {
         // A path that exists may be unavailable for a while: the data must not be lost.
         let both = |error| first.clone().and(&format!("at {}: {error}", url.path()));
         match second {
-            Outcome::Delivered { .. } => second,
-            Outcome::Refused { .. } => outcome,
-            Outcome::Retry { after, error } => Outcome::Retry {
+            ExportResult::Delivered { .. } => second,
+            ExportResult::Rejected { .. } => outcome,
+            ExportResult::Retryable { after, error } => ExportResult::Retryable {
                 after,
                 error: both(error),
             },
-            Outcome::Unauthorised { error } => Outcome::Unauthorised { error: both(error) },
-            Outcome::TooLarge { error } => Outcome::TooLarge { error: both(error) },
+            ExportResult::Unauthenticated { error } => {
+                ExportResult::Unauthenticated { error: both(error) }
+            }
+            ExportResult::TooLarge { error } => ExportResult::TooLarge { error: both(error) },
         }
     }
 
@@ -161,7 +164,7 @@ impl Http {
         message: (bool, Bytes),
         deadline: Instant,
         accepted: &Accepted,
-    ) -> (Option<StatusCode>, Outcome) {
+    ) -> (Option<StatusCode>, ExportResult) {
         let started = Instant::now();
         let request = self.http_request(target, url, message);
         let client = self
@@ -188,9 +191,15 @@ impl Http {
             }
             Ok(Err(error)) => {
                 let error = self.explain(target, &error);
-                (None, Outcome::retry(self.renewed(error, deadline).await))
+                (
+                    None,
+                    ExportResult::retry(self.renewed(error, deadline).await),
+                )
             }
-            Err(_) => (None, Outcome::retry(target.no_answer(started, deadline))),
+            Err(_) => (
+                None,
+                ExportResult::retry(target.no_answer(started, deadline)),
+            ),
         }
     }
 
@@ -276,7 +285,7 @@ impl Http {
         target: &Target,
         response: Response<impl BodyExt<Data = Bytes> + Unpin>,
         deadline: Instant,
-    ) -> Outcome {
+    ) -> ExportResult {
         let (head, mut answer) = response.into_parts();
         let mut body = Vec::new();
         let reading = async {
@@ -298,13 +307,13 @@ impl Http {
         if status.is_success() {
             return self
                 .response(headers, &body)
-                .map_or(Outcome::DELIVERED, |response| response.outcome(target));
+                .map_or(ExportResult::DELIVERED, |response| response.outcome(target));
         }
         if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && self.forwards().is_some() {
-            return Outcome::retry(target.refused_on_the_way(status.as_u16()));
+            return ExportResult::retry(target.refused_on_the_way(status.as_u16()));
         }
         if status.is_redirection() {
-            return Outcome::Refused {
+            return ExportResult::Rejected {
                 error: redirected(target, status),
             };
         }

@@ -5,7 +5,7 @@ use ::http::{HeaderMap, StatusCode};
 use super::retry_after::retry_after;
 use super::target::Target;
 use super::words;
-use crate::export::outcome::Outcome;
+use crate::export::export_result::ExportResult;
 
 /// Returns the outcome of an answer with `status`; `said` is the receiver's message.
 pub(super) fn outcome(
@@ -13,19 +13,19 @@ pub(super) fn outcome(
     status: StatusCode,
     headers: &HeaderMap,
     said: &str,
-) -> Outcome {
+) -> ExportResult {
     let error = target.answered(&format!("HTTP {}", status.as_u16()), said);
     match status {
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => Outcome::Retry {
+        | StatusCode::GATEWAY_TIMEOUT => ExportResult::Retryable {
             after: retry_after(headers),
             error,
         },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Unauthorised { error },
-        StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge { error },
-        _ if words::too_large(said) => Outcome::TooLarge { error },
-        _ => Outcome::Refused { error },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ExportResult::Unauthenticated { error },
+        StatusCode::PAYLOAD_TOO_LARGE => ExportResult::TooLarge { error },
+        _ if words::too_large(said) => ExportResult::TooLarge { error },
+        _ => ExportResult::Rejected { error },
     }
 }

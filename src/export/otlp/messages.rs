@@ -5,7 +5,7 @@
 use prost::Message;
 
 use super::target::Target;
-use crate::export::outcome::Outcome;
+use crate::export::export_result::ExportResult;
 
 /// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`.
 #[derive(Clone, PartialEq, Message)]
@@ -28,9 +28,9 @@ pub(super) struct PartialSuccess {
 
 impl ExportResponse {
     /// Returns the outcome of a success, with the receiver's message.
-    pub(super) fn outcome(self, target: &Target) -> Outcome {
+    pub(super) fn outcome(self, target: &Target) -> ExportResult {
         let partial = self.partial_success.unwrap_or_default();
-        Outcome::Delivered {
+        ExportResult::Delivered {
             rejected: u64::try_from(partial.rejected).unwrap_or(0),
             message: target.said(&partial.error_message),
         }

@@ -34,8 +34,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
+use super::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
 use super::headers::Helper;
-use super::outcome::{Accepted, ErrorKind, ExportError, Outcome};
 use super::tls::{Renewal, Tls};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
@@ -162,9 +162,9 @@ impl Client {
         body: Bytes,
         deadline: Instant,
         accepted: &Accepted,
-    ) -> Outcome {
+    ) -> ExportResult {
         if deadline <= Instant::now() {
-            return Outcome::Retry {
+            return ExportResult::Retryable {
                 after: None,
                 error: self.target.no_time(),
             };
@@ -182,7 +182,7 @@ impl Client {
         body: Bytes,
         deadline: Instant,
         accepted: &Accepted,
-    ) -> Outcome {
+    ) -> ExportResult {
         match self.transport {
             #[cfg(feature = "grpc")]
             Transport::Grpc(ref grpc) => {

@@ -10,8 +10,8 @@ use super::secrets::Secrets;
 use super::{BuildError, tls_words, words};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::pairs::is_reserved;
+use crate::export::export_result::{ErrorKind, ExportError};
 use crate::export::headers::Headers;
-use crate::export::outcome::{ErrorKind, ExportError};
 use crate::export::tls::Tls;
 
 /// A receiver.

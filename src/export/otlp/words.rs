@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::connect::ConnectError;
 use super::stream::TOO_MUCH;
-use crate::export::outcome::ErrorKind;
+use crate::export::export_result::ErrorKind;
 use crate::visible::is_control;
 
 /// The most characters of a receiver's text that are passed on.

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
-use crate::metrics::PullReader;
+use crate::metrics::ScrapeReader;
 use serve::Server;
 
 /// The pause before a port that is in use is tried again: the agent that uses it may end.
@@ -63,7 +63,7 @@ pub(crate) fn page_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr
 }
 
 impl Prometheus {
-    pub(crate) async fn run(mut self, reader: Arc<Mutex<PullReader>>, clock: Clock) {
+    pub(crate) async fn run(mut self, reader: Arc<Mutex<ScrapeReader>>, clock: Clock) {
         if let Some(mut before) = self.before.take() {
             self.outlive(&mut before).await;
         }

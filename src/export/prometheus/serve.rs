@@ -25,7 +25,7 @@ use super::super::blocking;
 use super::page;
 use crate::clock::Clock;
 use crate::health::ExporterCounters;
-use crate::metrics::{PullReader, Shown};
+use crate::metrics::{ScrapeReader, Shown};
 
 /// The path of the page.
 pub(super) const PATH: &str = "/metrics";
@@ -43,7 +43,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// The state that all connections share.
 pub(super) struct Server {
-    reader: Arc<Mutex<PullReader>>,
+    reader: Arc<Mutex<ScrapeReader>>,
     resource: Resource,
     counters: Arc<ExporterCounters>,
     clock: Clock,
@@ -64,7 +64,7 @@ struct Page {
 
 impl Server {
     pub(super) fn new(
-        reader: Arc<Mutex<PullReader>>,
+        reader: Arc<Mutex<ScrapeReader>>,
         resource: Resource,
         counters: Arc<ExporterCounters>,
         clock: Clock,
@@ -250,7 +250,7 @@ impl Server {
         let _ = settled.await;
     }
 
-    pub(super) fn reader(&self) -> MutexGuard<'_, PullReader> {
+    pub(super) fn reader(&self) -> MutexGuard<'_, ScrapeReader> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

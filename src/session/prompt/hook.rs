@@ -11,7 +11,7 @@ use crate::encode::spans::SpanRecord;
 use crate::record::{Attributes, MCP_TOOL, millis, text_size};
 use crate::session::Recorder;
 use crate::state::SessionCore;
-use crate::state::{Moment, OpenSpan, Unfinished};
+use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
 
 /// The outcome of the hooks of one hook event.
 ///
@@ -96,7 +96,7 @@ struct HookCore {
     event: Cow<'static, str>,
     name: Cow<'static, str>,
     number: u64,
-    start: Moment,
+    start: Timestamp,
     span: Mutex<Option<OpenSpan>>,
 }
 
@@ -105,7 +105,7 @@ impl Hook {
     fn core(&self) -> Option<&Arc<HookCore>> {
         self.core
             .as_ref()
-            .filter(|core| core.session.telemetry.is_here())
+            .filter(|core| core.session.telemetry.in_original_process())
     }
 
     pub(crate) fn begin(
@@ -159,7 +159,7 @@ impl HookCore {
             .take();
         let Some(span) = span else { return false };
         let telemetry = &self.session.telemetry;
-        let (end, duration) = Moment::new(outcome.at, telemetry.clock).since(&self.start);
+        let (end, duration) = Timestamp::new(outcome.at, telemetry.clock).since(&self.start);
         let record = HookSpan {
             event: self.event.clone(),
             name: without_mcp_names(&self.name)
@@ -180,7 +180,7 @@ impl HookCore {
     }
 }
 
-impl Unfinished for HookCore {
+impl OpenSpanOwner for HookCore {
     fn abandon(&self) -> bool {
         self.end(HookOutcome::new())
     }
@@ -188,7 +188,7 @@ impl Unfinished for HookCore {
 
 impl Drop for HookCore {
     fn drop(&mut self) {
-        if self.session.telemetry.is_here() {
+        if self.session.telemetry.in_original_process() {
             self.abandon();
             self.session.telemetry.open_spans.leave(self.number);
         }

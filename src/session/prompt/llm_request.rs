@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use super::llm_span::LlmSpan;
 use crate::content::Content;
-use crate::record::words::words;
+use crate::record::string_enum::string_enum;
 use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, optional};
 use crate::session::Recorder;
 use crate::state::SessionCore;
-use crate::state::{Moment, OpenSpan, Unfinished};
+use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
 
-words! {
+string_enum! {
     /// The origin of a model request: the attribute `llm_request.context`.
     RequestContext {
         /// The turn of a prompt.
@@ -99,7 +99,7 @@ struct LlmCore {
     query_source: Option<Cow<'static, str>>,
     context: RequestContext,
     number: u64,
-    start: Moment,
+    start: Timestamp,
     state: Mutex<State>,
 }
 
@@ -108,7 +108,7 @@ struct State {
     span: Option<OpenSpan>,
     /// The start of each attempt, in nanoseconds since the Unix epoch.
     attempts: Vec<u64>,
-    attempt_began: Option<Moment>,
+    attempt_began: Option<Timestamp>,
     time_to_first_token: Option<Duration>,
     response_body: Option<Content>,
 }
@@ -118,7 +118,7 @@ impl LlmRequest {
     fn core(&self) -> Option<&Arc<LlmCore>> {
         self.core
             .as_ref()
-            .filter(|core| core.session.telemetry.is_here())
+            .filter(|core| core.session.telemetry.in_original_process())
     }
 
     pub(crate) fn begin(outside: &Recorder, options: LlmRequestOptions) -> Self {
@@ -163,7 +163,7 @@ impl LlmRequest {
     /// metric.
     pub fn retry(&self) {
         if let Some(core) = self.core() {
-            let now = Moment::new(None, core.session.telemetry.clock);
+            let now = Timestamp::new(None, core.session.telemetry.clock);
             let mut state = core.state();
             let (at, _) = now.since(&core.start);
             state.attempts.push(at);
@@ -176,7 +176,7 @@ impl LlmRequest {
     /// current attempt. Only the first call of an attempt has an effect.
     pub fn first_token(&self) {
         if let Some(core) = self.core() {
-            let now = Moment::new(None, core.session.telemetry.clock);
+            let now = Timestamp::new(None, core.session.telemetry.clock);
             let mut state = core.state();
             if state.time_to_first_token.is_none() {
                 state.time_to_first_token = state.attempt_began.map(|began| now.since(&began).1);
@@ -351,7 +351,7 @@ impl LlmCore {
     }
 
     fn end_of(&self, given: Option<SystemTime>) -> End {
-        let (wall, took) = Moment::new(given, self.session.telemetry.clock).since(&self.start);
+        let (wall, took) = Timestamp::new(given, self.session.telemetry.clock).since(&self.start);
         End { wall, took }
     }
 
@@ -364,7 +364,7 @@ impl LlmCore {
     /// Returns the duration of the current attempt.
     fn attempt_took(&self, state: &State, end: Option<SystemTime>) -> Duration {
         let began = state.attempt_began.unwrap_or(self.start);
-        Moment::new(end, self.session.telemetry.clock)
+        Timestamp::new(end, self.session.telemetry.clock)
             .since(&began)
             .1
     }
@@ -385,7 +385,7 @@ impl State {
 /// The maximum number of attempts with a span event. Further attempts are only counted.
 const MAX_ATTEMPTS: usize = 128;
 
-impl Unfinished for LlmCore {
+impl OpenSpanOwner for LlmCore {
     fn abandon(&self) -> bool {
         let mut state = self.take();
         let Some(span) = state.span.take() else {
@@ -405,7 +405,7 @@ impl Unfinished for LlmCore {
 
 impl Drop for LlmCore {
     fn drop(&mut self) {
-        if self.session.telemetry.is_here() {
+        if self.session.telemetry.in_original_process() {
             self.abandon();
             self.session.telemetry.open_spans.leave(self.number);
         }

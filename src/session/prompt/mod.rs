@@ -13,7 +13,7 @@ mod tests;
 
 pub use hook::{Hook, HookOutcome};
 pub use llm_request::{LlmRequest, LlmRequestOptions, RequestContext};
-pub use tool_call::{ReservedTool, ToolCall};
+pub use tool_call::{PendingToolCall, ToolCall};
 pub use tool_options::{Permission, ToolCallOptions, ToolOutcome};
 pub use tool_output::ToolOutput;
 
@@ -28,7 +28,7 @@ use crate::content;
 use crate::encode::spans::SpanRecord;
 use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis};
 use crate::session::Recorder;
-use crate::state::{EventSpan, Moment, OpenSpan, PromptMark, SessionCore, Unfinished};
+use crate::state::{EventSpan, OpenSpan, OpenSpanOwner, PromptMark, SessionCore, Timestamp};
 
 /// An interaction: a prompt and the work that it causes; the span `claude_code.interaction`.
 ///
@@ -79,7 +79,7 @@ struct PromptCore {
 /// An interaction whose span is open.
 struct Live {
     span: OpenSpan,
-    start: Moment,
+    start: Timestamp,
     prompt: Arc<content::Prompt>,
     sequence: u64,
 }
@@ -89,7 +89,7 @@ impl Prompt {
     fn core(&self) -> Option<&Arc<PromptCore>> {
         self.core
             .as_ref()
-            .filter(|core| core.session.telemetry.is_here())
+            .filter(|core| core.session.telemetry.in_original_process())
     }
 
     pub(crate) fn begin(outside: &Recorder, prompt: UserPrompt) -> Self {
@@ -101,7 +101,7 @@ impl Prompt {
         };
         let telemetry = &session.telemetry;
         let sequence = session.memory.interactions.fetch_add(1, Ordering::Relaxed) + 1;
-        let start = Moment::new(prompt.at, telemetry.clock);
+        let start = Timestamp::new(prompt.at, telemetry.clock);
         let parent = match prompt.parent {
             Some(parent) => Some(Arc::new(parent.context())),
             None => session.inbound_parent(),
@@ -198,7 +198,7 @@ impl PromptCore {
         else {
             return false;
         };
-        let now = Moment::new(end.at, self.session.telemetry.clock);
+        let now = Timestamp::new(end.at, self.session.telemetry.clock);
         let start = end.duration.map_or(start, |duration| now.before(duration));
         let (end, duration) = now.since(&start);
         let record = InteractionSpan {
@@ -211,7 +211,7 @@ impl PromptCore {
     }
 }
 
-impl Unfinished for PromptCore {
+impl OpenSpanOwner for PromptCore {
     fn abandon(&self) -> bool {
         self.end(PromptEnd::new())
     }
@@ -219,7 +219,7 @@ impl Unfinished for PromptCore {
 
 impl Drop for PromptCore {
     fn drop(&mut self) {
-        if self.session.telemetry.is_here() {
+        if self.session.telemetry.in_original_process() {
             self.end(PromptEnd::new());
             self.session.telemetry.open_spans.leave(self.number);
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::identity::Identity;
-use crate::record::{ApiRequest, Decision, DecisionSource, Mcp};
+use crate::record::{ApiRequest, Decision, DecisionSource, McpTool};
 use crate::session::Session;
 use crate::telemetry::{Service, Telemetry};
 
@@ -112,6 +112,6 @@ fn mcp_tool_named_write_counts_no_code_edit_decision() {
             .any(|line| line["name"] == "claude_code.code_edit_tool.decision")
     };
     assert!(decide(ToolCallOptions::new("Write")));
-    let mcp = Mcp::new("files", "Write");
+    let mcp = McpTool::new("files", "Write");
     assert!(!decide(ToolCallOptions::new("Write").mcp(mcp)));
 }

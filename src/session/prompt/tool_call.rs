@@ -12,7 +12,7 @@ use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision};
 use crate::session::Recorder;
 use crate::state::SessionCore;
-use crate::state::{Moment, OpenSpan, Unfinished};
+use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
 
 /// A tool call in progress: the spans `claude_code.tool`, `claude_code.tool.blocked_on_user` and
 /// `claude_code.tool.execution`.
@@ -49,7 +49,7 @@ pub struct ToolCall {
 ///
 /// It dereferences to the [`Recorder`] for that work. If the call never begins, the parent of those spans is never
 /// emitted.
-pub struct ReservedTool {
+pub struct PendingToolCall {
     outside: Recorder,
     inside: Recorder,
     span: Option<OpenSpan>,
@@ -59,7 +59,7 @@ struct ToolCore {
     outside: Recorder,
     session: Arc<SessionCore>,
     number: u64,
-    start: Moment,
+    start: Timestamp,
     options: ToolCallOptions,
     details: Arc<Details>,
     state: Mutex<State>,
@@ -75,11 +75,11 @@ struct State {
     executed: Option<Arc<TraceContext>>,
     permission: Option<Permission>,
     /// The end of the wait for a decision.
-    decided: Option<Moment>,
-    executing: Option<Moment>,
+    decided: Option<Timestamp>,
+    executing: Option<Timestamp>,
 }
 
-impl ReservedTool {
+impl PendingToolCall {
     pub(crate) fn new(outside: &Recorder) -> Self {
         let span = outside
             .session()
@@ -154,7 +154,7 @@ impl ReservedTool {
     }
 }
 
-impl Deref for ReservedTool {
+impl Deref for PendingToolCall {
     type Target = Recorder;
 
     fn deref(&self) -> &Recorder {
@@ -167,11 +167,11 @@ impl ToolCall {
     fn core(&self) -> Option<&Arc<ToolCore>> {
         self.core
             .as_ref()
-            .filter(|core| core.session.telemetry.is_here())
+            .filter(|core| core.session.telemetry.in_original_process())
     }
 
     pub(crate) fn begin(outside: &Recorder, options: ToolCallOptions) -> Self {
-        ReservedTool::new(outside).begin(options)
+        PendingToolCall::new(outside).begin(options)
     }
 
     /// Records the permission decision: emits the event `claude_code.tool_decision` and, for Edit, Write and
@@ -282,9 +282,9 @@ impl fmt::Debug for ToolCall {
     }
 }
 
-impl fmt::Debug for ReservedTool {
+impl fmt::Debug for PendingToolCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReservedTool").finish_non_exhaustive()
+        f.debug_struct("PendingToolCall").finish_non_exhaustive()
     }
 }
 
@@ -294,8 +294,8 @@ impl ToolCore {
     }
 
     /// Returns the given time, or the current time, on the clock that all spans of the call share.
-    fn moment(&self, given: Option<SystemTime>) -> Moment {
-        Moment::new(given, self.session.telemetry.clock).on(&self.start)
+    fn moment(&self, given: Option<SystemTime>) -> Timestamp {
+        Timestamp::new(given, self.session.telemetry.clock).on(&self.start)
     }
 
     fn decide(&self, permission: Permission) {
@@ -332,7 +332,7 @@ impl ToolCore {
     }
 
     /// Ends the wait for a decision and its span.
-    fn end_wait(&self, state: &mut State, now: Moment, permission: &Permission) {
+    fn end_wait(&self, state: &mut State, now: Timestamp, permission: &Permission) {
         state.decided = Some(now);
         if let Some(span) = state.blocked.take() {
             let start = permission
@@ -349,7 +349,7 @@ impl ToolCore {
     }
 
     /// Begins the execution. Ends the wait if no decision was recorded.
-    fn execute(&self, state: &mut State, now: Moment) {
+    fn execute(&self, state: &mut State, now: Timestamp) {
         if state.executing.is_some() {
             return;
         }
@@ -395,7 +395,7 @@ impl ToolCore {
     fn end(
         &self,
         state: &mut State,
-        end: Moment,
+        end: Timestamp,
         outcome: Option<&ToolOutcome>,
     ) -> Option<Arc<TraceContext>> {
         if state.decided.is_none() {
@@ -420,7 +420,7 @@ impl ToolCore {
     }
 }
 
-impl Unfinished for ToolCore {
+impl OpenSpanOwner for ToolCore {
     fn abandon(&self) -> bool {
         let end = self.moment(None);
         self.end(&mut self.state(), end, None).is_some()
@@ -429,7 +429,7 @@ impl Unfinished for ToolCore {
 
 impl Drop for ToolCore {
     fn drop(&mut self) {
-        if self.session.telemetry.is_here() {
+        if self.session.telemetry.in_original_process() {
             self.abandon();
             self.session.telemetry.open_spans.leave(self.number);
         }

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::tool_output::ToolOutput;
 use crate::content::Content;
 use crate::record::{
-    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, Mcp, ToolName, ToolResult,
-    optional,
+    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, McpTool, ToolName,
+    ToolResult, optional,
 };
 
 /// Options for beginning a tool call. The name of the tool alone is enough.
@@ -18,7 +18,7 @@ pub struct ToolCallOptions {
     pub(crate) tool_use_id: Option<Cow<'static, str>>,
     pub(crate) input: Option<Content>,
     pub(crate) parameters: Option<Content>,
-    pub(crate) mcp: Option<Mcp>,
+    pub(crate) mcp: Option<McpTool>,
     pub(crate) file_path: Option<Content>,
     pub(crate) language: Option<Cow<'static, str>>,
     pub(crate) at: Option<SystemTime>,
@@ -65,7 +65,7 @@ impl ToolCallOptions {
 
     /// Sets the MCP server and tool of the call. Their names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the span as
     /// `mcp__server__tool`.
-    pub fn mcp(mut self, mcp: Mcp) -> Self {
+    pub fn mcp(mut self, mcp: McpTool) -> Self {
         self.mcp = Some(mcp);
         self
     }

@@ -18,13 +18,13 @@ fn empty_partial_success_is_a_success() {
 fn partial_success_reports_the_rejected_items() {
     for &protocol in PROTOCOLS {
         let outcome = outcome_of(protocol, Answer::partial(3, "too\nold\u{1b}"));
-        let expected = Outcome::Delivered {
+        let expected = ExportResult::Delivered {
             rejected: 3,
             message: Some("too old".to_owned()),
         };
         assert_eq!(outcome, expected, "{protocol:?}");
         let warned = outcome_of(protocol, Answer::partial(0, "deprecated"));
-        let expected = Outcome::Delivered {
+        let expected = ExportResult::Delivered {
             rejected: 0,
             message: Some("deprecated".to_owned()),
         };
@@ -66,7 +66,7 @@ fn retryable_http_status_is_retried_after_the_requested_wait() {
                 protocol,
                 Answer::status(code).retry_after(Duration::from_secs(7)),
             );
-            let Outcome::Retry { after, error } = &outcome else {
+            let ExportResult::Retryable { after, error } = &outcome else {
                 panic!("{outcome:?}");
             };
             assert_eq!(*after, Some(Duration::from_secs(7)), "{protocol:?} {code}");
@@ -78,7 +78,7 @@ fn retryable_http_status_is_retried_after_the_requested_wait() {
             );
             let outcome = outcome_of(protocol, Answer::status(code));
             assert!(
-                matches!(outcome, Outcome::Retry { after: None, .. }),
+                matches!(outcome, ExportResult::Retryable { after: None, .. }),
                 "{outcome:?}"
             );
         }
@@ -88,7 +88,7 @@ fn retryable_http_status_is_retried_after_the_requested_wait() {
         let outcome = outcome_of(protocol, dated);
         let wait = Some(Duration::from_secs(3));
         assert!(
-            matches!(outcome, Outcome::Retry { after, .. } if after == wait),
+            matches!(outcome, ExportResult::Retryable { after, .. } if after == wait),
             "{outcome:?}"
         );
     }
@@ -103,25 +103,31 @@ fn other_http_statuses_are_final() {
             let answer = Answer::status(code).header("location", "http://127.0.0.1:1/");
             let outcome = outcome_of(protocol, answer);
             assert!(
-                matches!(outcome, Outcome::Refused { .. }),
+                matches!(outcome, ExportResult::Rejected { .. }),
                 "{code}: {outcome:?}"
             );
         }
         for code in [401, 403] {
             let outcome = outcome_of(protocol, Answer::status(code));
             assert!(
-                matches!(outcome, Outcome::Unauthorised { .. }),
+                matches!(outcome, ExportResult::Unauthenticated { .. }),
                 "{code}: {outcome:?}"
             );
         }
         let outcome = outcome_of(protocol, Answer::status(413));
-        assert!(matches!(outcome, Outcome::TooLarge { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, ExportResult::TooLarge { .. }),
+            "{outcome:?}"
+        );
         let said = status_message("http: request body too large");
         let outcome = outcome_of(
             protocol,
             Answer::status(400).body("application/x-protobuf", said),
         );
-        assert!(matches!(outcome, Outcome::TooLarge { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, ExportResult::TooLarge { .. }),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -166,18 +172,21 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
     ] {
         let outcome = of(Answer::code(code, ""));
         assert!(
-            matches!(outcome, Outcome::Retry { after: None, .. }),
+            matches!(outcome, ExportResult::Retryable { after: None, .. }),
             "{outcome:?}"
         );
         let outcome = of(Answer::code(code, "").retry_after(wait));
         let expected = Some(wait);
         assert!(
-            matches!(outcome, Outcome::Retry { after, .. } if after == expected),
+            matches!(outcome, ExportResult::Retryable { after, .. } if after == expected),
             "{outcome:?}"
         );
     }
     let outcome = of(Answer::code(ResourceExhausted, "quota used up"));
-    assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, ExportResult::Rejected { .. }),
+        "{outcome:?}"
+    );
     let words = text(&outcome);
     assert!(
         words.starts_with("gRPC RESOURCE_EXHAUSTED from 127.0.0.1:"),
@@ -187,7 +196,7 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
     let outcome = of(Answer::code(ResourceExhausted, "quota").retry_after(wait));
     let expected = Some(wait);
     assert!(
-        matches!(outcome, Outcome::Retry { after, .. } if after == expected),
+        matches!(outcome, ExportResult::Retryable { after, .. } if after == expected),
         "{outcome:?}"
     );
     for (code, message) in [
@@ -201,7 +210,10 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
         ),
     ] {
         let outcome = of(Answer::code(code, message));
-        assert!(matches!(outcome, Outcome::TooLarge { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, ExportResult::TooLarge { .. }),
+            "{outcome:?}"
+        );
     }
     for code in [
         Unknown,
@@ -213,13 +225,16 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
         Unimplemented,
     ] {
         let outcome = of(Answer::code(code, "no %ä\n").retry_after(wait));
-        assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, ExportResult::Rejected { .. }),
+            "{outcome:?}"
+        );
         assert!(text(&outcome).ends_with(": no %ä"), "{outcome:?}");
     }
     for code in [Unauthenticated, PermissionDenied] {
         let outcome = of(Answer::code(code, "token expired"));
         assert!(
-            matches!(outcome, Outcome::Unauthorised { .. }),
+            matches!(outcome, ExportResult::Unauthenticated { .. }),
             "{outcome:?}"
         );
     }
@@ -232,7 +247,10 @@ fn broken_details_of_a_grpc_status_are_ignored() {
     for details in ["not base64!", "AAAA", "/////w=="] {
         let answer = Answer::code(Code::ResourceExhausted, "quota").raw_details(details);
         let outcome = outcome_of(Protocol::Grpc, answer);
-        assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, ExportResult::Rejected { .. }),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -240,11 +258,11 @@ fn broken_details_of_a_grpc_status_are_ignored() {
 #[cfg(feature = "grpc")]
 fn http_answer_of_a_proxy_to_a_grpc_call_is_understood() {
     let of = |code| outcome_of(Protocol::Grpc, Answer::status(code));
-    assert!(matches!(of(503), Outcome::Retry { .. }));
-    assert!(matches!(of(401), Outcome::Unauthorised { .. }));
-    assert!(matches!(of(404), Outcome::Refused { .. }));
+    assert!(matches!(of(503), ExportResult::Retryable { .. }));
+    assert!(matches!(of(401), ExportResult::Unauthenticated { .. }));
+    assert!(matches!(of(404), ExportResult::Rejected { .. }));
     let page = of(200);
-    assert!(matches!(page, Outcome::Refused { .. }), "{page:?}");
+    assert!(matches!(page, ExportResult::Rejected { .. }), "{page:?}");
     assert!(text(&page).contains("not in gRPC"), "{page:?}");
 }
 
@@ -258,14 +276,17 @@ fn secrets_are_hidden_even_if_the_receiver_repeats_them() {
             Protocol::Grpc => Answer::code(Code::Unauthenticated, said),
             _ => Answer::status(401).body("text/plain", said),
         });
-        let mut config = config(protocol, Signal::Events, &receiver.endpoint());
+        let mut config = config(protocol, Signal::Logs, &receiver.endpoint());
         config.headers = vec![
             ("authorization".to_owned(), Secret::new("Bearer sk-12345")),
             ("x-tenant".to_owned(), Secret::new("tenant-9")),
         ];
         let outcome = Fixture::with(config).send();
         let shown = format!("{outcome:?} {}", text(&outcome));
-        assert!(matches!(outcome, Outcome::Unauthorised { .. }), "{shown}");
+        assert!(
+            matches!(outcome, ExportResult::Unauthenticated { .. }),
+            "{shown}"
+        );
         assert!(
             shown.contains("the token <hidden> of <hidden> is expired"),
             "{shown}"

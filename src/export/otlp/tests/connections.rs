@@ -197,7 +197,7 @@ fn proxy_with_several_addresses_is_reached_when_the_first_drop_packets() {
         if matches!(protocol, Protocol::HttpProtobuf | Protocol::HttpJson) {
             let host = format!("proxy-{protocol:?}.test").to_lowercase();
             let (receiver, _holes) = hidden_behind_black_holes(&host, protocol);
-            let mut config = config(protocol, Signal::Events, "http://receiver.test:4318");
+            let mut config = config(protocol, Signal::Logs, "http://receiver.test:4318");
             config.proxy = Some(Box::new(crate::config::proxy::ProxyConfig {
                 url: format!("http://{host}:3128").parse().unwrap(),
                 authorization: None,
@@ -217,7 +217,7 @@ fn attempt_ends_in_time_when_all_addresses_drop_packets() {
         let hole = full_backlog(([127, 0, 0, 1], 0)).unwrap();
         let address = hole.address;
         super::super::resolve::fake::define(&host, move || Ok(vec![address; 100]));
-        let mut config = config(protocol, Signal::Events, &format!("http://{host}:4318"));
+        let mut config = config(protocol, Signal::Logs, &format!("http://{host}:4318"));
         config.timeout = Duration::from_millis(400);
         let started = Instant::now();
         let outcome = Fixture::with(config).send();

@@ -22,7 +22,7 @@ mod prelude {
     pub(super) use crate::config::otlp::{Compression, OtlpConfig, Protocol};
     pub(super) use crate::config::secret::Secret;
     pub(super) use crate::export::encode::encode;
-    pub(super) use crate::export::outcome::{ErrorKind, Outcome};
+    pub(super) use crate::export::export_result::{ErrorKind, ExportResult};
     pub(super) use crate::signal::Signal;
 
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -53,8 +53,8 @@ mod prelude {
         let path = match (protocol, signal) {
             (Protocol::Grpc, _) => "",
             (_, Signal::Metrics) => "/v1/metrics",
-            (_, Signal::Events) => "/v1/logs",
-            (_, Signal::Spans) => "/v1/traces",
+            (_, Signal::Logs) => "/v1/logs",
+            (_, Signal::Traces) => "/v1/traces",
         };
         OtlpConfig {
             protocol,
@@ -97,7 +97,7 @@ mod prelude {
 
     impl Fixture {
         pub(super) fn new(protocol: Protocol, endpoint: &str) -> Self {
-            Self::with(config(protocol, Signal::Events, endpoint))
+            Self::with(config(protocol, Signal::Logs, endpoint))
         }
 
         pub(super) fn with(config: OtlpConfig) -> Self {
@@ -107,7 +107,7 @@ mod prelude {
                 .unwrap();
             let client = {
                 let _inside = runtime.enter();
-                Client::new(Signal::Events, &config).unwrap()
+                Client::new(Signal::Logs, &config).unwrap()
             };
             Self {
                 runtime,
@@ -117,11 +117,11 @@ mod prelude {
         }
 
         /// Makes one attempt with plenty of time.
-        pub(super) fn send(&self) -> Outcome {
+        pub(super) fn send(&self) -> ExportResult {
             self.send_within(LONG)
         }
 
-        pub(super) fn send_within(&self, within: Duration) -> Outcome {
+        pub(super) fn send_within(&self, within: Duration) -> ExportResult {
             let deadline = Instant::now() + within;
             let (accepted, _) = tokio::sync::watch::channel(false);
             let sending = self.client.send(self.body.clone(), deadline, &accepted);
@@ -130,7 +130,7 @@ mod prelude {
     }
 
     /// Returns the outcome of an attempt that gets `answer`.
-    pub(super) fn outcome_of(protocol: Protocol, answer: Answer) -> Outcome {
+    pub(super) fn outcome_of(protocol: Protocol, answer: Answer) -> ExportResult {
         let receiver = receiver(protocol);
         receiver.answer(move |_| answer.clone());
         let outcome = Fixture::new(protocol, &receiver.endpoint()).send();
@@ -141,24 +141,24 @@ mod prelude {
         outcome
     }
 
-    pub(super) fn text(outcome: &Outcome) -> String {
+    pub(super) fn text(outcome: &ExportResult) -> String {
         match outcome {
-            Outcome::Delivered { .. } => panic!("an error was expected: {outcome:?}"),
-            Outcome::Retry { error, .. }
-            | Outcome::Refused { error }
-            | Outcome::Unauthorised { error }
-            | Outcome::TooLarge { error } => error.to_string(),
+            ExportResult::Delivered { .. } => panic!("an error was expected: {outcome:?}"),
+            ExportResult::Retryable { error, .. }
+            | ExportResult::Rejected { error }
+            | ExportResult::Unauthenticated { error }
+            | ExportResult::TooLarge { error } => error.to_string(),
         }
     }
 
-    pub(super) fn kind(outcome: &Outcome) -> ErrorKind {
+    pub(super) fn kind(outcome: &ExportResult) -> ErrorKind {
         match outcome {
-            Outcome::Retry { error, .. } => error.kind(),
+            ExportResult::Retryable { error, .. } => error.kind(),
             other => panic!("a retry was expected: {other:?}"),
         }
     }
 
-    pub(super) const DELIVERED: Outcome = Outcome::Delivered {
+    pub(super) const DELIVERED: ExportResult = ExportResult::Delivered {
         rejected: 0,
         message: None,
     };

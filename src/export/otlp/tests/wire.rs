@@ -72,12 +72,12 @@ fn each_signal_arrives_as_it_was() {
                 Message::Metrics(metrics()),
             ),
             (
-                Signal::Events,
+                Signal::Logs,
                 encode(protocol, &logs("ä")),
                 Message::Logs(logs("ä")),
             ),
             (
-                Signal::Spans,
+                Signal::Traces,
                 encode(protocol, &traces()),
                 Message::Traces(traces()),
             ),
@@ -121,7 +121,7 @@ fn process_environment_does_not_change_requests() {
 fn configured_headers_are_sent_and_do_not_replace_those_of_the_protocol() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let mut config = config(protocol, Signal::Events, &receiver.endpoint());
+        let mut config = config(protocol, Signal::Logs, &receiver.endpoint());
         config.headers = [
             ("authorization", "Bearer sk-1"),
             ("x-scope", "a, b=c"),
@@ -161,12 +161,12 @@ fn gzip_request_is_sent_and_its_answer_is_read() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         receiver.answer(|_| Answer::partial(2, "late"));
-        let mut config = config(protocol, Signal::Events, &receiver.endpoint());
+        let mut config = config(protocol, Signal::Logs, &receiver.endpoint());
         config.compression = Compression::Gzip;
         let mut fixture = Fixture::with(config);
         let long = logs(&"a prompt ".repeat(5000));
         fixture.body = encode(protocol, &long);
-        let expected = Outcome::Delivered {
+        let expected = ExportResult::Delivered {
             rejected: 2,
             message: Some("late".to_owned()),
         };
@@ -189,7 +189,7 @@ fn resent_request_has_the_same_bytes() {
                     Answer::Ok
                 }
             });
-            let mut config = config(protocol, Signal::Events, &receiver.endpoint());
+            let mut config = config(protocol, Signal::Logs, &receiver.endpoint());
             config.compression = compression;
             let fixture = Fixture::with(config);
             assert_eq!(kind(&fixture.send()), ErrorKind::Answered);
@@ -281,7 +281,7 @@ fn json_follows_the_specification() {
 #[test]
 fn invalid_endpoint_or_header_is_reported_without_secrets() {
     let build = |endpoint: &str, headers: &[(&str, &str)]| {
-        let mut config = config(PROTOCOLS[0], Signal::Events, "http://localhost:4317");
+        let mut config = config(PROTOCOLS[0], Signal::Logs, "http://localhost:4317");
         config.endpoint = endpoint.parse().unwrap();
         config.headers = headers
             .iter()
@@ -292,7 +292,7 @@ fn invalid_endpoint_or_header_is_reported_without_secrets() {
             .build()
             .unwrap();
         let _inside = runtime.enter();
-        Client::new(Signal::Events, &config).err()
+        Client::new(Signal::Logs, &config).err()
     };
     let fine = "http://user:secret@localhost:4317/base?key=secret";
     assert_eq!(build(fine, &[("a", "b")]), None);
@@ -357,21 +357,27 @@ fn generated_server_accepts_the_requests() {
             .serve_with_incoming(incoming),
     );
     for compression in [Compression::None, Compression::Gzip] {
-        let mut config = config(Protocol::Grpc, Signal::Events, &endpoint);
+        let mut config = config(Protocol::Grpc, Signal::Logs, &endpoint);
         config.compression = compression;
         let mut fixture = Fixture::with(config);
         assert_eq!(fixture.send(), DELIVERED);
         fixture.body = encode(Protocol::Grpc, &logs(&"0123456789".repeat(1000)));
         let outcome = fixture.send();
-        assert!(matches!(outcome, Outcome::TooLarge { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, ExportResult::TooLarge { .. }),
+            "{outcome:?}"
+        );
     }
     let mut fixture = Fixture::new(Protocol::Grpc, &endpoint);
     fixture.client = {
         let _inside = fixture.runtime.enter();
-        let config = config(Protocol::Grpc, Signal::Spans, &endpoint);
-        Client::new(Signal::Spans, &config).unwrap()
+        let config = config(Protocol::Grpc, Signal::Traces, &endpoint);
+        Client::new(Signal::Traces, &config).unwrap()
     };
     let outcome = fixture.send();
-    assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, ExportResult::Rejected { .. }),
+        "{outcome:?}"
+    );
     assert!(text(&outcome).contains("UNIMPLEMENTED"), "{outcome:?}");
 }

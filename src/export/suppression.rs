@@ -12,12 +12,12 @@ use tokio::runtime::{Builder, Runtime};
 use tracing::dispatcher::{self, DefaultGuard, Dispatch};
 
 /// A guard that suppresses telemetry on the current thread until it is dropped.
-pub(crate) struct Quiet {
+pub(crate) struct SuppressedScope {
     _no_subscriber: DefaultGuard,
     _suppressed: ContextGuard,
 }
 
-impl Quiet {
+impl SuppressedScope {
     pub(crate) fn this_thread() -> Self {
         Self {
             _no_subscriber: dispatcher::set_default(&Dispatch::none()),

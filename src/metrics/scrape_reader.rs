@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cell::Cell;
+use super::counter::Counter;
 use super::registry::Registry;
 use super::series::Series;
-use crate::session_attributes::Standard;
+use crate::session_attributes::SessionAttributes;
 
 /// The time for which an ended series stays on the page after its end if it was scraped since. Several scrapers may
 /// fetch the page, each at its own interval, and a manual request must not take the last amounts from the others.
@@ -17,7 +17,7 @@ const AFTER_FETCH: Duration = Duration::from_secs(120);
 const WITHOUT_FETCH: Duration = Duration::from_secs(600);
 
 /// A reader of the registry for a page. Values are always cumulative since the start of the series.
-pub(crate) struct PullReader {
+pub(crate) struct ScrapeReader {
     place: usize,
     registry: Arc<Registry>,
     listed: Vec<Listed>,
@@ -25,38 +25,38 @@ pub(crate) struct PullReader {
 
 /// A series on the page.
 struct Listed {
-    cell: Arc<Cell>,
+    counter: Arc<Counter>,
     ended: Option<Ended>,
 }
 
 /// The end of a series: no session held it when it was read.
 struct Ended {
-    /// The number of openings at the end. A different number means that the series was opened again and has a new end.
-    openings: u32,
+    /// The number of generation at the end. A different number means that the series was opened again and has a new end.
+    generation: u32,
     since: Instant,
     fetched: bool,
 }
 
 /// A series as it was read for a page.
 pub(crate) struct Shown {
-    cell: Arc<Cell>,
+    counter: Arc<Counter>,
     /// The value since the start of the series.
     pub(crate) value: f64,
-    /// The number of openings at the end of the series; `None` while it is held.
+    /// The number of generation at the end of the series; `None` while it is held.
     ended: Option<u32>,
 }
 
 impl Shown {
     pub(crate) fn series(&self) -> &Series {
-        &self.cell.series
+        &self.counter.series
     }
 
-    pub(crate) fn standard(&self) -> &Standard {
-        &self.cell.standard
+    pub(crate) fn standard(&self) -> &SessionAttributes {
+        &self.counter.standard
     }
 }
 
-impl PullReader {
+impl ScrapeReader {
     pub(crate) fn new(place: usize, registry: Arc<Registry>) -> Self {
         Self {
             place,
@@ -79,8 +79,11 @@ impl PullReader {
     /// Returns every series that is live, or ended and not yet due for removal, in the order of the catalog.
     pub(crate) fn look(&mut self, now: Instant) -> Vec<Shown> {
         self.retire(now);
-        while let Some(cell) = self.registry.inbox(self.place).pop() {
-            self.listed.push(Listed { cell, ended: None });
+        while let Some(counter) = self.registry.inbox(self.place).pop() {
+            self.listed.push(Listed {
+                counter,
+                ended: None,
+            });
         }
         let mut shown: Vec<Shown> = self.listed.iter_mut().map(|one| one.look(now)).collect();
         shown.sort_by_key(|shown| shown.series().order());
@@ -89,16 +92,16 @@ impl PullReader {
 
     /// Marks ended series on a page as scraped, after a scraper received the whole page.
     pub(crate) fn fetched(&mut self, shown: &[Shown]) {
-        let ended: HashSet<(*const Cell, u32)> = shown
+        let ended: HashSet<(*const Counter, u32)> = shown
             .iter()
-            .filter_map(|shown| Some((Arc::as_ptr(&shown.cell), shown.ended?)))
+            .filter_map(|shown| Some((Arc::as_ptr(&shown.counter), shown.ended?)))
             .collect();
         if ended.is_empty() {
             return;
         }
         for one in &mut self.listed {
             if let Some(end) = &mut one.ended
-                && ended.contains(&(Arc::as_ptr(&one.cell), end.openings))
+                && ended.contains(&(Arc::as_ptr(&one.counter), end.generation))
             {
                 end.fetched = true;
             }
@@ -115,7 +118,7 @@ impl PullReader {
         let (place, registry) = (self.place, &self.registry);
         self.listed.retain(|one| match &one.ended {
             Some(end) if now.saturating_duration_since(end.since) >= end.stay() => {
-                !registry.retire(&one.cell, place, end.openings)
+                !registry.retire(&one.counter, place, end.generation)
             }
             _ => true,
         });
@@ -123,27 +126,27 @@ impl PullReader {
 }
 
 impl Listed {
-    /// Reads the series. Load order matters: openings, then holders, then value. Otherwise a session could open the
+    /// Reads the series. Load order matters: generation, then holders, then value. Otherwise a session could open the
     /// series, add to it and close it between two loads, and a page that lacks the amount would count as complete.
     fn look(&mut self, now: Instant) -> Shown {
-        let openings = self.cell.openings();
-        if self.cell.is_held() {
+        let generation = self.counter.generation();
+        if self.counter.is_held() {
             self.ended = None;
         } else if self
             .ended
             .as_ref()
-            .is_none_or(|end| end.openings != openings)
+            .is_none_or(|end| end.generation != generation)
         {
             self.ended = Some(Ended {
-                openings,
+                generation,
                 since: now,
                 fetched: false,
             });
         }
         Shown {
-            value: self.cell.value(),
-            cell: Arc::clone(&self.cell),
-            ended: self.ended.as_ref().map(|end| end.openings),
+            value: self.counter.value(),
+            counter: Arc::clone(&self.counter),
+            ended: self.ended.as_ref().map(|end| end.generation),
         }
     }
 }
@@ -165,8 +168,8 @@ mod tests {
 
     const PLACE: usize = 0;
 
-    fn standard(of_one_session: bool) -> Standard {
-        Standard {
+    fn standard(of_one_session: bool) -> SessionAttributes {
+        SessionAttributes {
             attributes: Box::default(),
             custom: Arc::default(),
             of_one_session,
@@ -179,14 +182,14 @@ mod tests {
     }
 
     /// Returns the values of a page that is made at `now`.
-    fn values(reader: &mut PullReader, now: Instant) -> Vec<f64> {
+    fn values(reader: &mut ScrapeReader, now: Instant) -> Vec<f64> {
         reader.look(now).iter().map(|shown| shown.value).collect()
     }
 
     #[test]
     fn ended_series_stays_on_the_page_until_it_was_fetched_and_120_s_passed() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
+        let mut reader = ScrapeReader::new(PLACE, Arc::clone(&registry));
         reader.join();
         let attributes = registry.intern(standard(true));
         let held = registry.open(&attributes, Series::Commits).unwrap();
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn reopened_series_continues_its_total() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
+        let mut reader = ScrapeReader::new(PLACE, Arc::clone(&registry));
         reader.join();
         let attributes = registry.intern(standard(true));
         let add = || {
@@ -237,7 +240,7 @@ mod tests {
     #[test]
     fn ended_series_is_removed_after_600_s_without_a_fetch() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
+        let mut reader = ScrapeReader::new(PLACE, Arc::clone(&registry));
         reader.join();
         let attributes = registry.intern(standard(true));
         drop(registry.open(&attributes, Series::Commits).unwrap());
@@ -252,7 +255,7 @@ mod tests {
     #[test]
     fn series_without_a_session_stays_on_the_page() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let mut reader = PullReader::new(PLACE, Arc::clone(&registry));
+        let mut reader = ScrapeReader::new(PLACE, Arc::clone(&registry));
         reader.join();
         let attributes = registry.intern(standard(false));
         registry

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Makes a public enum whose variants have one text each.
-macro_rules! words {
+macro_rules! string_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,13 +27,13 @@ macro_rules! words {
         #[cfg(feature = "serde")]
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::record::words::word(deserializer)
+                $crate::record::string_enum::deserialize(deserializer)
             }
         }
 
         /// Reads the text on the wire; the case matters.
         impl ::std::str::FromStr for $name {
-            type Err = $crate::record::UnknownWord;
+            type Err = $crate::record::ParseEnumError;
 
             #[doc = concat!("One of ", $("`", $text, "` "),*, "and nothing else.")]
             ///
@@ -43,26 +43,26 @@ macro_rules! words {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($text => Ok(Self::$variant),)*
-                    _ => Err($crate::record::UnknownWord { known: &[$($text),*] }),
+                    _ => Err($crate::record::ParseEnumError { known: &[$($text),*] }),
                 }
             }
         }
     };
 }
 
-pub(crate) use words;
+pub(crate) use string_enum;
 
 /// A word that is none of those the documentation lists.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of {}", known.join(", "))]
-pub struct UnknownWord {
+pub struct ParseEnumError {
     /// The words that are understood.
     pub known: &'static [&'static str],
 }
 
 /// One of the words that an enum knows.
 #[cfg(feature = "serde")]
-pub(crate) fn word<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: FromStr<Err: fmt::Display>,
     D: serde::Deserializer<'de>,

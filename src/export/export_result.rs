@@ -17,7 +17,7 @@ pub(crate) type Accepted = watch::Sender<bool>;
 
 /// The outcome of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum ExportResult {
     /// The receiver has the request.
     Delivered {
         /// The number of data points, log records or spans that the receiver rejected. They must not be sent again.
@@ -26,19 +26,19 @@ pub(crate) enum Outcome {
         message: Option<String>,
     },
     /// The request was not delivered, or it is unknown whether it was. The same bytes may be sent again.
-    Retry {
+    Retryable {
         /// The wait that the receiver asks for.
         after: Option<Duration>,
         /// The reason.
         error: ExportError,
     },
     /// The receiver rejected the request permanently.
-    Refused {
+    Rejected {
         /// The reason.
         error: ExportError,
     },
     /// The credentials are missing, wrong or expired.
-    Unauthorised {
+    Unauthenticated {
         /// The reason.
         error: ExportError,
     },
@@ -49,7 +49,7 @@ pub(crate) enum Outcome {
     },
 }
 
-impl Outcome {
+impl ExportResult {
     /// A complete delivery without a message from the receiver.
     pub(crate) const DELIVERED: Self = Self::Delivered {
         rejected: 0,
@@ -58,7 +58,7 @@ impl Outcome {
 
     /// Creates an outcome that is retried after the exporter's own back-off.
     pub(super) fn retry(error: ExportError) -> Self {
-        Self::Retry { after: None, error }
+        Self::Retryable { after: None, error }
     }
 }
 

@@ -9,33 +9,33 @@ use arc_swap::ArcSwapOption;
 use super::series::Series;
 use super::turn::Turn;
 use super::{OTLP_READER, READERS};
-use crate::session_attributes::Standard;
+use crate::session_attributes::SessionAttributes;
 
 /// The counter of one series since its start.
 #[derive(Debug)]
-pub(crate) struct Cell {
+pub(crate) struct Counter {
     pub(crate) series: Series,
-    pub(crate) standard: Arc<Standard>,
+    pub(crate) standard: Arc<SessionAttributes>,
     /// The start of the series, in nanoseconds since the Unix epoch.
     pub(crate) start: u64,
     value: AtomicU64,
     /// The part of the value that is added together with the other series of a model.
     turn: Option<Arc<Turn>>,
-    /// The number of sessions that hold the cell and may add to it.
+    /// The number of sessions that hold the counter and may add to it.
     holders: AtomicU32,
-    /// The number of times a session opened the cell, above one bit for each reader that has the cell in its list. The
-    /// bits change under the registry's lock. A reader that saw no holder may retire the cell only if this number is
-    /// unchanged; otherwise a session could open the cell, add to it and close it between the two loads, and its amount
+    /// The number of times a session opened the counter, above one bit for each reader that has the counter in its list. The
+    /// bits change under the registry's lock. A reader that saw no holder may retire the counter only if this number is
+    /// unchanged; otherwise a session could open the counter, add to it and close it between the two loads, and its amount
     /// would be lost.
-    openings: AtomicU32,
+    generation: AtomicU32,
     /// The state that the OTLP exporter has acknowledged.
     mark: Mark,
-    /// State that most cells never need, allocated at its first use.
+    /// State that most counters never need, allocated at its first use.
     rest: ArcSwapOption<Rest>,
 }
 
-/// The increment of `openings` for one opening, above the bits of the readers.
-const OPENING: u32 = 1 << READERS;
+/// The increment of `generation` for one opening, above the bits of the readers.
+const GENERATION: u32 = 1 << READERS;
 
 /// The states that the other readers have acknowledged, and the starts of cumulative data points that differ from the
 /// start of the series.
@@ -48,7 +48,7 @@ struct Rest {
 /// The value and the time at which a reader's cumulative data points start.
 type Base = (f64, u64);
 
-/// The state of a cell that one reader has acknowledged. Only the reader's own task writes it.
+/// The state of a counter that one reader has acknowledged. Only the reader's own task writes it.
 #[derive(Debug, Default)]
 struct Mark {
     acknowledged: AtomicU64,
@@ -79,10 +79,10 @@ impl Rest {
     }
 }
 
-impl Cell {
+impl Counter {
     pub(crate) fn new(
         series: Series,
-        standard: Arc<Standard>,
+        standard: Arc<SessionAttributes>,
         start: u64,
         turn: Option<Arc<Turn>>,
     ) -> Self {
@@ -93,7 +93,7 @@ impl Cell {
             value: AtomicU64::new(0f64.to_bits()),
             turn,
             holders: AtomicU32::new(0),
-            openings: AtomicU32::new(0),
+            generation: AtomicU32::new(0),
             mark: Mark::default(),
             rest: ArcSwapOption::empty(),
         }
@@ -128,8 +128,8 @@ impl Cell {
         self.turn.as_ref()
     }
 
-    pub(crate) fn openings(&self) -> u32 {
-        self.openings.load(Ordering::SeqCst) / OPENING
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::SeqCst) / GENERATION
     }
 
     pub(crate) fn is_held(&self) -> bool {
@@ -187,34 +187,37 @@ impl Cell {
         }
     }
 
-    /// Puts the cell on a reader's list. Returns `false` if it was already there.
+    /// Puts the counter on a reader's list. Returns `false` if it was already there.
     pub(crate) fn list(&self, reader: usize) -> bool {
-        self.openings.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
+        self.generation.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
     }
 
     pub(crate) fn unlist(&self, reader: usize) {
-        self.openings.fetch_and(!(1 << reader), Ordering::SeqCst);
+        self.generation.fetch_and(!(1 << reader), Ordering::SeqCst);
     }
 
     pub(crate) fn is_on_list_of(&self, reader: usize) -> bool {
-        self.openings.load(Ordering::SeqCst) & (1 << reader) != 0
+        self.generation.load(Ordering::SeqCst) & (1 << reader) != 0
     }
 
     pub(crate) fn is_listed(&self) -> bool {
-        !self.openings.load(Ordering::SeqCst).is_multiple_of(OPENING)
+        !self
+            .generation
+            .load(Ordering::SeqCst)
+            .is_multiple_of(GENERATION)
     }
 }
 
-/// A session's handle to a cell. The series is exported as long as a handle exists.
+/// A session's handle to a counter. The series is exported as long as a handle exists.
 #[derive(Debug)]
-pub(crate) struct Held(Arc<Cell>);
+pub(crate) struct CounterHandle(Arc<Counter>);
 
-impl Held {
+impl CounterHandle {
     /// Creates a handle. Must be called under the registry's lock.
-    pub(crate) fn new(cell: Arc<Cell>) -> Self {
-        cell.openings.fetch_add(OPENING, Ordering::SeqCst);
-        cell.holders.fetch_add(1, Ordering::SeqCst);
-        Self(cell)
+    pub(crate) fn new(counter: Arc<Counter>) -> Self {
+        counter.generation.fetch_add(GENERATION, Ordering::SeqCst);
+        counter.holders.fetch_add(1, Ordering::SeqCst);
+        Self(counter)
     }
 
     pub(crate) fn add(&self, amount: f64) {
@@ -235,15 +238,15 @@ impl Held {
     }
 }
 
-impl Clone for Held {
-    /// Clones the handle. This does not count as an opening, because the cell is held the whole time.
+impl Clone for CounterHandle {
+    /// Clones the handle. This does not count as an opening, because the counter is held the whole time.
     fn clone(&self) -> Self {
         self.0.holders.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(&self.0))
     }
 }
 
-impl Drop for Held {
+impl Drop for CounterHandle {
     fn drop(&mut self) {
         self.0.holders.fetch_sub(1, Ordering::SeqCst);
     }

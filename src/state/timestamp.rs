@@ -7,12 +7,12 @@ use crate::clock::{Clock, nanos};
 /// A point in time on the wall clock and, if it was observed rather than given by the host, on the monotonic clock.
 /// Durations between two observed moments do not jump when the wall clock is set.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct Timestamp {
     wall: u64,
     monotonic: Option<Instant>,
 }
 
-impl Moment {
+impl Timestamp {
     /// Returns the given time, or the current time.
     pub(crate) fn new(given: Option<SystemTime>, clock: Clock) -> Self {
         match given {
