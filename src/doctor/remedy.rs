@@ -51,7 +51,9 @@ pub(super) fn told(
             };
             (Some(answer), None, None)
         }
-        Answer::Unauthenticated(error) => (None, Some(error.to_string()), Some(about.credentials())),
+        Answer::Unauthenticated(error) => {
+            (None, Some(error.to_string()), Some(about.credentials()))
+        }
         Answer::NotNow(error) => (
             None,
             Some(error.to_string()),

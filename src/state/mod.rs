@@ -2,6 +2,7 @@
 //! configuration.
 
 mod active_config;
+mod attributes;
 mod open_span;
 mod prompt_mark;
 mod session;

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::attributes::standard;
 use super::session_table::SessionState;
 use super::snapshot::SessionSnapshot;
 use super::{ActiveConfig, PromptMark, TelemetryState};
-use crate::catalog::key;
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
@@ -463,58 +463,5 @@ impl Drop for SessionCore {
         self.telemetry.sessions.close(&self.id, |forgotten| {
             self.telemetry.registry.forget(forgotten);
         });
-    }
-}
-
-/// Returns the standard attributes that the switches allow, in the order of the catalog. Empty values are omitted as
-/// unknown.
-fn standard(
-    telemetry: &TelemetryState,
-    setup: &ActiveConfig,
-    session: &Arc<str>,
-    identity: &Identity,
-    terminal: Option<&Arc<str>>,
-) -> SessionAttributes {
-    let switches = &setup.config.attributes;
-    let user = identity
-        .user_id
-        .clone()
-        .filter(|id| !id.is_empty())
-        .unwrap_or_else(|| telemetry.installation_id());
-    let account = switches.account_uuid;
-    let attributes = [
-        (key::USER_ID, Some(user)),
-        (
-            key::SESSION_ID,
-            Some(Arc::clone(session)).filter(|_| switches.session_id),
-        ),
-        (
-            key::APP_VERSION,
-            Some(Arc::clone(&telemetry.app_version)).filter(|_| switches.version),
-        ),
-        (key::ORGANIZATION_ID, identity.organization_id.clone()),
-        (
-            key::USER_EMAIL,
-            identity.email.clone().filter(|_| switches.user_email),
-        ),
-        (
-            key::USER_ACCOUNT_UUID,
-            identity.account_uuid.clone().filter(|_| account),
-        ),
-        (
-            key::USER_ACCOUNT_ID,
-            identity.account_id.clone().filter(|_| account),
-        ),
-        (key::TERMINAL_TYPE, terminal.cloned()),
-    ];
-    SessionAttributes {
-        attributes: attributes
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .filter(|(_, value)| !value.is_empty())
-            .collect(),
-        custom: Arc::clone(&setup.custom),
-        of_one_session: switches.session_id,
-        outdated: AtomicBool::new(false),
     }
 }
