@@ -181,7 +181,11 @@ pub(crate) static TOOL_BLOCKED: Span = Span {
         DURATION_MS,
         Attribute::text(key::DECISION, "ExportResult, unknown when nobody decided")
             .one_of(&["accept", "reject", "unknown"]),
-        Attribute::text(key::SOURCE, "Who or what decided, unknown when nobody did").one_of(&[
+        Attribute::text(
+            key::SOURCE,
+            "Source of the decision; `unknown` if no decision was made",
+        )
+        .one_of(&[
             "config",
             "hook",
             "user_permanent",

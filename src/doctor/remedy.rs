@@ -4,7 +4,7 @@ use super::Probe;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::variables::{self, PerSignal};
 use crate::config::{Config, path};
-use crate::export::export_result::{ErrorKind, ExportError};
+use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError, TlsFailure};
 use crate::export::probe::{Answer, Seen, Speaks};
 use crate::signal::Signal;
 
@@ -138,20 +138,21 @@ impl About<'_> {
         if let Some(speaks) = seen.speaks {
             return Some(self.what_it_speaks(speaks));
         }
-        let text = error.to_string();
-        if let (ErrorKind::Connect | ErrorKind::Timeout, Some(proxy)) =
-            (error.kind(), &self.otlp.proxy)
-        {
+        let no_connection = matches!(
+            error.kind(),
+            ErrorKind::Connect | ErrorKind::Refused | ErrorKind::Timeout
+        );
+        if let Some(proxy) = self.otlp.proxy.as_ref().filter(|_| no_connection) {
             return Some(format!(
                 "requests go through the proxy of {}: correct that, or name the host of {endpoint} in NO_PROXY to go there directly",
                 proxy.variable
             ));
         }
         Some(match error.kind() {
-            ErrorKind::Connect if seen.addresses.is_empty() => {
+            ErrorKind::Connect | ErrorKind::Refused if seen.addresses.is_empty() => {
                 format!("correct the host in {endpoint}, or look at the name service of this machine")
             }
-            ErrorKind::Connect if text.contains("refused") => {
+            ErrorKind::Refused => {
                 format!("nothing listens there: start the receiver, or correct host and port in {endpoint}")
             }
             ErrorKind::Connect => {
@@ -164,13 +165,13 @@ impl About<'_> {
                 "it takes connections and does not answer: correct host and port in {endpoint} if it is no OTLP receiver, or raise {} if it is slow",
                 self.variable(&variables::TIMEOUT)
             ),
-            ErrorKind::Tls => return self.certificates(&text),
+            ErrorKind::Tls(failure) => return self.certificates(failure),
             ErrorKind::Held => "nothing is sent without its headers: correct the command of otelHeadersHelper; it prints one JSON object of texts".to_owned(),
             ErrorKind::Broken => format!(
                 "correct {endpoint} if it is no OTLP receiver, and {} if it speaks another protocol",
                 self.variable(&variables::PROTOCOL)
             ),
-            ErrorKind::Answered => self.refused(&text),
+            ErrorKind::Answered(answer) => self.refused(answer),
             ErrorKind::Internal => {
                 "raise the limit of threads (RLIMIT_NPROC, pids.max) if the system has no thread to give".to_owned()
             }
@@ -193,43 +194,39 @@ impl About<'_> {
     }
 
     /// Returns the fix for a TLS problem; `None` where the problem's text names the variable to change.
-    fn certificates(&self, problem: &str) -> Option<String> {
+    fn certificates(&self, failure: TlsFailure) -> Option<String> {
         let endpoint = self.endpoint();
         let authorities = self.variable(&variables::CERTIFICATE);
         let certificate = self.variable(&variables::OTLP_CLIENT_CERTIFICATE);
         let key = self.variable(&variables::OTLP_CLIENT_KEY);
-        Some(if problem.contains("known authority") {
-            format!(
+        Some(match failure {
+            TlsFailure::UnknownAuthority => format!(
                 "write the certificate of its authority into a PEM file and name that in {authorities}, or in NODE_EXTRA_CA_CERTS to trust the authorities of this system too"
-            )
-        } else if problem.contains("client certificate") {
-            format!(
+            ),
+            TlsFailure::ClientCertificate => format!(
                 "name a certificate that it accepts, and its key, in {certificate} and {key}, or in CLAUDE_CODE_CLIENT_CERT and CLAUDE_CODE_CLIENT_KEY"
-            )
-        } else if problem.contains("other names") {
-            format!(
+            ),
+            TlsFailure::OtherNames => format!(
                 "write one of those names in {endpoint}, or give the receiver a certificate for its name"
-            )
-        } else if problem.contains("marked as an authority's") {
-            format!(
+            ),
+            TlsFailure::MarkedAsAuthority => format!(
                 "write that certificate into the file of {authorities}, or of NODE_EXTRA_CA_CERTS to trust the authorities of this system too, or make another without the mark: `openssl req -x509 -addext basicConstraints=CA:FALSE`"
-            )
-        } else if problem.contains("X.509 version 1") {
-            "give the receiver a certificate of version 3 for its name: `openssl x509 -req -extfile FILE`, with subjectAltName=DNS:NAME in FILE"
-                .to_owned()
-        } else if problem.contains("certificate") {
-            "give the receiver another certificate".to_owned()
-        } else {
-            return None;
+            ),
+            TlsFailure::OldVersion => {
+                "give the receiver a certificate of version 3 for its name: `openssl x509 -req -extfile FILE`, with subjectAltName=DNS:NAME in FILE"
+                    .to_owned()
+            }
+            TlsFailure::Certificate => "give the receiver another certificate".to_owned(),
+            TlsFailure::Connection => return None,
         })
     }
 
     /// Returns the fix for a request that the receiver understood and rejected.
-    fn refused(&self, problem: &str) -> String {
+    fn refused(&self, answer: ErrorAnswer) -> String {
         let endpoint = self.endpoint();
         let path = path(self.signal);
-        if problem.contains("HTTP 404") || problem.contains("HTTP 405") {
-            return match self.is_set(variables::ENDPOINT.of(self.signal).name) {
+        match answer {
+            ErrorAnswer::NotFound => match self.is_set(variables::ENDPOINT.of(self.signal).name) {
                 true if self.otlp.has_bare_url => format!(
                     "nobody takes OTLP there, nor at {path}: the whole path belongs into {endpoint}"
                 ),
@@ -239,16 +236,16 @@ impl About<'_> {
                 false => format!(
                     "nobody takes OTLP at this path: {path} is appended to {endpoint}; correct what stands before it"
                 ),
-            };
-        }
-        if problem.contains("redirects") {
-            return format!("write the address to which it redirects into {endpoint}");
-        }
-        if problem.contains("UNIMPLEMENTED") {
-            return format!(
+            },
+            ErrorAnswer::Redirect => {
+                format!("write the address to which it redirects into {endpoint}")
+            }
+            ErrorAnswer::Unimplemented => format!(
                 "the receiver does not take this signal: turn it on there, or correct {endpoint}"
-            );
+            ),
+            ErrorAnswer::Unauthenticated | ErrorAnswer::Other => format!(
+                "look at the receiver's log, or correct {endpoint} if it is no OTLP receiver"
+            ),
         }
-        format!("look at the receiver's log, or correct {endpoint} if it is no OTLP receiver")
     }
 }

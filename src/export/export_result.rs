@@ -67,18 +67,54 @@ impl ExportResult {
 pub(crate) enum ErrorKind {
     /// No connection could be made.
     Connect,
+    /// No process listens at the address.
+    Refused,
     /// TLS failed: the two sides do not trust or understand each other.
-    Tls,
+    Tls(TlsFailure),
     /// The connection broke, or the received bytes were not an answer.
     Broken,
     /// No answer came before the deadline, or within the limit of bytes that are read.
     Timeout,
     /// The receiver answered with an error.
-    Answered,
+    Answered(ErrorAnswer),
     /// The request was not sent, because there are no headers for it.
     Held,
     /// The request was not sent, or not completely: an error of this library, or the system cannot start a thread.
     Internal,
+}
+
+/// The kind of failure of a TLS connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TlsFailure {
+    /// The receiver's certificate is not signed by a known authority.
+    UnknownAuthority,
+    /// The receiver's certificate is marked as an authority's (CA:TRUE), and is not one of the trusted ones.
+    MarkedAsAuthority,
+    /// The receiver's certificate has X.509 version 1.
+    OldVersion,
+    /// The receiver's certificate is for other names.
+    OtherNames,
+    /// The receiver's certificate was rejected for another reason.
+    Certificate,
+    /// The receiver requires a client certificate, or rejected the one that it got.
+    ClientCertificate,
+    /// The connection failed for another reason.
+    Connection,
+}
+
+/// The kind of an answer with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ErrorAnswer {
+    /// HTTP 404 or 405: the receiver serves nothing at this path.
+    NotFound,
+    /// An HTTP redirect, which is not followed.
+    Redirect,
+    /// The gRPC status UNIMPLEMENTED: the receiver does not accept this signal.
+    Unimplemented,
+    /// The headers are missing, or were rejected.
+    Unauthenticated,
+    /// Another error.
+    Other,
 }
 
 /// The reason why a request was not delivered: a sentence that names the endpoint, and contains neither credentials nor

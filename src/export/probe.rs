@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::blocking;
 use super::encode::encode;
-use super::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
+use super::export_result::{Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult};
 use super::headers::Helper;
 use super::otlp::Client;
 use super::otlp::connect::connect_to_any;
@@ -128,18 +128,14 @@ async fn send(client: &Client, body: bytes::Bytes, deadline: Instant) -> Answer 
         ExportResult::Delivered { message, .. } => Answer::Taken(message),
         ExportResult::Unauthenticated { error } => Answer::Unauthenticated(error),
         // With a headers helper, the exporter would keep the data and wait for other headers.
-        ExportResult::Retryable { error, .. }
-            if error.kind() == ErrorKind::Answered
-                && error.to_string().contains("otelHeadersHelper") =>
-        {
-            Answer::Unauthenticated(error)
+        ExportResult::Retryable { error, .. } => match error.kind() {
+            ErrorKind::Answered(ErrorAnswer::Unauthenticated) => Answer::Unauthenticated(error),
+            ErrorKind::Answered(_) => Answer::NotNow(error),
+            _ => Answer::Failed(error),
+        },
+        ExportResult::Rejected { error } | ExportResult::TooLarge { error } => {
+            Answer::Failed(error)
         }
-        ExportResult::Retryable { error, .. } if error.kind() == ErrorKind::Answered => {
-            Answer::NotNow(error)
-        }
-        ExportResult::Retryable { error, .. }
-        | ExportResult::Rejected { error }
-        | ExportResult::TooLarge { error } => Answer::Failed(error),
     }
 }
 
@@ -256,7 +252,7 @@ async fn second_look(
     way: &Way,
     deadline: Instant,
 ) -> Option<Speaks> {
-    if way.connected.is_none() || !matches!(error.kind(), ErrorKind::Broken | ErrorKind::Tls) {
+    if way.connected.is_none() || !matches!(error.kind(), ErrorKind::Broken | ErrorKind::Tls(_)) {
         return None;
     }
     match &config.tls {
@@ -323,7 +319,7 @@ async fn answers(signal: Signal, config: OtlpConfig, deadline: Instant) -> bool 
     // The request is sent without the helper's headers: a rejection is an answer too.
     match send(&client, empty(signal, protocol), deadline).await {
         Answer::Taken(_) | Answer::Unauthenticated(_) | Answer::NotNow(_) => true,
-        Answer::Failed(error) => error.kind() == ErrorKind::Answered,
+        Answer::Failed(error) => matches!(error.kind(), ErrorKind::Answered(_)),
     }
 }
 

@@ -6,7 +6,7 @@ use tonic::Code;
 use super::retry_info::retry_delay;
 use super::target::Target;
 use super::words;
-use crate::export::export_result::ExportResult;
+use crate::export::export_result::{ErrorAnswer, ExportResult};
 
 /// Returns the outcome of an answer whose trailers contain a `grpc-status`; `None` for `OK`.
 pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<ExportResult> {
@@ -15,7 +15,16 @@ pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<ExportRes
         .get("grpc-message")
         .map(|message| percent_decode(message.as_bytes()))
         .unwrap_or_default();
-    let mut error = target.answered(&format!("gRPC {}", name(code)), &said);
+    let answer = match code {
+        Code::Unauthenticated | Code::PermissionDenied => ErrorAnswer::Unauthenticated,
+        Code::Unimplemented => ErrorAnswer::Unimplemented,
+        _ => ErrorAnswer::Other,
+    };
+    let mut what = format!("gRPC {}", name(code));
+    if answer == ErrorAnswer::Unimplemented {
+        what += " (is it an OTLP/gRPC endpoint that takes this signal?)";
+    }
+    let error = target.answered(answer, &what, &said);
     let after = retry_delay(trailers);
     Some(match code {
         Code::Ok => return None,
@@ -32,13 +41,6 @@ pub(super) fn outcome(target: &Target, trailers: &HeaderMap) -> Option<ExportRes
         | Code::Unavailable
         | Code::DataLoss => ExportResult::Retryable { after, error },
         Code::Unauthenticated | Code::PermissionDenied => ExportResult::Unauthenticated { error },
-        Code::Unimplemented => {
-            error = target.answered(
-                "gRPC UNIMPLEMENTED (is it an OTLP/gRPC endpoint that takes this signal?)",
-                &said,
-            );
-            ExportResult::Rejected { error }
-        }
         _ => ExportResult::Rejected { error },
     })
 }

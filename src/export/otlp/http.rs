@@ -22,7 +22,7 @@ use super::target::Target;
 use super::{BuildError, MAX_ANSWER, USER_AGENT, gzip, http_status, renewal, words};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::path;
-use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
+use crate::export::export_result::{Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult};
 use crate::export::tls::{HTTP_1_1, Tls};
 use crate::signal::Signal;
 
@@ -387,5 +387,5 @@ fn message(headers: &HeaderMap, body: &[u8]) -> String {
 /// Creates the error of a redirect. Redirects are not followed: the configured endpoint must be corrected.
 fn redirected(target: &Target, status: StatusCode) -> ExportError {
     let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
-    target.answered(&what, "")
+    target.answered(ErrorAnswer::Redirect, &what, "")
 }

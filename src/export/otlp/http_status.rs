@@ -5,7 +5,7 @@ use ::http::{HeaderMap, StatusCode};
 use super::retry_after::retry_after;
 use super::target::Target;
 use super::words;
-use crate::export::export_result::ExportResult;
+use crate::export::export_result::{ErrorAnswer, ExportResult};
 
 /// Returns the outcome of an answer with `status`; `said` is the receiver's message.
 pub(super) fn outcome(
@@ -14,7 +14,12 @@ pub(super) fn outcome(
     headers: &HeaderMap,
     said: &str,
 ) -> ExportResult {
-    let error = target.answered(&format!("HTTP {}", status.as_u16()), said);
+    let answer = match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ErrorAnswer::NotFound,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorAnswer::Unauthenticated,
+        _ => ErrorAnswer::Other,
+    };
+    let error = target.answered(answer, &format!("HTTP {}", status.as_u16()), said);
     match status {
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY

@@ -106,7 +106,7 @@ enum Transport {
 /// Reads the certificate files again, once, after a failure that new certificates may fix. Returns the error, and true
 /// if the next connection needs a new client.
 async fn renewal(tls: &Tls, error: ExportError, deadline: Instant) -> (ExportError, bool) {
-    if !matches!(error.kind(), ErrorKind::Tls | ErrorKind::Broken) {
+    if !matches!(error.kind(), ErrorKind::Tls(_) | ErrorKind::Broken) {
         return (error, false);
     }
     match timeout_at(deadline, tls.renew()).await {

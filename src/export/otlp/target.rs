@@ -10,7 +10,7 @@ use super::secrets::Secrets;
 use super::{BuildError, tls_words, words};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::pairs::is_reserved;
-use crate::export::export_result::{ErrorKind, ExportError};
+use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError};
 use crate::export::headers::Headers;
 use crate::export::tls::Tls;
 
@@ -116,12 +116,12 @@ impl Target {
     }
 
     /// Creates the error of an answer: `what` happened, and what the receiver `said`.
-    pub(super) fn answered(&self, what: &str, said: &str) -> ExportError {
+    pub(super) fn answered(&self, answer: ErrorAnswer, what: &str, said: &str) -> ExportError {
         let text = match self.said(said) {
             Some(said) => format!("{what} from {}: {said}", self.name),
             None => format!("{what} from {}", self.name),
         };
-        ExportError::new(ErrorKind::Answered, text)
+        ExportError::new(ErrorKind::Answered(answer), text)
     }
 
     /// Creates the error of a request that got no answer between `started` and `deadline`.
@@ -157,7 +157,9 @@ impl Target {
         let secure = tls.filter(|_| kind == ErrorKind::Broken);
         let (kind, text) = secure
             .and_then(|tls| tls_words::explain(&self.name, tls, error))
-            .map_or((kind, text), |text| (ErrorKind::Tls, text));
+            .map_or((kind, text), |(failure, text)| {
+                (ErrorKind::Tls(failure), text)
+            });
         ExportError::new(kind, self.without_secrets(&text))
     }
 

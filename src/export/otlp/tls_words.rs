@@ -5,48 +5,71 @@ use std::error::Error;
 use rustls::{CertificateError, Error as TlsError};
 
 use super::words::{chain, flatten};
+use crate::export::export_result::TlsFailure;
 use crate::export::server_verifier::{is_marked_as_authority, is_of_old_version, webpki_error};
 use crate::export::tls::Tls;
 
 /// Explains a failure of TLS; returns `None` for other failures.
-pub(super) fn explain(target: &str, tls: &Tls, error: &(dyn Error + 'static)) -> Option<String> {
+pub(super) fn explain(
+    target: &str,
+    tls: &Tls,
+    error: &(dyn Error + 'static),
+) -> Option<(TlsFailure, String)> {
     let cause = chain(error).find_map(|cause| cause.downcast_ref::<TlsError>());
-    match cause {
-        Some(TlsError::InvalidCertificate(problem)) => Some(certificate(target, tls, problem)),
-        Some(TlsError::InvalidMessage(_)) => Some(format!(
-            "{target} does not speak TLS: is it an http:// endpoint?"
-        )),
-        Some(TlsError::AlertReceived(received)) => {
-            Some(alert(target, tls, &format!("{received:?}")))
-        }
-        Some(TlsError::PeerIncompatible(_)) => Some(incompatible(target)),
-        Some(other) => Some(format!("the TLS connection to {target} failed: {other}")),
-        None => without_cause(target, tls, &flatten(error)),
-    }
+    Some(match cause {
+        Some(TlsError::InvalidCertificate(problem)) => certificate(target, tls, problem),
+        Some(TlsError::InvalidMessage(_)) => (
+            TlsFailure::Connection,
+            format!("{target} does not speak TLS: is it an http:// endpoint?"),
+        ),
+        Some(TlsError::AlertReceived(received)) => alert(target, tls, &format!("{received:?}")),
+        Some(TlsError::PeerIncompatible(_)) => incompatible(target),
+        Some(other) => (
+            TlsFailure::Connection,
+            format!("the TLS connection to {target} failed: {other}"),
+        ),
+        None => return without_cause(target, tls, &flatten(error)),
+    })
 }
 
 /// Explains why the receiver's certificate was rejected.
-fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> String {
-    let what = match problem {
-        CertificateError::UnknownIssuer => match tls.trust() {
+fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure, String) {
+    let (failure, what) = match problem {
+        CertificateError::UnknownIssuer => (TlsFailure::UnknownAuthority, match tls.trust() {
             None => "is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE".into(),
             Some(variable) => format!(
                 "is not signed by a known authority: the file of {variable} does not hold its authority"
             ),
-        },
+        }),
+        CertificateError::NotValidForName => (TlsFailure::OtherNames, "is for other names".to_owned()),
+        CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
+            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+            (TlsFailure::OtherNames, format!("is for other names: {}", names.join(", ")))
+        }
+        // `openssl req -x509` sets the mark by default.
+        marked if is_marked_as_authority(marked) => (TlsFailure::MarkedAsAuthority, match tls.trust() {
+            None => "is marked as an authority's (CA:TRUE): set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds it, or use one without the mark".to_owned(),
+            Some(variable) => format!(
+                "is marked as an authority's (CA:TRUE) and is not in the file of {variable}: add it there, or use one without the mark"
+            ),
+        }),
+        old if is_of_old_version(old) => (TlsFailure::OldVersion, "has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName".to_owned()),
+        other => (TlsFailure::Certificate, rejection(other)),
+    };
+    (failure, format!("the certificate of {target} {what}"))
+}
+
+/// Describes a rejected certificate for which there is only one fix: another certificate.
+fn rejection(problem: &CertificateError) -> String {
+    match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "has expired".to_owned()
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet: is the clock right?".to_owned()
         }
-        CertificateError::NotValidForName => "is for other names".to_owned(),
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
-            match names.is_empty() {
-                true => "is for no name at all: it needs a subjectAltName".to_owned(),
-                false => format!("is for other names: {}", names.join(", ")),
-            }
+        CertificateError::NotValidForNameContext { .. } => {
+            "is for no name at all: it needs a subjectAltName".to_owned()
         }
         CertificateError::Revoked => "has been revoked".to_owned(),
         CertificateError::BadSignature => {
@@ -55,20 +78,11 @@ fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> String {
         CertificateError::BadEncoding => {
             "is not accepted: it cannot be read as a certificate of X.509".to_owned()
         }
-        // `openssl req -x509` sets the mark by default.
-        marked if is_marked_as_authority(marked) => match tls.trust() {
-            None => "is marked as an authority's (CA:TRUE): set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds it, or use one without the mark".to_owned(),
-            Some(variable) => format!(
-                "is marked as an authority's (CA:TRUE) and is not in the file of {variable}: add it there, or use one without the mark"
-            ),
-        },
-        old if is_of_old_version(old) => "has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName".to_owned(),
         other => match webpki_error(other) {
             Some(name) => format!("is not accepted ({name})"),
             None => format!("is not accepted: {other}"),
         },
-    };
-    format!("the certificate of {target} {what}")
+    }
 }
 
 /// Returns `example.com` for `DnsName("example.com")`, and `127.0.0.1` for `IpAddress(127.0.0.1)`.
@@ -79,9 +93,9 @@ fn bare(name: &str) -> &str {
 }
 
 /// Explains the alert with which the receiver ended the connection.
-fn alert(target: &str, tls: &Tls, alert: &str) -> String {
-    match alert {
-        "CertificateRequired" => wants_certificate(target),
+fn alert(target: &str, tls: &Tls, alert: &str) -> (TlsFailure, String) {
+    let text = match alert {
+        "CertificateRequired" => return wants_certificate(target),
         "NoApplicationProtocol" => {
             let wanted = if tls.is_http_2() {
                 "HTTP/2"
@@ -96,49 +110,63 @@ fn alert(target: &str, tls: &Tls, alert: &str) -> String {
             format!("{target} does not speak {wanted} over TLS{guess}")
         }
         "UnrecognisedName" => format!("{target} does not know the host's name"),
-        _ if tls.was_asked() => match tls.identity() {
-            None => wants_certificate(target),
-            Some(variable) => {
-                format!("{target} does not accept the client certificate of {variable} ({alert})")
-            }
-        },
-        "HandshakeFailure" | "ProtocolVersion" | "InsufficientSecurity" => incompatible(target),
+        _ if tls.was_asked() => {
+            return match tls.identity() {
+                None => wants_certificate(target),
+                Some(variable) => (
+                    TlsFailure::ClientCertificate,
+                    format!(
+                        "{target} does not accept the client certificate of {variable} ({alert})"
+                    ),
+                ),
+            };
+        }
+        "HandshakeFailure" | "ProtocolVersion" | "InsufficientSecurity" => {
+            return incompatible(target);
+        }
         _ => format!("{target} broke the TLS connection off ({alert})"),
-    }
+    };
+    (TlsFailure::Connection, text)
 }
 
 /// Explains a failure without a rustls error in its chain. HTTP/2 passes on texts, not causes, and a receiver may close
 /// the connection before its alert arrives.
-fn without_cause(target: &str, tls: &Tls, detail: &str) -> Option<String> {
+fn without_cause(target: &str, tls: &Tls, detail: &str) -> Option<(TlsFailure, String)> {
     if let Some((_, received)) = detail.split_once("received fatal alert: ") {
         let end = received.find(|c: char| !c.is_ascii_alphanumeric());
         let name = &received[..end.unwrap_or(received.len())];
         return Some(alert(target, tls, name));
     }
     if detail.contains("tls handshake eof") {
-        return Some(format!(
+        let text = format!(
             "{target} closed the connection during the TLS handshake: is it an http:// endpoint?"
-        ));
+        );
+        return Some((TlsFailure::Connection, text));
     }
     if !tls.was_asked() {
         return None;
     }
     Some(match tls.identity() {
         None => wants_certificate(target),
-        Some(variable) => format!(
-            "{target} closed the connection: does it accept the client certificate of {variable}?"
+        Some(variable) => (
+            TlsFailure::ClientCertificate,
+            format!(
+                "{target} closed the connection: does it accept the client certificate of {variable}?"
+            ),
         ),
     })
 }
 
-fn wants_certificate(target: &str) -> String {
-    format!(
+fn wants_certificate(target: &str) -> (TlsFailure, String) {
+    let text = format!(
         "{target} wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY"
-    )
+    );
+    (TlsFailure::ClientCertificate, text)
 }
 
-fn incompatible(target: &str) -> String {
-    format!(
+fn incompatible(target: &str) -> (TlsFailure, String) {
+    let text = format!(
         "{target} and this client have no version or cipher of TLS in common (1.2 and 1.3 are offered)"
-    )
+    );
+    (TlsFailure::Connection, text)
 }

@@ -77,7 +77,7 @@ pub(super) fn connection(
         };
         let (kind, text) = match cause.kind() {
             io::ErrorKind::ConnectionRefused => (
-                ErrorKind::Connect,
+                ErrorKind::Refused,
                 format!("connection refused by {target}"),
             ),
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {

@@ -9,7 +9,7 @@ fn refused_connection_is_retried() {
         let fixture = Fixture::new(protocol, &port.endpoint());
         for _ in 0..2 {
             let outcome = fixture.send();
-            assert_eq!(kind(&outcome), ErrorKind::Connect);
+            assert_eq!(kind(&outcome), ErrorKind::Refused);
             let name = port.endpoint().replace("http://", "");
             assert_eq!(text(&outcome), format!("connection refused by {name}"));
         }
@@ -109,7 +109,7 @@ fn restarted_receiver_is_reached_again() {
         receiver.stop();
         // The first attempt may use the old connection, if this runtime has not noticed the end of it yet.
         let kinds = [kind(&fixture.send()), kind(&fixture.send())];
-        assert_eq!(kinds[1], ErrorKind::Connect, "{kinds:?}");
+        assert_eq!(kinds[1], ErrorKind::Refused, "{kinds:?}");
         receiver.restart();
         assert_eq!(fixture.send(), DELIVERED);
         assert_eq!(receiver.received().len(), 2);
