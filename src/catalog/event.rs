@@ -143,7 +143,7 @@ pub(crate) static TOOL_DECISION: Event = Event {
     description: "A tool call was permitted or denied",
     gate: None,
     attributes: &[
-        Attribute::text(key::DECISION, "ExportResult").one_of(DECISIONS),
+        Attribute::text(key::DECISION, "Outcome").one_of(DECISIONS),
         Attribute::text(key::SOURCE, "Who or what decided").one_of(SOURCES),
         TOOL_NAME,
         TOOL_USE_ID,
@@ -182,7 +182,7 @@ pub(crate) static TOOL_RESULT: Event = Event {
         Attribute::text(key::DECISION_SOURCE, "Who or what decided")
             .one_of(SOURCES)
             .when_known(),
-        Attribute::text(key::DECISION_TYPE, "ExportResult of the decision")
+        Attribute::text(key::DECISION_TYPE, "Outcome of the decision")
             .one_of(DECISIONS)
             .when_known(),
         Attribute::text(

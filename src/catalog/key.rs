@@ -4,7 +4,7 @@ macro_rules! keys {
     ($($name:ident = $key:literal;)*) => { $(pub(crate) const $name: &str = $key;)* };
 }
 
-// SessionAttributes attributes.
+// Standard attributes.
 keys! {
     USER_ID = "user.id";
     SESSION_ID = "session.id";

@@ -85,7 +85,7 @@ pub(crate) static CODE_EDIT_DECISION: Metric = Metric {
     unit: "{count}",
     description: "Count of code editing tool permission decisions",
     attributes: &[
-        Attribute::text(key::DECISION, "ExportResult").one_of(DECISIONS),
+        Attribute::text(key::DECISION, "Outcome").one_of(DECISIONS),
         Attribute::text(key::SOURCE, "Who or what decided").one_of(SOURCES),
         Attribute::text(key::TOOL_NAME, "The editing tool").one_of(&[
             "Edit",

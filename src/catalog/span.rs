@@ -179,7 +179,7 @@ pub(crate) static TOOL_BLOCKED: Span = Span {
     description: "The wait for the permission decision",
     attributes: &[
         DURATION_MS,
-        Attribute::text(key::DECISION, "ExportResult, unknown when nobody decided")
+        Attribute::text(key::DECISION, "Outcome; `unknown` if no decision was made")
             .one_of(&["accept", "reject", "unknown"]),
         Attribute::text(
             key::SOURCE,

@@ -425,7 +425,7 @@ static WITHOUT_EFFECT: &[Variable] = &[
     without_effect("OTEL_METRIC_EXPORT_TIMEOUT", Source::OpenTelemetry),
     without_effect("OTEL_*_LIMIT", Source::OpenTelemetry),
     without_effect("OTEL_PROPAGATORS", Source::OpenTelemetry),
-    // SessionAttributes variables whose names begin like those of this library.
+    // Standard variables whose names begin like those of this library.
     without_effect("OTEL_LOG_LEVEL", Source::OpenTelemetry),
     without_effect(
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",

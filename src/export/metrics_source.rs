@@ -44,7 +44,7 @@ pub(crate) struct PushReader {
 pub(crate) struct Sample {
     counter: Arc<Counter>,
     value: f64,
-    /// The number of generation of the series, if it had no holder; `None` otherwise.
+    /// The generation of the series, if it had no holder; `None` otherwise.
     ended: Option<u32>,
 }
 

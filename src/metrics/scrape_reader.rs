@@ -31,7 +31,7 @@ struct Listed {
 
 /// The end of a series: no session held it when it was read.
 struct Ended {
-    /// The number of generation at the end. A different number means that the series was opened again and has a new end.
+    /// The generation at the end. A different number means that the series was opened again and has a new end.
     generation: u32,
     since: Instant,
     fetched: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Shown {
     counter: Arc<Counter>,
     /// The value since the start of the series.
     pub(crate) value: f64,
-    /// The number of generation at the end of the series; `None` while it is held.
+    /// The generation at the end of the series; `None` while it is held.
     ended: Option<u32>,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct SessionCore {
     start_type: Option<StartType>,
     /// `true` if the start of the session was counted.
     counted: AtomicBool,
-    /// CounterHandle while `view` is replaced, but not while it is read.
+    /// Held while `view` is replaced, but not while it is read.
     identity: Mutex<Identity>,
 }
 
