@@ -1,18 +1,18 @@
-//! Emits the OpenTelemetry data that is documented for Claude Code from any AI agent: with the same names, attributes,
-//! units and switches, so that dashboards and alerts for Claude Code work unchanged.
+//! Emits, from any AI agent, the OpenTelemetry data that is documented for Claude Code: with the same names,
+//! attributes, units and switches, so that dashboards and alerts for Claude Code work unchanged.
 //!
 //! # Concepts
 //!
 //! - **[`Telemetry`]** is started once for each process. The documented environment variables and settings files
 //!   ([`Config`]), not code, determine what it sends and where. When telemetry is off, its methods do nothing.
-//! - A **[`Session`]** is one run of the agent with one user. It has the standard attributes (`session.id`, `user.id`,
+//! - A **[`Session`]** is one run of the agent with one user. It owns the standard attributes (`session.id`, `user.id`,
 //!   ...), the sequence of its events, and its metric series.
 //! - A **[`Prompt`]** is an interaction: the text that a user submits, with all the work that it causes. Its
 //!   `prompt.id` correlates the events; its span is the root of the trace.
 //! - Inside a prompt, an [`LlmRequest`] is one model request with its retries, and a [`ToolCall`] is one tool call: it
-//!   waits for a **decision**, runs, and has a result. The methods of each emit its event, its metrics and its spans.
+//!   waits for a **decision**, runs, and has a result. The methods of these handles emit the events, metrics and spans.
 //! - **[`Content`]** is text that an administrator's switch may withhold: prompts, tool input and output, bodies. The
-//!   host can always pass it; the [`ContentPolicy`] decides whether it is sent.
+//!   host can always pass content; the [`ContentPolicy`] decides whether it is sent.
 //!
 //! # Quick start
 //!
@@ -48,13 +48,13 @@
 //!
 //! # Next steps
 //!
-//! - **The parent of a span** is the handle on which the span is begun, never the current task or thread. Move a clone
-//!   of a [`Recorder`] into each task that works for a prompt or inside a tool.
-//! - **A handle that is dropped** ends its span and records no result: canceled futures need no code.
+//! - **The parent of a span** is the handle whose method begins the span, never the current task or thread. Move a
+//!   clone of a [`Recorder`] into each task that works for a prompt or inside a tool.
+//! - **A handle that is dropped** ends its span and records no result, so canceled futures need no extra code.
 //! - **Times** are the current time unless a record sets one with [`at`](ApiRequest::at). **Durations** are
 //!   [`std::time::Duration`]s, **costs** are in US dollars, **lengths** are in UTF-16 code units.
-//! - **Metrics and events** of the same occurrence come from the same call: do not record metrics that a handle or a
-//!   record already adds.
+//! - **Metrics and events** of the same occurrence are emitted by the same call: do not record metrics that a handle or
+//!   a record already adds.
 //! - **Before the process exits**, call [`Telemetry::shutdown`]; `std::process::exit` does not run destructors.
 //! - **Before the configuration is known**, record into [`EarlyRecords`] and deliver to a session later. With
 //!   [`set_global`] and [`global()`], a binary need not pass its telemetry through every function.
@@ -64,17 +64,17 @@
 //! # Guarantees
 //!
 //! Recording never fails, blocks or panics, on any thread and in any runtime. Starting never fails: errors in the
-//! configuration become warnings ([`Telemetry::explain`]). Data that cannot be delivered waits within documented limits
-//! and is sent again with the same bytes; data that is lost is counted by its reason ([`Telemetry::health`]). Flush and
-//! shutdown return within their timeouts, whatever the receiver does. The library runs one private thread (and
-//! short-lived threads for operations that may block), starts no runtime in the host's threads, neither reads nor sets
-//! any OpenTelemetry global, and never uses the current span of the host as a parent.
+//! configuration become warnings ([`Telemetry::explain`]). Data that cannot be delivered stays queued within documented
+//! limits and is sent again with the same bytes; dropped data is counted by reason ([`Telemetry::health`]). Flush and
+//! shutdown return within their timeouts, even if the receiver does not respond. The library runs one private thread
+//! (and short-lived threads for operations that may block), starts no runtime in the host's threads, neither reads nor
+//! sets any OpenTelemetry global, and never uses the current span of the host as a parent.
 //!
 //! # Emitted data
 //!
-//! The module [`catalog`] describes all of it as data: eight metrics, nine events, six spans. Nothing else is emitted.
-//! Its source is the monitoring documentation of Claude Code, edition 2026-04-16. The documentation of each record and
-//! handle names the events, metrics and spans that it emits, and the attributes that its setters fill.
+//! The module [`catalog`] describes all emitted data: eight metrics, nine events, six spans. No other data is emitted.
+//! The source is the monitoring documentation of Claude Code, edition 2026-04-16. The documentation of each record and
+//! handle names the events, metrics and spans that it emits, and the attributes that its setters set.
 //!
 //! # Further documentation
 //!
@@ -87,7 +87,7 @@
 //!
 //! # Cargo features
 //!
-//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a page for scraping),
+//! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a scrape endpoint),
 //! `console` (JSON lines) and `providers` (`Telemetry::providers`, the providers of the OpenTelemetry SDK for the
 //! host's own instruments, which export to the same receivers) are on by default. An exporter that is configured but
 //! not compiled in causes a warning that names the feature.

@@ -1,12 +1,13 @@
 //! Limits the reading of a transcript to the speed of delivery.
 
-/// The number of lines ...
+/// The number of lines after which all data must be delivered before more lines are read: a quarter of the capacity of
+/// each exporter's queue.
 const LINES: u64 = 4_096;
-/// ... or bytes of lines after which all data must be delivered before more is read: a quarter of the capacity of each
-/// exporter's queue.
+/// The size of lines, in bytes, after which all data must be delivered before more lines are read: a quarter of the
+/// capacity of each exporter's queue.
 const BYTES: usize = 8 * 1024 * 1024;
 
-/// A destination of lines.
+/// A destination of replayed lines.
 pub(crate) trait Delivery {
     /// Returns the number of items that were delivered so far.
     fn delivered(&self) -> u64;

@@ -1,4 +1,4 @@
-//! Types of fields that are validated here, because they belong to no record of the library.
+//! Field types and parsers for the fields that do not belong to a record of the library.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -19,7 +19,7 @@
 //! | `scope.rs` | one session, its open prompt, its tools |
 //! | `nesting.rs` | which tool runs inside which, determined by reading ahead |
 //! | `request.rs`, `tool.rs` | steps that consist of more than one record |
-//! | `field.rs`, and the crate's own `time.rs` | fields that belong to no record |
+//! | `field.rs`, and the crate's own `time.rs` | fields that do not belong to a record |
 //!
 //! `docs/TRANSCRIPT.md` specifies the format. The records parse most of a step themselves, with the crate's feature
 //! `serde`.
@@ -75,7 +75,8 @@ fn main() -> ExitCode {
             return UNREADABLE.into();
         }
     };
-    // After the file is open: opening a named pipe may wait for its writer, and a signal must be able to end that wait.
+    // The signals are blocked only after the file is open: opening a named pipe may wait for its writer, and a signal
+    // must be able to end that wait.
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {

@@ -97,7 +97,7 @@ impl Scope {
         place
     }
 
-    /// Begins the tool `id` inside `parent`. A tool that was reserved for work inside it begins at its reserved place.
+    /// Begins the tool `id` inside `parent`. A tool that was reserved for work inside it keeps its reserved parent.
     pub(crate) fn begin_tool(
         &mut self,
         id: Option<&str>,

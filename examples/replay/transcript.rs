@@ -25,7 +25,7 @@ pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting, stop: &Stop) -> 
             complain(format_args!("line {number}: {reason}"));
         }
     });
-    // The lines that were read are delivered, whatever ended the reading.
+    // The lines that were read are delivered even if reading ended with an error.
     run.finish();
     result.map(|()| bad_lines)
 }

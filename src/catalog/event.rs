@@ -2,7 +2,7 @@
 
 use super::{Attribute, DECISIONS, Gate, QUOTED_BOOLEANS, SOURCES, SPEEDS, key};
 
-/// One event of the catalogue.
+/// An event of the catalog.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
@@ -10,11 +10,11 @@ pub struct Event {
     pub name: &'static str,
     /// The full name: the body and the `event_name` of the log record.
     pub body: &'static str,
-    /// When it is emitted.
+    /// The occasion of the event, as the generated documentation describes it.
     pub description: &'static str,
-    /// The switch without which the whole event is not emitted.
+    /// The variable that must be on for the event to be emitted; `None` if the event is always emitted.
     pub gate: Option<Gate>,
-    /// What it has after the standard and the event attributes, in order.
+    /// The attributes that follow the standard and the event attributes, in order.
     pub attributes: &'static [Attribute],
 }
 
@@ -233,7 +233,7 @@ pub(crate) static SKILL_ACTIVATED: Event = Event {
     ],
 };
 
-/// Every event.
+/// All events.
 pub static EVENTS: &[&Event] = &[
     &USER_PROMPT,
     &API_REQUEST,

@@ -1,4 +1,4 @@
-//! Attribute keys, each written once.
+//! The attribute keys, each defined once.
 
 macro_rules! keys {
     ($($name:ident = $key:literal;)*) => { $(pub(crate) const $name: &str = $key;)* };
@@ -16,7 +16,7 @@ keys! {
     TERMINAL_TYPE = "terminal.type";
 }
 
-// Every event.
+// Attributes of every event.
 keys! {
     EVENT_NAME = "event.name";
     EVENT_TIMESTAMP = "event.timestamp";
@@ -74,14 +74,14 @@ keys! {
     SKILL_SOURCE = "skill.source";
 }
 
-// Metrics alone.
+// Attributes that only metrics have.
 keys! {
     TYPE = "type";
     START_TYPE = "start_type";
     LANGUAGE = "language";
 }
 
-// Spans alone.
+// Attributes that only spans have.
 keys! {
     SPAN_TYPE = "span.type";
     USER_PROMPT = "user_prompt";

@@ -2,17 +2,17 @@
 
 use super::{Attribute, DECISIONS, SOURCES, key};
 
-/// One metric of the catalogue.
+/// A metric of the catalog.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metric {
-    /// The name on the wire.
+    /// The name, as it is sent.
     pub name: &'static str,
-    /// The unit, in UCUM where there is one.
+    /// The unit, in UCUM notation if UCUM defines the unit.
     pub unit: &'static str,
-    /// The description on the wire.
+    /// The description, as it is sent.
     pub description: &'static str,
-    /// What a data point has after the standard attributes, in order.
+    /// The attributes of a data point that follow the standard attributes, in order.
     pub attributes: &'static [Attribute],
 }
 
@@ -111,7 +111,7 @@ pub(crate) static ACTIVE_TIME: Metric = Metric {
     .one_of(&["user", "cli"])],
 };
 
-/// Every metric, in the order in which they are exported.
+/// All metrics, in the order in which they are exported.
 pub static METRICS: &[&Metric] = &[
     &SESSION_COUNT,
     &LINES_OF_CODE,

@@ -1,7 +1,7 @@
-//! What is emitted, as data: every metric, event and span with its attributes, units and gates.
+//! A description of all emitted data: every metric, event and span with its attributes, units and gates.
 //!
-//! The recorders take their names from here and the tables of `docs/TELEMETRY.md` are generated from here. Nothing that
-//! is not listed here is emitted. Source: the monitoring documentation of Claude Code, edition 2026-04-16.
+//! The recorders use the names of this module, and the tables of `docs/TELEMETRY.md` are generated from it. Only the
+//! data that is listed here is emitted. Source: the monitoring documentation of Claude Code, edition 2026-04-16.
 
 pub(crate) mod event;
 pub(crate) mod key;
@@ -14,15 +14,15 @@ pub use metric::{METRICS, Metric};
 pub use span::{SPANS, Span, SpanEvent};
 pub use standard::{EVENT_ATTRIBUTES, STANDARD_ATTRIBUTES};
 
-/// Names of the instrumentation scopes, one a signal.
+/// The names of the instrumentation scopes, one for each signal.
 pub mod scope {
-    /// The scope of the metrics; its version is the service's.
+    /// The instrumentation scope of the metrics. Its version is the version of the service.
     pub const METRICS: &str = "com.anthropic.claude_code";
-    /// The scope of the events; its version is the service's.
+    /// The instrumentation scope of the events. Its version is the version of the service.
     pub const EVENTS: &str = "com.anthropic.claude_code.events";
-    /// The scope of the spans.
+    /// The instrumentation scope of the spans.
     pub const SPANS: &str = "com.anthropic.claude_code.tracing";
-    /// The version of the spans' scope.
+    /// The version of the instrumentation scope of the spans.
     pub const SPANS_VERSION: &str = "1.0.0";
 }
 
@@ -42,7 +42,7 @@ pub enum Kind {
     TextArray,
 }
 
-/// What has to be switched on for an attribute or an event to be sent.
+/// A configuration variable that must be on for an attribute or an event to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Gate {
@@ -63,7 +63,7 @@ pub enum Gate {
 }
 
 impl Gate {
-    /// The variable that switches it.
+    /// Returns the name of the variable.
     pub const fn variable(self) -> &'static str {
         match self {
             Self::UserPrompts => "OTEL_LOG_USER_PROMPTS",
@@ -77,23 +77,24 @@ impl Gate {
     }
 }
 
-/// One attribute of a data point, an event or a span.
+/// An attribute of a data point, an event or a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attribute {
-    /// The key on the wire.
+    /// The key, as it is sent.
     pub name: &'static str,
     /// The type of the value.
     pub kind: Kind,
-    /// What it says, in the words of the generated documentation.
+    /// The meaning of the attribute, as the generated documentation describes it.
     pub description: &'static str,
-    /// The values it can have, where they are a closed list.
+    /// The possible values, if they are a closed list; otherwise empty.
     pub values: &'static [&'static str],
-    /// Sent only when it is known or applies.
+    /// Set if the attribute is sent only when its value is known or applies.
     pub conditional: bool,
-    /// The switch without which it is not sent.
+    /// The variable that must be on for the attribute to be sent; `None` if the attribute is always sent.
     pub gate: Option<Gate>,
-    /// Sent as `<REDACTED>` while the gate is closed, instead of being left out.
+    /// Set if the value is sent as `<REDACTED>` while the variable of the gate is off. Other gated attributes are
+    /// omitted.
     pub redacted: bool,
 }
 
@@ -163,7 +164,7 @@ const SOURCES: &[&str] = &[
 ];
 /// The outcomes of a permission decision.
 const DECISIONS: &[&str] = &["accept", "reject"];
-/// Whether fast mode was active.
+/// The speed modes of a model request.
 const SPEEDS: &[&str] = &["fast", "normal"];
-/// A boolean that the documentation quotes.
+/// The values of a boolean that is sent as text.
 const QUOTED_BOOLEANS: &[&str] = &["true", "false"];

@@ -1,34 +1,34 @@
-//! The span tree of one prompt.
+//! The span tree of a prompt.
 
 use super::{Attribute, Gate, SPEEDS, key};
 
-/// One span of the catalogue. All are of kind INTERNAL.
+/// A span of the catalog. All spans have the kind INTERNAL.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Span {
-    /// The name on the wire.
+    /// The name, as it is sent.
     pub name: &'static str,
     /// The attribute `span.type`: the name without `claude_code.`.
     pub span_type: &'static str,
-    /// What it covers.
+    /// The work that the span covers, as the generated documentation describes it.
     pub description: &'static str,
-    /// What it has after the standard attributes and `span.type`, in order.
+    /// The attributes that follow the standard attributes and `span.type`, in order.
     pub attributes: &'static [Attribute],
-    /// The span events it can have.
+    /// The span events that the span can have.
     pub events: &'static [&'static SpanEvent],
-    /// When its status is ERROR; it is unset otherwise.
+    /// The condition under which the status is ERROR. Otherwise the status is unset.
     pub error: Option<&'static str>,
 }
 
-/// One span event of the catalogue.
+/// A span event of the catalog.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpanEvent {
-    /// The name on the wire.
+    /// The name, as it is sent.
     pub name: &'static str,
-    /// When it is there.
+    /// The occasion of the span event, as the generated documentation describes it.
     pub description: &'static str,
-    /// Its attributes, in order.
+    /// The attributes, in order.
     pub attributes: &'static [Attribute],
 }
 
@@ -241,7 +241,7 @@ pub(crate) static HOOK: Span = Span {
     error: Some("a hook failed without blocking; the message counts them"),
 };
 
-/// Every span, parents first.
+/// All spans, parents before their children.
 pub static SPANS: &[&Span] = &[
     &INTERACTION,
     &LLM_REQUEST,

@@ -1,4 +1,4 @@
-//! The standard attributes, and those that events alone have.
+//! The standard attributes, and the attributes that only events have.
 
 use super::{Attribute, Gate, key};
 
@@ -34,7 +34,8 @@ pub static STANDARD_ATTRIBUTES: &[Attribute] = &[
     .when_known(),
 ];
 
-/// The attributes that every event has between the standard ones and its own, in order. Never on metrics.
+/// The attributes that every event has between the standard attributes and its specific attributes, in order. Metrics
+/// never have them.
 pub static EVENT_ATTRIBUTES: &[Attribute] = &[
     Attribute::text(key::EVENT_NAME, "Short name of the event"),
     Attribute::text(

@@ -1,4 +1,4 @@
-//! Model requests: answered ones and failed ones.
+//! Model requests that were answered or failed.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
 string_enum! {
-    /// Whether fast mode was active: the attribute `speed`.
+    /// The speed mode of a model request: the attribute `speed`.
     Speed {
         /// Fast mode.
         Fast = "fast",
@@ -21,7 +21,7 @@ string_enum! {
     }
 }
 
-/// The four token counts of one request. All are sent, also when 0.
+/// The four token counts of a request. All of them are sent, even if they are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenUsage {
     pub(crate) input: u64,
@@ -31,41 +31,41 @@ pub struct TokenUsage {
 }
 
 impl TokenUsage {
-    /// No tokens at all.
+    /// Creates a usage whose counts are all 0.
     #[inline]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Input tokens that came from no cache.
+    /// Sets the number of input tokens that did not come from the cache (`input_tokens`). The default is 0.
     #[inline]
     pub fn input(mut self, count: u64) -> Self {
         self.input = count;
         self
     }
 
-    /// Output tokens.
+    /// Sets the number of output tokens (`output_tokens`). The default is 0.
     #[inline]
     pub fn output(mut self, count: u64) -> Self {
         self.output = count;
         self
     }
 
-    /// Input tokens read from the cache.
+    /// Sets the number of input tokens that were read from the cache (`cache_read_tokens`). The default is 0.
     #[inline]
     pub fn cache_read(mut self, count: u64) -> Self {
         self.cache_read = count;
         self
     }
 
-    /// Input tokens written to the cache.
+    /// Sets the number of input tokens that were written to the cache (`cache_creation_tokens`). The default is 0.
     #[inline]
     pub fn cache_creation(mut self, count: u64) -> Self {
         self.cache_creation = count;
         self
     }
 
-    /// The tokens of one kind.
+    /// Returns the number of tokens of one type.
     ///
     /// ```
     /// use claude_code_telemetry::{TokenType, TokenUsage};
@@ -82,7 +82,7 @@ impl TokenUsage {
         }
     }
 
-    /// All four together.
+    /// Returns the sum of all four counts.
     pub fn total(&self) -> u64 {
         [self.output, self.cache_read, self.cache_creation]
             .into_iter()
@@ -90,7 +90,7 @@ impl TokenUsage {
     }
 }
 
-/// Of several requests together, for a host that keeps sums.
+/// Adds the usage of several requests, for a host that keeps totals.
 impl std::ops::Add for TokenUsage {
     type Output = Self;
 
@@ -112,7 +112,7 @@ impl std::ops::AddAssign for TokenUsage {
 
 /// A request that the API answered.
 ///
-/// Emits the event `claude_code.api_request` and counts `claude_code.cost.usage` and the four types of
+/// Emits the event `claude_code.api_request`, and adds to `claude_code.cost.usage` and to the four types of
 /// `claude_code.token.usage`.
 ///
 /// ```
@@ -130,7 +130,7 @@ pub struct ApiRequest {
     pub(crate) model: Cow<'static, str>,
     pub(crate) requested_model: Option<Cow<'static, str>>,
     pub(crate) tokens: TokenUsage,
-    /// `None` once a refused amount was taken out.
+    /// The cost as the host set it. An invalid amount is filtered out when the request is recorded.
     pub(crate) cost_usd: Option<f64>,
     pub(crate) duration: Option<Duration>,
     pub(crate) request_id: Option<Cow<'static, str>>,
@@ -144,7 +144,7 @@ pub struct ApiRequest {
 }
 
 impl ApiRequest {
-    /// A request that `model` answered.
+    /// Creates the record of a request that `model` answered.
     #[inline]
     pub fn new(model: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -164,94 +164,97 @@ impl ApiRequest {
         }
     }
 
-    /// The model that was asked for, when another one answered: metrics and spans carry this one.
+    /// Sets the requested model, if a different model answered. Metrics and spans carry the requested model instead of
+    /// the model that answered.
     #[inline]
     pub fn requested_model(mut self, model: impl Into<Cow<'static, str>>) -> Self {
         self.requested_model = optional(model);
         self
     }
 
-    /// The tokens that it used; none by default.
+    /// Sets the tokens that the request used. The default is 0 for each count.
     #[inline]
     pub fn tokens(mut self, tokens: TokenUsage) -> Self {
         self.tokens = tokens;
         self
     }
 
-    /// The estimated cost in US dollars; 0 by default. A negative or non-finite amount is left out and counted in
-    /// [health](crate::Health); the rest of the record goes on.
+    /// Sets the estimated cost in US dollars (`cost_usd`). The default is 0. A negative or non-finite amount is dropped
+    /// and counted in [health](crate::Health); the rest of the record is emitted.
     #[inline]
     pub fn cost_usd(mut self, usd: f64) -> Self {
         self.cost_usd = Some(usd);
         self
     }
 
-    /// The duration of the last attempt (`duration_ms`, in whole milliseconds); by default what the handle measured,
-    /// without one 0.
+    /// Sets the duration of the last attempt (`duration_ms`, in whole milliseconds). The default is the duration that
+    /// the handle measured, or 0 without a handle.
     #[inline]
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
         self
     }
 
-    /// The API's request id, from the response's `request-id` header.
+    /// Sets the API's request id, from the response header `request-id` (`request_id`).
     #[inline]
     pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.request_id = optional(id);
         self
     }
 
-    /// Whether fast mode was active (`speed`); [`Speed::Normal`] by default.
+    /// Sets the speed mode (`speed`). The default is [`Speed::Normal`].
     #[inline]
     pub fn speed(mut self, speed: Speed) -> Self {
         self.speed = speed;
         self
     }
 
-    /// The subsystem that made the request, for example `compact`.
+    /// Sets the subsystem that made the request (`query_source`), for example `compact`.
     #[inline]
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = optional(source);
         self
     }
 
-    /// Attempts made in all, the first one included; by default what the handle counted. On the span alone.
+    /// Sets the total number of attempts, including the first one (`attempt`). The default is the number that the
+    /// handle counted. Sent only on the span.
     #[inline]
     pub fn attempt(mut self, attempts: u32) -> Self {
         self.attempt = Some(attempts);
         self
     }
 
-    /// The time from the beginning of the last attempt to the first token; by default what the handle measured. On the
-    /// span alone (`ttft_ms`).
+    /// Sets the time from the beginning of the last attempt to the first token (`ttft_ms`, in whole milliseconds). The
+    /// default is the time that the handle measured. Sent only on the span.
     #[inline]
     pub fn time_to_first_token(mut self, duration: Duration) -> Self {
         self.time_to_first_token = Some(duration);
         self
     }
 
-    /// Whether the answer calls a tool. On the span alone (`response.has_tool_call`).
+    /// Sets whether the answer calls a tool (`response.has_tool_call`). Sent only on the span.
     #[inline]
     pub fn has_tool_call(mut self, has: bool) -> Self {
         self.has_tool_call = Some(has);
         self
     }
 
-    /// Why the model stopped (`stop_reason`), for example `end_turn`. On the span alone.
+    /// Sets the reason why the model stopped (`stop_reason`), for example `end_turn`. Sent only on the span.
     #[inline]
     pub fn stop_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.stop_reason = optional(reason);
         self
     }
 
-    /// When it was answered; now by default. Moves the event, never the metrics.
+    /// Sets the time of the answer. The default is the current time. The event carries this time; the metrics do not.
     #[inline]
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
     }
 
-    /// Takes out what the event needs, at the moment when it is written where it stays.
+    /// Moves the fields of the event out of the request. The caller does so while it writes them into the queued event,
+    /// so that they are not moved again.
     #[inline]
     pub(crate) fn take_event(&mut self) -> AdmittedRequest {
         AdmittedRequest {
@@ -265,13 +268,14 @@ impl ApiRequest {
         }
     }
 
-    /// The model of metrics and spans.
+    /// Returns the model that metrics and spans carry.
     pub(crate) fn metric_model(&self) -> &str {
         self.requested_model.as_deref().unwrap_or(&self.model)
     }
 }
 
-/// What of an [`ApiRequest`] its event needs. The rest is for the span, and would only be carried through the queue.
+/// The fields of an [`ApiRequest`] that its event needs. The other fields belong to the span and would only enlarge the
+/// queue.
 pub(crate) struct AdmittedRequest {
     model: Cow<'static, str>,
     request_id: Option<Cow<'static, str>>,
@@ -323,9 +327,9 @@ impl EventRecord for AdmittedRequest {
     }
 }
 
-/// A request that failed for good, after its last attempt.
+/// A request that failed after its last attempt.
 ///
-/// Emits the event `claude_code.api_error`, once for a request; attempts that were retried emit nothing.
+/// Emits the event `claude_code.api_error` once for each request; attempts that were retried emit no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     pub(crate) model: Cow<'static, str>,
@@ -340,7 +344,8 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// A request for `model` that failed with the message `error`. The message needs no switch: put no content into it.
+    /// Creates the record of a request for `model` that failed with the message `error`. No content switch withholds
+    /// the message: do not put content into it.
     pub fn new(model: impl Into<Cow<'static, str>>, error: impl Into<Cow<'static, str>>) -> Self {
         Self {
             model: model.into(),
@@ -355,44 +360,45 @@ impl ApiError {
         }
     }
 
-    /// The HTTP status (`status_code`); without one the event says `undefined`.
+    /// Sets the HTTP status (`status_code`). Without it, the event carries `undefined`.
     pub fn status_code(mut self, status: u16) -> Self {
         self.status_code = Some(status);
         self
     }
 
-    /// The duration of the last attempt (`duration_ms`, in whole milliseconds); by default what the handle measured,
-    /// without one 0.
+    /// Sets the duration of the last attempt (`duration_ms`, in whole milliseconds). The default is the duration that
+    /// the handle measured, or 0 without a handle.
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
         self
     }
 
-    /// Attempts made in all, the first one included; by default what the handle counted, 1 without a handle.
+    /// Sets the total number of attempts, including the first one (`attempt`). The default is the number that the
+    /// handle counted, or 1 without a handle.
     pub fn attempt(mut self, attempts: u32) -> Self {
         self.attempt = Some(attempts);
         self
     }
 
-    /// The API's request id, when it returned one.
+    /// Sets the API's request id, if the API returned one (`request_id`).
     pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.request_id = optional(id);
         self
     }
 
-    /// Whether fast mode was active (`speed`); [`Speed::Normal`] by default.
+    /// Sets the speed mode (`speed`). The default is [`Speed::Normal`].
     pub fn speed(mut self, speed: Speed) -> Self {
         self.speed = speed;
         self
     }
 
-    /// The subsystem that made the request (`query_source`).
+    /// Sets the subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = optional(source);
         self
     }
 
-    /// When it failed; now by default.
+    /// Sets the time of the failure. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self

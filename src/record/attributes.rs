@@ -1,8 +1,8 @@
-//! The attributes of one event or span, before they become OTLP.
+//! The attributes of an event or span, before they are encoded as OTLP.
 
 use std::borrow::Cow;
 
-/// One value, as the catalogue's [`Kind`](crate::catalog::Kind) names them.
+/// The value of an attribute, of a type that the catalog's [`Kind`](crate::catalog::Kind) names.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),
@@ -12,25 +12,25 @@ pub(crate) enum Value<'a> {
     Texts(Vec<Cow<'a, str>>),
 }
 
-/// Where attributes go.
+/// A destination of attributes.
 pub(crate) trait Out {
     fn text(&mut self, key: &str, value: &str);
 
     fn value(&mut self, key: &str, value: Value<'_>);
 }
 
-/// Takes keys and values in the order in which they are sent.
+/// The attributes of an event or span, in the order in which they are sent.
 #[derive(Default)]
 pub(crate) struct Attributes<'a> {
     list: Vec<(&'static str, Value<'a>)>,
-    /// Instead of the list: they are written at once.
+    /// The destination to which each attribute is written immediately, instead of `list`.
     out: Option<&'a mut dyn Out>,
-    /// Bodies among them that could not be read, and so are redacted as a whole.
+    /// The number of bodies that could not be parsed and are therefore redacted as a whole.
     pub(crate) unreadable_bodies: u64,
 }
 
 impl<'a> Attributes<'a> {
-    /// Those that are written as they come.
+    /// Creates attributes that are written to `out` as they are added.
     pub(crate) fn writing_to(out: &'a mut dyn Out) -> Self {
         Self {
             out: Some(out),
@@ -49,14 +49,14 @@ impl<'a> Attributes<'a> {
         self.push(key, Value::Text(value.into()));
     }
 
-    /// Takes an optional text. An empty one is left out, as if it were not given.
+    /// Adds an optional text. An empty text is omitted, as if it were `None`.
     pub(crate) fn text_if(&mut self, key: &'static str, value: Option<impl Into<Cow<'a, str>>>) {
         if let Some(value) = value.map(Into::into).filter(|value| !value.is_empty()) {
             self.text(key, value);
         }
     }
 
-    /// A boolean that the documentation quotes.
+    /// Adds a boolean as the text `true` or `false`, where the monitoring documentation specifies a text.
     pub(crate) fn quoted(&mut self, key: &'static str, value: bool) {
         self.text(key, if value { "true" } else { "false" });
     }
@@ -65,7 +65,7 @@ impl<'a> Attributes<'a> {
         self.push(key, Value::Int(value));
     }
 
-    /// A count; one beyond the wire's 63 bits is sent as the largest.
+    /// Adds a count. A count above `i64::MAX`, the largest integer of OTLP, is sent as `i64::MAX`.
     pub(crate) fn count(&mut self, key: &'static str, value: u64) {
         self.int(key, i64::try_from(value).unwrap_or(i64::MAX));
     }

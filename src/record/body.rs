@@ -7,10 +7,10 @@ use super::{Attributes, EventRecord, Record, optional, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::{Body, Content, ContentPolicy};
 
-/// The body of one attempt of a request, as JSON text.
+/// The body of an attempt of a request, as JSON text.
 ///
-/// Emits the event `claude_code.api_request_body` when `OTEL_LOG_RAW_API_BODIES` is on, one for each attempt. Thinking
-/// in prior assistant turns is redacted whatever the switches say.
+/// Emits the event `claude_code.api_request_body`, one for each attempt, if `OTEL_LOG_RAW_API_BODIES` is on. Thinking
+/// in prior assistant turns is always redacted, independent of the switches.
 #[derive(Clone, Debug)]
 pub struct ApiRequestBody {
     pub(crate) model: Cow<'static, str>,
@@ -20,7 +20,8 @@ pub struct ApiRequestBody {
 }
 
 impl ApiRequestBody {
-    /// The body that was sent to `model`, as JSON text (`body`, `body_length`): redacted, compact, and cut at 60 KB.
+    /// Creates the record of a body that was sent to `model`, as JSON text (`body`, `body_length`). The body is
+    /// redacted, written in compact form, and truncated, by default to 60 KB.
     pub fn new(model: impl Into<Cow<'static, str>>, body: impl Into<Content>) -> Self {
         Self {
             model: model.into(),
@@ -30,13 +31,13 @@ impl ApiRequestBody {
         }
     }
 
-    /// The subsystem that made the request (`query_source`).
+    /// Sets the subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = optional(source);
         self
     }
 
-    /// When it was sent; now by default.
+    /// Sets the time at which the body was sent. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
@@ -45,8 +46,8 @@ impl ApiRequestBody {
 
 /// The body of a successful response, as JSON text.
 ///
-/// Emits the event `claude_code.api_response_body` when `OTEL_LOG_RAW_API_BODIES` is on, one for each success. A
-/// streamed response is given as the assembled message. Thinking is redacted whatever the switches say.
+/// Emits the event `claude_code.api_response_body`, one for each success, if `OTEL_LOG_RAW_API_BODIES` is on. The host
+/// passes a streamed response as the assembled message. Thinking is always redacted, independent of the switches.
 #[derive(Clone, Debug)]
 pub struct ApiResponseBody {
     pub(crate) model: Cow<'static, str>,
@@ -57,7 +58,8 @@ pub struct ApiResponseBody {
 }
 
 impl ApiResponseBody {
-    /// The body that `model` answered, as JSON text (`body`, `body_length`): redacted, compact, and cut at 60 KB.
+    /// Creates the record of a body that `model` answered, as JSON text (`body`, `body_length`). The body is redacted,
+    /// written in compact form, and truncated, by default to 60 KB.
     pub fn new(model: impl Into<Cow<'static, str>>, body: impl Into<Content>) -> Self {
         Self {
             model: model.into(),
@@ -68,26 +70,26 @@ impl ApiResponseBody {
         }
     }
 
-    /// The subsystem that made the request (`query_source`).
+    /// Sets the subsystem that made the request (`query_source`).
     pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
         self.query_source = optional(source);
         self
     }
 
-    /// The API's request id (`request_id`).
+    /// Sets the API's request id (`request_id`).
     pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.request_id = optional(id);
         self
     }
 
-    /// When it arrived; now by default.
+    /// Sets the time at which the body arrived. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
     }
 }
 
-/// A body that the policy let in, of a request or of a response.
+/// The body of a request or a response that the content policy admitted.
 pub(crate) struct AdmittedBody {
     event: &'static Event,
     body: Body,

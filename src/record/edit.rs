@@ -20,7 +20,7 @@ string_enum! {
 
 /// A permission decision about a tool that edits code.
 ///
-/// Counts `claude_code.code_edit_tool.decision`.
+/// Adds 1 to `claude_code.code_edit_tool.decision`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeEditDecision {
     pub(crate) tool: EditTool,
@@ -30,7 +30,7 @@ pub struct CodeEditDecision {
 }
 
 impl CodeEditDecision {
-    /// A decision about a call of `tool`, on a file in an unknown language.
+    /// Creates a decision about a call of `tool`, on a file in an unknown language.
     pub fn new(tool: EditTool, decision: Decision, source: DecisionSource) -> Self {
         Self {
             tool,
@@ -40,12 +40,12 @@ impl CodeEditDecision {
         }
     }
 
-    /// The file that is edited: its extension gives the language, nothing else of it is sent.
+    /// Sets the language according to the extension of the edited file. The path itself is not sent.
     pub fn file_path(self, path: &str) -> Self {
         self.language(language_from_path(path))
     }
 
-    /// The language of the file, such as `Rust`.
+    /// Sets the language of the file (`language`), for example `Rust`. The default is `unknown`.
     pub fn language(mut self, language: impl Into<Cow<'static, str>>) -> Self {
         self.language = optional(language).unwrap_or(Cow::Borrowed(UNKNOWN));
         self

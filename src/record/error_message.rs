@@ -1,10 +1,10 @@
-//! The messages of errors.
+//! Error messages.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// The message of an error. It may repeat content (a command, a path, a part of a body), so `Debug` shows its length
-/// alone.
+/// The message of an error. The message may repeat content (a command, a path, a part of a body), so `Debug` shows only
+/// its length.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ErrorMessage(pub(crate) Cow<'static, str>);
 

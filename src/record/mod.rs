@@ -1,7 +1,8 @@
-//! What a host reports: one typed record for each call, one file a domain.
+//! The records that a host reports: a type for each kind of record, and a file for each domain.
 //!
-//! A record is made with `new(what is always there)` and chained setters, and is taken by value. What it becomes
-//! (names, types, order, gates) is written beside it as a projection onto the [catalogue](crate::catalog).
+//! A record is created by `new` with the required fields, completed with chained setters, and passed by value. The same
+//! file contains the projection of the record onto the [catalog](crate::catalog): the names, types, order and gates of
+//! its attributes.
 
 mod api;
 mod attributes;
@@ -44,28 +45,28 @@ use crate::content::ContentPolicy;
 
 /// A record that becomes an event.
 pub(crate) trait Record {
-    /// The record after the policy has taken out what the switches hold back.
+    /// The record without the content that the policy withholds.
     type Admitted: EventRecord + 'static;
 
-    /// The time the host gave; now, when it gave none.
+    /// Returns the time that the host set. `None` means the current time.
     fn time(&self) -> Option<SystemTime>;
 
-    /// Passes the record's content through the policy. Nothing when the whole event is held back.
+    /// Passes the record's content through the policy. Returns `None` if the policy withholds the whole event.
     fn admit(self, policy: &ContentPolicy) -> Option<Self::Admitted>;
 }
 
-/// What an event's queue holds: a record without the content that must not leave.
+/// A record in the event queue, without the content that must not be exported.
 pub(crate) trait EventRecord: Send + Sync {
     fn event(&self) -> &'static Event;
 
-    /// The attributes after the standard and the event attributes, in the order of the catalogue.
+    /// Adds the attributes that follow the standard and the event attributes, in the order of the catalog.
     fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
 
-    /// Bytes of text that the record keeps alive, for the bound of the queue.
+    /// Returns the size of the texts that the record keeps in memory, in bytes. The limit of the queue includes it.
     fn size(&self) -> usize;
 }
 
-/// Returns an optional text of a record. An empty text counts as not given.
+/// Returns an optional text of a record; `None` for an empty text.
 #[inline]
 pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
     let text: T = text.into();
@@ -75,17 +76,17 @@ pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
     }
 }
 
-/// A duration in whole milliseconds.
+/// Returns a duration in whole milliseconds, at most `u64::MAX`.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A cost that can be counted: not negative, and a number.
+/// Returns whether a cost can be added to a metric: it is finite and not negative.
 pub(crate) fn countable(amount: f64) -> bool {
     amount.is_finite() && amount >= 0.0
 }
 
-/// The bytes of some texts.
+/// Returns the total size of the texts in bytes.
 pub(crate) fn text_size(texts: &[Option<&Cow<'static, str>>]) -> usize {
     texts.iter().flatten().map(|text| text.len()).sum()
 }

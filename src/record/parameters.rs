@@ -1,7 +1,8 @@
-//! The documented parameters of a few tools: the attribute `tool_parameters`.
+//! The documented parameters of some tools: the attribute `tool_parameters`.
 //!
-//! They follow from the call itself: those of an MCP tool from its [names](super::McpTool), those of a shell and of the Skill
-//! tool from the arguments. A host that knows more (the commit that a command made) gives that.
+//! The parameters are derived from the call: those of an MCP tool from its [names](super::McpTool), those of a shell
+//! tool and of the Skill tool from the arguments. A host can set parameters that it knows in addition, for example the
+//! commit that a command made.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +15,7 @@ use crate::content::{Content, ContentPolicy, ToolParameters};
 
 /// The parameters of a shell tool (Bash, PowerShell).
 ///
-/// They are content: sent with `OTEL_LOG_TOOL_DETAILS` alone, and never truncated.
+/// The parameters are content: they are sent only with `OTEL_LOG_TOOL_DETAILS`, and never truncated.
 ///
 /// ```
 /// use claude_code_telemetry::{ShellParameters, ToolResult};
@@ -39,7 +40,7 @@ pub struct ShellParameters {
 }
 
 impl ShellParameters {
-    /// A command; its first word becomes `bash_command`.
+    /// Creates the parameters of a command (`full_command`). Its first word becomes `bash_command`.
     pub fn new(full_command: impl Into<Cow<'static, str>>) -> Self {
         let full_command = full_command.into();
         Self {
@@ -56,13 +57,13 @@ impl ShellParameters {
         }
     }
 
-    /// The time limit in milliseconds.
+    /// Sets the time limit of the command in milliseconds (`timeout`).
     pub fn timeout_ms(mut self, timeout: u64) -> Self {
         self.timeout = Some(timeout.into());
         self
     }
 
-    /// The parameters that follow from the arguments of a call. `None` without a command.
+    /// Derives the parameters from the arguments of a call. Returns `None` if there is no command.
     fn from_input(input: &Content, policy: &ContentPolicy) -> Option<Self> {
         let text = |name| policy.member(input, &[name]).map(Cow::Owned);
         Some(Self {
@@ -73,19 +74,19 @@ impl ShellParameters {
         })
     }
 
-    /// What the command is for.
+    /// Sets the description of the command's purpose (`description`).
     pub fn description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Whether it runs outside the sandbox.
+    /// Sets whether the command runs outside the sandbox (`dangerouslyDisableSandbox`).
     pub fn dangerously_disable_sandbox(mut self, disabled: bool) -> Self {
         self.dangerously_disable_sandbox = Some(disabled);
         self
     }
 
-    /// The commit that the command made.
+    /// Sets the id of the commit that the command made (`git_commit_id`).
     pub fn git_commit_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.git_commit_id = Some(id.into());
         self
@@ -104,14 +105,14 @@ impl fmt::Debug for ShellParameters {
     }
 }
 
-/// The parameters of the Skill tool. They are content, as those of a shell tool.
+/// The parameters of the Skill tool. They are content, like those of a shell tool.
 #[derive(Clone, Serialize)]
 pub struct SkillParameters {
     skill_name: Cow<'static, str>,
 }
 
 impl SkillParameters {
-    /// A call of the skill `name`.
+    /// Creates the parameters of a call of the skill `name` (`skill_name`).
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             skill_name: name.into(),
@@ -120,7 +121,7 @@ impl SkillParameters {
 }
 
 impl SkillParameters {
-    /// The parameters that follow from the arguments of a call. `None` without a skill.
+    /// Derives the parameters from the arguments of a call. Returns `None` if there is no skill.
     fn from_input(input: &Content, policy: &ContentPolicy) -> Option<Self> {
         policy.member(input, &["skill"]).map(Self::new)
     }
@@ -138,8 +139,8 @@ impl fmt::Debug for SkillParameters {
     }
 }
 
-/// Returns the specific parameters of a call of `tool`: `given` by the host, and those that follow from the call. `None`
-/// when there are none, or when the switch holds them back.
+/// Returns the specific parameters of a call of `tool`: those `given` by the host, and those that are derived from the
+/// call. Returns `None` if there are no parameters, or if `OTEL_LOG_TOOL_DETAILS` is off.
 pub(crate) fn tool_parameters(
     tool: &ToolName,
     mcp: Option<&McpTool>,
@@ -147,7 +148,7 @@ pub(crate) fn tool_parameters(
     input: Option<&Content>,
     policy: &ContentPolicy,
 ) -> Option<ToolParameters> {
-    // Nothing is looked at when nothing may be sent.
+    // Skips the derivation if its result would be withheld.
     if !policy.tool_details() {
         return None;
     }
@@ -166,7 +167,7 @@ fn from_input(tool: &str, input: &Content, policy: &ContentPolicy) -> Option<Con
     match tool {
         "Bash" | "PowerShell" => ShellParameters::from_input(input, policy).map(Content::from),
         "Skill" => SkillParameters::from_input(input, policy).map(Content::from),
-        // Other tools have arguments of the same names that mean something else.
+        // Other tools have arguments with the same names but other meanings.
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
 string_enum! {
-    /// Where a plugin was installed from.
+    /// The interface through which a plugin was installed: the attribute `install.trigger`.
     InstallTrigger {
         /// The command line.
         Cli = "cli",
@@ -32,8 +32,8 @@ pub struct PluginInstalled {
 }
 
 impl PluginInstalled {
-    /// The plugin `name` (`plugin.name`) of the marketplace `marketplace` (`marketplace.name`), which is no official one by
-    /// default. Both are sent without a switch.
+    /// Creates the record of the plugin `name` (`plugin.name`) from the marketplace `marketplace` (`marketplace.name`).
+    /// By default, the marketplace is not an official one. No content switch withholds the two names.
     pub fn new(
         name: impl Into<Cow<'static, str>>,
         marketplace: impl Into<Cow<'static, str>>,
@@ -49,19 +49,19 @@ impl PluginInstalled {
         }
     }
 
-    /// The version (`plugin.version`), when the marketplace entry declares one.
+    /// Sets the version (`plugin.version`), if the marketplace entry declares one.
     pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
         self.version = optional(version);
         self
     }
 
-    /// Whether the marketplace is an official one (`marketplace.is_official`).
+    /// Sets whether the marketplace is an official one (`marketplace.is_official`). The default is `false`.
     pub fn official(mut self, official: bool) -> Self {
         self.is_official = official;
         self
     }
 
-    /// When it was installed; now by default.
+    /// Sets the time of the installation. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self

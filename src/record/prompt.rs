@@ -1,4 +1,4 @@
-//! What a user submits.
+//! Prompts that users submit.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,9 +10,9 @@ use crate::propagation::TraceParent;
 
 /// A prompt that a user submits.
 ///
-/// [`Session::prompt`](crate::Session::prompt) begins an interaction with it and emits the event
-/// `claude_code.user_prompt`. The length is always sent, the text with `OTEL_LOG_USER_PROMPTS` alone; it is never
-/// truncated.
+/// [`Session::prompt`](crate::Session::prompt) begins an interaction with the prompt and emits the event
+/// `claude_code.user_prompt`. The length is always sent; the text is sent only with `OTEL_LOG_USER_PROMPTS`, and is
+/// never truncated.
 ///
 /// ```
 /// use claude_code_telemetry::UserPrompt;
@@ -28,7 +28,7 @@ pub struct UserPrompt {
 }
 
 impl UserPrompt {
-    /// A prompt with this text.
+    /// Creates a prompt with this text (`prompt`, `prompt_length`).
     pub fn new(text: impl Into<Content>) -> Self {
         Self {
             text: text.into(),
@@ -39,26 +39,26 @@ impl UserPrompt {
         }
     }
 
-    /// Its `prompt.id`, a UUID; a random one by default.
+    /// Sets the id of the prompt, a UUID (`prompt.id`). The default is a random UUID.
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.id = optional(id);
         self
     }
 
-    /// Begins the interaction without the event, as for a slash command that sends nothing to the model.
+    /// Suppresses the event of the interaction, for example for a slash command that sends no prompt to the model.
     pub fn without_event(mut self) -> Self {
         self.event = false;
         self
     }
 
-    /// The span of another process that caused it: the interaction's parent, instead of the environment's
-    /// `TRACEPARENT`.
+    /// Sets the parent of the interaction's span: the span of another process that caused the prompt. This parent
+    /// replaces that of the environment variable `TRACEPARENT`.
     pub fn parent(mut self, parent: TraceParent) -> Self {
         self.parent = Some(parent);
         self
     }
 
-    /// When it was submitted; now by default.
+    /// Sets the time at which the prompt was submitted. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
@@ -71,7 +71,7 @@ impl<T: Into<Content>> From<T> for UserPrompt {
     }
 }
 
-/// The event: what the policy let in of a prompt.
+/// The event of a prompt, with the content that the policy admitted.
 pub(crate) struct AdmittedPrompt(pub(crate) Arc<content::Prompt>);
 
 impl Record for UserPrompt {

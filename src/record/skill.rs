@@ -20,8 +20,8 @@ pub struct SkillActivated {
 }
 
 impl SkillActivated {
-    /// The skill `name` (`skill.name`) from `source` (`skill.source`): `bundled`, `userSettings`, `projectSettings` or
-    /// `plugin`. Both are sent without a switch.
+    /// Creates the record of the skill `name` (`skill.name`) from `source` (`skill.source`): `bundled`, `userSettings`,
+    /// `projectSettings` or `plugin`. No content switch withholds them.
     pub fn new(name: impl Into<Cow<'static, str>>, source: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
@@ -32,19 +32,19 @@ impl SkillActivated {
         }
     }
 
-    /// The plugin that owns the skill (`plugin.name`).
+    /// Sets the plugin that contains the skill (`plugin.name`).
     pub fn plugin(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.plugin = optional(name);
         self
     }
 
-    /// The marketplace of that plugin (`marketplace.name`).
+    /// Sets the marketplace of the plugin (`marketplace.name`).
     pub fn marketplace(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.marketplace = optional(name);
         self
     }
 
-    /// When it was invoked; now by default.
+    /// Sets the time at which the skill was invoked. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self

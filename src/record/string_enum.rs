@@ -1,11 +1,11 @@
-//! Closed lists of words: an enum, its text on the wire, and back.
+//! Enums whose variants are sent as text, with the conversions in both directions.
 
 #[cfg(feature = "serde")]
 use std::fmt;
 #[cfg(feature = "serde")]
 use std::str::FromStr;
 
-/// Makes a public enum whose variants have one text each.
+/// Defines a public enum that has a text for each variant.
 macro_rules! string_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
@@ -16,7 +16,7 @@ macro_rules! string_enum {
         }
 
         impl $name {
-            /// The text on the wire.
+            /// Returns the text that is sent as the value of the attribute.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -31,15 +31,17 @@ macro_rules! string_enum {
             }
         }
 
-        /// Reads the text on the wire; the case matters.
+        /// Parses the text of a variant. The comparison is case-sensitive.
         impl ::std::str::FromStr for $name {
             type Err = $crate::record::ParseEnumError;
 
+            /// Parses the text of a variant. The accepted texts are:
+            ///
             #[doc = concat!("One of ", $("`", $text, "` "),*, "and nothing else.")]
             ///
             /// # Errors
             ///
-            /// For any other text; the error lists the words that are understood.
+            /// Returns an error for any other text. The error lists the accepted texts.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($text => Ok(Self::$variant),)*
@@ -52,15 +54,15 @@ macro_rules! string_enum {
 
 pub(crate) use string_enum;
 
-/// A word that is none of those the documentation lists.
+/// The error for a text that is not among the documented values of an enum.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of {}", known.join(", "))]
 pub struct ParseEnumError {
-    /// The words that are understood.
+    /// The accepted texts.
     pub known: &'static [&'static str],
 }
 
-/// One of the words that an enum knows.
+/// Deserializes an enum from the text of a variant.
 #[cfg(feature = "serde")]
 pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where

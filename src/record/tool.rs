@@ -1,4 +1,4 @@
-//! Tool calls: the decision and the result.
+//! Tool calls: the permission decision and the result.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,27 +24,27 @@ string_enum! {
 }
 
 string_enum! {
-    /// Who or what took a permission decision.
+    /// The source of a permission decision.
     DecisionSource {
-        /// The configuration: an allow or deny rule, or the mode.
+        /// The configuration: an allow or deny rule, or the permission mode.
         Config = "config",
         /// A hook.
         Hook = "hook",
-        /// The user, for good.
+        /// The user, permanently.
         UserPermanent = "user_permanent",
-        /// The user, for now.
+        /// The user, temporarily.
         UserTemporary = "user_temporary",
         /// The user, by stopping the turn.
         UserAbort = "user_abort",
-        /// The user, by saying no.
+        /// The user, by rejecting the call.
         UserReject = "user_reject",
     }
 }
 
-/// What stands in the place of an MCP tool's name.
+/// The text that events carry instead of the name of an MCP tool.
 pub(crate) const MCP_TOOL: &str = "mcp_tool";
 
-/// The server and tool behind an MCP tool's name. The names are sent with `OTEL_LOG_TOOL_DETAILS` alone.
+/// The server and the tool that the name of an MCP tool denotes. The names are sent only with `OTEL_LOG_TOOL_DETAILS`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct McpTool {
     pub(crate) server: Cow<'static, str>,
@@ -53,7 +53,7 @@ pub struct McpTool {
 }
 
 impl McpTool {
-    /// The tool `tool` of the server `server`.
+    /// Creates the name of the tool `tool` of the server `server` (`mcp_tool_name`, `mcp_server_name`).
     pub fn new(server: impl Into<Cow<'static, str>>, tool: impl Into<Cow<'static, str>>) -> Self {
         Self {
             server: server.into(),
@@ -62,19 +62,19 @@ impl McpTool {
         }
     }
 
-    /// Where the server is configured, for example `user` or `project`: the attribute `mcp_server_scope`.
+    /// Sets the scope in which the server is configured (`mcp_server_scope`), for example `user` or `project`.
     pub fn scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
         self.scope = optional(scope);
         self
     }
 
-    /// The names in `mcp__server__tool`; nothing for another name.
+    /// Parses a name of the form `mcp__server__tool`. Returns `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         let (server, tool) = name.strip_prefix("mcp__")?.split_once("__")?;
         Some(Self::new(server.to_owned(), tool.to_owned()))
     }
 
-    /// The parameters that follow from the names.
+    /// Returns the parameters of a call (`tool_parameters`), which contain the two names.
     pub(crate) fn parameters(&self) -> Content {
         #[derive(Serialize)]
         struct Parameters<'a> {
@@ -96,7 +96,7 @@ impl fmt::Debug for McpTool {
     }
 }
 
-/// The name of a tool. That of an MCP tool is content, so `Debug` hides it.
+/// The name of a tool. The name of an MCP tool is content, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ToolName(pub(crate) Cow<'static, str>);
 
@@ -113,7 +113,7 @@ impl ToolName {
         Self(format!("mcp__{}__{}", mcp.server, mcp.tool).into())
     }
 
-    /// The name as events carry it.
+    /// Returns the name that events carry: `mcp_tool` for every MCP tool.
     pub(crate) fn public(&self) -> &str {
         if self.is_mcp() { MCP_TOOL } else { &self.0 }
     }
@@ -125,7 +125,7 @@ impl fmt::Debug for ToolName {
     }
 }
 
-/// A permission decision about one tool call.
+/// A permission decision about a tool call.
 ///
 /// Emits the event `claude_code.tool_decision`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ pub struct ToolDecision {
 }
 
 impl ToolDecision {
-    /// A decision about a call of `tool_name`. A name of the form `mcp__server__tool` is sent as `mcp_tool`.
+    /// Creates a decision about a call of `tool_name`. A name of the form `mcp__server__tool` is sent as `mcp_tool`.
     pub fn new(
         tool_name: impl Into<Cow<'static, str>>,
         decision: Decision,
@@ -153,19 +153,19 @@ impl ToolDecision {
         }
     }
 
-    /// The id of the call (`tool_use_id`), as the model gave it.
+    /// Sets the id that the model gave the call (`tool_use_id`).
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.tool_use_id = optional(id);
         self
     }
 
-    /// The tool is an MCP server's, whatever its name looks like: the event carries `mcp_tool`.
+    /// Marks the tool as one of an MCP server, regardless of its name: the event carries `mcp_tool`.
     pub fn mcp(mut self, _: &McpTool) -> Self {
         self.tool_name = ToolName(Cow::Borrowed(MCP_TOOL));
         self
     }
 
-    /// When it was taken; now by default. Moves the event.
+    /// Sets the time of the decision and of its event. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
@@ -203,8 +203,8 @@ impl EventRecord for ToolDecision {
 
 /// A tool call that completed.
 ///
-/// Emits the event `claude_code.tool_result`. Input, parameters and MCP names are sent with `OTEL_LOG_TOOL_DETAILS`
-/// alone; the input is bounded to about 4 K characters.
+/// Emits the event `claude_code.tool_result`. Input, parameters and MCP names are sent only with
+/// `OTEL_LOG_TOOL_DETAILS`; the input is shortened to about 4 K characters.
 ///
 /// ```
 /// use claude_code_telemetry::{Content, ToolResult};
@@ -228,7 +228,7 @@ pub struct ToolResult {
     pub(crate) at: Option<SystemTime>,
 }
 
-/// Why a tool failed.
+/// The reason why a tool failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) error: Option<ErrorMessage>,
@@ -236,7 +236,8 @@ pub(crate) struct Failure {
 }
 
 impl ToolResult {
-    /// A call of `tool_name` that succeeded. A name of the form `mcp__server__tool` is sent as `mcp_tool`.
+    /// Creates the result of a call of `tool_name` that succeeded. A name of the form `mcp__server__tool` is sent as
+    /// `mcp_tool`.
     pub fn new(tool_name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             tool_name: ToolName(tool_name.into()),
@@ -253,25 +254,27 @@ impl ToolResult {
         }
     }
 
-    /// The id of the call (`tool_use_id`), as the model gave it.
+    /// Sets the id that the model gave the call (`tool_use_id`).
     pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
         self.tool_use_id = optional(id);
         self
     }
 
-    /// The call failed, with this message (`error`). It needs no switch: put no content into it.
+    /// Marks the call as failed with this message (`error`). Do not put content into the message: no environment
+    /// variable withholds it, only [`ConfigBuilder::error_messages`](crate::ConfigBuilder::error_messages).
     pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error = optional(error).map(ErrorMessage);
         self
     }
 
-    /// The class of the error (`error_type`), for example `ShellError`; the call failed.
+    /// Marks the call as failed with this class of error (`error_type`), for example `ShellError`.
     pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
         self.failure.get_or_insert_default().error_type = optional(class);
         self
     }
 
-    /// Whether the call succeeded, for a host that knows no more; [`failed`](Self::failed) says why.
+    /// Sets whether the call succeeded, for a host that has no message and no class of the error. The default is
+    /// `true`. [`failed`](Self::failed) sets the message.
     pub fn success(mut self, success: bool) -> Self {
         self.failure = if success {
             None
@@ -281,61 +284,63 @@ impl ToolResult {
         self
     }
 
-    /// The duration of the execution, without the wait for permission (`duration_ms`, in whole milliseconds); 0 by default.
+    /// Sets the duration of the execution, without the wait for permission (`duration_ms`, in whole milliseconds). The
+    /// default is 0.
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = duration;
         self
     }
 
-    /// The tool's specific parameters as a JSON object (`tool_parameters`), where the host knows more than the call says.
-    /// [`ShellParameters`](super::ShellParameters) and [`SkillParameters`](super::SkillParameters) make the documented
-    /// ones.
+    /// Sets the tool's specific parameters as a JSON object (`tool_parameters`), if the host knows more than the call
+    /// contains. [`ShellParameters`](super::ShellParameters) and [`SkillParameters`](super::SkillParameters) create the
+    /// documented parameters.
     ///
-    /// Parameters that are not given follow from the call: those of Bash, PowerShell and Skill from the
+    /// Parameters that are not set are derived from the call: those of Bash, PowerShell and Skill from the
     /// [input](Self::input), those of an MCP tool from its names.
     pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
         self.parameters = Content::optional(parameters);
         self
     }
 
-    /// The tool's arguments as JSON text.
+    /// Sets the tool's arguments as JSON text (`tool_input`).
     pub fn input(mut self, input: impl Into<Content>) -> Self {
         self.input = Content::optional(input);
         self
     }
 
-    /// The size of the result in bytes (`tool_result_size_bytes`).
+    /// Sets the size of the result in bytes (`tool_result_size_bytes`).
     pub fn result_size_bytes(mut self, bytes: u64) -> Self {
         self.result_size_bytes = Some(bytes);
         self
     }
 
-    /// The permission decision that let it run (`decision_type`, `decision_source`).
+    /// Sets the permission decision that allowed the call (`decision_type`, `decision_source`).
     pub fn decision(mut self, decision: Decision, source: DecisionSource) -> Self {
         self.decision = Some((decision, source));
         self
     }
 
-    /// The MCP server and tool behind it. A name of the form `mcp__server__tool` says them too.
+    /// Sets the MCP server and the tool of the call. A name of the form `mcp__server__tool` contains them as well.
     pub fn mcp(mut self, mcp: McpTool) -> Self {
         self.tool_name = ToolName(Cow::Borrowed(MCP_TOOL));
         self.mcp = Some(mcp);
         self
     }
 
-    /// Where the MCP server is configured, when its names are not known; [`mcp`](Self::mcp) says all of it.
+    /// Sets the scope in which the MCP server is configured (`mcp_server_scope`), if the names of server and tool are
+    /// not known. Otherwise [`mcp`](Self::mcp) sets all of them.
     pub fn mcp_server_scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
         self.mcp_server_scope = optional(scope);
         self
     }
 
-    /// When it completed; now by default. Moves the event.
+    /// Sets the time at which the call ended, which is the time of the event. The default is the current time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time);
         self
     }
 
-    /// Bytes of its texts, content aside.
+    /// Returns the size of the texts in bytes, without content.
     pub(crate) fn text_size(&self) -> usize {
         let failure = self.failure.as_ref();
         let mcp = self.mcp.as_ref();
@@ -351,7 +356,7 @@ impl ToolResult {
     }
 }
 
-/// A tool result without what the switches hold back.
+/// A tool result without the content that the policy withholds.
 pub(crate) struct AdmittedResult {
     tool_name: ToolName,
     tool_use_id: Option<Cow<'static, str>>,

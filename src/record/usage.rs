@@ -1,4 +1,4 @@
-//! What is counted and nothing else: lines, commits, pull requests, cost, tokens, time.
+//! Records that only add to metrics: lines of code, commits, pull requests, cost, tokens, active time.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,33 +6,33 @@ use std::time::Duration;
 use super::string_enum::string_enum;
 
 string_enum! {
-    /// How a session began: the attribute `start_type`.
+    /// The kind of a session's start: the attribute `start_type`.
     StartType {
         /// A new session.
         Fresh = "fresh",
-        /// An earlier session, chosen again.
+        /// An earlier session that was selected again.
         Resume = "resume",
-        /// The latest session, continued.
+        /// The most recent session, which was continued.
         Continue = "continue",
     }
 }
 
 string_enum! {
-    /// A kind of tokens.
+    /// The type of tokens: the attribute `type` of `claude_code.token.usage`.
     TokenType {
-        /// Input tokens that came from no cache.
+        /// Input tokens that did not come from the cache.
         Input = "input",
         /// Output tokens.
         Output = "output",
-        /// Input tokens read from the cache.
+        /// Input tokens that were read from the cache.
         CacheRead = "cacheRead",
-        /// Input tokens written to the cache.
+        /// Input tokens that were written to the cache.
         CacheCreation = "cacheCreation",
     }
 }
 
 impl TokenType {
-    /// Its place among the four.
+    /// Returns the index of the type among the four types.
     pub(crate) fn place(self) -> usize {
         match self {
             Self::Input => 0,
@@ -44,19 +44,19 @@ impl TokenType {
 }
 
 string_enum! {
-    /// Whose activity a time is.
+    /// The kind of activity: the attribute `type` of `claude_code.active_time.total`.
     ActivityType {
-        /// The user's: keyboard interaction.
+        /// Activity of the user: keyboard interaction.
         User = "user",
-        /// The program's: tools and model answers.
+        /// Activity of the program: tools and model answers.
         Cli = "cli",
     }
 }
 
 /// Lines of code that were modified.
 ///
-/// Counts `claude_code.lines_of_code.count`, `added` and `removed` each when given; 0 is counted too, so that the series
-/// is there.
+/// Adds to the series `added` and `removed` of `claude_code.lines_of_code.count`, each only if its number is set. A
+/// number of 0 creates the series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinesOfCode {
     pub(crate) added: Option<u64>,
@@ -64,18 +64,18 @@ pub struct LinesOfCode {
 }
 
 impl LinesOfCode {
-    /// Neither added nor removed lines.
+    /// Creates a record that sets neither added nor removed lines.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lines that were added.
+    /// Sets the number of lines that were added.
     pub fn added(mut self, lines: u64) -> Self {
         self.added = Some(lines);
         self
     }
 
-    /// Lines that were removed.
+    /// Sets the number of lines that were removed.
     pub fn removed(mut self, lines: u64) -> Self {
         self.removed = Some(lines);
         self
@@ -84,19 +84,19 @@ impl LinesOfCode {
 
 /// Commits that were made.
 ///
-/// Counts `claude_code.commit.count`.
+/// Adds to `claude_code.commit.count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commit {
     pub(crate) count: u64,
 }
 
 impl Commit {
-    /// One commit.
+    /// Creates a record of a single commit.
     pub fn new() -> Self {
         Self { count: 1 }
     }
 
-    /// This many commits.
+    /// Sets the number of commits. The default is 1.
     pub fn count(mut self, count: u64) -> Self {
         self.count = count;
         self
@@ -111,19 +111,19 @@ impl Default for Commit {
 
 /// Pull requests that were created.
 ///
-/// Counts `claude_code.pull_request.count`.
+/// Adds to `claude_code.pull_request.count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PullRequest {
     pub(crate) count: u64,
 }
 
 impl PullRequest {
-    /// One pull request.
+    /// Creates a record of a single pull request.
     pub fn new() -> Self {
         Self { count: 1 }
     }
 
-    /// This many pull requests.
+    /// Sets the number of pull requests. The default is 1.
     pub fn count(mut self, count: u64) -> Self {
         self.count = count;
         self
@@ -136,9 +136,9 @@ impl Default for PullRequest {
     }
 }
 
-/// A cost on its own, for a host whose requests are recorded elsewhere.
+/// A cost without a request, for a host whose requests are recorded elsewhere.
 ///
-/// Counts `claude_code.cost.usage`; an [`ApiRequest`](super::ApiRequest) counts its cost itself.
+/// Adds to `claude_code.cost.usage`. An [`ApiRequest`](super::ApiRequest) adds its own cost.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cost {
     pub(crate) model: Cow<'static, str>,
@@ -146,8 +146,8 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// `usd` US dollars, spent on `model`. A negative or non-finite amount is refused and counted in
-    /// [health](crate::Health).
+    /// Creates a record of `usd` US dollars that were spent on `model`. A negative or non-finite amount is dropped and
+    /// counted in [health](crate::Health).
     pub fn new(model: impl Into<Cow<'static, str>>, usd: f64) -> Self {
         Self {
             model: model.into(),
@@ -156,9 +156,9 @@ impl Cost {
     }
 }
 
-/// Tokens on their own, for a host whose requests are recorded elsewhere.
+/// Tokens without a request, for a host whose requests are recorded elsewhere.
 ///
-/// Counts `claude_code.token.usage`; an [`ApiRequest`](super::ApiRequest) counts its tokens itself.
+/// Adds to `claude_code.token.usage`. An [`ApiRequest`](super::ApiRequest) adds its own tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
     pub(crate) model: Cow<'static, str>,
@@ -167,7 +167,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// `count` tokens of one kind, used by `model`.
+    /// Creates a record of `count` tokens of the type `kind` that `model` used.
     pub fn new(model: impl Into<Cow<'static, str>>, kind: TokenType, count: u64) -> Self {
         Self {
             model: model.into(),
@@ -177,9 +177,9 @@ impl Tokens {
     }
 }
 
-/// Time that was spent actively.
+/// Active time.
 ///
-/// Counts `claude_code.active_time.total`, in seconds.
+/// Adds to `claude_code.active_time.total`, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActiveTime {
     pub(crate) kind: ActivityType,
@@ -187,7 +187,7 @@ pub struct ActiveTime {
 }
 
 impl ActiveTime {
-    /// A time of keyboard interaction or of tools and model answers, since the last one that was recorded.
+    /// Creates a record of the time of keyboard interaction, or of tools and model answers, since the previous record.
     pub fn new(kind: ActivityType, duration: Duration) -> Self {
         Self { kind, duration }
     }

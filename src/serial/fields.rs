@@ -1,4 +1,4 @@
-//! Types of fields that check what they read.
+//! Field types that validate their values.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::content::Content;
 use crate::record::string_enum::parsed;
 
-/// One of the words that an enum knows, or `unknown`: what a span says when nobody decided.
+/// A variant of an enum, or `None` for the text `unknown`, which a span carries without a decision.
 #[derive(Clone, Copy)]
 pub(super) struct OrUnknown<T>(pub(super) Option<T>);
 
@@ -25,7 +25,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for OrUnknown<T> {
     }
 }
 
-/// An int that is not negative and fits the wire: a count, a size.
+/// A count or a size: an integer that is not negative and fits into the 64-bit signed integers of OTLP.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "u64")]
 pub(super) struct Count(pub(super) u64);
@@ -41,7 +41,7 @@ impl TryFrom<u64> for Count {
     }
 }
 
-/// An amount of money.
+/// An amount of money: a finite number that is not negative.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
 pub(super) struct Amount(pub(super) f64);
@@ -71,7 +71,7 @@ impl TryFrom<f64> for Seconds {
     }
 }
 
-/// A boolean, also as the text that events carry.
+/// A boolean, or its text as events carry it.
 #[derive(Clone, Copy)]
 pub(super) struct Flag(pub(super) bool);
 
@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// An HTTP status, also as the text that events carry; `undefined` is none.
+/// An HTTP status, or its text as events carry it. The text `undefined` becomes `None`.
 #[derive(Clone, Copy)]
 pub(super) struct Status(pub(super) Option<u16>);
 
@@ -144,7 +144,7 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// A UUID, in the form with hyphens. An empty text counts as not given, which the setters know.
+/// A UUID, in the form with hyphens. An empty text is accepted, because the setters treat it as missing.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Id(pub(super) String);
@@ -153,7 +153,7 @@ impl TryFrom<String> for Id {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        // Forms with braces or without hyphens have other lengths.
+        // The length excludes the forms with braces or without hyphens.
         let is_uuid = || text.len() == 36 && uuid::Uuid::parse_str(&text).is_ok();
         if text.is_empty() || is_uuid() {
             Ok(Self(text))
@@ -163,9 +163,11 @@ impl TryFrom<String> for Id {
     }
 }
 
-/// A JSON object whose text is kept as it is, and so the order of its keys; also as the JSON text that events carry.
+/// A JSON object, or a string with its JSON text as events carry it. The original text is kept, and thus the order of
+/// the keys.
 ///
-/// Only `serde_json` can hand it over, and only from text does it know the order of keys.
+/// Only `serde_json` can deserialize this type. The order of the keys is known only if `serde_json` parses text, not a
+/// `serde_json::Value`.
 #[derive(Deserialize)]
 #[serde(try_from = "Box<RawValue>")]
 pub(super) struct Object(pub(super) Content);
@@ -190,7 +192,7 @@ impl TryFrom<Box<RawValue>> for Object {
     }
 }
 
-/// JSON of any kind, whose text is kept as it is.
+/// JSON of any kind, whose original text is kept.
 #[derive(Deserialize)]
 #[serde(from = "Box<RawValue>")]
 pub(super) struct Json(pub(super) Content);
@@ -201,7 +203,7 @@ impl From<Box<RawValue>> for Json {
     }
 }
 
-/// A JSON object of texts, in the order of its keys. A `null` is an absent one.
+/// A JSON object of strings, in the order of its keys. A member whose value is `null` counts as missing.
 pub(super) struct Texts(pub(super) Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for Texts {

@@ -1,4 +1,4 @@
-//! How requests, tool calls and hooks begin and end.
+//! The options and outcomes of requests, tool calls and hooks.
 
 use serde::Deserialize;
 
@@ -68,7 +68,7 @@ impl ToolCallOptionsFields {
     }
 }
 
-/// Without a decision only the span of the wait is there, and says so.
+/// The fields of a permission. Without a decision, only the span of the wait is recorded, with the decision `unknown`.
 #[derive(Deserialize)]
 struct PermissionFields {
     decision: Option<Decision>,
@@ -146,7 +146,7 @@ impl ToolOutcomeFields {
 struct ToolOutputFields(Texts);
 
 impl ToolOutputFields {
-    /// In the order of the keys. Others than those that the event may have are left out.
+    /// Returns the output with its texts in the order of the keys. Keys that the span event cannot have are ignored.
     fn record(self) -> Result<ToolOutput, String> {
         let Self(Texts(texts)) = self;
         let output = texts

@@ -1,9 +1,10 @@
-//! `serde::Deserialize` for what a host reports: the documented attribute names, with their dots as underscores or as
-//! they are.
+//! `serde::Deserialize` for records and options, with the documented attribute names. A dot in a name may also be
+//! written as an underscore.
 //!
-//! What a record takes is written here and nowhere else: a struct of its fields, and how they become the record. Names,
-//! defaults and rules are those of `docs/TRANSCRIPT.md`. A field that is not known is ignored, `null` is the same as
-//! nothing, and a value that the library would refuse is an error that says what was expected.
+//! Each type has a struct of its fields, and a function that converts the fields into the type; no other code
+//! determines the accepted fields. Names, defaults and rules are those of `docs/TRANSCRIPT.md`. Unknown fields are
+//! ignored, and `null` is the same as a missing field. A value that the library would reject is an error whose message
+//! names the expected value.
 
 mod api;
 mod fields;
@@ -13,7 +14,7 @@ mod time;
 mod tool;
 mod usage;
 
-/// Chains setters of values that may be missing.
+/// A method that chains setters of optional values.
 trait With: Sized {
     fn with<T>(self, value: Option<T>, set: impl FnOnce(Self, T) -> Self) -> Self {
         match value {
@@ -25,7 +26,7 @@ trait With: Sized {
 
 impl<R> With for R {}
 
-/// Reads a record as its fields.
+/// Implements `Deserialize` for records by deserializing their fields.
 macro_rules! reads {
     ($($record:ident as $fields:ident),* $(,)?) => {$(
         impl<'de> ::serde::Deserialize<'de> for $record {

@@ -1,4 +1,4 @@
-//! What is read, and how that which cannot be read is refused.
+//! Tests of deserialization, and of the errors for rejected values.
 
 use std::fmt::Debug;
 
@@ -136,7 +136,7 @@ fn a_message_of_a_refused_value_does_not_repeat_content() {
     assert!(!error.unwrap_err().to_string().contains("secret"));
 }
 
-/// Reads a text as each type that can be read. Whatever it is, the answer is a value or an error.
+/// Deserializes a text as each of the types. Every text results in a value or an error, never in a panic.
 macro_rules! read_as {
     ($json:expr; $($record:ty),* $(,)?) => {
         $(let _ = serde_json::from_slice::<$record>($json);)*
@@ -155,7 +155,7 @@ fn read_as_each(json: &[u8]) {
     );
 }
 
-/// The fields that any of them has, and some values that are read with care.
+/// Returns the fields of all types, and values whose deserialization needs validation.
 fn parts() -> (Vec<String>, Vec<&'static str>) {
     let document = include_str!("../../docs/TRANSCRIPT.md");
     let fields = document.split('`').skip(1).step_by(2);

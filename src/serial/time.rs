@@ -1,12 +1,12 @@
-//! Times, and durations in milliseconds.
+//! Field types for times, and for durations in milliseconds.
 
-// The example `replay` reads its steps with this file, too: it needs nothing of the crate.
+// The example `replay` includes this file as well, so the file must not depend on the rest of the crate.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
-/// A duration in whole milliseconds that fits the wire.
+/// A duration in whole milliseconds that fits into the 64-bit signed integers of OTLP.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "u64")]
 pub(super) struct Millis(pub(super) Duration);
@@ -22,7 +22,7 @@ impl TryFrom<u64> for Millis {
     }
 }
 
-/// A time: ISO 8601 in UTC with up to nanoseconds.
+/// A time in the format of ISO 8601, in UTC, with a precision of up to nanoseconds.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct At(pub(super) SystemTime);
@@ -39,7 +39,8 @@ impl TryFrom<String> for At {
     }
 }
 
-/// Whether the seconds are followed by at most nine digits and the zone: `humantime` itself is not that strict.
+/// Returns whether only a fraction of at most nine digits and the time zone follow the seconds. `humantime` is less
+/// strict.
 fn has_time_form(text: &str) -> bool {
     let zone = text.strip_suffix('Z').or(text.strip_suffix("+00:00"));
     let fraction = zone.and_then(|text| text.get("2026-04-20T09:00:01".len()..));
@@ -51,7 +52,7 @@ fn has_time_form(text: &str) -> bool {
     })
 }
 
-/// Whether a time fits the 64 bits of nanoseconds that are sent.
+/// Returns whether the time fits into the 64 bits of nanoseconds since the Unix epoch that OTLP uses.
 fn fits_the_wire(time: SystemTime) -> bool {
     time.duration_since(UNIX_EPOCH)
         .is_ok_and(|since| u64::try_from(since.as_nanos()).is_ok())

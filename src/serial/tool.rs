@@ -34,7 +34,7 @@ impl McpFields {
     }
 }
 
-/// A decision and its source, which are given together or not at all.
+/// Returns a decision with its source, or `None` if both are missing. It is an error if only one of them is missing.
 pub(super) fn pair(
     decision: Option<Decision>,
     source: Option<DecisionSource>,

@@ -1,4 +1,4 @@
-//! What is counted and nothing else.
+//! Records that only add to metrics.
 
 use serde::Deserialize;
 

@@ -5,12 +5,12 @@
 //!
 //! let telemetry = Telemetry::in_memory();
 //!
-//! // What the host does with any telemetry.
+//! // The calls that the host makes with any telemetry.
 //! let session = telemetry.session(Identity::new());
 //! let usage = TokenUsage::new().input(120).output(45);
 //! session.record_api_request(ApiRequest::new("claude-sonnet-4-6").tokens(usage).cost_usd(0.0021));
 //!
-//! // What came of it.
+//! // The recorded data.
 //! let request = telemetry.events().named("api_request").only()?.clone();
 //! assert_eq!(request.attributes["model"], "claude-sonnet-4-6");
 //! assert_eq!(request.attributes["input_tokens"], 120);

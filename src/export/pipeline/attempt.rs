@@ -1,4 +1,4 @@
-//! One attempt to send a request.
+//! A single attempt to send a request.
 
 use std::sync::Arc;
 use std::time::Duration;
