@@ -378,7 +378,7 @@ single! {
     EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, Elsewhere, Ignored, Kind::Path,
         "Certificates of authorities (PEM) to trust beside the platform's when no OTEL ones are set";
     HTTPS_PROXY = "HTTPS_PROXY", None, Elsewhere, Ignored, URL,
-        "Proxy for https endpoints: http://host:port, with user:password@ before the host when it wants them";
+        "Proxy for https endpoints: http://host:port, with user:password@ before the host if the proxy requires them";
     HTTPS_PROXY_LOWER = "https_proxy", None, Elsewhere, Ignored, URL,
         "Another name of HTTPS_PROXY, the stronger one in the same layer";
     HTTP_PROXY = "HTTP_PROXY", None, Elsewhere, Ignored, URL,

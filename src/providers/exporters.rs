@@ -116,7 +116,7 @@ impl InstrumentExporters {
 
     /// Reports that the temporality of the configuration does not apply, because the SDK accepts a temporality only
     /// once.
-    fn tell_of_temporality(&self) {
+    fn report_temporality(&self) {
         if self.asked == self.temporality {
             return;
         }
@@ -148,7 +148,7 @@ impl HostExporters for InstrumentExporters {
         if own.otlp.is_some()
             && std::mem::replace(&mut self.asked, own.temporality) != own.temporality
         {
-            self.tell_of_temporality();
+            self.report_temporality();
         }
         let resource = ResourceAndScope::new(&plan.resource, "", "").resource;
         self.metrics

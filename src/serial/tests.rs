@@ -84,7 +84,7 @@ fn an_empty_text_is_the_same_as_an_optional_text_that_is_not_given() {
 }
 
 #[test]
-fn a_refused_value_is_told_with_what_was_expected() {
+fn invalid_value_is_rejected_with_the_expected_form() {
     refused::<ApiRequest>(
         r#"{"model":"m","cost_usd":-1,"duration_ms":1}"#,
         "the amount is negative or no number",

@@ -177,7 +177,7 @@ impl TelemetryState {
 
     /// Returns whether an exporter takes metrics.
     #[inline]
-    pub(crate) fn wants_metrics(&self) -> bool {
+    pub(crate) fn records_metrics(&self) -> bool {
         self.records(active_config::METRICS)
     }
 
@@ -185,7 +185,7 @@ impl TelemetryState {
     /// a measurement that is dropped because of the shutdown.
     #[inline]
     pub(crate) fn takes_amounts(&self) -> bool {
-        self.wants_metrics() && !self.is_late()
+        self.records_metrics() && !self.is_late()
     }
 
     /// Returns whether the shutdown has begun; if so, counts a measurement that is dropped.
@@ -206,7 +206,7 @@ impl TelemetryState {
 
     /// Returns whether measurements are recorded, without counting one that is dropped.
     pub(crate) fn counts(&self) -> bool {
-        self.wants_metrics() && !self.stopped.load(Ordering::Relaxed)
+        self.records_metrics() && !self.stopped.load(Ordering::Relaxed)
     }
 
     /// Reports a diagnostic only the first time.

@@ -236,7 +236,7 @@ impl SessionCore {
         usd: Option<f64>,
         usage: TokenUsage,
     ) {
-        if !self.telemetry.wants_metrics() {
+        if !self.telemetry.records_metrics() {
             if let Some(usd) = usd {
                 self.check_amount(usd);
             }
