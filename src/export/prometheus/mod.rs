@@ -69,7 +69,7 @@ impl Prometheus {
         }
         let server = Arc::new(Server::new(
             reader,
-            page::resource(&self.resource),
+            self.resource.clone(),
             Arc::clone(&self.counters),
             clock,
             self.config.host.clone(),

@@ -1,184 +1,144 @@
-//! The text of the page.
-//!
-//! The page is rendered by `opentelemetry-prometheus` from observable counters over the series of the registry. A
-//! provider of the SDK lives only as long as it takes to render some thousand series. Therefore no state is kept
-//! between two pages, a page of many series needs little more memory than its text, and no global state is touched. The
-//! limit on series is the number of existing series, because the SDK would fold the series beyond its own limit into
-//! one overflow series.
+//! The text of the page, in the text format of Prometheus.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use opentelemetry::metrics::MeterProvider;
-use opentelemetry::{Key, KeyValue, Value};
-use opentelemetry_prometheus::ExporterBuilder;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
-use prometheus::proto::MetricType;
-use prometheus::{Registry, TextEncoder};
+use prometheus::TextEncoder;
+use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
 
-use super::labels;
-use crate::catalog::{METRICS, Metric, scope};
+use super::labels::{self, name};
+use crate::catalog::Metric;
 use crate::metrics::Shown;
+use crate::session_attributes::CustomAttributes;
 
-/// The most series that are rendered at the same time.
+/// The most series that are encoded at the same time. A page of many series needs little more memory than its text.
 const AT_ONCE: usize = 4_096;
 
 /// The media type of the text format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Builds the resource whose attributes `target_info` shows.
-pub(super) fn resource(attributes: &[(String, String)]) -> Resource {
-    let attributes = attributes
+/// A metric of the encoder: one series with its labels and its value.
+type Sample = prometheus::proto::Metric;
+
+/// Renders the page of these series, which are in the order of the catalog. `target_info` shows the resource attributes.
+pub(super) fn render(shown: &[Shown], resource: &[(String, String)]) -> Result<Bytes, String> {
+    let mut page = String::new();
+    let resource = resource
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
-    let labels = labels::labels(attributes).into_iter();
-    // The empty builder does not read the environment, which only the configuration reads.
-    Resource::builder_empty()
-        .with_attributes(labels.map(|(key, value)| KeyValue::new(key, value)))
-        .build()
-}
-
-/// Renders the page of these series, which are in the order of the catalog.
-pub(super) fn render(shown: &Arc<Vec<Shown>>, resource: &Resource) -> Result<Bytes, String> {
-    let mut page = families(exporter(), resource.clone(), None)?;
-    for (metric, series) in parts(shown) {
-        for from in series.clone().step_by(AT_ONCE) {
-            let part = Part {
-                metric,
-                shown: Arc::clone(shown),
-                series: from..series.end.min(from + AT_ONCE),
-            };
-            let bare = exporter().without_target_info();
-            let text = families(bare, Resource::builder_empty().build(), Some(part))?;
-            page.push_str(if from == series.start {
+    let mut info = Sample::from_label(pairs(labels::labels(resource)));
+    let mut value = Gauge::default();
+    value.set_value(1.0);
+    info.set_gauge(value);
+    let info = family("target_info", "Target metadata", MetricType::GAUGE, [info]);
+    encode(info, &mut page)?;
+    for series in shown.chunk_by(|one, next| metric(one).name == metric(next).name) {
+        let Some(metric) = series.first().map(metric) else {
+            continue;
+        };
+        let mut custom = Custom::default();
+        for (number, part) in series.chunks(AT_ONCE).enumerate() {
+            let samples = part.iter().map(|shown| sample(shown, metric, &mut custom));
+            let family = family(
+                &total(metric.name),
+                metric.description,
+                MetricType::COUNTER,
+                samples,
+            );
+            let mut text = String::new();
+            encode(family, &mut text)?;
+            page.push_str(if number == 0 {
                 &text
             } else {
-                samples(&text)
+                without_header(&text)
             });
         }
     }
     Ok(page.into())
 }
 
-fn exporter() -> ExporterBuilder {
-    opentelemetry_prometheus::exporter()
-        .without_units()
-        .without_counter_suffixes()
-        .scope_info_enabled(false)
+fn metric(shown: &Shown) -> &'static Metric {
+    shown.series().metric()
 }
 
-/// Some series of one metric.
-struct Part {
-    metric: &'static Metric,
-    shown: Arc<Vec<Shown>>,
-    series: Range<usize>,
+/// Returns the name of a counter: without a unit and with one `_total`, as published dashboards query it.
+fn total(metric: &str) -> String {
+    let name = name(metric);
+    match name.ends_with("_total") {
+        true => name,
+        false => name + "_total",
+    }
 }
 
-/// Renders the export of one provider: some series of one metric, or only the resource.
-fn families(
-    exporter: ExporterBuilder,
-    resource: Resource,
-    part: Option<Part>,
-) -> Result<String, String> {
-    let registry = Registry::new();
-    let exporter = exporter
-        .with_registry(registry.clone())
-        .build()
-        .map_err(|error| error.to_string())?;
-    let limit = part.as_ref().map_or(1, |part| part.series.len());
-    let provider = SdkMeterProvider::builder()
-        .with_resource(resource)
-        .with_reader(exporter)
-        .with_view(move |_: &Instrument| {
-            let stream = Stream::builder().with_cardinality_limit(limit);
-            stream.build().ok()
-        })
-        .build();
-    if let Some(part) = part {
-        provider
-            .meter(scope::METRICS)
-            .f64_observable_counter(part.metric.name)
-            .with_description(part.metric.description)
-            .with_callback(move |observer| {
-                let mut custom = Custom::default();
-                for shown in &part.shown[part.series.clone()] {
-                    observer.observe(shown.value, &attributes(shown, part.metric, &mut custom));
-                }
-            })
-            .build();
-    }
-    let mut families = registry.gather();
-    for family in &mut families {
-        // The names that published dashboards query have no unit and one `_total`.
-        if family.get_field_type() == MetricType::COUNTER && !family.name().ends_with("_total") {
-            family.set_name(format!("{}_total", family.name()));
-        }
-    }
-    let mut text = String::new();
+fn family(
+    name: &str,
+    help: &str,
+    kind: MetricType,
+    samples: impl IntoIterator<Item = Sample>,
+) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(samples.into_iter().collect());
+    family
+}
+
+fn encode(family: MetricFamily, text: &mut String) -> Result<(), String> {
     TextEncoder::new()
-        .encode_utf8(&families, &mut text)
-        .map_err(|error| error.to_string())?;
-    Ok(text)
+        .encode_utf8(&[family], text)
+        .map_err(|error| error.to_string())
 }
 
 /// Returns the text of a family without its header, which precedes the first part of the family already.
-fn samples(mut text: &str) -> &str {
+fn without_header(mut text: &str) -> &str {
     while text.starts_with('#') {
         text = text.split_once('\n').map_or("", |(_, rest)| rest);
     }
     text
 }
 
-/// Returns the metrics that have series, each with the range of its series.
-fn parts(shown: &[Shown]) -> Vec<(&'static Metric, Range<usize>)> {
-    let mut parts = Vec::new();
-    let mut from = 0;
-    for metric in METRICS {
-        let of_metric = |shown: &Shown| shown.series().metric().name == metric.name;
-        let count = shown[from..].partition_point(of_metric);
-        if count > 0 {
-            parts.push((*metric, from..from + count));
-        }
-        from += count;
-    }
-    parts
-}
-
-/// Custom attributes in the form in which the standard attributes contain them.
-type Attributes = Arc<[(Arc<str>, Arc<str>)]>;
-
-/// The custom labels of a metric. All sessions share them, so they are built once.
+/// The custom labels of a metric. All sessions share them, so they are converted once.
 #[derive(Default)]
 struct Custom {
-    of: Option<Attributes>,
-    labels: Vec<KeyValue>,
+    of: Option<CustomAttributes>,
+    labels: Vec<LabelPair>,
 }
 
-fn attributes(shown: &Shown, metric: &Metric, custom: &mut Custom) -> Vec<KeyValue> {
+fn sample(shown: &Shown, metric: &Metric, custom: &mut Custom) -> Sample {
     let standard = shown.standard();
-    if custom
-        .of
-        .as_ref()
-        .is_none_or(|of| !Arc::ptr_eq(of, &standard.custom))
-    {
+    let known = |of: &CustomAttributes| Arc::ptr_eq(of, &standard.custom);
+    if !custom.of.as_ref().is_some_and(known) {
         let attributes = standard
             .custom
             .iter()
             .map(|(key, value)| (&**key, &**value));
-        custom.labels = labels::custom(attributes, metric)
-            .into_iter()
-            .map(|(key, value)| KeyValue::new(key, value))
-            .collect();
+        custom.labels = pairs(labels::custom(attributes, metric));
         custom.of = Some(Arc::clone(&standard.custom));
     }
-    let standard = standard.attributes.iter().map(|(key, value)| {
-        KeyValue::new(Key::from_static_str(key), Value::from(Arc::clone(value)))
-    });
-    let own = shown.series().attributes();
-    standard
-        .chain(own.map(|(key, value)| KeyValue::new(key, value.to_owned())))
-        .chain(custom.labels.iter().cloned())
-        .collect()
+    let standard = standard
+        .attributes
+        .iter()
+        .map(|(key, value)| (*key, &**value));
+    let own = standard.chain(shown.series().attributes());
+    let own = own.map(|(key, value)| pair(name(key), value.to_owned()));
+    let mut labels: Vec<_> = own.chain(custom.labels.iter().cloned()).collect();
+    labels.sort_unstable_by(|one, next| one.name().cmp(next.name()));
+    let mut sample = Sample::from_label(labels);
+    let mut value = Counter::default();
+    value.set_value(shown.value);
+    sample.set_counter(value);
+    sample
+}
+
+fn pairs(labels: Vec<(String, String)>) -> Vec<LabelPair> {
+    let pairs = labels.into_iter();
+    pairs.map(|(name, value)| pair(name, value)).collect()
+}
+
+fn pair(name: String, value: String) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name);
+    pair.set_value(value);
+    pair
 }

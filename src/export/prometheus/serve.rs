@@ -15,7 +15,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use opentelemetry_sdk::Resource;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -44,7 +43,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// The state that all connections share.
 pub(super) struct Server {
     reader: Arc<Mutex<ScrapeReader>>,
-    resource: Resource,
+    resource: Vec<(String, String)>,
     counters: Arc<ExporterCounters>,
     clock: Clock,
     /// The host name of the configuration.
@@ -59,13 +58,13 @@ pub(super) struct Server {
 struct Page {
     begun: Instant,
     text: Bytes,
-    shown: Arc<Vec<Shown>>,
+    shown: Vec<Shown>,
 }
 
 impl Server {
     pub(super) fn new(
         reader: Arc<Mutex<ScrapeReader>>,
-        resource: Resource,
+        resource: Vec<(String, String)>,
         counters: Arc<ExporterCounters>,
         clock: Clock,
         host: String,
@@ -234,7 +233,7 @@ impl Server {
 
     fn make(&self) -> Result<Page, String> {
         let begun = Instant::now();
-        let shown = Arc::new(self.reader().look(begun));
+        let shown = self.reader().look(begun);
         Ok(Page {
             begun,
             text: page::render(&shown, &self.resource)?,
