@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 
-use super::Item;
-use super::message::{ResourceAndScope, any, push_standard, shorten, texts_of};
+use super::message::{ResourceAndScope, push_standard, shorten, texts_of};
 use super::protobuf::{Field, Writer, field_len};
+use super::{Item, decoded};
 use crate::catalog::key;
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
@@ -43,48 +41,18 @@ pub(crate) struct Queued<R: ?Sized> {
 /// An event, as queues hold it.
 pub(crate) type EventItem = Item<Queued<dyn EventRecord>>;
 
-/// The form in which an exporter needs log records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Encoded protobuf.
-    Bytes,
-    /// The official OTLP types, for output as text.
-    Messages,
-}
-
-/// A log record in either form.
-pub(crate) enum EventOut {
-    Bytes(Vec<u8>),
-    Message(LogRecord),
-}
-
-/// An export request in either form.
-#[cfg_attr(
-    not(any(feature = "grpc", feature = "http")),
-    allow(dead_code, reason = "bytes are for OTLP")
-)]
-pub(crate) enum LogsRequest {
-    Bytes(Bytes),
-    Message(ExportLogsServiceRequest),
-}
-
 /// An encoder of events as log records.
 pub(crate) struct EventEncoder {
     origin: ResourceAndScope,
     numbers: NumberEncoding,
-    form: Form,
 }
 
 /// The usual size of a record with 20 attributes, in bytes of protobuf.
 const USUAL_BYTES: usize = 1024;
 
 impl EventEncoder {
-    pub(crate) fn new(origin: ResourceAndScope, numbers: NumberEncoding, form: Form) -> Self {
-        Self {
-            origin,
-            numbers,
-            form,
-        }
+    pub(crate) fn new(origin: ResourceAndScope, numbers: NumberEncoding) -> Self {
+        Self { origin, numbers }
     }
 
     /// Writes all attributes, in the order of the catalog.
@@ -113,35 +81,13 @@ impl EventEncoder {
                 .fetch_add(unreadable, Ordering::Relaxed);
         }
     }
+}
 
-    fn message(&self, event: &EventItem, tally: &EncodeStats) -> LogRecord {
-        let envelope = &event.envelope;
-        let mut attributes = Vec::new();
-        self.attributes(event, tally, &mut attributes);
-        let (trace_id, span_id, flags) = match &envelope.span {
-            Some(span) => (
-                span.trace_id.to_vec(),
-                span.span_id.to_vec(),
-                u32::from(span.flags()),
-            ),
-            None => Default::default(),
-        };
-        let name = event.record.event().body;
-        LogRecord {
-            time_unix_nano: envelope.time,
-            observed_time_unix_nano: envelope.time,
-            body: Some(any(OtlpValue::StringValue(name.to_owned()))),
-            attributes,
-            trace_id,
-            span_id,
-            flags,
-            event_name: name.to_owned(),
-            ..LogRecord::default()
-        }
-    }
+impl Encode for EventEncoder {
+    type Item = EventItem;
+    type Record = Vec<u8>;
 
-    /// Returns the encoding of [`message`](Self::message).
-    fn bytes(&self, event: &EventItem, tally: &EncodeStats) -> Vec<u8> {
+    fn encode(&self, event: &Self::Item, tally: &EncodeStats) -> Vec<u8> {
         let envelope = &event.envelope;
         let name = event.record.event().body;
         let mut out = Writer::with_capacity(USUAL_BYTES + event.record.size());
@@ -163,64 +109,21 @@ impl EventEncoder {
         out.string(12, name);
         out.finish()
     }
-}
 
-impl Encode for EventEncoder {
-    type Item = EventItem;
-    type Record = EventOut;
-    type Request = LogsRequest;
-
-    fn encode(&self, event: &Self::Item, tally: &EncodeStats) -> EventOut {
-        match self.form {
-            Form::Bytes => EventOut::Bytes(self.bytes(event, tally)),
-            Form::Messages => EventOut::Message(self.message(event, tally)),
-        }
+    fn size(record: &Vec<u8>) -> usize {
+        record.len()
     }
 
-    fn size(record: &EventOut) -> usize {
-        match record {
-            EventOut::Bytes(bytes) => bytes.len(),
-            EventOut::Message(message) => message.encoded_len(),
-        }
+    fn shorten(record: &mut Vec<u8>) {
+        let mut message: LogRecord = decoded(record);
+        shorten(&mut message, texts);
+        *record = message.encode_to_vec();
     }
 
-    fn shorten(record: &mut EventOut) {
-        match record {
-            EventOut::Bytes(bytes) => {
-                // Decoding cannot fail, because this crate encoded the bytes.
-                let mut message = LogRecord::decode(&**bytes).unwrap_or_default();
-                shorten(&mut message, texts);
-                *bytes = message.encode_to_vec();
-            }
-            EventOut::Message(message) => shorten(message, texts),
-        }
-    }
-
-    fn request(&self, records: Vec<EventOut>) -> LogsRequest {
+    fn request(&self, records: Vec<Vec<u8>>) -> Bytes {
         let ResourceAndScope { resource, scope } = &self.origin;
-        if self.form == Form::Messages {
-            let messages = records.into_iter().filter_map(|record| match record {
-                EventOut::Message(message) => Some(message),
-                EventOut::Bytes(_) => None,
-            });
-            return LogsRequest::Message(ExportLogsServiceRequest {
-                resource_logs: vec![ResourceLogs {
-                    resource: Some(resource.clone()),
-                    scope_logs: vec![ScopeLogs {
-                        scope: Some(scope.clone()),
-                        log_records: messages.collect(),
-                        ..ScopeLogs::default()
-                    }],
-                    ..ResourceLogs::default()
-                }],
-            });
-        }
         let (resource, scope) = (resource.encode_to_vec(), scope.encode_to_vec());
-        let records = records.iter().filter_map(|one| match one {
-            EventOut::Bytes(record) => Some(record),
-            EventOut::Message(_) => None,
-        });
-        let bytes: usize = records.clone().map(|one| field_len(one.len())).sum();
+        let bytes: usize = records.iter().map(|one| field_len(one.len())).sum();
         // The buffer is allocated once, because the lengths are known beforehand.
         let scope_logs = field_len(scope.len()) + bytes;
         let resource_logs = field_len(resource.len()) + field_len(scope_logs);
@@ -229,10 +132,10 @@ impl Encode for EventEncoder {
         out.bytes(1, &resource);
         out.begin(2, scope_logs);
         out.bytes(1, &scope);
-        for record in records {
+        for record in &records {
             out.bytes(2, record);
         }
-        LogsRequest::Bytes(out.finish().into())
+        out.finish().into()
     }
 }
 
@@ -267,10 +170,14 @@ impl<O: Out> Out for NumbersAsText<'_, O> {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
+    use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
     use proptest::arbitrary::any as some;
     use proptest::collection::vec;
-    use proptest::prelude::{Just, Strategy, TestCaseError, prop_assert_eq, prop_oneof, proptest};
+    use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 
+    use super::super::message::any;
     use super::*;
     use crate::catalog::{Event, event};
 
@@ -337,6 +244,33 @@ mod tests {
         }))
     }
 
+    /// The log record of an event in the official types, as a reference for the encoder.
+    fn reference(encoder: &EventEncoder, event: &EventItem) -> LogRecord {
+        let envelope = &event.envelope;
+        let mut attributes = Vec::new();
+        encoder.attributes(event, &EncodeStats::default(), &mut attributes);
+        let (trace_id, span_id, flags) = match &envelope.span {
+            Some(span) => (
+                span.trace_id.to_vec(),
+                span.span_id.to_vec(),
+                u32::from(span.flags()),
+            ),
+            None => Default::default(),
+        };
+        let name = event.record.event().body;
+        LogRecord {
+            time_unix_nano: envelope.time,
+            observed_time_unix_nano: envelope.time,
+            body: Some(any(OtlpValue::StringValue(name.to_owned()))),
+            attributes,
+            trace_id,
+            span_id,
+            flags,
+            event_name: name.to_owned(),
+            ..LogRecord::default()
+        }
+    }
+
     proptest! {
         #[test]
         fn bytes_match_the_official_types(
@@ -346,32 +280,34 @@ mod tests {
             let resource = [("service.name".to_owned(), "claude-code".to_owned())];
             let origin = ResourceAndScope::new(&resource, "scope", "1");
             let items: Vec<_> = records.into_iter().map(|values| item(values, time, span)).collect();
-            let [bytes, messages] = [Form::Bytes, Form::Messages].map(|form| {
-                let encoder = EventEncoder::new(origin.clone(), numbers, form);
-                let tally = EncodeStats::default();
-                encoder.request(items.iter().map(|item| encoder.encode(item, &tally)).collect())
-            });
-            let (LogsRequest::Bytes(bytes), LogsRequest::Message(message)) = (bytes, messages) else {
-                return Err(TestCaseError::fail("another form than asked for"));
+            let encoder = EventEncoder::new(origin.clone(), numbers);
+            let tally = EncodeStats::default();
+            let encoded = items.iter().map(|item| encoder.encode(item, &tally)).collect();
+            let expected = ExportLogsServiceRequest {
+                resource_logs: vec![ResourceLogs {
+                    resource: Some(origin.resource),
+                    scope_logs: vec![ScopeLogs {
+                        scope: Some(origin.scope),
+                        log_records: items.iter().map(|item| reference(&encoder, item)).collect(),
+                        ..ScopeLogs::default()
+                    }],
+                    ..ResourceLogs::default()
+                }],
             };
-            prop_assert_eq!(bytes, message.encode_to_vec());
+            prop_assert_eq!(encoder.request(encoded), expected.encode_to_vec());
         }
     }
 
     #[test]
-    fn truncation_is_the_same_in_both_forms() {
+    fn truncated_bytes_match_the_official_types() {
         let item = item(vec![Value::Text("x".repeat(5_000_000).into())], 1, None);
         let origin = ResourceAndScope::new(&[], "scope", "1");
-        let [bytes, message] = [Form::Bytes, Form::Messages].map(|form| {
-            let encoder = EventEncoder::new(origin.clone(), NumberEncoding::Native, form);
-            let mut record = encoder.encode(&item, &EncodeStats::default());
-            EventEncoder::shorten(&mut record);
-            match record {
-                EventOut::Bytes(bytes) => bytes,
-                EventOut::Message(message) => message.encode_to_vec(),
-            }
-        });
+        let encoder = EventEncoder::new(origin, NumberEncoding::Native);
+        let mut bytes = encoder.encode(&item, &EncodeStats::default());
+        EventEncoder::shorten(&mut bytes);
         assert!(bytes.len() < 4_000_000);
-        assert_eq!(bytes, message);
+        let mut expected = reference(&encoder, &item);
+        shorten(&mut expected, texts);
+        assert_eq!(bytes, expected.encode_to_vec());
     }
 }

@@ -8,7 +8,15 @@ pub(crate) mod spans;
 
 pub(crate) use self::item::Item;
 
+use bytes::Bytes;
+use prost::Message;
+
 use crate::health::EncodeStats;
+
+/// Decodes a message that this crate encoded, which cannot fail.
+pub(crate) fn decoded<M: Message + Default>(message: &[u8]) -> M {
+    M::decode(message).unwrap_or_default()
+}
 
 /// An encoder of one signal's queued items as OTLP.
 pub(crate) trait Encode: Send + 'static {
@@ -16,8 +24,6 @@ pub(crate) trait Encode: Send + 'static {
     type Item: Send + Sync;
     /// The type of an encoded item: a log record or a span.
     type Record: Send;
-    /// The type of an export request.
-    type Request: Send;
 
     fn encode(&self, item: &Self::Item, tally: &EncodeStats) -> Self::Record;
 
@@ -27,5 +33,6 @@ pub(crate) trait Encode: Send + 'static {
     /// Truncates a record that exceeds the size limit of a single record.
     fn shorten(record: &mut Self::Record);
 
-    fn request(&self, records: Vec<Self::Record>) -> Self::Request;
+    /// Builds an export request, in bytes of protobuf.
+    fn request(&self, records: Vec<Self::Record>) -> Bytes;
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -78,7 +79,6 @@ const IS_REMOTE: u32 = 0x200;
 impl Encode for SpanEncoder {
     type Item = SpanItem;
     type Record = Span;
-    type Request = ExportTraceServiceRequest;
 
     fn encode(&self, span: &Self::Item, _: &EncodeStats) -> Span {
         let Finished {
@@ -137,8 +137,8 @@ impl Encode for SpanEncoder {
         shorten(span, texts);
     }
 
-    fn request(&self, spans: Vec<Span>) -> ExportTraceServiceRequest {
-        ExportTraceServiceRequest {
+    fn request(&self, spans: Vec<Span>) -> Bytes {
+        let request = ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
                 resource: Some(self.origin.resource.clone()),
                 scope_spans: vec![ScopeSpans {
@@ -148,7 +148,8 @@ impl Encode for SpanEncoder {
                 }],
                 ..ResourceSpans::default()
             }],
-        }
+        };
+        request.encode_to_vec().into()
     }
 }
 

@@ -23,7 +23,8 @@ use super::Writer;
 use super::blocking::{self, BlockingError};
 use super::export_result::{ErrorKind, ExportError, ExportResult};
 use crate::clock::iso8601;
-use crate::encode::events::LogsRequest;
+use crate::encode::decoded;
+use crate::signal::Signal;
 use crate::visible::is_control;
 
 /// A writer of lines. It writes on a thread that may block, never on the thread that drives the other exporters.
@@ -64,9 +65,13 @@ fn refused(reason: &str) -> ExportResult {
     }
 }
 
-/// A message that can be written as lines of JSON.
-pub(crate) trait Lines {
-    fn lines(&self) -> Vec<u8>;
+/// Returns a request in bytes of protobuf as lines of JSON.
+pub(crate) fn lines(signal: Signal, request: &[u8]) -> Vec<u8> {
+    match signal {
+        Signal::Metrics => metric_lines(&decoded(request)),
+        Signal::Logs => event_lines(&decoded(request)),
+        Signal::Traces => span_lines(&decoded(request)),
+    }
 }
 
 /// A JSON object whose members keep their order.
@@ -169,119 +174,103 @@ fn hex(bytes: &[u8]) -> Member<'static> {
     Member::Text(crate::hex::hex(bytes).into())
 }
 
-impl Lines for ExportLogsServiceRequest {
-    fn lines(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for group in &self.resource_logs {
-            for record in group.scope_logs.iter().flat_map(|scope| &scope.log_records) {
-                let mut line = vec![
-                    ("signal", text("events")),
-                    ("time", time(record.time_unix_nano)),
-                ];
-                if let Some(body) = record.body.as_ref().and_then(|body| body.value.as_ref()) {
-                    line.push(("body", member(body)));
-                }
-                if !record.event_name.is_empty() {
-                    line.push(("event_name", text(&record.event_name)));
-                }
-                if !record.trace_id.is_empty() {
-                    line.push(("trace_id", hex(&record.trace_id)));
-                    line.push(("span_id", hex(&record.span_id)));
-                }
-                line.push(("attributes", object(&record.attributes)));
-                line.push(("resource", resource(group.resource.as_ref())));
-                Object(line).write_line(&mut out);
+fn event_lines(request: &ExportLogsServiceRequest) -> Vec<u8> {
+    let mut out = Vec::new();
+    for group in &request.resource_logs {
+        for record in group.scope_logs.iter().flat_map(|scope| &scope.log_records) {
+            let mut line = vec![
+                ("signal", text("events")),
+                ("time", time(record.time_unix_nano)),
+            ];
+            if let Some(body) = record.body.as_ref().and_then(|body| body.value.as_ref()) {
+                line.push(("body", member(body)));
             }
+            if !record.event_name.is_empty() {
+                line.push(("event_name", text(&record.event_name)));
+            }
+            if !record.trace_id.is_empty() {
+                line.push(("trace_id", hex(&record.trace_id)));
+                line.push(("span_id", hex(&record.span_id)));
+            }
+            line.push(("attributes", object(&record.attributes)));
+            line.push(("resource", resource(group.resource.as_ref())));
+            Object(line).write_line(&mut out);
         }
-        out
     }
+    out
 }
 
-impl Lines for LogsRequest {
-    fn lines(&self) -> Vec<u8> {
-        match self {
-            // The `Bytes` variant is built for OTLP only.
-            Self::Bytes(_) => Vec::new(),
-            Self::Message(message) => message.lines(),
-        }
-    }
-}
-
-impl Lines for ExportMetricsServiceRequest {
-    fn lines(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for group in &self.resource_metrics {
-            for metric in group.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-                let Some(metric::Data::Sum(sum)) = &metric.data else {
-                    continue;
+fn metric_lines(request: &ExportMetricsServiceRequest) -> Vec<u8> {
+    let mut out = Vec::new();
+    for group in &request.resource_metrics {
+        for metric in group.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
+            let Some(metric::Data::Sum(sum)) = &metric.data else {
+                continue;
+            };
+            let temporality = match sum.aggregation_temporality() {
+                AggregationTemporality::Cumulative => "cumulative",
+                _ => "delta",
+            };
+            for point in &sum.data_points {
+                let value = match point.value {
+                    Some(number_data_point::Value::AsDouble(value)) => value,
+                    _ => continue,
                 };
-                let temporality = match sum.aggregation_temporality() {
-                    AggregationTemporality::Cumulative => "cumulative",
-                    _ => "delta",
-                };
-                for point in &sum.data_points {
-                    let value = match point.value {
-                        Some(number_data_point::Value::AsDouble(value)) => value,
-                        _ => continue,
-                    };
-                    Object(vec![
-                        ("signal", text("metrics")),
-                        ("time", time(point.time_unix_nano)),
-                        ("name", text(&metric.name)),
-                        ("value", Member::Double(value)),
-                        ("unit", text(&metric.unit)),
-                        ("temporality", text(temporality)),
-                        ("start", time(point.start_time_unix_nano)),
-                        ("attributes", object(&point.attributes)),
-                        ("resource", resource(group.resource.as_ref())),
-                    ])
-                    .write_line(&mut out);
-                }
+                Object(vec![
+                    ("signal", text("metrics")),
+                    ("time", time(point.time_unix_nano)),
+                    ("name", text(&metric.name)),
+                    ("value", Member::Double(value)),
+                    ("unit", text(&metric.unit)),
+                    ("temporality", text(temporality)),
+                    ("start", time(point.start_time_unix_nano)),
+                    ("attributes", object(&point.attributes)),
+                    ("resource", resource(group.resource.as_ref())),
+                ])
+                .write_line(&mut out);
             }
         }
-        out
     }
+    out
 }
 
-impl Lines for ExportTraceServiceRequest {
-    fn lines(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for group in &self.resource_spans {
-            for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
-                let mut line = vec![
-                    ("signal", text("spans")),
-                    ("time", time(span.end_time_unix_nano)),
-                    ("name", text(&span.name)),
-                    ("trace_id", hex(&span.trace_id)),
-                    ("span_id", hex(&span.span_id)),
-                ];
-                if !span.parent_span_id.is_empty() {
-                    line.push(("parent_span_id", hex(&span.parent_span_id)));
-                }
-                if !span.trace_state.is_empty() {
-                    line.push(("trace_state", text(&span.trace_state)));
-                }
-                line.push(("start", time(span.start_time_unix_nano)));
-                if let Some(status) = span
-                    .status
-                    .as_ref()
-                    .filter(|status| status.code() == StatusCode::Error)
-                {
-                    line.push(("error", text(&status.message)));
-                }
-                line.push(("attributes", object(&span.attributes)));
-                let events = span.events.iter().map(|event| {
-                    Member::Object(Object(vec![
-                        ("name", text(&event.name)),
-                        ("time", time(event.time_unix_nano)),
-                        ("attributes", object(&event.attributes)),
-                    ]))
-                });
-                line.push(("events", Member::List(events.collect())));
-                line.push(("resource", resource(group.resource.as_ref())));
-                Object(line).write_line(&mut out);
+fn span_lines(request: &ExportTraceServiceRequest) -> Vec<u8> {
+    let mut out = Vec::new();
+    for group in &request.resource_spans {
+        for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
+            let mut line = vec![
+                ("signal", text("spans")),
+                ("time", time(span.end_time_unix_nano)),
+                ("name", text(&span.name)),
+                ("trace_id", hex(&span.trace_id)),
+                ("span_id", hex(&span.span_id)),
+            ];
+            if !span.parent_span_id.is_empty() {
+                line.push(("parent_span_id", hex(&span.parent_span_id)));
             }
+            if !span.trace_state.is_empty() {
+                line.push(("trace_state", text(&span.trace_state)));
+            }
+            line.push(("start", time(span.start_time_unix_nano)));
+            if let Some(status) = span
+                .status
+                .as_ref()
+                .filter(|status| status.code() == StatusCode::Error)
+            {
+                line.push(("error", text(&status.message)));
+            }
+            line.push(("attributes", object(&span.attributes)));
+            let events = span.events.iter().map(|event| {
+                Member::Object(Object(vec![
+                    ("name", text(&event.name)),
+                    ("time", time(event.time_unix_nano)),
+                    ("attributes", object(&event.attributes)),
+                ]))
+            });
+            line.push(("events", Member::List(events.collect())));
+            line.push(("resource", resource(group.resource.as_ref())));
+            Object(line).write_line(&mut out);
         }
-        out
     }
+    out
 }

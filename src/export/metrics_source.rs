@@ -111,11 +111,7 @@ impl PushReader {
     }
 
     /// Builds a request with the points of some samples, which are in the order of the catalog.
-    fn batch(
-        &self,
-        points: Vec<NumberDataPoint>,
-        samples: Vec<Sample>,
-    ) -> Batch<ExportMetricsServiceRequest, Vec<Sample>> {
+    fn batch(&self, points: Vec<NumberDataPoint>, samples: Vec<Sample>) -> Batch<Vec<Sample>> {
         let mut metrics: Vec<OtlpMetric> = Vec::new();
         for (point, sample) in points.into_iter().zip(&samples) {
             let metric = sample.counter.series.metric();
@@ -141,7 +137,7 @@ impl PushReader {
         };
         Batch {
             items: samples.len() as u64,
-            message,
+            message: message.encode_to_vec().into(),
             ticket: samples,
         }
     }
@@ -178,7 +174,6 @@ fn read(counter: &Arc<Counter>) -> Sample {
 }
 
 impl Source for PushReader {
-    type Message = ExportMetricsServiceRequest;
     type Ticket = Vec<Sample>;
     type Settings = (Temporality, ResourceAndScope);
 
@@ -194,7 +189,7 @@ impl Source for PushReader {
         self.wanted = true;
     }
 
-    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>> {
+    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Ticket>> {
         if self.samples.is_empty() && self.wanted {
             self.wanted = false;
             self.collect();
@@ -219,7 +214,7 @@ impl Source for PushReader {
         (!samples.is_empty()).then(|| self.batch(points, samples))
     }
 
-    fn split(&mut self, mut samples: Vec<Sample>) -> Split<Self::Message, Vec<Sample>> {
+    fn split(&mut self, mut samples: Vec<Sample>) -> Split<Vec<Sample>> {
         if samples.len() < 2 {
             return Err(samples);
         }
@@ -233,7 +228,7 @@ impl Source for PushReader {
         Ok([half(samples), half(rest)])
     }
 
-    fn again(&mut self, samples: Vec<Sample>) -> Batch<ExportMetricsServiceRequest, Vec<Sample>> {
+    fn again(&mut self, samples: Vec<Sample>) -> Batch<Vec<Sample>> {
         let points = samples.iter().map(|sample| self.point(sample));
         self.batch(points.collect(), samples)
     }
@@ -305,7 +300,8 @@ mod tests {
         reader.begin();
         let batch = reader.next(usize::MAX).unwrap();
         reader.settle(batch.ticket);
-        let metric = &batch.message.resource_metrics[0].scope_metrics[0].metrics[0];
+        let request: ExportMetricsServiceRequest = crate::encode::decoded(&batch.message);
+        let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
         let Some(metric::Data::Sum(sum)) = &metric.data else {
             panic!("no sum");
         };

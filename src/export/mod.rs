@@ -5,7 +5,7 @@ pub(crate) mod blocking;
 #[cfg(feature = "console")]
 pub(crate) mod console;
 mod control;
-#[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod encode;
 pub(crate) mod export_result;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -46,17 +46,17 @@ pub(crate) use prometheus::Prometheus;
 pub(crate) use prometheus::page_addresses;
 #[cfg(feature = "testing")]
 pub(crate) use sink::MemoryExporter;
-pub(crate) use sink::{Lease, Request, Target, Writer};
+pub(crate) use sink::{Lease, Target, Writer};
 
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::health::{QueueDepth, Undelivered};
 use blocking::BlockingError;
 
 /// A source of data for one exporter.
 pub(crate) trait Source: Send + 'static {
-    /// The OTLP request.
-    type Message: sink::Request;
     /// The token of a batch, which is passed back to settle, split or rebuild the batch.
     type Ticket: Send;
     /// The part of the configuration that applies to this source.
@@ -79,17 +79,17 @@ pub(crate) trait Source: Send + 'static {
     }
 
     /// Returns the next request of the pass. It has at most `max_bytes` of protobuf, unless a single item is larger.
-    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>>;
+    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Ticket>>;
 
     /// Settles a batch: it was delivered, or dropped for good.
     fn settle(&mut self, ticket: Self::Ticket);
 
     /// Splits a batch that is too large for the receiver into two halves. Returns the ticket if the batch is a single
     /// item.
-    fn split(&mut self, ticket: Self::Ticket) -> Split<Self::Message, Self::Ticket>;
+    fn split(&mut self, ticket: Self::Ticket) -> Split<Self::Ticket>;
 
     /// Rebuilds the batch of a ticket with the current configuration.
-    fn again(&mut self, ticket: Self::Ticket) -> Batch<Self::Message, Self::Ticket>;
+    fn again(&mut self, ticket: Self::Ticket) -> Batch<Self::Ticket>;
 
     /// Drops all undelivered items, including those of the `unsent` tickets, and returns their number. Does nothing and
     /// returns `None` if `still` returns false, because a newer configuration uses the source again.
@@ -116,11 +116,12 @@ pub(crate) trait Source: Send + 'static {
 }
 
 /// The two halves of a batch, or the ticket of a batch that cannot be split.
-pub(crate) type Split<M, T> = Result<[Batch<M, T>; 2], T>;
+pub(crate) type Split<T> = Result<[Batch<T>; 2], T>;
 
 /// A request and the ticket that settles it.
-pub(crate) struct Batch<M, T> {
-    pub(crate) message: M,
+pub(crate) struct Batch<T> {
+    /// The export request, in bytes of protobuf.
+    pub(crate) message: Bytes,
     /// The number of data points, log records or spans.
     pub(crate) items: u64,
     pub(crate) ticket: T,

@@ -245,7 +245,7 @@ impl<S: Source> Pipeline<S> {
 
     /// Delivers a batch, in parts if it is too large for the receiver. Keeps the tickets of unsettled parts in
     /// `unsent`.
-    async fn deliver_all(&mut self, batch: Batch<S::Message, S::Ticket>) -> Result<(), Stop> {
+    async fn deliver_all(&mut self, batch: Batch<S::Ticket>) -> Result<(), Stop> {
         let mut parts = vec![batch];
         while let Some(Batch {
             message,
@@ -256,8 +256,7 @@ impl<S: Source> Pipeline<S> {
             let Some(link) = &self.link else {
                 return Ok(());
             };
-            let body = link.sink.encode(&message);
-            drop(message);
+            let body = link.sink.encode(self.counters.signal(), message);
             match self.deliver(body).await {
                 End::Delivered { rejected } => {
                     self.source.settle(ticket);

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use bytes::Bytes;
 use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -93,7 +91,14 @@ pub(crate) async fn probe(
         let started = Instant::now();
         let answer = match held {
             Some(why) => Answer::Failed(ExportError::new(ErrorKind::Held, why)),
-            None => send(&client, empty(signal, config.protocol), deadline).await,
+            None => {
+                send(
+                    &client,
+                    encode(config.protocol, signal, Bytes::new()),
+                    deadline,
+                )
+                .await
+            }
         };
         (answer, started.elapsed())
     };
@@ -122,7 +127,7 @@ pub(crate) async fn probe(
     })
 }
 
-async fn send(client: &Client, body: bytes::Bytes, deadline: Instant) -> Answer {
+async fn send(client: &Client, body: Bytes, deadline: Instant) -> Answer {
     let accepted = Accepted::new(false);
     match client.send(body, deadline, &accepted).await {
         ExportResult::Delivered { message, .. } => Answer::Taken(message),
@@ -136,15 +141,6 @@ async fn send(client: &Client, body: bytes::Bytes, deadline: Instant) -> Answer 
         ExportResult::Rejected { error } | ExportResult::TooLarge { error } => {
             Answer::Failed(error)
         }
-    }
-}
-
-/// Encodes a request without data.
-fn empty(signal: Signal, protocol: Protocol) -> bytes::Bytes {
-    match signal {
-        Signal::Metrics => encode(protocol, &ExportMetricsServiceRequest::default()),
-        Signal::Logs => encode(protocol, &ExportLogsServiceRequest::default()),
-        Signal::Traces => encode(protocol, &ExportTraceServiceRequest::default()),
     }
 }
 
@@ -317,7 +313,7 @@ async fn answers(signal: Signal, config: OtlpConfig, deadline: Instant) -> bool 
         return false;
     };
     // The request is sent without the helper's headers: a rejection is an answer too.
-    match send(&client, empty(signal, protocol), deadline).await {
+    match send(&client, encode(protocol, signal, Bytes::new()), deadline).await {
         Answer::Taken(_) | Answer::Unauthenticated(_) | Answer::NotNow(_) => true,
         Answer::Failed(error) => matches!(error.kind(), ErrorKind::Answered(_)),
     }

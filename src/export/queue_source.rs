@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::queue::{BATCH_RECORDS, Queue};
-use super::sink::Request;
 use super::{Batch, Source, Split};
 use crate::encode::Encode;
 use crate::encode::message::MAX_ITEM_BYTES;
@@ -61,7 +60,7 @@ impl<T: Encode> QueueSource<T> {
         &self,
         places: Vec<Place<T::Item>>,
         tally: &EncodeStats,
-    ) -> Batch<T::Request, Vec<Place<T::Item>>> {
+    ) -> Batch<Vec<Place<T::Item>>> {
         let records = places
             .iter()
             .map(|(item, _)| self.encode(item, tally))
@@ -73,7 +72,7 @@ impl<T: Encode> QueueSource<T> {
         &self,
         records: Vec<T::Record>,
         places: Vec<Place<T::Item>>,
-    ) -> Batch<T::Request, Vec<Place<T::Item>>> {
+    ) -> Batch<Vec<Place<T::Item>>> {
         Batch {
             items: places.len() as u64,
             message: self.encoder.request(records),
@@ -82,8 +81,7 @@ impl<T: Encode> QueueSource<T> {
     }
 }
 
-impl<T: Encode<Request: Request>> Source for QueueSource<T> {
-    type Message = T::Request;
+impl<T: Encode> Source for QueueSource<T> {
     type Ticket = Vec<Place<T::Item>>;
     type Settings = T;
 
@@ -100,7 +98,7 @@ impl<T: Encode<Request: Request>> Source for QueueSource<T> {
         self.left = self.queue.len();
     }
 
-    fn next(&mut self, max_bytes: usize) -> Option<Batch<T::Request, Self::Ticket>> {
+    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Ticket>> {
         let (mut records, mut places) = (Vec::new(), Vec::new());
         let mut encoded = 0;
         while records.len() < BATCH_RECORDS {
@@ -124,7 +122,7 @@ impl<T: Encode<Request: Request>> Source for QueueSource<T> {
             .settle(places.len(), places.iter().map(|(_, size)| size).sum());
     }
 
-    fn split(&mut self, mut places: Self::Ticket) -> Split<T::Request, Self::Ticket> {
+    fn split(&mut self, mut places: Self::Ticket) -> Split<Self::Ticket> {
         if places.len() < 2 {
             return Err(places);
         }
@@ -135,7 +133,7 @@ impl<T: Encode<Request: Request>> Source for QueueSource<T> {
         Ok([half(places), half(rest)])
     }
 
-    fn again(&mut self, places: Self::Ticket) -> Batch<T::Request, Self::Ticket> {
+    fn again(&mut self, places: Self::Ticket) -> Batch<Self::Ticket> {
         self.batch_of(places, &EncodeStats::default())
     }
 

@@ -15,9 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 #[cfg(feature = "console")]
-use super::console::{Console, Lines};
-#[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
-use super::encode::ExportRequest;
+use super::console::{Console, lines};
 #[cfg(any(feature = "grpc", feature = "http"))]
 use super::encode::encode;
 use super::export_result::{Accepted, ExportResult};
@@ -26,26 +24,6 @@ use super::headers::Helper;
 use super::otlp;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::signal::Signal;
-
-/// A request of a signal that every compiled-in exporter can encode.
-pub(crate) trait Request: ExportRequest + Lines + Send {}
-
-impl<M: ExportRequest + Lines + Send> Request for M {}
-
-/// A bound without requirements, for builds without OTLP and without the in-memory exporter, which uses OTLP's
-/// encoding.
-#[cfg(not(any(feature = "grpc", feature = "http", feature = "testing")))]
-pub(crate) trait ExportRequest {}
-
-#[cfg(not(any(feature = "grpc", feature = "http", feature = "testing")))]
-impl<M> ExportRequest for M {}
-
-/// A bound without requirements, for builds without the console exporter.
-#[cfg(not(feature = "console"))]
-pub(crate) trait Lines {}
-
-#[cfg(not(feature = "console"))]
-impl<M> Lines for M {}
 
 /// The most protobuf bytes in one request. Receivers accept 4 MiB.
 const MAX_BYTES: usize = 3_670_016;
@@ -169,15 +147,15 @@ impl Sink {
         }
     }
 
-    /// Encodes a request. Every attempt sends the same bytes.
-    pub(crate) fn encode(&self, request: &impl Request) -> Bytes {
+    /// Converts a request in bytes of protobuf to the bytes that every attempt sends.
+    pub(crate) fn encode(&self, signal: Signal, request: Bytes) -> Bytes {
         match *self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(_, protocol, _) => encode(protocol, request),
+            Self::Otlp(_, protocol, _) => encode(protocol, signal, request),
             #[cfg(feature = "console")]
-            Self::Console(_) => request.lines().into(),
+            Self::Console(_) => lines(signal, &request).into(),
             #[cfg(feature = "testing")]
-            Self::Memory(..) => request.protobuf(),
+            Self::Memory(..) => request,
         }
     }
 

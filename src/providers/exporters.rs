@@ -12,8 +12,8 @@ use crate::config::{Config, Temporality};
 use crate::diagnostics::Diagnostics;
 use crate::encode::Encode;
 use crate::encode::message::ResourceAndScope;
+use crate::export::Source;
 use crate::export::queue_source::QueueSource;
-use crate::export::{Request, Source};
 use crate::health::{Exporter, ExporterCounters};
 use crate::signal::Signal;
 use crate::state::TelemetryState;
@@ -174,12 +174,12 @@ impl<S: Source> Switched<S> {
     }
 
     fn go_by(&mut self, plan: &Plan<'_>, settings: S::Settings, joins: impl FnOnce()) {
-        self.place.go_by(plan, |_| settings, joins);
+        self.place.go_by(plan, || settings, joins);
         self.on.store(self.place.is_on(), Ordering::Relaxed);
     }
 }
 
-fn queued<T: Encode<Request: Request>>(
+fn queued<T: Encode>(
     signal: Signal,
     encoder: T,
     diagnostics: &Arc<Diagnostics>,

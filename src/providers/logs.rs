@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::logs::AnyValue;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -62,7 +63,6 @@ pub(crate) struct LogEncoder(pub(crate) Resource);
 impl Encode for LogEncoder {
     type Item = Log;
     type Record = ScopeLogs;
-    type Request = ExportLogsServiceRequest;
 
     fn encode(&self, (record, scope): &Log, _: &EncodeStats) -> ScopeLogs {
         ScopeLogs {
@@ -80,19 +80,20 @@ impl Encode for LogEncoder {
         shorten(record, texts);
     }
 
-    fn request(&self, records: Vec<ScopeLogs>) -> ExportLogsServiceRequest {
+    fn request(&self, records: Vec<ScopeLogs>) -> Bytes {
         let scopes = joined(
             records,
             |one| (&one.scope, &one.schema_url),
             |one, other| one.log_records.extend(other.log_records),
         );
-        ExportLogsServiceRequest {
+        let request = ExportLogsServiceRequest {
             resource_logs: vec![ResourceLogs {
                 resource: Some(self.0.clone()),
                 scope_logs: scopes,
                 ..ResourceLogs::default()
             }],
-        }
+        };
+        request.encode_to_vec().into()
     }
 }
 

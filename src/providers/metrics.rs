@@ -238,7 +238,7 @@ impl Metrics {
         self.waiting.set(points as usize);
     }
 
-    fn batch(&self, pieces: Vec<Piece>) -> Batch<ExportMetricsServiceRequest, Vec<Piece>> {
+    fn batch(&self, pieces: Vec<Piece>) -> Batch<Vec<Piece>> {
         let mut scopes: Vec<(&Arc<Scope>, ScopeMetrics)> = Vec::new();
         for Piece { scope, metric } in &pieces {
             match scopes
@@ -264,7 +264,7 @@ impl Metrics {
             }],
         };
         Batch {
-            message,
+            message: message.encode_to_vec().into(),
             items: pieces.iter().map(|piece| points(&piece.metric)).sum(),
             ticket: pieces,
         }
@@ -272,7 +272,6 @@ impl Metrics {
 }
 
 impl Source for Metrics {
-    type Message = ExportMetricsServiceRequest;
     type Ticket = Vec<Piece>;
     type Settings = Resource;
 
@@ -309,7 +308,7 @@ impl Source for Metrics {
         Ok(())
     }
 
-    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Message, Self::Ticket>> {
+    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Ticket>> {
         let mut pieces = Vec::new();
         let mut bytes = 0;
         while let Some(piece) = self.pieces.pop_front() {
@@ -340,7 +339,7 @@ impl Source for Metrics {
         self.waiting.release(points as usize, 0);
     }
 
-    fn split(&mut self, mut pieces: Vec<Piece>) -> Split<Self::Message, Self::Ticket> {
+    fn split(&mut self, mut pieces: Vec<Piece>) -> Split<Self::Ticket> {
         if pieces.len() > 1 {
             let rest = pieces.split_off(pieces.len() / 2);
             return Ok([self.batch(pieces), self.batch(rest)]);
@@ -352,7 +351,7 @@ impl Source for Metrics {
         }
     }
 
-    fn again(&mut self, pieces: Vec<Piece>) -> Batch<Self::Message, Self::Ticket> {
+    fn again(&mut self, pieces: Vec<Piece>) -> Batch<Self::Ticket> {
         self.batch(pieces)
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::Context;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -49,7 +50,6 @@ pub(crate) struct SpanEncoder(pub(crate) Resource);
 impl Encode for SpanEncoder {
     type Item = SpanData;
     type Record = ScopeSpans;
-    type Request = ExportTraceServiceRequest;
 
     fn encode(&self, span: &SpanData, _: &EncodeStats) -> ScopeSpans {
         let scope = &span.instrumentation_scope;
@@ -68,19 +68,20 @@ impl Encode for SpanEncoder {
         shorten(record, texts);
     }
 
-    fn request(&self, records: Vec<ScopeSpans>) -> ExportTraceServiceRequest {
+    fn request(&self, records: Vec<ScopeSpans>) -> Bytes {
         let scopes = joined(
             records,
             |one| (&one.scope, &one.schema_url),
             |one, other| one.spans.extend(other.spans),
         );
-        ExportTraceServiceRequest {
+        let request = ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
                 resource: Some(self.0.clone()),
                 scope_spans: scopes,
                 ..ResourceSpans::default()
             }],
-        }
+        };
+        request.encode_to_vec().into()
     }
 }
 

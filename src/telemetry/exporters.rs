@@ -13,13 +13,13 @@ use super::Service;
 #[cfg(feature = "prometheus")]
 use super::page::PagePlace;
 use super::place::Place;
-use super::plan::{Destination, Plan};
+use super::plan::Plan;
 use crate::catalog::scope;
 use crate::clock::Clock;
 use crate::config::{Config, HeadersHelper};
 use crate::diagnostics::Diagnostics;
 use crate::encode::Encode;
-use crate::encode::events::{EventEncoder, Form};
+use crate::encode::events::EventEncoder;
 use crate::encode::message::ResourceAndScope;
 use crate::encode::spans::SpanEncoder;
 #[cfg(feature = "testing")]
@@ -29,7 +29,7 @@ use crate::export::metrics_source::PushReader;
 use crate::export::queue::Queue;
 use crate::export::queue_source::QueueSource;
 use crate::export::runtime::Runtime;
-use crate::export::{Lease, Request, Writer};
+use crate::export::{Lease, Writer};
 use crate::fork::Process;
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
@@ -117,7 +117,7 @@ impl Exporters {
             let place = Place::new(Signal::Metrics, kind, reader, tally, &diagnostics, clock);
             (place, number)
         });
-        let events = || EventEncoder::new(nothing.clone(), Default::default(), Form::Messages);
+        let events = || EventEncoder::new(nothing.clone(), Default::default());
         let spans = || SpanEncoder::new(nothing.clone());
         Self {
             metrics: metrics.into(),
@@ -174,7 +174,7 @@ impl Exporters {
         let (resource, version) = (&plan.resource, &self.service.version);
         let origin = ResourceAndScope::new(resource, scope::METRICS, version);
         for (place, number) in &mut self.metrics {
-            let settings = |_: &_| (config.metrics.temporality, origin.clone());
+            let settings = || (config.metrics.temporality, origin.clone());
             place.go_by(&plan, settings, || self.registry.join(*number));
         }
         #[cfg(feature = "prometheus")]
@@ -187,14 +187,12 @@ impl Exporters {
         }
         let origin = ResourceAndScope::new(resource, scope::EVENTS, version);
         for (place, _) in &mut self.events {
-            let settings = |to: &Destination| {
-                EventEncoder::new(origin.clone(), config.number_encoding, to.form())
-            };
+            let settings = || EventEncoder::new(origin.clone(), config.number_encoding);
             place.go_by(&plan, settings, || {});
         }
         let origin = ResourceAndScope::new(resource, scope::SPANS, scope::SPANS_VERSION);
         for (place, _) in &mut self.spans {
-            place.go_by(&plan, |_| SpanEncoder::new(origin.clone()), || {});
+            place.go_by(&plan, || SpanEncoder::new(origin.clone()), || {});
         }
         if let Some(host) = &mut self.host {
             host.turn_on(&plan);
@@ -310,7 +308,7 @@ impl Exporters {
 }
 
 /// Creates a slot with a queue for each kind of exporter.
-fn places<T: Encode<Request: Request>>(
+fn places<T: Encode>(
     signal: Signal,
     kinds: &[Exporter],
     encoder: impl Fn() -> T,
@@ -321,7 +319,7 @@ fn places<T: Encode<Request: Request>>(
     kinds.iter().map(place).collect()
 }
 
-fn slots<T: Encode<Request: Request>>(places: &QueuePlaces<T>) -> Slots<T::Item> {
+fn slots<T: Encode>(places: &QueuePlaces<T>) -> Slots<T::Item> {
     let on = places.iter().filter(|(place, _)| place.is_on());
     on.map(|(place, queue)| (queue.clone(), place.counters()))
         .collect()

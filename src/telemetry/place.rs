@@ -13,7 +13,7 @@ use crate::encode::Encode;
 use crate::export::queue::Queue;
 use crate::export::queue_source::QueueSource;
 use crate::export::runtime::Job;
-use crate::export::{Change, Command, Control, Pipeline, Request, Source, To};
+use crate::export::{Change, Command, Control, Pipeline, Source, To};
 use crate::health::{EncodeStats, Exporter, ExporterCounters};
 use crate::signal::Signal;
 
@@ -34,7 +34,7 @@ pub(crate) struct Place<S: Source> {
     known: bool,
 }
 
-impl<T: Encode<Request: Request>> Place<QueueSource<T>> {
+impl<T: Encode> Place<QueueSource<T>> {
     /// Creates the slot of an exporter with a new queue.
     pub(crate) fn queued(
         signal: Signal,
@@ -102,14 +102,14 @@ impl<S: Source> Place<S> {
     pub(crate) fn go_by(
         &mut self,
         plan: &Plan<'_>,
-        settings: impl FnOnce(&Destination) -> S::Settings,
+        settings: impl FnOnce() -> S::Settings,
         joins: impl FnOnce(),
     ) {
         let (signal, exporter) = (self.counters.signal(), self.counters.exporter());
         match plan.destination(signal, exporter) {
             None => self.mark(plan.config.unavailable_reason(signal, exporter)),
             Some(to) => {
-                let settings = settings(&to);
+                let settings = settings();
                 self.turn_on(to, plan, settings, joins);
             }
         }

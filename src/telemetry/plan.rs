@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::config::otlp::OtlpConfig;
 use crate::config::{Config, HeadersHelper};
-use crate::encode::events::Form;
 #[cfg(feature = "testing")]
 use crate::export::MemoryExporter;
 use crate::export::headers::Helper;
@@ -33,18 +32,6 @@ pub(crate) enum Destination {
     Console,
     #[cfg(feature = "testing")]
     Memory,
-}
-
-impl Destination {
-    /// Returns the form in which this destination takes events.
-    pub(crate) fn form(&self) -> Form {
-        match self {
-            Self::Otlp(otlp, _) if otlp.protocol != Protocol::HttpJson => Form::Bytes,
-            Self::Otlp(..) | Self::Console => Form::Messages,
-            #[cfg(feature = "testing")]
-            Self::Memory => Form::Messages,
-        }
-    }
 }
 
 impl Plan<'_> {

@@ -14,10 +14,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, span};
-use prost::Message;
 
 use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
+use crate::encode::decoded;
 use crate::export::MemoryExporter;
 use crate::hex::hex;
 use crate::signal::Signal;
@@ -92,9 +92,9 @@ impl Store {
 impl MemoryExporter for Store {
     fn export(&self, signal: Signal, request: Bytes) {
         match signal {
-            Signal::Metrics => self.keep_metrics(decoded(request)),
-            Signal::Logs => self.keep_events(decoded(request)),
-            Signal::Traces => self.keep_spans(decoded(request)),
+            Signal::Metrics => self.keep_metrics(decoded(&request)),
+            Signal::Logs => self.keep_events(decoded(&request)),
+            Signal::Traces => self.keep_spans(decoded(&request)),
         }
     }
 }
@@ -127,11 +127,6 @@ impl Kept {
             }
         }
     }
-}
-
-/// Decodes a request. This cannot fail, because this crate encoded the bytes.
-fn decoded<M: Message + Default>(request: Bytes) -> M {
-    M::decode(request).unwrap_or_default()
 }
 
 fn time(nanos: u64) -> SystemTime {

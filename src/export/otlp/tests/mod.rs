@@ -28,6 +28,7 @@ mod prelude {
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
     use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+    use prost::Message as _;
 
     /// The protocols that are compiled in.
     pub(super) const PROTOCOLS: &[Protocol] = &[
@@ -112,7 +113,11 @@ mod prelude {
             Self {
                 runtime,
                 client,
-                body: encode(config.protocol, &logs("Fix the bug")),
+                body: encode(
+                    config.protocol,
+                    Signal::Logs,
+                    logs("Fix the bug").encode_to_vec().into(),
+                ),
             }
         }
 

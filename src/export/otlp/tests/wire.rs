@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message as _;
 
 use super::super::BuildError;
 use super::prelude::*;
@@ -68,17 +69,17 @@ fn each_signal_arrives_as_it_was() {
         for (signal, body, expected) in [
             (
                 Signal::Metrics,
-                encode(protocol, &metrics()),
+                encode(protocol, Signal::Metrics, metrics().encode_to_vec().into()),
                 Message::Metrics(metrics()),
             ),
             (
                 Signal::Logs,
-                encode(protocol, &logs("ä")),
+                encode(protocol, Signal::Logs, logs("ä").encode_to_vec().into()),
                 Message::Logs(logs("ä")),
             ),
             (
                 Signal::Traces,
-                encode(protocol, &traces()),
+                encode(protocol, Signal::Traces, traces().encode_to_vec().into()),
                 Message::Traces(traces()),
             ),
         ] {
@@ -165,7 +166,7 @@ fn gzip_request_is_sent_and_its_answer_is_read() {
         config.compression = Compression::Gzip;
         let mut fixture = Fixture::with(config);
         let long = logs(&"a prompt ".repeat(5000));
-        fixture.body = encode(protocol, &long);
+        fixture.body = encode(protocol, Signal::Logs, long.encode_to_vec().into());
         let expected = ExportResult::Delivered {
             rejected: 2,
             message: Some("late".to_owned()),
@@ -208,7 +209,7 @@ fn large_request_arrives_completely() {
         let receiver = receiver(protocol);
         let mut fixture = Fixture::new(protocol, &receiver.endpoint());
         let large = logs(&"0123456789".repeat(400_000));
-        fixture.body = encode(protocol, &large);
+        fixture.body = encode(protocol, Signal::Logs, large.encode_to_vec().into());
         assert_eq!(fixture.send(), DELIVERED);
         assert_eq!(receiver.received().single().message, Message::Logs(large));
     }
@@ -224,7 +225,11 @@ fn concurrent_requests_are_each_answered() {
             let mut tasks = tokio::task::JoinSet::new();
             for n in 0..20 {
                 let client = std::sync::Arc::clone(&client);
-                let body = encode(protocol, &logs(&n.to_string()));
+                let body = encode(
+                    protocol,
+                    Signal::Logs,
+                    logs(&n.to_string()).encode_to_vec().into(),
+                );
                 let accepted = tokio::sync::watch::Sender::new(false);
                 tasks.spawn(
                     async move { client.send(body, Instant::now() + LONG, &accepted).await },
@@ -249,7 +254,15 @@ fn concurrent_requests_are_each_answered() {
 #[test]
 #[cfg(feature = "http")]
 fn json_follows_the_specification() {
-    let text = String::from_utf8(encode(Protocol::HttpJson, &traces()).to_vec()).unwrap();
+    let text = String::from_utf8(
+        encode(
+            Protocol::HttpJson,
+            Signal::Traces,
+            traces().encode_to_vec().into(),
+        )
+        .to_vec(),
+    )
+    .unwrap();
     for part in [
         r#""resourceSpans":["#,
         r#""traceId":"abababababababababababababababab""#,
@@ -259,7 +272,15 @@ fn json_follows_the_specification() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    let text = String::from_utf8(encode(Protocol::HttpJson, &metrics()).to_vec()).unwrap();
+    let text = String::from_utf8(
+        encode(
+            Protocol::HttpJson,
+            Signal::Metrics,
+            metrics().encode_to_vec().into(),
+        )
+        .to_vec(),
+    )
+    .unwrap();
     for part in [
         r#""timeUnixNano":"18446744073709551615""#,
         r#""asDouble":0.25"#,
@@ -268,13 +289,21 @@ fn json_follows_the_specification() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    let text = String::from_utf8(encode(Protocol::HttpJson, &logs("a")).to_vec()).unwrap();
+    let text = String::from_utf8(
+        encode(
+            Protocol::HttpJson,
+            Signal::Logs,
+            logs("a").encode_to_vec().into(),
+        )
+        .to_vec(),
+    )
+    .unwrap();
     assert!(text.contains(r#""body":{"stringValue":"a"}"#), "{text}");
     assert!(
         text.contains(r#""eventName":"claude_code.user_prompt""#),
         "{text}"
     );
-    let empty = encode(Protocol::HttpJson, &ExportLogsServiceRequest::default());
+    let empty = encode(Protocol::HttpJson, Signal::Logs, Bytes::new());
     assert_eq!(empty, r#"{"resourceLogs":[]}"#);
 }
 
@@ -361,7 +390,11 @@ fn generated_server_accepts_the_requests() {
         config.compression = compression;
         let mut fixture = Fixture::with(config);
         assert_eq!(fixture.send(), DELIVERED);
-        fixture.body = encode(Protocol::Grpc, &logs(&"0123456789".repeat(1000)));
+        fixture.body = encode(
+            Protocol::Grpc,
+            Signal::Logs,
+            logs(&"0123456789".repeat(1000)).encode_to_vec().into(),
+        );
         let outcome = fixture.send();
         assert!(
             matches!(outcome, ExportResult::TooLarge { .. }),
