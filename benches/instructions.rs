@@ -23,12 +23,13 @@ use support::host::{self, Signals};
 #[global_allocator]
 static ALLOCATOR: support::alloc::Counting = support::alloc::Counting;
 
-/// The number of counted calls: too few to wake the exporter.
+/// The number of counted calls: fewer than a batch (512), so that the exporter is not woken.
 const CALLS: usize = 300;
 
-/// The number of calls with cold caches, and the size of the data that evicts the caches before each, in bytes.
+/// The number of calls with cold caches.
 const COLD_CALLS: usize = 20;
-const WASTE: usize = 8 * 1024 * 1024;
+/// The size of the data that evicts the caches before each of these calls, in bytes.
+const EVICTION_BYTES: usize = 8 * 1024 * 1024;
 
 /// A name, the exported signals, and one call.
 type Scenario = (&'static str, Signals, fn(&Prompt));
@@ -88,7 +89,7 @@ fn main() {
     call(&prompt);
     if std::env::args().nth(2).as_deref() == Some("cold") {
         // Evicts callgrind's simulated caches, so that its misses are the data that a call has to fetch.
-        let mut waste = vec![1_u8; WASTE];
+        let mut waste = vec![1_u8; EVICTION_BYTES];
         for _ in 0..COLD_CALLS {
             black_box(&mut waste)
                 .iter_mut()

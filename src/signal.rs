@@ -3,13 +3,15 @@
 use std::fmt;
 
 /// A signal of OpenTelemetry.
+///
+/// As text a signal has the word of the documentation of Claude Code: `metrics`, `events` for logs, `spans` for traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Counters, as data points.
     Metrics,
-    /// Log records.
+    /// Log records: the events.
     Logs,
-    /// Traces.
+    /// Traces: the spans.
     Traces,
 }
 

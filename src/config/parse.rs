@@ -65,7 +65,7 @@ pub(super) fn word(
     let equal = |word: &&&str| **word == text || any_case && word.eq_ignore_ascii_case(text);
     match words.iter().find(equal) {
         Some(word) => Ok(word),
-        None => Err(Problem::ParseEnumError {
+        None => Err(Problem::UnknownValue {
             word: visible(text),
             nearest: nearest_of(text, words),
             words,
@@ -101,7 +101,7 @@ pub(super) fn exporters(text: &str, words: &'static [&'static str]) -> (Exporter
             Some(&"console") => found.console = true,
             Some(&"prometheus") => found.prometheus = true,
             Some(_) => found.none = true,
-            None => problems.push(Problem::ParseEnumError {
+            None => problems.push(Problem::UnknownValue {
                 word: visible(item),
                 nearest: nearest_of(item, words),
                 words,
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(word("delta", WORDS, false), Ok("delta"));
         assert_eq!(word("DELTA", WORDS, true), Ok("delta"));
         for (text, any_case) in [("Delta", false), ("dleta", true)] {
-            let Err(Problem::ParseEnumError { nearest, .. }) = word(text, WORDS, any_case) else {
+            let Err(Problem::UnknownValue { nearest, .. }) = word(text, WORDS, any_case) else {
                 panic!("{text} taken");
             };
             assert_eq!(nearest, "delta");

@@ -197,7 +197,7 @@ impl Values {
         let mut unknown: Vec<UnknownExporter> = Vec::new();
         let text = self.text(variable);
         for problem in text.map_or_else(Vec::new, |text| problems(variable, text)) {
-            if let Problem::ParseEnumError { word, nearest, .. } = problem
+            if let Problem::UnknownValue { word, nearest, .. } = problem
                 && unknown.iter().all(|known| known.name != word)
             {
                 unknown.push(UnknownExporter {

@@ -81,7 +81,7 @@ impl Warning {
     /// Returns the most similar valid word or variable.
     pub fn nearest(&self) -> Option<&str> {
         match &self.problem {
-            Problem::UnknownVariable { nearest } | Problem::ParseEnumError { nearest, .. } => {
+            Problem::UnknownVariable { nearest } | Problem::UnknownValue { nearest, .. } => {
                 Some(nearest)
             }
             Problem::NotBoolean { nearest } => Some(nearest),
@@ -202,7 +202,7 @@ pub(crate) enum Problem {
     )]
     BelowMarker { marker: usize, default: u64 },
     #[error("{word} is unknown, so {consequence}; did you mean {nearest}? Valid: {}", words.join(", "))]
-    ParseEnumError {
+    UnknownValue {
         word: String,
         nearest: &'static str,
         words: &'static [&'static str],

@@ -247,10 +247,11 @@ pub(super) async fn probe_all(config: &Config, limit: Duration, found: mpsc::Sen
             let _ = found.send(super::remedy::told(asked, &config, &otlp, seen));
         });
     }
-    drop(found);
     while probes.join_next().await.is_some() {}
     drop(lease);
     if let Some((_commands, running)) = running {
         let _ = running.await;
     }
+    // The caller joins this thread when the channel is closed, so the channel stays open until nothing is left to do.
+    drop(found);
 }

@@ -140,7 +140,7 @@ impl About<'_> {
         }
         let no_connection = matches!(
             error.kind(),
-            ErrorKind::Connect | ErrorKind::Refused | ErrorKind::Timeout
+            ErrorKind::Connect | ErrorKind::ConnectionRefused | ErrorKind::Timeout
         );
         if let Some(proxy) = self.otlp.proxy.as_ref().filter(|_| no_connection) {
             return Some(format!(
@@ -149,10 +149,10 @@ impl About<'_> {
             ));
         }
         Some(match error.kind() {
-            ErrorKind::Connect | ErrorKind::Refused if seen.addresses.is_empty() => {
+            ErrorKind::Connect | ErrorKind::ConnectionRefused if seen.addresses.is_empty() => {
                 format!("correct the host in {endpoint}, or look at the name service of this machine")
             }
-            ErrorKind::Refused => {
+            ErrorKind::ConnectionRefused => {
                 format!("nothing listens there: start the receiver, or correct host and port in {endpoint}")
             }
             ErrorKind::Connect => {

@@ -10,11 +10,10 @@ use prost::Message;
 
 use super::message::{ResourceAndScope, push_standard, shorten, texts_of};
 use super::protobuf::{Field, Writer, field_len};
-use super::{Item, decoded};
+use super::{Encode, Item, decoded};
 use crate::catalog::key;
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
-use crate::encode::Encode;
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::{Attributes, EventRecord, Out, Value};

@@ -1,4 +1,4 @@
-//! The encoding of the three signals as OTLP messages.
+//! The encoding of events and spans as OTLP messages.
 
 pub(crate) mod events;
 mod item;
@@ -18,7 +18,7 @@ pub(crate) fn decoded<M: Message + Default>(message: &[u8]) -> M {
     M::decode(message).unwrap_or_default()
 }
 
-/// An encoder of one signal's queued items as OTLP.
+/// Encodes the queued items of one signal as OTLP.
 pub(crate) trait Encode: Send + 'static {
     /// The type of the queued items.
     type Item: Send + Sync;
@@ -30,7 +30,7 @@ pub(crate) trait Encode: Send + 'static {
     /// Returns the size of the record in bytes of protobuf.
     fn size(record: &Self::Record) -> usize;
 
-    /// Truncates a record that exceeds the size limit of a single record.
+    /// Truncates a record that is larger than [`MAX_ITEM_BYTES`](message::MAX_ITEM_BYTES).
     fn shorten(record: &mut Self::Record);
 
     /// Builds an export request, in bytes of protobuf.

@@ -10,10 +10,9 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-use super::Item;
 use super::message::{ResourceAndScope, attribute, push_standard, shorten, text, texts_of};
+use super::{Encode, Item};
 use crate::catalog::{self, key};
-use crate::encode::Encode;
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::Attributes;
@@ -26,7 +25,8 @@ pub(crate) trait SpanRecord: Send + Sync {
     /// Writes the attributes after `span.type`, in the order of the catalog.
     fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
 
-    /// Returns the error message. With a message the span's status is ERROR, otherwise unset.
+    /// Returns the error message, perhaps empty, if the operation failed: the span's status is then ERROR, otherwise
+    /// unset.
     fn failure(&self) -> Option<Cow<'_, str>> {
         None
     }
@@ -73,8 +73,8 @@ impl SpanEncoder {
 }
 
 /// The bits of OTLP's span flags that state that the remoteness of the parent is known, and that the parent is remote.
-const HAS_IS_REMOTE: u32 = 0x100;
-const IS_REMOTE: u32 = 0x200;
+const CONTEXT_HAS_IS_REMOTE: u32 = 0x100;
+const CONTEXT_IS_REMOTE: u32 = 0x200;
 
 impl Encode for SpanEncoder {
     type Item = SpanItem;
@@ -111,7 +111,9 @@ impl Encode for SpanEncoder {
                 .unwrap_or_default()
                 .to_owned(),
             parent_span_id,
-            flags: u32::from(context.flags()) | HAS_IS_REMOTE | if remote { IS_REMOTE } else { 0 },
+            flags: u32::from(context.flags())
+                | CONTEXT_HAS_IS_REMOTE
+                | if remote { CONTEXT_IS_REMOTE } else { 0 },
             name: kind.name.to_owned(),
             kind: SpanKind::Internal.into(),
             start_time_unix_nano: *start,

@@ -16,7 +16,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// Creates a back-off. No wait is longer than the export interval (or than the first wait, if that is longer), so
-    /// that retries delay queued data no longer than an idle exporter would.
+    /// that after an outage data waits at most one interval longer.
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
             wait: FIRST,
@@ -24,7 +24,7 @@ impl Backoff {
         }
     }
 
-    /// Returns the next wait: a random time between half and all of the doubled wait.
+    /// Returns the next wait: a random time between half and all of the current wait, which then doubles.
     pub(crate) fn next(&mut self) -> Duration {
         let wait = self.wait.min(self.longest);
         self.wait = self.wait.saturating_mul(2).min(LONGEST);

@@ -49,14 +49,14 @@ impl Console {
                 rejected: 0,
                 message: None,
             },
-            Ok(Err(error)) => refused(&error.to_string()),
-            Err(BlockingError::Panicked) => refused("the writer panicked"),
+            Ok(Err(error)) => cannot_write(&error.to_string()),
+            Err(BlockingError::Panicked) => cannot_write("the writer panicked"),
             Err(error) => ExportResult::retry(ExportError::blocking(&error)),
         }
     }
 }
 
-fn refused(reason: &str) -> ExportResult {
+fn cannot_write(reason: &str) -> ExportResult {
     ExportResult::Rejected {
         error: ExportError::new(
             ErrorKind::Broken,
@@ -119,7 +119,7 @@ impl Formatter for Escaping {
             let (plain, controls) = rest.split_at(at);
             writer.write_all(plain.as_bytes())?;
             let mut characters = controls.chars();
-            // All control characters are in the Basic Multilingual Plane.
+            // All control characters are in the Basic Multilingual Plane, so one escape suffices.
             if let Some(control) = characters.next() {
                 write!(writer, "\\u{:04x}", u32::from(control))?;
             }

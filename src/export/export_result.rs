@@ -68,7 +68,7 @@ pub(crate) enum ErrorKind {
     /// No connection could be made.
     Connect,
     /// No process listens at the address.
-    Refused,
+    ConnectionRefused,
     /// TLS failed: the two sides do not trust or understand each other.
     Tls(TlsFailure),
     /// The connection broke, or the received bytes were not an answer.

@@ -109,13 +109,13 @@ impl Runtime {
         true
     }
 
-    /// Starts the private thread if a job waits for it. Jobs, and the data that is recorded for them, wait until a
-    /// later call succeeds.
+    /// Starts the private thread if a job waits for it. Returns `true` if it did. Jobs, and the data that is recorded for
+    /// them, wait until a later call succeeds.
     ///
     /// # Errors
     ///
     /// Returns an error if the system cannot start a thread.
-    pub(crate) fn start(&self) -> io::Result<()> {
+    pub(crate) fn start(&self) -> io::Result<bool> {
         let started = self.start_in(&mut self.lock());
         if started.is_ok() {
             self.host.diagnostics.resume();
@@ -124,23 +124,24 @@ impl Runtime {
     }
 
     /// Starts the private thread as [`start`](Self::start) does, without waiting. Does nothing while another thread
-    /// uses the runtime, or soon after a failed attempt. Returns true if no job waits for the thread any more.
-    pub(crate) fn restart(&self) -> bool {
-        let Ok(mut state) = self.state.try_lock() else {
-            return false;
-        };
-        let is_early = |failed: std::time::Instant| failed.elapsed() < RESTART;
-        let started = !state.failed.is_some_and(is_early) && self.start_in(&mut state).is_ok();
-        drop(state);
-        if started {
-            self.host.diagnostics.resume();
+    /// uses the runtime, or soon after a failed attempt. Returns `None` while a job still waits for the thread.
+    pub(crate) fn restart(&self) -> Option<bool> {
+        let mut state = self.state.try_lock().ok()?;
+        if state
+            .failed
+            .is_some_and(|failed| failed.elapsed() < RESTART)
+        {
+            return None;
         }
-        started
+        let started = self.start_in(&mut state).ok()?;
+        drop(state);
+        self.host.diagnostics.resume();
+        Some(started)
     }
 
-    fn start_in(&self, state: &mut State) -> io::Result<()> {
+    fn start_in(&self, state: &mut State) -> io::Result<bool> {
         let Some(jobs) = state.unstarted.take() else {
-            return Ok(());
+            return Ok(false);
         };
         // If the thread cannot be started, its closure is dropped. The jobs must outlive the closure.
         let jobs = Arc::new(Mutex::new(Some(jobs)));
@@ -154,7 +155,7 @@ impl Runtime {
         match started {
             Ok(_) => {
                 state.failed = None;
-                Ok(())
+                Ok(true)
             }
             Err(error) => {
                 state.unstarted = jobs.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -197,7 +197,7 @@ pub(crate) struct ExporterCounters {
     /// The number of dropped items in the last diagnostic, and its time.
     reported: Mutex<(u64, Option<Instant>)>,
     addresses: Mutex<Vec<SocketAddr>>,
-    /// Returns the number of items that are lost if nothing more is delivered, where that is not the content of the
+    /// A function that counts the items that were recorded and not delivered, where those are not the items of the
     /// queue.
     undelivered: Option<Undelivered>,
     /// True after a shutdown has returned. Items still in the queue then count as dropped, also before the exporter has
@@ -350,9 +350,11 @@ impl ExporterCounters {
     fn end(&self, lost: Option<u64>) {
         // The lock prevents a snapshot from seeing the items twice or not at all.
         let mut state = self.state();
-        let lost = lost.unwrap_or_else(|| self.not_delivered());
+        let undelivered = lost.or_else(|| self.undelivered());
         self.waiting.set_off(true);
-        self.waiting.clear();
+        // Items that are recorded at this moment are either in this number, or recorded after the exporter was off.
+        let queued = self.waiting.clear();
+        let lost = undelivered.unwrap_or(queued);
         self.addresses().clear();
         self.shutdown.fetch_add(lost, Ordering::Relaxed);
         if state.0 != ExporterState::Off {
@@ -416,14 +418,18 @@ impl ExporterCounters {
         }
     }
 
+    /// Returns the number of items that were recorded and not delivered, as the source counts them; `None` if they are
+    /// those of the queue.
+    fn undelivered(&self) -> Option<u64> {
+        let undelivered = self.undelivered.as_ref()?;
+        // After the end they are counted already.
+        Some(if self.is_off() { 0 } else { undelivered() })
+    }
+
     /// Returns the number of items that are lost if nothing more is delivered; 0 after the end, because they are
     /// already counted.
     fn not_delivered(&self) -> u64 {
-        match &self.undelivered {
-            Some(_) if self.is_off() => 0,
-            Some(undelivered) => undelivered(),
-            None => self.waiting.items(),
-        }
+        self.undelivered().unwrap_or_else(|| self.waiting.items())
     }
 
     pub(crate) fn signal(&self) -> Signal {

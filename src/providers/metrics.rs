@@ -148,9 +148,13 @@ impl MetricReader for Reader {
 
     /// Shuts the reader down. Data recorded before is sent with the next flush, interval or shutdown of the telemetry.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let here = |inner: Arc<TelemetryState>| inner.in_original_process();
-        if !self.0.telemetry.upgrade().is_some_and(here) {
+        let telemetry = self.0.telemetry.upgrade();
+        let Some(telemetry) = telemetry.filter(|state| state.in_original_process()) else {
             return Err(OTelSdkError::AlreadyShutdown);
+        };
+        // Without an exporter there is no use for a last collection, which would call the host's callbacks.
+        if telemetry.is_stopped() {
+            return self.0.reader.shutdown_with_timeout(timeout);
         }
         // The collection runs on a separate thread, because the host's callbacks may block, and one of them may be the
         // caller of this function.

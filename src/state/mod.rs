@@ -136,7 +136,7 @@ impl TelemetryState {
     /// not hold a lock.
     pub(crate) fn start_thread(&self) {
         match self.runtime.start() {
-            Ok(()) => self.thread_started(),
+            Ok(started) => self.end_restarts(started),
             Err(error) => {
                 self.signals
                     .fetch_or(active_config::NO_THREAD, Ordering::Relaxed);
@@ -151,15 +151,18 @@ impl TelemetryState {
     /// record trigger the retry.
     #[cold]
     fn restart_thread(&self) {
-        if self.in_original_process() && self.runtime.restart() {
-            self.thread_started();
+        if self.in_original_process()
+            && let Some(started) = self.runtime.restart()
+        {
+            self.end_restarts(started);
         }
     }
 
-    fn thread_started(&self) {
+    /// Ends the retries, because the private thread has `started` or a shutdown has dropped its jobs.
+    fn end_restarts(&self, started: bool) {
         self.signals
             .fetch_and(!active_config::NO_THREAD, Ordering::Relaxed);
-        if self.no_thread_reported.swap(false, Ordering::Relaxed) {
+        if started && self.no_thread_reported.swap(false, Ordering::Relaxed) {
             self.diagnostics
                 .report_later("telemetry works: its thread is started now".to_owned());
         }

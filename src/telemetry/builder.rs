@@ -167,7 +167,7 @@ impl TelemetryBuilder {
         };
         let handle = Handle {
             state: Arc::new(state),
-            exporters: Mutex::new(exporters),
+            exporters: Arc::new(Mutex::new(exporters)),
         };
         handle.configure(&mut handle.lock_exporters(), config);
         handle.state.start_thread();

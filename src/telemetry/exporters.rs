@@ -30,7 +30,6 @@ use crate::export::queue::Queue;
 use crate::export::queue_source::QueueSource;
 use crate::export::runtime::Runtime;
 use crate::export::{Lease, Writer};
-use crate::fork::Process;
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::resource::{Platform, resource_attributes};
@@ -69,23 +68,6 @@ pub(crate) struct Exporters {
     #[cfg(feature = "prometheus")]
     page: PagePlace,
     helper: Option<RunningHelper>,
-    process: Process,
-}
-
-/// In a forked child, the other ends of the channels are copies that belong to a thread that does not exist there, and
-/// their locks may be held forever. Therefore nothing of them is dropped.
-impl Drop for Exporters {
-    fn drop(&mut self) {
-        if !self.process.is_current() {
-            std::mem::forget(std::mem::take(&mut self.metrics));
-            std::mem::forget(std::mem::take(&mut self.events));
-            std::mem::forget(std::mem::take(&mut self.spans));
-            std::mem::forget(self.host.take());
-            #[cfg(feature = "prometheus")]
-            std::mem::forget(self.page.abandoned());
-            std::mem::forget(self.helper.take());
-        }
-    }
 }
 
 /// A headers helper that runs as long as an exporter uses it.
@@ -129,7 +111,6 @@ impl Exporters {
             #[cfg(feature = "prometheus")]
             page: PagePlace::new(&registry, &diagnostics, clock),
             helper: None,
-            process: Process::current(),
             registry,
             writer,
             diagnostics,

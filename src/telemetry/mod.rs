@@ -51,7 +51,7 @@ pub struct Telemetry {
 /// The owner of the state and the exporters. Sessions share the state, but only dropping the handle shuts down.
 pub(crate) struct Handle {
     pub(crate) state: Arc<TelemetryState>,
-    exporters: Mutex<Exporters>,
+    exporters: Arc<Mutex<Exporters>>,
 }
 
 impl Telemetry {
@@ -205,7 +205,7 @@ impl Drop for Handle {
             self.state.request(limit, true);
         } else {
             // In a forked child, data that another thread was changing at the fork can be neither used nor freed.
-            std::mem::forget(Arc::clone(&self.state));
+            std::mem::forget((Arc::clone(&self.state), Arc::clone(&self.exporters)));
         }
     }
 }

@@ -142,11 +142,6 @@ impl PagePlace {
         }
     }
 
-    /// Takes the parts that must not be dropped in a forked child.
-    pub(super) fn abandoned(&mut self) -> impl Sized + use<> {
-        self.running.take()
-    }
-
     /// Stops the server. The returned receiver is closed when the server has ended.
     fn stop(&mut self) -> Option<Receiver<NotDone>> {
         let running = self.running.take()?;

@@ -76,7 +76,7 @@ impl fmt::Display for Report {
             )?;
         }
         if !self.in_time {
-            f.write_str("\ntimed out before everything was delivered")?;
+            f.write_str("\nnot everything was delivered in time")?;
         }
         match self.warnings {
             0 => Ok(()),

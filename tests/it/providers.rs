@@ -428,6 +428,31 @@ fn blocked_callback_does_not_block_a_reconfiguration() {
 }
 
 #[test]
+fn callbacks_are_not_called_after_the_shutdown() {
+    let receiver = Protocol::any().receiver();
+    let telemetry = start(&receiver.endpoint(), Protocol::any(), &[]);
+    // An open session keeps a part of the telemetry alive.
+    let session = telemetry.session(session("s"));
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&calls);
+    let meter = telemetry.providers().meter_provider().meter("host");
+    let gauge = meter
+        .u64_observable_gauge("gauge")
+        .with_callback(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        })
+        .build();
+    drop((gauge, meter));
+    assert!(telemetry.shutdown().is_complete());
+    let before = calls.load(Ordering::SeqCst);
+    assert!(before > 0);
+    // The last provider is dropped with the telemetry.
+    drop(telemetry);
+    assert_eq!(calls.load(Ordering::SeqCst), before);
+    drop(session);
+}
+
+#[test]
 fn late_change_of_the_temporality_is_reported_once() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();

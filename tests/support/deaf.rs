@@ -23,18 +23,18 @@ impl BlackHole {
     }
 }
 
-/// A port that refuses connections. It is bound but not listening, so that no other process can take it.
-pub struct RefusedPort {
+/// A port that is bound and refuses connections. While it is bound, no port that the system chooses is this one.
+pub struct ReservedPort {
     address: SocketAddr,
     _socket: TcpSocket,
 }
 
 /// Binds a port that refuses connections.
-pub fn refused_port() -> RefusedPort {
-    RefusedPort::hold((Ipv4Addr::LOCALHOST, 0).into())
+pub fn refused_port() -> ReservedPort {
+    ReservedPort::hold((Ipv4Addr::LOCALHOST, 0).into())
 }
 
-impl RefusedPort {
+impl ReservedPort {
     /// Binds `address` without listening on it.
     pub(super) fn hold(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();

@@ -34,7 +34,7 @@ pub mod server;
 pub mod tls;
 
 pub use answer::Answer;
-pub use deaf::{BlackHole, FullBacklog, RefusedPort, black_hole, full_backlog, refused_port};
+pub use deaf::{BlackHole, FullBacklog, ReservedPort, black_hole, full_backlog, refused_port};
 pub use flat::{Attributes, Log, Point, Span, SpanEvent};
 pub use grpc::status_message;
 pub use received::{Message, Received, Request};

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tonic::Code;
 
 use super::answer::Answer;
-use super::deaf::{RefusedPort, refused_port};
+use super::deaf::{ReservedPort, refused_port};
 use super::received::{Message, Received, Request};
 use super::server::Server;
 use super::{grpc, http};
@@ -35,7 +35,7 @@ pub struct Receiver {
     kind: Kind,
     shared: Arc<Shared>,
     /// Keeps the port while the server is stopped: another test of the process must not get it.
-    port: RefusedPort,
+    port: ReservedPort,
     server: Option<Server>,
 }
 

@@ -289,7 +289,11 @@ impl Http {
         let (head, mut answer) = response.into_parts();
         let mut body = Vec::new();
         let reading = async {
-            while let Some(Ok(frame)) = answer.frame().await {
+            while let Some(frame) = answer.frame().await {
+                let Ok(frame) = frame else {
+                    body.clear();
+                    break;
+                };
                 let Ok(chunk) = frame.into_data() else {
                     continue;
                 };

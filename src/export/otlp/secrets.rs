@@ -137,15 +137,20 @@ fn hex(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// Returns the text that `text` encodes, in the alphabet of base64 or that of URLs, with padding or without; `None` when
-/// it encodes no text.
+/// Returns the text that `text` encodes in base64, in the standard alphabet or that of URLs, with padding or without.
+/// Returns `None` if it encodes no text. Accepts what lenient servers accept.
 fn decode_base64(text: &str) -> Option<String> {
-    const EITHER: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let decoded = [alphabet::STANDARD, alphabet::URL_SAFE]
-        .iter()
-        .find_map(|alphabet| GeneralPurpose::new(alphabet, EITHER).decode(text).ok());
-    let decoded = String::from_utf8(decoded?).ok()?;
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+    );
+    let standard = text
+        .trim_end_matches('=')
+        .replace('-', "+")
+        .replace('_', "/");
+    let decoded = String::from_utf8(LENIENT.decode(standard).ok()?).ok()?;
     (!decoded.contains(char::is_control)).then_some(decoded)
 }
 

@@ -67,7 +67,7 @@ pub(super) fn connection(
     }
     if detail.contains(TOO_MUCH) {
         let text = format!(
-            "{TOO_MUCH} from {target}: it sends interim responses, or an answer, without end"
+            "{TOO_MUCH} from {target}: it sends interim responses without end, or is not an OTLP receiver"
         );
         return (ErrorKind::Timeout, text);
     }
@@ -77,7 +77,7 @@ pub(super) fn connection(
         };
         let (kind, text) = match cause.kind() {
             io::ErrorKind::ConnectionRefused => (
-                ErrorKind::Refused,
+                ErrorKind::ConnectionRefused,
                 format!("connection refused by {target}"),
             ),
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {

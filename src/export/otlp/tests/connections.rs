@@ -9,7 +9,7 @@ fn refused_connection_is_retried() {
         let fixture = Fixture::new(protocol, &port.endpoint());
         for _ in 0..2 {
             let outcome = fixture.send();
-            assert_eq!(kind(&outcome), ErrorKind::Refused);
+            assert_eq!(kind(&outcome), ErrorKind::ConnectionRefused);
             let name = port.endpoint().replace("http://", "");
             assert_eq!(text(&outcome), format!("connection refused by {name}"));
         }
@@ -109,7 +109,7 @@ fn restarted_receiver_is_reached_again() {
         receiver.stop();
         // The first attempt may use the old connection, if this runtime has not noticed the end of it yet.
         let kinds = [kind(&fixture.send()), kind(&fixture.send())];
-        assert_eq!(kinds[1], ErrorKind::Refused, "{kinds:?}");
+        assert_eq!(kinds[1], ErrorKind::ConnectionRefused, "{kinds:?}");
         receiver.restart();
         assert_eq!(fixture.send(), DELIVERED);
         assert_eq!(receiver.received().len(), 2);
@@ -302,7 +302,7 @@ fn endless_interim_responses_fail_the_attempt_soon() {
         assert_eq!(
             text(&outcome),
             format!(
-                "no complete answer in 256 KiB from {name}: it sends interim responses, or an answer, without end"
+                "no complete answer in 256 KiB from {name}: it sends interim responses without end, or is not an OTLP receiver"
             )
         );
     }
@@ -345,7 +345,7 @@ fn endless_grpc_answer_fails_the_attempt_soon() {
         assert_eq!(
             text(&outcome),
             format!(
-                "no complete answer in 256 KiB from {name}: it sends interim responses, or an answer, without end"
+                "no complete answer in 256 KiB from {name}: it sends interim responses without end, or is not an OTLP receiver"
             )
         );
     }
