@@ -226,7 +226,7 @@ impl EarlyRecords {
             record.record(recorder);
         }
         if let Some(session) = recorder.session() {
-            session.memory.skip(lost_events);
+            session.state.skip(lost_events);
             session.telemetry.lost_early(lost_events);
         }
         let _ = self.recorder.set(recorder.clone());

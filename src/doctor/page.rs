@@ -12,7 +12,7 @@ use crate::export::page_addresses;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Listens briefly at the address of the page. Blocks the thread.
-pub(super) fn told(asked: Probe, config: &PrometheusConfig) -> Probe {
+pub(super) fn with_findings(asked: Probe, config: &PrometheusConfig) -> Probe {
     let problem = match page_addresses(config) {
         Ok(addresses) => {
             let answer = Some("the port is free: the page can be served there".to_owned());

@@ -201,7 +201,7 @@ pub(super) fn probe_page(config: &Config, found: &mpsc::Sender<Probe>) {
     };
     let asked = asked_for(config).into_iter();
     for asked in asked.filter(|asked| asked.exporter == Exporter::Prometheus && asked.works()) {
-        let _ = found.send(super::page::told(asked, page));
+        let _ = found.send(super::page::with_findings(asked, page));
     }
 }
 
@@ -244,7 +244,7 @@ pub(super) async fn probe_all(config: &Config, limit: Duration, found: mpsc::Sen
         let (config, helper, found) = (config.clone(), helper.clone(), found.clone());
         probes.spawn(async move {
             let seen = probe(asked.signal, &otlp, helper, last).await;
-            let _ = found.send(super::remedy::told(asked, &config, &otlp, seen));
+            let _ = found.send(super::remedy::with_findings(asked, &config, &otlp, seen));
         });
     }
     while probes.join_next().await.is_some() {}

@@ -9,7 +9,7 @@ use crate::export::probe::{Answer, Seen, Speaks};
 use crate::signal::Signal;
 
 /// Returns the probe with its findings described.
-pub(super) fn told(
+pub(super) fn with_findings(
     probe: Probe,
     config: &Config,
     otlp: &OtlpConfig,

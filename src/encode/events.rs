@@ -42,7 +42,7 @@ pub(crate) type EventItem = Item<Queued<dyn EventRecord>>;
 
 /// An encoder of events as log records.
 pub(crate) struct EventEncoder {
-    origin: ResourceAndScope,
+    resource_and_scope: ResourceAndScope,
     numbers: NumberEncoding,
 }
 
@@ -50,12 +50,15 @@ pub(crate) struct EventEncoder {
 const USUAL_BYTES: usize = 1024;
 
 impl EventEncoder {
-    pub(crate) fn new(origin: ResourceAndScope, numbers: NumberEncoding) -> Self {
-        Self { origin, numbers }
+    pub(crate) fn new(resource_and_scope: ResourceAndScope, numbers: NumberEncoding) -> Self {
+        Self {
+            resource_and_scope,
+            numbers,
+        }
     }
 
     /// Writes all attributes, in the order of the catalog.
-    fn attributes(&self, event: &EventItem, tally: &EncodeStats, out: &mut impl Out) {
+    fn attributes(&self, event: &EventItem, stats: &EncodeStats, out: &mut impl Out) {
         let Queued { envelope, record } = &**event;
         let kind = record.event();
         push_standard(&envelope.standard, kind.attributes, out);
@@ -75,7 +78,7 @@ impl EventEncoder {
             NumberEncoding::Text => own_attributes(record, &mut NumbersAsText(out)),
         };
         if unreadable > 0 {
-            tally
+            stats
                 .unreadable_bodies
                 .fetch_add(unreadable, Ordering::Relaxed);
         }
@@ -86,7 +89,7 @@ impl Encode for EventEncoder {
     type Item = EventItem;
     type Record = Vec<u8>;
 
-    fn encode(&self, event: &Self::Item, tally: &EncodeStats) -> Vec<u8> {
+    fn encode(&self, event: &Self::Item, stats: &EncodeStats) -> Vec<u8> {
         let envelope = &event.envelope;
         let name = event.record.event().body;
         let mut out = Writer::with_capacity(USUAL_BYTES + event.record.size());
@@ -94,7 +97,7 @@ impl Encode for EventEncoder {
             out.fixed_64(1, envelope.time);
         }
         out.nested(5, |any| any.string(1, name));
-        self.attributes(event, tally, &mut Field(6, &mut out));
+        self.attributes(event, stats, &mut Field(6, &mut out));
         if let Some(span) = &envelope.span {
             if span.sampled {
                 out.fixed_32(8, u32::from(span.flags()));
@@ -120,7 +123,7 @@ impl Encode for EventEncoder {
     }
 
     fn request(&self, records: Vec<Vec<u8>>) -> Bytes {
-        let ResourceAndScope { resource, scope } = &self.origin;
+        let ResourceAndScope { resource, scope } = &self.resource_and_scope;
         let (resource, scope) = (resource.encode_to_vec(), scope.encode_to_vec());
         let bytes: usize = records.iter().map(|one| field_len(one.len())).sum();
         // The buffer is allocated once, because the lengths are known beforehand.
@@ -277,16 +280,16 @@ mod tests {
             numbers in prop_oneof![Just(NumberEncoding::Native), Just(NumberEncoding::Text)],
         ) {
             let resource = [("service.name".to_owned(), "claude-code".to_owned())];
-            let origin = ResourceAndScope::new(&resource, "scope", "1");
+            let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
             let items: Vec<_> = records.into_iter().map(|values| item(values, time, span)).collect();
-            let encoder = EventEncoder::new(origin.clone(), numbers);
-            let tally = EncodeStats::default();
-            let encoded = items.iter().map(|item| encoder.encode(item, &tally)).collect();
+            let encoder = EventEncoder::new(resource_and_scope.clone(), numbers);
+            let stats = EncodeStats::default();
+            let encoded = items.iter().map(|item| encoder.encode(item, &stats)).collect();
             let expected = ExportLogsServiceRequest {
                 resource_logs: vec![ResourceLogs {
-                    resource: Some(origin.resource),
+                    resource: Some(resource_and_scope.resource),
                     scope_logs: vec![ScopeLogs {
-                        scope: Some(origin.scope),
+                        scope: Some(resource_and_scope.scope),
                         log_records: items.iter().map(|item| reference(&encoder, item)).collect(),
                         ..ScopeLogs::default()
                     }],
@@ -300,8 +303,8 @@ mod tests {
     #[test]
     fn truncated_bytes_match_the_official_types() {
         let item = item(vec![Value::Text("x".repeat(5_000_000).into())], 1, None);
-        let origin = ResourceAndScope::new(&[], "scope", "1");
-        let encoder = EventEncoder::new(origin, NumberEncoding::Native);
+        let resource_and_scope = ResourceAndScope::new(&[], "scope", "1");
+        let encoder = EventEncoder::new(resource_and_scope, NumberEncoding::Native);
         let mut bytes = encoder.encode(&item, &EncodeStats::default());
         EventEncoder::shorten(&mut bytes);
         assert!(bytes.len() < 4_000_000);

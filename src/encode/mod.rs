@@ -25,7 +25,7 @@ pub(crate) trait Encode: Send + 'static {
     /// The type of an encoded item: a log record or a span.
     type Record: Send;
 
-    fn encode(&self, item: &Self::Item, tally: &EncodeStats) -> Self::Record;
+    fn encode(&self, item: &Self::Item, stats: &EncodeStats) -> Self::Record;
 
     /// Returns the size of the record in bytes of protobuf.
     fn size(record: &Self::Record) -> usize;

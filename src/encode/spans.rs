@@ -63,12 +63,12 @@ pub(crate) type SpanItem = Item<Finished<dyn SpanRecord>>;
 
 /// An encoder of spans as OTLP.
 pub(crate) struct SpanEncoder {
-    origin: ResourceAndScope,
+    resource_and_scope: ResourceAndScope,
 }
 
 impl SpanEncoder {
-    pub(crate) fn new(origin: ResourceAndScope) -> Self {
-        Self { origin }
+    pub(crate) fn new(resource_and_scope: ResourceAndScope) -> Self {
+        Self { resource_and_scope }
     }
 }
 
@@ -142,9 +142,9 @@ impl Encode for SpanEncoder {
     fn request(&self, spans: Vec<Span>) -> Bytes {
         let request = ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
-                resource: Some(self.origin.resource.clone()),
+                resource: Some(self.resource_and_scope.resource.clone()),
                 scope_spans: vec![ScopeSpans {
-                    scope: Some(self.origin.scope.clone()),
+                    scope: Some(self.resource_and_scope.scope.clone()),
                     spans,
                     ..ScopeSpans::default()
                 }],

@@ -27,7 +27,7 @@ pub(crate) struct PushReader {
     place: usize,
     registry: Arc<Registry>,
     temporality: Temporality,
-    origin: ResourceAndScope,
+    resource_and_scope: ResourceAndScope,
     /// The series that are exported.
     live: Vec<Arc<Counter>>,
     /// The samples of the current collection that are not sent yet, in the order of the catalog.
@@ -49,12 +49,16 @@ pub(crate) struct Sample {
 }
 
 impl PushReader {
-    pub(crate) fn new(place: usize, registry: Arc<Registry>, origin: ResourceAndScope) -> Self {
+    pub(crate) fn new(
+        place: usize,
+        registry: Arc<Registry>,
+        resource_and_scope: ResourceAndScope,
+    ) -> Self {
         Self {
             place,
             registry,
             temporality: Temporality::default(),
-            origin,
+            resource_and_scope,
             live: Vec::new(),
             samples: VecDeque::new(),
             time: 0,
@@ -126,9 +130,9 @@ impl PushReader {
         }
         let message = ExportMetricsServiceRequest {
             resource_metrics: vec![ResourceMetrics {
-                resource: Some(self.origin.resource.clone()),
+                resource: Some(self.resource_and_scope.resource.clone()),
                 scope_metrics: vec![ScopeMetrics {
-                    scope: Some(self.origin.scope.clone()),
+                    scope: Some(self.resource_and_scope.scope.clone()),
                     metrics,
                     ..ScopeMetrics::default()
                 }],
@@ -177,12 +181,12 @@ impl Source for PushReader {
     type Ticket = Vec<Sample>;
     type Settings = (Temporality, ResourceAndScope);
 
-    fn apply(&mut self, (temporality, origin): Self::Settings) {
+    fn apply(&mut self, (temporality, resource_and_scope): Self::Settings) {
         let before = std::mem::replace(&mut self.temporality, temporality);
         if (before, temporality) == (Temporality::Delta, Temporality::Cumulative) {
             self.registry.rebase(self.place);
         }
-        self.origin = origin;
+        self.resource_and_scope = resource_and_scope;
     }
 
     fn begin(&mut self) {

@@ -42,7 +42,7 @@ pub(crate) struct Pipeline<S: Source> {
     /// The tickets of requests that were built and not settled. The last one is sent next.
     unsent: Vec<S::Ticket>,
     /// The last report of a rejection or a warning of the receiver.
-    told: Option<String>,
+    last_report: Option<String>,
 }
 
 /// The destination of a pipeline.
@@ -96,7 +96,7 @@ impl<S: Source> Pipeline<S> {
             epoch,
             link: None,
             unsent: Vec::new(),
-            told: None,
+            last_report: None,
         }
     }
 
@@ -106,7 +106,7 @@ impl<S: Source> Pipeline<S> {
         let late = loop {
             self.wait(next).await;
             let was_on = self.link.is_some();
-            if self.obey().await {
+            if self.apply_changes().await {
                 // Repeated changes must not postpone an export that is due.
                 let due = Instant::now() + self.interval();
                 next = if was_on { next.min(due) } else { due };
@@ -302,7 +302,7 @@ impl<S: Source> Pipeline<S> {
                     rejected: 0,
                     message: None,
                 } => {
-                    self.told = None;
+                    self.last_report = None;
                     return End::Delivered { rejected: 0 };
                 }
                 ExportResult::Delivered { rejected, message } => {
@@ -364,8 +364,8 @@ impl<S: Source> Pipeline<S> {
 
     /// Reports a message, unless it was the last one that was reported.
     fn report_change(&mut self, what: String) {
-        if self.told.as_ref() != Some(&what) {
-            self.told = Some(what.clone());
+        if self.last_report.as_ref() != Some(&what) {
+            self.last_report = Some(what.clone());
             self.report(what);
         }
     }

@@ -17,20 +17,20 @@ pub(crate) struct QueueSource<T: Encode> {
     left: usize,
     /// A converted item that did not fit into the last request.
     carried: Option<(T::Record, Place<T::Item>)>,
-    tally: Arc<EncodeStats>,
+    stats: Arc<EncodeStats>,
 }
 
 /// An item with its size in the queue. Settling its request releases this space.
 type Place<I> = (I, usize);
 
 impl<T: Encode> QueueSource<T> {
-    pub(crate) fn new(queue: Queue<T::Item>, encoder: T, tally: Arc<EncodeStats>) -> Self {
+    pub(crate) fn new(queue: Queue<T::Item>, encoder: T, stats: Arc<EncodeStats>) -> Self {
         Self {
             queue,
             encoder,
             left: 0,
             carried: None,
-            tally,
+            stats,
         }
     }
 
@@ -43,14 +43,14 @@ impl<T: Encode> QueueSource<T> {
         }
         let place = self.queue.pop()?;
         self.left -= 1;
-        Some((self.encode(&place.0, &self.tally), place))
+        Some((self.encode(&place.0, &self.stats), place))
     }
 
-    fn encode(&self, item: &T::Item, tally: &EncodeStats) -> T::Record {
-        let mut record = self.encoder.encode(item, tally);
+    fn encode(&self, item: &T::Item, stats: &EncodeStats) -> T::Record {
+        let mut record = self.encoder.encode(item, stats);
         if T::size(&record) > MAX_ITEM_BYTES {
             T::shorten(&mut record);
-            tally.shortened.fetch_add(1, Ordering::Relaxed);
+            stats.shortened.fetch_add(1, Ordering::Relaxed);
         }
         record
     }
@@ -59,11 +59,11 @@ impl<T: Encode> QueueSource<T> {
     fn batch_of(
         &self,
         places: Vec<Place<T::Item>>,
-        tally: &EncodeStats,
+        stats: &EncodeStats,
     ) -> Batch<Vec<Place<T::Item>>> {
         let records = places
             .iter()
-            .map(|(item, _)| self.encode(item, tally))
+            .map(|(item, _)| self.encode(item, stats))
             .collect();
         self.batch(records, places)
     }

@@ -190,7 +190,7 @@ pub(crate) struct ExporterCounters {
     rejected: AtomicU64,
     shutdown: AtomicU64,
     retries: AtomicU64,
-    tally: Arc<EncodeStats>,
+    stats: Arc<EncodeStats>,
     state: Mutex<(ExporterState, Option<Failure>)>,
     /// Nanoseconds since the Unix epoch; 0 before the first success.
     last_success: AtomicU64,
@@ -213,7 +213,7 @@ impl ExporterCounters {
         signal: Signal,
         exporter: Exporter,
         waiting: Arc<QueueDepth>,
-        tally: Arc<EncodeStats>,
+        stats: Arc<EncodeStats>,
         undelivered: Option<Undelivered>,
     ) -> Self {
         Self {
@@ -226,7 +226,7 @@ impl ExporterCounters {
             rejected: AtomicU64::new(0),
             shutdown: AtomicU64::new(0),
             retries: AtomicU64::new(0),
-            tally,
+            stats,
             state: Mutex::new((ExporterState::Idle, None)),
             last_success: AtomicU64::new(0),
             reported: Mutex::default(),
@@ -466,8 +466,8 @@ impl ExporterCounters {
             queued,
             dropped,
             retries: self.retries.load(Ordering::Relaxed),
-            shortened: self.tally.shortened.load(Ordering::Relaxed),
-            unreadable_bodies: self.tally.unreadable_bodies.load(Ordering::Relaxed),
+            shortened: self.stats.shortened.load(Ordering::Relaxed),
+            unreadable_bodies: self.stats.unreadable_bodies.load(Ordering::Relaxed),
             last_error,
             last_success: (last_success > 0)
                 .then(|| UNIX_EPOCH + Duration::from_nanos(last_success)),

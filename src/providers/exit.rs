@@ -56,7 +56,7 @@ pub(super) fn flush(telemetry: &Weak<TelemetryState>) -> OTelSdkResult {
     else {
         return Err(OTelSdkError::AlreadyShutdown);
     };
-    let limit = inner.setup.load().config.flush_timeout;
+    let limit = inner.active.load().config.flush_timeout;
     if inner.flush(limit) {
         Ok(())
     } else {

@@ -56,14 +56,16 @@ impl Telemetry {
         if let Some(host) = exporters.host::<InstrumentExporters>() {
             return host.providers.clone();
         }
-        let config = Arc::clone(&state.setup.load().config);
+        let config = Arc::clone(&state.active.load().config);
         let weak = Arc::downgrade(state);
         let host = InstrumentExporters::new(&config, weak, &state.diagnostics, state.clock);
         let providers = host.providers.clone();
         exporters.add_host(Box::new(host), &config, &state.runtime);
         // The exporters are part of the health from now on.
-        state.setup.store(Arc::new(exporters.setup(config)));
-        // A later configuration change waits for recorders that still use the previous setup, so the sessions switch to
+        state
+            .active
+            .store(Arc::new(exporters.active_config(config)));
+        // A later configuration change waits for recorders that still use the previous configuration, so the sessions switch to
         // this one now.
         for session in state.sessions.all() {
             session.refresh();
@@ -152,9 +154,9 @@ impl HostExporters for InstrumentExporters {
         }
         let resource = ResourceAndScope::new(&plan.resource, "", "").resource;
         self.metrics
-            .go_by(plan, resource.clone(), || self.reader.begin());
-        self.logs.go_by(plan, LogEncoder(resource.clone()), || {});
-        self.spans.go_by(plan, SpanEncoder(resource), || {});
+            .apply(plan, resource.clone(), || self.reader.begin());
+        self.logs.apply(plan, LogEncoder(resource.clone()), || {});
+        self.spans.apply(plan, SpanEncoder(resource), || {});
     }
 
     /// Turns off the exporters that the configuration does not request.
@@ -173,8 +175,8 @@ impl<S: Source> Switched<S> {
         }
     }
 
-    fn go_by(&mut self, plan: &Plan<'_>, settings: S::Settings, joins: impl FnOnce()) {
-        self.place.go_by(plan, || settings, joins);
+    fn apply(&mut self, plan: &Plan<'_>, settings: S::Settings, joins: impl FnOnce()) {
+        self.place.apply(plan, || settings, joins);
         self.on.store(self.place.is_on(), Ordering::Relaxed);
     }
 }

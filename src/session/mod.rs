@@ -118,8 +118,8 @@ impl Session {
         });
         let core = telemetry.map(|telemetry| {
             let detected = || {
-                let setup = telemetry.setup.load();
-                setup.config.terminal_type.as_deref().map(Arc::from)
+                let active = telemetry.active.load();
+                active.config.terminal_type.as_deref().map(Arc::from)
             };
             let terminal = options
                 .terminal_type

@@ -12,12 +12,12 @@ use crate::session_attributes::SessionAttributes;
 /// unknown.
 pub(super) fn standard(
     telemetry: &TelemetryState,
-    setup: &ActiveConfig,
+    active: &ActiveConfig,
     session: &Arc<str>,
     identity: &Identity,
     terminal: Option<&Arc<str>>,
 ) -> SessionAttributes {
-    let switches = &setup.config.attributes;
+    let switches = &active.config.attributes;
     let user = identity
         .user_id
         .clone()
@@ -55,7 +55,7 @@ pub(super) fn standard(
             .filter_map(|(key, value)| Some((key, value?)))
             .filter(|(_, value)| !value.is_empty())
             .collect(),
-        custom: Arc::clone(&setup.custom),
+        custom: Arc::clone(&active.custom),
         of_one_session: switches.session_id,
         outdated: AtomicBool::new(false),
     }

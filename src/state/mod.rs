@@ -41,14 +41,14 @@ use crate::record::EventRecord;
 /// reads are in one cache line and are seldom written.
 #[repr(C, align(64))]
 pub(crate) struct TelemetryState {
-    /// The signals of `setup`, for a check that does not load the snapshot.
+    /// The signals of `active`, for a check that does not load the snapshot.
     pub(crate) signals: AtomicU8,
     /// Set by the shutdown: no more items are queued.
     pub(crate) stopped: AtomicBool,
     pub(crate) process: Process,
     pub(crate) clock: Clock,
     /// The active configuration.
-    pub(crate) setup: ArcSwap<ActiveConfig>,
+    pub(crate) active: ArcSwap<ActiveConfig>,
     pub(crate) ids: Ids,
     pub(crate) app_version: Arc<str>,
     pub(crate) registry: Arc<Registry>,
@@ -87,11 +87,11 @@ impl TelemetryState {
     /// Queues an event whose texts have `size` bytes for every exporter that takes events.
     pub(crate) fn enqueue_event(
         &self,
-        setup: &ActiveConfig,
+        active: &ActiveConfig,
         event: Box<Queued<dyn EventRecord>>,
         size: usize,
     ) {
-        enqueue(&setup.events, event, size, &self.stopped);
+        enqueue(&active.events, event, size, &self.stopped);
     }
 
     /// Returns `false` in a forked child of the process that started the telemetry.
@@ -170,12 +170,12 @@ impl TelemetryState {
 
     /// Returns the current content policy.
     pub(crate) fn policy(&self) -> ContentPolicy {
-        self.setup.load().policy
+        self.active.load().policy
     }
 
     pub(crate) fn enqueue_span(&self, span: Box<Finished<dyn SpanRecord>>) {
         let size = span.record.size();
-        enqueue(&self.setup.load().spans, span, size, &self.stopped);
+        enqueue(&self.active.load().spans, span, size, &self.stopped);
     }
 
     /// Returns whether an exporter takes metrics.
@@ -202,7 +202,7 @@ impl TelemetryState {
 
     /// Counts events that were lost before they could be queued for any exporter.
     pub(crate) fn lost_early(&self, events: u64) {
-        for (_, counters) in &self.setup.load().events {
+        for (_, counters) in &self.active.load().events {
             counters.left_out(events);
         }
     }
@@ -235,7 +235,7 @@ impl TelemetryState {
     pub(crate) fn installation_id(&self) -> Arc<str> {
         let mut problem = None;
         let id = self.installation_id.get_or_init(|| {
-            let config = Arc::clone(&self.setup.load().config);
+            let config = Arc::clone(&self.active.load().config);
             let given = config.installation_id_path.clone();
             let path = given.or_else(|| default_path(std::env::consts::OS, &config.environment));
             let (id, failed) = installation_id(path.as_deref());
@@ -259,13 +259,13 @@ impl TelemetryState {
 
     pub(crate) fn health(&self) -> Health {
         let registry = &self.registry;
-        let limit = |limit: usize| match self.setup.load().metrics {
+        let limit = |limit: usize| match self.active.load().metrics {
             true => limit as u64,
             false => 0,
         };
         Health {
             exporters: self
-                .setup
+                .active
                 .load()
                 .counters
                 .iter()

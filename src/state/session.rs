@@ -23,8 +23,8 @@ use crate::session_attributes::SessionAttributes;
 #[repr(C)]
 pub(crate) struct SessionCore {
     pub(crate) telemetry: Arc<TelemetryState>,
-    view: ArcSwap<SessionSnapshot>,
-    pub(crate) memory: Arc<SessionState>,
+    snapshot: ArcSwap<SessionSnapshot>,
+    pub(crate) state: Arc<SessionState>,
     /// The newest prompt.
     pub(crate) prompt: ArcSwapOption<PromptMark>,
     workspace_host_paths: Option<Arc<[Arc<str>]>>,
@@ -34,7 +34,7 @@ pub(crate) struct SessionCore {
     start_type: Option<StartType>,
     /// `true` if the start of the session was counted.
     counted: AtomicBool,
-    /// Held while `view` is replaced, but not while it is read.
+    /// Held while `snapshot` is replaced, but not while it is read.
     identity: Mutex<Identity>,
 }
 
@@ -48,26 +48,26 @@ impl SessionCore {
         interactive: bool,
         workspace_host_paths: Option<Arc<[Arc<str>]>>,
     ) -> Arc<Self> {
-        let memory = telemetry.sessions.open(&id);
-        let setup = telemetry.setup.load_full();
-        let view = SessionSnapshot::new(Arc::clone(&setup), Arc::default(), Arc::default());
+        let state = telemetry.sessions.open(&id);
+        let active = telemetry.active.load_full();
+        let snapshot = SessionSnapshot::new(Arc::clone(&active), Arc::default(), Arc::default());
         let session = Arc::new(Self {
             telemetry,
             id,
-            memory,
+            state,
             terminal_type,
             interactive,
             workspace_host_paths,
             start_type,
             counted: AtomicBool::new(false),
-            view: ArcSwap::from_pointee(view),
+            snapshot: ArcSwap::from_pointee(snapshot),
             identity: Mutex::new(identity),
             prompt: ArcSwapOption::empty(),
         });
         session.refresh();
         session.telemetry.sessions.enter(&session);
         // A configuration that changed before the session was registered did not refresh it.
-        if !Arc::ptr_eq(&setup, &session.telemetry.setup.load()) {
+        if !Arc::ptr_eq(&active, &session.telemetry.active.load()) {
             session.refresh();
         }
         session
@@ -78,34 +78,34 @@ impl SessionCore {
     pub(crate) fn set_identity(&self, identity: Identity) {
         let mut replacing = self.lock();
         *replacing = identity;
-        self.renew(&replacing, self.telemetry.setup.load_full());
+        self.renew(&replacing, self.telemetry.active.load_full());
     }
 
     /// Applies the current configuration. Counts the start of the session if it could not be counted before.
     pub(crate) fn refresh(&self) {
-        // The setup is loaded under the lock, so that a concurrent refresh cannot replace it with an older one.
+        // The configuration is loaded under the lock, so that a concurrent refresh cannot replace it with an older one.
         let identity = self.lock();
-        let setup = self.telemetry.setup.load_full();
-        let metrics = setup.metrics;
-        self.renew(&identity, setup);
+        let active = self.telemetry.active.load_full();
+        let metrics = active.metrics;
+        self.renew(&identity, active);
         drop(identity);
         if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
             self.add_to(Series::SessionCount(self.start_type), 1.0);
         }
     }
 
-    /// Applies a setup, with a new view if the standard attributes changed. When telemetry is off, no attributes are
+    /// Applies a configuration, with a new snapshot if the standard attributes changed. When telemetry is off, no attributes are
     /// computed.
-    fn renew(&self, identity: &Identity, setup: Arc<ActiveConfig>) {
-        let view = self.view.load();
-        if setup.is_on() {
+    fn renew(&self, identity: &Identity, active: Arc<ActiveConfig>) {
+        let snapshot = self.snapshot.load();
+        if active.is_on() {
             let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
-            let standard = standard(telemetry, &setup, &self.id, identity, terminal);
-            if *view.standard != standard {
+            let standard = standard(telemetry, &active, &self.id, identity, terminal);
+            if *snapshot.standard != standard {
                 let registry = &telemetry.registry;
-                let (standard, for_metrics) = match standard.for_metrics(&setup.metric_custom) {
+                let (standard, for_metrics) = match standard.for_metrics(&active.metric_custom) {
                     Some((short, shortened)) => {
-                        registry.count_shortened(if setup.metrics { shortened } else { 0 });
+                        registry.count_shortened(if active.metrics { shortened } else { 0 });
                         (Arc::new(standard), registry.intern(short))
                     }
                     None => {
@@ -114,17 +114,18 @@ impl SessionCore {
                     }
                 };
                 self.remember(&for_metrics);
-                let view = SessionSnapshot::new(setup, standard, for_metrics);
-                self.view.store(Arc::new(view));
+                let snapshot = SessionSnapshot::new(active, standard, for_metrics);
+                self.snapshot.store(Arc::new(snapshot));
                 return;
             }
             // Tells the registry that this session continues to use its attributes.
-            view.metric_standard
+            snapshot
+                .metric_standard
                 .outdated
                 .store(false, Ordering::Relaxed);
         }
-        if !Arc::ptr_eq(&view.setup, &setup) {
-            self.view.store(Arc::new(view.under(setup)));
+        if !Arc::ptr_eq(&snapshot.active, &active) {
+            self.snapshot.store(Arc::new(snapshot.under(active)));
         }
     }
 
@@ -132,7 +133,7 @@ impl SessionCore {
     /// forgotten. Called before each new series, because another session of the same id may have used so many
     /// identities since then that the set was evicted.
     fn remember(&self, standard: &Arc<SessionAttributes>) {
-        if let Some(unused) = self.memory.uses(standard) {
+        if let Some(unused) = self.state.uses(standard) {
             self.telemetry.registry.forget(&unused);
         }
     }
@@ -143,7 +144,7 @@ impl SessionCore {
 
     /// Returns the current standard attributes.
     pub(crate) fn standard(&self) -> Arc<SessionAttributes> {
-        Arc::clone(&self.view.load().standard)
+        Arc::clone(&self.snapshot.load().standard)
     }
 
     /// Adds to a series without a model.
@@ -154,14 +155,14 @@ impl SessionCore {
     }
 
     fn add_to(&self, series: Series, amount: f64) {
-        let view = self.view.load();
-        match view.other(&series) {
+        let snapshot = self.snapshot.load();
+        match snapshot.other(&series) {
             Some(held) => held.add(amount),
             None => {
                 let short = series.shortened();
                 let short = short.as_ref();
                 self.add_first(
-                    |view| view.other(short.unwrap_or(&series)).cloned(),
+                    |snapshot| snapshot.other(short.unwrap_or(&series)).cloned(),
                     |registry| {
                         registry.count_shortened(short.iter().len());
                         short.unwrap_or(&series).clone()
@@ -191,11 +192,11 @@ impl SessionCore {
         if !self.telemetry.takes_amounts() {
             return;
         }
-        let view = self.view.load();
-        match view.cost(model) {
+        let snapshot = self.snapshot.load();
+        match snapshot.cost(model) {
             Some(held) => held.add(usd),
             None => self.add_first(
-                |view| view.cost(model).cloned(),
+                |snapshot| snapshot.cost(model).cloned(),
                 |registry| Series::Cost {
                     model: registry.text(model),
                 },
@@ -210,11 +211,11 @@ impl SessionCore {
             return;
         }
         let amount = count as f64;
-        let view = self.view.load();
-        match view.tokens(model, kind) {
+        let snapshot = self.snapshot.load();
+        match snapshot.tokens(model, kind) {
             Some(held) => held.add(amount),
             None => self.add_first(
-                |view| view.tokens(model, kind).cloned(),
+                |snapshot| snapshot.tokens(model, kind).cloned(),
                 |registry| Series::Tokens {
                     model: registry.text(model),
                     kind,
@@ -226,12 +227,12 @@ impl SessionCore {
 
     /// Adds the cost of a request, if there is one, and all four types of its tokens, including zeros.
     pub(crate) fn add_request(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
-        self.add_request_in(&self.view.load(), model, usd, usage);
+        self.add_request_in(&self.snapshot.load(), model, usd, usage);
     }
 
     fn add_request_in(
         &self,
-        view: &SessionSnapshot,
+        snapshot: &SessionSnapshot,
         model: &str,
         usd: Option<f64>,
         usage: TokenUsage,
@@ -245,7 +246,7 @@ impl SessionCore {
         // The fast path handles only valid amounts before the shutdown. The slow path counts all exceptions one by one.
         if let Some(usd) = usd.filter(|usd| countable(*usd))
             && self.telemetry.counts()
-            && view.add_request(model, usd, usage)
+            && snapshot.add_request(model, usd, usage)
         {
             return;
         }
@@ -270,18 +271,18 @@ impl SessionCore {
 
     /// Opens all series of a model under one lock.
     fn open_model(&self, model: &str) {
-        let complete = |view: &SessionSnapshot| view.has_request(model);
+        let complete = |snapshot: &SessionSnapshot| snapshot.has_request(model);
         let registry = &self.telemetry.registry;
-        if complete(&self.view.load()) {
+        if complete(&self.snapshot.load()) {
             return;
         }
         let _replacing = self.lock();
-        let view = self.view.load_full();
-        let missing = view.missing(&registry.text(model));
-        self.remember(&view.metric_standard);
-        let opened = registry.open_all(&view.metric_standard, missing);
+        let snapshot = self.snapshot.load_full();
+        let missing = snapshot.missing(&registry.text(model));
+        self.remember(&snapshot.metric_standard);
+        let opened = registry.open_all(&snapshot.metric_standard, missing);
         if !opened.is_empty() {
-            self.view.store(Arc::new(view.with(opened)));
+            self.snapshot.store(Arc::new(snapshot.with(opened)));
         }
     }
 
@@ -294,14 +295,14 @@ impl SessionCore {
     ) {
         let registry = &self.telemetry.registry;
         let _replacing = self.lock();
-        let view = self.view.load_full();
-        self.remember(&view.metric_standard);
-        let held = match find(&view) {
+        let snapshot = self.snapshot.load_full();
+        self.remember(&snapshot.metric_standard);
+        let held = match find(&snapshot) {
             // Another thread opened the series before this one got the lock.
             Some(held) => held,
-            None => match registry.open(&view.metric_standard, series(registry)) {
+            None => match registry.open(&snapshot.metric_standard, series(registry)) {
                 Some(held) => {
-                    self.view.store(Arc::new(view.with([held.clone()])));
+                    self.snapshot.store(Arc::new(snapshot.with([held.clone()])));
                     held
                 }
                 None => {
@@ -325,13 +326,13 @@ impl SessionCore {
         if !self.telemetry.in_original_process() {
             return;
         }
-        let view = self.view.load();
+        let snapshot = self.snapshot.load();
         let (usd, tokens) = (request.cost_usd, request.tokens);
-        self.add_request_in(&view, request.metric_model(), usd, tokens);
+        self.add_request_in(&snapshot, request.metric_model(), usd, tokens);
         if self.telemetry.takes_events() {
             let time = request.at;
             let event = || request.take_event();
-            self.enqueue(&view, time, event, prompt, EventSpan::Below(own));
+            self.enqueue(&snapshot, time, event, prompt, EventSpan::Below(own));
         }
     }
 
@@ -346,10 +347,10 @@ impl SessionCore {
         if !self.telemetry.takes_events() {
             return;
         }
-        let view = self.view.load();
+        let snapshot = self.snapshot.load();
         let time = record.time();
-        if let Some(record) = record.admit(&view.setup.policy) {
-            self.enqueue(&view, time, || record, prompt, span);
+        if let Some(record) = record.admit(&snapshot.active.policy) {
+            self.enqueue(&snapshot, time, || record, prompt, span);
         }
     }
 
@@ -362,7 +363,7 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         if self.telemetry.takes_events() {
-            self.enqueue(&self.view.load(), time, || record, prompt, span);
+            self.enqueue(&self.snapshot.load(), time, || record, prompt, span);
         }
     }
 
@@ -370,7 +371,7 @@ impl SessionCore {
     #[inline]
     fn enqueue<R: EventRecord + 'static>(
         &self,
-        view: &SessionSnapshot,
+        snapshot: &SessionSnapshot,
         time: Option<SystemTime>,
         make: impl FnOnce() -> R,
         prompt: Option<&Arc<PromptMark>>,
@@ -393,8 +394,8 @@ impl SessionCore {
         let room = Box::new_uninit();
         let envelope = Envelope {
             time,
-            sequence: self.memory.sequence.fetch_add(1, Ordering::Relaxed),
-            standard: Arc::clone(&view.standard),
+            sequence: self.state.sequence.fetch_add(1, Ordering::Relaxed),
+            standard: Arc::clone(&snapshot.standard),
             workspace_host_paths: self.workspace_host_paths.clone(),
             prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
             span: span.cloned(),
@@ -402,7 +403,7 @@ impl SessionCore {
         let record = make();
         let event = Box::write(room, Queued { envelope, record });
         let size = event.record.size();
-        telemetry.enqueue_event(&view.setup, event, size);
+        telemetry.enqueue_event(&snapshot.active, event, size);
     }
 
     /// Returns the parent span that the environment names for an interaction. The environment is read when the
@@ -412,8 +413,8 @@ impl SessionCore {
         if self.interactive || !self.telemetry.is_tracing() {
             return None;
         }
-        let setup = self.telemetry.setup.load();
-        let environment = &setup.config.environment;
+        let active = self.telemetry.active.load();
+        let environment = &active.config.environment;
         let parent = environment
             .get("TRACEPARENT")
             .filter(|parent| !parent.is_empty())?;

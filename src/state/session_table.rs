@@ -70,7 +70,7 @@ struct Sessions {
 
 #[derive(Debug, Default)]
 struct Entry {
-    memory: Arc<SessionState>,
+    state: Arc<SessionState>,
     open: usize,
 }
 
@@ -80,11 +80,11 @@ impl SessionTable {
         let mut sessions = self.lock();
         let entry = sessions.known.entry(Arc::clone(id)).or_default();
         entry.open += 1;
-        let (memory, reopened) = (Arc::clone(&entry.memory), entry.open == 1);
+        let (state, reopened) = (Arc::clone(&entry.state), entry.open == 1);
         if reopened && let Some(at) = sessions.ended.iter().position(|ended| ended == id) {
             sessions.ended.remove(at);
         }
-        memory
+        state
     }
 
     /// Closes a session. If an ended session is evicted, calls `forget` with each of its attribute sets. The calls
@@ -112,7 +112,7 @@ impl SessionTable {
                 sessions.known.shrink_to(len * 2);
             }
             entry
-                .memory
+                .state
                 .standards
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

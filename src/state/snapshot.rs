@@ -10,7 +10,7 @@ use crate::session_attributes::{SessionAttributes, shorten};
 /// The snapshot of a session. It is replaced as a whole when the identity or the configuration changes, or when a
 /// series is used for the first time; in between, records read it without a lock.
 pub(crate) struct SessionSnapshot {
-    pub(crate) setup: Arc<ActiveConfig>,
+    pub(crate) active: Arc<ActiveConfig>,
     pub(crate) standard: Arc<SessionAttributes>,
     /// The standard attributes of metrics, with shortened texts. Usually the same set as `standard`.
     pub(crate) metric_standard: Arc<SessionAttributes>,
@@ -29,12 +29,12 @@ struct ModelSeries {
 
 impl SessionSnapshot {
     pub(crate) fn new(
-        setup: Arc<ActiveConfig>,
+        active: Arc<ActiveConfig>,
         standard: Arc<SessionAttributes>,
         metric_standard: Arc<SessionAttributes>,
     ) -> Self {
         Self {
-            setup,
+            active,
             standard,
             metric_standard,
             models: Box::default(),
@@ -90,9 +90,9 @@ impl SessionSnapshot {
     }
 
     /// Returns a copy of this snapshot with another configuration.
-    pub(crate) fn under(&self, setup: Arc<ActiveConfig>) -> Self {
+    pub(crate) fn under(&self, active: Arc<ActiveConfig>) -> Self {
         Self {
-            setup,
+            active,
             standard: Arc::clone(&self.standard),
             metric_standard: Arc::clone(&self.metric_standard),
             models: self.models.clone(),
@@ -111,7 +111,7 @@ impl SessionSnapshot {
             }
         }
         Self {
-            setup: Arc::clone(&self.setup),
+            active: Arc::clone(&self.active),
             standard: Arc::clone(&self.standard),
             metric_standard: Arc::clone(&self.metric_standard),
             models: models.into(),

@@ -147,7 +147,7 @@ impl TelemetryBuilder {
             ids,
             app_version,
             registry,
-            setup: ArcSwap::from_pointee(ActiveConfig::off(Arc::clone(&config))),
+            active: ArcSwap::from_pointee(ActiveConfig::off(Arc::clone(&config))),
             signals: AtomicU8::new(0),
             open_spans: OpenSpans::default(),
             malformed_parent: AtomicBool::new(false),

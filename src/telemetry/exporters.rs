@@ -87,7 +87,7 @@ impl Exporters {
         clock: Clock,
     ) -> Self {
         let kinds = [Exporter::Otlp, Exporter::Console];
-        // Each exporter gets the configured origin when it is turned on.
+        // Each exporter gets its resource and scope when it is turned on.
         let nothing = ResourceAndScope::new(&[], "", "");
         let readers = [
             (Exporter::Otlp, OTLP_READER),
@@ -95,8 +95,8 @@ impl Exporters {
         ];
         let metrics = readers.map(|(kind, number)| {
             let reader = PushReader::new(number, Arc::clone(&registry), nothing.clone());
-            let tally = Arc::default();
-            let place = Place::new(Signal::Metrics, kind, reader, tally, &diagnostics, clock);
+            let stats = Arc::default();
+            let place = Place::new(Signal::Metrics, kind, reader, stats, &diagnostics, clock);
             (place, number)
         });
         let events = || EventEncoder::new(nothing.clone(), Default::default());
@@ -153,10 +153,10 @@ impl Exporters {
     pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
         let plan = self.plan(config, runtime);
         let (resource, version) = (&plan.resource, &self.service.version);
-        let origin = ResourceAndScope::new(resource, scope::METRICS, version);
+        let resource_and_scope = ResourceAndScope::new(resource, scope::METRICS, version);
         for (place, number) in &mut self.metrics {
-            let settings = || (config.metrics.temporality, origin.clone());
-            place.go_by(&plan, settings, || self.registry.join(*number));
+            let settings = || (config.metrics.temporality, resource_and_scope.clone());
+            place.apply(&plan, settings, || self.registry.join(*number));
         }
         #[cfg(feature = "prometheus")]
         match &config.metrics.prometheus {
@@ -166,14 +166,19 @@ impl Exporters {
             }
             Some(page) => self.page.turn_on(page, resource, runtime),
         }
-        let origin = ResourceAndScope::new(resource, scope::EVENTS, version);
+        let resource_and_scope = ResourceAndScope::new(resource, scope::EVENTS, version);
         for (place, _) in &mut self.events {
-            let settings = || EventEncoder::new(origin.clone(), config.number_encoding);
-            place.go_by(&plan, settings, || {});
+            let settings = || EventEncoder::new(resource_and_scope.clone(), config.number_encoding);
+            place.apply(&plan, settings, || {});
         }
-        let origin = ResourceAndScope::new(resource, scope::SPANS, scope::SPANS_VERSION);
+        let resource_and_scope =
+            ResourceAndScope::new(resource, scope::SPANS, scope::SPANS_VERSION);
         for (place, _) in &mut self.spans {
-            place.go_by(&plan, || SpanEncoder::new(origin.clone()), || {});
+            place.apply(
+                &plan,
+                || SpanEncoder::new(resource_and_scope.clone()),
+                || {},
+            );
         }
         if let Some(host) = &mut self.host {
             host.turn_on(&plan);
@@ -213,11 +218,12 @@ impl Exporters {
     }
 
     /// Returns the configuration and the queues for recording.
-    pub(crate) fn setup(&self, config: Arc<Config>) -> ActiveConfig {
-        let mut setup = ActiveConfig::off(config);
-        (setup.metrics, setup.events, setup.spans) = (self.metrics(), self.events(), self.spans());
-        setup.counters = self.counters();
-        setup
+    pub(crate) fn active_config(&self, config: Arc<Config>) -> ActiveConfig {
+        let mut active = ActiveConfig::off(config);
+        (active.metrics, active.events, active.spans) =
+            (self.metrics(), self.events(), self.spans());
+        active.counters = self.counters();
+        active
     }
 
     /// Turns off the marked exporters. Their queued items are still delivered, within the limit.

@@ -82,7 +82,7 @@ impl Telemetry {
     /// Starts a session and counts it in `claude_code.session.count`.
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
         let environment = match self.handle.as_ref() {
-            Some(handle) => handle.state.setup.load().config.environment.clone(),
+            Some(handle) => handle.state.active.load().config.environment.clone(),
             // Subprocesses inherit the environment of the process.
             None => Environment::Process,
         };
@@ -150,7 +150,7 @@ impl Telemetry {
     /// Returns the current configuration.
     fn config(&self) -> Arc<Config> {
         match &self.handle {
-            Some(handle) => Arc::clone(&handle.state.setup.load().config),
+            Some(handle) => Arc::clone(&handle.state.active.load().config),
             None => Arc::new(Config::builder().environment::<String, String>([]).build()),
         }
     }
@@ -190,7 +190,7 @@ impl Telemetry {
     fn report(&self, shutdown: bool, in_time: bool) -> Report {
         let warnings = self.config().warnings().len();
         if shutdown && let Some(inner) = self.inner() {
-            for counters in &inner.setup.load().counters {
+            for counters in &inner.active.load().counters {
                 counters.shutdown_returns();
             }
         }
@@ -201,7 +201,7 @@ impl Telemetry {
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.state.in_original_process() {
-            let limit = self.state.setup.load().config.shutdown_timeout;
+            let limit = self.state.active.load().config.shutdown_timeout;
             self.state.request(limit, true);
         } else {
             // In a forked child, data that another thread was changing at the fork can be neither used nor freed.

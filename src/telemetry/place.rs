@@ -43,9 +43,9 @@ impl<T: Encode> Place<QueueSource<T>> {
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> (Self, Queue<T::Item>) {
-        let (queue, tally) = (Queue::new(), Arc::default());
-        let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&tally));
-        let place = Self::new(signal, exporter, source, tally, diagnostics, clock);
+        let (queue, stats) = (Queue::new(), Arc::default());
+        let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&stats));
+        let place = Self::new(signal, exporter, source, stats, diagnostics, clock);
         (place, queue)
     }
 }
@@ -55,13 +55,13 @@ impl<S: Source> Place<S> {
         signal: Signal,
         exporter: Exporter,
         source: S,
-        tally: Arc<EncodeStats>,
+        stats: Arc<EncodeStats>,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
         let waiting = source.waiting();
         let undelivered = source.undelivered();
-        let counters = ExporterCounters::new(signal, exporter, waiting, tally, undelivered);
+        let counters = ExporterCounters::new(signal, exporter, waiting, stats, undelivered);
         let counters = Arc::new(counters);
         let (commands, changes, control) = Control::new();
         let epoch = Arc::default();
@@ -99,7 +99,7 @@ impl<S: Source> Place<S> {
 
     /// Applies a configuration: turns the exporter on, redirects it, or marks it to be turned off. `joins` is called
     /// when the exporter is turned on.
-    pub(crate) fn go_by(
+    pub(crate) fn apply(
         &mut self,
         plan: &Plan<'_>,
         settings: impl FnOnce() -> S::Settings,

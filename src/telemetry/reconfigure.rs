@@ -56,7 +56,7 @@ impl Telemetry {
         };
         let inner = &handle.state;
         let mut exporters = handle.lock_exporters();
-        let old = Arc::clone(&inner.setup.load().config);
+        let old = Arc::clone(&inner.active.load().config);
         config.replace(&old);
         let known = old.warnings();
         let warnings = config.warnings().iter();
@@ -92,9 +92,9 @@ impl Handle {
         }
         state.diagnostics.to_stderr(config.diagnostics_to_stderr);
         exporters.turn_on(&config, &state.runtime);
-        let setup = exporters.setup(Arc::clone(&config));
-        let signals = setup.signals();
-        let old = state.setup.swap(Arc::new(setup));
+        let active = exporters.active_config(Arc::clone(&config));
+        let signals = active.signals();
+        let old = state.active.swap(Arc::new(active));
         let attributes = |config: &Config| (config.attributes, config.resource_attributes.clone());
         if attributes(&old.config) != attributes(&config) {
             state.registry.outdate();

@@ -49,7 +49,7 @@ impl<T> Change<T> {
 
 impl<S: Source> Pipeline<S> {
     /// Applies the pending changes. Returns true if there were any.
-    pub(super) async fn obey(&mut self) -> bool {
+    pub(super) async fn apply_changes(&mut self) -> bool {
         let mut any = false;
         while let Some(Change { epoch, to }) = self.control.next_change() {
             any = true;

@@ -100,7 +100,7 @@ impl Prompt {
             };
         };
         let telemetry = &session.telemetry;
-        let sequence = session.memory.interactions.fetch_add(1, Ordering::Relaxed) + 1;
+        let sequence = session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1;
         let start = Timestamp::new(prompt.at, telemetry.clock);
         let parent = match prompt.parent {
             Some(parent) => Some(Arc::new(parent.context())),
