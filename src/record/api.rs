@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
+use super::setters::setters;
 use super::string_enum::string_enum;
 use super::{
-    Attributes, ErrorMessage, EventRecord, Record, TokenType, countable, millis, optional,
-    text_size,
+    Attributes, ErrorMessage, EventRecord, Record, TokenType, countable, millis, text_size,
 };
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
@@ -37,32 +37,15 @@ impl TokenUsage {
         Self::default()
     }
 
-    /// Sets the number of input tokens that did not come from the cache (`input_tokens`). The default is 0.
-    #[inline]
-    pub fn input(mut self, count: u64) -> Self {
-        self.input = count;
-        self
-    }
-
-    /// Sets the number of output tokens (`output_tokens`). The default is 0.
-    #[inline]
-    pub fn output(mut self, count: u64) -> Self {
-        self.output = count;
-        self
-    }
-
-    /// Sets the number of input tokens that were read from the cache (`cache_read_tokens`). The default is 0.
-    #[inline]
-    pub fn cache_read(mut self, count: u64) -> Self {
-        self.cache_read = count;
-        self
-    }
-
-    /// Sets the number of input tokens that were written to the cache (`cache_creation_tokens`). The default is 0.
-    #[inline]
-    pub fn cache_creation(mut self, count: u64) -> Self {
-        self.cache_creation = count;
-        self
+    setters! {
+        /// Sets the number of input tokens that did not come from the cache (`input_tokens`). The default is 0.
+        input: u64,
+        /// Sets the number of output tokens (`output_tokens`). The default is 0.
+        output: u64,
+        /// Sets the number of input tokens that were read from the cache (`cache_read_tokens`). The default is 0.
+        cache_read: u64,
+        /// Sets the number of input tokens that were written to the cache (`cache_creation_tokens`). The default is 0.
+        cache_creation: u64,
     }
 
     /// Returns the number of tokens of one type.
@@ -164,93 +147,36 @@ impl ApiRequest {
         }
     }
 
-    /// Sets the requested model, if a different model answered. Metrics and spans carry the requested model instead of
-    /// the model that answered.
-    #[inline]
-    pub fn requested_model(mut self, model: impl Into<Cow<'static, str>>) -> Self {
-        self.requested_model = optional(model);
-        self
-    }
-
-    /// Sets the tokens that the request used. The default is 0 for each count.
-    #[inline]
-    pub fn tokens(mut self, tokens: TokenUsage) -> Self {
-        self.tokens = tokens;
-        self
-    }
-
-    /// Sets the estimated cost in US dollars (`cost_usd`). The default is 0. A negative or non-finite amount is dropped
-    /// and counted in [health](crate::Health); the rest of the record is emitted.
-    #[inline]
-    pub fn cost_usd(mut self, usd: f64) -> Self {
-        self.cost_usd = Some(usd);
-        self
-    }
-
-    /// Sets the duration of the last attempt (`duration_ms`, in whole milliseconds). The default is the duration that
-    /// the handle measured, or 0 without a handle.
-    #[inline]
-    pub fn duration(mut self, duration: Duration) -> Self {
-        self.duration = Some(duration);
-        self
-    }
-
-    /// Sets the API's request id, from the response header `request-id` (`request_id`).
-    #[inline]
-    pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.request_id = optional(id);
-        self
-    }
-
-    /// Sets the speed mode (`speed`). The default is [`Speed::Normal`].
-    #[inline]
-    pub fn speed(mut self, speed: Speed) -> Self {
-        self.speed = speed;
-        self
-    }
-
-    /// Sets the subsystem that made the request (`query_source`), for example `compact`.
-    #[inline]
-    pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = optional(source);
-        self
-    }
-
-    /// Sets the total number of attempts, including the first one (`attempt`). The default is the number that the
-    /// handle counted. Sent only on the span.
-    #[inline]
-    pub fn attempt(mut self, attempts: u32) -> Self {
-        self.attempt = Some(attempts);
-        self
-    }
-
-    /// Sets the time from the beginning of the last attempt to the first token (`ttft_ms`, in whole milliseconds). The
-    /// default is the time that the handle measured. Sent only on the span.
-    #[inline]
-    pub fn time_to_first_token(mut self, duration: Duration) -> Self {
-        self.time_to_first_token = Some(duration);
-        self
-    }
-
-    /// Sets whether the answer calls a tool (`response.has_tool_call`). Sent only on the span.
-    #[inline]
-    pub fn has_tool_call(mut self, has: bool) -> Self {
-        self.has_tool_call = Some(has);
-        self
-    }
-
-    /// Sets the reason why the model stopped (`stop_reason`), for example `end_turn`. Sent only on the span.
-    #[inline]
-    pub fn stop_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
-        self.stop_reason = optional(reason);
-        self
-    }
-
-    /// Sets the time of the answer. The default is the current time. The event carries this time; the metrics do not.
-    #[inline]
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the requested model, if a different model answered. Metrics and spans carry the requested model instead of
+        /// the model that answered.
+        requested_model: Option<Text>,
+        /// Sets the tokens that the request used. The default is 0 for each count.
+        tokens: TokenUsage,
+        /// Sets the estimated cost in US dollars (`cost_usd`). The default is 0. A negative or non-finite amount is dropped
+        /// and counted in [health](crate::Health); the rest of the record is emitted.
+        cost_usd: Option<f64>,
+        /// Sets the duration of the last attempt (`duration_ms`, in whole milliseconds). The default is the duration that
+        /// the handle measured, or 0 without a handle.
+        duration: Option<Duration>,
+        /// Sets the API's request id, from the response header `request-id` (`request_id`).
+        request_id: Option<Text>,
+        /// Sets the speed mode (`speed`). The default is [`Speed::Normal`].
+        speed: Speed,
+        /// Sets the subsystem that made the request (`query_source`), for example `compact`.
+        query_source: Option<Text>,
+        /// Sets the total number of attempts, including the first one (`attempt`). The default is the number that the
+        /// handle counted. Sent only on the span.
+        attempt: Option<u32>,
+        /// Sets the time from the beginning of the last attempt to the first token (`ttft_ms`, in whole milliseconds). The
+        /// default is the time that the handle measured. Sent only on the span.
+        time_to_first_token: Option<Duration>,
+        /// Sets whether the answer calls a tool (`response.has_tool_call`). Sent only on the span.
+        has_tool_call: Option<bool>,
+        /// Sets the reason why the model stopped (`stop_reason`), for example `end_turn`. Sent only on the span.
+        stop_reason: Option<Text>,
+        /// Sets the time of the answer. The default is the current time. The event carries this time; the metrics do not.
+        at: Option<SystemTime>,
     }
 
     /// Moves the fields of the event out of the request. The caller does so while it writes them into the queued event,
@@ -360,48 +286,23 @@ impl ApiError {
         }
     }
 
-    /// Sets the HTTP status (`status_code`). Without it, the event carries `undefined`.
-    pub fn status_code(mut self, status: u16) -> Self {
-        self.status_code = Some(status);
-        self
-    }
-
-    /// Sets the duration of the last attempt (`duration_ms`, in whole milliseconds). The default is the duration that
-    /// the handle measured, or 0 without a handle.
-    pub fn duration(mut self, duration: Duration) -> Self {
-        self.duration = Some(duration);
-        self
-    }
-
-    /// Sets the total number of attempts, including the first one (`attempt`). The default is the number that the
-    /// handle counted, or 1 without a handle.
-    pub fn attempt(mut self, attempts: u32) -> Self {
-        self.attempt = Some(attempts);
-        self
-    }
-
-    /// Sets the API's request id, if the API returned one (`request_id`).
-    pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.request_id = optional(id);
-        self
-    }
-
-    /// Sets the speed mode (`speed`). The default is [`Speed::Normal`].
-    pub fn speed(mut self, speed: Speed) -> Self {
-        self.speed = speed;
-        self
-    }
-
-    /// Sets the subsystem that made the request (`query_source`).
-    pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = optional(source);
-        self
-    }
-
-    /// Sets the time of the failure. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the HTTP status (`status_code`). Without it, the event carries `undefined`.
+        status_code: Option<u16>,
+        /// Sets the duration of the last attempt (`duration_ms`, in whole milliseconds). The default is the duration that
+        /// the handle measured, or 0 without a handle.
+        duration: Option<Duration>,
+        /// Sets the total number of attempts, including the first one (`attempt`). The default is the number that the
+        /// handle counted, or 1 without a handle.
+        attempt: Option<u32>,
+        /// Sets the API's request id, if the API returned one (`request_id`).
+        request_id: Option<Text>,
+        /// Sets the speed mode (`speed`). The default is [`Speed::Normal`].
+        speed: Speed,
+        /// Sets the subsystem that made the request (`query_source`).
+        query_source: Option<Text>,
+        /// Sets the time of the failure. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::{Attributes, EventRecord, Record, optional, text_size};
+use super::setters::setters;
+use super::{Attributes, EventRecord, Record, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::{Body, Content, ContentPolicy};
 
@@ -31,16 +32,11 @@ impl ApiRequestBody {
         }
     }
 
-    /// Sets the subsystem that made the request (`query_source`).
-    pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = optional(source);
-        self
-    }
-
-    /// Sets the time at which the body was sent. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the subsystem that made the request (`query_source`).
+        query_source: Option<Text>,
+        /// Sets the time at which the body was sent. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 
@@ -70,22 +66,13 @@ impl ApiResponseBody {
         }
     }
 
-    /// Sets the subsystem that made the request (`query_source`).
-    pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = optional(source);
-        self
-    }
-
-    /// Sets the API's request id (`request_id`).
-    pub fn request_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.request_id = optional(id);
-        self
-    }
-
-    /// Sets the time at which the body arrived. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the subsystem that made the request (`query_source`).
+        query_source: Option<Text>,
+        /// Sets the API's request id (`request_id`).
+        request_id: Option<Text>,
+        /// Sets the time at which the body arrived. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 

@@ -12,6 +12,7 @@ mod error_message;
 mod parameters;
 mod plugin;
 mod prompt;
+mod setters;
 mod skill;
 pub(crate) mod string_enum;
 mod tool;
@@ -36,6 +37,7 @@ pub use string_enum::ParseEnumError;
 pub(crate) use attributes::{Attributes, Out, Value};
 pub(crate) use error_message::ErrorMessage;
 pub(crate) use prompt::AdmittedPrompt;
+pub(crate) use setters::setters;
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};

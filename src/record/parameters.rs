@@ -10,6 +10,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Number;
 
+use super::setters::setters;
 use super::{McpTool, ToolName};
 use crate::content::{Content, ContentPolicy, ToolParameters};
 
@@ -80,10 +81,9 @@ impl ShellParameters {
         self
     }
 
-    /// Sets whether the command runs outside the sandbox (`dangerouslyDisableSandbox`).
-    pub fn dangerously_disable_sandbox(mut self, disabled: bool) -> Self {
-        self.dangerously_disable_sandbox = Some(disabled);
-        self
+    setters! {
+        /// Sets whether the command runs outside the sandbox (`dangerouslyDisableSandbox`).
+        dangerously_disable_sandbox: Option<bool>,
     }
 
     /// Sets the id of the commit that the command made (`git_commit_id`).

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
+use super::setters::setters;
 use super::string_enum::string_enum;
-use super::{Attributes, EventRecord, Record, optional, text_size};
+use super::{Attributes, EventRecord, Record, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
@@ -49,10 +50,9 @@ impl PluginInstalled {
         }
     }
 
-    /// Sets the version (`plugin.version`), if the marketplace entry declares one.
-    pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
-        self.version = optional(version);
-        self
+    setters! {
+        /// Sets the version (`plugin.version`), if the marketplace entry declares one.
+        version: Option<Text>,
     }
 
     /// Sets whether the marketplace is an official one (`marketplace.is_official`). The default is `false`.
@@ -61,10 +61,9 @@ impl PluginInstalled {
         self
     }
 
-    /// Sets the time of the installation. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the time of the installation. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::setters::setters;
 use super::{Attributes, EventRecord, Record, optional};
 use crate::catalog::{Event, event, key};
 use crate::content::{self, Content, ContentPolicy};
@@ -51,17 +52,12 @@ impl UserPrompt {
         self
     }
 
-    /// Sets the parent of the interaction's span: the span of another process that caused the prompt. This parent
-    /// replaces that of the environment variable `TRACEPARENT`.
-    pub fn parent(mut self, parent: TraceParent) -> Self {
-        self.parent = Some(parent);
-        self
-    }
-
-    /// Sets the time at which the prompt was submitted. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the parent of the interaction's span: the span of another process that caused the prompt. This parent
+        /// replaces that of the environment variable `TRACEPARENT`.
+        parent: Option<TraceParent>,
+        /// Sets the time at which the prompt was submitted. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 

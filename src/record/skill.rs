@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::{Attributes, EventRecord, Record, optional, text_size};
+use super::setters::setters;
+use super::{Attributes, EventRecord, Record, text_size};
 use crate::catalog::{Event, event, key};
 use crate::content::ContentPolicy;
 
@@ -32,22 +33,13 @@ impl SkillActivated {
         }
     }
 
-    /// Sets the plugin that contains the skill (`plugin.name`).
-    pub fn plugin(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.plugin = optional(name);
-        self
-    }
-
-    /// Sets the marketplace of the plugin (`marketplace.name`).
-    pub fn marketplace(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.marketplace = optional(name);
-        self
-    }
-
-    /// Sets the time at which the skill was invoked. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the plugin that contains the skill (`plugin.name`).
+        plugin: Option<Text>,
+        /// Sets the marketplace of the plugin (`marketplace.name`).
+        marketplace: Option<Text>,
+        /// Sets the time at which the skill was invoked. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::setters::setters;
 use super::string_enum::string_enum;
 use super::{
     Attributes, ErrorMessage, EventRecord, Record, millis, optional, text_size, tool_parameters,
@@ -62,10 +63,9 @@ impl McpTool {
         }
     }
 
-    /// Sets the scope in which the server is configured (`mcp_server_scope`), for example `user` or `project`.
-    pub fn scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
-        self.scope = optional(scope);
-        self
+    setters! {
+        /// Sets the scope in which the server is configured (`mcp_server_scope`), for example `user` or `project`.
+        scope: Option<Text>,
     }
 
     /// Parses a name of the form `mcp__server__tool`. Returns `None` for any other name.
@@ -153,10 +153,9 @@ impl ToolDecision {
         }
     }
 
-    /// Sets the id that the model gave the call (`tool_use_id`).
-    pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.tool_use_id = optional(id);
-        self
+    setters! {
+        /// Sets the id that the model gave the call (`tool_use_id`).
+        tool_use_id: Option<Text>,
     }
 
     /// Marks the tool as one of an MCP server, regardless of its name: the event carries `mcp_tool`.
@@ -165,10 +164,9 @@ impl ToolDecision {
         self
     }
 
-    /// Sets the time of the decision and of its event. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the time of the decision and of its event. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 
@@ -254,10 +252,9 @@ impl ToolResult {
         }
     }
 
-    /// Sets the id that the model gave the call (`tool_use_id`).
-    pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.tool_use_id = optional(id);
-        self
+    setters! {
+        /// Sets the id that the model gave the call (`tool_use_id`).
+        tool_use_id: Option<Text>,
     }
 
     /// Marks the call as failed with this message (`error`). Do not put content into the message: no environment
@@ -284,34 +281,21 @@ impl ToolResult {
         self
     }
 
-    /// Sets the duration of the execution, without the wait for permission (`duration_ms`, in whole milliseconds). The
-    /// default is 0.
-    pub fn duration(mut self, duration: Duration) -> Self {
-        self.duration = duration;
-        self
-    }
-
-    /// Sets the tool's specific parameters as a JSON object (`tool_parameters`), if the host knows more than the call
-    /// contains. [`ShellParameters`](super::ShellParameters) and [`SkillParameters`](super::SkillParameters) create the
-    /// documented parameters.
-    ///
-    /// Parameters that are not set are derived from the call: those of Bash, PowerShell and Skill from the
-    /// [input](Self::input), those of an MCP tool from its names.
-    pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
-        self.parameters = Content::optional(parameters);
-        self
-    }
-
-    /// Sets the tool's arguments as JSON text (`tool_input`).
-    pub fn input(mut self, input: impl Into<Content>) -> Self {
-        self.input = Content::optional(input);
-        self
-    }
-
-    /// Sets the size of the result in bytes (`tool_result_size_bytes`).
-    pub fn result_size_bytes(mut self, bytes: u64) -> Self {
-        self.result_size_bytes = Some(bytes);
-        self
+    setters! {
+        /// Sets the duration of the execution, without the wait for permission (`duration_ms`, in whole milliseconds). The
+        /// default is 0.
+        duration: Duration,
+        /// Sets the tool's specific parameters as a JSON object (`tool_parameters`), if the host knows more than the call
+        /// contains. [`ShellParameters`](super::ShellParameters) and [`SkillParameters`](super::SkillParameters) create the
+        /// documented parameters.
+        ///
+        /// Parameters that are not set are derived from the call: those of Bash, PowerShell and Skill from the
+        /// [input](Self::input), those of an MCP tool from its names.
+        parameters: Option<Content>,
+        /// Sets the tool's arguments as JSON text (`tool_input`).
+        input: Option<Content>,
+        /// Sets the size of the result in bytes (`tool_result_size_bytes`).
+        result_size_bytes: Option<u64>,
     }
 
     /// Sets the permission decision that allowed the call (`decision_type`, `decision_source`).
@@ -327,17 +311,12 @@ impl ToolResult {
         self
     }
 
-    /// Sets the scope in which the MCP server is configured (`mcp_server_scope`), if the names of server and tool are
-    /// not known. Otherwise [`mcp`](Self::mcp) sets all of them.
-    pub fn mcp_server_scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
-        self.mcp_server_scope = optional(scope);
-        self
-    }
-
-    /// Sets the time at which the call ended, which is the time of the event. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the scope in which the MCP server is configured (`mcp_server_scope`), if the names of server and tool are
+        /// not known. Otherwise [`mcp`](Self::mcp) sets all of them.
+        mcp_server_scope: Option<Text>,
+        /// Sets the time at which the call ended, which is the time of the event. The default is the current time.
+        at: Option<SystemTime>,
     }
 
     /// Returns the size of the texts in bytes, without content.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::setters::setters;
 use super::string_enum::string_enum;
 
 string_enum! {
@@ -69,16 +70,11 @@ impl LinesOfCode {
         Self::default()
     }
 
-    /// Sets the number of lines that were added.
-    pub fn added(mut self, lines: u64) -> Self {
-        self.added = Some(lines);
-        self
-    }
-
-    /// Sets the number of lines that were removed.
-    pub fn removed(mut self, lines: u64) -> Self {
-        self.removed = Some(lines);
-        self
+    setters! {
+        /// Sets the number of lines that were added.
+        added: Option<u64>,
+        /// Sets the number of lines that were removed.
+        removed: Option<u64>,
     }
 }
 
@@ -96,10 +92,9 @@ impl Commit {
         Self { count: 1 }
     }
 
-    /// Sets the number of commits. The default is 1.
-    pub fn count(mut self, count: u64) -> Self {
-        self.count = count;
-        self
+    setters! {
+        /// Sets the number of commits. The default is 1.
+        count: u64,
     }
 }
 
@@ -123,10 +118,9 @@ impl PullRequest {
         Self { count: 1 }
     }
 
-    /// Sets the number of pull requests. The default is 1.
-    pub fn count(mut self, count: u64) -> Self {
-        self.count = count;
-        self
+    setters! {
+        /// Sets the number of pull requests. The default is 1.
+        count: u64,
     }
 }
 

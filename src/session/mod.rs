@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::environment::Environment;
 use crate::identity::Identity;
 use crate::propagation::Ids;
-use crate::record::{StartType, UserPrompt};
+use crate::record::{StartType, UserPrompt, setters};
 use crate::state::{SessionCore, TelemetryState};
 
 /// Options for starting a session. An [`Identity`] alone is enough; every option has a default.
@@ -49,10 +49,9 @@ impl SessionOptions {
         self
     }
 
-    /// Sets the user of the session. The default is an empty identity.
-    pub fn identity(mut self, identity: Identity) -> Self {
-        self.identity = identity;
-        self
+    setters! {
+        /// Sets the user of the session. The default is an empty identity.
+        identity: Identity,
     }
 
     /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
@@ -62,10 +61,9 @@ impl SessionOptions {
         self
     }
 
-    /// Sets how the session began: the attribute `start_type` of `claude_code.session.count`, omitted by default.
-    pub fn start_type(mut self, start: StartType) -> Self {
-        self.start_type = Some(start);
-        self
+    setters! {
+        /// Sets how the session began: the attribute `start_type` of `claude_code.session.count`, omitted by default.
+        start_type: Option<StartType>,
     }
 
     /// Sets whether a user operates the session; the default is `true`.

@@ -701,6 +701,17 @@ fn functions_with_text(source: &str) -> Vec<String> {
             let name = name.trim_start_matches("impl ").trim_end_matches(" {");
             owner = name.split('<').next().unwrap().to_owned();
         }
+        // A setter that `setters!` defines.
+        let setter = line
+            .trim_start()
+            .strip_suffix(',')
+            .and_then(|line| line.split_once(": "));
+        if let Some((name, "Option<Text>" | "Option<Content>" | "Option<McpTool>")) = setter
+            && line.starts_with("        ")
+            && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            found.push(format!("{owner}::{name}"));
+        }
         let Some(signature) = line.trim_start().strip_prefix("pub fn ") else {
             continue;
         };
@@ -724,7 +735,7 @@ fn functions_with_text(source: &str) -> Vec<String> {
         // A header carrier receives text from the library and passes none to it.
         let takes =
             TEXT.iter().any(|text| parameters.contains(text)) && !parameters.contains("FnMut");
-        if takes && line.starts_with("    ") {
+        if takes && line.starts_with("    ") && !name.starts_with('$') {
             found.push(format!("{owner}::{name}"));
         }
     }

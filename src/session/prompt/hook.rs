@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::catalog::{self, key, span};
 use crate::content::{Content, ToolDetails};
 use crate::encode::spans::SpanRecord;
-use crate::record::{Attributes, MCP_TOOL, millis, text_size};
+use crate::record::{Attributes, MCP_TOOL, millis, setters, text_size};
 use crate::session::Recorder;
 use crate::state::SessionCore;
 use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
@@ -36,47 +36,22 @@ impl HookOutcome {
         Self::default()
     }
 
-    /// Sets the number of hooks that ran (`num_hooks`). The default is the sum of the four outcomes.
-    pub fn count(mut self, hooks: u64) -> Self {
-        self.count = Some(hooks);
-        self
-    }
-
-    /// Sets the number of hooks that succeeded (`num_success`).
-    pub fn succeeded(mut self, hooks: u64) -> Self {
-        self.succeeded = hooks;
-        self
-    }
-
-    /// Sets the number of hooks that blocked the operation (`num_blocking`). Blocking is an outcome, not a failure.
-    pub fn blocking(mut self, hooks: u64) -> Self {
-        self.blocking = hooks;
-        self
-    }
-
-    /// Sets the number of hooks that failed without blocking (`num_non_blocking_error`). Any such failure sets the
-    /// span's status to ERROR.
-    pub fn failed(mut self, hooks: u64) -> Self {
-        self.failed = hooks;
-        self
-    }
-
-    /// Sets the number of hooks that were canceled (`num_cancelled`).
-    pub fn cancelled(mut self, hooks: u64) -> Self {
-        self.cancelled = hooks;
-        self
-    }
-
-    /// Sets the definitions of the hooks as JSON text (`hook_definitions`), sent only with `OTEL_LOG_TOOL_DETAILS`.
-    pub fn definitions(mut self, definitions: impl Into<Content>) -> Self {
-        self.definitions = Content::optional(definitions);
-        self
-    }
-
-    /// Sets the time at which the last hook ended. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the number of hooks that ran (`num_hooks`). The default is the sum of the four outcomes.
+        count: Option<u64>,
+        /// Sets the number of hooks that succeeded (`num_success`).
+        succeeded: u64,
+        /// Sets the number of hooks that blocked the operation (`num_blocking`). Blocking is an outcome, not a failure.
+        blocking: u64,
+        /// Sets the number of hooks that failed without blocking (`num_non_blocking_error`). Any such failure sets the
+        /// span's status to ERROR.
+        failed: u64,
+        /// Sets the number of hooks that were canceled (`num_cancelled`).
+        cancelled: u64,
+        /// Sets the definitions of the hooks as JSON text (`hook_definitions`), sent only with `OTEL_LOG_TOOL_DETAILS`.
+        definitions: Option<Content>,
+        /// Sets the time at which the last hook ended. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::llm_span::LlmSpan;
 use crate::content::Content;
 use crate::record::string_enum::string_enum;
-use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, optional};
+use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, setters};
 use crate::session::Recorder;
 use crate::state::SessionCore;
 use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
@@ -45,23 +45,14 @@ impl LlmRequestOptions {
         }
     }
 
-    /// Sets the subsystem that makes the request (`query_source`), for example `compact`.
-    pub fn query_source(mut self, source: impl Into<Cow<'static, str>>) -> Self {
-        self.query_source = optional(source);
-        self
-    }
-
-    /// Sets the origin of the request (`llm_request.context`). The default is the kind of the handle on which it
-    /// begins.
-    pub fn context(mut self, context: RequestContext) -> Self {
-        self.context = Some(context);
-        self
-    }
-
-    /// Sets the time at which the first attempt began. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the subsystem that makes the request (`query_source`), for example `compact`.
+        query_source: Option<Text>,
+        /// Sets the origin of the request (`llm_request.context`). The default is the kind of the handle on which it
+        /// begins.
+        context: Option<RequestContext>,
+        /// Sets the time at which the first attempt began. The default is the current time.
+        at: Option<SystemTime>,
     }
 }
 

@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use crate::catalog::{self, key, span};
 use crate::content;
 use crate::encode::spans::SpanRecord;
-use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis};
+use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis, setters};
 use crate::session::Recorder;
 use crate::state::{EventSpan, OpenSpan, OpenSpanOwner, PromptMark, SessionCore, Timestamp};
 
@@ -55,16 +55,11 @@ impl PromptEnd {
         Self::default()
     }
 
-    /// Sets the time at which the interaction ended. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
-    }
-
-    /// Sets the duration of the interaction, and with it the start: the end minus the duration.
-    pub fn duration(mut self, duration: Duration) -> Self {
-        self.duration = Some(duration);
-        self
+    setters! {
+        /// Sets the time at which the interaction ended. The default is the current time.
+        at: Option<SystemTime>,
+        /// Sets the duration of the interaction, and with it the start: the end minus the duration.
+        duration: Option<Duration>,
     }
 }
 

@@ -8,7 +8,7 @@ use super::tool_output::ToolOutput;
 use crate::content::Content;
 use crate::record::{
     Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, McpTool, ToolName,
-    ToolResult, optional,
+    ToolResult, optional, setters,
 };
 
 /// Options for beginning a tool call. The name of the tool alone is enough.
@@ -40,54 +40,29 @@ impl ToolCallOptions {
         }
     }
 
-    /// Sets the id that the model gave the call (`tool_use_id`).
-    pub fn tool_use_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.tool_use_id = optional(id);
-        self
-    }
-
-    /// Sets the arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, shortened to a limit, together with
-    /// the attributes that are derived from them (`tool_parameters`, `file_path`, `full_command`, `skill_name`,
-    /// `subagent_type`).
-    pub fn input(mut self, input: impl Into<Content>) -> Self {
-        self.input = Content::optional(input);
-        self
-    }
-
-    /// Sets the tool's specific parameters as a JSON object (`tool_parameters`), sent only with
-    /// `OTEL_LOG_TOOL_DETAILS`: [`ShellParameters`](crate::ShellParameters),
-    /// [`SkillParameters`](crate::SkillParameters). They take precedence over those that are derived from the
-    /// [input](Self::input).
-    pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
-        self.parameters = Content::optional(parameters);
-        self
-    }
-
-    /// Sets the MCP server and tool of the call. Their names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the span as
-    /// `mcp__server__tool`.
-    pub fn mcp(mut self, mcp: McpTool) -> Self {
-        self.mcp = Some(mcp);
-        self
-    }
-
-    /// Sets the file that the tool reads or edits (`file_path`). The default is the `file_path` or `notebook_path` of
-    /// the input. The path is sent only on the span, and only with `OTEL_LOG_TOOL_DETAILS`.
-    pub fn file_path(mut self, path: impl Into<Content>) -> Self {
-        self.file_path = Content::optional(path);
-        self
-    }
-
-    /// Sets the language of the edited file (`language` of `claude_code.code_edit_tool.decision`). The default is
-    /// derived from the extension of the path.
-    pub fn language(mut self, language: impl Into<Cow<'static, str>>) -> Self {
-        self.language = optional(language);
-        self
-    }
-
-    /// Sets the time at which the call began. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the id that the model gave the call (`tool_use_id`).
+        tool_use_id: Option<Text>,
+        /// Sets the arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, shortened to a limit, together with
+        /// the attributes that are derived from them (`tool_parameters`, `file_path`, `full_command`, `skill_name`,
+        /// `subagent_type`).
+        input: Option<Content>,
+        /// Sets the tool's specific parameters as a JSON object (`tool_parameters`), sent only with
+        /// `OTEL_LOG_TOOL_DETAILS`: [`ShellParameters`](crate::ShellParameters),
+        /// [`SkillParameters`](crate::SkillParameters). They take precedence over those that are derived from the
+        /// [input](Self::input).
+        parameters: Option<Content>,
+        /// Sets the MCP server and tool of the call. Their names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the span as
+        /// `mcp__server__tool`.
+        mcp: Option<McpTool>,
+        /// Sets the file that the tool reads or edits (`file_path`). The default is the `file_path` or `notebook_path` of
+        /// the input. The path is sent only on the span, and only with `OTEL_LOG_TOOL_DETAILS`.
+        file_path: Option<Content>,
+        /// Sets the language of the edited file (`language` of `claude_code.code_edit_tool.decision`). The default is
+        /// derived from the extension of the path.
+        language: Option<Text>,
+        /// Sets the time at which the call began. The default is the current time.
+        at: Option<SystemTime>,
     }
 
     /// Returns the result of this call with the fields that are known at its beginning.
@@ -201,10 +176,9 @@ impl Permission {
             .without_result()
     }
 
-    /// Sets how long the call waited for the decision. The default is the time since the call began.
-    pub fn waited(mut self, duration: Duration) -> Self {
-        self.waited = Some(duration);
-        self
+    setters! {
+        /// Sets how long the call waited for the decision. The default is the time since the call began.
+        waited: Option<Duration>,
     }
 
     /// Suppresses the event and the metric of editing decisions, for a host that records them separately.
@@ -225,17 +199,12 @@ impl Permission {
         self
     }
 
-    /// Sets the time of the decision. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
-    }
-
-    /// Sets the time of the event, if it differs from that of the decision. A host that learns of the call only after
-    /// its end can keep its events in order.
-    pub fn event_at(mut self, time: SystemTime) -> Self {
-        self.event_at = Some(time);
-        self
+    setters! {
+        /// Sets the time of the decision. The default is the current time.
+        at: Option<SystemTime>,
+        /// Sets the time of the event, if it differs from that of the decision. A host that learns of the call only after
+        /// its end can keep its events in order.
+        event_at: Option<SystemTime>,
     }
 }
 
@@ -294,23 +263,14 @@ impl ToolOutcome {
         self
     }
 
-    /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They
-    /// replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
-    pub fn parameters(mut self, parameters: impl Into<Content>) -> Self {
-        self.parameters = Content::optional(parameters);
-        self
-    }
-
-    /// Sets the size of the result in bytes (`tool_result_size_bytes`). Sent only on the event.
-    pub fn result_size_bytes(mut self, bytes: u64) -> Self {
-        self.result_size_bytes = Some(bytes);
-        self
-    }
-
-    /// Sets the number of tokens of the result (`result_tokens`). Sent only on the span.
-    pub fn result_tokens(mut self, tokens: u64) -> Self {
-        self.result_tokens = Some(tokens);
-        self
+    setters! {
+        /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They
+        /// replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
+        parameters: Option<Content>,
+        /// Sets the size of the result in bytes (`tool_result_size_bytes`). Sent only on the event.
+        result_size_bytes: Option<u64>,
+        /// Sets the number of tokens of the result (`result_tokens`). Sent only on the span.
+        result_tokens: Option<u64>,
     }
 
     /// Sets the output of the tool: the span event `tool.output` of a successful call, sent only with
@@ -320,10 +280,9 @@ impl ToolOutcome {
         self
     }
 
-    /// Sets the time at which the call ended. The default is the current time.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
-        self
+    setters! {
+        /// Sets the time at which the call ended. The default is the current time.
+        at: Option<SystemTime>,
     }
 
     /// Adds the outcome to the result record.
