@@ -2,14 +2,71 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 use serde_json::value::RawValue;
 
+use super::time::{At, Millis};
 use crate::content::Content;
 use crate::record::string_enum::parsed;
+use crate::record::{
+    ActivityType, Decision, DecisionSource, EditTool, InstallTrigger, McpTool, Speed, StartType,
+    TokenType,
+};
+use crate::session::RequestContext;
+
+/// A deserialized field, whose value a setter takes.
+pub(super) trait Field {
+    type Value;
+
+    fn value(self) -> Self::Value;
+}
+
+/// Types that wrap their value.
+macro_rules! wrappers {
+    ($($type:ty => $value:ty,)*) => {$(
+        impl Field for $type {
+            type Value = $value;
+
+            fn value(self) -> $value {
+                self.0
+            }
+        }
+    )*};
+}
+
+wrappers! {
+    Amount => f64,
+    Count => u64,
+    Flag => bool,
+    Id => String,
+    Json => Content,
+    Object => Content,
+    Seconds => Duration,
+    Status => Option<u16>,
+    At => SystemTime,
+    Millis => Duration,
+}
+
+/// Types that are their own value.
+macro_rules! values {
+    ($($type:ty),* $(,)?) => {$(
+        impl Field for $type {
+            type Value = Self;
+
+            fn value(self) -> Self {
+                self
+            }
+        }
+    )*};
+}
+
+values! {
+    String, Vec<String>, bool, u32, ActivityType, Decision, DecisionSource, EditTool, InstallTrigger,
+    McpTool, RequestContext, Speed, StartType, TokenType,
+}
 
 /// A variant of an enum, or `None` for the text `unknown`, which a span carries without a decision.
 #[derive(Clone, Copy)]

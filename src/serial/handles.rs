@@ -5,67 +5,48 @@ use serde::Deserialize;
 use super::fields::{Count, Json, Object, OrUnknown, Texts};
 use super::time::{At, Millis};
 use super::tool::pair;
-use super::{With, reads};
+use super::{With, deserialize, reads};
 use crate::record::{Decision, DecisionSource, McpTool};
 use crate::session::{
     HookOutcome, LlmRequestOptions, Permission, RequestContext, ToolCallOptions, ToolOutcome,
     ToolOutput,
 };
 
+deserialize! {
+    LlmRequestOptions::new(model: String) {
+        query_source: String => Self::query_source,
+        #[serde(alias = "llm_request.context")]
+        context: RequestContext => Self::context,
+        at: At => Self::at,
+    }
+
+    ToolCallOptions::new(tool_name: String) {
+        tool_use_id: String => Self::tool_use_id,
+        #[serde(alias = "tool_input")]
+        input: Object => Self::input,
+        #[serde(alias = "tool_parameters")]
+        parameters: Object => Self::parameters,
+        mcp: McpTool => Self::mcp,
+        file_path: String => Self::file_path,
+        language: String => Self::language,
+        at: At => Self::at,
+    }
+
+    HookOutcome::new() {
+        num_hooks: Count => Self::count,
+        num_success: Count => Self::succeeded,
+        num_blocking: Count => Self::blocking,
+        num_non_blocking_error: Count => Self::failed,
+        num_cancelled: Count => Self::cancelled,
+        hook_definitions: Json => Self::definitions,
+        at: At => Self::at,
+    }
+}
+
 reads! {
-    LlmRequestOptions as LlmRequestOptionsFields,
-    ToolCallOptions as ToolCallOptionsFields,
     Permission as PermissionFields,
     ToolOutcome as ToolOutcomeFields,
     ToolOutput as ToolOutputFields,
-    HookOutcome as HookOutcomeFields,
-}
-
-#[derive(Deserialize)]
-struct LlmRequestOptionsFields {
-    model: String,
-    query_source: Option<String>,
-    #[serde(alias = "llm_request.context")]
-    context: Option<RequestContext>,
-    at: Option<At>,
-}
-
-impl LlmRequestOptionsFields {
-    fn record(self) -> Result<LlmRequestOptions, String> {
-        Ok(LlmRequestOptions::new(self.model)
-            .with(self.query_source, LlmRequestOptions::query_source)
-            .with(self.context, LlmRequestOptions::context)
-            .with(self.at, |options, At(time)| options.at(time)))
-    }
-}
-
-#[derive(Deserialize)]
-struct ToolCallOptionsFields {
-    tool_name: String,
-    tool_use_id: Option<String>,
-    #[serde(alias = "tool_input")]
-    input: Option<Object>,
-    #[serde(alias = "tool_parameters")]
-    parameters: Option<Object>,
-    mcp: Option<McpTool>,
-    file_path: Option<String>,
-    language: Option<String>,
-    at: Option<At>,
-}
-
-impl ToolCallOptionsFields {
-    fn record(self) -> Result<ToolCallOptions, String> {
-        Ok(ToolCallOptions::new(self.tool_name)
-            .with(self.tool_use_id, ToolCallOptions::tool_use_id)
-            .with(self.input, |options, Object(input)| options.input(input))
-            .with(self.parameters, |options, Object(parameters)| {
-                options.parameters(parameters)
-            })
-            .with(self.mcp, ToolCallOptions::mcp)
-            .with(self.file_path, ToolCallOptions::file_path)
-            .with(self.language, ToolCallOptions::language)
-            .with(self.at, |options, At(time)| options.at(time)))
-    }
 }
 
 /// The fields of a permission. Without a decision, only the span of the wait is recorded, with the decision `unknown`.
@@ -160,39 +141,5 @@ impl ToolOutputFields {
                 _ => output,
             });
         Ok(output)
-    }
-}
-
-#[derive(Deserialize)]
-struct HookOutcomeFields {
-    num_hooks: Option<Count>,
-    num_success: Option<Count>,
-    num_blocking: Option<Count>,
-    num_non_blocking_error: Option<Count>,
-    num_cancelled: Option<Count>,
-    hook_definitions: Option<Json>,
-    at: Option<At>,
-}
-
-impl HookOutcomeFields {
-    fn record(self) -> Result<HookOutcome, String> {
-        Ok(HookOutcome::new()
-            .with(self.num_hooks, |outcome, Count(hooks)| outcome.count(hooks))
-            .with(self.num_success, |outcome, Count(hooks)| {
-                outcome.succeeded(hooks)
-            })
-            .with(self.num_blocking, |outcome, Count(hooks)| {
-                outcome.blocking(hooks)
-            })
-            .with(self.num_non_blocking_error, |outcome, Count(hooks)| {
-                outcome.failed(hooks)
-            })
-            .with(self.num_cancelled, |outcome, Count(hooks)| {
-                outcome.cancelled(hooks)
-            })
-            .with(self.hook_definitions, |outcome, Json(definitions)| {
-                outcome.definitions(definitions)
-            })
-            .with(self.at, |outcome, At(time)| outcome.at(time)))
     }
 }

@@ -1,10 +1,8 @@
-//! `serde::Deserialize` for records and options, with the documented attribute names. A dot in a name may also be
-//! written as an underscore.
+//! `serde::Deserialize` for records and options, whose field names are the documented attribute names, with underscores or
+//! with dots.
 //!
-//! Each type has a struct of its fields, and a function that converts the fields into the type; no other code
-//! determines the accepted fields. Names, defaults and rules are those of `docs/TRANSCRIPT.md`. Unknown fields are
-//! ignored, and `null` is the same as a missing field. A value that the library would reject is an error whose message
-//! names the expected value.
+//! The names, defaults and rules are those of `docs/TRANSCRIPT.md`. Unknown fields are ignored, and `null` means that the
+//! field is absent. A value that the library would reject is an error that names the expected form.
 
 mod api;
 mod fields;
@@ -14,7 +12,39 @@ mod time;
 mod tool;
 mod usage;
 
-/// A method that chains setters of optional values.
+/// Implements `Deserialize`: the arguments of the constructor, then required and optional fields with a
+/// setter each.
+macro_rules! deserialize {
+    ($(
+        $record:ident::$new:ident($($(#[$arg_meta:meta])* $arg:ident: $arg_type:ty),* $(,)?)
+        $(required { $($required:ident: $required_type:ty => $apply:expr,)* })?
+        { $($(#[$meta:meta])* $field:ident: $type:ty => $set:expr,)* }
+    )*) => {$(
+        impl<'de> ::serde::Deserialize<'de> for $record {
+            fn deserialize<D: ::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
+                #[derive(::serde::Deserialize)]
+                struct Fields {
+                    $($(#[$arg_meta])* $arg: $arg_type,)*
+                    $($($required: $required_type,)*)?
+                    $($(#[$meta])* $field: Option<$type>,)*
+                }
+                #[allow(unused_imports, reason = "a record may have no fields with setters")]
+                use $crate::serial::With;
+                use $crate::serial::fields::Field;
+
+                let fields = <Fields as ::serde::Deserialize>::deserialize(deserializer)?;
+                Ok(Self::$new($(fields.$arg.value()),*)
+                    $($(.with(Some(fields.$required.value()), $apply))*)?
+                    $(.with(fields.$field.map(Field::value), $set))*)
+            }
+        }
+    )*};
+}
+use deserialize;
+
+/// Applies setters for values that may be absent.
 trait With: Sized {
     fn with<T>(self, value: Option<T>, set: impl FnOnce(Self, T) -> Self) -> Self {
         match value {
@@ -26,7 +56,7 @@ trait With: Sized {
 
 impl<R> With for R {}
 
-/// Implements `Deserialize` for records by deserializing their fields.
+/// Implements `Deserialize` through a struct of the fields, for rules between fields.
 macro_rules! reads {
     ($($record:ident as $fields:ident),* $(,)?) => {$(
         impl<'de> ::serde::Deserialize<'de> for $record {

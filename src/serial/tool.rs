@@ -4,34 +4,56 @@ use serde::Deserialize;
 
 use super::fields::{Count, Flag, Object};
 use super::time::{At, Millis};
-use super::{With, reads};
+use super::{With, deserialize, reads};
 use crate::record::{
     Decision, DecisionSource, InstallTrigger, McpTool, PluginInstalled, SkillActivated,
     ToolDecision, ToolResult,
 };
 
-reads! {
-    McpTool as McpFields,
-    ToolDecision as ToolDecisionFields,
-    ToolResult as ToolResultFields,
-    PluginInstalled as PluginInstalledFields,
-    SkillActivated as SkillActivatedFields,
-}
-
-#[derive(Deserialize)]
-struct McpFields {
-    #[serde(alias = "mcp_server_name")]
-    server: String,
-    #[serde(alias = "mcp_tool_name")]
-    tool: String,
-    #[serde(alias = "mcp_server_scope")]
-    scope: Option<String>,
-}
-
-impl McpFields {
-    fn record(self) -> Result<McpTool, String> {
-        Ok(McpTool::new(self.server, self.tool).with(self.scope, McpTool::scope))
+deserialize! {
+    McpTool::new(
+        #[serde(alias = "mcp_server_name")] server: String,
+        #[serde(alias = "mcp_tool_name")] tool: String,
+    ) {
+        #[serde(alias = "mcp_server_scope")]
+        scope: String => Self::scope,
     }
+
+    ToolDecision::new(tool_name: String, decision: Decision, source: DecisionSource) {
+        tool_use_id: String => Self::tool_use_id,
+        mcp: McpTool => |decision, mcp| decision.mcp(&mcp),
+        #[serde(alias = "event.timestamp")]
+        at: At => Self::at,
+    }
+
+    PluginInstalled::new(
+        #[serde(alias = "plugin.name")] plugin_name: String,
+        #[serde(alias = "marketplace.name")] marketplace_name: String,
+        #[serde(alias = "install.trigger")] install_trigger: InstallTrigger,
+    ) {
+        #[serde(alias = "plugin.version")]
+        plugin_version: String => Self::version,
+        #[serde(alias = "marketplace.is_official")]
+        marketplace_is_official: Flag => Self::official,
+        #[serde(alias = "event.timestamp")]
+        at: At => Self::at,
+    }
+
+    SkillActivated::new(
+        #[serde(alias = "skill.name")] skill_name: String,
+        #[serde(alias = "skill.source")] skill_source: String,
+    ) {
+        #[serde(alias = "plugin.name")]
+        plugin_name: String => Self::plugin,
+        #[serde(alias = "marketplace.name")]
+        marketplace_name: String => Self::marketplace,
+        #[serde(alias = "event.timestamp")]
+        at: At => Self::at,
+    }
+}
+
+reads! {
+    ToolResult as ToolResultFields,
 }
 
 /// Returns a decision with its source, or `None` if both are missing. It is an error if only one of them is missing.
@@ -44,28 +66,6 @@ pub(super) fn pair(
         (None, None) => Ok(None),
         (Some(_), None) => Err("a decision without its source".to_owned()),
         (None, Some(_)) => Err("a decision's source without the decision".to_owned()),
-    }
-}
-
-#[derive(Deserialize)]
-struct ToolDecisionFields {
-    tool_name: String,
-    decision: Decision,
-    source: DecisionSource,
-    tool_use_id: Option<String>,
-    mcp: Option<McpTool>,
-    #[serde(alias = "event.timestamp")]
-    at: Option<At>,
-}
-
-impl ToolDecisionFields {
-    fn record(self) -> Result<ToolDecision, String> {
-        Ok(
-            ToolDecision::new(self.tool_name, self.decision, self.source)
-                .with(self.tool_use_id, ToolDecision::tool_use_id)
-                .with(self.mcp, |decision, mcp| decision.mcp(&mcp))
-                .with(self.at, |decision, At(time)| decision.at(time)),
-        )
     }
 }
 
@@ -116,58 +116,5 @@ impl ToolResultFields {
             .with(self.mcp, ToolResult::mcp)
             .with(self.mcp_server_scope, ToolResult::mcp_server_scope)
             .with(self.at, |result, At(time)| result.at(time)))
-    }
-}
-
-#[derive(Deserialize)]
-struct PluginInstalledFields {
-    #[serde(alias = "plugin.name")]
-    plugin_name: String,
-    #[serde(alias = "plugin.version")]
-    plugin_version: Option<String>,
-    #[serde(alias = "marketplace.name")]
-    marketplace_name: String,
-    #[serde(alias = "marketplace.is_official")]
-    marketplace_is_official: Option<Flag>,
-    #[serde(alias = "install.trigger")]
-    install_trigger: InstallTrigger,
-    #[serde(alias = "event.timestamp")]
-    at: Option<At>,
-}
-
-impl PluginInstalledFields {
-    fn record(self) -> Result<PluginInstalled, String> {
-        let trigger = self.install_trigger;
-        Ok(
-            PluginInstalled::new(self.plugin_name, self.marketplace_name, trigger)
-                .with(self.marketplace_is_official, |plugin, Flag(official)| {
-                    plugin.official(official)
-                })
-                .with(self.plugin_version, PluginInstalled::version)
-                .with(self.at, |plugin, At(time)| plugin.at(time)),
-        )
-    }
-}
-
-#[derive(Deserialize)]
-struct SkillActivatedFields {
-    #[serde(alias = "skill.name")]
-    skill_name: String,
-    #[serde(alias = "skill.source")]
-    skill_source: String,
-    #[serde(alias = "plugin.name")]
-    plugin_name: Option<String>,
-    #[serde(alias = "marketplace.name")]
-    marketplace_name: Option<String>,
-    #[serde(alias = "event.timestamp")]
-    at: Option<At>,
-}
-
-impl SkillActivatedFields {
-    fn record(self) -> Result<SkillActivated, String> {
-        Ok(SkillActivated::new(self.skill_name, self.skill_source)
-            .with(self.plugin_name, SkillActivated::plugin)
-            .with(self.marketplace_name, SkillActivated::marketplace)
-            .with(self.at, |skill, At(time)| skill.at(time)))
     }
 }

@@ -28,7 +28,7 @@ use crate::state::{SessionCore, TelemetryState};
 #[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
     id: Option<Arc<str>>,
-    identity: Identity,
+    pub(crate) identity: Identity,
     terminal_type: Option<Arc<str>>,
     start_type: Option<StartType>,
     non_interactive: bool,

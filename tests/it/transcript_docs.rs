@@ -213,6 +213,16 @@ fn document_mentions_every_step_and_field() {
     }
     let steps = named.len();
     for source in &sources {
+        // The fields of the macro `deserialize!`: every name before a type.
+        for part in source.split("\ndeserialize! {\n").skip(1) {
+            let block = part.split("\n}\n").next().unwrap();
+            let before_types = block.split(": ").map(|text| {
+                let name = |c: char| c.is_ascii_lowercase() || "_#".contains(c);
+                text[text.rfind(|c| !name(c)).map_or(0, |at| at + 1)..].trim_start_matches("r#")
+            });
+            let fields = before_types.filter(|name| !name.is_empty());
+            named.extend(fields.map(ToOwned::to_owned));
+        }
         for part in source.split("#[derive(Deserialize)]\n").skip(1) {
             if part.starts_with("#[serde(t") || part.starts_with("#[serde(f") {
                 continue;
