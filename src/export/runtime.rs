@@ -109,7 +109,7 @@ impl Runtime {
         true
     }
 
-    /// Starts the private thread if a job waits for it. Returns `true` if it did. Jobs, and the data that is recorded for
+    /// Starts the private thread if a job waits for it. Returns `false` after the shutdown, which drops such jobs. Jobs, and the data that is recorded for
     /// them, wait until a later call succeeds.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Runtime {
 
     fn start_in(&self, state: &mut State) -> io::Result<bool> {
         let Some(jobs) = state.unstarted.take() else {
-            return Ok(false);
+            return Ok(!state.closed);
         };
         // If the thread cannot be started, its closure is dropped. The jobs must outlive the closure.
         let jobs = Arc::new(Mutex::new(Some(jobs)));

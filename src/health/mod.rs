@@ -352,7 +352,8 @@ impl ExporterCounters {
         let mut state = self.state();
         let undelivered = lost.or_else(|| self.undelivered());
         self.waiting.set_off(true);
-        // Items that are recorded at this moment are either in this number, or recorded after the exporter was off.
+        // An item that is recorded at this moment is in this number, or is dropped because the exporter is off, or stays in
+        // the queue, where a snapshot after the shutdown counts it.
         let queued = self.waiting.clear();
         let lost = undelivered.unwrap_or(queued);
         self.addresses().clear();

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::logs::AnyValue;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::AnyValue as OtlpValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
@@ -18,6 +19,10 @@ use super::scopes::joined;
 use crate::encode::Encode;
 use crate::encode::message::{shorten, texts_of};
 use crate::health::EncodeStats;
+
+/// The number of nested lists and maps in a value. Receivers limit the depth of the messages that they decode, usually to
+/// 100, and each list or map is two or three messages.
+const MAX_DEPTH: usize = 16;
 
 /// A log record and its instrumentation scope.
 pub(crate) type Log = (SdkLogRecord, InstrumentationScope);
@@ -65,10 +70,16 @@ impl Encode for LogEncoder {
     type Record = ScopeLogs;
 
     fn encode(&self, (record, scope): &Log, _: &EncodeStats) -> ScopeLogs {
+        let mut log: LogRecord = record.into();
+        let attributes = log.attributes.iter_mut();
+        let values = attributes.filter_map(|attribute| attribute.value.as_mut());
+        for value in values.chain(log.body.as_mut()) {
+            limit_depth(value, MAX_DEPTH);
+        }
         ScopeLogs {
             scope: Some((scope, record.target().cloned()).into()),
             schema_url: scope.schema_url().unwrap_or_default().to_owned(),
-            log_records: vec![record.into()],
+            log_records: vec![log],
         }
     }
 
@@ -94,6 +105,27 @@ impl Encode for LogEncoder {
             }],
         };
         request.encode_to_vec().into()
+    }
+}
+
+/// Replaces lists and maps below `depth` levels by a text.
+fn limit_depth(value: &mut OtlpValue, depth: usize) {
+    match &mut value.value {
+        Some(Value::ArrayValue(_) | Value::KvlistValue(_)) if depth == 0 => {
+            value.value = Some(Value::StringValue("<nested>".to_owned()));
+        }
+        Some(Value::ArrayValue(list)) => {
+            for value in &mut list.values {
+                limit_depth(value, depth - 1);
+            }
+        }
+        Some(Value::KvlistValue(map)) => {
+            let values = map.values.iter_mut();
+            for value in values.filter_map(|pair| pair.value.as_mut()) {
+                limit_depth(value, depth - 1);
+            }
+        }
+        _ => {}
     }
 }
 

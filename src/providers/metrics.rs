@@ -37,6 +37,8 @@ struct Shared {
     /// The lock that serializes collections.
     collection: Mutex<()>,
     state: Mutex<State>,
+    /// The depth of the exporter's queue, which is off after the end of the exporter.
+    waiting: Arc<QueueDepth>,
     telemetry: Weak<TelemetryState>,
 }
 
@@ -70,6 +72,7 @@ impl Reader {
                 left: off,
                 ..State::default()
             }),
+            waiting: Arc::default(),
             telemetry,
         }))
     }
@@ -148,26 +151,29 @@ impl MetricReader for Reader {
 
     /// Shuts the reader down. Data recorded before is sent with the next flush, interval or shutdown of the telemetry.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let telemetry = self.0.telemetry.upgrade();
-        let Some(telemetry) = telemetry.filter(|state| state.in_original_process()) else {
+        let here = |state: Arc<TelemetryState>| state.in_original_process();
+        if !self.0.telemetry.upgrade().is_some_and(here) {
             return Err(OTelSdkError::AlreadyShutdown);
-        };
-        // Without an exporter there is no use for a last collection, which would call the host's callbacks.
-        if telemetry.is_stopped() {
-            return self.0.reader.shutdown_with_timeout(timeout);
         }
+        // After the end of the exporter, a last collection has no use, and the caller need not wait.
+        let ended = self.0.waiting.is_off();
         // The collection runs on a separate thread, because the host's callbacks may block, and one of them may be the
         // caller of this function.
         let reader = self.clone();
-        let (done, ended) = mpsc::channel();
+        let (done, result) = mpsc::channel();
         let thread = thread::spawn("claude-code-telemetry-end", move || {
             let _suppressed = SuppressedScope::this_thread();
-            let rest = reader.take();
-            reader.state().rest = rest;
+            if !ended {
+                let rest = reader.take();
+                reader.state().rest = rest;
+            }
             // After the shutdown, `take` returns only the last collection, however late it ends.
             let _ = done.send(reader.0.reader.shutdown_with_timeout(timeout));
         });
-        match thread.map(|_| ended.recv_timeout(timeout)) {
+        if ended {
+            return Ok(());
+        }
+        match thread.map(|_| result.recv_timeout(timeout)) {
             Ok(Ok(result)) => result,
             Ok(Err(RecvTimeoutError::Timeout)) => Err(OTelSdkError::Timeout(timeout)),
             // A callback panicked, or no thread could be started.
@@ -215,12 +221,12 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(reader: Reader) -> Self {
         Self {
+            waiting: Arc::clone(&reader.0.waiting),
             reader,
             resource: Resource::default(),
             collecting: None,
             wanted: false,
             pieces: VecDeque::new(),
-            waiting: Arc::default(),
         }
     }
 

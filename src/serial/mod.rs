@@ -25,7 +25,7 @@ macro_rules! deserialize {
                 deserializer: D,
             ) -> Result<Self, D::Error> {
                 #[derive(::serde::Deserialize)]
-                struct Fields {
+                struct $record {
                     $($(#[$arg_meta])* $arg: $arg_type,)*
                     $($($required: $required_type,)*)?
                     $($(#[$meta])* $field: Option<$type>,)*
@@ -34,7 +34,7 @@ macro_rules! deserialize {
                 use $crate::serial::With;
                 use $crate::serial::fields::Field;
 
-                let fields = <Fields as ::serde::Deserialize>::deserialize(deserializer)?;
+                let fields = <$record as ::serde::Deserialize>::deserialize(deserializer)?;
                 Ok(Self::$new($(fields.$arg.value()),*)
                     $($(.with(Some(fields.$required.value()), $apply))*)?
                     $(.with(fields.$field.map(Field::value), $set))*)

@@ -158,7 +158,7 @@ impl TelemetryState {
         }
     }
 
-    /// Ends the retries, because the private thread has `started` or a shutdown has dropped its jobs.
+    /// Ends the retries, because the private thread has `started`, or because a shutdown has dropped its jobs.
     fn end_restarts(&self, started: bool) {
         self.signals
             .fetch_and(!active_config::NO_THREAD, Ordering::Relaxed);

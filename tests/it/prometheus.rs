@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::host;
 use crate::host::session;
+use crate::page;
 use crate::page::{Labels, Page, address, request, scrape, telemetry};
 use claude_code_telemetry::{
     ActiveTime, ActivityType, ApiRequest, CodeEditDecision, Commit, Cost, Decision, DecisionSource,
@@ -359,4 +360,25 @@ fn otlp_and_prometheus_totals_are_exact_together() {
         host::sum(&host::select(&points, "claude_code.commit.count", &[])),
         10.0
     );
+}
+
+#[test]
+fn series_with_equal_labels_after_a_reconfiguration_are_one_sample() {
+    let extra = |attributes| {
+        page::environment(&[
+            ("OTEL_RESOURCE_ATTRIBUTES", attributes),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ])
+    };
+    let telemetry = page::telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", "a=1,b=2")]);
+    let session = telemetry.session(session("s"));
+    session.record_commit(Commit::new());
+    assert!(telemetry.reconfigure(host::config(extra("b=2,a=1"))));
+    session.record_commit(Commit::new());
+    let answer = page::request(page::address(&telemetry), "GET", "/metrics");
+    let name = "claude_code_commit_count_total{";
+    let lines = answer.body.lines().filter(|line| line.starts_with(name));
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].ends_with(" 2"), "{lines:?}");
 }

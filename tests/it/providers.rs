@@ -259,8 +259,9 @@ fn silent_receiver_and_blocked_callback_do_not_block_the_host() {
         lost(1);
         say(&providers, "late");
         lost(2);
-        drop(gate);
+        // The callback still blocks.
         within(limit, || drop((providers, telemetry)));
+        drop(gate);
     }
 }
 
@@ -425,6 +426,32 @@ fn blocked_callback_does_not_block_a_reconfiguration() {
     assert!(telemetry.shutdown().is_complete());
     let points = receiver.received().points();
     assert_eq!(sum(&select(&points, "cache.hits", &[])), 1.0);
+}
+
+#[test]
+fn deeply_nested_log_values_are_cut_and_the_batch_is_delivered() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let telemetry = start(&receiver.endpoint(), protocol, &[]);
+        let providers = telemetry.providers();
+        let mut value = AnyValue::from("deep");
+        for _ in 0..60 {
+            value = AnyValue::ListAny(Box::new(vec![value]));
+        }
+        let logger = providers.logger_provider().logger(SCOPE);
+        let mut record = logger.create_log_record();
+        record.set_body(value);
+        logger.emit(record);
+        say(&providers, "flat");
+        assert!(telemetry.flush().is_complete());
+        let logs = of_host(&receiver.received()).logs();
+        assert_eq!(logs.len(), 2, "{protocol:?}");
+        let body = format!("{:?}", logs[0].body);
+        assert!(
+            body.contains("<nested>") && !body.contains("deep"),
+            "{body}"
+        );
+    }
 }
 
 #[test]

@@ -30,23 +30,32 @@ pub(super) fn render(shown: &[Shown], resource: &[(String, String)]) -> Result<B
     let mut value = Gauge::default();
     value.set_value(1.0);
     info.set_gauge(value);
-    let info = family("target_info", "Target metadata", MetricType::GAUGE, [info]);
+    let info = family(
+        "target_info",
+        "Target metadata",
+        MetricType::GAUGE,
+        vec![info],
+    );
     encode(info, &mut page)?;
     for series in shown.chunk_by(|one, next| metric(one).name == metric(next).name) {
         let Some(metric) = series.first().map(metric) else {
             continue;
         };
         let mut custom = Custom::default();
+        let name = total(metric.name);
+        let counter = |samples| family(&name, metric.description, MetricType::COUNTER, samples);
+        if has_different_custom_attributes(series) {
+            let samples = series
+                .iter()
+                .map(|shown| sample(shown, metric, &mut custom))
+                .collect();
+            encode(counter(merged(samples)), &mut page)?;
+            continue;
+        }
         for (number, part) in series.chunks(AT_ONCE).enumerate() {
             let samples = part.iter().map(|shown| sample(shown, metric, &mut custom));
-            let family = family(
-                &total(metric.name),
-                metric.description,
-                MetricType::COUNTER,
-                samples,
-            );
             let mut text = String::new();
-            encode(family, &mut text)?;
+            encode(counter(samples.collect()), &mut text)?;
             page.push_str(if number == 0 {
                 &text
             } else {
@@ -55,6 +64,34 @@ pub(super) fn render(shown: &[Shown], resource: &[(String, String)]) -> Result<B
         }
     }
     Ok(page.into())
+}
+
+/// Returns true if the configuration changed while series of both stay on the page. Custom attributes that differ may
+/// have the same labels.
+fn has_different_custom_attributes(series: &[Shown]) -> bool {
+    let mut pairs = series.iter().zip(series.iter().skip(1));
+    pairs.any(|(one, next)| !Arc::ptr_eq(&one.standard().custom, &next.standard().custom))
+}
+
+/// Adds up samples with equal labels: the text format allows each set of labels once.
+fn merged(mut samples: Vec<Sample>) -> Vec<Sample> {
+    let labels = |sample: &Sample| -> Vec<(String, String)> {
+        let pairs = sample.get_label().iter();
+        pairs
+            .map(|pair| (pair.name().to_owned(), pair.value().to_owned()))
+            .collect()
+    };
+    samples.sort_by_cached_key(labels);
+    samples.dedup_by(|next, one| {
+        let same = next.get_label() == one.get_label();
+        if same {
+            let mut value = Counter::default();
+            value.set_value(one.get_counter().get_value() + next.get_counter().get_value());
+            one.set_counter(value);
+        }
+        same
+    });
+    samples
 }
 
 fn metric(shown: &Shown) -> &'static Metric {
@@ -70,17 +107,12 @@ fn total(metric: &str) -> String {
     }
 }
 
-fn family(
-    name: &str,
-    help: &str,
-    kind: MetricType,
-    samples: impl IntoIterator<Item = Sample>,
-) -> MetricFamily {
+fn family(name: &str, help: &str, kind: MetricType, samples: Vec<Sample>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(help.to_owned());
     family.set_field_type(kind);
-    family.set_metric(samples.into_iter().collect());
+    family.set_metric(samples);
     family
 }
 
