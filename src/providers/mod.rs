@@ -49,6 +49,9 @@ use spans::SpanEncoder;
 /// provider's own `force_flush` flushes the whole telemetry within its flush timeout. A provider's own `shutdown` ends
 /// only that provider and does not wait: its remaining data is sent with the rest.
 ///
+/// Values of log records may nest 16 lists or maps. Deeper ones are sent as `<nested>`, because receivers reject requests
+/// that nest too deeply.
+///
 /// ```
 /// use claude_code_telemetry::{Config, Identity, Service, Telemetry};
 /// use opentelemetry::metrics::MeterProvider;
