@@ -1,10 +1,10 @@
-//! Any answer of a receiver: a wait or none, and a message.
+//! Any answer of a receiver yields an optional wait before the retry, and a message.
 #![no_main]
 
 use claude_code_telemetry::fuzzing::answer;
 use libfuzzer_sys::fuzz_target;
 
-// The first line is `Retry-After` or `Date`; what follows is the status.
+// The first line is the value of `Retry-After` or `Date`. The rest is the percent-encoded gRPC status message.
 fuzz_target!(|input: &[u8]| {
     let end = input.iter().position(|byte| *byte == b'\n');
     let (first, second) = input.split_at(end.unwrap_or(input.len()));

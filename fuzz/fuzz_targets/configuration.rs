@@ -1,5 +1,5 @@
-//! Any variables of the environment and of the host: a configuration comes of them, the same one each time, and no header
-//! and no password shows.
+//! Any variables of the environment and of the host: the configuration is built, is the same each time, and shows
+//! neither a header value nor a password.
 #![no_main]
 
 use claude_code_telemetry::Config;
@@ -24,10 +24,11 @@ const NAMES: [&str; 16] = [
     "NO_PROXY",
 ];
 
-/// A part of every header and of every password. A text of the input's own could also be a name or a word of a message.
+/// The marker in every secret. The secrets of the input cannot be searched for: they may equal a name or a word of a
+/// message.
 const CANARY: &str = "c4n4ry";
 
-/// The variable's value with the canary in everything that is secret.
+/// Returns a variable's value with the canary added to every secret part.
 fn with_canary(name: &str, value: &str) -> String {
     if name.ends_with("HEADERS") {
         let pairs = value.split(',').map(|pair| match pair.contains('=') {
@@ -44,34 +45,34 @@ fn with_canary(name: &str, value: &str) -> String {
     }
 }
 
-/// The number of a variable, with 16 added for one that the host sets, and its value.
-fn read(input: &str) -> Vec<(u8, &str)> {
+/// Parses the input. Each item is the index of a variable in [`NAMES`], plus 16 if the host sets it, and its value.
+fn parse(input: &str) -> Vec<(u8, &str)> {
     input
         .split('\n')
         .filter_map(|line| {
-            let place = line.chars().next()?;
-            let number = u8::try_from(place.to_digit(32)?).ok()?;
-            Some((number, &line[place.len_utf8()..]))
+            let digit = line.chars().next()?;
+            let number = u8::try_from(digit.to_digit(32)?).ok()?;
+            Some((number, &line[digit.len_utf8()..]))
         })
         .collect()
 }
 
-// A line for each variable: a digit of base 32, and the value.
+// Each line is a variable: one digit of base 32, then the value.
 fuzz_target!(|input: &str| {
     if input.contains(CANARY) {
         return;
     }
-    let variables = read(input);
+    let variables = parse(input);
     let build = || {
         let base = [
             ("CLAUDE_CODE_ENABLE_TELEMETRY".to_owned(), "1".to_owned()),
             ("OTEL_LOGS_EXPORTER".to_owned(), "otlp".to_owned()),
         ];
         let (mut environment, mut host) = (Vec::from(base), Vec::new());
-        for (place, value) in &variables {
-            let name = NAMES[usize::from(place & 15)];
+        for (digit, value) in &variables {
+            let name = NAMES[usize::from(digit & 15)];
             let variable = (name.to_owned(), with_canary(name, value));
-            match place & 16 {
+            match digit & 16 {
                 0 => environment.push(variable),
                 _ => host.push(variable),
             }
@@ -86,7 +87,7 @@ fuzz_target!(|input: &str| {
     assert_eq!(shown, build().explain().to_string());
     assert!(!shown.contains(CANARY), "{shown}");
     assert!(!format!("{config:?}").contains(CANARY), "{config:?}");
-    let is_obeyed =
+    let is_control_or_bidi =
         |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
-    assert!(!shown.contains(is_obeyed), "{shown:?}");
+    assert!(!shown.contains(is_control_or_bidi), "{shown:?}");
 });

@@ -1,4 +1,4 @@
-//! Any output of a headers helper: headers that can be sent, or a failure; neither shows a value.
+//! Any output of a headers helper yields valid headers or an error, and neither shows a header value.
 #![no_main]
 
 use claude_code_telemetry::fuzzing::helper_output;

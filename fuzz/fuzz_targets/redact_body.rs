@@ -1,4 +1,4 @@
-//! Any text and limit: the body stays within the limit and shows no thinking.
+//! Any text as a body, with any limit: the redacted body stays within the limit and contains no thinking.
 #![no_main]
 
 use claude_code_telemetry::fuzzing::redact_body;
@@ -17,7 +17,7 @@ fuzz_target!(|input: (u16, &str)| {
     if whole.unreadable {
         assert_eq!(whole.text, "<REDACTED>");
         assert_eq!(whole.length, json.encode_utf16().count());
-        // Only what a recursive parser cannot follow either may be given up.
+        // A body that `serde_json` can parse must not be withheld.
         assert!(!matches!(serde_json::from_str(json), Ok(Value::Object(_))));
         return;
     }
@@ -33,14 +33,14 @@ fuzz_target!(|input: (u16, &str)| {
     }
     assert_eq!(redact_body(&whole.text, usize::MAX), whole);
     if let Ok(value) = serde_json::from_str::<Value>(&whole.text) {
-        no_thinking(&value);
+        assert_no_thinking(&value);
     }
 });
 
-/// Keys that repeat are gone from `value`; what is left must not show thinking.
-fn no_thinking(value: &Value) {
+/// Asserts that no object contains thinking. Of repeated keys, only the last one is in `value`.
+fn assert_no_thinking(value: &Value) {
     match value {
-        Value::Array(items) => items.iter().for_each(no_thinking),
+        Value::Array(items) => items.iter().for_each(assert_no_thinking),
         Value::Object(members) => {
             let kind = members.get("type").and_then(Value::as_str);
             if matches!(kind, Some("thinking" | "redacted_thinking")) {
@@ -49,7 +49,7 @@ fn no_thinking(value: &Value) {
                     assert!(text.is_none_or(|text| text == "<REDACTED>"));
                 }
             }
-            members.values().for_each(no_thinking);
+            members.values().for_each(assert_no_thinking);
         }
         _ => {}
     }

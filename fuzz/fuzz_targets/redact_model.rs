@@ -1,18 +1,18 @@
-//! Any body whose objects look like content blocks and pieces of a stream: what is shown is what a simple model says.
+//! Any body whose objects look like content blocks and stream events: the redacted body equals that of a simple model.
 //!
-//! The input describes the body, so that every input is one: two bytes of the limit, two bytes that choose the spelling,
-//! then members. `tk` is `"type":"thinking"`, `k"secret"` is `"thinking":"secret"`, `c[{tt}]` is
-//! `"content":[{"type":"text"}]`; see [`Body::key`] and [`Body::value`].
+//! The input describes the body in a short notation, so that every input is a valid body: two bytes of the limit, two
+//! bytes that seed the spelling, then members. `tk` means `"type":"thinking"`, `k"secret"` means `"thinking":"secret"`,
+//! and `c[{tt}]` means `"content":[{"type":"text"}]`; see [`Body::key`] and [`Body::value`].
 #![no_main]
 
 use claude_code_telemetry::fuzzing::redact_body;
 use libfuzzer_sys::fuzz_target;
 
 const REDACTED: &str = "\"<REDACTED>\"";
-/// Levels that a body has at most; more than twice as many can be read.
-const DEEPEST: usize = 50;
+/// The maximum depth of a generated body. The library reads more than twice this depth.
+const MAX_DEPTH: usize = 50;
 
-/// A value of JSON. Texts are UTF-16, for half a surrogate pair is text too.
+/// A JSON value. Texts are UTF-16, because they can contain half a surrogate pair.
 enum Value {
     Scalar(&'static str),
     Text(Vec<u16>),
@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
 
     let whole = redact_body(&json, usize::MAX);
     let cut = redact_body(&json, limit);
-    let Some(expected) = shown(&value) else {
+    let Some(expected) = redacted(&value) else {
         for body in [whole, cut] {
             assert!(body.unreadable && body.text == "<REDACTED>", "{json}");
         }
@@ -47,7 +47,7 @@ fuzz_target!(|input: &[u8]| {
     let units = cut.text.encode_utf16().count();
     if cut.truncated {
         assert!(units <= limit, "{json}");
-        // The marker itself is cut when there is no room for it.
+        // The marker itself is truncated if it does not fit into the limit.
         let head = cut.text.split("\n\n[TRUNCATED").next().unwrap_or_default();
         assert!(expected.starts_with(head) || limit < 100, "{json}");
     } else {
@@ -55,7 +55,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// The description of a body.
+/// A parser of the notation that describes a body.
 struct Body<'a>(std::str::Chars<'a>);
 
 impl Body<'_> {
@@ -82,8 +82,8 @@ impl Body<'_> {
 
     fn value(&mut self, depth: usize) -> Value {
         match self.0.next() {
-            Some('{') if depth < DEEPEST => self.object(depth + 1),
-            Some('[') if depth < DEEPEST => self.array(depth + 1),
+            Some('{') if depth < MAX_DEPTH => self.object(depth + 1),
+            Some('[') if depth < MAX_DEPTH => self.array(depth + 1),
             Some('k') => Value::Text(utf16("thinking")),
             Some('r') => Value::Text(utf16("redacted_thinking")),
             Some('d') => Value::Text(utf16("thinking_delta")),
@@ -108,7 +108,7 @@ impl Body<'_> {
         Value::Array(items)
     }
 
-    /// A text up to the next quotation mark. `^` and `_` are the halves of a pair.
+    /// Reads a text up to the next quotation mark. `^` and `_` stand for the halves of a surrogate pair.
     fn text(&mut self) -> Vec<u16> {
         let mut text = Vec::new();
         for character in self.0.by_ref().take_while(|character| *character != '"') {
@@ -122,10 +122,11 @@ impl Body<'_> {
     }
 }
 
-/// Spells the same body in many ways.
+/// A writer of JSON that varies whitespace and escapes; a pseudo-random generator.
 struct Spelling(u64);
 
 impl Spelling {
+    /// Returns a pseudo-random number below `end`.
     fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -196,13 +197,13 @@ impl Spelling {
     }
 }
 
-/// The model: the body as it may be shown, as compact JSON; `None` when nothing of it may be.
-fn shown(value: &Value) -> Option<String> {
+/// The model: returns the redacted body as compact JSON, or `None` if the whole body must be withheld.
+fn redacted(value: &Value) -> Option<String> {
     match value {
         Value::Scalar(scalar) => Some((*scalar).to_owned()),
         Value::Text(text) => Some(quoted(text)),
         Value::Array(items) => {
-            let items: Option<Vec<_>> = items.iter().map(shown).collect();
+            let items: Option<Vec<_>> = items.iter().map(redacted).collect();
             Some(format!("[{}]", items?.join(",")))
         }
         Value::Object(members) => {
@@ -211,20 +212,22 @@ fn shown(value: &Value) -> Option<String> {
                 *key == utf16("type")
                     && matches!(value, Value::Text(text) if kinds.iter().any(|kind| *text == utf16(kind)))
             };
-            let told = members.iter().position(is_type);
-            let mut shown_members = Vec::new();
+            let type_at = members.iter().position(is_type);
+            let mut redacted_members = Vec::new();
             for (at, (key, value)) in members.iter().enumerate() {
                 let is_thinking = *key == utf16("thinking") || *key == utf16("data");
-                let value = match (value, told.filter(|_| is_thinking)) {
+                let value = match (value, type_at.filter(|_| is_thinking)) {
                     (Value::Text(_), Some(_)) => REDACTED.to_owned(),
-                    // Thinking that is no text, found after it was written.
-                    (Value::Array(_) | Value::Object(_), Some(told)) if told > at => return None,
+                    // The thinking is not a text, and `type` follows only after it was written.
+                    (Value::Array(_) | Value::Object(_), Some(type_at)) if type_at > at => {
+                        return None;
+                    }
                     (Value::Array(_) | Value::Object(_), Some(_)) => REDACTED.to_owned(),
-                    _ => shown(value)?,
+                    _ => redacted(value)?,
                 };
-                shown_members.push(format!("{}:{value}", quoted(key)));
+                redacted_members.push(format!("{}:{value}", quoted(key)));
             }
-            Some(format!("{{{}}}", shown_members.join(",")))
+            Some(format!("{{{}}}", redacted_members.join(",")))
         }
     }
 }
@@ -233,7 +236,7 @@ fn utf16(text: &str) -> Vec<u16> {
     text.encode_utf16().collect()
 }
 
-/// A text as `JSON.stringify` writes it.
+/// Returns a text as `JSON.stringify` writes it.
 fn quoted(text: &[u16]) -> String {
     let mut out = String::from("\"");
     for character in char::decode_utf16(text.iter().copied()) {

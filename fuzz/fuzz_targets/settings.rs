@@ -1,4 +1,4 @@
-//! Any bytes as a settings file: what is no JSON object is a warning, and the other layers go on.
+//! Any bytes as a settings file: a file that is not a JSON object causes a warning, and the other layers still apply.
 #![no_main]
 
 use std::cell::OnceCell;

@@ -1,10 +1,10 @@
-//! Any `traceparent` and `tracestate`: what is read is handed on as it came.
+//! Any `traceparent` and `tracestate`: a parsed parent is formatted again with the same ids.
 #![no_main]
 
 use claude_code_telemetry::TraceParent;
 use libfuzzer_sys::fuzz_target;
 
-// The first line is the `traceparent`; what follows is the `tracestate`.
+// The first line is the `traceparent`. The rest is the `tracestate`.
 fuzz_target!(|input: &str| {
     let (parent, state) = match input.split_once('\n') {
         Some((parent, state)) => (parent, Some(state)),
@@ -15,7 +15,7 @@ fuzz_target!(|input: &str| {
     };
     let text = read.to_string();
     assert_eq!(text.len(), 55);
-    // All but the version and the flags that nobody knows.
+    // Excludes the version and the flags: a later version is written as 00, and unknown flags are cleared.
     assert_eq!(text[2..53], parent.trim_matches([' ', '\t'])[2..53]);
     assert_eq!(TraceParent::parse(&text, state), Ok(read));
 });

@@ -1,11 +1,11 @@
-//! Any text: as each type that a line of a transcript is read as, it is a value or an error.
+//! Any bytes as a line of a transcript: deserializing each type returns a value or an error.
 #![no_main]
 
 use claude_code_telemetry::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
-    Cost, HookOutcome, Identity, LinesOfCode, LlmRequestOptions, McpTool, Permission, PluginInstalled,
-    PromptEnd, PullRequest, SessionOptions, SkillActivated, TokenUsage, Tokens, ToolCallOptions,
-    ToolDecision, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
+    Cost, HookOutcome, Identity, LinesOfCode, LlmRequestOptions, McpTool, Permission,
+    PluginInstalled, PromptEnd, PullRequest, SessionOptions, SkillActivated, TokenUsage, Tokens,
+    ToolCallOptions, ToolDecision, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
 };
 use libfuzzer_sys::fuzz_target;
 
