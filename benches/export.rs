@@ -37,23 +37,24 @@ fn measure(protocol: &str, compression: &str) {
     let telemetry = host::telemetry(Signals::Events, &receiver.endpoint(), protocol, &extra);
     let prompt = host::prompt(&telemetry, 0);
     assert!(telemetry.flush().is_complete());
-    let mut best = u64::MAX;
-    let mut taken = (0, 0);
+    let mut min_cpu = u64::MAX;
+    // The bytes and the requests of the last round.
+    let mut received = (0, 0);
     for _ in 0..ROUNDS {
-        let before = receiver.taken();
+        let before = receiver.received();
         let start = cpu::process();
         for _ in 0..EVENTS {
             prompt.record_api_request(host::request());
         }
         assert!(telemetry.flush().is_complete());
-        best = best.min(cpu::process() - start);
-        let after = receiver.taken();
-        taken = (after.0 - before.0, after.1 - before.1);
+        min_cpu = min_cpu.min(cpu::process() - start);
+        let after = receiver.received();
+        received = (after.0 - before.0, after.1 - before.1);
     }
     println!(
         "| {protocol} | {compression} | {:.1} | {} | {} |",
-        best as f64 / 1e6,
-        taken.0,
-        taken.1
+        min_cpu as f64 / 1e6,
+        received.0,
+        received.1
     );
 }

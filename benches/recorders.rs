@@ -97,7 +97,7 @@ fn main() {
         }
         let providers = [a.providers(), b.providers(), c.providers()];
         for (name, providers) in ["a", "b", "c"].iter().zip(providers) {
-            println!("({name}) exported {:?}", providers.counted);
+            println!("({name}) exported {:?}", providers.counts);
         }
     }
     shut(&both);

@@ -1,4 +1,4 @@
-//! The cost of a record for its caller: time compared with the peers, and allocations.
+//! The cost of a record for its caller: time, compared with the peers (a), (b) and (c), and allocations.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub(crate) fn measure() {
     let a = Arc::new(Documented::new(Export::Count, 1));
     let b = Arc::new(Careful::new(Export::Count, 1));
     let c = Arc::new(Appender::new(Export::Count, 1));
+    // By index: 0 is this crate with both signals, 1 to 3 are the peers, 4 and 5 are this crate with one signal, and 6
+    // is an empty call.
     let all = [
         ours(both),
         contender("a", &a),
@@ -49,19 +51,19 @@ pub(crate) fn measure() {
             || {},
         ),
     ];
-    let (counts_a, counts_b) = (Arc::clone(&a), Arc::clone(&b));
-    let (settle_a, settle_b) = (Arc::clone(&a), Arc::clone(&b));
+    let (metrics_a, metrics_b) = (Arc::clone(&a), Arc::clone(&b));
+    let (flush_a, flush_b) = (Arc::clone(&a), Arc::clone(&b));
     let only_metrics = [
         ours(metrics),
         Contender::new(
             "a",
-            move |number| counts_a.metrics(number),
-            move || settle_a.providers().settle(),
+            move |number| metrics_a.metrics(number),
+            move || flush_a.providers().flush(),
         ),
         Contender::new(
             "b",
-            move |number| counts_b.metrics(number),
-            move || settle_b.providers().settle(),
+            move |number| metrics_b.metrics(number),
+            move || flush_b.providers().flush(),
         ),
     ];
 
@@ -83,7 +85,7 @@ pub(crate) fn measure() {
         10.0,
         &in_turns(&all[..4], ROUNDS, two_threads),
     );
-    // Subtracts the cost of reading the clock, measured with cold caches too.
+    // The empty call, also measured with cold caches, shows the cost of reading the clock.
     let mut nanos = in_turns(&all, COLD_ROUNDS, cold);
     let clock = nanos.pop().unwrap_or(0.0);
     nanos.iter_mut().for_each(|nanos| *nanos -= clock);
@@ -105,7 +107,7 @@ pub(crate) fn measure() {
         ("b", b.providers()),
         ("c", c.providers()),
     ] {
-        let exported = peer.counted.logs.load(Ordering::Relaxed);
+        let exported = peer.counts.logs.load(Ordering::Relaxed);
         note(format!("({name}) exported {exported} events in all"));
     }
     let dropped: u64 = started
@@ -116,7 +118,7 @@ pub(crate) fn measure() {
     at_most("caller-dropped", dropped as f64, 0.0, "items");
 }
 
-/// Prints the ratios to (a) and (c), which have a target, and to (b), which has none.
+/// Prints how many times slower each peer is than this crate. (a) and (c) have a target, (b) has none.
 fn compare(name: &str, contenders: &[Contender], target: f64, nanos: &[f64]) {
     for (contender, other) in contenders.iter().zip(nanos).skip(1) {
         let ratio = other / nanos[0];
@@ -139,22 +141,23 @@ fn compare(name: &str, contenders: &[Contender], target: f64, nanos: &[f64]) {
     note(format!("{name}: {}", figures.join(", ")));
 }
 
-/// Returns the average number and size of the allocations of a call.
+/// Returns the average number and the average size in bytes of the allocations of a call.
 fn allocated(contender: &Contender) -> (f64, f64) {
-    (contender.settle)();
+    (contender.flush)();
     let counted = alloc::during(|| {
         (contender.call)(0, CALLS);
     });
-    (contender.settle)();
+    (contender.flush)();
     (
         counted.calls as f64 / CALLS as f64,
         counted.bytes as f64 / CALLS as f64,
     )
 }
 
+/// Prints the goal for the number of allocations of a call.
 fn allocations(name: &str, contender: &Contender, target: f64) {
     let (calls, bytes) = allocated(contender);
-    // The queue allocates a block for every 31 records.
+    // Rounding down ignores the block that the queue allocates for every 31 records.
     at_most(
         &format!("allocations-{name}"),
         calls.floor(),
@@ -166,9 +169,9 @@ fn allocations(name: &str, contender: &Contender, target: f64) {
     ));
 }
 
-/// Measures whether recording wakes a thread.
+/// Measures how often recording wakes a thread of the library.
 fn wake_ups(ours: &Contender) {
-    (ours.settle)();
+    (ours.flush)();
     // Waits until the work that the flush left behind is done.
     std::thread::sleep(Duration::from_millis(200));
     let before = proc::wake_ups();
@@ -182,27 +185,28 @@ fn wake_ups(ours: &Contender) {
         ),
         None => unknown("wake-ups-of-400-records", "this system has no /proc"),
     }
-    (ours.settle)();
+    (ours.flush)();
 }
 
+/// Measures a record call while telemetry is off.
 fn disabled() {
     let telemetry = host::telemetry(Signals::Nothing, "http://127.0.0.1:9", "grpc", &[]);
     let prompt = host::prompt(&telemetry, 0);
-    const MANY: u32 = 100_000;
-    // The empty loop shows the part of the time that is not the call.
+    const DISABLED_CALLS: u32 = 100_000;
+    // The same loop without the call shows the cost of the loop itself.
     let (mut best, mut empty) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        for _ in 0..MANY {
+        for _ in 0..DISABLED_CALLS {
             prompt.record_api_request(host::request());
             black_box(&prompt);
         }
-        best = best.min(start.elapsed().as_nanos() as f64 / f64::from(MANY));
+        best = best.min(start.elapsed().as_nanos() as f64 / f64::from(DISABLED_CALLS));
         let start = Instant::now();
-        for _ in 0..MANY {
+        for _ in 0..DISABLED_CALLS {
             black_box(&prompt);
         }
-        empty = empty.min(start.elapsed().as_nanos() as f64 / f64::from(MANY));
+        empty = empty.min(start.elapsed().as_nanos() as f64 / f64::from(DISABLED_CALLS));
     }
     at_most("disabled", best, 2.0, "ns");
     note(format!("disabled: of it {} ns for the loop", shown(empty)));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use claude_code_telemetry::Telemetry;
 
-use crate::line::{at_most, child, children, note, say, shown, smallest, unknown};
+use crate::line::{at_most, child, children, note, report, shown, smallest, unknown};
 use crate::support::host::{self, Signals};
 use crate::support::receiver::Receiver;
 use crate::support::{cpu, proc};
@@ -74,24 +74,24 @@ pub(crate) fn start_child() {
     let config = config(&crate::line::argument());
     let start = Instant::now();
     let telemetry = Telemetry::start(config, host::service());
-    say("start_us", start.elapsed().as_nanos() as f64 / 1_000.0);
+    report("start_us", start.elapsed().as_nanos() as f64 / 1_000.0);
     let session = host::session(&telemetry, 0);
     session.record_api_request(host::request());
-    say(
+    report(
         "first_record_us",
         main.elapsed().as_nanos() as f64 / 1_000.0,
     );
     // The exporters are built within this time.
     std::thread::sleep(Duration::from_millis(300));
     if let (Some(before), Some(now)) = (before, proc::resident()) {
-        say("resident_kib", now.saturating_sub(before));
+        report("resident_kib", now.saturating_sub(before));
     }
     if let (Some(before), Some(now)) = (anonymous, proc::anonymous()) {
-        say("anonymous_kib", now.saturating_sub(before));
+        report("anonymous_kib", now.saturating_sub(before));
     }
     let start = Instant::now();
     telemetry.shutdown_within(Duration::from_millis(500));
-    say("shutdown_us", start.elapsed().as_nanos() as f64 / 1_000.0);
+    report("shutdown_us", start.elapsed().as_nanos() as f64 / 1_000.0);
 }
 
 pub(crate) fn idle_child() {
@@ -103,13 +103,13 @@ pub(crate) fn idle_child() {
     let seconds = IDLE.as_secs_f64();
     if let (Some(before), Some(now)) = (wake_ups, proc::wake_ups()) {
         // One of the wake-ups belongs to this thread.
-        say("wake_ups", now.saturating_sub(before + 1) as f64 / seconds);
+        report("wake_ups", now.saturating_sub(before + 1) as f64 / seconds);
     }
-    say("cpu_us", (cpu::process() - cpu) as f64 / 1_000.0 / seconds);
+    report("cpu_us", (cpu::process() - cpu) as f64 / 1_000.0 / seconds);
     // The threads that built the exporters have ended: they were idle for ten seconds.
     std::thread::sleep(Duration::from_secs(1));
     if let (Some(before), Some(now)) = (threads, proc::threads()) {
-        say("threads", now - before);
+        report("threads", now - before);
     }
     drop(telemetry);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::process::Command;
 
-/// The argument that selects a child's role.
+/// The first argument of a child; its role follows.
 const CHILD: &str = "--child";
 
 /// Prints a goal whose measured value should be at most `target`.
@@ -17,16 +17,16 @@ pub(crate) fn at_least(name: &str, measured: f64, target: f64, unit: &str) {
 }
 
 fn print(name: &str, measured: f64, target: f64, unit: &str, bound: &str, ok: bool) {
-    let word = if ok { "ok" } else { "short" };
+    let verdict = if ok { "ok" } else { "short" };
     println!(
-        "goal {name}: {} {unit} target {bound} {target} {unit} {word}",
+        "goal {name}: {} {unit} target {bound} {target} {unit} {verdict}",
         shown(measured)
     );
 }
 
 /// Prints a goal that cannot be measured on this system.
-pub(crate) fn unknown(name: &str, why: &str) {
-    println!("goal {name}: not measured: {why}");
+pub(crate) fn unknown(name: &str, reason: &str) {
+    println!("goal {name}: not measured: {reason}");
 }
 
 /// Prints a detail of a goal.
@@ -34,7 +34,7 @@ pub(crate) fn note(text: impl Display) {
     println!("     {text}");
 }
 
-/// Formats a number with its significant digits.
+/// Formats a number with about three significant digits.
 pub(crate) fn shown(number: f64) -> String {
     match number.abs() {
         small if small < 10.0 => format!("{number:.2}"),
@@ -43,21 +43,21 @@ pub(crate) fn shown(number: f64) -> String {
     }
 }
 
-/// Returns the role of this process if it is a child.
+/// Returns the role of this process, or `None` if it is not a child.
 pub(crate) fn role() -> Option<String> {
     let mut arguments = std::env::args().skip(1);
     (arguments.next()? == CHILD).then(|| arguments.next())?
 }
 
-/// Returns the argument after the role.
+/// Returns the argument that follows the role, or an empty text.
 pub(crate) fn argument() -> String {
     std::env::args().nth(3).unwrap_or_default()
 }
 
-/// The output of a child: pairs of a name and a number.
-pub(crate) struct Said(String);
+/// The standard output of a child: pairs of a name and a number, printed by [`report`].
+pub(crate) struct ChildOutput(String);
 
-impl Said {
+impl ChildOutput {
     pub(crate) fn get(&self, name: &str) -> Option<f64> {
         let mut words = self.0.split_whitespace();
         words.find(|word| *word == name)?;
@@ -65,33 +65,33 @@ impl Said {
     }
 }
 
-/// Runs a child and returns its output.
-pub(crate) fn child(role: &str, argument: &str) -> Said {
+/// Runs this program as a child with a role and an argument, and returns its output.
+pub(crate) fn child(role: &str, argument: &str) -> ChildOutput {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([CHILD, role, argument])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
-        "{said}{}",
+        "{stdout}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Said(said)
+    ChildOutput(stdout)
 }
 
-/// Runs a child `rounds` times.
-pub(crate) fn children(rounds: usize, role: &str, argument: &str) -> Vec<Said> {
+/// Runs a child `rounds` times, one after another.
+pub(crate) fn children(rounds: usize, role: &str, argument: &str) -> Vec<ChildOutput> {
     (0..rounds).map(|_| child(role, argument)).collect()
 }
 
 /// Returns the smallest number that the children printed for a name.
-pub(crate) fn smallest(children: &[Said], name: &str) -> Option<f64> {
-    let numbers = children.iter().filter_map(|said| said.get(name));
+pub(crate) fn smallest(children: &[ChildOutput], name: &str) -> Option<f64> {
+    let numbers = children.iter().filter_map(|child| child.get(name));
     numbers.min_by(f64::total_cmp)
 }
 
-/// Prints a name and its number, in the child.
-pub(crate) fn say(name: &str, number: impl Display) {
+/// Prints a measured number with its name; a child calls this.
+pub(crate) fn report(name: &str, number: impl Display) {
     println!("{name} {number}");
 }

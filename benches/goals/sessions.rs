@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use claude_code_telemetry::Telemetry;
 
-use crate::line::{argument, at_most, child, note, say, shown};
+use crate::line::{argument, at_most, child, note, report, shown};
 use crate::support::host::{self, Signals};
 use crate::support::receiver::Receiver;
 use crate::support::{alloc, proc};
 
-/// The number of sessions that are open at the same time.
-const OPEN: usize = 10_000;
-/// The number of sessions that are opened and ended one after another.
-const GONE: usize = 1_000_000;
+/// The number of sessions that are open at the same time, in the child `open`.
+const OPEN_SESSIONS: usize = 10_000;
+/// The number of sessions that are opened and ended one after another, by the child `gone`.
+const ENDED_SESSIONS: usize = 1_000_000;
 /// The number of ended sessions that the library remembers.
 const REMEMBERED: f64 = 1_024.0;
 /// The series of a session: session count, cost and four types of tokens.
@@ -24,22 +24,22 @@ pub(crate) fn measure() {
     let get = |name| open.get(name).unwrap_or(f64::INFINITY);
     at_most(
         "open-session",
-        get("rest") / OPEN as f64 / 1024.0,
+        get("rest") / OPEN_SESSIONS as f64 / 1024.0,
         2.0,
         "KiB of heap",
     );
     at_most(
         "open-sessions-without-their-series",
-        OPEN as f64 * SERIES - get("delivered"),
+        OPEN_SESSIONS as f64 * SERIES - get("delivered"),
         0.0,
         "points",
     );
     note(format!(
-        "the most while collecting: {} KiB a session more; resident {} MiB with {OPEN} sessions",
-        shown((get("peak") - get("rest")) / OPEN as f64 / 1024.0),
+        "the most while collecting: {} KiB a session more; resident {} MiB with {OPEN_SESSIONS} sessions",
+        shown((get("peak") - get("rest")) / OPEN_SESSIONS as f64 / 1024.0),
         shown(get("resident") / 1024.0),
     ));
-    let kept = get("after") / (get("rest") / OPEN as f64);
+    let kept = get("after") / (get("rest") / OPEN_SESSIONS as f64);
     at_most(
         "ended-sessions",
         kept,
@@ -47,7 +47,7 @@ pub(crate) fn measure() {
         "sessions' worth of heap kept",
     );
     note(format!(
-        "of {OPEN} that ended, the last {REMEMBERED} are remembered: {} KiB in all",
+        "of {OPEN_SESSIONS} that ended, the last {REMEMBERED} are remembered: {} KiB in all",
         shown(get("after") / 1024.0)
     ));
 
@@ -60,7 +60,7 @@ pub(crate) fn measure() {
         "times the heap after 1,000,000 of that after 20,000",
     );
     note(format!(
-        "{GONE} sessions: {} KiB of heap, resident {} MiB, {} s",
+        "{ENDED_SESSIONS} sessions: {} KiB of heap, resident {} MiB, {} s",
         shown(get("last") / 1024.0),
         shown(get("resident") / 1024.0),
         shown(get("seconds")),
@@ -73,53 +73,61 @@ fn telemetry() -> Telemetry {
 
 fn delivered(telemetry: &Telemetry) -> u64 {
     let health = telemetry.health();
-    health.exporters.iter().map(|one| one.delivered).sum()
+    health
+        .exporters
+        .iter()
+        .map(|exporter| exporter.delivered)
+        .sum()
 }
 
+/// Measures the heap with [`OPEN_SESSIONS`] open sessions, and again after their end.
 pub(crate) fn open_child() {
     alloc::count();
     let telemetry = telemetry();
-    // The first session opens the connection and allocates the lists.
-    host::session(&telemetry, OPEN).record_api_request(host::request());
+    // The first session opens the connection and makes the allocations that all sessions share.
+    host::session(&telemetry, OPEN_SESSIONS).record_api_request(host::request());
     assert!(telemetry.flush().is_complete());
     let (before, points) = (alloc::live(), delivered(&telemetry));
-    let sessions: Vec<_> = (0..OPEN)
+    let sessions: Vec<_> = (0..OPEN_SESSIONS)
         .map(|number| {
             let session = host::session(&telemetry, number);
             session.record_api_request(host::request());
             session
         })
         .collect();
+    // Starts the measurement of the peak.
     alloc::peak_since();
     assert!(telemetry.flush().is_complete());
     let rest = alloc::live() - before;
-    say("rest", rest);
-    say("peak", alloc::peak_since() - before);
-    say("delivered", delivered(&telemetry) - points);
-    say("resident", proc::resident().unwrap_or(0));
+    report("rest", rest);
+    report("peak", alloc::peak_since() - before);
+    report("delivered", delivered(&telemetry) - points);
+    report("resident", proc::resident().unwrap_or(0));
     drop(sessions);
-    // The first flush after the end delivers the ended series; the others release what is no longer remembered.
+    // The first flush delivers the series of the ended sessions. The others release the series and sessions that are no
+    // longer remembered.
     for _ in 0..3 {
         assert!(telemetry.flush().is_complete());
     }
-    say("after", alloc::live() - before);
+    report("after", alloc::live() - before);
 }
 
+/// Measures the heap after 20,000 and after [`ENDED_SESSIONS`] ended sessions.
 pub(crate) fn gone_child() {
     alloc::count();
     let telemetry = telemetry();
     let before = alloc::live();
     let start = Instant::now();
-    for number in 1..=GONE {
+    for number in 1..=ENDED_SESSIONS {
         host::session(&telemetry, number).record_api_request(host::request());
         if number % 10_000 == 0 {
             assert!(telemetry.flush().is_complete());
         }
         if number == 20_000 {
-            say("first", alloc::live() - before);
+            report("first", alloc::live() - before);
         }
     }
-    say("seconds", start.elapsed().as_secs_f64());
-    say("last", alloc::live() - before);
-    say("resident", proc::resident().unwrap_or(0));
+    report("seconds", start.elapsed().as_secs_f64());
+    report("last", alloc::live() - before);
+    report("resident", proc::resident().unwrap_or(0));
 }

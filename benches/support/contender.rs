@@ -3,16 +3,16 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// The number of calls between two readings of the clock: too few to fill any queue.
+/// The number of calls between two flushes: too few to fill any queue.
 pub const CALLS: usize = 400;
 
 /// An implementation that is measured.
 pub struct Contender {
     pub name: &'static str,
-    /// Makes a number of calls, the first with the given number, and returns their duration.
+    /// Makes calls and returns their duration. The arguments are the number of the first call and the count of calls.
     pub call: Box<dyn Fn(usize, usize) -> Duration + Sync>,
-    /// Delivers the data of the calls; not measured.
-    pub settle: Box<dyn Fn() + Sync>,
+    /// Delivers the recorded data. Its time is not measured.
+    pub flush: Box<dyn Fn() + Sync>,
 }
 
 impl Contender {
@@ -20,7 +20,7 @@ impl Contender {
     pub fn new(
         name: &'static str,
         call: impl Fn(usize) + Sync + 'static,
-        settle: impl Fn() + Sync + 'static,
+        flush: impl Fn() + Sync + 'static,
     ) -> Self {
         Self {
             name,
@@ -32,36 +32,36 @@ impl Contender {
                 }
                 start.elapsed()
             }),
-            settle: Box::new(settle),
+            flush: Box::new(flush),
         }
     }
 
     /// Returns the duration of `calls` calls in one thread.
     pub fn time(&self, calls: usize) -> Duration {
-        let mut took = Duration::ZERO;
-        let mut left = calls;
-        while left > 0 {
-            let now = left.min(CALLS);
-            took += (self.call)(0, now);
-            left -= now;
-            (self.settle)();
+        let mut elapsed = Duration::ZERO;
+        let mut remaining = calls;
+        while remaining > 0 {
+            let batch = remaining.min(CALLS);
+            elapsed += (self.call)(0, batch);
+            remaining -= batch;
+            (self.flush)();
         }
-        took
+        elapsed
     }
 
     /// Returns the duration of `calls` calls in each of several threads: that of the slowest thread.
     pub fn time_threads(&self, threads: usize, calls: usize) -> Duration {
-        let mut took = Duration::ZERO;
-        let mut left = calls;
-        while left > 0 {
-            let now = left.min(CALLS / threads * 2);
+        let mut elapsed = Duration::ZERO;
+        let mut remaining = calls;
+        while remaining > 0 {
+            let batch = remaining.min(CALLS / threads * 2);
             let barrier = Barrier::new(threads);
-            took += std::thread::scope(|scope| {
+            elapsed += std::thread::scope(|scope| {
                 let all: Vec<_> = (0..threads)
                     .map(|_| {
                         scope.spawn(|| {
                             barrier.wait();
-                            (self.call)(0, now)
+                            (self.call)(0, batch)
                         })
                     })
                     .collect();
@@ -70,14 +70,14 @@ impl Contender {
                     .max()
                     .unwrap_or_default()
             });
-            left -= now;
-            (self.settle)();
+            remaining -= batch;
+            (self.flush)();
         }
-        took
+        elapsed
     }
 }
 
-/// Measures the contenders in turns and returns the minimum of each over all rounds, in nanoseconds for each call.
+/// Measures the contenders in turns, and returns the minimum of each over all rounds, in the unit of `measure`.
 pub fn in_turns(
     contenders: &[Contender],
     rounds: usize,
@@ -104,20 +104,22 @@ pub fn two_threads(contender: &Contender) -> f64 {
 
 /// Measures one thread whose caches are evicted before each call, in nanoseconds for each call.
 pub fn cold(contender: &Contender) -> f64 {
-    const COLD: usize = 24;
-    let mut waste = vec![1_u8; 12 * 1024 * 1024];
-    let mut took = Duration::ZERO;
-    for number in 0..COLD {
-        for line in waste.chunks_mut(64) {
+    const COLD_CALLS: usize = 24;
+    // Writing a buffer that is larger than the L2 cache evicts all other data from it.
+    let mut eviction = vec![1_u8; 12 * 1024 * 1024];
+    let mut elapsed = Duration::ZERO;
+    for number in 0..COLD_CALLS {
+        for line in eviction.chunks_mut(64) {
             line[0] = line[0].wrapping_add(number as u8);
         }
-        std::hint::black_box(&mut waste);
-        took += (contender.call)(number, 1);
+        std::hint::black_box(&mut eviction);
+        elapsed += (contender.call)(number, 1);
     }
-    (contender.settle)();
-    nanos(took, COLD)
+    (contender.flush)();
+    nanos(elapsed, COLD_CALLS)
 }
 
-pub fn nanos(took: Duration, calls: usize) -> f64 {
-    took.as_nanos() as f64 / calls as f64
+/// Returns the average duration of a call in nanoseconds.
+pub fn nanos(elapsed: Duration, calls: usize) -> f64 {
+    elapsed.as_nanos() as f64 / calls as f64
 }

@@ -17,7 +17,7 @@ pub fn threads() -> Option<usize> {
     Some(fs::read_dir("/proc/self/task").ok()?.count())
 }
 
-/// Returns how often threads of this process were woken: the number of their voluntary context switches.
+/// Returns how often the threads of this process were woken: the sum of their voluntary context switches.
 pub fn wake_ups() -> Option<u64> {
     let mut total = 0;
     for task in fs::read_dir("/proc/self/task").ok()? {
@@ -27,6 +27,7 @@ pub fn wake_ups() -> Option<u64> {
     Some(total)
 }
 
+/// Reads a numeric field of a `status` file.
 fn status(path: &str, field: &str) -> Option<u64> {
     let status = fs::read_to_string(path).ok()?;
     let line = status.lines().find(|line| line.starts_with(field))?;

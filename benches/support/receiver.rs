@@ -23,7 +23,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts a receiver for `http` or `grpc`.
+    /// Starts a receiver for an OTLP protocol: `grpc`, `http/protobuf` or `http/json`.
     pub fn start(protocol: &str) -> Self {
         let kind = if protocol == "grpc" { "grpc" } else { "http" };
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -48,7 +48,7 @@ impl Receiver {
     }
 
     /// Returns the size of all request bodies in bytes, and the number of requests.
-    pub fn taken(&mut self) -> (u64, u64) {
+    pub fn received(&mut self) -> (u64, u64) {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(b"?\n").unwrap();
         stdin.flush().unwrap();
@@ -66,21 +66,22 @@ impl Drop for Receiver {
     }
 }
 
-/// Runs the receiver if this process was started as one; does not return in that case.
+/// Runs the receiver if this process was started as a receiver. In that case, ends the process and never returns.
 pub fn serve_if_asked() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.get(1).is_none_or(|role| role != ROLE) {
         return;
     }
     let is_grpc = arguments.get(2).is_some_and(|kind| kind == "grpc");
-    let taken = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
-    let serving = Arc::clone(&taken);
-    std::thread::spawn(move || serve(is_grpc, serving));
+    let received = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+    let counts = Arc::clone(&received);
+    std::thread::spawn(move || serve(is_grpc, counts));
+    // Each line asks for the counts. The end of the input ends the process.
     for line in std::io::stdin().lines() {
         if line.is_err() {
             break;
         }
-        let (bytes, requests) = &*taken;
+        let (bytes, requests) = &*received;
         println!(
             "{} {}",
             bytes.load(Ordering::Relaxed),
@@ -90,7 +91,7 @@ pub fn serve_if_asked() {
     std::process::exit(0);
 }
 
-fn serve(is_grpc: bool, taken: Arc<(AtomicU64, AtomicU64)>) {
+fn serve(is_grpc: bool, received: Arc<(AtomicU64, AtomicU64)>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -100,8 +101,9 @@ fn serve(is_grpc: bool, taken: Arc<(AtomicU64, AtomicU64)>) {
         println!("{}", listener.local_addr().unwrap().port());
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let taken = Arc::clone(&taken);
-            let service = service_fn(move |request| answer(is_grpc, request, Arc::clone(&taken)));
+            let received = Arc::clone(&received);
+            let service =
+                service_fn(move |request| answer(is_grpc, request, Arc::clone(&received)));
             tokio::spawn(async move {
                 let stream = TokioIo::new(stream);
                 if is_grpc {
@@ -121,15 +123,15 @@ type Answer = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallib
 async fn answer(
     is_grpc: bool,
     request: Request<hyper::body::Incoming>,
-    taken: Arc<(AtomicU64, AtomicU64)>,
+    received: Arc<(AtomicU64, AtomicU64)>,
 ) -> Result<Response<Answer>, hyper::Error> {
     let mut body = request.into_body();
     while let Some(frame) = body.frame().await {
         if let Some(data) = frame?.data_ref() {
-            taken.0.fetch_add(data.len() as u64, Ordering::Relaxed);
+            received.0.fetch_add(data.len() as u64, Ordering::Relaxed);
         }
     }
-    taken.1.fetch_add(1, Ordering::Relaxed);
+    received.1.fetch_add(1, Ordering::Relaxed);
     if !is_grpc {
         let mut response = Response::new(Full::new(Bytes::new()).boxed());
         let kind = http::HeaderValue::from_static("application/x-protobuf");
@@ -138,6 +140,7 @@ async fn answer(
             .insert(http::header::CONTENT_TYPE, kind);
         return Ok(response);
     }
+    // An empty gRPC message: not compressed, with the length 0.
     let body = Full::new(Bytes::from_static(&[0; 5])).with_trailers(async {
         let mut trailers = http::HeaderMap::new();
         trailers.insert("grpc-status", http::HeaderValue::from_static("0"));

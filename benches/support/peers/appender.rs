@@ -1,4 +1,4 @@
-//! Peer (c): `tracing` events through opentelemetry-appender-tracing, plus counters.
+//! Peer (c): `tracing` events through opentelemetry-appender-tracing, and the counters of peer (a).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -8,13 +8,13 @@ use tracing::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::super::host;
-use super::documented::count;
-use super::{Export, Peer, Providers, Who, timestamp};
+use super::documented::record_metrics;
+use super::{Export, Peer, Providers, SessionValues, timestamp};
 
 pub struct Appender {
     providers: Providers,
     dispatch: Dispatch,
-    who: Vec<Who>,
+    sessions: Vec<SessionValues>,
     sequence: AtomicU64,
 }
 
@@ -26,30 +26,30 @@ impl Appender {
         Self {
             dispatch: Dispatch::new(subscriber),
             providers,
-            who: (0..sessions).map(Who::new).collect(),
+            sessions: (0..sessions).map(SessionValues::new).collect(),
             sequence: AtomicU64::new(0),
         }
     }
 
     pub fn event(&self, number: usize) {
-        let who = &self.who[number % self.who.len()];
+        let session = &self.sessions[number % self.sessions.len()];
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         tracing::dispatcher::with_default(&self.dispatch, || {
             tracing::info!(
                 name: "claude_code.api_request",
                 target: "claude_code",
                 {
-                    "user.id" = who.user_id.as_str(),
-                    "session.id" = who.session_id.as_str(),
+                    "user.id" = session.user_id.as_str(),
+                    "session.id" = session.session_id.as_str(),
                     "app.version" = "1.2.3",
-                    "organization.id" = who.organization_id.as_str(),
-                    "user.email" = who.email.as_str(),
-                    "user.account_uuid" = who.account.as_str(),
-                    "terminal.type" = who.terminal.as_str(),
+                    "organization.id" = session.organization_id.as_str(),
+                    "user.email" = session.email.as_str(),
+                    "user.account_uuid" = session.account.as_str(),
+                    "terminal.type" = session.terminal.as_str(),
                     "event.name" = "api_request",
                     "event.timestamp" = timestamp(SystemTime::now()).as_str(),
                     "event.sequence" = sequence,
-                    "prompt.id" = who.prompt_id.as_str(),
+                    "prompt.id" = session.prompt_id.as_str(),
                     "model" = host::MODEL,
                     "input_tokens" = host::TOKENS[0],
                     "output_tokens" = host::TOKENS[1],
@@ -68,7 +68,10 @@ impl Appender {
 
 impl Peer for Appender {
     fn record(&self, number: usize) {
-        count(&self.providers, &self.who[number % self.who.len()]);
+        record_metrics(
+            &self.providers,
+            &self.sessions[number % self.sessions.len()],
+        );
         self.event(number);
     }
 

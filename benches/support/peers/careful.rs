@@ -1,4 +1,4 @@
-//! Peer (b): opentelemetry-rust used carefully, with prebuilt and sorted attributes that share their texts.
+//! Peer (b): optimized use of opentelemetry-rust. Attributes are prebuilt and sorted, and share their texts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use opentelemetry::{Key, KeyValue, StringValue};
 use opentelemetry_sdk::logs::SdkLogger;
 
 use super::super::host;
-use super::{Export, Peer, Providers, Who, add_request};
+use super::{Export, Peer, Providers, SessionValues, add_request};
 
 pub struct Careful {
     providers: Providers,
@@ -19,7 +19,7 @@ pub struct Careful {
     sequence: AtomicU64,
 }
 
-/// The data that all records of a session share.
+/// The prebuilt attributes of a session, shared by all its records.
 struct Prebuilt {
     cost: Vec<KeyValue>,
     tokens: [Vec<KeyValue>; 4],
@@ -28,22 +28,26 @@ struct Prebuilt {
 }
 
 impl Prebuilt {
-    fn new(who: &Who) -> Self {
+    fn new(values: &SessionValues) -> Self {
         let shared = |text: &str| StringValue::from(Arc::<str>::from(text));
         let standard = [
-            ("user.id", shared(&who.user_id)),
-            ("session.id", shared(&who.session_id)),
+            ("user.id", shared(&values.user_id)),
+            ("session.id", shared(&values.session_id)),
             ("app.version", "1.2.3".into()),
-            ("organization.id", shared(&who.organization_id)),
-            ("user.email", shared(&who.email)),
-            ("user.account_uuid", shared(&who.account)),
-            ("terminal.type", shared(&who.terminal)),
+            ("organization.id", shared(&values.organization_id)),
+            ("user.email", shared(&values.email)),
+            ("user.account_uuid", shared(&values.account)),
+            ("terminal.type", shared(&values.terminal)),
         ];
-        let metric = |own: &[(&'static str, &'static str)]| {
+        let metric = |specific: &[(&'static str, &'static str)]| {
             let mut all: Vec<KeyValue> = standard
                 .iter()
                 .map(|(key, value)| KeyValue::new(*key, value.clone()))
-                .chain(own.iter().map(|(key, value)| KeyValue::new(*key, *value)))
+                .chain(
+                    specific
+                        .iter()
+                        .map(|(key, value)| KeyValue::new(*key, *value)),
+                )
                 .collect();
             all.sort_by(|one, other| one.key.cmp(&other.key));
             all
@@ -56,7 +60,7 @@ impl Prebuilt {
                 .iter()
                 .map(|(key, value)| (Key::new(*key), AnyValue::String(value.clone())))
                 .collect(),
-            prompt_id: shared(&who.prompt_id),
+            prompt_id: shared(&values.prompt_id),
         }
     }
 }
@@ -68,7 +72,7 @@ impl Careful {
             logger: providers.loggers.logger(scope::EVENTS),
             providers,
             sessions: (0..sessions)
-                .map(|number| Prebuilt::new(&Who::new(number)))
+                .map(|number| Prebuilt::new(&SessionValues::new(number)))
                 .collect(),
             sequence: AtomicU64::new(0),
         }

@@ -1,4 +1,4 @@
-//! Peer (a): opentelemetry-rust as its documentation shows it, with attributes that are built where they are used.
+//! Peer (a): opentelemetry-rust as its documentation shows it. Attributes are built at each call.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -9,12 +9,12 @@ use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider};
 use opentelemetry_sdk::logs::SdkLogger;
 
 use super::super::host;
-use super::{Export, Peer, Providers, Who, add_request};
+use super::{Export, Peer, Providers, SessionValues, add_request};
 
 pub struct Documented {
     providers: Providers,
     logger: SdkLogger,
-    who: Vec<Who>,
+    sessions: Vec<SessionValues>,
     sequence: AtomicU64,
 }
 
@@ -24,31 +24,34 @@ impl Documented {
         Self {
             logger: providers.loggers.logger(scope::EVENTS),
             providers,
-            who: (0..sessions).map(Who::new).collect(),
+            sessions: (0..sessions).map(SessionValues::new).collect(),
             sequence: AtomicU64::new(0),
         }
     }
 
     pub fn metrics(&self, number: usize) {
-        count(&self.providers, &self.who[number % self.who.len()]);
+        record_metrics(
+            &self.providers,
+            &self.sessions[number % self.sessions.len()],
+        );
     }
 
     pub fn event(&self, number: usize) {
-        let who = &self.who[number % self.who.len()];
+        let session = &self.sessions[number % self.sessions.len()];
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::now();
         let mut record = self.logger.create_log_record();
         record.set_timestamp(now);
         record.set_observed_timestamp(now);
         record.set_body(AnyValue::from("claude_code.api_request"));
-        record.add_attribute("user.id", who.user_id.clone());
-        record.add_attribute("session.id", who.session_id.clone());
+        record.add_attribute("user.id", session.user_id.clone());
+        record.add_attribute("session.id", session.session_id.clone());
         record.add_attribute("app.version", "1.2.3");
-        record.add_attribute("organization.id", who.organization_id.clone());
-        record.add_attribute("user.email", who.email.clone());
-        record.add_attribute("user.account_uuid", who.account.clone());
-        record.add_attribute("terminal.type", who.terminal.clone());
-        add_request(&mut record, now, sequence, who.prompt_id.clone());
+        record.add_attribute("organization.id", session.organization_id.clone());
+        record.add_attribute("user.email", session.email.clone());
+        record.add_attribute("user.account_uuid", session.account.clone());
+        record.add_attribute("terminal.type", session.terminal.clone());
+        add_request(&mut record, now, sequence, session.prompt_id.clone());
         self.logger.emit(record);
     }
 }
@@ -65,27 +68,27 @@ impl Peer for Documented {
 }
 
 /// Records the cost and the tokens, with attributes that are built for each measurement.
-pub fn count(providers: &Providers, who: &Who) {
-    let mut attributes = standard(who);
+pub fn record_metrics(providers: &Providers, session: &SessionValues) {
+    let mut attributes = standard_attributes(session);
     attributes.push(KeyValue::new("model", host::MODEL));
     providers.cost.add(host::COST, &attributes);
     let kinds = ["input", "output", "cacheRead", "cacheCreation"];
     for (kind, count) in kinds.into_iter().zip(host::TOKENS) {
-        let mut attributes = standard(who);
+        let mut attributes = standard_attributes(session);
         attributes.push(KeyValue::new("model", host::MODEL));
         attributes.push(KeyValue::new("type", kind));
         providers.tokens.add(count as f64, &attributes);
     }
 }
 
-fn standard(who: &Who) -> Vec<KeyValue> {
+fn standard_attributes(session: &SessionValues) -> Vec<KeyValue> {
     vec![
-        KeyValue::new("user.id", who.user_id.clone()),
-        KeyValue::new("session.id", who.session_id.clone()),
+        KeyValue::new("user.id", session.user_id.clone()),
+        KeyValue::new("session.id", session.session_id.clone()),
         KeyValue::new("app.version", "1.2.3"),
-        KeyValue::new("organization.id", who.organization_id.clone()),
-        KeyValue::new("user.email", who.email.clone()),
-        KeyValue::new("user.account_uuid", who.account.clone()),
-        KeyValue::new("terminal.type", who.terminal.clone()),
+        KeyValue::new("organization.id", session.organization_id.clone()),
+        KeyValue::new("user.email", session.email.clone()),
+        KeyValue::new("user.account_uuid", session.account.clone()),
+        KeyValue::new("terminal.type", session.terminal.clone()),
     ]
 }

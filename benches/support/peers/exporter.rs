@@ -1,4 +1,4 @@
-//! Exporters that send no data: they count and, if requested, encode to OTLP.
+//! Exporters that send no data: they count it and, if requested, encode it as OTLP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,30 +21,31 @@ use prost::Message;
 pub enum Export {
     /// Counts the batch.
     Count,
-    /// Encodes the bytes that an OTLP exporter would send.
+    /// Counts the batch, and encodes the bytes that an OTLP exporter would send.
     Encode,
 }
 
 /// The counts of the exported data.
 #[derive(Debug, Default)]
-pub struct Counted {
+pub struct ExportCounts {
     pub logs: AtomicU64,
     pub collections: AtomicU64,
     pub bytes: AtomicU64,
 }
 
+/// An exporter of log records.
 #[derive(Debug)]
 pub struct Logs {
     export: Export,
-    counted: Arc<Counted>,
+    counts: Arc<ExportCounts>,
     resource: ResourceAttributesWithSchema,
 }
 
 impl Logs {
-    pub fn new(export: Export, counted: &Arc<Counted>) -> Self {
+    pub fn new(export: Export, counts: &Arc<ExportCounts>) -> Self {
         Self {
             export,
-            counted: Arc::clone(counted),
+            counts: Arc::clone(counts),
             resource: ResourceAttributesWithSchema::default(),
         }
     }
@@ -53,13 +54,13 @@ impl Logs {
 impl LogExporter for Logs {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
         let count = batch.iter().count() as u64;
-        self.counted.logs.fetch_add(count, Ordering::Relaxed);
+        self.counts.logs.fetch_add(count, Ordering::Relaxed);
         if self.export == Export::Encode {
             let request = ExportLogsServiceRequest {
                 resource_logs: group_logs_by_resource_and_scope(&batch, &self.resource),
             };
             let bytes = request.encode_to_vec().len() as u64;
-            self.counted.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -69,27 +70,28 @@ impl LogExporter for Logs {
     }
 }
 
+/// An exporter of metrics with delta temporality.
 pub struct Metrics {
     export: Export,
-    counted: Arc<Counted>,
+    counts: Arc<ExportCounts>,
 }
 
 impl Metrics {
-    pub fn new(export: Export, counted: &Arc<Counted>) -> Self {
+    pub fn new(export: Export, counts: &Arc<ExportCounts>) -> Self {
         Self {
             export,
-            counted: Arc::clone(counted),
+            counts: Arc::clone(counts),
         }
     }
 }
 
 impl PushMetricExporter for Metrics {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        self.counted.collections.fetch_add(1, Ordering::Relaxed);
+        self.counts.collections.fetch_add(1, Ordering::Relaxed);
         if self.export == Export::Encode {
             let request = ExportMetricsServiceRequest::from(metrics);
             let bytes = request.encode_to_vec().len() as u64;
-            self.counted.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         Ok(())
     }

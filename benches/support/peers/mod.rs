@@ -1,4 +1,4 @@
-//! The alternatives for a host: opentelemetry-rust, used in three ways, with the same attributes.
+//! The peers: opentelemetry-rust, used in three ways, recording the same attributes as this crate.
 
 mod appender;
 mod careful;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use claude_code_telemetry::catalog::scope;
-use exporter::{Counted, Logs, Metrics};
+use exporter::{ExportCounts, Logs, Metrics};
 use opentelemetry::logs::{AnyValue, LogRecord};
 use opentelemetry::metrics::{Counter, MeterProvider};
 use opentelemetry_sdk::Resource;
@@ -24,8 +24,8 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use super::contender::Contender;
 use super::host;
 
-/// The user and session of a peer, as texts that a host has at run time.
-pub struct Who {
+/// The attribute values of a session, as texts that a host has only at run time.
+pub struct SessionValues {
     pub session_id: String,
     pub user_id: String,
     pub organization_id: String,
@@ -35,7 +35,7 @@ pub struct Who {
     pub prompt_id: String,
 }
 
-impl Who {
+impl SessionValues {
     pub fn new(number: usize) -> Self {
         Self {
             session_id: host::session_id(number),
@@ -55,18 +55,18 @@ pub struct Providers {
     pub loggers: SdkLoggerProvider,
     pub cost: Counter<f64>,
     pub tokens: Counter<f64>,
-    pub counted: Arc<Counted>,
+    pub counts: Arc<ExportCounts>,
 }
 
 impl Providers {
     pub fn new(export: Export) -> Self {
-        let counted = Arc::new(Counted::default());
+        let counts = Arc::new(ExportCounts::default());
         let resource = || {
             Resource::builder_empty()
                 .with_service_name("claude-code")
                 .build()
         };
-        let reader = PeriodicReader::builder(Metrics::new(export, &counted))
+        let reader = PeriodicReader::builder(Metrics::new(export, &counts))
             .with_interval(Duration::from_secs(3600))
             .build();
         let meters = SdkMeterProvider::builder()
@@ -74,7 +74,7 @@ impl Providers {
             .with_reader(reader)
             .build();
         // The defaults except for the delay: as with this crate's exporters, no batch is exported before a flush.
-        let processor = BatchLogProcessor::builder(Logs::new(export, &counted))
+        let processor = BatchLogProcessor::builder(Logs::new(export, &counts))
             .with_batch_config(
                 BatchConfigBuilder::default()
                     .with_scheduled_delay(Duration::from_secs(3600))
@@ -93,20 +93,20 @@ impl Providers {
             loggers,
             cost,
             tokens,
-            counted,
+            counts,
         }
     }
 
     /// Exports everything that was recorded.
-    pub fn settle(&self) {
+    pub fn flush(&self) {
         self.meters.force_flush().unwrap();
         self.loggers.force_flush().unwrap();
     }
 }
 
-/// An alternative to this crate that is compared with it.
+/// An implementation that is compared with this crate.
 pub trait Peer: Send + Sync + 'static {
-    /// Records the request of [`host::request`].
+    /// Records the request of [`host::request`]. `number` selects the session.
     fn record(&self, number: usize);
 
     fn providers(&self) -> &Providers;
@@ -114,11 +114,11 @@ pub trait Peer: Send + Sync + 'static {
 
 /// Creates a contender that measures a peer.
 pub fn contender(name: &'static str, peer: &Arc<impl Peer>) -> Contender {
-    let (calls, settles) = (Arc::clone(peer), Arc::clone(peer));
+    let (calls, flushes) = (Arc::clone(peer), Arc::clone(peer));
     Contender::new(
         name,
         move |number| calls.record(number),
-        move || settles.providers().settle(),
+        move || flushes.providers().flush(),
     )
 }
 
