@@ -202,15 +202,15 @@ span claude_code.hook hook ERROR
 
 #[test]
 fn catalog_matches_the_contract() {
-    let catalogue = written_catalogue();
-    for (number, (found, expected)) in catalogue.lines().zip(CONTRACT.lines()).enumerate() {
+    let catalog = written_catalog();
+    for (number, (found, expected)) in catalog.lines().zip(CONTRACT.lines()).enumerate() {
         assert_eq!(found, expected, "line {}", number + 1);
     }
-    assert_eq!(catalogue, CONTRACT);
+    assert_eq!(catalog, CONTRACT);
 }
 
 /// Formats the catalog in the form of [`CONTRACT`].
-fn written_catalogue() -> String {
+fn written_catalog() -> String {
     let mut out = String::new();
     let scope = catalog_scope();
     for (signal, name) in scope {
@@ -364,10 +364,10 @@ fn empty_optional_texts_are_omitted() {
     }
     // An empty text gets the same default value as a missing text.
     for point in received.points() {
-        let own = |key: &str| point.attributes.get(key).and_then(|value| value.as_str());
-        assert!(matches!(own("model"), None | Some("m")), "{point:?}");
+        let value_of = |key: &str| point.attributes.get(key).and_then(|value| value.as_str());
+        assert!(matches!(value_of("model"), None | Some("m")), "{point:?}");
         assert!(
-            matches!(own("language"), None | Some("unknown")),
+            matches!(value_of("language"), None | Some("unknown")),
             "{point:?}"
         );
     }
@@ -406,7 +406,8 @@ fn assert_required_only(received: &Received) {
     }
 }
 
-/// The attribute keys that were seen, by owner. Order, types and values were asserted while they were collected.
+/// The attribute keys that were seen, by group: the name of an item, or a part of it such as `NAME/standard`. Order,
+/// types and values were asserted while the keys were collected.
 #[derive(Default)]
 struct Seen(BTreeMap<String, BTreeSet<String>>);
 
@@ -456,7 +457,7 @@ impl Seen {
         let known = METRICS
             .iter()
             .find(|metric| metric.name == sent.name)
-            .unwrap_or_else(|| panic!("{} is not in the catalogue", sent.name));
+            .unwrap_or_else(|| panic!("{} is not in the catalog", sent.name));
         assert_eq!(
             (&*sent.unit, &*sent.description),
             (known.unit, known.description)
@@ -488,7 +489,7 @@ impl Seen {
         let known = EVENTS
             .iter()
             .find(|event| event.body == body)
-            .unwrap_or_else(|| panic!("{body} is not in the catalogue"));
+            .unwrap_or_else(|| panic!("{body} is not in the catalog"));
         let rest = self.prefix(body, "standard", &record.attributes, STANDARD_ATTRIBUTES);
         assert_eq!(text_of(&rest[0]), known.name);
         let rest = self.prefix(body, "event", rest, EVENT_ATTRIBUTES);
@@ -504,7 +505,7 @@ impl Seen {
         let known = SPANS
             .iter()
             .find(|known| known.name == span.name)
-            .unwrap_or_else(|| panic!("{} is not in the catalogue", span.name));
+            .unwrap_or_else(|| panic!("{} is not in the catalog", span.name));
         assert_eq!(span.kind, 1, "INTERNAL");
         let rest = self.prefix(
             known.name,
@@ -541,8 +542,8 @@ impl Seen {
         }
     }
 
-    /// Removes the attributes of `known` from the front of `sent`, in their order. An attribute must be present
-    /// unless it is conditional or depends on a switch.
+    /// Removes the attributes of `known` from the front of `sent`, in their order, and returns the rest. An attribute
+    /// must be present unless it is conditional or depends on a switch.
     fn prefix<'a>(
         &mut self,
         owner: &str,
@@ -550,11 +551,11 @@ impl Seen {
         sent: &'a [KeyValue],
         known: &[Attribute],
     ) -> &'a [KeyValue] {
-        let place = match part {
+        let group = match part {
             "" => owner.to_owned(),
             part => format!("{owner}/{part}"),
         };
-        let seen = self.0.entry(place.clone()).or_default();
+        let seen = self.0.entry(group.clone()).or_default();
         let mut rest = sent;
         for attribute in known {
             let Some((first, others)) = rest.split_first().filter(|(a, _)| a.key == attribute.name)
@@ -562,18 +563,18 @@ impl Seen {
                 let switched = attribute.gate.is_some() && !attribute.redacted;
                 assert!(
                     attribute.conditional || switched,
-                    "{place} needs {} at {:?}",
+                    "{group} needs {} at {:?}",
                     attribute.name,
                     rest.first()
                 );
                 continue;
             };
-            assert_eq!(kind_of(first), attribute.kind, "{place}: {}", first.key);
+            assert_eq!(kind_of(first), attribute.kind, "{group}: {}", first.key);
             if !attribute.values.is_empty() {
                 let value = text_of(first);
                 assert!(
                     attribute.values.contains(&value),
-                    "{place}: {}={value}",
+                    "{group}: {}={value}",
                     first.key
                 );
             }
@@ -583,13 +584,13 @@ impl Seen {
         rest
     }
 
-    fn assert_all(&self, place: &str, known: &[Attribute]) {
+    fn assert_all(&self, group: &str, known: &[Attribute]) {
         let names: BTreeSet<_> = known.iter().map(|a| a.name.to_owned()).collect();
-        assert_eq!(self.0.get(place), Some(&names), "{place}");
+        assert_eq!(self.0.get(group), Some(&names), "{group}");
     }
 
-    fn assert_exactly(&self, place: &str, known: &[Attribute]) {
-        self.assert_all(place, known);
+    fn assert_exactly(&self, group: &str, known: &[Attribute]) {
+        self.assert_all(group, known);
     }
 }
 
@@ -604,7 +605,7 @@ fn kind_of(attribute: &KeyValue) -> Kind {
             assert!(array.values.iter().all(|value| is_text(&value.value)));
             Kind::TextArray
         }
-        other => panic!("{other:?} is no kind of the catalogue"),
+        other => panic!("{other:?} is no kind of the catalog"),
     }
 }
 
