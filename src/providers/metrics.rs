@@ -26,7 +26,7 @@ use crate::state::TelemetryState;
 use crate::thread;
 
 /// The time limit for the host's callbacks when the exporter is turned on.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CALLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The metric reader of the SDK's meter provider.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ struct Shared {
     /// The lock that serializes collections.
     collection: Mutex<()>,
     state: Mutex<State>,
-    /// The depth of the exporter's queue, which is off after the end of the exporter.
+    /// The number of data points in the exporter's queue. It is turned off when the exporter ends.
     waiting: Arc<QueueDepth>,
     telemetry: Weak<TelemetryState>,
 }
@@ -45,15 +45,15 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// The last collection, made when the host shut its provider down.
-    rest: Option<ExportMetricsServiceRequest>,
+    last_collection: Option<ExportMetricsServiceRequest>,
     /// True when the exporter is off and has discarded its queue.
-    left: bool,
-    /// True while the SDK still holds data that was recorded while the exporter was off.
-    stale: bool,
+    is_off: bool,
+    /// True if the SDK still holds data that was recorded while the exporter was off.
+    is_stale: bool,
 }
 
 impl Reader {
-    /// Creates a reader. `off`: the exporter is off at first.
+    /// Creates a reader. `off` is true if the exporter is off at first.
     pub(crate) fn new(
         temporality: config::Temporality,
         off: bool,
@@ -69,7 +69,7 @@ impl Reader {
                 .build(),
             collection: Mutex::default(),
             state: Mutex::new(State {
-                left: off,
+                is_off: off,
                 ..State::default()
             }),
             waiting: Arc::default(),
@@ -77,26 +77,27 @@ impl Reader {
         }))
     }
 
-    /// Collects all data to send. The collection calls the host's callbacks, which may block.
+    /// Collects the data to send. The collection calls the host's callbacks, which may block. After the shutdown of the
+    /// provider, returns its last collection, once.
     fn take(&self) -> Option<ExportMetricsServiceRequest> {
-        let _one = self.drop_stale();
+        let _guard = self.drop_stale();
         let mut collection = Collection::default();
         match self.0.reader.collect(&mut collection) {
             Ok(()) => Some((&collection).into()),
             // The provider was shut down, or is not built yet.
-            Err(_) => self.state().rest.take(),
+            Err(_) => self.state().last_collection.take(),
         }
     }
 
-    /// Turns the exporter on. Data recorded while it was off is dropped: deltas begin here. The drop calls the host's
-    /// callbacks; the caller waits at most [`PATIENCE`] for one that blocks.
+    /// Turns the exporter on, and drops the data recorded while it was off, so that deltas begin now. Dropping the data
+    /// calls the host's callbacks; the caller waits at most [`CALLBACK_TIMEOUT`] for them.
     pub(crate) fn begin(&self) {
         {
             let mut state = self.state();
-            if !std::mem::take(&mut state.left) {
+            if !std::mem::take(&mut state.is_off) {
                 return;
             }
-            (state.rest, state.stale) = (None, true);
+            (state.last_collection, state.is_stale) = (None, true);
         }
         let reader = self.clone();
         let (done, ended) = mpsc::channel::<()>();
@@ -107,7 +108,7 @@ impl Reader {
         });
         // Without a thread, the next collection drops the stale data.
         if thread.is_ok() {
-            let _ = ended.recv_timeout(PATIENCE);
+            let _ = ended.recv_timeout(CALLBACK_TIMEOUT);
         }
     }
 
@@ -116,19 +117,19 @@ impl Reader {
         // The lock prevents a race with `begin`: a caller that turns the exporter on again first makes `still` return
         // false and then takes this lock.
         let mut state = self.state();
-        let leaves = still();
-        state.left |= leaves;
-        leaves
+        let turns_off = still();
+        state.is_off |= turns_off;
+        turns_off
     }
 
     /// Drops stale data before a collection. The returned guard excludes other collections.
     fn drop_stale(&self) -> MutexGuard<'_, ()> {
-        let one = self.0.collection.lock();
-        let one = one.unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut self.state().stale) {
+        let guard = self.0.collection.lock();
+        let guard = guard.unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut self.state().is_stale) {
             let _ = self.0.reader.collect(&mut Collection::default());
         }
-        one
+        guard
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -151,8 +152,8 @@ impl MetricReader for Reader {
 
     /// Shuts the reader down. Data recorded before is sent with the next flush, interval or shutdown of the telemetry.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let here = |state: Arc<TelemetryState>| state.in_original_process();
-        if !self.0.telemetry.upgrade().is_some_and(here) {
+        let is_original = |state: Arc<TelemetryState>| state.in_original_process();
+        if !self.0.telemetry.upgrade().is_some_and(is_original) {
             return Err(OTelSdkError::AlreadyShutdown);
         }
         // After the end of the exporter, a last collection has no use, and the caller need not wait.
@@ -164,10 +165,10 @@ impl MetricReader for Reader {
         let thread = thread::spawn("claude-code-telemetry-end", move || {
             let _suppressed = SuppressedScope::this_thread();
             if !ended {
-                let rest = reader.take();
-                reader.state().rest = rest;
+                let last = reader.take();
+                reader.state().last_collection = last;
             }
-            // After the shutdown, `take` returns only the last collection, however late it ends.
+            // From then on, `take` returns only the last collection, even if that ended after the caller's timeout.
             let _ = done.send(reader.0.reader.shutdown_with_timeout(timeout));
         });
         if ended {
@@ -207,13 +208,15 @@ struct Scope {
 }
 
 /// The source of the host's metrics. A collection is sent in as many requests as needed. The next collection begins
-/// after the last one was delivered, and covers the data recorded in the meantime.
+/// only after all of them were delivered or dropped, and covers the data recorded in the meantime.
 pub(crate) struct Metrics {
     reader: Reader,
     resource: Resource,
     /// The collection in progress, on a thread that may block, because it runs the host's callbacks.
     collecting: Option<Blocking<Option<ExportMetricsServiceRequest>>>,
-    wanted: bool,
+    /// True if the current pass still needs a collection.
+    is_requested: bool,
+    /// The metrics of the last collection that are not in a request yet.
     pieces: VecDeque<Piece>,
     waiting: Arc<QueueDepth>,
 }
@@ -225,12 +228,12 @@ impl Metrics {
             reader,
             resource: Resource::default(),
             collecting: None,
-            wanted: false,
+            is_requested: false,
             pieces: VecDeque::new(),
         }
     }
 
-    fn take_up(&mut self, request: ExportMetricsServiceRequest) {
+    fn enqueue(&mut self, request: ExportMetricsServiceRequest) {
         for metrics in request.resource_metrics {
             for metrics in metrics.scope_metrics {
                 let scope = Arc::new(Scope {
@@ -290,13 +293,13 @@ impl Source for Metrics {
     }
 
     fn begin(&mut self) {
-        self.wanted = true;
+        self.is_requested = true;
     }
 
     async fn prepare(&mut self) -> Result<(), BlockingError> {
-        while self.pieces.is_empty() && self.wanted {
+        while self.pieces.is_empty() && self.is_requested {
             // A collection of an earlier pass may still be in progress. It lacks the data recorded since it began.
-            let old = self.collecting.is_some();
+            let is_earlier = self.collecting.is_some();
             let collecting = self.collecting.get_or_insert_with(|| {
                 let reader = self.reader.clone();
                 blocking::spawn(move || reader.take())
@@ -305,13 +308,13 @@ impl Source for Metrics {
             self.collecting = None;
             match collected {
                 Ok(request) => {
-                    self.wanted = old;
+                    self.is_requested = is_earlier;
                     if let Some(request) = request {
-                        self.take_up(request);
+                        self.enqueue(request);
                     }
                 }
                 // A callback of the host panicked. The next collection calls it again.
-                Err(BlockingError::Panicked) => self.wanted = old,
+                Err(BlockingError::Panicked) => self.is_requested = is_earlier,
                 Err(error) => return Err(error),
             }
         }
@@ -322,9 +325,10 @@ impl Source for Metrics {
         let mut pieces = Vec::new();
         let mut bytes = 0;
         while let Some(piece) = self.pieces.pop_front() {
+            // 8 bytes are enough for the tag and the length of the metric's field.
             let size = piece.metric.encoded_len() + 8;
             if size > max_bytes {
-                match halves(piece) {
+                match split_in_half(piece) {
                     Ok([first, second]) => {
                         self.pieces.push_front(second);
                         self.pieces.push_front(first);
@@ -354,7 +358,7 @@ impl Source for Metrics {
             let rest = pieces.split_off(pieces.len() / 2);
             return Ok([self.batch(pieces), self.batch(rest)]);
         }
-        match pieces.pop().map(halves) {
+        match pieces.pop().map(split_in_half) {
             Some(Ok(pieces)) => Ok(pieces.map(|piece| self.batch(vec![piece]))),
             Some(Err(piece)) => Err(vec![piece]),
             None => Err(pieces),
@@ -372,7 +376,7 @@ impl Source for Metrics {
         unsent.clear();
         self.pieces.clear();
         self.collecting = None;
-        self.wanted = false;
+        self.is_requested = false;
         Some(self.waiting.clear())
     }
 
@@ -396,7 +400,7 @@ fn points(metric: &Metric) -> u64 {
 
 /// Splits a metric into two, each with half of the data points. Returns the metric unchanged if it has fewer than two
 /// points.
-fn halves(mut piece: Piece) -> Result<[Piece; 2], Piece> {
+fn split_in_half(mut piece: Piece) -> Result<[Piece; 2], Piece> {
     if points(&piece.metric) < 2 {
         return Err(piece);
     }

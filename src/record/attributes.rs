@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The value of an attribute, of a type that the catalog's [`Kind`](crate::catalog::Kind) names.
+/// The value of an attribute. Each variant corresponds to a [`Kind`](crate::catalog::Kind) of the catalog.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),

@@ -11,11 +11,11 @@ use crate::session_attributes::SessionAttributes;
 /// again.
 const REMEMBERED: usize = 1024;
 
-/// The maximum number of attribute sets that are kept for each session, so that an identity that returns continues its
-/// series.
+/// The maximum number of attribute sets that are kept for each session, so that the series of an earlier identity
+/// continue when the host sets it again.
 const IDENTITIES: usize = 64;
 
-/// The state that outlives a session: event sequence and series continue when its id is opened again.
+/// The state that outlives a session, so that its event sequence and its series continue when its id is opened again.
 #[derive(Debug, Default)]
 pub(crate) struct SessionState {
     /// The next `event.sequence`.
@@ -23,7 +23,7 @@ pub(crate) struct SessionState {
     /// The number of prompts so far: the last `interaction.sequence`.
     pub(crate) interactions: AtomicU64,
     /// The attribute sets of the session's series, least recently used first.
-    standards: Mutex<VecDeque<Arc<SessionAttributes>>>,
+    attribute_sets: Mutex<VecDeque<Arc<SessionAttributes>>>,
 }
 
 impl SessionState {
@@ -34,24 +34,24 @@ impl SessionState {
 
     /// Adds an attribute set, or marks it as most recently used. Returns the least recently used set if it was evicted.
     pub(crate) fn uses(&self, standard: &Arc<SessionAttributes>) -> Option<Arc<SessionAttributes>> {
-        let mut standards = self
-            .standards
+        let mut attribute_sets = self
+            .attribute_sets
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let known = standards
+        let known = attribute_sets
             .iter()
             .position(|known| Arc::ptr_eq(known, standard));
-        if let Some(known) = known.and_then(|at| standards.remove(at)) {
-            standards.push_back(known);
+        if let Some(known) = known.and_then(|at| attribute_sets.remove(at)) {
+            attribute_sets.push_back(known);
             return None;
         }
-        let unused = (standards.len() == IDENTITIES)
-            .then(|| standards.pop_front())
+        let evicted = (attribute_sets.len() == IDENTITIES)
+            .then(|| attribute_sets.pop_front())
             .flatten();
         // Most sessions have only one attribute set.
-        standards.reserve_exact(1);
-        standards.push_back(Arc::clone(standard));
-        unused
+        attribute_sets.reserve_exact(1);
+        attribute_sets.push_back(Arc::clone(standard));
+        evicted
     }
 }
 
@@ -61,16 +61,18 @@ pub(crate) struct SessionTable(Mutex<Sessions>);
 
 #[derive(Default)]
 struct Sessions {
-    /// Open sessions by their address.
+    /// The open sessions by their address. Several of them can have the same id.
     open: HashMap<usize, Weak<SessionCore>>,
+    /// The open and the remembered sessions by id.
     known: HashMap<Arc<str>, Entry>,
-    /// Ended sessions, oldest first.
+    /// The ids of the remembered ended sessions, oldest first.
     ended: VecDeque<Arc<str>>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     state: Arc<SessionState>,
+    /// The number of open sessions with this id.
     open: usize,
 }
 
@@ -113,7 +115,7 @@ impl SessionTable {
             }
             entry
                 .state
-                .standards
+                .attribute_sets
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .iter()
@@ -129,8 +131,8 @@ impl SessionTable {
 
     /// Removes a session that was registered.
     pub(crate) fn leave(&self, session: *const SessionCore) {
-        let left = self.lock().open.remove(&session.addr());
-        drop(left);
+        let removed = self.lock().open.remove(&session.addr());
+        drop(removed);
     }
 
     /// Returns all open sessions.

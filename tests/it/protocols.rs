@@ -11,8 +11,8 @@ use crate::host::{PATIENCE, Protocol, telemetry};
 use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, work};
 use claude_code_telemetry::Telemetry;
 
-/// Runs `host` once for each protocol, and asserts that all data arrives.
-fn from(host: impl Fn(Telemetry)) {
+/// Runs `host` once for each protocol, and asserts that a receiver gets all data of the small session.
+fn assert_delivered(host: impl Fn(Telemetry)) {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         host(telemetry(&receiver.endpoint(), protocol, &EXTRA));
@@ -38,7 +38,7 @@ async fn finish_async(telemetry: Telemetry) {
 
 #[test]
 fn session_is_delivered_without_a_runtime() {
-    from(|telemetry| finish(&telemetry));
+    assert_delivered(|telemetry| finish(&telemetry));
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn session_is_delivered_inside_a_current_thread_runtime() {
             .build()
             .unwrap()
     };
-    from(|telemetry| runtime().block_on(async { finish(&telemetry) }));
-    from(|telemetry| runtime().block_on(finish_async(telemetry)));
+    assert_delivered(|telemetry| runtime().block_on(async { finish(&telemetry) }));
+    assert_delivered(|telemetry| runtime().block_on(finish_async(telemetry)));
 }
 
 #[test]
@@ -60,13 +60,13 @@ fn session_is_delivered_inside_a_multi_thread_runtime() {
             .build()
             .unwrap()
     };
-    from(|telemetry| {
+    assert_delivered(|telemetry| {
         let runtime = runtime();
         runtime
             .block_on(runtime.spawn(async move { finish(&telemetry) }))
             .unwrap();
     });
-    from(|telemetry| {
+    assert_delivered(|telemetry| {
         let runtime = runtime();
         runtime
             .block_on(runtime.spawn(finish_async(telemetry)))
@@ -98,5 +98,5 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 #[test]
 fn session_is_delivered_inside_a_runtime_other_than_tokio() {
-    from(|telemetry| block_on(finish_async(telemetry)));
+    assert_delivered(|telemetry| block_on(finish_async(telemetry)));
 }

@@ -30,19 +30,19 @@ use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis, setters};
 use crate::session::Recorder;
 use crate::state::{EventSpan, OpenSpan, OpenSpanOwner, PromptMark, SessionCore, Timestamp};
 
-/// An interaction: a prompt and the work that it causes; the span `claude_code.interaction`.
+/// An interaction: a prompt and the work that it causes. It is the span `claude_code.interaction`.
 ///
-/// A prompt dereferences to its [`Recorder`]. The recorder's events carry the `prompt.id` of this prompt, whichever
-/// prompt of the session is the newest. Its requests, tool calls and hooks are children of this prompt's span. The
-/// interaction ends with [`end`](Self::end) or when the last clone is dropped; work that continues in the background
-/// keeps its place in the trace.
+/// A prompt dereferences to its [`Recorder`]. The recorder's events carry the `prompt.id` of this prompt, even after the
+/// session has a newer prompt. Its requests, tool calls and hooks are children of this prompt's span. The interaction
+/// ends with [`end`](Self::end) or when the last clone is dropped. Work that continues in the background keeps this
+/// prompt's span as its parent.
 #[derive(Clone)]
 pub struct Prompt {
     recorder: Recorder,
     core: Option<Arc<PromptCore>>,
 }
 
-/// The end of an interaction, for a host with its own time or duration.
+/// The end of an interaction, for a host that sets the end time or the duration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PromptEnd {
     at: Option<SystemTime>,
@@ -50,7 +50,7 @@ pub struct PromptEnd {
 }
 
 impl PromptEnd {
-    /// Creates an end at the current time, with the start at which the prompt was begun.
+    /// Creates an end at the current time. The duration is the time since the prompt began.
     pub fn new() -> Self {
         Self::default()
     }
@@ -58,7 +58,8 @@ impl PromptEnd {
     setters! {
         /// Sets the time at which the interaction ended. The default is the current time.
         at: Option<SystemTime>,
-        /// Sets the duration of the interaction, and with it the start: the end minus the duration.
+        /// Sets the duration of the interaction; the span then starts at the end minus the duration. The default is the
+        /// time since the prompt began.
         duration: Option<Duration>,
     }
 }
@@ -67,7 +68,9 @@ impl PromptEnd {
 struct PromptCore {
     session: Arc<SessionCore>,
     mark: Arc<PromptMark>,
+    /// The number of this interaction among the handles with open spans.
     number: u64,
+    /// The open interaction; `None` after its end, and if its span is not recorded.
     live: Mutex<Option<Live>>,
 }
 
@@ -76,6 +79,7 @@ struct Live {
     span: OpenSpan,
     start: Timestamp,
     prompt: Arc<content::Prompt>,
+    /// The `interaction.sequence`.
     sequence: u64,
 }
 
@@ -87,10 +91,11 @@ impl Prompt {
             .filter(|core| core.session.telemetry.in_original_process())
     }
 
-    pub(crate) fn begin(outside: &Recorder, prompt: UserPrompt) -> Self {
-        let Some(session) = outside.session() else {
+    /// Begins an interaction. `outer` is the recorder on which the host begins the prompt.
+    pub(crate) fn begin(outer: &Recorder, prompt: UserPrompt) -> Self {
+        let Some(session) = outer.session() else {
             return Self {
-                recorder: outside.clone(),
+                recorder: outer.clone(),
                 core: None,
             };
         };
@@ -139,7 +144,7 @@ impl Prompt {
             prompt: Some(mark),
             parent: context,
             context: RequestContext::Interaction,
-            environment: outside.environment.clone(),
+            environment: outer.environment.clone(),
         };
         Self {
             recorder,
