@@ -22,12 +22,12 @@ pub enum Message {
     Unreadable(String),
 }
 
-/// A request.
+/// A request that the receiver got, with the answer that it gave.
 #[derive(Clone)]
 pub struct Request {
     /// The request target, including the query.
     pub path: String,
-    /// HTTP headers or gRPC metadata by name in lower case.
+    /// The HTTP headers or the gRPC metadata, by name in lower case.
     pub headers: BTreeMap<String, String>,
     /// The body as it arrived: compressed, and with the gRPC prefix.
     pub body: Bytes,
@@ -45,7 +45,7 @@ impl fmt::Debug for Request {
             Message::Metrics(_) => "metrics",
             Message::Logs(_) => "logs",
             Message::Traces(_) => "traces",
-            Message::Unreadable(why) => why,
+            Message::Unreadable(reason) => reason,
         };
         let (path, length, answer) = (&self.path, self.body.len(), &self.answer);
         write!(f, "{path}: {kind}, {length} bytes, answered {answer:?}")

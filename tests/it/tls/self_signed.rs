@@ -2,9 +2,11 @@
 
 use super::*;
 
+/// The names of the receivers in these tests.
 const LOCAL: &[&str] = &["localhost", "127.0.0.1"];
 
-const NOT_THIS_ONE: &str = "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark";
+/// The error for a marked certificate that the configured file does not contain.
+const NOT_IN_FILE: &str = "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark";
 
 /// Asserts that telemetry which trusts `ca` rejects a receiver that presents `issued`, with the expected error.
 fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
@@ -18,7 +20,7 @@ fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
             let front = Front::before(receiver.port(), &behaviour);
             let name = format!("localhost:{}", front.port());
             let telemetry = start(protocol, &format!("https://{name}"), &[(CA, ca)]);
-            fails(&telemetry, &name, |said| said == expected);
+            fails(&telemetry, &name, |error| error == expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
         }
     }
@@ -28,12 +30,12 @@ fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
 fn self_signed_authority_is_accepted_when_a_configured_file_contains_it() {
     let (server, other) = (Authority::serving(LOCAL), Authority::new("other"));
     let files = Files::new();
-    let alone = files.write("alone.pem", server.pem());
+    let single = files.write("alone.pem", server.pem());
     let bundle = files.write("bundle.pem", format!("{}{}", other.pem(), server.pem()));
     for protocol in PROTOCOLS {
         for (host, versions, trust) in [
-            ("localhost", ALL_VERSIONS, (CA, &alone)),
-            ("localhost", ONLY_1_2, (CA, &alone)),
+            ("localhost", ALL_VERSIONS, (CA, &single)),
+            ("localhost", ONLY_1_2, (CA, &single)),
             ("127.0.0.1", ALL_VERSIONS, (CA, &bundle)),
             ("localhost", ALL_VERSIONS, ("NODE_EXTRA_CA_CERTS", &bundle)),
         ] {
@@ -84,7 +86,7 @@ fn self_signed_authority_is_rejected_if_the_file_has_another_certificate_of_its_
     let server = Authority::serving(LOCAL);
     let files = Files::new();
     let ca = files.write("ca.pem", server.pem());
-    assert_refused(&server.itself_again(), &ca, NOT_THIS_ONE);
+    assert_refused(&server.itself_again(), &ca, NOT_IN_FILE);
 }
 
 #[test]
@@ -92,7 +94,7 @@ fn intermediate_authority_is_rejected_as_a_server_certificate() {
     let root = Authority::new("root");
     let files = Files::new();
     let ca = files.write("ca.pem", root.pem());
-    assert_refused(&root.issue_authority(LOCAL), &ca, NOT_THIS_ONE);
+    assert_refused(&root.issue_authority(LOCAL), &ca, NOT_IN_FILE);
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn self_signed_authority_is_accepted_after_it_was_added_to_the_file() {
         let front = Front::before(receiver.port(), &behaviour(protocol, renewed.clone()));
         let name = format!("localhost:{}", front.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        fails(&telemetry, &name, |said| said == NOT_THIS_ONE);
+        fails(&telemetry, &name, |error| error == NOT_IN_FILE);
         files.write("ca.pem", renewed.certificate);
         delivers(&telemetry, &receiver);
     }
