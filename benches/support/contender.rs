@@ -11,7 +11,7 @@ pub struct Contender {
     pub name: &'static str,
     /// Makes calls and returns their duration. The arguments are the number of the first call and the count of calls.
     pub call: Box<dyn Fn(usize, usize) -> Duration + Sync>,
-    /// Delivers the recorded data. Its time is not measured.
+    /// Delivers the recorded data. Its time is not part of the durations that this type returns.
     pub flush: Box<dyn Fn() + Sync>,
 }
 
