@@ -16,7 +16,12 @@ fuzz_target!(|bytes: &[u8]| {
                 .take(n)
                 .all(|(before, _)| before != name)
         );
-        if value.len() > 12 && !name.contains(value.as_str()) {
+        // Names are shown, and a value may be a part of any of them.
+        let is_in_name = headers
+            .iter()
+            .flatten()
+            .any(|(name, _)| name.contains(value.as_str()));
+        if value.len() > 12 && !is_in_name {
             assert!(!shown.contains(value.as_str()), "{shown}");
         }
     }
