@@ -273,11 +273,7 @@ impl ToolResult {
     /// Sets whether the call succeeded, for a host that has no message and no class of the error. The default is
     /// `true`. [`failed`](Self::failed) sets the message.
     pub fn success(mut self, success: bool) -> Self {
-        self.failure = if success {
-            None
-        } else {
-            Some(self.failure.unwrap_or_default())
-        };
+        self.failure = (!success).then(|| self.failure.unwrap_or_default());
         self
     }
 

@@ -3,7 +3,8 @@
 #![cfg(all(feature = "providers", feature = "grpc", feature = "http"))]
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use claude_code_telemetry::{
     ToolOutcome, UserPrompt,
 };
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
-use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{Span, SpanKind, Status, Tracer, TracerProvider};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
@@ -38,6 +39,20 @@ const SCOPE: &str = "my-agent";
 
 fn start(endpoint: &str, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetry {
     telemetry(endpoint, protocol, &[&EXTRA, extra].concat())
+}
+
+/// Adds the gauge `stuck`, whose callback blocks until the returned sender sends or is dropped.
+fn block_collections(meter: &Meter) -> Sender<()> {
+    let (gate, stuck) = mpsc::channel();
+    let stuck = Mutex::new(stuck);
+    meter
+        .i64_observable_gauge("stuck")
+        .with_callback(move |observer| {
+            let _ = stuck.lock().unwrap().recv();
+            observer.observe(1, &[]);
+        })
+        .build();
+    gate
 }
 
 fn say(providers: &Providers, text: &'static str) {
@@ -237,15 +252,8 @@ fn silent_receiver_and_blocked_callback_do_not_block_the_host() {
             ],
         );
         let providers = telemetry.providers();
-        let (gate, stuck) = mpsc::channel::<()>();
-        let stuck = std::sync::Mutex::new(stuck);
         let meter = providers.meter_provider().meter(SCOPE);
-        let _gauge = meter
-            .i64_observable_gauge("stuck")
-            .with_callback(move |_| {
-                let _ = stuck.lock().unwrap().recv();
-            })
-            .build();
+        let gate = block_collections(&meter);
         say(&providers, "lost");
         assert!(within(limit, || providers.logger_provider().force_flush()).is_err());
         let report = within(limit, || telemetry.shutdown());
@@ -272,15 +280,8 @@ fn metrics_of_a_provider_are_delivered_after_its_shutdown_timed_out() {
     let telemetry = start(&receiver.endpoint(), protocol, &[]);
     let providers = telemetry.providers();
     let provider = providers.meter_provider().clone();
-    let (gate, stuck) = mpsc::channel::<()>();
-    let stuck = std::sync::Mutex::new(stuck);
     let meter = provider.meter(SCOPE);
-    let _gauge = meter
-        .i64_observable_gauge("stuck")
-        .with_callback(move |_| {
-            let _ = stuck.lock().unwrap().recv();
-        })
-        .build();
+    let gate = block_collections(&meter);
     meter.u64_counter("cache.hits").build().add(3, &[]);
     let limit = Duration::from_millis(100);
     assert!(within(limit, || provider.shutdown_with_timeout(limit)).is_err());
@@ -301,16 +302,8 @@ fn blocked_callback_delays_only_host_metrics() {
     let receiver = protocol.receiver();
     let telemetry = start(&receiver.endpoint(), protocol, &[]);
     let providers = telemetry.providers();
-    let (gate, stuck) = mpsc::channel::<()>();
-    let stuck = std::sync::Mutex::new(stuck);
     let meter = providers.meter_provider().meter(SCOPE);
-    let _gauge = meter
-        .i64_observable_gauge("stuck")
-        .with_callback(move |observer| {
-            let _ = stuck.lock().unwrap().recv();
-            observer.observe(1, &[]);
-        })
-        .build();
+    let gate = block_collections(&meter);
     let session = telemetry.session(session("s"));
     session.record_commit(Commit::new());
     say(&providers, "goes on");
@@ -408,14 +401,7 @@ fn blocked_callback_does_not_block_a_reconfiguration() {
     let receiver = protocol.receiver();
     let telemetry = start(&receiver.endpoint(), protocol, &METRICS_OFF);
     let meter = telemetry.providers().meter_provider().meter(SCOPE);
-    let (gate, stuck) = mpsc::channel::<()>();
-    let stuck = std::sync::Mutex::new(stuck);
-    let _gauge = meter
-        .i64_observable_gauge("stuck")
-        .with_callback(move |_| {
-            let _ = stuck.lock().unwrap().recv();
-        })
-        .build();
+    let gate = block_collections(&meter);
     let hits = meter.u64_counter("cache.hits").build();
     hits.add(1_000, &[]);
     let on = config(environment(&receiver.endpoint(), protocol, &[]));

@@ -255,11 +255,7 @@ impl ToolOutcome {
 
     /// Sets whether the tool succeeded, for a host that has no message and no class.
     pub fn success(mut self, success: bool) -> Self {
-        self.failure = if success {
-            None
-        } else {
-            Some(self.failure.unwrap_or_default())
-        };
+        self.failure = (!success).then(|| self.failure.unwrap_or_default());
         self
     }
 
