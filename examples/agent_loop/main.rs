@@ -57,7 +57,7 @@ async fn main() -> io::Result<()> {
 
     // Wait for work that outlived its prompt. Nothing is recorded after that.
     agent.wait_for_background().await;
-    session.end();
+    drop(session);
     let report = telemetry.shutdown_async().await;
     if telemetry.is_enabled() {
         writeln!(io::stderr(), "{report}")?;

@@ -55,7 +55,7 @@ pub(crate) fn run(telemetry: &Telemetry) {
     prompt.record_active_time(ActiveTime::new(ActivityType::Cli, started.elapsed()));
 
     prompt.end();
-    session.end();
+    drop(session);
 }
 
 /// Tokens: input, output, read from the cache, written to the cache.

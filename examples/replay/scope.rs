@@ -147,7 +147,6 @@ impl Scope {
     /// Ends the prompt and then the session.
     pub(crate) fn end(mut self, end: PromptEnd) {
         self.end_prompt(end);
-        self.session.end();
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn serve(
         connections.spawn(async move {
             // A broken connection ends its session like a closed one.
             let _ = converse(stream, &session).await;
-            session.end();
+            drop(session);
         });
     }
     drop(listener);

@@ -175,9 +175,6 @@ impl Session {
     pub fn prompt(&self, prompt: impl Into<UserPrompt>) -> Prompt {
         Prompt::begin(&self.recorder, prompt.into())
     }
-
-    /// Drops this handle. The session ends if no clone and no prompt of it remains.
-    pub fn end(self) {}
 }
 
 impl Deref for Session {

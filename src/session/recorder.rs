@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
@@ -17,7 +16,7 @@ use crate::record::{
 use crate::session::{
     Hook, LlmRequest, LlmRequestOptions, PendingToolCall, RequestContext, ToolCall, ToolCallOptions,
 };
-use crate::state::{EventSpan, PromptMark, SessionCore, Timestamp};
+use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
 
 /// A recorder of events, metrics and spans in one context: a session, a prompt or a tool call.
 ///
@@ -231,23 +230,27 @@ impl Recorder {
             .filter(|session| session.telemetry.in_original_process())
     }
 
+    /// Begins a child of this recorder's span, at the given time or the current time. For work outside prompts, begins
+    /// the root of a new trace; if the environment names a parent that is not sampled, that work is not recorded either.
+    pub(crate) fn begin_span(&self, session: &SessionCore, at: Option<SystemTime>) -> OpenSpan {
+        let inbound = match self.parent {
+            None => session.inbound_parent().filter(|parent| !parent.sampled),
+            Some(_) => None,
+        };
+        let parent = self.parent.as_ref().or(inbound.as_ref());
+        OpenSpan::begin(session, parent, self.timestamp(session, at))
+    }
+
     /// Returns the given time, or the current time, on the clock of the enclosing operation.
-    pub(crate) fn moment(&self, given: Option<SystemTime>, clock: Clock) -> Timestamp {
-        let moment = Timestamp::new(given, clock);
-        self.began.map_or(moment, |began| moment.on(&began))
+    pub(crate) fn timestamp(&self, session: &SessionCore, given: Option<SystemTime>) -> Timestamp {
+        let time = session.telemetry.timestamp(given);
+        self.began.map_or(time, |began| time.on(&began))
     }
 
     /// Passes the trace context of this recorder to a carrier.
     pub(crate) fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
         if let Some(context) = &self.parent {
             context.inject(carrier);
-        }
-    }
-
-    /// Adds the cost and the tokens of a request to the metrics.
-    pub(crate) fn count_request(&self, request: &ApiRequest) {
-        if let Some(session) = self.session() {
-            session.add_request(request.metric_model(), request.cost_usd, request.tokens);
         }
     }
 

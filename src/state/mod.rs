@@ -4,6 +4,7 @@
 mod active_config;
 mod attributes;
 mod open_span;
+mod operation;
 mod prompt_mark;
 mod session;
 mod session_table;
@@ -11,7 +12,8 @@ mod snapshot;
 mod timestamp;
 
 pub(crate) use active_config::{ActiveConfig, Slot, Slots};
-pub(crate) use open_span::{OpenSpan, OpenSpanOwner, OpenSpans};
+pub(crate) use open_span::OpenSpan;
+pub(crate) use operation::{Operation, OperationHandle, Operations};
 pub(crate) use prompt_mark::PromptMark;
 pub(crate) use session::{EventSpan, SessionCore};
 pub(crate) use session_table::SessionTable;
@@ -19,7 +21,7 @@ pub(crate) use timestamp::Timestamp;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Once, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
@@ -52,7 +54,7 @@ pub(crate) struct TelemetryState {
     pub(crate) ids: Ids,
     pub(crate) app_version: Arc<str>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) open_spans: OpenSpans,
+    pub(crate) operations: Operations,
     pub(crate) sessions: SessionTable,
     /// Set when a malformed `TRACEPARENT` was reported.
     pub(crate) malformed_parent: AtomicBool,
@@ -168,6 +170,11 @@ impl TelemetryState {
         }
     }
 
+    /// Returns the given time, or the current time.
+    pub(crate) fn timestamp(&self, given: Option<SystemTime>) -> Timestamp {
+        Timestamp::new(given, self.clock)
+    }
+
     /// Returns the current content policy.
     pub(crate) fn policy(&self) -> ContentPolicy {
         self.active.load().policy
@@ -224,7 +231,7 @@ impl TelemetryState {
         // A second shutdown waits here for the first, so that its request to the exporters does not overtake the last
         // spans.
         self.closing.call_once(|| {
-            let unfinished = self.open_spans.abandon_all();
+            let unfinished = self.operations.abandon_all();
             self.unfinished_spans
                 .fetch_add(unfinished, Ordering::Relaxed);
             self.stopped.store(true, Ordering::SeqCst);

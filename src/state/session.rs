@@ -226,11 +226,7 @@ impl SessionCore {
     }
 
     /// Adds the cost of a request, if there is one, and all four types of its tokens, including zeros.
-    pub(crate) fn add_request(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
-        self.add_request_in(&self.snapshot.load(), model, usd, usage);
-    }
-
-    fn add_request_in(
+    fn add_request(
         &self,
         snapshot: &SessionSnapshot,
         model: &str,
@@ -328,7 +324,7 @@ impl SessionCore {
         }
         let snapshot = self.snapshot.load();
         let (usd, tokens) = (request.cost_usd, request.tokens);
-        self.add_request_in(&snapshot, request.metric_model(), usd, tokens);
+        self.add_request(&snapshot, request.metric_model(), usd, tokens);
         if self.telemetry.takes_events() {
             let time = request.at;
             let event = || request.take_event();

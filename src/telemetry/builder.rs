@@ -18,7 +18,7 @@ use crate::export::runtime::Runtime;
 use crate::fork::Process;
 use crate::metrics::Registry;
 use crate::propagation::Ids;
-use crate::state::{ActiveConfig, OpenSpans, SessionTable, TelemetryState};
+use crate::state::{ActiveConfig, Operations, SessionTable, TelemetryState};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also the version of the
 /// instrumentation scopes of metrics and events, and the attribute `app.version`.
@@ -149,7 +149,7 @@ impl TelemetryBuilder {
             registry,
             active: ArcSwap::from_pointee(ActiveConfig::off(Arc::clone(&config))),
             signals: AtomicU8::new(0),
-            open_spans: OpenSpans::default(),
+            operations: Operations::default(),
             malformed_parent: AtomicBool::new(false),
             malformed_state: AtomicBool::new(false),
             no_thread_reported: AtomicBool::new(false),

@@ -210,11 +210,6 @@ const ROWS: &[(&str, u8, &[&str])] = &[
         &["api_error.error", "llm_request.error", "llm_request:status"],
     ),
     (
-        "short_request_error",
-        OPEN,
-        &["api_error.error", "llm_request.error", "llm_request:status"],
-    ),
-    (
         "returned_error",
         OPEN,
         &[
@@ -392,10 +387,6 @@ const SETTERS: &[(&str, &[&str])] = &[
     (
         "session/prompt/tool_options.rs ToolCallOptions::file_path",
         &["option_path"],
-    ),
-    (
-        "session/prompt/llm_request.rs LlmRequest::failed",
-        &["short_request_error"],
     ),
     (
         "session/prompt/tool_options.rs ToolOutcome::from_result",
@@ -1056,8 +1047,6 @@ fn record_requests(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
     request.finish(seen.show(ApiRequest::new("model")));
     let request = prompt.llm_request("model");
     request.fail(ApiError::new("model", m("request_error")));
-    let request = prompt.llm_request("model");
-    request.failed(m("short_request_error"), |error| error.status_code(529));
 }
 
 fn record_results(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
@@ -1158,7 +1147,7 @@ fn record_calls(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
     tool.finish(seen.show(failed.output(m("failed_output"))));
 
     let tool = prompt.tool("Glob");
-    tool.accepted(CONFIG);
+    tool.decided(ACCEPT, CONFIG);
     tool.executing();
     let returned: Result<(), _> = Err(m("returned_error"));
     tool.finish(seen.show(ToolOutcome::from_result(&returned)));

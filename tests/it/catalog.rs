@@ -744,7 +744,7 @@ fn record_every_field(telemetry: &Telemetry) {
             .definitions("[]"),
     );
     prompt.end();
-    session.end();
+    drop(session);
 }
 
 /// Records every record and every handle with the required values only.

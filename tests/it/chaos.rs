@@ -190,7 +190,7 @@ fn work(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
         ledger.event(&who);
         prompt
             .llm_request("sonnet")
-            .answered(|answer| who.request(answer, ledger));
+            .finish(who.request(ApiRequest::new("sonnet"), ledger));
         drop(prompt);
         ledger.spans += 2;
         who.user = format!("user-{}", random.below(USERS));

@@ -20,17 +20,19 @@ fn a_turn(telemetry: &Telemetry, clock: impl Fn(u64)) {
     let request = prompt.llm_request(MODEL);
     clock(900);
     let usage = TokenUsage::new().input(1_200).output(86);
-    request.answered(|answer| answer.tokens(usage).cost_usd(0.0049));
+    request.finish(ApiRequest::new(MODEL).tokens(usage).cost_usd(0.0049));
 
     let tool = prompt.tool("Bash");
     clock(50);
-    tool.accepted(DecisionSource::UserTemporary);
+    tool.decided(Decision::Accept, DecisionSource::UserTemporary);
     tool.executing();
     clock(300);
     let result: Result<(), &str> = Err("exit status 1");
     tool.finish(ToolOutcome::from_result(&result));
 
-    prompt.tool("Write").rejected(DecisionSource::UserReject);
+    let denied = prompt.tool("Write");
+    denied.decided(Decision::Reject, DecisionSource::UserReject);
+    denied.end();
     prompt.end();
 }
 

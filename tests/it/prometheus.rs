@@ -264,7 +264,7 @@ fn values_never_decrease_and_ended_sessions_stay_on_the_page() {
     first.record_commit(Commit::new());
     assert_eq!(commits(&scrape(&telemetry), "first"), 1.0);
     first.record_commit(Commit::new());
-    first.end();
+    drop(first);
     let second = telemetry.session(session("second"));
     second.record_commit(Commit::new());
     // A scrape does not change the values that the next scrape gets.
@@ -339,7 +339,7 @@ fn otlp_and_prometheus_totals_are_exact_together() {
         session.record_cost(Cost::new("sonnet", 0.5));
         session.record_commit(Commit::new().count(round));
         assert!(telemetry.flush().is_complete());
-        session.end();
+        drop(session);
         let page = scrape(&telemetry);
         let now = page.sum("claude_code_cost_usage_total", &[]);
         assert_eq!(now, shown + 0.5);

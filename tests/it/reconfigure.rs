@@ -439,7 +439,7 @@ fn change_of_temporality_counts_every_record_once() {
     }
     // A session ends and is opened again with another temporality.
     let [first, _] = sessions;
-    first.end();
+    drop(first);
     assert!(telemetry.flush().is_complete());
     change(
         &telemetry,

@@ -201,7 +201,7 @@ fn records_after_shutdown_are_dropped_and_counted() {
     let new = telemetry.session(session("new"));
     new.prompt("Fix the bug")
         .record_tool_result(ToolResult::new("Read"));
-    new.end();
+    drop(new);
     telemetry.flush();
     let report = telemetry.shutdown();
     assert!(!report.is_complete());

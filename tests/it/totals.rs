@@ -52,14 +52,14 @@ fn two_equal_sessions(telemetry: &Telemetry) {
     commit(&second, 2);
     flush(telemetry);
     commit(&first, 3);
-    second.end();
+    drop(second);
     flush(telemetry);
     flush(telemetry);
     let second = telemetry.session(session("b"));
     commit(&second, 4);
     flush(telemetry);
-    first.end();
-    second.end();
+    drop(first);
+    drop(second);
     flush(telemetry);
     flush(telemetry);
     let third = telemetry.session(session("c"));
@@ -146,7 +146,7 @@ fn delta_series_continue_when_a_session_is_opened_again() {
     let telemetry = start(&receiver, &[]);
     let first = telemetry.session(session("again").start_type(StartType::Fresh));
     commit(&first, 1);
-    first.end();
+    drop(first);
     flush(&telemetry);
     flush(&telemetry);
     let again = telemetry.session(session("again").start_type(StartType::Resume));
@@ -175,7 +175,7 @@ fn cumulative_series_continue_when_a_session_is_opened_again() {
         commit(&again, 2);
         again.prompt("Fix the bug");
         flush(&telemetry);
-        again.end();
+        drop(again);
         flush(&telemetry);
         flush(&telemetry);
         let points = points(&receiver);
@@ -205,7 +205,7 @@ fn ended_session_is_exported_once_more_and_then_no_longer() {
         commit(&ending, 7);
         commit(&staying, 7);
         flush(&telemetry);
-        ending.end();
+        drop(ending);
         for _ in 0..4 {
             flush(&telemetry);
         }
@@ -241,7 +241,7 @@ fn open_prompt_keeps_its_session_alive() {
     let telemetry = start(&receiver, &[]);
     let session = telemetry.session(session("kept"));
     let prompt = session.prompt("Fix the bug");
-    session.end();
+    drop(session);
     for _ in 0..3 {
         prompt.record_commit(Commit::new());
         flush(&telemetry);

@@ -576,7 +576,7 @@ fn interaction_sequence_is_counted_per_session() {
     for _ in 0..2 {
         session.prompt("hi").end();
     }
-    session.end();
+    drop(session);
     // The session is opened again.
     host.session().prompt("hi").end();
     host.telemetry.session(Identity::new()).prompt("hi").end();

@@ -1,8 +1,6 @@
 //! The hooks of one hook event.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::catalog::{self, key, span};
@@ -10,8 +8,7 @@ use crate::content::{Content, ToolDetails};
 use crate::encode::spans::SpanRecord;
 use crate::record::{Attributes, MCP_TOOL, millis, setters, text_size};
 use crate::session::Recorder;
-use crate::state::SessionCore;
-use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
+use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore};
 
 /// The outcome of the hooks of one hook event.
 ///
@@ -61,28 +58,17 @@ impl HookOutcome {
 /// `OTEL_LOG_TOOL_DETAILS`.
 ///
 /// A handle that is dropped without [`finish`](Self::finish) ends its span without any outcome.
+#[derive(Debug)]
 #[must_use = "hooks that are dropped have no outcome: call `finish`"]
-pub struct Hook {
-    core: Option<Arc<HookCore>>,
-}
+pub struct Hook(OperationHandle<RunningHooks>);
 
-struct HookCore {
-    session: Arc<SessionCore>,
+struct RunningHooks {
     event: Cow<'static, str>,
     name: Cow<'static, str>,
-    number: u64,
-    start: Timestamp,
-    span: Mutex<Option<OpenSpan>>,
+    span: OpenSpan,
 }
 
 impl Hook {
-    /// Returns the shared state; `None` when telemetry is off, and in a forked child.
-    fn core(&self) -> Option<&Arc<HookCore>> {
-        self.core
-            .as_ref()
-            .filter(|core| core.session.telemetry.in_original_process())
-    }
-
     pub(crate) fn begin(
         outside: &Recorder,
         event: Cow<'static, str>,
@@ -90,31 +76,19 @@ impl Hook {
         at: Option<SystemTime>,
     ) -> Self {
         let Some(session) = outside.session() else {
-            return Self { core: None };
+            return Self(OperationHandle::off());
         };
-        let Some(span) = OpenSpan::begin(session, outside.parent.as_ref()) else {
-            return Self { core: None };
-        };
-        let telemetry = &session.telemetry;
-        let context = Arc::clone(&span.context);
-        let core = Arc::new(HookCore {
-            session: Arc::clone(session),
-            event,
-            name,
-            number: telemetry.open_spans.reserve(),
-            start: outside.moment(at, telemetry.clock),
-            span: Mutex::new(Some(span)),
-        });
-        telemetry
-            .open_spans
-            .enter(core.number, &core, Some(&context));
-        Self { core: Some(core) }
+        let span = outside.begin_span(session, at);
+        Self(OperationHandle::new(
+            session,
+            RunningHooks { event, name, span },
+        ))
     }
 
     /// Ends the span `claude_code.hook` with `duration_ms` and the counts of `outcome`.
     pub fn finish(self, outcome: HookOutcome) {
-        if let Some(core) = self.core() {
-            core.end(outcome);
+        if let Some((session, mut hooks)) = self.0.lock() {
+            hooks.end(session, outcome);
         }
     }
 }
@@ -125,54 +99,31 @@ fn without_mcp_names(name: &str) -> Option<String> {
     Some(format!("{}{MCP_TOOL}", &name[..at]))
 }
 
-impl HookCore {
-    fn end(&self, outcome: HookOutcome) -> bool {
-        let span = self
-            .span
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(span) = span else { return false };
-        let telemetry = &self.session.telemetry;
-        let (end, duration) = Timestamp::new(outcome.at, telemetry.clock).since(&self.start);
-        let record = HookSpan {
-            event: self.event.clone(),
-            name: without_mcp_names(&self.name)
-                .filter(|_| !telemetry.policy().tool_details())
-                .map_or_else(|| self.name.clone(), Cow::Owned),
+impl RunningHooks {
+    fn end(&mut self, session: &SessionCore, mut outcome: HookOutcome) -> bool {
+        let Self { event, name, span } = self;
+        let end = session.telemetry.timestamp(outcome.at);
+        let policy = session.telemetry.policy();
+        span.end(session, end, |duration| HookSpan {
+            event: event.clone(),
+            name: without_mcp_names(name)
+                .filter(|_| !policy.tool_details())
+                .map_or_else(|| name.clone(), Cow::Owned),
             duration,
-            definitions: outcome
-                .definitions
-                .clone()
-                .and_then(|text| telemetry.policy().tool_details_of(text)),
-            outcome: HookOutcome {
-                definitions: None,
-                ..outcome
-            },
-        };
-        span.end(&self.session, self.start.wall(), end, record);
-        true
+            definitions: (outcome.definitions.take())
+                .and_then(|definitions| policy.tool_details_of(definitions)),
+            outcome,
+        })
     }
 }
 
-impl OpenSpanOwner for HookCore {
-    fn abandon(&self) -> bool {
-        self.end(HookOutcome::new())
+impl Operation for RunningHooks {
+    fn span(&self) -> &OpenSpan {
+        &self.span
     }
-}
 
-impl Drop for HookCore {
-    fn drop(&mut self) {
-        if self.session.telemetry.in_original_process() {
-            self.abandon();
-            self.session.telemetry.open_spans.leave(self.number);
-        }
-    }
-}
-
-impl fmt::Debug for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hook").finish_non_exhaustive()
+    fn abandon(&mut self, session: &SessionCore) -> bool {
+        self.end(session, HookOutcome::new())
     }
 }
 

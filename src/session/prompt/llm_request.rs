@@ -1,8 +1,6 @@
 //! Model requests with their retries.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::llm_span::LlmSpan;
@@ -10,8 +8,7 @@ use crate::content::Content;
 use crate::record::string_enum::string_enum;
 use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, setters};
 use crate::session::Recorder;
-use crate::state::SessionCore;
-use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
+use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
 
 string_enum! {
     /// The origin of a model request: the attribute `llm_request.context`.
@@ -64,9 +61,8 @@ impl<T: Into<Cow<'static, str>>> From<T> for LlmRequestOptions {
 
 /// A model request in flight: the span `claude_code.llm_request`, from the first attempt to the answer.
 ///
-/// A request ends with [`answered`](Self::answered) or [`finish`](Self::finish), or with [`failed`](Self::failed) or
-/// [`fail`](Self::fail). A request that is dropped without any of them, for example in a canceled future, ends its span
-/// as unsuccessful and records neither an event nor a metric.
+/// A request ends with [`finish`](Self::finish) or [`fail`](Self::fail). A request that is dropped without either, for
+/// example in a canceled future, ends its span as unsuccessful and records neither an event nor a metric.
 ///
 /// ```
 /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
@@ -78,100 +74,74 @@ impl<T: Into<Cow<'static, str>>> From<T> for LlmRequestOptions {
 /// request.first_token();
 /// request.finish(ApiRequest::new("claude-sonnet-4-6").cost_usd(0.0021));
 /// ```
+#[derive(Debug)]
 #[must_use = "a request that is dropped counts as cancelled: call `finish` or `fail`"]
 pub struct LlmRequest {
     recorder: Recorder,
-    core: Option<Arc<LlmCore>>,
+    request: OperationHandle<Request>,
 }
 
-struct LlmCore {
-    session: Arc<SessionCore>,
+struct Request {
     model: Cow<'static, str>,
     query_source: Option<Cow<'static, str>>,
     context: RequestContext,
-    number: u64,
-    start: Timestamp,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    span: Option<OpenSpan>,
+    span: OpenSpan,
     /// The start of each attempt, in nanoseconds since the Unix epoch.
     attempts: Vec<u64>,
-    attempt_began: Option<Timestamp>,
+    attempt_began: Timestamp,
     time_to_first_token: Option<Duration>,
     response_body: Option<Content>,
 }
 
 impl LlmRequest {
-    /// Returns the shared state; `None` when telemetry is off, and in a forked child.
-    fn core(&self) -> Option<&Arc<LlmCore>> {
-        self.core
-            .as_ref()
-            .filter(|core| core.session.telemetry.in_original_process())
-    }
-
     pub(crate) fn begin(outside: &Recorder, options: LlmRequestOptions) -> Self {
         let Some(session) = outside.session() else {
             return Self {
                 recorder: outside.clone(),
-                core: None,
+                request: OperationHandle::off(),
             };
         };
-        let telemetry = &session.telemetry;
-        let start = outside.moment(options.at, telemetry.clock);
-        let span = OpenSpan::begin(session, outside.parent.as_ref());
-        let context = span.as_ref().map(|span| Arc::clone(&span.context));
-        let core = Arc::new(LlmCore {
-            session: Arc::clone(session),
+        let span = outside.begin_span(session, options.at);
+        let recorder = Recorder {
+            parent: span.context.clone(),
+            ..outside.clone()
+        };
+        let request = Request {
             model: options.model,
             query_source: options.query_source,
             context: options.context.unwrap_or(outside.context),
-            number: telemetry.open_spans.reserve(),
-            start,
-            state: Mutex::new(State {
-                span,
-                attempts: vec![start.wall()],
-                attempt_began: Some(start),
-                ..State::default()
-            }),
-        });
-        telemetry
-            .open_spans
-            .enter(core.number, &core, context.as_deref());
-        let recorder = Recorder {
-            parent: context,
-            ..outside.clone()
+            attempts: vec![span.start.wall()],
+            attempt_began: span.start,
+            time_to_first_token: None,
+            response_body: None,
+            span,
         };
         Self {
             recorder,
-            core: Some(core),
+            request: OperationHandle::new(session, request),
         }
     }
 
     /// Begins another attempt after a failed one. Adds a span event `gen_ai.request.attempt`; emits no event and no
     /// metric.
     pub fn retry(&self) {
-        if let Some(core) = self.core() {
-            let now = Timestamp::new(None, core.session.telemetry.clock);
-            let mut state = core.state();
-            let (at, _) = now.since(&core.start);
-            state.attempts.push(at);
-            state.attempt_began = Some(now);
-            state.time_to_first_token = None;
+        if let Some((session, mut request)) = self.request.lock() {
+            let now = session.telemetry.timestamp(None);
+            let (at, _) = now.since(&request.span.start);
+            request.attempts.push(at);
+            request.attempt_began = now;
+            request.time_to_first_token = None;
         }
     }
 
     /// Records the arrival of the first token of the answer: the attribute `ttft_ms`, measured from the start of the
     /// current attempt. Only the first call of an attempt has an effect.
     pub fn first_token(&self) {
-        if let Some(core) = self.core() {
-            let now = Timestamp::new(None, core.session.telemetry.clock);
-            let mut state = core.state();
-            if state.time_to_first_token.is_none() {
-                state.time_to_first_token = state.attempt_began.map(|began| now.since(&began).1);
-            }
+        if let Some((session, mut request)) = self.request.lock()
+            && request.time_to_first_token.is_none()
+        {
+            let now = session.telemetry.timestamp(None);
+            request.time_to_first_token = Some(now.since(&request.attempt_began).1);
         }
     }
 
@@ -187,9 +157,9 @@ impl LlmRequest {
     }
 
     fn record_body(&self, body: Content, time: Option<SystemTime>) {
-        if let Some(core) = self.core() {
-            let mut record = ApiRequestBody::new(core.model.clone(), body);
-            record.query_source.clone_from(&core.query_source);
+        if let Some((_, request)) = self.request.lock() {
+            let mut record = ApiRequestBody::new(request.model.clone(), body);
+            record.query_source.clone_from(&request.query_source);
             record.at = time;
             self.recorder.emit(record);
         }
@@ -198,8 +168,8 @@ impl LlmRequest {
     /// Sets the body of the answer: the event `claude_code.api_response_body`, which is emitted right after the event
     /// of the request when the request finishes.
     pub fn response_body(&self, body: impl Into<Content>) {
-        if let Some(core) = self.core() {
-            core.state().response_body = Some(body.into());
+        if let Some((_, mut request)) = self.request.lock() {
+            request.response_body = Some(body.into());
         }
     }
 
@@ -219,186 +189,117 @@ impl LlmRequest {
 
     /// Ends a request that the API answered: emits the event `claude_code.api_request`, adds cost and tokens to the
     /// metrics, and ends the span. The requested model is that of the handle.
-    pub fn finish(self, mut request: ApiRequest) {
-        let (Some(core), Some(session)) = (self.core(), self.recorder.session()) else {
+    pub fn finish(self, mut answer: ApiRequest) {
+        let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        if request.requested_model.is_none() && request.model != core.model {
-            request.requested_model = Some(core.model.clone());
+        if answer.requested_model.is_none() && answer.model != request.model {
+            answer.requested_model = Some(request.model.clone());
         }
-        if request.query_source.is_none() {
-            request.query_source.clone_from(&core.query_source);
-        }
-        let mut state = core.take();
-        let end = core.end_of(request.at);
-        let took = *request
-            .duration
-            .get_or_insert_with(|| core.attempt_took(&state, request.at));
-        if let Some(span) = state.span.take() {
-            let attempts = state.attempts_until(&end, request.attempt, took);
-            span.end(
-                session,
-                core.start.wall(),
-                end.wall,
-                core.span(&end, attempts)
-                    .answered(&request, state.time_to_first_token),
-            );
-        }
-        let body = state.response_body.map(|body| {
-            let mut record = ApiResponseBody::new(request.model.clone(), body);
-            record.query_source.clone_from(&request.query_source);
-            record.request_id.clone_from(&request.request_id);
-            record.at = request.at;
+        let end = request.complete(
+            session,
+            answer.at,
+            &mut answer.query_source,
+            &mut answer.duration,
+        );
+        let attempts = request.attempts(answer.attempt, end, answer.duration);
+        let first_token = request.time_to_first_token;
+        request.end(session, end, attempts, |span| {
+            span.answered(&answer, first_token)
+        });
+        let body = request.response_body.take().map(|body| {
+            let mut record = ApiResponseBody::new(answer.model.clone(), body);
+            record.query_source.clone_from(&answer.query_source);
+            record.request_id.clone_from(&answer.request_id);
+            record.at = answer.at;
             record
         });
-        self.recorder.count_request(&request);
-        self.recorder.emit(request);
+        self.recorder.record_api_request(answer);
         if let Some(body) = body {
             self.recorder.emit(body);
-        }
-    }
-
-    /// Ends an answered request as [`finish`](Self::finish) does, without naming the model again: the closure receives
-    /// an answer for the requested model and completes it.
-    ///
-    /// ```
-    /// # use claude_code_telemetry::{Identity, Telemetry, TokenUsage};
-    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
-    /// let request = prompt.llm_request("claude-sonnet-4-6");
-    /// let usage = TokenUsage::new().input(1_200).output(86);
-    /// request.answered(|answer| answer.tokens(usage).cost_usd(0.0049));
-    /// ```
-    pub fn answered(self, answer: impl FnOnce(ApiRequest) -> ApiRequest) {
-        if let Some(core) = self.core() {
-            let request = answer(ApiRequest::new(core.model.clone()));
-            self.finish(request);
-        }
-    }
-
-    /// Ends a failed request as [`fail`](Self::fail) does, without naming the model again: the closure receives an
-    /// error for the requested model with the message `error` and completes it.
-    pub fn failed(
-        self,
-        error: impl Into<Cow<'static, str>>,
-        more: impl FnOnce(ApiError) -> ApiError,
-    ) {
-        if let Some(core) = self.core() {
-            let error = more(ApiError::new(core.model.clone(), error));
-            self.fail(error);
         }
     }
 
     /// Ends a request that failed after its last attempt: emits the event `claude_code.api_error` and ends the span
     /// with the status ERROR. No metric is recorded.
     pub fn fail(self, mut error: ApiError) {
-        let (Some(core), Some(session)) = (self.core(), self.recorder.session()) else {
+        let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        if error.query_source.is_none() {
-            error.query_source.clone_from(&core.query_source);
-        }
-        let mut state = core.take();
-        let end = core.end_of(error.at);
-        let took = *error
-            .duration
-            .get_or_insert_with(|| core.attempt_took(&state, error.at));
-        error.attempt = error.attempt.or(u32::try_from(state.attempts.len()).ok());
-        if let Some(span) = state.span.take() {
-            let attempts = state.attempts_until(&end, error.attempt, took);
-            span.end(
-                session,
-                core.start.wall(),
-                end.wall,
-                core.span(&end, attempts).failed(&error),
-            );
-        }
+        let end = request.complete(
+            session,
+            error.at,
+            &mut error.query_source,
+            &mut error.duration,
+        );
+        error.attempt = error.attempt.or(u32::try_from(request.attempts.len()).ok());
+        let attempts = request.attempts(error.attempt, end, error.duration);
+        request.end(session, end, attempts, |span| span.failed(&error));
         self.recorder.emit(error);
-    }
-}
-
-impl fmt::Debug for LlmRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let model = self.core.as_ref().map(|core| &core.model);
-        f.debug_struct("LlmRequest")
-            .field("model", &model)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The end of a request, in nanoseconds since the Unix epoch, and its duration.
-struct End {
-    wall: u64,
-    took: Duration,
-}
-
-impl LlmCore {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes the state and leaves an empty one, so that dropping the core has no span to end.
-    fn take(&self) -> State {
-        std::mem::take(&mut *self.state())
-    }
-
-    fn end_of(&self, given: Option<SystemTime>) -> End {
-        let (wall, took) = Timestamp::new(given, self.session.telemetry.clock).since(&self.start);
-        End { wall, took }
-    }
-
-    /// Returns the span of a request without an answer or an error.
-    fn span(&self, end: &End, attempts: Vec<u64>) -> LlmSpan {
-        let (model, query_source) = (self.model.clone(), self.query_source.clone());
-        LlmSpan::new(model, query_source, self.context, end.took, attempts)
-    }
-
-    /// Returns the duration of the current attempt.
-    fn attempt_took(&self, state: &State, end: Option<SystemTime>) -> Duration {
-        let began = state.attempt_began.unwrap_or(self.start);
-        Timestamp::new(end, self.session.telemetry.clock)
-            .since(&began)
-            .1
-    }
-}
-
-impl State {
-    /// Returns the start of each attempt. Attempts that the host did not report get the start of the last attempt.
-    fn attempts_until(&self, end: &End, count: Option<u32>, last: Duration) -> Vec<u64> {
-        let count = count.map_or(self.attempts.len(), |count| count as usize);
-        let last = u64::try_from(last.as_nanos()).unwrap_or(u64::MAX);
-        let last_began = end.wall.saturating_sub(last);
-        let mut attempts = self.attempts.clone();
-        attempts.resize(count.clamp(1, MAX_ATTEMPTS), last_began);
-        attempts
     }
 }
 
 /// The maximum number of attempts with a span event. Further attempts are only counted.
 const MAX_ATTEMPTS: usize = 128;
 
-impl OpenSpanOwner for LlmCore {
-    fn abandon(&self) -> bool {
-        let mut state = self.take();
-        let Some(span) = state.span.take() else {
-            return false;
-        };
-        let end = self.end_of(None);
-        let attempts = std::mem::take(&mut state.attempts);
-        span.end(
-            &self.session,
-            self.start.wall(),
-            end.wall,
-            self.span(&end, attempts),
-        );
-        true
+impl Request {
+    /// Completes the fields of an outcome that the host did not set: the subsystem, and the duration of the last
+    /// attempt. Returns the end of the request.
+    fn complete(
+        &self,
+        session: &SessionCore,
+        at: Option<SystemTime>,
+        query_source: &mut Option<Cow<'static, str>>,
+        duration: &mut Option<Duration>,
+    ) -> Timestamp {
+        if query_source.is_none() {
+            query_source.clone_from(&self.query_source);
+        }
+        let end = session.telemetry.timestamp(at);
+        duration.get_or_insert_with(|| end.since(&self.attempt_began).1);
+        end
+    }
+
+    /// Returns the start of each attempt. Attempts that the host did not report get the start of the last attempt.
+    fn attempts(&self, count: Option<u32>, end: Timestamp, last: Option<Duration>) -> Vec<u64> {
+        let count = count.map_or(self.attempts.len(), |count| count as usize);
+        let (end, _) = end.since(&self.span.start);
+        let last = u64::try_from(last.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
+        let mut attempts = self.attempts.clone();
+        attempts.resize(count.clamp(1, MAX_ATTEMPTS), end.saturating_sub(last));
+        attempts
+    }
+
+    /// Ends the span, to which `outcome` adds the answer or the error.
+    fn end(
+        &mut self,
+        session: &SessionCore,
+        end: Timestamp,
+        attempts: Vec<u64>,
+        outcome: impl FnOnce(LlmSpan) -> LlmSpan,
+    ) -> bool {
+        let (model, query_source) = (self.model.clone(), self.query_source.clone());
+        let context = self.context;
+        self.span.end(session, end, |duration| {
+            outcome(LlmSpan::new(
+                model,
+                query_source,
+                context,
+                duration,
+                attempts,
+            ))
+        })
     }
 }
 
-impl Drop for LlmCore {
-    fn drop(&mut self) {
-        if self.session.telemetry.in_original_process() {
-            self.abandon();
-            self.session.telemetry.open_spans.leave(self.number);
-        }
+impl Operation for Request {
+    fn span(&self) -> &OpenSpan {
+        &self.span
+    }
+
+    fn abandon(&mut self, session: &SessionCore) -> bool {
+        let now = session.telemetry.timestamp(None);
+        let attempts = self.attempts.clone();
+        self.end(session, now, attempts, |span| span)
     }
 }

@@ -17,10 +17,9 @@ pub use tool_call::{PendingToolCall, ToolCall};
 pub use tool_options::{Permission, ToolCallOptions, ToolOutcome};
 pub use tool_output::ToolOutput;
 
-use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::catalog::{self, key, span};
@@ -28,7 +27,7 @@ use crate::content;
 use crate::encode::spans::SpanRecord;
 use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis, setters};
 use crate::session::Recorder;
-use crate::state::{EventSpan, OpenSpan, OpenSpanOwner, PromptMark, SessionCore, Timestamp};
+use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore};
 
 /// An interaction: a prompt and the work that it causes. It is the span `claude_code.interaction`.
 ///
@@ -36,10 +35,10 @@ use crate::state::{EventSpan, OpenSpan, OpenSpanOwner, PromptMark, SessionCore, 
 /// session has a newer prompt. Its requests, tool calls and hooks are children of this prompt's span. The interaction
 /// ends with [`end`](Self::end) or when the last clone is dropped. Work that continues in the background keeps this
 /// prompt's span as its parent.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Prompt {
     recorder: Recorder,
-    core: Option<Arc<PromptCore>>,
+    interaction: OperationHandle<Interaction>,
 }
 
 /// The end of an interaction, for a host that sets the end time or the duration.
@@ -64,53 +63,34 @@ impl PromptEnd {
     }
 }
 
-/// The state that all clones of a prompt share. Dropping it ends the interaction.
-struct PromptCore {
-    session: Arc<SessionCore>,
+struct Interaction {
     mark: Arc<PromptMark>,
-    /// The number of this interaction among the handles with open spans.
-    number: u64,
-    /// The open interaction; `None` after its end, and if its span is not recorded.
-    live: Mutex<Option<Live>>,
-}
-
-/// An interaction whose span is open.
-struct Live {
     span: OpenSpan,
-    start: Timestamp,
     prompt: Arc<content::Prompt>,
     /// The `interaction.sequence`.
     sequence: u64,
 }
 
 impl Prompt {
-    /// Returns the shared state; `None` when telemetry is off, and in a forked child.
-    fn core(&self) -> Option<&Arc<PromptCore>> {
-        self.core
-            .as_ref()
-            .filter(|core| core.session.telemetry.in_original_process())
-    }
-
     /// Begins an interaction. `outer` is the recorder on which the host begins the prompt.
     pub(crate) fn begin(outer: &Recorder, prompt: UserPrompt) -> Self {
         let Some(session) = outer.session() else {
             return Self {
                 recorder: outer.clone(),
-                core: None,
+                interaction: OperationHandle::off(),
             };
         };
         let telemetry = &session.telemetry;
         let sequence = session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1;
-        let start = Timestamp::new(prompt.at, telemetry.clock);
         let parent = match prompt.parent {
             Some(parent) => Some(Arc::new(parent.context())),
             None => session.inbound_parent(),
         };
-        let span = OpenSpan::below(session, parent.as_ref());
-        let context = span.as_ref().map(|span| Arc::clone(&span.context));
+        let start = telemetry.timestamp(prompt.at);
+        let span = OpenSpan::begin(session, parent.as_ref(), start);
         let mark = Arc::new(PromptMark {
             id: prompt.id.unwrap_or_else(|| telemetry.ids.prompt()),
-            span: context.clone(),
+            span: span.context.clone(),
             ended: AtomicBool::new(false),
         });
         session.prompt.store(Some(Arc::clone(&mark)));
@@ -123,32 +103,23 @@ impl Prompt {
                 EventSpan::Below(None),
             );
         }
-        let live = span.map(|span| Live {
-            span,
-            start,
-            prompt: text,
-            sequence,
-        });
-        let core = Arc::new(PromptCore {
-            session: Arc::clone(session),
-            mark: Arc::clone(&mark),
-            number: telemetry.open_spans.reserve(),
-            live: Mutex::new(live),
-        });
-        telemetry
-            .open_spans
-            .enter(core.number, &core, context.as_deref());
         let recorder = Recorder {
             began: Some(start),
             session: Some(Arc::clone(session)),
-            prompt: Some(mark),
-            parent: context,
+            prompt: Some(Arc::clone(&mark)),
+            parent: span.context.clone(),
             context: RequestContext::Interaction,
             environment: outer.environment.clone(),
         };
+        let interaction = Interaction {
+            mark,
+            span,
+            prompt: text,
+            sequence,
+        };
         Self {
             recorder,
-            core: Some(core),
+            interaction: OperationHandle::new(session, interaction),
         }
     }
 
@@ -174,55 +145,34 @@ impl Prompt {
 
     /// Ends the interaction for all clones, at the time and with the duration of `end`.
     pub fn end_with(self, end: PromptEnd) {
-        if let Some(core) = self.core() {
-            core.end(end);
+        if let Some((session, mut interaction)) = self.interaction.lock() {
+            interaction.end(session, end);
         }
     }
 }
 
-impl PromptCore {
-    /// Ends the interaction. Returns `true` if its span was open.
-    fn end(&self, end: PromptEnd) -> bool {
-        let live = self
-            .live
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+impl Interaction {
+    fn end(&mut self, session: &SessionCore, end: PromptEnd) -> bool {
         self.mark.ended.store(true, Ordering::Release);
-        let Some(Live {
-            span,
-            start,
-            prompt,
-            sequence,
-        }) = live
-        else {
-            return false;
-        };
-        let now = Timestamp::new(end.at, self.session.telemetry.clock);
-        let start = end.duration.map_or(start, |duration| now.before(duration));
-        let (end, duration) = now.since(&start);
-        let record = InteractionSpan {
-            prompt,
-            sequence,
-            duration,
-        };
-        span.end(&self.session, start.wall(), end, record);
-        true
-    }
-}
-
-impl OpenSpanOwner for PromptCore {
-    fn abandon(&self) -> bool {
-        self.end(PromptEnd::new())
-    }
-}
-
-impl Drop for PromptCore {
-    fn drop(&mut self) {
-        if self.session.telemetry.in_original_process() {
-            self.end(PromptEnd::new());
-            self.session.telemetry.open_spans.leave(self.number);
+        let now = session.telemetry.timestamp(end.at);
+        if let Some(duration) = end.duration {
+            self.span.start = now.before(duration);
         }
+        self.span.end(session, now, |duration| InteractionSpan {
+            prompt: Arc::clone(&self.prompt),
+            sequence: self.sequence,
+            duration,
+        })
+    }
+}
+
+impl Operation for Interaction {
+    fn span(&self) -> &OpenSpan {
+        &self.span
+    }
+
+    fn abandon(&mut self, session: &SessionCore) -> bool {
+        self.end(session, PromptEnd::new())
     }
 }
 
@@ -231,14 +181,6 @@ impl Deref for Prompt {
 
     fn deref(&self) -> &Recorder {
         &self.recorder
-    }
-}
-
-impl fmt::Debug for Prompt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prompt")
-            .field("id", &self.id())
-            .finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,7 @@
 //! Tool calls: the wait for permission, the execution and the result.
 
-use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::llm_request::RequestContext;
@@ -11,8 +10,7 @@ use super::tool_span::{BlockedSpan, Details, ExecutionSpan, ToolSpan};
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision};
 use crate::session::Recorder;
-use crate::state::SessionCore;
-use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
+use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
 
 /// A tool call in progress: the spans `claude_code.tool`, `claude_code.tool.blocked_on_user` and
 /// `claude_code.tool.execution`.
@@ -39,54 +37,46 @@ use crate::state::{OpenSpan, OpenSpanOwner, Timestamp};
 /// // ... run it
 /// tool.finish(ToolOutcome::new().result_size_bytes(31));
 /// ```
+#[derive(Debug)]
 #[must_use = "a tool call that is dropped has no result: call `finish` or `end`"]
 pub struct ToolCall {
     recorder: Recorder,
-    core: Option<Arc<ToolCore>>,
+    call: OperationHandle<Call>,
 }
 
 /// A tool call that begins later, so that work inside it can already be recorded as its children.
 ///
 /// It dereferences to the [`Recorder`] for that work. If the call never begins, the parent of those spans is never
 /// emitted.
+#[derive(Debug)]
+#[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
     outside: Recorder,
     inside: Recorder,
+    /// `None` when telemetry was off.
     span: Option<OpenSpan>,
 }
 
-struct ToolCore {
+struct Call {
     outside: Recorder,
-    session: Arc<SessionCore>,
-    number: u64,
-    start: Timestamp,
     options: ToolCallOptions,
     details: Arc<Details>,
-    state: Mutex<State>,
-}
-
-/// The progress of a tool call.
-struct State {
-    /// The three spans of the call; `None` without tracing.
-    tool: Option<OpenSpan>,
-    blocked: Option<OpenSpan>,
+    span: OpenSpan,
+    /// The wait for a decision.
+    blocked: OpenSpan,
     execution: Option<OpenSpan>,
-    /// The span context of the execution, kept after the execution has ended.
-    executed: Option<Arc<TraceContext>>,
     permission: Option<Permission>,
-    /// The end of the wait for a decision.
+    /// The end of the wait.
     decided: Option<Timestamp>,
-    executing: Option<Timestamp>,
 }
 
 impl PendingToolCall {
     pub(crate) fn new(outside: &Recorder) -> Self {
         let span = outside
             .session()
-            .and_then(|session| OpenSpan::begin(session, outside.parent.as_ref()));
-        let parent = span.as_ref().map(|span| Arc::clone(&span.context));
+            .map(|session| outside.begin_span(session, None));
         let inside = Recorder {
-            parent,
+            parent: span.as_ref().and_then(|span| span.context.clone()),
             context: RequestContext::Tool,
             ..outside.clone()
         };
@@ -107,44 +97,31 @@ impl PendingToolCall {
         let Some(session) = outside.session().cloned() else {
             return ToolCall {
                 recorder: inside,
-                core: None,
+                call: OperationHandle::off(),
             };
         };
         let mut options = options.into();
-        let telemetry = &session.telemetry;
-        let start = outside.moment(options.at, telemetry.clock);
+        let start = outside.timestamp(&session, options.at);
         inside.began.get_or_insert(start);
+        let mut span = span.unwrap_or(OpenSpan::untraced(start));
+        span.start = start;
         let language = options.language_if_edit();
-        let recorded = span.as_ref().is_some_and(|span| span.context.sampled);
-        let details = Arc::new(Details::admit(&mut options, &telemetry.policy(), recorded));
+        let policy = session.telemetry.policy();
+        let details = Arc::new(Details::admit(&mut options, &policy, span.is_recorded()));
         options.language = language;
-        let blocked = span
-            .as_ref()
-            .and_then(|span| OpenSpan::begin(&session, Some(&span.context)));
-        let context = span.as_ref().map(|span| Arc::clone(&span.context));
-        let core = Arc::new(ToolCore {
-            number: telemetry.open_spans.reserve(),
+        let call = Call {
             outside,
-            start,
             options,
             details,
-            state: Mutex::new(State {
-                tool: span,
-                blocked,
-                execution: None,
-                executed: None,
-                permission: None,
-                decided: None,
-                executing: None,
-            }),
-            session: Arc::clone(&session),
-        });
-        telemetry
-            .open_spans
-            .enter(core.number, &core, context.as_deref());
+            blocked: span.child(&session, start),
+            span,
+            execution: None,
+            permission: None,
+            decided: None,
+        };
         ToolCall {
             recorder: inside,
-            core: Some(core),
+            call: OperationHandle::new(&session, call),
         }
     }
 
@@ -163,13 +140,6 @@ impl Deref for PendingToolCall {
 }
 
 impl ToolCall {
-    /// Returns the shared state; `None` when telemetry is off, and in a forked child.
-    fn core(&self) -> Option<&Arc<ToolCore>> {
-        self.core
-            .as_ref()
-            .filter(|core| core.session.telemetry.in_original_process())
-    }
-
     pub(crate) fn begin(outside: &Recorder, options: ToolCallOptions) -> Self {
         PendingToolCall::new(outside).begin(options)
     }
@@ -181,21 +151,10 @@ impl ToolCall {
         self.decided_as(Permission::new(decision, source));
     }
 
-    /// Records with [`decided`](Self::decided) that the tool may run.
-    pub fn accepted(&self, source: DecisionSource) {
-        self.decided(Decision::Accept, source);
-    }
-
-    /// Records with [`decided`](Self::decided) that the tool may not run, and ends the call.
-    pub fn rejected(self, source: DecisionSource) {
-        self.decided(Decision::Reject, source);
-        self.end();
-    }
-
     /// Records a decision as [`decided`](Self::decided) does, with further details.
     pub fn decided_as(&self, permission: Permission) {
-        if let Some(core) = self.core() {
-            core.decide(permission);
+        if let Some((session, mut call)) = self.call.lock() {
+            call.decide(session, permission);
         }
     }
 
@@ -211,9 +170,9 @@ impl ToolCall {
     }
 
     fn begin_execution(&self, time: Option<SystemTime>) {
-        if let Some(core) = self.core() {
-            let now = core.moment(time);
-            core.execute(&mut core.state(), now);
+        if let Some((session, mut call)) = self.call.lock() {
+            let now = call.timestamp(session, time);
+            call.execute(session, now);
         }
     }
 
@@ -233,7 +192,10 @@ impl ToolCall {
 
     /// Returns the span context of the execution, or of the call before the execution begins.
     pub(crate) fn context(&self) -> Option<Arc<TraceContext>> {
-        let executed = self.core().and_then(|core| core.state().executed.clone());
+        let executed = self
+            .call
+            .lock()
+            .and_then(|(_, call)| call.execution.as_ref()?.context.clone());
         executed.or_else(|| self.recorder.parent.clone())
     }
 
@@ -245,8 +207,8 @@ impl ToolCall {
     /// Ends a call whose tool has run: emits the event `claude_code.tool_result` and ends the spans. A call that was
     /// rejected and never ran ends without a result.
     pub fn finish(self, outcome: ToolOutcome) {
-        if let Some(core) = self.core() {
-            core.finish(outcome);
+        if let Some((session, mut call)) = self.call.lock() {
+            call.finish(session, outcome);
         }
     }
 
@@ -261,9 +223,9 @@ impl ToolCall {
     }
 
     fn end_call(self, time: Option<SystemTime>) {
-        if let Some(core) = self.core() {
-            let end = core.moment(time);
-            core.end(&mut core.state(), end, None);
+        if let Some((session, mut call)) = self.call.lock() {
+            let end = call.timestamp(session, time);
+            call.end(session, end, None);
         }
     }
 }
@@ -276,162 +238,116 @@ impl Deref for ToolCall {
     }
 }
 
-impl fmt::Debug for ToolCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ToolCall").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for PendingToolCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingToolCall").finish_non_exhaustive()
-    }
-}
-
-impl ToolCore {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Call {
     /// Returns the given time, or the current time, on the clock that all spans of the call share.
-    fn moment(&self, given: Option<SystemTime>) -> Timestamp {
-        Timestamp::new(given, self.session.telemetry.clock).on(&self.start)
+    fn timestamp(&self, session: &SessionCore, given: Option<SystemTime>) -> Timestamp {
+        session.telemetry.timestamp(given).on(&self.span.start)
     }
 
-    fn decide(&self, permission: Permission) {
-        let mut state = self.state();
-        if state.permission.is_some() {
+    fn decide(&mut self, session: &SessionCore, permission: Permission) {
+        if self.permission.is_some() {
             return;
         }
-        let now = self.moment(permission.at);
-        let waiting = state.blocked.as_ref().map(|span| Arc::clone(&span.context));
-        self.end_wait(&mut state, now, &permission);
-        let (decision, source, event, at) = (
-            permission.decision,
-            permission.source,
-            permission.event,
-            permission.event_at.or(permission.at),
-        );
-        state.permission = Some(permission);
-        drop(state);
-        if !event {
+        let now = self.timestamp(session, permission.at);
+        let waiting = self.blocked.open_context().cloned();
+        self.end_wait(session, now, &permission);
+        let permission = self.permission.insert(permission);
+        if !permission.event {
             return;
         }
+        let (decision, source) = (permission.decision, permission.source);
         let mut record = ToolDecision::new(self.details.public_name(), decision, source);
         record.tool_use_id.clone_from(&self.options.tool_use_id);
-        record.at = at;
+        record.at = permission.event_at.or(permission.at);
         self.outside.emit_in(record, waiting.as_ref());
         // The public name of an MCP tool never parses as an editing tool: the real name is content.
         if let Ok(tool) = self.details.public_name().parse() {
-            let mut decision = CodeEditDecision::new(tool, decision, source);
+            let mut edit = CodeEditDecision::new(tool, decision, source);
             if let Some(language) = &self.options.language {
-                decision = decision.language(language.clone());
+                edit = edit.language(language.clone());
             }
-            self.outside.record_code_edit_decision(decision);
+            self.outside.record_code_edit_decision(edit);
         }
     }
 
     /// Ends the wait for a decision and its span.
-    fn end_wait(&self, state: &mut State, now: Timestamp, permission: &Permission) {
-        state.decided = Some(now);
-        if let Some(span) = state.blocked.take() {
-            let start = permission
-                .waited
-                .map_or(self.start, |waited| now.before(waited));
-            let (end, duration) = now.since(&start);
-            span.end(
-                &self.session,
-                start.wall(),
-                end,
-                BlockedSpan::new(duration, permission),
-            );
+    fn end_wait(&mut self, session: &SessionCore, now: Timestamp, permission: &Permission) {
+        self.decided = Some(now);
+        if let Some(waited) = permission.waited {
+            self.blocked.start = now.before(waited);
+        }
+        self.blocked.end(session, now, |duration| {
+            BlockedSpan::new(duration, permission)
+        });
+    }
+
+    /// Ends the wait if no decision was recorded.
+    fn end_undecided_wait(&mut self, session: &SessionCore, now: Timestamp) {
+        if self.decided.is_none() {
+            self.end_wait(session, now, &Permission::unknown());
         }
     }
 
-    /// Begins the execution. Ends the wait if no decision was recorded.
-    fn execute(&self, state: &mut State, now: Timestamp) {
-        if state.executing.is_some() {
-            return;
+    /// Begins the execution, unless it has begun before.
+    fn execute(&mut self, session: &SessionCore, now: Timestamp) {
+        if self.execution.is_none() {
+            self.end_undecided_wait(session, now);
+            self.execution = Some(self.span.child(session, now));
         }
-        if state.decided.is_none() {
-            self.end_wait(state, now, &Permission::unknown());
-        }
-        state.executing = Some(now);
-        let parent = state.tool.as_ref().map(|span| Arc::clone(&span.context));
-        state.execution = parent.and_then(|parent| OpenSpan::begin(&self.session, Some(&parent)));
-        state.executed = state
-            .execution
-            .as_ref()
-            .map(|span| Arc::clone(&span.context));
     }
 
-    fn finish(&self, outcome: ToolOutcome) {
-        let mut state = self.state();
-        let end = self.moment(outcome.at);
-        let denied = state
-            .permission
-            .as_ref()
-            .is_some_and(|permission| permission.decision == Decision::Reject);
-        if state.executing.is_none() && denied {
-            self.end(&mut state, end, None);
+    fn finish(&mut self, session: &SessionCore, outcome: ToolOutcome) {
+        let end = self.timestamp(session, outcome.at);
+        let permission = self.permission.as_ref();
+        let denied = permission.is_some_and(|permission| permission.decision == Decision::Reject);
+        if denied && self.execution.is_none() {
+            self.end(session, end, None);
             return;
         }
-        let began = state.executing.or(state.decided).unwrap_or(self.start);
-        self.execute(&mut state, began);
+        let execution = self.execution.as_ref().map(|execution| execution.start);
+        let began = execution.or(self.decided).unwrap_or(self.span.start);
+        self.execute(session, began);
+        self.end(session, end, Some(&outcome));
+
         let (_, duration) = end.since(&began);
-        let permission = state.permission.clone();
-        let own = self.end(&mut state, end, Some(&outcome));
-        drop(state);
-
         let mut record = self.options.result().duration(duration);
         outcome.tell(&mut record);
+        let permission = self.permission.as_ref();
         record.decision = permission
             .filter(|permission| permission.on_result)
             .map(|permission| (permission.decision, permission.source));
-        self.outside.emit_below(record, own.as_ref());
+        self.outside.emit_below(record, self.span.context.as_ref());
     }
 
-    /// Ends all open spans. Returns the context of the tool's span if that span was open.
+    /// Ends all open spans. Returns whether the span of the call was recorded by this call.
     fn end(
-        &self,
-        state: &mut State,
+        &mut self,
+        session: &SessionCore,
         end: Timestamp,
         outcome: Option<&ToolOutcome>,
-    ) -> Option<Arc<TraceContext>> {
-        if state.decided.is_none() {
-            self.end_wait(state, end, &Permission::unknown());
+    ) -> bool {
+        self.end_undecided_wait(session, end);
+        let policy = session.telemetry.policy();
+        if let Some(execution) = &mut self.execution {
+            execution.end(session, end, |duration| {
+                ExecutionSpan::new(duration, outcome, &policy)
+            });
         }
-        if let (Some(span), Some(start)) = (state.execution.take(), state.executing) {
-            let (at, duration) = end.since(&start);
-            span.end(
-                &self.session,
-                start.wall(),
-                at,
-                ExecutionSpan::new(duration, outcome, &self.session.telemetry.policy()),
-            );
-        }
-        let span = state.tool.take()?;
-        let context = Arc::clone(&span.context);
-        let (at, duration) = end.since(&self.start);
-        let policy = &self.session.telemetry.policy();
-        let record = ToolSpan::new(Arc::clone(&self.details), duration, at, outcome, policy);
-        span.end(&self.session, self.start.wall(), at, record);
-        Some(context)
+        let (at, _) = end.since(&self.span.start);
+        let details = &self.details;
+        self.span.end(session, end, |duration| {
+            ToolSpan::new(Arc::clone(details), duration, at, outcome, &policy)
+        })
     }
 }
 
-impl OpenSpanOwner for ToolCore {
-    fn abandon(&self) -> bool {
-        let end = self.moment(None);
-        self.end(&mut self.state(), end, None).is_some()
+impl Operation for Call {
+    fn span(&self) -> &OpenSpan {
+        &self.span
     }
-}
 
-impl Drop for ToolCore {
-    fn drop(&mut self) {
-        if self.session.telemetry.in_original_process() {
-            self.abandon();
-            self.session.telemetry.open_spans.leave(self.number);
-        }
+    fn abandon(&mut self, session: &SessionCore) -> bool {
+        let end = self.timestamp(session, None);
+        self.end(session, end, None)
     }
 }

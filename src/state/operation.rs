@@ -1,0 +1,117 @@
+//! Operations between their beginning and their end: the state behind the handles.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::{OpenSpan, SessionCore};
+
+/// An operation of a session: an interaction, a model request, a tool call, or hooks.
+pub(crate) trait Operation: Send {
+    /// Returns the span of the whole operation.
+    fn span(&self) -> &OpenSpan;
+
+    /// Ends the spans that are still open, without an outcome. Returns whether the span of the whole operation was
+    /// recorded by this call.
+    fn abandon(&mut self, session: &SessionCore) -> bool;
+}
+
+/// The operation of a handle, which its clones share. Dropping the last of them, and the shutdown, abandon it.
+pub(crate) struct OperationHandle<O: Operation>(Option<Arc<Shared<O>>>);
+
+/// An operation with its session.
+pub(crate) struct Shared<O: Operation + ?Sized> {
+    session: Arc<SessionCore>,
+    operation: Mutex<O>,
+}
+
+impl<O: Operation + 'static> OperationHandle<O> {
+    /// Creates the handle of an operation that began while telemetry was off.
+    pub(crate) fn off() -> Self {
+        Self(None)
+    }
+
+    /// Creates the handle of an operation that has begun.
+    pub(crate) fn new(session: &Arc<SessionCore>, operation: O) -> Self {
+        let recorded = operation.span().is_recorded();
+        let shared = Arc::new(Shared {
+            session: Arc::clone(session),
+            operation: Mutex::new(operation),
+        });
+        if recorded {
+            let weak: Weak<Shared<O>> = Arc::downgrade(&shared);
+            let operations = &session.telemetry.operations;
+            operations.lock().insert(shared.address(), weak);
+        }
+        Self(Some(shared))
+    }
+
+    /// Locks the operation. Returns `None` if telemetry was off at its beginning, and in a forked child, where another
+    /// thread may have held the lock at the fork.
+    pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
+        let shared = self.0.as_ref()?;
+        let session = &shared.session;
+        (session.telemetry.in_original_process()).then(|| (session, shared.lock()))
+    }
+}
+
+impl<O: Operation + ?Sized> Shared<O> {
+    fn lock(&self) -> MutexGuard<'_, O> {
+        self.operation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn abandon(&self) -> bool {
+        self.lock().abandon(&self.session)
+    }
+
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+}
+
+impl<O: Operation> Clone for OperationHandle<O> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<O: Operation> fmt::Debug for OperationHandle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperationHandle").finish_non_exhaustive()
+    }
+}
+
+impl<O: Operation + ?Sized> Drop for Shared<O> {
+    fn drop(&mut self) {
+        let telemetry = &self.session.telemetry;
+        if telemetry.in_original_process() {
+            self.abandon();
+            telemetry.operations.lock().remove(&self.address());
+        }
+    }
+}
+
+/// The operations whose spans are recorded, by address.
+#[derive(Default)]
+pub(crate) struct Operations(Mutex<HashMap<usize, Weak<Shared<dyn Operation>>>>);
+
+impl Operations {
+    /// Abandons all operations. Returns the number of those whose span was still open.
+    pub(crate) fn abandon_all(&self) -> u64 {
+        // The operations are collected before they are abandoned, because that takes other locks.
+        let open: Vec<_> = self
+            .lock()
+            .drain()
+            .map(|(_, operation)| operation)
+            .collect();
+        let open = open.iter().filter_map(Weak::upgrade);
+        open.filter(|operation| operation.abandon()).count() as u64
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<usize, Weak<Shared<dyn Operation>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
