@@ -49,7 +49,7 @@ impl<T> Queue<T> {
     /// Adds an item whose texts have `size` bytes. Returns false if the queue is full.
     pub(crate) fn push(&self, item: T, size: usize) -> bool {
         let size = size + RECORD_BYTES;
-        let (records, bytes) = self.waiting.add(size);
+        let (records, bytes) = self.waiting.add(1, size);
         // A single record may be larger than the bound.
         if records >= MAX_RECORDS || (records > 0 && bytes + size > MAX_BYTES) {
             self.waiting.release(1, size);

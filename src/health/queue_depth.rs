@@ -26,9 +26,9 @@ impl QueueDepth {
         self.off.store(off, Ordering::Relaxed);
     }
 
-    /// Adds an item. Returns the previous counts of items and bytes.
-    pub(crate) fn add(&self, bytes: usize) -> (usize, usize) {
-        parts(self.both.fetch_add(join(1, bytes), Ordering::Relaxed))
+    /// Adds items. Returns the previous counts of items and bytes.
+    pub(crate) fn add(&self, items: usize, bytes: usize) -> (usize, usize) {
+        parts(self.both.fetch_add(join(items, bytes), Ordering::Relaxed))
     }
 
     /// Removes items, but no more than are left: the end of the exporter may have removed them first.
@@ -78,8 +78,8 @@ mod tests {
     #[test]
     fn items_and_bytes_are_separate_and_never_negative() {
         let waiting = QueueDepth::default();
-        assert_eq!(waiting.add(1_000), (0, 0));
-        assert_eq!(waiting.add(1 << 30), (1, 1_000));
+        assert_eq!(waiting.add(1, 1_000), (0, 0));
+        assert_eq!(waiting.add(1, 1 << 30), (1, 1_000));
         assert_eq!((waiting.items(), waiting.bytes()), (2, (1 << 30) + 1_000));
         waiting.release(1, 1_000);
         assert_eq!((waiting.items(), waiting.bytes()), (1, 1 << 30));

@@ -1,18 +1,21 @@
 //! The exporters of the host's instruments, which are created when the host first requests its providers.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::time::Instant;
 
-use super::{Instruments, LogEncoder, Metrics, Providers, Reader, Slot, SpanEncoder};
-use crate::clock::Clock;
+use super::Providers;
+use super::encoder::HostEncoder;
+use super::metrics::HostMetrics;
+use super::queue::HostQueue;
+use super::reader::Reader;
 use crate::config::variables::TEMPORALITY;
 use crate::config::{Config, Temporality};
 use crate::diagnostics::Diagnostics;
-use crate::encode::Encode;
 use crate::encode::message::ResourceAndScope;
-use crate::export::Source;
 use crate::export::queue_source::QueueSource;
 use crate::health::{Exporter, ExporterCounters};
 use crate::signal::Signal;
@@ -21,22 +24,16 @@ use crate::telemetry::{HostExporters, Place, Plan, Telemetry};
 
 /// The exporters of the host's instruments, one for each signal.
 struct InstrumentExporters {
-    metrics: Switched<Metrics>,
+    metrics: Place<HostMetrics>,
     reader: Reader,
+    logs: Place<QueueSource<HostEncoder<LogRecord>>>,
+    spans: Place<QueueSource<HostEncoder<Span>>>,
     /// The temporality with which the instruments were created.
     temporality: Temporality,
     /// The temporality of the last configuration.
-    asked: Temporality,
+    requested: Temporality,
     diagnostics: Arc<Diagnostics>,
-    logs: Switched<QueueSource<LogEncoder>>,
-    spans: Switched<QueueSource<SpanEncoder>>,
     providers: Providers,
-}
-
-/// An exporter, and the flag that tells its instruments whether it is on.
-struct Switched<S: Source> {
-    place: Place<S>,
-    on: Arc<AtomicBool>,
 }
 
 impl Telemetry {
@@ -49,7 +46,7 @@ impl Telemetry {
     /// Requires the feature `providers`.
     pub fn providers(&self) -> Providers {
         let Some(handle) = self.handle_here() else {
-            return Providers::off();
+            return Providers::new(None);
         };
         let state = &handle.state;
         let mut exporters = handle.lock_exporters();
@@ -57,8 +54,7 @@ impl Telemetry {
             return host.providers.clone();
         }
         let config = Arc::clone(&state.active.load().config);
-        let weak = Arc::downgrade(state);
-        let host = InstrumentExporters::new(&config, weak, &state.diagnostics, state.clock);
+        let host = InstrumentExporters::new(&config, state);
         let providers = host.providers.clone();
         exporters.add_host(Box::new(host), &config, &state.runtime);
         // The exporters are part of the health from now on.
@@ -78,48 +74,36 @@ impl Telemetry {
 
 impl InstrumentExporters {
     /// Creates the exporters, all of them off.
-    fn new(
-        config: &Config,
-        telemetry: Weak<TelemetryState>,
-        diagnostics: &Arc<Diagnostics>,
-        clock: Clock,
-    ) -> Self {
-        let (own, weak) = (&config.metrics, Weak::clone(&telemetry));
-        let reader = Reader::new(own.temporality, own.otlp.is_none(), weak);
-        let metrics = Metrics::new(reader.clone());
-        let (signal, exporter) = (Signal::Metrics, Exporter::Host);
-        let place = Place::new(
-            signal,
-            exporter,
-            metrics,
-            Arc::default(),
-            diagnostics,
-            clock,
-        );
-        let metrics = Switched::new(place);
-        let (logs, events) = queued(Signal::Logs, LogEncoder::default(), diagnostics, clock);
-        let (spans, ended) = queued(Signal::Traces, SpanEncoder::default(), diagnostics, clock);
-        let instruments = Instruments {
-            metrics: reader.clone(),
-            logs: events,
-            spans: ended,
-        };
+    fn new(config: &Config, state: &Arc<TelemetryState>) -> Self {
+        let (diagnostics, clock) = (&state.diagnostics, state.clock);
+        let (own, host) = (&config.metrics, Exporter::Host);
+        let reader = Reader::new(own.temporality, own.otlp.is_some(), Arc::downgrade(state));
+        let source = HostMetrics::new(reader.clone());
+        let stats = Arc::default();
+        let metrics = Place::new(Signal::Metrics, host, source, stats, diagnostics, clock);
+        let encoder = HostEncoder::new(Resource::default());
+        let (logs, queue) = Place::queued(Signal::Logs, host, encoder, diagnostics, clock);
+        let log_queue = HostQueue::new((queue, logs.counters()), state);
+        let encoder = HostEncoder::new(Resource::default());
+        let (spans, queue) = Place::queued(Signal::Traces, host, encoder, diagnostics, clock);
+        let span_queue = HostQueue::new((queue, spans.counters()), state);
+        let providers = Providers::new(Some((reader.clone(), log_queue, span_queue)));
         Self {
             metrics,
             reader,
-            temporality: own.temporality,
-            asked: own.temporality,
-            diagnostics: Arc::clone(diagnostics),
             logs,
             spans,
-            providers: Providers::new(&instruments, &telemetry),
+            temporality: own.temporality,
+            requested: own.temporality,
+            diagnostics: Arc::clone(diagnostics),
+            providers,
         }
     }
 
-    /// Reports that the temporality of the configuration does not apply, because the SDK accepts a temporality only
-    /// once.
-    fn report_temporality(&self) {
-        if self.asked == self.temporality {
+    /// Reports a temporality that does not apply, because the SDK accepts a temporality only once.
+    fn check_temporality(&mut self, requested: Temporality) {
+        let before = std::mem::replace(&mut self.requested, requested);
+        if requested == before || requested == self.temporality {
             return;
         }
         let name = |temporality| match temporality {
@@ -127,72 +111,40 @@ impl InstrumentExporters {
             Temporality::Cumulative => "cumulative",
         };
         self.diagnostics.report_later(format!(
-            "{}: the host's own metrics stay {} although the configuration asks for {} now: they keep the temporality of the first call of Telemetry::providers; set it before that, or start again",
+            "{}: the host's own metrics stay {} although the configuration asks for {} now: they keep the temporality of \
+             the first call of Telemetry::providers; set it before that, or start again",
             TEMPORALITY.name,
             name(self.temporality),
-            name(self.asked),
+            name(requested),
         ));
     }
 }
 
 impl HostExporters for InstrumentExporters {
     fn counters(&self) -> [(bool, Arc<ExporterCounters>); 3] {
-        [
-            self.metrics.place.seen(),
-            self.logs.place.seen(),
-            self.spans.place.seen(),
-        ]
+        [self.metrics.seen(), self.logs.seen(), self.spans.seen()]
     }
 
     /// Applies a configuration: a signal is on if the catalog's OTLP exporter of the signal is.
     fn turn_on(&mut self, plan: &Plan<'_>) {
-        let own = &plan.config.metrics;
-        if own.otlp.is_some()
-            && std::mem::replace(&mut self.asked, own.temporality) != own.temporality
-        {
-            self.report_temporality();
+        let metrics = &plan.config.metrics;
+        if metrics.otlp.is_some() {
+            self.check_temporality(metrics.temporality);
         }
         let resource = ResourceAndScope::new(&plan.resource, "", "").resource;
+        let reader = &self.reader;
         self.metrics
-            .apply(plan, resource.clone(), || self.reader.begin());
-        self.logs.apply(plan, LogEncoder(resource.clone()), || {});
-        self.spans.apply(plan, SpanEncoder(resource), || {});
+            .apply(plan, || resource.clone(), || reader.begin());
+        self.logs
+            .apply(plan, || HostEncoder::new(resource.clone()), || {});
+        self.spans
+            .apply(plan, || HostEncoder::new(resource.clone()), || {});
     }
 
     /// Turns off the exporters that the configuration does not request.
     fn turn_off(&mut self, by: Instant) {
-        self.metrics.place.turn_off(by);
-        self.logs.place.turn_off(by);
-        self.spans.place.turn_off(by);
+        self.metrics.turn_off(by);
+        self.logs.turn_off(by);
+        self.spans.turn_off(by);
     }
-}
-
-impl<S: Source> Switched<S> {
-    fn new(place: Place<S>) -> Self {
-        Self {
-            place,
-            on: Arc::default(),
-        }
-    }
-
-    fn apply(&mut self, plan: &Plan<'_>, settings: S::Settings, joins: impl FnOnce()) {
-        self.place.apply(plan, || settings, joins);
-        self.on.store(self.place.is_on(), Ordering::Relaxed);
-    }
-}
-
-fn queued<T: Encode>(
-    signal: Signal,
-    encoder: T,
-    diagnostics: &Arc<Diagnostics>,
-    clock: Clock,
-) -> (Switched<QueueSource<T>>, Slot<T::Item>) {
-    let (place, queue) = Place::queued(signal, Exporter::Host, encoder, diagnostics, clock);
-    let switched = Switched::new(place);
-    let slot = Slot {
-        queue,
-        counters: switched.place.counters(),
-        on: Arc::clone(&switched.on),
-    };
-    (switched, slot)
 }

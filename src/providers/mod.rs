@@ -4,38 +4,29 @@
 //! headers, headers helper, TLS, proxies and limits, the same retries and the same deadlines. The export of the SDK is
 //! not used, and the SDK reads no variable of the process environment.
 
-mod exit;
+mod encoder;
 mod exporters;
 mod logs;
 mod metrics;
-mod scopes;
+mod queue;
+mod reader;
 mod spans;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Weak};
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{
-    Sampler, SdkTracerProvider, SpanData, SpanLimits, TracerProviderBuilder,
-};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
 
-use crate::export::queue::Queue;
-use crate::health::ExporterCounters;
 use crate::propagation::TraceContext;
 use crate::session::{Recorder, ToolCall};
-use crate::state::TelemetryState;
-use exit::Exit;
-use logs::{Log, Logs};
-use spans::Spans;
-
-use logs::LogEncoder;
-use metrics::{Metrics, Reader};
-use spans::SpanEncoder;
+use queue::HostQueue;
+use reader::Reader;
 
 /// OpenTelemetry providers for a host's own metrics, logs and spans, in addition to the catalog's.
 ///
@@ -75,25 +66,6 @@ pub struct Providers {
     meter: SdkMeterProvider,
     logger: SdkLoggerProvider,
     tracer: SdkTracerProvider,
-}
-
-/// The queue and counters of one signal of the host.
-pub(crate) struct Slot<T> {
-    pub(crate) queue: Queue<T>,
-    pub(crate) counters: Arc<ExporterCounters>,
-    /// True if the configuration requests the exporter.
-    pub(crate) on: Arc<AtomicBool>,
-}
-
-impl<T> Slot<T> {
-    fn exit(&self, telemetry: &Weak<TelemetryState>) -> Exit<T> {
-        Exit {
-            queue: self.queue.clone(),
-            counters: Arc::clone(&self.counters),
-            on: Arc::clone(&self.on),
-            telemetry: Weak::clone(telemetry),
-        }
-    }
 }
 
 impl Providers {
@@ -164,50 +136,32 @@ impl From<&TraceContext> for SpanContext {
     }
 }
 
-/// The reader and the queues that receive the data of the host's instruments.
-pub(crate) struct Instruments {
-    pub(crate) metrics: Reader,
-    pub(crate) logs: Slot<Log>,
-    pub(crate) spans: Slot<SpanData>,
-}
-
 impl Providers {
-    pub(crate) fn new(instruments: &Instruments, telemetry: &Weak<TelemetryState>) -> Self {
-        let spans = Spans(instruments.spans.exit(telemetry));
+    /// Creates the providers. Without receivers of their data, they do nothing.
+    fn new(receivers: Option<(Reader, HostQueue<LogRecord>, HostQueue<Span>)>) -> Self {
+        let mut meter = SdkMeterProvider::builder().with_resource(no_resource());
+        let mut logger = SdkLoggerProvider::builder().with_resource(no_resource());
+        let root = match receivers {
+            Some(_) => Sampler::AlwaysOn,
+            None => Sampler::AlwaysOff,
+        };
+        // The SDK's default sampler and limits. They are set explicitly, so that the SDK does not read others from the
+        // process environment.
+        let mut tracer = SdkTracerProvider::builder()
+            .with_resource(no_resource())
+            .with_sampler(Sampler::ParentBased(Box::new(root)))
+            .with_span_limits(SpanLimits::default());
+        if let Some((reader, logs, spans)) = receivers {
+            meter = meter.with_reader(reader);
+            logger = logger.with_log_processor(logs);
+            tracer = tracer.with_span_processor(spans);
+        }
         Self {
-            meter: SdkMeterProvider::builder()
-                .with_resource(no_resource())
-                .with_reader(instruments.metrics.clone())
-                .build(),
-            logger: SdkLoggerProvider::builder()
-                .with_resource(no_resource())
-                .with_log_processor(Logs(instruments.logs.exit(telemetry)))
-                .build(),
-            tracer: tracer(Sampler::AlwaysOn).with_span_processor(spans).build(),
+            meter: meter.build(),
+            logger: logger.build(),
+            tracer: tracer.build(),
         }
     }
-
-    /// Returns providers that do nothing.
-    pub(crate) fn off() -> Self {
-        Self {
-            meter: SdkMeterProvider::builder()
-                .with_resource(no_resource())
-                .build(),
-            logger: SdkLoggerProvider::builder()
-                .with_resource(no_resource())
-                .build(),
-            tracer: tracer(Sampler::AlwaysOff).build(),
-        }
-    }
-}
-
-/// Returns a builder with the SDK's default sampler and limits. They are set explicitly, so that the SDK does not read
-/// others from the process environment.
-fn tracer(root: Sampler) -> TracerProviderBuilder {
-    SdkTracerProvider::builder()
-        .with_resource(no_resource())
-        .with_sampler(Sampler::ParentBased(Box::new(root)))
-        .with_span_limits(SpanLimits::default())
 }
 
 /// Returns an empty resource. The OTLP encoder adds the resource; the SDK's default resource would contain data of the

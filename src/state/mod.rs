@@ -80,12 +80,6 @@ impl TelemetryState {
         self.request(limit, false)
     }
 
-    /// Returns whether the shutdown has begun.
-    #[cfg(feature = "providers")]
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-
     /// Queues an event whose texts have `size` bytes for every exporter that takes events.
     pub(crate) fn enqueue_event(
         &self,
@@ -293,22 +287,29 @@ impl TelemetryState {
 
 /// Queues an item for every exporter.
 fn enqueue<T: ?Sized>(slots: &Slots<Item<T>>, item: Box<T>, size: usize, stopped: &AtomicBool) {
-    let push = |(queue, counters): &Slot<Item<T>>, item| {
-        if stopped.load(Ordering::Relaxed) || queue.is_off() {
-            counters.recorded_when_off();
-        } else if !queue.push(item, size) {
-            counters.queue_full();
-        }
-    };
     match &**slots {
         [] => {}
-        [only] => push(only, Item::Own(item)),
+        [only] => enqueue_for(only, Item::Own(item), size, stopped),
         [first, others @ ..] => {
             let item: Arc<T> = item.into();
             for slot in others {
-                push(slot, Item::Shared(Arc::clone(&item)));
+                enqueue_for(slot, Item::Shared(Arc::clone(&item)), size, stopped);
             }
-            push(first, Item::Shared(item));
+            enqueue_for(first, Item::Shared(item), size, stopped);
         }
+    }
+}
+
+/// Queues an item for one exporter, or counts it as dropped.
+pub(crate) fn enqueue_for<T>(
+    (queue, counters): &Slot<T>,
+    item: T,
+    size: usize,
+    stopped: &AtomicBool,
+) {
+    if stopped.load(Ordering::Relaxed) || queue.is_off() {
+        counters.recorded_when_off();
+    } else if !queue.push(item, size) {
+        counters.queue_full();
     }
 }

@@ -441,6 +441,57 @@ fn deeply_nested_log_values_are_cut_and_the_batch_is_delivered() {
 }
 
 #[test]
+fn panic_of_a_callback_is_reported_and_blocks_nothing() {
+    let receiver = Protocol::any().receiver();
+    let telemetry = start(&receiver.endpoint(), Protocol::any(), &[]);
+    let providers = telemetry.providers();
+    let meter = providers.meter_provider().meter(SCOPE);
+    meter
+        .u64_observable_gauge("gauge")
+        .with_callback(|_| panic!("an error of the host"))
+        .build();
+    say(&providers, "goes on");
+    assert!(telemetry.flush().in_time);
+    let metrics = exporter(&telemetry.health(), Signal::Metrics, Exporter::Host);
+    assert_eq!(metrics.state, ExporterState::Failing);
+    let error = metrics.last_error.unwrap();
+    assert!(error.message.contains("panicked"), "{error:?}");
+    assert!(telemetry.shutdown().in_time);
+    assert_eq!(of_host(&receiver.received()).logs().len(), 1);
+}
+
+#[test]
+fn records_of_two_scopes_are_delivered_in_one_request() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let telemetry = start(&receiver.endpoint(), protocol, &[]);
+        let provider = telemetry.providers().tracer_provider().clone();
+        for scope in [SCOPE, SCOPE, "another", SCOPE] {
+            let scope = InstrumentationScope::builder(scope)
+                .with_schema_url("https://example.com/schema")
+                .with_attributes([KeyValue::new("team", "core")])
+                .build();
+            provider.tracer_with_scope(scope).start("look").end();
+        }
+        assert!(telemetry.shutdown().is_complete());
+        let received = of_host(&receiver.received());
+        let Message::Traces(traces) = &received.single().message else {
+            panic!("traces");
+        };
+        let scopes = traces.resource_spans[0].scope_spans.iter();
+        let scopes: Vec<_> = scopes
+            .map(|spans| {
+                let scope = spans.scope.as_ref().unwrap();
+                assert_eq!(spans.schema_url, "https://example.com/schema");
+                assert_eq!(scope.attributes[0].key, "team");
+                (scope.name.as_str(), spans.spans.len())
+            })
+            .collect();
+        assert_eq!(scopes, [(SCOPE, 2), ("another", 1), (SCOPE, 1)]);
+    }
+}
+
+#[test]
 fn callbacks_are_not_called_after_the_shutdown() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver.endpoint(), Protocol::any(), &[]);

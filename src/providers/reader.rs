@@ -1,0 +1,225 @@
+//! The reader of the SDK's meter provider.
+//!
+//! A collection calls the host's callbacks, which may block, so it never runs on a thread that has other work.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::ScopeMetrics;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::data::ResourceMetrics as Collection;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+
+use super::metrics::count_points;
+use super::queue::{flush, in_original_process};
+use crate::config;
+use crate::export::suppression::SuppressedScope;
+use crate::health::QueueDepth;
+use crate::state::TelemetryState;
+use crate::thread;
+
+/// The time limit for the host's callbacks when the exporter is turned on.
+const CALLBACK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A metric reader that collects when the exporter asks for it.
+#[derive(Clone)]
+pub(super) struct Reader(Arc<Shared>);
+
+struct Shared {
+    reader: ManualReader,
+    /// The lock that serializes collections.
+    collection: Mutex<()>,
+    state: Mutex<State>,
+    /// The number of collected data points that are neither delivered nor dropped. It is turned off when the exporter
+    /// ends.
+    waiting: Arc<QueueDepth>,
+    telemetry: Weak<TelemetryState>,
+}
+
+pub(super) struct State {
+    phase: Phase,
+    /// The collected metrics that are not in a request yet.
+    pub(super) collected: VecDeque<Vec<ScopeMetrics>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    /// The exporter is off.
+    Off,
+    /// The exporter is on, and the SDK still holds data that was recorded while it was off.
+    Stale,
+    /// The exporter is on.
+    On,
+    /// The host shut the provider down.
+    Ended,
+}
+
+impl Reader {
+    /// Creates a reader. `on` is true if the exporter is on at first.
+    pub(super) fn new(
+        temporality: config::Temporality,
+        on: bool,
+        telemetry: Weak<TelemetryState>,
+    ) -> Self {
+        let temporality = match temporality {
+            config::Temporality::Delta => Temporality::Delta,
+            config::Temporality::Cumulative => Temporality::Cumulative,
+        };
+        Self(Arc::new(Shared {
+            reader: ManualReader::builder()
+                .with_temporality(temporality)
+                .build(),
+            collection: Mutex::default(),
+            state: Mutex::new(State {
+                phase: if on { Phase::On } else { Phase::Off },
+                collected: VecDeque::new(),
+            }),
+            waiting: Arc::default(),
+            telemetry,
+        }))
+    }
+
+    /// Collects the data recorded so far, and keeps it for the exporter. Calls the host's callbacks, which may block.
+    pub(super) fn collect(&self) {
+        let _guard = self.drop_stale();
+        if self.state().phase != Phase::On {
+            return;
+        }
+        let mut collection = Collection::default();
+        if self.0.reader.collect(&mut collection).is_err() {
+            // The provider is not built yet, or a callback panicked: the SDK then collects nothing any more.
+            return;
+        }
+        let resources = ExportMetricsServiceRequest::from(&collection).resource_metrics;
+        let scopes = resources
+            .into_iter()
+            .flat_map(|resource| resource.scope_metrics);
+        let metrics: Vec<_> = scopes.collect();
+        let mut state = self.state();
+        // The exporter may have been turned off during the collection, and then on again.
+        if state.phase == Phase::On && !metrics.is_empty() {
+            self.0.waiting.add(count_points(&metrics), 0);
+            state.collected.push_back(metrics);
+        }
+    }
+
+    /// Turns the exporter on, and drops the data recorded while it was off, so that deltas begin now. Dropping the data
+    /// calls the host's callbacks; the caller waits at most [`CALLBACK_TIMEOUT`] for them.
+    pub(super) fn begin(&self) {
+        {
+            let mut state = self.state();
+            if state.phase != Phase::Off {
+                return;
+            }
+            state.phase = Phase::Stale;
+        }
+        let reader = self.clone();
+        // Without a thread, the next collection drops the stale data.
+        ends_within(CALLBACK_TIMEOUT, move || drop(reader.drop_stale()));
+    }
+
+    /// Turns the exporter off, and drops the collected data, if `still` returns true under the lock. Returns the number
+    /// of dropped data points.
+    pub(super) fn leave(&self, still: impl Fn() -> bool) -> Option<u64> {
+        // The lock prevents a race with `begin`: a caller that turns the exporter on again first makes `still` return
+        // false and then takes this lock.
+        let mut state = self.state();
+        if !still() {
+            return None;
+        }
+        if state.phase != Phase::Ended {
+            state.phase = Phase::Off;
+        }
+        state.collected.clear();
+        Some(self.0.waiting.clear())
+    }
+
+    pub(super) fn waiting(&self) -> &Arc<QueueDepth> {
+        &self.0.waiting
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops stale data before a collection. The returned guard excludes other collections.
+    fn drop_stale(&self) -> MutexGuard<'_, ()> {
+        let guard = self.0.collection.lock();
+        let guard = guard.unwrap_or_else(PoisonError::into_inner);
+        let is_stale = {
+            let mut state = self.state();
+            let is_stale = state.phase == Phase::Stale;
+            if is_stale {
+                state.phase = Phase::On;
+            }
+            is_stale
+        };
+        if is_stale {
+            let _ = self.0.reader.collect(&mut Collection::default());
+        }
+        guard
+    }
+}
+
+impl MetricReader for Reader {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.reader.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut Collection) -> OTelSdkResult {
+        self.0.reader.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        flush(&self.0.telemetry)
+    }
+
+    /// Shuts the reader down. Data recorded before is sent with the next flush, interval or shutdown of the telemetry.
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        if in_original_process(&self.0.telemetry).is_none() {
+            return Err(OTelSdkError::AlreadyShutdown);
+        }
+        // After the end of the exporter, a last collection has no use.
+        if !self.0.waiting.is_off() {
+            let reader = self.clone();
+            let collect_last = move || {
+                reader.collect();
+                reader.state().phase = Phase::Ended;
+            };
+            // One of the callbacks may be the caller of this function.
+            if !ends_within(timeout, collect_last) {
+                return Err(OTelSdkError::Timeout(timeout));
+            }
+        }
+        // Also if a callback panicked, or no thread could be started.
+        self.state().phase = Phase::Ended;
+        Ok(())
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.reader.temporality(kind)
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+/// Runs a function on a separate thread, if one can be started. Returns false if the timeout passes before it ends.
+fn ends_within(timeout: Duration, work: impl FnOnce() + Send + 'static) -> bool {
+    let (running, ended) = mpsc::channel::<()>();
+    let thread = thread::spawn("claude-code-telemetry-callbacks", move || {
+        // Dropped at the end, also by a panic.
+        let _running = running;
+        let _suppressed = SuppressedScope::this_thread();
+        work();
+    });
+    thread.is_err() || ended.recv_timeout(timeout) != Err(RecvTimeoutError::Timeout)
+}
