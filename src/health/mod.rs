@@ -6,8 +6,8 @@ pub(crate) use queue_depth::QueueDepth;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::signal::Signal;
@@ -54,6 +54,12 @@ pub enum ExporterState {
     ShutDown,
 }
 
+impl ExporterState {
+    fn is_off(self) -> bool {
+        matches!(self, Self::Off | Self::ShutDown)
+    }
+}
+
 /// Dropped items, by reason: data points, log records or spans that will never be delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -85,15 +91,6 @@ pub struct Failure {
     pub message: String,
     /// The time of the failure.
     pub at: SystemTime,
-}
-
-impl Failure {
-    fn new(message: &str) -> Self {
-        Self {
-            message: visible(message),
-            at: SystemTime::now(),
-        }
-    }
 }
 
 /// The state of one exporter of one signal. Counts begin at the start of the telemetry.
@@ -167,6 +164,15 @@ impl ExporterHealth {
     pub(crate) fn is_unharmed(&self) -> bool {
         self.dropped.total() == 0 && self.state != ExporterState::Off
     }
+
+    /// Records a failure. Returns the previous state.
+    fn fail(&mut self, message: &str, state: ExporterState) -> ExporterState {
+        self.last_error = Some(Failure {
+            message: visible(message),
+            at: SystemTime::now(),
+        });
+        std::mem::replace(&mut self.state, state)
+    }
 }
 
 /// The counters of a source while it encodes items.
@@ -183,26 +189,27 @@ pub(crate) type Undelivered = Box<dyn Fn() -> u64 + Send + Sync>;
 pub(crate) struct ExporterCounters {
     signal: Signal,
     exporter: Exporter,
-    delivered: AtomicU64,
     waiting: Arc<QueueDepth>,
-    queue_full: AtomicU64,
-    refused: AtomicU64,
-    rejected: AtomicU64,
-    shutdown: AtomicU64,
-    retries: AtomicU64,
     stats: Arc<EncodeStats>,
-    state: Mutex<(ExporterState, Option<Failure>)>,
-    /// Nanoseconds since the Unix epoch; 0 before the first success.
-    last_success: AtomicU64,
-    /// The number of dropped items in the last diagnostic, and its time.
-    reported: Mutex<(u64, Option<Instant>)>,
-    addresses: Mutex<Vec<SocketAddr>>,
     /// A function that counts the items that were recorded and not delivered, where those are not the items of the
     /// queue.
     undelivered: Option<Undelivered>,
+    /// The items that recording dropped because the queue was full. Recording takes no lock.
+    queue_full: AtomicU64,
+    /// The items that were recorded while the exporter was off.
+    recorded_when_off: AtomicU64,
+    progress: Mutex<Progress>,
+}
+
+/// The counts that only the exporter changes.
+struct Progress {
+    /// The health without the counts of the queue and of recording.
+    health: ExporterHealth,
+    /// The number of dropped items in the last diagnostic, and its time.
+    reported: (u64, Option<Instant>),
     /// True after a shutdown has returned. Items still in the queue then count as dropped, also before the exporter has
     /// counted them.
-    shutdown_returned: AtomicBool,
+    shutdown_returned: bool,
 }
 
 /// The minimum interval between diagnostics about dropped items.
@@ -216,124 +223,146 @@ impl ExporterCounters {
         stats: Arc<EncodeStats>,
         undelivered: Option<Undelivered>,
     ) -> Self {
+        let health = ExporterHealth {
+            signal,
+            exporter,
+            state: ExporterState::Idle,
+            delivered: 0,
+            queued: 0,
+            dropped: Dropped::default(),
+            retries: 0,
+            shortened: 0,
+            unreadable_bodies: 0,
+            last_error: None,
+            last_success: None,
+            addresses: Vec::new(),
+        };
         Self {
             signal,
             exporter,
-            delivered: AtomicU64::new(0),
             waiting,
-            queue_full: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            rejected: AtomicU64::new(0),
-            shutdown: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
             stats,
-            state: Mutex::new((ExporterState::Idle, None)),
-            last_success: AtomicU64::new(0),
-            reported: Mutex::default(),
-            addresses: Mutex::default(),
             undelivered,
-            shutdown_returned: AtomicBool::new(false),
+            queue_full: AtomicU64::new(0),
+            recorded_when_off: AtomicU64::new(0),
+            progress: Mutex::new(Progress {
+                health,
+                reported: (0, None),
+                shutdown_returned: false,
+            }),
         }
     }
 
-    pub(crate) fn cannot_be_built(&self, reason: String) {
-        *self.state() = (ExporterState::Off, Some(Failure::new(&reason)));
+    pub(crate) fn signal(&self) -> Signal {
+        self.signal
     }
 
-    /// Records that the configuration requests the exporter, for the first time or again. New records are accepted from
-    /// now on.
-    pub(crate) fn turned_on(&self) {
-        let mut state = self.state();
-        self.waiting.set_off(false);
-        if matches!(state.0, ExporterState::Off | ExporterState::ShutDown) {
-            state.0 = ExporterState::Idle;
-        }
+    pub(crate) fn exporter(&self) -> Exporter {
+        self.exporter
     }
 
-    /// Records that attempts can be made from now on: the next failure is one of the receiver, and is reported.
-    pub(crate) fn starts(&self) {
-        let mut state = self.state();
-        if state.0 == ExporterState::Failing {
-            state.0 = ExporterState::Idle;
-        }
+    /// Returns true if the exporter has ended, or could not be built.
+    pub(crate) fn is_off(&self) -> bool {
+        self.waiting.is_off()
     }
 
-    /// Records that the configuration no longer requests the exporter, or that it cannot be built any more, with the
-    /// reason `why`. `lost` items of the queue are dropped.
-    pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
-        self.addresses().clear();
-        self.shutdown.fetch_add(lost, Ordering::Relaxed);
-        match why {
-            Some(why) => self.cannot_be_built(why),
-            None => self.state().0 = ExporterState::ShutDown,
-        }
+    /// Counts items for which the queue had no room.
+    pub(crate) fn queue_full(&self, items: u64) {
+        self.queue_full.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// Counts a record that was made while the exporter was off.
+    pub(crate) fn recorded_when_off(&self) {
+        self.recorded_when_off.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
-        // The lock prevents a snapshot from seeing only a part of the update.
-        let mut state = self.state();
-        self.delivered
-            .fetch_add(items.saturating_sub(rejected), Ordering::Relaxed);
-        self.rejected
-            .fetch_add(rejected.min(items), Ordering::Relaxed);
-        self.last_success.store(now, Ordering::Relaxed);
-        state.0 = ExporterState::Working;
+        let health = &mut self.progress().health;
+        health.delivered += items.saturating_sub(rejected);
+        health.dropped.rejected += rejected.min(items);
+        health.last_success = Some(UNIX_EPOCH + Duration::from_nanos(now));
+        health.state = ExporterState::Working;
+    }
+
+    pub(crate) fn refused(&self, items: u64) {
+        self.progress().health.dropped.refused += items;
+    }
+
+    pub(crate) fn retried(&self) {
+        self.progress().health.retries += 1;
     }
 
     /// Records a failed attempt. Returns true if the exporter was not failing before.
     pub(crate) fn failed(&self, message: String) -> bool {
-        let mut state = self.state();
-        state.1 = Some(Failure::new(&message));
-        let worked = state.0 != ExporterState::Failing;
-        state.0 = ExporterState::Failing;
-        worked
+        self.progress()
+            .health
+            .fail(&message, ExporterState::Failing)
+            != ExporterState::Failing
     }
 
     /// Records that no item can be sent until a thread can be started. An exporter that is off stays off.
     pub(crate) fn cannot_start_yet(&self, why: &str) {
-        if !matches!(self.state().0, ExporterState::Off | ExporterState::ShutDown) {
-            self.failed(why.to_owned());
+        let health = &mut self.progress().health;
+        if !health.state.is_off() {
+            health.fail(why, ExporterState::Failing);
+        }
+    }
+
+    pub(crate) fn cannot_be_built(&self, reason: String) {
+        self.progress().health.fail(&reason, ExporterState::Off);
+    }
+
+    /// Records that attempts can be made from now on: the next failure is one of the receiver, and is reported.
+    pub(crate) fn starts(&self) {
+        let health = &mut self.progress().health;
+        if health.state == ExporterState::Failing {
+            health.state = ExporterState::Idle;
         }
     }
 
     /// Records the addresses at which the page is served from now on.
     #[cfg(feature = "prometheus")]
     pub(crate) fn listens_on(&self, addresses: Vec<SocketAddr>) {
-        *self.addresses() = addresses;
-        self.state().0 = ExporterState::Idle;
+        let health = &mut self.progress().health;
+        health.addresses = addresses;
+        health.state = ExporterState::Idle;
     }
 
-    fn addresses(&self) -> std::sync::MutexGuard<'_, Vec<SocketAddr>> {
-        self.addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Records that the configuration requests the exporter, for the first time or again. New records are accepted from
+    /// now on.
+    pub(crate) fn turned_on(&self) {
+        let health = &mut self.progress().health;
+        self.waiting.set_off(false);
+        if health.state.is_off() {
+            health.state = ExporterState::Idle;
+        }
     }
 
-    /// Counts a record that was made while the exporter was off.
-    pub(crate) fn recorded_when_off(&self) {
-        self.shutdown.fetch_add(1, Ordering::Relaxed);
+    /// Records that the configuration no longer requests the exporter, or that it cannot be built any more, with the
+    /// reason `why`. `lost` items of the queue are dropped.
+    pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
+        let health = &mut self.progress().health;
+        health.addresses.clear();
+        health.dropped.shutdown += lost;
+        match why {
+            Some(why) => drop(health.fail(&why, ExporterState::Off)),
+            None => health.state = ExporterState::ShutDown,
+        }
     }
 
-    pub(crate) fn queue_full(&self) {
-        self.left_out(1);
-    }
-
-    /// Counts items for which the queue had no room.
-    pub(crate) fn left_out(&self, items: u64) {
-        self.queue_full.fetch_add(items, Ordering::Relaxed);
-    }
-
-    pub(crate) fn refused(&self, items: u64) {
-        self.refused.fetch_add(items, Ordering::Relaxed);
-    }
-
-    pub(crate) fn retried(&self) {
-        self.retries.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Returns true if the exporter has ended, or could not be built.
-    pub(crate) fn is_off(&self) -> bool {
-        self.waiting.is_off()
+    /// Records that the exporter could not be built. With `lost`, the configuration does not request the exporter
+    /// again: that many items of the queue are dropped, and no more are accepted. An item recorded concurrently stays
+    /// in the queue and counts at the end.
+    pub(crate) fn stays_off(&self, lost: Option<u64>, why: Option<&str>) {
+        let health = &mut self.progress().health;
+        if let Some(lost) = lost {
+            self.waiting.set_off(true);
+            health.dropped.shutdown += lost;
+        }
+        health.state = ExporterState::Off;
+        if let Some(why) = why {
+            health.fail(why, ExporterState::Off);
+        }
     }
 
     /// Ends the exporter. Items that were not delivered are dropped.
@@ -349,56 +378,43 @@ impl ExporterCounters {
 
     fn end(&self, lost: Option<u64>) {
         // The lock prevents a snapshot from seeing the items twice or not at all.
-        let mut state = self.state();
+        let health = &mut self.progress().health;
         let undelivered = lost.or_else(|| self.undelivered());
         self.waiting.set_off(true);
         // An item that is recorded at this moment is in this number, or is dropped because the exporter is off, or stays in
         // the queue, where a snapshot after the shutdown counts it.
         let queued = self.waiting.clear();
-        let lost = undelivered.unwrap_or(queued);
-        self.addresses().clear();
-        self.shutdown.fetch_add(lost, Ordering::Relaxed);
-        if state.0 != ExporterState::Off {
-            state.0 = ExporterState::ShutDown;
+        health.addresses.clear();
+        health.dropped.shutdown += undelivered.unwrap_or(queued);
+        if health.state != ExporterState::Off {
+            health.state = ExporterState::ShutDown;
         }
     }
 
-    /// Records that the exporter could not be built. With `lost`, the configuration does not request the exporter
-    /// again: that many items of the queue are dropped, and no more are accepted. An item recorded concurrently stays
-    /// in the queue and counts at the end.
-    pub(crate) fn stays_off(&self, lost: Option<u64>, why: Option<&str>) {
-        let mut state = self.state();
-        if let Some(lost) = lost {
-            self.waiting.set_off(true);
-            self.shutdown.fetch_add(lost, Ordering::Relaxed);
-        }
-        if let Some(message) = why {
-            state.1 = Some(Failure::new(message));
-        }
-        state.0 = ExporterState::Off;
+    /// Counts items still in the queue as dropped from now on. A shutdown returns to its caller after its limit, which
+    /// may be slightly before the exporter has counted them.
+    pub(crate) fn shutdown_returns(&self) {
+        self.progress().shutdown_returned = true;
     }
 
     /// Returns a sentence about all dropped items, if there are new ones: immediately for the first, then at most once
     /// a minute, and once at the end.
     pub(crate) fn unreported_losses(&self, at_the_end: bool) -> Option<String> {
-        let Dropped {
-            queue_full,
-            refused,
-            rejected,
-            shutdown,
-        } = self.dropped();
-        let total = queue_full + refused + rejected + shutdown;
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        let (told, at) = *reported;
+        let mut progress = self.progress();
+        let dropped = self.dropped(&progress.health);
+        let (total, (told, at)) = (dropped.total(), progress.reported);
         if total == told || !at_the_end && at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return None;
         }
-        *reported = (total, Some(Instant::now()));
+        progress.reported = (total, Some(Instant::now()));
         let reasons = [
-            (queue_full, "because the queue was full"),
-            (refused, "refused by the receiver"),
-            (rejected, "rejected by the receiver"),
-            (shutdown, "not delivered before the shutdown's deadline"),
+            (dropped.queue_full, "because the queue was full"),
+            (dropped.refused, "refused by the receiver"),
+            (dropped.rejected, "rejected by the receiver"),
+            (
+                dropped.shutdown,
+                "not delivered before the shutdown's deadline",
+            ),
         ];
         let reasons = reasons.iter().filter(|(items, _)| *items > 0);
         let reasons: Vec<_> = reasons
@@ -410,13 +426,29 @@ impl ExporterCounters {
         ))
     }
 
-    fn dropped(&self) -> Dropped {
-        Dropped {
-            queue_full: self.queue_full.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
-            rejected: self.rejected.load(Ordering::Relaxed),
-            shutdown: self.shutdown.load(Ordering::Relaxed),
+    pub(crate) fn snapshot(&self) -> ExporterHealth {
+        let progress = self.progress();
+        let mut health = progress.health.clone();
+        health.dropped = self.dropped(&health);
+        health.queued = self.waiting.items();
+        health.shortened = self.stats.shortened.load(Ordering::Relaxed);
+        health.unreadable_bodies = self.stats.unreadable_bodies.load(Ordering::Relaxed);
+        if progress.shutdown_returned {
+            health.dropped.shutdown += self.undelivered().unwrap_or(health.queued);
+            health.queued = 0;
+            if health.state != ExporterState::Off {
+                health.state = ExporterState::ShutDown;
+            }
         }
+        health
+    }
+
+    /// Returns the drops that the exporter counted, together with those that recording counted.
+    fn dropped(&self, health: &ExporterHealth) -> Dropped {
+        let mut dropped = health.dropped;
+        dropped.queue_full += self.queue_full.load(Ordering::Relaxed);
+        dropped.shutdown += self.recorded_when_off.load(Ordering::Relaxed);
+        dropped
     }
 
     /// Returns the number of items that were recorded and not delivered, as the source counts them; `None` if they are
@@ -427,56 +459,7 @@ impl ExporterCounters {
         Some(if self.is_off() { 0 } else { undelivered() })
     }
 
-    /// Returns the number of items that are lost if nothing more is delivered; 0 after the end, because they are
-    /// already counted.
-    fn not_delivered(&self) -> u64 {
-        self.undelivered().unwrap_or_else(|| self.waiting.items())
-    }
-
-    pub(crate) fn signal(&self) -> Signal {
-        self.signal
-    }
-
-    pub(crate) fn exporter(&self) -> Exporter {
-        self.exporter
-    }
-
-    /// Counts items still in the queue as dropped from now on. A shutdown returns to its caller after its limit, which
-    /// may be slightly before the exporter has counted them.
-    pub(crate) fn shutdown_returns(&self) {
-        self.shutdown_returned.store(true, Ordering::SeqCst);
-    }
-
-    pub(crate) fn snapshot(&self) -> ExporterHealth {
-        let known = self.state();
-        let (mut state, last_error) = known.clone();
-        let (mut queued, mut dropped) = (self.waiting.items(), self.dropped());
-        if self.shutdown_returned.load(Ordering::SeqCst) {
-            dropped.shutdown += self.not_delivered();
-            queued = 0;
-            if state != ExporterState::Off {
-                state = ExporterState::ShutDown;
-            }
-        }
-        let last_success = self.last_success.load(Ordering::Relaxed);
-        ExporterHealth {
-            signal: self.signal,
-            exporter: self.exporter,
-            state,
-            delivered: self.delivered.load(Ordering::Relaxed),
-            queued,
-            dropped,
-            retries: self.retries.load(Ordering::Relaxed),
-            shortened: self.stats.shortened.load(Ordering::Relaxed),
-            unreadable_bodies: self.stats.unreadable_bodies.load(Ordering::Relaxed),
-            last_error,
-            last_success: (last_success > 0)
-                .then(|| UNIX_EPOCH + Duration::from_nanos(last_success)),
-            addresses: self.addresses().clone(),
-        }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, (ExporterState, Option<Failure>)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -204,7 +204,7 @@ impl TelemetryState {
     /// Counts events that were lost before they could be queued for any exporter.
     pub(crate) fn lost_early(&self, events: u64) {
         for (_, counters) in &self.active.load().events {
-            counters.left_out(events);
+            counters.queue_full(events);
         }
     }
 
@@ -310,6 +310,6 @@ pub(crate) fn enqueue_for<T>(
     if stopped.load(Ordering::Relaxed) || queue.is_off() {
         counters.recorded_when_off();
     } else if !queue.push(item, size) {
-        counters.queue_full();
+        counters.queue_full(1);
     }
 }

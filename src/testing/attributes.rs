@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Index;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
 /// The value of an attribute. It can be compared with strings, numbers and booleans of the same type.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,22 +25,19 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    fn new(value: Option<Value>) -> Self {
-        match value {
+    fn new(value: Option<AnyValue>) -> Self {
+        match value.and_then(|value| value.value) {
             Some(Value::StringValue(text)) => Self::Text(text),
             Some(Value::IntValue(value)) => Self::Int(value),
             Some(Value::DoubleValue(value)) => Self::Double(value),
             Some(Value::BoolValue(value)) => Self::Bool(value),
-            Some(Value::ArrayValue(array)) => Self::Texts(
-                array
-                    .values
-                    .into_iter()
-                    .filter_map(|value| match value.value {
-                        Some(Value::StringValue(text)) => Some(text),
-                        _ => None,
-                    })
-                    .collect(),
-            ),
+            Some(Value::ArrayValue(ArrayValue { values })) => {
+                let texts = values.into_iter().filter_map(|value| match value.value {
+                    Some(Value::StringValue(text)) => Some(text),
+                    _ => None,
+                });
+                Self::Texts(texts.collect())
+            }
             // The catalog has no other kind of value.
             _ => Self::Missing,
         }
@@ -63,57 +60,27 @@ impl Attribute {
     }
 }
 
-impl From<&str> for Attribute {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
+macro_rules! comparable {
+    ($($type:ty => $variant:ident),*) => {$(
+        impl From<$type> for Attribute {
+            fn from(value: $type) -> Self {
+                Self::$variant(value.into())
+            }
+        }
+
+        impl PartialEq<$type> for Attribute {
+            fn eq(&self, value: &$type) -> bool {
+                matches!(self, Self::$variant(own) if own == value)
+            }
+        }
+    )*};
 }
 
-impl From<i64> for Attribute {
-    fn from(value: i64) -> Self {
-        Self::Int(value)
-    }
-}
-
-impl From<f64> for Attribute {
-    fn from(value: f64) -> Self {
-        Self::Double(value)
-    }
-}
-
-impl From<bool> for Attribute {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
+comparable! { &str => Text, i64 => Int, f64 => Double, bool => Bool }
 
 impl PartialEq<str> for Attribute {
     fn eq(&self, text: &str) -> bool {
         self.as_str() == Some(text)
-    }
-}
-
-impl PartialEq<&str> for Attribute {
-    fn eq(&self, text: &&str) -> bool {
-        self.as_str() == Some(*text)
-    }
-}
-
-impl PartialEq<i64> for Attribute {
-    fn eq(&self, value: &i64) -> bool {
-        *self == Self::Int(*value)
-    }
-}
-
-impl PartialEq<f64> for Attribute {
-    fn eq(&self, value: &f64) -> bool {
-        *self == Self::Double(*value)
-    }
-}
-
-impl PartialEq<bool> for Attribute {
-    fn eq(&self, value: &bool) -> bool {
-        *self == Self::Bool(*value)
     }
 }
 
@@ -138,10 +105,12 @@ pub struct Attributes(Vec<(String, Attribute)>);
 
 impl Attributes {
     pub(super) fn new(attributes: Vec<KeyValue>) -> Self {
-        let attributes = attributes.into_iter().map(|KeyValue { key, value, .. }| {
-            (key, Attribute::new(value.and_then(|value| value.value)))
-        });
-        Self(attributes.collect())
+        let attributes = attributes.into_iter();
+        Self(
+            attributes
+                .map(|one| (one.key, Attribute::new(one.value)))
+                .collect(),
+        )
     }
 
     /// Returns the value of a key, if it is present.

@@ -113,16 +113,7 @@ impl InMemoryBuilder {
 
     /// Starts the telemetry.
     pub fn start(self) -> InMemory {
-        let on = [
-            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-            // A test needs its data in the store before it asserts, on a busy machine too.
-            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
-        ];
-        let on = on.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let config = Config::builder()
-            .environment(on.into_iter().chain(self.variables))
-            .build();
+        let config = Config::builder().environment(self.variables).build();
         let store = Arc::new(Store::default());
         let clock = self.clock.map_or_else(Clock::default, Clock::standing);
         let memory = InMemoryParts {
@@ -134,10 +125,9 @@ impl InMemoryBuilder {
             },
             user_id: USER_ID.into(),
         };
+        let builder = Telemetry::builder(config, self.service).memory(memory);
         InMemory {
-            telemetry: Telemetry::builder(config, self.service)
-                .memory(memory)
-                .start(),
+            telemetry: builder.start(),
             store,
             clock,
         }
@@ -155,8 +145,16 @@ impl Telemetry {
 impl InMemory {
     /// Returns a builder, for in-memory telemetry with switches, a clock or ids.
     pub fn builder() -> InMemoryBuilder {
+        let on = [
+            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+            // A test needs its data in the store before it asserts, on a busy machine too.
+            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ];
         InMemoryBuilder {
-            variables: Vec::new(),
+            variables: on
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             service: Service::new("claude-code", "0.0.0"),
             clock: None,
             counted_ids: false,

@@ -1,5 +1,6 @@
-//! The store of exported items.
+//! The store of exported requests, and their conversion to readable items.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,13 +8,13 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Metric as OtlpMetric, metric, number_data_point,
 };
+use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, span};
+use prost::Message;
 
 use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
@@ -22,110 +23,85 @@ use crate::export::MemoryExporter;
 use crate::hex::hex;
 use crate::signal::Signal;
 
-/// All items exported so far.
+/// The requests exported so far, in bytes of protobuf.
 #[derive(Default)]
-pub(crate) struct Store(Mutex<Kept>);
+pub(crate) struct Store(Mutex<Vec<(Signal, Bytes)>>);
 
-#[derive(Default)]
-struct Kept {
-    events: Vec<Event>,
-    metrics: Vec<Metric>,
-    spans: Vec<Span>,
+impl MemoryExporter for Store {
+    fn export(&self, signal: Signal, request: Bytes) {
+        self.lock().push((signal, request));
+    }
 }
 
 impl Store {
-    fn keep_metrics(&self, request: ExportMetricsServiceRequest) {
-        let metrics = request
-            .resource_metrics
-            .into_iter()
-            .flat_map(|resource| resource.scope_metrics)
-            .flat_map(|scope| scope.metrics);
-        let mut kept = self.lock();
-        for metric in metrics {
-            kept.count(metric);
-        }
-    }
-
-    fn keep_events(&self, request: ExportLogsServiceRequest) {
-        let records = request
-            .resource_logs
-            .into_iter()
-            .flat_map(|resource| resource.scope_logs)
-            .flat_map(|scope| scope.log_records);
-        self.lock().events.extend(records.map(event));
-    }
-
-    fn keep_spans(&self, request: ExportTraceServiceRequest) {
-        let spans = request
-            .resource_spans
-            .into_iter()
-            .flat_map(|resource| resource.scope_spans)
-            .flat_map(|scope| scope.spans);
-        self.lock().spans.extend(spans.map(span));
-    }
-
     pub(super) fn events(&self) -> Emitted<Event> {
-        Emitted(self.lock().events.clone())
-    }
-
-    pub(super) fn metrics(&self) -> Emitted<Metric> {
-        let mut metrics = self.lock().metrics.clone();
-        metrics.sort_by_cached_key(|metric| {
-            let attributes = metric.attributes.iter();
-            let attributes: Vec<_> = attributes
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect();
-            (metric.name.clone(), attributes)
-        });
-        Emitted(metrics)
+        let requests = self.requests::<ExportLogsServiceRequest>(Signal::Logs);
+        let resources = requests.into_iter().flat_map(|one| one.resource_logs);
+        let scopes = resources.flat_map(|resource| resource.scope_logs);
+        Emitted(
+            scopes
+                .flat_map(|scope| scope.log_records)
+                .map(event)
+                .collect(),
+        )
     }
 
     pub(super) fn spans(&self) -> Emitted<Span> {
-        Emitted(self.lock().spans.clone())
+        let requests = self.requests::<ExportTraceServiceRequest>(Signal::Traces);
+        let resources = requests.into_iter().flat_map(|one| one.resource_spans);
+        let scopes = resources.flat_map(|resource| resource.scope_spans);
+        Emitted(scopes.flat_map(|scope| scope.spans).map(span).collect())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    pub(super) fn metrics(&self) -> Emitted<Metric> {
+        let requests = self.requests::<ExportMetricsServiceRequest>(Signal::Metrics);
+        let resources = requests.into_iter().flat_map(|one| one.resource_metrics);
+        let scopes = resources.flat_map(|resource| resource.scope_metrics);
+        let mut series = BTreeMap::new();
+        for metric in scopes.flat_map(|scope| scope.metrics) {
+            add_points(metric, &mut series);
+        }
+        Emitted(series.into_values().collect())
+    }
+
+    fn requests<M: Message + Default>(&self, signal: Signal) -> Vec<M> {
+        let all = self.lock();
+        let requests = all.iter().filter(|(of, _)| *of == signal);
+        requests.map(|(_, request)| decoded(request)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Signal, Bytes)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl MemoryExporter for Store {
-    fn export(&self, signal: Signal, request: Bytes) {
-        match signal {
-            Signal::Metrics => self.keep_metrics(decoded(&request)),
-            Signal::Logs => self.keep_events(decoded(&request)),
-            Signal::Traces => self.keep_spans(decoded(&request)),
-        }
-    }
-}
-
-impl Kept {
-    /// Adds the data points of one metric to their series.
-    fn count(&mut self, metric: OtlpMetric) {
-        let Some(metric::Data::Sum(sum)) = metric.data else {
-            return;
+/// Adds the data points of one metric to their series, which are sorted by name and attributes.
+fn add_points(metric: OtlpMetric, all: &mut BTreeMap<(String, Vec<String>), Metric>) {
+    let Some(metric::Data::Sum(sum)) = metric.data else {
+        return;
+    };
+    let is_delta = sum.aggregation_temporality() == AggregationTemporality::Delta;
+    for point in sum.data_points {
+        let Some(number_data_point::Value::AsDouble(value)) = point.value else {
+            continue;
         };
-        let delta = sum.aggregation_temporality == AggregationTemporality::Delta as i32;
-        for point in sum.data_points {
-            let Some(number_data_point::Value::AsDouble(value)) = point.value else {
-                continue;
-            };
-            let attributes = Attributes::new(point.attributes);
-            let known = self
-                .metrics
-                .iter_mut()
-                .find(|known| known.name == metric.name && known.attributes == attributes);
-            match known {
-                Some(known) if delta => known.total += value,
-                Some(known) => known.total = value,
-                None => self.metrics.push(Metric {
-                    name: metric.name.clone(),
-                    unit: metric.unit.clone(),
-                    total: value,
-                    attributes,
-                }),
-            }
-        }
+        let attributes = Attributes::new(point.attributes);
+        let sorted = attributes
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        let series = all
+            .entry((metric.name.clone(), sorted.collect()))
+            .or_insert_with(|| Metric {
+                name: metric.name.clone(),
+                unit: metric.unit.clone(),
+                total: 0.0,
+                attributes,
+            });
+        series.total = if is_delta {
+            series.total + value
+        } else {
+            value
+        };
     }
 }
 
@@ -134,12 +110,8 @@ fn time(nanos: u64) -> SystemTime {
 }
 
 fn event(record: LogRecord) -> Event {
-    let name = match record.body.and_then(|body| body.value) {
-        Some(Value::StringValue(name)) => name,
-        _ => String::new(),
-    };
     Event {
-        name,
+        name: record.event_name,
         time: time(record.time_unix_nano),
         attributes: Attributes::new(record.attributes),
         span: (!record.span_id.is_empty()).then(|| (hex(&record.trace_id), hex(&record.span_id))),
@@ -147,29 +119,23 @@ fn event(record: LogRecord) -> Event {
 }
 
 fn span(span: OtlpSpan) -> Span {
-    let failed = |code: i32| code == StatusCode::Error as i32;
+    let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
+    let failed = span
+        .status
+        .filter(|status| status.code() == StatusCode::Error);
+    let events = span.events.into_iter().map(|event| SpanEvent {
+        name: event.name,
+        attributes: Attributes::new(event.attributes),
+    });
     Span {
         name: span.name,
         trace_id: hex(&span.trace_id),
         id: hex(&span.span_id),
         parent: (!span.parent_span_id.is_empty()).then(|| hex(&span.parent_span_id)),
-        start: time(span.start_time_unix_nano),
-        duration: Duration::from_nanos(
-            span.end_time_unix_nano
-                .saturating_sub(span.start_time_unix_nano),
-        ),
-        error: span
-            .status
-            .filter(|status| failed(status.code))
-            .map(|status| status.message),
+        start: time(start),
+        duration: Duration::from_nanos(end.saturating_sub(start)),
+        error: failed.map(|status| status.message),
         attributes: Attributes::new(span.attributes),
-        events: span.events.into_iter().map(span_event).collect(),
-    }
-}
-
-fn span_event(event: span::Event) -> SpanEvent {
-    SpanEvent {
-        name: event.name,
-        attributes: Attributes::new(event.attributes),
+        events: events.collect(),
     }
 }
