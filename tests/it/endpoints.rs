@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::host;
-use crate::host::{Protocol, config, environment, otlp, service, telemetry};
+use crate::host::{PATIENCE, Protocol, config, environment, otlp, service, telemetry};
 use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, work};
 use crate::support::{Answer, Message, Receiver};
 use claude_code_telemetry::{Signal, Telemetry};
@@ -224,10 +224,23 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
             }
             for variable in ["METRICS", "LOGS"] {
                 let variable = format!("OTEL_EXPORTER_OTLP_{variable}_ENDPOINT");
-                let told = told.lock().unwrap();
-                let about = |text: &&String| text.contains(&variable) && text.contains("/v1/");
-                let reports = told.iter().filter(|text| text.contains("takes them at"));
-                assert_eq!(reports.filter(about).count(), 1, "{told:?}");
+                let is_report = |text: &&String| {
+                    text.contains("takes them at")
+                        && text.contains(&variable)
+                        && text.contains("/v1/")
+                };
+                // A thread of its own delivers diagnostics, possibly after the shutdown.
+                let deadline = Instant::now() + PATIENCE;
+                let reports = loop {
+                    let told = told.lock().unwrap();
+                    let reports = told.iter().filter(is_report).count();
+                    if reports > 0 || Instant::now() > deadline {
+                        break reports;
+                    }
+                    drop(told);
+                    std::thread::sleep(Duration::from_millis(2));
+                };
+                assert_eq!(reports, 1, "{:?}", told.lock().unwrap());
             }
         }
     }
