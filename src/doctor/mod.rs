@@ -1,5 +1,10 @@
 //! The diagnosis of a configuration: every exporter is tried once.
 
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod otlp;
+#[cfg(not(any(feature = "grpc", feature = "http")))]
+#[path = "no_otlp.rs"]
+mod otlp;
 #[cfg(feature = "prometheus")]
 mod page;
 mod probe;
@@ -78,14 +83,14 @@ impl Config {
         let _ = {
             let (config, found) = (self.clone(), found.clone());
             thread::spawn("claude-code-telemetry-doctor", move || {
-                probe::probe_page(&config, &found);
+                page::probe(&config, &found);
             })
         };
         let config = self.clone();
         let thread = thread::spawn("claude-code-telemetry-doctor", move || {
             let _suppressed = SuppressedScope::this_thread();
             let runtime = suppression::runtime()?;
-            runtime.block_on(probe::probe_all(&config, limit, found));
+            runtime.block_on(otlp::probe_all(&config, limit, found));
             runtime.shutdown_background();
             Ok(())
         });
@@ -104,7 +109,7 @@ impl Config {
             false => thread.join().unwrap_or(Ok(())),
         });
         // Exporters whose probe did not finish are listed too, and the order is always the same.
-        let probes = probe::asked_for(self).into_iter().map(|asked| {
+        let probes = probe::requested(self).into_iter().map(|asked| {
             let same =
                 |probe: &Probe| (probe.signal, probe.exporter) == (asked.signal, asked.exporter);
             match probes.iter().position(same) {

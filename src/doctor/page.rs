@@ -2,24 +2,37 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use super::Probe;
-use crate::config::PrometheusConfig;
+use super::probe::{Probe, requested};
+use crate::config::{Config, PrometheusConfig};
 use crate::export::page_addresses;
+use crate::health::Exporter;
 
 /// The timeout for the response of a page that is already served.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Listens briefly at the address of the page. Blocks the thread.
-pub(super) fn with_findings(asked: Probe, config: &PrometheusConfig) -> Probe {
+/// Tries the page, if the configuration requests it. Blocks the thread.
+pub(super) fn probe(config: &Config, found: &mpsc::Sender<Probe>) {
+    let Some(page) = &config.metrics.prometheus else {
+        return;
+    };
+    let requested = requested(config).into_iter();
+    for probe in requested.filter(|probe| probe.exporter == Exporter::Prometheus && probe.works()) {
+        let _ = found.send(describe(probe, page));
+    }
+}
+
+/// Listens briefly at the address of the page.
+fn describe(probe: Probe, config: &PrometheusConfig) -> Probe {
     let problem = match page_addresses(config) {
         Ok(addresses) => {
             let answer = Some("the port is free: the page can be served there".to_owned());
             return Probe {
                 addresses,
                 answer,
-                ..asked
+                ..probe
             };
         }
         Err(problem) => problem,
@@ -29,7 +42,7 @@ pub(super) fn with_findings(asked: Probe, config: &PrometheusConfig) -> Probe {
             "an agent that runs serves its page there; another one gets the port when it ends";
         return Probe {
             note: Some(note.to_owned()),
-            ..asked
+            ..probe
         };
     }
     let (problem, remedy) = match problem.split_once("; ") {
@@ -42,7 +55,7 @@ pub(super) fn with_findings(asked: Probe, config: &PrometheusConfig) -> Probe {
     Probe {
         problem: Some(problem),
         remedy: Some(remedy),
-        ..asked
+        ..probe
     }
 }
 

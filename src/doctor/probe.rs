@@ -3,11 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc;
 use std::time::Duration;
-
-#[cfg(any(feature = "grpc", feature = "http"))]
-use tokio::time::Instant;
 
 use super::EVERY;
 use crate::config::variables::shown_url;
@@ -153,7 +149,7 @@ fn list(addresses: &[SocketAddr]) -> String {
 
 /// Returns the exporters that a configuration requests, before they are tried. Those that cannot be built contain the
 /// reason.
-pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
+pub(super) fn requested(config: &Config) -> Vec<Probe> {
     let asked = EVERY.iter().filter_map(|&(signal, exporter)| {
         let probe = Probe::new(signal, exporter);
         if let Some(reason) = config.unavailable_reason(signal, exporter) {
@@ -191,67 +187,4 @@ pub(super) fn asked_for(config: &Config) -> Vec<Probe> {
         })
     });
     asked.collect()
-}
-
-/// Tries the Prometheus page, if the configuration requests it.
-#[cfg(feature = "prometheus")]
-pub(super) fn probe_page(config: &Config, found: &mpsc::Sender<Probe>) {
-    let Some(page) = &config.metrics.prometheus else {
-        return;
-    };
-    let asked = asked_for(config).into_iter();
-    for asked in asked.filter(|asked| asked.exporter == Exporter::Prometheus && asked.works()) {
-        let _ = found.send(super::page::with_findings(asked, page));
-    }
-}
-
-/// Does nothing in a build without OTLP.
-#[cfg(not(any(feature = "grpc", feature = "http")))]
-pub(super) async fn probe_all(_: &Config, _: Duration, _: mpsc::Sender<Probe>) {}
-
-/// Tries all OTLP exporters in parallel.
-#[cfg(any(feature = "grpc", feature = "http"))]
-pub(super) async fn probe_all(config: &Config, limit: Duration, found: mpsc::Sender<Probe>) {
-    use std::sync::Arc;
-
-    use tokio::sync::watch;
-    use tokio::task::JoinSet;
-
-    use crate::diagnostics::Diagnostics;
-    use crate::export::headers::Helper;
-    use crate::export::probe::probe;
-
-    let last = Instant::now() + limit;
-    let tried: Vec<_> = asked_for(config)
-        .into_iter()
-        .filter(|probe| probe.exporter == Exporter::Otlp && probe.works())
-        .collect();
-    let helper = config
-        .headers_helper
-        .as_ref()
-        .filter(|_| !tried.is_empty())
-        .and_then(|helper| Helper::new(helper, Arc::new(Diagnostics::default())));
-    let (lease, done) = watch::channel(());
-    let running = helper.as_ref().map(|helper| {
-        let (commands, background) = helper.background();
-        (commands, tokio::spawn(background(done)))
-    });
-    let mut probes = JoinSet::new();
-    for asked in tried {
-        let Some(otlp) = config.exporters(asked.signal).0.cloned() else {
-            continue;
-        };
-        let (config, helper, found) = (config.clone(), helper.clone(), found.clone());
-        probes.spawn(async move {
-            let seen = probe(asked.signal, &otlp, helper, last).await;
-            let _ = found.send(super::remedy::with_findings(asked, &config, &otlp, seen));
-        });
-    }
-    while probes.join_next().await.is_some() {}
-    drop(lease);
-    if let Some((_commands, running)) = running {
-        let _ = running.await;
-    }
-    // The caller joins this thread when the channel is closed, so the channel stays open until nothing is left to do.
-    drop(found);
 }

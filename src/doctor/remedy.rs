@@ -1,19 +1,19 @@
 //! The description of a probe's findings, and the fixes.
 
 use super::Probe;
+use super::otlp::{Speaks, Trial};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::variables::{self, PerSignal};
 use crate::config::{Config, path};
-use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError, TlsFailure};
-use crate::export::probe::{Answer, Seen, Speaks};
+use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportResult, TlsFailure};
 use crate::signal::Signal;
 
-/// Returns the probe with its findings described.
-pub(super) fn with_findings(
+/// Returns the probe with the description of its result.
+pub(super) fn describe(
     probe: Probe,
     config: &Config,
     otlp: &OtlpConfig,
-    seen: Result<Seen, String>,
+    trial: Result<Trial, String>,
 ) -> Probe {
     let about = About {
         signal: probe.signal,
@@ -21,8 +21,8 @@ pub(super) fn with_findings(
         otlp,
     };
     let note = about.path_note();
-    let seen = match seen {
-        Ok(seen) => seen,
+    let trial = match trial {
+        Ok(trial) => trial,
         Err(why) => {
             return Probe {
                 problem: Some(why),
@@ -31,7 +31,7 @@ pub(super) fn with_findings(
             };
         }
     };
-    let note = match &seen.standard_path {
+    let note = match &trial.standard_path {
         Some(path) => Some(format!(
             "the receiver takes no requests at the URL of {endpoint}, which has no path, and takes them at {path}: add \
              {path} to {endpoint}",
@@ -39,40 +39,27 @@ pub(super) fn with_findings(
         )),
         None => note,
     };
-    let (answer, problem, remedy) = match &seen.answer {
-        Answer::Taken(said) => {
-            let kind = match otlp.protocol {
-                Protocol::Grpc => "gRPC OK",
-                Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
-            };
-            let answer = match said {
-                Some(said) => format!("{kind}, with a warning: {said}"),
-                None => kind.to_owned(),
-            };
-            (Some(answer), None, None)
-        }
-        Answer::Unauthenticated(error) => {
-            (None, Some(error.to_string()), Some(about.credentials()))
-        }
-        Answer::NotNow(error) => (
-            None,
-            Some(error.to_string()),
-            Some(
-                "the receiver answers, but takes nothing now: try again later, or look at its log"
-                    .to_owned(),
-            ),
-        ),
-        Answer::Failed(error) => (None, Some(error.to_string()), about.remedy(error, &seen)),
+    let kind = match otlp.protocol {
+        Protocol::Grpc => "gRPC OK",
+        Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
     };
+    let answer = match &trial.outcome {
+        ExportResult::Delivered { message, .. } => Some(match message {
+            Some(said) => format!("{kind}, with a warning: {said}"),
+            None => kind.to_owned(),
+        }),
+        _ => None,
+    };
+    let error = trial.outcome.error();
     Probe {
-        addresses: seen.addresses,
-        connected: seen.connected,
-        tls: seen.tls,
         answer,
-        latency: Some(seen.took),
+        problem: error.map(ToString::to_string),
+        remedy: error.and_then(|error| about.remedy(error.kind(), &trial)),
+        addresses: trial.connection.addresses,
+        connected: trial.connection.connected,
+        tls: trial.connection.tls,
+        latency: Some(trial.took),
         note,
-        problem,
-        remedy,
         ..probe
     }
 }
@@ -133,13 +120,15 @@ impl About<'_> {
         }
     }
 
-    fn remedy(&self, error: &ExportError, seen: &Seen) -> Option<String> {
+    /// Returns the fix for a failure; `None` where the problem's text names the variable to change.
+    fn remedy(&self, failure: ErrorKind, trial: &Trial) -> Option<String> {
         let endpoint = self.endpoint();
-        if let Some(speaks) = seen.speaks {
+        if let Some(speaks) = trial.speaks {
             return Some(self.what_it_speaks(speaks));
         }
+        let connection = &trial.connection;
         let no_connection = matches!(
-            error.kind(),
+            failure,
             ErrorKind::Connect | ErrorKind::ConnectionRefused | ErrorKind::Timeout
         );
         if let Some(proxy) = self.otlp.proxy.as_ref().filter(|_| no_connection) {
@@ -148,8 +137,14 @@ impl About<'_> {
                 proxy.variable
             ));
         }
-        Some(match error.kind() {
-            ErrorKind::Connect | ErrorKind::ConnectionRefused if seen.addresses.is_empty() => {
+        let is_retryable = matches!(trial.outcome, ExportResult::Retryable { .. });
+        Some(match failure {
+            ErrorKind::Answered(ErrorAnswer::Unauthenticated) => self.credentials(),
+            ErrorKind::Answered(_) if is_retryable => {
+                "the receiver answers, but takes nothing now: try again later, or look at its log"
+                    .to_owned()
+            }
+            ErrorKind::Connect | ErrorKind::ConnectionRefused if connection.addresses.is_empty() => {
                 format!("correct the host in {endpoint}, or look at the name service of this machine")
             }
             ErrorKind::ConnectionRefused => {
@@ -158,7 +153,7 @@ impl About<'_> {
             ErrorKind::Connect => {
                 format!("look at the network and its firewalls, or correct host and port in {endpoint}")
             }
-            ErrorKind::Timeout if seen.connected.is_none() => format!(
+            ErrorKind::Timeout if connection.connected.is_none() => format!(
                 "nobody takes the connection: look at the network and its firewalls, or correct host and port in {endpoint}"
             ),
             ErrorKind::Timeout => format!(
@@ -193,7 +188,7 @@ impl About<'_> {
         }
     }
 
-    /// Returns the fix for a TLS problem; `None` where the problem's text names the variable to change.
+    /// Returns the fix for a TLS problem.
     fn certificates(&self, failure: TlsFailure) -> Option<String> {
         let endpoint = self.endpoint();
         let authorities = self.variable(&variables::CERTIFICATE);
@@ -217,7 +212,7 @@ impl About<'_> {
                     .to_owned()
             }
             TlsFailure::Certificate => "give the receiver another certificate".to_owned(),
-            TlsFailure::Connection => return None,
+            TlsFailure::NotTls | TlsFailure::Connection => return None,
         })
     }
 

@@ -57,8 +57,19 @@ impl ExportResult {
     };
 
     /// Creates an outcome that is retried after the exporter's own back-off.
-    pub(super) fn retry(error: ExportError) -> Self {
+    pub(crate) fn retry(error: ExportError) -> Self {
         Self::Retryable { after: None, error }
+    }
+
+    /// Returns the reason why the receiver does not have the request; `None` if it has.
+    pub(crate) fn error(&self) -> Option<&ExportError> {
+        match self {
+            Self::Delivered { .. } => None,
+            Self::Retryable { error, .. }
+            | Self::Rejected { error }
+            | Self::Unauthenticated { error }
+            | Self::TooLarge { error } => Some(error),
+        }
     }
 }
 
@@ -98,6 +109,8 @@ pub(crate) enum TlsFailure {
     Certificate,
     /// The receiver requires a client certificate, or rejected the one that it got.
     ClientCertificate,
+    /// The receiver does not speak TLS.
+    NotTls,
     /// The connection failed for another reason.
     Connection,
 }
@@ -128,7 +141,7 @@ pub(crate) struct ExportError {
 
 impl ExportError {
     /// Creates an error of `kind`. `text` must already be safe to display.
-    pub(super) fn new(kind: ErrorKind, text: String) -> Self {
+    pub(crate) fn new(kind: ErrorKind, text: String) -> Self {
         Self { kind, text }
     }
 

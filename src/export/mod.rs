@@ -6,7 +6,7 @@ pub(crate) mod blocking;
 pub(crate) mod console;
 mod control;
 #[cfg(any(feature = "grpc", feature = "http"))]
-mod encode;
+pub(crate) mod encode;
 pub(crate) mod export_result;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod headers;
@@ -17,8 +17,6 @@ pub(crate) mod metrics_source;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod otlp;
 mod pipeline;
-#[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) mod probe;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 pub(crate) mod queue;

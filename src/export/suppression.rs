@@ -1,6 +1,6 @@
 //! Suppression of telemetry about the library's own threads.
 //!
-//! The transport crates (tonic, h2, hyper) emit `tracing` events. A host that exports those as telemetry would get
+//! The transport crates (hyper, h2) emit `tracing` events. A host that exports those as telemetry would get
 //! events about the export of events, without end. Therefore the library's threads have no subscriber. They are also
 //! marked as suppressed, for bridges to the OpenTelemetry SDK that have their own subscriber.
 

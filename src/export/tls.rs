@@ -3,6 +3,7 @@
 //! Each configuration gets the crypto provider, ring, explicitly. The default provider of the process is neither
 //! installed nor read, because it belongs to the host.
 
+use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +12,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SignatureScheme};
 
 use super::server_verifier::ServerVerifier;
 use crate::config::pem::Material;
@@ -29,17 +30,7 @@ pub(crate) struct Tls {
     /// The authorities that the platform trusts; empty if the configuration excludes them.
     platform: Vec<CertificateDer<'static>>,
     asked: Arc<AtomicBool>,
-    current: Mutex<(Material, ClientConfig)>,
-}
-
-/// The result of reading the certificate files again.
-pub(crate) enum Renewal {
-    /// The files are unchanged, or the previous material stays in use.
-    Nothing,
-    /// The material has changed: the next connection needs a new client.
-    Changed,
-    /// The files cannot be used any more; the previous material stays in use.
-    Broken(FileError),
+    current: Mutex<(Material, Arc<ClientConfig>)>,
 }
 
 impl Tls {
@@ -70,32 +61,31 @@ impl Tls {
     }
 
     /// Returns the client configuration for the next connection.
-    pub(crate) fn client(&self) -> ClientConfig {
+    pub(crate) fn client(&self) -> Arc<ClientConfig> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.1.clone()
+        Arc::clone(&current.1)
     }
 
     /// Reads the certificate files again, because they may have been renewed. Reads them on another thread, because
-    /// that may be slow.
-    pub(crate) async fn renew(&self) -> Renewal {
+    /// that may be slow. The previous material stays in use if the new one cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be used any more.
+    pub(crate) async fn renew(&self) -> Result<(), FileError> {
         let files = self.files.clone();
         let reading = super::blocking::spawn(move || files.read(&mut |_| {}));
-        let material = match reading.await {
-            Ok(Ok(material)) => material,
-            Ok(Err(error)) => return Renewal::Broken(error),
-            Err(_) => return Renewal::Nothing,
+        let Ok(material) = reading.await else {
+            return Ok(());
         };
+        let material = material?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.0 == material {
-            return Renewal::Nothing;
+        if current.0 != material
+            && let Ok(client) = client(&self.platform, &material, self.alpn, &self.asked)
+        {
+            *current = (material, client);
         }
-        match client(&self.platform, &material, self.alpn, &self.asked) {
-            Ok(client) => {
-                *current = (material, client);
-                Renewal::Changed
-            }
-            Err(_) => Renewal::Nothing,
-        }
+        Ok(())
     }
 
     /// Records an answer: the receiver has the client certificate, if it asked for one.
@@ -122,27 +112,31 @@ impl Tls {
         }
     }
 
+    /// Describes a connection after its handshake.
+    pub(crate) fn describe(&self, version: Option<ProtocolVersion>) -> String {
+        let version = match version {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            _ => "TLS",
+        };
+        let trust = match self.trust() {
+            Some(variable) => format!("the authorities of {variable}"),
+            None => "the authorities of this system".to_owned(),
+        };
+        let client = match (self.was_asked(), self.identity()) {
+            (true, Some(variable)) => {
+                format!("; the client certificate of {variable} was asked for")
+            }
+            (true, None) => "; a client certificate was asked for, and there is none".to_owned(),
+            (false, _) => String::new(),
+        };
+        format!("{version}, certificate accepted by {trust}{client}")
+    }
+
     /// Returns true if HTTP/2 is offered.
     pub(crate) fn is_http_2(&self) -> bool {
         self.alpn == HTTP_2
     }
-}
-
-fn finish(
-    roots: RootCertStore,
-    trusted: &[CertificateDer<'static>],
-    resolver: Resolver,
-) -> Result<ClientConfig, String> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = ServerVerifier::new(roots, trusted.to_vec(), Arc::clone(&provider))
-        .map_err(|error| format!("TLS cannot be used: {error}"))?;
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(|error| format!("TLS cannot be used: {error}"))?;
-    Ok(builder
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(Arc::new(resolver)))
 }
 
 fn client(
@@ -150,7 +144,8 @@ fn client(
     material: &Material,
     alpn: &'static [u8],
     asked: &Arc<AtomicBool>,
-) -> Result<ClientConfig, String> {
+) -> Result<Arc<ClientConfig>, String> {
+    let unusable = |error: &dyn Display| format!("TLS cannot be used: {error}");
     let mut roots = RootCertStore::empty();
     let all = platform.iter().chain(&material.authorities);
     roots.add_parsable_certificates(all.cloned());
@@ -165,9 +160,18 @@ fn client(
             .map(Arc::new),
         asked: Arc::clone(asked),
     };
-    let mut client = finish(roots, &material.authorities, resolver)?;
+    let provider = Arc::new(ring::default_provider());
+    let trusted = material.authorities.clone();
+    let verifier = ServerVerifier::new(roots, trusted, Arc::clone(&provider));
+    let verifier = verifier.map_err(|error| unusable(&error))?;
+    let mut client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(|error| unusable(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_client_cert_resolver(Arc::new(resolver));
     client.alpn_protocols = vec![alpn.to_vec()];
-    Ok(client)
+    Ok(Arc::new(client))
 }
 
 /// Returns the authorities that the platform trusts. On Unix, the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` of the
@@ -196,8 +200,8 @@ impl ResolvesClientCert for Resolver {
 }
 
 /// Hides the key, which the `Debug` output of `CertifiedKey` may show.
-impl std::fmt::Debug for Resolver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Resolver")
     }
 }

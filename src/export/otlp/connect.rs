@@ -6,22 +6,26 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use ::http::Uri;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::connector::{Observed, lock};
+use super::error::{connection_error, flatten};
 use super::resolve::resolve;
+use crate::export::export_result::{ErrorKind, ExportError};
 
 /// The pause before the next address is tried ("Connection Attempt Delay").
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The delay of the error of a connection that cannot be made in time. The export attempt that waits for the connection
-/// ends before.
-pub(super) const GRACE: Duration = Duration::from_secs(1);
+/// ends before, so that its error is always the same.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The idle time before the operating system probes a silent peer, and the time between its probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -34,47 +38,55 @@ const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The reason why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
-    #[error("the name cannot be resolved")]
-    Resolve(#[source] io::Error),
-    #[error("no connection can be made")]
-    Connect(#[source] io::Error),
-}
-
-/// Connects to the host of a URL.
+/// Connects to the host of a URL, which errors call `name`, and records the addresses.
 ///
 /// # Errors
 ///
 /// Returns an error if the name has no address, no address accepts the connection, or `limit` has passed.
-pub(super) async fn connect(url: &Uri, limit: Duration) -> Result<TcpStream, ConnectError> {
-    let connected = connect_within(url, limit).await;
-    if let Err(ConnectError::Resolve(error) | ConnectError::Connect(error)) = &connected
-        && error.kind() == io::ErrorKind::TimedOut
-    {
-        // The export attempt ends at the same time as this one. The delay makes its error independent of which end is
-        // noticed first.
+pub(super) async fn connect(
+    url: &Uri,
+    name: &str,
+    limit: Duration,
+    observed: &Mutex<Observed>,
+) -> Result<TcpStream, ExportError> {
+    let deadline = Instant::now() + limit;
+    let connected = connect_by(url, name, deadline, observed).await;
+    if connected.is_err() && deadline <= Instant::now() {
         sleep(GRACE).await;
     }
     connected
 }
 
-async fn connect_within(url: &Uri, limit: Duration) -> Result<TcpStream, ConnectError> {
+async fn connect_by(
+    url: &Uri,
+    name: &str,
+    deadline: Instant,
+    observed: &Mutex<Observed>,
+) -> Result<TcpStream, ExportError> {
+    *lock(observed) = Observed::default();
     let usual = match url.scheme_str() {
         Some("https") => 443,
         _ => 80,
     };
     let port = url.port_u16().unwrap_or(usual);
-    let deadline = Instant::now() + limit;
-    let found = timeout(limit, resolve(url.host().unwrap_or_default(), port)).await;
+    let found = timeout_at(deadline, resolve(url.host().unwrap_or_default(), port)).await;
     let addresses = found
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(ConnectError::Resolve)?;
+        .map_err(|error| {
+            let reason = flatten(&error);
+            let reason = reason
+                .strip_prefix("failed to lookup address information: ")
+                .unwrap_or(&reason);
+            let text = format!("cannot find the address of {name}: {reason}");
+            ExportError::new(ErrorKind::Connect, text)
+        })?;
+    lock(observed).addresses.clone_from(&addresses);
     let left = deadline.saturating_duration_since(Instant::now());
-    connect_to_any(&addresses, left)
+    let stream = connect_to_any(&addresses, left)
         .await
-        .map_err(ConnectError::Connect)
+        .map_err(|error| connection_error(name, &error, str::to_owned))?;
+    lock(observed).connected = stream.peer_addr().ok();
+    Ok(stream)
 }
 
 /// Connects to the address that answers first.
@@ -82,10 +94,7 @@ async fn connect_within(url: &Uri, limit: Duration) -> Result<TcpStream, Connect
 /// # Errors
 ///
 /// Returns the first error if all addresses fail, and `TimedOut` if `limit` has passed.
-pub(crate) async fn connect_to_any(
-    addresses: &[SocketAddr],
-    limit: Duration,
-) -> io::Result<TcpStream> {
+async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStream> {
     let deadline = Instant::now() + limit;
     let share = limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut waiting = by_turns(addresses).into_iter();

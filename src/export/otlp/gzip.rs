@@ -10,6 +10,10 @@ use flate2::write::GzEncoder;
 
 use crate::config::otlp as config;
 
+/// The most bytes of a decompressed answer: enough for a partial success.
+#[cfg(feature = "grpc")]
+const MAX_PLAIN: u64 = 64 * 1024;
+
 /// Returns `body` in compressed form; `None` if requests are sent uncompressed.
 pub(super) fn packed(body: &[u8], compression: config::Compression) -> Option<Bytes> {
     match compression {
@@ -25,11 +29,11 @@ fn compress(body: &[u8]) -> Option<Bytes> {
     encoder.finish().ok().map(Bytes::from)
 }
 
-/// Decompresses `body`. Returns `None` if it is broken or larger than `limit` bytes.
+/// Decompresses `body`. Returns `None` if it is broken or too large.
 #[cfg(feature = "grpc")]
-pub(super) fn decompress(body: &[u8], limit: usize) -> Option<Vec<u8>> {
+pub(super) fn decompress(body: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
-    let mut decoder = flate2::read::GzDecoder::new(body).take(limit as u64 + 1);
+    let mut decoder = flate2::read::GzDecoder::new(body).take(MAX_PLAIN + 1);
     decoder.read_to_end(&mut plain).ok()?;
-    (plain.len() <= limit).then_some(plain)
+    (plain.len() as u64 <= MAX_PLAIN).then_some(plain)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName};
 use prost::Message;
-use tonic::metadata::MetadataMap;
+
+use super::secrets::decode_base64;
 
 /// The trailer with the encoded `google.rpc.Status`.
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
@@ -51,11 +52,8 @@ struct Delay {
 
 /// Returns the wait that the trailers of a call ask for.
 pub(super) fn retry_delay(trailers: &HeaderMap) -> Option<Duration> {
-    // tonic's metadata decodes base64, and does not panic if a single value is requested.
-    let details = trailers.get(DETAILS)?.clone();
-    let details = MetadataMap::from_headers(HeaderMap::from_iter([(DETAILS, details)]));
-    let details = details.get_bin(DETAILS.as_str())?.to_bytes().ok()?;
-    let info = Status::decode(details)
+    let details = decode_base64(trailers.get(DETAILS)?.as_bytes())?;
+    let info = Status::decode(details.as_slice())
         .ok()?
         .details
         .into_iter()

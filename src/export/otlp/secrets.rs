@@ -34,7 +34,7 @@ impl Secrets {
             self.add(text, false);
             // Base64 is also written without padding.
             self.add(text.trim_end_matches('='), false);
-            if let Some(decoded) = decode_base64(text) {
+            if let Some(decoded) = text_in_base64(text) {
                 self.add_user_and_password(&decoded);
             }
         }
@@ -137,21 +137,24 @@ fn hex(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// Returns the text that `text` encodes in base64, in the standard alphabet or that of URLs, with padding or without.
-/// Returns `None` if it encodes no text. Accepts what lenient servers accept.
-fn decode_base64(text: &str) -> Option<String> {
+/// Returns the text that `text` encodes in base64, in the standard alphabet or that of URLs. Returns `None` if it encodes
+/// no text.
+fn text_in_base64(text: &str) -> Option<String> {
+    let standard = text.replace('-', "+").replace('_', "/");
+    let decoded = String::from_utf8(decode_base64(standard.as_bytes())?).ok()?;
+    (!decoded.contains(char::is_control)).then_some(decoded)
+}
+
+/// Decodes base64 with padding or without. Accepts what lenient servers accept.
+pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
         GeneralPurposeConfig::new()
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(DecodePaddingMode::RequireNone),
     );
-    let standard = text
-        .trim_end_matches('=')
-        .replace('-', "+")
-        .replace('_', "/");
-    let decoded = String::from_utf8(LENIENT.decode(standard).ok()?).ok()?;
-    (!decoded.contains(char::is_control)).then_some(decoded)
+    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
+    LENIENT.decode(text.get(..text.len() - padding)?).ok()
 }
 
 #[cfg(test)]
@@ -239,7 +242,7 @@ mod tests {
             ("a b", None),
             ("", Some("")),
         ] {
-            assert_eq!(decode_base64(text).as_deref(), decoded, "{text}");
+            assert_eq!(text_in_base64(text).as_deref(), decoded, "{text}");
         }
     }
 }

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// The most bytes before the head of an answer (those of the TLS handshake, of the proxy and of interim responses), and
 /// the most bytes after the head.
@@ -47,16 +46,34 @@ impl ReadLimit {
     }
 }
 
-/// A connection to the receiver, or to a proxy that forwards to it.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A connection: TCP, or TLS on top of another connection. Both have one type, so that HTTP is compiled once.
 pub(super) struct Stream {
-    pub(super) tcp: TcpStream,
-    pub(super) forwards: bool,
-    pub(super) limit: ReadLimit,
+    io: Box<dyn Io>,
+    limit: Option<ReadLimit>,
+    /// True if the peer is a proxy that forwards requests.
+    pub(super) is_forwarded: bool,
+}
+
+impl Stream {
+    pub(super) fn new(
+        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        limit: Option<ReadLimit>,
+    ) -> Self {
+        Self {
+            io: Box::new(io),
+            limit,
+            is_forwarded: false,
+        }
+    }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new().proxy(self.forwards)
+        Connected::new().proxy(self.is_forwarded)
     }
 }
 
@@ -67,8 +84,13 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
-        Poll::Ready(self.limit.spend(buffer.filled().len() - before))
+        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        let read = buffer.filled().len() - before;
+        Poll::Ready(
+            self.limit
+                .as_ref()
+                .map_or(Ok(()), |limit| limit.spend(read)),
+        )
     }
 }
 
@@ -78,15 +100,15 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
+        Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(context)
+        Pin::new(&mut self.io).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(context)
+        Pin::new(&mut self.io).poll_shutdown(context)
     }
 
     fn poll_write_vectored(
@@ -94,10 +116,10 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(context, slices)
+        Pin::new(&mut self.io).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.io.is_write_vectored()
     }
 }

@@ -253,22 +253,25 @@ fn unresolved_name_is_explained_and_retried() {
 }
 
 #[test]
-#[cfg(feature = "grpc")]
-fn grpc_reconnects_after_its_channel_panicked() {
-    let receiver = Receiver::grpc();
-    let address = receiver.endpoint()["http://".len()..].parse().unwrap();
-    let looks = std::sync::atomic::AtomicUsize::new(0);
-    super::super::resolve::fake::define("panics.test", move || {
-        assert!(
-            looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0,
-            "the connection's task ends"
-        );
-        Ok(vec![address])
-    });
-    let fixture = Fixture::new(Protocol::Grpc, "http://panics.test:4317");
-    let outcome = fixture.send();
-    assert_eq!(kind(&outcome), ErrorKind::Broken, "{outcome:?}");
-    assert_eq!(fixture.send(), DELIVERED);
+fn receiver_is_reached_again_after_a_panic_during_the_connection() {
+    for &protocol in PROTOCOLS {
+        let receiver = receiver(protocol);
+        let address = receiver.endpoint()["http://".len()..].parse().unwrap();
+        let looks = std::sync::atomic::AtomicUsize::new(0);
+        let host = format!("panics-{protocol:?}.test").to_lowercase();
+        super::super::resolve::fake::define(&host, move || {
+            assert!(
+                looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0,
+                "the connection's task ends"
+            );
+            Ok(vec![address])
+        });
+        let fixture = Fixture::new(protocol, &format!("http://{host}:4317"));
+        // A pipeline runs each attempt as a task, and counts a panic as a failure that is retried.
+        let attempt = std::panic::AssertUnwindSafe(|| fixture.send());
+        assert!(std::panic::catch_unwind(attempt).is_err());
+        assert_eq!(fixture.send(), DELIVERED, "{protocol:?}");
+    }
 }
 
 /// Starts a server that answers each connection with interim responses until the connection is closed.

@@ -101,8 +101,8 @@ mod of_http {
 mod of_grpc {
     use tonic::Code;
 
-    use super::super::super::grpc_status::percent_decode;
     use super::super::super::retry_info::retry_delay;
+    use super::super::super::status::percent_decode;
     use super::*;
 
     proptest! {

@@ -10,7 +10,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 
-use super::super::BuildError;
 use super::prelude::*;
 use super::support::Message;
 
@@ -331,16 +330,13 @@ fn invalid_endpoint_or_header_is_reported_without_secrets() {
         "ftp://host/",
     ] {
         let error = build(endpoint, &[]).unwrap();
-        assert!(matches!(error, BuildError::Endpoint { .. }), "{error:?}");
-        assert!(!format!("{error:?} {error}").contains("secret"));
+        assert!(error.contains(" cannot be an OTLP endpoint: "), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
     let error = build(fine, &[("a", "secret\nb: c")]).unwrap();
-    assert_eq!(
-        error.to_string(),
-        "the value of the header a cannot be sent"
-    );
+    assert_eq!(error, "the value of the header a cannot be sent");
     let error = build(fine, &[("a b", "secret")]).unwrap();
-    assert_eq!(error.to_string(), r#""a b" cannot be a header's name"#);
+    assert_eq!(error, r#""a b" cannot be a header's name"#);
 }
 
 /// Tests against tonic's own server from the generated code. The other receivers of these tests are written by hand.

@@ -1,39 +1,36 @@
-//! Messages about failed TLS connections, with the fix.
+//! Texts of TLS errors, with the fix.
 
 use std::error::Error;
 
 use rustls::{CertificateError, Error as TlsError};
 
-use super::words::{chain, flatten};
-use crate::export::export_result::TlsFailure;
+use super::error::{chain, flatten};
+use crate::export::export_result::{ErrorKind, ExportError, TlsFailure};
 use crate::export::server_verifier::{is_marked_as_authority, is_of_old_version, webpki_error};
 use crate::export::tls::Tls;
 
 /// Explains a failure of TLS; returns `None` for other failures.
-pub(super) fn explain(
-    target: &str,
-    tls: &Tls,
-    error: &(dyn Error + 'static),
-) -> Option<(TlsFailure, String)> {
+pub(super) fn explain(name: &str, tls: &Tls, error: &(dyn Error + 'static)) -> Option<ExportError> {
     let cause = chain(error).find_map(|cause| cause.downcast_ref::<TlsError>());
-    Some(match cause {
-        Some(TlsError::InvalidCertificate(problem)) => certificate(target, tls, problem),
+    let (failure, text) = match cause {
+        Some(TlsError::InvalidCertificate(problem)) => certificate(name, tls, problem),
         Some(TlsError::InvalidMessage(_)) => (
-            TlsFailure::Connection,
-            format!("{target} does not speak TLS: is it an http:// endpoint?"),
+            TlsFailure::NotTls,
+            format!("{name} does not speak TLS: is it an http:// endpoint?"),
         ),
-        Some(TlsError::AlertReceived(received)) => alert(target, tls, &format!("{received:?}")),
-        Some(TlsError::PeerIncompatible(_)) => incompatible(target),
+        Some(TlsError::AlertReceived(received)) => alert(name, tls, &format!("{received:?}")),
+        Some(TlsError::PeerIncompatible(_)) => incompatible(name),
         Some(other) => (
             TlsFailure::Connection,
-            format!("the TLS connection to {target} failed: {other}"),
+            format!("the TLS connection to {name} failed: {other}"),
         ),
-        None => return without_cause(target, tls, &flatten(error)),
-    })
+        None => without_cause(name, tls, &flatten(error))?,
+    };
+    Some(ExportError::new(ErrorKind::Tls(failure), text))
 }
 
 /// Explains why the receiver's certificate was rejected.
-fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure, String) {
+fn certificate(name: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure, String) {
     let (failure, what) = match problem {
         CertificateError::UnknownIssuer => (TlsFailure::UnknownAuthority, match tls.trust() {
             None => "is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE".into(),
@@ -56,7 +53,7 @@ fn certificate(target: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailu
         old if is_of_old_version(old) => (TlsFailure::OldVersion, "has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName".to_owned()),
         other => (TlsFailure::Certificate, rejection(other)),
     };
-    (failure, format!("the certificate of {target} {what}"))
+    (failure, format!("the certificate of {name} {what}"))
 }
 
 /// Describes a rejected certificate for which there is only one fix: another certificate.
@@ -93,9 +90,9 @@ fn bare(name: &str) -> &str {
 }
 
 /// Explains the alert with which the receiver ended the connection.
-fn alert(target: &str, tls: &Tls, alert: &str) -> (TlsFailure, String) {
+fn alert(name: &str, tls: &Tls, alert: &str) -> (TlsFailure, String) {
     let text = match alert {
-        "CertificateRequired" => return wants_certificate(target),
+        "CertificateRequired" => return wants_certificate(name),
         "NoApplicationProtocol" => {
             let wanted = if tls.is_http_2() {
                 "HTTP/2"
@@ -107,66 +104,66 @@ fn alert(target: &str, tls: &Tls, alert: &str) -> (TlsFailure, String) {
             } else {
                 ": is it an OTLP/gRPC endpoint?"
             };
-            format!("{target} does not speak {wanted} over TLS{guess}")
+            format!("{name} does not speak {wanted} over TLS{guess}")
         }
-        "UnrecognisedName" => format!("{target} does not know the host's name"),
+        "UnrecognisedName" => format!("{name} does not know the host's name"),
         _ if tls.was_asked() => {
             return match tls.identity() {
-                None => wants_certificate(target),
+                None => wants_certificate(name),
                 Some(variable) => (
                     TlsFailure::ClientCertificate,
                     format!(
-                        "{target} does not accept the client certificate of {variable} ({alert})"
+                        "{name} does not accept the client certificate of {variable} ({alert})"
                     ),
                 ),
             };
         }
         "HandshakeFailure" | "ProtocolVersion" | "InsufficientSecurity" => {
-            return incompatible(target);
+            return incompatible(name);
         }
-        _ => format!("{target} broke the TLS connection off ({alert})"),
+        _ => format!("{name} broke the TLS connection off ({alert})"),
     };
     (TlsFailure::Connection, text)
 }
 
 /// Explains a failure without a rustls error in its chain. HTTP/2 passes on texts, not causes, and a receiver may close
 /// the connection before its alert arrives.
-fn without_cause(target: &str, tls: &Tls, detail: &str) -> Option<(TlsFailure, String)> {
+fn without_cause(name: &str, tls: &Tls, detail: &str) -> Option<(TlsFailure, String)> {
     if let Some((_, received)) = detail.split_once("received fatal alert: ") {
         let end = received.find(|c: char| !c.is_ascii_alphanumeric());
-        let name = &received[..end.unwrap_or(received.len())];
-        return Some(alert(target, tls, name));
+        let received = &received[..end.unwrap_or(received.len())];
+        return Some(alert(name, tls, received));
     }
     if detail.contains("tls handshake eof") {
         let text = format!(
-            "{target} closed the connection during the TLS handshake: is it an http:// endpoint?"
+            "{name} closed the connection during the TLS handshake: is it an http:// endpoint?"
         );
-        return Some((TlsFailure::Connection, text));
+        return Some((TlsFailure::NotTls, text));
     }
     if !tls.was_asked() {
         return None;
     }
     Some(match tls.identity() {
-        None => wants_certificate(target),
+        None => wants_certificate(name),
         Some(variable) => (
             TlsFailure::ClientCertificate,
             format!(
-                "{target} closed the connection: does it accept the client certificate of {variable}?"
+                "{name} closed the connection: does it accept the client certificate of {variable}?"
             ),
         ),
     })
 }
 
-fn wants_certificate(target: &str) -> (TlsFailure, String) {
+fn wants_certificate(name: &str) -> (TlsFailure, String) {
     let text = format!(
-        "{target} wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY"
+        "{name} wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY"
     );
     (TlsFailure::ClientCertificate, text)
 }
 
-fn incompatible(target: &str) -> (TlsFailure, String) {
+fn incompatible(name: &str) -> (TlsFailure, String) {
     let text = format!(
-        "{target} and this client have no version or cipher of TLS in common (1.2 and 1.3 are offered)"
+        "{name} and this client have no version or cipher of TLS in common (1.2 and 1.3 are offered)"
     );
     (TlsFailure::Connection, text)
 }

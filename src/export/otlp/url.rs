@@ -1,64 +1,35 @@
-//! The HTTP/1.1 client of OTLP over HTTP, which keeps its connections alive.
-//!
-//! It is built from crates that a host does not configure by using them: the features of the host's own HTTP client
-//! stay unchanged. The client reads nothing from the process environment and follows no redirects, so that credentials
-//! are sent only to the configured receiver.
+//! URLs of requests.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ::http::{Request, Uri};
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::{self, Builder, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use ::http::Uri;
 
-use super::super::route::Route;
-use crate::export::tls::Tls;
+use super::receiver::name;
+use crate::config::otlp::OtlpConfig;
 
-/// An HTTP client that connects when it is first used, and again after a connection was lost. Clones share the
-/// connections.
-#[derive(Clone)]
-pub(super) enum Client {
-    /// A client for `http://`, without TLS.
-    Plain(legacy::Client<Route, Full<Bytes>>),
-    /// A client for `https://` only.
-    Secure(legacy::Client<HttpsConnector<Route>, Full<Bytes>>),
+/// Returns the URL of an endpoint as it is requested: without user information, with an IP address in its usual form, and
+/// with all characters escaped that a request line must not contain. The error is a sentence that says what is wrong.
+pub(super) fn request_url(config: &OtlpConfig) -> Result<Uri, String> {
+    let endpoint = &config.endpoint;
+    // The TLS configuration decides the scheme: `https` must not fall back to plain text.
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let url = if endpoint.host().is_none_or(str::is_empty) {
+        Err("it names no host".to_owned())
+    } else if endpoint.scheme_str() != Some(scheme) {
+        Err(format!(
+            "only {scheme}:// is possible with this configuration"
+        ))
+    } else {
+        normalized(endpoint)
+    };
+    url.map_err(|reason| format!("{} cannot be an OTLP endpoint: {reason}", name(endpoint)))
 }
 
-impl Client {
-    /// Creates a client with TLS, or without.
-    pub(super) fn new(tls: Option<&Tls>, route: Route) -> Self {
-        match tls {
-            None => Self::Plain(pool().build(route)),
-            Some(tls) => {
-                let mut connector = HttpsConnector::from((route, tls.client()));
-                connector.enforce_https();
-                Self::Secure(pool().build(connector))
-            }
-        }
-    }
-
-    /// Sends one request. It is sent a second time only if a kept connection turned out to be closed before any byte of
-    /// the request was written. Dropping the future cancels the request and closes its connection.
-    pub(super) fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
-        match self {
-            Self::Plain(client) => client.request(request),
-            Self::Secure(client) => client.request(request),
-        }
-    }
-}
-
-/// Returns the builder of a client that keeps idle connections for 90 seconds.
-fn pool() -> Builder {
-    let mut builder = legacy::Client::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new());
-    builder
-}
-
-/// Returns the URL of `endpoint` as it is requested: without user information, with an IP address in its usual form,
-/// and with all characters escaped that a request line must not contain. The error says what is wrong with the host.
-pub(super) fn url(endpoint: &Uri) -> Result<Uri, String> {
+fn normalized(endpoint: &Uri) -> Result<Uri, String> {
     let scheme = endpoint.scheme_str().unwrap_or_default();
     let host = address(endpoint.host().unwrap_or_default())?;
     let port = endpoint.port_u16().map(|port| format!(":{port}"));
@@ -77,6 +48,17 @@ pub(super) fn url(endpoint: &Uri) -> Result<Uri, String> {
     }
     url.parse()
         .map_err(|error: ::http::uri::InvalidUri| error.to_string())
+}
+
+/// Returns the URL with another path.
+pub(super) fn at_path(url: &Uri, path: &str) -> Option<Uri> {
+    let mut parts = url.clone().into_parts();
+    let path = match url.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    parts.path_and_query = Some(path.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Returns `host`, or an error if it looks like an IP address and is not valid. Without this check, a resolver would be
@@ -148,7 +130,7 @@ mod tests {
             ("http://h/ä\"{b}", "http://h/%C3%A4%22%7Bb%7D"),
         ] {
             let endpoint: Uri = endpoint.parse().unwrap();
-            let asked = url(&endpoint).unwrap().to_string();
+            let asked = normalized(&endpoint).unwrap().to_string();
             assert_eq!(asked, requested, "{endpoint}");
         }
     }

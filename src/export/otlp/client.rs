@@ -1,0 +1,261 @@
+//! The client that sends the encoded requests of one signal to one endpoint.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ::http::header::USER_AGENT;
+use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use bytes::{Buf, Bytes};
+use tokio::time::{Instant, timeout_at};
+
+use super::connector::{Observed, lock};
+#[cfg(feature = "grpc")]
+use super::grpc;
+use super::gzip;
+#[cfg(feature = "http")]
+use super::http;
+use super::http_client::{Answer, Body, HttpClient};
+use super::receiver::Receiver;
+use super::url::{at_path, request_url};
+use crate::config::otlp::{Compression, OtlpConfig, Protocol};
+use crate::config::path;
+use crate::export::export_result::{Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult};
+use crate::export::headers::Helper;
+use crate::signal::Signal;
+
+/// The user agent of requests.
+pub(super) const AGENT: &str = concat!("claude-code-telemetry/", env!("CARGO_PKG_VERSION"));
+
+/// A protocol on top of HTTP.
+pub(super) trait Transport: Send + Sync {
+    /// Adds the headers of a request whose message has `length` bytes. Returns the bytes that precede the message.
+    fn prepare(
+        &self,
+        headers: &mut HeaderMap,
+        is_gzip: bool,
+        length: usize,
+        deadline: Instant,
+    ) -> Bytes;
+
+    /// Returns true if the status alone says that the receiver has the request. A gRPC call has its status at the end.
+    fn accepts(&self, _: StatusCode) -> bool {
+        false
+    }
+
+    /// Returns the outcome of an answer.
+    fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult;
+}
+
+/// A client that sends the encoded requests of one signal to one endpoint.
+pub(crate) struct Client {
+    receiver: Receiver,
+    http: HttpClient,
+    transport: Box<dyn Transport>,
+    compression: Compression,
+    url: Uri,
+    /// The URL of the same receiver with OTLP's path of the signal, if the configured URL has no path.
+    standard: Option<Uri>,
+    /// True after the receiver accepted a request at that path, because it serves nothing at the configured URL.
+    uses_standard: AtomicBool,
+    helper: Option<Arc<Helper>>,
+    /// The number of helper runs that this client's errors have reported.
+    known_runs: AtomicU64,
+}
+
+impl Client {
+    /// Creates a client for `signal`, which connects when it first sends. The error is a sentence that says why the
+    /// client cannot be built.
+    ///
+    /// Must be called inside the runtime that drives the client, because its connections are tasks of that runtime.
+    pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
+        let url = request_url(config)?;
+        let standard = match config.has_bare_url {
+            true => at_path(&url, path(signal)),
+            false => None,
+        };
+        let (transport, url): (Box<dyn Transport>, _) = match config.protocol {
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => (
+                Box::new(grpc::Grpc),
+                at_path(&url, grpc::path(signal)).unwrap_or(url),
+            ),
+            #[cfg(feature = "http")]
+            protocol @ (Protocol::HttpProtobuf | Protocol::HttpJson) => {
+                (Box::new(http::Http::new(signal, protocol)), url)
+            }
+            #[cfg(not(all(feature = "grpc", feature = "http")))]
+            protocol => return Err(format!("the protocol {protocol:?} is not compiled in")),
+        };
+        Ok(Self {
+            receiver: Receiver::new(config)?,
+            http: HttpClient::new(config)?,
+            transport,
+            compression: config.compression,
+            url,
+            standard,
+            uses_standard: AtomicBool::new(false),
+            helper: None,
+            known_runs: AtomicU64::new(0),
+        })
+    }
+
+    /// Sets the headers helper. No request is then sent without its headers.
+    pub(crate) fn with_helper(mut self, helper: Option<Arc<Helper>>) -> Self {
+        self.helper = helper;
+        self
+    }
+
+    /// Makes one attempt to deliver `body`, which [`encode`](crate::export::encode) made for this client's protocol. The
+    /// attempt ends by `deadline`.
+    ///
+    /// If the receiver rejects the headers of the helper, waits for new headers and sends the request once more. If the
+    /// new headers are rejected too, returns a retryable outcome, so that the data is kept: the rejection may end as
+    /// any outage does.
+    pub(crate) async fn send(
+        &self,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> ExportResult {
+        let name = &self.receiver.name;
+        if deadline <= Instant::now() {
+            let text = format!("no time left to send to {name}");
+            return ExportResult::retry(ExportError::new(ErrorKind::Timeout, text));
+        }
+        let Some(helper) = &self.helper else {
+            return self.attempt(&self.receiver, body, deadline, accepted).await;
+        };
+        let current = match helper.headers(&self.known_runs, deadline).await {
+            Ok(current) => current,
+            Err(why) => {
+                let text = format!("nothing is sent to {name}: {why}");
+                return ExportResult::retry(ExportError::new(ErrorKind::Held, text));
+            }
+        };
+        let receiver = self.receiver.with(&current.headers);
+        let mut outcome = self
+            .attempt(&receiver, body.clone(), deadline, accepted)
+            .await;
+        if let ExportResult::Unauthenticated { error } = outcome {
+            let renewed = match helper.renewed(&current, deadline).await {
+                Ok(renewed) => renewed,
+                Err(why) => return ExportResult::retry(error.and(&why)),
+            };
+            let receiver = self.receiver.with(&renewed.headers);
+            outcome = self.attempt(&receiver, body, deadline, accepted).await;
+        }
+        match outcome {
+            ExportResult::Unauthenticated { error } => ExportResult::retry(error.and(
+                "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
+            )),
+            ExportResult::Delivered { .. } => {
+                helper.accepted();
+                outcome
+            }
+            _ => outcome,
+        }
+    }
+
+    /// Sends the request. If the URL has no path and the receiver serves nothing there, sends the request once more, to
+    /// OTLP's path of the signal.
+    async fn attempt(
+        &self,
+        receiver: &Receiver,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> ExportResult {
+        let post = |url, body| self.post(receiver, url, body, deadline, accepted);
+        let Some(standard) = &self.standard else {
+            return post(&self.url, body).await;
+        };
+        if self.uses_standard() {
+            return post(standard, body).await;
+        }
+        let outcome = post(&self.url, body.clone()).await;
+        let ExportResult::Rejected { error: first } = &outcome else {
+            return outcome;
+        };
+        if first.kind() != ErrorKind::Answered(ErrorAnswer::NotFound) {
+            return outcome;
+        }
+        // A path that exists may be unavailable for a while: the data must not be lost.
+        let both = |error| {
+            first
+                .clone()
+                .and(&format!("at {}: {error}", standard.path()))
+        };
+        match post(standard, body).await {
+            ExportResult::Rejected { .. } => outcome,
+            ExportResult::Retryable { after, error } => ExportResult::Retryable {
+                after,
+                error: both(error),
+            },
+            ExportResult::Unauthenticated { error } => {
+                ExportResult::Unauthenticated { error: both(error) }
+            }
+            ExportResult::TooLarge { error } => ExportResult::TooLarge { error: both(error) },
+            delivered => delivered,
+        }
+    }
+
+    /// Sends one request and returns its outcome.
+    async fn post(
+        &self,
+        receiver: &Receiver,
+        url: &Uri,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> ExportResult {
+        let packed = gzip::packed(&body, self.compression);
+        let is_gzip = packed.is_some();
+        let body = packed.unwrap_or(body);
+        let mut headers = receiver.headers.clone();
+        // A configured user agent takes precedence.
+        headers
+            .entry(USER_AGENT)
+            .or_insert(HeaderValue::from_static(AGENT));
+        let transport = &self.transport;
+        let prefix = transport.prepare(&mut headers, is_gzip, body.len(), deadline);
+        let mut request = Request::new(Body::new(prefix.chain(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.clone();
+        *request.headers_mut() = headers;
+        let answer = self.http.exchange(receiver, request, deadline, |head| {
+            if transport.accepts(head.status) {
+                accepted.send_replace(true);
+                let is_standard = self.standard.as_ref() == Some(url);
+                self.uses_standard.store(is_standard, Ordering::Relaxed);
+            }
+        });
+        match answer.await {
+            Ok(answer) => transport.outcome(receiver, answer),
+            Err(error) => ExportResult::retry(error),
+        }
+    }
+
+    /// Returns true if requests go to OTLP's path of the signal, because the receiver serves nothing at the configured
+    /// URL.
+    fn uses_standard(&self) -> bool {
+        self.uses_standard.load(Ordering::Relaxed)
+    }
+
+    /// Returns the path that requests go to instead of that of the configured URL; `None` while they go to the
+    /// configured URL.
+    pub(crate) fn standard_path(&self) -> Option<&str> {
+        let standard = self.standard.as_ref().filter(|_| self.uses_standard());
+        standard.map(Uri::path)
+    }
+
+    /// Connects to the receiver without sending a request.
+    pub(crate) async fn connect(&self, deadline: Instant) {
+        let connector = self.http.connector.clone();
+        let _ = timeout_at(deadline, connector.connect(self.url.clone())).await;
+    }
+
+    /// Returns the properties of the latest connection.
+    pub(crate) fn observed(&self) -> Observed {
+        lock(&self.http.connector.observed).clone()
+    }
+}

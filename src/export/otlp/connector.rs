@@ -1,0 +1,211 @@
+//! The connector of an exporter: TCP, directly or through a proxy, and TLS.
+//!
+//! For an `https://` receiver the proxy opens a tunnel (`CONNECT`): TLS is end to end, and the proxy sees neither
+//! headers nor content. For an `http://` receiver the proxy forwards the requests, whose request lines then contain the
+//! whole URL.
+
+use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::http::header::{HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use ::http::{HeaderValue, Request, StatusCode, Uri};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use super::client::AGENT;
+use super::connect::connect;
+use super::error::connection_error;
+use super::http_client::Body;
+use super::receiver::name;
+use super::stream::{ReadLimit, Stream};
+use crate::config::otlp::OtlpConfig;
+use crate::config::proxy::ProxyConfig;
+use crate::export::export_result::{ErrorKind, ExportError};
+use crate::export::tls::Tls;
+
+/// The most bytes of the head of an answer to `CONNECT` that are read.
+const MAX_HEAD: usize = 16 * 1024;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A connector to one receiver.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) tls: Option<Arc<Tls>>,
+    proxy: Option<Arc<Proxy>>,
+    /// The time limit for making a connection.
+    timeout: Duration,
+    pub(super) limit: ReadLimit,
+    /// The latest connection, for the doctor.
+    pub(super) observed: Arc<Mutex<Observed>>,
+}
+
+/// The properties of a connection, as far as it was made. A connection through a proxy has none.
+#[derive(Clone, Default)]
+pub(crate) struct Observed {
+    /// The addresses of the host name.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The address that was connected to.
+    pub(crate) connected: Option<SocketAddr>,
+    /// A description of the TLS connection.
+    pub(crate) tls: Option<String>,
+}
+
+impl Connector {
+    pub(super) fn new(config: &OtlpConfig, alpn: &'static [u8]) -> Result<Self, String> {
+        let tls = config.tls.as_ref().map(|tls| Tls::new(tls, alpn));
+        Ok(Self {
+            tls: tls.transpose()?.map(Arc::new),
+            proxy: config.proxy.as_deref().map(Proxy::new).map(Arc::new),
+            timeout: config.timeout,
+            limit: ReadLimit::new(),
+            observed: Arc::default(),
+        })
+    }
+
+    /// Returns the proxy that sees the requests, if there is one. A proxy with a tunnel does not see them.
+    pub(super) fn forwarder(&self) -> Option<&Proxy> {
+        self.proxy.as_deref().filter(|_| self.tls.is_none())
+    }
+
+    /// Makes a connection to the receiver.
+    pub(super) async fn connect(self, receiver: Uri) -> Result<TokioIo<Stream>, BoxError> {
+        let unobserved = Mutex::default();
+        let tcp = match &self.proxy {
+            None => connect(&receiver, &name(&receiver), self.timeout, &self.observed).await?,
+            Some(proxy) => connect(&proxy.url, &proxy.name, self.timeout, &unobserved)
+                .await
+                .map_err(|error| proxy.error(&error))?,
+        };
+        let mut stream = Stream::new(tcp, Some(self.limit.clone()));
+        let Some(tls) = &self.tls else {
+            stream.is_forwarded = self.proxy.is_some();
+            return Ok(TokioIo::new(stream));
+        };
+        if let Some(proxy) = &self.proxy {
+            stream = proxy.tunnel(stream, &receiver).await?;
+        }
+        let host = receiver.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = ServerName::try_from(host.to_owned())?;
+        let connector = TlsConnector::from(tls.client());
+        let stream = connector.connect(host, stream).await?;
+        if self.proxy.is_none() {
+            let version = stream.get_ref().1.protocol_version();
+            lock(&self.observed).tls = Some(tls.describe(version));
+        }
+        Ok(TokioIo::new(Stream::new(stream, None)))
+    }
+}
+
+pub(super) fn lock(observed: &Mutex<Observed>) -> std::sync::MutexGuard<'_, Observed> {
+    observed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, receiver: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(receiver))
+    }
+}
+
+/// The proxy of an exporter.
+pub(super) struct Proxy {
+    /// The URL that is connected to.
+    url: Uri,
+    /// The host and port, and the variable that configures the proxy, as every error names them.
+    name: String,
+    /// `Proxy-Authorization`
+    pub(super) authorization: Option<HeaderValue>,
+}
+
+impl Proxy {
+    fn new(config: &ProxyConfig) -> Self {
+        let authorization = config.authorization.as_ref().and_then(|secret| {
+            let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
+        Self {
+            url: config.url.clone(),
+            name: proxy_name(config),
+            authorization,
+        }
+    }
+
+    /// Asks the proxy for a connection to the receiver.
+    async fn tunnel(&self, stream: Stream, receiver: &Uri) -> Result<Stream, ExportError> {
+        let failed = |error: hyper::Error| match error.is_parse() {
+            true => self.error(&format!(
+                "{} does not speak HTTP/1: is it a proxy?",
+                self.name
+            )),
+            false => self.error(&connection_error(&self.name, &error, str::to_owned)),
+        };
+        let host = receiver.host().unwrap_or_default();
+        let authority = format!("{host}:{}", receiver.port_u16().unwrap_or(443));
+        let mut request = Request::connect(&authority)
+            .header(HOST, &authority)
+            .header(USER_AGENT, AGENT)
+            .body(Body::default())
+            .map_err(|error| self.error(&error))?;
+        if let Some(authorization) = &self.authorization {
+            let headers = request.headers_mut();
+            headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
+        let accepted = async {
+            let answer = sender.send_request(request).await.map_err(failed)?;
+            match answer.status() {
+                status if status.is_success() => Ok(()),
+                status => Err(self.refused(status, receiver)),
+            }
+        };
+        let opened = async { connection.without_shutdown().await.map_err(failed) };
+        let ((), opened) = tokio::try_join!(accepted, opened)?;
+        Ok(opened.io.into_inner())
+    }
+
+    /// Creates the error of a status that comes from the proxy and not from the receiver.
+    pub(super) fn refused(&self, status: StatusCode, receiver: &Uri) -> ExportError {
+        let proxy = &self.name;
+        let status = status.as_u16();
+        self.error(&match (status, &self.authorization) {
+            (407, None) => format!(
+                "{proxy} wants user and password (HTTP 407): write them into the variable, as http://user:password@host:port"
+            ),
+            (407, Some(_)) => {
+                format!("{proxy} does not accept the user and password in the variable (HTTP 407)")
+            }
+            _ => format!("{proxy} does not connect to {}: HTTP {status}", name(receiver)),
+        })
+    }
+
+    fn error(&self, text: &dyn std::fmt::Display) -> ExportError {
+        ExportError::new(ErrorKind::Connect, text.to_string())
+    }
+}
+
+/// Returns the host and port of a proxy and the variable that configures it, as every error names them.
+pub(super) fn proxy_name(config: &ProxyConfig) -> String {
+    format!("the proxy {} ({})", config.name(), config.variable)
+}

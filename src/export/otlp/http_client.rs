@@ -1,0 +1,190 @@
+//! The HTTP client of an exporter: HTTP/2 for gRPC, HTTP/1.1 for OTLP over HTTP.
+//!
+//! It is built from crates that a host does not configure by using them: the features of the host's own HTTP client
+//! stay unchanged. The client reads nothing from the process environment and follows no redirects, so that credentials
+//! are sent only to the configured receiver.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use ::http::header::PROXY_AUTHORIZATION;
+use ::http::response::Parts;
+use ::http::{Request, StatusCode};
+use bytes::Bytes;
+use bytes::buf::Chain;
+use http_body_util::{BodyExt, Collected, Full};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
+
+use super::connector::Connector;
+use super::error::flatten;
+use super::receiver::Receiver;
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::export::export_result::{ErrorKind, ExportError};
+use crate::export::tls::{HTTP_1_1, HTTP_2};
+
+/// The body of a request: the prefix of a gRPC message, and the message. Neither is copied.
+pub(super) type Body = Full<Chain<Bytes, Bytes>>;
+
+type Connections = legacy::Client<Connector, Body>;
+
+/// A client that connects when it is first used, and keeps its connections alive.
+pub(super) struct HttpClient {
+    pub(super) connector: Connector,
+    connections: Mutex<Connections>,
+    is_http_2: bool,
+    /// True after the first answer. Before that, a broken connection may be caused by a wrong port.
+    answered: AtomicBool,
+}
+
+/// An answer with its whole body, or the reason why the body is incomplete.
+pub(super) struct Answer {
+    pub(super) head: Parts,
+    pub(super) body: Result<Collected<Bytes>, ExportError>,
+}
+
+impl HttpClient {
+    pub(super) fn new(config: &OtlpConfig) -> Result<Self, String> {
+        let is_http_2 = config.protocol == Protocol::Grpc;
+        let connector = Connector::new(config, if is_http_2 { HTTP_2 } else { HTTP_1_1 })?;
+        Ok(Self {
+            connections: Mutex::new(connections(&connector, is_http_2)),
+            connector,
+            is_http_2,
+            answered: AtomicBool::new(false),
+        })
+    }
+
+    /// Sends a request and waits for the answer until `deadline`. Passes the head of the answer to `on_head` before the
+    /// body is read, which may never arrive. The error is that of a connection, or of a proxy.
+    ///
+    /// The request is sent a second time only if a kept connection turned out to be closed before any byte of the
+    /// request was written. Dropping the future cancels the request.
+    pub(super) async fn exchange(
+        &self,
+        receiver: &Receiver,
+        mut request: Request<Body>,
+        deadline: Instant,
+        on_head: impl FnOnce(&Parts),
+    ) -> Result<Answer, ExportError> {
+        let started = Instant::now();
+        let forwarder = self.connector.forwarder();
+        if let Some(authorization) = forwarder.and_then(|proxy| proxy.authorization.clone()) {
+            let headers = request.headers_mut();
+            headers.insert(PROXY_AUTHORIZATION, authorization);
+        }
+        let url = request.uri().clone();
+        let connections = self.connections().clone();
+        self.connector.limit.renew();
+        let response = self
+            .wait(receiver, started, deadline, connections.request(request))
+            .await?;
+        self.connector.limit.renew();
+        self.answered.store(true, Ordering::Relaxed);
+        if let Some(tls) = &self.connector.tls {
+            tls.answered();
+        }
+        let (head, body) = response.into_parts();
+        if let Some(proxy) = forwarder
+            && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            return Err(proxy.refused(head.status, &url));
+        }
+        on_head(&head);
+        let body = self.wait(receiver, started, deadline, body.collect()).await;
+        Ok(Answer { head, body })
+    }
+
+    /// Waits for a part of an answer until the deadline. After a failure, the next request gets a new connection: the
+    /// old one may be dead, or still being made.
+    async fn wait<T, E: Error + 'static>(
+        &self,
+        receiver: &Receiver,
+        started: Instant,
+        deadline: Instant,
+        part: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ExportError> {
+        let waited = timeout_at(deadline, part).await;
+        if !matches!(waited, Ok(Ok(_))) {
+            *self.connections() = connections(&self.connector, self.is_http_2);
+        }
+        match waited {
+            Ok(Ok(part)) => Ok(part),
+            Ok(Err(error)) => {
+                let error = self.explain(receiver, &error);
+                Err(self.renew_certificates(error, deadline).await)
+            }
+            Err(_) => Err(receiver.no_answer(started, deadline)),
+        }
+    }
+
+    fn connections(&self) -> std::sync::MutexGuard<'_, Connections> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Describes why the connection failed, with a guess if the port may speak another protocol.
+    fn explain(&self, receiver: &Receiver, error: &(dyn Error + 'static)) -> ExportError {
+        let is_secure = self.connector.tls.is_some();
+        let failed = receiver.failed(self.connector.tls.as_deref(), error);
+        if failed.kind() != ErrorKind::Broken {
+            return failed;
+        }
+        let detail = flatten(error);
+        // The answer of an HTTP/1 server looks like a frame of absurd size. An HTTP/2 server speaks first, and its
+        // first bytes are not those of an HTTP/1.1 answer.
+        let signs = [
+            "frame with invalid size",
+            "invalid HTTP version",
+            "unexpected message",
+        ];
+        let is_other = signs.iter().any(|sign| detail.contains(sign));
+        let what = match (is_other, self.is_http_2) {
+            (true, true) => format!("{} does not speak HTTP/2", receiver.name),
+            (true, false) => format!("{} does not speak HTTP/1.1", receiver.name),
+            // Other servers close the connection.
+            (false, _) => failed.to_string(),
+        };
+        let is_new = !self.answered.load(Ordering::Relaxed);
+        let guess = match (self.is_http_2, is_secure) {
+            (true, _) if !is_new || !is_other && detail.contains("http2 error") => return failed,
+            (true, true) => "an OTLP/gRPC endpoint",
+            (true, false) => "an OTLP/gRPC endpoint without TLS",
+            (false, true) if is_other => "an OTLP/gRPC endpoint",
+            (false, false) if is_other => "an OTLP/gRPC or https:// endpoint",
+            (false, false) if is_new => "an https:// endpoint",
+            (false, _) => return failed,
+        };
+        ExportError::new(ErrorKind::Broken, format!("{what}: is it {guess}?"))
+    }
+
+    /// Reads the certificate files again after a failure that new certificates may fix. The next connection uses them.
+    async fn renew_certificates(&self, error: ExportError, deadline: Instant) -> ExportError {
+        let (Some(tls), ErrorKind::Tls(_) | ErrorKind::Broken) =
+            (&self.connector.tls, error.kind())
+        else {
+            return error;
+        };
+        match timeout_at(deadline, tls.renew()).await {
+            Ok(Err(file)) => {
+                let text = format!("{error}. Read again: {file}");
+                ExportError::new(error.kind(), text)
+            }
+            Ok(Ok(())) | Err(_) => error,
+        }
+    }
+}
+
+/// Creates an empty pool of connections, which keeps idle connections for 90 seconds.
+#[cfg_attr(not(feature = "grpc"), allow(unused_variables))]
+fn connections(connector: &Connector, is_http_2: bool) -> Connections {
+    let mut builder = legacy::Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new());
+    #[cfg(feature = "grpc")]
+    builder.http2_only(is_http_2);
+    builder.build(connector.clone())
+}

@@ -1,0 +1,122 @@
+//! The receiver of a client: its name in errors, its headers, and the secrets that errors must not show.
+
+use std::error::Error;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use tokio::time::Instant;
+
+use super::connector::proxy_name;
+use super::error::{chain, connection_error, duration, sanitize};
+use super::secrets::Secrets;
+use super::tls_error;
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::config::pairs::is_reserved;
+use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError};
+use crate::export::headers::Headers;
+use crate::export::tls::Tls;
+
+/// A receiver.
+#[derive(Clone)]
+pub(super) struct Receiver {
+    /// The host and port, and the proxy if there is one, as every error names them.
+    pub(super) name: String,
+    /// The headers of requests.
+    pub(super) headers: HeaderMap,
+    /// True when requests go over gRPC.
+    is_grpc: bool,
+    /// The texts that must not be shown, even if the receiver repeats them.
+    secrets: Secrets,
+}
+
+impl Receiver {
+    /// Creates the receiver of a configuration. The error is a sentence that says what is wrong with it.
+    pub(super) fn new(config: &OtlpConfig) -> Result<Self, String> {
+        let mut receiver = Self {
+            name: name(&config.endpoint),
+            headers: HeaderMap::new(),
+            is_grpc: config.protocol == Protocol::Grpc,
+            secrets: Secrets::default(),
+        };
+        if let Some(query) = config.endpoint.query() {
+            receiver.secrets.add_query(query);
+        }
+        for (key, value) in &config.headers {
+            let key = sanitize(key);
+            let name = HeaderName::from_bytes(key.as_bytes())
+                .map_err(|_| format!("{key:?} cannot be a header's name"))?;
+            let mut content = HeaderValue::from_bytes(value.expose().as_bytes())
+                .map_err(|_| format!("the value of the header {key} cannot be sent"))?;
+            content.set_sensitive(true);
+            receiver.secrets.add_header(value);
+            if !is_reserved(name.as_str()) {
+                receiver.headers.insert(name, content);
+            }
+        }
+        if let Some(proxy) = &config.proxy {
+            receiver.name += " through ";
+            receiver.name += &proxy_name(proxy);
+            if let Some(authorization) = &proxy.authorization {
+                receiver.secrets.add_header(authorization);
+            }
+        }
+        Ok(receiver)
+    }
+
+    /// Returns the same receiver with the headers of the helper, which take precedence.
+    pub(super) fn with(&self, dynamic: &Headers) -> Self {
+        let mut receiver = self.clone();
+        for header in dynamic.iter() {
+            receiver.secrets.add_header(&header.secret);
+        }
+        for header in dynamic.sendable(self.is_grpc) {
+            let (name, value) = (header.name.clone(), header.value.clone());
+            receiver.headers.insert(name, value);
+        }
+        receiver
+    }
+
+    /// Returns a receiver's message that is safe to display; `None` if the message is empty.
+    pub(super) fn said(&self, message: &str) -> Option<String> {
+        let message = sanitize(&self.secrets.hide_in_quoted(message));
+        (!message.is_empty()).then_some(message)
+    }
+
+    /// Creates the error of an answer: `what` happened, and what the receiver `said`.
+    pub(super) fn answered(&self, answer: ErrorAnswer, what: &str, said: &str) -> ExportError {
+        let text = match self.said(said) {
+            Some(said) => format!("{what} from {}: {said}", self.name),
+            None => format!("{what} from {}", self.name),
+        };
+        ExportError::new(ErrorKind::Answered(answer), text)
+    }
+
+    /// Creates the error of a request that got no answer between `started` and `deadline`.
+    pub(super) fn no_answer(&self, started: Instant, deadline: Instant) -> ExportError {
+        let within = duration(deadline.saturating_duration_since(started));
+        let text = format!("no answer from {} within {within}", self.name);
+        ExportError::new(ErrorKind::Timeout, text)
+    }
+
+    /// Creates the error of a connection that failed or could not be made.
+    pub(super) fn failed(&self, tls: Option<&Tls>, error: &(dyn Error + 'static)) -> ExportError {
+        let known = chain(error).find_map(|cause| cause.downcast_ref::<ExportError>());
+        let known = known.cloned().unwrap_or_else(|| {
+            connection_error(&self.name, error, |said| self.secrets.hide_in_quoted(said))
+        });
+        let explained = tls
+            .filter(|_| known.kind() == ErrorKind::Broken)
+            .and_then(|tls| tls_error::explain(&self.name, tls, error));
+        let error = explained.unwrap_or(known);
+        let text = sanitize(&self.secrets.hide_in(&error.to_string()));
+        ExportError::new(error.kind(), text)
+    }
+}
+
+/// Returns the host and port of a URL, without user information, path and query, which may contain credentials.
+pub(super) fn name(url: &Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    match url.port_u16() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}

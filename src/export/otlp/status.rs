@@ -1,0 +1,179 @@
+//! Outcomes of answers, as defined by the OTLP specification.
+
+use ::http::{HeaderMap, StatusCode};
+use prost::Message;
+
+use super::receiver::Receiver;
+use super::retry_after::retry_after;
+#[cfg(feature = "grpc")]
+use super::retry_info::retry_delay;
+use crate::export::export_result::{ErrorAnswer, ExportResult};
+
+/// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`. The three messages differ only in the name of one field,
+/// which protobuf does not send.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ExportResponse {
+    /// The partial success. Receivers may send it although they accepted everything.
+    #[prost(message, optional, tag = "1")]
+    pub(super) partial_success: Option<PartialSuccess>,
+}
+
+/// `opentelemetry.proto.collector.*.v1.Export*PartialSuccess`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PartialSuccess {
+    /// `rejected_data_points`, `rejected_log_records` or `rejected_spans`.
+    #[prost(int64, tag = "1")]
+    pub(super) rejected: i64,
+    /// The reason.
+    #[prost(string, tag = "2")]
+    pub(super) error_message: String,
+}
+
+/// Returns the outcome of a success, with the receiver's message. An answer that cannot be read is a success too.
+pub(super) fn success(receiver: &Receiver, response: Option<ExportResponse>) -> ExportResult {
+    let partial = response.and_then(|response| response.partial_success);
+    let partial = partial.unwrap_or_default();
+    ExportResult::Delivered {
+        rejected: u64::try_from(partial.rejected).unwrap_or(0),
+        message: receiver.said(&partial.error_message),
+    }
+}
+
+/// Returns the outcome of an answer with an HTTP status; `said` is the receiver's message.
+pub(super) fn http(
+    receiver: &Receiver,
+    status: StatusCode,
+    headers: &HeaderMap,
+    said: &str,
+) -> ExportResult {
+    let answer = match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ErrorAnswer::NotFound,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorAnswer::Unauthenticated,
+        _ => ErrorAnswer::Other,
+    };
+    let error = receiver.answered(answer, &format!("HTTP {}", status.as_u16()), said);
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => ExportResult::Retryable {
+            after: retry_after(headers),
+            error,
+        },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ExportResult::Unauthenticated { error },
+        StatusCode::PAYLOAD_TOO_LARGE => ExportResult::TooLarge { error },
+        _ if is_too_large(said) => ExportResult::TooLarge { error },
+        _ => ExportResult::Rejected { error },
+    }
+}
+
+/// The gRPC status codes, as the specification writes them. The number of a code is its index.
+#[cfg(feature = "grpc")]
+const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// Returns the outcome of an answer whose headers or trailers contain a `grpc-status`; `None` for `OK`.
+#[cfg(feature = "grpc")]
+pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Option<ExportResult> {
+    let text = |name| {
+        trailers
+            .get(name)
+            .map_or(&b""[..], |value| value.as_bytes())
+    };
+    let number = std::str::from_utf8(text("grpc-status")).ok();
+    let number = number.and_then(|number| number.parse::<usize>().ok());
+    let code = *number.and_then(|n| CODES.get(n)).unwrap_or(&"UNKNOWN");
+    let said = percent_decode(text("grpc-message"));
+    let (answer, hint) = match code {
+        "OK" => return None,
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" => (ErrorAnswer::Unauthenticated, ""),
+        "UNIMPLEMENTED" => (
+            ErrorAnswer::Unimplemented,
+            " (is it an OTLP/gRPC endpoint that takes this signal?)",
+        ),
+        _ => (ErrorAnswer::Other, ""),
+    };
+    let error = receiver.answered(answer, &format!("gRPC {code}{hint}"), &said);
+    let after = retry_delay(trailers);
+    Some(match code {
+        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&said) => {
+            ExportResult::TooLarge { error }
+        }
+        // Without a retry delay, the resource is not expected to become available again.
+        "RESOURCE_EXHAUSTED" if after.is_none() => ExportResult::Rejected { error },
+        "RESOURCE_EXHAUSTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "OUT_OF_RANGE"
+        | "UNAVAILABLE" | "DATA_LOSS" => ExportResult::Retryable { after, error },
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" => ExportResult::Unauthenticated { error },
+        _ => ExportResult::Rejected { error },
+    })
+}
+
+/// Returns the text of a `grpc-message`. Broken escapes stay as they are.
+#[cfg(feature = "grpc")]
+pub(super) fn percent_decode(text: &[u8]) -> String {
+    percent_encoding::percent_decode(text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+/// Returns true if a receiver's message says that the request was too large.
+///
+/// gRPC has no separate status for this, and many receivers answer 400 over HTTP. The phrases are those of the gRPC
+/// libraries of Go, Rust, Java, C++, JavaScript and .NET, and of Go's HTTP server.
+fn is_too_large(message: &str) -> bool {
+    const SIGNS: &[&str] = &[
+        "larger than max",
+        "too large",
+        "exceeds maximum size",
+        "exceeds the maximum",
+        "size limit",
+    ];
+    let message = message.to_ascii_lowercase();
+    SIGNS.iter().any(|sign| message.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_large_messages_of_common_servers_are_recognized() {
+        for message in [
+            "grpc: received message larger than max (5000000 vs. 4194304)",
+            "grpc: received message after decompression larger than max 4194304",
+            "Error, decoded message length too large: found 9 bytes, the limit is: 4 bytes",
+            "Error decompressing: size limit, of 4 bytes, exceeded while decompressing message",
+            "gRPC message exceeds maximum size 4194304: 5000000",
+            "Received message exceeds the maximum configured message size.",
+            "http: request body too large",
+        ] {
+            assert!(is_too_large(message), "{message}");
+        }
+        assert!(!is_too_large("quota used up"));
+    }
+
+    #[test]
+    #[cfg(feature = "grpc")]
+    fn message_is_decoded_and_invalid_escapes_are_kept() {
+        assert_eq!(percent_decode(b"a%20b%C3%A4"), "a bä");
+        assert_eq!(percent_decode(b"100% %zz %4"), "100% %zz %4");
+        assert_eq!(percent_decode(b"%ff"), "\u{fffd}");
+    }
+}
