@@ -6,9 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The environment from which variables are read. It is never modified.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) enum Environment {
     /// The environment of the process.
+    #[default]
     Process,
     /// An environment that the host or a test provides instead.
     Injected(Arc<BTreeMap<String, String>>),

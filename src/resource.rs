@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::pairs::put;
+use crate::config::variables::{RESOURCE_ATTRIBUTES, SERVICE_NAME};
 
 /// The resource attributes of the platform.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,11 +113,12 @@ pub(crate) fn resource_attributes(
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
         .collect();
-    let service_name = config.service_name.as_deref();
-    let service_name = service_name.map(|name| ("service.name", name));
-    let custom = config.resource_attributes.iter();
-    for (key, value) in custom.map(|(k, v)| (&**k, &**v)).chain(service_name) {
-        put(&mut attributes, key, value.to_owned());
+    for (key, value) in config.get(&RESOURCE_ATTRIBUTES) {
+        put(&mut attributes, &key, value);
+    }
+    let service_name = config.get(&SERVICE_NAME);
+    if !service_name.is_empty() {
+        put(&mut attributes, "service.name", service_name);
     }
     attributes
 }
@@ -127,11 +129,9 @@ pub(crate) fn point_attributes(config: &Config) -> Vec<(String, String)> {
     if !config.attributes.resource_attributes {
         return Vec::new();
     }
-    let custom = config.resource_attributes.iter();
-    custom
-        .filter(|(key, _)| !is_the_resources_own(key) && !RESERVED.contains(&&**key))
-        .cloned()
-        .collect()
+    let mut attributes = config.get(&RESOURCE_ATTRIBUTES);
+    attributes.retain(|(key, _)| !is_the_resources_own(key) && !RESERVED.contains(&&**key));
+    attributes
 }
 
 fn is_the_resources_own(key: &str) -> bool {

@@ -1,49 +1,40 @@
 //! The builder of the configuration: the settings that the host makes.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::resolve::{Features, resolve};
+use super::secret::Secret;
 use super::{Config, NumberEncoding, SettingsFiles};
 use crate::environment::Environment;
 
 /// A builder of a [`Config`]. Without any call it reads the settings files of this machine ([`SettingsFiles::system`])
 /// and the process environment.
-#[derive(Clone)]
+#[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ConfigBuilder {
     pub(super) environment: Environment,
     /// `None` = [`SettingsFiles::system`], or [`SettingsFiles::none`] with an injected environment.
     settings_files: Option<SettingsFiles>,
     pub(super) trust_workspace: bool,
-    /// The variables of the host layer.
-    pub(super) host: BTreeMap<String, String>,
+    /// The variables of the host layer. Some of their values are secrets.
+    pub(super) host: BTreeMap<String, Secret>,
     pub(super) number_encoding: NumberEncoding,
-    pub(super) user_email: bool,
-    pub(super) error_messages: bool,
+    pub(super) without_user_email: bool,
+    pub(super) without_error_messages: bool,
     pub(super) installation_id_path: Option<PathBuf>,
     pub(super) prometheus_ports: Option<RangeInclusive<u16>>,
 }
 
-/// The builder methods with the values they set; `None` = the default.
-pub(super) type Switches = Vec<(&'static str, Option<String>)>;
-
-impl Default for ConfigBuilder {
-    fn default() -> Self {
-        Self {
-            environment: Environment::Process,
-            settings_files: None,
-            trust_workspace: false,
-            host: BTreeMap::new(),
-            number_encoding: NumberEncoding::default(),
-            user_email: true,
-            error_messages: true,
-            installation_id_path: None,
-            prometheus_ports: None,
-        }
-    }
+/// A setting that the host made with a method instead of a variable, and that is not the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HostSetting {
+    /// The name of the method.
+    pub(super) method: &'static str,
+    pub(super) value: String,
+    /// The resulting behavior, as the explanation states it.
+    pub(super) fact: Option<String>,
 }
 
 impl ConfigBuilder {
@@ -76,7 +67,7 @@ impl ConfigBuilder {
     /// Sets a variable in the host layer, which overrides the environment and the settings of project and user. Only
     /// managed settings override the host. An empty value cancels the values of the layers below.
     pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.host.insert(name.into(), value.into());
+        self.host.insert(name.into(), Secret::new(value));
         self
     }
 
@@ -88,13 +79,13 @@ impl ConfigBuilder {
 
     /// Sends `user.email`, when it is known, if `send` is true; true by default.
     pub fn user_email(mut self, send: bool) -> Self {
-        self.user_email = send;
+        self.without_user_email = !send;
         self
     }
 
     /// Sends the error messages of failed tools (`tool_result.error`) if `send` is true; true by default.
     pub fn error_messages(mut self, send: bool) -> Self {
-        self.error_messages = send;
+        self.without_error_messages = !send;
         self
     }
 
@@ -124,54 +115,46 @@ impl ConfigBuilder {
         }
     }
 
-    /// Returns the settings that the host made with methods instead of variables, by the method's name. The value is
-    /// `None` for a default.
-    pub(super) fn switches(&self) -> Switches {
-        let encoding = match self.number_encoding {
-            NumberEncoding::Native => None,
-            NumberEncoding::Text => Some("text".to_owned()),
+    /// Returns the settings that the host made with methods instead of variables, without defaults.
+    pub(super) fn host_settings(&self) -> Vec<HostSetting> {
+        let mut settings = Vec::new();
+        let mut add = |method, value: &str, fact: Option<&str>| {
+            settings.push(HostSetting {
+                method,
+                value: value.to_owned(),
+                fact: fact.map(str::to_owned),
+            });
         };
-        let no = |sent: bool| (!sent).then(|| "false".to_owned());
-        let path = self.installation_id_path.as_ref();
-        let ports = self.prometheus_ports.as_ref();
-        vec![
-            ("error_messages", no(self.error_messages)),
-            (
-                "installation_id_path",
-                path.map(|path| path.display().to_string()),
-            ),
-            ("number_encoding", encoding),
-            (
-                "prometheus_port_range",
-                ports.map(|ports| format!("{}-{}", ports.start(), ports.end())),
-            ),
-            (
-                "trust_workspace",
-                self.trust_workspace.then(|| "true".to_owned()),
-            ),
-            ("user_email", no(self.user_email)),
-        ]
+        if self.trust_workspace {
+            let fact = "the host trusts the workspace: its settings count, as far as a project may set variables";
+            add("trust_workspace", "true", Some(fact));
+        }
+        if self.number_encoding == NumberEncoding::Text {
+            let fact = "the host sends numbers in events as text";
+            add("number_encoding", "text", Some(fact));
+        }
+        if self.without_user_email {
+            let fact = "the host leaves user.email out";
+            add("user_email", "false", Some(fact));
+        }
+        if self.without_error_messages {
+            let fact = "the host leaves the error messages of tools out";
+            add("error_messages", "false", Some(fact));
+        }
+        if let Some(path) = &self.installation_id_path {
+            let path = path.display().to_string();
+            let fact = format!("the host keeps the installation id in {path}");
+            add("installation_id_path", &path, Some(&fact));
+        }
+        if let Some(ports) = &self.prometheus_ports {
+            let ports = format!("{}-{}", ports.start(), ports.end());
+            add("prometheus_port_range", &ports, None);
+        }
+        settings
     }
 
     /// Resolves the configuration once. It cannot fail: problems become [`Config::warnings`].
     pub fn build(self) -> Config {
         resolve(self, Features::COMPILED)
-    }
-}
-
-/// Hides the values of variables, because some are secrets.
-impl fmt::Debug for ConfigBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfigBuilder")
-            .field("environment", &self.environment)
-            .field("settings_files", &self.settings_files)
-            .field("trust_workspace", &self.trust_workspace)
-            .field("host", &self.host.keys())
-            .field("number_encoding", &self.number_encoding)
-            .field("user_email", &self.user_email)
-            .field("error_messages", &self.error_messages)
-            .field("installation_id_path", &self.installation_id_path)
-            .field("prometheus_ports", &self.prometheus_ports)
-            .finish()
     }
 }

@@ -1,9 +1,7 @@
 //! The differences between two configurations.
 
+use std::collections::BTreeMap;
 use std::fmt;
-
-use super::builder::Switches;
-use super::explain::Setting;
 
 /// A variable, or a method of [`ConfigBuilder`](crate::ConfigBuilder), whose effective value has changed.
 /// [`Explanation::changes`](crate::Explanation::changes) lists the changes.
@@ -44,41 +42,29 @@ impl fmt::Display for ChangedSetting {
     }
 }
 
-/// Returns the variables whose values differ, in alphabetical order. A change of the origin alone does not count.
-pub(super) fn changes(old: &[Setting], new: &[Setting]) -> Vec<ChangedSetting> {
-    let named = |list: &'_ [Setting], name: &str| {
-        let found = list.iter().find(|setting| setting.name() == name);
-        found.map(|setting| setting.value().to_owned())
-    };
-    let is_new = |setting: &&Setting| !old.iter().any(|old| old.name() == setting.name());
-    let mut changes: Vec<_> = old
-        .iter()
-        .filter(|old| {
-            !new.iter()
-                .any(|new| new.name() == old.name() && new.is_same(old))
-        })
-        .chain(new.iter().filter(is_new))
-        .map(|setting| ChangedSetting {
-            name: setting.name().to_owned(),
-            before: named(old, setting.name()),
-            after: named(new, setting.name()),
-        })
-        .collect();
-    changes.sort_by(|a, b| a.name.cmp(&b.name));
-    changes
-}
-
-/// Returns the settings of builder methods that differ.
-pub(super) fn switched(old: &Switches, new: &Switches) -> Vec<ChangedSetting> {
-    let pairs = old.iter().zip(new);
-    pairs
-        .filter(|(old, new)| old != new)
-        .map(|((name, before), (_, after))| ChangedSetting {
-            name: (*name).to_owned(),
-            before: before.clone(),
-            after: after.clone(),
-        })
-        .collect()
+/// Returns the settings whose values differ, in alphabetical order. `parts` returns the name of a setting, its value and
+/// the value as it is shown. A change of the origin alone does not count.
+pub(super) fn differences<S>(
+    old: &[S],
+    new: &[S],
+    parts: fn(&S) -> (&str, &str, &str),
+) -> Vec<ChangedSetting> {
+    let mut all: BTreeMap<&str, (Option<&S>, Option<&S>)> = BTreeMap::new();
+    for setting in old {
+        all.entry(parts(setting).0).or_default().0 = Some(setting);
+    }
+    for setting in new {
+        all.entry(parts(setting).0).or_default().1 = Some(setting);
+    }
+    let value = |setting: &S| parts(setting).1.to_owned();
+    let shown = |setting: &S| parts(setting).2.to_owned();
+    all.retain(|_, (old, new)| old.map(value) != new.map(value));
+    let changed = all.into_iter().map(|(name, (old, new))| ChangedSetting {
+        name: name.to_owned(),
+        before: old.map(shown),
+        after: new.map(shown),
+    });
+    changed.collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Config;
 use super::otlp::{Compression, OtlpConfig};
 use super::variables::shown_url;
+use super::{Config, SignalConfig};
 use crate::health::Exporter;
 use crate::signal::Signal;
 
@@ -17,23 +17,20 @@ impl Config {
     /// Returns the OTLP destination of a signal; `None` when the signal has no OTLP exporter or the exporter cannot be
     /// built ([`warnings`](Self::warnings) gives the reason).
     pub fn otlp(&self, signal: Signal) -> Option<OtlpDestination<'_>> {
-        self.exporters(signal).0.map(OtlpDestination)
+        self.of(signal).otlp.as_ref().map(OtlpDestination)
     }
 
     /// Returns the OTLP exporter of a signal, and true when the signal has a console exporter.
     pub(crate) fn exporters(&self, signal: Signal) -> (Option<&OtlpConfig>, bool) {
-        match signal {
-            Signal::Metrics => (self.metrics.otlp.as_ref(), self.metrics.console),
-            Signal::Logs => (self.events.otlp.as_ref(), self.events.console),
-            Signal::Traces => (self.spans.otlp.as_ref(), self.spans.console),
-        }
+        let SignalConfig { otlp, console, .. } = self.of(signal);
+        (otlp.as_ref(), *console)
     }
 
     /// Returns the reason why a configured exporter cannot be built.
     pub(crate) fn unavailable_reason(&self, signal: Signal, exporter: Exporter) -> Option<String> {
-        let mut off = self.off.iter();
-        off.find(|off| (off.signal, off.exporter) == (signal, exporter))
-            .map(|off| off.reason.clone())
+        let mut unavailable = self.of(signal).unavailable.iter();
+        let found = unavailable.find(|(of, _)| *of == exporter);
+        found.map(|(_, reason)| reason.clone())
     }
 }
 
@@ -52,8 +49,8 @@ impl<'c> OtlpDestination<'c> {
     /// Returns the configured headers: their names in lower case, each with the variable that sets it. Headers of a
     /// headers helper are not included, because they are not known beforehand.
     pub fn headers(&self) -> impl Iterator<Item = (&'c str, &'static str)> + use<'c> {
-        let sources = self.0.header_sources.iter();
-        sources.map(|(name, variable)| (name.as_str(), *variable))
+        let headers = self.0.headers.iter();
+        headers.map(|(name, header)| (name.as_str(), header.variable))
     }
 
     /// Returns the timeout of one attempt.

@@ -23,10 +23,8 @@ pub(crate) enum EndpointProblem {
 
 /// A parsed endpoint.
 pub(super) struct Endpoint {
-    scheme: Scheme,
     /// Without user and password.
-    authority: Authority,
-    path: PathAndQuery,
+    pub(super) url: Uri,
     /// The `Authorization` header made from the user and password of the URL.
     pub(super) authorization: Option<Secret>,
     pub(super) has_scheme: bool,
@@ -36,20 +34,21 @@ impl Endpoint {
     /// Parses a URL. Without a scheme the URL is `http` if `insecure` is true, else `https`.
     pub(super) fn parse(text: &str, insecure: bool) -> Result<Self, EndpointProblem> {
         let has_scheme = text.contains("://");
-        let uri: Uri = if has_scheme {
-            text.parse()
-        } else {
-            let scheme = if insecure { "http" } else { "https" };
-            format!("{scheme}://{text}").parse()
+        let uri: Uri = match (has_scheme, insecure) {
+            (true, _) => text.parse(),
+            (false, true) => format!("http://{text}").parse(),
+            (false, false) => format!("https://{text}").parse(),
         }
         .map_err(|_| EndpointProblem::NotUrl)?;
+        let mut parts = uri.into_parts();
 
-        let scheme = match uri.scheme_str().unwrap_or_default() {
-            scheme if scheme.eq_ignore_ascii_case("http") => Scheme::HTTP,
-            scheme if scheme.eq_ignore_ascii_case("https") => Scheme::HTTPS,
+        let scheme = parts.scheme.as_ref().map_or("", Scheme::as_str);
+        parts.scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Some(Scheme::HTTP),
+            "https" => Some(Scheme::HTTPS),
             _ => return Err(EndpointProblem::UnknownScheme),
         };
-        let full = uri.authority().ok_or(EndpointProblem::NoHost)?;
+        let full = parts.authority.ok_or(EndpointProblem::NoHost)?;
         if full.host().is_empty() {
             return Err(EndpointProblem::NoHost);
         }
@@ -63,72 +62,45 @@ impl Endpoint {
         if after_host != Some("") && authority.port_u16().is_none() {
             return Err(EndpointProblem::NotUrl);
         }
+        let authorization = user.map(basic_authorization);
+        parts.authority = Some(authority);
+        let root = || PathAndQuery::from_static("/");
+        parts.path_and_query = Some(parts.path_and_query.unwrap_or_else(root));
         Ok(Self {
-            scheme,
-            authority,
-            path: uri
-                .path_and_query()
-                .cloned()
-                .unwrap_or_else(|| PathAndQuery::from_static("/")),
-            authorization: user.map(basic_authorization),
+            url: Uri::from_parts(parts).map_err(|_| EndpointProblem::NotUrl)?,
+            authorization,
             has_scheme,
         })
     }
 
     pub(super) fn is_https(&self) -> bool {
-        self.scheme == Scheme::HTTPS
-    }
-
-    pub(super) fn port(&self) -> Option<u16> {
-        self.authority.port_u16()
+        self.url.scheme() == Some(&Scheme::HTTPS)
     }
 
     /// Returns the port to connect to: that of the URL, or the default of its scheme.
     pub(super) fn port_or_default(&self) -> u16 {
         let default = if self.is_https() { 443 } else { 80 };
-        self.port().unwrap_or(default)
-    }
-
-    pub(super) fn host(&self) -> &str {
-        self.authority.host()
-    }
-
-    /// Returns host and port as they were written.
-    pub(super) fn authority(&self) -> String {
-        self.authority.to_string()
-    }
-
-    pub(super) fn path(&self) -> &str {
-        self.path.path()
+        self.url.port_u16().unwrap_or(default)
     }
 
     /// Returns the URL with scheme, host and port only.
     pub(super) fn without_path(&self) -> Result<Uri, EndpointProblem> {
-        self.with_path(PathAndQuery::from_static("/"))
-    }
-
-    /// Returns the URL as it was given, without user and password.
-    pub(super) fn as_given(&self) -> Result<Uri, EndpointProblem> {
-        self.with_path(self.path.clone())
+        self.with_path("/".to_owned())
     }
 
     /// Returns the URL with `path` appended to its path.
     pub(super) fn appended(&self, path: &str) -> Result<Uri, EndpointProblem> {
-        let base = self.path().trim_end_matches('/');
-        let path = match self.path.query() {
+        let base = self.url.path().trim_end_matches('/');
+        self.with_path(match self.url.query() {
             Some(query) => format!("{base}{path}?{query}"),
             None => format!("{base}{path}"),
-        };
-        self.with_path(path.parse().map_err(|_| EndpointProblem::NotUrl)?)
+        })
     }
 
-    fn with_path(&self, path: PathAndQuery) -> Result<Uri, EndpointProblem> {
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(path)
-            .build()
-            .map_err(|_| EndpointProblem::NotUrl)
+    fn with_path(&self, path: String) -> Result<Uri, EndpointProblem> {
+        let mut parts = self.url.clone().into_parts();
+        parts.path_and_query = Some(path.try_into().map_err(|_| EndpointProblem::NotUrl)?);
+        Uri::from_parts(parts).map_err(|_| EndpointProblem::NotUrl)
     }
 }
 
@@ -200,9 +172,9 @@ mod tests {
             ),
         ] {
             let endpoint = Endpoint::parse(text, false).unwrap();
-            assert_eq!(endpoint.port(), port, "{text}");
+            assert_eq!(endpoint.url.port_u16(), port, "{text}");
             assert!(endpoint.has_scheme);
-            assert_eq!(endpoint.as_given().unwrap(), given, "{text}");
+            assert_eq!(endpoint.url, given, "{text}");
             assert_eq!(endpoint.appended("/v1/logs").unwrap(), appended, "{text}");
         }
     }
@@ -235,7 +207,7 @@ mod tests {
                 endpoint.authorization.as_ref().map(Secret::expose),
                 Some(header)
             );
-            assert_eq!(endpoint.as_given().unwrap(), "http://h:1/x");
+            assert_eq!(endpoint.url, "http://h:1/x");
         }
     }
 }

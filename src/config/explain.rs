@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use super::builder::Switches;
-use super::changes::{ChangedSetting, changes, switched};
+use super::builder::HostSetting;
+use super::changes::{ChangedSetting, differences};
 use super::secret::Secret;
-use super::source::{Assignment, Provenance};
+use super::source::Provenance;
 use super::values::{SetVariable, Values};
-use super::variables::Variable;
 use super::warnings::{Report, Warning};
 
 /// The explanation of a configuration: the origin of every value, the resulting behavior, and every warning. It
@@ -15,8 +14,7 @@ use super::warnings::{Report, Warning};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     settings: Vec<Setting>,
-    /// The settings that the host made with methods instead of variables.
-    switches: Switches,
+    host_settings: Vec<HostSetting>,
     changes: Vec<ChangedSetting>,
     facts: Vec<String>,
     warnings: Vec<Warning>,
@@ -28,33 +26,18 @@ pub struct Setting {
     name: String,
     meaning: &'static str,
     default: String,
-    winner: Shown,
-    /// The unredacted value, to detect changes of secrets too.
-    raw: Secret,
-    overrode: Vec<Shown>,
-}
-
-/// A value with its secrets hidden, and its origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Shown {
     value: String,
     origin: Provenance,
-}
-
-impl Shown {
-    fn new(variable: &Variable, set: &Assignment) -> Self {
-        Self {
-            value: variable.shown(&set.value),
-            origin: set.origin.clone(),
-        }
-    }
+    /// The unredacted value, to detect changes of secrets too.
+    raw: Secret,
+    overrode: Vec<(String, Provenance)>,
 }
 
 impl Explanation {
-    pub(super) fn new(values: &Values, switches: Switches, report: Report) -> Self {
+    pub(super) fn new(values: &Values, host_settings: Vec<HostSetting>, report: Report) -> Self {
         Self {
             settings: values.iter().map(Setting::new).collect(),
-            switches,
+            host_settings,
             changes: Vec::new(),
             facts: report.facts,
             warnings: report.warnings,
@@ -76,8 +59,15 @@ impl Explanation {
 
     /// Records the differences from the previous explanation.
     pub(super) fn compare(&mut self, old: &Self) {
-        self.changes = changes(&old.settings, &self.settings);
-        self.changes.extend(switched(&old.switches, &self.switches));
+        fn variable(setting: &Setting) -> (&str, &str, &str) {
+            (&setting.name, setting.raw.expose(), &setting.value)
+        }
+        fn method(setting: &HostSetting) -> (&str, &str, &str) {
+            (setting.method, &setting.value, &setting.value)
+        }
+        self.changes = differences(&old.settings, &self.settings, variable);
+        let methods = differences(&old.host_settings, &self.host_settings, method);
+        self.changes.extend(methods);
     }
 
     /// Returns the behavior that results from the variables and from the host's settings, one sentence each.
@@ -93,14 +83,17 @@ impl Explanation {
 
 impl Setting {
     fn new(set: &SetVariable) -> Self {
-        let shown = |assignment| Shown::new(set.variable, assignment);
+        let kind = &set.variable.kind;
+        let overrode = set.overridden.iter();
+        let overrode = overrode.map(|set| (kind.shown(&set.value), set.origin.clone()));
         Self {
             name: set.winner.name.clone(),
             meaning: set.variable.meaning,
-            default: set.variable.default_text(),
-            winner: shown(&set.winner),
+            default: kind.default_text(),
+            value: kind.shown(&set.winner.value),
+            origin: set.winner.origin.clone(),
             raw: Secret::new(&set.winner.value),
-            overrode: set.overridden.iter().map(shown).collect(),
+            overrode: overrode.collect(),
         }
     }
 
@@ -119,26 +112,20 @@ impl Setting {
         &self.default
     }
 
-    /// Returns true if `other` has the same value, also when the value is secret.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.raw == other.raw
-    }
-
     /// Returns the value as it was written; `<hidden>` when it is secret.
     pub fn value(&self) -> &str {
-        &self.winner.value
+        &self.value
     }
 
     /// Returns the origin of the value.
     pub fn origin(&self) -> &Provenance {
-        &self.winner.origin
+        &self.origin
     }
 
     /// Returns the overridden values with their origins, the highest layer first.
     pub fn overrode(&self) -> impl Iterator<Item = (&str, &Provenance)> {
-        self.overrode
-            .iter()
-            .map(|shown| (shown.value.as_str(), &shown.origin))
+        let overrode = self.overrode.iter();
+        overrode.map(|(value, origin)| (value.as_str(), origin))
     }
 }
 
@@ -164,18 +151,13 @@ impl fmt::Display for Explanation {
             );
             writeln!(f, "{}", line.trim_end())?;
         }
-        let lists: [(&str, Vec<String>); 3] = [
-            (
-                "What changed",
-                self.changes.iter().map(ChangedSetting::to_string).collect(),
-            ),
+        let changes = self.changes.iter().map(ToString::to_string).collect();
+        let warnings = self.warnings.iter().map(ToString::to_string).collect();
+        for (title, lines) in [
+            ("What changed", changes),
             ("What follows", self.facts.clone()),
-            (
-                "Warnings",
-                self.warnings.iter().map(Warning::to_string).collect(),
-            ),
-        ];
-        for (title, lines) in lists {
+            ("Warnings", warnings),
+        ] {
             if !lines.is_empty() {
                 writeln!(f, "\n{title}")?;
             }

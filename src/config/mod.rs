@@ -5,18 +5,17 @@ mod changes;
 mod destination;
 mod endpoint;
 mod explain;
-mod exporter;
-mod headers;
+mod kind;
 mod nearest;
 mod no_proxy;
 pub(crate) mod otlp;
 pub(crate) mod pairs;
-mod parse;
 pub(crate) mod pem;
 mod pem_content;
 mod permissions;
 mod prometheus;
 pub(crate) mod proxy;
+mod regular_file;
 mod resolve;
 pub(crate) mod secret;
 mod settings;
@@ -28,6 +27,7 @@ pub(crate) mod variables;
 mod warnings;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::ConfigBuilder;
@@ -35,7 +35,7 @@ pub use changes::ChangedSetting;
 pub use destination::OtlpDestination;
 pub use explain::{Explanation, Setting};
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) use exporter::path;
+pub(crate) use otlp::path;
 pub use settings::SettingsFiles;
 pub use source::{Layer, Provenance};
 pub use warnings::Warning;
@@ -49,6 +49,8 @@ use crate::health::Exporter;
 use crate::signal::Signal;
 use otlp::OtlpConfig;
 use secret::Secret;
+use values::Values;
+use variables::Typed;
 
 /// The whole configuration, resolved once. Resolution never fails: an invalid setting is left out or replaced by its
 /// default, and reported by [`warnings`](Self::warnings).
@@ -56,42 +58,30 @@ use secret::Secret;
 pub struct Config {
     /// If false, every exporter below is off.
     pub(crate) enabled: bool,
-    /// Configured exporters that cannot be built: they stay off.
-    pub(crate) off: Vec<OffExporter>,
     /// Exporter names in the configuration that are unknown.
     pub(crate) unknown: Vec<UnknownExporter>,
-    pub(crate) metrics: MetricsConfig,
-    pub(crate) events: EventsConfig,
-    pub(crate) spans: SpansConfig,
+    pub(crate) metrics: SignalConfig,
+    pub(crate) events: SignalConfig,
+    /// All exporters are off without the beta variable.
+    pub(crate) spans: SignalConfig,
     /// The command that prints headers that change over time.
     pub(crate) headers_helper: Option<HeadersHelper>,
     pub(crate) content: ContentFlags,
     pub(crate) attributes: AttributeSwitches,
-    /// `OTEL_RESOURCE_ATTRIBUTES`: each key once, in the order given.
-    pub(crate) resource_attributes: Vec<(String, String)>,
-    /// `OTEL_SERVICE_NAME`
-    pub(crate) service_name: Option<String>,
     /// The terminal type that the environment indicates. The host can override it.
     pub(crate) terminal_type: Option<String>,
     pub(crate) number_encoding: NumberEncoding,
+    /// `OTEL_RESOURCE_ATTRIBUTES`: each key once, in the order given.
+    pub(crate) resource_attributes: Vec<(String, String)>,
     pub(crate) flush_timeout: Duration,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) diagnostics_to_stderr: bool,
-    pub(crate) max_retries: u32,
     /// The path that the host sets; `None` = the default path.
     pub(crate) installation_id_path: Option<PathBuf>,
     /// For later lookups: the trace context of the parent process, and the variables to remove for a subprocess.
     pub(crate) environment: Environment,
+    values: Arc<Values>,
     explanation: Explanation,
-}
-
-/// A configured exporter that cannot be built.
-#[derive(Clone, Debug)]
-pub(crate) struct OffExporter {
-    pub(crate) signal: Signal,
-    pub(crate) exporter: Exporter,
-    /// The text of the warning with the reason.
-    pub(crate) reason: String,
 }
 
 /// An unknown exporter name in a variable such as `OTEL_METRICS_EXPORTER`, as [`Diagnosis`](crate::Diagnosis) lists it.
@@ -123,35 +113,20 @@ pub(crate) struct HeadersHelper {
     pub(crate) grpc: bool,
 }
 
-/// The exporters of metrics.
-#[derive(Clone, Debug)]
-pub(crate) struct MetricsConfig {
+/// The exporters of one signal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SignalConfig {
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) console: bool,
+    /// For metrics only.
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
     pub(crate) prometheus: Option<PrometheusConfig>,
-    /// The time from one collection to the next.
+    /// The time from one collection of metrics to the next; the longest time that an event or a span stays in the queue.
     pub(crate) interval: Duration,
-    /// The temporality of all exporters except the Prometheus page, which is always cumulative.
+    /// For metrics only: the temporality of all exporters except the Prometheus page, which is always cumulative.
     pub(crate) temporality: Temporality,
-}
-
-/// The exporters of events.
-#[derive(Clone, Debug)]
-pub(crate) struct EventsConfig {
-    pub(crate) otlp: Option<OtlpConfig>,
-    pub(crate) console: bool,
-    /// The longest time that an event stays in the queue before its export.
-    pub(crate) interval: Duration,
-}
-
-/// The exporters of spans. All are off without the beta variable.
-#[derive(Clone, Debug)]
-pub(crate) struct SpansConfig {
-    pub(crate) otlp: Option<OtlpConfig>,
-    pub(crate) console: bool,
-    /// The longest time that a span stays in the queue before its export.
-    pub(crate) interval: Duration,
+    /// The configured exporters that cannot be built, each with the text of the warning.
+    pub(crate) unavailable: Vec<(Exporter, String)>,
 }
 
 /// The standard attributes that metrics, events and spans carry.
@@ -204,7 +179,21 @@ impl Config {
     /// Returns how many times the host should retry a model request (`CLAUDE_CODE_MAX_RETRIES`, 10 by default). The
     /// library itself does not retry model requests.
     pub fn max_retries(&self) -> u32 {
-        self.max_retries
+        self.get(&variables::MAX_RETRIES)
+    }
+
+    /// Returns the value of a variable, or its default.
+    pub(crate) fn get<T: Clone>(&self, variable: &Typed<T>) -> T {
+        self.values.get(variable)
+    }
+
+    /// Returns the exporters of a signal.
+    pub(crate) fn of(&self, signal: Signal) -> &SignalConfig {
+        match signal {
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.events,
+            Signal::Traces => &self.spans,
+        }
     }
 
     /// Returns the warnings about settings that are probably mistakes, each with its fix.

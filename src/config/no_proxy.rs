@@ -2,34 +2,23 @@
 
 use std::net::IpAddr;
 
-/// The list of hosts, as curl and most programs parse it: separated by commas or white space.
+/// Returns true if a list exempts a host from the proxy. The list is parsed as curl and most programs do: entries are
+/// separated by commas or white space.
 ///
 /// - `*`: every host.
 /// - `example.com`, `.example.com`, `*.example.com`: that host and every subdomain of it, in any case.
 /// - `10.1.2.3`, `[::1]`: that address; `10.0.0.0/8`, `fd00::/8`: every address of that network. Host names are not
 ///   resolved for this comparison.
 /// - each with `:port` appended: only that port.
-pub(super) struct NoProxy<'t> {
-    text: &'t str,
-}
-
-impl<'t> NoProxy<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
-        Self { text }
-    }
-
-    /// Returns true if this host is reached without the proxy.
-    pub(super) fn exempts(&self, host: &str, port: u16) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let address = address(host);
-        let entries = self.text.split(|c: char| c == ',' || c.is_whitespace());
-        entries
-            .filter(|entry| !entry.is_empty())
-            .any(|entry| match without_port(entry) {
-                (_, Some(only)) if only != port => false,
-                (name, _) => matches(name, host, address),
-            })
-    }
+pub(super) fn exempts(list: &str, host: &str, port: u16) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let address = address(host);
+    let mut entries = list.split(|c: char| c == ',' || c.is_whitespace());
+    entries.any(|entry| match without_port(entry) {
+        ("", _) => false,
+        (_, Some(only)) if only != port => false,
+        (name, _) => matches(name, host, address),
+    })
 }
 
 /// Splits an entry into host and port.
@@ -77,17 +66,13 @@ fn in_network(address: IpAddr, network: &str, bits: &str) -> bool {
     let (Some(network), Ok(bits)) = (self::address(network), bits.parse::<u32>()) else {
         return false;
     };
-    match (address, network) {
-        (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {
-            let rest = 32 - bits;
-            u32::from(address).checked_shr(rest) == u32::from(network).checked_shr(rest)
-        }
-        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => {
-            let rest = 128 - bits;
-            u128::from(address).checked_shr(rest) == u128::from(network).checked_shr(rest)
-        }
-        _ => false,
-    }
+    let (address, network, width) = match (address, network) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a).into(), u32::from(b).into(), 32),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a), u128::from(b), 128_u32),
+        _ => return false,
+    };
+    let rest = width.checked_sub(bits);
+    rest.is_some_and(|rest| address.checked_shr(rest) == network.checked_shr(rest))
 }
 
 #[cfg(test)]
@@ -140,7 +125,7 @@ mod tests {
             ("::/0", "[fe80::1]", true),
             ("10.0.0.1", "[::ffff:10.0.0.1]", true),
         ] {
-            let found = NoProxy::new(list).exempts(host, 4318);
+            let found = exempts(list, host, 4318);
             assert_eq!(found, exempt, "{list:?} {host}");
         }
     }

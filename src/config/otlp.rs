@@ -1,12 +1,19 @@
-//! The configuration of one signal's OTLP exporter.
+//! The configuration of one signal's OTLP exporter, and its resolution.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::proxy::ProxyConfig;
+use super::endpoint::{Endpoint, EndpointProblem};
+use super::pairs::{self, Pair};
+use super::proxy::{self, ProxyConfig};
+use super::resolve::Resolver;
 use super::secret::Secret;
-use super::tls::TlsConfig;
-use super::variables::shown_url;
+use super::source::Layer;
+use super::tls::{self, TlsConfig};
+use super::values::SetVariable;
+use super::variables::{self, Variable, shown_url};
+use super::warnings::{Problem, Warning};
+use crate::signal::Signal;
 
 /// An OTLP protocol: transport and encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,14 +33,6 @@ impl Protocol {
             Self::Grpc => "grpc",
             Self::HttpProtobuf => "http/protobuf",
             Self::HttpJson => "http/json",
-        }
-    }
-
-    pub(super) fn from_word(word: &str) -> Self {
-        match word {
-            "grpc" => Self::Grpc,
-            "http/json" => Self::HttpJson,
-            _ => Self::HttpProtobuf,
         }
     }
 }
@@ -58,9 +57,7 @@ pub(crate) struct OtlpConfig {
     /// sent to the signal's default path of OTLP.
     pub(crate) has_bare_url: bool,
     /// The headers: names in lower case, each once, in the order given.
-    pub(crate) headers: Vec<(String, Secret)>,
-    /// The header names, each with the variable that sets it.
-    pub(crate) header_sources: Vec<(String, &'static str)>,
+    pub(crate) headers: Vec<(String, Header)>,
     /// The timeout of one attempt. After a timeout the batch returns to the queue and is sent again.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
@@ -68,6 +65,14 @@ pub(crate) struct OtlpConfig {
     pub(crate) tls: Option<Box<TlsConfig>>,
     /// `None` = the exporter connects to the endpoint directly.
     pub(crate) proxy: Option<Box<ProxyConfig>>,
+}
+
+/// The value of a request header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) value: Secret,
+    /// The variable that sets the header.
+    pub(crate) variable: &'static str,
 }
 
 /// Shows the endpoint without its query, which can hold a key.
@@ -84,3 +89,190 @@ impl fmt::Debug for OtlpConfig {
             .finish()
     }
 }
+
+/// Returns the name of a signal in OTLP's names and paths.
+pub(super) fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Metrics => "metrics",
+        Signal::Logs => "logs",
+        Signal::Traces => "traces",
+    }
+}
+
+/// Returns the default path of a signal for OTLP over HTTP.
+pub(crate) fn path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Metrics => "/v1/metrics",
+        Signal::Logs => "/v1/logs",
+        Signal::Traces => "/v1/traces",
+    }
+}
+
+/// Resolves the OTLP exporter of a signal whose variable `exporter` lists it. An error is the reason why the exporter
+/// stays off.
+pub(super) fn resolve(
+    resolver: &mut Resolver<'_>,
+    exporter: &SetVariable,
+) -> Result<OtlpConfig, Box<Warning>> {
+    let (values, signal) = (resolver.values, resolver.signal);
+    let protocols = resolver.pair(&variables::PROTOCOL);
+    let mut protocols = protocols.into_iter().flatten();
+    let chosen: Option<Protocol> = protocols.find_map(|set| *set.value()?);
+    let given = endpoint(resolver).map_err(|problem| Box::new(exporter.warning(problem)))?;
+    let text = match given {
+        Some((set, _)) => set.text(),
+        None if chosen == Some(Protocol::Grpc) => "http://localhost:4317",
+        None => "http://localhost:4318",
+    };
+    let (set, is_general) = given.unwrap_or((exporter, true));
+    let unusable = |problem| Box::new(set.warning(Problem::Endpoint(problem)));
+
+    let insecure = values.of(&variables::INSECURE, signal);
+    let mut parsed = Endpoint::parse(text, insecure).map_err(unusable)?;
+    let protocol = chosen.unwrap_or(match parsed.url.port_u16() {
+        Some(4317) => Protocol::Grpc,
+        _ => Protocol::HttpProtobuf,
+    });
+    let (what, feature) = match protocol {
+        Protocol::Grpc => ("OTLP over gRPC", "grpc"),
+        Protocol::HttpProtobuf => ("OTLP as http/protobuf", "http"),
+        Protocol::HttpJson => ("OTLP as http/json", "http"),
+    };
+    resolver.require(what, feature, exporter)?;
+    let (endpoint, mistake) =
+        request_url(&parsed, protocol, signal, is_general).map_err(unusable)?;
+    if let Some(problem) = mistake {
+        resolver.report.warn(set.warning(problem));
+    }
+    let tls = if parsed.is_https() {
+        Some(Box::new(tls::resolve(resolver)?))
+    } else {
+        tls::warn_of_no_effect(resolver);
+        None
+    };
+
+    let why = match (chosen, given) {
+        (Some(_), _) => "",
+        (None, Some(_)) if protocol == Protocol::Grpc => ", chosen because the port is 4317",
+        (None, Some(_)) => ", chosen because the port is not 4317",
+        (None, None) => ", chosen because neither protocol nor endpoint is set",
+    };
+    let authorization = parsed.authorization.take();
+    let guarded = has_managed_credentials(resolver)
+        || authorization.is_some() && set.layer() == Layer::Managed;
+    let (proxy, through) = proxy::resolve(resolver, &parsed, protocol, guarded);
+    resolver.report.fact(format!(
+        "{}: OTLP to {} ({}{why}){through}",
+        name(signal),
+        shown_url(&endpoint.to_string()),
+        protocol.as_str(),
+    ));
+    let from_url = authorization.map(|value| {
+        let variable = set.variable.name;
+        ("authorization".to_owned(), Header { value, variable })
+    });
+    Ok(OtlpConfig {
+        protocol,
+        has_bare_url: protocol != Protocol::Grpc && !is_general && parsed.url.path() == "/",
+        endpoint,
+        headers: headers(resolver, protocol, from_url.into_iter().collect()),
+        timeout: values.of(&variables::TIMEOUT, signal),
+        compression: values.of(&variables::COMPRESSION, signal),
+        tls,
+        proxy,
+    })
+}
+
+/// Returns the URL of the requests, and the problem of a path that is probably a mistake.
+fn request_url(
+    endpoint: &Endpoint,
+    protocol: Protocol,
+    signal: Signal,
+    is_general: bool,
+) -> Result<(http::Uri, Option<Problem>), EndpointProblem> {
+    let (path, given) = (path(signal), endpoint.url.path());
+    if protocol == Protocol::Grpc {
+        let mistake = (given != "/").then_some(Problem::PathIgnored);
+        return Ok((endpoint.without_path()?, mistake));
+    }
+    if !endpoint.has_scheme {
+        return Err(EndpointProblem::NoScheme);
+    }
+    if is_general {
+        let is_twice = given.trim_end_matches('/').ends_with(path);
+        let mistake = is_twice.then_some(Problem::PathTwice { path });
+        return Ok((endpoint.appended(path)?, mistake));
+    }
+    let mistake = (given == "/").then_some(Problem::PathMissing { path });
+    Ok((endpoint.url.clone(), mistake))
+}
+
+/// Returns the variable that sets the endpoint, and true if it is the general one.
+fn endpoint<'v>(resolver: &mut Resolver<'v>) -> Result<Option<(&'v SetVariable, bool)>, Problem> {
+    let [specific, general] = resolver.pair(&variables::ENDPOINT);
+    let only_managed = has_managed_credentials(resolver);
+    let mut found = Ok(None);
+    for (set, is_general) in [(specific, false), (general, true)] {
+        match set {
+            Some(set) if only_managed && set.layer() != Layer::Managed => {
+                resolver
+                    .report
+                    .warn(set.warning(Problem::ManagedCredentials));
+                found = Err(Problem::NoManagedEndpoint);
+            }
+            Some(set) => return Ok(Some((set, is_general))),
+            None => {}
+        }
+    }
+    found
+}
+
+fn has_managed_credentials(resolver: &Resolver<'_>) -> bool {
+    let signal = resolver.signal;
+    let headers = &variables::HEADERS;
+    let (keys, certificates) = (
+        &variables::OTLP_CLIENT_KEY,
+        &variables::OTLP_CLIENT_CERTIFICATE,
+    );
+    let credentials: [&Variable; 9] = [
+        &headers.general,
+        headers.of(signal),
+        &keys.general,
+        keys.of(signal),
+        &certificates.general,
+        certificates.of(signal),
+        &variables::HEADERS_HELPER,
+        &variables::CLIENT_CERT,
+        &variables::CLIENT_KEY,
+    ];
+    let mut set = credentials
+        .into_iter()
+        .filter_map(|v| resolver.values.set(v));
+    set.any(|set| set.layer() == Layer::Managed)
+}
+
+/// Merges the headers of a signal. Signal-specific headers override the general ones, and both override the credentials
+/// of the URL. Headers that the protocol cannot carry are left out with a warning.
+fn headers(
+    resolver: &mut Resolver<'_>,
+    protocol: Protocol,
+    mut headers: Vec<(String, Header)>,
+) -> Vec<(String, Header)> {
+    let [specific, general] = resolver.pair(&variables::HEADERS);
+    for set in [general, specific].into_iter().flatten() {
+        let pairs = set.value::<Vec<Pair>>();
+        for pair in pairs.into_iter().flatten() {
+            match pair.grpc_problem().filter(|_| protocol == Protocol::Grpc) {
+                Some(problem) => resolver.report.warn(set.warning(problem)),
+                None => {
+                    let (value, variable) = (pair.value.clone(), set.variable.name);
+                    pairs::put(&mut headers, &pair.name, Header { value, variable });
+                }
+            }
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::otlp::Protocol;
 use super::secret::Secret;
+use super::warnings::Problem;
 
 /// A problem with one pair. It never contains a value, nor an invalid key: if key and value of a header were swapped,
 /// the key would be the secret.
@@ -56,53 +56,114 @@ impl fmt::Display for PairProblem {
     }
 }
 
-/// A pair after splitting and decoding.
-struct Pair<'t> {
-    position: usize,
-    key: &'t str,
-    value: String,
-    raw_space: bool,
+impl Flaw {
+    /// Returns true if the key of the pair may be shown: it is valid, so it is not a secret in the wrong place.
+    fn shows_key(self) -> bool {
+        use Flaw::{BadKey, EmptyKey, NoEquals, NotHeaderName};
+        !matches!(self, NoEquals | EmptyKey | BadKey | NotHeaderName)
+    }
 }
 
-impl Pair<'_> {
-    fn problem(&self, flaw: Flaw) -> PairProblem {
-        PairProblem {
-            position: self.position,
-            key: Some(self.key.to_owned()),
-            flaw,
-        }
+/// A pair of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    position: usize,
+    key: String,
+    /// The key; for a header in lower case.
+    pub(super) name: String,
+    pub(super) value: Secret,
+}
+
+impl Pair {
+    /// Returns the problem if gRPC cannot carry this header.
+    pub(super) fn grpc_problem(&self) -> Option<Problem> {
+        let problem = || problem(self.position, &self.key, Flaw::NotBase64);
+        is_broken_binary(&self.name, self.value.expose()).then(problem)
     }
+}
+
+fn problem(position: usize, key: &str, flaw: Flaw) -> Problem {
+    Problem::Pair(PairProblem {
+        position,
+        key: flaw.shows_key().then(|| key.to_owned()),
+        flaw,
+    })
+}
+
+/// Parses resource attributes: each key once, in the order given.
+pub(super) fn attributes(text: &str, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+    let mut attributes = Vec::new();
+    for pair in parse(text, false, problems) {
+        put(&mut attributes, &pair.name, pair.value.expose().to_owned());
+    }
+    attributes
+}
+
+/// Parses the headers that every HTTP request can carry, in the order given.
+pub(super) fn headers(text: &str, problems: &mut Vec<Problem>) -> Vec<Pair> {
+    parse(text, true, problems)
 }
 
 /// Splits the text at `,` and each pair at its first `=`, trims key and value, and decodes the value. Empty items, such
 /// as the one after a trailing comma, are skipped.
-fn split(text: &str) -> impl Iterator<Item = Result<Pair<'_>, PairProblem>> {
+fn parse(text: &str, are_headers: bool, problems: &mut Vec<Problem>) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::new();
     let items = text.split(',').map(str::trim).zip(1..);
-    items
-        .filter(|(item, _)| !item.is_empty())
-        .map(|(item, position)| {
-            let problem = |flaw, key: Option<&str>| PairProblem {
-                position,
-                key: key.map(str::to_owned),
-                flaw,
-            };
-            let (key, value) = item
-                .split_once('=')
-                .ok_or_else(|| problem(Flaw::NoEquals, None))?;
-            let (key, value) = (key.trim(), value.trim());
-            if key.is_empty() {
-                return Err(problem(Flaw::EmptyKey, None));
+    for (item, position) in items.filter(|(item, _)| !item.is_empty()) {
+        let (key, raw) = item.split_once('=').unwrap_or((item, ""));
+        let (key, raw) = (key.trim(), raw.trim());
+        let mut warn = |flaw| problems.push(problem(position, key, flaw));
+        let checked = match are_headers {
+            _ if !item.contains('=') => Err(Flaw::NoEquals),
+            true => header(key, raw),
+            false => attribute(key, raw).map(|value| (key.to_owned(), value)),
+        };
+        let (name, value) = match checked {
+            Ok(checked) => checked,
+            Err(flaw) => {
+                warn(flaw);
+                continue;
             }
-            if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(problem(Flaw::BadKey, None));
-            }
-            Ok(Pair {
-                position,
-                key,
-                value: percent_decode(value).map_err(|flaw| problem(flaw, Some(key)))?,
-                raw_space: value.contains(char::is_whitespace),
-            })
-        })
+        };
+        if !are_headers && raw.contains(char::is_whitespace) {
+            warn(Flaw::RawSpace);
+        }
+        if pairs.iter().any(|pair| pair.name == name) {
+            warn(Flaw::Repeated);
+        }
+        pairs.push(Pair {
+            position,
+            key: key.to_owned(),
+            name,
+            value: Secret::new(value),
+        });
+    }
+    pairs
+}
+
+/// Returns the value of an attribute.
+fn attribute(key: &str, raw: &str) -> Result<String, Flaw> {
+    if key.is_empty() {
+        return Err(Flaw::EmptyKey);
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Flaw::BadKey);
+    }
+    percent_decode(raw)
+}
+
+/// Returns the name of a header in lower case, and its value.
+fn header(key: &str, raw: &str) -> Result<(String, String), Flaw> {
+    let value = attribute(key, raw)?;
+    let name = http::HeaderName::from_bytes(key.as_bytes()).map_err(|_| Flaw::NotHeaderName)?;
+    // gRPC text headers are limited to ASCII.
+    if !value.is_ascii() || http::HeaderValue::from_str(&value).is_err() {
+        return Err(Flaw::NotHeaderValue);
+    }
+    match is_reserved(name.as_str()) {
+        true => Err(Flaw::Reserved),
+        false => Ok((name.as_str().to_owned(), value)),
+    }
 }
 
 fn percent_decode(text: &str) -> Result<String, Flaw> {
@@ -122,39 +183,12 @@ pub(crate) fn percent_decode_lossy(text: &str) -> String {
     percent_decode(text).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Replaces the value of a key, or appends the pair if the key is new. Returns true if the key was present.
-pub(crate) fn put<V>(pairs: &mut Vec<(String, V)>, key: &str, value: V) -> bool {
+/// Replaces the value of a key, or appends the pair if the key is new.
+pub(crate) fn put<V>(pairs: &mut Vec<(String, V)>, key: &str, value: V) {
     match pairs.iter_mut().find(|(present, _)| present == key) {
-        Some((_, old)) => {
-            *old = value;
-            true
-        }
-        None => {
-            pairs.push((key.to_owned(), value));
-            false
-        }
+        Some((_, old)) => *old = value,
+        None => pairs.push((key.to_owned(), value)),
     }
-}
-
-/// Parses resource attributes: each key once, in the order given.
-pub(super) fn attributes(text: &str) -> (Vec<(String, String)>, Vec<PairProblem>) {
-    let mut attributes = Vec::new();
-    let mut problems = Vec::new();
-    for pair in split(text) {
-        match pair {
-            Err(problem) => problems.push(problem),
-            Ok(pair) => {
-                if pair.raw_space {
-                    problems.push(pair.problem(Flaw::RawSpace));
-                }
-                let repeated = pair.problem(Flaw::Repeated);
-                if put(&mut attributes, pair.key, pair.value) {
-                    problems.push(repeated);
-                }
-            }
-        }
-    }
-    (attributes, problems)
 }
 
 /// Headers that belong to one connection or to the protocol. A configured one would break the request's framing,
@@ -194,52 +228,29 @@ pub(crate) fn is_broken_binary(name: &str, value: &str) -> bool {
     name.ends_with("-bin") && !is_base64
 }
 
-/// Parses the headers that every request over this protocol can carry: names in lower case, each once, in the order
-/// given.
-pub(super) fn headers(text: &str, protocol: Protocol) -> (Vec<(String, Secret)>, Vec<PairProblem>) {
-    let mut headers = Vec::new();
-    let mut problems = Vec::new();
-    for pair in split(text) {
-        match pair {
-            Err(problem) => problems.push(problem),
-            Ok(pair) => {
-                let Ok(name) = http::HeaderName::from_bytes(pair.key.as_bytes()) else {
-                    let nameless = PairProblem {
-                        key: None,
-                        ..pair.problem(Flaw::NotHeaderName)
-                    };
-                    problems.push(nameless);
-                    continue;
-                };
-                // gRPC text headers are limited to ASCII.
-                if !pair.value.is_ascii() || http::HeaderValue::from_str(&pair.value).is_err() {
-                    problems.push(pair.problem(Flaw::NotHeaderValue));
-                    continue;
-                }
-                if is_reserved(name.as_str()) {
-                    problems.push(pair.problem(Flaw::Reserved));
-                    continue;
-                }
-                if protocol == Protocol::Grpc && is_broken_binary(name.as_str(), &pair.value) {
-                    problems.push(pair.problem(Flaw::NotBase64));
-                    continue;
-                }
-                let repeated = pair.problem(Flaw::Repeated);
-                if put(&mut headers, name.as_str(), Secret::new(pair.value)) {
-                    problems.push(repeated);
-                }
-            }
-        }
-    }
-    (headers, problems)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::otlp::Protocol;
 
-    fn flaws(problems: &[PairProblem]) -> Vec<(usize, Flaw)> {
-        problems.iter().map(|p| (p.position, p.flaw)).collect()
+    fn flaws(problems: &[Problem]) -> Vec<(usize, Flaw)> {
+        let flaws = problems.iter().map(|problem| match problem {
+            Problem::Pair(problem) => (problem.position, problem.flaw),
+            other => panic!("{other:?}"),
+        });
+        flaws.collect()
+    }
+
+    /// Returns the headers that a protocol can carry, each once, and the problems.
+    fn headers(text: &str, protocol: Protocol) -> (Vec<(String, Secret)>, Vec<Problem>) {
+        let (mut headers, mut problems) = (Vec::new(), Vec::new());
+        for pair in super::headers(text, &mut problems) {
+            match pair.grpc_problem().filter(|_| protocol == Protocol::Grpc) {
+                Some(problem) => problems.push(problem),
+                None => put(&mut headers, &pair.name, pair.value),
+            }
+        }
+        (headers, problems)
     }
 
     #[test]
@@ -275,7 +286,8 @@ mod tests {
             ("a=1,A=2", &[("a", "1"), ("A", "2")], &[]),
         ];
         for (text, expected, expected_flaws) in table {
-            let (found, problems) = attributes(text);
+            let mut problems = Vec::new();
+            let found = attributes(text, &mut problems);
             let found: Vec<_> = found.iter().map(|(k, v)| (&**k, &**v)).collect();
             assert_eq!(found, *expected, "{text}");
             assert_eq!(flaws(&problems), *expected_flaws, "{text}");

@@ -6,31 +6,25 @@
 
 use std::fmt;
 
-use super::pem_content::{PemKind, WrongContent};
-use super::tls::{FileError, IdentityFiles, PemFile, TlsProblem};
+use super::regular_file::{self, FileProblem};
+use super::tls::{PemFile, TlsProblem};
 use super::variables::PEM_BEGIN;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) use present::{Material, authorities, key_pair};
+pub(crate) use present::Material;
 
 #[cfg(not(any(feature = "grpc", feature = "http")))]
-pub(crate) use absent::{Material, authorities, key_pair};
+pub(crate) use absent::Material;
 
-/// The size limit of a file, in bytes. It is larger than any bundle of authorities.
-const LARGEST: u64 = 4 * 1024 * 1024;
-
-/// Returns the bytes of a file. A path that is not a regular file is rejected, because reading a pipe, for example,
-/// could block forever.
+/// Returns the bytes of a file.
 fn content(file: &PemFile) -> Result<Vec<u8>, TlsProblem> {
     if file.path.to_string_lossy().contains(PEM_BEGIN) {
         return Err(TlsProblem::Pasted);
     }
-    let unreadable = |error: std::io::Error| TlsProblem::Unreadable(error.to_string());
-    let metadata = std::fs::metadata(&file.path).map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(TlsProblem::NoFile);
-    }
-    std::fs::read(&file.path).map_err(unreadable)
+    regular_file::read(&file.path).map_err(|problem| match problem {
+        FileProblem::Unreadable(error) => TlsProblem::Unreadable(error.to_string()),
+        FileProblem::NotRegular | FileProblem::TooLarge => TlsProblem::NoFile,
+    })
 }
 
 /// Hides the content.
@@ -50,10 +44,12 @@ mod present {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::sign::CertifiedKey;
 
-    use super::{FileError, IdentityFiles, PemFile, PemKind, TlsProblem, WrongContent, content};
+    use super::{PemFile, TlsProblem, content};
+    use crate::config::pem_content::{CERTIFICATE, PRIVATE_KEY};
+    use crate::config::tls::{FileError, IdentityFiles, TlsFiles, Trust};
 
     /// The content of an exporter's certificate and key files.
-    #[derive(Clone, PartialEq, Eq)]
+    #[derive(Clone, Default, PartialEq, Eq)]
     pub(crate) struct Material {
         pub(crate) authorities: Vec<CertificateDer<'static>>,
         pub(crate) identity: Option<KeyPair>,
@@ -67,15 +63,26 @@ mod present {
         key: Arc<PrivateKeyDer<'static>>,
     }
 
-    impl Material {
-        pub(crate) fn new(
-            authorities: Vec<CertificateDer<'static>>,
-            identity: Option<KeyPair>,
-        ) -> Self {
-            Self {
+    impl TlsFiles {
+        /// Reads all files. Additional authorities that cannot be read are passed to `ignored` and left out, as in
+        /// Node.js: leaving them out trusts fewer receivers, never more.
+        pub(crate) fn read(
+            &self,
+            ignored: &mut dyn FnMut(FileError),
+        ) -> Result<Material, FileError> {
+            let authorities = match &self.trust {
+                Trust::Platform => Vec::new(),
+                Trust::Only(file) => authorities(file)?,
+                Trust::PlatformAnd(file) => authorities(file).unwrap_or_else(|error| {
+                    ignored(error);
+                    Vec::new()
+                }),
+            };
+            let identity = self.identity.as_ref().map(key_pair).transpose()?;
+            Ok(Material {
                 authorities,
                 identity,
-            }
+            })
         }
     }
 
@@ -104,7 +111,7 @@ mod present {
     }
 
     /// Returns the certificates of a file, at least one of which can be used.
-    pub(crate) fn authorities(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    fn authorities(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, FileError> {
         let read = || {
             let all = certificates(&content(file)?)?;
             // As in other TLS clients, an unreadable certificate in a large bundle does not invalidate the others.
@@ -117,7 +124,7 @@ mod present {
     }
 
     /// Returns a certificate and the key that belongs to it.
-    pub(crate) fn key_pair(files: &IdentityFiles) -> Result<KeyPair, FileError> {
+    fn key_pair(files: &IdentityFiles) -> Result<KeyPair, FileError> {
         let IdentityFiles { certificate, key } = files;
         let chain = content(certificate)
             .and_then(|content| certificates(&content))
@@ -149,7 +156,8 @@ mod present {
     }
 
     fn damaged_certificate() -> TlsProblem {
-        TlsProblem::Content(WrongContent::damaged(PemKind::Certificate))
+        let wanted = CERTIFICATE.name;
+        TlsProblem::Damaged { wanted }
     }
 
     /// Returns the certificates of a file; an error if there are none.
@@ -157,7 +165,7 @@ mod present {
         let all = CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>();
         all.ok()
             .filter(|all| !all.is_empty())
-            .ok_or_else(|| TlsProblem::Content(WrongContent::new(PemKind::Certificate, content)))
+            .ok_or_else(|| CERTIFICATE.problem(content))
     }
 
     fn private_key(content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsProblem> {
@@ -166,7 +174,7 @@ mod present {
             if content.windows(9).any(|word| word == b"ENCRYPTED") {
                 TlsProblem::EncryptedKey
             } else {
-                TlsProblem::Content(WrongContent::new(PemKind::PrivateKey, content))
+                PRIVATE_KEY.problem(content)
             }
         })
     }
@@ -175,24 +183,14 @@ mod present {
 /// Stand-ins for builds without an exporter that uses TLS.
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 mod absent {
-    use super::{FileError, IdentityFiles, PemFile};
+    use crate::config::tls::{FileError, TlsFiles};
 
     #[derive(Clone, PartialEq, Eq)]
     pub(crate) struct Material;
 
-    pub(crate) struct KeyPair;
-
-    impl Material {
-        pub(crate) fn new(_: Vec<()>, _: Option<KeyPair>) -> Self {
-            Self
+    impl TlsFiles {
+        pub(crate) fn read(&self, _: &mut dyn FnMut(FileError)) -> Result<Material, FileError> {
+            Ok(Material)
         }
-    }
-
-    pub(crate) fn authorities(_: &PemFile) -> Result<Vec<()>, FileError> {
-        Ok(Vec::new())
-    }
-
-    pub(crate) fn key_pair(_: &IdentityFiles) -> Result<KeyPair, FileError> {
-        Ok(KeyPair)
     }
 }

@@ -4,95 +4,47 @@
     allow(dead_code, reason = "no exporter uses TLS")
 )]
 
-use std::fmt;
-
+use super::tls::TlsProblem;
 use super::variables::PEM_BEGIN;
 
 /// The object that a PEM file should contain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PemKind {
-    Certificate,
-    PrivateKey,
+pub(super) struct Wanted {
+    pub(super) name: &'static str,
+    /// The command of OpenSSL for such an object.
+    command: &'static str,
+    /// The labels of its PEM sections, the usual one first.
+    labels: &'static [&'static str],
 }
 
-/// The content of a file that lacks the expected object. Holds no part of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    NotPem,
-    Der,
-    Pkcs12,
-    /// PEM sections of other kinds. The text names the first section.
-    Other(&'static str),
-    /// The expected object, but unreadable.
-    Damaged,
-}
+pub(super) const CERTIFICATE: Wanted = Wanted {
+    name: "certificate",
+    command: "x509",
+    labels: &["CERTIFICATE"],
+};
 
-/// A file whose content cannot be used. Displays the cause and the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WrongContent {
-    wanted: PemKind,
-    content: Content,
-}
+pub(super) const PRIVATE_KEY: Wanted = Wanted {
+    name: "private key",
+    command: "pkey",
+    labels: &["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"],
+};
 
-impl WrongContent {
-    /// Describes a file in which no readable `wanted` was found.
-    pub(crate) fn new(wanted: PemKind, bytes: &[u8]) -> Self {
-        let mut labels = bytes.split(|&byte| byte == b'\n').filter_map(label);
-        let content = match labels.next() {
-            None if is_pkcs12(bytes) => Content::Pkcs12,
-            None if is_der(bytes) => Content::Der,
-            None => Content::NotPem,
-            Some(first) if wanted.has(first) || labels.any(|label| wanted.has(label)) => {
-                Content::Damaged
-            }
-            Some(first) => Content::Other(name(first)),
-        };
-        Self { wanted, content }
-    }
-
-    /// Describes a file in which `wanted` was found and cannot be read.
-    pub(crate) fn damaged(wanted: PemKind) -> Self {
-        let content = Content::Damaged;
-        Self { wanted, content }
-    }
-}
-
-impl fmt::Display for WrongContent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (wanted, command, label) = match self.wanted {
-            PemKind::Certificate => ("certificate", "x509", "CERTIFICATE"),
-            PemKind::PrivateKey => ("private key", "pkey", "PRIVATE KEY"),
-        };
-        let path = format!("write the path of a PEM file with {PEM_BEGIN} {label}-----");
-        match self.content {
-            Content::NotPem => write!(
-                f,
-                "the file is not in PEM format, because no line begins with {PEM_BEGIN}; {path}"
-            ),
-            Content::Der => write!(
-                f,
-                "the file is in DER format, and PEM is needed; convert it with `openssl {command} -inform DER -in FILE -out COPY` and write the path of the copy"
-            ),
-            Content::Pkcs12 => f.write_str(
-                "the file is a PKCS#12 store, and PEM is needed; convert it with `openssl pkcs12 -nodes -in FILE -out COPY` and write the path of the copy",
-            ),
-            Content::Other(name) => write!(f, "the file holds {name}, and no {wanted}; {path}"),
-            Content::Damaged => write!(
-                f,
-                "the {wanted} in the file cannot be read, because it is cut off or damaged; write the file again"
-            ),
-        }
-    }
-}
-
-impl PemKind {
-    fn has(self, label: &[u8]) -> bool {
-        match self {
-            Self::Certificate => label == b"CERTIFICATE",
-            Self::PrivateKey => matches!(
+impl Wanted {
+    /// Returns the problem of a file in which no readable object of this kind was found.
+    pub(super) fn problem(&self, bytes: &[u8]) -> TlsProblem {
+        let (wanted, command) = (self.name, self.command);
+        let label = self.labels.first().copied().unwrap_or_default();
+        let has = |label: &[u8]| self.labels.iter().any(|known| known.as_bytes() == label);
+        let mut labels = bytes.split(|&byte| byte == b'\n').filter_map(self::label);
+        match labels.next() {
+            None if is_pkcs12(bytes) => TlsProblem::Pkcs12,
+            None if is_der(bytes) => TlsProblem::Der { command },
+            None => TlsProblem::NotPem { label },
+            Some(first) if has(first) || labels.any(has) => TlsProblem::Damaged { wanted },
+            Some(first) => TlsProblem::OtherContent {
+                holds: name(first),
+                wanted,
                 label,
-                b"PRIVATE KEY" | b"RSA PRIVATE KEY" | b"EC PRIVATE KEY"
-            ),
+            },
         }
     }
 }
@@ -151,23 +103,39 @@ fn sequence(bytes: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
-    fn content(bytes: &[u8]) -> Content {
-        WrongContent::new(PemKind::Certificate, bytes).content
+    const NOT_PEM: TlsProblem = TlsProblem::NotPem {
+        label: "CERTIFICATE",
+    };
+    const DER: TlsProblem = TlsProblem::Der { command: "x509" };
+    const DAMAGED: TlsProblem = TlsProblem::Damaged {
+        wanted: "certificate",
+    };
+
+    fn other(holds: &'static str) -> TlsProblem {
+        TlsProblem::OtherContent {
+            holds,
+            wanted: "certificate",
+            label: "CERTIFICATE",
+        }
+    }
+
+    fn content(bytes: &[u8]) -> TlsProblem {
+        CERTIFICATE.problem(bytes)
     }
 
     #[test]
     fn content_is_recognized_by_its_first_octets() {
         for (bytes, expected) in [
-            (&b""[..], Content::NotPem),
-            (b"0", Content::NotPem),
-            (b"0.5 and more text", Content::NotPem),
-            (b"\x30\xff\x02", Content::NotPem),
-            (b"\xef\xbb\xbf-----BEGIN CERTIFICATE-----", Content::NotPem),
-            (b"\x30\x82\x01\x00\x30\x82", Content::Der),
-            (b"\x30\x2e\x02\x01\x00\x30\x05", Content::Der),
-            (b"\x30\x82\x01\x00\x02\x01\x00", Content::Der),
-            (b"\x30\x82\x01\x00\x02\x01\x03", Content::Pkcs12),
-            (b"\x30\x80\x02\x01\x03", Content::Pkcs12),
+            (&b""[..], NOT_PEM),
+            (b"0", NOT_PEM),
+            (b"0.5 and more text", NOT_PEM),
+            (b"\x30\xff\x02", NOT_PEM),
+            (b"\xef\xbb\xbf-----BEGIN CERTIFICATE-----", NOT_PEM),
+            (b"\x30\x82\x01\x00\x30\x82", DER),
+            (b"\x30\x2e\x02\x01\x00\x30\x05", DER),
+            (b"\x30\x82\x01\x00\x02\x01\x00", DER),
+            (b"\x30\x82\x01\x00\x02\x01\x03", TlsProblem::Pkcs12),
+            (b"\x30\x80\x02\x01\x03", TlsProblem::Pkcs12),
         ] {
             assert_eq!(content(bytes), expected, "{bytes:?}");
         }
@@ -176,24 +144,21 @@ mod tests {
     #[test]
     fn content_is_named_after_its_first_section_unless_the_expected_one_is_present() {
         for (text, expected) in [
-            ("-----BEGIN CERTIFICATE-----\r\n", Content::Damaged),
+            ("-----BEGIN CERTIFICATE-----\r\n", DAMAGED),
             (
                 "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n",
-                Content::Damaged,
+                DAMAGED,
             ),
             (
                 "Text before\n-----BEGIN PUBLIC KEY-----\r\n",
-                Content::Other("a public key"),
+                other("a public key"),
             ),
             (
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----BEGIN PUBLIC KEY-----",
-                Content::Other("a private key"),
+                other("a private key"),
             ),
-            (
-                "-----BEGIN CANARY-----",
-                Content::Other("PEM of another kind"),
-            ),
-            ("-----BEGIN", Content::Other("PEM of another kind")),
+            ("-----BEGIN CANARY-----", other("PEM of another kind")),
+            ("-----BEGIN", other("PEM of another kind")),
         ] {
             assert_eq!(content(text.as_bytes()), expected, "{text:?}");
         }

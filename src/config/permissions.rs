@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::parse;
+use super::kind::boolean;
 use super::source::{Assignment, Layer};
-use super::variables::{self, InProject, Kind, Variable};
+use super::variables::{self, InProject, Variable};
 use super::warnings::{Problem, Report, Warning};
 
 /// Removes the assignments that their layer is not allowed to make, each with a warning.
@@ -25,7 +25,7 @@ pub(super) fn enforce(
         let layer = set.origin.layer();
         let mut warn = |problem| report.warn(Warning::about(variable, set, problem));
         if !managed_is_complete && layer != Layer::Managed && variable.is_content_switch() {
-            if parse::boolean(set.value.trim()) == Ok(true) {
+            if boolean(set.value.trim()) == Some(true) {
                 warn(Problem::ContentHeld);
             }
             return false;
@@ -33,41 +33,25 @@ pub(super) fn enforce(
         if !matches!(layer, Layer::Local | Layer::Project) {
             return true;
         }
-        let problem = in_project(variable, &set.value, environment.contains(&set.name));
+        let problem = in_project(variable, set.value.trim(), environment.contains(&set.name));
         problem.map(warn).is_none()
     });
 }
 
 /// Returns the reason why a settings file of a project may not set a variable to this value; `None` if it may.
 fn in_project(variable: &Variable, value: &str, in_environment: bool) -> Option<Problem> {
-    let belongs = belongs(variable);
-    match variable.in_project {
-        InProject::Allowed => None,
-        InProject::Ignored => Some(Problem::NotInProject { belongs }),
-        InProject::OffOnly if !switches_off(variable, value) => {
-            let off = match variable.kind {
-                Kind::Exporters(_) => "none",
-                _ => "0, false, no or off",
-            };
-            Some(Problem::OnlyOffInProject { off, belongs })
-        }
-        InProject::OffOnly => in_environment.then_some(Problem::SetInEnvironment),
-    }
-}
-
-fn switches_off(variable: &Variable, value: &str) -> bool {
-    match variable.kind {
-        Kind::Boolean { .. } => parse::boolean(value.trim()) == Ok(false),
-        Kind::Exporters(words) => parse::exporters(value, words).0.none,
-        _ => false,
-    }
-}
-
-/// Returns the layers in which a variable belongs that a project may not set.
-fn belongs(variable: &Variable) -> &'static str {
-    match variable.kind {
-        // A command is never read from the environment.
-        Kind::Command => "the user's settings file or in managed settings",
-        _ => "the user's settings file, in managed settings or in the environment",
+    let belongs = match variable.is_settings_key() {
+        true => "the user's settings file or in managed settings",
+        false => "the user's settings file, in managed settings or in the environment",
+    };
+    let (off, is_off) = match variable.in_project {
+        InProject::Allowed => return None,
+        InProject::Ignored => return Some(Problem::NotInProject { belongs }),
+        InProject::FalseOnly => ("0, false, no or off", boolean(value) == Some(false)),
+        InProject::NoneOnly => ("none", value.split(',').any(|item| item.trim() == "none")),
+    };
+    match is_off {
+        true => in_environment.then_some(Problem::SetInEnvironment),
+        false => Some(Problem::OnlyOffInProject { off, belongs }),
     }
 }

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use super::values::Values;
-use super::variables::{self, Kind};
-use super::warnings::{Problem, Report};
+use super::resolve::Resolver;
+use super::values::SetVariable;
+use super::variables;
+use super::warnings::{Problem, Warning};
 
 /// The address at which the page is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,32 +19,29 @@ pub(crate) struct PrometheusConfig {
     pub(crate) ports: Option<RangeInclusive<u16>>,
 }
 
-/// Resolves the variables and reports the resulting address as a fact.
+/// Resolves the variables and reports the resulting address as a fact. An error is the reason why the exporter, which
+/// the variable `exporter` lists, stays off.
 pub(super) fn resolve(
-    values: &Values,
-    ports: Option<&RangeInclusive<u16>>,
-    report: &mut Report,
-) -> PrometheusConfig {
-    let variable = &variables::PROMETHEUS_HOST;
-    let default = match variable.kind {
-        Kind::Text { default } => default,
-        _ => "",
-    };
-    let host = match values.get(variable) {
-        Some((set, text)) => host(text).unwrap_or_else(|| {
-            report.warn(set.warning(Problem::NoHost { default }));
-            default
-        }),
-        None => default,
-    };
-    let port = u16::try_from(values.number(&variables::PROMETHEUS_PORT)).unwrap_or_default();
+    resolver: &mut Resolver<'_>,
+    exporter: &SetVariable,
+) -> Result<PrometheusConfig, Box<Warning>> {
+    resolver.require("the prometheus exporter", "prometheus", exporter)?;
+    let (values, variable) = (resolver.values, &variables::PROMETHEUS_HOST);
+    let mut text = values.get(variable);
+    if let Some(set) = values.set(variable).filter(|_| host(&text).is_none()) {
+        text = variable.kind.default();
+        let default = text.clone();
+        resolver
+            .report
+            .warn(set.warning(Problem::NoHost { default }));
+    }
     let config = PrometheusConfig {
-        host: host.to_owned(),
-        port,
-        ports: ports.filter(|ports| !ports.is_empty()).cloned(),
+        host: host(&text).unwrap_or_default().to_owned(),
+        port: values.get(&variables::PROMETHEUS_PORT),
+        ports: resolver.ports.filter(|ports| !ports.is_empty()).cloned(),
     };
-    report.fact(config.fact());
-    config
+    resolver.report.fact(config.fact());
+    Ok(config)
 }
 
 /// Parses a host name or an IP address. An IPv6 address may be in brackets.

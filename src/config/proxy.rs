@@ -3,14 +3,14 @@
 //! The variables are those of curl and of most programs. Like every other variable they are read from the layers: no
 //! code of this crate below the configuration reads the process environment.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use http::Uri;
 
 use super::endpoint::Endpoint;
-use super::no_proxy::NoProxy;
+use super::no_proxy;
 use super::otlp::Protocol;
+use super::resolve::Resolver;
 use super::secret::Secret;
 use super::source::Layer;
 use super::values::{SetVariable, Values};
@@ -18,7 +18,7 @@ use super::variables;
 use super::warnings::{Problem, Report};
 
 /// A proxy: its address and the credentials for it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProxyConfig {
     /// Scheme, host and port. The scheme is always `http`; the URL never contains user and password.
     pub(crate) url: Uri,
@@ -37,119 +37,75 @@ impl ProxyConfig {
     }
 }
 
-impl fmt::Debug for ProxyConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyConfig")
-            .field("url", &self.url.to_string())
-            .field("authorization", &self.authorization)
-            .field("variable", &self.variable)
-            .finish()
-    }
-}
-
-/// A reason why a proxy is not used. No message shows a part of its URL.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProxyProblem {
-    #[error("not the URL of a proxy, so it counts as unset; write one such as http://proxy:3128")]
-    NotUrl,
-    #[error(
-        "only http:// proxies can be used, so it counts as unset; write http://host:port (https:// receivers are reached through it, too, and their TLS stays end to end)"
-    )]
-    UnknownScheme,
-    #[error(
-        "ignored: REQUEST_METHOD is set, and in a CGI program a request can set HTTP_PROXY; use http_proxy"
-    )]
-    Cgi,
-    #[error(
-        "not used for OTLP over gRPC without TLS, which proxies do not forward: {receiver} is connected to directly; use OTLP over HTTP or an https:// endpoint, or name the host in NO_PROXY"
-    )]
-    Plain { receiver: String },
-    #[error(
-        "not used for {receiver}: managed credentials would be readable for this proxy; set it in managed settings, or use an https:// endpoint"
-    )]
-    ManagedCredentials { receiver: String },
-}
-
-/// The route to one endpoint according to the proxy variables.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Route {
-    Direct,
-    /// A proxy is set, but is not used for this host. The text gives the reason.
-    Exempt(String),
-    Through(Box<ProxyConfig>),
-}
-
-/// Returns the route to `endpoint`. `guarded`: managed credentials are sent to the endpoint.
+/// Returns the proxy for `endpoint`, and the choice as an addition to the explanation. `guarded`: managed credentials are
+/// sent to the endpoint.
 pub(super) fn resolve(
-    values: &Values,
+    resolver: &mut Resolver<'_>,
     endpoint: &Endpoint,
     protocol: Protocol,
     guarded: bool,
-    report: &mut Report,
-) -> Route {
-    let Some((set, text)) = chosen(values, endpoint.is_https(), report) else {
-        return Route::Direct;
+) -> (Option<Box<ProxyConfig>>, String) {
+    let (values, report) = (resolver.values, &mut *resolver.report);
+    let Some(set) = chosen(values, endpoint.is_https(), report) else {
+        return (None, String::new());
     };
     let variable = set.variable.name;
-    let proxy = match parse(text, variable) {
+    let proxy = match parse(set.text(), variable) {
         Ok(proxy) => proxy,
         Err(problem) => {
-            report.warn(set.warning(Problem::Proxy(problem)));
-            return Route::Direct;
+            report.warn(set.warning(problem));
+            return (None, String::new());
         }
     };
-    let host = endpoint.host();
+    let host = endpoint.url.host().unwrap_or_default();
+    let not_through = format!(", not through the proxy of {variable}");
     if is_loopback(host) {
-        return Route::Exempt(format!("not through the proxy of {variable}: this machine"));
+        return (None, format!("{not_through}: this machine"));
     }
-    let no_proxy = values.strongest(&[&variables::NO_PROXY_LOWER, &variables::NO_PROXY]);
-    if let Some((no, text)) = no_proxy
-        && NoProxy::new(text).exempts(host, endpoint.port_or_default())
+    let no_proxy = values.strongest([&variables::NO_PROXY_LOWER, &variables::NO_PROXY]);
+    if let Some(no) = no_proxy
+        && no_proxy::exempts(no.text(), host, endpoint.port_or_default())
     {
-        let no = no.variable.name;
-        return Route::Exempt(format!(
-            "not through the proxy of {variable}, because of {no}"
-        ));
+        return (
+            None,
+            format!("{not_through}, because of {}", no.variable.name),
+        );
     }
-    let receiver = || endpoint.authority();
-    let problem = if protocol == Protocol::Grpc && !endpoint.is_https() {
-        let receiver = receiver();
-        Some(ProxyProblem::Plain { receiver })
-    } else if guarded && !endpoint.is_https() && set.layer() != Layer::Managed {
-        let receiver = receiver();
-        Some(ProxyProblem::ManagedCredentials { receiver })
+    let receiver = endpoint.url.authority().map(ToString::to_string);
+    let receiver = receiver.unwrap_or_default();
+    let problem = if endpoint.is_https() {
+        None
+    } else if protocol == Protocol::Grpc {
+        Some(Problem::ProxyPlain { receiver })
+    } else if guarded && set.layer() != Layer::Managed {
+        Some(Problem::ProxyManagedCredentials { receiver })
     } else {
         None
     };
-    match problem {
-        None => Route::Through(Box::new(proxy)),
-        Some(problem) => {
-            report.warn(set.warning(Problem::Proxy(problem)));
-            Route::Exempt(format!("not through the proxy of {variable}"))
-        }
+    if let Some(problem) = problem {
+        report.warn(set.warning(problem));
+        return (None, not_through);
     }
+    let through = format!(", through the proxy {} of {variable}", proxy.name());
+    (Some(Box::new(proxy)), through)
 }
 
 /// Returns the proxy variable that applies. As for endpoints, a managed general variable overrides a specific one of a
 /// lower layer.
-fn chosen<'v>(
-    values: &'v Values,
-    https: bool,
-    report: &mut Report,
-) -> Option<(&'v SetVariable, &'v str)> {
-    let all = values.strongest(&[&variables::ALL_PROXY_LOWER, &variables::ALL_PROXY]);
+fn chosen<'v>(values: &'v Values, https: bool, report: &mut Report) -> Option<&'v SetVariable> {
+    let all = values.strongest([&variables::ALL_PROXY_LOWER, &variables::ALL_PROXY]);
     let one = if https {
-        values.strongest(&[&variables::HTTPS_PROXY_LOWER, &variables::HTTPS_PROXY])
+        values.strongest([&variables::HTTPS_PROXY_LOWER, &variables::HTTPS_PROXY])
     } else {
         http_proxy(values, report)
     };
     match (one, all) {
-        (Some((lower, _)), Some((managed, text)))
+        (Some(lower), Some(managed))
             if managed.layer() == Layer::Managed && lower.layer() != Layer::Managed =>
         {
             let general = managed.variable.name;
             report.warn(lower.warning(Problem::ManagedGeneral { general }));
-            Some((managed, text))
+            Some(managed)
         }
         (Some(one), _) => Some(one),
         (None, all) => all,
@@ -158,27 +114,26 @@ fn chosen<'v>(
 
 /// Returns the proxy for http endpoints. Ignores `HTTP_PROXY` in a CGI program, because a web server passes the request
 /// header `Proxy` to it as that variable.
-fn http_proxy<'v>(values: &'v Values, report: &mut Report) -> Option<(&'v SetVariable, &'v str)> {
-    let found = values.strongest(&[&variables::HTTP_PROXY_LOWER, &variables::HTTP_PROXY])?;
-    let (set, _) = found;
+fn http_proxy<'v>(values: &'v Values, report: &mut Report) -> Option<&'v SetVariable> {
+    let set = values.strongest([&variables::HTTP_PROXY_LOWER, &variables::HTTP_PROXY])?;
     if values.is_cgi
         && set.layer() == Layer::Environment
         && set.variable.name == variables::HTTP_PROXY.name
     {
-        report.warn(set.warning(Problem::Proxy(ProxyProblem::Cgi)));
+        report.warn(set.warning(Problem::ProxyInCgi));
         return None;
     }
-    Some(found)
+    Some(set)
 }
 
 /// Parses the URL of a proxy. Without a scheme the URL is `http`.
-fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, ProxyProblem> {
+fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, Problem> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("http")) {
-        return Err(ProxyProblem::UnknownScheme);
+        return Err(Problem::ProxyScheme);
     }
-    let mut parsed = Endpoint::parse(text, true).map_err(|_| ProxyProblem::NotUrl)?;
-    let url = parsed.without_path().map_err(|_| ProxyProblem::NotUrl)?;
+    let mut parsed = Endpoint::parse(text, true).map_err(|_| Problem::ProxyNotUrl)?;
+    let url = parsed.without_path().map_err(|_| Problem::ProxyNotUrl)?;
     Ok(ProxyConfig {
         url,
         authorization: parsed.authorization.take(),
@@ -200,14 +155,13 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::super::source::{Assignment, Provenance};
     use super::*;
+    use crate::signal::Signal;
+
+    type Route = (Option<Box<ProxyConfig>>, String);
 
     /// Returns the route to an endpoint with these variables set. The prefix `M:` puts a variable into managed settings
     /// instead of the environment, `H:` into the host layer.
-    fn route(
-        endpoint: &str,
-        protocol: Protocol,
-        set: &[(&str, &str)],
-    ) -> (Route, Vec<ProxyProblem>) {
+    fn route(endpoint: &str, protocol: Protocol, set: &[(&str, &str)]) -> (Route, Vec<Problem>) {
         full(endpoint, protocol, set, false)
     }
 
@@ -216,7 +170,7 @@ mod tests {
         protocol: Protocol,
         set: &[(&str, &str)],
         guarded: bool,
-    ) -> (Route, Vec<ProxyProblem>) {
+    ) -> (Route, Vec<Problem>) {
         let mut report = Report::default();
         let assignments = set.iter().map(|(name, value)| {
             let (layer, name) = match name.split_once(':') {
@@ -232,25 +186,26 @@ mod tests {
         });
         let values = Values::new(assignments.collect(), &mut report);
         let endpoint = Endpoint::parse(endpoint, false).unwrap();
-        let route = resolve(&values, &endpoint, protocol, guarded, &mut report);
-        let problems = report.warnings.iter().filter_map(|w| match w.problem() {
-            Problem::Proxy(problem) => Some(problem.clone()),
-            _ => None,
-        });
+        let mut resolver = Resolver::of(Signal::Logs, &values, &mut report);
+        let route = resolve(&mut resolver, &endpoint, protocol, guarded);
+        let problems = report.warnings.iter().map(|w| w.problem().clone());
+        let problems =
+            problems.filter(|problem| !matches!(problem, Problem::ManagedGeneral { .. }));
         (route, problems.collect())
     }
 
-    fn shown(route: &Route) -> String {
-        match route {
-            Route::Direct => "direct".to_owned(),
-            Route::Exempt(why) => why.clone(),
-            Route::Through(proxy) => {
-                let user = proxy.authorization.as_ref().map_or("", Secret::expose);
-                format!("{} {} {user}", proxy.variable, proxy.url)
-                    .trim_end()
-                    .to_owned()
-            }
-        }
+    fn shown((proxy, why): &Route) -> String {
+        let Some(proxy) = proxy else {
+            return why.strip_prefix(", ").unwrap_or("direct").to_owned();
+        };
+        let user = proxy.authorization.as_ref().map_or("", Secret::expose);
+        let shown = format!("{} {} {user}", proxy.variable, proxy.url);
+        let name = proxy.name();
+        assert_eq!(
+            *why,
+            format!(", through the proxy {name} of {}", proxy.variable)
+        );
+        shown.trim_end().to_owned()
     }
 
     #[test]
@@ -324,15 +279,15 @@ mod tests {
     #[test]
     fn invalid_proxy_urls_are_reported_and_not_used() {
         for (text, problem) in [
-            ("https://h:1", ProxyProblem::UnknownScheme),
-            ("socks5://h:1", ProxyProblem::UnknownScheme),
-            ("http://", ProxyProblem::NotUrl),
-            ("http://h:99999", ProxyProblem::NotUrl),
-            ("a b", ProxyProblem::NotUrl),
+            ("https://h:1", Problem::ProxyScheme),
+            ("socks5://h:1", Problem::ProxyScheme),
+            ("http://", Problem::ProxyNotUrl),
+            ("http://h:99999", Problem::ProxyNotUrl),
+            ("a b", Problem::ProxyNotUrl),
         ] {
             let set = [("HTTPS_PROXY", text)];
             let (found, problems) = route("https://h", Protocol::HttpJson, &set);
-            assert_eq!(found, Route::Direct, "{text}");
+            assert_eq!(found, (None, String::new()), "{text}");
             assert_eq!(problems, [problem], "{text}");
         }
     }
@@ -368,9 +323,9 @@ mod tests {
             ("ALL_PROXY http://a:1/", 0)
         );
         let (found, problems) = route("http://h:4317", Protocol::Grpc, &set);
-        assert!(matches!(found, Route::Exempt(_)));
+        assert_eq!(shown(&found), "not through the proxy of ALL_PROXY");
         let receiver = "h:4317".to_owned();
-        assert_eq!(problems, [ProxyProblem::Plain { receiver }]);
+        assert_eq!(problems, [Problem::ProxyPlain { receiver }]);
         let (_, problems) = route("http://localhost:4317", Protocol::Grpc, &set);
         assert_eq!(problems, []);
     }
@@ -403,7 +358,7 @@ mod tests {
         ] {
             let set = [(name, "http://a:1")];
             let (found, problems) = full(endpoint, Protocol::HttpJson, &set, true);
-            assert_eq!(matches!(found, Route::Through(_)), through, "{name}");
+            assert_eq!(found.0.is_some(), through, "{name}");
             assert_eq!(problems.is_empty(), through, "{name}");
         }
     }

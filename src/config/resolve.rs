@@ -1,22 +1,22 @@
 //! Resolution of assignments to the configuration.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::explain::Explanation;
-use super::exporter;
-use super::otlp::{OtlpConfig, Protocol};
-use super::prometheus::{self, PrometheusConfig};
+use super::kind::Exporters;
+use super::otlp::{self, Protocol};
+use super::prometheus;
 use super::secret::Secret;
 use super::source::{Assignment, Layer, Provenance};
 use super::terminal::terminal_type;
-use super::values::{Values, from_environment};
-use super::variables::{self, Kind, Variable};
+use super::values::{SetVariable, Values, from_environment};
+use super::variables::{self, PerSignal, Typed};
 use super::warnings::{Problem, Report, Warning};
 use super::{
-    AttributeSwitches, Config, ConfigBuilder, EventsConfig, HeadersHelper, MetricsConfig,
-    NumberEncoding, OffExporter, SpansConfig, Temporality, UnknownExporter, pairs, permissions,
-    settings,
+    AttributeSwitches, Config, ConfigBuilder, HeadersHelper, SignalConfig, Temporality,
+    UnknownExporter, permissions, settings,
 };
 use crate::content::ContentFlags;
 use crate::content::truncate::marker;
@@ -24,41 +24,61 @@ use crate::environment::IGNORE_CASE;
 use crate::health::Exporter;
 use crate::signal::Signal;
 
-/// The exporters that this build contains.
+/// The cargo features of the exporters that this build contains.
 #[derive(Clone, Copy)]
-pub(super) struct Features {
-    pub(super) grpc: bool,
-    pub(super) http: bool,
-    pub(super) console: bool,
-    pub(super) prometheus: bool,
-}
+pub(super) struct Features(pub(super) &'static [&'static str]);
 
 impl Features {
-    pub(super) const COMPILED: Self = Self {
-        grpc: cfg!(feature = "grpc"),
-        http: cfg!(feature = "http"),
-        console: cfg!(feature = "console"),
-        prometheus: cfg!(feature = "prometheus"),
-    };
+    pub(super) const COMPILED: Self = Self(&[
+        #[cfg(feature = "grpc")]
+        "grpc",
+        #[cfg(feature = "http")]
+        "http",
+        #[cfg(feature = "console")]
+        "console",
+        #[cfg(feature = "prometheus")]
+        "prometheus",
+    ]);
 
     /// All features, so that tests do not depend on the build.
     #[cfg(test)]
-    pub(super) const ALL: Self = Self {
-        grpc: true,
-        http: true,
-        console: true,
-        prometheus: true,
-    };
-
-    pub(super) fn missing(self, protocol: Protocol) -> Option<Problem> {
-        let (what, feature, present) = match protocol {
-            Protocol::Grpc => ("OTLP over gRPC", "grpc", self.grpc),
-            Protocol::HttpProtobuf => ("OTLP as http/protobuf", "http", self.http),
-            Protocol::HttpJson => ("OTLP as http/json", "http", self.http),
-        };
-        (!present).then_some(Problem::FeatureMissing { what, feature })
-    }
+    pub(super) const ALL: Self = Self(&["grpc", "http", "console", "prometheus"]);
 }
+
+/// The resolution of the exporters of one signal.
+pub(super) struct Resolver<'v> {
+    pub(super) values: &'v Values,
+    pub(super) signal: Signal,
+    pub(super) features: Features,
+    /// The ports that the host allows for the Prometheus page.
+    pub(super) ports: Option<&'v RangeInclusive<u16>>,
+    pub(super) report: &'v mut Report,
+}
+
+/// The variables of each signal that have no general form: its exporters and its interval.
+static SIGNALS: [(Signal, &Typed<Exporters>, &Typed<Duration>); 3] = [
+    (
+        Signal::Metrics,
+        &variables::METRICS_EXPORTER,
+        &variables::METRIC_EXPORT_INTERVAL,
+    ),
+    (
+        Signal::Logs,
+        &variables::LOGS_EXPORTER,
+        &variables::LOGS_EXPORT_INTERVAL,
+    ),
+    (
+        Signal::Traces,
+        &variables::TRACES_EXPORTER,
+        &variables::TRACES_EXPORT_INTERVAL,
+    ),
+];
+
+/// The two names of one variable.
+static BETA: [&Typed<bool>; 2] = [
+    &variables::ENHANCED_TELEMETRY_BETA,
+    &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
+];
 
 /// Resolves the whole configuration.
 pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
@@ -70,262 +90,242 @@ pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
     assignments.extend(host.host.iter().map(|(name, value)| Assignment {
         origin: Provenance::new(Layer::Host),
         name: name.clone(),
-        value: value.clone(),
+        value: value.expose().to_owned(),
     }));
     permissions::enforce(&mut assignments, files.managed_is_complete, &mut report);
     let values = Values::new(assignments, &mut report);
-    from_values(&values, host, features, report)
+    from_values(values, host, features, report)
 }
 
 fn from_values(
-    values: &Values,
+    values: Values,
     host: ConfigBuilder,
     features: Features,
     mut report: Report,
 ) -> Config {
-    let report = &mut report;
-    let wanted = values.boolean(&variables::ENABLE_TELEMETRY);
-    let enabled = wanted && !values.boolean(&variables::SDK_DISABLED);
-    let beta = enhanced_telemetry_beta(values);
-    values.check(report);
-    warn_of_silence(values, wanted, beta, report);
+    let wanted = values.get(&variables::ENABLE_TELEMETRY);
+    let enabled = wanted && !values.get(&variables::SDK_DISABLED);
+    let beta = enhanced_telemetry_beta(&values);
+    warn_of_silence(&values, wanted, beta, &mut report);
 
-    let milliseconds = |variable| Duration::from_millis(values.number(variable));
     let ports = host.prometheus_ports.as_ref();
-    let mut sinks = |signal, on| Sinks::resolve(values, signal, on, ports, features, report);
-    let metrics = sinks(Signal::Metrics, enabled);
-    let events = sinks(Signal::Logs, enabled);
-    let spans = sinks(Signal::Traces, enabled && beta);
-    let resource_attributes = values
-        .text(&variables::RESOURCE_ATTRIBUTES)
-        .map(|text| pairs::attributes(text).0)
-        .unwrap_or_default();
-    let temporality = match values.word(&variables::TEMPORALITY) {
-        Some("cumulative") => Temporality::Cumulative,
-        _ => Temporality::Delta,
-    };
+    let mut unknown = Vec::new();
+    let [metrics, events, spans] = SIGNALS.map(|(signal, variable, interval)| {
+        let mut config = SignalConfig {
+            interval: values.get(interval),
+            temporality: values.get(&variables::TEMPORALITY),
+            ..SignalConfig::default()
+        };
+        let is_on = enabled && (beta || signal != Signal::Traces);
+        if let Some(set) = values.set(variable).filter(|_| is_on) {
+            let wanted = values.get(variable);
+            let names = wanted.unknown.iter();
+            unknown.extend(names.map(|(name, nearest)| UnknownExporter {
+                signal,
+                name: name.clone(),
+                nearest,
+                variable: variable.name,
+            }));
+            let mut resolver = Resolver {
+                values: &values,
+                signal,
+                features,
+                ports,
+                report: &mut report,
+            };
+            resolver.exporters(&wanted, set, &mut config);
+        }
+        config
+    });
+    let report = &mut report;
+
+    let resource_attributes = values.get(&variables::RESOURCE_ATTRIBUTES);
     let attributes = AttributeSwitches {
-        session_id: values.boolean(&variables::INCLUDE_SESSION_ID),
-        version: values.boolean(&variables::INCLUDE_VERSION),
-        account_uuid: values.boolean(&variables::INCLUDE_ACCOUNT_UUID),
-        resource_attributes: values.boolean(&variables::INCLUDE_RESOURCE_ATTRIBUTES),
-        user_email: host.user_email,
+        session_id: values.get(&variables::INCLUDE_SESSION_ID),
+        version: values.get(&variables::INCLUDE_VERSION),
+        account_uuid: values.get(&variables::INCLUDE_ACCOUNT_UUID),
+        resource_attributes: values.get(&variables::INCLUDE_RESOURCE_ATTRIBUTES),
+        user_email: !host.without_user_email,
     };
     // The attribute that distinguishes processes, as OpenTelemetry names it.
     let distinct = |(key, _): &(String, String)| key == "service.instance.id";
     if metrics.otlp.is_some()
-        && temporality == Temporality::Cumulative
+        && metrics.temporality == Temporality::Cumulative
         && !attributes.session_id
         && !resource_attributes.iter().any(distinct)
     {
-        report.warn(match values.get(&variables::INCLUDE_SESSION_ID) {
-            Some((set, _)) => set.warning(Problem::SharedSeries),
+        report.warn(match values.set(&variables::INCLUDE_SESSION_ID) {
+            Some(set) => set.warning(Problem::SharedSeries),
             None => Warning::overall(Problem::SharedSeries),
         });
     }
     let content = ContentFlags {
-        user_prompts: values.boolean(&variables::LOG_USER_PROMPTS),
-        tool_details: values.boolean(&variables::LOG_TOOL_DETAILS),
-        tool_content: values.boolean(&variables::LOG_TOOL_CONTENT),
-        raw_api_bodies: values.boolean(&variables::LOG_RAW_API_BODIES),
-        error_messages: host.error_messages,
-        max_length: content_max_length(values, report),
+        user_prompts: values.get(&variables::LOG_USER_PROMPTS),
+        tool_details: values.get(&variables::LOG_TOOL_DETAILS),
+        tool_content: values.get(&variables::LOG_TOOL_CONTENT),
+        raw_api_bodies: values.get(&variables::LOG_RAW_API_BODIES),
+        error_messages: !host.without_error_messages,
+        max_length: content_max_length(&values, report),
     };
-    state_what_the_host_said(&host, report);
-    let switches = host.switches();
+    let host_settings = host.host_settings();
+    let facts = host_settings
+        .iter()
+        .filter_map(|setting| setting.fact.clone());
+    facts.for_each(|fact| report.fact(fact));
     let over_grpc = [&metrics.otlp, &events.otlp, &spans.otlp]
         .into_iter()
         .flatten()
         .any(|otlp| otlp.protocol == Protocol::Grpc);
+    let helper = values.given(&variables::HEADERS_HELPER);
 
     Config {
         enabled,
-        off: [metrics.off, events.off, spans.off].concat(),
-        unknown: [metrics.unknown, events.unknown, spans.unknown].concat(),
-        metrics: MetricsConfig {
-            otlp: metrics.otlp,
-            console: metrics.console,
-            prometheus: metrics.prometheus,
-            interval: milliseconds(&variables::METRIC_EXPORT_INTERVAL),
-            temporality,
-        },
-        events: EventsConfig {
-            otlp: events.otlp,
-            console: events.console,
-            interval: milliseconds(&variables::LOGS_EXPORT_INTERVAL),
-        },
-        spans: SpansConfig {
-            otlp: spans.otlp,
-            console: spans.console,
-            interval: milliseconds(&variables::TRACES_EXPORT_INTERVAL),
-        },
-        headers_helper: values
-            .text(&variables::HEADERS_HELPER)
-            .map(|command| HeadersHelper {
-                command: Secret::new(command),
-                interval: milliseconds(&variables::HEADERS_HELPER_DEBOUNCE),
-                grpc: over_grpc,
-            }),
+        unknown,
+        metrics,
+        events,
+        spans,
+        headers_helper: helper.map(|command| HeadersHelper {
+            command: Secret::new(command),
+            interval: values.get(&variables::HEADERS_HELPER_DEBOUNCE),
+            grpc: over_grpc,
+        }),
         content,
         attributes,
-        resource_attributes,
-        service_name: values.text(&variables::SERVICE_NAME).map(str::to_owned),
         terminal_type: terminal_type(&host.environment),
         number_encoding: host.number_encoding,
-        flush_timeout: milliseconds(&variables::FLUSH_TIMEOUT),
-        shutdown_timeout: milliseconds(&variables::SHUTDOWN_TIMEOUT),
-        diagnostics_to_stderr: values.boolean(&variables::DIAG_STDERR),
-        max_retries: u32::try_from(values.number(&variables::MAX_RETRIES)).unwrap_or(u32::MAX),
+        resource_attributes,
+        flush_timeout: values.get(&variables::FLUSH_TIMEOUT),
+        shutdown_timeout: values.get(&variables::SHUTDOWN_TIMEOUT),
+        diagnostics_to_stderr: values.get(&variables::DIAG_STDERR),
+        explanation: Explanation::new(&values, host_settings, std::mem::take(report)),
+        values: Arc::new(values),
         installation_id_path: host.installation_id_path,
         environment: host.environment,
-        explanation: Explanation::new(values, switches, std::mem::take(report)),
     }
 }
 
-fn exporter_variable(signal: Signal) -> &'static Variable {
-    match signal {
-        Signal::Metrics => &variables::METRICS_EXPORTER,
-        Signal::Logs => &variables::LOGS_EXPORTER,
-        Signal::Traces => &variables::TRACES_EXPORTER,
+impl<'v> Resolver<'v> {
+    /// Returns a resolution with all features.
+    #[cfg(test)]
+    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut Report) -> Self {
+        Self {
+            values,
+            signal,
+            features: Features::ALL,
+            ports: None,
+            report,
+        }
     }
-}
 
-/// The exporters of one signal.
-#[derive(Default)]
-struct Sinks {
-    otlp: Option<OtlpConfig>,
-    console: bool,
-    /// For metrics only.
-    prometheus: Option<PrometheusConfig>,
-    /// Configured exporters that cannot be built.
-    off: Vec<OffExporter>,
-    /// Configured names that are not exporters.
-    unknown: Vec<UnknownExporter>,
-}
-
-impl Sinks {
-    fn resolve(
-        values: &Values,
-        signal: Signal,
-        on: bool,
-        ports: Option<&RangeInclusive<u16>>,
-        features: Features,
-        report: &mut Report,
-    ) -> Self {
-        let variable = exporter_variable(signal);
-        let Some((set, _)) = values.get(variable).filter(|_| on) else {
-            return Self::default();
-        };
-        let wanted = values.exporters(variable);
-        // With `none` in the list no exporter is requested.
-        let unknown = match wanted.none {
-            true => Vec::new(),
-            false => values.unknown_exporters(variable, signal),
-        };
-        let mut off = Vec::new();
-        let mut turn_off = |exporter, why: Warning, report: &mut Report| {
-            off.push(OffExporter {
-                signal,
-                exporter,
-                reason: why.to_string(),
-            });
-            report.warn(why);
-        };
-        let console = wanted.console && features.console;
-        if wanted.console && !features.console {
-            let why = set.warning(Problem::FeatureMissing {
-                what: "the console exporter",
-                feature: "console",
-            });
-            turn_off(Exporter::Console, why, report);
-        }
-        if console {
-            report.fact(format!("{}: console", exporter::name(signal)));
-        }
-        let mut prometheus = None;
-        if wanted.prometheus && features.prometheus {
-            prometheus = Some(prometheus::resolve(values, ports, report));
-        } else if wanted.prometheus {
-            let why = set.warning(Problem::FeatureMissing {
-                what: "the prometheus exporter",
-                feature: "prometheus",
-            });
-            turn_off(Exporter::Prometheus, why, report);
-        }
-        let mut otlp = None;
-        if wanted.otlp {
-            match exporter::resolve(values, signal, set, features, report) {
-                Ok(config) => otlp = Some(config),
-                Err(why) => turn_off(Exporter::Otlp, *why, report),
+    /// Resolves the exporters that a signal's variable `set` lists.
+    fn exporters(&mut self, wanted: &Exporters, set: &SetVariable, config: &mut SignalConfig) {
+        for exporter in [Exporter::Console, Exporter::Prometheus, Exporter::Otlp] {
+            if !wanted.wanted.contains(&exporter) {
+                continue;
+            }
+            let resolved = match exporter {
+                Exporter::Console => self.console(set).map(|()| config.console = true),
+                Exporter::Prometheus => {
+                    prometheus::resolve(self, set).map(|page| config.prometheus = Some(page))
+                }
+                Exporter::Otlp | Exporter::Host => {
+                    otlp::resolve(self, set).map(|otlp| config.otlp = Some(otlp))
+                }
+            };
+            if let Err(why) = resolved {
+                config.unavailable.push((exporter, why.to_string()));
+                self.report.warn(*why);
             }
         }
-        Self {
-            otlp,
-            console,
-            prometheus,
-            off,
-            unknown,
+    }
+
+    fn console(&mut self, set: &SetVariable) -> Result<(), Box<Warning>> {
+        self.require("the console exporter", "console", set)?;
+        let fact = format!("{}: console", otlp::name(self.signal));
+        self.report.fact(fact);
+        Ok(())
+    }
+
+    /// Returns an error if this build lacks the feature of an exporter that the variable `set` lists.
+    pub(super) fn require(
+        &self,
+        what: &'static str,
+        feature: &'static str,
+        set: &SetVariable,
+    ) -> Result<(), Box<Warning>> {
+        match self.features.0.contains(&feature) {
+            true => Ok(()),
+            false => Err(Box::new(
+                set.warning(Problem::FeatureMissing { what, feature }),
+            )),
         }
+    }
+
+    /// Returns the signal-specific variable that applies, and the general one. A managed general variable overrides a
+    /// specific one of a lower layer: otherwise a user could redirect telemetry that an organization sends.
+    pub(super) fn pair<T>(&mut self, group: &'static PerSignal<T>) -> [Option<&'v SetVariable>; 2] {
+        let general = self.values.set(&group.general);
+        let specific = self.values.set(group.of(self.signal));
+        if let (Some(lower), Some(managed)) = (specific, general)
+            && managed.layer() == Layer::Managed
+            && lower.layer() != Layer::Managed
+        {
+            let general = group.general.name;
+            let problem = Problem::ManagedGeneral { general };
+            self.report.warn(lower.warning(problem));
+            return [None, Some(managed)];
+        }
+        [specific, general]
     }
 }
 
-/// Returns the value of a variable that has two names. The name set in the higher layer wins; in the same layer the
-/// first.
+/// Returns true if one of the two names is true. The name set in the higher layer wins; in the same layer the first.
 fn enhanced_telemetry_beta(values: &Values) -> bool {
-    let mut set: Vec<_> = beta_variables()
-        .into_iter()
-        .filter_map(|variable| Some((values.layer_of(variable)?, variable)))
-        .collect();
-    set.sort_by_key(|(layer, _)| *layer);
-    set.first()
-        .is_some_and(|(_, variable)| values.boolean(variable))
-}
-
-fn beta_variables() -> [&'static Variable; 2] {
-    [
-        &variables::ENHANCED_TELEMETRY_BETA,
-        &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
-    ]
+    let set = values.iter().filter_map(|set| {
+        let is_name = BETA.iter().any(|name| name.name == set.variable.name);
+        let value: bool = *set.value()?;
+        is_name.then_some((set.layer(), value))
+    });
+    let strongest = set.min_by_key(|(layer, _)| *layer);
+    strongest.is_some_and(|(_, value)| value)
 }
 
 /// Warns about settings that prevent the export of telemetry which other settings request.
 fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Report) {
-    let signals = [Signal::Metrics, Signal::Logs, Signal::Traces].map(exporter_variable);
-    let exporters = || signals.map(|variable| values.exporters(variable));
+    let exporters = SIGNALS.map(|(_, variable, _)| (values.set(variable), values.get(variable)));
+    let requests = |exporters: &Exporters| !exporters.wanted.is_empty();
     if !wanted {
-        for variable in signals {
-            if let Some((set, _)) = values.get(variable)
-                && values.exporters(variable).any()
-            {
+        for (set, exporters) in exporters {
+            if let Some(set) = set.filter(|_| requests(&exporters)) {
                 report.warn(set.warning(Problem::NotEnabled));
             }
         }
         return;
     }
-    if let Some((set, _)) = values.get(&variables::SDK_DISABLED)
-        && values.boolean(&variables::SDK_DISABLED)
-    {
-        report.warn(set.warning(Problem::Disabled));
+    if values.get(&variables::SDK_DISABLED) {
+        if let Some(set) = values.set(&variables::SDK_DISABLED) {
+            report.warn(set.warning(Problem::Disabled));
+        }
         return;
     }
-    if !exporters().iter().any(|one| one.any() || one.none) {
+    if !exporters
+        .iter()
+        .any(|(_, list)| requests(list) || list.none)
+    {
         report.warn(Warning::overall(Problem::NoExporter));
     }
-    let spans = values.get(&variables::TRACES_EXPORTER);
-    match spans {
-        Some((set, _)) if !beta && values.exporters(set.variable).any() => {
-            report.warn(set.warning(Problem::SpansNeedBeta));
-        }
+    let [.., (spans, spans_exporters)] = exporters;
+    let (set, problem) = match spans {
+        Some(_) if !beta && requests(&spans_exporters) => (spans, Problem::SpansNeedBeta),
         None if beta => {
-            let set = beta_variables()
-                .into_iter()
-                .filter(|variable| values.boolean(variable))
-                .find_map(|variable| values.get(variable));
-            if let Some((set, _)) = set {
-                report.warn(set.warning(Problem::BetaNeedsExporter));
-            }
+            let name = BETA.into_iter().find(|name| values.get(name));
+            let set = name.and_then(|name| values.set(name));
+            (set, Problem::BetaNeedsExporter)
         }
-        _ => {}
+        _ => return,
+    };
+    if let Some(set) = set {
+        report.warn(set.warning(problem));
     }
 }
 
@@ -333,35 +333,13 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Repor
 /// default replaces it.
 fn content_max_length(values: &Values, report: &mut Report) -> usize {
     let variable = &variables::CONTENT_MAX_LENGTH;
-    let length = usize::try_from(values.number(variable)).unwrap_or(usize::MAX);
+    let (length, default) = (values.get(variable), variable.kind.default());
     let marker = marker(length).len();
-    match (values.get(variable), variable.kind) {
-        (Some((set, _)), Kind::Number(range)) if length < marker => {
-            let default = range.default;
+    match values.set(variable) {
+        Some(set) if length < marker => {
             report.warn(set.warning(Problem::BelowMarker { marker, default }));
-            usize::try_from(default).unwrap_or(usize::MAX)
+            default
         }
         _ => length,
-    }
-}
-
-fn state_what_the_host_said(host: &ConfigBuilder, report: &mut Report) {
-    if host.trust_workspace {
-        report.fact("the host trusts the workspace: its settings count, as far as a project may set variables".to_owned());
-    }
-    if host.number_encoding == NumberEncoding::Text {
-        report.fact("the host sends numbers in events as text".to_owned());
-    }
-    if !host.user_email {
-        report.fact("the host leaves user.email out".to_owned());
-    }
-    if !host.error_messages {
-        report.fact("the host leaves the error messages of tools out".to_owned());
-    }
-    if let Some(path) = &host.installation_id_path {
-        report.fact(format!(
-            "the host keeps the installation id in {}",
-            path.display()
-        ));
     }
 }

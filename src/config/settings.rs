@@ -32,13 +32,12 @@ pub(super) fn read(
     report: &mut Report,
 ) -> Settings {
     let working_folder = || std::env::current_dir().ok();
-    let paths = files.locate(std::env::consts::OS, environment, working_folder);
     let Paths {
         managed,
         local,
         project,
         user,
-    } = paths;
+    } = files.locate(std::env::consts::OS, environment, working_folder);
     // In the home folder the project's file is the file of the user.
     let project = project.filter(|file| !user.as_ref().is_some_and(|user| same(file, user)));
 
@@ -46,7 +45,7 @@ pub(super) fn read(
     let (files, mut managed_is_complete) = managed_files(&managed, report);
     for file in files {
         let contents = file::read(&Provenance::in_file(Layer::Managed, file), report);
-        managed_is_complete &= contents.is_complete;
+        managed_is_complete &= !contents.is_incomplete;
         assignments.extend(contents.assignments);
     }
     for (layer, file) in [(Layer::Local, local), (Layer::Project, project)] {
@@ -87,21 +86,14 @@ fn is_about_telemetry(origin: &Provenance) -> bool {
             || name.ends_with("_TELEMETRY")
             || name.ends_with("_TELEMETRY_BETA")
     };
-    let refused = unheard.warnings.iter().filter_map(Warning::variable);
-    let mut names = found
-        .assignments
-        .iter()
-        .map(|set| set.name.as_str())
-        .chain(refused);
-    names.any(telemetry)
+    let mut set = found.assignments.iter().map(|set| set.name.as_str());
+    let mut refused = unheard.warnings.iter().filter_map(Warning::variable);
+    set.any(telemetry) || refused.any(telemetry)
 }
 
 fn same(one: &Path, other: &Path) -> bool {
-    one == other
-        || matches!(
-            (fs::canonicalize(one), fs::canonicalize(other)),
-            (Ok(one), Ok(other)) if one == other
-        )
+    let canonical = |path| fs::canonicalize(path).ok();
+    one == other || canonical(one).is_some_and(|one| canonical(other) == Some(one))
 }
 
 /// Returns the files of the first of these folders that has any, the file with the highest precedence last, and true if

@@ -7,14 +7,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::exporter::pair;
-use super::pem::{self, Material};
-use super::pem_content::WrongContent;
+use super::pem::Material;
+use super::resolve::Resolver;
 use super::source::Layer;
-use super::values::{SetVariable, Values};
-use super::variables::{self, Variable};
-use super::warnings::{Problem, Report, Warning};
-use crate::signal::Signal;
+use super::values::SetVariable;
+use super::variables::{self, PEM_BEGIN};
+use super::warnings::{Problem, Warning};
 
 /// The TLS configuration of one exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +64,31 @@ pub(crate) enum TlsProblem {
     NoFile,
     #[error("it holds PEM itself; write the path of a file that holds it")]
     Pasted,
-    #[error("{0}")]
-    Content(WrongContent),
+    #[error(
+        "the file is not in PEM format, because no line begins with {PEM_BEGIN}; write the path of a PEM file with {PEM_BEGIN} {label}-----"
+    )]
+    NotPem { label: &'static str },
+    #[error(
+        "the file is in DER format, and PEM is needed; convert it with `openssl {command} -inform DER -in FILE -out COPY` and write the path of the copy"
+    )]
+    Der { command: &'static str },
+    #[error(
+        "the file is a PKCS#12 store, and PEM is needed; convert it with `openssl pkcs12 -nodes -in FILE -out COPY` and write the path of the copy"
+    )]
+    Pkcs12,
+    #[error(
+        "the file holds {holds}, and no {wanted}; write the path of a PEM file with {PEM_BEGIN} {label}-----"
+    )]
+    OtherContent {
+        /// The name of the first section.
+        holds: &'static str,
+        wanted: &'static str,
+        label: &'static str,
+    },
+    #[error(
+        "the {wanted} in the file cannot be read, because it is cut off or damaged; write the file again"
+    )]
+    Damaged { wanted: &'static str },
     #[error(
         "the key is encrypted, and there is nobody to ask for its password; write a decrypted copy with `openssl pkey -in KEY -out COPY` and name that"
     )]
@@ -103,7 +124,7 @@ impl PemFile {
 impl fmt::Debug for PemFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.to_string_lossy();
-        let shown = if path.contains(variables::PEM_BEGIN) {
+        let shown = if path.contains(PEM_BEGIN) {
             variables::HIDDEN.into()
         } else {
             path
@@ -112,34 +133,14 @@ impl fmt::Debug for PemFile {
     }
 }
 
-impl TlsFiles {
-    /// Reads all files. Additional authorities that cannot be read are passed to `ignored` and left out, as in Node.js:
-    /// leaving them out trusts fewer receivers, never more.
-    pub(crate) fn read(&self, ignored: &mut dyn FnMut(FileError)) -> Result<Material, FileError> {
-        let authorities = match &self.trust {
-            Trust::Platform => Vec::new(),
-            Trust::Only(file) => pem::authorities(file)?,
-            Trust::PlatformAnd(file) => pem::authorities(file).unwrap_or_else(|error| {
-                ignored(error);
-                Vec::new()
-            }),
-        };
-        let identity = self.identity.as_ref().map(pem::key_pair).transpose()?;
-        Ok(Material::new(authorities, identity))
-    }
-}
-
 /// Resolves the TLS configuration of one signal's exporter. An error is the reason why the exporter stays off.
-pub(super) fn resolve(
-    values: &Values,
-    signal: Signal,
-    report: &mut Report,
-) -> Result<TlsConfig, Box<Warning>> {
-    let trust = trust(values, signal, report);
-    let identity = identity(values, signal, report)?;
+pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Result<TlsConfig, Box<Warning>> {
+    let trust = trust(resolver);
+    let identity = identity(resolver)?;
     let files = TlsFiles { trust, identity };
+    let values = resolver.values;
     let warning = |error: &FileError, problem| {
-        let set = variables::find(error.file.variable).and_then(|known| get(values, known));
+        let set = variables::find(error.file.variable).and_then(|known| values.set(known));
         match set {
             Some(set) => set.warning(problem),
             None => Warning::overall(problem),
@@ -147,7 +148,7 @@ pub(super) fn resolve(
     };
     let material = files
         .read(&mut |error| {
-            report.warn(warning(
+            resolver.report.warn(warning(
                 &error,
                 Problem::ExtraAuthorities(error.problem.clone()),
             ));
@@ -157,9 +158,10 @@ pub(super) fn resolve(
 }
 
 /// Resolves the trusted authorities. The variables of OpenTelemetry take precedence over that of Node.js.
-fn trust(values: &Values, signal: Signal, report: &mut Report) -> Trust {
-    let authorities = first(pair(values, &variables::CERTIFICATE, signal, report));
-    match (authorities, get(values, &variables::EXTRA_CA_CERTS)) {
+fn trust(resolver: &mut Resolver<'_>) -> Trust {
+    let [specific, general] = resolver.pair(&variables::CERTIFICATE);
+    let extra = resolver.values.set(&variables::EXTRA_CA_CERTS);
+    match (specific.or(general), extra) {
         (Some(set), _) => Trust::Only(file(set)),
         (None, Some(set)) => Trust::PlatformAnd(file(set)),
         (None, None) => Trust::Platform,
@@ -168,15 +170,17 @@ fn trust(values: &Values, signal: Signal, report: &mut Report) -> Trust {
 
 /// Warns about certificates for an endpoint without TLS, which are probably a mistake. Variables that other programs
 /// use too cause no warning.
-pub(super) fn warn_of_no_effect(values: &Values, signal: Signal, report: &mut Report) {
+pub(super) fn warn_of_no_effect(resolver: &mut Resolver<'_>) {
     for group in [
         &variables::CERTIFICATE,
         &variables::OTLP_CLIENT_CERTIFICATE,
         &variables::OTLP_CLIENT_KEY,
     ] {
-        for variable in [group.of(signal), &group.general] {
-            if let Some(set) = get(values, variable) {
-                report.warn(set.warning(Problem::CertificateWithoutTls));
+        for variable in [group.of(resolver.signal), &group.general] {
+            if let Some(set) = resolver.values.set(variable) {
+                resolver
+                    .report
+                    .warn(set.warning(Problem::CertificateWithoutTls));
             }
         }
     }
@@ -185,20 +189,20 @@ pub(super) fn warn_of_no_effect(values: &Values, signal: Signal, report: &mut Re
 /// Resolves the client certificate and its key. Each may be set for the signal or for all signals, so that one key can
 /// have several certificates; whether they match is checked when they are read. The variables of Claude Code count as a
 /// pair, and only if those of OpenTelemetry are unset, or if only those of Claude Code are managed.
-fn identity(
-    values: &Values,
-    signal: Signal,
-    report: &mut Report,
-) -> Result<Option<IdentityFiles>, Box<Warning>> {
+fn identity(resolver: &mut Resolver<'_>) -> Result<Option<IdentityFiles>, Box<Warning>> {
     let certificates = &variables::OTLP_CLIENT_CERTIFICATE;
     let keys = &variables::OTLP_CLIENT_KEY;
-    let own = [certificates, keys].map(|group| first(pair(values, group, signal, report)));
-    let other =
-        [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|variable| get(values, variable));
+    let own = [certificates, keys].map(|group| {
+        let [specific, general] = resolver.pair(group);
+        specific.or(general)
+    });
+    let (values, signal) = (resolver.values, resolver.signal);
+    let other = [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|name| values.set(name));
     let chosen = if is_managed(&other) && !is_managed(&own) {
         for set in own.into_iter().flatten() {
             let general = variables::CLIENT_CERT.name;
-            report.warn(set.warning(Problem::ManagedGeneral { general }));
+            let problem = Problem::ManagedGeneral { general };
+            resolver.report.warn(set.warning(problem));
         }
         other
     } else if own.iter().all(Option::is_none) {
@@ -206,34 +210,26 @@ fn identity(
     } else {
         own
     };
-    let partners = [
-        (certificates.of(signal), keys.of(signal)),
-        (&certificates.general, &keys.general),
-        (&variables::CLIENT_CERT, &variables::CLIENT_KEY),
-    ];
     match chosen {
         [None, None] => Ok(None),
         [Some(certificate), Some(key)] => Ok(Some(IdentityFiles {
             certificate: file(certificate),
             key: file(key),
         })),
-        [Some(set), None] => {
-            let partner = partners
-                .iter()
-                .find(|(one, _)| one.name == set.variable.name);
-            let key = partner.map_or(keys.general.name, |(_, key)| key.name);
-            Err(Box::new(set.warning(Problem::Tls(
-                TlsProblem::CertificateAlone { key },
-            ))))
-        }
-        [None, Some(set)] => {
-            let partner = partners
-                .iter()
-                .find(|(_, one)| one.name == set.variable.name);
-            let certificate = partner.map_or(certificates.general.name, |(one, _)| one.name);
-            Err(Box::new(set.warning(Problem::Tls(TlsProblem::KeyAlone {
-                certificate,
-            }))))
+        [Some(alone), None] | [None, Some(alone)] => {
+            let partners = [
+                [certificates.of(signal).name, keys.of(signal).name],
+                [certificates.general.name, keys.general.name],
+                [variables::CLIENT_CERT.name, variables::CLIENT_KEY.name],
+            ];
+            let mut partners = partners.into_iter();
+            let found = partners.find(|names| names.contains(&alone.variable.name));
+            let [certificate, key] = found.unwrap_or_default();
+            let problem = match key == alone.variable.name {
+                true => TlsProblem::KeyAlone { certificate },
+                false => TlsProblem::CertificateAlone { key },
+            };
+            Err(Box::new(alone.warning(Problem::Tls(problem))))
         }
     }
 }
@@ -242,17 +238,6 @@ fn is_managed(sets: &[Option<&SetVariable>]) -> bool {
     sets.iter()
         .flatten()
         .any(|set| set.layer() == Layer::Managed)
-}
-
-fn get<'v>(values: &'v Values, variable: &Variable) -> Option<&'v SetVariable> {
-    values.get(variable).map(|(set, _)| set)
-}
-
-/// Returns the signal-specific variable, or else the general one.
-fn first<'v>(
-    (specific, general): (Option<&'v SetVariable>, Option<&'v SetVariable>),
-) -> Option<&'v SetVariable> {
-    specific.or(general)
 }
 
 fn file(set: &SetVariable) -> PemFile {
@@ -265,7 +250,10 @@ fn file(set: &SetVariable) -> PemFile {
 #[cfg(test)]
 mod tests {
     use super::super::source::{Assignment, Provenance};
+    use super::super::values::Values;
+    use super::super::warnings::Report;
     use super::*;
+    use crate::signal::Signal;
 
     /// Returns the variables that apply to events, and the problems. The prefix `M:` puts a variable into managed
     /// settings.
@@ -284,12 +272,13 @@ mod tests {
             }
         });
         let values = Values::new(assignments.collect(), &mut report);
-        let trust = match trust(&values, Signal::Logs, &mut report) {
+        let mut resolver = Resolver::of(Signal::Logs, &values, &mut report);
+        let trust = match trust(&mut resolver) {
             Trust::Platform => "platform".to_owned(),
             Trust::PlatformAnd(file) => format!("platform+{}", file.variable),
             Trust::Only(file) => file.variable.to_owned(),
         };
-        let identity = match identity(&values, Signal::Logs, &mut report) {
+        let identity = match identity(&mut resolver) {
             Ok(None) => String::new(),
             Ok(Some(pair)) => format!(" {}+{}", pair.certificate.variable, pair.key.variable),
             Err(why) => {

@@ -1,19 +1,19 @@
-//! The variables that are set, and the layer that wins for each.
+//! The variables that are set, the layer that wins for each, and the parsed values.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Place;
+use std::fmt;
 
-use super::UnknownExporter;
+use super::kind::AnyValue;
 use super::nearest::nearest;
-use super::otlp::Protocol;
-use super::parse;
 use super::source::{Assignment, Layer, Provenance};
-use super::variables::{self, Effect, Kind, PerSignal, Variable};
+use super::variables::{self, PerSignal, Typed, Variable};
 use super::warnings::{Problem, Report, Warning};
 use crate::environment::Entry;
 use crate::signal::Signal;
 
-/// Every known variable that is set, by name.
-pub(super) struct Values {
+/// Every known variable that is set, by name. Each value is parsed once.
+pub(crate) struct Values {
     set: BTreeMap<String, SetVariable>,
     /// True if the environment is that of a CGI program.
     pub(super) is_cgi: bool,
@@ -25,11 +25,19 @@ pub(super) struct SetVariable {
     pub(super) winner: Assignment,
     /// The overridden assignments, the highest layer first.
     pub(super) overridden: Vec<Assignment>,
+    /// The parsed value; `None` = the text counts as unset.
+    value: Option<AnyValue>,
 }
 
 impl SetVariable {
-    fn text(&self) -> Option<&str> {
-        Some(self.winner.value.trim()).filter(|text| !text.is_empty())
+    /// Returns the text without surrounding white space. An empty text cancels the layers below.
+    pub(super) fn text(&self) -> &str {
+        self.winner.value.trim()
+    }
+
+    /// Returns the parsed value; `None` if the text counts as unset.
+    pub(super) fn value<T: 'static>(&self) -> Option<&T> {
+        self.value.as_ref()?.downcast_ref()
     }
 
     pub(super) fn layer(&self) -> Layer {
@@ -38,6 +46,16 @@ impl SetVariable {
 
     pub(super) fn warning(&self, problem: Problem) -> Warning {
         Warning::about(self.variable, &self.winner, problem)
+    }
+
+    fn parse(&mut self, report: &mut Report) {
+        let mut problems = Vec::new();
+        let in_environment = self.layer() == Layer::Environment;
+        let kind = &self.variable.kind;
+        self.value = kind.parse(self.text(), in_environment, &mut problems);
+        for problem in problems {
+            report.warn(self.warning(problem));
+        }
     }
 }
 
@@ -54,7 +72,7 @@ pub(super) fn from_environment(
             name.make_ascii_uppercase();
         }
         let known = variables::find(&name);
-        if known.is_some_and(|variable| matches!(variable.kind, Kind::Command)) {
+        if known.is_some_and(Variable::is_settings_key) {
             continue;
         }
         let origin = Provenance::new(Layer::Environment);
@@ -72,36 +90,37 @@ pub(super) fn from_environment(
 }
 
 impl Values {
-    /// Determines the winning assignment of every variable. Within one layer the last assignment wins. Unknown names
-    /// are reported if they look like telemetry variables; unknown names of the host are always reported, because they
-    /// can have no other purpose.
+    /// Determines the winning assignment of every variable, and parses it. Within one layer the last assignment wins.
+    /// Unknown names are reported if they look like telemetry variables; unknown names of the host are always reported,
+    /// because they can have no other purpose.
     pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut Report) -> Self {
         assignments.reverse();
         assignments.sort_by_key(|set| set.origin.layer());
-        let mut set: BTreeMap<String, SetVariable> = BTreeMap::new();
-        let is_cgi = assignments
-            .iter()
-            .any(|set| set.origin.layer() == Layer::Environment && set.name == "REQUEST_METHOD");
+        let mut set = BTreeMap::new();
+        let mut is_cgi = false;
         for assignment in assignments {
             let Assignment { origin, name, .. } = &assignment;
+            is_cgi |= origin.layer() == Layer::Environment && name == "REQUEST_METHOD";
             if let Some(variable) = variables::find(name) {
-                if let Some(present) = set.get_mut(name) {
-                    present.overridden.push(assignment);
-                } else {
-                    let winner = SetVariable {
-                        variable,
-                        winner: assignment.clone(),
-                        overridden: Vec::new(),
-                    };
-                    set.insert(assignment.name, winner);
+                match set.entry(name.clone()) {
+                    Place::Vacant(place) => {
+                        place.insert(SetVariable {
+                            variable,
+                            winner: assignment,
+                            overridden: Vec::new(),
+                            value: None,
+                        });
+                    }
+                    Place::Occupied(mut place) => place.get_mut().overridden.push(assignment),
                 }
             } else if variables::looks_like_ours(name) || origin.layer() == Layer::Host {
-                let works = variables::all().filter(|known| known.effect != Effect::Without);
+                let works = variables::all().filter(|known| known.works);
                 let nearest = nearest(name, works.map(|known| known.name)).unwrap_or_default();
                 let problem = Problem::UnknownVariable { nearest };
                 report.warn(Warning::about_name(name, origin.clone(), problem));
             }
         }
+        set.values_mut().for_each(|set| set.parse(report));
         Self { set, is_cgi }
     }
 
@@ -110,159 +129,43 @@ impl Values {
         self.set.values()
     }
 
-    /// Returns a variable that is set and not empty, with its trimmed text.
-    pub(super) fn get(&self, variable: &Variable) -> Option<(&SetVariable, &str)> {
-        let set = self.set.get(variable.name)?;
-        Some((set, set.text()?))
+    /// Returns a variable that is set and not empty.
+    pub(super) fn set<K: ?Sized>(&self, variable: &Variable<K>) -> Option<&SetVariable> {
+        let set = self.set.get(variable.name);
+        set.filter(|set| !set.text().is_empty())
     }
 
-    /// Returns the assignment of a variable with several names: that of the highest layer, within a layer that of the
-    /// first name. A name that is empty in a layer other than the environment cancels the other names too.
-    pub(super) fn strongest(&self, names: &[&Variable]) -> Option<(&SetVariable, &str)> {
+    /// Returns the assignment of a variable with two names: that of the higher layer, within a layer that of the first
+    /// name. A name that is empty in a layer other than the environment cancels the other name too.
+    pub(super) fn strongest<T>(&self, names: [&Typed<T>; 2]) -> Option<&SetVariable> {
         let set = names.iter().filter_map(|name| self.set.get(name.name));
-        let (_, found) = set
-            .map(|set| ((set.layer(), set.text().is_none()), set))
-            .min_by_key(|(rank, _)| *rank)?;
-        Some((found, found.text()?))
+        set.min_by_key(|set| (set.layer(), set.text().is_empty()))
+            .filter(|set| !set.text().is_empty())
     }
 
-    pub(super) fn text(&self, variable: &Variable) -> Option<&str> {
-        self.get(variable).map(|(_, text)| text)
+    /// Returns the value that a layer sets; `None` if the variable is unset, or its text counts as unset.
+    pub(super) fn given<T: 'static>(&self, variable: &Typed<T>) -> Option<&T> {
+        self.set.get(variable.name)?.value()
     }
 
-    /// Returns the layer that sets the variable; `None` if that layer only cancels the value.
-    pub(super) fn layer_of(&self, variable: &Variable) -> Option<Layer> {
-        self.boolean_if_set(variable)?;
-        self.set.get(variable.name).map(SetVariable::layer)
+    /// Returns the value of a variable, or its default.
+    pub(crate) fn get<T: Clone>(&self, variable: &Typed<T>) -> T {
+        let given = self.given(variable).cloned();
+        given.unwrap_or_else(|| variable.kind.default())
     }
 
-    pub(super) fn boolean(&self, variable: &Variable) -> bool {
-        let default = matches!(variable.kind, Kind::Boolean { default: true });
-        self.boolean_if_set(variable).unwrap_or(default)
-    }
-
-    /// Returns the value of a boolean. An empty value is false in the environment; in every other layer it cancels the
-    /// values of the layers below.
-    pub(super) fn boolean_if_set(&self, variable: &Variable) -> Option<bool> {
-        let set = self.set.get(variable.name)?;
-        match set.text() {
-            Some(text) => Some(parse::boolean(text).unwrap_or(false)),
-            None => (set.layer() == Layer::Environment).then_some(false),
-        }
-    }
-
-    pub(super) fn number(&self, variable: &Variable) -> u64 {
-        let Kind::Number(range) = &variable.kind else {
-            return 0;
-        };
-        match self.text(variable) {
-            Some(text) => parse::number(text, range).0,
-            None => range.default,
-        }
-    }
-
-    /// Returns the signal-specific number if it is set, else the general one.
-    pub(super) fn number_of(&self, group: &'static PerSignal, signal: Signal) -> u64 {
-        let specific = group.of(signal);
-        match self.get(specific) {
-            Some(_) => self.number(specific),
-            None => self.number(&group.general),
-        }
-    }
-
-    /// Returns one of the words of the table; `None` when unset or invalid.
-    pub(super) fn word(&self, variable: &Variable) -> Option<&'static str> {
-        let Kind::Word {
-            words, any_case, ..
-        } = variable.kind
-        else {
-            return None;
-        };
-        parse::word(self.text(variable)?, words, any_case).ok()
-    }
-
-    pub(super) fn exporters(&self, variable: &Variable) -> parse::Exporters {
-        match (variable.kind, self.text(variable)) {
-            (Kind::Exporters(words), Some(text)) => parse::exporters(text, words).0,
-            _ => parse::Exporters::default(),
-        }
-    }
-
-    /// Returns the unknown names in a signal's list of exporters, each once.
-    pub(super) fn unknown_exporters(
-        &self,
-        variable: &'static Variable,
-        signal: Signal,
-    ) -> Vec<UnknownExporter> {
-        let mut unknown: Vec<UnknownExporter> = Vec::new();
-        let text = self.text(variable);
-        for problem in text.map_or_else(Vec::new, |text| problems(variable, text)) {
-            if let Problem::UnknownValue { word, nearest, .. } = problem
-                && unknown.iter().all(|known| known.name != word)
-            {
-                unknown.push(UnknownExporter {
-                    signal,
-                    name: word,
-                    nearest,
-                    variable: variable.name,
-                });
-            }
-        }
-        unknown
-    }
-
-    /// Reports every invalid value, and every variable without effect.
-    pub(super) fn check(&self, report: &mut Report) {
-        for set in self.iter() {
-            let Some(text) = set.text() else {
-                let is_on = matches!(set.variable.kind, Kind::Boolean { default: true });
-                if is_on && set.layer() == Layer::Environment {
-                    report.warn(set.warning(Problem::EmptyBoolean));
-                }
-                continue;
-            };
-            if set.variable.effect == Effect::Without {
-                report.warn(set.warning(Problem::WithoutEffect));
-            }
-            for problem in problems(set.variable, text) {
-                report.warn(set.warning(problem));
-            }
-        }
+    /// Returns the value for a signal: of the signal-specific variable if it is set, else of the general one.
+    pub(super) fn of<T: Clone>(&self, group: &'static PerSignal<T>, signal: Signal) -> T {
+        let given = self.given(group.of(signal)).cloned();
+        given.unwrap_or_else(|| self.get(&group.general))
     }
 }
 
-/// Returns the problems with a value that its kind alone determines. Endpoints are checked where they are used, because
-/// their validity depends on the protocol.
-fn problems(variable: &'static Variable, text: &str) -> Vec<Problem> {
-    match variable.kind {
-        Kind::Boolean { .. } => match parse::boolean(text) {
-            Ok(_) => Vec::new(),
-            Err(_) if variable.name == variables::LOG_RAW_API_BODIES.name && is_file(text) => {
-                vec![Problem::BodiesToFile]
-            }
-            Err(problem) => vec![problem],
-        },
-        Kind::Number(range) => parse::number(text, &range).1.into_iter().collect(),
-        Kind::Word {
-            words, any_case, ..
-        } => parse::word(text, words, any_case)
-            .err()
-            .into_iter()
-            .collect(),
-        Kind::Exporters(words) => parse::exporters(text, words).1,
-        Kind::Attributes => as_problems(super::pairs::attributes(text).1),
-        // Further requirements of a protocol are checked for the exporters that use it.
-        Kind::Headers => as_problems(super::pairs::headers(text, Protocol::HttpProtobuf).1),
-        Kind::Url { .. } | Kind::Path | Kind::Text { .. } | Kind::Command => Vec::new(),
+/// Shows no value, because some are secret.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.set.keys()).finish()
     }
-}
-
-fn is_file(text: &str) -> bool {
-    text.starts_with("file:")
-}
-
-fn as_problems(pairs: Vec<super::pairs::PairProblem>) -> Vec<Problem> {
-    pairs.into_iter().map(Problem::Pair).collect()
 }
 
 #[cfg(test)]
@@ -290,7 +193,7 @@ mod tests {
             (Layer::Host, name, "first"),
             (Layer::Host, name, "host"),
         ]);
-        assert_eq!(values.text(&variables::SERVICE_NAME), Some("managed"));
+        assert_eq!(values.get(&variables::SERVICE_NAME), "managed");
         let set = values.iter().next().unwrap();
         let overridden: Vec<_> = set.overridden.iter().map(|o| o.value.as_str()).collect();
         assert_eq!(overridden, ["host", "first", "user", "environment"]);
@@ -309,7 +212,7 @@ mod tests {
             (vec![(Layer::Project, variable.name, ""), environment], true),
             (vec![environment], false),
         ] {
-            assert_eq!(values(&list).0.boolean(variable), expected, "{list:?}");
+            assert_eq!(values(&list).0.get(variable), expected, "{list:?}");
         }
     }
 
@@ -373,7 +276,7 @@ mod tests {
             ("OTHER".to_owned(), None),
         ];
         let values = Values::new(from_environment(entries, false, &mut report), &mut report);
-        assert_eq!(values.text(&variables::SERVICE_NAME), None);
+        assert_eq!(values.given(&variables::SERVICE_NAME), None);
         let problems: Vec<_> = report.warnings.iter().map(Warning::problem).collect();
         assert!(matches!(
             problems[..],
@@ -408,8 +311,9 @@ mod tests {
             let entries = entries.map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
             let assignments = from_environment(entries.into(), ignore_case, &mut report);
             let values = Values::new(assignments, &mut report);
-            assert_eq!(values.text(&variables::SERVICE_NAME), service);
-            assert_eq!(values.text(&variables::HTTPS_PROXY_LOWER), proxy);
+            let given = |variable| values.given(variable).map(String::as_str);
+            assert_eq!(given(&variables::SERVICE_NAME), service);
+            assert_eq!(given(&variables::HTTPS_PROXY_LOWER), proxy);
             assert_eq!(report.warnings.len(), warnings);
         }
     }

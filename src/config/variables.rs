@@ -1,73 +1,37 @@
-//! The table of all variables, which parsing, warnings, the explanation and the documentation use.
+//! The table of all variables. Parsing, warnings, the explanation and the documentation follow from its rows.
 
+use std::time::Duration;
+
+use super::Temporality;
+use super::kind::{self, AnyKind, Exporters, Kind, boolean_or_false, milliseconds, number};
+use super::otlp::{Compression, Protocol};
+use super::pairs::{self, Pair};
+use super::warnings::Problem;
 use crate::signal::Signal;
 use crate::visible::visible;
 
-/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`).
-#[derive(Debug)]
-pub(crate) struct Variable {
+/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`). `K` is the [`Kind`]
+/// of its values.
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the documentation is made from it")
+)]
+pub(crate) struct Variable<K: ?Sized = dyn AnyKind> {
     /// The exact name. In a row of [`WITHOUT_EFFECT`], one `*` may stand for several names.
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
     /// The signal that the variable configures; `None` = all signals, or no specific one.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "the documentation is made from it")
-    )]
     pub(crate) signal: Option<Signal>,
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "the documentation is made from it")
-    )]
     pub(crate) source: Source,
-    pub(crate) effect: Effect,
     pub(crate) in_project: InProject,
     /// The effect of the variable, in one line.
     pub(crate) meaning: &'static str,
+    /// False for a variable of other programs, which is known, but without effect here.
+    pub(crate) works: bool,
+    pub(crate) kind: K,
 }
 
-/// The type of a variable's value, with its default.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    Boolean {
-        default: bool,
-    },
-    Number(Number),
-    /// A list of exporters, separated by commas.
-    Exporters(&'static [&'static str]),
-    /// A word of a fixed list.
-    Word {
-        words: &'static [&'static str],
-        any_case: bool,
-        default: &'static str,
-    },
-    Url {
-        default: &'static str,
-    },
-    /// `key=value,key=value`
-    Attributes,
-    /// `name=value,name=value`; the values are secret.
-    Headers,
-    Path,
-    Text {
-        default: &'static str,
-    },
-    /// A shell command line, which may contain a secret. It is a settings key, never read from the environment.
-    Command,
-}
-
-/// A plain decimal number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Number {
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "the documentation is made from it")
-    )]
-    pub(crate) unit: &'static str,
-    pub(crate) default: u64,
-    pub(crate) minimum: u64,
-    pub(crate) maximum: u64,
-}
+/// A variable whose value is a `T`.
+pub(crate) type Typed<T> = Variable<Kind<T>>;
 
 /// The place where a variable is documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,46 +44,35 @@ pub(crate) enum Source {
     Elsewhere,
 }
 
-/// The effect of a variable in this library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Works,
-    /// Known from other programs, but without effect here.
-    Without,
-}
-
 /// The values that settings files of a project may give to a variable. These files come with the repository, so they
 /// never decide the destination of telemetry, its credentials or its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InProject {
     /// Any value.
     Allowed,
-    /// Only a value that switches the variable off.
-    OffOnly,
+    /// Only a value that is false.
+    FalseOnly,
+    /// Only a list that contains `none`.
+    NoneOnly,
     /// No value, not even an empty one, which would cancel what other layers set.
     Ignored,
 }
 
 /// A general variable and its three signal-specific ones.
-#[derive(Debug)]
-pub(crate) struct PerSignal {
-    pub(crate) general: Variable,
-    metrics: Variable,
-    events: Variable,
-    spans: Variable,
+pub(crate) struct PerSignal<T: 'static> {
+    pub(crate) general: Typed<T>,
+    metrics: Typed<T>,
+    logs: Typed<T>,
+    traces: Typed<T>,
 }
 
-impl PerSignal {
-    pub(crate) fn of(&'static self, signal: Signal) -> &'static Variable {
+impl<T> PerSignal<T> {
+    pub(crate) fn of(&'static self, signal: Signal) -> &'static Typed<T> {
         match signal {
             Signal::Metrics => &self.metrics,
-            Signal::Logs => &self.events,
-            Signal::Traces => &self.spans,
+            Signal::Logs => &self.logs,
+            Signal::Traces => &self.traces,
         }
-    }
-
-    fn all(&'static self) -> [&'static Variable; 4] {
-        [&self.general, &self.metrics, &self.events, &self.spans]
     }
 }
 
@@ -128,14 +81,6 @@ pub(crate) const HIDDEN: &str = "<hidden>";
 
 /// The beginning of PEM text. Found in place of a path, the text may be a key.
 pub(crate) const PEM_BEGIN: &str = "-----BEGIN";
-
-/// Prefixes of telemetry variables. An unknown variable with such a prefix is reported.
-const OUR_PREFIXES: [&str; 4] = [
-    "OTEL_EXPORTER_OTLP_",
-    "OTEL_LOG_",
-    "OTEL_METRICS_INCLUDE_",
-    "CLAUDE_CODE_OTEL_",
-];
 
 impl Variable {
     /// Returns true if the variable is used for telemetry only. Other programs read the remaining variables too.
@@ -147,32 +92,12 @@ impl Variable {
 
     /// Returns true for the switches that allow the export of content.
     pub(crate) fn is_content_switch(&self) -> bool {
-        self.effect == Effect::Works && self.name.starts_with("OTEL_LOG_")
+        self.works && self.name.starts_with("OTEL_LOG_")
     }
 
-    /// Returns the default as it would be written; empty = unset.
-    pub(crate) fn default_text(&self) -> String {
-        match self.kind {
-            Kind::Boolean { default } => default.to_string(),
-            Kind::Number(number) => number.default.to_string(),
-            Kind::Word { default, .. } | Kind::Url { default } | Kind::Text { default } => {
-                default.to_owned()
-            }
-            Kind::Exporters(_) | Kind::Attributes | Kind::Headers | Kind::Path | Kind::Command => {
-                String::new()
-            }
-        }
-    }
-
-    /// Returns the value with its secrets hidden.
-    pub(crate) fn shown(&self, value: &str) -> String {
-        match self.kind {
-            Kind::Headers | Kind::Command => HIDDEN.to_owned(),
-            // The value is a key, pasted instead of its path.
-            Kind::Path if value.contains(PEM_BEGIN) => HIDDEN.to_owned(),
-            Kind::Url { .. } => shown_url(value),
-            _ => visible(value),
-        }
+    /// Returns true for the only settings key. It is never read from the environment.
+    pub(crate) fn is_settings_key(&self) -> bool {
+        self.name == HEADERS_HELPER.name
     }
 
     fn matches(&self, name: &str) -> bool {
@@ -206,12 +131,8 @@ pub(crate) fn shown_url(url: &str) -> String {
 
 /// Returns all variables, in the order of the documentation.
 pub(crate) fn all() -> impl Iterator<Item = &'static Variable> {
-    let per_signal = PER_SIGNAL.iter().flat_map(|group| group.all());
-    SINGLE
-        .iter()
-        .copied()
-        .chain(per_signal)
-        .chain(WITHOUT_EFFECT)
+    let tables = [SINGLE, PER_SIGNAL, WITHOUT_EFFECT];
+    tables.into_iter().flatten().copied()
 }
 
 /// Returns the variable with this name.
@@ -221,221 +142,297 @@ pub(crate) fn find(name: &str) -> Option<&'static Variable> {
 
 /// Returns true if an unknown name looks like a misspelled telemetry variable.
 pub(crate) fn looks_like_ours(name: &str) -> bool {
-    OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let prefixes = [
+        "OTEL_EXPORTER_OTLP_",
+        "OTEL_LOG_",
+        "OTEL_METRICS_INCLUDE_",
+        "CLAUDE_CODE_OTEL_",
+    ];
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-const OFF: Kind = Kind::Boolean { default: false };
-const ON: Kind = Kind::Boolean { default: true };
-const URL: Kind = Kind::Url { default: "" };
+const OFF: Kind<bool> = switch(false);
+const ON: Kind<bool> = switch(true);
+const TEXT: Kind<String> = text("", "text", visible, owned);
+const LOCALHOST: Kind<String> = text("localhost", "text", visible, owned);
+const URL: Kind<String> = text("", "URL", shown_url, owned);
+const PATH: Kind<String> = text("", "path", shown_path, owned);
+const COMMAND: Kind<String> = text("", "path or shell line, secret", hidden, owned);
+const ATTRIBUTES: Kind<Vec<(String, String)>> =
+    text("", "`key=value,key=value`", visible, pairs::attributes);
+const HEADER_PAIRS: Kind<Vec<Pair>> = text(
+    "",
+    "`name=value,name=value`, secret",
+    hidden,
+    pairs::headers,
+);
+const EXPORTERS: Kind<Exporters> = text(
+    "",
+    "list of `console`, `otlp`, `none`",
+    visible,
+    |text, problems| kind::exporters(text, &["console", "otlp", "none"], problems),
+);
+const METRICS_EXPORTERS: Kind<Exporters> = text(
+    "",
+    "list of `console`, `otlp`, `prometheus`, `none`",
+    visible,
+    |text, problems| kind::exporters(text, &["console", "otlp", "prometheus", "none"], problems),
+);
+const BODIES: Kind<bool> = text("false", "boolean", visible, |text, problems| {
+    let is_file = text.starts_with("file:");
+    problems.extend(is_file.then_some(Problem::BodiesToFile));
+    !is_file && boolean_or_false(text, problems)
+});
+const NO_EFFECT: Kind<()> = text("", "", visible, |_, problems| {
+    problems.push(Problem::WithoutEffect);
+});
+const TEMPORALITIES: Kind<Temporality> = Kind::Word {
+    words: &[
+        ("delta", Temporality::Delta),
+        ("cumulative", Temporality::Cumulative),
+        ("lowmemory", Temporality::Delta),
+    ],
+    any_case: true,
+    default: Temporality::Delta,
+};
+const PROTOCOLS: Kind<Option<Protocol>> = Kind::Word {
+    words: &[
+        ("grpc", Some(Protocol::Grpc)),
+        ("http/protobuf", Some(Protocol::HttpProtobuf)),
+        ("http/json", Some(Protocol::HttpJson)),
+    ],
+    any_case: false,
+    default: None,
+};
+const COMPRESSIONS: Kind<Compression> = Kind::Word {
+    words: &[("gzip", Compression::Gzip), ("none", Compression::None)],
+    any_case: false,
+    default: Compression::None,
+};
 
-const fn milliseconds(default: u64, minimum: u64) -> Kind {
-    Kind::Number(Number {
-        unit: "ms",
+const fn switch(default: bool) -> Kind<bool> {
+    let from = |on| on;
+    Kind::Boolean { default, from }
+}
+
+const fn text<T>(
+    default: &'static str,
+    format: &'static str,
+    shown: fn(&str) -> String,
+    parse: fn(&str, &mut Vec<Problem>) -> T,
+) -> Kind<T> {
+    Kind::Text {
         default,
-        minimum,
-        maximum: i64::MAX.unsigned_abs(),
-    })
-}
-
-const fn number(unit: &'static str, default: u64, minimum: u64, maximum: u32) -> Kind {
-    Kind::Number(Number {
-        unit,
-        default,
-        minimum,
-        maximum: maximum as u64,
-    })
-}
-
-const fn without_effect(name: &'static str, source: Source) -> Variable {
-    Variable {
-        name,
-        kind: Kind::Text { default: "" },
-        signal: None,
-        source,
-        effect: Effect::Without,
-        in_project: InProject::Allowed,
-        meaning: "Known, without effect in this library",
+        format,
+        shown,
+        parse,
     }
 }
 
-macro_rules! single {
-    ($($id:ident = $name:literal, $signal:expr, $source:ident, $in_project:ident, $kind:expr, $meaning:literal;)*) => {
-        $(pub(crate) static $id: Variable = Variable {
+fn owned(text: &str, _: &mut Vec<Problem>) -> String {
+    text.to_owned()
+}
+
+fn hidden(_: &str) -> String {
+    HIDDEN.to_owned()
+}
+
+/// Hides a key that was pasted in place of its path.
+fn shown_path(path: &str) -> String {
+    match path.contains(PEM_BEGIN) {
+        true => HIDDEN.to_owned(),
+        false => visible(path),
+    }
+}
+
+macro_rules! variable {
+    (All, $($rest:tt)*) => { variable!(@ None, $($rest)*) };
+    (@ $signal:expr, $source:ident, $in_project:ident, $works:literal, $kind:expr, $name:expr, $meaning:literal) => {
+        Variable {
             name: $name,
-            kind: $kind,
             signal: $signal,
             source: Source::$source,
-            effect: Effect::Works,
             in_project: InProject::$in_project,
             meaning: $meaning,
-        };)*
+            works: $works,
+            kind: $kind,
+        }
+    };
+    ($signal:ident, $($rest:tt)*) => { variable!(@ Some(Signal::$signal), $($rest)*) };
+}
+
+macro_rules! single {
+    ($($id:ident: $type:ty = $kind:expr, $signal:ident $source:ident $in_project:ident, $name:literal, $meaning:literal;)*) => {
+        $(pub(crate) static $id: Typed<$type> =
+            variable!($signal, $source, $in_project, true, $kind, $name, $meaning);)*
         static SINGLE: &[&Variable] = &[$(&$id),*];
     };
 }
 
 macro_rules! per_signal {
-    ($($id:ident = $suffix:literal, $in_project:ident, $kind:expr, $meaning:literal;)*) => {
-        $(pub(crate) static $id: PerSignal = PerSignal {
-            general: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_", $suffix), None, $in_project, $kind, $meaning),
-            metrics: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_METRICS_", $suffix), Some(Signal::Metrics), $in_project, $kind, $meaning),
-            events: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), Some(Signal::Logs), $in_project, $kind, $meaning),
-            spans: per_signal!(@one concat!("OTEL_EXPORTER_OTLP_TRACES_", $suffix), Some(Signal::Traces), $in_project, $kind, $meaning),
+    ($($id:ident: $type:ty = $kind:expr, $in_project:ident, $name:literal, $meaning:literal;)*) => {
+        $(pub(crate) static $id: PerSignal<$type> = PerSignal {
+            general: per_signal!(@ All, $in_project, $kind, "", $name, $meaning),
+            metrics: per_signal!(@ Metrics, $in_project, $kind, "METRICS_", $name, $meaning),
+            logs: per_signal!(@ Logs, $in_project, $kind, "LOGS_", $name, $meaning),
+            traces: per_signal!(@ Traces, $in_project, $kind, "TRACES_", $name, $meaning),
         };)*
-        static PER_SIGNAL: &[&PerSignal] = &[$(&$id),*];
+        static PER_SIGNAL: &[&Variable] =
+            &[$(&$id.general, &$id.metrics, &$id.logs, &$id.traces),*];
     };
-    (@one $name:expr, $signal:expr, $in_project:ident, $kind:expr, $meaning:literal) => {
-        Variable {
-            name: $name,
-            kind: $kind,
-            signal: $signal,
-            source: Source::OpenTelemetry,
-            effect: Effect::Works,
-            in_project: InProject::$in_project,
-            meaning: $meaning,
-        }
+    (@ $signal:ident, $in_project:ident, $kind:expr, $part:literal, $name:literal, $meaning:literal) => {
+        variable!($signal, OpenTelemetry, $in_project, true, $kind, concat!("OTEL_EXPORTER_OTLP_", $part, $name), $meaning)
     };
 }
 
+macro_rules! without_effect {
+    ($($source:ident $name:literal;)*) => {
+        static WITHOUT_EFFECT: &[&Variable] = &[$(
+            &variable!(All, $source, Allowed, false, NO_EFFECT, $name, "Known, without effect in this library")
+        ),*];
+    };
+}
+
+// Name, type and kind; signal, source and use in a project; name; meaning.
 single! {
-    ENABLE_TELEMETRY = "CLAUDE_CODE_ENABLE_TELEMETRY", None, ClaudeCode, Ignored, OFF,
-        "Nothing is built or sent without it";
-    SDK_DISABLED = "OTEL_SDK_DISABLED", None, OpenTelemetry, Ignored, OFF,
-        "Turns everything off";
-    METRICS_EXPORTER = "OTEL_METRICS_EXPORTER", Some(Signal::Metrics), OpenTelemetry, OffOnly,
-        Kind::Exporters(&["console", "otlp", "prometheus", "none"]),
-        "Where metrics go; `none` turns them off";
-    LOGS_EXPORTER = "OTEL_LOGS_EXPORTER", Some(Signal::Logs), OpenTelemetry, OffOnly,
-        Kind::Exporters(&["console", "otlp", "none"]),
-        "Where events go; `none` turns them off";
-    TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", Some(Signal::Traces), OpenTelemetry, OffOnly,
-        Kind::Exporters(&["console", "otlp", "none"]),
-        "Where spans go; `none` turns them off";
-    ENHANCED_TELEMETRY_BETA = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", Some(Signal::Traces), ClaudeCode, Ignored, OFF,
-        "Spans need it";
-    ENHANCED_TELEMETRY_BETA_ALIAS = "ENABLE_ENHANCED_TELEMETRY_BETA", Some(Signal::Traces), ClaudeCode, Ignored, OFF,
-        "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
-    TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some(Signal::Metrics), OpenTelemetry, Allowed,
-        Kind::Word { words: &["delta", "cumulative", "lowmemory"], any_case: true, default: "delta" },
+    ENABLE_TELEMETRY: bool = OFF, All ClaudeCode Ignored,
+        "CLAUDE_CODE_ENABLE_TELEMETRY", "Nothing is built or sent without it";
+    SDK_DISABLED: bool = OFF, All OpenTelemetry Ignored,
+        "OTEL_SDK_DISABLED", "Turns everything off";
+    METRICS_EXPORTER: Exporters = METRICS_EXPORTERS, Metrics OpenTelemetry NoneOnly,
+        "OTEL_METRICS_EXPORTER", "Where metrics go; `none` turns them off";
+    LOGS_EXPORTER: Exporters = EXPORTERS, Logs OpenTelemetry NoneOnly,
+        "OTEL_LOGS_EXPORTER", "Where events go; `none` turns them off";
+    TRACES_EXPORTER: Exporters = EXPORTERS, Traces OpenTelemetry NoneOnly,
+        "OTEL_TRACES_EXPORTER", "Where spans go; `none` turns them off";
+    ENHANCED_TELEMETRY_BETA: bool = OFF, Traces ClaudeCode Ignored,
+        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "Spans need it";
+    ENHANCED_TELEMETRY_BETA_ALIAS: bool = OFF, Traces ClaudeCode Ignored,
+        "ENABLE_ENHANCED_TELEMETRY_BETA", "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
+    TEMPORALITY: Temporality = TEMPORALITIES, Metrics OpenTelemetry Allowed,
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         "What a metric point covers: the time since the last one, or since the start; `lowmemory` is `delta`";
-    METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL", Some(Signal::Metrics), OpenTelemetry, Allowed,
-        milliseconds(60_000, 100),
-        "How often metrics are collected and sent";
-    LOGS_EXPORT_INTERVAL = "OTEL_LOGS_EXPORT_INTERVAL", Some(Signal::Logs), ClaudeCode, Allowed,
-        milliseconds(5_000, 10),
-        "How long an event waits at most before it is sent";
-    TRACES_EXPORT_INTERVAL = "OTEL_TRACES_EXPORT_INTERVAL", Some(Signal::Traces), ClaudeCode, Allowed,
-        milliseconds(5_000, 10),
-        "How long a span waits at most before it is sent";
-    LOG_USER_PROMPTS = "OTEL_LOG_USER_PROMPTS", None, ClaudeCode, OffOnly, OFF,
-        "Sends the text of prompts";
-    LOG_TOOL_DETAILS = "OTEL_LOG_TOOL_DETAILS", None, ClaudeCode, OffOnly, OFF,
-        "Sends the input, parameters and names of tools";
-    LOG_TOOL_CONTENT = "OTEL_LOG_TOOL_CONTENT", None, ClaudeCode, OffOnly, OFF,
-        "Sends what tools put out, on spans";
-    LOG_RAW_API_BODIES = "OTEL_LOG_RAW_API_BODIES", None, ClaudeCode, Ignored, OFF,
-        "Sends the bodies of API requests and responses as events";
-    CONTENT_MAX_LENGTH = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH", None, Elsewhere, Ignored,
-        number("UTF-16 code units", 61_440, 0, u32::MAX),
+    METRIC_EXPORT_INTERVAL: Duration = milliseconds(60_000, 100), Metrics OpenTelemetry Allowed,
+        "OTEL_METRIC_EXPORT_INTERVAL", "How often metrics are collected and sent";
+    LOGS_EXPORT_INTERVAL: Duration = milliseconds(5_000, 10), Logs ClaudeCode Allowed,
+        "OTEL_LOGS_EXPORT_INTERVAL", "How long an event waits at most before it is sent";
+    TRACES_EXPORT_INTERVAL: Duration = milliseconds(5_000, 10), Traces ClaudeCode Allowed,
+        "OTEL_TRACES_EXPORT_INTERVAL", "How long a span waits at most before it is sent";
+    LOG_USER_PROMPTS: bool = OFF, All ClaudeCode FalseOnly,
+        "OTEL_LOG_USER_PROMPTS", "Sends the text of prompts";
+    LOG_TOOL_DETAILS: bool = OFF, All ClaudeCode FalseOnly,
+        "OTEL_LOG_TOOL_DETAILS", "Sends the input, parameters and names of tools";
+    LOG_TOOL_CONTENT: bool = OFF, All ClaudeCode FalseOnly,
+        "OTEL_LOG_TOOL_CONTENT", "Sends what tools put out, on spans";
+    LOG_RAW_API_BODIES: bool = BODIES, All ClaudeCode Ignored,
+        "OTEL_LOG_RAW_API_BODIES", "Sends the bodies of API requests and responses as events";
+    CONTENT_MAX_LENGTH: usize = number("UTF-16 code units", 61_440, u32::MAX, |n| n as usize), All Elsewhere Ignored,
+        "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH",
         "The longest content that is sent whole; longer content is cut, with a marker";
-    INCLUDE_SESSION_ID = "OTEL_METRICS_INCLUDE_SESSION_ID", None, ClaudeCode, Allowed, ON,
-        "Puts session.id on metrics, events and spans";
-    INCLUDE_VERSION = "OTEL_METRICS_INCLUDE_VERSION", None, ClaudeCode, Allowed, OFF,
-        "Puts app.version on metrics, events and spans";
-    INCLUDE_ACCOUNT_UUID = "OTEL_METRICS_INCLUDE_ACCOUNT_UUID", None, ClaudeCode, Allowed, ON,
+    INCLUDE_SESSION_ID: bool = ON, All ClaudeCode Allowed,
+        "OTEL_METRICS_INCLUDE_SESSION_ID", "Puts session.id on metrics, events and spans";
+    INCLUDE_VERSION: bool = OFF, All ClaudeCode Allowed,
+        "OTEL_METRICS_INCLUDE_VERSION", "Puts app.version on metrics, events and spans";
+    INCLUDE_ACCOUNT_UUID: bool = ON, All ClaudeCode Allowed,
+        "OTEL_METRICS_INCLUDE_ACCOUNT_UUID",
         "Puts user.account_uuid and user.account_id on metrics, events and spans";
-    INCLUDE_RESOURCE_ATTRIBUTES = "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", None, Elsewhere, Allowed, ON,
+    INCLUDE_RESOURCE_ATTRIBUTES: bool = ON, All Elsewhere Allowed,
+        "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES",
         "Puts the keys of OTEL_RESOURCE_ATTRIBUTES on metrics, events and spans too";
-    RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES", None, OpenTelemetry, Allowed, Kind::Attributes,
+    RESOURCE_ATTRIBUTES: Vec<(String, String)> = ATTRIBUTES, All OpenTelemetry Allowed,
+        "OTEL_RESOURCE_ATTRIBUTES",
         "Attributes of the resource: key=value,key=value, values percent-encoded";
-    SERVICE_NAME = "OTEL_SERVICE_NAME", None, OpenTelemetry, Ignored, Kind::Text { default: "" },
-        "service.name, over every other source of it";
-    HEADERS_HELPER = "otelHeadersHelper", None, ClaudeCode, Ignored, Kind::Command,
+    SERVICE_NAME: String = TEXT, All OpenTelemetry Ignored,
+        "OTEL_SERVICE_NAME", "service.name, over every other source of it";
+    HEADERS_HELPER: String = COMMAND, All ClaudeCode Ignored,
+        "otelHeadersHelper",
         "A command that prints headers as a JSON object (a settings key, no environment variable)";
-    HEADERS_HELPER_DEBOUNCE = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS", None, ClaudeCode, Ignored,
-        milliseconds(1_740_000, 100),
+    HEADERS_HELPER_DEBOUNCE: Duration = milliseconds(1_740_000, 100), All ClaudeCode Ignored,
+        "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS",
         "How often the headers helper runs; it also runs once more when its headers are refused";
-    FLUSH_TIMEOUT = "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", None, Elsewhere, Allowed,
-        milliseconds(5_000, 0),
-        "The longest that a flush takes";
-    SHUTDOWN_TIMEOUT = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", None, Elsewhere, Allowed,
-        milliseconds(2_000, 0),
-        "The longest that a shutdown takes";
-    DIAG_STDERR = "CLAUDE_CODE_OTEL_DIAG_STDERR", None, Elsewhere, Ignored, OFF,
-        "Diagnostics also go to standard error";
-    MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES", None, ClaudeCode, Ignored,
-        number("retries", 10, 0, u32::MAX),
+    FLUSH_TIMEOUT: Duration = milliseconds(5_000, 0), All Elsewhere Allowed,
+        "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "The longest that a flush takes";
+    SHUTDOWN_TIMEOUT: Duration = milliseconds(2_000, 0), All Elsewhere Allowed,
+        "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "The longest that a shutdown takes";
+    DIAG_STDERR: bool = OFF, All Elsewhere Ignored,
+        "CLAUDE_CODE_OTEL_DIAG_STDERR", "Diagnostics also go to standard error";
+    MAX_RETRIES: u32 = number("retries", 10, u32::MAX, |n| n as u32), All ClaudeCode Ignored,
+        "CLAUDE_CODE_MAX_RETRIES",
         "How often the host retries a model request; the library itself retries none";
-    PROMETHEUS_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST", Some(Signal::Metrics), OpenTelemetry, Ignored,
-        Kind::Text { default: "localhost" },
+    PROMETHEUS_HOST: String = LOCALHOST, Metrics OpenTelemetry Ignored,
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
         "Where the Prometheus page is served, at /metrics: a host name or an address; localhost is both loopback addresses";
-    PROMETHEUS_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT", Some(Signal::Metrics), OpenTelemetry, Ignored,
-        number("port", 9_464, 0, 65_535),
+    PROMETHEUS_PORT: u16 = number("port", 9_464, 65_535, |n| n as u16), Metrics OpenTelemetry Ignored,
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
         "The port of the Prometheus page; 0 is a free one, which health tells. One that is taken is tried again every 5 seconds";
-    CLIENT_CERT = "CLAUDE_CODE_CLIENT_CERT", None, Elsewhere, Ignored, Kind::Path,
-        "Client certificate (PEM) when no OTEL one is set";
-    CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY", None, Elsewhere, Ignored, Kind::Path,
-        "Key of the client certificate (PEM) when no OTEL one is set";
-    EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS", None, Elsewhere, Ignored, Kind::Path,
+    CLIENT_CERT: String = PATH, All Elsewhere Ignored,
+        "CLAUDE_CODE_CLIENT_CERT", "Client certificate (PEM) when no OTEL one is set";
+    CLIENT_KEY: String = PATH, All Elsewhere Ignored,
+        "CLAUDE_CODE_CLIENT_KEY", "Key of the client certificate (PEM) when no OTEL one is set";
+    EXTRA_CA_CERTS: String = PATH, All Elsewhere Ignored,
+        "NODE_EXTRA_CA_CERTS",
         "Certificates of authorities (PEM) to trust beside the platform's when no OTEL ones are set";
-    HTTPS_PROXY = "HTTPS_PROXY", None, Elsewhere, Ignored, URL,
+    HTTPS_PROXY: String = URL, All Elsewhere Ignored,
+        "HTTPS_PROXY",
         "Proxy for https endpoints: http://host:port, with user:password@ before the host if the proxy requires them";
-    HTTPS_PROXY_LOWER = "https_proxy", None, Elsewhere, Ignored, URL,
-        "Another name of HTTPS_PROXY, the stronger one in the same layer";
-    HTTP_PROXY = "HTTP_PROXY", None, Elsewhere, Ignored, URL,
-        "Proxy for OTLP over HTTP to http endpoints; gRPC goes there directly";
-    HTTP_PROXY_LOWER = "http_proxy", None, Elsewhere, Ignored, URL,
-        "Another name of HTTP_PROXY, the stronger one in the same layer";
-    ALL_PROXY = "ALL_PROXY", None, Elsewhere, Ignored, URL,
-        "Proxy where neither HTTPS_PROXY nor HTTP_PROXY names one";
-    ALL_PROXY_LOWER = "all_proxy", None, Elsewhere, Ignored, URL,
-        "Another name of ALL_PROXY, the stronger one in the same layer";
-    NO_PROXY = "NO_PROXY", None, Elsewhere, Ignored, Kind::Text { default: "" },
+    HTTPS_PROXY_LOWER: String = URL, All Elsewhere Ignored,
+        "https_proxy", "Another name of HTTPS_PROXY, the stronger one in the same layer";
+    HTTP_PROXY: String = URL, All Elsewhere Ignored,
+        "HTTP_PROXY", "Proxy for OTLP over HTTP to http endpoints; gRPC goes there directly";
+    HTTP_PROXY_LOWER: String = URL, All Elsewhere Ignored,
+        "http_proxy", "Another name of HTTP_PROXY, the stronger one in the same layer";
+    ALL_PROXY: String = URL, All Elsewhere Ignored,
+        "ALL_PROXY", "Proxy where neither HTTPS_PROXY nor HTTP_PROXY names one";
+    ALL_PROXY_LOWER: String = URL, All Elsewhere Ignored,
+        "all_proxy", "Another name of ALL_PROXY, the stronger one in the same layer";
+    NO_PROXY: String = TEXT, All Elsewhere Ignored,
+        "NO_PROXY",
         "Hosts that are reached without a proxy, separated by commas: example.com (and all below it), 10.0.0.0/8, host:port, * for all; localhost and loopback addresses always are";
-    NO_PROXY_LOWER = "no_proxy", None, Elsewhere, Ignored, Kind::Text { default: "" },
-        "Another name of NO_PROXY, the stronger one in the same layer";
+    NO_PROXY_LOWER: String = TEXT, All Elsewhere Ignored,
+        "no_proxy", "Another name of NO_PROXY, the stronger one in the same layer";
 }
 
+// Name, type and kind; use in a project; name after `OTEL_EXPORTER_OTLP_` and the signal; meaning.
 per_signal! {
-    PROTOCOL = "PROTOCOL", Ignored,
-        Kind::Word { words: &["grpc", "http/protobuf", "http/json"], any_case: false, default: "" },
-        "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
-    ENDPOINT = "ENDPOINT", Ignored, URL,
+    PROTOCOL: Option<Protocol> = PROTOCOLS, Ignored,
+        "PROTOCOL", "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
+    ENDPOINT: String = URL, Ignored,
+        "ENDPOINT",
         "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is; where it has no path and the receiver answers 404 or 405, requests go to that path too";
-    HEADERS = "HEADERS", Ignored, Kind::Headers,
+    HEADERS: Vec<Pair> = HEADER_PAIRS, Ignored,
+        "HEADERS",
         "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
-    TIMEOUT = "TIMEOUT", Allowed, milliseconds(10_000, 1),
+    TIMEOUT: Duration = milliseconds(10_000, 1), Allowed,
+        "TIMEOUT",
         "The longest that one attempt takes; what it does not deliver waits and is sent again";
-    COMPRESSION = "COMPRESSION", Allowed,
-        Kind::Word { words: &["gzip", "none"], any_case: false, default: "none" },
-        "How requests are compressed";
-    INSECURE = "INSECURE", Ignored, OFF,
-        "A gRPC endpoint without a scheme is http when true, else https";
-    CERTIFICATE = "CERTIFICATE", Ignored, Kind::Path,
+    COMPRESSION: Compression = COMPRESSIONS, Allowed,
+        "COMPRESSION", "How requests are compressed";
+    INSECURE: bool = OFF, Ignored,
+        "INSECURE", "A gRPC endpoint without a scheme is http when true, else https";
+    CERTIFICATE: String = PATH, Ignored,
+        "CERTIFICATE",
         "Certificates of authorities (PEM) to trust for https endpoints, in place of the platform's";
-    OTLP_CLIENT_KEY = "CLIENT_KEY", Ignored, Kind::Path,
-        "Key of the client certificate (PEM)";
-    OTLP_CLIENT_CERTIFICATE = "CLIENT_CERTIFICATE", Ignored, Kind::Path,
-        "Client certificate (PEM)";
+    OTLP_CLIENT_KEY: String = PATH, Ignored,
+        "CLIENT_KEY", "Key of the client certificate (PEM)";
+    OTLP_CLIENT_CERTIFICATE: String = PATH, Ignored,
+        "CLIENT_CERTIFICATE", "Client certificate (PEM)";
 }
 
-static WITHOUT_EFFECT: &[Variable] = &[
-    without_effect("OTEL_BSP_*", Source::OpenTelemetry),
-    without_effect("OTEL_BLRP_*", Source::OpenTelemetry),
-    without_effect("OTEL_TRACES_SAMPLER*", Source::OpenTelemetry),
-    without_effect("OTEL_METRIC_EXPORT_TIMEOUT", Source::OpenTelemetry),
-    without_effect("OTEL_*_LIMIT", Source::OpenTelemetry),
-    without_effect("OTEL_PROPAGATORS", Source::OpenTelemetry),
+without_effect! {
+    OpenTelemetry "OTEL_BSP_*";
+    OpenTelemetry "OTEL_BLRP_*";
+    OpenTelemetry "OTEL_TRACES_SAMPLER*";
+    OpenTelemetry "OTEL_METRIC_EXPORT_TIMEOUT";
+    OpenTelemetry "OTEL_*_LIMIT";
+    OpenTelemetry "OTEL_PROPAGATORS";
     // Standard variables whose names begin like those of this library.
-    without_effect("OTEL_LOG_LEVEL", Source::OpenTelemetry),
-    without_effect(
-        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-        Source::OpenTelemetry,
-    ),
-    without_effect("OTEL_LOG_ASSISTANT_RESPONSES", Source::Elsewhere),
-    without_effect("OTEL_LOG_MANAGED_SETTINGS", Source::Elsewhere),
-    without_effect("OTEL_METRICS_INCLUDE_ENTRYPOINT", Source::Elsewhere),
-    without_effect("OTEL_METRICS_INCLUDE_REPOSITORY", Source::Elsewhere),
-];
+    OpenTelemetry "OTEL_LOG_LEVEL";
+    OpenTelemetry "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    Elsewhere "OTEL_LOG_ASSISTANT_RESPONSES";
+    Elsewhere "OTEL_LOG_MANAGED_SETTINGS";
+    Elsewhere "OTEL_METRICS_INCLUDE_ENTRYPOINT";
+    Elsewhere "OTEL_METRICS_INCLUDE_REPOSITORY";
+}
 
 #[cfg(test)]
 mod tests;

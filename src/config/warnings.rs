@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::endpoint::EndpointProblem;
 use super::pairs::PairProblem;
-use super::proxy::ProxyProblem;
 use super::source::{Assignment, Layer, Provenance};
 use super::tls::TlsProblem;
 use super::variables::Variable;
@@ -24,33 +23,25 @@ pub struct Warning {
 impl Warning {
     /// Returns a warning about a value.
     pub(super) fn about(variable: &Variable, set: &Assignment, problem: Problem) -> Self {
-        Self {
-            variable: Some(set.name.clone()),
-            value: Some(variable.shown(&set.value)),
-            origin: Some(set.origin.clone()),
-            problem,
-        }
+        let mut warning = Self::about_file(set.origin.clone(), problem);
+        warning.variable = Some(set.name.clone());
+        warning.value = Some(variable.kind.shown(&set.value));
+        warning
     }
 
     /// Returns a warning about a variable whose value cannot be shown: an unknown variable may hold a secret, and some
     /// values are not valid text.
     pub(super) fn about_name(name: &str, origin: Provenance, problem: Problem) -> Self {
-        Self {
-            variable: Some(visible(name)),
-            value: None,
-            origin: Some(origin),
-            problem,
-        }
+        let mut warning = Self::about_file(origin, problem);
+        warning.variable = Some(visible(name));
+        warning
     }
 
     /// Returns a warning about a settings file, or a folder of settings files.
     pub(super) fn about_file(origin: Provenance, problem: Problem) -> Self {
-        Self {
-            variable: None,
-            value: None,
-            origin: Some(origin),
-            problem,
-        }
+        let mut warning = Self::overall(problem);
+        warning.origin = Some(origin);
+        warning
     }
 
     /// Returns a warning about the configuration as a whole.
@@ -81,10 +72,9 @@ impl Warning {
     /// Returns the most similar valid word or variable.
     pub fn nearest(&self) -> Option<&str> {
         match &self.problem {
-            Problem::UnknownVariable { nearest } | Problem::UnknownValue { nearest, .. } => {
-                Some(nearest)
-            }
-            Problem::NotBoolean { nearest } => Some(nearest),
+            Problem::UnknownVariable { nearest }
+            | Problem::UnknownValue { nearest, .. }
+            | Problem::NotBoolean { nearest } => Some(nearest),
             _ => None,
         }
     }
@@ -200,12 +190,12 @@ pub(crate) enum Problem {
     #[error(
         "shorter than the marker that a cut leaves ({marker} characters), so the default {default} is used"
     )]
-    BelowMarker { marker: usize, default: u64 },
+    BelowMarker { marker: usize, default: usize },
     #[error("{word} is unknown, so {consequence}; did you mean {nearest}? Valid: {}", words.join(", "))]
     UnknownValue {
         word: String,
         nearest: &'static str,
-        words: &'static [&'static str],
+        words: Vec<&'static str>,
         consequence: &'static str,
     },
     #[error("`none` turns the exporters beside it off; remove it to use them")]
@@ -220,8 +210,24 @@ pub(crate) enum Problem {
     ExtraAuthorities(TlsProblem),
     #[error("has no effect where the endpoint is http://; write https:// there to use TLS")]
     CertificateWithoutTls,
-    #[error("{0}")]
-    Proxy(ProxyProblem),
+    #[error("not the URL of a proxy, so it counts as unset; write one such as http://proxy:3128")]
+    ProxyNotUrl,
+    #[error(
+        "only http:// proxies can be used, so it counts as unset; write http://host:port (https:// receivers are reached through it, too, and their TLS stays end to end)"
+    )]
+    ProxyScheme,
+    #[error(
+        "ignored: REQUEST_METHOD is set, and in a CGI program a request can set HTTP_PROXY; use http_proxy"
+    )]
+    ProxyInCgi,
+    #[error(
+        "not used for OTLP over gRPC without TLS, which proxies do not forward: {receiver} is connected to directly; use OTLP over HTTP or an https:// endpoint, or name the host in NO_PROXY"
+    )]
+    ProxyPlain { receiver: String },
+    #[error(
+        "not used for {receiver}: managed credentials would be readable for this proxy; set it in managed settings, or use an https:// endpoint"
+    )]
+    ProxyManagedCredentials { receiver: String },
     #[error("requests are posted to this URL as it is; did you mean one that ends in {path}?")]
     PathMissing { path: &'static str },
     #[error("{path} is appended to a general endpoint, which ends in it already; remove it here")]
@@ -238,7 +244,7 @@ pub(crate) enum Problem {
     #[error(
         "neither a host name nor an address, so the default {default} is used; a port belongs into OTEL_EXPORTER_PROMETHEUS_PORT"
     )]
-    NoHost { default: &'static str },
+    NoHost { default: String },
     #[error("ignored, because managed settings set {general}")]
     ManagedGeneral { general: &'static str },
     #[error("ignored: managed credentials are sent to managed endpoints only")]

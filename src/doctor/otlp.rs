@@ -208,7 +208,7 @@ fn with_tls(config: &OtlpConfig, is_secure: bool) -> OtlpConfig {
             trust: Trust::Platform,
             identity: None,
         },
-        material: Material::new(Vec::new(), None),
+        material: Material::default(),
     };
     OtlpConfig {
         endpoint: format!("{scheme}://{host}:{port}{path}")

@@ -73,7 +73,7 @@ struct About<'a> {
 
 impl About<'_> {
     /// Returns the variable that applies: that of the signal if it is set, else the general one.
-    fn variable(&self, group: &'static PerSignal) -> &'static str {
+    fn variable<T>(&self, group: &'static PerSignal<T>) -> &'static str {
         let specific = group.of(self.signal).name;
         match self.is_set(specific) {
             true => specific,

@@ -218,7 +218,7 @@ mod tests {
         };
         let config = TlsConfig {
             files,
-            material: Material::new(Vec::new(), None),
+            material: Material::default(),
         };
         let error = Tls::with_platform(&config, b"h2", Vec::new).err().unwrap();
         assert_eq!(

@@ -1,69 +1,68 @@
 //! The reader of one settings file. The file belongs to the agent, so only telemetry settings are read.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::config::regular_file::{self, FileProblem, LARGEST};
 use crate::config::source::{Assignment, Layer, Provenance};
-use crate::config::variables::{self, Kind, Variable};
+use crate::config::variables::{self, Variable};
 use crate::config::warnings::{Problem, Report, Warning};
-
-/// The size limit of a file, in bytes: far more than a hand-written file has.
-const LARGEST: u64 = 4 * 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The telemetry settings of one file.
+#[derive(Default)]
 pub(super) struct Contents {
     pub(super) assignments: Vec<Assignment>,
-    /// False if the file, or a part of it, could not be read.
-    pub(super) is_complete: bool,
+    /// True if the file, or a part of it, could not be read.
+    pub(super) is_incomplete: bool,
 }
 
 /// Reads the file of the origin. A missing file is empty, except for managed settings: these files were listed before,
 /// so they must be readable.
 pub(super) fn read(origin: &Provenance, report: &mut Report) -> Contents {
-    let mut contents = Contents {
-        assignments: Vec::new(),
-        is_complete: true,
+    let mut contents = Contents::default();
+    let Some(path) = origin.file() else {
+        return contents;
     };
-    let bytes = match origin.file().map(bounded) {
-        None => return contents,
-        Some(Err(error)) if is_absence(&error) && origin.layer() != Layer::Managed => {
+    let settings = match regular_file::read(path) {
+        Err(FileProblem::Unreadable(error))
+            if is_absence(&error) && origin.layer() != Layer::Managed =>
+        {
             return contents;
         }
-        Some(Err(error)) => Err(Problem::SettingsUnreadable {
-            why: error.to_string(),
-        }),
-        Some(Ok(read)) => read,
+        read => parse(read),
     };
-    match bytes.and_then(|bytes| parse(&bytes)) {
-        Ok(settings) => contents.read(&settings, origin, report),
+    match settings {
+        Ok(settings) => contents.take(settings, origin, report),
         Err(problem) => contents.lacks(origin, problem, report),
     }
     contents
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, Problem> {
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    // The error message contains line and column, and no part of the file.
-    serde_json::from_slice(bytes).map_err(|error| Problem::SettingsMalformed {
-        why: error.to_string(),
-    })
+fn parse(read: Result<Vec<u8>, FileProblem>) -> Result<Map<String, Value>, Problem> {
+    let bytes = read.map_err(|problem| match problem {
+        FileProblem::Unreadable(error) => Problem::SettingsUnreadable {
+            why: error.to_string(),
+        },
+        FileProblem::NotRegular => Problem::SettingsNoFile,
+        FileProblem::TooLarge => Problem::SettingsTooLarge { maximum: LARGEST },
+    })?;
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(settings)) => Ok(settings),
+        Ok(_) => Err(Problem::SettingsNoObject { what: "the file" }),
+        // The error message contains line and column, and no part of the file.
+        Err(error) => Err(Problem::SettingsMalformed {
+            why: error.to_string(),
+        }),
+    }
 }
 
 impl Contents {
-    fn read(&mut self, settings: &Value, origin: &Provenance, report: &mut Report) {
-        let Value::Object(settings) = settings else {
-            return self.lacks(
-                origin,
-                Problem::SettingsNoObject { what: "the file" },
-                report,
-            );
-        };
-        let mut found = Vec::new();
+    fn take(&mut self, settings: Map<String, Value>, origin: &Provenance, report: &mut Report) {
+        let helper = variables::HEADERS_HELPER.name;
         let mut warn = |name: &str, problem| {
             report.warn(Warning::about_name(name, origin.clone(), problem));
         };
@@ -74,17 +73,18 @@ impl Contents {
                 warn(name, Problem::NoSuchSetting);
             }
         }
+        let mut found = Vec::new();
         match settings.get("env") {
             Some(Value::Object(variables)) => {
-                if variables.contains_key(variables::HEADERS_HELPER.name) {
-                    warn(variables::HEADERS_HELPER.name, Problem::InsideEnv);
+                if variables.contains_key(helper) {
+                    warn(helper, Problem::InsideEnv);
                 }
                 found.extend(variables.iter().filter(|(name, _)| is_ours(name)));
             }
             Some(_) => self.lacks(origin, Problem::SettingsNoObject { what: "`env`" }, report),
             None => {}
         }
-        found.extend(settings.get_key_value(variables::HEADERS_HELPER.name));
+        found.extend(settings.get_key_value(helper));
         for (name, value) in found {
             match value {
                 Value::String(value) => self.assignments.push(Assignment {
@@ -99,7 +99,7 @@ impl Contents {
 
     /// Records that the file, or a part of it, could not be read.
     fn lacks(&mut self, origin: &Provenance, problem: Problem, report: &mut Report) {
-        self.is_complete = false;
+        self.is_incomplete = true;
         let problem = problem.in_layer(origin.layer());
         report.warn(Warning::about_file(origin.clone(), problem));
     }
@@ -107,12 +107,11 @@ impl Contents {
     /// Records that a value is not a string. An unreadable content switch in managed settings counts like an unreadable
     /// file, because it may have been meant to be off.
     fn lacks_value(&mut self, origin: &Provenance, name: &str, report: &mut Report) {
-        let is_switch = variables::find(name).is_some_and(Variable::is_content_switch);
-        let problem = match is_switch {
-            true => Problem::SettingNoText.in_layer(origin.layer()),
-            false => Problem::SettingNoText,
-        };
-        self.is_complete &= !is_switch;
+        let mut problem = Problem::SettingNoText;
+        if variables::find(name).is_some_and(Variable::is_content_switch) {
+            problem = problem.in_layer(origin.layer());
+            self.is_incomplete = true;
+        }
         report.warn(Warning::about_name(name, origin.clone(), problem));
     }
 }
@@ -120,7 +119,7 @@ impl Contents {
 /// Returns true for a telemetry variable, or for a name that looks like one.
 fn is_ours(name: &str) -> bool {
     match variables::find(name) {
-        Some(variable) => !matches!(variable.kind, Kind::Command),
+        Some(variable) => !variable.is_settings_key(),
         None => variables::looks_like_ours(name),
     }
 }
@@ -140,37 +139,4 @@ pub(super) fn is_absence(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
-}
-
-/// Reads a file without blocking, and at most [`LARGEST`] bytes.
-fn bounded(path: &Path) -> io::Result<Result<Vec<u8>, Problem>> {
-    if !fs::metadata(path)?.is_file() {
-        return Ok(Err(Problem::SettingsNoFile));
-    }
-    let file = open(path)?;
-    // The path may refer to another file by now.
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Ok(Err(Problem::SettingsNoFile));
-    }
-    let mut bytes = Vec::new();
-    if metadata.len() <= LARGEST {
-        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 <= LARGEST {
-            return Ok(Ok(bytes));
-        }
-    }
-    Ok(Err(Problem::SettingsTooLarge { maximum: LARGEST }))
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // Without this flag, opening a pipe would block until a process opens its other end for writing.
-        options.custom_flags(libc::O_NONBLOCK);
-    }
-    options.open(path)
 }

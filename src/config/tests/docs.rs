@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::config::variables::{Effect, InProject, Kind, Source, Variable, all};
+use crate::config::variables::{InProject, Source, Variable, all};
 use crate::signal::Signal;
 
 #[test]
@@ -69,7 +69,7 @@ elsewhere (other programs, and other editions of Claude Code).
 
 fn document() -> String {
     let mut out = INTRODUCTION.to_owned();
-    let works = |variable: &&Variable| variable.effect == Effect::Works;
+    let works = |variable: &&Variable| variable.works;
     let single = |variable: &&Variable| general(variable.name).is_none();
     let shared = |variable: &&Variable| general(variable.name) == Some(variable.name);
 
@@ -94,7 +94,7 @@ fn document() -> String {
     );
     rows(&mut out, all().filter(|v| works(v) && shared(v)));
     out.push_str("## Without effect\n\nKnown from elsewhere; one that is set is a warning, not a misspelling.\n\n");
-    for variable in all().filter(|variable| variable.effect == Effect::Without) {
+    for variable in all().filter(|variable| !variable.works) {
         writeln!(out, "- `{}`", variable.name).unwrap();
     }
     out
@@ -120,7 +120,7 @@ fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
         "| variable | values | default | meaning | project | from |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for variable in variables {
-        let default = match &*variable.default_text() {
+        let default = match &*variable.kind.default_text() {
             "" => "unset".to_owned(),
             text => format!("`{text}`"),
         };
@@ -131,11 +131,11 @@ fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
         };
         let project = match variable.in_project {
             InProject::Allowed => "yes",
-            InProject::OffOnly => "off",
+            InProject::FalseOnly | InProject::NoneOnly => "off",
             InProject::Ignored => "no",
         };
         let (name, meaning) = (variable.name, variable.meaning);
-        let values = values(&variable.kind);
+        let values = variable.kind.format();
         writeln!(
             out,
             "| `{name}` | {values} | {default} | {meaning} | {project} | {from} |"
@@ -143,31 +143,4 @@ fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
         .unwrap();
     }
     out.push('\n');
-}
-
-fn values(kind: &Kind) -> String {
-    let words = |words: &[&str]| {
-        let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-        words.join(", ")
-    };
-    match kind {
-        Kind::Boolean { .. } => "boolean".to_owned(),
-        Kind::Number(number) if number.minimum > 0 => {
-            format!("{}, at least {}", number.unit, number.minimum)
-        }
-        Kind::Number(number) => number.unit.to_owned(),
-        Kind::Exporters(exporters) => format!("list of {}", words(exporters)),
-        Kind::Word {
-            words: known,
-            any_case: true,
-            ..
-        } => format!("{}, in any case", words(known)),
-        Kind::Word { words: known, .. } => words(known),
-        Kind::Url { .. } => "URL".to_owned(),
-        Kind::Attributes => "`key=value,key=value`".to_owned(),
-        Kind::Headers => "`name=value,name=value`, secret".to_owned(),
-        Kind::Path => "path".to_owned(),
-        Kind::Text { .. } => "text".to_owned(),
-        Kind::Command => "path or shell line, secret".to_owned(),
-    }
 }

@@ -1,13 +1,13 @@
 //! Property tests: parsers never panic on any input, and accepted values satisfy their invariants.
 
+use std::any::Any;
+
 use proptest::prelude::*;
 
+use super::*;
 use crate::config::endpoint::Endpoint;
-use crate::config::otlp::Protocol;
-use crate::config::pairs;
-use crate::config::parse;
-use crate::config::secret::Secret;
-use crate::config::variables::{self, Kind};
+use crate::config::kind::{Exporters, Range};
+use crate::config::otlp::Compression;
 
 /// Generates texts in which the syntax of a parser is frequent.
 fn texts(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -54,7 +54,8 @@ fn percent_encoded(text: &str) -> String {
 proptest! {
     #[test]
     fn attributes_are_valid_and_unique(text in texts(PAIRS)) {
-        let (attributes, problems) = pairs::attributes(&text);
+        let mut problems = Vec::new();
+        let attributes = pairs::attributes(&text, &mut problems);
         for (n, (key, _)) in attributes.iter().enumerate() {
             prop_assert!(!key.is_empty());
             prop_assert!(key.bytes().all(|byte| byte.is_ascii_graphic()), "{key:?}");
@@ -75,7 +76,8 @@ proptest! {
             .enumerate()
             .map(|(n, value)| format!("key.{n} = {}", percent_encoded(value)))
             .collect();
-        let (attributes, problems) = pairs::attributes(&written.join(" , "));
+        let mut problems = Vec::new();
+        let attributes = pairs::attributes(&written.join(" , "), &mut problems);
         prop_assert!(problems.is_empty(), "{problems:?}");
         let read: Vec<_> = attributes.into_iter().map(|(_, value)| value).collect();
         prop_assert_eq!(read, values);
@@ -83,14 +85,16 @@ proptest! {
 
     #[test]
     fn headers_can_be_sent(text in texts(PAIRS)) {
-        let (headers, _) = pairs::headers(&text, Protocol::Grpc);
-        for (n, (name, value)) in headers.iter().enumerate() {
+        let config = otlp_over_grpc(&text);
+        let headers = &config.metrics.otlp.as_ref().unwrap().headers;
+        for (n, (name, header)) in headers.iter().enumerate() {
+            let value = header.value.expose();
             prop_assert!(http::HeaderName::from_lowercase(name.as_bytes()).is_ok());
-            prop_assert!(http::HeaderValue::from_str(value.expose()).is_ok());
-            prop_assert!(value.expose().is_ascii());
+            prop_assert!(http::HeaderValue::from_str(value).is_ok());
+            prop_assert!(value.is_ascii());
             prop_assert!(name != "host" && name != "connection");
             if name.ends_with("-bin") {
-                let digits = value.expose().trim_end_matches('=');
+                let digits = value.trim_end_matches('=');
                 prop_assert!(!digits.contains(['-', '_', '=', ' ', '%']) && digits.len() % 4 != 1);
             }
             prop_assert!(headers[..n].iter().all(|(before, _)| before != name));
@@ -100,9 +104,9 @@ proptest! {
     #[test]
     fn problems_of_headers_show_no_value(before in texts(PAIRS), after in texts(PAIRS)) {
         // A valid key may be shown, and this one is.
-        let (_, problems) = pairs::headers(&format!("{before}=CANARY{after}"), Protocol::Grpc);
-        for problem in problems {
-            prop_assert!(!problem.to_string().contains("CANARY"), "{problem}");
+        let config = otlp_over_grpc(&format!("{before}=CANARY{after}"));
+        for warning in config.warnings() {
+            prop_assert!(!warning.to_string().contains("CANARY"), "{warning}");
         }
     }
 
@@ -111,8 +115,8 @@ proptest! {
         let Ok(endpoint) = Endpoint::parse(&text, insecure) else {
             return Ok(());
         };
-        for url in [endpoint.as_given(), endpoint.without_path(), endpoint.appended("/v1/logs")] {
-            let url = url.unwrap();
+        let urls = [endpoint.without_path().unwrap(), endpoint.appended("/v1/logs").unwrap()];
+        for url in urls.into_iter().chain([endpoint.url.clone()]) {
             let authority = url.authority().unwrap();
             prop_assert!(!authority.as_str().contains('@'), "{url}");
             prop_assert!(!authority.host().is_empty(), "{url}");
@@ -121,9 +125,9 @@ proptest! {
         let appended = endpoint.appended("/v1/logs").unwrap();
         prop_assert!(appended.path().ends_with("/v1/logs"), "{appended}");
         // Parsing the output again yields the same URL.
-        let given = endpoint.as_given().unwrap().to_string();
+        let given = endpoint.url.to_string();
         let again = Endpoint::parse(&given, !insecure).unwrap();
-        prop_assert_eq!(again.as_given().unwrap().to_string(), given);
+        prop_assert_eq!(again.url.to_string(), given);
         prop_assert!(again.authorization.is_none());
         let header = endpoint.authorization.as_ref().map(Secret::expose);
         prop_assert!(header.is_none_or(|header| http::HeaderValue::from_str(header).is_ok()));
@@ -141,28 +145,46 @@ proptest! {
     #[test]
     fn values_of_every_kind_are_within_their_range(text in texts(&["1", "0", "true", "otlp", "none", ",", " ", "-", "+", "_", "e", "E3", "99999999999999999999"])) {
         for variable in variables::all() {
-            match variable.kind {
-                Kind::Boolean { .. } => drop(parse::boolean(&text)),
-                Kind::Number(range) => {
-                    let (value, problem) = parse::number(&text, &range);
-                    prop_assert!((range.minimum..=range.maximum).contains(&value) || value == range.default);
-                    if problem.is_none() {
-                        prop_assert_eq!(Some(value), reference_number(&text), "{}", text);
-                    }
-                }
-                Kind::Word { words, any_case, .. } => {
-                    if let Ok(word) = parse::word(&text, words, any_case) {
-                        prop_assert!(words.contains(&word));
-                    }
-                }
-                Kind::Exporters(words) => {
-                    let (found, _) = parse::exporters(&text, words);
-                    prop_assert!(!(found.none && found.any()));
-                }
-                _ => {}
+            let mut problems = Vec::new();
+            let value = variable.kind.parse(&text, true, &mut problems);
+            if let Some(number) = value.as_deref().and_then(number)
+                && problems.is_empty()
+            {
+                prop_assert_eq!(Some(number), reference_number(&text), "{}", text);
+            }
+            for (minimum, maximum) in [(0, 65_535), (100, i64::MAX.unsigned_abs())] {
+                let range = Range { unit: "", default: 5_000, minimum, maximum };
+                let value = range.parse(&text, &mut Vec::new());
+                prop_assert!((minimum..=maximum).contains(&value));
+            }
+            let value = value.as_deref();
+            if let Some(found) = value.and_then(|value| value.downcast_ref::<Exporters>()) {
+                prop_assert!(!found.none || found.wanted.is_empty());
+            }
+            if let Some(word) = value.and_then(|value| value.downcast_ref::<Compression>()) {
+                prop_assert!(problems.is_empty());
+                prop_assert_eq!(format!("{:?}", word).to_lowercase(), text.as_str());
             }
         }
     }
+}
+
+/// Returns the value of a variable that is a number.
+fn number(value: &(dyn Any + Send + Sync)) -> Option<u64> {
+    let duration = value.downcast_ref::<Duration>();
+    let milliseconds = duration.and_then(|value| u64::try_from(value.as_millis()).ok());
+    milliseconds
+        .or_else(|| value.downcast_ref::<usize>().map(|number| *number as u64))
+        .or_else(|| value.downcast_ref::<u32>().map(|number| (*number).into()))
+        .or_else(|| value.downcast_ref::<u16>().map(|number| (*number).into()))
+}
+
+/// Returns a configuration with these headers for metrics over gRPC.
+fn otlp_over_grpc(headers: &str) -> Config {
+    with(&[
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", headers),
+    ])
 }
 
 /// Parses a number by expanding its exponent into zeros.

@@ -75,7 +75,7 @@ fn shown(otlp: &Option<OtlpConfig>) -> String {
     };
     let headers = otlp.headers.iter();
     let headers: Vec<_> = headers
-        .map(|(name, value)| format!("{name}={}", value.expose()))
+        .map(|(name, header)| format!("{name}={}", header.value.expose()))
         .collect();
     let protocol = otlp.protocol.as_str();
     format!("{protocol} {} {}", otlp.endpoint, headers.join(","))

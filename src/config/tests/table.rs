@@ -10,7 +10,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::variables::{Effect, InProject, Kind};
+use crate::config::variables::InProject;
 use rows::rows;
 
 type Probe = Box<dyn Fn(&Config) -> String>;
@@ -80,7 +80,7 @@ impl Row {
 
     /// Returns the value with its secrets hidden.
     fn shown(&self, value: &str) -> String {
-        variables::find(&self.name).unwrap().shown(value)
+        variables::find(&self.name).unwrap().kind.shown(value)
     }
 
     fn boolean(name: &str, default: bool, probe: fn(&Config) -> bool) -> Self {
@@ -234,10 +234,7 @@ fn every_variable_has_its_effect() {
         );
         let empty = folder.configure(&row, &[(lowest, "")]);
         assert_eq!(probe(&empty), row.empty, "{name} empty");
-        let is_on = matches!(
-            variables::find(name).unwrap().kind,
-            Kind::Boolean { default: true }
-        );
+        let is_on = variables::find(name).unwrap().kind.default_text() == "true";
         let problem = about(&empty).map(|warning| warning.problem().clone());
         assert_eq!(problem, is_on.then_some(Problem::EmptyBoolean), "{name}");
 
@@ -312,7 +309,7 @@ fn a_project_sets_only_the_variables_that_the_table_allows() {
                         &row.default
                     }
                     (InProject::Allowed, _) => expected,
-                    (InProject::OffOnly, _) => {
+                    (InProject::FalseOnly | InProject::NoneOnly, _) => {
                         assert!(matches!(problem, Some(Problem::OnlyOffInProject { .. })));
                         &row.default
                     }
@@ -323,11 +320,12 @@ fn a_project_sets_only_the_variables_that_the_table_allows() {
                 };
                 assert_eq!(&probe(&config), effect, "{name}={value} ({layer})");
             }
-            if variable.in_project == InProject::OffOnly {
-                let off = match variable.kind {
-                    Kind::Boolean { .. } => "no",
-                    _ => "none",
-                };
+            let off = match variable.in_project {
+                InProject::FalseOnly => Some("no"),
+                InProject::NoneOnly => Some("none"),
+                InProject::Allowed | InProject::Ignored => None,
+            };
+            if let Some(off) = off {
                 let values = [(layer, off), (Layer::User, valid)];
                 let config = folder.configure(&row, &values);
                 assert_eq!(about(&config), None);
@@ -349,7 +347,7 @@ fn no_variable_is_without_a_test() {
     let mut tested: BTreeSet<String> = rows.map(|row| row.name).collect();
     // These variables have a separate test.
     tested.extend(["HOST", "PORT"].map(|part| format!("OTEL_EXPORTER_PROMETHEUS_{part}")));
-    let works = variables::all().filter(|variable| variable.effect == Effect::Works);
+    let works = variables::all().filter(|variable| variable.works);
     let all: BTreeSet<String> = works.map(|variable| variable.name.to_owned()).collect();
     assert_eq!(tested, all);
 }
@@ -364,9 +362,9 @@ fn variables_without_effect_cause_a_warning() {
             let config = full(builder);
             problems(&config).into_iter().cloned().collect::<Vec<_>>()
         };
-        match variable.effect {
-            Effect::Works => assert!(!set(base()).contains(&Problem::WithoutEffect), "{name}"),
-            Effect::Without => assert_eq!(set(base()), [Problem::WithoutEffect], "{name}"),
+        match variable.works {
+            true => assert!(!set(base()).contains(&Problem::WithoutEffect), "{name}"),
+            false => assert_eq!(set(base()), [Problem::WithoutEffect], "{name}"),
         }
     }
     let config = with(&[("OTEL_LOG_RAW_API_BODIES", "file:/tmp/bodies")]);

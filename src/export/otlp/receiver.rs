@@ -9,7 +9,7 @@ use super::connector::proxy_name;
 use super::error::{chain, connection_error, duration, sanitize};
 use super::secrets::Secrets;
 use super::tls_error;
-use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::config::otlp::{Header, OtlpConfig, Protocol};
 use crate::config::pairs::is_reserved;
 use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError};
 use crate::export::headers::Headers;
@@ -40,7 +40,7 @@ impl Receiver {
         if let Some(query) = config.endpoint.query() {
             receiver.secrets.add_query(query);
         }
-        for (key, value) in &config.headers {
+        for (key, Header { value, .. }) in &config.headers {
             let key = sanitize(key);
             let name = HeaderName::from_bytes(key.as_bytes())
                 .map_err(|_| format!("{key:?} cannot be a header's name"))?;

@@ -278,8 +278,8 @@ fn secrets_are_hidden_even_if_the_receiver_repeats_them() {
         });
         let mut config = config(protocol, Signal::Logs, &receiver.endpoint());
         config.headers = vec![
-            ("authorization".to_owned(), Secret::new("Bearer sk-12345")),
-            ("x-tenant".to_owned(), Secret::new("tenant-9")),
+            header("authorization", "Bearer sk-12345"),
+            header("x-tenant", "tenant-9"),
         ];
         let outcome = Fixture::with(config).send();
         let shown = format!("{outcome:?} {}", text(&outcome));

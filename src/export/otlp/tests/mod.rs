@@ -19,8 +19,8 @@ mod prelude {
     pub(super) use super::support::{
         Answer, FullBacklog, Receiver, black_hole, full_backlog, refused_port,
     };
-    pub(super) use crate::config::otlp::{Compression, OtlpConfig, Protocol};
-    pub(super) use crate::config::secret::Secret;
+    pub(super) use crate::config::otlp::{Compression, Header, OtlpConfig, Protocol};
+    use crate::config::secret::Secret;
     pub(super) use crate::export::encode::encode;
     pub(super) use crate::export::export_result::{ErrorKind, ExportResult};
     pub(super) use crate::signal::Signal;
@@ -62,12 +62,18 @@ mod prelude {
             endpoint: format!("{endpoint}{path}").parse().unwrap(),
             has_bare_url: false,
             headers: Vec::new(),
-            header_sources: Vec::new(),
             timeout: Duration::from_secs(10),
             compression: Compression::None,
             tls: None,
             proxy: None,
         }
+    }
+
+    /// Returns a header of a configuration.
+    pub(super) fn header(name: &str, value: &str) -> (String, Header) {
+        let variable = "OTEL_EXPORTER_OTLP_HEADERS";
+        let value = Secret::new(value);
+        (name.to_owned(), Header { value, variable })
     }
 
     pub(super) fn logs(text: &str) -> ExportLogsServiceRequest {

@@ -134,7 +134,7 @@ fn configured_headers_are_sent_and_do_not_replace_those_of_the_protocol() {
             ("grpc-encoding", "snappy"),
             ("grpc-timeout", "1n"),
         ]
-        .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+        .map(|(name, value)| header(name, value))
         .to_vec();
         assert_eq!(Fixture::with(config).send(), DELIVERED, "{protocol:?}");
         let received = receiver.received();
@@ -313,7 +313,7 @@ fn invalid_endpoint_or_header_is_reported_without_secrets() {
         config.endpoint = endpoint.parse().unwrap();
         config.headers = headers
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)))
+            .map(|(name, value)| header(name, value))
             .collect();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -1,6 +1,7 @@
-use super::super::endpoint::EndpointProblem;
-use super::super::secret::Secret;
+use super::super::resolve::Features;
 use super::super::source::{Assignment, Provenance};
+use super::super::values::Values;
+use super::super::warnings::Report;
 use super::*;
 
 const ALL: Features = Features::ALL;
@@ -32,8 +33,12 @@ fn otlp(
         value: value.to_owned(),
     });
     let values = Values::new(assignments.collect(), &mut report);
-    let exporter = values.get(variables::find(exporter[signal as usize]).unwrap());
-    let config = resolve(&values, signal, exporter.unwrap().0, features, &mut report)
+    let exporter = values.set(variables::find(exporter[signal as usize]).unwrap());
+    let mut resolver = Resolver {
+        features,
+        ..Resolver::of(signal, &values, &mut report)
+    };
+    let config = resolve(&mut resolver, exporter.unwrap())
         .map_err(|why| report.warn(*why))
         .ok();
     let problems = report.warnings.iter().map(|w| w.problem().clone());
@@ -172,7 +177,7 @@ fn headers_are_merged() {
             let headers = otlp(Signal::Logs, ALL, &set).0.unwrap().headers;
             let shown: Vec<_> = headers
                 .iter()
-                .map(|(n, v)| format!("{n}={}", v.expose()))
+                .map(|(n, v)| format!("{n}={}", v.value.expose()))
                 .collect();
             assert_eq!(shown.join(" "), expected, "{set:?}");
         }
@@ -182,9 +187,9 @@ fn headers_are_merged() {
 #[test]
 fn missing_features_are_named() {
     for (protocol, feature, features) in [
-        ("grpc", "grpc", Features { grpc: false, ..ALL }),
-        ("http/protobuf", "http", Features { http: false, ..ALL }),
-        ("http/json", "http", Features { http: false, ..ALL }),
+        ("grpc", "grpc", Features(&["http"])),
+        ("http/protobuf", "http", Features(&["grpc"])),
+        ("http/json", "http", Features(&["grpc"])),
     ] {
         let (config, problems) = otlp(Signal::Traces, features, &[("PROTOCOL", protocol)]);
         assert_eq!(config, None);
@@ -258,5 +263,9 @@ fn managed_general_variables_override_specific_ones_of_lower_layers() {
         ("M:ENDPOINT", "http://org"),
     ];
     let headers = otlp(Signal::Logs, ALL, &set).0.unwrap().headers;
-    assert_eq!(headers, [("a".to_owned(), Secret::new("1"))]);
+    let header = Header {
+        value: Secret::new("1"),
+        variable: "OTEL_EXPORTER_OTLP_HEADERS",
+    };
+    assert_eq!(headers, [("a".to_owned(), header)]);
 }
