@@ -14,7 +14,7 @@ use crate::record::{
     Cost, EventRecord, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens,
     ToolDecision, ToolResult, UserPrompt, text_size,
 };
-use crate::session::Recorder;
+use crate::session::{Recorder, Session};
 
 /// The maximum number of records that are kept.
 const MAX_RECORDS: usize = 1_024;
@@ -203,7 +203,8 @@ impl EarlyRecords {
 
     /// Records everything in the buffer, in order and with its original time, and passes all further records on
     /// directly. Only the first call has an effect; the report of a later call is empty.
-    pub fn deliver_to(&self, recorder: &Recorder) -> EarlyReport {
+    pub fn deliver_to(&self, session: &Session) -> EarlyReport {
+        let recorder = session.recorder();
         let Some(mut waiting) = self.waiting() else {
             let _ = self.recorder.set(recorder.clone());
             return EarlyReport::default();

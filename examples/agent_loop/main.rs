@@ -23,8 +23,8 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
-    ActiveTime, ActivityType, Config, Identity, Recorder, Service, Session, SessionOptions,
-    StartType, Telemetry,
+    ActiveTime, ActivityType, Config, Identity, Service, Session, SessionOptions, StartType,
+    Telemetry,
 };
 
 use script::Model;
@@ -77,7 +77,7 @@ async fn submit(
 
     let started = Instant::now();
     let prompt = session.prompt(text);
-    let answer = agent.turn(Recorder::clone(&prompt), model).await;
+    let answer = agent.turn(prompt.recorder().clone(), model).await;
     prompt.record_active_time(ActiveTime::new(ActivityType::Cli, started.elapsed()));
     prompt.end();
 

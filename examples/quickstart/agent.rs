@@ -34,24 +34,24 @@ pub(crate) fn run(telemetry: &Telemetry) {
 
     let started = Instant::now();
     let prompt = session.prompt("The parser test fails. Fix it, commit, and open a pull request.");
-    title(&prompt);
+    title(prompt.recorder());
 
-    think(&prompt, 90, Tokens(1_204, 86, 0, 11_830));
+    think(prompt.recorder(), 90, Tokens(1_204, 86, 0, 11_830));
     // Two concurrent tool calls.
     thread::scope(|scope| {
-        scope.spawn(|| read(&prompt));
-        scope.spawn(|| explore(&prompt));
+        scope.spawn(|| read(prompt.recorder()));
+        scope.spawn(|| explore(prompt.recorder()));
     });
-    think(&prompt, 120, Tokens(2_310, 412, 11_830, 1_204));
-    edit(&prompt);
-    test(&prompt);
+    think(prompt.recorder(), 120, Tokens(2_310, 412, 11_830, 1_204));
+    edit(prompt.recorder());
+    test(prompt.recorder());
 
-    overloaded(&prompt);
-    think(&prompt, 70, Tokens(388, 174, 13_034, 2_722));
-    write_notes(&prompt);
-    commit(&prompt);
-    pull_request(&prompt);
-    think(&prompt, 40, Tokens(96, 140, 15_756, 562));
+    overloaded(prompt.recorder());
+    think(prompt.recorder(), 70, Tokens(388, 174, 13_034, 2_722));
+    write_notes(prompt.recorder());
+    commit(prompt.recorder());
+    pull_request(prompt.recorder());
+    think(prompt.recorder(), 40, Tokens(96, 140, 15_756, 562));
     prompt.record_active_time(ActiveTime::new(ActivityType::Cli, started.elapsed()));
 
     prompt.end();
@@ -124,7 +124,7 @@ fn explore(turn: &Recorder) {
     );
     agent.decided(Decision::Accept, DecisionSource::Config);
     agent.executing();
-    think(&agent, 45, Tokens(610, 40, 0, 0));
+    think(agent.recorder(), 45, Tokens(610, 40, 0, 0));
     let tool = agent.tool(ToolCallOptions::new("Grep").tool_use_id("toolu_03"));
     tool.decided(Decision::Accept, DecisionSource::Config);
     tool.executing();

@@ -58,8 +58,8 @@ impl Scope {
     /// Returns the recorder of the open prompt, or of the session if no prompt is open.
     pub(crate) fn recorder(&self) -> &Recorder {
         match &self.prompt {
-            Some(prompt) => prompt,
-            None => &self.session,
+            Some(prompt) => prompt.recorder(),
+            None => self.session.recorder(),
         }
     }
 
@@ -126,7 +126,7 @@ impl Scope {
     pub(crate) fn child_env(&self) -> ChildEnv {
         match &self.child_env {
             Some(env) => env.clone(),
-            None => self.session.child_env(),
+            None => self.session.recorder().child_env(),
         }
     }
 

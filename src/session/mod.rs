@@ -1,13 +1,14 @@
 //! Sessions: identity, standard attributes, event sequence and metric series.
 
 mod prompt;
-mod recorder;
+mod recordable;
+pub(crate) mod recorder;
 
 pub use prompt::*;
+pub(crate) use recordable::Recordable;
 pub use recorder::Recorder;
+use recorder::recorder_methods;
 
-use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::environment::Environment;
@@ -93,16 +94,17 @@ impl From<Identity> for SessionOptions {
 
 /// A session: one run of the agent with one user.
 ///
-/// A session dereferences to its [`Recorder`], which provides all `record_*` methods. Clones refer to the same session.
-/// The session ends when its last clone and its last [`Prompt`] are dropped. Its metric series are exported at every
+/// Clones refer to the same session. The session ends when its last clone and its last [`Prompt`] are dropped. Its metric series are exported at every
 /// interval while it is open, and once more after it ends.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Session {
     id: Arc<str>,
     recorder: Recorder,
 }
 
 impl Session {
+    recorder_methods!(|self| &self.recorder);
+
     /// Starts a session and counts it in `claude_code.session.count`.
     pub(crate) fn start(
         telemetry: Option<&Arc<TelemetryState>>,
@@ -174,21 +176,5 @@ impl Session {
     /// prompts may be open at the same time.
     pub fn prompt(&self, prompt: impl Into<UserPrompt>) -> Prompt {
         Prompt::begin(&self.recorder, prompt.into())
-    }
-}
-
-impl Deref for Session {
-    type Target = Recorder;
-
-    fn deref(&self) -> &Recorder {
-        &self.recorder
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
     }
 }

@@ -1,27 +1,183 @@
-//! The recorder: one method for each kind of record that a host reports.
+//! The recorder: records, and begins operations, in one context.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::RequestContext;
 use crate::environment::Environment;
 use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
-use crate::record::{
-    ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
-    Cost, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens, ToolDecision,
-    ToolResult, UserPrompt,
-};
-use crate::session::{
-    Hook, LlmRequest, LlmRequestOptions, PendingToolCall, RequestContext, ToolCall, ToolCallOptions,
-};
+use crate::record::{ApiRequest, Record};
 use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
+
+/// Defines a method for each kind of record. The closure receives the record.
+macro_rules! record_methods {
+    (|$self:ident, $record:ident| $body:expr) => {
+        /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
+        /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
+        #[inline]
+        pub fn record_api_request(&$self, $record: $crate::record::ApiRequest) {
+            $body
+        }
+
+        /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
+        #[inline]
+        pub fn record_api_error(&$self, $record: $crate::record::ApiError) {
+            $body
+        }
+
+        /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
+        /// `OTEL_LOG_RAW_API_BODIES` is on.
+        #[inline]
+        pub fn record_api_request_body(&$self, $record: $crate::record::ApiRequestBody) {
+            $body
+        }
+
+        /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
+        /// `OTEL_LOG_RAW_API_BODIES` is on.
+        #[inline]
+        pub fn record_api_response_body(&$self, $record: $crate::record::ApiResponseBody) {
+            $body
+        }
+
+        /// Emits the event `claude_code.user_prompt` without beginning an interaction.
+        /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
+        #[inline]
+        pub fn record_user_prompt(&$self, $record: $crate::record::UserPrompt) {
+            $body
+        }
+
+        /// Records a permission decision: emits the event `claude_code.tool_decision`.
+        #[inline]
+        pub fn record_tool_decision(&$self, $record: $crate::record::ToolDecision) {
+            $body
+        }
+
+        /// Records a tool call that completed: emits the event `claude_code.tool_result`.
+        #[inline]
+        pub fn record_tool_result(&$self, $record: $crate::record::ToolResult) {
+            $body
+        }
+
+        /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
+        #[inline]
+        pub fn record_plugin_installed(&$self, $record: $crate::record::PluginInstalled) {
+            $body
+        }
+
+        /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
+        #[inline]
+        pub fn record_skill_activated(&$self, $record: $crate::record::SkillActivated) {
+            $body
+        }
+
+        /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
+        #[inline]
+        pub fn record_lines_of_code(&$self, $record: $crate::record::LinesOfCode) {
+            $body
+        }
+
+        /// Adds commits to `claude_code.commit.count`.
+        #[inline]
+        pub fn record_commit(&$self, $record: $crate::record::Commit) {
+            $body
+        }
+
+        /// Adds pull requests to `claude_code.pull_request.count`.
+        #[inline]
+        pub fn record_pull_request(&$self, $record: $crate::record::PullRequest) {
+            $body
+        }
+
+        /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
+        #[inline]
+        pub fn record_cost(&$self, $record: $crate::record::Cost) {
+            $body
+        }
+
+        /// Adds tokens to `claude_code.token.usage`, without an event.
+        #[inline]
+        pub fn record_tokens(&$self, $record: $crate::record::Tokens) {
+            $body
+        }
+
+        /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
+        #[inline]
+        pub fn record_code_edit_decision(&$self, $record: $crate::record::CodeEditDecision) {
+            $body
+        }
+
+        /// Adds active time to `claude_code.active_time.total`, in seconds.
+        #[inline]
+        pub fn record_active_time(&$self, $record: $crate::record::ActiveTime) {
+            $body
+        }
+    };
+}
+pub(crate) use record_methods;
+
+/// Defines the methods of a recorder, also for a handle with the recorder `$recorder`.
+macro_rules! recorder_methods {
+    (|$self:ident| $recorder:expr) => {
+        $crate::session::recorder::record_methods! {
+            |$self, record| $crate::session::Recordable::record(record, $recorder)
+        }
+
+        /// Emits only the event of [`record_api_request`](Self::record_api_request), for a host that records cost and
+        /// tokens separately.
+        pub fn record_api_request_event(&$self, request: $crate::record::ApiRequest) {
+            $recorder.emit_request(request);
+        }
+
+        /// Begins a model request, whose span is `claude_code.llm_request`.
+        pub fn llm_request(
+            &$self,
+            options: impl Into<$crate::session::LlmRequestOptions>,
+        ) -> $crate::session::LlmRequest {
+            $crate::session::LlmRequest::begin($recorder, options.into())
+        }
+
+        /// Begins a tool call, whose spans are `claude_code.tool` and `claude_code.tool.blocked_on_user`.
+        pub fn tool(
+            &$self,
+            options: impl Into<$crate::session::ToolCallOptions>,
+        ) -> $crate::session::ToolCall {
+            $crate::session::PendingToolCall::new($recorder).begin(options)
+        }
+
+        /// Reserves a tool call that begins later, so that work inside it can already be recorded as its children.
+        pub fn reserve_tool(&$self) -> $crate::session::PendingToolCall {
+            $crate::session::PendingToolCall::new($recorder)
+        }
+
+        /// Begins the hooks of a hook event, whose span is `claude_code.hook`. `event` is the hook event, such as
+        /// `PreToolUse`; `name` is the full name, such as `PreToolUse:Bash`.
+        pub fn hook(
+            &$self,
+            event: impl Into<::std::borrow::Cow<'static, str>>,
+            name: impl Into<::std::borrow::Cow<'static, str>>,
+        ) -> $crate::session::Hook {
+            $crate::session::Hook::begin($recorder, event.into(), name.into(), None)
+        }
+
+        /// Begins hooks as [`hook`](Self::hook) does, with an explicit start time.
+        pub fn hook_at(
+            &$self,
+            event: impl Into<::std::borrow::Cow<'static, str>>,
+            name: impl Into<::std::borrow::Cow<'static, str>>,
+            time: ::std::time::SystemTime,
+        ) -> $crate::session::Hook {
+            $crate::session::Hook::begin($recorder, event.into(), name.into(), Some(time))
+        }
+    };
+}
+pub(super) use recorder_methods;
 
 /// A recorder of events, metrics and spans in one context: a session, a prompt or a tool call.
 ///
-/// [`Session`](crate::Session), [`Prompt`](crate::Prompt) and [`ToolCall`](crate::ToolCall) dereference to their
-/// recorder. Events carry the `prompt.id` of the recorder's prompt; events of a session's recorder carry that of the
+/// [`Session`](crate::Session), [`Prompt`](crate::Prompt) and [`ToolCall`](crate::ToolCall) have a recorder, and its
+/// methods that record and begin. Events carry the `prompt.id` of the recorder's prompt; events of a session's recorder carry that of the
 /// newest prompt. Spans that are begun on a recorder are children of its span; spans that are begun on a session's
 /// recorder are the roots of new traces. The current span of the host's instrumentation is never used: a parent is
 /// always one of these handles. A clone is cheap and can be moved to other tasks and threads.
@@ -46,168 +202,10 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
-    /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
-    #[inline]
-    pub fn record_api_request(&self, request: ApiRequest) {
-        // Checked in the inlined function, so that a host builds no record that no exporter takes.
-        if let Some(session) = &self.session
-            && session.telemetry.is_on()
-        {
-            session.record_request(request, self.prompt.as_ref(), self.parent.as_ref());
-        }
-    }
-
-    /// Emits only the event of [`record_api_request`](Self::record_api_request), for a host that records cost and
-    /// tokens separately.
-    pub fn record_api_request_event(&self, request: ApiRequest) {
-        if let Some((session, usd)) = self.session.as_ref().zip(request.cost_usd) {
-            session.check_amount(usd);
-        }
-        self.emit(request);
-    }
-
-    /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
-    pub fn record_api_error(&self, error: ApiError) {
-        self.emit(error);
-    }
-
-    /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
-    /// `OTEL_LOG_RAW_API_BODIES` is on.
-    pub fn record_api_request_body(&self, body: ApiRequestBody) {
-        self.emit(body);
-    }
-
-    /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
-    /// `OTEL_LOG_RAW_API_BODIES` is on.
-    pub fn record_api_response_body(&self, body: ApiResponseBody) {
-        self.emit(body);
-    }
-
-    /// Emits the event `claude_code.user_prompt` without beginning an interaction.
-    /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
-    pub fn record_user_prompt(&self, prompt: UserPrompt) {
-        self.emit(prompt);
-    }
-
-    /// Records a permission decision: emits the event `claude_code.tool_decision`.
-    pub fn record_tool_decision(&self, decision: ToolDecision) {
-        self.emit(decision);
-    }
-
-    /// Records a tool call that completed: emits the event `claude_code.tool_result`.
-    pub fn record_tool_result(&self, result: ToolResult) {
-        self.emit(result);
-    }
-
-    /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
-    pub fn record_plugin_installed(&self, plugin: PluginInstalled) {
-        self.emit(plugin);
-    }
-
-    /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
-    pub fn record_skill_activated(&self, skill: SkillActivated) {
-        self.emit(skill);
-    }
-
-    /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
-    pub fn record_lines_of_code(&self, lines: LinesOfCode) {
-        if let Some(added) = lines.added {
-            self.add(|| Series::LinesAdded, added as f64);
-        }
-        if let Some(removed) = lines.removed {
-            self.add(|| Series::LinesRemoved, removed as f64);
-        }
-    }
-
-    /// Adds commits to `claude_code.commit.count`.
-    pub fn record_commit(&self, commit: Commit) {
-        self.add(|| Series::Commits, commit.count as f64);
-    }
-
-    /// Adds pull requests to `claude_code.pull_request.count`.
-    pub fn record_pull_request(&self, pull_request: PullRequest) {
-        self.add(|| Series::PullRequests, pull_request.count as f64);
-    }
-
-    /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
-    pub fn record_cost(&self, cost: Cost) {
-        if let Some(session) = self.session() {
-            session.add_cost(&cost.model, cost.usd);
-        }
-    }
-
-    /// Adds tokens to `claude_code.token.usage`, without an event.
-    pub fn record_tokens(&self, tokens: Tokens) {
-        if let Some(session) = self.session() {
-            session.add_tokens(&tokens.model, tokens.kind, tokens.count);
-        }
-    }
-
-    /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
-    pub fn record_code_edit_decision(&self, edit: CodeEditDecision) {
-        let CodeEditDecision {
-            tool,
-            decision,
-            source,
-            language,
-        } = edit;
-        self.add(
-            || Series::CodeEditDecision {
-                decision,
-                source,
-                tool,
-                language: (&*language).into(),
-            },
-            1.0,
-        );
-    }
-
-    /// Adds active time to `claude_code.active_time.total`, in seconds.
-    pub fn record_active_time(&self, time: ActiveTime) {
-        self.add(
-            || Series::ActiveTime(time.kind),
-            time.duration.as_secs_f64(),
-        );
-    }
-
-    /// Begins a model request, whose span is `claude_code.llm_request`.
-    pub fn llm_request(&self, options: impl Into<LlmRequestOptions>) -> LlmRequest {
-        LlmRequest::begin(self, options.into())
-    }
-
-    /// Begins a tool call, whose spans are `claude_code.tool` and `claude_code.tool.blocked_on_user`.
-    pub fn tool(&self, options: impl Into<ToolCallOptions>) -> ToolCall {
-        ToolCall::begin(self, options.into())
-    }
-
-    /// Reserves a tool call that begins later, so that work inside it can already be recorded as its children.
-    pub fn reserve_tool(&self) -> PendingToolCall {
-        PendingToolCall::new(self)
-    }
-
-    /// Begins the hooks of a hook event, whose span is `claude_code.hook`. `event` is the hook event, such as
-    /// `PreToolUse`; `name` is the full name, such as `PreToolUse:Bash`.
-    pub fn hook(
-        &self,
-        event: impl Into<Cow<'static, str>>,
-        name: impl Into<Cow<'static, str>>,
-    ) -> Hook {
-        Hook::begin(self, event.into(), name.into(), None)
-    }
-
-    /// Begins hooks as [`hook`](Self::hook) does, with an explicit start time.
-    pub fn hook_at(
-        &self,
-        event: impl Into<Cow<'static, str>>,
-        name: impl Into<Cow<'static, str>>,
-        time: SystemTime,
-    ) -> Hook {
-        Hook::begin(self, event.into(), name.into(), Some(time))
-    }
+    recorder_methods!(|self| self);
 
     /// Returns the environment of a subprocess that no tool call starts: without `OTEL_*` variables, and with the trace
-    /// context of this recorder if there is one. For a tool's subprocess, use [`ToolCall::child_env`].
+    /// context of this recorder if there is one. For a tool's subprocess, use [`ToolCall::child_env`](crate::ToolCall::child_env).
     pub fn child_env(&self) -> ChildEnv {
         self.child_env_of(self.parent.as_deref())
     }
@@ -254,10 +252,19 @@ impl Recorder {
         }
     }
 
-    fn add(&self, series: impl FnOnce() -> Series, amount: f64) {
+    /// Adds to a series without a model.
+    pub(crate) fn add(&self, series: Series, amount: f64) {
         if let Some(session) = self.session() {
-            session.add(series(), amount);
+            session.add(series, amount);
         }
+    }
+
+    /// Emits the event of a request. A cost that is not valid is counted as such.
+    pub(crate) fn emit_request(&self, request: ApiRequest) {
+        if let Some((session, usd)) = self.session().zip(request.cost_usd) {
+            session.check_amount(usd);
+        }
+        self.emit(request);
     }
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.

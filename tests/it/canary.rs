@@ -430,15 +430,15 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["subagent"],
     ),
     (
-        "session/recorder.rs Recorder::hook",
+        "session/recorder.rs recorder_methods::hook",
         &["hook_event", "hook_server", "hook_tool"],
     ),
     (
-        "session/recorder.rs Recorder::hook_at",
+        "session/recorder.rs recorder_methods::hook_at",
         &["hook_server", "hook_tool"],
     ),
     (
-        "session/recorder.rs Recorder::tool",
+        "session/recorder.rs recorder_methods::tool",
         &["call_server", "call_tool"],
     ),
     ("session/mod.rs Session::prompt", &["prompt"]),
@@ -490,7 +490,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         "session/prompt/tool_options.rs ToolOutcome::error_type",
         &[],
     ),
-    ("session/recorder.rs Recorder::llm_request", &[]),
+    ("session/recorder.rs recorder_methods::llm_request", &[]),
     ("session/mod.rs SessionOptions::id", &[]),
     ("session/mod.rs SessionOptions::terminal_type", &[]),
     ("session/mod.rs SessionOptions::workspace_host_paths", &[]),
@@ -691,6 +691,9 @@ fn functions_with_text(source: &str) -> Vec<String> {
             let name = line.split(" for ").last().unwrap();
             let name = name.trim_start_matches("impl ").trim_end_matches(" {");
             owner = name.split('<').next().unwrap().to_owned();
+        }
+        if let Some(name) = line.strip_prefix("macro_rules! ") {
+            owner = name.trim_end_matches(" {").to_owned();
         }
         // A setter that `setters!` defines.
         let setter = line
@@ -984,9 +987,9 @@ fn record(telemetry: &Telemetry, seen: &mut Seen) {
     drop(session.prompt(quiet));
     prompt.record_user_prompt(UserPrompt::new(m("prompt_record")));
 
-    record_requests(&prompt, seen);
-    record_results(&prompt, seen);
-    record_calls(&prompt, seen);
+    record_requests(prompt.recorder(), seen);
+    record_results(prompt.recorder(), seen);
+    record_calls(prompt.recorder(), seen);
 
     let hook_name = format!("PreToolUse:mcp__{}__{}", m("hook_server"), m("hook_tool"));
     let hook = prompt.hook(m("hook_event"), hook_name);

@@ -125,7 +125,7 @@ fn include_switches_apply_to_all_signals() {
         variables.push(("TERM_PROGRAM", "vscode"));
         let received = recorded(&variables, |telemetry| {
             let session = telemetry.session(SessionOptions::new().id("session-1").identity(kim()));
-            one_of_each(&session.prompt("hi"));
+            one_of_each(session.prompt("hi").recorder());
         });
         let expected: Vec<_> = STANDARD
             .into_iter()
@@ -162,9 +162,9 @@ fn email_is_omitted_when_the_host_turns_it_off() {
     let (builder, _folder) = config(&receiver, "grpc", &[]);
     let received = delivered(&receiver, builder.user_email(false), |telemetry| {
         let session = telemetry.session(kim());
-        one_of_each(&session.prompt("hi"));
+        one_of_each(session.prompt("hi").recorder());
         session.set_identity(kim().email("other@example.com"));
-        one_of_each(&session.prompt("hi"));
+        one_of_each(session.prompt("hi").recorder());
     });
     for (signal, attributes) in items(&received) {
         assert_eq!(get(&attributes, "user.email"), None, "{signal}");
@@ -189,17 +189,17 @@ fn records_after_a_sign_in_have_the_new_identity() {
     let received = recorded(&[], |telemetry| {
         let session = telemetry.session(Identity::new().user_id("nobody"));
         let prompt = session.prompt("hi");
-        one_of_each(&prompt);
+        one_of_each(prompt.recorder());
         session.set_identity(kim());
         // Handles that were created before use the new identity.
-        one_of_each(&prompt);
+        one_of_each(prompt.recorder());
         session.set_identity(kim());
         session.clone().set_identity(kim());
-        one_of_each(&session);
+        one_of_each(session.recorder());
         session.set_identity(robin());
-        one_of_each(&prompt);
+        one_of_each(prompt.recorder());
         session.set_identity(Identity::new().user_id("nobody"));
-        one_of_each(&prompt);
+        one_of_each(prompt.recorder());
     });
     let commits = |user: &str| -> f64 {
         let points = received.points();
@@ -260,9 +260,9 @@ fn empty_identity_texts_count_as_unknown() {
             .workspace_host_paths([""; 0]);
         let session = telemetry.session(options);
         assert_eq!(session.id().len(), 36);
-        one_of_each(&session.prompt("hi"));
+        one_of_each(session.prompt("hi").recorder());
         session.set_identity(nobody);
-        one_of_each(&session.prompt("hi"));
+        one_of_each(session.prompt("hi").recorder());
     });
     for (signal, attributes) in items(&received) {
         let found = keys(&attributes);
@@ -309,7 +309,7 @@ fn terminal_is_detected_unless_the_host_sets_it() {
             if let Some(host) = host {
                 options = options.terminal_type(host);
             }
-            one_of_each(&telemetry.session(options).prompt("hi"));
+            one_of_each(telemetry.session(options).prompt("hi").recorder());
         });
         for (signal, attributes) in items(&received) {
             assert_eq!(
@@ -325,7 +325,7 @@ fn terminal_is_detected_unless_the_host_sets_it() {
 fn workspace_paths_are_only_on_events() {
     let received = recorded(&[], |telemetry| {
         let options = SessionOptions::from(kim()).workspace_host_paths(["/work/a", "/work/b"]);
-        one_of_each(&telemetry.session(options).prompt("hi"));
+        one_of_each(telemetry.session(options).prompt("hi").recorder());
     });
     for log in received.logs() {
         assert_eq!(
@@ -430,7 +430,7 @@ fn custom_attributes_follow_standard_attributes_and_replace_none() {
 fn record_for_custom(telemetry: &Telemetry) {
     let session = telemetry.session(Identity::new().user_id("user-robin"));
     let prompt = session.prompt("hi");
-    one_of_each(&prompt);
+    one_of_each(prompt.recorder());
     prompt.record_lines_of_code(LinesOfCode::new().added(1));
     prompt.record_api_error(ApiError::new("sonnet", "overloaded"));
     let request = prompt.llm_request("sonnet");
@@ -469,7 +469,7 @@ fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
         .on_diagnostic(move |diagnostic| telling.lock().unwrap().push(diagnostic.message.clone()))
         .start();
     for _ in 0..2 {
-        one_of_each(&telemetry.session(Identity::new()).prompt("hi"));
+        one_of_each(telemetry.session(Identity::new()).prompt("hi").recorder());
     }
     assert!(telemetry.shutdown().is_complete());
     let received = receiver.received().accepted();

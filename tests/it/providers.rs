@@ -561,11 +561,11 @@ fn host_span_is_not_recorded_under_an_unsampled_parent() {
     let session = telemetry.session(session("s"));
     let prompt = session.prompt(UserPrompt::new("Fix").parent(unsampled.unwrap()));
     tracer
-        .start_with_context("no", &prompt.otel_context())
+        .start_with_context("no", &prompt.recorder().otel_context())
         .end();
     // Without a prompt there is no parent, so this span is the root of a new trace.
     tracer
-        .start_with_context("yes", &session.otel_context())
+        .start_with_context("yes", &session.recorder().otel_context())
         .end();
     prompt.end();
     assert!(telemetry.shutdown().is_complete());

@@ -336,7 +336,7 @@ fn child_env_has_the_execution_span_and_no_exporter_variables() {
     let mut headers = Vec::new();
     tool.inject(|name, value| headers.push((name, value.to_owned())));
     tool.finish(ToolOutcome::new());
-    let outside = prompt.child_env();
+    let outside = prompt.recorder().child_env();
     prompt.end();
 
     let spans = host.spans();

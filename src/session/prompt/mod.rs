@@ -17,7 +17,6 @@ pub use tool_call::{PendingToolCall, ToolCall};
 pub use tool_options::{Permission, ToolCallOptions, ToolOutcome};
 pub use tool_output::ToolOutput;
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -27,12 +26,12 @@ use crate::content;
 use crate::encode::spans::SpanRecord;
 use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis, setters};
 use crate::session::Recorder;
+use crate::session::recorder::recorder_methods;
 use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore};
 
 /// An interaction: a prompt and the work that it causes. It is the span `claude_code.interaction`.
 ///
-/// A prompt dereferences to its [`Recorder`]. The recorder's events carry the `prompt.id` of this prompt, even after the
-/// session has a newer prompt. Its requests, tool calls and hooks are children of this prompt's span. The interaction
+/// Its events carry the `prompt.id` of this prompt, even after the session has a newer prompt. Its requests, tool calls and hooks are children of this prompt's span. The interaction
 /// ends with [`end`](Self::end) or when the last clone is dropped. Work that continues in the background keeps this
 /// prompt's span as its parent.
 #[derive(Clone, Debug)]
@@ -72,6 +71,8 @@ struct Interaction {
 }
 
 impl Prompt {
+    recorder_methods!(|self| &self.recorder);
+
     /// Begins an interaction. `outer` is the recorder on which the host begins the prompt.
     pub(crate) fn begin(outer: &Recorder, prompt: UserPrompt) -> Self {
         let Some(session) = outer.session() else {
@@ -173,14 +174,6 @@ impl Operation for Interaction {
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
         self.end(session, PromptEnd::new())
-    }
-}
-
-impl Deref for Prompt {
-    type Target = Recorder;
-
-    fn deref(&self) -> &Recorder {
-        &self.recorder
     }
 }
 

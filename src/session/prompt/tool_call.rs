@@ -1,6 +1,5 @@
 //! Tool calls: the wait for permission, the execution and the result.
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,6 +9,7 @@ use super::tool_span::{BlockedSpan, Details, ExecutionSpan, ToolSpan};
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision};
 use crate::session::Recorder;
+use crate::session::recorder::recorder_methods;
 use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
 
 /// A tool call in progress: the spans `claude_code.tool`, `claude_code.tool.blocked_on_user` and
@@ -22,7 +22,7 @@ use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp}
 /// These methods emit the events and metrics of the call: do not record a [`ToolResult`](crate::ToolResult) for the
 /// same call. Begin the hooks of a call (`PreToolUse`, `PostToolUse`) on the prompt, whose children they are.
 ///
-/// A tool call dereferences to its [`Recorder`]. Record the work of a subagent inside the tool (its requests, its tool
+/// Record the work of a subagent inside the tool (its requests, its tool
 /// calls) on the handle or, in another task, on a clone of its [`recorder`](Self::recorder): its spans are children of
 /// the call's span.
 ///
@@ -46,8 +46,7 @@ pub struct ToolCall {
 
 /// A tool call that begins later, so that work inside it can already be recorded as its children.
 ///
-/// It dereferences to the [`Recorder`] for that work. If the call never begins, the parent of those spans is never
-/// emitted.
+/// If the call never begins, the parent of those spans is never emitted.
 #[derive(Debug)]
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
@@ -71,6 +70,8 @@ struct Call {
 }
 
 impl PendingToolCall {
+    recorder_methods!(|self| &self.inside);
+
     pub(crate) fn new(outside: &Recorder) -> Self {
         let span = outside
             .session()
@@ -131,18 +132,8 @@ impl PendingToolCall {
     }
 }
 
-impl Deref for PendingToolCall {
-    type Target = Recorder;
-
-    fn deref(&self) -> &Recorder {
-        &self.inside
-    }
-}
-
 impl ToolCall {
-    pub(crate) fn begin(outside: &Recorder, options: ToolCallOptions) -> Self {
-        PendingToolCall::new(outside).begin(options)
-    }
+    recorder_methods!(|self| &self.recorder);
 
     /// Records the permission decision: emits the event `claude_code.tool_decision` and, for Edit, Write and
     /// NotebookEdit, adds to `claude_code.code_edit_tool.decision`. Ends the wait, and with it the span
@@ -227,14 +218,6 @@ impl ToolCall {
             let end = call.timestamp(session, time);
             call.end(session, end, None);
         }
-    }
-}
-
-impl Deref for ToolCall {
-    type Target = Recorder;
-
-    fn deref(&self) -> &Recorder {
-        &self.recorder
     }
 }
 
