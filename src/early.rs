@@ -227,7 +227,8 @@ impl EarlyRecords {
             record.record(recorder);
         }
         if let Some(session) = recorder.session() {
-            session.state.skip(lost_events);
+            // The sequence shows a gap where events were lost.
+            (session.state.sequence).fetch_add(lost_events, Ordering::Relaxed);
             session.telemetry.lost_early(lost_events);
         }
         let _ = self.recorder.set(recorder.clone());

@@ -14,83 +14,9 @@ use std::sync::Arc;
 use crate::environment::Environment;
 use crate::identity::Identity;
 use crate::propagation::Ids;
-use crate::record::{StartType, UserPrompt, setters};
+use crate::record::UserPrompt;
+pub use crate::state::SessionOptions;
 use crate::state::{SessionCore, TelemetryState};
-
-/// Options for starting a session. An [`Identity`] alone is enough; every option has a default.
-///
-/// ```
-/// use claude_code_telemetry::{Identity, SessionOptions, StartType};
-/// let options = SessionOptions::new()
-///     .id("3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10")
-///     .identity(Identity::new().email("kim@example.com"))
-///     .start_type(StartType::Resume);
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct SessionOptions {
-    id: Option<Arc<str>>,
-    pub(crate) identity: Identity,
-    terminal_type: Option<Arc<str>>,
-    start_type: Option<StartType>,
-    non_interactive: bool,
-    workspace_host_paths: Option<Arc<[Arc<str>]>>,
-}
-
-impl SessionOptions {
-    /// Creates the options of a new interactive session with an empty identity.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
-    ///
-    /// An id that was used before continues that session: its event sequence and its metric totals.
-    pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-
-    setters! {
-        /// Sets the user of the session. The default is an empty identity.
-        identity: Identity,
-    }
-
-    /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
-    /// attribute.
-    pub fn terminal_type(mut self, terminal: impl Into<Arc<str>>) -> Self {
-        self.terminal_type = Some(terminal.into());
-        self
-    }
-
-    setters! {
-        /// Sets how the session began: the attribute `start_type` of `claude_code.session.count`, omitted by default.
-        start_type: Option<StartType>,
-    }
-
-    /// Sets whether a user operates the session; the default is `true`.
-    ///
-    /// A session that is not interactive uses `TRACEPARENT` and `TRACESTATE` of the environment as the parent of its
-    /// traces. If that parent is not sampled, the session emits no spans, not even for work outside prompts.
-    pub fn interactive(mut self, interactive: bool) -> Self {
-        self.non_interactive = !interactive;
-        self
-    }
-
-    /// Sets the workspace folders that are selected on the host (`workspace.host_paths`, only on events).
-    pub fn workspace_host_paths<P: Into<Arc<str>>>(
-        mut self,
-        paths: impl IntoIterator<Item = P>,
-    ) -> Self {
-        self.workspace_host_paths = Some(paths.into_iter().map(Into::into).collect());
-        self
-    }
-}
-
-impl From<Identity> for SessionOptions {
-    fn from(identity: Identity) -> Self {
-        Self::new().identity(identity)
-    }
-}
 
 /// A session: one run of the agent with one user.
 ///
@@ -111,38 +37,16 @@ impl Session {
         environment: Environment,
         options: SessionOptions,
     ) -> Self {
-        let id = options.id.filter(|id| !id.is_empty()).unwrap_or_else(|| {
-            telemetry
-                .map_or_else(Ids::default, |inner| inner.ids)
-                .session()
-        });
-        let core = telemetry.map(|telemetry| {
-            let detected = || {
-                let active = telemetry.active.load();
-                active.config.terminal_type.as_deref().map(Arc::from)
-            };
-            let terminal = options
-                .terminal_type
-                .or_else(detected)
-                .filter(|terminal| !terminal.is_empty());
-            SessionCore::new(
-                Arc::clone(telemetry),
-                Arc::clone(&id),
-                options.identity,
-                terminal,
-                options.start_type,
-                !options.non_interactive,
-                options
-                    .workspace_host_paths
-                    .filter(|paths| !paths.is_empty()),
-            )
-        });
+        let ids = telemetry.map_or_else(Ids::default, |telemetry| telemetry.ids);
+        let given = options.id.clone().filter(|id| !id.is_empty());
+        let id = given.unwrap_or_else(|| ids.session());
+        let session = telemetry.map(|telemetry| SessionCore::new(telemetry, &id, options));
         Self {
             id,
             recorder: Recorder {
                 began: None,
                 environment,
-                session: core,
+                session,
                 prompt: None,
                 parent: None,
                 context: RequestContext::Standalone,

@@ -7,6 +7,7 @@ use crate::record::{
     Cost, LinesOfCode, PluginInstalled, PullRequest, SkillActivated, Tokens, ToolDecision,
     ToolResult, UserPrompt,
 };
+use crate::state::SeriesKey;
 
 /// A record that a [`Recorder`] takes.
 pub(crate) trait Recordable {
@@ -49,7 +50,7 @@ impl Recordable for LinesOfCode {
         ];
         for (series, count) in counts {
             if let Some(count) = count {
-                recorder.add(series, count as f64);
+                recorder.add(SeriesKey::Other(&series), count as f64);
             }
         }
     }
@@ -57,19 +58,20 @@ impl Recordable for LinesOfCode {
 
 impl Recordable for Commit {
     fn record(self, recorder: &Recorder) {
-        recorder.add(Series::Commits, self.count as f64);
+        recorder.add(SeriesKey::Other(&Series::Commits), self.count as f64);
     }
 }
 
 impl Recordable for PullRequest {
     fn record(self, recorder: &Recorder) {
-        recorder.add(Series::PullRequests, self.count as f64);
+        recorder.add(SeriesKey::Other(&Series::PullRequests), self.count as f64);
     }
 }
 
 impl Recordable for ActiveTime {
     fn record(self, recorder: &Recorder) {
-        recorder.add(Series::ActiveTime(self.kind), self.duration.as_secs_f64());
+        let series = Series::ActiveTime(self.kind);
+        recorder.add(SeriesKey::Other(&series), self.duration.as_secs_f64());
     }
 }
 
@@ -83,9 +85,8 @@ impl Recordable for Cost {
 
 impl Recordable for Tokens {
     fn record(self, recorder: &Recorder) {
-        if let Some(session) = recorder.session() {
-            session.add_tokens(&self.model, self.kind, self.count);
-        }
+        let series = SeriesKey::Tokens(&self.model, self.kind);
+        recorder.add(series, self.count as f64);
     }
 }
 
@@ -104,7 +105,7 @@ impl Recordable for CodeEditDecision {
                 tool,
                 language: (&*language).into(),
             };
-            session.add(series, 1.0);
+            session.add(SeriesKey::Other(&series), 1.0);
         }
     }
 }

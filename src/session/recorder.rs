@@ -6,10 +6,9 @@ use std::time::SystemTime;
 
 use super::RequestContext;
 use crate::environment::Environment;
-use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{ApiRequest, Record};
-use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
+use crate::state::{EventSpan, OpenSpan, PromptMark, SeriesKey, SessionCore, Timestamp};
 
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
@@ -252,8 +251,8 @@ impl Recorder {
         }
     }
 
-    /// Adds to a series without a model.
-    pub(crate) fn add(&self, series: Series, amount: f64) {
+    /// Adds to a series.
+    pub(crate) fn add(&self, series: SeriesKey<'_>, amount: f64) {
         if let Some(session) = self.session() {
             session.add(series, amount);
         }
@@ -269,20 +268,16 @@ impl Recorder {
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.
     pub(crate) fn emit<R: Record>(&self, record: R) {
-        self.emit_below(record, self.parent.as_ref());
-    }
-
-    /// Emits an event with the interaction's span while that span is open, and otherwise with `own`.
-    pub(crate) fn emit_below<R: Record>(&self, record: R, own: Option<&Arc<TraceContext>>) {
         if let Some(session) = self.session() {
-            session.emit(record, self.prompt.as_ref(), EventSpan::Below(own));
+            let span = EventSpan::PromptOr(self.parent.as_ref());
+            session.emit(record, self.prompt.as_ref(), span);
         }
     }
 
     /// Emits an event with exactly this span.
     pub(crate) fn emit_in<R: Record>(&self, record: R, span: Option<&Arc<TraceContext>>) {
         if let Some(session) = self.session() {
-            session.emit(record, self.prompt.as_ref(), EventSpan::In(span));
+            session.emit(record, self.prompt.as_ref(), EventSpan::Fixed(span));
         }
     }
 }

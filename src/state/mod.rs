@@ -7,6 +7,7 @@ mod open_span;
 mod operation;
 mod prompt_mark;
 mod session;
+mod session_options;
 mod session_table;
 mod snapshot;
 mod timestamp;
@@ -16,7 +17,9 @@ pub(crate) use open_span::OpenSpan;
 pub(crate) use operation::{Operation, OperationHandle, Operations};
 pub(crate) use prompt_mark::PromptMark;
 pub(crate) use session::{EventSpan, SessionCore};
+pub use session_options::SessionOptions;
 pub(crate) use session_table::SessionTable;
+pub(crate) use snapshot::SeriesKey;
 pub(crate) use timestamp::Timestamp;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};

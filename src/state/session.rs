@@ -8,14 +8,14 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::attributes::standard;
 use super::session_table::SessionState;
-use super::snapshot::SessionSnapshot;
-use super::{ActiveConfig, PromptMark, TelemetryState};
+use super::snapshot::{SeriesKey, SessionSnapshot};
+use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
-use crate::metrics::{CounterHandle, Registry, Series};
+use crate::metrics::Series;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, Record, TokenType, TokenUsage, countable};
 use crate::session_attributes::SessionAttributes;
 
 /// The state that all handles of one session share. The order of the fields matters: the fields that every record reads
@@ -27,11 +27,9 @@ pub(crate) struct SessionCore {
     pub(crate) state: Arc<SessionState>,
     /// The newest prompt.
     pub(crate) prompt: ArcSwapOption<PromptMark>,
-    workspace_host_paths: Option<Arc<[Arc<str>]>>,
     pub(crate) id: Arc<str>,
-    terminal_type: Option<Arc<str>>,
-    interactive: bool,
-    start_type: Option<StartType>,
+    /// The options of the start, except the identity.
+    options: SessionOptions,
     /// `true` if the start of the session was counted.
     counted: AtomicBool,
     /// Held while `snapshot` is replaced, but not while it is read.
@@ -40,36 +38,28 @@ pub(crate) struct SessionCore {
 
 impl SessionCore {
     pub(crate) fn new(
-        telemetry: Arc<TelemetryState>,
-        id: Arc<str>,
-        identity: Identity,
-        terminal_type: Option<Arc<str>>,
-        start_type: Option<StartType>,
-        interactive: bool,
-        workspace_host_paths: Option<Arc<[Arc<str>]>>,
+        telemetry: &Arc<TelemetryState>,
+        id: &Arc<str>,
+        mut options: SessionOptions,
     ) -> Arc<Self> {
-        let state = telemetry.sessions.open(&id);
         let active = telemetry.active.load_full();
-        let snapshot = SessionSnapshot::new(Arc::clone(&active), Arc::default(), Arc::default());
-        let session = Arc::new(Self {
-            telemetry,
-            id,
-            state,
-            terminal_type,
-            interactive,
-            workspace_host_paths,
-            start_type,
+        if options.terminal_type.is_none() {
+            options.terminal_type = active.config.terminal_type.as_deref().map(Arc::from);
+        }
+        let snapshot = SessionSnapshot::new(active, Arc::default(), Arc::default());
+        let session = Arc::new_cyclic(|session| Self {
+            telemetry: Arc::clone(telemetry),
+            id: Arc::clone(id),
+            state: telemetry.sessions.open(id, session),
+            identity: Mutex::new(std::mem::take(&mut options.identity)),
+            options,
             counted: AtomicBool::new(false),
             snapshot: ArcSwap::from_pointee(snapshot),
-            identity: Mutex::new(identity),
             prompt: ArcSwapOption::empty(),
         });
+        // A concurrent change of the configuration finds the session in the table, or it came before: then it is applied
+        // here.
         session.refresh();
-        session.telemetry.sessions.enter(&session);
-        // A configuration that changed before the session was registered did not refresh it.
-        if !Arc::ptr_eq(&active, &session.telemetry.active.load()) {
-            session.refresh();
-        }
         session
     }
 
@@ -90,7 +80,8 @@ impl SessionCore {
         self.renew(&identity, active);
         drop(identity);
         if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
-            self.add_to(Series::SessionCount(self.start_type), 1.0);
+            let series = Series::SessionCount(self.options.start_type);
+            self.add_to(SeriesKey::Other(&series), 1.0);
         }
     }
 
@@ -99,7 +90,7 @@ impl SessionCore {
     fn renew(&self, identity: &Identity, active: Arc<ActiveConfig>) {
         let snapshot = self.snapshot.load();
         if active.is_on() {
-            let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
+            let (telemetry, terminal) = (&self.telemetry, self.options.terminal_type.as_ref());
             let standard = standard(telemetry, &active, &self.id, identity, terminal);
             if *snapshot.standard != standard {
                 let registry = &telemetry.registry;
@@ -125,7 +116,9 @@ impl SessionCore {
                 .store(false, Ordering::Relaxed);
         }
         if !Arc::ptr_eq(&snapshot.active, &active) {
-            self.snapshot.store(Arc::new(snapshot.under(active)));
+            let mut snapshot = SessionSnapshot::clone(&snapshot);
+            snapshot.active = active;
+            self.snapshot.store(Arc::new(snapshot));
         }
     }
 
@@ -147,29 +140,17 @@ impl SessionCore {
         Arc::clone(&self.snapshot.load().standard)
     }
 
-    /// Adds to a series without a model.
-    pub(crate) fn add(&self, series: Series, amount: f64) {
+    /// Adds to a series.
+    pub(crate) fn add(&self, series: SeriesKey<'_>, amount: f64) {
         if self.telemetry.takes_amounts() {
             self.add_to(series, amount);
         }
     }
 
-    fn add_to(&self, series: Series, amount: f64) {
-        let snapshot = self.snapshot.load();
-        match snapshot.other(&series) {
-            Some(held) => held.add(amount),
-            None => {
-                let short = series.shortened();
-                let short = short.as_ref();
-                self.add_first(
-                    |snapshot| snapshot.other(short.unwrap_or(&series)).cloned(),
-                    |registry| {
-                        registry.count_shortened(short.iter().len());
-                        short.unwrap_or(&series).clone()
-                    },
-                    amount,
-                );
-            }
+    fn add_to(&self, series: SeriesKey<'_>, amount: f64) {
+        match self.snapshot.load().counter(series) {
+            Some(counter) => counter.add(amount),
+            None => self.add_first(series, amount),
         }
     }
 
@@ -186,42 +167,8 @@ impl SessionCore {
 
     /// Adds to the cost of a model. An invalid amount is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if !self.check_amount(usd) {
-            return;
-        }
-        if !self.telemetry.takes_amounts() {
-            return;
-        }
-        let snapshot = self.snapshot.load();
-        match snapshot.cost(model) {
-            Some(held) => held.add(usd),
-            None => self.add_first(
-                |snapshot| snapshot.cost(model).cloned(),
-                |registry| Series::Cost {
-                    model: registry.text(model),
-                },
-                usd,
-            ),
-        }
-    }
-
-    /// Adds to one type of a model's tokens.
-    pub(crate) fn add_tokens(&self, model: &str, kind: TokenType, count: u64) {
-        if !self.telemetry.takes_amounts() {
-            return;
-        }
-        let amount = count as f64;
-        let snapshot = self.snapshot.load();
-        match snapshot.tokens(model, kind) {
-            Some(held) => held.add(amount),
-            None => self.add_first(
-                |snapshot| snapshot.tokens(model, kind).cloned(),
-                |registry| Series::Tokens {
-                    model: registry.text(model),
-                    kind,
-                },
-                amount,
-            ),
+        if self.check_amount(usd) {
+            self.add(SeriesKey::Cost(model), usd);
         }
     }
 
@@ -259,10 +206,14 @@ impl SessionCore {
         if let Some(usd) = usd {
             self.add_cost(model, usd);
         }
-        self.add_tokens(model, TokenType::Input, usage.input);
-        self.add_tokens(model, TokenType::Output, usage.output);
-        self.add_tokens(model, TokenType::CacheRead, usage.cache_read);
-        self.add_tokens(model, TokenType::CacheCreation, usage.cache_creation);
+        for kind in [
+            TokenType::Input,
+            TokenType::Output,
+            TokenType::CacheRead,
+            TokenType::CacheCreation,
+        ] {
+            self.add(SeriesKey::Tokens(model, kind), usage.get(kind) as f64);
+        }
     }
 
     /// Opens all series of a model under one lock.
@@ -283,33 +234,29 @@ impl SessionCore {
     }
 
     /// Opens a series at its first use in this session, and adds to it.
-    fn add_first(
-        &self,
-        find: impl Fn(&SessionSnapshot) -> Option<CounterHandle>,
-        series: impl FnOnce(&Registry) -> Series,
-        amount: f64,
-    ) {
+    fn add_first(&self, series: SeriesKey<'_>, amount: f64) {
         let registry = &self.telemetry.registry;
+        let short = series.shortened();
+        let series = short.as_ref().map_or(series, SeriesKey::Other);
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
         self.remember(&snapshot.metric_standard);
-        let held = match find(&snapshot) {
-            // Another thread opened the series before this one got the lock.
-            Some(held) => held,
-            None => match registry.open(&snapshot.metric_standard, series(registry)) {
-                Some(held) => {
-                    self.snapshot.store(Arc::new(snapshot.with([held.clone()])));
-                    held
-                }
-                None => {
-                    self.telemetry
-                        .series_overflow
-                        .fetch_add(1, Ordering::Relaxed);
-                    return;
-                }
-            },
-        };
-        held.add(amount);
+        // Another thread may have opened the series before this one got the lock.
+        let counter = snapshot.counter(series).cloned().or_else(|| {
+            registry.count_shortened(short.iter().len());
+            let opened = registry.open(&snapshot.metric_standard, series.to_series(registry))?;
+            self.snapshot
+                .store(Arc::new(snapshot.with([opened.clone()])));
+            Some(opened)
+        });
+        match counter {
+            Some(counter) => counter.add(amount),
+            None => {
+                self.telemetry
+                    .series_overflow
+                    .fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Records the measurements and the event of an answered request with one snapshot. Does nothing in a forked child.
@@ -328,7 +275,7 @@ impl SessionCore {
         if self.telemetry.takes_events() {
             let time = request.at;
             let event = || request.take_event();
-            self.enqueue(&snapshot, time, event, prompt, EventSpan::Below(own));
+            self.enqueue(&snapshot, time, event, prompt, EventSpan::PromptOr(own));
         }
     }
 
@@ -383,8 +330,8 @@ impl SessionCore {
             }
         };
         let span = match span {
-            EventSpan::In(span) => span,
-            EventSpan::Below(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
+            EventSpan::Fixed(span) => span,
+            EventSpan::PromptOr(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
         };
         let time = time.map_or_else(|| telemetry.clock.now(), nanos);
         let room = Box::new_uninit();
@@ -392,7 +339,7 @@ impl SessionCore {
             time,
             sequence: self.state.sequence.fetch_add(1, Ordering::Relaxed),
             standard: Arc::clone(&snapshot.standard),
-            workspace_host_paths: self.workspace_host_paths.clone(),
+            workspace_host_paths: self.options.workspace_host_paths.clone(),
             prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
             span: span.cloned(),
         };
@@ -406,7 +353,7 @@ impl SessionCore {
     /// interaction begins, and only in a session that is not interactive. A malformed value is reported once and
     /// ignored.
     pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
-        if self.interactive || !self.telemetry.is_tracing() {
+        if !self.options.non_interactive || !self.telemetry.is_tracing() {
             return None;
         }
         let active = self.telemetry.active.load();
@@ -446,19 +393,15 @@ fn is_no_blank_list(list: &str) -> bool {
 #[derive(Clone, Copy)]
 pub(crate) enum EventSpan<'a> {
     /// The span of the interaction while it is open, otherwise this span.
-    Below(Option<&'a Arc<TraceContext>>),
+    PromptOr(Option<&'a Arc<TraceContext>>),
     /// Exactly this span.
-    In(Option<&'a Arc<TraceContext>>),
+    Fixed(Option<&'a Arc<TraceContext>>),
 }
 
 impl Drop for SessionCore {
     fn drop(&mut self) {
-        if !self.telemetry.in_original_process() {
-            return;
+        if self.telemetry.in_original_process() {
+            self.telemetry.sessions.close(self);
         }
-        self.telemetry.sessions.leave(self);
-        self.telemetry.sessions.close(&self.id, |forgotten| {
-            self.telemetry.registry.forget(forgotten);
-        });
     }
 }

@@ -1,8 +1,9 @@
 //! The sessions of a process: the open ones and the most recently ended ones.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::ptr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::SessionCore;
 use crate::session_attributes::SessionAttributes;
@@ -27,11 +28,6 @@ pub(crate) struct SessionState {
 }
 
 impl SessionState {
-    /// Skips the numbers of events that were lost before they had one, so that the sequence shows the gap.
-    pub(crate) fn skip(&self, events: u64) {
-        self.sequence.fetch_add(events, Ordering::Relaxed);
-    }
-
     /// Adds an attribute set, or marks it as most recently used. Returns the least recently used set if it was evicted.
     pub(crate) fn uses(&self, standard: &Arc<SessionAttributes>) -> Option<Arc<SessionAttributes>> {
         let mut attribute_sets = self
@@ -61,46 +57,45 @@ pub(crate) struct SessionTable(Mutex<Sessions>);
 
 #[derive(Default)]
 struct Sessions {
-    /// The open sessions by their address. Several of them can have the same id.
-    open: HashMap<usize, Weak<SessionCore>>,
-    /// The open and the remembered sessions by id.
+    /// The open and the remembered sessions.
     known: HashMap<Arc<str>, Entry>,
     /// The ids of the remembered ended sessions, oldest first.
     ended: VecDeque<Arc<str>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Entry {
     state: Arc<SessionState>,
-    /// The number of open sessions with this id.
-    open: usize,
+    /// The open sessions with this id.
+    open: Vec<Weak<SessionCore>>,
 }
 
 impl SessionTable {
     /// Opens a session, or continues the session of this id.
-    pub(crate) fn open(&self, id: &Arc<str>) -> Arc<SessionState> {
+    pub(crate) fn open(&self, id: &Arc<str>, session: &Weak<SessionCore>) -> Arc<SessionState> {
         let mut sessions = self.lock();
         let entry = sessions.known.entry(Arc::clone(id)).or_default();
-        entry.open += 1;
-        let (state, reopened) = (Arc::clone(&entry.state), entry.open == 1);
+        entry.open.push(Weak::clone(session));
+        let (state, reopened) = (Arc::clone(&entry.state), entry.open.len() == 1);
         if reopened && let Some(at) = sessions.ended.iter().position(|ended| ended == id) {
             sessions.ended.remove(at);
         }
         state
     }
 
-    /// Closes a session. If an ended session is evicted, calls `forget` with each of its attribute sets. The calls
-    /// happen under the lock, so that the session cannot be opened again between its eviction and the call.
-    pub(crate) fn close(&self, id: &Arc<str>, forget: impl Fn(&Arc<SessionAttributes>)) {
+    /// Closes a session. If too many ended sessions are remembered, removes the series of the oldest one. That happens
+    /// under the lock, so that the session cannot be opened again in between.
+    pub(crate) fn close(&self, session: &SessionCore) {
         let mut sessions = self.lock();
-        let Some(entry) = sessions.known.get_mut(id) else {
+        let Some(entry) = sessions.known.get_mut(&session.id) else {
             return;
         };
-        entry.open = entry.open.saturating_sub(1);
-        if entry.open > 0 {
+        entry.open.retain(|open| !ptr::eq(open.as_ptr(), session));
+        if !entry.open.is_empty() {
             return;
         }
-        sessions.ended.push_back(Arc::clone(id));
+        entry.open = Vec::new();
+        sessions.ended.push_back(Arc::clone(&session.id));
         if sessions.ended.len() <= REMEMBERED {
             return;
         }
@@ -119,30 +114,21 @@ impl SessionTable {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .iter()
-                .for_each(forget);
+                .for_each(|standard| session.telemetry.registry.forget(standard));
         }
-    }
-
-    /// Registers a session that was [opened](Self::open), so that [`all`](Self::all) returns it.
-    pub(crate) fn enter(&self, session: &Arc<SessionCore>) {
-        let session = Arc::downgrade(session);
-        self.lock().open.insert(session.as_ptr().addr(), session);
-    }
-
-    /// Removes a session that was registered.
-    pub(crate) fn leave(&self, session: *const SessionCore) {
-        let removed = self.lock().open.remove(&session.addr());
-        drop(removed);
     }
 
     /// Returns all open sessions.
     pub(crate) fn all(&self) -> Vec<Arc<SessionCore>> {
-        let open: Vec<_> = self.lock().open.values().cloned().collect();
+        let sessions = self.lock();
+        let open = sessions.known.values().flat_map(|entry| &entry.open);
+        let open: Vec<_> = open.cloned().collect();
+        drop(sessions);
         // Upgraded without the lock: this may become the last reference to a session, and dropping it takes the lock.
         open.iter().filter_map(Weak::upgrade).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Sessions> {
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

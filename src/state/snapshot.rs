@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::ActiveConfig;
-use crate::metrics::{CounterHandle, PLACES, Series, Turn};
+use crate::metrics::{CounterHandle, PLACES, Registry, Series, Turn};
 use crate::record::{TokenType, TokenUsage};
 use crate::session_attributes::{SessionAttributes, shorten};
 
 /// The snapshot of a session. It is replaced as a whole when the identity or the configuration changes, or when a
 /// series is used for the first time; in between, records read it without a lock.
+#[derive(Clone)]
 pub(crate) struct SessionSnapshot {
     pub(crate) active: Arc<ActiveConfig>,
     pub(crate) standard: Arc<SessionAttributes>,
@@ -27,6 +28,40 @@ struct ModelSeries {
     series: [Option<CounterHandle>; PLACES],
 }
 
+/// A series by the texts of a record, which are not allocated to find it.
+#[derive(Clone, Copy)]
+pub(crate) enum SeriesKey<'a> {
+    /// The cost of a model.
+    Cost(&'a str),
+    /// One type of a model's tokens.
+    Tokens(&'a str, TokenType),
+    /// A series without a model.
+    Other(&'a Series),
+}
+
+impl SeriesKey<'_> {
+    /// Returns a series without a model with its text shortened; `None` if the text is within the limit.
+    pub(crate) fn shortened(&self) -> Option<Series> {
+        match self {
+            Self::Other(series) => series.shortened(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn to_series(self, registry: &Registry) -> Series {
+        match self {
+            Self::Cost(model) => Series::Cost {
+                model: registry.text(model),
+            },
+            Self::Tokens(model, kind) => Series::Tokens {
+                model: registry.text(model),
+                kind,
+            },
+            Self::Other(series) => series.clone(),
+        }
+    }
+}
+
 impl SessionSnapshot {
     pub(crate) fn new(
         active: Arc<ActiveConfig>,
@@ -42,19 +77,13 @@ impl SessionSnapshot {
         }
     }
 
-    /// Returns the cost series of a model.
-    pub(crate) fn cost(&self, model: &str) -> Option<&CounterHandle> {
-        self.model(model)?.series[0].as_ref()
-    }
-
-    /// Returns a token series of a model.
-    pub(crate) fn tokens(&self, model: &str, kind: TokenType) -> Option<&CounterHandle> {
-        self.model(model)?.series[1 + kind.place()].as_ref()
-    }
-
-    /// Returns a series without a model.
-    pub(crate) fn other(&self, series: &Series) -> Option<&CounterHandle> {
-        self.others.iter().find(|held| held.series() == series)
+    /// Returns the counter of a series that this session has used.
+    pub(crate) fn counter(&self, series: SeriesKey<'_>) -> Option<&CounterHandle> {
+        match series {
+            SeriesKey::Cost(model) => self.model(model)?.series[0].as_ref(),
+            SeriesKey::Tokens(model, kind) => self.model(model)?.series[1 + kind.place()].as_ref(),
+            SeriesKey::Other(series) => self.others.iter().find(|held| held.series() == series),
+        }
     }
 
     /// Adds the cost and the tokens of a request in one step. Returns `false`, and adds nothing, if that is not
@@ -87,17 +116,6 @@ impl SessionSnapshot {
             .filter(|(_, place)| known.is_none_or(|known| known.series[*place].is_none()))
             .map(|(series, _)| series)
             .collect()
-    }
-
-    /// Returns a copy of this snapshot with another configuration.
-    pub(crate) fn under(&self, active: Arc<ActiveConfig>) -> Self {
-        Self {
-            active,
-            standard: Arc::clone(&self.standard),
-            metric_standard: Arc::clone(&self.metric_standard),
-            models: self.models.clone(),
-            others: self.others.clone(),
-        }
     }
 
     /// Returns a copy of this snapshot with more series.

@@ -491,9 +491,15 @@ const SETTERS: &[(&str, &[&str])] = &[
         &[],
     ),
     ("session/recorder.rs recorder_methods::llm_request", &[]),
-    ("session/mod.rs SessionOptions::id", &[]),
-    ("session/mod.rs SessionOptions::terminal_type", &[]),
-    ("session/mod.rs SessionOptions::workspace_host_paths", &[]),
+    ("state/session_options.rs SessionOptions::id", &[]),
+    (
+        "state/session_options.rs SessionOptions::terminal_type",
+        &[],
+    ),
+    (
+        "state/session_options.rs SessionOptions::workspace_host_paths",
+        &[],
+    ),
 ];
 
 /// Public types whose `Debug` output cannot contain content or secrets, because they hold numbers, times and values
@@ -656,7 +662,7 @@ fn public_functions_that_take_text_are_listed() {
     let mut found = BTreeSet::new();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    for folder in ["record", "session", "session/prompt"] {
+    for folder in ["record", "session", "session/prompt", "state"] {
         let entries = fs::read_dir(source.join(folder)).unwrap();
         files.extend(entries.map(|entry| entry.unwrap().path()));
     }

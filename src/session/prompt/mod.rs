@@ -101,7 +101,7 @@ impl Prompt {
                 prompt.at,
                 AdmittedPrompt(Arc::clone(&text)),
                 Some(&mark),
-                EventSpan::Below(None),
+                EventSpan::PromptOr(None),
             );
         }
         let recorder = Recorder {

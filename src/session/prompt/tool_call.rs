@@ -50,14 +50,12 @@ pub struct ToolCall {
 #[derive(Debug)]
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
-    outside: Recorder,
-    inside: Recorder,
+    recorder: Recorder,
     /// `None` when telemetry was off.
     span: Option<OpenSpan>,
 }
 
 struct Call {
-    outside: Recorder,
     options: ToolCallOptions,
     details: Arc<Details>,
     span: OpenSpan,
@@ -70,40 +68,32 @@ struct Call {
 }
 
 impl PendingToolCall {
-    recorder_methods!(|self| &self.inside);
+    recorder_methods!(|self| &self.recorder);
 
     pub(crate) fn new(outside: &Recorder) -> Self {
         let span = outside
             .session()
             .map(|session| outside.begin_span(session, None));
-        let inside = Recorder {
+        let recorder = Recorder {
             parent: span.as_ref().and_then(|span| span.context.clone()),
             context: RequestContext::Tool,
             ..outside.clone()
         };
-        Self {
-            outside: outside.clone(),
-            inside,
-            span,
-        }
+        Self { recorder, span }
     }
 
     /// Begins the call, whose spans are `claude_code.tool` and `claude_code.tool.blocked_on_user`.
     pub fn begin(self, options: impl Into<ToolCallOptions>) -> ToolCall {
-        let Self {
-            outside,
-            mut inside,
-            span,
-        } = self;
-        let Some(session) = outside.session().cloned() else {
+        let Self { mut recorder, span } = self;
+        let Some(session) = recorder.session().cloned() else {
             return ToolCall {
-                recorder: inside,
+                recorder,
                 call: OperationHandle::off(),
             };
         };
         let mut options = options.into();
-        let start = outside.timestamp(&session, options.at);
-        inside.began.get_or_insert(start);
+        let start = recorder.timestamp(&session, options.at);
+        recorder.began.get_or_insert(start);
         let mut span = span.unwrap_or(OpenSpan::untraced(start));
         span.start = start;
         let language = options.language_if_edit();
@@ -111,7 +101,6 @@ impl PendingToolCall {
         let details = Arc::new(Details::admit(&mut options, &policy, span.is_recorded()));
         options.language = language;
         let call = Call {
-            outside,
             options,
             details,
             blocked: span.child(&session, start),
@@ -121,14 +110,14 @@ impl PendingToolCall {
             decided: None,
         };
         ToolCall {
-            recorder: inside,
+            recorder,
             call: OperationHandle::new(&session, call),
         }
     }
 
     /// Returns the recorder for work inside the call.
     pub fn recorder(&self) -> &Recorder {
-        &self.inside
+        &self.recorder
     }
 }
 
@@ -145,7 +134,7 @@ impl ToolCall {
     /// Records a decision as [`decided`](Self::decided) does, with further details.
     pub fn decided_as(&self, permission: Permission) {
         if let Some((session, mut call)) = self.call.lock() {
-            call.decide(session, permission);
+            call.decide(session, &self.recorder, permission);
         }
     }
 
@@ -199,7 +188,7 @@ impl ToolCall {
     /// rejected and never ran ends without a result.
     pub fn finish(self, outcome: ToolOutcome) {
         if let Some((session, mut call)) = self.call.lock() {
-            call.finish(session, outcome);
+            call.finish(session, &self.recorder, outcome);
         }
     }
 
@@ -227,7 +216,7 @@ impl Call {
         session.telemetry.timestamp(given).on(&self.span.start)
     }
 
-    fn decide(&mut self, session: &SessionCore, permission: Permission) {
+    fn decide(&mut self, session: &SessionCore, recorder: &Recorder, permission: Permission) {
         if self.permission.is_some() {
             return;
         }
@@ -242,14 +231,14 @@ impl Call {
         let mut record = ToolDecision::new(self.details.public_name(), decision, source);
         record.tool_use_id.clone_from(&self.options.tool_use_id);
         record.at = permission.event_at.or(permission.at);
-        self.outside.emit_in(record, waiting.as_ref());
+        recorder.emit_in(record, waiting.as_ref());
         // The public name of an MCP tool never parses as an editing tool: the real name is content.
         if let Ok(tool) = self.details.public_name().parse() {
             let mut edit = CodeEditDecision::new(tool, decision, source);
             if let Some(language) = &self.options.language {
                 edit = edit.language(language.clone());
             }
-            self.outside.record_code_edit_decision(edit);
+            recorder.record_code_edit_decision(edit);
         }
     }
 
@@ -279,7 +268,7 @@ impl Call {
         }
     }
 
-    fn finish(&mut self, session: &SessionCore, outcome: ToolOutcome) {
+    fn finish(&mut self, session: &SessionCore, recorder: &Recorder, outcome: ToolOutcome) {
         let end = self.timestamp(session, outcome.at);
         let permission = self.permission.as_ref();
         let denied = permission.is_some_and(|permission| permission.decision == Decision::Reject);
@@ -299,7 +288,7 @@ impl Call {
         record.decision = permission
             .filter(|permission| permission.on_result)
             .map(|permission| (permission.decision, permission.source));
-        self.outside.emit_below(record, self.span.context.as_ref());
+        recorder.emit(record);
     }
 
     /// Ends all open spans. Returns whether the span of the call was recorded by this call.

@@ -1,0 +1,82 @@
+//! The options of a session.
+
+use std::sync::Arc;
+
+use crate::identity::Identity;
+use crate::record::{StartType, setters};
+
+/// Options for starting a session. An [`Identity`] alone is enough; every option has a default.
+///
+/// ```
+/// use claude_code_telemetry::{Identity, SessionOptions, StartType};
+/// let options = SessionOptions::new()
+///     .id("3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10")
+///     .identity(Identity::new().email("kim@example.com"))
+///     .start_type(StartType::Resume);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct SessionOptions {
+    pub(crate) id: Option<Arc<str>>,
+    pub(crate) identity: Identity,
+    pub(super) terminal_type: Option<Arc<str>>,
+    pub(super) start_type: Option<StartType>,
+    pub(super) non_interactive: bool,
+    pub(super) workspace_host_paths: Option<Arc<[Arc<str>]>>,
+}
+
+impl SessionOptions {
+    /// Creates the options of a new interactive session with an empty identity.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
+    ///
+    /// An id that was used before continues that session: its event sequence and its metric totals.
+    pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    setters! {
+        /// Sets the user of the session. The default is an empty identity.
+        identity: Identity,
+    }
+
+    /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
+    /// attribute.
+    pub fn terminal_type(mut self, terminal: impl Into<Arc<str>>) -> Self {
+        self.terminal_type = Some(terminal.into());
+        self
+    }
+
+    setters! {
+        /// Sets how the session began: the attribute `start_type` of `claude_code.session.count`, omitted by default.
+        start_type: Option<StartType>,
+    }
+
+    /// Sets whether a user operates the session; the default is `true`.
+    ///
+    /// A session that is not interactive uses `TRACEPARENT` and `TRACESTATE` of the environment as the parent of its
+    /// traces. If that parent is not sampled, the session emits no spans, not even for work outside prompts.
+    pub fn interactive(mut self, interactive: bool) -> Self {
+        self.non_interactive = !interactive;
+        self
+    }
+
+    /// Sets the workspace folders that are selected on the host (`workspace.host_paths`, only on events).
+    pub fn workspace_host_paths<P: Into<Arc<str>>>(
+        mut self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Self {
+        let paths: Arc<[_]> = paths.into_iter().map(Into::into).collect();
+        self.workspace_host_paths = Some(paths).filter(|paths| !paths.is_empty());
+        self
+    }
+}
+
+impl From<Identity> for SessionOptions {
+    fn from(identity: Identity) -> Self {
+        Self::new().identity(identity)
+    }
+}
