@@ -4,17 +4,11 @@ use std::fmt;
 use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use crate::content::Content;
 use crate::fork::Process;
-use crate::propagation::TraceParent;
-use crate::record::{
-    ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
-    Cost, EventRecord, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens,
-    ToolDecision, ToolResult, UserPrompt, text_size,
-};
-use crate::session::{Recorder, Session};
+use crate::session::recorder::record_methods;
+use crate::session::{Recordable, Recorder, Session};
 
 /// The maximum number of records that are kept.
 const MAX_RECORDS: usize = 1_024;
@@ -61,9 +55,12 @@ pub struct EarlyRecords {
     orphaned: AtomicBool,
 }
 
+/// A record that waits for a recorder.
+type EarlyRecord = Box<dyn FnOnce(&Recorder) + Send>;
+
 #[derive(Default)]
 struct EarlyQueue {
-    records: Vec<Early>,
+    records: Vec<EarlyRecord>,
     bytes: usize,
     lost_events: u64,
     lost_amounts: u64,
@@ -80,117 +77,9 @@ pub struct EarlyReport {
     pub lost: u64,
 }
 
-/// Returns the size of the contents of a record, in bytes.
-fn contents(contents: &[Option<&Content>]) -> usize {
-    contents
-        .iter()
-        .flatten()
-        .map(|content| content.size())
-        .sum()
-}
-
-/// Defines the kinds of records with their methods. The expression after each is the size of its data outside the
-/// record itself, in bytes.
-macro_rules! early {
-    (
-        events { $($event:ident $record_event:ident |$e:ident| $event_size:expr,)* }
-        amounts { $($amount:ident $record_amount:ident |$a:ident| $amount_size:expr,)* }
-    ) => {
-        enum Early {
-            $($event($event),)*
-            $($amount($amount),)*
-        }
-
-        impl Early {
-            fn size(&self) -> usize {
-                size_of::<Self>() + match self {
-                    $(Self::$event($e) => $event_size,)*
-                    $(Self::$amount($a) => $amount_size,)*
-                }
-            }
-
-            fn is_event(&self) -> bool {
-                match self {
-                    $(Self::$event(_) => true,)*
-                    $(Self::$amount(_) => false,)*
-                }
-            }
-
-            /// Sets the time of an event to the current time, unless the host gave one.
-            fn timed(self) -> Self {
-                match self {
-                    $(Self::$event(record) => Self::$event(match record.time() {
-                        Some(_) => record,
-                        None => record.at(SystemTime::now()),
-                    }),)*
-                    amount => amount,
-                }
-            }
-
-            fn record(self, recorder: &Recorder) {
-                match self {
-                    $(Self::$event(record) => recorder.$record_event(record),)*
-                    $(Self::$amount(record) => recorder.$record_amount(record),)*
-                }
-            }
-        }
-
-        impl EarlyRecords {
-            $(
-                #[doc = concat!("[`Recorder::", stringify!($record_event), "`], when it is delivered.")]
-                pub fn $record_event(&self, record: $event) {
-                    self.keep(Early::$event(record));
-                }
-            )*
-            $(
-                #[doc = concat!("[`Recorder::", stringify!($record_amount), "`], when it is delivered.")]
-                pub fn $record_amount(&self, record: $amount) {
-                    self.keep(Early::$amount(record));
-                }
-            )*
-        }
-    };
-}
-
-early! {
-    events {
-        ApiRequest record_api_request |record| text_size(&[
-            Some(&record.model),
-            record.request_id.as_ref(),
-            record.query_source.as_ref(),
-            record.requested_model.as_ref(),
-            record.stop_reason.as_ref(),
-        ]),
-        ApiError record_api_error |record| record.size(),
-        ApiRequestBody record_api_request_body |record| contents(&[Some(&record.body)])
-            + text_size(&[Some(&record.model), record.query_source.as_ref()]),
-        ApiResponseBody record_api_response_body |record| contents(&[Some(&record.body)])
-            + text_size(&[
-                Some(&record.model),
-                record.query_source.as_ref(),
-                record.request_id.as_ref(),
-            ]),
-        UserPrompt record_user_prompt |record| contents(&[Some(&record.text)])
-            + record.id.as_ref().map_or(0, |id| id.len())
-            + record.parent.as_ref().map_or(0, TraceParent::text_size),
-        ToolDecision record_tool_decision |record| record.size(),
-        ToolResult record_tool_result |record| record.text_size()
-            + contents(&[record.input.as_ref(), record.parameters.as_ref()]),
-        PluginInstalled record_plugin_installed |record| record.size(),
-        SkillActivated record_skill_activated |record| record.size(),
-    }
-    amounts {
-        LinesOfCode record_lines_of_code |_record| 0,
-        Commit record_commit |_record| 0,
-        PullRequest record_pull_request |_record| 0,
-        Cost record_cost |record| record.model.len(),
-        Tokens record_tokens |record| record.model.len(),
-        CodeEditDecision record_code_edit_decision |record| record.language.len(),
-        ActiveTime record_active_time |_record| 0,
-    }
-}
-
 impl EarlyRecords {
+    record_methods!(|self, record| self.keep(record));
+
     /// Creates an empty buffer.
     pub fn new() -> Self {
         Self {
@@ -224,7 +113,7 @@ impl EarlyRecords {
         };
         // The lock is held during the delivery, so that concurrent records are recorded after those in the buffer.
         for record in records {
-            record.record(recorder);
+            record(recorder);
         }
         if let Some(session) = recorder.session() {
             // The sequence shows a gap where events were lost.
@@ -235,7 +124,7 @@ impl EarlyRecords {
         report
     }
 
-    fn keep(&self, record: Early) {
+    fn keep<R: Recordable>(&self, record: R) {
         if let Some(recorder) = self.recorder.get() {
             return record.record(recorder);
         }
@@ -247,11 +136,13 @@ impl EarlyRecords {
             drop(waiting);
             return record.record(recorder);
         }
-        let bytes = waiting.bytes.saturating_add(record.size());
+        let size = size_of::<R>() + record.text_size();
+        let bytes = waiting.bytes.saturating_add(size);
         if waiting.records.len() < MAX_RECORDS && bytes <= MAX_BYTES {
+            let record = record.at_or_now();
             waiting.bytes = bytes;
-            waiting.records.push(record.timed());
-        } else if record.is_event() {
+            (waiting.records).push(Box::new(move |recorder| record.record(recorder)));
+        } else if R::EMITS_EVENT {
             waiting.lost_events += 1;
         } else {
             waiting.lost_amounts += 1;

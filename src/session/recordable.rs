@@ -1,21 +1,40 @@
 //! What each record becomes: events, and amounts of metrics.
 
+use std::time::SystemTime;
+
 use super::Recorder;
+use crate::content::Content;
 use crate::metrics::Series;
+use crate::propagation::TraceParent;
 use crate::record::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
-    Cost, LinesOfCode, PluginInstalled, PullRequest, SkillActivated, Tokens, ToolDecision,
-    ToolResult, UserPrompt,
+    Cost, EventRecord, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens,
+    ToolDecision, ToolResult, UserPrompt, text_size,
 };
 use crate::state::SeriesKey;
 
 /// A record that a [`Recorder`] takes.
-pub(crate) trait Recordable {
+pub(crate) trait Recordable: Send + Sized + 'static {
+    /// `false` for a record that only adds to metrics.
+    const EMITS_EVENT: bool = false;
+
     /// Records the record on a recorder.
     fn record(self, recorder: &Recorder);
+
+    /// Returns the size of the texts, in bytes.
+    fn text_size(&self) -> usize {
+        0
+    }
+
+    /// Sets the time of the event to the current time, unless the host set one.
+    fn at_or_now(self) -> Self {
+        self
+    }
 }
 
 impl Recordable for ApiRequest {
+    const EMITS_EVENT: bool = true;
+
     #[inline]
     fn record(self, recorder: &Recorder) {
         // Checked in an inlined function, so that a host builds no record that no exporter takes.
@@ -25,21 +44,64 @@ impl Recordable for ApiRequest {
             session.record_request(self, recorder.prompt.as_ref(), recorder.parent.as_ref());
         }
     }
+
+    fn text_size(&self) -> usize {
+        text_size(&[
+            Some(&self.model),
+            self.request_id.as_ref(),
+            self.query_source.as_ref(),
+            self.requested_model.as_ref(),
+            self.stop_reason.as_ref(),
+        ])
+    }
+
+    fn at_or_now(self) -> Self {
+        match self.time() {
+            Some(_) => self,
+            None => self.at(SystemTime::now()),
+        }
+    }
 }
 
-/// Implements [`Recordable`] for records that only emit an event.
+/// Implements [`Recordable`] for records that only emit an event, each with the size of its texts.
 macro_rules! events {
-    ($($record:ty),* $(,)?) => {$(
+    ($($record:ident |$this:ident| $size:expr;)*) => {$(
         impl Recordable for $record {
+            const EMITS_EVENT: bool = true;
+
             fn record(self, recorder: &Recorder) {
                 recorder.emit(self);
+            }
+
+            fn text_size(&self) -> usize {
+                let $this = self;
+                $size
+            }
+
+            fn at_or_now(self) -> Self {
+                match self.time() {
+                    Some(_) => self,
+                    None => self.at(SystemTime::now()),
+                }
             }
         }
     )*};
 }
 
 events! {
-    ApiError, ApiRequestBody, ApiResponseBody, PluginInstalled, SkillActivated, ToolDecision, ToolResult, UserPrompt,
+    ApiError |error| error.size();
+    ApiRequestBody |body| body.body.size()
+        + text_size(&[Some(&body.model), body.query_source.as_ref()]);
+    ApiResponseBody |body| body.body.size()
+        + text_size(&[Some(&body.model), body.query_source.as_ref(), body.request_id.as_ref()]);
+    UserPrompt |prompt| prompt.text.size()
+        + prompt.id.as_ref().map_or(0, |id| id.len())
+        + prompt.parent.as_ref().map_or(0, TraceParent::text_size);
+    ToolDecision |decision| decision.size();
+    ToolResult |result| result.text_size()
+        + [&result.input, &result.parameters].into_iter().flatten().map(Content::size).sum::<usize>();
+    PluginInstalled |plugin| plugin.size();
+    SkillActivated |skill| skill.size();
 }
 
 impl Recordable for LinesOfCode {
@@ -81,12 +143,20 @@ impl Recordable for Cost {
             session.add_cost(&self.model, self.usd);
         }
     }
+
+    fn text_size(&self) -> usize {
+        self.model.len()
+    }
 }
 
 impl Recordable for Tokens {
     fn record(self, recorder: &Recorder) {
         let series = SeriesKey::Tokens(&self.model, self.kind);
         recorder.add(series, self.count as f64);
+    }
+
+    fn text_size(&self) -> usize {
+        self.model.len()
     }
 }
 
@@ -107,5 +177,9 @@ impl Recordable for CodeEditDecision {
             };
             session.add(SeriesKey::Other(&series), 1.0);
         }
+    }
+
+    fn text_size(&self) -> usize {
+        self.language.len()
     }
 }
