@@ -132,6 +132,7 @@ mod providers;
 mod random;
 mod record;
 mod resource;
+mod schema;
 #[cfg(feature = "serde")]
 mod serial;
 mod session;

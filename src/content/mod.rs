@@ -3,8 +3,9 @@
 //! Prompts, tool input, tool output and bodies are passed as [`Content`], which no code outside this module can read.
 //! The [`ContentPolicy`] reads it if the switches allow, and returns an admitted form with its own limits.
 
-mod admitted;
+mod gated;
 pub(crate) mod json;
+mod payload;
 mod policy;
 pub(crate) mod redact;
 pub(crate) mod tool_input;
@@ -14,7 +15,11 @@ pub(crate) mod utf16;
 pub(crate) use policy::ContentFlags;
 pub use policy::ContentPolicy;
 
-pub(crate) use admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText, ToolParameters};
+pub(crate) use gated::{
+    Body, ContentKind, Gated, HookDefinitions, Prompt, ToolContent, ToolDetails, ToolInput,
+    ToolOutputText, ToolParameters,
+};
+pub(crate) use payload::{Filtered, Payload};
 pub(crate) use redact::REDACTED;
 
 use std::fmt;

@@ -1,9 +1,9 @@
 //! The content switches, which all content must pass.
 
-use super::admitted::{Body, Prompt, ToolDetails, ToolInput, ToolOutputText, ToolParameters};
 use std::str::FromStr;
 
-use super::{Content, json, utf16};
+use super::{Content, json};
+use crate::schema::Gate;
 
 /// The content switches and the content limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,30 +63,16 @@ impl ContentPolicy {
         self.flags.max_length
     }
 
-    /// Admits a prompt: its length always, its text only if the switch is on.
-    pub(crate) fn prompt(&self, content: Content) -> Prompt {
-        let length = utf16::len(content.text());
-        Prompt::new(length, self.flags.user_prompts.then_some(content))
-    }
-
-    /// Admits the arguments of a tool call.
-    pub(crate) fn tool_input(&self, content: Content) -> Option<ToolInput> {
-        self.flags.tool_details.then(|| ToolInput::new(content))
-    }
-
-    /// Admits text derived from the arguments of a tool call: parameters, paths, commands, names.
-    pub(crate) fn tool_details_of(&self, content: Content) -> Option<ToolDetails> {
-        self.flags.tool_details.then(|| ToolDetails::new(content))
-    }
-
-    /// Admits the specific parameters of a tool call: those from the host, and those derived from the call.
-    pub(crate) fn tool_parameters(
-        &self,
-        given: Option<Content>,
-        derived: Option<Content>,
-    ) -> Option<ToolParameters> {
-        let open = self.flags.tool_details && (given.is_some() || derived.is_some());
-        open.then(|| ToolParameters::new(given, derived))
+    /// Returns whether content behind this gate may be exported.
+    pub(crate) fn is_open(&self, gate: Gate) -> bool {
+        match gate {
+            Gate::UserPrompts => self.flags.user_prompts,
+            Gate::ToolDetails => self.flags.tool_details,
+            Gate::ToolContent => self.flags.tool_content,
+            Gate::RawApiBodies => self.flags.raw_api_bodies,
+            // These variables withhold standard attributes, not content.
+            Gate::SessionId | Gate::Version | Gate::AccountUuid => true,
+        }
     }
 
     /// Returns a string from the arguments of a tool call: the first of these members that is present and not empty.
@@ -99,24 +85,5 @@ impl ContentPolicy {
     pub(crate) fn scalar<T: FromStr>(&self, json: &Content, name: &str) -> Option<T> {
         let scalar = json::scalar(json.text(), name).filter(|_| self.flags.tool_details);
         scalar?.parse().ok()
-    }
-
-    /// Admits a part of a tool's output, truncated to the remaining `room`. `is_input`: the part repeats the arguments
-    /// of the call.
-    pub(crate) fn tool_output(
-        &self,
-        content: &Content,
-        is_input: bool,
-        room: usize,
-    ) -> Option<ToolOutputText> {
-        let open = self.flags.tool_content && (!is_input || self.flags.tool_details);
-        open.then(|| ToolOutputText::new(content, room, self.flags.max_length))
-    }
-
-    /// Admits the body of a request or a response.
-    pub(crate) fn body(&self, content: Content) -> Option<Body> {
-        self.flags
-            .raw_api_bodies
-            .then(|| Body::new(content, self.flags.max_length))
     }
 }

@@ -11,12 +11,12 @@ use prost::Message;
 use super::message::{ResourceAndScope, push_standard, shorten, texts_of};
 use super::protobuf::{Field, Writer, field_len};
 use super::{Encode, Item, decoded};
-use crate::catalog::key;
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::{Attributes, EventRecord, Out, Value};
+use crate::schema::key;
 use crate::session_attributes::SessionAttributes;
 
 /// The data that all events have in addition to their record.
@@ -68,7 +68,7 @@ impl EventEncoder {
         out.value(key::EVENT_SEQUENCE, sequence);
         if let Some(paths) = &envelope.workspace_host_paths {
             let paths = paths.iter().map(|path| Cow::Borrowed(&**path));
-            out.value(key::WORKSPACE_HOST_PATHS, Value::Texts(paths.collect()));
+            out.value(key::WORKSPACE_HOST_PATHS, Value::TextArray(paths.collect()));
         }
         if let Some(id) = &envelope.prompt_id {
             out.text(key::PROMPT_ID, id);
@@ -181,25 +181,27 @@ mod tests {
 
     use super::super::message::any;
     use super::*;
-    use crate::catalog::{Event, event};
+    use crate::record::{ApiRequestEvent, EventFields};
+    use crate::schema::Event;
 
     /// An event with arbitrary attributes.
     struct Anything(Vec<Value<'static>>);
 
     impl EventRecord for Anything {
         fn event(&self) -> &'static Event {
-            &event::API_REQUEST
+            ApiRequestEvent::EVENT
         }
 
         fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
             for value in &self.0 {
-                match value.clone() {
-                    Value::Text(text) => out.text("text", text),
-                    Value::Int(int) => out.int("int", int),
-                    Value::Double(double) => out.double("double", double),
-                    Value::Bool(bool) => out.bool("bool", bool),
-                    Value::Texts(texts) => out.texts("", texts),
-                }
+                let key = match value {
+                    Value::Text(_) => "text",
+                    Value::Int(_) => "int",
+                    Value::Double(_) => "double",
+                    Value::Bool(_) => "bool",
+                    Value::TextArray(_) => "",
+                };
+                out.push(key, value.clone());
             }
         }
 
@@ -217,7 +219,7 @@ mod tests {
             some::<i64>().prop_map(Value::Int),
             some::<f64>().prop_map(Value::Double),
             some::<bool>().prop_map(Value::Bool),
-            vec(text().prop_map(Cow::from), 0..4).prop_map(Value::Texts),
+            vec(text().prop_map(Cow::from), 0..4).prop_map(Value::TextArray),
         ]
     }
 

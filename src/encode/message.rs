@@ -8,9 +8,9 @@ use opentelemetry_proto::tonic::common::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use crate::catalog::Attribute;
 use crate::content::{truncate::marker, utf16};
 use crate::record::{Out, Value};
+use crate::schema::Attribute;
 use crate::session_attributes::SessionAttributes;
 
 /// The size limit of a single record or span, in bytes of protobuf, because it cannot be split.
@@ -75,7 +75,7 @@ pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
         Value::Int(value) => key_value(key, OtlpValue::IntValue(value)),
         Value::Double(value) => key_value(key, OtlpValue::DoubleValue(value)),
         Value::Bool(value) => key_value(key, OtlpValue::BoolValue(value)),
-        Value::Texts(values) => texts(key, values.into_iter().map(Cow::into_owned)),
+        Value::TextArray(values) => texts(key, values.into_iter().map(Cow::into_owned)),
     }
 }
 

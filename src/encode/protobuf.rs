@@ -43,7 +43,7 @@ impl Out for Field<'_> {
                 Value::Bool(value) => any.varint(2, u64::from(value)),
                 Value::Int(value) => any.varint(3, value.cast_unsigned()),
                 Value::Double(value) => any.fixed_64(4, value.to_bits()),
-                Value::Texts(values) => any.nested(5, |array| {
+                Value::TextArray(values) => any.nested(5, |array| {
                     for value in &values {
                         array.nested(1, |any| any.string(1, value));
                     }

@@ -12,19 +12,14 @@ use prost::Message;
 
 use super::message::{ResourceAndScope, attribute, push_standard, shorten, text, texts_of};
 use super::{Encode, Item};
-use crate::catalog::{self, key};
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
-use crate::record::Attributes;
+use crate::record::{Attributes, SpanAttributes};
+use crate::schema::{self, key};
 use crate::session_attributes::SessionAttributes;
 
 /// The data of one kind of span.
-pub(crate) trait SpanRecord: Send + Sync {
-    fn span(&self) -> &'static catalog::Span;
-
-    /// Writes the attributes after `span.type`, in the order of the catalog.
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
-
+pub(crate) trait SpanRecord: SpanAttributes {
     /// Returns the error message, perhaps empty, if the operation failed: the span's status is then ERROR, otherwise
     /// unset.
     fn failure(&self) -> Option<Cow<'_, str>> {
@@ -33,14 +28,11 @@ pub(crate) trait SpanRecord: Send + Sync {
 
     /// Writes the span events, in order.
     fn events<'a>(&'a self, _out: &mut Vec<SpanEvent<'a>>) {}
-
-    /// Returns the bytes of text that the record keeps alive.
-    fn size(&self) -> usize;
 }
 
 /// An event of a span.
 pub(crate) struct SpanEvent<'a> {
-    pub(crate) event: &'static catalog::SpanEvent,
+    pub(crate) event: &'static schema::SpanEvent,
     /// Nanoseconds since the Unix epoch.
     pub(crate) time: u64,
     pub(crate) attributes: Attributes<'a>,

@@ -11,12 +11,12 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use prost::Message;
 
 use super::{Batch, Source, Split};
-use crate::catalog::Metric;
 use crate::config::Temporality;
 use crate::encode::message::{ResourceAndScope, push_standard, text};
 use crate::health::{QueueDepth, Undelivered};
 use crate::metrics::counter::Counter;
 use crate::metrics::registry::{Registry, is_mostly_empty};
+use crate::schema::Metric;
 
 /// A source that collects the registry for one exporter.
 ///

@@ -1,12 +1,15 @@
 //! Counters: a registry of series, and readers that collect them.
 
 mod attribute_bytes;
+mod catalog;
 pub(crate) mod counter;
 pub(crate) mod registry;
 #[cfg(feature = "prometheus")]
 mod scrape_reader;
 mod series;
 mod turn;
+
+pub use catalog::METRICS;
 
 pub(crate) use counter::CounterHandle;
 pub(crate) use registry::Registry;

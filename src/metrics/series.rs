@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::catalog as metric;
 use super::turn::PLACES;
-use crate::catalog::{Metric, key, metric};
 use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
+use crate::schema::{Metric, key};
 use crate::session_attributes::shorten;
 
 /// A metric and the values of the attributes that belong to it.

@@ -1,72 +1,68 @@
 //! The records that a host reports: a type for each kind of record, and a file for each domain.
 //!
 //! A record is created by `new` with the required fields, completed with chained setters, and passed by value. The same
-//! file contains the projection of the record onto the [catalog](crate::catalog): the names, types, order and gates of
+//! file contains the projection of the record onto the [catalog](crate::schema): the names, types, order and gates of
 //! its attributes.
 
 mod api;
 mod attributes;
 mod body;
+pub(crate) mod definition;
 mod edit;
-mod error_message;
+mod event;
+pub(crate) mod field;
 mod parameters;
 mod plugin;
 mod prompt;
-mod setters;
+#[cfg(feature = "serde")]
+mod serial;
+mod setter;
 mod skill;
+mod span;
 pub(crate) mod string_enum;
 mod tool;
+mod tool_name;
 mod usage;
 
 pub use api::{ApiError, ApiRequest, Speed, TokenUsage};
 pub use body::{ApiRequestBody, ApiResponseBody};
 pub use edit::{CodeEditDecision, EditTool};
-pub(crate) use parameters::tool_parameters;
 pub use parameters::{ShellParameters, SkillParameters};
 pub use plugin::{InstallTrigger, PluginInstalled};
 pub use prompt::UserPrompt;
 pub use skill::SkillActivated;
-pub use tool::{Decision, DecisionSource, McpTool, ToolDecision, ToolResult};
-pub(crate) use tool::{Failure, MCP_TOOL, ToolName};
+pub use tool::{Decision, DecisionSource, ToolDecision, ToolResult};
+pub use tool_name::McpTool;
 pub use usage::{
     ActiveTime, ActivityType, Commit, Cost, LinesOfCode, PullRequest, StartType, TokenType, Tokens,
 };
 
 pub use string_enum::ParseEnumError;
 
+pub(crate) use api::{ApiErrorEvent, ApiRequestEvent};
 pub(crate) use attributes::{Attributes, Out, Value};
-pub(crate) use error_message::ErrorMessage;
-pub(crate) use prompt::AdmittedPrompt;
-pub(crate) use setters::setters;
+pub(crate) use body::{ApiRequestBodyEvent, ApiResponseBodyEvent};
+pub(crate) use definition::record;
+pub(crate) use event::{EventFields, EventRecord, Record};
+pub(crate) use field::{
+    ErrorMessage, Field, Measured, NoMember, Quoted, Scalar, Status, Success, ToolError, Usd,
+    attribute_rows, scalars,
+};
+pub(crate) use parameters::derived_parameters;
+pub(crate) use plugin::PluginInstalledEvent;
+pub(crate) use prompt::UserPromptEvent;
+#[cfg(feature = "serde")]
+pub(crate) use serial::pair;
+pub(crate) use setter::{setter, setters};
+pub(crate) use skill::SkillActivatedEvent;
+pub(crate) use span::{SpanAttributes, span};
+pub(crate) use tool::{ToolDecisionEvent, ToolResultEvent, failure_setters};
+pub(crate) use tool_name::{MCP_TOOL, ToolName};
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
 
-use crate::catalog::Event;
-use crate::content::ContentPolicy;
-
-/// A record that becomes an event.
-pub(crate) trait Record {
-    /// The record without the content that the policy withholds.
-    type Admitted: EventRecord + 'static;
-
-    /// Returns the time that the host set. `None` means the current time.
-    fn time(&self) -> Option<SystemTime>;
-
-    /// Passes the record's content through the policy. Returns `None` if the policy withholds the whole event.
-    fn admit(self, policy: &ContentPolicy) -> Option<Self::Admitted>;
-}
-
-/// A record in the event queue, without the content that must not be exported.
-pub(crate) trait EventRecord: Send + Sync {
-    fn event(&self) -> &'static Event;
-
-    /// Adds the attributes that follow the standard and the event attributes, in the order of the catalog.
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
-
-    /// Returns the size of the texts that the record keeps in memory, in bytes. The limit of the queue includes it.
-    fn size(&self) -> usize;
-}
+/// A text of a record.
+pub(crate) type Text = Cow<'static, str>;
 
 /// Returns an optional text of a record; `None` for an empty text.
 #[inline]
@@ -78,17 +74,7 @@ pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
     }
 }
 
-/// Returns a duration in whole milliseconds, at most `u64::MAX`.
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// Returns whether a cost can be added to a metric: it is finite and not negative.
 pub(crate) fn countable(amount: f64) -> bool {
     amount.is_finite() && amount >= 0.0
-}
-
-/// Returns the total size of the texts in bytes.
-pub(crate) fn text_size(texts: &[Option<&Cow<'static, str>>]) -> usize {
-    texts.iter().flatten().map(|text| text.len()).sum()
 }

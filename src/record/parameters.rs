@@ -10,9 +10,9 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::setters::setters;
-use super::{McpTool, ToolName};
-use crate::content::{Content, ContentPolicy, ToolParameters};
+use super::setter::setters;
+use super::tool_name::{McpTool, ToolName};
+use crate::content::{Content, ContentPolicy};
 
 /// The parameters of a shell tool (Bash, PowerShell).
 ///
@@ -139,24 +139,22 @@ impl fmt::Debug for SkillParameters {
     }
 }
 
-/// Returns the specific parameters of a call of `tool`: those `given` by the host, and those that are derived from the
-/// call. Returns `None` if there are no parameters, or if `OTEL_LOG_TOOL_DETAILS` is off.
-pub(crate) fn tool_parameters(
+/// Returns the parameters that follow from a call of `tool`. Returns `None` if there are none, or if
+/// `OTEL_LOG_TOOL_DETAILS` is off.
+pub(crate) fn derived_parameters(
     tool: &ToolName,
     mcp: Option<&McpTool>,
-    given: Option<&Content>,
     input: Option<&Content>,
     policy: &ContentPolicy,
-) -> Option<ToolParameters> {
+) -> Option<Content> {
     // Skips the derivation if its result would be withheld.
     if !policy.tool_details() {
         return None;
     }
-    let derived = match mcp {
+    match mcp {
         Some(mcp) => Some(mcp.parameters()),
         None => from_name(&tool.0).or_else(|| from_input(&tool.0, input?, policy)),
-    };
-    policy.tool_parameters(given.cloned(), derived)
+    }
 }
 
 fn from_name(tool: &str) -> Option<Content> {

@@ -1,10 +1,5 @@
 //! Enums whose variants are sent as text, with the conversions in both directions.
 
-#[cfg(feature = "serde")]
-use std::fmt;
-#[cfg(feature = "serde")]
-use std::str::FromStr;
-
 /// Defines a public enum that has a text for each variant.
 macro_rules! string_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
@@ -24,12 +19,27 @@ macro_rules! string_enum {
             }
         }
 
+        impl $crate::content::Payload for $name {}
+
+        $crate::record::scalars! {
+            $name: Text.one_of(&[$($text),*]) = |value| Some(value.as_str().into());
+        }
+
+        impl $name {
+            /// The texts of all variants, and `unknown`.
+            #[allow(dead_code, reason = "only some enums can be unknown")]
+            pub(crate) const OR_UNKNOWN: &[&str] = &[$($text,)* "unknown"];
+        }
+
         #[cfg(feature = "serde")]
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::record::string_enum::deserialize(deserializer)
+                $crate::serial::parsed(&<String as ::serde::Deserialize>::deserialize(deserializer)?)
             }
         }
+
+        #[cfg(feature = "serde")]
+        $crate::serial::read! { $name }
 
         /// Parses the text of a variant. The comparison is case-sensitive.
         impl ::std::str::FromStr for $name {
@@ -60,22 +70,4 @@ pub(crate) use string_enum;
 pub struct ParseEnumError {
     /// The accepted texts.
     pub known: &'static [&'static str],
-}
-
-/// Deserializes an enum from the text of a variant.
-#[cfg(feature = "serde")]
-pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: FromStr<Err: fmt::Display>,
-    D: serde::Deserializer<'de>,
-{
-    parsed(&<String as serde::Deserialize>::deserialize(deserializer)?)
-}
-
-#[cfg(feature = "serde")]
-pub(crate) fn parsed<T: FromStr<Err: fmt::Display>, E: serde::de::Error>(
-    text: &str,
-) -> Result<T, E> {
-    text.parse()
-        .map_err(|error| E::custom(format_args!("unknown word {text:?}: {error}")))
 }

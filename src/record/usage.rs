@@ -1,10 +1,11 @@
 //! Records that only add to metrics: lines of code, commits, pull requests, cost, tokens, active time.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::setters::setters;
+use super::Text;
+use super::definition::record;
 use super::string_enum::string_enum;
+use crate::content::Payload;
 
 string_enum! {
     /// The kind of a session's start: the attribute `start_type`.
@@ -54,135 +55,121 @@ string_enum! {
     }
 }
 
-/// Lines of code that were modified.
-///
-/// Adds to the series `added` and `removed` of `claude_code.lines_of_code.count`, each only if its number is set. A
-/// number of 0 creates the series.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinesOfCode {
-    pub(crate) added: Option<u64>,
-    pub(crate) removed: Option<u64>,
-}
+record! {
+    /// Lines of code that were modified.
+    ///
+    /// Adds to the series `added` and `removed` of `claude_code.lines_of_code.count`, each only if its number is set. A
+    /// number of 0 creates the series.
+    record LinesOfCode: Clone, Copy, Debug, Default, PartialEq, Eq;
 
-impl LinesOfCode {
     /// Creates a record that sets neither added nor removed lines.
-    pub fn new() -> Self {
-        Self::default()
-    }
+    new();
 
-    setters! {
+    fields {
         /// Sets the number of lines that were added.
-        added: Option<u64>,
+        optional added: Option<u64> = "added";
         /// Sets the number of lines that were removed.
-        removed: Option<u64>,
+        optional removed: Option<u64> = "removed";
     }
 }
 
-/// Commits that were made.
-///
-/// Adds to `claude_code.commit.count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Commit {
-    pub(crate) count: u64,
-}
+record! {
+    /// Commits that were made.
+    ///
+    /// Adds to `claude_code.commit.count`.
+    record Commit: Clone, Copy, Debug, Default, PartialEq, Eq;
 
-impl Commit {
     /// Creates a record of a single commit.
-    pub fn new() -> Self {
-        Self { count: 1 }
-    }
+    new();
 
-    setters! {
+    fields {
         /// Sets the number of commits. The default is 1.
-        count: u64,
+        optional count: Number = "count";
     }
 }
 
-impl Default for Commit {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+record! {
+    /// Pull requests that were created.
+    ///
+    /// Adds to `claude_code.pull_request.count`.
+    record PullRequest: Clone, Copy, Debug, Default, PartialEq, Eq;
 
-/// Pull requests that were created.
-///
-/// Adds to `claude_code.pull_request.count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PullRequest {
-    pub(crate) count: u64,
-}
-
-impl PullRequest {
     /// Creates a record of a single pull request.
-    pub fn new() -> Self {
-        Self { count: 1 }
-    }
+    new();
 
-    setters! {
+    fields {
         /// Sets the number of pull requests. The default is 1.
-        count: u64,
+        optional count: Number = "count";
     }
 }
 
-impl Default for PullRequest {
+/// A number that is 1 by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Number(pub(crate) u64);
+
+impl Default for Number {
     fn default() -> Self {
-        Self::new()
+        Self(1)
     }
 }
 
-/// A cost without a request, for a host whose requests are recorded elsewhere.
-///
-/// Adds to `claude_code.cost.usage`. An [`ApiRequest`](super::ApiRequest) adds its own cost.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cost {
-    pub(crate) model: Cow<'static, str>,
-    pub(crate) usd: f64,
-}
+impl Payload for Number {}
 
-impl Cost {
+record! {
+    /// A cost without a request, for a host whose requests are recorded elsewhere.
+    ///
+    /// Adds to `claude_code.cost.usage`. An [`ApiRequest`](super::ApiRequest) adds its own cost.
+    record Cost: Clone, Debug, PartialEq;
+
     /// Creates a record of `usd` US dollars that were spent on `model`. A negative or non-finite amount is dropped and
     /// counted in [health](crate::Health).
-    pub fn new(model: impl Into<Cow<'static, str>>, usd: f64) -> Self {
-        Self {
-            model: model.into(),
-            usd,
-        }
+    new(model: impl Into<Text>, usd: f64);
+
+    fields {
+        required model: Text = "model";
+        required usd: f64 = "usd";
     }
 }
 
-/// Tokens without a request, for a host whose requests are recorded elsewhere.
-///
-/// Adds to `claude_code.token.usage`. An [`ApiRequest`](super::ApiRequest) adds its own tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tokens {
-    pub(crate) model: Cow<'static, str>,
-    pub(crate) kind: TokenType,
-    pub(crate) count: u64,
-}
+record! {
+    /// Tokens without a request, for a host whose requests are recorded elsewhere.
+    ///
+    /// Adds to `claude_code.token.usage`. An [`ApiRequest`](super::ApiRequest) adds its own tokens.
+    record Tokens: Clone, Debug, PartialEq, Eq;
 
-impl Tokens {
     /// Creates a record of `count` tokens of the type `kind` that `model` used.
-    pub fn new(model: impl Into<Cow<'static, str>>, kind: TokenType, count: u64) -> Self {
-        Self {
-            model: model.into(),
-            kind,
-            count,
-        }
+    new(model: impl Into<Text>, kind: TokenType, count: u64);
+
+    fields {
+        required model: Text = "model";
+        required kind: TokenType = "type";
+        required count: u64 = "count";
     }
 }
 
-/// Active time.
-///
-/// Adds to `claude_code.active_time.total`, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ActiveTime {
-    pub(crate) kind: ActivityType,
-    pub(crate) duration: Duration,
-}
+record! {
+    /// Active time.
+    ///
+    /// Adds to `claude_code.active_time.total`, in seconds.
+    record ActiveTime: Clone, Copy, Debug, PartialEq, Eq;
 
-impl ActiveTime {
     /// Creates a record of the time of keyboard interaction, or of tools and model answers, since the previous record.
-    pub fn new(kind: ActivityType, duration: Duration) -> Self {
-        Self { kind, duration }
+    new(kind: ActivityType, duration: Duration);
+
+    fields {
+        required kind: ActivityType = "type";
+        required duration: Seconds = "seconds";
     }
 }
+
+/// A duration that a transcript states in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl From<Duration> for Seconds {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
+impl Payload for Seconds {}

@@ -3,8 +3,11 @@
 mod prompt;
 mod recordable;
 pub(crate) mod recorder;
+#[cfg(feature = "serde")]
+mod serial;
 
 pub use prompt::*;
+pub(crate) use prompt::{BlockedSpan, ExecutionSpan, HookSpan, InteractionSpan, LlmSpan, ToolSpan};
 pub(crate) use recordable::Recordable;
 pub use recorder::Recorder;
 use recorder::recorder_methods;

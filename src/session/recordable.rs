@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use super::Recorder;
-use crate::content::Content;
+use crate::content::Payload;
+use crate::language::UNKNOWN;
 use crate::metrics::Series;
-use crate::propagation::TraceParent;
 use crate::record::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
-    Cost, EventRecord, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens,
-    ToolDecision, ToolResult, UserPrompt, text_size,
+    Cost, LinesOfCode, PluginInstalled, PullRequest, Record, SkillActivated, Tokens, ToolDecision,
+    ToolResult, UserPrompt,
 };
 use crate::state::SeriesKey;
 
@@ -46,13 +46,7 @@ impl Recordable for ApiRequest {
     }
 
     fn text_size(&self) -> usize {
-        text_size(&[
-            Some(&self.model),
-            self.request_id.as_ref(),
-            self.query_source.as_ref(),
-            self.requested_model.as_ref(),
-            self.stop_reason.as_ref(),
-        ])
+        self.size()
     }
 
     fn at_or_now(self) -> Self {
@@ -63,9 +57,9 @@ impl Recordable for ApiRequest {
     }
 }
 
-/// Implements [`Recordable`] for records that only emit an event, each with the size of its texts.
+/// Implements [`Recordable`] for records that only emit an event.
 macro_rules! events {
-    ($($record:ident |$this:ident| $size:expr;)*) => {$(
+    ($($record:ident),* $(,)?) => {$(
         impl Recordable for $record {
             const EMITS_EVENT: bool = true;
 
@@ -74,8 +68,7 @@ macro_rules! events {
             }
 
             fn text_size(&self) -> usize {
-                let $this = self;
-                $size
+                self.size()
             }
 
             fn at_or_now(self) -> Self {
@@ -89,19 +82,8 @@ macro_rules! events {
 }
 
 events! {
-    ApiError |error| error.size();
-    ApiRequestBody |body| body.body.size()
-        + text_size(&[Some(&body.model), body.query_source.as_ref()]);
-    ApiResponseBody |body| body.body.size()
-        + text_size(&[Some(&body.model), body.query_source.as_ref(), body.request_id.as_ref()]);
-    UserPrompt |prompt| prompt.text.size()
-        + prompt.id.as_ref().map_or(0, |id| id.len())
-        + prompt.parent.as_ref().map_or(0, TraceParent::text_size);
-    ToolDecision |decision| decision.size();
-    ToolResult |result| result.text_size()
-        + [&result.input, &result.parameters].into_iter().flatten().map(Content::size).sum::<usize>();
-    PluginInstalled |plugin| plugin.size();
-    SkillActivated |skill| skill.size();
+    ApiError, ApiRequestBody, ApiResponseBody, UserPrompt, ToolDecision, ToolResult, PluginInstalled,
+    SkillActivated,
 }
 
 impl Recordable for LinesOfCode {
@@ -120,20 +102,20 @@ impl Recordable for LinesOfCode {
 
 impl Recordable for Commit {
     fn record(self, recorder: &Recorder) {
-        recorder.add(SeriesKey::Other(&Series::Commits), self.count as f64);
+        recorder.add(SeriesKey::Other(&Series::Commits), self.count.0 as f64);
     }
 }
 
 impl Recordable for PullRequest {
     fn record(self, recorder: &Recorder) {
-        recorder.add(SeriesKey::Other(&Series::PullRequests), self.count as f64);
+        recorder.add(SeriesKey::Other(&Series::PullRequests), self.count.0 as f64);
     }
 }
 
 impl Recordable for ActiveTime {
     fn record(self, recorder: &Recorder) {
         let series = Series::ActiveTime(self.kind);
-        recorder.add(SeriesKey::Other(&series), self.duration.as_secs_f64());
+        recorder.add(SeriesKey::Other(&series), self.duration.0.as_secs_f64());
     }
 }
 
@@ -145,7 +127,7 @@ impl Recordable for Cost {
     }
 
     fn text_size(&self) -> usize {
-        self.model.len()
+        self.size()
     }
 }
 
@@ -156,7 +138,7 @@ impl Recordable for Tokens {
     }
 
     fn text_size(&self) -> usize {
-        self.model.len()
+        self.size()
     }
 }
 
@@ -173,13 +155,13 @@ impl Recordable for CodeEditDecision {
                 decision,
                 source,
                 tool,
-                language: (&*language).into(),
+                language: language.as_deref().unwrap_or(UNKNOWN).into(),
             };
             session.add(SeriesKey::Other(&series), 1.0);
         }
     }
 
     fn text_size(&self) -> usize {
-        self.language.len()
+        self.size()
     }
 }

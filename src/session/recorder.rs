@@ -260,8 +260,8 @@ impl Recorder {
 
     /// Emits the event of a request. A cost that is not valid is counted as such.
     pub(crate) fn emit_request(&self, request: ApiRequest) {
-        if let Some((session, usd)) = self.session().zip(request.cost_usd) {
-            session.check_amount(usd);
+        if let Some(session) = self.session() {
+            session.check_amount(request.event.cost_usd.0);
         }
         self.emit(request);
     }

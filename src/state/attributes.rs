@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::{ActiveConfig, TelemetryState};
-use crate::catalog::key;
 use crate::identity::Identity;
+use crate::schema::key;
 use crate::session_attributes::SessionAttributes;
 
 /// Returns the standard attributes that the switches allow, in the order of the catalog. Empty values are omitted as

@@ -172,25 +172,14 @@ impl SessionCore {
         }
     }
 
-    /// Adds the cost of a request, if there is one, and all four types of its tokens, including zeros.
-    fn add_request(
-        &self,
-        snapshot: &SessionSnapshot,
-        model: &str,
-        usd: Option<f64>,
-        usage: TokenUsage,
-    ) {
+    /// Adds the cost of a request and all four types of its tokens, including zeros.
+    fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
         if !self.telemetry.records_metrics() {
-            if let Some(usd) = usd {
-                self.check_amount(usd);
-            }
+            self.check_amount(usd);
             return;
         }
         // The fast path handles only valid amounts before the shutdown. The slow path counts all exceptions one by one.
-        if let Some(usd) = usd.filter(|usd| countable(*usd))
-            && self.telemetry.counts()
-            && snapshot.add_request(model, usd, usage)
-        {
+        if countable(usd) && self.telemetry.counts() && snapshot.add_request(model, usd, usage) {
             return;
         }
         self.add_slowly(model, usd, usage);
@@ -199,13 +188,11 @@ impl SessionCore {
     /// Handles the first request of a model, a request that is concurrent with that of another thread, and invalid
     /// amounts.
     #[cold]
-    fn add_slowly(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
-        if usd.is_some_and(countable) && self.telemetry.counts() {
+    fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
+        if countable(usd) && self.telemetry.counts() {
             self.open_model(model);
         }
-        if let Some(usd) = usd {
-            self.add_cost(model, usd);
-        }
+        self.add_cost(model, usd);
         for kind in [
             TokenType::Input,
             TokenType::Output,
@@ -262,7 +249,7 @@ impl SessionCore {
     /// Records the measurements and the event of an answered request with one snapshot. Does nothing in a forked child.
     pub(crate) fn record_request(
         &self,
-        mut request: ApiRequest,
+        request: ApiRequest,
         prompt: Option<&Arc<PromptMark>>,
         own: Option<&Arc<TraceContext>>,
     ) {
@@ -270,12 +257,10 @@ impl SessionCore {
             return;
         }
         let snapshot = self.snapshot.load();
-        let (usd, tokens) = (request.cost_usd, request.tokens);
-        self.add_request(&snapshot, request.metric_model(), usd, tokens);
+        let (usd, usage) = (request.event.cost_usd.0, request.usage());
+        self.add_request(&snapshot, request.metric_model(), usd, usage);
         if self.telemetry.takes_events() {
-            let time = request.at;
-            let event = || request.take_event();
-            self.enqueue(&snapshot, time, event, prompt, EventSpan::PromptOr(own));
+            self.emit_in(&snapshot, request, prompt, EventSpan::PromptOr(own));
         }
     }
 
@@ -290,33 +275,30 @@ impl SessionCore {
         if !self.telemetry.takes_events() {
             return;
         }
-        let snapshot = self.snapshot.load();
-        let time = record.time();
-        if let Some(record) = record.admit(&snapshot.active.policy) {
-            self.enqueue(&snapshot, time, || record, prompt, span);
-        }
+        self.emit_in(&self.snapshot.load(), record, prompt, span);
     }
 
-    /// Queues a record that has already passed the content policy, as [`emit`](Self::emit) does.
-    pub(crate) fn emit_admitted<R: EventRecord + 'static>(
+    #[inline]
+    fn emit_in<R: Record>(
         &self,
-        time: Option<SystemTime>,
+        snapshot: &SessionSnapshot,
         record: R,
         prompt: Option<&Arc<PromptMark>>,
         span: EventSpan<'_>,
     ) {
-        if self.telemetry.takes_events() {
-            self.enqueue(&self.snapshot.load(), time, || record, prompt, span);
+        let time = record.time();
+        if let Some(event) = record.filtered(&snapshot.active.policy) {
+            self.enqueue(snapshot, time, event, prompt, span);
         }
     }
 
-    /// Queues an event. Creates the record last, so that it is constructed directly in its allocation.
+    /// Queues an event.
     #[inline]
     fn enqueue<R: EventRecord + 'static>(
         &self,
         snapshot: &SessionSnapshot,
         time: Option<SystemTime>,
-        make: impl FnOnce() -> R,
+        record: R,
         prompt: Option<&Arc<PromptMark>>,
         span: EventSpan<'_>,
     ) {
@@ -334,7 +316,6 @@ impl SessionCore {
             EventSpan::PromptOr(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
         };
         let time = time.map_or_else(|| telemetry.clock.now(), nanos);
-        let room = Box::new_uninit();
         let envelope = Envelope {
             time,
             sequence: self.state.sequence.fetch_add(1, Ordering::Relaxed),
@@ -343,8 +324,7 @@ impl SessionCore {
             prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
             span: span.cloned(),
         };
-        let record = make();
-        let event = Box::write(room, Queued { envelope, record });
+        let event = Box::new(Queued { envelope, record });
         let size = event.record.size();
         telemetry.enqueue_event(&snapshot.active, event, size);
     }

@@ -18,10 +18,10 @@ use crate::record::{StartType, setters};
 pub struct SessionOptions {
     pub(crate) id: Option<Arc<str>>,
     pub(crate) identity: Identity,
-    pub(super) terminal_type: Option<Arc<str>>,
-    pub(super) start_type: Option<StartType>,
-    pub(super) non_interactive: bool,
-    pub(super) workspace_host_paths: Option<Arc<[Arc<str>]>>,
+    pub(crate) terminal_type: Option<Arc<str>>,
+    pub(crate) start_type: Option<StartType>,
+    pub(crate) non_interactive: bool,
+    pub(crate) workspace_host_paths: Option<Arc<[Arc<str>]>>,
 }
 
 impl SessionOptions {

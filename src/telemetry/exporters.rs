@@ -14,7 +14,6 @@ use super::Service;
 use super::page::PagePlace;
 use super::place::Place;
 use super::plan::Plan;
-use crate::catalog::scope;
 use crate::clock::Clock;
 use crate::config::{Config, HeadersHelper};
 use crate::diagnostics::Diagnostics;
@@ -33,6 +32,7 @@ use crate::export::{Lease, Writer};
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::resource::{Platform, resource_attributes};
+use crate::schema::scope;
 use crate::signal::Signal;
 use crate::state::{ActiveConfig, Slots};
 

@@ -305,7 +305,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["edited_path"],
     ),
     (
-        "record/tool.rs McpTool::new",
+        "record/tool_name.rs McpTool::new",
         &[
             "result_server",
             "result_tool",
@@ -314,7 +314,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "record/tool.rs McpTool::from_name",
+        "record/tool_name.rs McpTool::from_name",
         &["named_server", "named_tool"],
     ),
     (
@@ -466,7 +466,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         "record/skill.rs SkillActivated::marketplace",
         &["skill_marketplace"],
     ),
-    ("record/tool.rs McpTool::scope", &["server_scope"]),
+    ("record/tool_name.rs McpTool::scope", &["server_scope"]),
     ("record/tool.rs ToolDecision::tool_use_id", &[]),
     ("record/tool.rs ToolResult::tool_use_id", &[]),
     ("record/tool.rs ToolResult::error_type", &[]),
@@ -691,6 +691,7 @@ fn functions_with_text(source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]").next().unwrap();
     let mut found = Vec::new();
     let mut owner = String::new();
+    let mut in_setters = false;
     let mut lines = code.lines();
     while let Some(line) = lines.next() {
         if line.starts_with("impl") {
@@ -701,16 +702,34 @@ fn functions_with_text(source: &str) -> Vec<String> {
         if let Some(name) = line.strip_prefix("macro_rules! ") {
             owner = name.trim_end_matches(" {").to_owned();
         }
-        // A setter that `setters!` defines.
-        let setter = line
-            .trim_start()
-            .strip_suffix(',')
-            .and_then(|line| line.split_once(": "));
-        if let Some((name, "Option<Text>" | "Option<Content>" | "Option<McpTool>")) = setter
+        let line_of_record = line.trim_start();
+        if let Some(record) = line_of_record.strip_prefix("record ") {
+            owner = record.split([' ', ':']).next().unwrap().to_owned();
+        }
+        in_setters = line_of_record == "setters! {" || in_setters && line_of_record != "}";
+        // A setter that `setters!` or the definition of a record defines.
+        let field = ["optional ", "expected "]
+            .iter()
+            .find_map(|how| line_of_record.strip_prefix(how))
+            .or_else(|| line_of_record.strip_suffix(',').filter(|_| in_setters));
+        let setter = field
+            .and_then(|field| field.split_once(": "))
+            .map(|(name, rest)| (name, rest.split(' ').next().unwrap()));
+        const KINDS: [&str; 3] = ["Option<Text>", "Option<Content>", "Option<McpTool>"];
+        if let Some((name, kind)) = setter
+            && (KINDS.contains(&kind) || kind.starts_with("Gated<"))
             && line.starts_with("        ")
             && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
         {
             found.push(format!("{owner}::{name}"));
+        }
+        // The setters that `failure_setters!` defines.
+        if line_of_record.starts_with("failure_setters!(") {
+            found.extend(["failed", "error_type"].map(|name| format!("{owner}::{name}")));
+        }
+        // The constructor that the definition of a record defines.
+        if line_of_record.starts_with("new(") && line_of_record.contains("impl Into<") {
+            found.push(format!("{owner}::new"));
         }
         let Some(signature) = line.trim_start().strip_prefix("pub fn ") else {
             continue;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Metric, STANDARD_ATTRIBUTES};
+use crate::schema::{Metric, STANDARD_ATTRIBUTES};
 
 /// Returns a key as a valid label name: letters, digits and `_`, with no digit first. Names that begin with `__` are
 /// reserved for Prometheus.
@@ -51,7 +51,7 @@ pub(super) fn custom<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::METRICS;
+    use crate::metrics::METRICS;
 
     #[test]
     fn keys_become_valid_label_names() {

@@ -7,8 +7,8 @@ use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
 
 use super::labels::{self, name};
-use crate::catalog::Metric;
 use crate::metrics::Shown;
+use crate::schema::Metric;
 use crate::session_attributes::CustomAttributes;
 
 /// The most series that are encoded at the same time. A page of many series needs little more memory than its text.

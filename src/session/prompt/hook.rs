@@ -3,52 +3,49 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use crate::catalog::{self, key, span};
-use crate::content::{Content, ToolDetails};
+use crate::content::{Gated, HookDefinitions};
 use crate::encode::spans::SpanRecord;
-use crate::record::{Attributes, MCP_TOOL, millis, setters, text_size};
+use crate::record::{MCP_TOOL, Text, record, span};
 use crate::session::Recorder;
 use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore};
 
-/// The outcome of the hooks of one hook event.
-///
-/// ```
-/// use claude_code_telemetry::HookOutcome;
-/// let outcome = HookOutcome::new().succeeded(2).failed(1);
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct HookOutcome {
-    count: Option<u64>,
-    succeeded: u64,
-    blocking: u64,
-    failed: u64,
-    cancelled: u64,
-    definitions: Option<Content>,
-    at: Option<SystemTime>,
+record! {
+    /// The outcome of the hooks of one hook event.
+    ///
+    /// ```
+    /// use claude_code_telemetry::HookOutcome;
+    /// let outcome = HookOutcome::new().succeeded(2).failed(1);
+    /// ```
+    record HookOutcome: Clone, Debug, Default;
+
+    /// Creates an outcome in which no hook ran.
+    new();
+
+    fields {
+        /// Sets the number of hooks that ran (`num_hooks`). The default is the sum of the four outcomes.
+        optional count: Option<u64> = "num_hooks";
+        /// Sets the number of hooks that succeeded (`num_success`).
+        optional succeeded: u64 = "num_success";
+        /// Sets the number of hooks that blocked the operation (`num_blocking`). Blocking is an outcome, not a failure.
+        optional blocking: u64 = "num_blocking";
+        /// Sets the number of hooks that failed without blocking (`num_non_blocking_error`). Any such failure sets the
+        /// span's status to ERROR.
+        optional failed: u64 = "num_non_blocking_error";
+        /// Sets the number of hooks that were canceled (`num_cancelled`).
+        optional cancelled: u64 = "num_cancelled";
+        /// Sets the definitions of the hooks as JSON text (`hook_definitions`), sent only with `OTEL_LOG_TOOL_DETAILS`.
+        optional definitions: Gated<HookDefinitions> = "hook_definitions";
+        /// Sets the time at which the last hook ended. The default is the current time.
+        optional at: Option<SystemTime> = "at";
+    }
 }
 
 impl HookOutcome {
-    /// Creates an outcome in which no hook ran.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    setters! {
-        /// Sets the number of hooks that ran (`num_hooks`). The default is the sum of the four outcomes.
-        count: Option<u64>,
-        /// Sets the number of hooks that succeeded (`num_success`).
-        succeeded: u64,
-        /// Sets the number of hooks that blocked the operation (`num_blocking`). Blocking is an outcome, not a failure.
-        blocking: u64,
-        /// Sets the number of hooks that failed without blocking (`num_non_blocking_error`). Any such failure sets the
-        /// span's status to ERROR.
-        failed: u64,
-        /// Sets the number of hooks that were canceled (`num_cancelled`).
-        cancelled: u64,
-        /// Sets the definitions of the hooks as JSON text (`hook_definitions`), sent only with `OTEL_LOG_TOOL_DETAILS`.
-        definitions: Option<Content>,
-        /// Sets the time at which the last hook ended. The default is the current time.
-        at: Option<SystemTime>,
+    /// Returns the number of hooks that ran.
+    fn total(&self) -> u64 {
+        let outcomes = [self.succeeded, self.blocking, self.failed, self.cancelled];
+        let sum = || outcomes.into_iter().fold(0, u64::saturating_add);
+        self.count.unwrap_or_else(sum)
     }
 }
 
@@ -63,16 +60,16 @@ impl HookOutcome {
 pub struct Hook(OperationHandle<RunningHooks>);
 
 struct RunningHooks {
-    event: Cow<'static, str>,
-    name: Cow<'static, str>,
+    event: Text,
+    name: Text,
     span: OpenSpan,
 }
 
 impl Hook {
     pub(crate) fn begin(
         outside: &Recorder,
-        event: Cow<'static, str>,
-        name: Cow<'static, str>,
+        event: Text,
+        name: Text,
         at: Option<SystemTime>,
     ) -> Self {
         let Some(session) = outside.session() else {
@@ -100,7 +97,7 @@ fn without_mcp_names(name: &str) -> Option<String> {
 }
 
 impl RunningHooks {
-    fn end(&mut self, session: &SessionCore, mut outcome: HookOutcome) -> bool {
+    fn end(&mut self, session: &SessionCore, outcome: HookOutcome) -> bool {
         let Self { event, name, span } = self;
         let end = session.telemetry.timestamp(outcome.at);
         let policy = session.telemetry.policy();
@@ -109,10 +106,13 @@ impl RunningHooks {
             name: without_mcp_names(name)
                 .filter(|_| !policy.tool_details())
                 .map_or_else(|| name.clone(), Cow::Owned),
+            count: outcome.total(),
             duration,
-            definitions: (outcome.definitions.take())
-                .and_then(|definitions| policy.tool_details_of(definitions)),
-            outcome,
+            succeeded: outcome.succeeded,
+            blocking: outcome.blocking,
+            failed: outcome.failed,
+            cancelled: outcome.cancelled,
+            definitions: outcome.definitions.filtered(&policy),
         })
     }
 }
@@ -127,55 +127,30 @@ impl Operation for RunningHooks {
     }
 }
 
-/// The data of the span `claude_code.hook`.
-struct HookSpan {
-    event: Cow<'static, str>,
-    name: Cow<'static, str>,
-    duration: Duration,
-    outcome: HookOutcome,
-    definitions: Option<ToolDetails>,
+span! {
+    /// The data of the span `claude_code.hook`.
+    span HookSpan emits "hook", "The hooks of one hook event, when the host records them",
+        fails when "a hook failed without blocking; the message counts them";
+    sent {
+        event: Text = "hook_event", "The hook event, such as `PreToolUse`";
+        name: Text =
+            "hook_name",
+            "Its full name, such as `PreToolUse:Bash`; `PreToolUse:mcp_tool` for an MCP tool unless \
+             `OTEL_LOG_TOOL_DETAILS` is on";
+        count: u64 = "num_hooks", "Hooks that ran";
+        duration: Duration = "duration_ms", "Duration in milliseconds";
+        succeeded: u64 = "num_success", "Hooks that succeeded";
+        blocking: u64 = "num_blocking", "Hooks that blocked";
+        failed: u64 = "num_non_blocking_error", "Hooks that failed without blocking";
+        cancelled: u64 = "num_cancelled", "Hooks that were cancelled";
+        definitions: Gated<HookDefinitions> = "hook_definitions", "JSON text of their definitions";
+    }
 }
 
 impl SpanRecord for HookSpan {
-    fn span(&self) -> &'static catalog::Span {
-        &span::HOOK
-    }
-
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        let HookOutcome {
-            count,
-            succeeded,
-            blocking,
-            failed,
-            cancelled,
-            ..
-        } = self.outcome;
-        out.text(key::HOOK_EVENT, &*self.event);
-        out.text(key::HOOK_NAME, &*self.name);
-        let outcomes = [succeeded, blocking, failed, cancelled];
-        out.count(
-            key::NUM_HOOKS,
-            count.unwrap_or_else(|| outcomes.into_iter().fold(0, u64::saturating_add)),
-        );
-        out.count(key::DURATION_MS, millis(self.duration));
-        out.count(key::NUM_SUCCESS, succeeded);
-        out.count(key::NUM_BLOCKING, blocking);
-        out.count(key::NUM_NON_BLOCKING_ERROR, failed);
-        out.count(key::NUM_CANCELLED, cancelled);
-        out.text_if(
-            key::HOOK_DEFINITIONS,
-            self.definitions.as_ref().map(ToolDetails::json),
-        );
-    }
-
     fn failure(&self) -> Option<Cow<'_, str>> {
-        let failed = self.outcome.failed;
+        let failed = self.failed;
         (failed > 0).then(|| format!("{failed} hook(s) failed").into())
-    }
-
-    fn size(&self) -> usize {
-        text_size(&[Some(&self.event), Some(&self.name)])
-            + self.definitions.as_ref().map_or(0, ToolDetails::size)
     }
 }
 
@@ -185,19 +160,7 @@ mod tests {
 
     #[test]
     fn hook_count_saturates_when_the_outcomes_overflow() {
-        let record = HookSpan {
-            event: "Stop".into(),
-            name: "Stop".into(),
-            duration: Duration::ZERO,
-            outcome: HookOutcome::new().succeeded(u64::MAX).failed(1),
-            definitions: None,
-        };
-        let mut attributes = Attributes::default();
-        record.attributes(&mut attributes);
-        assert!(
-            attributes
-                .into_iter()
-                .any(|(name, _)| name == key::NUM_HOOKS)
-        );
+        let outcome = HookOutcome::new().succeeded(u64::MAX).failed(1);
+        assert_eq!(outcome.total(), u64::MAX);
     }
 }

@@ -1,12 +1,11 @@
 //! Model requests with their retries.
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use super::llm_span::LlmSpan;
 use crate::content::Content;
 use crate::record::string_enum::string_enum;
-use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, setters};
+use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, Text, record};
 use crate::session::Recorder;
 use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
 
@@ -22,38 +21,26 @@ string_enum! {
     }
 }
 
-/// Options for beginning a model request. The name of the model alone is enough.
-#[derive(Clone, Debug)]
-pub struct LlmRequestOptions {
-    model: Cow<'static, str>,
-    query_source: Option<Cow<'static, str>>,
-    context: Option<RequestContext>,
-    at: Option<SystemTime>,
-}
+record! {
+    /// Options for beginning a model request. The name of the model alone is enough.
+    record LlmRequestOptions: Clone, Debug;
 
-impl LlmRequestOptions {
     /// Creates the options of a request for `model`.
-    pub fn new(model: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            model: model.into(),
-            query_source: None,
-            context: None,
-            at: None,
-        }
-    }
+    new(model: impl Into<Text>);
 
-    setters! {
+    fields {
+        required model: Text = "model";
         /// Sets the subsystem that makes the request (`query_source`), for example `compact`.
-        query_source: Option<Text>,
+        optional query_source: Option<Text> = "query_source";
         /// Sets the origin of the request (`llm_request.context`). The default is the kind of the handle on which it
         /// begins.
-        context: Option<RequestContext>,
+        optional context: Option<RequestContext> = "llm_request.context" | "context";
         /// Sets the time at which the first attempt began. The default is the current time.
-        at: Option<SystemTime>,
+        optional at: Option<SystemTime> = "at";
     }
 }
 
-impl<T: Into<Cow<'static, str>>> From<T> for LlmRequestOptions {
+impl<T: Into<Text>> From<T> for LlmRequestOptions {
     fn from(model: T) -> Self {
         Self::new(model)
     }
@@ -82,8 +69,8 @@ pub struct LlmRequest {
 }
 
 struct Request {
-    model: Cow<'static, str>,
-    query_source: Option<Cow<'static, str>>,
+    model: Text,
+    query_source: Option<Text>,
     context: RequestContext,
     span: OpenSpan,
     /// The start of each attempt, in nanoseconds since the Unix epoch.
@@ -159,7 +146,8 @@ impl LlmRequest {
     fn record_body(&self, body: Content, time: Option<SystemTime>) {
         if let Some((_, request)) = self.request.lock() {
             let mut record = ApiRequestBody::new(request.model.clone(), body);
-            record.query_source.clone_from(&request.query_source);
+            let event = &mut record.event;
+            event.query_source.clone_from(&request.query_source);
             record.at = time;
             self.recorder.emit(record);
         }
@@ -193,24 +181,26 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        if answer.requested_model.is_none() && answer.model != request.model {
+        let event = &mut answer.event;
+        if answer.requested_model.is_none() && event.model != request.model {
             answer.requested_model = Some(request.model.clone());
         }
         let end = request.complete(
             session,
             answer.at,
-            &mut answer.query_source,
-            &mut answer.duration,
+            &mut event.query_source,
+            &mut event.duration.0,
         );
-        let attempts = request.attempts(answer.attempt, end, answer.duration);
+        let attempts = request.attempts(answer.attempt, end, event.duration.0);
         let first_token = request.time_to_first_token;
         request.end(session, end, attempts, |span| {
             span.answered(&answer, first_token)
         });
         let body = request.response_body.take().map(|body| {
-            let mut record = ApiResponseBody::new(answer.model.clone(), body);
-            record.query_source.clone_from(&answer.query_source);
-            record.request_id.clone_from(&answer.request_id);
+            let event = &answer.event;
+            let mut record = ApiResponseBody::new(event.model.clone(), body);
+            record.event.query_source.clone_from(&event.query_source);
+            record.event.request_id.clone_from(&event.request_id);
             record.at = answer.at;
             record
         });
@@ -226,15 +216,17 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
+        let event = &mut error.event;
         let end = request.complete(
             session,
             error.at,
-            &mut error.query_source,
-            &mut error.duration,
+            &mut event.query_source,
+            &mut event.duration.0,
         );
-        error.attempt = error.attempt.or(u32::try_from(request.attempts.len()).ok());
-        let attempts = request.attempts(error.attempt, end, error.duration);
-        request.end(session, end, attempts, |span| span.failed(&error));
+        let attempt = event.attempt.0;
+        event.attempt.0 = attempt.or(u32::try_from(request.attempts.len()).ok());
+        let attempts = request.attempts(event.attempt.0, end, event.duration.0);
+        request.end(session, end, attempts, |span| span.failed(event));
         self.recorder.emit(error);
     }
 }
@@ -249,7 +241,7 @@ impl Request {
         &self,
         session: &SessionCore,
         at: Option<SystemTime>,
-        query_source: &mut Option<Cow<'static, str>>,
+        query_source: &mut Option<Text>,
         duration: &mut Option<Duration>,
     ) -> Timestamp {
         if query_source.is_none() {

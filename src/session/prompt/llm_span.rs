@@ -4,41 +4,135 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::llm_request::RequestContext;
-use crate::catalog::{self, key, span};
+use crate::content::Payload;
 use crate::encode::spans::{SpanEvent, SpanRecord};
-use crate::record::{ApiError, ApiRequest, Attributes, Speed, TokenUsage, millis, text_size};
+use crate::record::{
+    ApiErrorEvent, ApiRequest, Attributes, ErrorMessage, Field, Scalar, Speed, Text, TokenUsage,
+    Value, attribute_rows, span,
+};
+use crate::schema::{self, Attribute};
 
-/// The data of the span `claude_code.llm_request`.
-pub(super) struct LlmSpan {
-    model: Cow<'static, str>,
-    context: RequestContext,
-    speed: Speed,
-    query_source: Option<Cow<'static, str>>,
-    duration: Duration,
-    time_to_first_token: Option<Duration>,
-    tokens: Option<TokenUsage>,
-    request_id: Option<Cow<'static, str>>,
-    success: bool,
-    /// The start of each attempt, in nanoseconds since the Unix epoch.
-    attempts: Vec<u64>,
-    attempt: u64,
-    status_code: Option<u16>,
-    error: Option<Cow<'static, str>>,
-    has_tool_call: Option<bool>,
-    stop_reason: Option<Cow<'static, str>>,
+const REQUEST_ATTEMPT: &schema::SpanEvent = &schema::SpanEvent {
+    name: "gen_ai.request.attempt",
+    description: "One for each attempt",
+    attributes: attribute_rows! { u64 = "attempt", "Number of the attempt, from 1"; },
+};
+
+span! {
+    /// The data of the span `claude_code.llm_request`.
+    span LlmSpan emits "llm_request", "One model request with its retries",
+        fails when "the request failed; the message is the error's", has events REQUEST_ATTEMPT;
+    sent {
+        model: RequestedModel =
+            "model", "Model that was asked for",
+            "gen_ai.system", "Always `anthropic`",
+            "gen_ai.request.model", "Model that was asked for";
+        context: RequestContext = "llm_request.context", "Where the request came from";
+        speed: Speed = "speed", "Whether fast mode was active";
+        query_source: Option<Text> = "query_source", "Subsystem that made the request";
+        duration: Duration = "duration_ms", "Duration of all attempts in milliseconds";
+        time_to_first_token: Option<Duration> =
+            "ttft_ms", "Time to the first token in milliseconds";
+        tokens: Option<TokenUsage> =
+            "input_tokens", "Input tokens",
+            "output_tokens", "Output tokens",
+            "cache_read_tokens", "Tokens read from the cache",
+            "cache_creation_tokens", "Tokens written to the cache";
+        request_id: Option<Twice> =
+            "request_id", "The API's request id",
+            "gen_ai.response.id", "The same id";
+        success: bool = "success", "Whether the API answered";
+        attempt: u64 = "attempt", "Attempts made in all";
+        status_code: Option<u64> = "status_code", "HTTP status of the failure";
+        error: Option<ErrorMessage> = "error", "Error message";
+        has_tool_call: Option<bool> = "response.has_tool_call", "Whether the answer calls a tool";
+        stop_reason: Option<StopReason> =
+            "stop_reason", "Why the model stopped",
+            "gen_ai.response.finish_reasons", "The same as a list";
+    }
+    unsent {
+        /// The start of each attempt, in nanoseconds since the Unix epoch.
+        attempts: Attempts;
+    }
+}
+
+type Attempts = Vec<u64>;
+
+/// The requested model, which is sent twice, with the system between.
+#[derive(Clone)]
+pub(crate) struct RequestedModel(Text);
+
+impl Payload for RequestedModel {
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Field<3> for RequestedModel {
+    const ATTRIBUTES: [Attribute; 3] = [
+        Text::ATTRIBUTE,
+        Text::ATTRIBUTE.one_of(&["anthropic"]),
+        Text::ATTRIBUTE,
+    ];
+
+    fn write<'a>(&'a self, keys: [&'static str; 3], out: &mut Attributes<'a>) {
+        let values = [&*self.0, "anthropic", &*self.0];
+        for (key, value) in keys.into_iter().zip(values) {
+            out.push(key, Value::Text(value.into()));
+        }
+    }
+}
+
+/// A text that is sent under two keys.
+#[derive(Clone)]
+pub(crate) struct Twice(pub(crate) Text);
+
+impl Payload for Twice {
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Field<2> for Twice {
+    const ATTRIBUTES: [Attribute; 2] = [Text::ATTRIBUTE; 2];
+
+    fn write<'a>(&'a self, keys: [&'static str; 2], out: &mut Attributes<'a>) {
+        for key in keys {
+            out.push(key, Value::Text((&*self.0).into()));
+        }
+    }
+}
+
+/// The reason why the model stopped, which is sent as a text and as a list.
+#[derive(Clone)]
+pub(crate) struct StopReason(Text);
+
+impl Payload for StopReason {
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Field<2> for StopReason {
+    const ATTRIBUTES: [Attribute; 2] = [Text::ATTRIBUTE, Attribute::of(schema::Kind::TextArray)];
+
+    fn write<'a>(&'a self, [reason, reasons]: [&'static str; 2], out: &mut Attributes<'a>) {
+        out.push(reason, Value::Text((&*self.0).into()));
+        out.push(reasons, Value::TextArray(vec![(&*self.0).into()]));
+    }
 }
 
 impl LlmSpan {
     /// Creates the span of a request that was neither answered nor failed.
     pub(super) fn new(
-        model: Cow<'static, str>,
-        query_source: Option<Cow<'static, str>>,
+        model: Text,
+        query_source: Option<Text>,
         context: RequestContext,
         duration: Duration,
         attempts: Vec<u64>,
     ) -> Self {
         Self {
-            model,
+            model: RequestedModel(model),
             context,
             speed: Speed::Normal,
             query_source,
@@ -62,89 +156,48 @@ impl LlmSpan {
         request: &ApiRequest,
         time_to_first_token: Option<Duration>,
     ) -> Self {
+        let event = &request.event;
         Self {
-            speed: request.speed,
-            query_source: request.query_source.clone(),
+            speed: event.speed,
+            query_source: event.query_source.clone(),
             time_to_first_token: request.time_to_first_token.or(time_to_first_token),
-            tokens: Some(request.tokens),
-            request_id: request.request_id.clone(),
+            tokens: Some(request.usage()),
+            request_id: event.request_id.clone().map(Twice),
             success: true,
             attempt: request.attempt.map_or(self.attempt, u64::from),
             has_tool_call: request.has_tool_call,
-            stop_reason: request.stop_reason.clone(),
+            stop_reason: request.stop_reason.clone().map(StopReason),
             ..self
         }
     }
 
-    pub(super) fn failed(self, error: &ApiError) -> Self {
+    pub(super) fn failed(self, error: &ApiErrorEvent) -> Self {
         Self {
             speed: error.speed,
             query_source: error.query_source.clone(),
-            request_id: error.request_id.clone(),
-            attempt: error.attempt.map_or(self.attempt, u64::from),
-            status_code: error.status_code,
-            error: Some(error.error.0.clone()),
+            request_id: error.request_id.clone().map(Twice),
+            attempt: error.attempt.0.map_or(self.attempt, u64::from),
+            status_code: error.status_code.0.map(u64::from),
+            error: Some(error.error.clone()),
             ..self
         }
     }
 }
 
 impl SpanRecord for LlmSpan {
-    fn span(&self) -> &'static catalog::Span {
-        &span::LLM_REQUEST
-    }
-
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        out.text(key::MODEL, &*self.model);
-        out.text(key::GEN_AI_SYSTEM, "anthropic");
-        out.text(key::GEN_AI_REQUEST_MODEL, &*self.model);
-        out.text(key::LLM_REQUEST_CONTEXT, self.context.as_str());
-        out.text(key::SPEED, self.speed.as_str());
-        out.text_if(key::QUERY_SOURCE, self.query_source.as_deref());
-        out.count(key::DURATION_MS, millis(self.duration));
-        out.count_if(key::TTFT_MS, self.time_to_first_token.map(millis));
-        if let Some(tokens) = self.tokens {
-            out.count(key::INPUT_TOKENS, tokens.input);
-            out.count(key::OUTPUT_TOKENS, tokens.output);
-            out.count(key::CACHE_READ_TOKENS, tokens.cache_read);
-            out.count(key::CACHE_CREATION_TOKENS, tokens.cache_creation);
-        }
-        out.text_if(key::REQUEST_ID, self.request_id.as_deref());
-        out.text_if(key::GEN_AI_RESPONSE_ID, self.request_id.as_deref());
-        out.bool(key::SUCCESS, self.success);
-        out.count(key::ATTEMPT, self.attempt);
-        out.count_if(key::STATUS_CODE, self.status_code.map(u64::from));
-        out.text_if(key::ERROR, self.error.as_deref());
-        out.bool_if(key::RESPONSE_HAS_TOOL_CALL, self.has_tool_call);
-        if let Some(reason) = self.stop_reason.as_deref() {
-            out.text(key::STOP_REASON, reason);
-            out.texts(key::GEN_AI_RESPONSE_FINISH_REASONS, vec![reason.into()]);
-        }
-    }
-
     fn failure(&self) -> Option<Cow<'_, str>> {
-        self.error.as_deref().map(Cow::Borrowed)
+        self.error.as_ref().map(|error| Cow::Borrowed(&*error.0))
     }
 
     fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
         for (n, time) in self.attempts.iter().enumerate() {
             let mut attributes = Attributes::default();
-            attributes.count(key::ATTEMPT, n as u64 + 1);
+            attributes.push("attempt", Value::Int(n as i64 + 1));
             out.push(SpanEvent {
-                event: &span::REQUEST_ATTEMPT,
+                event: REQUEST_ATTEMPT,
                 time: *time,
                 attributes,
             });
         }
-    }
-
-    fn size(&self) -> usize {
-        text_size(&[
-            Some(&self.model),
-            self.query_source.as_ref(),
-            self.request_id.as_ref(),
-            self.error.as_ref(),
-            self.stop_reason.as_ref(),
-        ]) + 8 * self.attempts.len()
     }
 }

@@ -17,14 +17,17 @@ pub use tool_call::{PendingToolCall, ToolCall};
 pub use tool_options::{Permission, ToolCallOptions, ToolOutcome};
 pub use tool_output::ToolOutput;
 
+pub(crate) use hook::HookSpan;
+pub(crate) use llm_span::LlmSpan;
+pub(crate) use tool_span::{BlockedSpan, ExecutionSpan, ToolSpan};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::catalog::{self, key, span};
-use crate::content;
+use crate::content::{Gated, Prompt as UserText};
 use crate::encode::spans::SpanRecord;
-use crate::record::{AdmittedPrompt, Attributes, UserPrompt, millis, setters};
+use crate::record::{UserPrompt, record, span};
 use crate::session::Recorder;
 use crate::session::recorder::recorder_methods;
 use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore};
@@ -40,32 +43,27 @@ pub struct Prompt {
     interaction: OperationHandle<Interaction>,
 }
 
-/// The end of an interaction, for a host that sets the end time or the duration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PromptEnd {
-    at: Option<SystemTime>,
-    duration: Option<Duration>,
-}
+record! {
+    /// The end of an interaction, for a host that sets the end time or the duration.
+    record PromptEnd: Clone, Copy, Debug, Default, PartialEq, Eq;
 
-impl PromptEnd {
     /// Creates an end at the current time. The duration is the time since the prompt began.
-    pub fn new() -> Self {
-        Self::default()
-    }
+    new();
 
-    setters! {
+    fields {
         /// Sets the time at which the interaction ended. The default is the current time.
-        at: Option<SystemTime>,
+        optional at: Option<SystemTime> = "at";
         /// Sets the duration of the interaction; the span then starts at the end minus the duration. The default is the
         /// time since the prompt began.
-        duration: Option<Duration>,
+        optional duration: Option<Duration> = "interaction.duration_ms" | "duration_ms";
     }
 }
 
 struct Interaction {
     mark: Arc<PromptMark>,
     span: OpenSpan,
-    prompt: Arc<content::Prompt>,
+    text: Gated<UserText>,
+    length: u64,
     /// The `interaction.sequence`.
     sequence: u64,
 }
@@ -83,26 +81,25 @@ impl Prompt {
         };
         let telemetry = &session.telemetry;
         let sequence = session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1;
-        let parent = match prompt.parent {
+        let parent = match &prompt.parent.0 {
             Some(parent) => Some(Arc::new(parent.context())),
             None => session.inbound_parent(),
         };
         let start = telemetry.timestamp(prompt.at);
         let span = OpenSpan::begin(session, parent.as_ref(), start);
         let mark = Arc::new(PromptMark {
-            id: prompt.id.unwrap_or_else(|| telemetry.ids.prompt()),
+            id: match &prompt.id {
+                Some(id) => Arc::clone(&id.0),
+                None => telemetry.ids.prompt(),
+            },
             span: span.context.clone(),
             ended: AtomicBool::new(false),
         });
         session.prompt.store(Some(Arc::clone(&mark)));
-        let text = Arc::new(telemetry.policy().prompt(prompt.text));
-        if prompt.event {
-            session.emit_admitted(
-                prompt.at,
-                AdmittedPrompt(Arc::clone(&text)),
-                Some(&mark),
-                EventSpan::PromptOr(None),
-            );
+        let length = prompt.event.text.length();
+        let text = prompt.event.text.clone().filtered(&telemetry.policy());
+        if prompt.has_event.0 {
+            session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
         }
         let recorder = Recorder {
             began: Some(start),
@@ -115,7 +112,8 @@ impl Prompt {
         let interaction = Interaction {
             mark,
             span,
-            prompt: text,
+            text,
+            length,
             sequence,
         };
         Self {
@@ -160,7 +158,8 @@ impl Interaction {
             self.span.start = now.before(duration);
         }
         self.span.end(session, now, |duration| InteractionSpan {
-            prompt: Arc::clone(&self.prompt),
+            text: self.text.clone(),
+            length: self.length,
             sequence: self.sequence,
             duration,
         })
@@ -177,26 +176,16 @@ impl Operation for Interaction {
     }
 }
 
-/// The data of the span `claude_code.interaction`.
-struct InteractionSpan {
-    prompt: Arc<content::Prompt>,
-    sequence: u64,
-    duration: Duration,
-}
-
-impl SpanRecord for InteractionSpan {
-    fn span(&self) -> &'static catalog::Span {
-        &span::INTERACTION
-    }
-
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        out.text(key::USER_PROMPT, self.prompt.text());
-        out.count(key::USER_PROMPT_LENGTH, self.prompt.length());
-        out.count(key::INTERACTION_SEQUENCE, self.sequence);
-        out.count(key::INTERACTION_DURATION_MS, millis(self.duration));
-    }
-
-    fn size(&self) -> usize {
-        self.prompt.size()
+span! {
+    /// The data of the span `claude_code.interaction`.
+    span InteractionSpan emits "interaction",
+        "One prompt, from its submission to the end of the turn";
+    sent {
+        text: Gated<UserText> = "user_prompt", "The prompt";
+        length: u64 = "user_prompt_length", "Length of the prompt in UTF-16 code units";
+        sequence: u64 = "interaction.sequence", "Number of the prompt in its session, from 1";
+        duration: Duration = "interaction.duration_ms", "Duration in milliseconds";
     }
 }
+
+impl SpanRecord for InteractionSpan {}

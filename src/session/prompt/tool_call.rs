@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::llm_request::RequestContext;
 use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
-use super::tool_span::{BlockedSpan, Details, ExecutionSpan, ToolSpan};
+use super::tool_span::{BlockedSpan, ExecutionSpan, ToolSpan};
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision};
 use crate::session::Recorder;
@@ -57,7 +57,7 @@ pub struct PendingToolCall {
 
 struct Call {
     options: ToolCallOptions,
-    details: Arc<Details>,
+    details: ToolSpan,
     span: OpenSpan,
     /// The wait for a decision.
     blocked: OpenSpan,
@@ -98,7 +98,7 @@ impl PendingToolCall {
         span.start = start;
         let language = options.language_if_edit();
         let policy = session.telemetry.policy();
-        let details = Arc::new(Details::admit(&mut options, &policy, span.is_recorded()));
+        let details = ToolSpan::begin(&mut options, &policy, span.is_recorded());
         options.language = language;
         let call = Call {
             options,
@@ -229,7 +229,8 @@ impl Call {
         }
         let (decision, source) = (permission.decision, permission.source);
         let mut record = ToolDecision::new(self.details.public_name(), decision, source);
-        record.tool_use_id.clone_from(&self.options.tool_use_id);
+        let tool_use_id = &self.options.tool_use_id;
+        record.event.tool_use_id.clone_from(tool_use_id);
         record.at = permission.event_at.or(permission.at);
         recorder.emit_in(record, waiting.as_ref());
         // The public name of an MCP tool never parses as an editing tool: the real name is content.
@@ -285,9 +286,9 @@ impl Call {
         let mut record = self.options.result().duration(duration);
         outcome.tell(&mut record);
         let permission = self.permission.as_ref();
-        record.decision = permission
-            .filter(|permission| permission.on_result)
-            .map(|permission| (permission.decision, permission.source));
+        if let Some(permission) = permission.filter(|permission| permission.on_result) {
+            record = record.decision(permission.decision, permission.source);
+        }
         recorder.emit(record);
     }
 
@@ -306,9 +307,9 @@ impl Call {
             });
         }
         let (at, _) = end.since(&self.span.start);
-        let details = &self.details;
+        let (details, tool) = (&self.details, &self.options.name);
         self.span.end(session, end, |duration| {
-            ToolSpan::new(Arc::clone(details), duration, at, outcome, &policy)
+            details.ended(tool, duration, at, outcome, &policy)
         })
     }
 }

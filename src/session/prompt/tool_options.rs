@@ -5,88 +5,67 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::tool_output::ToolOutput;
-use crate::content::Content;
+use crate::content::{Content, Gated, ToolDetails, ToolInput, ToolParameters};
 use crate::record::{
-    Decision, DecisionSource, EditTool, ErrorMessage, Failure, MCP_TOOL, McpTool, ToolName,
-    ToolResult, optional, setters,
+    Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, Success, Text, ToolError, ToolName,
+    ToolResult, failure_setters, record, setters,
 };
 
-/// Options for beginning a tool call. The name of the tool alone is enough.
-#[derive(Clone)]
-pub struct ToolCallOptions {
-    pub(crate) name: ToolName,
-    pub(crate) tool_use_id: Option<Cow<'static, str>>,
-    pub(crate) input: Option<Content>,
-    pub(crate) parameters: Option<Content>,
-    pub(crate) mcp: Option<McpTool>,
-    pub(crate) file_path: Option<Content>,
-    pub(crate) language: Option<Cow<'static, str>>,
-    pub(crate) at: Option<SystemTime>,
-}
+record! {
+    /// Options for beginning a tool call. The name of the tool alone is enough.
+    record ToolCallOptions: Clone;
 
-impl ToolCallOptions {
-    /// Creates the options of a call of the tool `name`. A name of the form `mcp__server__tool` is content: events
-    /// carry `mcp_tool` instead.
-    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            name: ToolName(name.into()),
-            tool_use_id: None,
-            input: None,
-            parameters: None,
-            mcp: None,
-            file_path: None,
-            language: None,
-            at: None,
-        }
-    }
+    /// Creates the options of a call of the tool `name`. A name of the form `mcp__server__tool` is content: events carry
+    /// `mcp_tool` instead.
+    new(name: impl Into<Text>);
 
-    setters! {
+    fields {
+        required name: ToolName = "tool_name";
         /// Sets the id that the model gave the call (`tool_use_id`).
-        tool_use_id: Option<Text>,
+        optional tool_use_id: Option<Text> = "tool_use_id";
         /// Sets the arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, shortened to a limit, together with
         /// the attributes that are derived from them (`tool_parameters`, `file_path`, `full_command`, `skill_name`,
         /// `subagent_type`).
-        input: Option<Content>,
+        optional input: Gated<ToolInput> = "tool_input" | "input";
         /// Sets the tool's specific parameters as a JSON object (`tool_parameters`), sent only with
         /// `OTEL_LOG_TOOL_DETAILS`: [`ShellParameters`](crate::ShellParameters),
         /// [`SkillParameters`](crate::SkillParameters). They take precedence over those that are derived from the
         /// [input](Self::input).
-        parameters: Option<Content>,
+        optional parameters: Gated<ToolParameters> = "tool_parameters" | "parameters";
         /// Sets the MCP server and tool of the call. Their names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the span as
         /// `mcp__server__tool`.
-        mcp: Option<McpTool>,
+        optional mcp: Option<McpTool> = "mcp";
         /// Sets the file that the tool reads or edits (`file_path`). The default is the `file_path` or `notebook_path` of
         /// the input. The path is sent only on the span, and only with `OTEL_LOG_TOOL_DETAILS`.
-        file_path: Option<Content>,
+        optional file_path: Gated<ToolDetails> = "file_path";
         /// Sets the language of the edited file (`language` of `claude_code.code_edit_tool.decision`). The default is
         /// derived from the extension of the path.
-        language: Option<Text>,
+        optional language: Option<Text> = "language";
         /// Sets the time at which the call began. The default is the current time.
-        at: Option<SystemTime>,
+        optional at: Option<SystemTime> = "at";
     }
+}
 
+impl ToolCallOptions {
     /// Returns the result of this call with the fields that are known at its beginning.
     pub(crate) fn result(&self) -> ToolResult {
-        ToolResult {
-            tool_use_id: self.tool_use_id.clone(),
-            input: self.input.clone(),
-            parameters: self.parameters.clone(),
-            mcp: self.mcp.clone(),
-            ..ToolResult::new(self.name.0.clone())
+        let mut result = ToolResult::new(self.name.0.clone());
+        result.event.tool_use_id.clone_from(&self.tool_use_id);
+        result.event.input = self.input.clone();
+        result.event.parameters = self.parameters.clone();
+        match self.mcp.clone() {
+            Some(mcp) => result.mcp(mcp),
+            None => result,
         }
     }
 
     /// Returns the language of the file if the tool edits one, or the language that the host set.
-    pub(crate) fn language_if_edit(&self) -> Option<Cow<'static, str>> {
+    pub(crate) fn language_if_edit(&self) -> Option<Text> {
         if self.language.is_some() || self.name.0.parse::<EditTool>().is_err() {
             return self.language.clone();
         }
-        let path = self.file_path.as_ref().map(Content::language);
-        let input = || {
-            self.input
-                .as_ref()
-                .map(|input| input.language_of_member(PATH_MEMBERS))
-        };
+        let path = self.file_path.content().map(Content::language);
+        let input = || Some(self.input.content()?.language_of_member(PATH_MEMBERS));
         path.or_else(input).map(Cow::Borrowed)
     }
 }
@@ -121,7 +100,7 @@ impl fmt::Debug for ToolCallOptions {
 /// The members of a tool's input that name its file.
 pub(crate) const PATH_MEMBERS: &[&str] = &["file_path", "notebook_path"];
 
-impl<T: Into<Cow<'static, str>>> From<T> for ToolCallOptions {
+impl<T: Into<Text>> From<T> for ToolCallOptions {
     fn from(name: T) -> Self {
         Self::new(name)
     }
@@ -208,23 +187,32 @@ impl Permission {
     }
 }
 
-/// The outcome of a tool call.
-#[derive(Clone, Debug, Default)]
-pub struct ToolOutcome {
-    pub(crate) failure: Option<Failure>,
-    pub(crate) parameters: Option<Content>,
-    pub(crate) result_size_bytes: Option<u64>,
-    pub(crate) result_tokens: Option<u64>,
-    pub(crate) output: ToolOutput,
-    pub(crate) at: Option<SystemTime>,
+record! {
+    /// The outcome of a tool call.
+    record ToolOutcome: Clone, Debug, Default;
+
+    /// Creates a successful outcome.
+    new();
+
+    fields {
+        custom success: Success = "success";
+        custom error: ToolError = "error";
+        custom error_type: Option<Text> = "error_type";
+        /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They
+        /// replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
+        optional parameters: Gated<ToolParameters> = "tool_parameters" | "parameters";
+        /// Sets the size of the result in bytes (`tool_result_size_bytes`). Sent only on the event.
+        optional result_size_bytes: Option<u64> = "tool_result_size_bytes" | "result_size_bytes";
+        /// Sets the number of tokens of the result (`result_tokens`). Sent only on the span.
+        optional result_tokens: Option<u64> = "result_tokens";
+        custom output: ToolOutput = "output";
+        /// Sets the time at which the call ended. The default is the current time.
+        optional at: Option<SystemTime> = "at";
+    }
+    check with checked;
 }
 
 impl ToolOutcome {
-    /// Creates a successful outcome.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Creates an outcome from the tool's result: a success, or a failure with the message of the error.
     ///
     /// ```
@@ -239,35 +227,7 @@ impl ToolOutcome {
         }
     }
 
-    /// Marks the outcome as failed with this message (`error`). No content switch withholds the message: do not put
-    /// content into it.
-    pub fn failed(mut self, error: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error = optional(error).map(ErrorMessage);
-        self
-    }
-
-    /// Marks the outcome as failed with this class of error (`error_type`), for example `ShellError`. Sent only on the
-    /// event.
-    pub fn error_type(mut self, class: impl Into<Cow<'static, str>>) -> Self {
-        self.failure.get_or_insert_default().error_type = optional(class);
-        self
-    }
-
-    /// Sets whether the tool succeeded, for a host that has no message and no class.
-    pub fn success(mut self, success: bool) -> Self {
-        self.failure = (!success).then(|| self.failure.unwrap_or_default());
-        self
-    }
-
-    setters! {
-        /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They
-        /// replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
-        parameters: Option<Content>,
-        /// Sets the size of the result in bytes (`tool_result_size_bytes`). Sent only on the event.
-        result_size_bytes: Option<u64>,
-        /// Sets the number of tokens of the result (`result_tokens`). Sent only on the span.
-        result_tokens: Option<u64>,
-    }
+    failure_setters!();
 
     /// Sets the output of the tool: the span event `tool.output` of a successful call, sent only with
     /// `OTEL_LOG_TOOL_CONTENT`. A plain text becomes the attribute `output`.
@@ -276,16 +236,15 @@ impl ToolOutcome {
         self
     }
 
-    setters! {
-        /// Sets the time at which the call ended. The default is the current time.
-        at: Option<SystemTime>,
-    }
-
     /// Adds the outcome to the result record.
     pub(crate) fn tell(self, result: &mut ToolResult) {
-        result.failure = self.failure;
-        result.parameters = self.parameters.or(result.parameters.take());
-        result.result_size_bytes = self.result_size_bytes;
+        result.event.success = self.success;
+        result.event.error = self.error;
+        result.event.error_type = self.error_type;
+        if self.parameters.content().is_some() {
+            result.event.parameters = self.parameters;
+        }
+        result.event.result_size_bytes = self.result_size_bytes;
         result.at = self.at;
     }
 }

@@ -1,8 +1,24 @@
 //! The output of a tool: the span event `tool.output`.
 
-use crate::catalog::key;
-use crate::content::{Content, ContentPolicy, ToolOutputText};
-use crate::record::{Attributes, EditTool, ToolName};
+use crate::content::{
+    Content, ContentPolicy, Gated, Payload, ToolContent, ToolDetails, ToolOutputText,
+};
+use crate::record::{Attributes, EditTool, ToolName, Value, attribute_rows};
+use crate::schema::SpanEvent;
+
+pub(super) const TOOL_OUTPUT: &SpanEvent = &SpanEvent {
+    name: "tool.output",
+    description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one \
+                  adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
+    attributes: attribute_rows! {
+        Gated<ToolDetails> = "bash_command", "The command";
+        Gated<ToolDetails> = "file_path", "The file";
+        Gated<ToolDetails> = "diff", "What an edit changed";
+        Gated<ToolContent> =
+            "content", "What was read; what was written needs `OTEL_LOG_TOOL_DETAILS` too";
+        Gated<ToolContent> = "output", "What the tool returned";
+    },
+};
 
 /// The output of a tool: the attributes of the span event `tool.output`, in the order in which they are added.
 ///
@@ -32,16 +48,16 @@ impl Part {
     /// Returns the key of the attribute, of its truncation flag and of its original length.
     fn keys(self) -> [&'static str; 3] {
         match self {
-            Self::Output => [key::OUTPUT, "output_truncated", "output_original_length"],
-            Self::Content => [key::CONTENT, "content_truncated", "content_original_length"],
-            Self::Diff => [key::DIFF, "diff_truncated", "diff_original_length"],
+            Self::Output => ["output", "output_truncated", "output_original_length"],
+            Self::Content => ["content", "content_truncated", "content_original_length"],
+            Self::Diff => ["diff", "diff_truncated", "diff_original_length"],
             Self::BashCommand => [
-                key::BASH_COMMAND,
+                "bash_command",
                 "bash_command_truncated",
                 "bash_command_original_length",
             ],
             Self::FilePath => [
-                key::FILE_PATH,
+                "file_path",
                 "file_path_truncated",
                 "file_path_original_length",
             ],
@@ -112,6 +128,8 @@ impl ToolOutput {
     }
 }
 
+impl Payload for ToolOutput {}
+
 impl<T: Into<Content>> From<T> for ToolOutput {
     fn from(text: T) -> Self {
         Self::new().output(text)
@@ -119,16 +137,19 @@ impl<T: Into<Content>> From<T> for ToolOutput {
 }
 
 /// The output after the content policy was applied.
+#[derive(Clone)]
 pub(crate) struct AdmittedOutput(Vec<(Part, ToolOutputText)>);
 
 impl AdmittedOutput {
     pub(crate) fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
         for (part, text) in &self.0 {
             let [key, truncated, original_length] = part.keys();
-            out.text_if(key, text.text());
+            if let Some(text) = text.text().filter(|text| !text.is_empty()) {
+                out.push(key, Value::Text(text.into()));
+            }
             if let Some(length) = text.cut_from() {
-                out.bool(truncated, true);
-                out.count(original_length, length);
+                out.push(truncated, Value::Bool(true));
+                out.push(original_length, Value::Int(length));
             }
         }
     }

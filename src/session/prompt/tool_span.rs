@@ -1,224 +1,198 @@
 //! The three spans of a tool call.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::llm_span::Twice;
 use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome};
-use super::tool_output::AdmittedOutput;
-use crate::catalog::{self, key, span};
-use crate::content::{ContentPolicy, ToolDetails, ToolInput};
+use super::tool_output::{AdmittedOutput, TOOL_OUTPUT};
+use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput};
 use crate::encode::spans::{SpanEvent, SpanRecord};
-use crate::record::{Attributes, Failure, MCP_TOOL, ToolName, millis, text_size, tool_parameters};
+use crate::record::{
+    Attributes, Decision, DecisionSource, MCP_TOOL, Text, ToolError, ToolName, derived_parameters,
+    scalars, span,
+};
 
-/// The attributes of the call on its spans, after the content policy was applied.
-pub(crate) struct Details {
-    name: ToolName,
-    is_mcp: bool,
-    /// `true` if the name of an MCP tool may be sent.
-    open: bool,
-    tool_use_id: Option<Cow<'static, str>>,
-    file_path: Option<ToolDetails>,
-    full_command: Option<ToolDetails>,
-    skill_name: Option<ToolDetails>,
-    subagent_type: Option<ToolDetails>,
-    input: Option<ToolInput>,
+span! {
+    /// The data of the span `claude_code.tool`.
+    span ToolSpan emits "tool", "One tool call: the wait for permission and the execution",
+        has events TOOL_OUTPUT;
+    sent {
+        name: Text =
+            "tool_name",
+            "Name of the tool; of an MCP tool `mcp_tool`, or `mcp__server__tool` with \
+             `OTEL_LOG_TOOL_DETAILS`";
+        tool_use_id: Option<Twice> =
+            "tool_use_id", "Id of the tool call",
+            "gen_ai.tool.call.id", "The same id";
+        duration: Duration = "duration_ms", "Duration of wait and execution in milliseconds";
+        result_tokens: Option<u64> = "result_tokens", "Tokens of the result";
+        file_path: Gated<ToolDetails> = "file_path", "The file";
+        full_command: Gated<ToolDetails> = "full_command", "The command";
+        skill_name: Gated<ToolDetails> = "skill_name", "The skill";
+        subagent_type: Gated<ToolDetails> = "subagent_type", "The subagent";
+        input: Gated<ToolInput> = "tool_input", "JSON text of the tool's arguments, bounded";
+    }
+    unsent {
+        /// The output of a successful call, and the time of the span event.
+        output: Option<TimedOutput>;
+    }
 }
 
-impl Details {
+/// An output with the time of its span event, in nanoseconds since the Unix epoch.
+#[derive(Clone)]
+pub(crate) struct TimedOutput {
+    time: u64,
+    output: AdmittedOutput,
+}
+
+impl Payload for TimedOutput {
+    fn size(&self) -> usize {
+        self.output.size()
+    }
+}
+
+impl ToolSpan {
     /// Applies the content policy to the call, and removes content that the policy withholds from `options` as well. If
     /// the span is not `recorded`, the content is not read at all.
-    pub(crate) fn admit(
+    pub(crate) fn begin(
         options: &mut ToolCallOptions,
         policy: &ContentPolicy,
         recorded: bool,
     ) -> Self {
-        let open = policy.tool_details();
-        if !open {
-            options.input = None;
-            options.parameters = None;
-            options.file_path = None;
+        options.input.close(policy);
+        options.parameters.close(policy);
+        options.file_path.close(policy);
+        let ToolCallOptions { name, mcp, .. } = options;
+        let (mut input, mut parameters, mut file_path) = Default::default();
+        if recorded {
+            (input, parameters) = (options.input.clone(), options.parameters.clone());
+            file_path = options.file_path.clone().filtered(policy);
+            let derived = derived_parameters(name, mcp.as_ref(), input.content(), policy);
+            parameters.add_derived(derived);
         }
-        let input = options.input.as_ref().filter(|_| recorded);
-        let parameters = || {
-            let (mcp, given) = (options.mcp.as_ref(), options.parameters.as_ref());
-            tool_parameters(&options.name, mcp, given, input, policy)
+        let detail = |text: Option<String>| {
+            Gated::<ToolDetails>::optional(text.unwrap_or_default()).filtered(policy)
         };
-        let parameters = recorded.then(parameters).flatten();
-        let parameter = |name: &str| parameters.as_ref()?.text(name);
-        let detail =
-            |members: &[&str]| policy.tool_details_of(policy.member(input?, members)?.into());
-        let file_path = options
-            .file_path
-            .as_ref()
-            .filter(|_| recorded)
-            .and_then(|path| policy.tool_details_of(path.clone()));
+        let member = |names: &[&str]| {
+            let input = input.content();
+            detail(input.and_then(|input| policy.member(input, names)))
+        };
+        if file_path.content().is_none() {
+            file_path = member(PATH_MEMBERS);
+        }
         Self {
-            is_mcp: options.mcp.is_some() || options.name.is_mcp(),
-            open,
-            tool_use_id: options.tool_use_id.clone(),
-            file_path: file_path.or_else(|| detail(PATH_MEMBERS)),
-            full_command: parameter(key::FULL_COMMAND),
-            skill_name: parameter(key::SPAN_SKILL_NAME),
-            subagent_type: detail(&["subagent_type"]),
-            input: input.and_then(|input| policy.tool_input(input.clone())),
-            name: match &options.mcp {
+            name: match mcp {
                 // MCP servers choose the names of their tools freely; on spans the names have one form.
-                Some(mcp) if open => options.name.of_mcp(mcp),
-                _ => options.name.clone(),
+                Some(mcp) if policy.tool_details() => name.of_mcp(mcp).0,
+                None if policy.tool_details() || !name.is_mcp() => name.0.clone(),
+                _ => MCP_TOOL.into(),
             },
+            tool_use_id: options.tool_use_id.clone().map(Twice),
+            duration: Duration::ZERO,
+            result_tokens: None,
+            file_path,
+            full_command: detail(parameters.parameter("full_command")),
+            skill_name: detail(parameters.parameter("skill_name")),
+            subagent_type: member(&["subagent_type"]),
+            input: input.filtered(policy),
+            output: None,
         }
     }
 
     /// Returns the name for events.
-    pub(crate) fn public_name(&self) -> Cow<'static, str> {
-        if self.is_mcp {
-            Cow::Borrowed(MCP_TOOL)
-        } else {
-            self.name.0.clone()
+    pub(crate) fn public_name(&self) -> Text {
+        match self.name.starts_with("mcp__") {
+            true => MCP_TOOL.into(),
+            false => self.name.clone(),
         }
     }
 
-    /// Returns the name for spans.
-    fn span_name(&self) -> &str {
-        if self.is_mcp && !self.open {
-            MCP_TOOL
-        } else {
-            &self.name.0
-        }
-    }
-}
-
-/// The data of the span `claude_code.tool`.
-pub(crate) struct ToolSpan {
-    details: Arc<Details>,
-    duration: Duration,
-    result_tokens: Option<u64>,
-    output: Option<(u64, AdmittedOutput)>,
-}
-
-impl ToolSpan {
-    /// Creates the span of a call that ended at `end`, in nanoseconds since the Unix epoch. Only a successful call
-    /// carries its output.
-    pub(crate) fn new(
-        details: Arc<Details>,
+    /// Returns the span of a call of `tool` that ended at `time`, in nanoseconds since the Unix epoch. Only a successful
+    /// call carries its output.
+    pub(crate) fn ended(
+        &self,
+        tool: &ToolName,
         duration: Duration,
-        end: u64,
+        time: u64,
         outcome: Option<&ToolOutcome>,
         policy: &ContentPolicy,
     ) -> Self {
-        let output = outcome
-            .filter(|outcome| outcome.failure.is_none())
-            .and_then(|outcome| outcome.output.admit(&details.name, policy));
+        let successful = outcome.filter(|outcome| outcome.success.0);
+        let output = successful.and_then(|outcome| outcome.output.admit(tool, policy));
         Self {
-            details,
             duration,
             result_tokens: outcome.and_then(|outcome| outcome.result_tokens),
-            output: output.map(|output| (end, output)),
+            output: output.map(|output| TimedOutput { time, output }),
+            ..self.clone()
         }
     }
 }
 
 impl SpanRecord for ToolSpan {
-    fn span(&self) -> &'static catalog::Span {
-        &span::TOOL
-    }
-
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        let details = &*self.details;
-        out.text(key::TOOL_NAME, details.span_name());
-        out.text_if(key::TOOL_USE_ID, details.tool_use_id.as_deref());
-        out.text_if(key::GEN_AI_TOOL_CALL_ID, details.tool_use_id.as_deref());
-        out.count(key::DURATION_MS, millis(self.duration));
-        out.count_if(key::RESULT_TOKENS, self.result_tokens);
-        for (key, detail) in [
-            (key::FILE_PATH, &details.file_path),
-            (key::FULL_COMMAND, &details.full_command),
-            (key::SPAN_SKILL_NAME, &details.skill_name),
-            (key::SUBAGENT_TYPE, &details.subagent_type),
-        ] {
-            out.text_if(key, detail.as_ref().map(ToolDetails::text));
-        }
-        out.text_if(
-            key::TOOL_INPUT,
-            details.input.as_ref().and_then(ToolInput::text),
-        );
-    }
-
     fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-        if let Some((time, output)) = &self.output {
+        if let Some(TimedOutput { time, output }) = &self.output {
             let mut attributes = Attributes::default();
             output.attributes(&mut attributes);
             out.push(SpanEvent {
-                event: &span::TOOL_OUTPUT,
+                event: TOOL_OUTPUT,
                 time: *time,
                 attributes,
             });
         }
     }
+}
 
-    fn size(&self) -> usize {
-        let details = &*self.details;
-        let texts = [
-            &details.file_path,
-            &details.full_command,
-            &details.skill_name,
-            &details.subagent_type,
-        ];
-        text_size(&[Some(&details.name.0), details.tool_use_id.as_ref()])
-            + texts
-                .into_iter()
-                .flatten()
-                .map(ToolDetails::size)
-                .sum::<usize>()
-            + details.input.as_ref().map_or(0, ToolInput::size)
-            + self.output.as_ref().map_or(0, |(_, output)| output.size())
+span! {
+    /// The data of the span `claude_code.tool.blocked_on_user`.
+    span BlockedSpan emits "tool.blocked_on_user", "The wait for the permission decision";
+    sent {
+        duration: Duration = "duration_ms", "Duration in milliseconds";
+        decision: OrUnknown<Decision> = "decision", "Outcome; `unknown` if no decision was made";
+        source: OrUnknown<DecisionSource> =
+            "source", "Source of the decision; `unknown` if no decision was made";
     }
 }
 
-/// The data of the span `claude_code.tool.blocked_on_user`.
-pub(crate) struct BlockedSpan {
-    duration: Duration,
-    decision: &'static str,
-    source: &'static str,
+/// A part of a decision; `None` is sent as `unknown`.
+#[derive(Clone, Copy)]
+pub(crate) struct OrUnknown<T>(Option<T>);
+
+impl<T> Payload for OrUnknown<T> {}
+
+scalars! {
+    OrUnknown<Decision>: Text.one_of(Decision::OR_UNKNOWN) =
+        |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
+    OrUnknown<DecisionSource>: Text.one_of(DecisionSource::OR_UNKNOWN) =
+        |source| Some(source.0.map_or("unknown", DecisionSource::as_str).into());
 }
 
 impl BlockedSpan {
     pub(crate) fn new(duration: Duration, permission: &Permission) -> Self {
-        const UNKNOWN: &str = "unknown";
         let (decision, source) = permission.span;
         Self {
             duration,
-            decision: decision.map_or(UNKNOWN, |decision| decision.as_str()),
-            source: source.map_or(UNKNOWN, |source| source.as_str()),
+            decision: OrUnknown(decision),
+            source: OrUnknown(source),
         }
     }
 }
 
-impl SpanRecord for BlockedSpan {
-    fn span(&self) -> &'static catalog::Span {
-        &span::TOOL_BLOCKED
-    }
+impl SpanRecord for BlockedSpan {}
 
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        out.count(key::DURATION_MS, millis(self.duration));
-        out.text(key::DECISION, self.decision);
-        out.text(key::SOURCE, self.source);
+span! {
+    /// The data of the span `claude_code.tool.execution`.
+    span ExecutionSpan emits "tool.execution", "The execution; absent when the call was denied",
+        fails when "the tool failed; the message is the error's";
+    sent {
+        duration: Duration = "duration_ms", "Duration in milliseconds";
+        success: bool = "success", "Whether the tool succeeded";
+        error: ToolError = "error", "Error message";
     }
-
-    fn size(&self) -> usize {
-        0
+    unsent {
+        /// `false` when the call was abandoned.
+        finished: bool;
     }
-}
-
-/// The data of the span `claude_code.tool.execution`.
-pub(crate) struct ExecutionSpan {
-    duration: Duration,
-    /// `false` when the call was abandoned.
-    finished: bool,
-    failure: Option<Failure>,
-    /// `true` if the error message may be sent.
-    show_error: bool,
 }
 
 impl ExecutionSpan {
@@ -227,45 +201,20 @@ impl ExecutionSpan {
         outcome: Option<&ToolOutcome>,
         policy: &ContentPolicy,
     ) -> Self {
+        let mut error = outcome.map_or_else(Default::default, |outcome| outcome.error.clone());
+        error.filter(policy);
         Self {
             duration,
+            success: outcome.is_some_and(|outcome| outcome.success.0),
+            error,
             finished: outcome.is_some(),
-            failure: outcome.and_then(|outcome| outcome.failure.clone()),
-            show_error: policy.error_messages(),
         }
-    }
-
-    fn error(&self) -> Option<&str> {
-        self.failure
-            .as_ref()?
-            .error
-            .as_ref()
-            .filter(|_| self.show_error)
-            .map(|error| &*error.0)
     }
 }
 
 impl SpanRecord for ExecutionSpan {
-    fn span(&self) -> &'static catalog::Span {
-        &span::TOOL_EXECUTION
-    }
-
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        out.count(key::DURATION_MS, millis(self.duration));
-        out.bool(key::SUCCESS, self.finished && self.failure.is_none());
-        out.text_if(key::ERROR, self.error());
-    }
-
     fn failure(&self) -> Option<Cow<'_, str>> {
-        self.failure
-            .as_ref()
-            .map(|_| Cow::Borrowed(self.error().unwrap_or_default()))
-    }
-
-    fn size(&self) -> usize {
-        self.failure
-            .as_ref()
-            .and_then(|failure| failure.error.as_ref())
-            .map_or(0, |error| error.0.len())
+        let message = self.error.0.as_ref().map_or("", |error| &*error.0);
+        (self.finished && !self.success).then_some(Cow::Borrowed(message))
     }
 }

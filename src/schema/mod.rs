@@ -1,17 +1,10 @@
-//! A description of all emitted data: every metric, event and span with its attributes, units and gates.
+//! The types that describe the emitted data, and the descriptions that belong to no record.
 //!
-//! The recorders use the names of this module, and the tables of `docs/TELEMETRY.md` are generated from it. Only the
-//! data that is listed here is emitted. Source: the monitoring documentation of Claude Code, edition 2026-04-16.
+//! The description of an event stands with its record, in `record`. The module `catalog` lists all of them.
 
-pub(crate) mod event;
 pub(crate) mod key;
-pub(crate) mod metric;
-pub(crate) mod span;
 mod standard;
 
-pub use event::{EVENTS, Event};
-pub use metric::{METRICS, Metric};
-pub use span::{SPANS, Span, SpanEvent};
 pub use standard::{EVENT_ATTRIBUTES, STANDARD_ATTRIBUTES};
 
 /// The names of the instrumentation scopes, one for each signal.
@@ -99,11 +92,12 @@ pub struct Attribute {
 }
 
 impl Attribute {
-    const fn new(name: &'static str, kind: Kind, description: &'static str) -> Self {
+    /// Returns an attribute of this type, without a key and a description.
+    pub(crate) const fn of(kind: Kind) -> Self {
         Self {
-            name,
+            name: "",
             kind,
-            description,
+            description: "",
             values: &[],
             conditional: false,
             gate: None,
@@ -111,60 +105,89 @@ impl Attribute {
         }
     }
 
-    const fn text(name: &'static str, description: &'static str) -> Self {
-        Self::new(name, Kind::Text, description)
+    pub(crate) const fn named(mut self, name: &'static str, description: &'static str) -> Self {
+        self.name = name;
+        self.description = description;
+        self
     }
 
-    const fn int(name: &'static str, description: &'static str) -> Self {
-        Self::new(name, Kind::Int, description)
-    }
-
-    const fn double(name: &'static str, description: &'static str) -> Self {
-        Self::new(name, Kind::Double, description)
-    }
-
-    const fn bool(name: &'static str, description: &'static str) -> Self {
-        Self::new(name, Kind::Bool, description)
-    }
-
-    const fn texts(name: &'static str, description: &'static str) -> Self {
-        Self::new(name, Kind::TextArray, description)
-    }
-
-    const fn one_of(mut self, values: &'static [&'static str]) -> Self {
+    pub(crate) const fn one_of(mut self, values: &'static [&'static str]) -> Self {
         self.values = values;
         self
     }
 
-    const fn when_known(mut self) -> Self {
+    pub(crate) const fn when_known(mut self) -> Self {
         self.conditional = true;
         self
     }
 
-    const fn gated(mut self, gate: Gate) -> Self {
+    pub(crate) const fn gated(mut self, gate: Gate) -> Self {
         self.gate = Some(gate);
         self
     }
 
-    const fn redacted_without(mut self, gate: Gate) -> Self {
-        self.gate = Some(gate);
+    pub(crate) const fn redacted_without(mut self, gate: Gate) -> Self {
         self.redacted = true;
-        self
+        self.gated(gate)
     }
 }
 
-/// The sources of a permission decision.
-const SOURCES: &[&str] = &[
-    "config",
-    "hook",
-    "user_permanent",
-    "user_temporary",
-    "user_abort",
-    "user_reject",
-];
-/// The outcomes of a permission decision.
-const DECISIONS: &[&str] = &["accept", "reject"];
-/// The speed modes of a model request.
-const SPEEDS: &[&str] = &["fast", "normal"];
-/// The values of a boolean that is sent as text.
-const QUOTED_BOOLEANS: &[&str] = &["true", "false"];
+/// An event of the catalog.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The short name: the attribute `event.name`.
+    pub name: &'static str,
+    /// The full name: the body and the `event_name` of the log record.
+    pub body: &'static str,
+    /// The occasion of the event, as the generated documentation describes it.
+    pub description: &'static str,
+    /// The variable that must be on for the event to be emitted; `None` if the event is always emitted.
+    pub gate: Option<Gate>,
+    /// The attributes that follow the standard and the event attributes, in order.
+    pub attributes: &'static [Attribute],
+}
+
+/// A span of the catalog. All spans have the kind INTERNAL.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Span {
+    /// The name, as it is sent.
+    pub name: &'static str,
+    /// The attribute `span.type`: the name without `claude_code.`.
+    pub span_type: &'static str,
+    /// The work that the span covers, as the generated documentation describes it.
+    pub description: &'static str,
+    /// The attributes that follow the standard attributes and `span.type`, in order.
+    pub attributes: &'static [Attribute],
+    /// The span events that the span can have.
+    pub events: &'static [&'static SpanEvent],
+    /// The condition under which the status is ERROR. Otherwise the status is unset.
+    pub error: Option<&'static str>,
+}
+
+/// A span event of the catalog.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpanEvent {
+    /// The name, as it is sent.
+    pub name: &'static str,
+    /// The occasion of the span event, as the generated documentation describes it.
+    pub description: &'static str,
+    /// The attributes, in order.
+    pub attributes: &'static [Attribute],
+}
+
+/// A metric of the catalog.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metric {
+    /// The name, as it is sent.
+    pub name: &'static str,
+    /// The unit, in UCUM notation if UCUM defines the unit.
+    pub unit: &'static str,
+    /// The description, as it is sent.
+    pub description: &'static str,
+    /// The attributes of a data point that follow the standard attributes, in order.
+    pub attributes: &'static [Attribute],
+}

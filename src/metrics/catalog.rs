@@ -1,31 +1,18 @@
 //! The eight metrics: monotonic sums of doubles.
 
-use super::{Attribute, DECISIONS, SOURCES, key};
-
-/// A metric of the catalog.
-#[derive(Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Metric {
-    /// The name, as it is sent.
-    pub name: &'static str,
-    /// The unit, in UCUM notation if UCUM defines the unit.
-    pub unit: &'static str,
-    /// The description, as it is sent.
-    pub description: &'static str,
-    /// The attributes of a data point that follow the standard attributes, in order.
-    pub attributes: &'static [Attribute],
-}
-
-const MODEL: Attribute = Attribute::text(key::MODEL, "Model that was asked for");
+use crate::record::{
+    ActivityType, Decision, DecisionSource, EditTool, StartType, Text, TokenType, attribute_rows,
+};
+use crate::schema::{Attribute, Kind, Metric};
 
 /// `claude_code.session.count`
 pub(crate) static SESSION_COUNT: Metric = Metric {
     name: "claude_code.session.count",
     unit: "{count}",
     description: "Count of CLI sessions started",
-    attributes: &[Attribute::text(key::START_TYPE, "How the session began")
-        .one_of(&["fresh", "resume", "continue"])
-        .when_known()],
+    attributes: attribute_rows! {
+        Option<StartType> = "start_type", "How the session began";
+    },
 };
 
 /// `claude_code.lines_of_code.count`
@@ -33,10 +20,9 @@ pub(crate) static LINES_OF_CODE: Metric = Metric {
     name: "claude_code.lines_of_code.count",
     unit: "{count}",
     description: "Count of lines of code modified",
-    attributes: &[
-        Attribute::text(key::TYPE, "Whether the lines were added or removed")
-            .one_of(&["added", "removed"]),
-    ],
+    attributes: &[Attribute::of(Kind::Text)
+        .one_of(&["added", "removed"])
+        .named("type", "Whether the lines were added or removed")],
 };
 
 /// `claude_code.pull_request.count`
@@ -60,7 +46,9 @@ pub(crate) static COST: Metric = Metric {
     name: "claude_code.cost.usage",
     unit: "USD",
     description: "Cost of the Claude Code session",
-    attributes: &[MODEL],
+    attributes: attribute_rows! {
+        Text = "model", "Model that was asked for";
+    },
 };
 
 /// `claude_code.token.usage`
@@ -68,15 +56,10 @@ pub(crate) static TOKENS: Metric = Metric {
     name: "claude_code.token.usage",
     unit: "tokens",
     description: "Number of tokens used",
-    attributes: &[
-        MODEL,
-        Attribute::text(key::TYPE, "Kind of tokens").one_of(&[
-            "input",
-            "output",
-            "cacheRead",
-            "cacheCreation",
-        ]),
-    ],
+    attributes: attribute_rows! {
+        Text = "model", "Model that was asked for";
+        TokenType = "type", "Kind of tokens";
+    },
 };
 
 /// `claude_code.code_edit_tool.decision`
@@ -84,19 +67,12 @@ pub(crate) static CODE_EDIT_DECISION: Metric = Metric {
     name: "claude_code.code_edit_tool.decision",
     unit: "{count}",
     description: "Count of code editing tool permission decisions",
-    attributes: &[
-        Attribute::text(key::DECISION, "Outcome").one_of(DECISIONS),
-        Attribute::text(key::SOURCE, "Who or what decided").one_of(SOURCES),
-        Attribute::text(key::TOOL_NAME, "The editing tool").one_of(&[
-            "Edit",
-            "Write",
-            "NotebookEdit",
-        ]),
-        Attribute::text(
-            key::LANGUAGE,
-            "Programming language of the file; `unknown` for other extensions",
-        ),
-    ],
+    attributes: attribute_rows! {
+        Decision = "decision", "Outcome";
+        DecisionSource = "source", "Who or what decided";
+        EditTool = "tool_name", "The editing tool";
+        Text = "language", "Programming language of the file; `unknown` for other extensions";
+    },
 };
 
 /// `claude_code.active_time.total`
@@ -104,11 +80,9 @@ pub(crate) static ACTIVE_TIME: Metric = Metric {
     name: "claude_code.active_time.total",
     unit: "s",
     description: "Total active time in seconds",
-    attributes: &[Attribute::text(
-        key::TYPE,
-        "Keyboard interaction, or tools and model answers",
-    )
-    .one_of(&["user", "cli"])],
+    attributes: attribute_rows! {
+        ActivityType = "type", "Keyboard interaction, or tools and model answers";
+    },
 };
 
 /// All metrics, in the order in which they are exported.

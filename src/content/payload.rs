@@ -1,0 +1,79 @@
+//! The passage of records through the content policy.
+
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::ContentPolicy;
+
+/// Data of a record: a field, or all fields of its event.
+pub(crate) trait Payload {
+    /// Returns the size of the texts that the data keeps in memory, in bytes.
+    fn size(&self) -> usize {
+        0
+    }
+
+    /// Removes the content that the policy withholds. Returns `false` if the whole record must not be exported.
+    fn filter(&mut self, _policy: &ContentPolicy) -> bool {
+        true
+    }
+}
+
+/// A record without the content that the policy withholds. Only the policy creates it.
+pub(crate) struct Filtered<R>(R);
+
+impl<R> Deref for Filtered<R> {
+    type Target = R;
+
+    #[inline]
+    fn deref(&self) -> &R {
+        &self.0
+    }
+}
+
+impl ContentPolicy {
+    /// Removes the content that the policy withholds. Returns `None` if the whole record must not be exported.
+    #[inline]
+    pub(crate) fn filter<R: Payload>(&self, mut record: R) -> Option<Filtered<R>> {
+        record.filter(self).then_some(Filtered(record))
+    }
+}
+
+/// Implements [`Payload`] for types without text and content.
+macro_rules! without_text {
+    ($($type:ty),*) => { $(impl Payload for $type {})* };
+}
+
+without_text!(bool, u32, u64, f64, Duration, SystemTime);
+
+impl Payload for Cow<'static, str> {
+    #[inline]
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Payload for Vec<u64> {
+    fn size(&self) -> usize {
+        size_of_val(self.as_slice())
+    }
+}
+
+impl Payload for Arc<str> {
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T: Payload> Payload for Option<T> {
+    #[inline]
+    fn size(&self) -> usize {
+        self.as_ref().map_or(0, T::size)
+    }
+
+    #[inline]
+    fn filter(&mut self, policy: &ContentPolicy) -> bool {
+        self.as_mut().is_none_or(|data| data.filter(policy))
+    }
+}

@@ -1,0 +1,74 @@
+//! The definition of the data of a span: each attribute is stated once.
+
+use super::Attributes;
+use crate::schema::Span;
+
+/// The attributes of one kind of span.
+pub(crate) trait SpanAttributes: Send + Sync {
+    fn span(&self) -> &'static Span;
+
+    /// Writes the attributes after `span.type`, in the order of the catalog.
+    fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
+
+    /// Returns the size of the texts that the data keeps in memory, in bytes.
+    fn size(&self) -> usize;
+}
+
+/// Defines the data of a span, with its attributes and its row of the catalog. `sent` lists the attributes as in
+/// [`event!`](super::event). `unsent` lists data of the span's events.
+macro_rules! span {
+    (
+        $(#[$meta:meta])*
+        span $Span:ident emits $name:literal, $work:literal
+            $(, fails when $error:literal)? $(, has events $event:ident)?;
+        sent {$(
+            $field:ident: $Type:ident $(<$Inner:ident>)? =
+                $($key:literal, $description:literal),+;
+        )*}
+        $(unsent {$(
+            $(#[$unsent_meta:meta])*
+            $unsent:ident: $Unsent:ident $(<$UnsentInner:ident>)?;
+        )*})?
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone)]
+        pub(crate) struct $Span {
+            $(pub(crate) $field: $Type $(<$Inner>)?,)*
+            $($($(#[$unsent_meta])* pub(crate) $unsent: $Unsent $(<$UnsentInner>)?,)*)?
+        }
+
+        impl $Span {
+            pub(crate) const SPAN: &'static $crate::schema::Span = {
+                const ERRORS: &[&str] = &[$($error)?];
+                &$crate::schema::Span {
+                    name: concat!("claude_code.", $name),
+                    span_type: $name,
+                    description: $work,
+                    attributes: $crate::record::attribute_rows! {$(
+                        $Type $(<$Inner>)? = $($key, $description),+;
+                    )*},
+                    events: &[$($event)?],
+                    error: ERRORS.first().copied(),
+                }
+            };
+        }
+
+        impl $crate::record::SpanAttributes for $Span {
+            fn span(&self) -> &'static $crate::schema::Span {
+                Self::SPAN
+            }
+
+            fn attributes<'a>(&'a self, out: &mut $crate::record::Attributes<'a>) {
+                use $crate::record::field::Field;
+                $(Field::write(&self.$field, [$($key),+], out);)*
+            }
+
+            fn size(&self) -> usize {
+                use $crate::content::Payload;
+                0 $(+ Payload::size(&self.$field))* $($(+ Payload::size(&self.$unsent))*)?
+            }
+        }
+    };
+}
+
+pub(crate) use span;

@@ -1,0 +1,131 @@
+//! Deserialization of sessions, permissions and outputs, and the rules between the fields of an outcome.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Deserializer};
+
+use super::{Permission, SessionOptions, ToolOutcome, ToolOutput};
+use crate::identity::Identity;
+use crate::record::{Decision, DecisionSource, StartType, pair};
+use crate::serial::{Id, Member, OrUnknown, Texts, read};
+
+impl<'de> Deserialize<'de> for Identity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            #[serde(alias = "user.id")]
+            user_id: Option<String>,
+            #[serde(alias = "organization.id")]
+            organization_id: Option<String>,
+            #[serde(alias = "user_account_uuid", alias = "user.account_uuid")]
+            account_uuid: Option<String>,
+            #[serde(alias = "user_account_id", alias = "user.account_id")]
+            account_id: Option<String>,
+            #[serde(alias = "user_email", alias = "user.email")]
+            email: Option<String>,
+        }
+        let fields = Fields::deserialize(deserializer)?;
+        Ok(Self {
+            user_id: fields.user_id.map(Into::into),
+            organization_id: fields.organization_id.map(Into::into),
+            account_uuid: fields.account_uuid.map(Into::into),
+            account_id: fields.account_id.map(Into::into),
+            email: fields.email.map(Into::into),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionOptions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            #[serde(alias = "session.id")]
+            session_id: Option<Member<Id>>,
+            #[serde(alias = "terminal.type")]
+            terminal_type: Option<String>,
+            #[serde(alias = "workspace.host_paths")]
+            workspace_host_paths: Option<Vec<String>>,
+            interactive: Option<bool>,
+            start_type: Option<StartType>,
+            #[serde(flatten)]
+            identity: Identity,
+        }
+        let fields = Fields::deserialize(deserializer)?;
+        let paths = fields.workspace_host_paths;
+        Ok(Self {
+            id: fields.session_id.map(|Member(Id(id))| id.into()),
+            identity: fields.identity,
+            terminal_type: fields.terminal_type.map(Into::into),
+            start_type: fields.start_type,
+            non_interactive: fields.interactive == Some(false),
+            workspace_host_paths: paths.map(|paths| paths.into_iter().map(Into::into).collect()),
+        })
+    }
+}
+
+/// Without a decision, only the span of the wait is recorded, with the decision `unknown`.
+impl<'de> Deserialize<'de> for Permission {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            decision: Option<Decision>,
+            source: Option<DecisionSource>,
+            blocked_ms: Option<Member<Duration>>,
+            decision_event: Option<bool>,
+            result_decision: Option<bool>,
+            span_decision: Option<Member<OrUnknown<Decision>>>,
+            span_source: Option<Member<OrUnknown<DecisionSource>>>,
+            at: Option<Member<SystemTime>>,
+        }
+        let fields = Fields::deserialize(deserializer)?;
+        let decided = pair(fields.decision, fields.source).map_err(serde::de::Error::custom)?;
+        let permission = match decided {
+            Some((decision, source)) => Self::new(decision, source),
+            None => Self::unknown(),
+        };
+        let on_span = (fields.span_decision, fields.span_source);
+        Ok(Self {
+            waited: fields.blocked_ms.map(|Member(time)| time),
+            event: permission.event && fields.decision_event != Some(false),
+            on_result: permission.on_result && fields.result_decision != Some(false),
+            span: (
+                on_span
+                    .0
+                    .map_or(fields.decision, |Member(OrUnknown(decision))| decision),
+                on_span
+                    .1
+                    .map_or(fields.source, |Member(OrUnknown(source))| source),
+            ),
+            at: fields.at.map(|Member(time)| time),
+            ..permission
+        })
+    }
+}
+
+/// The texts of an output, in the order of their keys. Keys that the span event cannot have are ignored.
+impl<'de> Deserialize<'de> for ToolOutput {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Texts(texts) = Texts::deserialize(deserializer)?;
+        let output = Self::new();
+        Ok(texts
+            .into_iter()
+            .fold(output, |output, (key, text)| match &*key {
+                "output" => output.output(text),
+                "content" => output.content(text),
+                "diff" => output.diff(text),
+                "bash_command" => output.bash_command(text),
+                "file_path" => output.file_path(text),
+                _ => output,
+            }))
+    }
+}
+
+read! { ToolOutput }
+
+impl ToolOutcome {
+    /// Drops the error of a call that succeeded.
+    pub(super) fn checked(self) -> Result<Self, &'static str> {
+        let success = self.success.0;
+        Ok(if success { self.success(true) } else { self })
+    }
+}
