@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::resolve::{Features, resolve};
 use super::secret::Secret;
-use super::{Config, NumberEncoding, SettingsFiles};
+use super::{NumberEncoding, SettingsFiles};
 use crate::environment::Environment;
 
-/// A builder of a [`Config`]. Without any call it reads the settings files of this machine ([`SettingsFiles::system`])
+/// A builder of a [`Config`](crate::Config). Without any call it reads the settings files of this machine ([`SettingsFiles::system`])
 /// and the process environment.
 #[derive(Clone, Debug, Default)]
 #[must_use]
@@ -151,10 +150,5 @@ impl ConfigBuilder {
             add("prometheus_port_range", &ports, None);
         }
         settings
-    }
-
-    /// Resolves the configuration once. It cannot fail: problems become [`Config::warnings`].
-    pub fn build(self) -> Config {
-        resolve(self, Features::COMPILED)
     }
 }

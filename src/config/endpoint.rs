@@ -6,20 +6,8 @@ use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
 use super::pairs::percent_decode_lossy;
+use super::problem::EndpointProblem;
 use super::secret::Secret;
-
-/// A reason why an endpoint cannot be used. No message shows a part of the endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum EndpointProblem {
-    #[error("not a URL; write one such as http://localhost:4318")]
-    NotUrl,
-    #[error("the URL has no host; write one such as http://localhost:4318")]
-    NoHost,
-    #[error("only http and https URLs are supported")]
-    UnknownScheme,
-    #[error("OTLP over HTTP needs a URL with a scheme; write http:// or https:// before it")]
-    NoScheme,
-}
 
 /// A parsed endpoint.
 pub(super) struct Endpoint {

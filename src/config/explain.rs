@@ -185,7 +185,8 @@ fn row(setting: &Setting) -> [String; 4] {
 #[cfg(test)]
 mod tests {
     use crate::config::Config;
-    use crate::config::resolve::{Features, resolve};
+    use crate::config::resolve::resolve;
+    use crate::config::resolver::Features;
 
     #[test]
     fn explanation_displays_as_a_table() {

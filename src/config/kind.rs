@@ -4,7 +4,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use super::nearest::nearest;
-use super::warnings::Problem;
+use super::problem::Problem;
 use crate::health::Exporter;
 use crate::visible::visible;
 

@@ -13,10 +13,13 @@ pub(crate) mod pairs;
 pub(crate) mod pem;
 mod pem_content;
 mod permissions;
+mod problem;
 mod prometheus;
+mod protocol;
 pub(crate) mod proxy;
 mod regular_file;
 mod resolve;
+mod resolver;
 pub(crate) mod secret;
 mod settings;
 pub(crate) mod source;
@@ -42,6 +45,7 @@ pub use warnings::Warning;
 
 #[cfg_attr(not(feature = "prometheus"), allow(unused_imports))]
 pub(crate) use prometheus::PrometheusConfig;
+pub(crate) use protocol::Temporality;
 
 use crate::content::ContentFlags;
 use crate::environment::Environment;
@@ -137,16 +141,6 @@ pub(crate) struct AttributeSwitches {
     pub(crate) account_uuid: bool,
     pub(crate) resource_attributes: bool,
     pub(crate) user_email: bool,
-}
-
-/// The aggregation temporality of metrics: the period that a data point covers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Temporality {
-    /// The time since the previous data point.
-    #[default]
-    Delta,
-    /// The time since the start.
-    Cumulative,
 }
 
 /// The encoding of numbers in events.

@@ -3,48 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::endpoint::{Endpoint, EndpointProblem};
+use super::endpoint::Endpoint;
 use super::pairs::{self, Pair};
+use super::problem::{EndpointProblem, Problem};
 use super::proxy::{self, ProxyConfig};
-use super::resolve::Resolver;
+use super::resolver::Resolver;
 use super::secret::Secret;
 use super::source::Layer;
 use super::tls::{self, TlsConfig};
 use super::values::SetVariable;
 use super::variables::{self, Variable, shown_url};
-use super::warnings::{Problem, Warning};
+use super::warnings::Warning;
 use crate::signal::Signal;
 
-/// An OTLP protocol: transport and encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Protocol {
-    /// `grpc`
-    Grpc,
-    /// `http/protobuf`
-    HttpProtobuf,
-    /// `http/json`
-    HttpJson,
-}
-
-impl Protocol {
-    /// Returns the protocol's value in variables.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Grpc => "grpc",
-            Self::HttpProtobuf => "http/protobuf",
-            Self::HttpJson => "http/json",
-        }
-    }
-}
-
-/// The compression of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Compression {
-    /// `none`
-    None,
-    /// `gzip`
-    Gzip,
-}
+pub(crate) use super::protocol::{Compression, Protocol};
 
 /// The configuration of one signal's OTLP exporter.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,68 +1,9 @@
 //! The parser of `key=value,key=value` lists: resource attributes and headers.
 
 use std::borrow::Cow;
-use std::fmt;
 
+use super::problem::{Flaw, PairProblem, Problem};
 use super::secret::Secret;
-use super::warnings::Problem;
-
-/// A problem with one pair. It never contains a value, nor an invalid key: if key and value of a header were swapped,
-/// the key would be the secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PairProblem {
-    /// The position of the pair in the list, from 1.
-    position: usize,
-    key: Option<String>,
-    flaw: Flaw,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Flaw {
-    #[error("has no `=`: left out")]
-    NoEquals,
-    #[error("has no key: left out")]
-    EmptyKey,
-    #[error("has white space, control or non-ASCII characters in its key: left out")]
-    BadKey,
-    #[error("has a `%` without two hexadecimal digits after it: left out; write %25 for `%`")]
-    BadEscape,
-    #[error("is not UTF-8 after percent-decoding: left out")]
-    NotUtf8,
-    #[error("has white space in its value; write %20")]
-    RawSpace,
-    #[error("comes again: the last one is used")]
-    Repeated,
-    #[error("has a key that is no HTTP header name: left out")]
-    NotHeaderName,
-    #[error(
-        "has control or non-ASCII characters in its value, which no HTTP header can have: left out"
-    )]
-    NotHeaderValue,
-    #[error("is a header of the protocol itself, which sets it: left out; remove it here")]
-    Reserved,
-    #[error(
-        "has a name that ends in -bin, so that gRPC takes only base64 as its value: left out over gRPC; encode the value"
-    )]
-    NotBase64,
-}
-
-impl fmt::Display for PairProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pair {}", self.position)?;
-        if let Some(key) = &self.key {
-            write!(f, " ({key})")?;
-        }
-        write!(f, " {}", self.flaw)
-    }
-}
-
-impl Flaw {
-    /// Returns true if the key of the pair may be shown: it is valid, so it is not a secret in the wrong place.
-    fn shows_key(self) -> bool {
-        use Flaw::{BadKey, EmptyKey, NoEquals, NotHeaderName};
-        !matches!(self, NoEquals | EmptyKey | BadKey | NotHeaderName)
-    }
-}
 
 /// A pair of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

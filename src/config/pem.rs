@@ -5,16 +5,80 @@
 )]
 
 use std::fmt;
+use std::path::PathBuf;
 
+use super::problem::TlsProblem;
 use super::regular_file::{self, FileProblem};
-use super::tls::{PemFile, TlsProblem};
-use super::variables::PEM_BEGIN;
+use super::secret::{HIDDEN, PEM_BEGIN};
 
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) use present::Material;
 
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 pub(crate) use absent::Material;
+
+/// The paths of certificates and keys. The files are read again when a connection fails, because they may have been
+/// renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) trust: Trust,
+    pub(crate) identity: Option<IdentityFiles>,
+}
+
+/// The authorities that may sign the certificate of a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The authorities that the platform trusts.
+    Platform,
+    /// The authorities of the platform and of this file, as in Node.js.
+    PlatformAnd(PemFile),
+    /// Only the authorities of this file, as in OpenTelemetry.
+    Only(PemFile),
+}
+
+/// The client certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdentityFiles {
+    pub(crate) certificate: PemFile,
+    pub(crate) key: PemFile,
+}
+
+/// A file that a variable names.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PemFile {
+    pub(crate) variable: &'static str,
+    pub(crate) path: PathBuf,
+}
+
+/// A problem with the file of a variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file:?}: {problem}")]
+pub(crate) struct FileError {
+    pub(crate) file: PemFile,
+    pub(crate) problem: TlsProblem,
+}
+
+impl PemFile {
+    pub(super) fn error(&self, problem: TlsProblem) -> FileError {
+        FileError {
+            file: self.clone(),
+            problem,
+        }
+    }
+}
+
+/// Hides a path that contains PEM: it may be a key pasted instead of its path.
+impl fmt::Debug for PemFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.to_string_lossy();
+        let shown = if path.contains(PEM_BEGIN) {
+            HIDDEN.into()
+        } else {
+            path
+        };
+        write!(f, "{}={shown:?}", self.variable)
+    }
+}
 
 /// Returns the bytes of a file.
 fn content(file: &PemFile) -> Result<Vec<u8>, TlsProblem> {
@@ -44,9 +108,8 @@ mod present {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::sign::CertifiedKey;
 
-    use super::{PemFile, TlsProblem, content};
+    use super::{FileError, IdentityFiles, PemFile, TlsFiles, TlsProblem, Trust, content};
     use crate::config::pem_content::{CERTIFICATE, PRIVATE_KEY};
-    use crate::config::tls::{FileError, IdentityFiles, TlsFiles, Trust};
 
     /// The content of an exporter's certificate and key files.
     #[derive(Clone, Default, PartialEq, Eq)]
@@ -183,7 +246,7 @@ mod present {
 /// Stand-ins for builds without an exporter that uses TLS.
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 mod absent {
-    use crate::config::tls::{FileError, TlsFiles};
+    use super::{FileError, TlsFiles};
 
     #[derive(Clone, PartialEq, Eq)]
     pub(crate) struct Material;

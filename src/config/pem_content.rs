@@ -4,8 +4,8 @@
     allow(dead_code, reason = "no exporter uses TLS")
 )]
 
-use super::tls::TlsProblem;
-use super::variables::PEM_BEGIN;
+use super::problem::TlsProblem;
+use super::secret::PEM_BEGIN;
 
 /// The object that a PEM file should contain.
 pub(super) struct Wanted {

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::kind::boolean;
+use super::problem::Problem;
 use super::source::{Assignment, Layer};
 use super::variables::{self, InProject, Variable};
-use super::warnings::{Problem, Report, Warning};
+use super::warnings::Report;
 
 /// Removes the assignments that their layer is not allowed to make, each with a warning.
 pub(super) fn enforce(
@@ -23,7 +24,7 @@ pub(super) fn enforce(
             return true;
         };
         let layer = set.origin.layer();
-        let mut warn = |problem| report.warn(Warning::about(variable, set, problem));
+        let mut warn = |problem| report.warn(variable.warning(set, problem));
         if !managed_is_complete && layer != Layer::Managed && variable.is_content_switch() {
             if boolean(set.value.trim()) == Some(true) {
                 warn(Problem::ContentHeld);

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use super::resolve::Resolver;
+use super::problem::Problem;
+use super::resolver::Resolver;
 use super::values::SetVariable;
 use super::variables;
-use super::warnings::{Problem, Warning};
+use super::warnings::Warning;
 
 /// The address at which the page is served.
 #[derive(Clone, Debug, PartialEq, Eq)]

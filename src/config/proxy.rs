@@ -9,13 +9,14 @@ use http::Uri;
 
 use super::endpoint::Endpoint;
 use super::no_proxy;
-use super::otlp::Protocol;
-use super::resolve::Resolver;
+use super::problem::Problem;
+use super::protocol::Protocol;
+use super::resolver::Resolver;
 use super::secret::Secret;
 use super::source::Layer;
 use super::values::{SetVariable, Values};
 use super::variables;
-use super::warnings::{Problem, Report};
+use super::warnings::Report;
 
 /// A proxy: its address and the credentials for it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,59 +1,30 @@
 //! Resolution of assignments to the configuration.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::explain::Explanation;
 use super::kind::Exporters;
 use super::otlp::{self, Protocol};
+use super::problem::Problem;
 use super::prometheus;
+use super::protocol::Temporality;
+use super::resolver::{Features, Resolver};
 use super::secret::Secret;
 use super::source::{Assignment, Layer, Provenance};
 use super::terminal::terminal_type;
 use super::values::{SetVariable, Values, from_environment};
-use super::variables::{self, PerSignal, Typed};
-use super::warnings::{Problem, Report, Warning};
+use super::variables::{self, Typed};
+use super::warnings::{Report, Warning};
 use super::{
-    AttributeSwitches, Config, ConfigBuilder, HeadersHelper, SignalConfig, Temporality,
-    UnknownExporter, permissions, settings,
+    AttributeSwitches, Config, ConfigBuilder, HeadersHelper, SignalConfig, UnknownExporter,
+    permissions, settings,
 };
 use crate::content::ContentFlags;
 use crate::content::truncate::marker;
 use crate::environment::IGNORE_CASE;
 use crate::health::Exporter;
 use crate::signal::Signal;
-
-/// The cargo features of the exporters that this build contains.
-#[derive(Clone, Copy)]
-pub(super) struct Features(pub(super) &'static [&'static str]);
-
-impl Features {
-    pub(super) const COMPILED: Self = Self(&[
-        #[cfg(feature = "grpc")]
-        "grpc",
-        #[cfg(feature = "http")]
-        "http",
-        #[cfg(feature = "console")]
-        "console",
-        #[cfg(feature = "prometheus")]
-        "prometheus",
-    ]);
-
-    /// All features, so that tests do not depend on the build.
-    #[cfg(test)]
-    pub(super) const ALL: Self = Self(&["grpc", "http", "console", "prometheus"]);
-}
-
-/// The resolution of the exporters of one signal.
-pub(super) struct Resolver<'v> {
-    pub(super) values: &'v Values,
-    pub(super) signal: Signal,
-    pub(super) features: Features,
-    /// The ports that the host allows for the Prometheus page.
-    pub(super) ports: Option<&'v RangeInclusive<u16>>,
-    pub(super) report: &'v mut Report,
-}
 
 /// The variables of each signal that have no general form: its exporters and its interval.
 static SIGNALS: [(Signal, &Typed<Exporters>, &Typed<Duration>); 3] = [
@@ -79,6 +50,13 @@ static BETA: [&Typed<bool>; 2] = [
     &variables::ENHANCED_TELEMETRY_BETA,
     &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
 ];
+
+impl ConfigBuilder {
+    /// Resolves the configuration once. It cannot fail: problems become [`Config::warnings`].
+    pub fn build(self) -> Config {
+        resolve(self, Features::COMPILED)
+    }
+}
 
 /// Resolves the whole configuration.
 pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
@@ -133,7 +111,7 @@ fn from_values(
                 ports,
                 report: &mut report,
             };
-            resolver.exporters(&wanted, set, &mut config);
+            exporters(&mut resolver, &wanted, set, &mut config);
         }
         config
     });
@@ -204,79 +182,38 @@ fn from_values(
     }
 }
 
-impl<'v> Resolver<'v> {
-    /// Returns a resolution with all features.
-    #[cfg(test)]
-    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut Report) -> Self {
-        Self {
-            values,
-            signal,
-            features: Features::ALL,
-            ports: None,
-            report,
+/// Resolves the exporters that a signal's variable `set` lists.
+fn exporters(
+    resolver: &mut Resolver<'_>,
+    wanted: &Exporters,
+    set: &SetVariable,
+    config: &mut SignalConfig,
+) {
+    for exporter in [Exporter::Console, Exporter::Prometheus, Exporter::Otlp] {
+        if !wanted.wanted.contains(&exporter) {
+            continue;
         }
-    }
-
-    /// Resolves the exporters that a signal's variable `set` lists.
-    fn exporters(&mut self, wanted: &Exporters, set: &SetVariable, config: &mut SignalConfig) {
-        for exporter in [Exporter::Console, Exporter::Prometheus, Exporter::Otlp] {
-            if !wanted.wanted.contains(&exporter) {
-                continue;
+        let resolved = match exporter {
+            Exporter::Console => console(resolver, set).map(|()| config.console = true),
+            Exporter::Prometheus => {
+                prometheus::resolve(resolver, set).map(|page| config.prometheus = Some(page))
             }
-            let resolved = match exporter {
-                Exporter::Console => self.console(set).map(|()| config.console = true),
-                Exporter::Prometheus => {
-                    prometheus::resolve(self, set).map(|page| config.prometheus = Some(page))
-                }
-                Exporter::Otlp | Exporter::Host => {
-                    otlp::resolve(self, set).map(|otlp| config.otlp = Some(otlp))
-                }
-            };
-            if let Err(why) = resolved {
-                config.unavailable.push((exporter, why.to_string()));
-                self.report.warn(*why);
+            Exporter::Otlp | Exporter::Host => {
+                otlp::resolve(resolver, set).map(|otlp| config.otlp = Some(otlp))
             }
+        };
+        if let Err(why) = resolved {
+            config.unavailable.push((exporter, why.to_string()));
+            resolver.report.warn(*why);
         }
     }
+}
 
-    fn console(&mut self, set: &SetVariable) -> Result<(), Box<Warning>> {
-        self.require("the console exporter", "console", set)?;
-        let fact = format!("{}: console", otlp::name(self.signal));
-        self.report.fact(fact);
-        Ok(())
-    }
-
-    /// Returns an error if this build lacks the feature of an exporter that the variable `set` lists.
-    pub(super) fn require(
-        &self,
-        what: &'static str,
-        feature: &'static str,
-        set: &SetVariable,
-    ) -> Result<(), Box<Warning>> {
-        match self.features.0.contains(&feature) {
-            true => Ok(()),
-            false => Err(Box::new(
-                set.warning(Problem::FeatureMissing { what, feature }),
-            )),
-        }
-    }
-
-    /// Returns the signal-specific variable that applies, and the general one. A managed general variable overrides a
-    /// specific one of a lower layer: otherwise a user could redirect telemetry that an organization sends.
-    pub(super) fn pair<T>(&mut self, group: &'static PerSignal<T>) -> [Option<&'v SetVariable>; 2] {
-        let general = self.values.set(&group.general);
-        let specific = self.values.set(group.of(self.signal));
-        if let (Some(lower), Some(managed)) = (specific, general)
-            && managed.layer() == Layer::Managed
-            && lower.layer() != Layer::Managed
-        {
-            let general = group.general.name;
-            let problem = Problem::ManagedGeneral { general };
-            self.report.warn(lower.warning(problem));
-            return [None, Some(managed)];
-        }
-        [specific, general]
-    }
+fn console(resolver: &mut Resolver<'_>, set: &SetVariable) -> Result<(), Box<Warning>> {
+    resolver.require("the console exporter", "console", set)?;
+    let fact = format!("{}: console", otlp::name(resolver.signal));
+    resolver.report.fact(fact);
+    Ok(())
 }
 
 /// Returns true if one of the two names is true. The name set in the higher layer wins; in the same layer the first.

@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+/// The replacement for a secret wherever it would be shown.
+pub(crate) const HIDDEN: &str = "<hidden>";
+
+/// The beginning of PEM text. Found in place of a path, the text may be a key.
+pub(crate) const PEM_BEGIN: &str = "-----BEGIN";
+
 /// A header value, a key or a token. `Debug` hides it; there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(String);
@@ -20,6 +26,6 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<hidden>")
+        f.write_str(HIDDEN)
     }
 }

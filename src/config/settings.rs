@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 pub use paths::SettingsFiles;
 
+use super::problem::Problem;
 use super::source::{Assignment, Layer, Provenance};
 use super::variables;
-use super::warnings::{Problem, Report, Warning};
+use super::warnings::{Report, Warning};
 use crate::environment::Environment;
 use paths::Paths;
 

@@ -1,18 +1,17 @@
 //! The certificates and keys that an OTLP exporter uses.
 #![cfg_attr(
     not(any(feature = "grpc", feature = "http")),
-    allow(dead_code, reason = "no exporter uses TLS")
+    allow(dead_code, unused_imports, reason = "no exporter uses TLS")
 )]
 
-use std::fmt;
-use std::path::PathBuf;
-
-use super::pem::Material;
-use super::resolve::Resolver;
+use super::problem::{Problem, TlsProblem};
+use super::resolver::Resolver;
 use super::source::Layer;
 use super::values::SetVariable;
-use super::variables::{self, PEM_BEGIN};
-use super::warnings::{Problem, Warning};
+use super::variables;
+use super::warnings::Warning;
+
+pub(crate) use super::pem::{FileError, IdentityFiles, Material, PemFile, TlsFiles, Trust};
 
 /// The TLS configuration of one exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,117 +19,6 @@ pub(crate) struct TlsConfig {
     pub(crate) files: TlsFiles,
     /// The content of the files when the configuration was resolved.
     pub(crate) material: Material,
-}
-
-/// The paths of certificates and keys. The files are read again when a connection fails, because they may have been
-/// renewed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TlsFiles {
-    pub(crate) trust: Trust,
-    pub(crate) identity: Option<IdentityFiles>,
-}
-
-/// The authorities that may sign the certificate of a receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// The authorities that the platform trusts.
-    Platform,
-    /// The authorities of the platform and of this file, as in Node.js.
-    PlatformAnd(PemFile),
-    /// Only the authorities of this file, as in OpenTelemetry.
-    Only(PemFile),
-}
-
-/// The client certificate and its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IdentityFiles {
-    pub(crate) certificate: PemFile,
-    pub(crate) key: PemFile,
-}
-
-/// A file that a variable names.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct PemFile {
-    pub(crate) variable: &'static str,
-    pub(crate) path: PathBuf,
-}
-
-/// A problem with a file. No message shows a part of its content.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TlsProblem {
-    #[error("the file cannot be read ({0}); correct the path or the permissions")]
-    Unreadable(String),
-    #[error("it names no regular file of at most 4 MiB; write the path of a PEM file")]
-    NoFile,
-    #[error("it holds PEM itself; write the path of a file that holds it")]
-    Pasted,
-    #[error(
-        "the file is not in PEM format, because no line begins with {PEM_BEGIN}; write the path of a PEM file with {PEM_BEGIN} {label}-----"
-    )]
-    NotPem { label: &'static str },
-    #[error(
-        "the file is in DER format, and PEM is needed; convert it with `openssl {command} -inform DER -in FILE -out COPY` and write the path of the copy"
-    )]
-    Der { command: &'static str },
-    #[error(
-        "the file is a PKCS#12 store, and PEM is needed; convert it with `openssl pkcs12 -nodes -in FILE -out COPY` and write the path of the copy"
-    )]
-    Pkcs12,
-    #[error(
-        "the file holds {holds}, and no {wanted}; write the path of a PEM file with {PEM_BEGIN} {label}-----"
-    )]
-    OtherContent {
-        /// The name of the first section.
-        holds: &'static str,
-        wanted: &'static str,
-        label: &'static str,
-    },
-    #[error(
-        "the {wanted} in the file cannot be read, because it is cut off or damaged; write the file again"
-    )]
-    Damaged { wanted: &'static str },
-    #[error(
-        "the key is encrypted, and there is nobody to ask for its password; write a decrypted copy with `openssl pkey -in KEY -out COPY` and name that"
-    )]
-    EncryptedKey,
-    #[error("the key is of an unsupported kind; use RSA, ECDSA with P-256 or P-384, or Ed25519")]
-    UnsupportedKey,
-    #[error("the key does not belong to the certificate of {certificate}; set the two together")]
-    Mismatch { certificate: &'static str },
-    #[error("a certificate without its key; set {key} too")]
-    CertificateAlone { key: &'static str },
-    #[error("a key without its certificate; set {certificate} too")]
-    KeyAlone { certificate: &'static str },
-}
-
-/// A problem with the file of a variable.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file:?}: {problem}")]
-pub(crate) struct FileError {
-    pub(crate) file: PemFile,
-    pub(crate) problem: TlsProblem,
-}
-
-impl PemFile {
-    pub(super) fn error(&self, problem: TlsProblem) -> FileError {
-        FileError {
-            file: self.clone(),
-            problem,
-        }
-    }
-}
-
-/// Hides a path that contains PEM: it may be a key pasted instead of its path.
-impl fmt::Debug for PemFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.to_string_lossy();
-        let shown = if path.contains(PEM_BEGIN) {
-            variables::HIDDEN.into()
-        } else {
-            path
-        };
-        write!(f, "{}={shown:?}", self.variable)
-    }
 }
 
 /// Resolves the TLS configuration of one signal's exporter. An error is the reason why the exporter stays off.

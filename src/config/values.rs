@@ -6,9 +6,10 @@ use std::fmt;
 
 use super::kind::AnyValue;
 use super::nearest::nearest;
+use super::problem::Problem;
 use super::source::{Assignment, Layer, Provenance};
 use super::variables::{self, PerSignal, Typed, Variable};
-use super::warnings::{Problem, Report, Warning};
+use super::warnings::{Report, Warning};
 use crate::environment::Entry;
 use crate::signal::Signal;
 
@@ -45,7 +46,7 @@ impl SetVariable {
     }
 
     pub(super) fn warning(&self, problem: Problem) -> Warning {
-        Warning::about(self.variable, &self.winner, problem)
+        self.variable.warning(&self.winner, problem)
     }
 
     fn parse(&mut self, report: &mut Report) {

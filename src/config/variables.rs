@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::Temporality;
 use super::kind::{self, AnyKind, Exporters, Kind, boolean_or_false, milliseconds, number};
-use super::otlp::{Compression, Protocol};
 use super::pairs::{self, Pair};
-use super::warnings::Problem;
+use super::problem::Problem;
+use super::protocol::{Compression, Protocol, Temporality};
+use super::secret::{HIDDEN, PEM_BEGIN};
+use super::source::Assignment;
+use super::warnings::Warning;
 use crate::signal::Signal;
 use crate::visible::visible;
 
@@ -76,12 +78,6 @@ impl<T> PerSignal<T> {
     }
 }
 
-/// The replacement for a secret wherever it would be shown.
-pub(crate) const HIDDEN: &str = "<hidden>";
-
-/// The beginning of PEM text. Found in place of a path, the text may be a key.
-pub(crate) const PEM_BEGIN: &str = "-----BEGIN";
-
 impl Variable {
     /// Returns true if the variable is used for telemetry only. Other programs read the remaining variables too.
     pub(crate) fn is_of_telemetry(&self) -> bool {
@@ -98,6 +94,12 @@ impl Variable {
     /// Returns true for the only settings key. It is never read from the environment.
     pub(crate) fn is_settings_key(&self) -> bool {
         self.name == HEADERS_HELPER.name
+    }
+
+    /// Returns a warning about the value that an assignment of this variable sets.
+    pub(crate) fn warning(&self, set: &Assignment, problem: Problem) -> Warning {
+        let shown = self.kind.shown(&set.value);
+        Warning::about(&set.name, shown, set.origin.clone(), problem)
     }
 
     fn matches(&self, name: &str) -> bool {

@@ -1,4 +1,4 @@
-use super::super::resolve::Features;
+use super::super::resolver::Features;
 use super::super::source::{Assignment, Provenance};
 use super::super::values::Values;
 use super::super::warnings::Report;

@@ -4,10 +4,11 @@ use std::io;
 
 use serde_json::{Map, Value};
 
+use crate::config::problem::Problem;
 use crate::config::regular_file::{self, FileProblem, LARGEST};
 use crate::config::source::{Assignment, Layer, Provenance};
 use crate::config::variables::{self, Variable};
-use crate::config::warnings::{Problem, Report, Warning};
+use crate::config::warnings::{Report, Warning};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

@@ -8,8 +8,9 @@ mod table;
 use std::collections::BTreeMap;
 
 use super::otlp::OtlpConfig;
-use super::resolve::{Features, resolve};
-use super::warnings::Problem;
+use super::problem::Problem;
+use super::resolve::resolve;
+use super::resolver::Features;
 use super::*;
 
 type Variables = BTreeMap<String, String>;

@@ -1,0 +1,87 @@
+//! The resolution of the exporters of one signal: what its parts share.
+
+use std::ops::RangeInclusive;
+
+use super::problem::Problem;
+use super::source::Layer;
+use super::values::{SetVariable, Values};
+use super::variables::PerSignal;
+use super::warnings::{Report, Warning};
+use crate::signal::Signal;
+
+/// The cargo features of the exporters that this build contains.
+#[derive(Clone, Copy)]
+pub(super) struct Features(pub(super) &'static [&'static str]);
+
+impl Features {
+    pub(super) const COMPILED: Self = Self(&[
+        #[cfg(feature = "grpc")]
+        "grpc",
+        #[cfg(feature = "http")]
+        "http",
+        #[cfg(feature = "console")]
+        "console",
+        #[cfg(feature = "prometheus")]
+        "prometheus",
+    ]);
+
+    /// All features, so that tests do not depend on the build.
+    #[cfg(test)]
+    pub(super) const ALL: Self = Self(&["grpc", "http", "console", "prometheus"]);
+}
+
+/// The resolution of the exporters of one signal.
+pub(super) struct Resolver<'v> {
+    pub(super) values: &'v Values,
+    pub(super) signal: Signal,
+    pub(super) features: Features,
+    /// The ports that the host allows for the Prometheus page.
+    pub(super) ports: Option<&'v RangeInclusive<u16>>,
+    pub(super) report: &'v mut Report,
+}
+
+impl<'v> Resolver<'v> {
+    /// Returns a resolution with all features.
+    #[cfg(test)]
+    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut Report) -> Self {
+        Self {
+            values,
+            signal,
+            features: Features::ALL,
+            ports: None,
+            report,
+        }
+    }
+
+    /// Returns an error if this build lacks the feature of an exporter that the variable `set` lists.
+    pub(super) fn require(
+        &self,
+        what: &'static str,
+        feature: &'static str,
+        set: &SetVariable,
+    ) -> Result<(), Box<Warning>> {
+        match self.features.0.contains(&feature) {
+            true => Ok(()),
+            false => Err(Box::new(
+                set.warning(Problem::FeatureMissing { what, feature }),
+            )),
+        }
+    }
+
+    /// Returns the signal-specific variable that applies, and the general one. A managed general variable overrides a
+    /// specific one of a lower layer: otherwise a user could redirect telemetry that an organization sends.
+    pub(super) fn pair<T>(&mut self, group: &'static PerSignal<T>) -> [Option<&'v SetVariable>; 2] {
+        let general = self.values.set(&group.general);
+        let specific = self.values.set(group.of(self.signal));
+        if let (Some(lower), Some(managed)) = (specific, general)
+            && managed.layer() == Layer::Managed
+            && lower.layer() != Layer::Managed
+        {
+            let general = group.general.name;
+            let problem = Problem::ManagedGeneral { general };
+            self.report.warn(lower.warning(problem));
+            return [None, Some(managed)];
+        }
+        [specific, general]
+    }
+}
