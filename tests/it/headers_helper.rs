@@ -6,12 +6,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::host::{
-    NEVER, PATIENCE, Protocol, environment, otlp, service, session, wait_for_health, within,
+    Diagnostics, NEVER, PATIENCE, Protocol, environment, otlp, service, session,
+    start_with_diagnostics, wait_for_health, within,
 };
 use crate::support;
 use crate::support::{Answer, Receiver, Request};
@@ -73,23 +74,6 @@ impl Helper {
     }
 }
 
-/// The diagnostics that the host received.
-#[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
-
-impl Told {
-    fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-
-    fn count(&self, start: &str) -> usize {
-        self.all()
-            .iter()
-            .filter(|said| said.starts_with(start))
-            .count()
-    }
-}
-
 fn config(endpoint: &str, protocol: Protocol, command: &str, extra: &[(&str, &str)]) -> Config {
     let extra = [&SIGNALS, extra].concat();
     Config::builder()
@@ -105,15 +89,10 @@ fn start(
     protocol: Protocol,
     command: &str,
     extra: &[(&str, &str)],
-) -> (Telemetry, Told) {
+) -> (Telemetry, Diagnostics) {
     let config = config(&receiver.endpoint(), protocol, command, extra);
     assert_eq!(config.warnings(), []);
-    let told = Told::default();
-    let keep = told.clone();
-    let telemetry = Telemetry::builder(config, service())
-        .on_diagnostic(move |diagnostic| keep.0.lock().unwrap().push(diagnostic.to_string()))
-        .start();
-    (telemetry, told)
+    start_with_diagnostics(Telemetry::builder(config, service()))
 }
 
 /// Records data for every signal.

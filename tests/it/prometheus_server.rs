@@ -3,11 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::host;
-use crate::host::{config, exporter, service, session, wait_for_health, within};
+use crate::host::{
+    Diagnostics, config, exporter, service, session, start_with_diagnostics, wait_for_health,
+    within,
+};
 use crate::page::{Page, address, answer, connect, environment, request, scrape, telemetry};
 use claude_code_telemetry::{
     Commit, Config, Exporter, ExporterHealth, ExporterState, Health, Signal, Telemetry,
@@ -202,8 +204,10 @@ fn wait_until_free(address: SocketAddr) {
 }
 
 /// Starts telemetry whose page is configured for this port. Returns it with the list of diagnostics.
-fn start_on_port(port: u16, range: Option<std::ops::RangeInclusive<u16>>) -> (Telemetry, Said) {
-    let said = Said::default();
+fn start_on_port(
+    port: u16,
+    range: Option<std::ops::RangeInclusive<u16>>,
+) -> (Telemetry, Diagnostics) {
     let mut config = Config::builder().environment(environment(&[(
         "OTEL_EXPORTER_PROMETHEUS_PORT",
         &port.to_string(),
@@ -211,32 +215,7 @@ fn start_on_port(port: u16, range: Option<std::ops::RangeInclusive<u16>>) -> (Te
     if let Some(range) = range {
         config = config.prometheus_port_range(range);
     }
-    let listener = said.clone();
-    let telemetry = Telemetry::builder(config.build(), service())
-        .on_diagnostic(move |diagnostic| listener.0.lock().unwrap().push(diagnostic.to_string()))
-        .start();
-    (telemetry, said)
-}
-
-/// The diagnostics that the host received.
-#[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<String>>>);
-
-impl Said {
-    /// Waits until a diagnostic contains `what`, and asserts that there is only one. Diagnostics are delivered on a
-    /// separate thread.
-    #[track_caller]
-    fn once(&self, what: &str) {
-        let deadline = Instant::now() + host::PATIENCE;
-        loop {
-            let said = self.0.lock().unwrap().clone();
-            match said.iter().filter(|line| line.contains(what)).count() {
-                0 => assert!(Instant::now() < deadline, "{what} is not said: {said:?}"),
-                count => return assert_eq!(count, 1, "{said:?}"),
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
+    start_with_diagnostics(Telemetry::builder(config.build(), service()))
 }
 
 #[test]
@@ -264,8 +243,8 @@ fn taken_port_is_reported_once_and_bound_when_it_becomes_free() {
     let page = scrape(&second);
     assert_eq!(page.sum("claude_code_commit_count_total", &[]), 1.0);
     second.shutdown();
-    said.once("is taken");
-    said.once("the page is at http://");
+    said.assert_once("is taken");
+    said.assert_once("the page is at http://");
 }
 
 #[test]
@@ -278,7 +257,7 @@ fn series_are_counted_as_lost_if_the_port_never_becomes_free() {
     let report = second.shutdown();
     assert!(!report.is_complete());
     assert_eq!(report.exporters[0].dropped.shutdown, 2);
-    said.once("");
+    said.assert_once("");
 }
 
 #[test]
@@ -309,7 +288,7 @@ fn next_free_port_is_taken_from_the_allowed_range() {
         );
         assert!(is_served(&telemetry));
         telemetry.shutdown();
-        said.once(&format!("because port {port} is taken"));
+        said.assert_once(&format!("because port {port} is taken"));
         return;
     }
 }

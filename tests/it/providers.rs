@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::host;
 use crate::host::{
-    Protocol, assert_delta, config, environment, exporter, select, service, session, sum,
-    telemetry, wait_for_health, within,
+    Protocol, assert_delta, config, environment, exporter, select, service, session,
+    start_with_diagnostics, sum, telemetry, wait_for_health, within,
 };
 use crate::support::{Answer, Message, Received, black_hole};
 use claude_code_telemetry::{
@@ -520,13 +520,9 @@ fn callbacks_are_not_called_after_the_shutdown() {
 fn late_change_of_the_temporality_is_reported_once() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let (told, messages) = mpsc::channel();
     let off = environment(&receiver.endpoint(), protocol, &METRICS_OFF);
-    let telemetry = Telemetry::builder(config(off), service())
-        .on_diagnostic(move |diagnostic| {
-            let _ = told.send(diagnostic.message.clone());
-        })
-        .start();
+    let builder = Telemetry::builder(config(off), service());
+    let (telemetry, diagnostics) = start_with_diagnostics(builder);
     let meter = telemetry.providers().meter_provider().meter(SCOPE);
     let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
     let late = environment(&receiver.endpoint(), protocol, &[(variable, "cumulative")]);
@@ -542,10 +538,7 @@ fn late_change_of_the_temporality_is_reported_once() {
     let points = select(&receiver.received().points(), "cache.hits", &[]);
     assert_eq!(sum(&points), 2.0);
     assert_delta(&points);
-    let told = |message: &String| message.starts_with(variable) && message.contains("stay delta");
-    let first = messages.recv_timeout(host::PATIENCE).unwrap();
-    assert!(told(&first), "{first}");
-    assert!(!messages.try_iter().any(|message| told(&message)));
+    diagnostics.assert_once(&format!("{variable}: the host's own metrics stay delta"));
 }
 
 #[test]

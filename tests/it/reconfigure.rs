@@ -3,14 +3,14 @@
 #![cfg(any(feature = "grpc", feature = "http"))]
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::host;
 use crate::host::{
     PATIENCE, Protocol, assert_cumulative, assert_delta, by_series, config, environment, otlp,
-    select, service, session, sum, telemetry, wait_for_health, within,
+    select, service, session, start_with_diagnostics, sum, telemetry, wait_for_health, within,
 };
 use crate::support::{Answer, Log, Point, Received, Receiver, black_hole, refused_port};
 use claude_code_telemetry::{
@@ -368,7 +368,6 @@ fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
     let receiver = protocol.receiver();
     let managed = tempfile::tempdir().unwrap();
     let file = managed.path().join("managed-settings.json");
-    let told = Arc::new(Mutex::new(Vec::new()));
     let configured = |settings: &str| {
         std::fs::write(&file, settings).unwrap();
         let files = SettingsFiles::none().managed_folder(managed.path());
@@ -378,10 +377,8 @@ fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
             .set("OTEL_LOG_USER_PROMPTS", "1")
             .build()
     };
-    let keep = Arc::clone(&told);
-    let telemetry = Telemetry::builder(configured("{}"), service())
-        .on_diagnostic(move |diagnostic| keep.lock().unwrap().push(diagnostic.to_string()))
-        .start();
+    let (telemetry, diagnostics) =
+        start_with_diagnostics(Telemetry::builder(configured("{}"), service()));
     let session = telemetry.session(session("one"));
     session.prompt("shown").end();
     for (settings, text) in [("{\"env\": ", "held back"), ("{}", "shown again")] {
@@ -393,7 +390,7 @@ fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
     let logs = received.logs();
     let prompts: Vec<_> = logs.iter().map(|log| &log.attributes["prompt"]).collect();
     assert_eq!(prompts, ["shown", "<REDACTED>", "shown again"]);
-    let told = told.lock().unwrap().join("\n");
+    let told = diagnostics.all().join("\n");
     let file = file.to_str().unwrap();
     assert!(
         told.contains(file) && told.contains("Until this is mended"),

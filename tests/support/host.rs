@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
     Config, Exporter, ExporterHealth, Health, Identity, Service, SessionOptions, Signal, Telemetry,
+    TelemetryBuilder,
 };
 use serde_json::Value;
 
@@ -118,6 +119,46 @@ pub fn service() -> Service {
 /// Starts telemetry that exports to `endpoint`.
 pub fn telemetry(endpoint: &str, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetry {
     Telemetry::start(config(environment(endpoint, protocol, extra)), service())
+}
+
+/// Starts telemetry, and collects its diagnostics.
+pub fn start_with_diagnostics(builder: TelemetryBuilder) -> (Telemetry, Diagnostics) {
+    let diagnostics = Diagnostics::default();
+    let all = Arc::clone(&diagnostics.0);
+    let telemetry = builder
+        .on_diagnostic(move |diagnostic| all.lock().unwrap().push(diagnostic.to_string()))
+        .start();
+    (telemetry, diagnostics)
+}
+
+/// The diagnostics that the host received so far. The library delivers them on a separate thread.
+#[derive(Clone, Default)]
+pub struct Diagnostics(Arc<Mutex<Vec<String>>>);
+
+impl Diagnostics {
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Returns the number of diagnostics that contain this text.
+    pub fn count(&self, text: &str) -> usize {
+        self.all().iter().filter(|one| one.contains(text)).count()
+    }
+
+    /// Waits for a diagnostic that contains this text, and asserts that there is only one.
+    #[track_caller]
+    pub fn assert_once(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.count(text) == 0 {
+            assert!(
+                Instant::now() < deadline,
+                "{text:?} is missing: {:?}",
+                self.all()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(self.count(text), 1, "{:?}", self.all());
+    }
 }
 
 /// Returns a fixed identity, so that no test creates an installation id.

@@ -3,6 +3,7 @@
 use claude_code_telemetry::{Service, Telemetry};
 
 use super::*;
+use crate::host::start_with_diagnostics;
 
 #[test]
 fn drop_ins_override_the_managed_file_in_alphabetical_order() {
@@ -67,11 +68,8 @@ const SWITCHES: [&str; 4] = [
 /// Returns the content switches that are on in telemetry with this configuration, in the order of [`SWITCHES`], and
 /// the diagnostics of the start.
 fn content(config: Config) -> ([bool; 4], Vec<String>) {
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let keep = std::sync::Arc::clone(&told);
-    let telemetry = Telemetry::builder(config, Service::new("agent", "1"))
-        .on_diagnostic(move |diagnostic| keep.lock().unwrap().push(diagnostic.to_string()))
-        .start();
+    let (telemetry, diagnostics) =
+        start_with_diagnostics(Telemetry::builder(config, Service::new("agent", "1")));
     let policy = telemetry.content_policy();
     let flags = [
         policy.user_prompts(),
@@ -80,8 +78,7 @@ fn content(config: Config) -> ([bool; 4], Vec<String>) {
         policy.raw_api_bodies(),
     ];
     telemetry.shutdown();
-    let told = told.lock().unwrap().clone();
-    (flags, told)
+    (flags, diagnostics.all())
 }
 
 /// A function that makes one managed settings file unreadable, and returns its path.

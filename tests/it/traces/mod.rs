@@ -3,7 +3,6 @@
 
 use std::fmt::Write;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claude_code_telemetry::{
@@ -11,6 +10,7 @@ use claude_code_telemetry::{
 };
 use serde_json::Value;
 
+use crate::host::{Diagnostics, start_with_diagnostics};
 use crate::support::{Received, Receiver, Span};
 
 /// The `session.id` of [`Host::session`].
@@ -20,7 +20,7 @@ pub const SESSION: &str = "3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10";
 pub struct Host {
     pub receiver: Receiver,
     pub telemetry: Telemetry,
-    diagnostics: Arc<Mutex<Vec<String>>>,
+    diagnostics: Diagnostics,
 }
 
 impl Host {
@@ -36,11 +36,8 @@ impl Host {
 
     /// Like [`Host::with`], with an existing receiver of OTLP over HTTP.
     pub fn on<const N: usize>(receiver: Receiver, more: [(&str, &str); N]) -> Self {
-        let diagnostics = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&diagnostics);
-        let telemetry = builder(&receiver.endpoint(), more)
-            .on_diagnostic(move |diagnostic| told.lock().unwrap().push(diagnostic.to_string()))
-            .start();
+        let builder = builder(&receiver.endpoint(), more);
+        let (telemetry, diagnostics) = start_with_diagnostics(builder);
         Self {
             receiver,
             telemetry,
@@ -60,7 +57,7 @@ impl Host {
 
     /// Returns the diagnostics so far.
     pub fn diagnostics(&self) -> Vec<String> {
-        self.diagnostics.lock().unwrap().clone()
+        self.diagnostics.all()
     }
 
     /// Shuts the telemetry down, asserts that no data was lost, and returns the received requests.
