@@ -1,6 +1,5 @@
 //! The emitted items, and their queries.
 
-use std::fmt;
 use std::ops::Deref;
 use std::time::{Duration, SystemTime};
 
@@ -189,19 +188,12 @@ impl<'a, T> IntoIterator for &'a Emitted<T> {
 }
 
 /// The error of [`Emitted::only`]: there is not exactly one item.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one, but there {}", match &.names[..] {
+    [] => "is none".to_owned(),
+    names => format!("are {}: {names:?}", names.len()),
+})]
 pub struct NotOne {
     /// The names of the items.
     pub names: Vec<String>,
 }
-
-impl fmt::Display for NotOne {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.names[..] {
-            [] => f.write_str("expected one, but there is none"),
-            names => write!(f, "expected one, but there are {}: {names:?}", names.len()),
-        }
-    }
-}
-
-impl std::error::Error for NotOne {}
