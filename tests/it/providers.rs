@@ -492,6 +492,36 @@ fn records_of_two_scopes_are_delivered_in_one_request() {
 }
 
 #[test]
+fn records_that_are_too_large_are_truncated() {
+    const BYTES: usize = 5_000_000;
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let telemetry = start(&receiver.endpoint(), protocol, &[]);
+        let providers = telemetry.providers();
+        say(
+            &providers,
+            String::from_utf8(vec![b'x'; BYTES]).unwrap().leak(),
+        );
+        let tracer = providers.tracer_provider().tracer(SCOPE);
+        let mut span = tracer.start("look");
+        span.set_attribute(KeyValue::new("text", "x".repeat(BYTES)));
+        span.end();
+        assert!(telemetry.shutdown().is_complete());
+        let received = of_host(&receiver.received());
+        let (log, span) = (&received.logs()[0], &received.spans()[0]);
+        for text in [&log.body, &span.attributes["text"]] {
+            let text = text.as_str().unwrap();
+            assert!(text.len() < 4_000_000, "{}", text.len());
+            assert!(text.contains("TRUNCATED"), "{}", &text[text.len() - 100..]);
+        }
+        for signal in [Signal::Logs, Signal::Traces] {
+            let host = exporter(&telemetry.health(), signal, Exporter::Host);
+            assert_eq!(host.shortened, 1, "{signal}");
+        }
+    }
+}
+
+#[test]
 fn callbacks_are_not_called_after_the_shutdown() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver.endpoint(), Protocol::any(), &[]);
