@@ -47,7 +47,7 @@ pub use warnings::Warning;
 pub(crate) use prometheus::PrometheusConfig;
 pub(crate) use protocol::Temporality;
 
-use crate::content::ContentFlags;
+use crate::content::ContentPolicy;
 use crate::environment::Environment;
 use crate::health::Exporter;
 use crate::signal::Signal;
@@ -70,7 +70,7 @@ pub struct Config {
     pub(crate) spans: SignalConfig,
     /// The command that prints headers that change over time.
     pub(crate) headers_helper: Option<HeadersHelper>,
-    pub(crate) content: ContentFlags,
+    pub(crate) content: ContentPolicy,
     pub(crate) attributes: AttributeSwitches,
     /// The terminal type that the environment indicates. The host can override it.
     pub(crate) terminal_type: Option<String>,

@@ -20,7 +20,7 @@ use super::{
     AttributeSwitches, Config, ConfigBuilder, HeadersHelper, SignalConfig, UnknownExporter,
     permissions, settings,
 };
-use crate::content::ContentFlags;
+use crate::content::ContentPolicy;
 use crate::content::truncate::marker;
 use crate::environment::IGNORE_CASE;
 use crate::health::Exporter;
@@ -137,7 +137,7 @@ fn from_values(
             None => Warning::overall(Problem::SharedSeries),
         });
     }
-    let content = ContentFlags {
+    let content = ContentPolicy {
         user_prompts: values.get(&variables::LOG_USER_PROMPTS),
         tool_details: values.get(&variables::LOG_TOOL_DETAILS),
         tool_content: values.get(&variables::LOG_TOOL_CONTENT),

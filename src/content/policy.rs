@@ -5,9 +5,11 @@ use std::str::FromStr;
 use super::{Content, json};
 use crate::schema::Gate;
 
-/// The content switches and the content limit.
+/// The content that the configuration allows to be exported.
+///
+/// A host checks the policy before it builds content that would be dropped. Recording checks it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ContentFlags {
+pub struct ContentPolicy {
     pub(crate) user_prompts: bool,
     pub(crate) tool_details: bool,
     pub(crate) tool_content: bool,
@@ -18,58 +20,46 @@ pub(crate) struct ContentFlags {
     pub(crate) max_length: usize,
 }
 
-/// The content that the configuration allows to be exported.
-///
-/// A host checks the policy before it builds content that would be dropped. Recording checks it again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContentPolicy {
-    flags: ContentFlags,
-}
-
 impl ContentPolicy {
-    pub(crate) fn new(flags: ContentFlags) -> Self {
-        Self { flags }
-    }
-
     /// Returns true if prompts are sent (`OTEL_LOG_USER_PROMPTS`).
     pub fn user_prompts(&self) -> bool {
-        self.flags.user_prompts
+        self.user_prompts
     }
 
     /// Returns true if tool input and parameters, commands, file paths, MCP and skill names are sent
     /// (`OTEL_LOG_TOOL_DETAILS`).
     pub fn tool_details(&self) -> bool {
-        self.flags.tool_details
+        self.tool_details
     }
 
     /// Returns true if tool output is sent on spans (`OTEL_LOG_TOOL_CONTENT`).
     pub fn tool_content(&self) -> bool {
-        self.flags.tool_content
+        self.tool_content
     }
 
     /// Returns true if the bodies of model requests and responses are sent (`OTEL_LOG_RAW_API_BODIES`).
     pub fn raw_api_bodies(&self) -> bool {
-        self.flags.raw_api_bodies
+        self.raw_api_bodies
     }
 
     /// Returns true if the error messages of failed tools are sent; on unless the host switches it off.
     pub fn error_messages(&self) -> bool {
-        self.flags.error_messages
+        self.error_messages
     }
 
     /// Returns the length limit of bodies and tool output, in UTF-16 code units
     /// (`CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH`).
     pub fn max_length(&self) -> usize {
-        self.flags.max_length
+        self.max_length
     }
 
     /// Returns whether content behind this gate may be exported.
     pub(crate) fn is_open(&self, gate: Gate) -> bool {
         match gate {
-            Gate::UserPrompts => self.flags.user_prompts,
-            Gate::ToolDetails => self.flags.tool_details,
-            Gate::ToolContent => self.flags.tool_content,
-            Gate::RawApiBodies => self.flags.raw_api_bodies,
+            Gate::UserPrompts => self.user_prompts,
+            Gate::ToolDetails => self.tool_details,
+            Gate::ToolContent => self.tool_content,
+            Gate::RawApiBodies => self.raw_api_bodies,
             // These variables withhold standard attributes, not content.
             Gate::SessionId | Gate::Version | Gate::AccountUuid => true,
         }
@@ -77,13 +67,13 @@ impl ContentPolicy {
 
     /// Returns a string from the arguments of a tool call: the first of these members that is present and not empty.
     pub(crate) fn member(&self, json: &Content, names: &[&str]) -> Option<String> {
-        let mut names = names.iter().filter(|_| self.flags.tool_details);
+        let mut names = names.iter().filter(|_| self.tool_details);
         names.find_map(|name| json::member(json.text(), name))
     }
 
     /// Returns a number or a boolean from the arguments of a tool call.
     pub(crate) fn scalar<T: FromStr>(&self, json: &Content, name: &str) -> Option<T> {
-        let scalar = json::scalar(json.text(), name).filter(|_| self.flags.tool_details);
+        let scalar = json::scalar(json.text(), name).filter(|_| self.tool_details);
         scalar?.parse().ok()
     }
 }

@@ -50,7 +50,7 @@ impl ActiveConfig {
             .map(|(key, value)| (key.into(), value.into()))
             .collect();
         Self {
-            policy: ContentPolicy::new(config.content),
+            policy: config.content,
             metric_custom: custom_for_metrics(&custom),
             custom,
             config,

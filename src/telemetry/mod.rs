@@ -98,7 +98,7 @@ impl Telemetry {
 
     /// Returns which content the configuration allows to be sent.
     pub fn content_policy(&self) -> ContentPolicy {
-        ContentPolicy::new(self.config().content)
+        self.config().content
     }
 
     /// Returns the origin of every setting, and every warning.
