@@ -1,6 +1,5 @@
 //! The clock that gives records their timestamps.
 
-#[cfg(feature = "testing")]
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
     /// The time of a manual clock, in nanoseconds since the Unix epoch; `None` = the system clock.
-    #[cfg(feature = "testing")]
     set: Option<&'static AtomicU64>,
 }
 
@@ -41,20 +39,15 @@ impl Clock {
 
     /// Returns the current time in nanoseconds since the Unix epoch.
     pub(crate) fn now(self) -> u64 {
-        #[cfg(feature = "testing")]
-        if let Some(set) = self.set {
-            return set.load(Ordering::Relaxed);
+        match self.set {
+            Some(set) => set.load(Ordering::Relaxed),
+            None => nanos(SystemTime::now()),
         }
-        nanos(SystemTime::now())
     }
 
     /// Returns the current time of the monotonic clock; `None` for a manual clock.
     pub(crate) fn instant(self) -> Option<Instant> {
-        #[cfg(feature = "testing")]
-        if self.set.is_some() {
-            return None;
-        }
-        Some(Instant::now())
+        self.set.is_none().then(Instant::now)
     }
 }
 

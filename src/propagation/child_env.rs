@@ -1,8 +1,9 @@
 //! The environment of a subprocess: the current trace context, and none of the exporter settings.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
-use super::{TraceContext, TraceParent};
+use super::TraceContext;
 use crate::environment::Environment;
 
 /// The environment of a subprocess, as changes to that of this process.
@@ -20,44 +21,27 @@ pub struct ChildEnv {
 }
 
 impl ChildEnv {
-    /// Creates the changes for a child, which inherits the environment of the process also when another one was
-    /// injected.
+    /// Creates the changes for a child that inherits the variables of all these environments.
     pub(crate) fn new(
-        environment: &Environment,
+        environments: &[&Environment],
         context: Option<&TraceContext>,
         ignore_case: bool,
     ) -> Self {
-        Self::beside(environment, &Environment::Process, context, ignore_case)
-    }
-
-    fn beside(
-        environment: &Environment,
-        inherited: &Environment,
-        context: Option<&TraceContext>,
-        ignore_case: bool,
-    ) -> Self {
-        let names = |prefix: &str| {
-            let mut names = inherited.names_with_prefix(prefix, ignore_case);
-            if matches!(environment, Environment::Injected(_)) {
-                names.extend(environment.names_with_prefix(prefix, ignore_case));
-                names.sort_unstable();
-                names.dedup();
-            }
-            names
+        let names = |prefix: &str| -> BTreeSet<String> {
+            let all = environments.iter();
+            all.flat_map(|environment| environment.names_with_prefix(prefix, ignore_case))
+                .collect()
         };
-        let mut remove = names("OTEL_");
+        let mut remove = Vec::from_iter(names("OTEL_"));
         let mut set = Vec::new();
         if let Some(context) = context {
-            set.push(("TRACEPARENT", TraceParent::from(context).to_string()));
+            set.push(("TRACEPARENT", context.traceparent()));
             match &context.trace_state {
                 Some(state) => set.push(("TRACESTATE", state.to_string())),
                 None => {
-                    let ambient = names("TRACESTATE");
-                    remove.extend(
-                        ambient
-                            .into_iter()
-                            .filter(|name| name.len() == "TRACESTATE".len()),
-                    );
+                    let length = "TRACESTATE".len();
+                    let inherited = names("TRACESTATE").into_iter();
+                    remove.extend(inherited.filter(|name| name.len() == length));
                 }
             }
         }
@@ -89,16 +73,6 @@ mod tests {
         }
     }
 
-    /// Returns the changes in a process whose own environment is empty.
-    fn made(
-        environment: &Environment,
-        context: Option<&TraceContext>,
-        ignore_case: bool,
-    ) -> ChildEnv {
-        let nothing = Environment::injected([("", ""); 0]);
-        ChildEnv::beside(environment, &nothing, context, ignore_case)
-    }
-
     fn environment() -> Environment {
         Environment::injected([
             ("OTEL_A", "1"),
@@ -111,7 +85,7 @@ mod tests {
 
     #[test]
     fn exporter_settings_are_removed_and_the_context_is_set() {
-        let env = made(&environment(), Some(&context(Some("v=1"))), false);
+        let env = ChildEnv::new(&[&environment()], Some(&context(Some("v=1"))), false);
         assert_eq!(env.remove, ["OTEL_A"]);
         let parent = format!("00-{}-{}-01", "01".repeat(16), "02".repeat(8));
         assert_eq!(
@@ -122,14 +96,14 @@ mod tests {
 
     #[test]
     fn tracestate_of_the_environment_is_removed_with_a_new_context() {
-        let env = made(&environment(), Some(&context(None)), false);
+        let env = ChildEnv::new(&[&environment()], Some(&context(None)), false);
         assert_eq!(env.remove, ["OTEL_A", "TRACESTATE"]);
         assert_eq!(env.set.len(), 1);
     }
 
     #[test]
     fn trace_context_stays_unchanged_without_a_span() {
-        let env = made(&environment(), None, false);
+        let env = ChildEnv::new(&[&environment()], None, false);
         assert_eq!(
             env,
             ChildEnv {
@@ -143,20 +117,20 @@ mod tests {
     fn variables_of_the_process_are_removed_too() {
         let inherited =
             Environment::injected([("OTEL_A", "1"), ("OTEL_C", "1"), ("TRACESTATE", "")]);
-        let env = ChildEnv::beside(&environment(), &inherited, Some(&context(None)), false);
+        let env = ChildEnv::new(&[&environment(), &inherited], Some(&context(None)), false);
         assert_eq!(env.remove, ["OTEL_A", "OTEL_C", "TRACESTATE"]);
     }
 
     #[test]
     fn names_match_in_any_case_on_windows() {
-        let env = made(&environment(), None, true);
+        let env = ChildEnv::new(&[&environment()], None, true);
         assert_eq!(env.remove, ["OTEL_A", "otel_b"]);
     }
 
     #[test]
     fn apply_changes_the_command() {
         let mut command = Command::new("true");
-        made(&environment(), Some(&context(None)), false).apply(&mut command);
+        ChildEnv::new(&[&environment()], Some(&context(None)), false).apply(&mut command);
         let changes: Vec<_> = command
             .get_envs()
             .map(|(name, value)| (name.to_str().unwrap(), value.is_some()))

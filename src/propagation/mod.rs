@@ -50,9 +50,16 @@ impl TraceContext {
         u8::from(self.sampled)
     }
 
+    /// Returns the value of the W3C header `traceparent`.
+    pub(crate) fn traceparent(&self) -> String {
+        let trace_id = u128::from_be_bytes(self.trace_id);
+        let span_id = u64::from_be_bytes(self.span_id);
+        format!("00-{trace_id:032x}-{span_id:016x}-{:02x}", self.flags())
+    }
+
     /// Writes the context to a carrier under the lower-case names of the W3C headers.
     pub(crate) fn inject(&self, mut carrier: impl FnMut(&'static str, &str)) {
-        carrier("traceparent", &TraceParent::from(self).to_string());
+        carrier("traceparent", &self.traceparent());
         if let Some(state) = &self.trace_state {
             carrier("tracestate", state);
         }

@@ -1,5 +1,6 @@
 //! W3C Trace Context: strict parsing of `traceparent` and `tracestate`.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,10 +15,7 @@ use super::TraceContext;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent {
-    trace_id: [u8; 16],
-    parent_id: [u8; 8],
-    sampled: bool,
-    state: Option<Arc<str>>,
+    pub(crate) context: TraceContext,
 }
 
 /// A reason why a text is not a valid `traceparent`.
@@ -50,90 +48,58 @@ impl TraceParent {
     /// Returns an error if `traceparent` is malformed; the caller then starts a new trace.
     pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Result<Self, TraceParentError> {
         let text = traceparent.trim_matches([' ', '\t']);
-        let bytes = text.as_bytes();
         // A later version may append more fields after another dash.
-        let dashes = [2, 35, 52].iter().all(|at| bytes.get(*at) == Some(&b'-'));
-        if bytes.len() < 55 || !dashes || !text.is_ascii() {
+        let is_dash = |at: usize| text.as_bytes().get(at) == Some(&b'-');
+        if text.len() < 55 || ![2, 35, 52].into_iter().all(is_dash) || !text.is_ascii() {
             return Err(TraceParentError::Form);
         }
-        let version = hex::<1>(&bytes[..2])?[0];
-        match version {
-            0xff => return Err(TraceParentError::Version),
-            0 if bytes.len() > 55 => return Err(TraceParentError::Form),
-            _ if bytes.len() > 55 && bytes[55] != b'-' => return Err(TraceParentError::Form),
-            _ => {}
+        let version = hex(&text[..2])?;
+        if version == 0xff {
+            return Err(TraceParentError::Version);
         }
-        let trace_id = hex::<16>(&bytes[3..35])?;
-        let parent_id = hex::<8>(&bytes[36..52])?;
-        let flags = hex::<1>(&bytes[53..55])?[0];
-        if trace_id == [0; 16] {
+        if text.len() > 55 && (version == 0 || !is_dash(55)) {
+            return Err(TraceParentError::Form);
+        }
+        let trace_id = hex(&text[3..35])?;
+        let parent_id = hex(&text[36..52])?;
+        let flags = hex(&text[53..55])?;
+        if trace_id == 0 {
             return Err(TraceParentError::ZeroTraceId);
         }
-        if parent_id == [0; 8] {
+        if parent_id == 0 {
             return Err(TraceParentError::ZeroParentId);
         }
         Ok(Self {
-            trace_id,
-            parent_id,
-            sampled: flags & 1 == 1,
-            state: tracestate.and_then(trace_state),
+            context: TraceContext {
+                trace_id: trace_id.to_be_bytes(),
+                span_id: (parent_id as u64).to_be_bytes(),
+                sampled: flags & 1 == 1,
+                trace_state: tracestate.and_then(trace_state),
+                remote: true,
+            },
         })
     }
 
     /// Returns the bytes that the value keeps on the heap.
     pub(crate) fn text_size(&self) -> usize {
-        self.state.as_ref().map_or(0, |state| state.len())
-    }
-
-    pub(crate) fn context(&self) -> TraceContext {
-        TraceContext {
-            trace_id: self.trace_id,
-            span_id: self.parent_id,
-            sampled: self.sampled,
-            trace_state: self.state.clone(),
-            remote: true,
-        }
-    }
-}
-
-impl From<&TraceContext> for TraceParent {
-    fn from(context: &TraceContext) -> Self {
-        Self {
-            trace_id: context.trace_id,
-            parent_id: context.span_id,
-            sampled: context.sampled,
-            state: context.trace_state.clone(),
-        }
+        let state = self.context.trace_state.as_ref();
+        state.map_or(0, |state| state.len())
     }
 }
 
 /// Formats the value of `traceparent`.
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("00-")?;
-        for byte in self.trace_id {
-            write!(f, "{byte:02x}")?;
-        }
-        f.write_str("-")?;
-        for byte in self.parent_id {
-            write!(f, "{byte:02x}")?;
-        }
-        write!(f, "-{:02x}", u8::from(self.sampled))
+        f.write_str(&self.context.traceparent())
     }
 }
 
-/// Parses lower-case hexadecimal digits; `digits` has two for each byte.
-fn hex<const N: usize>(digits: &[u8]) -> Result<[u8; N], TraceParentError> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Ok(byte - b'0'),
-        b'a'..=b'f' => Ok(byte - b'a' + 10),
-        _ => Err(TraceParentError::Digits),
-    };
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Ok(bytes)
+/// Parses lower-case hexadecimal digits. `from_str_radix` would also accept a sign and upper-case digits.
+fn hex(digits: &str) -> Result<u128, TraceParentError> {
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let digits = Some(digits).filter(|digits| digits.bytes().all(is_digit));
+    let number = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+    number.ok_or(TraceParentError::Digits)
 }
 
 /// The maximum number of members of a `tracestate`.
@@ -146,50 +112,35 @@ fn trace_state(text: &str) -> Option<Arc<str>> {
         .map(|member| member.trim_matches([' ', '\t']))
         .filter(|member| !member.is_empty())
         .collect();
-    if members.is_empty() || members.len() > MAX_MEMBERS {
-        return None;
-    }
-    for (n, member) in members.iter().enumerate() {
-        let (key, value) = member.split_once('=')?;
-        let repeated = members[..n]
-            .iter()
-            .any(|before| before.split_once('=').is_some_and(|(name, _)| name == key));
-        if repeated || !is_key(key) || !is_value(value) {
-            return None;
-        }
-    }
-    Some(members.join(",").into())
+    let mut keys = HashSet::new();
+    let valid = members.iter().all(|member| {
+        let pair = member.split_once('=');
+        pair.is_some_and(|(key, value)| is_key(key) && is_value(value) && keys.insert(key))
+    });
+    let fits = (1..=MAX_MEMBERS).contains(&members.len());
+    (valid && fits).then(|| members.join(",").into())
 }
 
 /// Returns true for a valid `key` of the recommendation: a simple key, or `tenant@system`.
 fn is_key(key: &str) -> bool {
-    let body = |text: &str| {
-        text.bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/'))
+    let is_part = |text: &str, max_length: usize, may_begin_with_digit: bool| {
+        let is_first =
+            |byte: u8| byte.is_ascii_lowercase() || may_begin_with_digit && byte.is_ascii_digit();
+        let is_other = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/');
+        text.len() <= max_length
+            && text.bytes().next().is_some_and(is_first)
+            && text.bytes().all(is_other)
     };
-    let starts_with_letter =
-        |text: &str| text.starts_with(|first: char| first.is_ascii_lowercase());
     match key.split_once('@') {
-        None => key.len() <= 256 && starts_with_letter(key) && body(key),
-        Some((tenant, system)) => {
-            let first = tenant.bytes().next();
-            let begins =
-                first.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-            begins
-                && tenant.len() <= 241
-                && body(tenant)
-                && system.len() <= 14
-                && starts_with_letter(system)
-                && body(system)
-        }
+        None => is_part(key, 256, false),
+        Some((tenant, system)) => is_part(tenant, 241, true) && is_part(system, 14, false),
     }
 }
 
 /// Returns true for a valid `value` of the recommendation: up to 256 printable characters except `,` and `=`, the last
 /// one not a space.
 fn is_value(value: &str) -> bool {
-    !value.is_empty()
-        && value.len() <= 256
+    (1..=256).contains(&value.len())
         && !value.ends_with(' ')
         && value
             .bytes()
@@ -287,13 +238,13 @@ mod tests {
         for (text, expected) in cases {
             let parsed = TraceParent::parse(&text, None);
             assert_eq!(
-                parsed.as_ref().map(|parent| parent.sampled),
+                parsed.as_ref().map(|parent| parent.context.sampled),
                 expected.as_ref().copied(),
                 "{text:?}"
             );
             let Ok(parent) = parsed else { continue };
             // 3.2.4: propagated as the highest known version; 3.2.2.5.2: other flags are sent as zero.
-            let flags = u8::from(parent.sampled);
+            let flags = u8::from(parent.context.sampled);
             assert_eq!(
                 parent.to_string(),
                 format!("00-{TRACE}-{PARENT}-{flags:02x}")
@@ -385,7 +336,11 @@ mod tests {
         for (text, expected) in cases {
             // 3.3: an invalid `tracestate` does not affect `traceparent`.
             let parent = TraceParent::parse(&with("00", "01"), Some(&text)).unwrap();
-            assert_eq!(parent.state.as_deref(), expected.as_deref(), "{text:?}");
+            assert_eq!(
+                parent.context.trace_state.as_deref(),
+                expected.as_deref(),
+                "{text:?}"
+            );
         }
     }
 
@@ -436,13 +391,16 @@ mod tests {
             text in texts(&["a", "vendor", "t@v", "@", "=", "=1", ",", ", ", " ", "\t", "A", "é", "\n"]),
         ) {
             let parent = with("00", "01");
-            let state = TraceParent::parse(&parent, Some(&text)).unwrap().state;
+            let parse = |text: &str| {
+                let parsed = TraceParent::parse(&parent, Some(text)).unwrap();
+                parsed.context.trace_state
+            };
+            let state = parse(&text);
             if let Some(state) = state {
                 prop_assert!(http::HeaderValue::from_str(&state).is_ok(), "{state:?}");
                 prop_assert!(!state.is_empty() && state.split(',').count() <= MAX_MEMBERS);
                 // Parsing the output again yields the same value.
-                let again = TraceParent::parse(&parent, Some(&state)).unwrap().state;
-                prop_assert_eq!(again, Some(state));
+                prop_assert_eq!(parse(&state), Some(state));
             }
         }
     }

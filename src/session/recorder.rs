@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::RequestContext;
-use crate::environment::Environment;
+use crate::environment::{Environment, IGNORE_CASE};
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{ApiRequest, Record};
 use crate::state::{EventSpan, OpenSpan, PromptMark, SeriesKey, SessionCore, Timestamp};
@@ -211,7 +211,12 @@ impl Recorder {
 
     /// Returns the environment of a subprocess whose parent is this span.
     pub(crate) fn child_env_of(&self, span: Option<&TraceContext>) -> ChildEnv {
-        ChildEnv::new(&self.environment, span, cfg!(windows))
+        // A subprocess inherits the environment of the process also when another one was injected.
+        ChildEnv::new(
+            &[&self.environment, &Environment::Process],
+            span,
+            IGNORE_CASE,
+        )
     }
 
     /// Returns the session; `None` when telemetry is off, and in a forked child.

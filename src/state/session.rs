@@ -344,7 +344,7 @@ impl SessionCore {
         let state = environment.get("TRACESTATE");
         match TraceParent::parse(&parent, state.as_deref()) {
             Ok(parent) => {
-                let context = parent.context();
+                let context = parent.context;
                 if context.trace_state.is_none() && state.as_deref().is_some_and(is_no_blank_list) {
                     self.telemetry.report_once(&self.telemetry.malformed_state, || {
                         let shown: String = state.iter().flat_map(|state| state.chars()).take(200).collect();

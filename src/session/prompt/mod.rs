@@ -82,7 +82,7 @@ impl Prompt {
         let telemetry = &session.telemetry;
         let sequence = session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1;
         let parent = match &prompt.parent.0 {
-            Some(parent) => Some(Arc::new(parent.context())),
+            Some(parent) => Some(Arc::new(parent.context.clone())),
             None => session.inbound_parent(),
         };
         let start = telemetry.timestamp(prompt.at);
