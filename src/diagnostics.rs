@@ -87,16 +87,14 @@ impl Diagnostics {
             pending.queue.pop_front();
         }
         pending.queue.push_back(Diagnostic::new(&message));
-        self.hand_over(&mut pending);
+        drop(pending);
+        self.resume();
     }
 
-    /// Retries the delivery of diagnostics that stayed in the queue because no thread could be started.
+    /// Starts the delivery of the queue. Without a thread, the next diagnostic tries again.
     pub(crate) fn resume(self: &Arc<Self>) {
-        self.hand_over(&mut self.pending());
-    }
-
-    fn hand_over(self: &Arc<Self>, pending: &mut Pending) {
-        if !pending.queue.is_empty() && !std::mem::replace(&mut pending.busy, true) {
+        let mut pending = self.pending();
+        if !pending.queue.is_empty() && !pending.busy {
             let this = Arc::clone(self);
             let started = thread::spawn("claude-code-telemetry-diagnostics", move || {
                 while let Some(diagnostic) = this.next_pending() {
@@ -104,7 +102,6 @@ impl Diagnostics {
                 }
                 this.idle.notify_one();
             });
-            // Without a thread, the next diagnostic retries.
             pending.busy = started.is_ok();
         }
     }

@@ -14,12 +14,12 @@ use crate::random::random;
 pub(crate) enum InstallationIdError {
     #[error("no folder is known to keep the installation id in; set one in the configuration")]
     NoFolder,
-    #[error("the installation id cannot be read from {}: {error}", path.display())]
-    Unreadable { path: PathBuf, error: io::Error },
-    #[error("{} held no installation id; it has a new one now", path.display())]
-    Replaced { path: PathBuf },
-    #[error("the installation id cannot be kept in {}: {error}", path.display())]
-    Unwritable { path: PathBuf, error: io::Error },
+    #[error("the installation id cannot be read from {}: {}", .0.display(), .1)]
+    Unreadable(PathBuf, io::Error),
+    #[error("{} held no installation id; it has a new one now", .0.display())]
+    Replaced(PathBuf),
+    #[error("the installation id cannot be kept in {}: {}", .0.display(), .1)]
+    Unwritable(PathBuf, io::Error),
 }
 
 /// The length of an id in hexadecimal digits.
@@ -28,40 +28,26 @@ const LENGTH: usize = 64;
 /// Returns the id stored in the file, and creates it if there is none. If it cannot be stored there, returns an id that
 /// does not change during the process, and the reason.
 pub(crate) fn installation_id(path: Option<&Path>) -> (String, Option<InstallationIdError>) {
-    let Some(path) = path else {
-        return (process_id(), Some(InstallationIdError::NoFolder));
-    };
-    match read(path) {
-        Ok(Some(id)) => (id, None),
-        Ok(None) => match write(path, true) {
-            Ok(id) => (
-                id,
-                Some(InstallationIdError::Replaced {
-                    path: path.to_owned(),
-                }),
-            ),
-            Err(error) => unwritable(path, error),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match write(path, false) {
-            Ok(id) => (id, None),
-            Err(error) => unwritable(path, error),
-        },
-        Err(error) => {
-            let path = path.to_owned();
-            (
-                process_id(),
-                Some(InstallationIdError::Unreadable { path, error }),
-            )
-        }
-    }
+    let stored = path
+        .ok_or(InstallationIdError::NoFolder)
+        .and_then(stored_id);
+    stored.unwrap_or_else(|error| (process_id(), Some(error)))
 }
 
-fn unwritable(path: &Path, error: io::Error) -> (String, Option<InstallationIdError>) {
-    let path = path.to_owned();
-    (
-        process_id(),
-        Some(InstallationIdError::Unwritable { path, error }),
-    )
+fn stored_id(path: &Path) -> Result<(String, Option<InstallationIdError>), InstallationIdError> {
+    let replace = match read(path) {
+        Ok(Some(id)) => return Ok((id, None)),
+        Ok(None) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(InstallationIdError::Unreadable(path.into(), error)),
+    };
+    match write(path, replace) {
+        Ok(id) => Ok((
+            id,
+            replace.then(|| InstallationIdError::Replaced(path.into())),
+        )),
+        Err(error) => Err(InstallationIdError::Unwritable(path.into(), error)),
+    }
 }
 
 /// Returns the default path of the id on an operating system, named as in [`std::env::consts::OS`].
@@ -107,12 +93,9 @@ fn write(path: &Path, replace: bool) -> io::Result<String> {
     }
     let draft = path.with_extension(format!("{}.tmp", &id[..16]));
     let written = write_new(&draft, &id).and_then(|()| publish(&draft, path, replace));
-    let removed = fs::remove_file(&draft);
+    // A draft that cannot be removed does no harm.
+    let _ = fs::remove_file(&draft);
     written?;
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     read(path)?.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
 
@@ -219,7 +202,7 @@ mod tests {
             fs::write(&path, garbage).unwrap();
             let (id, error) = installation_id(Some(&path));
             assert!(is_id(&id));
-            assert!(matches!(error, Some(InstallationIdError::Replaced { .. })));
+            assert!(matches!(error, Some(InstallationIdError::Replaced(_))));
             let (again, error) = installation_id(Some(&path));
             assert!(again == id && error.is_none());
         }
@@ -235,10 +218,7 @@ mod tests {
         let (none, error) = installation_id(None);
         assert!(matches!(error, Some(InstallationIdError::NoFolder)));
         let (unreadable, error) = installation_id(Some(folder.path()));
-        assert!(matches!(
-            error,
-            Some(InstallationIdError::Unreadable { .. })
-        ));
+        assert!(matches!(error, Some(InstallationIdError::Unreadable(..))));
         let (under_a_file, error) = installation_id(Some(&file.join("id")));
         assert!(error.is_some());
         assert!(is_id(&none) && none == unreadable && none == under_a_file);

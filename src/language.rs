@@ -16,13 +16,9 @@ pub fn language_from_path(path: &str) -> &'static str {
         Some((stem, extension)) if !stem.is_empty() => extension.to_ascii_lowercase(),
         _ => return by_name(name),
     };
-    match LANGUAGES
-        .iter()
-        .find(|(_, extensions)| extensions.contains(&extension.as_str()))
-    {
-        Some((language, _)) => language,
-        None => by_name(name),
-    }
+    let has_extension = |(_, extensions): &&(_, &[&str])| extensions.contains(&&*extension);
+    let language = LANGUAGES.iter().find(has_extension);
+    language.map_or_else(|| by_name(name), |(language, _)| language)
 }
 
 /// Returns the language of the few files that people edit whose whole name determines the language.

@@ -7,8 +7,6 @@
 //! undefined, and the handler for stack overflows needs them.
 
 use std::io;
-#[cfg(any(feature = "grpc", feature = "http"))]
-use std::process::Command;
 use std::thread::{Builder, JoinHandle};
 
 /// Starts a thread that handles no signal of the process.
@@ -26,35 +24,19 @@ pub(crate) fn spawn<T: Send + 'static>(
     Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Makes a child process that is started from such a thread begin without blocked signals. Otherwise it would inherit
-/// the signal mask.
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) fn unblock_signals_in(command: &mut Command) {
-    signals::unblock_in(command);
-}
+pub(crate) use signals::unblock_signals_in;
 
 #[cfg(unix)]
 mod signals {
-    #[cfg(any(feature = "grpc", feature = "http"))]
-    use std::os::unix::process::CommandExt;
-    #[cfg(any(feature = "grpc", feature = "http"))]
-    use std::process::Command;
-
+    use nix::sys::signal::Signal::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
     use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
     /// A guard that restores the thread's signal mask when it is dropped.
     pub(super) struct Blocked(Option<SigSet>);
 
     /// The signals that a fault of the thread itself raises.
-    const SYNCHRONOUS: [Signal; 7] = [
-        Signal::SIGABRT,
-        Signal::SIGBUS,
-        Signal::SIGFPE,
-        Signal::SIGILL,
-        Signal::SIGSEGV,
-        Signal::SIGSYS,
-        Signal::SIGTRAP,
-    ];
+    const SYNCHRONOUS: [Signal; 7] = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
 
     /// Blocks all asynchronous signals on this thread.
     pub(super) fn block() -> Blocked {
@@ -66,15 +48,17 @@ mod signals {
         Blocked(signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
     }
 
+    /// Makes a child process that is started from such a thread begin without blocked signals. Otherwise it would
+    /// inherit the signal mask.
     #[cfg(any(feature = "grpc", feature = "http"))]
     #[allow(
         unsafe_code,
         reason = "std has no other way to set the signal mask of a child"
     )]
-    pub(super) fn unblock_in(command: &mut Command) {
+    pub(crate) fn unblock_signals_in(command: &mut std::process::Command) {
         let unblock = || Ok(SigSet::empty().thread_set_mask()?);
         // SAFETY: between fork and exec the closure calls only `pthread_sigmask`, which is async-signal-safe.
-        unsafe { command.pre_exec(unblock) };
+        unsafe { std::os::unix::process::CommandExt::pre_exec(command, unblock) };
     }
 
     impl Drop for Blocked {
@@ -92,5 +76,5 @@ mod signals {
     pub(super) fn block() {}
 
     #[cfg(any(feature = "grpc", feature = "http"))]
-    pub(super) fn unblock_in(_: &mut std::process::Command) {}
+    pub(crate) fn unblock_signals_in(_: &mut std::process::Command) {}
 }
