@@ -172,46 +172,11 @@ pub use telemetry::{Report, Service, Telemetry, TelemetryBuilder};
 /// Entry points of the fuzz targets; not part of the public API.
 #[cfg(fuzzing)]
 #[doc(hidden)]
-#[allow(missing_docs)]
 pub mod fuzzing {
-    #[derive(Debug, PartialEq, Eq)]
-    pub struct Body {
-        pub text: String,
-        pub length: usize,
-        pub truncated: bool,
-        pub unreadable: bool,
-    }
-
-    pub fn redact_body(json: &str, limit: usize) -> Body {
-        let body = crate::content::redact::redact_body(json, limit);
-        Body {
-            text: body.text,
-            length: body.length,
-            truncated: body.truncated,
-            unreadable: body.unreadable,
-        }
-    }
-
-    pub fn tool_input(json: &str) -> Option<String> {
-        crate::content::tool_input::shape(json)
-    }
-
+    pub use crate::content::redact::redact_body;
+    pub use crate::content::tool_input::shape as tool_input;
     #[cfg(any(feature = "grpc", feature = "http"))]
-    pub fn helper_output(bytes: &[u8]) -> (Option<Vec<(String, String)>>, String) {
-        crate::export::fuzzing::helper_output(bytes)
-    }
-
-    #[cfg(any(feature = "grpc", feature = "http"))]
-    pub fn answer(
-        first: &[u8],
-        second: &[u8],
-    ) -> (
-        Option<std::time::Duration>,
-        Option<std::time::Duration>,
-        String,
-    ) {
-        crate::export::fuzzing::answer(first, second)
-    }
+    pub use crate::export::fuzzing::{answer, helper_output};
 }
 
 /// Compiles and runs the programs in the documents.

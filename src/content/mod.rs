@@ -7,12 +7,13 @@ mod gated;
 pub(crate) mod json;
 mod payload;
 mod policy;
+#[allow(unreachable_pub, reason = "the fuzz targets call it")]
 pub(crate) mod redact;
+#[allow(unreachable_pub, reason = "the fuzz targets call it")]
 pub(crate) mod tool_input;
 pub(crate) mod truncate;
 pub(crate) mod utf16;
 
-pub(crate) use policy::ContentFlags;
 pub use policy::ContentPolicy;
 
 pub(crate) use gated::{

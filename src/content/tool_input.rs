@@ -1,7 +1,6 @@
 //! The bounded form of the arguments of a tool call.
 
-use super::json::{Event, Part, Scanner, Text, Unreadable, Writer};
-use super::utf16;
+use super::json::{Event, Scanner, Unreadable, Writer};
 
 /// The length, in UTF-16 units, above which a string is truncated.
 const STRING_LIMIT: usize = 512;
@@ -15,18 +14,18 @@ const EXPANDED: usize = 2;
 const TEXT_LIMIT: usize = 4_096;
 /// The marker at the end of a truncated text.
 const CUT: &str = "…[truncated]";
-/// The nesting limit of the scanner, below the levels that are shown. The scanner keeps one bit for each level, so the
-/// memory that a hostile input can take is bounded to 128 KiB. Real input never comes near the limit.
+/// The nesting limit of the scanner, below the levels that are shown. The scanner keeps one byte for each level, so
+/// the memory that a hostile input can take is bounded to 1 MiB. Real input never comes near the limit.
 const MAX_DEPTH: usize = 1 << 20;
 
 /// Returns the JSON text of a tool's input without everything long, wide and deep; `None` when the input is not JSON.
 ///
 /// Strings are truncated and measured wherever they are shown. Members are counted as written: a repeated key counts
 /// each time.
-pub(crate) fn shape(json: &str) -> Option<String> {
+pub fn shape(json: &str) -> Option<String> {
     let mut shaper = Shaper {
         scanner: Scanner::new(json, MAX_DEPTH),
-        out: Writer::new(TEXT_LIMIT),
+        out: Writer::new(TEXT_LIMIT, json),
     };
     shaper.document().ok()?;
     let (mut text, length) = shaper.out.finish();
@@ -43,119 +42,67 @@ struct Shaper<'a> {
 
 impl<'a> Shaper<'a> {
     fn document(&mut self) -> Result<(), Unreadable> {
-        let first = self.scanner.next()?.ok_or(Unreadable::Syntax)?;
+        let first = self.scanner.next()?;
         self.value(first, 0)?;
-        // The scanner returns `None` only at the end of the document; anything after the value is an error.
+        // Anything after the value is an error.
         self.scanner.next()?;
         Ok(())
     }
 
-    /// Writes the value that begins with `event`, inside `depth` others. The recursion, through the two containers, is
-    /// at most [`EXPANDED`] levels deep.
+    /// Writes the value that begins with `event`, inside `depth` others.
     fn value(&mut self, event: Event<'a>, depth: usize) -> Result<(), Unreadable> {
         match event {
-            Event::Scalar(scalar) => self.out.push(scalar),
-            Event::String(text) => self.string(text),
-            Event::ArrayStart if depth < EXPANDED => self.array(depth)?,
-            Event::ObjectStart if depth < EXPANDED => self.object(depth)?,
+            Event::ArrayStart | Event::ObjectStart if depth < EXPANDED => {
+                self.container(event, depth)?;
+            }
             Event::ArrayStart | Event::ObjectStart => {
-                self.scanner.skip_open()?;
-                self.out.push("\"<nested>\"");
+                self.scanner.skip(event)?;
+                self.out.event(Event::Scalar("\"<nested>\""));
             }
-            // No value begins with these events, and the scanner never returns them where a value must begin.
-            Event::Key(_) | Event::ArrayEnd | Event::ObjectEnd => {}
+            Event::String(text) => match text.units() {
+                0..=STRING_LIMIT => self.out.event(event),
+                units => {
+                    let note = format!("…[{units} chars]");
+                    self.out.annotated(text.head(STRING_KEPT), &note);
+                }
+            },
+            _ => self.out.event(event),
         }
         Ok(())
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), Unreadable> {
-        self.out.push("[");
+    /// Writes the array or object that `start` opened. The recursion through its values is at most [`EXPANDED`] levels
+    /// deep.
+    fn container(&mut self, start: Event<'a>, depth: usize) -> Result<(), Unreadable> {
+        self.out.event(start);
         let mut count = 0_usize;
-        while let Some(event) = self.scanner.next()? {
-            if matches!(event, Event::ArrayEnd) {
-                break;
-            }
-            count += 1;
-            if count > COUNT_LIMIT {
-                self.skip(event)?;
-                continue;
-            }
-            if count > 1 {
-                self.out.push(",");
-            }
-            self.value(event, depth + 1)?;
-        }
-        if count > COUNT_LIMIT {
-            self.out.push(&format!(",\"…[{count} items]\""));
-        }
-        self.out.push("]");
-        Ok(())
-    }
-
-    fn object(&mut self, depth: usize) -> Result<(), Unreadable> {
-        self.out.push("{");
-        let mut count = 0_usize;
-        let mut written = false;
-        while let Some(Event::Key(key)) = self.scanner.next()? {
-            let Some(event) = self.scanner.next()? else {
-                break;
+        let end = loop {
+            let first = self.scanner.next()?;
+            let (key, value) = match first {
+                Event::ArrayEnd | Event::ObjectEnd => break first,
+                Event::Key(key) => (Some(key), self.scanner.next()?),
+                value => (None, value),
             };
             count += 1;
             // Hidden keys count towards the limit before they are dropped.
-            if count > COUNT_LIMIT || key.starts_with('_') {
-                self.skip(event)?;
+            if count > COUNT_LIMIT || key.is_some_and(|key| key.starts_with('_')) {
+                self.scanner.skip(value)?;
                 continue;
             }
-            if written {
-                self.out.push(",");
+            if key.is_some() {
+                self.out.event(first);
             }
-            written = true;
-            self.out.string(key);
-            self.out.push(":");
-            self.value(event, depth + 1)?;
-        }
+            self.value(value, depth + 1)?;
+        };
         if count > COUNT_LIMIT {
-            let comma = if written { "," } else { "" };
-            self.out.push(&format!("{comma}\"…\":\"{count} keys\""));
-        }
-        self.out.push("}");
-        Ok(())
-    }
-
-    fn string(&mut self, text: Text<'a>) {
-        let units = text.units();
-        if units <= STRING_LIMIT {
-            self.out.string(text);
-            return;
-        }
-        self.out.push("\"");
-        let mut room = STRING_KEPT;
-        for part in text.parts() {
-            let (part, needed, whole) = match part {
-                Part::Plain(plain) => {
-                    let (head, needed) = utf16::cut(plain, room);
-                    (Part::Plain(head), needed, head.len() == plain.len())
-                }
-                Part::Char(character) => (part, character.len_utf16(), true),
-                Part::Lone(_) => (part, 1, true),
+            let note = match start {
+                Event::ArrayStart => format!("\"…[{count} items]\""),
+                _ => format!("\"…\":\"{count} keys\""),
             };
-            if needed > room {
-                break;
-            }
-            self.out.part(part);
-            room -= needed;
-            if !whole || room == 0 {
-                break;
-            }
+            self.out.event(Event::Scalar(&note));
         }
-        self.out.push(&format!("…[{units} chars]\""));
-    }
-
-    fn skip(&mut self, event: Event<'a>) -> Result<(), Unreadable> {
-        match event {
-            Event::ArrayStart | Event::ObjectStart => self.scanner.skip_open(),
-            _ => Ok(()),
-        }
+        self.out.event(end);
+        Ok(())
     }
 }
 
@@ -163,7 +110,8 @@ impl<'a> Shaper<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::json::sample::{Sample, scalars, styles, texts};
+    use super::super::json::tests::sample::{Sample, scalars, styles, texts};
+    use super::super::utf16;
     use super::*;
 
     fn shaped(json: &str) -> String {
@@ -380,7 +328,7 @@ mod tests {
                 prop_assert_eq!(out, full);
             } else {
                 let head = out.strip_suffix(CUT).unwrap();
-                prop_assert_eq!(head, utf16::prefix(&full, 4_096));
+                prop_assert_eq!(head, utf16::cut(&full, 4_096).0);
             }
         }
     }

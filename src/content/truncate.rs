@@ -34,48 +34,30 @@ pub(crate) fn marker(limit: usize) -> Cow<'static, str> {
 ///
 /// A text that fits is returned without a copy. Of a longer text only the kept part is copied, so that a large buffer
 /// does not stay allocated for a short text.
-pub(crate) fn fit<'a>(text: impl Into<Cow<'a, str>>, room: usize, limit: usize) -> Truncated<'a> {
-    let text = text.into();
-    let marker = marker(limit);
-    // Truncating before counting the rest needs a single pass, whether the text fits or not.
-    let (head, counted) = utf16::cut(&text, room.saturating_sub(marker.len()));
+pub(crate) fn fit(text: &str, room: usize, limit: usize) -> Truncated<'_> {
+    let (head, counted) = utf16::cut(text, room);
     let original_length = counted + utf16::len(&text[head.len()..]);
-    if original_length <= room {
-        return Truncated {
-            text,
-            original_length,
-            truncated: false,
-        };
-    }
+    let truncated = original_length > room;
     Truncated {
-        text: Cow::Owned(marked(head, &marker, room)),
+        text: if truncated {
+            Cow::Owned(shorten(head.to_owned(), room, limit))
+        } else {
+            Cow::Borrowed(text)
+        },
         original_length,
-        truncated: true,
+        truncated,
     }
 }
 
-/// Truncates a longer text at `limit`, with the marker. `text` contains at least its first `limit` units.
-pub(super) fn shorten(mut text: String, limit: usize) -> String {
+/// Replaces the end of the first `room` units of a longer text with the marker for `limit`.
+pub(super) fn shorten(mut head: String, room: usize, limit: usize) -> String {
     let marker = marker(limit);
-    if marker.len() > limit {
+    let Some(kept) = room.checked_sub(marker.len()) else {
         return String::new();
-    }
-    // Truncates in place, because a second copy would be as large as the first.
-    let head = utf16::prefix(&text, limit - marker.len()).len();
-    text.truncate(head);
-    text.push_str(&marker);
-    text
-}
-
-/// Returns `head` with the marker, or an empty text if the marker alone is too long.
-fn marked(head: &str, marker: &str, room: usize) -> String {
-    if marker.len() > room {
-        return String::new();
-    }
-    let mut text = String::with_capacity(head.len() + marker.len());
-    text.push_str(head);
-    text.push_str(marker);
-    text
+    };
+    head.truncate(utf16::cut(&head, kept).0.len());
+    head.push_str(&marker);
+    head
 }
 
 #[cfg(test)]
@@ -84,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    fn truncate<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Truncated<'a> {
+    fn truncate(text: &str, limit: usize) -> Truncated<'_> {
         fit(text, limit, limit)
     }
 
@@ -96,7 +78,7 @@ mod tests {
     fn text_that_fits_exactly_is_not_copied() {
         let text = "x".repeat(DEFAULT_LIMIT);
         let address = text.as_ptr();
-        let kept = truncate(text, DEFAULT_LIMIT);
+        let kept = truncate(&text, DEFAULT_LIMIT);
         assert_eq!(
             (kept.original_length, kept.truncated),
             (DEFAULT_LIMIT, false)
@@ -110,7 +92,8 @@ mod tests {
 
     #[test]
     fn text_one_unit_too_long_is_truncated_with_the_marker_inside_the_limit() {
-        let cut = truncate("x".repeat(DEFAULT_LIMIT + 1), DEFAULT_LIMIT);
+        let text = "x".repeat(DEFAULT_LIMIT + 1);
+        let cut = truncate(&text, DEFAULT_LIMIT);
         assert_eq!(cut.original_length, DEFAULT_LIMIT + 1);
         assert!(cut.truncated);
         assert_eq!(utf16::len(&cut.text), DEFAULT_LIMIT);
@@ -122,7 +105,8 @@ mod tests {
 
     #[test]
     fn marker_names_a_limit_other_than_the_default() {
-        let cut = truncate("é".repeat(300), 200);
+        let text = "é".repeat(300);
+        let cut = truncate(&text, 200);
         assert_eq!(utf16::len(&cut.text), 200);
         assert!(
             cut.text
@@ -133,7 +117,8 @@ mod tests {
     #[test]
     fn surrogate_pair_at_the_limit_is_left_out() {
         let head = "x".repeat(199 - marker(200).len());
-        let cut = truncate(format!("{head}😀{}", "y".repeat(300)), 200);
+        let text = format!("{head}😀{}", "y".repeat(300));
+        let cut = truncate(&text, 200);
         assert_eq!(cut.text, format!("{head}{}", marker(200)));
     }
 
@@ -143,16 +128,18 @@ mod tests {
         let smallest = (0..100).find(|&limit| is_usable(limit)).unwrap();
         assert_eq!(smallest, marker(smallest).len());
         assert!((smallest..1_000).all(is_usable));
-        let cut = truncate("x".repeat(100), smallest - 1);
+        let text = "x".repeat(100);
+        let cut = truncate(&text, smallest - 1);
         assert_eq!((&*cut.text, cut.truncated), ("", true));
     }
 
     #[test]
     fn marker_names_the_shared_limit() {
-        let cut = fit("x".repeat(500), 100, DEFAULT_LIMIT);
+        let text = "x".repeat(500);
+        let cut = fit(&text, 100, DEFAULT_LIMIT);
         assert_eq!(utf16::len(&cut.text), 100);
         assert!(cut.text.ends_with("exceeds 60KB limit]"));
-        assert!(!fit("x".repeat(100), 100, DEFAULT_LIMIT).truncated);
+        assert!(!fit(&"x".repeat(100), 100, DEFAULT_LIMIT).truncated);
         assert!(!fit("xx", 2, DEFAULT_LIMIT).truncated);
         let none = fit("xxx", 2, DEFAULT_LIMIT);
         assert_eq!((&*none.text, none.original_length), ("", 3));
@@ -162,7 +149,7 @@ mod tests {
         #[test]
         fn truncated_text_stays_within_the_limit(text in any::<String>(), times in 0..20_usize, limit in 60..400_usize) {
             let text = text.repeat(times);
-            let cut = truncate(text.as_str(), limit);
+            let cut = truncate(&text, limit);
             prop_assert_eq!(cut.original_length, utf16::len(&text));
             prop_assert_eq!(cut.truncated, cut.original_length > limit);
             prop_assert!(utf16::len(&cut.text) <= limit);
@@ -170,7 +157,7 @@ mod tests {
                 let head = cut.text.strip_suffix(&*marker(limit)).unwrap();
                 prop_assert!(text.starts_with(head));
                 prop_assert!(utf16::len(&cut.text) + 1 >= limit);
-                prop_assert_eq!(shorten(text.clone(), limit), cut.text.into_owned());
+                prop_assert_eq!(shorten(text.clone(), limit, limit), cut.text.into_owned());
             } else {
                 prop_assert_eq!(cut.text, text.as_str());
             }

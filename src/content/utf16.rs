@@ -10,13 +10,8 @@ pub(crate) fn len(text: &str) -> usize {
     blocks.iter().map(|block| units_of(block)).sum::<usize>() + units_of(rest)
 }
 
-/// Returns the longest prefix of `text` of at most `units` code units. A surrogate pair is never split.
-pub(crate) fn prefix(text: &str, units: usize) -> &str {
-    cut(text, units).0
-}
-
-/// Returns [`prefix`] with its length in units, which is `units` - 1 where a surrogate pair did not fit. Reads no more
-/// than the prefix and one block.
+/// Returns the longest prefix of `text` of at most `units` code units, and its length in units. A surrogate pair is never
+/// split; the length is then `units` - 1. Reads no more than the prefix and one block.
 pub(crate) fn cut(text: &str, units: usize) -> (&str, usize) {
     let mut end = 0;
     let mut counted = 0;
@@ -80,13 +75,9 @@ mod tests {
     fn character_across_a_block_boundary_is_kept_whole() {
         for before in BLOCK - 4..=BLOCK {
             let text = format!("{}😀{}", "x".repeat(before), "y".repeat(BLOCK));
-            assert_eq!(
-                prefix(&text, before + 1),
-                &text[..before],
-                "{before} before"
-            );
-            assert_eq!(prefix(&text, before + 2), &text[..before + 4]);
-            assert_eq!(prefix(&text, before + 3), &text[..before + 5]);
+            assert_eq!(cut(&text, before + 1).0, &text[..before], "{before} before");
+            assert_eq!(cut(&text, before + 2).0, &text[..before + 4]);
+            assert_eq!(cut(&text, before + 3).0, &text[..before + 5]);
         }
     }
 

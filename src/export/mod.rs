@@ -32,8 +32,8 @@ mod tls;
 /// Entry points of the fuzz targets.
 #[cfg(all(fuzzing, any(feature = "grpc", feature = "http")))]
 pub(crate) mod fuzzing {
-    pub(crate) use super::headers::fuzzing::helper_output;
-    pub(crate) use super::otlp::fuzzing::answer;
+    pub use super::headers::fuzzing::helper_output;
+    pub use super::otlp::fuzzing::answer;
 }
 
 pub(crate) use control::{Command, Control, Done, NotDone};

@@ -21,6 +21,17 @@ pub(crate) enum Part<'a> {
     Lone(u16),
 }
 
+impl<'a> Part<'a> {
+    /// Returns the length in UTF-16 units.
+    pub(crate) fn units(self) -> usize {
+        match self {
+            Self::Plain(plain) => utf16::len(plain),
+            Self::Char(character) => character.len_utf16(),
+            Self::Lone(_) => 1,
+        }
+    }
+}
+
 impl<'a> Text<'a> {
     /// Wraps a string that the scanner accepted.
     pub(super) fn new(raw: &'a str, escaped: bool) -> Self {
@@ -28,8 +39,22 @@ impl<'a> Text<'a> {
     }
 
     /// Returns the pieces, in order.
-    pub(crate) fn parts(self) -> Parts<'a> {
-        Parts { rest: self }
+    pub(crate) fn parts(self) -> impl Iterator<Item = Part<'a>> {
+        let mut rest = self;
+        std::iter::from_fn(move || rest.take_part())
+    }
+
+    /// Returns the pieces of the longest beginning that fits into `units`. A surrogate pair is never split.
+    pub(crate) fn head(self, mut units: usize) -> impl Iterator<Item = Part<'a>> {
+        self.parts().map_while(move |part| {
+            let head = match part {
+                Part::Plain(plain) => Part::Plain(utf16::cut(plain, units).0),
+                _ => part,
+            };
+            let left = units.checked_sub(head.units()).filter(|_| units > 0)?;
+            units = if head == part { left } else { 0 };
+            Some(head)
+        })
     }
 
     /// Returns true if the string equals `text`, regardless of its escapes.
@@ -37,19 +62,12 @@ impl<'a> Text<'a> {
         if !self.escaped {
             return self.raw == text;
         }
-        let mut rest = text;
-        for part in self.parts() {
-            let after = match part {
-                Part::Plain(plain) => rest.strip_prefix(plain),
-                Part::Char(character) => rest.strip_prefix(character),
-                Part::Lone(_) => None,
-            };
-            match after {
-                Some(after) => rest = after,
-                None => return false,
-            }
-        }
-        rest.is_empty()
+        let rest = self.parts().try_fold(text, |rest, part| match part {
+            Part::Plain(plain) => rest.strip_prefix(plain),
+            Part::Char(character) => rest.strip_prefix(character),
+            Part::Lone(_) => None,
+        });
+        rest == Some("")
     }
 
     /// Returns the unescaped string. U+FFFD replaces an unpaired surrogate.
@@ -69,81 +87,57 @@ impl<'a> Text<'a> {
     pub(crate) fn starts_with(self, first: char) -> bool {
         match self.parts().next() {
             Some(Part::Plain(plain)) => plain.starts_with(first),
-            Some(Part::Char(character)) => character == first,
-            Some(Part::Lone(_)) | None => false,
+            part => part == Some(Part::Char(first)),
         }
     }
 
     /// Returns the length of the unescaped string in UTF-16 units.
     pub(crate) fn units(self) -> usize {
-        let units = |part| match part {
-            Part::Plain(plain) => utf16::len(plain),
-            Part::Char(character) => character.len_utf16(),
-            Part::Lone(_) => 1,
-        };
-        self.parts().map(units).sum()
-    }
-}
-
-/// An iterator over the pieces of a string.
-pub(crate) struct Parts<'a> {
-    rest: Text<'a>,
-}
-
-impl<'a> Parts<'a> {
-    fn advance(&mut self, bytes: usize) -> &'a str {
-        let (head, rest) = self.rest.raw.split_at(bytes);
-        self.rest.raw = rest;
-        head
+        self.parts().map(Part::units).sum()
     }
 
-    fn unicode(&mut self) -> Option<Part<'a>> {
-        let first = hex(&self.advance(6).as_bytes()[2..])?;
-        let second = self
-            .rest
-            .raw
-            .strip_prefix("\\u")
-            .and_then(|rest| hex(rest.as_bytes()));
-        let pair = [first, second.unwrap_or_default()];
-        let take = if second.is_some() { 2 } else { 1 };
-        match char::decode_utf16(pair.into_iter().take(take)).next()? {
-            Ok(character) => {
-                if character.len_utf16() == 2 {
-                    self.advance(6);
-                }
-                Some(Part::Char(character))
-            }
-            Err(lone) => Some(Part::Lone(lone.unpaired_surrogate())),
+    /// Takes the first piece from the beginning.
+    #[inline]
+    fn take_part(&mut self) -> Option<Part<'a>> {
+        let bytes = self.raw.as_bytes();
+        let first = *bytes.first()?;
+        if !self.escaped || first != b'\\' {
+            let length = match self.escaped {
+                true => find(bytes, 0, |byte| byte == b'\\'),
+                false => bytes.len(),
+            };
+            return Some(Part::Plain(self.take(length)));
         }
-    }
-}
-
-impl<'a> Iterator for Parts<'a> {
-    type Item = Part<'a>;
-
-    fn next(&mut self) -> Option<Part<'a>> {
-        let bytes = self.rest.raw.as_bytes();
-        if bytes.is_empty() {
-            return None;
-        }
-        if !self.rest.escaped {
-            return Some(Part::Plain(self.advance(bytes.len())));
-        }
-        if bytes[0] != b'\\' {
-            let end = find(bytes, 0, |byte| byte == b'\\');
-            return Some(Part::Plain(self.advance(end)));
-        }
-        let character = match bytes.get(1)? {
-            b'u' => return self.unicode(),
+        let character = match *bytes.get(1)? {
+            b'u' => return self.take_unicode(),
             b'b' => '\u{8}',
             b'f' => '\u{c}',
             b'n' => '\n',
             b'r' => '\r',
             b't' => '\t',
-            &other => char::from(other),
+            other => char::from(other),
         };
-        self.advance(2);
+        self.take(2);
         Some(Part::Char(character))
+    }
+
+    /// Takes the character of an escape with `\u`. A surrogate pair consists of two such escapes.
+    fn take_unicode(&mut self) -> Option<Part<'a>> {
+        let unit = |raw: &str| hex(raw.strip_prefix("\\u")?.as_bytes());
+        let units = std::iter::once(unit(self.raw)?).chain(unit(&self.raw[6..]));
+        let character = char::decode_utf16(units).next()?;
+        self.take(
+            6 * character
+                .as_ref()
+                .map_or(1, |character| character.len_utf16()),
+        );
+        Some(character.map_or_else(|lone| Part::Lone(lone.unpaired_surrogate()), Part::Char))
+    }
+
+    fn take(&mut self, bytes: usize) -> &'a str {
+        let (head, rest) = self.raw.split_at(bytes);
+        self.raw = rest;
+        head
     }
 }
 
@@ -151,12 +145,13 @@ impl<'a> Iterator for Parts<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Event, Scanner, sample};
+    use super::super::tests::sample;
+    use super::super::{Event, Scanner};
     use super::*;
 
     fn text(json: &str) -> Text<'_> {
         match Scanner::new(json, 0).next() {
-            Ok(Some(Event::String(text))) => text,
+            Ok(Event::String(text)) => text,
             other => panic!("{other:?}"),
         }
     }

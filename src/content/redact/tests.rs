@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::json::sample::{Sample, documents, scalars, styles, texts};
+use super::super::json::tests::sample::{Sample, documents, scalars, styles, texts};
 use super::super::truncate::{DEFAULT_LIMIT, marker};
 use super::*;
 
@@ -222,7 +222,7 @@ proptest! {
 
         let cut = redact_body(&json, limit);
         prop_assert_eq!((cut.length, cut.truncated), (length, length > limit));
-        prop_assert_eq!(&*cut.text, &*truncate::fit(full, limit, limit).text);
+        prop_assert_eq!(&*cut.text, &*truncate::fit(&full, limit, limit).text);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) mod fuzzing {
     use super::output::parse;
 
     /// Returns the headers, if the output is valid, and the text that a host would be shown about the output.
-    pub(crate) fn helper_output(bytes: &[u8]) -> (Option<Vec<(String, String)>>, String) {
+    pub fn helper_output(bytes: &[u8]) -> (Option<Vec<(String, String)>>, String) {
         match parse(bytes) {
             Ok(headers) => {
                 let pairs = headers.iter();

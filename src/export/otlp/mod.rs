@@ -47,10 +47,7 @@ pub(crate) mod fuzzing {
     use ::http::{HeaderMap, HeaderValue};
 
     /// Parses a receiver's answer: the wait of `Retry-After`, and the wait and the message of a gRPC status.
-    pub(crate) fn answer(
-        first: &[u8],
-        second: &[u8],
-    ) -> (Option<Duration>, Option<Duration>, String) {
+    pub fn answer(first: &[u8], second: &[u8]) -> (Option<Duration>, Option<Duration>, String) {
         let headers = |pairs: [(&'static str, &[u8]); 2]| -> HeaderMap {
             let valid = |(name, bytes)| Some((name, HeaderValue::from_bytes(bytes).ok()?));
             let pairs = pairs.into_iter().filter_map(valid);
