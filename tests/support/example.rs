@@ -1,11 +1,11 @@
 //! Runs the examples as child processes.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Returns the path of an example's program. `cargo test` builds all examples; when a single test binary is run, the
-/// program may be missing and is built here.
+/// program may be missing or older than its sources, and is built here.
 pub fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.ancestors().nth(2).unwrap();
@@ -13,7 +13,7 @@ pub fn example(name: &str) -> PathBuf {
         .join("examples")
         .join(name)
         .with_extension(std::env::consts::EXE_EXTENSION);
-    if !path.exists() {
+    if is_stale(&path) {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         cargo.args(["build", "--example", name, "--target-dir"]);
@@ -26,9 +26,23 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
+/// Returns true if the program is missing, or older than one of the sources that Cargo lists beside it.
+fn is_stale(program: &Path) -> bool {
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
+    let (Ok(built), Ok(sources)) = (
+        modified(program),
+        std::fs::read_to_string(program.with_extension("d")),
+    ) else {
+        return true;
+    };
+    // PROGRAM: SOURCE SOURCE ...
+    let mut sources = sources.split_whitespace().skip(1);
+    sources.any(|source| modified(Path::new(source)).map_or(true, |changed| changed > built))
+}
+
 /// Returns a command that runs an example with a clean environment: only the variables that a program needs to run at
 /// all, and `home` as the home directory.
-pub fn command(name: &str, home: &std::path::Path) -> Command {
+pub fn command(name: &str, home: &Path) -> Command {
     let mut command = Command::new(example(name));
     command
         .env_clear()
