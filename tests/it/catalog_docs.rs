@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::catalog_support;
+use crate::document::check_document;
 use claude_code_telemetry::catalog::{
     Attribute, EVENT_ATTRIBUTES, EVENTS, Gate, Kind, METRICS, SPANS, STANDARD_ATTRIBUTES, scope,
 };
 
 #[test]
 fn docs_telemetry_matches_the_catalog() {
-    catalog_support::check_document("TELEMETRY.md", &document());
+    check_document("TELEMETRY.md", &document());
 }
 
 const INTRODUCTION: &str = "\

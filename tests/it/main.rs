@@ -9,6 +9,10 @@
     clippy::print_stdout
 )]
 
+#[path = "../support/document.rs"]
+mod document;
+#[path = "../support/events_host.rs"]
+mod events_host;
 #[path = "../support/example.rs"]
 mod example;
 #[path = "../support/host.rs"]

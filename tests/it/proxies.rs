@@ -4,63 +4,15 @@
 
 use std::time::{Duration, Instant};
 
+use crate::catalog_support::PROTOCOLS;
+use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
 use crate::support::proxy::Proxy;
 use crate::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
 use crate::support::{Receiver, black_hole, refused_port};
-use claude_code_telemetry::{
-    Config, ExporterHealth, ExporterState, Service, SessionOptions, SettingsFiles, Signal,
-    Telemetry,
-};
-
-const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
+use claude_code_telemetry::{Config, ExporterState, SettingsFiles, Signal, Telemetry};
 
 /// A host name that does not resolve, so that only the proxy can reach the receiver.
 const HOST: &str = "collector.test";
-
-/// A timeout that exceeds the duration of every step.
-const LONG: Duration = Duration::from_secs(60);
-
-type Variable<'a> = (&'a str, &'a str);
-
-/// Builds a configuration that exports only events.
-fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Config {
-    let base = [
-        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-        ("OTEL_LOGS_EXPORTER", "otlp"),
-        ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "50"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY"),
-    ];
-    Config::builder()
-        .environment(base.iter().chain(more).copied())
-        .installation_id_path("/nonexistent/installation-id")
-        .build()
-}
-
-fn start(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Telemetry {
-    let config = configuration(protocol, endpoint, more);
-    assert_eq!(config.warnings(), [], "{protocol} {more:?}");
-    Telemetry::start(config, Service::new("claude-code", "1.2.3"))
-}
-
-fn record(telemetry: &Telemetry) {
-    let session = telemetry.session(SessionOptions::new().id("one"));
-    session.prompt("Fix the bug").end();
-}
-
-fn health(telemetry: &Telemetry) -> ExporterHealth {
-    let all = telemetry.health().exporters;
-    let events = |one: &ExporterHealth| one.signal == Signal::Logs;
-    all.into_iter().find(events).unwrap()
-}
-
-fn last_error(telemetry: &Telemetry) -> String {
-    let error = health(telemetry).last_error;
-    error.map_or(String::new(), |error| error.message)
-}
 
 /// Records an event, and asserts that it arrives.
 fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
@@ -88,7 +40,7 @@ fn fails(telemetry: &Telemetry, expected: &str) {
                 .is_complete()
         );
     }
-    let health = health(telemetry);
+    let health = exporter(telemetry, Signal::Logs);
     assert_eq!(health.state, ExporterState::Failing, "{health:?}");
     assert!(health.queued > 0, "{health:?}");
     assert_eq!(health.dropped.total(), 0, "{health:?}");

@@ -7,32 +7,18 @@ mod version_1;
 
 use std::time::{Duration, Instant};
 
+use crate::catalog_support::{PROTOCOLS, receiver};
+use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
 use crate::support;
 use crate::support::Receiver;
 use crate::support::tls::{
     ALL_VERSIONS, Authority, Behaviour, Files, Front, Handshake, Issued, ONLY_1_2,
 };
-use claude_code_telemetry::{
-    Config, ExporterHealth, ExporterState, Service, SessionOptions, Signal, Telemetry,
-};
-
-const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
-
-/// A timeout that exceeds the duration of every step.
-const LONG: Duration = Duration::from_secs(60);
+use claude_code_telemetry::{ExporterState, Service, Signal, Telemetry};
 
 const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
 const KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
-
-type Variable<'a> = (&'a str, &'a str);
-
-fn receiver(protocol: &str) -> Receiver {
-    match protocol {
-        "grpc" => Receiver::grpc(),
-        _ => Receiver::http(),
-    }
-}
 
 fn alpn(protocol: &str) -> &'static [u8] {
     match protocol {
@@ -48,47 +34,6 @@ fn behaviour(protocol: &str, issued: Issued) -> Behaviour {
         protocol: alpn(protocol),
         versions: ALL_VERSIONS,
     }
-}
-
-/// Builds a configuration that exports only events, unless `more` adds other signals.
-fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Config {
-    let base = [
-        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-        ("OTEL_LOGS_EXPORTER", "otlp"),
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "50"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
-    ];
-    let all = base.iter().chain(more).copied();
-    Config::builder()
-        .environment(all)
-        .installation_id_path("/nonexistent/installation-id")
-        .build()
-}
-
-fn start(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Telemetry {
-    let config = configuration(protocol, endpoint, more);
-    assert_eq!(config.warnings(), [], "{protocol} {more:?}");
-    Telemetry::start(config, Service::new("claude-code", "1.2.3"))
-}
-
-/// Records a prompt.
-fn record(telemetry: &Telemetry) {
-    let session = telemetry.session(SessionOptions::new().id("one"));
-    session.prompt("Fix the bug").end();
-}
-
-fn exporter(telemetry: &Telemetry, signal: Signal) -> ExporterHealth {
-    let all = telemetry.health().exporters;
-    all.into_iter().find(|one| one.signal == signal).unwrap()
-}
-
-fn last_error(telemetry: &Telemetry) -> String {
-    let health = exporter(telemetry, Signal::Logs);
-    health
-        .last_error
-        .map_or(String::new(), |error| error.message)
 }
 
 /// Records a prompt, and asserts that its event arrives.

@@ -1,25 +1,18 @@
 //! `docs/CONFIGURATION.md` matches the table of variables. `UPDATE_DOCS=1 cargo test docs` regenerates it.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use crate::config::variables::{InProject, Source, Variable, all};
 use crate::signal::Signal;
 
+#[path = "../../../tests/support/document.rs"]
+mod support;
+
+use support::check_document;
+
 #[test]
 fn docs_configuration_matches_the_table_of_variables() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIGURATION.md");
-    let expected = document();
-    if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, expected).unwrap();
-        return;
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found.replace("\r\n", "\n") == expected,
-        "docs/CONFIGURATION.md is stale: renew it with `UPDATE_DOCS=1 cargo test docs`"
-    );
+    check_document("CONFIGURATION.md", &document());
 }
 
 const INTRODUCTION: &str = "\

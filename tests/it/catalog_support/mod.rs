@@ -2,7 +2,6 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,24 +108,6 @@ impl Write for Console {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Asserts that a generated document is up to date, or writes it if `UPDATE_DOCS=1` is set.
-#[track_caller]
-pub fn check_document(name: &str, expected: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(name);
-    if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, expected).unwrap();
-        return;
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found.replace("\r\n", "\n") == expected,
-        "docs/{name} is stale: renew it with `UPDATE_DOCS=1 cargo test docs`"
-    );
 }
 
 /// The longest time that a test waits for work in the background.
