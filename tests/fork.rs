@@ -153,6 +153,12 @@ fn prometheus_page_stays_with_the_parent_after_a_fork() {
         telemetry.health().exporters.is_empty() && telemetry.shutdown().exporters.is_empty()
     }));
     let page = page::request(address, "GET", "/metrics").body;
-    assert!(page.contains("claude_code_commit_count_total{"), "{page}");
-    assert!(page.contains("} 1\n"), "{page}");
+    let commits: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("claude_code_commit_count_total{"))
+        .collect();
+    assert!(
+        matches!(commits[..], [line] if line.ends_with("} 1")),
+        "{page}"
+    );
 }

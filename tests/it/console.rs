@@ -1,6 +1,7 @@
 //! The console exporter writes a JSON object per line, and never delays the host or other exporters.
 #![cfg(all(any(feature = "grpc", feature = "http"), feature = "console"))]
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver as Gate, channel};
 use std::time::{Duration, Instant};
@@ -153,8 +154,27 @@ fn console_exporter_needs_no_endpoint() {
         .start();
     work(&telemetry);
     // The lines are written at the export intervals, without a flush.
-    let lines = screen.wait_for(5);
-    assert!(of_signal(&lines, "events").len() == 2 || lines.len() > 5);
+    let mut count = 5;
+    let (events, metrics) = loop {
+        let lines = screen.wait_for(count);
+        let (events, metrics) = (of_signal(&lines, "events"), of_signal(&lines, "metrics"));
+        if events.len() >= 2 && metrics.len() >= 3 {
+            break (events, metrics);
+        }
+        count = lines.len() + 1;
+    };
+    let names = events.iter().map(|line| &line["event_name"]);
+    assert!(names.eq(["claude_code.user_prompt", "claude_code.tool_result"]));
+    let names: BTreeSet<_> = metrics
+        .iter()
+        .map(|line| line["name"].as_str().unwrap())
+        .collect();
+    let expected = ["commit.count", "lines_of_code.count", "session.count"];
+    assert!(
+        names
+            .into_iter()
+            .eq(expected.map(|name| format!("claude_code.{name}")))
+    );
     let otlp =
         |exporter: &claude_code_telemetry::ExporterHealth| exporter.exporter == Exporter::Otlp;
     assert!(!telemetry.health().exporters.iter().any(otlp));
