@@ -100,13 +100,10 @@ fn write(path: &Path, replace: bool) -> io::Result<String> {
 }
 
 fn publish(draft: &Path, path: &Path, replace: bool) -> io::Result<()> {
-    if replace {
-        return fs::rename(draft, path);
-    }
     // Creating a link fails where a rename would overwrite the id of another process.
     match fs::hard_link(draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // The file system has no links.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !replace => Ok(()),
+        // The file is replaced, or the file system has no links.
         Err(_) => fs::rename(draft, path),
         Ok(()) => Ok(()),
     }

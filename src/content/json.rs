@@ -202,7 +202,8 @@ impl<'a> Scanner<'a> {
             escaped = true;
         }
         self.at = end + 1;
-        Ok(Text::new(&self.text[start..end], escaped))
+        let raw = &self.text[start..end];
+        Ok(Text { raw, escaped })
     }
 }
 

@@ -27,7 +27,10 @@ pub fn shape(json: &str) -> Option<String> {
         scanner: Scanner::new(json, MAX_DEPTH),
         out: Writer::new(TEXT_LIMIT, json),
     };
-    shaper.document().ok()?;
+    let first = shaper.scanner.next().ok()?;
+    shaper.value(first, 0).ok()?;
+    // Anything after the value is an error.
+    shaper.scanner.next().ok()?;
     let (mut text, length) = shaper.out.finish();
     if length > TEXT_LIMIT {
         text.push_str(CUT);
@@ -41,14 +44,6 @@ struct Shaper<'a> {
 }
 
 impl<'a> Shaper<'a> {
-    fn document(&mut self) -> Result<(), Unreadable> {
-        let first = self.scanner.next()?;
-        self.value(first, 0)?;
-        // Anything after the value is an error.
-        self.scanner.next()?;
-        Ok(())
-    }
-
     /// Writes the value that begins with `event`, inside `depth` others.
     fn value(&mut self, event: Event<'a>, depth: usize) -> Result<(), Unreadable> {
         match event {

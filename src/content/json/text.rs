@@ -6,8 +6,9 @@ use super::{find, hex};
 /// A string of a document, as it is written between its quotes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'a> {
-    raw: &'a str,
-    escaped: bool,
+    pub(super) raw: &'a str,
+    /// True if the string contains an escape.
+    pub(super) escaped: bool,
 }
 
 /// A piece of a string, unescaped.
@@ -15,10 +16,9 @@ pub(crate) struct Text<'a> {
 pub(crate) enum Part<'a> {
     /// Characters written without escapes; none of them needs one.
     Plain(&'a str),
-    /// A character written as an escape.
-    Char(char),
-    /// An unpaired surrogate. Only an escape can write it, and a Rust string cannot hold it.
-    Lone(u16),
+    /// A character written as an escape, or an unpaired surrogate. Only an escape can write the latter, and a Rust
+    /// string cannot hold it.
+    Escaped(Result<char, u16>),
 }
 
 impl<'a> Part<'a> {
@@ -26,18 +26,12 @@ impl<'a> Part<'a> {
     pub(crate) fn units(self) -> usize {
         match self {
             Self::Plain(plain) => utf16::len(plain),
-            Self::Char(character) => character.len_utf16(),
-            Self::Lone(_) => 1,
+            Self::Escaped(character) => character.map_or(1, char::len_utf16),
         }
     }
 }
 
 impl<'a> Text<'a> {
-    /// Wraps a string that the scanner accepted.
-    pub(super) fn new(raw: &'a str, escaped: bool) -> Self {
-        Self { raw, escaped }
-    }
-
     /// Returns the pieces, in order.
     pub(crate) fn parts(self) -> impl Iterator<Item = Part<'a>> {
         let mut rest = self;
@@ -64,8 +58,7 @@ impl<'a> Text<'a> {
         }
         let rest = self.parts().try_fold(text, |rest, part| match part {
             Part::Plain(plain) => rest.strip_prefix(plain),
-            Part::Char(character) => rest.strip_prefix(character),
-            Part::Lone(_) => None,
+            Part::Escaped(character) => rest.strip_prefix(character.ok()?),
         });
         rest == Some("")
     }
@@ -76,8 +69,7 @@ impl<'a> Text<'a> {
         for part in self.parts() {
             match part {
                 Part::Plain(plain) => out.push_str(plain),
-                Part::Char(character) => out.push(character),
-                Part::Lone(_) => out.push(char::REPLACEMENT_CHARACTER),
+                Part::Escaped(c) => out.push(c.unwrap_or(char::REPLACEMENT_CHARACTER)),
             }
         }
         out
@@ -87,7 +79,7 @@ impl<'a> Text<'a> {
     pub(crate) fn starts_with(self, first: char) -> bool {
         match self.parts().next() {
             Some(Part::Plain(plain)) => plain.starts_with(first),
-            part => part == Some(Part::Char(first)),
+            part => part == Some(Part::Escaped(Ok(first))),
         }
     }
 
@@ -118,7 +110,7 @@ impl<'a> Text<'a> {
             other => char::from(other),
         };
         self.take(2);
-        Some(Part::Char(character))
+        Some(Part::Escaped(Ok(character)))
     }
 
     /// Takes the character of an escape with `\u`. A surrogate pair consists of two such escapes.
@@ -126,12 +118,9 @@ impl<'a> Text<'a> {
         let unit = |raw: &str| hex(raw.strip_prefix("\\u")?.as_bytes());
         let units = std::iter::once(unit(self.raw)?).chain(unit(&self.raw[6..]));
         let character = char::decode_utf16(units).next()?;
-        self.take(
-            6 * character
-                .as_ref()
-                .map_or(1, |character| character.len_utf16()),
-        );
-        Some(character.map_or_else(|lone| Part::Lone(lone.unpaired_surrogate()), Part::Char))
+        let character = character.map_err(|lone| lone.unpaired_surrogate());
+        self.take(6 * character.map_or(1, char::len_utf16));
+        Some(Part::Escaped(character))
     }
 
     fn take(&mut self, bytes: usize) -> &'a str {

@@ -93,8 +93,8 @@ impl Writer {
     fn part(&mut self, part: Part<'_>) {
         match part {
             Part::Plain(plain) => self.push(plain),
-            Part::Lone(unit) => self.push(&format!("\\u{unit:04x}")),
-            Part::Char(character) => match character {
+            Part::Escaped(Err(unit)) => self.push(&format!("\\u{unit:04x}")),
+            Part::Escaped(Ok(character)) => match character {
                 '"' => self.push("\\\""),
                 '\\' => self.push("\\\\"),
                 '\u{8}' => self.push("\\b"),
