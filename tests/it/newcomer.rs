@@ -65,7 +65,7 @@ fn first_program_matches_the_readme_and_is_short() {
 
     let readme = include_str!("../../README.md");
     let block = readme
-        .split("## Embed it")
+        .split("## Embedding")
         .nth(1)
         .and_then(|embed| embed.split("```rust").nth(1))
         .and_then(|block| block.split("```").next())
