@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::failure::Failure;
@@ -31,47 +30,25 @@ const REAPING: Duration = Duration::from_secs(1);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LONGEST_LOOK: Duration = Duration::from_millis(50);
 
-/// The receiver of the stop request: the other end is dropped when no run is wanted any more.
-pub(super) type Stop = watch::Receiver<()>;
-
-/// Waits until no run is wanted any more.
-pub(super) async fn stopped(stop: &mut Stop) {
-    while stop.changed().await.is_ok() {}
-}
-
-/// Runs the helper once and returns its output. After `limit`, the helper is killed together with the processes that it
-/// started.
-pub(super) async fn run(
-    command: &Secret,
-    limit: Duration,
-    mut stop: Stop,
-) -> Result<Vec<u8>, Failure> {
+/// Runs the helper once and returns its output. The helper is killed together with the processes that it started after
+/// `limit`, and if the future is dropped.
+pub(super) async fn run(command: Secret, limit: Duration) -> Result<Vec<u8>, Failure> {
     let deadline = Instant::now() + limit;
-    let command = command.clone();
     // Checking files may block, and so may starting a program.
     let start = blocking::spawn(move || Running::start(command.expose()));
-    let mut running = tokio::select! {
-        biased;
-        () = stopped(&mut stop) => return Err(Failure::Stopped),
-        started = timeout_at(deadline, start) => match started {
-            Ok(Ok(started)) => started?,
-            Ok(Err(BlockingError::Panicked)) => return Err(Failure::Panicked),
-            Ok(Err(error)) => return Err(Failure::NoThread(error.to_string())),
-            Err(_) => return Err(Failure::Timeout(limit)),
-        },
+    let mut running = match timeout_at(deadline, start).await {
+        Ok(Ok(started)) => started?,
+        Ok(Err(BlockingError::Panicked)) => return Err(Failure::Panicked),
+        Ok(Err(error)) => return Err(Failure::NoThread(error.to_string())),
+        Err(_) => return Err(Failure::Timeout(limit)),
     };
-    let ended = tokio::select! {
-        biased;
-        () = stopped(&mut stop) => Err(Failure::Stopped),
-        output = timeout_at(deadline, running.output()) => {
-            output.unwrap_or(Err(Failure::Timeout(limit)))
-        }
-    };
-    if ended.is_err() {
+    let output = timeout_at(deadline, running.output()).await;
+    let output = output.unwrap_or(Err(Failure::Timeout(limit)));
+    if output.is_err() {
         running.kill();
         let _ = timeout(REAPING, running.wait()).await;
     }
-    ended
+    output
 }
 
 /// A running helper, in a separate process group. It is killed if it is dropped before its end.
@@ -119,21 +96,18 @@ impl Running {
         };
         let status = {
             let mut reading = std::pin::pin!(read(stdout, &mut output));
-            let status = tokio::select! {
+            tokio::select! {
                 biased;
-                long = &mut reading => match long {
-                    Ok(()) => self.wait().await,
-                    Err(failure) => return Err(failure),
-                },
+                read = &mut reading => {
+                    read?;
+                    self.wait().await?
+                }
                 status = self.wait() => {
                     // The output of the process itself is complete. Its background processes are not waited for.
-                    if let Ok(Err(failure)) = timeout(LINGERING, reading).await {
-                        return Err(failure);
-                    }
-                    status
+                    timeout(LINGERING, reading).await.unwrap_or(Ok(()))?;
+                    status?
                 }
-            };
-            status?
+            }
         };
         match status.code() {
             Some(0) => Ok(output),

@@ -139,7 +139,7 @@ impl Helper {
         let _ = timeout_at(deadline, news).await;
         let state = state.borrow();
         known.store(state.runs, Ordering::Relaxed);
-        state.current().ok_or_else(|| {
+        state.current(0).ok_or_else(|| {
             format!(
                 "otelHeadersHelper has given no headers yet: {}",
                 state.why()
@@ -173,15 +173,9 @@ impl Helper {
             return Err("otelHeadersHelper runs again and has not ended yet".to_owned());
         }
         let state = state.borrow();
-        match &state.good {
-            Some((run, _)) if *run > refused.runs => state
-                .current()
-                .ok_or_else(|| "otelHeadersHelper has given no headers".to_owned()),
-            _ => Err(format!(
-                "otelHeadersHelper ran again and failed: {}",
-                state.why()
-            )),
-        }
+        state
+            .current(refused.runs)
+            .ok_or_else(|| format!("otelHeadersHelper ran again and failed: {}", state.why()))
     }
 
     /// Records that a receiver accepted the headers.
@@ -198,8 +192,10 @@ impl Helper {
 }
 
 impl State {
-    fn current(&self) -> Option<Current> {
-        self.good.as_ref().map(|(_, headers)| Current {
+    /// Returns the headers if they are those of a run after the first `runs`.
+    fn current(&self, runs: u64) -> Option<Current> {
+        let (_, headers) = self.good.as_ref().filter(|(run, _)| *run > runs)?;
+        Some(Current {
             headers: Arc::clone(headers),
             runs: self.runs,
         })

@@ -127,17 +127,11 @@ async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> io::Result
 /// Returns the addresses with the two families alternating, beginning with the family that the system prefers.
 fn by_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let prefers_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (mut first, mut second): (Vec<_>, Vec<_>) = addresses
+    let (first, second): (Vec<_>, Vec<_>) = addresses
         .iter()
-        .copied()
         .partition(|address| address.is_ipv6() == prefers_ipv6);
-    first.reverse();
-    second.reverse();
-    let mut ordered = Vec::with_capacity(addresses.len());
-    while ordered.len() < addresses.len() {
-        ordered.extend(first.pop().into_iter().chain(second.pop()));
-    }
-    ordered
+    let pairs = (0..addresses.len()).map(|n| [first.get(n), second.get(n)]);
+    pairs.flatten().flatten().copied().copied().collect()
 }
 
 /// Sets the socket options that detect a dead peer. A connection remains usable if the system refuses an option.

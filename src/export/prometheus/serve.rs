@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -48,9 +48,8 @@ pub(super) struct Server {
     clock: Clock,
     /// The host name of the configuration.
     host: String,
-    /// The page that was built last, kept while other requests wait for one.
-    last: Arc<tokio::sync::Mutex<Option<Arc<Page>>>>,
-    waiting: AtomicUsize,
+    /// The page that was rendered last, while a client gets it.
+    last: Arc<tokio::sync::Mutex<Weak<Page>>>,
     connections: Arc<Semaphore>,
 }
 
@@ -76,7 +75,6 @@ impl Server {
             clock,
             host,
             last: Arc::default(),
-            waiting: AtomicUsize::new(0),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
         }
     }
@@ -207,28 +205,21 @@ impl Server {
     /// requests.
     async fn page(self: &Arc<Self>) -> Result<Arc<Page>, String> {
         let asked = Instant::now();
-        let _waits = Waits::new(&self.waiting);
         let mut last = Arc::clone(&self.last).lock_owned().await;
-        if let Some(page) = last.take_if(|page| page.begun >= asked) {
-            self.keep(&mut last, &page);
+        if let Some(page) = last.upgrade().filter(|page| page.begun >= asked) {
             return Ok(page);
         }
         let this = Arc::clone(self);
         // The task holds the lock until the page is rendered, even if the client is gone. Otherwise two pages could be
         // rendered at a time.
         let made = tokio::spawn(async move {
-            let maker = Arc::clone(&this);
             // Rendering a page of many series takes long.
-            let page = blocking::spawn(move || maker.make()).await;
+            let page = blocking::spawn(move || this.make()).await;
             let page = Arc::new(page.map_err(|error| error.to_string())??);
-            this.keep(&mut last, &page);
+            *last = Arc::downgrade(&page);
             Ok(page)
         });
         made.await.unwrap_or_else(|error| Err(error.to_string()))
-    }
-
-    fn keep(&self, last: &mut Option<Arc<Page>>, page: &Arc<Page>) {
-        *last = (self.waiting.load(Ordering::SeqCst) > 1).then(|| Arc::clone(page));
     }
 
     fn make(&self) -> Result<Page, String> {
@@ -274,22 +265,6 @@ impl Exchange {
 /// Waits until the server closes.
 async fn closed(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
-}
-
-/// A guard that counts a request that waits for a page.
-struct Waits<'a>(&'a AtomicUsize);
-
-impl<'a> Waits<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::SeqCst);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
