@@ -10,6 +10,8 @@ mod page;
 mod probe;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod remedy;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod trial;
 
 pub use probe::Probe;
 
@@ -19,8 +21,6 @@ use std::time::Duration;
 
 use crate::config::{Config, UnknownExporter, Warning};
 use crate::export::suppression::{self, SuppressedScope};
-use crate::health::Exporter;
-use crate::signal::Signal;
 use crate::thread;
 
 /// The time limit of [`Config::diagnose`].
@@ -172,14 +172,3 @@ impl fmt::Display for Diagnosis {
         }
     }
 }
-
-/// All exporters, in the order of the output.
-const EVERY: [(Signal, Exporter); 7] = [
-    (Signal::Metrics, Exporter::Otlp),
-    (Signal::Metrics, Exporter::Prometheus),
-    (Signal::Metrics, Exporter::Console),
-    (Signal::Logs, Exporter::Otlp),
-    (Signal::Logs, Exporter::Console),
-    (Signal::Traces, Exporter::Otlp),
-    (Signal::Traces, Exporter::Console),
-];

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::Probe;
+use super::probe::Probe;
 use crate::config::Config;
 
 /// Does nothing.

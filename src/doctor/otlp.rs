@@ -1,31 +1,19 @@
-//! The probes of the OTLP exporters: one empty request each, and a search for the protocol that a port speaks instead.
+//! The probes of the OTLP exporters.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::probe::{Probe, requested};
 use super::remedy;
-use crate::config::otlp::{OtlpConfig, Protocol};
-use crate::config::pem::Material;
-use crate::config::tls::{TlsConfig, TlsFiles, Trust};
-use crate::config::{Config, path};
+use super::trial::Trial;
+use crate::config::Config;
 use crate::diagnostics::Diagnostics;
-use crate::export::blocking;
-use crate::export::encode::encode;
-use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult, TlsFailure};
 use crate::export::headers::Helper;
-use crate::export::otlp::{Client, Observed};
 use crate::health::Exporter;
-use crate::signal::Signal;
-
-/// The longest time of the search for the protocol of a port.
-const SEARCH: Duration = Duration::from_secs(2);
 
 /// Tries all OTLP exporters in parallel.
 pub(super) async fn probe_all(config: &Config, limit: Duration, found: mpsc::Sender<Probe>) {
@@ -62,180 +50,4 @@ pub(super) async fn probe_all(config: &Config, limit: Duration, found: mpsc::Sen
     }
     // The caller joins this thread when the channel is closed, so the channel stays open until nothing is left to do.
     drop(found);
-}
-
-/// The result of an empty request.
-pub(super) struct Trial {
-    pub(super) outcome: ExportResult,
-    pub(super) connection: Observed,
-    /// The path at which the receiver accepts requests, because it serves nothing at the configured URL, which has no
-    /// path.
-    pub(super) standard_path: Option<String>,
-    /// The duration of the request, until the answer or the failure.
-    pub(super) took: Duration,
-    /// The protocol that the port speaks instead of the configured one.
-    pub(super) speaks: Option<Speaks>,
-}
-
-/// The protocol that a port turned out to speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Speaks {
-    Tls,
-    PlainText,
-    Other(Protocol),
-}
-
-impl Trial {
-    /// Sends an empty request as the exporter of `signal` would, within its timeout. The error says why the exporter
-    /// cannot be built.
-    async fn run(
-        signal: Signal,
-        config: &OtlpConfig,
-        helper: Option<Arc<Helper>>,
-        last: Instant,
-    ) -> Result<Self, String> {
-        let held = match &helper {
-            None => None,
-            Some(helper) => helper.headers(&AtomicU64::new(0), last).await.err(),
-        };
-        let limit = config.timeout;
-        let mut trial = Self::send(signal, config.clone(), helper, held, last, limit).await?;
-        if let Some(error) = trial.outcome.error() {
-            let last = last.min(Instant::now() + SEARCH);
-            trial.speaks = trial.search(signal, config, error.kind(), last).await;
-        }
-        Ok(trial)
-    }
-
-    /// Sends an empty request within `limit`. Only connects if the request is `held` back for want of headers.
-    async fn send(
-        signal: Signal,
-        config: OtlpConfig,
-        helper: Option<Arc<Helper>>,
-        held: Option<String>,
-        last: Instant,
-        limit: Duration,
-    ) -> Result<Self, String> {
-        let protocol = config.protocol;
-        let client = blocking::spawn(move || Client::new(signal, &config)).await;
-        let client = client.map_err(|error| error.to_string())??;
-        let client = client.with_helper(helper);
-        let started = Instant::now();
-        let deadline = last.min(started + limit);
-        let outcome = match held {
-            None => {
-                let body = encode(protocol, signal, Bytes::new());
-                client.send(body, deadline, &Accepted::new(false)).await
-            }
-            Some(why) => {
-                client.connect(deadline).await;
-                ExportResult::retry(ExportError::new(ErrorKind::Held, why))
-            }
-        };
-        Ok(Self {
-            outcome,
-            connection: client.observed(),
-            standard_path: client.standard_path().map(str::to_owned),
-            took: started.elapsed(),
-            speaks: None,
-        })
-    }
-
-    /// Finds out what the port speaks if it does not speak the configured protocol. The requests have no headers that
-    /// the helper makes: a rejection is an answer too.
-    async fn search(
-        &self,
-        signal: Signal,
-        config: &OtlpConfig,
-        failure: ErrorKind,
-        last: Instant,
-    ) -> Option<Speaks> {
-        if self.connection.connected.is_none()
-            || !matches!(failure, ErrorKind::Broken | ErrorKind::Tls(_))
-        {
-            return None;
-        }
-        let send = |config| Self::send(signal, config, None, None, last, SEARCH);
-        let encryption = async {
-            match (&config.tls, &self.connection.tls) {
-                (None, _) => {
-                    let trial = send(with_tls(config, true)).await.ok()?;
-                    trial.speaks_tls().then_some(Speaks::Tls)
-                }
-                (Some(_), None) => {
-                    let trial = send(with_tls(config, false)).await.ok()?;
-                    trial.is_answered().then_some(Speaks::PlainText)
-                }
-                (Some(_), Some(_)) => None,
-            }
-        };
-        let protocol = async {
-            let other = with_other_protocol(signal, config)?;
-            let protocol = other.protocol;
-            let trial = send(other).await.ok()?;
-            trial.is_answered().then_some(Speaks::Other(protocol))
-        };
-        // The requests are sent at the same time, because each may take all the time that is left.
-        let (encryption, protocol) = tokio::join!(encryption, protocol);
-        encryption.or(protocol)
-    }
-
-    /// Returns true if the receiver answered at all, whatever its answer is.
-    fn is_answered(&self) -> bool {
-        let error = self.outcome.error();
-        error.is_none_or(|error| matches!(error.kind(), ErrorKind::Answered(_)))
-    }
-
-    /// Returns true if the port speaks TLS, whatever certificate it presents.
-    fn speaks_tls(&self) -> bool {
-        let failure = self.outcome.error().map(ExportError::kind);
-        self.connection.tls.is_some()
-            || matches!(failure, Some(ErrorKind::Tls(failure)) if failure != TlsFailure::NotTls)
-    }
-}
-
-/// Returns the configuration of the same receiver with TLS, or without. It has no headers, because some are secret.
-fn with_tls(config: &OtlpConfig, is_secure: bool) -> OtlpConfig {
-    let scheme = if is_secure { "https" } else { "http" };
-    let usual = if config.tls.is_some() { 443 } else { 80 };
-    let endpoint = &config.endpoint;
-    // The port stays the same, even if it is the default port.
-    let port = endpoint.port_u16().unwrap_or(usual);
-    let host = endpoint.host().unwrap_or_default();
-    let path = endpoint.path_and_query().map_or("/", |path| path.as_str());
-    let tls = TlsConfig {
-        files: TlsFiles {
-            trust: Trust::Platform,
-            identity: None,
-        },
-        material: Material::default(),
-    };
-    OtlpConfig {
-        endpoint: format!("{scheme}://{host}:{port}{path}")
-            .parse()
-            .unwrap_or_default(),
-        has_bare_url: false,
-        headers: Vec::new(),
-        tls: is_secure.then(|| Box::new(tls)),
-        ..config.clone()
-    }
-}
-
-/// Returns the configuration of the same receiver with the other protocol; `None` if that protocol is not compiled in.
-fn with_other_protocol(signal: Signal, config: &OtlpConfig) -> Option<OtlpConfig> {
-    let (protocol, path) = match config.protocol {
-        Protocol::Grpc if cfg!(feature = "http") => (Protocol::HttpProtobuf, path(signal)),
-        Protocol::HttpProtobuf | Protocol::HttpJson if cfg!(feature = "grpc") => {
-            (Protocol::Grpc, "/")
-        }
-        _ => return None,
-    };
-    let mut parts = config.endpoint.clone().into_parts();
-    parts.path_and_query = Some(http::uri::PathAndQuery::from_static(path));
-    Some(OtlpConfig {
-        protocol,
-        endpoint: http::Uri::from_parts(parts).ok()?,
-        has_bare_url: false,
-        ..config.clone()
-    })
 }

@@ -5,12 +5,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::EVERY;
 use crate::config::variables::shown_url;
 use crate::config::{Config, PrometheusConfig};
 use crate::health::Exporter;
 use crate::signal::Signal;
 use crate::visible::visible;
+
+/// All exporters, in the order of the output.
+const EVERY: [(Signal, Exporter); 7] = [
+    (Signal::Metrics, Exporter::Otlp),
+    (Signal::Metrics, Exporter::Prometheus),
+    (Signal::Metrics, Exporter::Console),
+    (Signal::Logs, Exporter::Otlp),
+    (Signal::Logs, Exporter::Console),
+    (Signal::Traces, Exporter::Otlp),
+    (Signal::Traces, Exporter::Console),
+];
 
 /// The result of trying one exporter of one signal. No text contains a secret or a control character.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The description of a probe's findings, and the fixes.
 
-use super::Probe;
-use super::otlp::{Speaks, Trial};
+use super::probe::Probe;
+use super::trial::{Speaks, Trial};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::variables::{self, PerSignal};
 use crate::config::{Config, path};

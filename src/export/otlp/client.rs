@@ -4,47 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ::http::header::USER_AGENT;
-use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use ::http::{HeaderValue, Method, Request, Uri};
 use bytes::{Buf, Bytes};
 use tokio::time::{Instant, timeout_at};
 
-use super::connector::{Observed, lock};
+use super::AGENT;
+use super::connect::{Observed, lock};
+use super::connector::Body;
 #[cfg(feature = "grpc")]
 use super::grpc;
 use super::gzip;
 #[cfg(feature = "http")]
 use super::http;
-use super::http_client::{Answer, Body, HttpClient};
+use super::http_client::HttpClient;
 use super::receiver::Receiver;
+use super::transport::Transport;
 use super::url::{at_path, request_url};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::path;
 use crate::export::export_result::{Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult};
 use crate::export::headers::Helper;
 use crate::signal::Signal;
-
-/// The user agent of requests.
-pub(super) const AGENT: &str = concat!("claude-code-telemetry/", env!("CARGO_PKG_VERSION"));
-
-/// A protocol on top of HTTP.
-pub(super) trait Transport: Send + Sync {
-    /// Adds the headers of a request whose message has `length` bytes. Returns the bytes that precede the message.
-    fn prepare(
-        &self,
-        headers: &mut HeaderMap,
-        is_gzip: bool,
-        length: usize,
-        deadline: Instant,
-    ) -> Bytes;
-
-    /// Returns true if the status alone says that the receiver has the request. A gRPC call has its status at the end.
-    fn accepts(&self, _: StatusCode) -> bool {
-        false
-    }
-
-    /// Returns the outcome of an answer.
-    fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult;
-}
 
 /// A client that sends the encoded requests of one signal to one endpoint.
 pub(crate) struct Client {

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::http::Uri;
@@ -15,7 +15,6 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::connector::{Observed, lock};
 use super::error::{connection_error, flatten};
 use super::resolve::resolve;
 use crate::export::export_result::{ErrorKind, ExportError};
@@ -37,6 +36,21 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// The longest time that sent data may stay unacknowledged.
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The properties of a connection, as far as it was made. A connection through a proxy has none.
+#[derive(Clone, Default)]
+pub(crate) struct Observed {
+    /// The addresses of the host name.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The address that was connected to.
+    pub(crate) connected: Option<SocketAddr>,
+    /// A description of the TLS connection.
+    pub(crate) tls: Option<String>,
+}
+
+pub(super) fn lock(observed: &Mutex<Observed>) -> MutexGuard<'_, Observed> {
+    observed.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Connects to the host of a URL, which errors call `name`, and records the addresses.
 ///

@@ -6,25 +6,26 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::http::header::{HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use ::http::{HeaderValue, Request, StatusCode, Uri};
+use bytes::Bytes;
+use bytes::buf::Chain;
+use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::client::AGENT;
-use super::connect::connect;
+use super::AGENT;
+use super::connect::{Observed, connect, lock};
 use super::error::connection_error;
-use super::http_client::Body;
-use super::receiver::name;
+use super::receiver::{name, proxy_name};
 use super::stream::{ReadLimit, Stream};
 use crate::config::otlp::OtlpConfig;
 use crate::config::proxy::ProxyConfig;
@@ -33,6 +34,9 @@ use crate::export::tls::Tls;
 
 /// The most bytes of the head of an answer to `CONNECT` that are read.
 const MAX_HEAD: usize = 16 * 1024;
+
+/// The body of a request: the prefix of a gRPC message, and the message. Neither is copied.
+pub(super) type Body = Full<Chain<Bytes, Bytes>>;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -46,17 +50,6 @@ pub(super) struct Connector {
     pub(super) limit: ReadLimit,
     /// The latest connection, for the doctor.
     pub(super) observed: Arc<Mutex<Observed>>,
-}
-
-/// The properties of a connection, as far as it was made. A connection through a proxy has none.
-#[derive(Clone, Default)]
-pub(crate) struct Observed {
-    /// The addresses of the host name.
-    pub(crate) addresses: Vec<SocketAddr>,
-    /// The address that was connected to.
-    pub(crate) connected: Option<SocketAddr>,
-    /// A description of the TLS connection.
-    pub(crate) tls: Option<String>,
 }
 
 impl Connector {
@@ -104,10 +97,6 @@ impl Connector {
         }
         Ok(TokioIo::new(Stream::new(stream, None)))
     }
-}
-
-pub(super) fn lock(observed: &Mutex<Observed>) -> std::sync::MutexGuard<'_, Observed> {
-    observed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Service<Uri> for Connector {
@@ -203,9 +192,4 @@ impl Proxy {
     fn error(&self, text: &dyn std::fmt::Display) -> ExportError {
         ExportError::new(ErrorKind::Connect, text.to_string())
     }
-}
-
-/// Returns the host and port of a proxy and the variable that configures it, as every error names them.
-pub(super) fn proxy_name(config: &ProxyConfig) -> String {
-    format!("the proxy {} ({})", config.name(), config.variable)
 }

@@ -6,11 +6,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use tokio::time::Instant;
 
-use super::client::Transport;
 use super::gzip;
 use super::http_client::Answer;
 use super::receiver::Receiver;
 use super::status::{self, ExportResponse};
+use super::transport::Transport;
 use crate::export::export_result::{ErrorKind, ExportError, ExportResult};
 use crate::signal::Signal;
 

@@ -8,10 +8,10 @@ use prost::Message;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::client::Transport;
 use super::http_client::Answer;
 use super::receiver::Receiver;
 use super::status::{self, ExportResponse, PartialSuccess};
+use super::transport::Transport;
 use crate::config::otlp::Protocol;
 use crate::export::export_result::{ErrorAnswer, ExportResult};
 use crate::signal::Signal;

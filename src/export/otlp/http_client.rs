@@ -13,21 +13,17 @@ use ::http::header::PROXY_AUTHORIZATION;
 use ::http::response::Parts;
 use ::http::{Request, StatusCode};
 use bytes::Bytes;
-use bytes::buf::Chain;
-use http_body_util::{BodyExt, Collected, Full};
+use http_body_util::{BodyExt, Collected};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
-use super::connector::Connector;
+use super::connector::{Body, Connector};
 use super::error::flatten;
 use super::receiver::Receiver;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::export::export_result::{ErrorKind, ExportError};
 use crate::export::tls::{HTTP_1_1, HTTP_2};
-
-/// The body of a request: the prefix of a gRPC message, and the message. Neither is copied.
-pub(super) type Body = Full<Chain<Bytes, Bytes>>;
 
 type Connections = legacy::Client<Connector, Body>;
 

@@ -7,7 +7,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `client.rs` | one attempt: headers of the helper, URL, compression |
-//! | `grpc.rs`, `http.rs` | the two mappings of OTLP to HTTP |
+//! | `transport.rs`, `grpc.rs`, `http.rs` | the two mappings of OTLP to HTTP |
 //! | `http_client.rs` | connections that are kept alive, deadlines |
 //! | `connector.rs`, `connect.rs`, `resolve.rs`, `stream.rs` | a connection: proxy, TLS, TCP, name resolution, read limit |
 //! | `status.rs`, `retry_after.rs`, `retry_info.rs` | outcomes of answers |
@@ -34,10 +34,14 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tls_error;
+mod transport;
 mod url;
 
 pub(crate) use client::Client;
-pub(crate) use connector::Observed;
+pub(crate) use connect::Observed;
+
+/// The user agent of requests.
+const AGENT: &str = concat!("claude-code-telemetry/", env!("CARGO_PKG_VERSION"));
 
 /// Entry points of the fuzz targets.
 #[cfg(fuzzing)]

@@ -5,12 +5,12 @@ use std::error::Error;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::Instant;
 
-use super::connector::proxy_name;
 use super::error::{chain, connection_error, duration, sanitize};
 use super::secrets::Secrets;
 use super::tls_error;
 use crate::config::otlp::{Header, OtlpConfig, Protocol};
 use crate::config::pairs::is_reserved;
+use crate::config::proxy::ProxyConfig;
 use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError};
 use crate::export::headers::Headers;
 use crate::export::tls::Tls;
@@ -119,4 +119,9 @@ pub(super) fn name(url: &Uri) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
+}
+
+/// Returns the host and port of a proxy and the variable that configures it, as every error names them.
+pub(super) fn proxy_name(config: &ProxyConfig) -> String {
+    format!("the proxy {} ({})", config.name(), config.variable)
 }

@@ -1,0 +1,29 @@
+//! The part of a client that depends on the protocol.
+
+use ::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::http_client::Answer;
+use super::receiver::Receiver;
+use crate::export::export_result::ExportResult;
+
+/// A protocol on top of HTTP.
+pub(super) trait Transport: Send + Sync {
+    /// Adds the headers of a request whose message has `length` bytes. Returns the bytes that precede the message.
+    fn prepare(
+        &self,
+        headers: &mut HeaderMap,
+        is_gzip: bool,
+        length: usize,
+        deadline: Instant,
+    ) -> Bytes;
+
+    /// Returns true if the status alone says that the receiver has the request. A gRPC call has its status at the end.
+    fn accepts(&self, _: StatusCode) -> bool {
+        false
+    }
+
+    /// Returns the outcome of an answer.
+    fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult;
+}
