@@ -37,16 +37,8 @@ impl Tls {
     /// Creates the TLS of an exporter. Blocks while the platform's authorities are loaded. The error is a sentence that
     /// says why TLS cannot be used.
     pub(crate) fn new(config: &TlsConfig, alpn: &'static [u8]) -> Result<Self, String> {
-        Self::with_platform(config, alpn, platform_authorities)
-    }
-
-    fn with_platform(
-        config: &TlsConfig,
-        alpn: &'static [u8],
-        load: impl FnOnce() -> Vec<CertificateDer<'static>>,
-    ) -> Result<Self, String> {
         let platform = match config.files.trust {
-            Trust::Platform | Trust::PlatformAnd(_) => load(),
+            Trust::Platform | Trust::PlatformAnd(_) => platform_authorities(),
             Trust::Only(_) => Vec::new(),
         };
         let asked = Arc::new(AtomicBool::new(false));
@@ -212,15 +204,10 @@ mod tests {
 
     #[test]
     fn tls_without_any_authority_is_an_error() {
-        let files = TlsFiles {
-            trust: Trust::Platform,
-            identity: None,
-        };
-        let config = TlsConfig {
-            files,
-            material: Material::default(),
-        };
-        let error = Tls::with_platform(&config, b"h2", Vec::new).err().unwrap();
+        let material = Material::default();
+        let error = client(&[], &material, HTTP_2, &Arc::default())
+            .err()
+            .unwrap();
         assert_eq!(
             error,
             "this system has no certificates of authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds them"
