@@ -93,30 +93,17 @@ fn bare(name: &str) -> &str {
 fn alert(name: &str, tls: &Tls, alert: &str) -> (TlsFailure, String) {
     let text = match alert {
         "CertificateRequired" => return wants_certificate(name),
+        "NoApplicationProtocol" if tls.is_http_2() => {
+            format!("{name} does not speak HTTP/2 over TLS")
+        }
         "NoApplicationProtocol" => {
-            let wanted = if tls.is_http_2() {
-                "HTTP/2"
-            } else {
-                "HTTP/1.1"
-            };
-            let guess = if tls.is_http_2() {
-                ""
-            } else {
-                ": is it an OTLP/gRPC endpoint?"
-            };
-            format!("{name} does not speak {wanted} over TLS{guess}")
+            format!("{name} does not speak HTTP/1.1 over TLS: is it an OTLP/gRPC endpoint?")
         }
         "UnrecognisedName" => format!("{name} does not know the host's name"),
         _ if tls.was_asked() => {
-            return match tls.identity() {
-                None => wants_certificate(name),
-                Some(variable) => (
-                    TlsFailure::ClientCertificate,
-                    format!(
-                        "{name} does not accept the client certificate of {variable} ({alert})"
-                    ),
-                ),
-            };
+            return client_certificate(name, tls, |variable| {
+                format!("{name} does not accept the client certificate of {variable} ({alert})")
+            });
         }
         "HandshakeFailure" | "ProtocolVersion" | "InsufficientSecurity" => {
             return incompatible(name);
@@ -130,9 +117,8 @@ fn alert(name: &str, tls: &Tls, alert: &str) -> (TlsFailure, String) {
 /// the connection before its alert arrives.
 fn without_cause(name: &str, tls: &Tls, detail: &str) -> Option<(TlsFailure, String)> {
     if let Some((_, received)) = detail.split_once("received fatal alert: ") {
-        let end = received.find(|c: char| !c.is_ascii_alphanumeric());
-        let received = &received[..end.unwrap_or(received.len())];
-        return Some(alert(name, tls, received));
+        let received = received.split(|c: char| !c.is_ascii_alphanumeric()).next();
+        return Some(alert(name, tls, received.unwrap_or_default()));
     }
     if detail.contains("tls handshake eof") {
         let text = format!(
@@ -140,18 +126,26 @@ fn without_cause(name: &str, tls: &Tls, detail: &str) -> Option<(TlsFailure, Str
         );
         return Some((TlsFailure::NotTls, text));
     }
-    if !tls.was_asked() {
-        return None;
-    }
-    Some(match tls.identity() {
-        None => wants_certificate(name),
-        Some(variable) => (
-            TlsFailure::ClientCertificate,
+    tls.was_asked().then(|| {
+        client_certificate(name, tls, |variable| {
             format!(
                 "{name} closed the connection: does it accept the client certificate of {variable}?"
-            ),
-        ),
+            )
+        })
     })
+}
+
+/// Explains a failure after the receiver asked for a client certificate: `rejected` describes the rejection of the one
+/// that the variable names.
+fn client_certificate(
+    name: &str,
+    tls: &Tls,
+    rejected: impl FnOnce(&str) -> String,
+) -> (TlsFailure, String) {
+    match tls.identity() {
+        None => wants_certificate(name),
+        Some(variable) => (TlsFailure::ClientCertificate, rejected(variable)),
+    }
 }
 
 fn wants_certificate(name: &str) -> (TlsFailure, String) {
