@@ -7,9 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The length limit of a metric attribute, in UTF-16 units.
 const MAX_TEXT_UNITS: usize = 1024;
 
-/// The maximum number of bytes of a text of `MAX_TEXT_UNITS`.
-pub(crate) const MAX_TEXT_BYTES: usize = 3 * MAX_TEXT_UNITS;
-
 /// Returns the beginning of a text: at most 1,024 UTF-16 units, whole characters only.
 pub(crate) fn shorten(text: &str) -> &str {
     // UTF-8 never has fewer bytes than UTF-16 has units.
@@ -69,11 +66,6 @@ impl SessionAttributes {
             outdated: AtomicBool::new(false),
         };
         Some((short, shortened))
-    }
-
-    /// Returns the bytes of all attributes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.own_bytes() + self.custom_bytes()
     }
 
     /// Returns the bytes of the attributes without the custom ones.

@@ -1,6 +1,6 @@
 //! The metrics source of one exporter: the values of every series that are delivered, and those that are next.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -14,8 +14,7 @@ use super::{Batch, Source, Split};
 use crate::config::Temporality;
 use crate::encode::message::{ResourceAndScope, push_standard, text};
 use crate::health::{QueueDepth, Undelivered};
-use crate::metrics::counter::Counter;
-use crate::metrics::registry::{Registry, is_mostly_empty};
+use crate::metrics::{Registry, Sample};
 use crate::schema::Metric;
 
 /// A source that collects the registry for one exporter.
@@ -24,78 +23,54 @@ use crate::schema::Metric;
 /// rejected permanently) before the next collection begins. The next collection covers everything that was added in the
 /// meantime. Therefore the points of a series are contiguous, and the measurements of an outage arrive in one point.
 pub(crate) struct PushReader {
-    place: usize,
+    reader: usize,
     registry: Arc<Registry>,
     temporality: Temporality,
     resource_and_scope: ResourceAndScope,
-    /// The series that are exported.
-    live: Vec<Arc<Counter>>,
     /// The samples of the current collection that are not sent yet, in the order of the catalog.
     samples: VecDeque<Sample>,
     /// The time of the last collection.
     time: u64,
+    /// The time of the last collection that was settled completely.
+    settled_time: u64,
+    /// True if the current collection contains ended series.
+    has_ended: bool,
     /// True if a pass began and its collection was not made yet.
     wanted: bool,
     /// The unsettled points of the current collection.
     unsettled: Arc<QueueDepth>,
 }
 
-/// The state of one series at a collection.
-pub(crate) struct Sample {
-    counter: Arc<Counter>,
-    value: f64,
-    /// The generation of the series, if it had no holder; `None` otherwise.
-    ended: Option<u32>,
-}
-
 impl PushReader {
     pub(crate) fn new(
-        place: usize,
+        reader: usize,
         registry: Arc<Registry>,
         resource_and_scope: ResourceAndScope,
     ) -> Self {
         Self {
-            place,
+            reader,
             registry,
             temporality: Temporality::default(),
             resource_and_scope,
-            live: Vec::new(),
             samples: VecDeque::new(),
             time: 0,
+            settled_time: 0,
+            has_ended: false,
             wanted: false,
             unsettled: Arc::default(),
         }
     }
 
-    /// Adds the series that are new.
-    fn learn(&mut self) {
-        while let Some(counter) = self.registry.inbox(self.place).pop() {
-            self.live.push(counter);
-        }
-    }
-
     fn collect(&mut self) {
-        self.learn();
-        // The time of each point of a series must increase, even if the clock goes back.
+        self.samples = self.registry.collect(self.reader).into();
+        // Later than the start of every series, and than the previous points even if the clock goes back.
         self.time = self.registry.now_after(self.time);
-        let mut samples: Vec<Sample> = self.live.iter().map(read).collect();
-        samples.sort_by_key(|sample| sample.counter.series.order());
-        self.unsettled.set(samples.len());
-        self.samples = samples.into();
+        self.unsettled.set(self.samples.len());
     }
 
     fn point(&self, sample: &Sample) -> NumberDataPoint {
         let counter = &sample.counter;
-        let (value, start) = match self.temporality {
-            Temporality::Cumulative => {
-                let (base, from) = counter.base(self.place);
-                (sample.value - base, from)
-            }
-            Temporality::Delta => {
-                let (acknowledged, at) = counter.acknowledged(self.place);
-                (sample.value - acknowledged, at)
-            }
-        };
+        let (start_value, start) = counter.start(self.reader);
         let mut attributes = Vec::new();
         let own = counter.series.metric().attributes;
         push_standard(&counter.standard, own, &mut attributes);
@@ -103,13 +78,16 @@ impl PushReader {
             counter
                 .series
                 .attributes()
+                .into_iter()
                 .map(|(key, value)| text(key, value)),
         );
         NumberDataPoint {
             attributes,
             start_time_unix_nano: start,
             time_unix_nano: self.time,
-            value: Some(number_data_point::Value::AsDouble(value)),
+            value: Some(number_data_point::Value::AsDouble(
+                sample.value - start_value,
+            )),
             ..NumberDataPoint::default()
         }
     }
@@ -165,26 +143,16 @@ impl PushReader {
     }
 }
 
-/// Reads a series. Load order matters: generation, then holders, then value. Otherwise a session could open the series,
-/// add to it and close it between two loads, and the series would be retired before that value is delivered.
-fn read(counter: &Arc<Counter>) -> Sample {
-    let generation = counter.generation();
-    let ended = (!counter.is_held()).then_some(generation);
-    Sample {
-        value: counter.value(),
-        counter: Arc::clone(counter),
-        ended,
-    }
-}
-
 impl Source for PushReader {
     type Ticket = Vec<Sample>;
     type Settings = (Temporality, ResourceAndScope);
 
     fn apply(&mut self, (temporality, resource_and_scope): Self::Settings) {
         let before = std::mem::replace(&mut self.temporality, temporality);
-        if (before, temporality) == (Temporality::Delta, Temporality::Cumulative) {
-            self.registry.rebase(self.place);
+        // In the other direction, the cumulative points start where the last deltas ended.
+        if (before, temporality) == (Temporality::Cumulative, Temporality::Delta) {
+            self.registry
+                .start_at_delivered(self.reader, self.settled_time);
         }
         self.resource_and_scope = resource_and_scope;
     }
@@ -238,11 +206,10 @@ impl Source for PushReader {
     }
 
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
-        let lost = self.registry.undelivered(self.place);
-        if !self.registry.leave_if(self.place, still) {
+        let lost = self.registry.undelivered(self.reader);
+        if !self.registry.leave_if(self.reader, still) {
             return None;
         }
-        self.live.clear();
         self.samples.clear();
         unsent.clear();
         self.wanted = false;
@@ -250,34 +217,28 @@ impl Source for PushReader {
         Some(lost)
     }
 
-    fn settle(&mut self, ticket: Vec<Sample>) {
-        self.unsettled.release(ticket.len(), 0);
-        let mut retired = HashSet::new();
-        for Sample {
-            counter,
-            value,
-            ended,
-        } in ticket
-        {
-            counter.acknowledge(self.place, value, self.time);
-            if ended
-                .is_some_and(|generation| self.registry.retire(&counter, self.place, generation))
-            {
-                retired.insert(Arc::as_ptr(&counter));
+    fn settle(&mut self, samples: Vec<Sample>) {
+        self.unsettled.release(samples.len(), 0);
+        for sample in samples {
+            self.has_ended |= sample.ended.is_some();
+            sample.acknowledge(self.reader);
+            if self.temporality == Temporality::Delta {
+                sample
+                    .counter
+                    .start_at(self.reader, sample.value, self.time);
             }
         }
-        if !retired.is_empty() {
-            self.live
-                .retain(|counter| !retired.contains(&Arc::as_ptr(counter)));
-            if is_mostly_empty(self.live.len(), self.live.capacity()) {
-                self.live.shrink_to(self.live.len() * 2);
+        if self.unsettled.items() == 0 {
+            self.settled_time = self.time;
+            if std::mem::take(&mut self.has_ended) {
+                self.registry.remove_ended();
             }
         }
     }
 
     fn undelivered(&self) -> Option<Undelivered> {
-        let (registry, place) = (Arc::clone(&self.registry), self.place);
-        Some(Box::new(move || registry.undelivered(place)))
+        let (registry, reader) = (Arc::clone(&self.registry), self.reader);
+        Some(Box::new(move || registry.undelivered(reader)))
     }
 
     fn waiting(&self) -> Arc<QueueDepth> {
@@ -287,7 +248,7 @@ impl Source for PushReader {
 
 impl Drop for PushReader {
     fn drop(&mut self) {
-        self.registry.leave(self.place);
+        self.registry.leave(self.reader);
     }
 }
 

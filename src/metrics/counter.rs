@@ -1,210 +1,160 @@
-//! A counter of one series: a value that threads add to without a lock, and the state that each reader has
-//! acknowledged.
+//! A counter of one series: a value that threads add to without a lock, and the state of each reader.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::ArcSwapOption;
 
 use super::series::Series;
-use super::turn::Turn;
-use super::{OTLP_READER, READERS};
+use super::{PUSH_READERS, READERS};
 use crate::session_attributes::SessionAttributes;
 
-/// The counter of one series since its start.
+/// The counter of one series.
+///
+/// A session that opens the counter raises its generation. A reader that has delivered a [`Sample`] taken while no
+/// session held the counter notes the generation of the sample. As long as the two are equal, the reader has
+/// delivered everything, and does not report the counter.
 #[derive(Debug)]
 pub(crate) struct Counter {
     pub(crate) series: Series,
     pub(crate) standard: Arc<SessionAttributes>,
-    /// The start of the series, in nanoseconds since the Unix epoch.
-    pub(crate) start: u64,
-    value: AtomicU64,
-    /// The part of the value that is added together with the other series of a model.
-    turn: Option<Arc<Turn>>,
-    /// The number of sessions that hold the counter and may add to it.
+    value: Number,
+    /// The number of handles, which may add to the counter.
     holders: AtomicU32,
-    /// The number of times a session opened the counter, above one bit for each reader that has the counter in its list. The
-    /// bits change under the registry's lock. A reader that saw no holder may retire the counter only if this number is
-    /// unchanged; otherwise a session could open the counter, add to it and close it between the two loads, and its amount
-    /// would be lost.
+    /// The number of times that a session opened the counter; changed under the registry's lock.
     generation: AtomicU32,
-    /// The state that the OTLP exporter has acknowledged.
-    mark: Mark,
-    /// State that most counters never need, allocated at its first use.
-    rest: ArcSwapOption<Rest>,
+    /// The generation that each reader has delivered completely.
+    delivered_generations: [AtomicU32; READERS],
+    progress: [Progress; PUSH_READERS],
 }
 
-/// The increment of `generation` for one opening, above the bits of the readers.
-const GENERATION: u32 = 1 << READERS;
+/// The progress of one push reader, written by that reader alone.
+#[derive(Debug)]
+struct Progress {
+    /// The value that was delivered last.
+    delivered: Number,
+    /// The value at which the next data point starts.
+    start_value: Number,
+    /// The time at which the next data point starts, in nanoseconds since the Unix epoch.
+    start_time: AtomicU64,
+}
 
-/// The states that the other readers have acknowledged, and the starts of cumulative data points that differ from the
-/// start of the series.
+/// A counter as a reader found it.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    pub(crate) counter: Arc<Counter>,
+    /// The value since the start of the series.
+    pub(crate) value: f64,
+    /// The generation of the counter if its series has ended; `None` otherwise.
+    pub(crate) ended: Option<u32>,
+}
+
+/// An `f64` that can be shared between threads.
 #[derive(Debug, Default)]
-struct Rest {
-    marks: [Mark; READERS],
-    bases: Mutex<[Option<Base>; READERS]>,
-}
+struct Number(AtomicU64);
 
-/// The value and the time at which a reader's cumulative data points start.
-type Base = (f64, u64);
-
-/// The state of a counter that one reader has acknowledged. Only the reader's own task writes it.
-#[derive(Debug, Default)]
-struct Mark {
-    acknowledged: AtomicU64,
-    acknowledged_at: AtomicU64,
-}
-
-impl Mark {
-    /// Returns the acknowledged value and its time; `None` before the first acknowledgment.
-    fn get(&self) -> Option<Base> {
-        match self.acknowledged_at.load(Ordering::Relaxed) {
-            0 => None,
-            at => Some((
-                f64::from_bits(self.acknowledged.load(Ordering::Relaxed)),
-                at,
-            )),
-        }
+impl Number {
+    fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Acquire))
     }
 
-    fn set(&self, value: f64, at: u64) {
-        self.acknowledged.store(value.to_bits(), Ordering::Relaxed);
-        self.acknowledged_at.store(at, Ordering::Relaxed);
+    fn set(&self, value: f64) {
+        self.0.store(value.to_bits(), Ordering::Release);
     }
-}
 
-impl Rest {
-    fn bases(&self) -> MutexGuard<'_, [Option<Base>; READERS]> {
-        self.bases.lock().unwrap_or_else(PoisonError::into_inner)
+    fn add(&self, amount: f64) {
+        // The sum is clamped, so that a sum of finite amounts stays finite.
+        let sum = |bits| Some((f64::from_bits(bits) + amount).min(f64::MAX).to_bits());
+        let _ = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, sum);
     }
 }
 
 impl Counter {
-    pub(crate) fn new(
-        series: Series,
-        standard: Arc<SessionAttributes>,
-        start: u64,
-        turn: Option<Arc<Turn>>,
-    ) -> Self {
+    pub(super) fn new(series: Series, standard: Arc<SessionAttributes>, now: u64) -> Self {
         Self {
             series,
             standard,
-            start,
-            value: AtomicU64::new(0f64.to_bits()),
-            turn,
+            value: Number::default(),
             holders: AtomicU32::new(0),
             generation: AtomicU32::new(0),
-            mark: Mark::default(),
-            rest: ArcSwapOption::empty(),
+            delivered_generations: Default::default(),
+            progress: std::array::from_fn(|_| Progress {
+                delivered: Number::default(),
+                start_value: Number::default(),
+                start_time: AtomicU64::new(now),
+            }),
         }
     }
 
-    /// Adds an amount. Does not lock or allocate.
-    fn add(&self, amount: f64) {
-        let mut seen = self.value.load(Ordering::Relaxed);
-        loop {
-            // The sum is clamped, so that a sum of finite amounts stays finite.
-            let sum = (f64::from_bits(seen) + amount).min(f64::MAX).to_bits();
-            match self
-                .value
-                .compare_exchange_weak(seen, sum, Ordering::AcqRel, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    pub(crate) fn value(&self) -> f64 {
-        let value = f64::from_bits(self.value.load(Ordering::Acquire));
-        match self.turn.as_ref().zip(self.series.of_model()) {
-            Some((turn, (_, place))) => (value + turn.amount(place)).min(f64::MAX),
-            None => value,
-        }
-    }
-
-    /// Returns the shared part of the values of a model's series.
-    pub(crate) fn turn(&self) -> Option<&Arc<Turn>> {
-        self.turn.as_ref()
-    }
-
-    pub(crate) fn generation(&self) -> u32 {
-        self.generation.load(Ordering::SeqCst) / GENERATION
-    }
-
-    pub(crate) fn is_held(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         self.holders.load(Ordering::SeqCst) > 0
     }
 
-    /// Returns the value that a reader has delivered, and the time up to which it has.
-    pub(crate) fn acknowledged(&self, reader: usize) -> (f64, u64) {
-        let known = match reader {
-            OTLP_READER => self.mark.get(),
-            _ => {
-                let rest = self.rest.load();
-                rest.as_ref().and_then(|rest| rest.marks[reader].get())
-            }
-        };
-        known.unwrap_or((0.0, self.start))
+    /// Returns whether a reader has delivered everything that was added before the last session closed the counter.
+    pub(super) fn is_delivered(&self, reader: usize) -> bool {
+        let generation = self.generation.load(Ordering::SeqCst);
+        self.delivered_generations[reader].load(Ordering::SeqCst) == generation
     }
 
-    /// Returns the value and the time at which a reader's cumulative data points start.
-    pub(crate) fn base(&self, reader: usize) -> Base {
-        let rest = self.rest.load();
-        let base = rest.as_ref().and_then(|rest| rest.bases()[reader]);
-        base.unwrap_or((0.0, self.start))
-    }
-
-    /// Starts a reader's cumulative data points at the acknowledged value, because its earlier data points were deltas.
-    pub(crate) fn rebase(&self, reader: usize) {
-        let acknowledged = self.acknowledged(reader);
-        if acknowledged != self.base(reader) {
-            self.rest().bases()[reader] = Some(acknowledged);
+    /// Reads the counter. Must be called under the registry's lock, so that no session opens the counter meanwhile.
+    pub(super) fn sample(self: &Arc<Self>) -> Sample {
+        // Load order matters: holders, then value. Otherwise the value could lack the last amounts before the end.
+        let has_ended = !self.is_held() && self.standard.ends();
+        let ended = has_ended.then(|| self.generation.load(Ordering::SeqCst));
+        Sample {
+            counter: Arc::clone(self),
+            value: self.value.get(),
+            ended,
         }
+    }
+
+    /// Returns whether a push reader has not delivered the current value.
+    pub(super) fn is_changed(&self, reader: usize) -> bool {
+        self.value.get() != self.progress[reader].delivered.get()
+    }
+
+    /// Returns the value and the time at which the next data point of a push reader starts.
+    pub(crate) fn start(&self, reader: usize) -> (f64, u64) {
+        let progress = &self.progress[reader];
+        (
+            progress.start_value.get(),
+            progress.start_time.load(Ordering::Acquire),
+        )
+    }
+
+    /// Starts the next data point of a push reader at a value and a time.
+    pub(crate) fn start_at(&self, reader: usize, value: f64, time: u64) {
+        let progress = &self.progress[reader];
+        progress.start_value.set(value);
+        progress.start_time.store(time, Ordering::Release);
+    }
+
+    /// Starts the next data point of a push reader at the delivered value, and at the time of the delivery.
+    pub(super) fn start_at_delivered(&self, reader: usize, time: u64) {
+        let (_, earliest) = self.start(reader);
+        let value = self.progress[reader].delivered.get();
+        self.start_at(reader, value, time.max(earliest));
     }
 
     /// Adds a reader, which may have been removed before. It receives only amounts that are added after this call.
-    pub(crate) fn begin(&self, reader: usize, now: u64) {
-        self.acknowledge(reader, self.value(), now);
-        self.rebase(reader);
-    }
-
-    pub(crate) fn acknowledge(&self, reader: usize, value: f64, at: u64) {
-        match reader {
-            OTLP_READER => self.mark.set(value, at),
-            _ => self.rest().marks[reader].set(value, at),
+    pub(super) fn begin(self: &Arc<Self>, reader: usize, now: u64) {
+        let sample = self.sample();
+        if reader < PUSH_READERS {
+            self.start_at(reader, sample.value, now);
         }
+        sample.acknowledge(reader);
     }
+}
 
-    fn rest(&self) -> Arc<Rest> {
-        loop {
-            if let Some(rest) = self.rest.load_full() {
-                return rest;
-            }
-            // Two readers may race to allocate it: the first allocation wins.
-            let none = std::ptr::null::<Rest>();
-            self.rest.compare_and_swap(none, Some(Arc::default()));
+impl Sample {
+    /// Notes that a reader has delivered the sample.
+    pub(crate) fn acknowledge(&self, reader: usize) {
+        if let Some(progress) = self.counter.progress.get(reader) {
+            progress.delivered.set(self.value);
         }
-    }
-
-    /// Puts the counter on a reader's list. Returns `false` if it was already there.
-    pub(crate) fn list(&self, reader: usize) -> bool {
-        self.generation.fetch_or(1 << reader, Ordering::SeqCst) & (1 << reader) == 0
-    }
-
-    pub(crate) fn unlist(&self, reader: usize) {
-        self.generation.fetch_and(!(1 << reader), Ordering::SeqCst);
-    }
-
-    pub(crate) fn is_on_list_of(&self, reader: usize) -> bool {
-        self.generation.load(Ordering::SeqCst) & (1 << reader) != 0
-    }
-
-    pub(crate) fn is_listed(&self) -> bool {
-        !self
-            .generation
-            .load(Ordering::SeqCst)
-            .is_multiple_of(GENERATION)
+        if let Some(generation) = self.ended {
+            self.counter.delivered_generations[reader].store(generation, Ordering::SeqCst);
+        }
     }
 }
 
@@ -213,28 +163,20 @@ impl Counter {
 pub(crate) struct CounterHandle(Arc<Counter>);
 
 impl CounterHandle {
-    /// Creates a handle. Must be called under the registry's lock.
-    pub(crate) fn new(counter: Arc<Counter>) -> Self {
-        counter.generation.fetch_add(GENERATION, Ordering::SeqCst);
+    /// Opens a counter. Must be called under the registry's lock.
+    pub(super) fn new(counter: Arc<Counter>) -> Self {
+        counter.generation.fetch_add(1, Ordering::SeqCst);
         counter.holders.fetch_add(1, Ordering::SeqCst);
         Self(counter)
     }
 
+    /// Adds an amount. Does not lock or allocate.
     pub(crate) fn add(&self, amount: f64) {
-        self.0.add(amount);
+        self.0.value.add(amount);
     }
 
     pub(crate) fn series(&self) -> &Series {
         &self.0.series
-    }
-
-    /// Returns the shared part of the values of all these series; `None` if they do not share the same one.
-    pub(crate) fn common<'a>(all: impl IntoIterator<Item = &'a Self>) -> Option<&'a Arc<Turn>> {
-        let mut turns = all.into_iter().map(|held| held.0.turn());
-        let first = turns.next()??;
-        turns
-            .all(|turn| turn.is_some_and(|turn| Arc::ptr_eq(turn, first)))
-            .then_some(first)
     }
 }
 

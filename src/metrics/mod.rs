@@ -7,19 +7,19 @@ pub(crate) mod registry;
 #[cfg(feature = "prometheus")]
 mod scrape_reader;
 mod series;
-mod turn;
 
 pub use catalog::METRICS;
 
-pub(crate) use counter::CounterHandle;
+pub(crate) use counter::{CounterHandle, Sample};
 pub(crate) use registry::Registry;
 #[cfg(feature = "prometheus")]
-pub(crate) use scrape_reader::{ScrapeReader, Shown};
-pub(crate) use series::Series;
-pub(crate) use turn::{PLACES, Turn};
+pub(crate) use scrape_reader::ScrapeReader;
+pub(crate) use series::{REQUEST_SERIES, Series};
 
 /// The number of readers: OTLP, the console and Prometheus.
-pub(crate) const READERS: usize = 3;
+const READERS: usize = 3;
+/// The number of readers that push: OTLP and the console.
+const PUSH_READERS: usize = 2;
 /// The index of the OTLP exporter's reader.
 pub(crate) const OTLP_READER: usize = 0;
 /// The index of the console exporter's reader.

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 
 use super::catalog as metric;
-use super::turn::PLACES;
+use super::catalog::METRICS;
 use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
 use crate::schema::{Metric, key};
 use crate::session_attributes::shorten;
+
+/// The number of series to which a request adds: its cost and the four types of its tokens.
+pub(crate) const REQUEST_SERIES: usize = 5;
 
 /// A metric and the values of the attributes that belong to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,21 +51,15 @@ impl Series {
     }
 
     /// Returns the position of the metric in the catalog.
-    pub(crate) fn order(&self) -> u8 {
-        match self {
-            Self::SessionCount(_) => 0,
-            Self::LinesAdded | Self::LinesRemoved => 1,
-            Self::PullRequests => 2,
-            Self::Commits => 3,
-            Self::Cost { .. } => 4,
-            Self::Tokens { .. } => 5,
-            Self::CodeEditDecision { .. } => 6,
-            Self::ActiveTime(_) => 7,
-        }
+    pub(super) fn order(&self) -> Option<usize> {
+        let metric = self.metric();
+        METRICS
+            .iter()
+            .position(|known| std::ptr::eq(*known, metric))
     }
 
     /// Returns all series to which a request of a model adds, by place.
-    pub(crate) fn of_request(model: &Arc<str>) -> [Self; PLACES] {
+    pub(crate) fn of_request(model: &Arc<str>) -> [Self; REQUEST_SERIES] {
         let tokens = |kind| Self::Tokens {
             model: Arc::clone(model),
             kind,
@@ -111,37 +108,31 @@ impl Series {
     }
 
     /// Returns the attributes that belong to the metric, in the order of the catalog.
-    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let pairs: [Option<(&'static str, &str)>; 4] = match self {
-            Self::SessionCount(start) => [
-                start.map(|start| (key::START_TYPE, start.as_str())),
-                None,
-                None,
-                None,
-            ],
-            Self::LinesAdded => [Some((key::TYPE, "added")), None, None, None],
-            Self::LinesRemoved => [Some((key::TYPE, "removed")), None, None, None],
-            Self::PullRequests | Self::Commits => [None; 4],
-            Self::Cost { model } => [Some((key::MODEL, model)), None, None, None],
-            Self::Tokens { model, kind } => [
-                Some((key::MODEL, model)),
-                Some((key::TYPE, kind.as_str())),
-                None,
-                None,
-            ],
+    pub(crate) fn attributes(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::SessionCount(start) => {
+                let start = start.iter();
+                start
+                    .map(|start| (key::START_TYPE, start.as_str()))
+                    .collect()
+            }
+            Self::LinesAdded => vec![(key::TYPE, "added")],
+            Self::LinesRemoved => vec![(key::TYPE, "removed")],
+            Self::PullRequests | Self::Commits => Vec::new(),
+            Self::Cost { model } => vec![(key::MODEL, model)],
+            Self::Tokens { model, kind } => vec![(key::MODEL, model), (key::TYPE, kind.as_str())],
             Self::CodeEditDecision {
                 decision,
                 source,
                 tool,
                 language,
-            } => [
-                Some((key::DECISION, decision.as_str())),
-                Some((key::SOURCE, source.as_str())),
-                Some((key::TOOL_NAME, tool.as_str())),
-                Some((key::LANGUAGE, language)),
+            } => vec![
+                (key::DECISION, decision.as_str()),
+                (key::SOURCE, source.as_str()),
+                (key::TOOL_NAME, tool.as_str()),
+                (key::LANGUAGE, language),
             ],
-            Self::ActiveTime(kind) => [Some((key::TYPE, kind.as_str())), None, None, None],
-        };
-        pairs.into_iter().flatten()
+            Self::ActiveTime(kind) => vec![(key::TYPE, kind.as_str())],
+        }
     }
 }

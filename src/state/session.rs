@@ -104,7 +104,7 @@ impl SessionCore {
                         (Arc::clone(&standard), standard)
                     }
                 };
-                self.remember(&for_metrics);
+                self.state.uses(&for_metrics);
                 let snapshot = SessionSnapshot::new(active, standard, for_metrics);
                 self.snapshot.store(Arc::new(snapshot));
                 return;
@@ -119,15 +119,6 @@ impl SessionCore {
             let mut snapshot = SessionSnapshot::clone(&snapshot);
             snapshot.active = active;
             self.snapshot.store(Arc::new(snapshot));
-        }
-    }
-
-    /// Remembers the attribute set of this session's series, so that the series are removed when the session is
-    /// forgotten. Called before each new series, because another session of the same id may have used so many
-    /// identities since then that the set was evicted.
-    fn remember(&self, standard: &Arc<SessionAttributes>) {
-        if let Some(unused) = self.state.uses(standard) {
-            self.telemetry.registry.forget(&unused);
         }
     }
 
@@ -185,8 +176,7 @@ impl SessionCore {
         self.add_slowly(model, usd, usage);
     }
 
-    /// Handles the first request of a model, a request that is concurrent with that of another thread, and invalid
-    /// amounts.
+    /// Handles the first request of a model, and invalid amounts.
     #[cold]
     fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
         if countable(usd) && self.telemetry.counts() {
@@ -213,7 +203,7 @@ impl SessionCore {
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
         let missing = snapshot.missing(&registry.text(model));
-        self.remember(&snapshot.metric_standard);
+        self.state.uses(&snapshot.metric_standard);
         let opened = registry.open_all(&snapshot.metric_standard, missing);
         if !opened.is_empty() {
             self.snapshot.store(Arc::new(snapshot.with(opened)));
@@ -227,7 +217,7 @@ impl SessionCore {
         let series = short.as_ref().map_or(series, SeriesKey::Other);
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
-        self.remember(&snapshot.metric_standard);
+        self.state.uses(&snapshot.metric_standard);
         // Another thread may have opened the series before this one got the lock.
         let counter = snapshot.counter(series).cloned().or_else(|| {
             registry.count_shortened(short.iter().len());

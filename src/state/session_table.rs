@@ -28,8 +28,9 @@ pub(crate) struct SessionState {
 }
 
 impl SessionState {
-    /// Adds an attribute set, or marks it as most recently used. Returns the least recently used set if it was evicted.
-    pub(crate) fn uses(&self, standard: &Arc<SessionAttributes>) -> Option<Arc<SessionAttributes>> {
+    /// Adds an attribute set, or marks it as most recently used. The registry keeps the series of a set as long as the set
+    /// is referred to.
+    pub(crate) fn uses(&self, standard: &Arc<SessionAttributes>) {
         let mut attribute_sets = self
             .attribute_sets
             .lock()
@@ -39,15 +40,14 @@ impl SessionState {
             .position(|known| Arc::ptr_eq(known, standard));
         if let Some(known) = known.and_then(|at| attribute_sets.remove(at)) {
             attribute_sets.push_back(known);
-            return None;
+            return;
         }
-        let evicted = (attribute_sets.len() == IDENTITIES)
-            .then(|| attribute_sets.pop_front())
-            .flatten();
+        if attribute_sets.len() == IDENTITIES {
+            attribute_sets.pop_front();
+        }
         // Most sessions have only one attribute set.
         attribute_sets.reserve_exact(1);
         attribute_sets.push_back(Arc::clone(standard));
-        evicted
     }
 }
 
@@ -83,8 +83,7 @@ impl SessionTable {
         state
     }
 
-    /// Closes a session. If too many ended sessions are remembered, removes the series of the oldest one. That happens
-    /// under the lock, so that the session cannot be opened again in between.
+    /// Closes a session, and forgets the oldest ended one if there are too many.
     pub(crate) fn close(&self, session: &SessionCore) {
         let mut sessions = self.lock();
         let Some(entry) = sessions.known.get_mut(&session.id) else {
@@ -99,22 +98,12 @@ impl SessionTable {
         if sessions.ended.len() <= REMEMBERED {
             return;
         }
-        if let Some(entry) = sessions
-            .ended
-            .pop_front()
-            .and_then(|id| sessions.known.remove(&id))
-        {
+        if let Some(forgotten) = sessions.ended.pop_front() {
+            sessions.known.remove(&forgotten);
             let (len, capacity) = (sessions.known.len(), sessions.known.capacity());
             if capacity > 4 * REMEMBERED && len < capacity / 4 {
                 sessions.known.shrink_to(len * 2);
             }
-            entry
-                .state
-                .attribute_sets
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter()
-                .for_each(|standard| session.telemetry.registry.forget(standard));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ActiveConfig;
-use crate::metrics::{CounterHandle, PLACES, Registry, Series, Turn};
+use crate::metrics::{CounterHandle, REQUEST_SERIES, Registry, Series};
 use crate::record::{TokenType, TokenUsage};
 use crate::session_attributes::{SessionAttributes, shorten};
 
@@ -23,9 +23,7 @@ pub(crate) struct SessionSnapshot {
 #[derive(Clone, Debug)]
 struct ModelSeries {
     model: Arc<str>,
-    /// Adds to all series of the model in one step; `None` until all of them are open.
-    turn: Option<Arc<Turn>>,
-    series: [Option<CounterHandle>; PLACES],
+    series: [Option<CounterHandle>; REQUEST_SERIES],
 }
 
 /// A series by the texts of a record, which are not allocated to find it.
@@ -86,19 +84,27 @@ impl SessionSnapshot {
         }
     }
 
-    /// Adds the cost and the tokens of a request in one step. Returns `false`, and adds nothing, if that is not
-    /// possible now.
+    /// Adds the cost and the tokens of a request. Returns `false`, and adds nothing, if a series of the model is not open.
     pub(crate) fn add_request(&self, model: &str, usd: f64, tokens: TokenUsage) -> bool {
-        let turn = self.model(model).and_then(|model| model.turn.as_ref());
-        turn.is_some_and(|turn| {
-            turn.add([
-                usd,
-                tokens.input as f64,
-                tokens.output as f64,
-                tokens.cache_read as f64,
-                tokens.cache_creation as f64,
-            ])
-        })
+        let known = self.model(model).map(|known| &known.series);
+        let Some(
+            [
+                Some(cost),
+                Some(input),
+                Some(output),
+                Some(cache_read),
+                Some(cache_creation),
+            ],
+        ) = known
+        else {
+            return false;
+        };
+        cost.add(usd);
+        input.add(tokens.input as f64);
+        output.add(tokens.output as f64);
+        cache_read.add(tokens.cache_read as f64);
+        cache_creation.add(tokens.cache_creation as f64);
+        true
     }
 
     /// Returns whether all series for the requests of a model are open.
@@ -124,7 +130,7 @@ impl SessionSnapshot {
         for held in more {
             let of_model = held.series().of_model();
             match of_model.map(|(model, place)| (Arc::clone(model), place)) {
-                Some((model, place)) => entry(&mut models, &model).take(place, held),
+                Some((model, place)) => entry(&mut models, &model).series[place] = Some(held),
                 None => others.push(held),
             }
         }
@@ -146,22 +152,12 @@ impl SessionSnapshot {
     }
 }
 
-impl ModelSeries {
-    fn take(&mut self, place: usize, held: CounterHandle) {
-        self.series[place] = Some(held);
-        let all = self.series.iter().flatten();
-        let complete = self.series.iter().all(Option::is_some);
-        self.turn = CounterHandle::common(all).filter(|_| complete).cloned();
-    }
-}
-
 /// Returns the entry of a model, which is created if necessary.
 fn entry<'a>(models: &'a mut Vec<ModelSeries>, model: &Arc<str>) -> &'a mut ModelSeries {
     let known = models.iter().position(|series| series.model == *model);
     let at = known.unwrap_or_else(|| {
         models.push(ModelSeries {
             model: Arc::clone(model),
-            turn: None,
             series: Default::default(),
         });
         models.len() - 1

@@ -84,10 +84,7 @@ impl Prometheus {
         }
         // The page of a server that never got its port was never available to clients.
         let lost = match listening.len() {
-            0 => {
-                server.reader().look(Instant::now().into_std());
-                server.reader().len() as u64
-            }
+            0 => server.reader().look(Instant::now().into_std()).len() as u64,
             _ => 0,
         };
         let _ = close.send(true);

@@ -7,7 +7,7 @@ use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
 
 use super::labels::{self, name};
-use crate::metrics::Shown;
+use crate::metrics::Sample;
 use crate::schema::Metric;
 use crate::session_attributes::CustomAttributes;
 
@@ -18,15 +18,15 @@ const AT_ONCE: usize = 4_096;
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A metric of the encoder: one series with its labels and its value.
-type Sample = prometheus::proto::Metric;
+type Row = prometheus::proto::Metric;
 
 /// Renders the page of these series, which are in the order of the catalog. `target_info` shows the resource attributes.
-pub(super) fn render(shown: &[Shown], resource: &[(String, String)]) -> Result<Bytes, String> {
+pub(super) fn render(shown: &[Sample], resource: &[(String, String)]) -> Result<Bytes, String> {
     let mut page = String::new();
     let resource = resource
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
-    let mut info = Sample::from_label(pairs(labels::labels(resource)));
+    let mut info = Row::from_label(pairs(labels::labels(resource)));
     let mut value = Gauge::default();
     value.set_value(1.0);
     info.set_gauge(value);
@@ -68,14 +68,16 @@ pub(super) fn render(shown: &[Shown], resource: &[(String, String)]) -> Result<B
 
 /// Returns true if the configuration changed while series of both stay on the page. Custom attributes that differ may
 /// have the same labels.
-fn has_different_custom_attributes(series: &[Shown]) -> bool {
+fn has_different_custom_attributes(series: &[Sample]) -> bool {
     let mut pairs = series.iter().zip(series.iter().skip(1));
-    pairs.any(|(one, next)| !Arc::ptr_eq(&one.standard().custom, &next.standard().custom))
+    pairs.any(|(one, next)| {
+        !Arc::ptr_eq(&one.counter.standard.custom, &next.counter.standard.custom)
+    })
 }
 
 /// Adds up samples with equal labels: the text format allows each set of labels once.
-fn merged(mut samples: Vec<Sample>) -> Vec<Sample> {
-    let labels = |sample: &Sample| -> Vec<(String, String)> {
+fn merged(mut samples: Vec<Row>) -> Vec<Row> {
+    let labels = |sample: &Row| -> Vec<(String, String)> {
         let pairs = sample.get_label().iter();
         pairs
             .map(|pair| (pair.name().to_owned(), pair.value().to_owned()))
@@ -94,8 +96,8 @@ fn merged(mut samples: Vec<Sample>) -> Vec<Sample> {
     samples
 }
 
-fn metric(shown: &Shown) -> &'static Metric {
-    shown.series().metric()
+fn metric(shown: &Sample) -> &'static Metric {
+    shown.counter.series.metric()
 }
 
 /// Returns the name of a counter: without a unit and with one `_total`, as published dashboards query it.
@@ -107,7 +109,7 @@ fn total(metric: &str) -> String {
     }
 }
 
-fn family(name: &str, help: &str, kind: MetricType, samples: Vec<Sample>) -> MetricFamily {
+fn family(name: &str, help: &str, kind: MetricType, samples: Vec<Row>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(help.to_owned());
@@ -137,8 +139,8 @@ struct Custom {
     labels: Vec<LabelPair>,
 }
 
-fn sample(shown: &Shown, metric: &Metric, custom: &mut Custom) -> Sample {
-    let standard = shown.standard();
+fn sample(shown: &Sample, metric: &Metric, custom: &mut Custom) -> Row {
+    let standard = &shown.counter.standard;
     let known = |of: &CustomAttributes| Arc::ptr_eq(of, &standard.custom);
     if !custom.of.as_ref().is_some_and(known) {
         let attributes = standard
@@ -152,11 +154,11 @@ fn sample(shown: &Shown, metric: &Metric, custom: &mut Custom) -> Sample {
         .attributes
         .iter()
         .map(|(key, value)| (*key, &**value));
-    let own = standard.chain(shown.series().attributes());
+    let own = standard.chain(shown.counter.series.attributes());
     let own = own.map(|(key, value)| pair(name(key), value.to_owned()));
     let mut labels: Vec<_> = own.chain(custom.labels.iter().cloned()).collect();
     labels.sort_unstable_by(|one, next| one.name().cmp(next.name()));
-    let mut sample = Sample::from_label(labels);
+    let mut sample = Row::from_label(labels);
     let mut value = Counter::default();
     value.set_value(shown.value);
     sample.set_counter(value);

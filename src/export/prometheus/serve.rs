@@ -24,7 +24,7 @@ use super::super::blocking;
 use super::page;
 use crate::clock::Clock;
 use crate::health::ExporterCounters;
-use crate::metrics::{ScrapeReader, Shown};
+use crate::metrics::{Sample, ScrapeReader};
 
 /// The path of the page.
 pub(super) const PATH: &str = "/metrics";
@@ -57,7 +57,7 @@ pub(super) struct Server {
 struct Page {
     begun: Instant,
     text: Bytes,
-    shown: Vec<Shown>,
+    shown: Vec<Sample>,
 }
 
 impl Server {

@@ -1,6 +1,9 @@
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+
 use super::*;
 
-const PLACE: usize = 0;
+const READER: usize = 0;
 
 fn standard(user: &str, of_one_session: bool) -> SessionAttributes {
     SessionAttributes {
@@ -13,23 +16,22 @@ fn standard(user: &str, of_one_session: bool) -> SessionAttributes {
 fn full_at(max_series: usize) -> Registry {
     let mut registry = Registry::new(0, Clock::default());
     registry.max_series = max_series;
-    registry.join(PLACE);
+    registry.join(READER);
     registry
 }
 
-/// Acts as a reader that has delivered everything.
-fn deliver(registry: &Registry, live: &mut Vec<Arc<Counter>>) {
-    while let Some(counter) = registry.inbox(PLACE).pop() {
-        live.push(counter);
+/// Acts as a reader that delivers everything.
+fn deliver(registry: &Registry) {
+    for sample in registry.collect(READER) {
+        sample.acknowledge(READER);
     }
-    live.retain(|counter| !registry.retire(counter, PLACE, counter.generation()));
+    registry.remove_ended();
 }
 
 #[test]
 fn outdated_series_make_room_after_their_delivery() {
     for of_one_session in [false, true] {
         let registry = full_at(2);
-        let mut live = Vec::new();
         let before = registry.intern(standard("before", of_one_session));
         let after = registry.intern(standard("after", of_one_session));
         let held = registry.open(&before, Series::Commits).unwrap();
@@ -40,14 +42,14 @@ fn outdated_series_make_room_after_their_delivery() {
 
         // The old series are not delivered yet.
         assert!(registry.open(&after, Series::Commits).is_none());
-        deliver(&registry, &mut live);
+        deliver(&registry);
         let first = registry.open(&after, Series::Commits);
         assert!(first.is_some(), "{of_one_session}");
         assert_eq!(registry.len(), 2);
         // The held series has not ended yet.
         assert!(registry.open(&after, Series::PullRequests).is_none());
         drop(held);
-        deliver(&registry, &mut live);
+        deliver(&registry);
         let second = registry.open(&after, Series::PullRequests);
         assert!(second.is_some(), "{of_one_session}");
         assert_eq!(registry.len(), 2);
@@ -58,8 +60,7 @@ fn outdated_series_make_room_after_their_delivery() {
 fn attribute_bytes_are_bounded_shared_and_released() {
     let mut registry = Registry::new(0, Clock::default());
     registry.max_attribute_bytes = 100;
-    registry.join(PLACE);
-    let mut live = Vec::new();
+    registry.join(READER);
     let (first, second) = ("1".repeat(40), "2".repeat(40));
     let first = registry.intern(standard(&first, true));
     let second = registry.intern(standard(&second, true));
@@ -79,14 +80,12 @@ fn attribute_bytes_are_bounded_shared_and_released() {
     // Series without a text of their metric still fit.
     assert!(registry.open(&first, Series::Commits).is_some());
 
-    drop(other);
-    deliver(&registry, &mut live);
-    registry.forget(&second);
+    drop((other, second));
+    deliver(&registry);
     assert_eq!(registry.attribute_bytes(), 50);
     assert!(registry.open(&first, long).is_some());
-    drop(held);
-    deliver(&registry, &mut live);
-    registry.forget(&first);
+    drop((held, first));
+    deliver(&registry);
     assert_eq!((registry.attribute_bytes(), registry.len()), (0, 0));
 }
 
@@ -102,10 +101,9 @@ fn unused_attribute_sets_are_removed() {
 #[test]
 fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registry() {
     let registry = full_at(1);
-    let mut live = Vec::new();
     let before = registry.intern(standard("before", true));
     drop(registry.open(&before, Series::Commits));
-    deliver(&registry, &mut live);
+    deliver(&registry);
     // The session is remembered, so its series are kept.
     let after = registry.intern(standard("after", true));
     assert!(registry.open(&after, Series::Commits).is_none());
@@ -116,4 +114,66 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
     assert!(held.is_some());
     assert_eq!(registry.len(), 1);
     assert_eq!(registry.lock().sets.len(), 1);
+}
+
+#[test]
+fn concurrent_additions_lose_no_amount() {
+    let registry = full_at(1);
+    let standard = registry.intern(standard("a", true));
+    let held = registry.open(&standard, Series::Commits).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            let held = held.clone();
+            scope.spawn(move || (0..10_000).for_each(|_| held.add(0.5)));
+        }
+    });
+    assert_eq!(registry.collect(READER)[0].value, 20_000.0);
+}
+
+#[test]
+fn samples_contain_every_amount_while_sessions_open_and_close() {
+    const THREADS: usize = 4;
+    const OPENINGS: usize = 5_000;
+    let registry = full_at(1);
+    let standard = registry.intern(standard("a", true));
+    let running = AtomicUsize::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..OPENINGS {
+                    registry.open(&standard, Series::Commits).unwrap().add(1.0);
+                }
+                running.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        while running.load(Ordering::SeqCst) > 0 {
+            deliver(&registry);
+        }
+    });
+    deliver(&registry);
+    assert_eq!(registry.undelivered(READER), 0);
+    assert!(registry.collect(READER).is_empty());
+    // The session is remembered, so the series continues.
+    drop(registry.open(&standard, Series::Commits));
+    let total = (THREADS * OPENINGS) as f64;
+    assert_eq!(registry.collect(READER)[0].value, total);
+}
+
+#[test]
+fn reader_receives_only_amounts_after_it_joined() {
+    let registry = full_at(2);
+    let standard = registry.intern(standard("a", true));
+    let held = registry.open(&standard, Series::Commits).unwrap();
+    held.add(1.0);
+    drop(registry.open(&standard, Series::PullRequests));
+    registry.leave(READER);
+    assert_eq!(registry.undelivered(READER), 0);
+    registry.join(READER);
+    held.add(2.0);
+    let samples = registry.collect(READER);
+    // The other series ended before.
+    let [sample] = &samples[..] else {
+        panic!("{samples:?}");
+    };
+    assert_eq!(sample.value - sample.counter.start(READER).0, 2.0);
 }
