@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 
 use super::message::{ResourceAndScope, push_standard, shorten, texts_of};
-use super::protobuf::{Field, Writer, field_len};
+use super::protobuf::{Field, Writer};
 use super::{Encode, Item, decoded};
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
@@ -123,21 +123,7 @@ impl Encode for EventEncoder {
     }
 
     fn request(&self, records: Vec<Vec<u8>>) -> Bytes {
-        let ResourceAndScope { resource, scope } = &self.resource_and_scope;
-        let (resource, scope) = (resource.encode_to_vec(), scope.encode_to_vec());
-        let bytes: usize = records.iter().map(|one| field_len(one.len())).sum();
-        // The buffer is allocated once, because the lengths are known beforehand.
-        let scope_logs = field_len(scope.len()) + bytes;
-        let resource_logs = field_len(resource.len()) + field_len(scope_logs);
-        let mut out = Writer::with_capacity(field_len(resource_logs));
-        out.begin(1, resource_logs);
-        out.bytes(1, &resource);
-        out.begin(2, scope_logs);
-        out.bytes(1, &scope);
-        for record in &records {
-            out.bytes(2, record);
-        }
-        out.finish().into()
+        self.resource_and_scope.request(&records)
     }
 }
 
@@ -179,7 +165,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 
-    use super::super::message::any;
+    use super::super::official::any;
     use super::*;
     use crate::record::{ApiRequestEvent, EventFields};
     use crate::schema::Event;

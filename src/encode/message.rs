@@ -1,15 +1,14 @@
 //! The parts shared by the OTLP messages of all signals.
 
-use std::borrow::Cow;
-
+use bytes::Bytes;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, ArrayValue, InstrumentationScope, KeyValue,
-};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
 
+use super::protobuf::{Writer, field_len};
 use crate::content::{truncate::marker, utf16};
-use crate::record::{Out, Value};
+use crate::record::Out;
 use crate::schema::Attribute;
 use crate::session_attributes::SessionAttributes;
 
@@ -31,7 +30,7 @@ impl ResourceAndScope {
             resource: Resource {
                 attributes: resource
                     .iter()
-                    .map(|(key, value)| text(key, value.as_str()))
+                    .map(|(key, value)| text(key, value))
                     .collect(),
                 ..Resource::default()
             },
@@ -42,40 +41,34 @@ impl ResourceAndScope {
             },
         }
     }
-}
 
-pub(crate) fn any(value: OtlpValue) -> AnyValue {
-    AnyValue { value: Some(value) }
-}
-
-pub(crate) fn key_value(key: &str, value: OtlpValue) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(any(value)),
-        ..KeyValue::default()
+    /// Builds an export request of any signal from its encoded log records, metrics or spans. The requests of the three
+    /// signals differ only in the types of these items: the numbers of the fields are the same.
+    pub(crate) fn request(&self, items: &[Vec<u8>]) -> Bytes {
+        let (resource, scope) = (self.resource.encode_to_vec(), self.scope.encode_to_vec());
+        let items_len: usize = items.iter().map(|item| field_len(item.len())).sum();
+        // The buffer is allocated once, because the lengths are known beforehand.
+        let scope_len = field_len(scope.len()) + items_len;
+        let resource_len = field_len(resource.len()) + field_len(scope_len);
+        let mut out = Writer::with_capacity(field_len(resource_len));
+        out.begin(1, resource_len);
+        out.bytes(1, &resource);
+        out.begin(2, scope_len);
+        out.bytes(1, &scope);
+        for item in items {
+            out.bytes(2, item);
+        }
+        out.finish().into()
     }
 }
 
-pub(crate) fn text(key: &str, value: impl Into<String>) -> KeyValue {
-    key_value(key, OtlpValue::StringValue(value.into()))
-}
-
-pub(crate) fn texts(key: &str, values: impl IntoIterator<Item = impl Into<String>>) -> KeyValue {
-    let values = values
-        .into_iter()
-        .map(|value| any(OtlpValue::StringValue(value.into())))
-        .collect();
-    key_value(key, OtlpValue::ArrayValue(ArrayValue { values }))
-}
-
-/// Encodes an attribute of a record.
-pub(crate) fn attribute(key: &str, value: Value<'_>) -> KeyValue {
-    match value {
-        Value::Text(value) => text(key, value.into_owned()),
-        Value::Int(value) => key_value(key, OtlpValue::IntValue(value)),
-        Value::Double(value) => key_value(key, OtlpValue::DoubleValue(value)),
-        Value::Bool(value) => key_value(key, OtlpValue::BoolValue(value)),
-        Value::TextArray(values) => texts(key, values.into_iter().map(Cow::into_owned)),
+fn text(key: &str, value: &str) -> KeyValue {
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue {
+            value: Some(OtlpValue::StringValue(value.to_owned())),
+        }),
+        ..KeyValue::default()
     }
 }
 
@@ -102,7 +95,7 @@ pub(crate) fn texts_of(attributes: &mut [KeyValue]) -> impl Iterator<Item = &mut
 }
 
 /// Truncates the longest text of a record that is too large, so that the record fits.
-pub(crate) fn shorten<M: prost::Message>(item: &mut M, texts: impl Fn(&mut M) -> Vec<&mut String>) {
+pub(crate) fn shorten<M: Message>(item: &mut M, texts: impl Fn(&mut M) -> Vec<&mut String>) {
     loop {
         let size = item.encoded_len();
         if size <= MAX_ITEM_BYTES {

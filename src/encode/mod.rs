@@ -3,6 +3,8 @@
 pub(crate) mod events;
 mod item;
 pub(crate) mod message;
+#[cfg(test)]
+pub(crate) mod official;
 pub(crate) mod protobuf;
 pub(crate) mod spans;
 

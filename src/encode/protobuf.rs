@@ -3,26 +3,12 @@
 //! The output equals the encoding of the official types: fields in the order of their numbers, lengths in their
 //! shortest form.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-
-use super::message::{attribute, text};
 use crate::record::{Out, Value};
 
 const VARINT: u8 = 0;
 const FIXED_64: u8 = 1;
 const LENGTH: u8 = 2;
 const FIXED_32: u8 = 5;
-
-/// Writes attributes as the official types.
-impl Out for Vec<KeyValue> {
-    fn text(&mut self, key: &str, value: &str) {
-        self.push(text(key, value));
-    }
-
-    fn value(&mut self, key: &str, value: Value<'_>) {
-        self.push(attribute(key, value));
-    }
-}
 
 /// An output that writes attributes as the field of this number, in encoded form.
 pub(crate) struct Field<'a>(pub(crate) u8, pub(crate) &'a mut Writer);
@@ -53,7 +39,7 @@ impl Out for Field<'_> {
     }
 }
 
-/// Returns the encoded size of a field with content of this length.
+/// Returns the encoded size of a field with content of this length. The field's number is below 16.
 pub(crate) fn field_len(length: usize) -> usize {
     1 + prost::length_delimiter_len(length) + length
 }
@@ -81,6 +67,13 @@ impl Writer {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
+    /// Writes a time, which is absent if it is 0.
+    pub(crate) fn time(&mut self, field: u8, nanos: u64) {
+        if nanos > 0 {
+            self.fixed_64(field, nanos);
+        }
+    }
+
     pub(crate) fn fixed_32(&mut self, field: u8, value: u32) {
         self.tag(field, FIXED_32);
         self.0.extend_from_slice(&value.to_le_bytes());
@@ -101,7 +94,7 @@ impl Writer {
         self.bytes(field, value.as_bytes());
     }
 
-    fn string_unless_empty(&mut self, field: u8, value: &str) {
+    pub(crate) fn string_unless_empty(&mut self, field: u8, value: &str) {
         if !value.is_empty() {
             self.string(field, value);
         }
@@ -125,8 +118,7 @@ impl Writer {
     }
 
     fn tag(&mut self, field: u8, kind: u8) {
-        // No field used here has a number above 15, which would need a second byte.
-        self.0.push(field << 3 | kind);
+        self.number(u64::from(field) << 3 | u64::from(kind));
     }
 
     fn number(&mut self, mut value: u64) {

@@ -4,17 +4,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-use super::message::{ResourceAndScope, attribute, push_standard, shorten, text, texts_of};
-use super::{Encode, Item};
+use super::message::{ResourceAndScope, push_standard, shorten, texts_of};
+use super::protobuf::{Field, Writer};
+use super::{Encode, Item, decoded};
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
-use crate::record::{Attributes, SpanAttributes};
+use crate::record::{Attributes, Out, SpanAttributes};
 use crate::schema::{self, key};
 use crate::session_attributes::SessionAttributes;
 
@@ -53,7 +53,7 @@ pub(crate) struct Finished<R: ?Sized> {
 /// A span, as queues hold it.
 pub(crate) type SpanItem = Item<Finished<dyn SpanRecord>>;
 
-/// An encoder of spans as OTLP.
+/// An encoder of spans as OTLP spans.
 pub(crate) struct SpanEncoder {
     resource_and_scope: ResourceAndScope,
 }
@@ -68,11 +68,14 @@ impl SpanEncoder {
 const CONTEXT_HAS_IS_REMOTE: u32 = 0x100;
 const CONTEXT_IS_REMOTE: u32 = 0x200;
 
+/// The usual size of a span with 10 attributes, in bytes of protobuf.
+const USUAL_BYTES: usize = 512;
+
 impl Encode for SpanEncoder {
     type Item = SpanItem;
-    type Record = Span;
+    type Record = Vec<u8>;
 
-    fn encode(&self, span: &Self::Item, _: &EncodeStats) -> Span {
+    fn encode(&self, span: &SpanItem, _: &EncodeStats) -> Vec<u8> {
         let Finished {
             context,
             parent,
@@ -82,68 +85,59 @@ impl Encode for SpanEncoder {
             record,
         } = &**span;
         let kind = record.span();
-        let mut attributes = Vec::with_capacity(
-            standard.attributes.len() + standard.custom.len() + 1 + kind.attributes.len(),
-        );
+        let mut out = Writer::with_capacity(USUAL_BYTES + record.size());
+        out.bytes(1, &context.trace_id);
+        out.bytes(2, &context.span_id);
+        out.string_unless_empty(3, context.trace_state.as_deref().unwrap_or_default());
+        if let Some((id, _)) = parent {
+            out.bytes(4, id);
+        }
+        out.string(5, kind.name);
+        out.varint(6, SpanKind::Internal as u64);
+        out.time(7, *start);
+        out.time(8, *end);
+        let mut attributes = Field(9, &mut out);
         push_standard(standard, kind.attributes, &mut attributes);
-        attributes.push(text(key::SPAN_TYPE, kind.span_type));
+        attributes.text(key::SPAN_TYPE, kind.span_type);
         record.attributes(&mut Attributes::writing_to(&mut attributes));
         let mut events = Vec::new();
         record.events(&mut events);
-        let (parent_span_id, remote) = match parent {
-            Some((id, remote)) => (id.to_vec(), *remote),
-            None => (Vec::new(), false),
-        };
-        Span {
-            trace_id: context.trace_id.to_vec(),
-            span_id: context.span_id.to_vec(),
-            trace_state: context
-                .trace_state
-                .as_deref()
-                .unwrap_or_default()
-                .to_owned(),
-            parent_span_id,
-            flags: u32::from(context.flags())
-                | CONTEXT_HAS_IS_REMOTE
-                | if remote { CONTEXT_IS_REMOTE } else { 0 },
-            name: kind.name.to_owned(),
-            kind: SpanKind::Internal.into(),
-            start_time_unix_nano: *start,
-            end_time_unix_nano: *end,
-            attributes,
-            events: events.into_iter().map(span_event).collect(),
-            status: Some(match record.failure() {
-                Some(message) => Status {
-                    code: StatusCode::Error.into(),
-                    message: message.into_owned(),
-                },
-                None => Status::default(),
-            }),
-            ..Span::default()
+        for event in events {
+            out.nested(11, |out| write_event(event, out));
         }
+        out.nested(15, |status| {
+            if let Some(message) = record.failure() {
+                status.string_unless_empty(2, &message);
+                status.varint(3, StatusCode::Error as u64);
+            }
+        });
+        let is_remote = parent.is_some_and(|(_, remote)| remote);
+        let remote = if is_remote { CONTEXT_IS_REMOTE } else { 0 };
+        let flags = u32::from(context.flags()) | CONTEXT_HAS_IS_REMOTE | remote;
+        out.fixed_32(16, flags);
+        out.finish()
     }
 
-    fn size(span: &Span) -> usize {
-        span.encoded_len()
+    fn size(span: &Vec<u8>) -> usize {
+        span.len()
     }
 
-    fn shorten(span: &mut Span) {
-        shorten(span, texts);
+    fn shorten(span: &mut Vec<u8>) {
+        let mut message: Span = decoded(span);
+        shorten(&mut message, texts);
+        *span = message.encode_to_vec();
     }
 
-    fn request(&self, spans: Vec<Span>) -> Bytes {
-        let request = ExportTraceServiceRequest {
-            resource_spans: vec![ResourceSpans {
-                resource: Some(self.resource_and_scope.resource.clone()),
-                scope_spans: vec![ScopeSpans {
-                    scope: Some(self.resource_and_scope.scope.clone()),
-                    spans,
-                    ..ScopeSpans::default()
-                }],
-                ..ResourceSpans::default()
-            }],
-        };
-        request.encode_to_vec().into()
+    fn request(&self, spans: Vec<Vec<u8>>) -> Bytes {
+        self.resource_and_scope.request(&spans)
+    }
+}
+
+fn write_event(event: SpanEvent<'_>, out: &mut Writer) {
+    out.time(1, event.time);
+    out.string(2, event.event.name);
+    for (key, value) in event.attributes.into_iter() {
+        Field(3, out).value(key, value);
     }
 }
 
@@ -160,15 +154,176 @@ fn texts(span: &mut Span) -> Vec<&mut String> {
         .collect()
 }
 
-fn span_event(event: SpanEvent<'_>) -> Event {
-    Event {
-        time_unix_nano: event.time,
-        name: event.event.name.to_owned(),
-        attributes: event
-            .attributes
-            .into_iter()
-            .map(|(key, value)| attribute(key, value))
-            .collect(),
-        ..Event::default()
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::span::Event;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Status};
+    use proptest::arbitrary::any as some;
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::*;
+    use crate::propagation::Ids;
+
+    /// A span with arbitrary content.
+    struct Anything {
+        texts: Vec<String>,
+        event_times: Vec<u64>,
+        failure: Option<String>,
+    }
+
+    impl SpanAttributes for Anything {
+        fn span(&self) -> &'static schema::Span {
+            crate::catalog::SPANS[0]
+        }
+
+        fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+            for text in &self.texts {
+                out.text("text", text);
+                out.count("count", text.len() as u64);
+                out.bool("bool", text.is_empty());
+            }
+        }
+
+        fn size(&self) -> usize {
+            0
+        }
+    }
+
+    impl SpanRecord for Anything {
+        fn failure(&self) -> Option<Cow<'_, str>> {
+            self.failure.as_deref().map(Cow::Borrowed)
+        }
+
+        fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
+            for time in &self.event_times {
+                let mut attributes = Attributes::default();
+                self.attributes(&mut attributes);
+                out.push(SpanEvent {
+                    event: crate::catalog::SPANS
+                        .iter()
+                        .find_map(|span| span.events.first())
+                        .unwrap(),
+                    time: *time,
+                    attributes,
+                });
+            }
+        }
+    }
+
+    /// The span in the official types, as a reference for the encoder.
+    fn reference(span: &SpanItem) -> Span {
+        let mut attributes = Vec::new();
+        let kind = span.record.span();
+        push_standard(&span.standard, kind.attributes, &mut attributes);
+        attributes.text(key::SPAN_TYPE, kind.span_type);
+        span.record
+            .attributes(&mut Attributes::writing_to(&mut attributes));
+        let mut events = Vec::new();
+        span.record.events(&mut events);
+        let event = |event: SpanEvent<'_>| {
+            let mut attributes = Vec::new();
+            for (key, value) in event.attributes.into_iter() {
+                attributes.value(key, value);
+            }
+            Event {
+                time_unix_nano: event.time,
+                name: event.event.name.to_owned(),
+                attributes,
+                ..Event::default()
+            }
+        };
+        let (parent, remote) = match span.parent {
+            Some((id, remote)) => (id.to_vec(), if remote { 0x300 } else { 0x100 }),
+            None => (Vec::new(), 0x100),
+        };
+        let state = span.context.trace_state.as_deref();
+        Span {
+            trace_id: span.context.trace_id.to_vec(),
+            span_id: span.context.span_id.to_vec(),
+            trace_state: state.unwrap_or_default().to_owned(),
+            parent_span_id: parent,
+            flags: u32::from(span.context.flags()) | remote,
+            name: kind.name.to_owned(),
+            kind: SpanKind::Internal.into(),
+            start_time_unix_nano: span.start,
+            end_time_unix_nano: span.end,
+            attributes,
+            events: events.into_iter().map(event).collect(),
+            status: Some(match span.record.failure() {
+                Some(message) => Status {
+                    code: StatusCode::Error.into(),
+                    message: message.into_owned(),
+                },
+                None => Status::default(),
+            }),
+            ..Span::default()
+        }
+    }
+
+    fn item(
+        record: Anything,
+        parent: Option<([u8; 8], bool)>,
+        times: (u64, u64),
+        state: Option<&str>,
+    ) -> SpanItem {
+        SpanItem::Own(Box::new(Finished {
+            context: TraceContext {
+                trace_state: state.map(Into::into),
+                ..TraceContext::root(Ids::default())
+            },
+            parent,
+            start: times.0,
+            end: times.1,
+            standard: Arc::default(),
+            record,
+        }))
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_match_the_official_types(
+            texts in vec("[ -~é]{0,200}", 0..4), event_times in vec(some::<u64>(), 0..3),
+            failure in option::of("[ -~]{0,300}"), parent in some::<Option<([u8; 8], bool)>>(),
+            times in some::<(u64, u64)>(), state in option::of("[a-z]=[a-z]"),
+        ) {
+            let record = Anything { texts, event_times, failure };
+            let item = item(record, parent, times, state.as_deref());
+            let resource = [("service.name".to_owned(), "claude-code".to_owned())];
+            let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
+            let encoder = SpanEncoder::new(resource_and_scope.clone());
+            let bytes = encoder.encode(&item, &EncodeStats::default());
+            let expected = ExportTraceServiceRequest {
+                resource_spans: vec![ResourceSpans {
+                    resource: Some(resource_and_scope.resource),
+                    scope_spans: vec![ScopeSpans {
+                        scope: Some(resource_and_scope.scope),
+                        spans: vec![reference(&item), reference(&item)],
+                        ..ScopeSpans::default()
+                    }],
+                    ..ResourceSpans::default()
+                }],
+            };
+            prop_assert_eq!(encoder.request(vec![bytes.clone(), bytes]), expected.encode_to_vec());
+        }
+    }
+
+    #[test]
+    fn truncated_bytes_match_the_official_types() {
+        let record = Anything {
+            texts: vec!["x".repeat(5_000_000)],
+            event_times: vec![1],
+            failure: None,
+        };
+        let item = item(record, None, (1, 2), None);
+        let encoder = SpanEncoder::new(ResourceAndScope::new(&[], "scope", "1"));
+        let mut bytes = encoder.encode(&item, &EncodeStats::default());
+        SpanEncoder::shorten(&mut bytes);
+        assert!(bytes.len() < 4_000_000);
+        let mut expected = reference(&item);
+        shorten(&mut expected, texts);
+        assert_eq!(bytes, expected.encode_to_vec());
     }
 }

@@ -3,19 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Metric as OtlpMetric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
-    Sum, metric, number_data_point,
-};
-use prost::Message;
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 
 use super::{Batch, Source, Split};
 use crate::config::Temporality;
-use crate::encode::message::{ResourceAndScope, push_standard, text};
+use crate::encode::message::{ResourceAndScope, push_standard};
+use crate::encode::protobuf::{Field, Writer};
 use crate::health::{QueueDepth, Undelivered};
 use crate::metrics::{Registry, Sample};
+use crate::record::Out;
 use crate::schema::Metric;
+
+/// The usual size of a data point, in bytes of protobuf.
+const USUAL_POINT_BYTES: usize = 512;
 
 /// A source that collects the registry for one exporter.
 ///
@@ -68,78 +68,55 @@ impl PushReader {
         self.unsettled.set(self.samples.len());
     }
 
-    fn point(&self, sample: &Sample) -> NumberDataPoint {
+    /// Returns the data point of a sample, in bytes of protobuf.
+    fn point(&self, sample: &Sample) -> Vec<u8> {
         let counter = &sample.counter;
-        let (start_value, start) = counter.start(self.reader);
-        let mut attributes = Vec::new();
+        let (start_value, start_time) = counter.start(self.reader);
+        let mut out = Writer::with_capacity(USUAL_POINT_BYTES);
+        out.time(2, start_time);
+        out.time(3, self.time);
+        out.fixed_64(4, (sample.value - start_value).to_bits());
+        let mut attributes = Field(7, &mut out);
         let own = counter.series.metric().attributes;
         push_standard(&counter.standard, own, &mut attributes);
-        attributes.extend(
-            counter
-                .series
-                .attributes()
-                .into_iter()
-                .map(|(key, value)| text(key, value)),
-        );
-        NumberDataPoint {
-            attributes,
-            start_time_unix_nano: start,
-            time_unix_nano: self.time,
-            value: Some(number_data_point::Value::AsDouble(
-                sample.value - start_value,
-            )),
-            ..NumberDataPoint::default()
+        for (key, value) in counter.series.attributes() {
+            attributes.text(key, value);
         }
+        out.finish()
     }
 
     /// Builds a request with the points of some samples, which are in the order of the catalog.
-    fn batch(&self, points: Vec<NumberDataPoint>, samples: Vec<Sample>) -> Batch<Vec<Sample>> {
-        let mut metrics: Vec<OtlpMetric> = Vec::new();
-        for (point, sample) in points.into_iter().zip(&samples) {
-            let metric = sample.counter.series.metric();
-            if metrics.last().is_none_or(|last| last.name != metric.name) {
-                metrics.push(self.metric(metric));
-            }
-            if let Some(metric::Data::Sum(sum)) =
-                metrics.last_mut().and_then(|metric| metric.data.as_mut())
-            {
-                sum.data_points.push(point);
-            }
-        }
-        let message = ExportMetricsServiceRequest {
-            resource_metrics: vec![ResourceMetrics {
-                resource: Some(self.resource_and_scope.resource.clone()),
-                scope_metrics: vec![ScopeMetrics {
-                    scope: Some(self.resource_and_scope.scope.clone()),
-                    metrics,
-                    ..ScopeMetrics::default()
-                }],
-                ..ResourceMetrics::default()
-            }],
-        };
+    fn batch(&self, points: &[Vec<u8>], samples: Vec<Sample>) -> Batch<Vec<Sample>> {
+        let metric = |sample: &Sample| sample.counter.series.metric();
+        let mut points = points.iter();
+        let metrics: Vec<_> = samples
+            .chunk_by(|one, next| metric(one).name == metric(next).name)
+            .map(|samples| self.metric(metric(&samples[0]), points.by_ref().take(samples.len())))
+            .collect();
         Batch {
             items: samples.len() as u64,
-            message: message.encode_to_vec().into(),
+            message: self.resource_and_scope.request(&metrics),
             ticket: samples,
         }
     }
 
-    fn metric(&self, metric: &Metric) -> OtlpMetric {
+    /// Returns a metric with these data points, in bytes of protobuf.
+    fn metric<'a>(&self, metric: &Metric, points: impl Iterator<Item = &'a Vec<u8>>) -> Vec<u8> {
         let temporality = match self.temporality {
             Temporality::Delta => AggregationTemporality::Delta,
             Temporality::Cumulative => AggregationTemporality::Cumulative,
         };
-        OtlpMetric {
-            name: metric.name.to_owned(),
-            unit: metric.unit.to_owned(),
-            description: metric.description.to_owned(),
-            data: Some(metric::Data::Sum(Sum {
-                data_points: Vec::new(),
-                aggregation_temporality: temporality.into(),
-                is_monotonic: true,
-            })),
-            ..OtlpMetric::default()
-        }
+        let mut out = Writer::default();
+        out.string(1, metric.name);
+        out.string(2, metric.description);
+        out.string(3, metric.unit);
+        out.nested(7, |sum| {
+            points.for_each(|point| sum.bytes(1, point));
+            sum.varint(2, temporality as u64);
+            let is_monotonic = true;
+            sum.varint(3, u64::from(is_monotonic));
+        });
+        out.finish()
     }
 }
 
@@ -172,7 +149,7 @@ impl Source for PushReader {
             let point = self.point(sample);
             // Two length prefixes and a tag surround each point. The metric's own fields are small compared to the
             // limit.
-            bytes += point.encoded_len() + 8;
+            bytes += point.len() + 8;
             if bytes > max_bytes && !samples.is_empty() {
                 break;
             }
@@ -183,7 +160,7 @@ impl Source for PushReader {
             // Frees the memory until the next collection needs it again.
             self.samples = VecDeque::new();
         }
-        (!samples.is_empty()).then(|| self.batch(points, samples))
+        (!samples.is_empty()).then(|| self.batch(&points, samples))
     }
 
     fn split(&mut self, mut samples: Vec<Sample>) -> Split<Vec<Sample>> {
@@ -191,18 +168,12 @@ impl Source for PushReader {
             return Err(samples);
         }
         let rest = samples.split_off(samples.len() / 2);
-        let half = |samples: Vec<Sample>| {
-            self.batch(
-                samples.iter().map(|sample| self.point(sample)).collect(),
-                samples,
-            )
-        };
-        Ok([half(samples), half(rest)])
+        Ok([self.again(samples), self.again(rest)])
     }
 
     fn again(&mut self, samples: Vec<Sample>) -> Batch<Vec<Sample>> {
-        let points = samples.iter().map(|sample| self.point(sample));
-        self.batch(points.collect(), samples)
+        let points: Vec<_> = samples.iter().map(|sample| self.point(sample)).collect();
+        self.batch(&points, samples)
     }
 
     fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
@@ -256,6 +227,10 @@ impl Drop for PushReader {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::metrics::v1::metric;
+    use prost::Message;
+
     use super::*;
     use crate::clock::Clock;
     use crate::metrics::{OTLP_READER, Series};
@@ -295,6 +270,34 @@ mod tests {
             collect(&mut reader)
         };
         seconds[1..].iter().map(collect).collect()
+    }
+
+    #[test]
+    fn request_has_the_bytes_of_the_official_types() {
+        for temporality in [Temporality::Delta, Temporality::Cumulative] {
+            let registry = Arc::new(Registry::new(0, Clock::default()));
+            let resource = [("service.name".to_owned(), "claude-code".to_owned())];
+            let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
+            let mut reader =
+                PushReader::new(OTLP_READER, Arc::clone(&registry), resource_and_scope);
+            reader.temporality = temporality;
+            registry.join(OTLP_READER);
+            let standard = registry.intern(Default::default());
+            let model: Arc<str> = "sonnet".into();
+            let series = Series::of_request(&model).into_iter();
+            let held = registry.open_all(&standard, series.chain([Series::Commits]));
+            held[0].add(0.25);
+            reader.begin();
+            let batch = reader.next(usize::MAX).unwrap();
+            let request: ExportMetricsServiceRequest = crate::encode::decoded(&batch.message);
+            assert_eq!(request.encode_to_vec(), batch.message);
+            let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+            let points = metrics.iter().map(|metric| match &metric.data {
+                Some(metric::Data::Sum(sum)) => sum.data_points.len(),
+                _ => 0,
+            });
+            assert_eq!(points.collect::<Vec<_>>(), [1, 1, 4]);
+        }
     }
 
     const SECOND: u64 = 1_000_000_000;
