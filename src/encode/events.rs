@@ -165,7 +165,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 
-    use super::super::official::any;
+    use super::super::tests::any;
     use super::*;
     use crate::record::{ApiRequestEvent, EventFields};
     use crate::schema::Event;

@@ -3,10 +3,10 @@
 pub(crate) mod events;
 mod item;
 pub(crate) mod message;
-#[cfg(test)]
-pub(crate) mod official;
 pub(crate) mod protobuf;
 pub(crate) mod spans;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::item::Item;
 

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
 use crate::record::{Out, Value};
 
-pub(crate) fn any(value: OtlpValue) -> AnyValue {
+pub(super) fn any(value: OtlpValue) -> AnyValue {
     AnyValue { value: Some(value) }
 }
 

@@ -27,9 +27,12 @@ const MIN_SETS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Registry {
     table: Mutex<Table>,
-    max_series: usize,
-    max_attribute_bytes: usize,
-    shortened_attributes: AtomicU64,
+    /// The maximum number of series.
+    pub(crate) max_series: usize,
+    /// The maximum size of the attributes of all series, in bytes.
+    pub(crate) max_attribute_bytes: usize,
+    /// The number of attributes that were shortened so far.
+    pub(crate) shortened_attributes: AtomicU64,
     clock: Clock,
     /// The latest timestamp that was assigned to any series.
     time: AtomicU64,
@@ -94,11 +97,6 @@ impl Registry {
     pub(crate) fn count_shortened(&self, attributes: usize) {
         self.shortened_attributes
             .fetch_add(attributes as u64, Ordering::Relaxed);
-    }
-
-    /// Returns the number of attributes that were shortened so far.
-    pub(crate) fn shortened_attributes(&self) -> u64 {
-        self.shortened_attributes.load(Ordering::Relaxed)
     }
 
     /// Returns the shared copy of an attribute set. The registry keeps the series of a set at least as long as a copy
@@ -249,19 +247,9 @@ impl Registry {
         self.lock().series
     }
 
-    /// Returns the maximum number of series.
-    pub(crate) fn max_len(&self) -> usize {
-        self.max_series
-    }
-
     /// Returns the size of the attributes of all series, in bytes. Texts and sets that series share count once.
     pub(crate) fn attribute_bytes(&self) -> usize {
         self.lock().bytes.used()
-    }
-
-    /// Returns the maximum of [`attribute_bytes`](Self::attribute_bytes).
-    pub(crate) fn max_attribute_bytes(&self) -> usize {
-        self.max_attribute_bytes
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -327,7 +315,7 @@ impl Table {
             !counters.is_empty() || Arc::strong_count(standard) > 1
         });
         if self.sets.capacity() > MIN_SETS && self.sets.len() < self.sets.capacity() / 4 {
-            self.sets.shrink_to(2 * self.sets.len());
+            self.sets.shrink_to(self.sets.len());
         }
         self.series = self.counters().count();
         let used = self

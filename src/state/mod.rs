@@ -280,10 +280,10 @@ impl TelemetryState {
             after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             series: registry.len() as u64,
-            series_limit: limit(registry.max_len()),
+            series_limit: limit(registry.max_series),
             series_bytes: registry.attribute_bytes() as u64,
-            series_bytes_limit: limit(registry.max_attribute_bytes()),
-            shortened_attributes: registry.shortened_attributes(),
+            series_bytes_limit: limit(registry.max_attribute_bytes),
+            shortened_attributes: registry.shortened_attributes.load(Ordering::Relaxed),
         }
     }
 }

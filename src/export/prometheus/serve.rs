@@ -215,21 +215,21 @@ impl Server {
         let made = tokio::spawn(async move {
             // Rendering a page of many series takes long.
             let page = blocking::spawn(move || this.make()).await;
-            let page = Arc::new(page.map_err(|error| error.to_string())??);
+            let page = Arc::new(page.map_err(|error| error.to_string())?);
             *last = Arc::downgrade(&page);
             Ok(page)
         });
         made.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    fn make(&self) -> Result<Page, String> {
+    fn make(&self) -> Page {
         let begun = Instant::now();
         let shown = self.reader().look(begun);
-        Ok(Page {
+        Page {
             begun,
-            text: page::render(&shown, &self.resource)?,
+            text: page::render(&shown, &self.resource),
             shown,
-        })
+        }
     }
 
     async fn delivered(self: &Arc<Self>, page: Arc<Page>) {
