@@ -31,8 +31,6 @@ pub(crate) struct PushReader {
     samples: VecDeque<Sample>,
     /// The time of the last collection.
     time: u64,
-    /// The time of the last collection that was settled completely.
-    settled_time: u64,
     /// True if the current collection contains ended series.
     has_ended: bool,
     /// True if a pass began and its collection was not made yet.
@@ -54,7 +52,6 @@ impl PushReader {
             resource_and_scope,
             samples: VecDeque::new(),
             time: 0,
-            settled_time: 0,
             has_ended: false,
             wanted: false,
             unsettled: Arc::default(),
@@ -128,8 +125,7 @@ impl Source for PushReader {
         let before = std::mem::replace(&mut self.temporality, temporality);
         // In the other direction, the cumulative points start where the last deltas ended.
         if (before, temporality) == (Temporality::Cumulative, Temporality::Delta) {
-            self.registry
-                .start_at_delivered(self.reader, self.settled_time);
+            self.registry.start_at_delivered(self.reader);
         }
         self.resource_and_scope = resource_and_scope;
     }
@@ -192,18 +188,13 @@ impl Source for PushReader {
         self.unsettled.release(samples.len(), 0);
         for sample in samples {
             self.has_ended |= sample.ended.is_some();
-            sample.acknowledge(self.reader);
+            sample.acknowledge(self.reader, self.time);
             if self.temporality == Temporality::Delta {
-                sample
-                    .counter
-                    .start_at(self.reader, sample.value, self.time);
+                sample.counter.start_at_delivered(self.reader);
             }
         }
-        if self.unsettled.items() == 0 {
-            self.settled_time = self.time;
-            if std::mem::take(&mut self.has_ended) {
-                self.registry.remove_ended();
-            }
+        if self.unsettled.items() == 0 && std::mem::take(&mut self.has_ended) {
+            self.registry.remove_ended();
         }
     }
 
@@ -228,12 +219,13 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-    use opentelemetry_proto::tonic::metrics::v1::metric;
+    use opentelemetry_proto::tonic::metrics::v1::{metric, number_data_point};
     use prost::Message;
 
     use super::*;
     use crate::clock::Clock;
     use crate::metrics::{OTLP_READER, Series};
+    use crate::session_attributes::SessionAttributes;
 
     /// Makes a collection with a single point and delivers it. Returns the start and the time of the point.
     fn collect(reader: &mut PushReader) -> (u64, u64) {
@@ -270,6 +262,103 @@ mod tests {
             collect(&mut reader)
         };
         seconds[1..].iter().map(collect).collect()
+    }
+
+    /// Returns the name, the start, the end and the value of each point of a request.
+    fn decoded(batch: &Batch<Vec<Sample>>) -> Vec<(String, u64, u64, f64)> {
+        let request: ExportMetricsServiceRequest = crate::encode::decoded(&batch.message);
+        let metrics = request.resource_metrics[0].scope_metrics[0].metrics.iter();
+        let points = metrics.flat_map(|metric| match &metric.data {
+            Some(metric::Data::Sum(sum)) => sum.data_points.iter().map(|point| {
+                let Some(number_data_point::Value::AsDouble(value)) = point.value else {
+                    panic!("no double");
+                };
+                let (start, end) = (point.start_time_unix_nano, point.time_unix_nano);
+                (metric.name.clone(), start, end, value)
+            }),
+            _ => panic!("no sum"),
+        });
+        points.collect()
+    }
+
+    /// Delivers a collection in requests of one point each, and returns the points.
+    fn deliver(reader: &mut PushReader) -> Vec<(String, u64, u64, f64)> {
+        reader.begin();
+        let mut points = Vec::new();
+        while let Some(batch) = reader.next(1) {
+            points.extend(decoded(&batch));
+            reader.settle(batch.ticket);
+        }
+        points
+    }
+
+    fn cumulative_reader() -> (Arc<Registry>, PushReader, Arc<SessionAttributes>) {
+        let registry = Arc::new(Registry::new(0, Clock::default()));
+        let nothing = ResourceAndScope::new(&[], "", "");
+        let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry), nothing);
+        reader.temporality = Temporality::Cumulative;
+        registry.join(OTLP_READER);
+        let standard = registry.intern(SessionAttributes {
+            of_one_session: true,
+            ..SessionAttributes::default()
+        });
+        (registry, reader, standard)
+    }
+
+    fn change(reader: &mut PushReader, temporality: Temporality) {
+        reader.apply((temporality, ResourceAndScope::new(&[], "", "")));
+    }
+
+    #[test]
+    fn deltas_start_where_the_last_cumulative_point_of_their_series_ended() {
+        let (registry, mut reader, standard) = cumulative_reader();
+        let held = registry.open(&standard, Series::PullRequests).unwrap();
+        let commit = |count| {
+            let opened = registry.open(&standard, Series::Commits);
+            opened.unwrap().add(count);
+        };
+        commit(1.0);
+        let (_, start, end, _) = deliver(&mut reader)[1].clone();
+        // The series has ended, so the next collection does not contain it.
+        held.add(1.0);
+        assert_eq!(deliver(&mut reader).len(), 1);
+        change(&mut reader, Temporality::Delta);
+        commit(2.0);
+        let (_, from, to, value) = deliver(&mut reader)[1].clone();
+        assert_eq!((from, value), (end, 2.0));
+        assert!(start < end && end < to);
+        // The next cumulative points start where the deltas ended.
+        change(&mut reader, Temporality::Cumulative);
+        commit(4.0);
+        assert_eq!(deliver(&mut reader)[1].1, to);
+        commit(8.0);
+        let (_, from, _, value) = deliver(&mut reader)[1].clone();
+        assert_eq!((from, value), (to, 12.0));
+    }
+
+    #[test]
+    fn points_stay_contiguous_when_temporality_changes_between_the_requests_of_a_collection() {
+        let (registry, mut reader, standard) = cumulative_reader();
+        let held = [Series::PullRequests, Series::Commits]
+            .map(|series| registry.open(&standard, series).unwrap());
+        let add = |amount| held.iter().for_each(|held| held.add(amount));
+        add(1.0);
+        let first = deliver(&mut reader)[0].2;
+        add(2.0);
+        reader.begin();
+        let delivered = reader.next(1).unwrap();
+        let second = decoded(&delivered)[0].2;
+        reader.settle(delivered.ticket);
+        let interrupted = reader.next(1).unwrap();
+        change(&mut reader, Temporality::Delta);
+        let resent = reader.again(interrupted.ticket);
+        let commits = "claude_code.commit.count".to_owned();
+        assert_eq!(decoded(&resent), [(commits, first, second, 2.0)]);
+        reader.settle(resent.ticket);
+        add(4.0);
+        let starts = deliver(&mut reader).into_iter();
+        let starts: Vec<_> = starts.map(|(_, start, _, value)| (start, value)).collect();
+        assert_eq!(starts, [(second, 4.0); 2]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! A counter of one series: a value that threads add to without a lock, and the state of each reader.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::series::Series;
-use super::{PUSH_READERS, READERS};
+use super::{CONSOLE_READER, OTLP_READER, READERS};
 use crate::session_attributes::SessionAttributes;
 
 /// The counter of one series.
@@ -23,18 +23,25 @@ pub(crate) struct Counter {
     generation: AtomicU32,
     /// The generation that each reader has delivered completely.
     delivered_generations: [AtomicU32; READERS],
-    progress: [Progress; PUSH_READERS],
+    otlp: Progress,
+    /// Allocated when the console exporter is on, which is rare.
+    console: OnceLock<Box<Progress>>,
 }
 
 /// The progress of one push reader, written by that reader alone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Progress {
-    /// The value that was delivered last.
-    delivered: Number,
-    /// The value at which the next data point starts.
-    start_value: Number,
-    /// The time at which the next data point starts, in nanoseconds since the Unix epoch.
-    start_time: AtomicU64,
+    /// The end of the last delivered data point.
+    delivered: Position,
+    /// The start of the next data point. Equal to `delivered` if the points are deltas.
+    start: Position,
+}
+
+/// A value of a counter and its time, in nanoseconds since the Unix epoch.
+#[derive(Debug, Default)]
+struct Position {
+    value: Number,
+    time: AtomicU64,
 }
 
 /// A counter as a reader found it.
@@ -69,20 +76,47 @@ impl Number {
     }
 }
 
+impl Position {
+    fn get(&self) -> (f64, u64) {
+        (self.value.get(), self.time.load(Ordering::Acquire))
+    }
+
+    fn set(&self, (value, time): (f64, u64)) {
+        self.value.set(value);
+        self.time.store(time, Ordering::Release);
+    }
+}
+
 impl Counter {
-    pub(super) fn new(series: Series, standard: Arc<SessionAttributes>, now: u64) -> Self {
-        Self {
+    /// Creates a counter. The active readers begin at its start.
+    pub(super) fn new(
+        series: Series,
+        standard: Arc<SessionAttributes>,
+        now: u64,
+        readers: [bool; READERS],
+    ) -> Self {
+        let counter = Self {
             series,
             standard,
             value: Number::default(),
             holders: AtomicU32::new(0),
             generation: AtomicU32::new(0),
             delivered_generations: Default::default(),
-            progress: std::array::from_fn(|_| Progress {
-                delivered: Number::default(),
-                start_value: Number::default(),
-                start_time: AtomicU64::new(now),
-            }),
+            otlp: Progress::default(),
+            console: OnceLock::new(),
+        };
+        for reader in (0..READERS).filter(|reader| readers[*reader]) {
+            counter.begin(reader, now);
+        }
+        counter
+    }
+
+    /// Returns the progress of a reader; `None` for the page, which always shows the whole value.
+    fn progress(&self, reader: usize) -> Option<&Progress> {
+        match reader {
+            OTLP_READER => Some(&self.otlp),
+            CONSOLE_READER => Some(self.console.get_or_init(Box::default)),
+            _ => None,
         }
     }
 
@@ -99,8 +133,7 @@ impl Counter {
     /// Reads the counter. Must be called under the registry's lock, so that no session opens the counter meanwhile.
     pub(super) fn sample(self: &Arc<Self>) -> Sample {
         // Load order matters: holders, then value. Otherwise the value could lack the last amounts before the end.
-        let has_ended = !self.is_held() && self.standard.ends();
-        let ended = has_ended.then(|| self.generation.load(Ordering::SeqCst));
+        let ended = self.ended();
         Sample {
             counter: Arc::clone(self),
             value: self.value.get(),
@@ -108,53 +141,55 @@ impl Counter {
         }
     }
 
+    /// Returns the generation of the counter if its series has ended.
+    fn ended(&self) -> Option<u32> {
+        let has_ended = !self.is_held() && self.standard.ends();
+        has_ended.then(|| self.generation.load(Ordering::SeqCst))
+    }
+
     /// Returns whether a push reader has not delivered the current value.
     pub(super) fn is_changed(&self, reader: usize) -> bool {
-        self.value.get() != self.progress[reader].delivered.get()
+        let progress = self.progress(reader);
+        progress.is_some_and(|progress| progress.delivered.value.get() != self.value.get())
     }
 
     /// Returns the value and the time at which the next data point of a push reader starts.
     pub(crate) fn start(&self, reader: usize) -> (f64, u64) {
-        let progress = &self.progress[reader];
-        (
-            progress.start_value.get(),
-            progress.start_time.load(Ordering::Acquire),
-        )
+        let progress = self.progress(reader);
+        progress.map_or_else(Default::default, |progress| progress.start.get())
     }
 
-    /// Starts the next data point of a push reader at a value and a time.
-    pub(crate) fn start_at(&self, reader: usize, value: f64, time: u64) {
-        let progress = &self.progress[reader];
-        progress.start_value.set(value);
-        progress.start_time.store(time, Ordering::Release);
-    }
-
-    /// Starts the next data point of a push reader at the delivered value, and at the time of the delivery.
-    pub(super) fn start_at_delivered(&self, reader: usize, time: u64) {
-        let (_, earliest) = self.start(reader);
-        let value = self.progress[reader].delivered.get();
-        self.start_at(reader, value, time.max(earliest));
+    /// Starts the next data point of a push reader where the last delivered one ended.
+    pub(crate) fn start_at_delivered(&self, reader: usize) {
+        if let Some(progress) = self.progress(reader) {
+            progress.start.set(progress.delivered.get());
+        }
     }
 
     /// Adds a reader, which may have been removed before. It receives only amounts that are added after this call.
-    pub(super) fn begin(self: &Arc<Self>, reader: usize, now: u64) {
-        let sample = self.sample();
-        if reader < PUSH_READERS {
-            self.start_at(reader, sample.value, now);
+    pub(super) fn begin(&self, reader: usize, now: u64) {
+        // Load order matters as in `sample`.
+        let ended = self.ended();
+        self.acknowledge(reader, self.value.get(), now, ended);
+        self.start_at_delivered(reader);
+    }
+
+    /// Notes that a reader has delivered a value, and the generation of an ended series.
+    fn acknowledge(&self, reader: usize, value: f64, time: u64, ended: Option<u32>) {
+        if let Some(progress) = self.progress(reader) {
+            progress.delivered.set((value, time));
         }
-        sample.acknowledge(reader);
+        if let Some(generation) = ended {
+            self.delivered_generations[reader].store(generation, Ordering::SeqCst);
+        }
     }
 }
 
 impl Sample {
-    /// Notes that a reader has delivered the sample.
-    pub(crate) fn acknowledge(&self, reader: usize) {
-        if let Some(progress) = self.counter.progress.get(reader) {
-            progress.delivered.set(self.value);
-        }
-        if let Some(generation) = self.ended {
-            self.counter.delivered_generations[reader].store(generation, Ordering::SeqCst);
-        }
+    /// Notes that a reader has delivered the sample as a data point that ends at this time.
+    pub(crate) fn acknowledge(&self, reader: usize, time: u64) {
+        self.counter
+            .acknowledge(reader, self.value, time, self.ended);
     }
 }
 

@@ -223,11 +223,11 @@ impl Registry {
         table.full = false;
     }
 
-    /// Starts the next data points of a push reader where its earlier cumulative data points ended, at `time`.
-    pub(crate) fn start_at_delivered(&self, reader: usize, time: u64) {
+    /// Starts the next data points of a push reader where the last delivered ones ended.
+    pub(crate) fn start_at_delivered(&self, reader: usize) {
         self.lock()
             .counters()
-            .for_each(|counter| counter.start_at_delivered(reader, time));
+            .for_each(|counter| counter.start_at_delivered(reader));
     }
 
     /// Returns the number of series that a push reader has not delivered completely.
@@ -285,7 +285,7 @@ impl Table {
         self.bytes
             .add(&series, counters.is_empty().then_some(&*standard));
         self.series += 1;
-        let counter = Arc::new(Counter::new(series, standard, now));
+        let counter = Arc::new(Counter::new(series, standard, now, self.readers));
         // Doubling the capacity would dominate the memory of a session with few series.
         if counters.len() == counters.capacity() {
             counters.reserve_exact(1 + counters.len() / 2);

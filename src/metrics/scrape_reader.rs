@@ -74,7 +74,8 @@ impl ScrapeReader {
             if stays {
                 self.ended.insert(end, stay);
             } else {
-                sample.acknowledge(self.reader);
+                // The page has no use for the time of its last look.
+                sample.acknowledge(self.reader, 0);
             }
             stays
         });

@@ -23,7 +23,7 @@ fn full_at(max_series: usize) -> Registry {
 /// Acts as a reader that delivers everything.
 fn deliver(registry: &Registry) {
     for sample in registry.collect(READER) {
-        sample.acknowledge(READER);
+        sample.acknowledge(READER, 1);
     }
     registry.remove_ended();
 }
