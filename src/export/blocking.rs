@@ -3,16 +3,14 @@
 //! `tokio::task::spawn_blocking` panics if the system cannot start a thread, and silently drops a task that waits for a
 //! thread. [`spawn`] returns an error instead, which the caller counts as a failed attempt.
 
-use std::fmt;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::BoxFuture;
 use super::suppression::SuppressedScope;
 use crate::thread;
 
@@ -25,11 +23,11 @@ const LIMIT: usize = 64;
 const LOOKUP_LIMIT: usize = 32;
 
 /// The number of functions that currently block, over all telemetry instances of the process.
-static RUNNING: Count = Count::new(LIMIT);
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// The number of name lookups among the blocking functions.
 #[cfg(any(feature = "grpc", feature = "http"))]
-static LOOKUPS: Count = Count::new(LOOKUP_LIMIT);
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
 /// The reason why a blocking function returned no result.
 #[derive(Debug, thiserror::Error)]
@@ -46,17 +44,13 @@ pub(crate) enum BlockingError {
 }
 
 /// The result of a blocking function. If it is dropped, the function still runs to its end.
-#[must_use = "the function runs, but its errors are lost"]
-pub(crate) struct Blocking<T>(Result<oneshot::Receiver<T>, Option<BlockingError>>);
+pub(crate) type Blocking<T> = BoxFuture<'static, Result<T, BlockingError>>;
 
 /// Runs a function on a separate thread, inside the caller's runtime if there is one.
 ///
 /// `work` is dropped at once if no thread is available: it must not hold a lock that another thread waits for.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
-    match RUNNING.add() {
-        Ok(counted) => start(counted, work),
-        Err(error) => Blocking(Err(Some(error))),
-    }
+    start(Counted::new(&RUNNING, LIMIT), work)
 }
 
 /// Runs a name lookup as [`spawn`] does.
@@ -64,31 +58,28 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 pub(crate) fn spawn_lookup<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Blocking<T> {
-    match LOOKUPS
-        .add()
-        .and_then(|lookup| Ok((lookup, RUNNING.add()?)))
-    {
-        Ok(counted) => start(counted, work),
-        Err(error) => Blocking(Err(Some(error))),
-    }
+    let lookup = Counted::new(&LOOKUPS, LOOKUP_LIMIT);
+    let counted = lookup.and_then(|lookup| Ok((lookup, Counted::new(&RUNNING, LIMIT)?)));
+    start(counted, work)
 }
 
 fn start<T: Send + 'static>(
-    counted: impl Send + 'static,
+    counted: Result<impl Send + 'static, BlockingError>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Blocking<T> {
-    let (sender, receiver) = oneshot::channel();
-    let runtime = Handle::try_current().ok();
-    let started = thread::spawn("claude-code-telemetry-blocking", move || {
-        let _counted = counted;
-        let _runtime = runtime.as_ref().map(Handle::enter);
-        let _suppressed = SuppressedScope::this_thread();
-        let _ = sender.send(work());
+    let started = counted.and_then(|counted| {
+        let (sender, receiver) = oneshot::channel();
+        let runtime = Handle::try_current().ok();
+        thread::spawn("claude-code-telemetry-blocking", move || {
+            let _counted = counted;
+            let _runtime = runtime.as_ref().map(Handle::enter);
+            let _suppressed = SuppressedScope::this_thread();
+            let _ = sender.send(work());
+        })
+        .map_err(BlockingError::NoThread)?;
+        Ok(receiver)
     });
-    Blocking(match started {
-        Ok(_) => Ok(receiver),
-        Err(error) => Err(Some(BlockingError::NoThread(error))),
-    })
+    Box::pin(async move { started?.await.map_err(|_| BlockingError::Panicked) })
 }
 
 /// Runs a function on a separate thread and ignores its result. The function does not run if no thread is available.
@@ -97,56 +88,22 @@ pub(crate) fn detach(work: impl FnOnce() + Send + 'static) {
     drop(spawn(work));
 }
 
-impl<T> Future for Blocking<T> {
-    type Output = Result<T, BlockingError>;
+/// A guard that counts a thread until its function returns or panics.
+pub(super) struct Counted<C: Deref<Target = AtomicUsize>>(C);
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Ok(receiver) => Pin::new(receiver)
-                .poll(context)
-                .map_err(|_| BlockingError::Panicked),
-            Err(error) => Poll::Ready(Err(error.take().unwrap_or(BlockingError::Panicked))),
+impl<C: Deref<Target = AtomicUsize>> Counted<C> {
+    /// Adds one to `count`, which must not exceed `limit`.
+    pub(super) fn new(count: C, limit: usize) -> Result<Self, BlockingError> {
+        let fits = |running| (running < limit).then_some(running + 1);
+        match count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(_) => Ok(Self(count)),
+            Err(_) => Err(BlockingError::TooMany(limit)),
         }
     }
 }
 
-impl<T> fmt::Debug for Blocking<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blocking").finish_non_exhaustive()
-    }
-}
-
-/// The number of functions that have not returned, with a limit.
-struct Count {
-    now: AtomicUsize,
-    limit: usize,
-}
-
-/// A guard that counts one function until it returns or panics.
-struct Counted(&'static Count);
-
-impl Count {
-    const fn new(limit: usize) -> Self {
-        Self {
-            now: AtomicUsize::new(0),
-            limit,
-        }
-    }
-
-    fn add(&'static self) -> Result<Counted, BlockingError> {
-        let fits = |count| (count < self.limit).then_some(count + 1);
-        match self
-            .now
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
-        {
-            Ok(_) => Ok(Counted(self)),
-            Err(_) => Err(BlockingError::TooMany(self.limit)),
-        }
-    }
-}
-
-impl Drop for Counted {
+impl<C: Deref<Target = AtomicUsize>> Drop for Counted<C> {
     fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

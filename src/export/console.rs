@@ -18,27 +18,30 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
+use tokio::time::Instant;
 
-use super::Writer;
 use super::blocking::{self, BlockingError};
-use super::export_result::{ErrorKind, ExportError, ExportResult};
+use super::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
+use super::exporter::{MAX_BYTES_OF_TEXT, PushExporter};
+use super::{BoxFuture, Writer};
 use crate::clock::iso8601;
 use crate::encode::decoded;
 use crate::signal::Signal;
 use crate::visible::is_control;
 
 /// A writer of lines. It writes on a thread that may block, never on the thread that drives the other exporters.
-pub(crate) struct Console {
+pub(super) struct Console {
+    signal: Signal,
     writer: Writer,
 }
 
 impl Console {
-    pub(crate) fn new(writer: Writer) -> Self {
-        Self { writer }
+    pub(super) fn new(signal: Signal, writer: Writer) -> Self {
+        Self { signal, writer }
     }
 
     /// Writes complete lines. Lines that cannot be written are lost, because a console is not a store.
-    pub(crate) async fn write(&self, lines: Bytes) -> ExportResult {
+    async fn write(&self, lines: Bytes) -> ExportResult {
         let writer = Arc::clone(&self.writer);
         let written = blocking::spawn(move || {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,6 +59,25 @@ impl Console {
     }
 }
 
+impl PushExporter for Console {
+    fn max_bytes(&self) -> usize {
+        MAX_BYTES_OF_TEXT
+    }
+
+    fn encode(&self, request: Bytes) -> Bytes {
+        lines(self.signal, &request).into()
+    }
+
+    fn export<'a>(
+        &'a self,
+        body: Bytes,
+        _: Instant,
+        _: &'a Accepted,
+    ) -> BoxFuture<'a, ExportResult> {
+        Box::pin(self.write(body))
+    }
+}
+
 fn cannot_write(reason: &str) -> ExportResult {
     ExportResult::Rejected {
         error: ExportError::new(
@@ -66,7 +88,7 @@ fn cannot_write(reason: &str) -> ExportResult {
 }
 
 /// Returns a request in bytes of protobuf as lines of JSON.
-pub(crate) fn lines(signal: Signal, request: &[u8]) -> Vec<u8> {
+fn lines(signal: Signal, request: &[u8]) -> Vec<u8> {
     match signal {
         Signal::Metrics => metric_lines(&decoded(request)),
         Signal::Logs => event_lines(&decoded(request)),

@@ -1,12 +1,14 @@
-//! Requests to a pipeline from outside: flushes, changes and the shutdown.
+//! Requests to an exporter from outside: its desired state, flushes and the shutdown.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::blocking::{Blocking, BlockingError};
+use super::BoxFuture;
+use super::exporter::ExporterSettings;
+use super::source::SourceConfig;
 
 /// The longest pause between two attempts while a caller waits for a flush.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -17,27 +19,60 @@ const LONGEST_ASKED: Duration = Duration::from_secs(600);
 /// The shortest pause that a receiver can ask for, unless the pipeline's own pause is shorter.
 const SHORTEST_ASKED: Duration = Duration::from_secs(1);
 
-/// A caller that waits until every clone is dropped. A [`NotDone`] message tells the caller that not everything was
+/// The configuration of one exporter.
+#[derive(Clone)]
+pub(crate) struct PipelineConfig {
+    /// The settings that need a new client when they change.
+    pub(crate) exporter: ExporterSettings,
+    pub(crate) interval: Duration,
+    pub(crate) source: Arc<SourceConfig>,
+}
+
+/// The state that the configuration asks for. Only the latest counts.
+pub(crate) enum DesiredState {
+    Off,
+    On(PipelineConfig),
+    /// Off, after the remaining data was delivered with the configuration from before. `reason` is `Some` if the
+    /// configuration asks for the exporter, but it is unavailable.
+    Draining {
+        config: PipelineConfig,
+        deadline: Instant,
+        reason: Option<String>,
+    },
+}
+
+impl DesiredState {
+    /// Returns the configuration with which data is delivered.
+    pub(crate) fn config(&self) -> Option<&PipelineConfig> {
+        match self {
+            Self::Off => None,
+            Self::On(config) | Self::Draining { config, .. } => Some(config),
+        }
+    }
+}
+
+/// A caller that waits until every clone is dropped. An [`Incomplete`] message tells the caller that not everything was
 /// delivered.
 #[derive(Clone, Debug)]
-pub(crate) enum Done {
+pub(crate) enum Waiter {
     /// A thread, which watches its own deadline.
-    Thread(std::sync::mpsc::Sender<NotDone>),
+    Thread(std::sync::mpsc::Sender<Incomplete>),
     /// A task of any runtime.
-    Task(mpsc::Sender<NotDone>),
+    Task(mpsc::Sender<Incomplete>),
 }
 
 /// The message that some data is undelivered or lost.
 #[derive(Debug)]
-pub(crate) struct NotDone;
+pub(crate) struct Incomplete;
 
-impl Done {
-    /// Releases a caller whose request was not fulfilled.
-    fn give_up(self) {
+impl Waiter {
+    /// Releases the caller. `complete` is true if its request was fulfilled.
+    fn release(self, complete: bool) {
         match self {
-            Self::Thread(sender) => drop(sender.send(NotDone)),
+            _ if complete => {}
+            Self::Thread(sender) => drop(sender.send(Incomplete)),
             // A full channel already holds this message.
-            Self::Task(sender) => drop(sender.try_send(NotDone)),
+            Self::Task(sender) => drop(sender.try_send(Incomplete)),
         }
     }
 }
@@ -47,112 +82,110 @@ impl Done {
 pub(crate) struct Command {
     /// The time at which the sender stops waiting.
     pub(crate) deadline: Instant,
-    /// True for the shutdown: no more data will be recorded, and the pipeline ends by the deadline.
+    /// True for the shutdown: no more data will be recorded, and the exporter ends by the deadline.
     pub(crate) shutdown: bool,
-    pub(crate) done: Done,
+    pub(crate) waiter: Waiter,
 }
 
-/// The receiving end of a pipeline's commands and of its changes `C`.
+/// The reason why a delivery was interrupted.
 #[derive(Debug)]
-pub(crate) struct Control<C> {
-    commands: mpsc::UnboundedReceiver<Command>,
-    changes: mpsc::UnboundedReceiver<C>,
-    /// Changes that were received and not applied yet, in order.
-    pending: VecDeque<C>,
-    /// True when no more changes can come.
-    settled: bool,
-    /// The callers that wait, with the number of their arrival.
-    waiters: Vec<(u64, Command)>,
-    arrivals: u64,
-    /// True if a command arrived since the last pass began, even if its caller has stopped waiting.
-    asked: bool,
-    closing: Option<Instant>,
-    /// The time after which nothing is sent, although the pipeline lives on.
-    limit: Option<Instant>,
-    /// True when no more commands can come.
-    deserted: bool,
+pub(crate) enum Interruption {
+    /// The deadline passed.
+    Deadline,
+    /// The configuration asks for another client.
+    Replaced,
 }
 
-impl<C> Control<C> {
+/// The receiving end of the requests to one exporter.
+pub(crate) struct Control {
+    commands: mpsc::UnboundedReceiver<Command>,
+    /// True when no more commands can come.
+    disconnected: bool,
+    pub(super) desired: Arc<watch::Sender<DesiredState>>,
+    /// Knows whether the desired state has changed since the exporter applied it.
+    applied: watch::Receiver<DesiredState>,
+    /// Wakes [`changed`](Self::changed) at a new desired state.
+    news: watch::Receiver<DesiredState>,
+    /// The commands whose senders wait, each with true if a pass began after it arrived.
+    waiting: Vec<(Command, bool)>,
+    /// True if a command arrived since the last pass began, even if its sender has stopped waiting.
+    requested: bool,
+    /// The deadline of the shutdown.
+    closing: Option<Instant>,
+}
+
+impl Control {
     pub(crate) fn new() -> (
         mpsc::UnboundedSender<Command>,
-        mpsc::UnboundedSender<C>,
+        Arc<watch::Sender<DesiredState>>,
         Self,
     ) {
         let (sender, commands) = mpsc::unbounded_channel();
-        let (changer, changes) = mpsc::unbounded_channel();
-        (
-            sender,
-            changer,
-            Self {
-                commands,
-                changes,
-                pending: VecDeque::new(),
-                settled: false,
-                waiters: Vec::new(),
-                arrivals: 0,
-                asked: false,
-                closing: None,
-                limit: None,
-                deserted: false,
-            },
-        )
+        let desired = Arc::new(watch::Sender::new(DesiredState::Off));
+        let control = Self {
+            commands,
+            disconnected: false,
+            applied: desired.subscribe(),
+            news: desired.subscribe(),
+            desired: Arc::clone(&desired),
+            waiting: Vec::new(),
+            requested: false,
+            closing: None,
+        };
+        (sender, desired, control)
     }
 
-    /// Waits until a command or a change arrives, or a caller's deadline passes.
+    /// Waits until a command or a new desired state arrives, or the deadline of a sender passes.
     pub(crate) async fn changed(&mut self) {
-        let expiry = self.waiters.iter().map(|(_, waiter)| waiter.deadline).min();
+        let expiry = self.waiting.iter().map(|(command, _)| command.deadline);
+        let expiry = expiry.min();
         tokio::select! {
             biased;
-            command = self.commands.recv(), if !self.deserted => match command {
+            command = self.commands.recv(), if !self.disconnected => match command {
                 Some(command) => {
                     if command.shutdown {
                         self.close(command.deadline);
                     }
-                    self.waiters.push((self.arrivals, command));
-                    self.arrivals += 1;
-                    self.asked = true;
+                    self.waiting.push((command, false));
+                    self.requested = true;
                 }
                 None => {
-                    self.deserted = true;
+                    self.disconnected = true;
                     self.close(Instant::now());
                 }
             },
-            change = self.changes.recv(), if !self.settled => match change {
-                Some(change) => self.pending.push_back(change),
-                None => self.settled = true,
-            },
+            // The channel stays open, because `self` owns a sender.
+            _ = self.news.changed() => {}
             () = at(expiry) => {
                 let now = Instant::now();
-                let late = self.waiters.extract_if(.., |(_, waiter)| waiter.deadline <= now);
-                late.for_each(|(_, waiter)| waiter.done.give_up());
+                self.release_if(false, |command, _| command.deadline <= now);
             }
         }
     }
 
-    /// Returns the result of a blocking function, or `None` when the shutdown comes first. Releases waiters at their
-    /// deadlines meanwhile.
+    /// Returns the result of work for the client of `current`. Releases senders at their deadlines meanwhile.
     pub(crate) async fn meanwhile<T>(
         &mut self,
-        mut work: Blocking<T>,
-    ) -> Option<Result<T, BlockingError>> {
+        mut work: BoxFuture<'_, T>,
+        current: &ExporterSettings,
+    ) -> Result<T, Interruption> {
         loop {
-            let closing = self.closing;
+            if self.is_replaced(current) {
+                return Err(Interruption::Replaced);
+            }
+            let end = self.end();
             tokio::select! {
                 biased;
-                done = &mut work => return Some(done),
+                result = &mut work => return Ok(result),
                 () = self.changed() => {}
-                () = at(closing) => return None,
+                () = at(end) => return Err(Interruption::Deadline),
             }
         }
     }
 
     /// Sets the deadline of the shutdown. A second shutdown can bring the deadline forward, never postpone it.
     fn close(&mut self, deadline: Instant) {
-        self.closing = Some(
-            self.closing
-                .map_or(deadline, |closing| closing.min(deadline)),
-        );
+        self.closing = Some(self.closing.map_or(deadline, |known| known.min(deadline)));
     }
 
     /// Returns the deadline of the shutdown; `None` before the shutdown was requested.
@@ -160,119 +193,112 @@ impl<C> Control<C> {
         self.closing
     }
 
-    /// Returns the time after which nothing more is sent: the deadline of the shutdown or the limit of the data from
-    /// before a change, whichever is earlier.
-    pub(crate) fn end(&self) -> Option<Instant> {
-        self.closing.into_iter().chain(self.limit).min()
+    /// Returns true if the desired state has changed since it was last applied.
+    pub(crate) fn has_news(&self) -> bool {
+        self.applied.has_changed().unwrap_or_default()
     }
 
-    /// Returns the next time at which a caller stops waiting or sending ends.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let waiters = self.waiters.iter().map(|(_, waiter)| waiter.deadline);
-        waiters.chain(self.end()).min()
+    /// Returns the configuration of the desired state, which counts as applied from now on.
+    pub(crate) fn apply(&mut self) -> Option<PipelineConfig> {
+        self.applied.borrow_and_update().config().cloned()
     }
 
-    /// Sets the time after which nothing is sent; `None` removes the limit.
-    pub(crate) fn limit(&mut self, limit: Option<Instant>) {
-        self.limit = limit;
-    }
-
-    /// Returns true if a change is pending.
-    pub(crate) fn has_change(&mut self) -> bool {
-        while let Ok(change) = self.changes.try_recv() {
-            self.pending.push_back(change);
+    /// Returns true if the configuration asks for another client than that of `current`.
+    pub(crate) fn is_replaced(&self, current: &ExporterSettings) -> bool {
+        match &*self.desired.borrow() {
+            DesiredState::On(config) => config.exporter != *current,
+            DesiredState::Off | DesiredState::Draining { .. } => false,
         }
-        !self.pending.is_empty()
     }
 
-    /// Returns true if a pending change satisfies `wanted`.
-    pub(crate) fn has_change_that(&mut self, wanted: impl Fn(&C) -> bool) -> bool {
-        self.has_change() && self.pending.iter().any(wanted)
+    /// Returns true if the exporter is to be turned off.
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(*self.desired.borrow(), DesiredState::Draining { .. })
     }
 
-    /// Returns the next pending change.
-    pub(crate) fn next_change(&mut self) -> Option<C> {
-        self.has_change();
-        self.pending.pop_front()
+    /// Returns the time after which nothing more is sent: the deadline of the shutdown, or of an exporter that is
+    /// turned off, whichever is earlier.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        let end = match *self.desired.borrow() {
+            DesiredState::Draining { deadline, .. } => Some(deadline),
+            DesiredState::Off | DesiredState::On(_) => None,
+        };
+        self.closing.into_iter().chain(end).min()
     }
 
-    /// Begins a pass for all callers that wait. Returns the number that the next arrival will get.
-    pub(crate) fn begin(&mut self) -> u64 {
-        self.asked = false;
-        self.arrivals
+    /// Returns the next time at which a sender stops waiting or sending ends.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let waiting = self.waiting.iter().map(|(command, _)| command.deadline);
+        waiting.chain(self.end()).min()
     }
 
-    /// Returns true if a command arrived since the last pass began, even if its caller has stopped waiting.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.asked
+    /// Begins a pass for all senders that wait.
+    pub(crate) fn begin(&mut self) {
+        self.requested = false;
+        for (_, begun) in &mut self.waiting {
+            *begun = true;
+        }
     }
 
-    /// Releases the callers that arrived before `arrivals`, because their requests are fulfilled. Callers of the
-    /// shutdown wait until the pipeline ends, because only then the losses are known.
-    pub(crate) fn release(&mut self, arrivals: u64) {
-        self.waiters
-            .retain(|(arrival, waiter)| *arrival >= arrivals || waiter.shutdown);
+    /// Returns true if a sender waits for a pass, or the last command was not followed by a pass.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.requested || self.closing.is_some() || !self.waiting.is_empty()
     }
 
-    /// Releases all callers, including those of the shutdown, because their requests are fulfilled.
-    pub(crate) fn release_all(&mut self) {
-        self.commands.close();
-        while self.commands.try_recv().is_ok() {}
-        self.waiters.clear();
+    /// Returns true if a sender waits whose command arrived after the last pass began.
+    pub(crate) fn is_requested_again(&self) -> bool {
+        self.waiting.iter().any(|(_, begun)| !begun)
     }
 
-    /// Releases the callers that arrived before `arrivals` and tells them that not everything was delivered. Callers of
-    /// the shutdown keep waiting.
-    pub(crate) fn give_up(&mut self, arrivals: u64) {
-        let there =
-            |(arrival, waiter): &mut (u64, Command)| *arrival < arrivals && !waiter.shutdown;
-        let waiters = self.waiters.extract_if(.., there);
-        waiters.for_each(|(_, waiter)| waiter.done.give_up());
+    /// Releases the senders that waited when the last pass began. Senders of the shutdown wait until the exporter ends,
+    /// because only then the losses are known.
+    pub(crate) fn release(&mut self, complete: bool) {
+        self.release_if(complete, |command, begun| begun && !command.shutdown);
     }
 
-    /// Releases all callers and tells them that not everything was delivered.
-    pub(crate) fn give_all_up(&mut self) {
+    /// Releases all senders, including those of the shutdown. No more commands are received.
+    pub(crate) fn release_all(&mut self, complete: bool) {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
-            command.done.give_up();
+            command.waiter.release(complete);
         }
-        let waiters = self.waiters.drain(..);
-        waiters.for_each(|(_, waiter)| waiter.done.give_up());
+        self.release_if(complete, |_, _| true);
     }
 
-    /// Returns true if a caller waits that arrived at or after `arrivals`.
-    pub(crate) fn has_waiters_since(&self, arrivals: u64) -> bool {
-        self.waiters.iter().any(|(arrival, _)| *arrival >= arrivals)
+    fn release_if(&mut self, complete: bool, released: impl Fn(&Command, bool) -> bool) {
+        let released = |(command, begun): &mut (Command, bool)| released(command, *begun);
+        for (command, _) in self.waiting.extract_if(.., released) {
+            command.waiter.release(complete);
+        }
     }
 
-    /// Waits between two attempts: for the time that the receiver asked for, otherwise for `own`, which is shortened
-    /// while a caller waits. A change that satisfies `ends` ends the pause. Returns false if sending ends before the
-    /// next attempt.
+    /// Waits between two attempts of the client of `current`: for the time that the receiver asked for, otherwise for
+    /// `own`, which is shortened while a sender waits. Returns an error if there is no next attempt.
     pub(crate) async fn pause(
         &mut self,
         own: Duration,
         asked: Option<Duration>,
-        ends: impl Fn(&C) -> bool,
-    ) -> bool {
+        current: &ExporterSettings,
+    ) -> Result<(), Interruption> {
         let start = Instant::now();
         let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         loop {
-            if self.has_change_that(&ends) {
-                return true;
+            if self.is_replaced(current) {
+                return Err(Interruption::Replaced);
             }
             let end_of_all = self.end();
-            let hurry = !self.waiters.is_empty() || end_of_all.is_some();
+            let hurry = !self.waiting.is_empty() || end_of_all.is_some();
             let own = if hurry { own.min(PATIENCE) } else { own };
             // `Retry-After: 0` must not cause retries without a pause.
             let wait = asked.map_or(own, |asked| asked.max(own.min(SHORTEST_ASKED)));
             let end = start + wait;
             if end_of_all.is_some_and(|last| last <= end) {
-                return false;
+                return Err(Interruption::Deadline);
             }
             tokio::select! {
                 biased;
                 () = self.changed() => {}
-                () = sleep_until(end) => return true,
+                () = sleep_until(end) => return Ok(()),
             }
         }
     }
@@ -288,25 +314,36 @@ pub(crate) async fn at(time: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    fn config() -> PipelineConfig {
+        PipelineConfig {
+            exporter: ExporterSettings::Console(Arc::new(Mutex::new(std::io::sink()))),
+            interval: Duration::ZERO,
+            source: Arc::default(),
+        }
+    }
 
     /// Returns the length in milliseconds of a pause, given the pipeline's `own` pause and the pause that the receiver
     /// `asked` for.
     async fn pause(own: u64, asked: Option<u64>, waiting: bool) -> u64 {
-        let (commands, changes, mut control) = Control::<()>::new();
+        let (commands, desired, mut control) = Control::new();
         // A change that does not end the pause.
-        changes.send(()).unwrap();
+        desired.send_replace(DesiredState::On(config()));
         if waiting {
             let command = Command {
                 deadline: Instant::now() + Duration::from_secs(3600),
                 shutdown: false,
-                done: Done::Task(mpsc::channel(1).0),
+                waiter: Waiter::Task(mpsc::channel(1).0),
             };
             commands.send(command).unwrap();
         }
         let start = Instant::now();
         let [own, asked] = [Some(own), asked].map(|wait| wait.map(Duration::from_millis));
-        assert!(control.pause(own.unwrap(), asked, |()| false).await);
+        let ended = control.pause(own.unwrap(), asked, &config().exporter).await;
+        assert!(ended.is_ok());
         u64::try_from(start.elapsed().as_millis()).unwrap()
     }
 
@@ -328,13 +365,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiter_released_at_its_deadline_learns_that_delivery_is_incomplete() {
-        let (commands, _changes, mut control) = Control::<()>::new();
+        let (commands, _desired, mut control) = Control::new();
         let ask = |seconds| {
             let (sender, answer) = std::sync::mpsc::channel();
             let command = Command {
                 deadline: Instant::now() + Duration::from_secs(seconds),
                 shutdown: false,
-                done: Done::Thread(sender),
+                waiter: Waiter::Thread(sender),
             };
             commands.send(command).unwrap();
             answer
@@ -344,9 +381,9 @@ mod tests {
             control.changed().await;
         }
         assert!(hasty.recv().is_ok() && hasty.recv().is_err());
-        assert!(control.has_waiters_since(0));
-        let arrivals = control.begin();
-        control.release(arrivals);
+        assert!(control.is_requested_again());
+        control.begin();
+        control.release(true);
         assert!(patient.recv().is_err());
     }
 }

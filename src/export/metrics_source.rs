@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 
-use super::{Batch, Source, Split};
+use super::{Batch, Source, SourceConfig, split_last};
 use crate::config::Temporality;
 use crate::encode::message::{ResourceAndScope, push_standard};
 use crate::encode::protobuf::{Field, Writer};
-use crate::health::{QueueDepth, Undelivered};
+use crate::health::QueueDepth;
 use crate::metrics::{Registry, Sample};
 use crate::record::Out;
-use crate::schema::Metric;
+use crate::schema::{Metric, scope};
 
 /// The usual size of a data point, in bytes of protobuf.
 const USUAL_POINT_BYTES: usize = 512;
 
 /// A source that collects the registry for one exporter.
 ///
-/// Only one collection is in progress at a time. It is cut into requests, and each request is settled (delivered, or
-/// rejected permanently) before the next collection begins. The next collection covers everything that was added in the
+/// Only one collection is in progress at a time. It is cut into requests, and each request is delivered, or rejected
+/// permanently, before the next collection begins. The next collection covers everything that was added in the
 /// meantime. Therefore the points of a series are contiguous, and the measurements of an outage arrive in one point.
 pub(crate) struct PushReader {
     reader: usize,
@@ -33,36 +33,40 @@ pub(crate) struct PushReader {
     time: u64,
     /// True if the current collection contains ended series.
     has_ended: bool,
+    /// The batches that are not acknowledged. The last one is the current one.
+    batches: Vec<Vec<Sample>>,
     /// True if a pass began and its collection was not made yet.
     wanted: bool,
-    /// The unsettled points of the current collection.
-    unsettled: Arc<QueueDepth>,
+    /// The number of points of the current collection that are not acknowledged.
+    waiting: Arc<QueueDepth>,
 }
 
 impl PushReader {
-    pub(crate) fn new(
-        reader: usize,
-        registry: Arc<Registry>,
-        resource_and_scope: ResourceAndScope,
-    ) -> Self {
+    pub(crate) fn new(reader: usize, registry: Arc<Registry>) -> Self {
         Self {
             reader,
             registry,
             temporality: Temporality::default(),
-            resource_and_scope,
+            resource_and_scope: ResourceAndScope::new(&[], "", ""),
             samples: VecDeque::new(),
             time: 0,
             has_ended: false,
+            batches: Vec::new(),
             wanted: false,
-            unsettled: Arc::default(),
+            waiting: Arc::default(),
         }
+    }
+
+    /// Returns the live count of the points of the current collection that are not acknowledged.
+    pub(crate) fn waiting(&self) -> Arc<QueueDepth> {
+        Arc::clone(&self.waiting)
     }
 
     fn collect(&mut self) {
         self.samples = self.registry.collect(self.reader).into();
         // Later than the start of every series, and than the previous points even if the clock goes back.
         self.time = self.registry.now_after(self.time);
-        self.unsettled.set(self.samples.len());
+        self.waiting.set(self.samples.len());
     }
 
     /// Returns the data point of a sample, in bytes of protobuf.
@@ -83,7 +87,7 @@ impl PushReader {
     }
 
     /// Builds a request with the points of some samples, which are in the order of the catalog.
-    fn batch(&self, points: &[Vec<u8>], samples: Vec<Sample>) -> Batch<Vec<Sample>> {
+    fn request(&self, points: &[Vec<u8>], samples: &[Sample]) -> Batch {
         let metric = |sample: &Sample| sample.counter.series.metric();
         let mut points = points.iter();
         let metrics: Vec<_> = samples
@@ -93,7 +97,6 @@ impl PushReader {
         Batch {
             items: samples.len() as u64,
             message: self.resource_and_scope.request(&metrics),
-            ticket: samples,
         }
     }
 
@@ -118,23 +121,24 @@ impl PushReader {
 }
 
 impl Source for PushReader {
-    type Ticket = Vec<Sample>;
-    type Settings = (Temporality, ResourceAndScope);
-
-    fn apply(&mut self, (temporality, resource_and_scope): Self::Settings) {
-        let before = std::mem::replace(&mut self.temporality, temporality);
+    fn configure(&mut self, config: &SourceConfig) {
+        let before = std::mem::replace(&mut self.temporality, config.temporality);
         // In the other direction, the cumulative points start where the last deltas ended.
-        if (before, temporality) == (Temporality::Cumulative, Temporality::Delta) {
+        if (before, config.temporality) == (Temporality::Cumulative, Temporality::Delta) {
             self.registry.start_at_delivered(self.reader);
         }
-        self.resource_and_scope = resource_and_scope;
+        self.resource_and_scope = config.resource_and_scope(scope::METRICS, &config.version);
     }
 
     fn begin(&mut self) {
         self.wanted = true;
     }
 
-    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Ticket>> {
+    fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
+        if let Some(samples) = self.batches.last() {
+            let points: Vec<_> = samples.iter().map(|sample| self.point(sample)).collect();
+            return Some(self.request(&points, samples));
+        }
         if self.samples.is_empty() && self.wanted {
             self.wanted = false;
             self.collect();
@@ -156,36 +160,31 @@ impl Source for PushReader {
             // Frees the memory until the next collection needs it again.
             self.samples = VecDeque::new();
         }
-        (!samples.is_empty()).then(|| self.batch(&points, samples))
-    }
-
-    fn split(&mut self, mut samples: Vec<Sample>) -> Split<Vec<Sample>> {
-        if samples.len() < 2 {
-            return Err(samples);
-        }
-        let rest = samples.split_off(samples.len() / 2);
-        Ok([self.again(samples), self.again(rest)])
-    }
-
-    fn again(&mut self, samples: Vec<Sample>) -> Batch<Vec<Sample>> {
-        let points: Vec<_> = samples.iter().map(|sample| self.point(sample)).collect();
-        self.batch(&points, samples)
-    }
-
-    fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
-        let lost = self.registry.undelivered(self.reader);
-        if !self.registry.leave_if(self.reader, still) {
+        if samples.is_empty() {
             return None;
         }
-        self.samples.clear();
-        unsent.clear();
-        self.wanted = false;
-        self.unsettled.set(0);
-        Some(lost)
+        let batch = self.request(&points, &samples);
+        self.batches.push(samples);
+        Some(batch)
     }
 
-    fn settle(&mut self, samples: Vec<Sample>) {
-        self.unsettled.release(samples.len(), 0);
+    fn split(&mut self) -> bool {
+        split_last(&mut self.batches)
+    }
+
+    fn discard(&mut self) -> u64 {
+        let lost = self.registry.undelivered(self.reader);
+        self.registry.leave(self.reader);
+        self.samples.clear();
+        self.batches.clear();
+        self.wanted = false;
+        self.waiting.set(0);
+        lost
+    }
+
+    fn acknowledge(&mut self) {
+        let samples = self.batches.pop().unwrap_or_default();
+        self.waiting.release(samples.len(), 0);
         for sample in samples {
             self.has_ended |= sample.ended.is_some();
             sample.acknowledge(self.reader, self.time);
@@ -193,18 +192,9 @@ impl Source for PushReader {
                 sample.counter.start_at_delivered(self.reader);
             }
         }
-        if self.unsettled.items() == 0 && std::mem::take(&mut self.has_ended) {
+        if self.waiting.items() == 0 && std::mem::take(&mut self.has_ended) {
             self.registry.remove_ended();
         }
-    }
-
-    fn undelivered(&self) -> Option<Undelivered> {
-        let (registry, reader) = (Arc::clone(&self.registry), self.reader);
-        Some(Box::new(move || registry.undelivered(reader)))
-    }
-
-    fn waiting(&self) -> Arc<QueueDepth> {
-        Arc::clone(&self.unsettled)
     }
 }
 
@@ -230,8 +220,8 @@ mod tests {
     /// Makes a collection with a single point and delivers it. Returns the start and the time of the point.
     fn collect(reader: &mut PushReader) -> (u64, u64) {
         reader.begin();
-        let batch = reader.next(usize::MAX).unwrap();
-        reader.settle(batch.ticket);
+        let batch = reader.batch(usize::MAX).unwrap();
+        reader.acknowledge();
         let request: ExportMetricsServiceRequest = crate::encode::decoded(&batch.message);
         let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
         let Some(metric::Data::Sum(sum)) = &metric.data else {
@@ -247,11 +237,7 @@ mod tests {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let clock = Clock::standing(at(seconds[0]));
         let registry = Arc::new(Registry::new(0, clock));
-        let mut reader = PushReader::new(
-            OTLP_READER,
-            Arc::clone(&registry),
-            ResourceAndScope::new(&[], "", ""),
-        );
+        let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
         reader.temporality = temporality;
         registry.join(OTLP_READER);
         let standard = registry.intern(Default::default());
@@ -265,7 +251,7 @@ mod tests {
     }
 
     /// Returns the name, the start, the end and the value of each point of a request.
-    fn decoded(batch: &Batch<Vec<Sample>>) -> Vec<(String, u64, u64, f64)> {
+    fn decoded(batch: &Batch) -> Vec<(String, u64, u64, f64)> {
         let request: ExportMetricsServiceRequest = crate::encode::decoded(&batch.message);
         let metrics = request.resource_metrics[0].scope_metrics[0].metrics.iter();
         let points = metrics.flat_map(|metric| match &metric.data {
@@ -285,17 +271,16 @@ mod tests {
     fn deliver(reader: &mut PushReader) -> Vec<(String, u64, u64, f64)> {
         reader.begin();
         let mut points = Vec::new();
-        while let Some(batch) = reader.next(1) {
+        while let Some(batch) = reader.batch(1) {
             points.extend(decoded(&batch));
-            reader.settle(batch.ticket);
+            reader.acknowledge();
         }
         points
     }
 
     fn cumulative_reader() -> (Arc<Registry>, PushReader, Arc<SessionAttributes>) {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let nothing = ResourceAndScope::new(&[], "", "");
-        let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry), nothing);
+        let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
         reader.temporality = Temporality::Cumulative;
         registry.join(OTLP_READER);
         let standard = registry.intern(SessionAttributes {
@@ -306,7 +291,10 @@ mod tests {
     }
 
     fn change(reader: &mut PushReader, temporality: Temporality) {
-        reader.apply((temporality, ResourceAndScope::new(&[], "", "")));
+        reader.configure(&SourceConfig {
+            temporality,
+            ..SourceConfig::default()
+        });
     }
 
     #[test]
@@ -346,15 +334,15 @@ mod tests {
         let first = deliver(&mut reader)[0].2;
         add(2.0);
         reader.begin();
-        let delivered = reader.next(1).unwrap();
+        let delivered = reader.batch(1).unwrap();
         let second = decoded(&delivered)[0].2;
-        reader.settle(delivered.ticket);
-        let interrupted = reader.next(1).unwrap();
+        reader.acknowledge();
+        reader.batch(1).unwrap();
         change(&mut reader, Temporality::Delta);
-        let resent = reader.again(interrupted.ticket);
+        let resent = reader.batch(1).unwrap();
         let commits = "claude_code.commit.count".to_owned();
         assert_eq!(decoded(&resent), [(commits, first, second, 2.0)]);
-        reader.settle(resent.ticket);
+        reader.acknowledge();
         add(4.0);
         let starts = deliver(&mut reader).into_iter();
         let starts: Vec<_> = starts.map(|(_, start, _, value)| (start, value)).collect();
@@ -367,9 +355,9 @@ mod tests {
             let registry = Arc::new(Registry::new(0, Clock::default()));
             let resource = [("service.name".to_owned(), "claude-code".to_owned())];
             let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
-            let mut reader =
-                PushReader::new(OTLP_READER, Arc::clone(&registry), resource_and_scope);
+            let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
             reader.temporality = temporality;
+            reader.resource_and_scope = resource_and_scope;
             registry.join(OTLP_READER);
             let standard = registry.intern(Default::default());
             let model: Arc<str> = "sonnet".into();
@@ -377,7 +365,7 @@ mod tests {
             let held = registry.open_all(&standard, series.chain([Series::Commits]));
             held[0].add(0.25);
             reader.begin();
-            let batch = reader.next(usize::MAX).unwrap();
+            let batch = reader.batch(usize::MAX).unwrap();
             let request: ExportMetricsServiceRequest = crate::encode::decoded(&batch.message);
             assert_eq!(request.encode_to_vec(), batch.message);
             let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;

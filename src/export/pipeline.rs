@@ -1,89 +1,58 @@
 //! The pipeline of one exporter of one signal: its schedule, its reaction to answers, and the callers that wait for it.
 
 mod attempt;
-mod changes;
-
-pub(crate) use changes::{Change, To};
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
-use self::changes::Ending;
 use super::backoff::Backoff;
-use super::blocking::BlockingError;
-use super::control::{Control, at};
-use super::export_result::{ExportError, ExportResult};
-use super::sink::Sink;
-use super::{Batch, Source};
+use super::blocking;
+use super::control::{Control, DesiredState, Interruption, PipelineConfig};
+use super::export_result::ExportResult;
+use super::exporter::{ExporterSettings, PushExporter};
+use super::source::{Batch, Source};
 use crate::clock::Clock;
 use crate::config::variables;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
 
-/// The interval of an exporter that is off.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The longest pause between two attempts to start the thread on which a client is built.
+const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 
-/// A pipeline that delivers the data of one source to one sink: at an interval, when the source is full, and on
-/// request. The configuration creates, replaces and removes the sink. The source and its undelivered data remain.
-pub(crate) struct Pipeline<S: Source> {
-    source: S,
+/// The supervisor of one exporter. It delivers the data of a source at an interval, when the source is full, and on
+/// request. The configuration replaces its client as a whole; the source, its undelivered data, the schedule and the
+/// callers that wait stay.
+pub(crate) struct Pipeline {
+    source: Box<dyn Source>,
     counters: Arc<ExporterCounters>,
     diagnostics: Arc<Diagnostics>,
     clock: Clock,
-    control: Control<Change<S::Settings>>,
-    /// The number of the latest change.
-    epoch: Arc<AtomicU64>,
-    /// `None` while the exporter is off.
-    link: Option<Link>,
-    /// The tickets of requests that were built and not settled. The last one is sent next.
-    unsent: Vec<S::Ticket>,
+    control: Control,
+    /// `None` while the exporter is off or cannot be built.
+    client: Option<Arc<Client>>,
+    interval: Duration,
+    /// The time of the next pass.
+    due: Instant,
     /// The last report of a rejection or a warning of the receiver.
     last_report: Option<String>,
-}
-
-/// The destination of a pipeline.
-struct Link {
-    sink: Arc<Sink>,
-    interval: Duration,
-    /// The timeout of one attempt.
-    timeout: Duration,
-    /// Set while the exporter delivers its remaining data before it turns off.
-    ending: Option<Ending>,
     /// True after the pipeline reported that requests go to a path other than that of the configured URL.
     path_reported: bool,
 }
 
-/// The end of a request.
-enum End {
-    /// The receiver accepted the request, except for the rejected items.
-    Delivered { rejected: u64 },
-    /// The receiver rejected the request permanently.
-    Refused(ExportError),
-    /// The request is larger than the receiver accepts.
-    TooLarge(ExportError),
-    /// The delivery was interrupted.
-    Stopped(Stop),
+/// An exporter, and the settings from which it was built.
+struct Client {
+    exporter: Arc<dyn PushExporter>,
+    settings: ExporterSettings,
 }
 
-/// The reason why a delivery was interrupted.
-enum Stop {
-    /// The deadline passed.
-    OutOfTime,
-    /// A change is pending.
-    Changed,
-}
-
-impl<S: Source> Pipeline<S> {
-    /// Creates the pipeline of an exporter that is off until a change turns it on.
+impl Pipeline {
+    /// Creates the pipeline of an exporter that is off until its desired state is another.
     pub(crate) fn new(
-        source: S,
-        control: Control<Change<S::Settings>>,
+        source: Box<dyn Source>,
+        control: Control,
         counters: Arc<ExporterCounters>,
-        epoch: Arc<AtomicU64>,
         diagnostics: Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
@@ -93,266 +62,282 @@ impl<S: Source> Pipeline<S> {
             diagnostics,
             clock,
             control,
-            epoch,
-            link: None,
-            unsent: Vec::new(),
+            client: None,
+            interval: Duration::ZERO,
+            due: Instant::now(),
             last_report: None,
+            path_reported: false,
         }
     }
 
     /// Runs the pipeline until shutdown.
     pub(crate) async fn run(mut self) {
-        let mut next = Instant::now();
-        let late = loop {
-            self.wait(next).await;
-            let was_on = self.link.is_some();
-            if self.apply_changes().await {
-                // Repeated changes must not postpone an export that is due.
-                let due = Instant::now() + self.interval();
-                next = if was_on { next.min(due) } else { due };
-                let ending = self.link.as_ref().is_some_and(|link| link.ending.is_some());
-                let late = next <= Instant::now();
-                if self.unsent.is_empty() && !ending && !late && !self.control.is_asked() {
-                    // No delivery was interrupted: the data is sent at the regular time.
+        let in_time = loop {
+            self.wait().await;
+            // A pass that began before may not have covered everything.
+            let is_draining = self.control.is_draining();
+            let in_time = match self.pass().await {
+                Ok(()) => true,
+                Err(Interruption::Deadline) => false,
+                // The next client gets at once what this one did not deliver.
+                Err(Interruption::Replaced) => {
+                    self.due = Instant::now();
                     continue;
                 }
-            }
-            let arrivals = self.control.begin();
-            let late = match self.serve().await {
-                // A new receiver gets everything that the previous one did not accept.
-                Err(Stop::Changed) => continue,
-                Err(Stop::OutOfTime) => true,
-                Ok(()) => false,
             };
-            self.finish_ending();
-            if self.link.is_none() {
-                if late {
-                    self.control.give_up(arrivals);
-                } else {
-                    self.control.release(arrivals);
-                }
+            if (is_draining || !in_time) && self.turn_off(None) {
+                self.control.release(in_time);
             }
             self.report_losses(false);
             if self.control.closing().is_some() {
-                break late;
+                break in_time;
             }
-            if next <= Instant::now() {
-                // Missed intervals are not made up for after an outage: the next pass covers them.
-                next = Instant::now() + self.interval();
+            // Missed intervals are not made up for after an outage: the next pass covers them.
+            let now = Instant::now();
+            if self.due <= now {
+                self.due = now + self.interval;
             }
         };
         self.counters.shut_down();
-        if late {
-            self.control.give_all_up();
-        } else {
-            self.control.release_all();
-        }
+        self.control.release_all(in_time);
         self.report_losses(true);
     }
 
-    fn interval(&self) -> Duration {
-        self.link.as_ref().map_or(FOREVER, |link| link.interval)
+    /// Waits until a pass is due, and applies new configurations meanwhile.
+    async fn wait(&mut self) {
+        loop {
+            if self.control.has_news() {
+                self.apply().await;
+            }
+            let is_on = self.client.is_some();
+            if self.control.is_requested() || is_on && self.control.is_draining() {
+                return;
+            }
+            tokio::select! {
+                () = self.control.changed() => {}
+                () = self.source.filled(), if is_on => return,
+                () = sleep_until(self.due), if is_on => return,
+            }
+        }
     }
 
-    /// Waits until there is work.
-    async fn wait(&mut self, next: Instant) {
-        // A command may have arrived while the exporter was built.
-        if self.control.is_asked()
-            || self.control.has_waiters_since(0)
-            || self.control.closing().is_some()
-            || self.control.has_change()
-        {
+    /// Applies the desired state: builds another client if the current one does not fit.
+    async fn apply(&mut self) {
+        let was_on = self.client.is_some();
+        let Some(PipelineConfig { exporter, .. }) = self.configure() else {
             return;
+        };
+        let fits = |client: &Arc<Client>| client.settings == exporter;
+        // An exporter that could not be built is built again when the configuration asks for it again.
+        if !self.client.as_ref().is_some_and(fits) && !self.counters.is_off() {
+            self.build(exporter).await;
         }
-        if self.link.is_none() {
-            self.control.changed().await;
-            return;
+        if self.client.is_none() {
+            self.turn_off(None);
+        } else if !was_on {
+            self.due = Instant::now() + self.interval;
         }
-        tokio::select! {
-            () = self.control.changed() => {}
-            () = self.source.filled() => {}
-            () = sleep_until(next) => {}
+    }
+
+    /// Applies the parts of the desired state that need no other client.
+    fn configure(&mut self) -> Option<PipelineConfig> {
+        let config = self.control.apply()?;
+        self.source.configure(&config.source);
+        self.interval = config.interval;
+        // Repeated changes must not postpone an export that is due.
+        self.due = self.due.min(Instant::now() + self.interval);
+        Some(config)
+    }
+
+    /// Replaces the client.
+    async fn build(&mut self, settings: ExporterSettings) {
+        self.client = None;
+        let error = match self.build_exporter(&settings).await {
+            Ok(Ok(exporter)) => {
+                self.client = Some(Arc::new(Client { exporter, settings }));
+                self.path_reported = false;
+                self.counters.starts();
+                return;
+            }
+            Ok(Err(error)) => error,
+            Err(Interruption::Deadline) => "the shutdown came before it was ready".to_owned(),
+            Err(Interruption::Replaced) => return,
+        };
+        if !self.control.is_draining() && self.turn_off(Some(&error)) {
+            let (signal, exporter) = (self.counters.signal(), self.counters.exporter());
+            let report = format!("{signal} ({exporter}) are off: {error}");
+            self.diagnostics.report_later(report);
         }
+    }
+
+    /// Builds an exporter. One that may read certificates is built on a thread that may block, so that this thread keeps
+    /// every deadline.
+    async fn build_exporter(
+        &mut self,
+        settings: &ExporterSettings,
+    ) -> Result<Result<Arc<dyn PushExporter>, String>, Interruption> {
+        let signal = self.counters.signal();
+        if !settings.may_block() {
+            return Ok(settings.clone().build(signal));
+        }
+        let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
+        loop {
+            let own = settings.clone();
+            let build = blocking::spawn(move || own.build(signal));
+            match self.control.meanwhile(build, settings).await? {
+                Ok(built) => return Ok(built),
+                Err(error) => {
+                    self.failed(error.to_string(), "it is tried again, and data waits");
+                    self.control.pause(backoff.next(), None, settings).await?;
+                }
+            }
+        }
+    }
+
+    /// Ends an exporter that is to be turned off, or that cannot be built because of an error: drops all undelivered
+    /// items. Returns false without an effect if there is a newer configuration.
+    fn turn_off(&mut self, error: Option<&str>) -> bool {
+        let mut is_off = false;
+        let desired = Arc::clone(&self.control.desired);
+        // The lock of the desired state excludes a change meanwhile: items that are recorded after a change must not be
+        // dropped.
+        desired.send_if_modified(|desired| {
+            match (&mut *desired, error) {
+                (DesiredState::Draining { reason, .. }, _) => {
+                    let reason = reason.take();
+                    self.counters.turned_off(self.source.discard(), reason);
+                    // Releases the headers helper.
+                    *desired = DesiredState::Off;
+                }
+                (DesiredState::On(_), Some(error)) if !self.control.has_news() => {
+                    self.counters.stays_off(self.source.discard(), error);
+                }
+                _ => return false,
+            }
+            is_off = true;
+            self.client = None;
+            false
+        });
+        is_off
     }
 
     /// Runs passes until no caller waits for another one.
-    async fn serve(&mut self) -> Result<(), Stop> {
+    async fn pass(&mut self) -> Result<(), Interruption> {
         loop {
-            let Some(link) = &self.link else {
+            self.control.begin();
+            let Some(client) = self.client.clone() else {
+                self.control.release(true);
                 return Ok(());
             };
-            let max_bytes = link.sink.max_bytes();
-            let arrivals = self.control.begin();
-            while let Some(ticket) = self.unsent.pop() {
-                let batch = self.source.again(ticket);
-                self.deliver_all(batch).await?;
-            }
             self.source.begin();
             loop {
-                self.prepare().await?;
-                let Some(batch) = self.source.next(max_bytes) else {
+                self.prepare(&client).await?;
+                if self.control.has_news() && !self.control.is_replaced(&client.settings) {
+                    self.configure();
+                }
+                let Some(batch) = self.source.batch(client.exporter.max_bytes()) else {
                     break;
                 };
-                self.deliver_all(batch).await?;
+                self.deliver(&client, batch).await?;
                 self.report_losses(false);
             }
-            self.control.release(arrivals);
-            if !self.control.has_waiters_since(arrivals) && !self.source.is_full() {
+            self.control.release(true);
+            if !self.control.is_requested_again() && !self.source.is_full() {
                 return Ok(());
             }
         }
     }
 
     /// Lets the source prepare the data of the next requests, and retries if no thread is available for that. Releases
-    /// waiters at their deadlines meanwhile.
-    async fn prepare(&mut self) -> Result<(), Stop> {
-        let mut backoff = Backoff::new(self.interval());
-        loop {
-            let Err(error) = self.prepare_once().await? else {
-                return Ok(());
-            };
-            if self.counters.failed(error.to_string()) {
-                self.report(format!("{error}; it is tried again, and data waits"));
-            }
-            if !self
-                .control
-                .pause(backoff.next(), None, Change::moves)
-                .await
-            {
-                return Err(Stop::OutOfTime);
-            }
-        }
-    }
-
-    async fn prepare_once(&mut self) -> Result<Result<(), BlockingError>, Stop> {
-        let Self {
-            source, control, ..
-        } = self;
-        let mut prepared = std::pin::pin!(source.prepare());
-        loop {
-            if control.has_change_that(Change::moves) {
-                return Err(Stop::Changed);
-            }
-            let end = control.end();
-            tokio::select! {
-                biased;
-                prepared = &mut prepared => return Ok(prepared),
-                () = control.changed() => {}
-                () = at(end) => return Err(Stop::OutOfTime),
-            }
-        }
-    }
-
-    /// Delivers a batch, in parts if it is too large for the receiver. Keeps the tickets of unsettled parts in
-    /// `unsent`.
-    async fn deliver_all(&mut self, batch: Batch<S::Ticket>) -> Result<(), Stop> {
-        let mut parts = vec![batch];
-        while let Some(Batch {
-            message,
-            items,
-            ticket,
-        }) = parts.pop()
+    /// callers at their deadlines meanwhile.
+    async fn prepare(&mut self, client: &Client) -> Result<(), Interruption> {
+        let mut backoff = Backoff::new(self.interval);
+        let settings = &client.settings;
+        while let Err(error) = self
+            .control
+            .meanwhile(self.source.prepare(), settings)
+            .await?
         {
-            let Some(link) = &self.link else {
-                return Ok(());
-            };
-            let body = link.sink.encode(self.counters.signal(), message);
-            match self.deliver(body).await {
-                End::Delivered { rejected } => {
-                    self.source.settle(ticket);
-                    self.counters.delivered(items, rejected, self.clock.now());
-                }
-                End::Refused(error) => self.lose(ticket, items, &error),
-                End::TooLarge(error) => match self.source.split(ticket) {
-                    Ok([first, second]) => parts.extend([second, first]),
-                    Err(ticket) => self.lose(ticket, items, &error),
-                },
-                End::Stopped(stop) => {
-                    let rest = parts.into_iter().map(|part| part.ticket);
-                    self.unsent.extend(rest.chain([ticket]));
-                    return Err(stop);
-                }
-            }
+            self.failed(error.to_string(), "it is tried again, and data waits");
+            self.control.pause(backoff.next(), None, settings).await?;
         }
         Ok(())
     }
 
-    /// Drops items that the receiver rejected permanently.
-    fn lose(&mut self, ticket: S::Ticket, items: u64, error: &ExportError) {
+    /// Sends the same bytes until they are delivered or permanently rejected, or splits a batch that is too large.
+    async fn deliver(&mut self, client: &Client, batch: Batch) -> Result<(), Interruption> {
+        let body = client.exporter.encode(batch.message);
+        let mut backoff = Backoff::new(self.interval);
+        let error = loop {
+            let result = self.attempt(client, body.clone()).await?;
+            self.report_path(client);
+            match result {
+                ExportResult::Delivered { rejected, message } => {
+                    self.report_message(rejected, message);
+                    self.source.acknowledge();
+                    let now = self.clock.now();
+                    self.counters.delivered(batch.items, rejected, now);
+                    return Ok(());
+                }
+                ExportResult::TooLarge { error } => {
+                    if self.source.split() {
+                        return Ok(());
+                    }
+                    break error;
+                }
+                ExportResult::Rejected { error } | ExportResult::Unauthenticated { error } => {
+                    break error;
+                }
+                ExportResult::Retryable { after, error } => {
+                    self.failed(error.to_string(), "data waits and is sent again");
+                    let pause = backoff.next();
+                    self.control.pause(pause, after, &client.settings).await?;
+                    self.counters.retried();
+                }
+            }
+        };
         self.counters.failed(error.to_string());
-        self.counters.refused(items);
-        self.source.settle(ticket);
+        self.counters.refused(batch.items);
+        self.source.acknowledge();
         self.report_change(format!("{error}; what it refuses is lost"));
+        Ok(())
     }
 
-    /// Sends the same bytes until they are delivered or permanently rejected.
-    async fn deliver(&mut self, body: Bytes) -> End {
-        let mut backoff = Backoff::new(self.interval());
-        loop {
-            if self.control.has_change_that(Change::moves) {
-                return End::Stopped(Stop::Changed);
-            }
-            let outcome = match self.attempt(body.clone()).await {
-                Ok(outcome) => outcome,
-                Err(stop) => return End::Stopped(stop),
-            };
-            self.report_path();
-            let (error, after) = match outcome {
-                ExportResult::Delivered {
-                    rejected: 0,
-                    message: None,
-                } => {
-                    self.last_report = None;
-                    return End::Delivered { rejected: 0 };
-                }
-                ExportResult::Delivered { rejected, message } => {
-                    let said = message.unwrap_or_else(|| "it gives no reason".to_owned());
-                    self.report_change(match rejected {
-                        0 => format!("the receiver warns: {said}"),
-                        _ => format!("the receiver rejects some items: {said}"),
-                    });
-                    return End::Delivered { rejected };
-                }
-                ExportResult::Retryable { after, error } => (error, after),
-                ExportResult::Rejected { error } | ExportResult::Unauthenticated { error } => {
-                    return End::Refused(error);
-                }
-                ExportResult::TooLarge { error } => return End::TooLarge(error),
-            };
-            if self.counters.failed(error.to_string()) {
-                self.report(format!("{error}; data waits and is sent again"));
-            }
-            self.report_losses(false);
-            if !self
-                .control
-                .pause(backoff.next(), after, Change::moves)
-                .await
-            {
-                return End::Stopped(Stop::OutOfTime);
-            }
-            if !self.control.has_change_that(Change::moves) {
-                self.counters.retried();
-            }
+    /// Counts a failed attempt, and reports it if it is the first one.
+    fn failed(&self, error: String, consequence: &str) {
+        let report = format!("{error}; {consequence}");
+        if self.counters.failed(error) {
+            self.report(report);
         }
+        self.report_losses(false);
+    }
+
+    /// Reports what the receiver said about a request that it accepted.
+    fn report_message(&mut self, rejected: u64, message: Option<String>) {
+        if rejected == 0 && message.is_none() {
+            self.last_report = None;
+            return;
+        }
+        let message = message.unwrap_or_else(|| "it gives no reason".to_owned());
+        self.report_change(match rejected {
+            0 => format!("the receiver warns: {message}"),
+            _ => format!("the receiver rejects some items: {message}"),
+        });
     }
 
     /// Reports once that requests go to a path other than that of the configured URL.
-    fn report_path(&mut self) {
-        let Some(link) = &mut self.link else {
+    fn report_path(&mut self, client: &Client) {
+        let Some(path) = client.exporter.standard_path() else {
             return;
         };
-        let Some(path) = link.sink.standard_path() else {
-            return;
-        };
-        if std::mem::replace(&mut link.path_reported, true) {
+        if std::mem::replace(&mut self.path_reported, true) {
             return;
         }
         let variable = variables::ENDPOINT.of(self.counters.signal()).name;
-        let report = format!(
+        self.report(format!(
             "the receiver takes no requests at the URL of {variable}, which has no path, and takes them at {path}: add \
              {path} to {variable}"
-        );
-        self.report(report);
+        ));
     }
 
     /// Reports the losses, if there are new ones and not too often.
@@ -380,13 +365,15 @@ impl<S: Source> Pipeline<S> {
 }
 
 /// Ends the pipeline, also after a panic: undelivered items are lost, and new items are not kept.
-impl<S: Source> Drop for Pipeline<S> {
+impl Drop for Pipeline {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let why = "it ended by an error of its own".to_owned();
             self.counters.cannot_be_built(why);
         }
         self.counters.shut_down();
-        self.control.give_all_up();
+        self.control.release_all(false);
+        // Releases the headers helper.
+        self.control.desired.send_replace(DesiredState::Off);
     }
 }

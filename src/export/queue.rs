@@ -70,7 +70,7 @@ impl<T> Queue<T> {
     }
 
     /// Removes and returns the next item with its size. The item occupies the queue until it is
-    /// [settled](Self::settle).
+    /// [released](Self::release).
     pub(crate) fn pop(&self) -> Option<(T, usize)> {
         self.items.pop()
     }
@@ -89,7 +89,7 @@ impl<T> Queue<T> {
     }
 
     /// Releases the space of items that were delivered or dropped.
-    pub(crate) fn settle(&self, records: usize, bytes: usize) {
+    pub(crate) fn release(&self, records: usize, bytes: usize) {
         self.waiting.release(records, bytes);
     }
 
@@ -120,7 +120,7 @@ mod tests {
         assert!(queue.push((), WAKE_BYTES / 2) && !queue.is_full());
         assert!(queue.push((), WAKE_BYTES / 2) && queue.is_full());
         let (((), first), ((), second)) = (queue.pop().unwrap(), queue.pop().unwrap());
-        queue.settle(2, first + second);
+        queue.release(2, first + second);
         assert!(!queue.is_full());
     }
 }

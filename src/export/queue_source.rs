@@ -3,47 +3,59 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::BoxFuture;
 use super::queue::{BATCH_RECORDS, Queue};
-use super::{Batch, Source, Split};
+use super::source::{Batch, Source, SourceConfig, split_last};
 use crate::encode::Encode;
 use crate::encode::message::MAX_ITEM_BYTES;
-use crate::health::{EncodeStats, QueueDepth};
+use crate::health::EncodeStats;
 
 /// A source that converts queued items to the requests of one exporter.
 pub(crate) struct QueueSource<T: Encode> {
     queue: Queue<T::Item>,
+    /// Creates the encoder of a configuration.
+    configured: fn(&SourceConfig) -> T,
     encoder: T,
-    /// The number of items that the pass still has to deliver.
+    /// The number of items in the queue that the pass still has to deliver.
     left: usize,
-    /// A converted item that did not fit into the last request.
-    carried: Option<(T::Record, Place<T::Item>)>,
+    /// An item that did not fit into the last request.
+    carried: Option<Entry<T::Item>>,
+    /// The batches that are not acknowledged. The last one is the current one.
+    batches: Vec<Vec<Entry<T::Item>>>,
     stats: Arc<EncodeStats>,
 }
 
-/// An item with its size in the queue. Settling its request releases this space.
-type Place<I> = (I, usize);
+/// An item with its size in the queue.
+type Entry<I> = (I, usize);
 
 impl<T: Encode> QueueSource<T> {
-    pub(crate) fn new(queue: Queue<T::Item>, encoder: T, stats: Arc<EncodeStats>) -> Self {
+    pub(crate) fn new(
+        queue: Queue<T::Item>,
+        configured: fn(&SourceConfig) -> T,
+        stats: Arc<EncodeStats>,
+    ) -> Self {
         Self {
             queue,
-            encoder,
+            encoder: configured(&SourceConfig::default()),
+            configured,
             left: 0,
             carried: None,
+            batches: Vec::new(),
             stats,
         }
     }
 
-    fn pop(&mut self) -> Option<(T::Record, Place<T::Item>)> {
+    /// Takes and encodes the next item of the pass.
+    fn pop(&mut self) -> Option<(T::Record, Entry<T::Item>)> {
         if let Some(carried) = self.carried.take() {
-            return Some(carried);
+            return Some((self.encode_again(&carried), carried));
         }
         if self.left == 0 {
             return None;
         }
-        let place = self.queue.pop()?;
+        let entry = self.queue.pop()?;
         self.left -= 1;
-        Some((self.encode(&place.0, &self.stats), place))
+        Some((self.encode(&entry.0, &self.stats), entry))
     }
 
     fn encode(&self, item: &T::Item, stats: &EncodeStats) -> T::Record {
@@ -55,114 +67,85 @@ impl<T: Encode> QueueSource<T> {
         record
     }
 
-    /// Converts items again and builds a batch of them.
-    fn batch_of(
-        &self,
-        places: Vec<Place<T::Item>>,
-        stats: &EncodeStats,
-    ) -> Batch<Vec<Place<T::Item>>> {
-        let records = places
-            .iter()
-            .map(|(item, _)| self.encode(item, stats))
-            .collect();
-        self.batch(records, places)
+    /// Encodes an item that was counted when it was first encoded.
+    fn encode_again(&self, (item, _): &Entry<T::Item>) -> T::Record {
+        self.encode(item, &EncodeStats::default())
     }
 
-    fn batch(
-        &self,
-        records: Vec<T::Record>,
-        places: Vec<Place<T::Item>>,
-    ) -> Batch<Vec<Place<T::Item>>> {
-        Batch {
-            items: places.len() as u64,
-            message: self.encoder.request(records),
-            ticket: places,
+    /// Takes the items of the next batch, and returns their records.
+    fn next(&mut self, max_bytes: usize) -> Vec<T::Record> {
+        let (mut records, mut batch) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        while records.len() < BATCH_RECORDS {
+            let Some((record, entry)) = self.pop() else {
+                break;
+            };
+            // A tag and a length prefix precede each record.
+            bytes += T::size(&record) + 8;
+            if bytes > max_bytes && !records.is_empty() {
+                self.carried = Some(entry);
+                break;
+            }
+            records.push(record);
+            batch.push(entry);
         }
+        if !batch.is_empty() {
+            self.batches.push(batch);
+        }
+        records
+    }
+
+    /// Releases the space of items that are delivered or dropped. Returns their number.
+    fn release(&self, entries: &[Entry<T::Item>]) -> u64 {
+        let bytes = entries.iter().map(|(_, size)| size).sum();
+        self.queue.release(entries.len(), bytes);
+        entries.len() as u64
     }
 }
 
 impl<T: Encode> Source for QueueSource<T> {
-    type Ticket = Vec<Place<T::Item>>;
-    type Settings = T;
-
-    fn apply(&mut self, encoder: T) {
-        self.encoder = encoder;
-        // The carried item was converted with the previous configuration.
-        if let Some((_, place)) = self.carried.take() {
-            let record = self.encode(&place.0, &EncodeStats::default());
-            self.carried = Some((record, place));
-        }
+    fn configure(&mut self, config: &SourceConfig) {
+        self.encoder = (self.configured)(config);
     }
 
     fn begin(&mut self) {
         self.left = self.queue.len();
     }
 
-    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Ticket>> {
-        let (mut records, mut places) = (Vec::new(), Vec::new());
-        let mut encoded = 0;
-        while records.len() < BATCH_RECORDS {
-            let Some((record, place)) = self.pop() else {
-                break;
-            };
-            // A tag and a length prefix precede each record.
-            encoded += T::size(&record) + 8;
-            if encoded > max_bytes && !records.is_empty() {
-                self.carried = Some((record, place));
-                break;
-            }
-            records.push(record);
-            places.push(place);
+    fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
+        let records: Vec<_> = match self.batches.last() {
+            Some(batch) => batch.iter().map(|entry| self.encode_again(entry)).collect(),
+            None => self.next(max_bytes),
+        };
+        (!records.is_empty()).then(|| Batch {
+            items: records.len() as u64,
+            message: self.encoder.request(records),
+        })
+    }
+
+    fn acknowledge(&mut self) {
+        if let Some(batch) = self.batches.pop() {
+            self.release(&batch);
         }
-        (!places.is_empty()).then(|| self.batch(records, places))
     }
 
-    fn settle(&mut self, places: Self::Ticket) {
-        self.queue
-            .settle(places.len(), places.iter().map(|(_, size)| size).sum());
+    fn split(&mut self) -> bool {
+        split_last(&mut self.batches)
     }
 
-    fn split(&mut self, mut places: Self::Ticket) -> Split<Self::Ticket> {
-        if places.len() < 2 {
-            return Err(places);
-        }
-        let rest = places.split_off(places.len() / 2);
-        // The items were counted when the whole batch was built and must not be counted again.
-        let counted = EncodeStats::default();
-        let half = |places| self.batch_of(places, &counted);
-        Ok([half(places), half(rest)])
-    }
-
-    fn again(&mut self, places: Self::Ticket) -> Batch<Self::Ticket> {
-        self.batch_of(places, &EncodeStats::default())
-    }
-
-    fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
-        // The length is read before `still` is called, so every counted item was queued before any newer change. Items
-        // that are queued later may belong to a newer configuration and must stay.
-        let queued = self.queue.len();
-        if !still() {
-            return None;
-        }
-        let mut given_up: Vec<_> = unsent.drain(..).flatten().collect();
-        given_up.extend(self.carried.take().map(|(_, place)| place));
-        given_up.extend((0..queued).filter_map(|_| self.queue.pop()));
+    fn discard(&mut self) -> u64 {
+        let mut dropped: Vec<_> = self.batches.drain(..).flatten().collect();
+        dropped.extend(self.carried.take());
+        dropped.extend((0..self.queue.len()).filter_map(|_| self.queue.pop()));
         self.left = 0;
-        let lost = given_up.len() as u64;
-        self.settle(given_up);
-        Some(lost)
-    }
-
-    fn waiting(&self) -> Arc<QueueDepth> {
-        self.queue.waiting()
+        self.release(&dropped)
     }
 
     fn is_full(&self) -> bool {
         self.queue.is_full()
     }
 
-    fn filled(&self) -> impl Future<Output = ()> + Send {
-        let queue = &self.queue;
-        async move { queue.filled().await }
+    fn filled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.queue.filled())
     }
 }

@@ -1,8 +1,6 @@
 //! The private thread that drives all exporters, independent of any runtime of the host.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,20 +11,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::blocking::Counted;
 use super::suppression::{self, SuppressedScope};
-use super::{Command, Done, NotDone};
+use super::{BoxFuture, Command, Incomplete, Waiter};
 use crate::diagnostics::Diagnostics;
 use crate::fork::Process;
 use crate::health::ExporterCounters;
 use crate::thread;
 
 /// A function that builds and runs one exporter. It is called on the private thread, inside its runtime.
-pub(crate) type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+pub(crate) type Job = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 /// A function that runs beside the exporters that need it. The sender of its channel is dropped with the last of these
 /// exporters.
-pub(crate) type Background =
-    Box<dyn FnOnce(watch::Receiver<()>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+pub(crate) type Background = Box<dyn FnOnce(watch::Receiver<()>) -> BoxFuture<'static, ()> + Send>;
 
 /// The most timekeeper threads at the same time. A host may flush at every request that it serves.
 const TIMEKEEPERS: usize = 16;
@@ -52,14 +50,25 @@ pub(crate) struct Runtime {
 #[derive(Default)]
 struct State {
     pipelines: Vec<UnboundedSender<Command>>,
-    /// The sender of jobs; `None` before the first job and after the shutdown.
-    jobs: Option<UnboundedSender<Job>>,
-    /// The receiver of the jobs, until the thread that runs them is started.
-    unstarted: Option<UnboundedReceiver<Job>>,
+    jobs: Jobs,
     /// The time of the last failed attempt to start the thread.
     failed: Option<std::time::Instant>,
-    /// True after the shutdown was requested: no more jobs are accepted.
-    closed: bool,
+}
+
+/// The jobs of the private thread.
+enum Jobs {
+    /// They wait for the thread.
+    Waiting(Vec<Job>),
+    /// The thread runs them.
+    Running(UnboundedSender<Job>),
+    /// No more jobs are accepted, because the shutdown was requested.
+    Closed,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self::Waiting(Vec::new())
+    }
 }
 
 /// Leaks the state in a forked child. The thread at the other end of the channels does not exist there, and the locks
@@ -93,17 +102,12 @@ impl Runtime {
     /// Runs a job on the private thread until the job ends; `commands` is the sender of the job's commands. If there is
     /// no thread yet, the job waits for [`start`](Self::start). Returns false after the shutdown.
     pub(crate) fn spawn(&self, commands: UnboundedSender<Command>, job: Job) -> bool {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        if state.closed {
-            return false;
+        let mut state = self.lock();
+        match &mut state.jobs {
+            Jobs::Waiting(jobs) => jobs.push(job),
+            Jobs::Running(jobs) => drop(jobs.send(job)),
+            Jobs::Closed => return false,
         }
-        let jobs = state.jobs.get_or_insert_with(|| {
-            let (sender, jobs) = unbounded_channel();
-            state.unstarted = Some(jobs);
-            sender
-        });
-        let _ = jobs.send(job);
         state.pipelines.retain(|pipeline| !pipeline.is_closed());
         state.pipelines.push(commands);
         true
@@ -140,25 +144,23 @@ impl Runtime {
     }
 
     fn start_in(&self, state: &mut State) -> io::Result<bool> {
-        let Some(jobs) = state.unstarted.take() else {
-            return Ok(!state.closed);
+        let waiting = match &mut state.jobs {
+            Jobs::Waiting(jobs) if !jobs.is_empty() => jobs,
+            Jobs::Waiting(_) | Jobs::Running(_) => return Ok(true),
+            Jobs::Closed => return Ok(false),
         };
-        // If the thread cannot be started, its closure is dropped. The jobs must outlive the closure.
-        let jobs = Arc::new(Mutex::new(Some(jobs)));
-        let (host, taken) = (Arc::clone(&self.host), Arc::clone(&jobs));
-        let started = thread::spawn("claude-code-telemetry", move || {
-            let jobs = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(jobs) = jobs {
-                drive(jobs, &host);
-            }
-        });
-        match started {
+        let (sender, jobs) = unbounded_channel();
+        let host = Arc::clone(&self.host);
+        match thread::spawn("claude-code-telemetry", move || drive(jobs, &host)) {
             Ok(_) => {
+                for job in waiting.drain(..) {
+                    let _ = sender.send(job);
+                }
+                state.jobs = Jobs::Running(sender);
                 state.failed = None;
                 Ok(true)
             }
             Err(error) => {
-                state.unstarted = jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
                 state.failed = Some(std::time::Instant::now());
                 self.host.fail(&no_thread(&error));
                 Err(error)
@@ -168,7 +170,7 @@ impl Runtime {
 
     /// Returns true if no job waits for the private thread.
     pub(crate) fn is_started(&self) -> bool {
-        self.lock().unstarted.is_none()
+        !matches!(&self.lock().jobs, Jobs::Waiting(jobs) if !jobs.is_empty())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -183,7 +185,7 @@ impl Runtime {
             return false;
         }
         let (done, finished) = std::sync::mpsc::channel();
-        self.send(limit, shutdown, Done::Thread(done));
+        self.send(limit, shutdown, Waiter::Thread(done));
         // Pipelines that never had a thread are gone at once and have delivered nothing.
         wait(&finished, std::time::Instant::now() + limit) && started
     }
@@ -202,13 +204,13 @@ impl Runtime {
         let teller = tell.clone();
         let kept = self.keep_time(move || {
             if !wait(&finished, end) {
-                let _ = teller.try_send(NotDone);
+                let _ = teller.try_send(Incomplete);
             }
         });
         let done = match kept {
-            true => Done::Thread(done),
+            true => Waiter::Thread(done),
             // The pipelines release the waiter at the deadline, unless other work keeps their thread busy.
-            false => Done::Task(tell),
+            false => Waiter::Task(tell),
         };
         // Without a runtime, no pipeline watches the deadline.
         let kept = kept || self.host.stands.load(Ordering::Acquire);
@@ -220,7 +222,7 @@ impl Runtime {
         }
         async move {
             let mut all = started;
-            while let Some(NotDone) = told.recv().await {
+            while let Some(Incomplete) = told.recv().await {
                 all = false;
             }
             all
@@ -230,50 +232,42 @@ impl Runtime {
     /// Runs `waiting` on a timekeeper thread. Returns false if there are too many of them, or if the system cannot
     /// start a thread.
     fn keep_time(&self, waiting: impl FnOnce() + Send + 'static) -> bool {
-        let fits = |count| (count < TIMEKEEPERS).then_some(count + 1);
-        let counted = self
-            .timekeepers
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        if counted.is_err() {
+        let Ok(counted) = Counted::new(Arc::clone(&self.timekeepers), TIMEKEEPERS) else {
             return false;
-        }
-        let timekeepers = Arc::clone(&self.timekeepers);
-        let thread = thread::spawn("claude-code-telemetry-wait", move || {
+        };
+        let waiting = move || {
+            let _counted = counted;
             waiting();
-            timekeepers.fetch_sub(1, Ordering::Relaxed);
-        });
-        if thread.is_err() {
-            self.timekeepers.fetch_sub(1, Ordering::Relaxed);
-        }
-        thread.is_ok()
+        };
+        thread::spawn("claude-code-telemetry-wait", waiting).is_ok()
     }
 
-    fn send(&self, limit: Duration, shutdown: bool, done: Done) {
+    fn send(&self, limit: Duration, shutdown: bool, waiter: Waiter) {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();
         if shutdown {
             // The thread ends with the last pipeline. Jobs that never had a thread are dropped, which counts the data
             // that waits for them as lost.
-            (state.closed, state.jobs, state.unstarted) = (true, None, None);
+            state.jobs = Jobs::Closed;
         }
         for pipeline in &state.pipelines {
             // A pipeline that has ended needs no command.
             let _ = pipeline.send(Command {
                 deadline,
                 shutdown,
-                done: done.clone(),
+                waiter: waiter.clone(),
             });
         }
     }
 }
 
 /// Waits until every pipeline is done, at most until `end`. Returns true if everything was delivered.
-fn wait(finished: &Receiver<NotDone>, end: std::time::Instant) -> bool {
+fn wait(finished: &Receiver<Incomplete>, end: std::time::Instant) -> bool {
     let mut all = true;
     loop {
         let left = end.saturating_duration_since(std::time::Instant::now());
         match finished.recv_timeout(left) {
-            Ok(NotDone) => all = false,
+            Ok(Incomplete) => all = false,
             Err(RecvTimeoutError::Disconnected) => return all,
             Err(RecvTimeoutError::Timeout) => return false,
         }

@@ -350,19 +350,13 @@ impl ExporterCounters {
         }
     }
 
-    /// Records that the exporter could not be built. With `lost`, the configuration does not request the exporter
-    /// again: that many items of the queue are dropped, and no more are accepted. An item recorded concurrently stays
-    /// in the queue and counts at the end.
-    pub(crate) fn stays_off(&self, lost: Option<u64>, why: Option<&str>) {
+    /// Records that the exporter cannot be built: `lost` items of the queue are dropped, and no more are accepted. An
+    /// item recorded concurrently stays in the queue and counts at the end.
+    pub(crate) fn stays_off(&self, lost: u64, reason: &str) {
         let health = &mut self.progress().health;
-        if let Some(lost) = lost {
-            self.waiting.set_off(true);
-            health.dropped.shutdown += lost;
-        }
-        health.state = ExporterState::Off;
-        if let Some(why) = why {
-            health.fail(why, ExporterState::Off);
-        }
+        self.waiting.set_off(true);
+        health.dropped.shutdown += lost;
+        health.fail(reason, ExporterState::Off);
     }
 
     /// Ends the exporter. Items that were not delivered are dropped.

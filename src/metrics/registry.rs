@@ -177,22 +177,10 @@ impl Registry {
 
     /// Removes a reader: no series is kept for it any longer.
     pub(crate) fn leave(&self, reader: usize) {
-        self.leave_if(reader, || true);
-    }
-
-    /// Removes a reader if `still` returns `true`: no series is kept for it any longer. Returns `false` if the reader
-    /// was turned on again.
-    pub(crate) fn leave_if(&self, reader: usize, still: impl Fn() -> bool) -> bool {
         let mut table = self.lock();
-        // Checked under the lock: a reader that is turned on again updates the epoch before it joins. Otherwise this
-        // call could remove it after it joined.
-        let leaves = still();
-        if leaves {
-            table.readers[reader] = false;
-            table.sweep();
-            table.full = false;
-        }
-        leaves
+        table.readers[reader] = false;
+        table.sweep();
+        table.full = false;
     }
 
     /// Returns a sample of every series that a reader reports, in the order of the catalog.

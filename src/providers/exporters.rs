@@ -2,39 +2,19 @@
 
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use tokio::time::Instant;
 
 use super::Providers;
-use super::encoder::HostEncoder;
+use super::encoder::{HostEncoder, Record};
 use super::metrics::HostMetrics;
 use super::queue::HostQueue;
 use super::reader::Reader;
-use crate::config::variables::TEMPORALITY;
-use crate::config::{Config, Temporality};
-use crate::diagnostics::Diagnostics;
-use crate::encode::message::ResourceAndScope;
-use crate::export::queue_source::QueueSource;
+use crate::config::Config;
+use crate::export::{ExporterHandle, SourceConfig};
 use crate::health::{Exporter, ExporterCounters};
 use crate::signal::Signal;
 use crate::state::TelemetryState;
-use crate::telemetry::{HostExporters, Place, Plan, Telemetry};
-
-/// The exporters of the host's instruments, one for each signal.
-struct InstrumentExporters {
-    metrics: Place<HostMetrics>,
-    reader: Reader,
-    logs: Place<QueueSource<HostEncoder<LogRecord>>>,
-    spans: Place<QueueSource<HostEncoder<Span>>>,
-    /// The temporality with which the instruments were created.
-    temporality: Temporality,
-    /// The temporality of the last configuration.
-    requested: Temporality,
-    diagnostics: Arc<Diagnostics>,
-    providers: Providers,
-}
+use crate::telemetry::Telemetry;
 
 impl Telemetry {
     /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the
@@ -50,13 +30,12 @@ impl Telemetry {
         };
         let state = &handle.state;
         let mut exporters = handle.lock_exporters();
-        if let Some(host) = exporters.host::<InstrumentExporters>() {
-            return host.providers.clone();
+        if let Some(providers) = exporters.host::<Providers>() {
+            return providers.clone();
         }
         let config = Arc::clone(&state.active.load().config);
-        let host = InstrumentExporters::new(&config, state);
-        let providers = host.providers.clone();
-        exporters.add_host(Box::new(host), &config, &state.runtime);
+        let (providers, handles) = create(&config, state);
+        exporters.add_host(providers.clone(), handles, &config, &state.runtime);
         // The exporters are part of the health from now on.
         state
             .active
@@ -72,79 +51,37 @@ impl Telemetry {
     }
 }
 
-impl InstrumentExporters {
-    /// Creates the exporters, all of them off.
-    fn new(config: &Config, state: &Arc<TelemetryState>) -> Self {
-        let (diagnostics, clock) = (&state.diagnostics, state.clock);
-        let (own, host) = (&config.metrics, Exporter::Host);
-        let reader = Reader::new(own.temporality, own.otlp.is_some(), Arc::downgrade(state));
-        let source = HostMetrics::new(reader.clone());
-        let stats = Arc::default();
-        let metrics = Place::new(Signal::Metrics, host, source, stats, diagnostics, clock);
-        let encoder = HostEncoder::new(Resource::default());
-        let (logs, queue) = Place::queued(Signal::Logs, host, encoder, diagnostics, clock);
-        let log_queue = HostQueue::new((queue, logs.counters()), state);
-        let encoder = HostEncoder::new(Resource::default());
-        let (spans, queue) = Place::queued(Signal::Traces, host, encoder, diagnostics, clock);
-        let span_queue = HostQueue::new((queue, spans.counters()), state);
-        let providers = Providers::new(Some((reader.clone(), log_queue, span_queue)));
-        Self {
-            metrics,
-            reader,
-            logs,
-            spans,
-            temporality: own.temporality,
-            requested: own.temporality,
-            diagnostics: Arc::clone(diagnostics),
-            providers,
-        }
-    }
-
-    /// Reports a temporality that does not apply, because the SDK accepts a temporality only once.
-    fn check_temporality(&mut self, requested: Temporality) {
-        let before = std::mem::replace(&mut self.requested, requested);
-        if requested == before || requested == self.temporality {
-            return;
-        }
-        let name = |temporality| match temporality {
-            Temporality::Delta => "delta",
-            Temporality::Cumulative => "cumulative",
-        };
-        self.diagnostics.report_later(format!(
-            "{}: the host's own metrics stay {} although the configuration asks for {} now: they keep the temporality of \
-             the first call of Telemetry::providers; set it before that, or start again",
-            TEMPORALITY.name,
-            name(self.temporality),
-            name(requested),
-        ));
-    }
+/// Creates the providers, and the exporters of their data, one for each signal, all of them off.
+fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, [ExporterHandle; 3]) {
+    let (diagnostics, clock) = (&state.diagnostics, state.clock);
+    let (own, kind) = (&config.metrics, Exporter::Host);
+    let reader = Reader::new(own.temporality, own.otlp.is_some(), Arc::downgrade(state));
+    let waiting = Arc::clone(reader.waiting());
+    let stats = Arc::default();
+    let counters = ExporterCounters::new(Signal::Metrics, kind, waiting, stats, None);
+    let source = HostMetrics::new(reader.clone(), own.temporality, Arc::clone(diagnostics));
+    let opened = reader.clone();
+    let open = move || opened.begin();
+    let metrics = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
+    let (logs, log_queue) = queued(Signal::Logs, state);
+    let (spans, span_queue) = queued(Signal::Traces, state);
+    let providers = Providers::new(Some((reader, log_queue, span_queue)));
+    (providers, [metrics, logs, spans])
 }
 
-impl HostExporters for InstrumentExporters {
-    fn counters(&self) -> [(bool, Arc<ExporterCounters>); 3] {
-        [self.metrics.seen(), self.logs.seen(), self.spans.seen()]
-    }
+fn queued<R: Record>(
+    signal: Signal,
+    state: &Arc<TelemetryState>,
+) -> (ExporterHandle, HostQueue<R>) {
+    let encoder = |config: &SourceConfig| HostEncoder::new(resource(config));
+    let (kind, diagnostics) = (Exporter::Host, &state.diagnostics);
+    let (handle, queue) =
+        ExporterHandle::with_queue(signal, kind, encoder, diagnostics, state.clock);
+    let queue = HostQueue::new((queue, Arc::clone(handle.counters())), state);
+    (handle, queue)
+}
 
-    /// Applies a configuration: a signal is on if the catalog's OTLP exporter of the signal is.
-    fn turn_on(&mut self, plan: &Plan<'_>) {
-        let metrics = &plan.config.metrics;
-        if metrics.otlp.is_some() {
-            self.check_temporality(metrics.temporality);
-        }
-        let resource = ResourceAndScope::new(&plan.resource, "", "").resource;
-        let reader = &self.reader;
-        self.metrics
-            .apply(plan, || resource.clone(), || reader.begin());
-        self.logs
-            .apply(plan, || HostEncoder::new(resource.clone()), || {});
-        self.spans
-            .apply(plan, || HostEncoder::new(resource.clone()), || {});
-    }
-
-    /// Turns off the exporters that the configuration does not request.
-    fn turn_off(&mut self, by: Instant) {
-        self.metrics.turn_off(by);
-        self.logs.turn_off(by);
-        self.spans.turn_off(by);
-    }
+/// Returns the resource without a scope, because the host's instruments have their own scopes.
+pub(super) fn resource(config: &SourceConfig) -> Resource {
+    config.resource_and_scope("", "").resource
 }

@@ -10,10 +10,13 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
+use super::exporters::resource;
 use super::reader::Reader;
+use crate::config::Temporality;
+use crate::config::variables::TEMPORALITY;
+use crate::diagnostics::Diagnostics;
 use crate::export::blocking::{self, Blocking, BlockingError};
-use crate::export::{Batch, Source, Split};
-use crate::health::QueueDepth;
+use crate::export::{Batch, BoxFuture, Source, SourceConfig};
 
 /// The source of the host's metrics. A collection is sent in as many requests as needed. The next collection begins
 /// only after all of them were delivered or dropped, and covers the data recorded in the meantime.
@@ -24,48 +27,58 @@ pub(super) struct HostMetrics {
     collecting: Option<Blocking<()>>,
     /// True if the current pass still needs a collection.
     is_requested: bool,
+    /// The batches that are not acknowledged. The last one is the current one.
+    batches: Vec<Vec<ScopeMetrics>>,
+    /// The temporality with which the instruments were created.
+    temporality: Temporality,
+    /// The temporality of the last configuration.
+    requested: Temporality,
+    diagnostics: Arc<Diagnostics>,
 }
 
 impl HostMetrics {
-    pub(super) fn new(reader: Reader) -> Self {
+    /// Creates the source of instruments with a temporality, which the SDK accepts only once.
+    pub(super) fn new(
+        reader: Reader,
+        temporality: Temporality,
+        diagnostics: Arc<Diagnostics>,
+    ) -> Self {
         Self {
             reader,
             resource: Resource::default(),
             collecting: None,
             is_requested: false,
+            batches: Vec::new(),
+            temporality,
+            requested: temporality,
+            diagnostics,
         }
     }
 
-    fn batch(&self, metrics: Vec<ScopeMetrics>) -> Batch<Vec<ScopeMetrics>> {
-        let message = ExportMetricsServiceRequest {
-            resource_metrics: vec![ResourceMetrics {
-                resource: Some(self.resource.clone()),
-                scope_metrics: metrics.clone(),
-                ..ResourceMetrics::default()
-            }],
+    /// Reports a temporality that does not apply.
+    fn check_temporality(&mut self, requested: Temporality) {
+        let before = std::mem::replace(&mut self.requested, requested);
+        if requested == before || requested == self.temporality {
+            return;
+        }
+        let name = |temporality| match temporality {
+            Temporality::Delta => "delta",
+            Temporality::Cumulative => "cumulative",
         };
-        Batch {
-            message: message.encode_to_vec().into(),
-            items: count_points(&metrics) as u64,
-            ticket: metrics,
-        }
-    }
-}
-
-impl Source for HostMetrics {
-    type Ticket = Vec<ScopeMetrics>;
-    type Settings = Resource;
-
-    fn apply(&mut self, resource: Resource) {
-        self.resource = resource;
+        self.diagnostics.report_later(format!(
+            "{}: the host's own metrics stay {} although the configuration asks for {} now: they keep the temporality of \
+             the first call of Telemetry::providers; set it before that, or start again",
+            TEMPORALITY.name,
+            name(self.temporality),
+            name(requested),
+        ));
     }
 
-    fn begin(&mut self) {
-        self.is_requested = true;
-    }
-
-    async fn prepare(&mut self) -> Result<(), BlockingError> {
-        while self.is_requested && self.reader.state().collected.is_empty() {
+    async fn collect(&mut self) -> Result<(), BlockingError> {
+        while self.is_requested
+            && self.batches.is_empty()
+            && self.reader.state().collected.is_empty()
+        {
             // A collection of an earlier pass may still be in progress. It lacks the data recorded since it began.
             let is_earlier = self.collecting.is_some();
             let collecting = self.collecting.get_or_insert_with(|| {
@@ -79,46 +92,71 @@ impl Source for HostMetrics {
         }
         Ok(())
     }
+}
 
-    fn next(&mut self, max_bytes: usize) -> Option<Batch<Self::Ticket>> {
-        let mut state = self.reader.state();
-        let mut metrics = state.collected.pop_front()?;
-        while metrics.iter().map(Message::encoded_len).sum::<usize>() > max_bytes {
-            match split_in_half(metrics) {
-                Ok([first, second]) => {
-                    state.collected.push_front(second);
-                    metrics = first;
-                }
-                Err(single) => {
-                    metrics = single;
-                    break;
-                }
-            }
-        }
-        drop(state);
-        Some(self.batch(metrics))
+impl Source for HostMetrics {
+    fn configure(&mut self, config: &SourceConfig) {
+        self.resource = resource(config);
+        self.check_temporality(config.temporality);
     }
 
-    fn settle(&mut self, metrics: Self::Ticket) {
+    fn begin(&mut self) {
+        self.is_requested = true;
+    }
+
+    fn prepare(&mut self) -> BoxFuture<'_, Result<(), BlockingError>> {
+        Box::pin(self.collect())
+    }
+
+    fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
+        if self.batches.is_empty() {
+            self.batches
+                .extend(self.reader.state().collected.pop_front());
+            let size = |metrics: &Vec<ScopeMetrics>| -> usize {
+                metrics.iter().map(Message::encoded_len).sum()
+            };
+            while self
+                .batches
+                .last()
+                .is_some_and(|last| size(last) > max_bytes)
+                && self.split()
+            {}
+        }
+        let metrics = self.batches.last()?;
+        let message = ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics {
+                resource: Some(self.resource.clone()),
+                scope_metrics: metrics.clone(),
+                ..ResourceMetrics::default()
+            }],
+        };
+        Some(Batch {
+            message: message.encode_to_vec().into(),
+            items: count_points(metrics) as u64,
+        })
+    }
+
+    fn acknowledge(&mut self) {
+        let metrics = self.batches.pop().unwrap_or_default();
         self.reader.waiting().release(count_points(&metrics), 0);
     }
 
-    fn split(&mut self, metrics: Self::Ticket) -> Split<Self::Ticket> {
-        split_in_half(metrics).map(|halves| halves.map(|half| self.batch(half)))
+    fn split(&mut self) -> bool {
+        let halves = self.batches.pop().map(split_in_half);
+        match halves {
+            Some(Ok([first, rest])) => {
+                self.batches.extend([rest, first]);
+                return true;
+            }
+            Some(Err(single)) => self.batches.push(single),
+            None => {}
+        }
+        false
     }
 
-    fn again(&mut self, metrics: Self::Ticket) -> Batch<Self::Ticket> {
-        self.batch(metrics)
-    }
-
-    fn leave(&mut self, unsent: &mut Vec<Self::Ticket>, still: impl Fn() -> bool) -> Option<u64> {
-        let lost = self.reader.leave(still)?;
-        unsent.clear();
-        Some(lost)
-    }
-
-    fn waiting(&self) -> Arc<QueueDepth> {
-        Arc::clone(self.reader.waiting())
+    fn discard(&mut self) -> u64 {
+        self.batches.clear();
+        self.reader.leave()
     }
 }
 

@@ -123,20 +123,14 @@ impl Reader {
         ends_within(CALLBACK_TIMEOUT, move || drop(reader.drop_stale()));
     }
 
-    /// Turns the exporter off, and drops the collected data, if `still` returns true under the lock. Returns the number
-    /// of dropped data points.
-    pub(super) fn leave(&self, still: impl Fn() -> bool) -> Option<u64> {
-        // The lock prevents a race with `begin`: a caller that turns the exporter on again first makes `still` return
-        // false and then takes this lock.
+    /// Turns the exporter off, and drops the collected data. Returns the number of dropped data points.
+    pub(super) fn leave(&self) -> u64 {
         let mut state = self.state();
-        if !still() {
-            return None;
-        }
         if state.phase != Phase::Ended {
             state.phase = Phase::Off;
         }
         state.collected.clear();
-        Some(self.0.waiting.clear())
+        self.0.waiting.clear()
     }
 
     pub(super) fn waiting(&self) -> &Arc<QueueDepth> {

@@ -11,10 +11,8 @@ use super::{Exporters, Handle, Telemetry};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
-#[cfg(feature = "testing")]
-use crate::export::MemoryExporter;
-use crate::export::Writer;
 use crate::export::runtime::Runtime;
+use crate::export::{MakeExporter, Writer};
 use crate::fork::Process;
 use crate::metrics::Registry;
 use crate::propagation::Ids;
@@ -39,15 +37,6 @@ impl Service {
     }
 }
 
-/// The exporter, clock and ids of telemetry that is kept in memory.
-#[cfg(feature = "testing")]
-pub(crate) struct InMemoryParts {
-    pub(crate) exporter: Arc<dyn MemoryExporter>,
-    pub(crate) clock: Clock,
-    pub(crate) ids: Ids,
-    pub(crate) user_id: Arc<str>,
-}
-
 /// A builder that starts telemetry with more than a configuration.
 #[must_use = "nothing is started before `start`"]
 pub struct TelemetryBuilder {
@@ -55,9 +44,12 @@ pub struct TelemetryBuilder {
     service: Service,
     callback: Option<Callback>,
     writer: Option<Writer>,
-    #[cfg(feature = "testing")]
-    memory: Option<InMemoryParts>,
     expected_sessions: usize,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) installation_id: OnceLock<Arc<str>>,
+    /// Replaces the exporters that the configuration asks for.
+    pub(crate) exporter: Option<MakeExporter>,
 }
 
 impl TelemetryBuilder {
@@ -67,9 +59,11 @@ impl TelemetryBuilder {
             service,
             callback: None,
             writer: None,
-            #[cfg(feature = "testing")]
-            memory: None,
             expected_sessions: 0,
+            clock: Clock::default(),
+            ids: Ids::default(),
+            installation_id: OnceLock::new(),
+            exporter: None,
         }
     }
 
@@ -98,13 +92,6 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Keeps all telemetry in memory, instead of exporting it as the configuration asks.
-    #[cfg(feature = "testing")]
-    pub(crate) fn memory(mut self, memory: InMemoryParts) -> Self {
-        self.memory = Some(memory);
-        self
-    }
-
     /// Starts telemetry. Starting never fails.
     pub fn start(self) -> Telemetry {
         let Self {
@@ -112,9 +99,11 @@ impl TelemetryBuilder {
             service,
             callback,
             writer,
-            #[cfg(feature = "testing")]
-            memory,
             expected_sessions,
+            clock,
+            ids,
+            installation_id,
+            exporter,
         } = self;
         let diagnostics = Arc::new(Diagnostics::new(callback, config.diagnostics_to_stderr));
         for warning in config.warnings() {
@@ -122,26 +111,16 @@ impl TelemetryBuilder {
         }
         let writer = writer.unwrap_or_else(|| Arc::new(Mutex::new(std::io::stdout())));
         let config = Arc::new(config);
-        let (clock, ids, installation_id) = (Clock::default(), Ids::default(), OnceLock::new());
-        #[cfg(feature = "testing")]
-        let (clock, ids, installation_id) = match &memory {
-            Some(memory) => (memory.clock, memory.ids, memory.user_id.clone().into()),
-            None => (clock, ids, installation_id),
-        };
         let registry = Arc::new(Registry::new(expected_sessions, clock));
         let app_version = service.version.as_str().into();
-        #[allow(unused_mut, reason = "a test has its say")]
-        let mut exporters = Exporters::new(
+        let exporters = Exporters::new(
             service,
-            Arc::clone(&registry),
+            &registry,
             writer,
+            exporter,
             Arc::clone(&diagnostics),
             clock,
         );
-        #[cfg(feature = "testing")]
-        if let Some(memory) = memory {
-            exporters.keep_in_memory(memory.exporter);
-        }
         let state = TelemetryState {
             clock,
             ids,
@@ -159,7 +138,7 @@ impl TelemetryBuilder {
             invalid_measurements: AtomicU64::new(0),
             series_overflow: AtomicU64::new(0),
             installation_id,
-            runtime: Runtime::new(exporters.all_counters(), Arc::clone(&diagnostics)),
+            runtime: Runtime::new(exporters.counters(), Arc::clone(&diagnostics)),
             diagnostics,
             process: Process::current(),
             closing: Once::new(),

@@ -1,7 +1,7 @@
-//! The exporters of a telemetry. There is a slot for each exporter that a configuration can ask for; a change of the
-//! configuration starts it, stops it, or changes its destination. The queue, the series and the counters of a slot
-//! outlive these changes.
+//! The exporters of a telemetry: a handle for each exporter that a configuration can ask for. The queue, the series and
+//! the counters of an exporter outlive every change of the configuration.
 
+#[cfg(feature = "providers")]
 use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,25 +10,18 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Service;
-#[cfg(feature = "prometheus")]
-use super::page::PagePlace;
-use super::place::Place;
-use super::plan::Plan;
 use crate::clock::Clock;
-use crate::config::{Config, HeadersHelper};
+use crate::config::Config;
 use crate::diagnostics::Diagnostics;
-use crate::encode::Encode;
-use crate::encode::events::EventEncoder;
-use crate::encode::message::ResourceAndScope;
-use crate::encode::spans::SpanEncoder;
-#[cfg(feature = "testing")]
-use crate::export::MemoryExporter;
+use crate::encode::events::{EventEncoder, EventItem};
+use crate::encode::spans::{SpanEncoder, SpanItem};
 use crate::export::headers::Helper;
 use crate::export::metrics_source::PushReader;
-use crate::export::queue::Queue;
-use crate::export::queue_source::QueueSource;
 use crate::export::runtime::Runtime;
-use crate::export::{Lease, Writer};
+use crate::export::{
+    ExporterHandle, ExporterSettings, MakeExporter, PipelineConfig, RunningHelper, SourceConfig,
+    Writer,
+};
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::resource::{Platform, resource_attributes};
@@ -36,278 +29,247 @@ use crate::schema::scope;
 use crate::signal::Signal;
 use crate::state::{ActiveConfig, Slots};
 
-/// The slots of a signal whose items are queued.
-type QueuePlaces<T> = Vec<(Place<QueueSource<T>>, Queue<<T as Encode>::Item>)>;
-
-/// The exporters of the host's own instruments, which follow the same configuration.
-pub(crate) trait HostExporters: Any + Send {
-    /// Returns the counters of each exporter, and whether it was ever on.
-    fn counters(&self) -> [(bool, Arc<ExporterCounters>); 3];
-
-    /// Applies a configuration: an exporter is on when the OTLP exporter of its signal is.
-    fn turn_on(&mut self, plan: &Plan<'_>);
-
-    /// Turns off the exporters that the configuration did not ask for.
-    fn turn_off(&mut self, by: Instant);
-}
-
-/// The slots of all exporters that a configuration can ask for.
+/// The handles of all exporters that a configuration can ask for.
 pub(crate) struct Exporters {
-    registry: Arc<Registry>,
     writer: Writer,
     diagnostics: Arc<Diagnostics>,
     service: Service,
-    /// Replaces all exporters.
-    #[cfg(feature = "testing")]
-    memory: Option<Arc<dyn MemoryExporter>>,
-    metrics: Vec<(Place<PushReader>, usize)>,
-    events: QueuePlaces<EventEncoder>,
-    spans: QueuePlaces<SpanEncoder>,
-    /// `None` until the host asks for its providers.
-    host: Option<Box<dyn HostExporters>>,
-    #[cfg(feature = "prometheus")]
-    page: PagePlace,
-    helper: Option<RunningHelper>,
-}
-
-/// A headers helper that runs as long as an exporter uses it.
-struct RunningHelper {
-    config: HeadersHelper,
-    helper: Arc<Helper>,
-    lease: Weak<watch::Sender<()>>,
+    /// Replaces the exporters of the catalog.
+    custom: Option<MakeExporter>,
+    all: Vec<ExporterHandle>,
+    /// The queues of events and spans, each with the counters of its exporter.
+    events: Slots<EventItem>,
+    spans: Slots<SpanItem>,
+    /// The providers of the host; `None` until the host asks for them.
+    #[cfg(feature = "providers")]
+    host: Option<Box<dyn Any + Send>>,
+    helper: Weak<RunningHelper>,
 }
 
 impl Exporters {
-    /// Creates the slots, all of them off.
+    /// Creates the exporters, all of them off. `custom` replaces those of the catalog, whatever a configuration asks
+    /// for.
     pub(super) fn new(
         service: Service,
-        registry: Arc<Registry>,
+        registry: &Arc<Registry>,
         writer: Writer,
+        custom: Option<MakeExporter>,
         diagnostics: Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
-        let kinds = [Exporter::Otlp, Exporter::Console];
-        // Each exporter gets its resource and scope when it is turned on.
-        let nothing = ResourceAndScope::new(&[], "", "");
-        let readers = [
+        let mut all = Vec::new();
+        for (kind, reader) in [
             (Exporter::Otlp, OTLP_READER),
             (Exporter::Console, CONSOLE_READER),
-        ];
-        let metrics = readers.map(|(kind, number)| {
-            let reader = PushReader::new(number, Arc::clone(&registry), nothing.clone());
-            let stats = Arc::default();
-            let place = Place::new(Signal::Metrics, kind, reader, stats, &diagnostics, clock);
-            (place, number)
-        });
-        let events = || EventEncoder::new(nothing.clone(), Default::default());
-        let spans = || SpanEncoder::new(nothing.clone());
+        ] {
+            all.push(metrics(kind, reader, registry, &diagnostics, clock));
+        }
+        let (mut events, mut spans) = (Slots::new(), Slots::new());
+        for kind in [Exporter::Otlp, Exporter::Console] {
+            let signal = Signal::Logs;
+            let (handle, queue) =
+                ExporterHandle::with_queue(signal, kind, event_encoder, &diagnostics, clock);
+            events.push((queue, Arc::clone(handle.counters())));
+            all.push(handle);
+        }
+        for kind in [Exporter::Otlp, Exporter::Console] {
+            let signal = Signal::Traces;
+            let (handle, queue) =
+                ExporterHandle::with_queue(signal, kind, span_encoder, &diagnostics, clock);
+            spans.push((queue, Arc::clone(handle.counters())));
+            all.push(handle);
+        }
+        #[cfg(feature = "prometheus")]
+        all.push(crate::export::prometheus(registry, &diagnostics, clock));
         Self {
-            metrics: metrics.into(),
-            events: places(Signal::Logs, &kinds, events, &diagnostics, clock),
-            spans: places(Signal::Traces, &kinds, spans, &diagnostics, clock),
-            #[cfg(feature = "testing")]
-            memory: None,
-            host: None,
-            #[cfg(feature = "prometheus")]
-            page: PagePlace::new(&registry, &diagnostics, clock),
-            helper: None,
-            registry,
             writer,
             diagnostics,
             service,
+            custom,
+            all,
+            events,
+            spans,
+            #[cfg(feature = "providers")]
+            host: None,
+            helper: Weak::new(),
         }
     }
 
-    /// Keeps all telemetry in memory, whatever a configuration asks for. The store takes the place of the OTLP
-    /// receiver.
-    #[cfg(feature = "testing")]
-    pub(super) fn keep_in_memory(&mut self, store: Arc<dyn MemoryExporter>) {
-        self.memory = Some(store);
-    }
-
-    /// Returns the counters of all slots.
-    pub(super) fn all_counters(&self) -> Vec<Arc<ExporterCounters>> {
+    /// Returns the counters of all exporters.
+    pub(super) fn counters(&self) -> Vec<Arc<ExporterCounters>> {
         self.counters_of(|_| true)
     }
 
-    /// Returns the counters of all exporters that a configuration has ever asked for.
-    pub(super) fn counters(&self) -> Vec<Arc<ExporterCounters>> {
-        self.counters_of(|known| known)
+    fn counters_of(&self, wanted: impl Fn(&ExporterHandle) -> bool) -> Vec<Arc<ExporterCounters>> {
+        let wanted = self.all.iter().filter(|handle| wanted(handle));
+        wanted.map(|handle| Arc::clone(handle.counters())).collect()
     }
 
-    fn counters_of(&self, wanted: impl Fn(bool) -> bool) -> Vec<Arc<ExporterCounters>> {
-        let metrics = self.metrics.iter().map(|(place, _)| place.seen());
-        let events = self.events.iter().map(|(place, _)| place.seen());
-        let spans = self.spans.iter().map(|(place, _)| place.seen());
-        let all = metrics.chain(events).chain(spans);
-        #[cfg(feature = "prometheus")]
-        let all = all.chain(std::iter::once(self.page.seen()));
-        let all = all.chain(self.host.iter().flat_map(|host| host.counters()));
-        all.filter(|(known, _)| wanted(*known))
-            .map(|(_, counters)| counters)
-            .collect()
-    }
-
-    /// Turns on the exporters that a configuration asks for, with their destinations, and marks the others to be turned
-    /// off.
+    /// Turns on the exporters that a configuration asks for, and marks the others to be turned off.
     pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
-        let plan = self.plan(config, runtime);
-        let (resource, version) = (&plan.resource, &self.service.version);
-        let resource_and_scope = ResourceAndScope::new(resource, scope::METRICS, version);
-        for (place, number) in &mut self.metrics {
-            let settings = || (config.metrics.temporality, resource_and_scope.clone());
-            place.apply(&plan, settings, || self.registry.join(*number));
-        }
-        #[cfg(feature = "prometheus")]
-        match &config.metrics.prometheus {
-            None => {
-                let why = config.unavailable_reason(Signal::Metrics, Exporter::Prometheus);
-                self.page.mark(why);
-            }
-            Some(page) => self.page.turn_on(page, resource, runtime),
-        }
-        let resource_and_scope = ResourceAndScope::new(resource, scope::EVENTS, version);
-        for (place, _) in &mut self.events {
-            let settings = || EventEncoder::new(resource_and_scope.clone(), config.number_encoding);
-            place.apply(&plan, settings, || {});
-        }
-        let resource_and_scope =
-            ResourceAndScope::new(resource, scope::SPANS, scope::SPANS_VERSION);
-        for (place, _) in &mut self.spans {
-            place.apply(
-                &plan,
-                || SpanEncoder::new(resource_and_scope.clone()),
-                || {},
-            );
-        }
-        if let Some(host) = &mut self.host {
-            host.turn_on(&plan);
-        }
-    }
-
-    fn plan<'a>(&mut self, config: &'a Config, runtime: &'a Runtime) -> Plan<'a> {
         let Service { name, version } = &self.service;
-        Plan {
+        let source = Arc::new(SourceConfig {
             resource: resource_attributes(config, name, version, &Platform::detect()),
-            helper: self.headers_helper(config, runtime),
-            writer: Arc::clone(&self.writer),
-            #[cfg(feature = "testing")]
-            memory: self.memory.clone(),
-            config,
-            runtime,
+            version: version.clone(),
+            temporality: config.metrics.temporality,
+            number_encoding: config.number_encoding,
+        });
+        let helper = self.headers_helper(config, runtime);
+        let mut all = std::mem::take(&mut self.all);
+        for handle in &mut all {
+            let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
+            match self.settings(config, signal, kind, helper.as_ref()) {
+                None => handle.mark_off(config.unavailable_reason(signal, kind).as_ref()),
+                Some(exporter) => {
+                    let interval = match signal {
+                        Signal::Metrics => config.metrics.interval,
+                        Signal::Logs => config.events.interval,
+                        Signal::Traces => config.spans.interval,
+                    };
+                    let source = Arc::clone(&source);
+                    let config = PipelineConfig {
+                        exporter,
+                        interval,
+                        source,
+                    };
+                    handle.turn_on(config, runtime);
+                }
+            }
+        }
+        self.all = all;
+    }
+
+    /// Returns the settings of an exporter; `None` when the configuration does not ask for it, or it is unavailable.
+    fn settings(
+        &self,
+        config: &Config,
+        signal: Signal,
+        exporter: Exporter,
+        helper: Option<&Arc<RunningHelper>>,
+    ) -> Option<ExporterSettings> {
+        let (otlp, console) = config.exporters(signal);
+        match exporter {
+            Exporter::Otlp if self.custom.is_some() => {
+                self.custom.clone().map(ExporterSettings::Custom)
+            }
+            Exporter::Console if self.custom.is_some() => None,
+            Exporter::Otlp | Exporter::Host => {
+                otlp.map(|otlp| ExporterSettings::Otlp(Box::new(otlp.clone()), helper.cloned()))
+            }
+            Exporter::Console => {
+                console.then(|| ExporterSettings::Console(Arc::clone(&self.writer)))
+            }
+            Exporter::Prometheus => {
+                let page = config.metrics.prometheus.clone();
+                page.map(ExporterSettings::Prometheus)
+            }
         }
     }
 
-    /// Returns the exporters of the host's own instruments.
+    /// Turns off the marked exporters. Their queued items are still delivered, within the limit.
+    pub(super) fn turn_off(&mut self, config: &Config, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        for handle in &self.all {
+            let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
+            handle.turn_off(deadline, config.unavailable_reason(signal, kind));
+        }
+    }
+
+    /// Returns the providers of the host.
     #[cfg(feature = "providers")]
-    pub(crate) fn host<H: HostExporters>(&self) -> Option<&H> {
-        let host: &dyn Any = self.host.as_deref()?;
-        host.downcast_ref()
+    pub(crate) fn host<P: Any>(&self) -> Option<&P> {
+        self.host.as_ref()?.downcast_ref()
     }
 
     /// Adds the exporters of the host's own instruments, and turns on those that the configuration asks for.
     #[cfg(feature = "providers")]
     pub(crate) fn add_host(
         &mut self,
-        mut host: Box<dyn HostExporters>,
+        providers: impl Any + Send,
+        handles: impl Into<Vec<ExporterHandle>>,
         config: &Config,
         runtime: &Runtime,
     ) {
-        host.turn_on(&self.plan(config, runtime));
-        self.host = Some(host);
+        let own = std::mem::replace(&mut self.all, handles.into());
+        self.turn_on(config, runtime);
+        self.all.splice(0..0, own);
+        self.host = Some(Box::new(providers));
     }
 
     /// Returns the configuration and the queues for recording.
     pub(crate) fn active_config(&self, config: Arc<Config>) -> ActiveConfig {
+        let is_on = |counters: &Arc<ExporterCounters>| {
+            let mut on = self.all.iter().filter(|handle| handle.is_on());
+            on.any(|handle| Arc::ptr_eq(handle.counters(), counters))
+        };
+        let takes_metrics = |handle: &ExporterHandle| {
+            let counters = handle.counters();
+            let is_own = counters.exporter() != Exporter::Host;
+            handle.is_on() && is_own && counters.signal() == Signal::Metrics
+        };
         let mut active = ActiveConfig::off(config);
-        (active.metrics, active.events, active.spans) =
-            (self.metrics(), self.events(), self.spans());
-        active.counters = self.counters();
+        active.metrics = self.all.iter().any(takes_metrics);
+        active.events.clone_from(&self.events);
+        active.events.retain(|(_, counters)| is_on(counters));
+        active.spans.clone_from(&self.spans);
+        active.spans.retain(|(_, counters)| is_on(counters));
+        active.counters = self.counters_of(ExporterHandle::is_known);
         active
-    }
-
-    /// Turns off the marked exporters. Their queued items are still delivered, within the limit.
-    pub(super) fn turn_off(&mut self, limit: Duration) {
-        let by = Instant::now() + limit;
-        self.metrics
-            .iter_mut()
-            .for_each(|(place, _)| place.turn_off(by));
-        self.events
-            .iter_mut()
-            .for_each(|(place, _)| place.turn_off(by));
-        self.spans
-            .iter_mut()
-            .for_each(|(place, _)| place.turn_off(by));
-        #[cfg(feature = "prometheus")]
-        self.page.turn_off();
-        if let Some(host) = &mut self.host {
-            host.turn_off(by);
-        }
-    }
-
-    /// Returns whether an exporter takes metrics.
-    pub(super) fn metrics(&self) -> bool {
-        #[cfg(feature = "prometheus")]
-        if self.page.is_on() {
-            return true;
-        }
-        self.metrics.iter().any(|(place, _)| place.is_on())
-    }
-
-    /// Returns the queues for events.
-    pub(super) fn events(&self) -> Slots<<EventEncoder as Encode>::Item> {
-        slots(&self.events)
-    }
-
-    /// Returns the queues for spans.
-    pub(super) fn spans(&self) -> Slots<<SpanEncoder as Encode>::Item> {
-        slots(&self.spans)
     }
 
     /// Returns the headers helper that all OTLP exporters share; `None` when none of them needs it. A running helper
     /// with the same configuration continues.
-    fn headers_helper(
-        &mut self,
-        config: &Config,
-        runtime: &Runtime,
-    ) -> Option<(Arc<Helper>, Lease)> {
+    fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<RunningHelper>> {
         let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
         let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
         let wanted = config.headers_helper.as_ref().filter(|_| any)?;
-        if let Some(running) = &self.helper
+        if let Some(running) = self.helper.upgrade()
             && running.config == *wanted
-            && let Some(lease) = running.lease.upgrade()
         {
-            return Some((Arc::clone(&running.helper), lease));
+            return Some(running);
         }
         let helper = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
         let (commands, background) = helper.background();
-        let (lease, last) = watch::channel(());
-        let lease = Arc::new(lease);
-        self.helper = Some(RunningHelper {
+        let (running, last) = watch::channel(());
+        let running = Arc::new(RunningHelper {
             config: wanted.clone(),
-            helper: Arc::clone(&helper),
-            lease: Arc::downgrade(&lease),
+            helper,
+            _running: running,
         });
+        self.helper = Arc::downgrade(&running);
         runtime.spawn(commands, Box::new(move || background(last)));
-        Some((helper, lease))
+        Some(running)
     }
 }
 
-/// Creates a slot with a queue for each kind of exporter.
-fn places<T: Encode>(
-    signal: Signal,
-    kinds: &[Exporter],
-    encoder: impl Fn() -> T,
+/// Creates the handle of an exporter of the catalog's metrics.
+fn metrics(
+    exporter: Exporter,
+    reader: usize,
+    registry: &Arc<Registry>,
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
-) -> QueuePlaces<T> {
-    let place = |kind: &Exporter| Place::queued(signal, *kind, encoder(), diagnostics, clock);
-    kinds.iter().map(place).collect()
+) -> ExporterHandle {
+    let source = PushReader::new(reader, Arc::clone(registry));
+    let of = Arc::clone(registry);
+    let undelivered = Box::new(move || of.undelivered(reader));
+    let counters = ExporterCounters::new(
+        Signal::Metrics,
+        exporter,
+        source.waiting(),
+        Arc::default(),
+        Some(undelivered),
+    );
+    let registry = Arc::clone(registry);
+    let open = move || registry.join(reader);
+    ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock)
 }
 
-fn slots<T: Encode>(places: &QueuePlaces<T>) -> Slots<T::Item> {
-    let on = places.iter().filter(|(place, _)| place.is_on());
-    on.map(|(place, queue)| (queue.clone(), place.counters()))
-        .collect()
+fn event_encoder(config: &SourceConfig) -> EventEncoder {
+    let resource_and_scope = config.resource_and_scope(scope::EVENTS, &config.version);
+    EventEncoder::new(resource_and_scope, config.number_encoding)
+}
+
+fn span_encoder(config: &SourceConfig) -> SpanEncoder {
+    SpanEncoder::new(config.resource_and_scope(scope::SPANS, scope::SPANS_VERSION))
 }

@@ -2,22 +2,10 @@
 
 mod builder;
 mod exporters;
-#[cfg(feature = "prometheus")]
-mod page;
-mod place;
-mod plan;
 mod reconfigure;
 mod report;
 
-#[cfg(feature = "testing")]
-pub(crate) use builder::InMemoryParts;
 pub use builder::{Service, TelemetryBuilder};
-#[cfg(feature = "providers")]
-pub(crate) use exporters::HostExporters;
-#[cfg(feature = "providers")]
-pub(crate) use place::Place;
-#[cfg(feature = "providers")]
-pub(crate) use plan::Plan;
 pub use report::Report;
 
 use std::fmt;

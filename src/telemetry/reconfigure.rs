@@ -105,7 +105,7 @@ impl Handle {
         // The signals must be stored last: sessions that began while telemetry was off have their attributes by then.
         state.signals.store(signals, Ordering::Release);
         wait_for_stragglers(&old);
-        exporters.turn_off(old.config.shutdown_timeout);
+        exporters.turn_off(&config, old.config.shutdown_timeout);
         true
     }
 }

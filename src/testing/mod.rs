@@ -33,17 +33,17 @@ mod store;
 pub use attributes::{Attribute, Attributes};
 pub use emitted::{Emitted, Event, Item, Metric, NotOne, Span, SpanEvent};
 
-use store::Store;
+use store::{Store, StoreExporter};
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::propagation::Ids;
-use crate::telemetry::{InMemoryParts, Service, Telemetry};
+use crate::telemetry::{Service, Telemetry};
 
 /// The default `user.id` of identities.
 const USER_ID: &str = "installation";
@@ -116,16 +116,17 @@ impl InMemoryBuilder {
         let config = Config::builder().environment(self.variables).build();
         let store = Arc::new(Store::default());
         let clock = self.clock.map_or_else(Clock::default, Clock::standing);
-        let memory = InMemoryParts {
-            exporter: store.clone(),
-            clock,
-            ids: match self.counted_ids {
-                true => Ids::counted(),
-                false => Ids::default(),
-            },
-            user_id: USER_ID.into(),
-        };
-        let builder = Telemetry::builder(config, self.service).memory(memory);
+        let kept = Arc::clone(&store);
+        let mut builder = Telemetry::builder(config, self.service);
+        builder.clock = clock;
+        if self.counted_ids {
+            builder.ids = Ids::counted();
+        }
+        builder.installation_id = OnceLock::from(Arc::from(USER_ID));
+        builder.exporter = Some(Arc::new(move |signal| {
+            let store = Arc::clone(&kept);
+            Arc::new(StoreExporter { signal, store })
+        }));
         InMemory {
             telemetry: builder.start(),
             store,

@@ -1,7 +1,7 @@
 //! The store of exported requests, and their conversion to readable items.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -15,11 +15,13 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
+use tokio::time::Instant;
 
 use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
 use crate::encode::decoded;
-use crate::export::MemoryExporter;
+use crate::export::export_result::{Accepted, ExportResult};
+use crate::export::{BoxFuture, MAX_BYTES, PushExporter};
 use crate::hex::hex;
 use crate::signal::Signal;
 
@@ -27,9 +29,25 @@ use crate::signal::Signal;
 #[derive(Default)]
 pub(crate) struct Store(Mutex<Vec<(Signal, Bytes)>>);
 
-impl MemoryExporter for Store {
-    fn export(&self, signal: Signal, request: Bytes) {
-        self.lock().push((signal, request));
+/// An exporter that keeps requests in a store instead of sending them.
+pub(super) struct StoreExporter {
+    pub(super) signal: Signal,
+    pub(super) store: Arc<Store>,
+}
+
+impl PushExporter for StoreExporter {
+    fn max_bytes(&self) -> usize {
+        MAX_BYTES
+    }
+
+    fn export<'a>(
+        &'a self,
+        body: Bytes,
+        _: Instant,
+        _: &'a Accepted,
+    ) -> BoxFuture<'a, ExportResult> {
+        self.store.lock().push((self.signal, body));
+        Box::pin(std::future::ready(ExportResult::DELIVERED))
     }
 }
 

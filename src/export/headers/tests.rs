@@ -377,7 +377,7 @@ fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
         .send(Command {
             deadline,
             shutdown: true,
-            done: super::super::Done::Task(done),
+            waiter: super::super::Waiter::Task(done),
         })
         .unwrap();
     fixture.runtime.block_on(async {

@@ -8,10 +8,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::changes::Change;
-use super::{Pipeline, Stop};
-use crate::export::Source;
-use crate::export::control::at;
+use super::{Client, Pipeline};
+use crate::export::control::{Interruption, at};
 use crate::export::export_result::{ExportError, ExportResult};
 
 /// The longest time that a request in flight may take after its receiver was replaced. The request is then sent to the
@@ -25,22 +23,23 @@ const REST_OF_ANSWER: Duration = Duration::from_millis(100);
 /// The number of runtime turns that an answer may take from the socket to the task that waits for it.
 const LAST_TURNS: usize = 4;
 
-impl<S: Source> Pipeline<S> {
+impl Pipeline {
     /// Makes one attempt within the deadlines. The attempt is a separate task, so that a panic in it ends the attempt
     /// and not the export of the signal.
-    pub(super) async fn attempt(&mut self, body: Bytes) -> Result<ExportResult, Stop> {
-        let Some(link) = &self.link else {
-            return Err(Stop::OutOfTime);
-        };
+    pub(super) async fn attempt(
+        &mut self,
+        client: &Client,
+        body: Bytes,
+    ) -> Result<ExportResult, Interruption> {
         let start = Instant::now();
-        let limit = start + link.timeout;
+        let limit = start + client.exporter.timeout();
         let end = self.control.end();
         let deadline = end.map_or(limit, |end| end.min(limit));
-        let sink = Arc::clone(&link.sink);
+        let exporter = Arc::clone(&client.exporter);
         // If the set is dropped before the task ends, it aborts the task.
         let mut attempt = JoinSet::new();
         let (accepted, mut status) = watch::channel(false);
-        attempt.spawn(async move { sink.send(body, deadline, &accepted).await });
+        attempt.spawn(async move { exporter.export(body, deadline, &accepted).await });
         // After a change, the receiver that may have the data gets a moment to acknowledge it. Otherwise two receivers
         // could get the same data.
         let mut patience = None;
@@ -58,10 +57,10 @@ impl<S: Source> Pipeline<S> {
                     return Ok(last_word(&mut attempt).await.unwrap_or(ExportResult::DELIVERED));
                 }
                 () = self.control.changed() => {}
-                () = at(end) => return cut(&mut attempt, &status, Stop::OutOfTime).await,
-                () = at(patience) => return cut(&mut attempt, &status, Stop::Changed).await,
+                () = at(end) => return cut(&mut attempt, &status, Interruption::Deadline).await,
+                () = at(patience) => return cut(&mut attempt, &status, Interruption::Replaced).await,
             }
-            if patience.is_none() && self.control.has_change_that(Change::moves) {
+            if patience.is_none() && self.control.is_replaced(&client.settings) {
                 patience = Some(Instant::now() + SETTLE);
             }
         }
@@ -88,12 +87,12 @@ async fn accepted_by(status: &mut watch::Receiver<bool>, time: Option<Instant>) 
 async fn cut(
     attempt: &mut JoinSet<ExportResult>,
     status: &watch::Receiver<bool>,
-    stop: Stop,
-) -> Result<ExportResult, Stop> {
+    interruption: Interruption,
+) -> Result<ExportResult, Interruption> {
     match last_word(attempt).await {
         Some(outcome) => Ok(outcome),
         None if *status.borrow() => Ok(ExportResult::DELIVERED),
-        None => Err(stop),
+        None => Err(interruption),
     }
 }
 

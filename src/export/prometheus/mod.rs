@@ -13,21 +13,23 @@ mod page;
 mod serve;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::blocking;
-use super::control::{Control, NotDone, at};
+use super::control::{Control, DesiredState, PipelineConfig, at};
+use super::exporter::ExporterSettings;
+use super::handle::ExporterHandle;
 use crate::clock::Clock;
 use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
-use crate::health::ExporterCounters;
-use crate::metrics::ScrapeReader;
+use crate::health::{Exporter, ExporterCounters};
+use crate::metrics::{PROMETHEUS_READER, Registry, ScrapeReader};
+use crate::signal::Signal;
 use serve::Server;
 
 /// The pause before a port that is in use is tried again: the agent that uses it may end.
@@ -37,19 +39,42 @@ const LOOK: Duration = Duration::from_secs(60);
 /// The longest time that a shutdown waits for clients that are still reading.
 const LAST_READERS: Duration = Duration::from_millis(500);
 
-/// The server of the page, which runs until shutdown.
-pub(crate) struct Prometheus {
-    pub(crate) config: PrometheusConfig,
-    /// The attributes of the resource.
-    pub(crate) resource: Vec<(String, String)>,
-    pub(crate) counters: Arc<ExporterCounters>,
-    pub(crate) diagnostics: Arc<Diagnostics>,
-    pub(crate) control: Control<()>,
-    /// The number of this server, and of the newest one. An older server does not report for the exporter any more.
-    pub(crate) number: u64,
-    pub(crate) newest: Arc<AtomicU64>,
-    /// A receiver that ends when the previous server is gone, whose port this server may need.
-    pub(crate) before: Option<mpsc::Receiver<NotDone>>,
+/// The supervisor of the page. The configuration starts, moves and stops its server; the series stay.
+struct Prometheus {
+    reader: Arc<Mutex<ScrapeReader>>,
+    counters: Arc<ExporterCounters>,
+    diagnostics: Arc<Diagnostics>,
+    clock: Clock,
+    control: Control,
+}
+
+/// Creates the handle of the Prometheus exporter.
+pub(crate) fn handle(
+    registry: &Arc<Registry>,
+    diagnostics: &Arc<Diagnostics>,
+    clock: Clock,
+) -> ExporterHandle {
+    let (signal, exporter) = (Signal::Metrics, Exporter::Prometheus);
+    let counters =
+        ExporterCounters::new(signal, exporter, Arc::default(), Arc::default(), None).into();
+    let reader = ScrapeReader::new(PROMETHEUS_READER, Arc::clone(registry));
+    let reader = Arc::new(Mutex::new(reader));
+    let opened = Arc::clone(&reader);
+    let open = move || lock(&opened).join();
+    ExporterHandle::new(&counters, open, |control| {
+        let page = Prometheus {
+            reader,
+            counters: Arc::clone(&counters),
+            diagnostics: Arc::clone(diagnostics),
+            clock,
+            control,
+        };
+        Box::new(move || Box::pin(page.run()))
+    })
+}
+
+fn lock(reader: &Mutex<ScrapeReader>) -> std::sync::MutexGuard<'_, ScrapeReader> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the addresses on which the page would be served now. The error says why it cannot be served. This function
@@ -63,77 +88,92 @@ pub(crate) fn page_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr
 }
 
 impl Prometheus {
-    pub(crate) async fn run(mut self, reader: Arc<Mutex<ScrapeReader>>, clock: Clock) {
-        if let Some(mut before) = self.before.take() {
-            self.outlive(&mut before).await;
+    async fn run(mut self) {
+        let mut lost = 0;
+        while self.control.closing().is_none() {
+            self.turn_off();
+            lost = match self.control.apply() {
+                Some(config) => self.serve(&config).await,
+                None => {
+                    self.wait(None, None).await;
+                    0
+                }
+            };
         }
+        self.counters.shut_down_with(lost);
+    }
+
+    /// Serves the page until the configuration changes or the shutdown comes. Returns the number of series that were
+    /// never available to clients.
+    async fn serve(&mut self, config: &PipelineConfig) -> u64 {
+        let ExporterSettings::Prometheus(address) = &config.exporter else {
+            return 0;
+        };
         let server = Arc::new(Server::new(
-            reader,
-            self.resource.clone(),
+            Arc::clone(&self.reader),
+            config.source.resource.clone(),
             Arc::clone(&self.counters),
-            clock,
-            self.config.host.clone(),
+            self.clock,
+            address.host.clone(),
         ));
         let (close, closing) = watch::channel(false);
         let mut listening = JoinSet::new();
-        if let Some(listeners) = self.bind(&server).await {
+        if let Some(listeners) = self.bind(address, config).await {
             for listener in listeners {
                 listening.spawn(Arc::clone(&server).serve(listener, closing.clone()));
             }
-            self.wait(&server, None).await;
+            self.wait(Some(config), None).await;
         }
         // The page of a server that never got its port was never available to clients.
         let lost = match listening.len() {
             0 => server.reader().look(Instant::now().into_std()).len() as u64,
             _ => 0,
         };
+        self.turn_off();
         let _ = close.send(true);
         let now = Instant::now();
-        let end = self.control.closing().unwrap_or(now);
+        let end = self.control.closing().unwrap_or(now + LAST_READERS);
         let _ = timeout_at(end.min(now + LAST_READERS), async {
             while listening.join_next().await.is_some() {}
         })
         .await;
         // Dropping the set closes the connections that are still open.
-        drop(listening);
-        self.end(lost);
+        lost
     }
 
-    /// Waits until the previous server is gone, or for the shutdown.
-    async fn outlive(&mut self, before: &mut mpsc::Receiver<NotDone>) {
-        loop {
-            let asked = self.control.begin();
-            self.control.release(asked);
-            let closing = self.control.closing();
-            tokio::select! {
-                _ = before.recv() => return,
-                () = self.control.changed() => {}
-                () = at(closing) => return,
+    /// Ends the exporter if it is to be turned off.
+    fn turn_off(&self) {
+        self.control.desired.send_if_modified(|desired| {
+            // The lock of the desired state excludes that the exporter is turned on meanwhile.
+            if let DesiredState::Draining { reason, .. } = desired {
+                lock(&self.reader).leave();
+                self.counters.turned_off(0, reason.take());
+                *desired = DesiredState::Off;
             }
-        }
+            false
+        });
     }
 
     /// Binds the port, and retries while it is in use. Returns `None` if the shutdown comes first. Reports once that
     /// the port is in use.
-    async fn bind(&mut self, server: &Arc<Server>) -> Option<Vec<tokio::net::TcpListener>> {
+    async fn bind(
+        &mut self,
+        address: &PrometheusConfig,
+        current: &PipelineConfig,
+    ) -> Option<Vec<tokio::net::TcpListener>> {
         let mut told = false;
         loop {
-            let config = self.config.clone();
+            let config = address.clone();
             let bind = blocking::spawn(move || bind::bind(&config));
-            let bound = self.control.meanwhile(bind).await?;
+            let bound = self.control.meanwhile(bind, &current.exporter).await.ok()?;
             let bound = bound.unwrap_or_else(|error| Err(error.to_string()));
             match bound.and_then(registered) {
                 Ok((addresses, listeners)) => {
-                    if self.is_newest() {
-                        self.announce(&addresses, told);
-                        self.counters.listens_on(addresses);
-                    }
+                    self.announce(address.port, &addresses, told);
+                    self.counters.listens_on(addresses);
                     return Some(listeners);
                 }
                 Err(why) => {
-                    if !self.is_newest() {
-                        return None;
-                    }
                     self.counters.failed(why.clone());
                     if !std::mem::replace(&mut told, true) && self.control.closing().is_none() {
                         self.report(&format!(
@@ -142,18 +182,18 @@ impl Prometheus {
                     }
                 }
             }
-            if self.wait(server, Some(Instant::now() + RETRY)).await {
+            let retry = Instant::now() + RETRY;
+            if self.wait(Some(current), Some(retry)).await {
                 return None;
             }
         }
     }
 
     /// Reports an unexpected address: another port, or the configured port after a wait.
-    fn announce(&self, addresses: &[SocketAddr], late: bool) {
+    fn announce(&self, port: u16, addresses: &[SocketAddr], late: bool) {
         let Some(address) = addresses.first() else {
             return;
         };
-        let port = self.config.port;
         let path = serve::PATH;
         if port != 0 && address.port() != port {
             self.report(&format!(
@@ -164,40 +204,40 @@ impl Prometheus {
         }
     }
 
-    /// Waits until a time, or for the shutdown. Returns true if the shutdown came. A flush has nothing to wait for,
-    /// because the page always shows the current values.
-    async fn wait(&mut self, server: &Arc<Server>, until: Option<Instant>) -> bool {
+    /// Waits until a time, the shutdown, or a configuration other than the current one. Returns false if the time came
+    /// first. A flush has nothing to wait for, because the page always shows the current values.
+    async fn wait(&mut self, current: Option<&PipelineConfig>, until: Option<Instant>) -> bool {
         let mut look = Instant::now() + LOOK;
         loop {
-            let asked = self.control.begin();
-            self.control.release(asked);
-            if self.control.closing().is_some() {
+            self.control.begin();
+            self.control.release(true);
+            let is_replaced = self.control.has_news() && !self.is_unchanged(current);
+            if is_replaced || self.control.closing().is_some() {
                 return true;
             }
             tokio::select! {
                 () = self.control.changed() => {}
                 () = at(until) => return false,
-                () = sleep_until(look) => {
+                () = sleep_until(look), if current.is_some() => {
                     look = Instant::now() + LOOK;
-                    let server = Arc::clone(server);
+                    let reader = Arc::clone(&self.reader);
                     blocking::detach(move || {
-                        server.reader().look(Instant::now().into_std());
+                        lock(&reader).look(Instant::now().into_std());
                     });
                 }
             }
         }
     }
 
-    /// Ends the exporter. `lost` is the number of series that were never available to clients.
-    fn end(&self, lost: u64) {
-        if self.is_newest() {
-            self.counters.shut_down_with(lost);
+    /// Returns true if the configuration asks for the current page.
+    fn is_unchanged(&self, current: Option<&PipelineConfig>) -> bool {
+        match (&*self.control.desired.borrow(), current) {
+            (DesiredState::On(config), Some(current)) => {
+                config.exporter == current.exporter
+                    && config.source.resource == current.source.resource
+            }
+            _ => false,
         }
-    }
-
-    /// Returns true if this server reports for the exporter.
-    fn is_newest(&self) -> bool {
-        self.newest.load(Ordering::SeqCst) == self.number
     }
 
     fn report(&self, what: &str) {
@@ -212,7 +252,7 @@ impl Prometheus {
 /// Ends the exporter, also after a panic.
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        self.end(0);
+        self.counters.shut_down_with(0);
     }
 }
 

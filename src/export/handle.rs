@@ -1,0 +1,148 @@
+//! The handle of one exporter of one signal: the configuration turns it on and off.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::control::{Command, Control, DesiredState, PipelineConfig};
+use super::pipeline::Pipeline;
+use super::queue::Queue;
+use super::queue_source::QueueSource;
+use super::runtime::{Job, Runtime};
+use super::source::{Source, SourceConfig};
+use crate::clock::Clock;
+use crate::diagnostics::Diagnostics;
+use crate::encode::Encode;
+use crate::health::{Exporter, ExporterCounters};
+use crate::signal::Signal;
+
+/// An exporter that a configuration can ask for. Its data and its counters outlive every change of the configuration.
+pub(crate) struct ExporterHandle {
+    counters: Arc<ExporterCounters>,
+    desired: Arc<watch::Sender<DesiredState>>,
+    /// Lets the source take data, when the exporter is turned on.
+    open: Box<dyn Fn() + Send>,
+    /// The task that drives the exporter, until it is turned on for the first time.
+    task: Option<(UnboundedSender<Command>, Job)>,
+    /// True if the current configuration asks for the exporter.
+    on: bool,
+    /// True if a configuration has ever asked for the exporter.
+    known: bool,
+}
+
+impl ExporterHandle {
+    /// Creates the handle of an exporter that is off. `task` makes the task that applies the desired state.
+    pub(crate) fn new(
+        counters: &Arc<ExporterCounters>,
+        open: impl Fn() + Send + 'static,
+        task: impl FnOnce(Control) -> Job,
+    ) -> Self {
+        let (commands, desired, control) = Control::new();
+        Self {
+            counters: Arc::clone(counters),
+            desired,
+            open: Box::new(open),
+            task: Some((commands, task(control))),
+            on: false,
+            known: false,
+        }
+    }
+
+    /// Creates the handle of an exporter with a pipeline.
+    pub(crate) fn with_pipeline(
+        source: impl Source + 'static,
+        counters: ExporterCounters,
+        open: impl Fn() + Send + 'static,
+        diagnostics: &Arc<Diagnostics>,
+        clock: Clock,
+    ) -> Self {
+        let (source, counters) = (Box::new(source), Arc::new(counters));
+        Self::new(&counters, open, |control| {
+            let (counters, diagnostics) = (Arc::clone(&counters), Arc::clone(diagnostics));
+            let pipeline = Pipeline::new(source, control, counters, diagnostics, clock);
+            Box::new(move || Box::pin(pipeline.run()))
+        })
+    }
+
+    /// Creates the handle of an exporter of queued items.
+    pub(crate) fn with_queue<T: Encode>(
+        signal: Signal,
+        exporter: Exporter,
+        encoder: fn(&SourceConfig) -> T,
+        diagnostics: &Arc<Diagnostics>,
+        clock: Clock,
+    ) -> (Self, Queue<T::Item>) {
+        let (queue, stats) = (Queue::new(), Arc::default());
+        let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&stats));
+        let counters = ExporterCounters::new(signal, exporter, queue.waiting(), stats, None);
+        let handle = Self::with_pipeline(source, counters, || {}, diagnostics, clock);
+        (handle, queue)
+    }
+
+    /// Returns the counters, by which recorders identify the exporter.
+    pub(crate) fn counters(&self) -> &Arc<ExporterCounters> {
+        &self.counters
+    }
+
+    /// Returns true if a configuration has ever asked for the exporter.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Applies a configuration that asks for the exporter.
+    pub(crate) fn turn_on(&mut self, config: PipelineConfig, runtime: &Runtime) {
+        self.known = true;
+        self.on = true;
+        self.desired.send_modify(|desired| {
+            *desired = DesiredState::On(config);
+            // The lock orders this and the end of an exporter that was turned off before.
+            self.counters.turned_on();
+        });
+        (self.open)();
+        let started = match self.task.take() {
+            Some((commands, task)) => runtime.spawn(commands, task),
+            // The task has ended, by a shutdown or an error, and no longer takes data.
+            None => !self.desired.is_closed(),
+        };
+        if !started {
+            self.counters.shut_down();
+        }
+    }
+
+    /// Marks the exporter as one that the current configuration does not ask for, or that is unavailable for a reason.
+    /// It takes data until it is [turned off](Self::turn_off).
+    pub(crate) fn mark_off(&mut self, reason: Option<&String>) {
+        self.known |= reason.is_some();
+        self.on = false;
+    }
+
+    /// Turns the exporter off if it is marked. Its remaining data is still delivered, until the deadline.
+    pub(crate) fn turn_off(&self, deadline: Instant, reason: Option<String>) {
+        if self.is_on() {
+            return;
+        }
+        let was_on = self.desired.send_if_modified(|desired| {
+            let DesiredState::On(config) = desired else {
+                return false;
+            };
+            *desired = DesiredState::Draining {
+                config: config.clone(),
+                deadline,
+                reason: reason.clone(),
+            };
+            true
+        });
+        match reason {
+            _ if was_on => {}
+            Some(reason) => self.counters.cannot_be_built(reason),
+            None if self.known => self.counters.turned_off(0, None),
+            None => {}
+        }
+    }
+}
