@@ -99,8 +99,6 @@ pub(crate) enum Interruption {
 /// The receiving end of the requests to one exporter.
 pub(crate) struct Control {
     commands: mpsc::UnboundedReceiver<Command>,
-    /// True when no more commands can come.
-    disconnected: bool,
     pub(super) desired: Arc<watch::Sender<DesiredState>>,
     /// Knows whether the desired state has changed since the exporter applied it.
     applied: watch::Receiver<DesiredState>,
@@ -124,7 +122,6 @@ impl Control {
         let desired = Arc::new(watch::Sender::new(DesiredState::Off));
         let control = Self {
             commands,
-            disconnected: false,
             applied: desired.subscribe(),
             news: desired.subscribe(),
             desired: Arc::clone(&desired),
@@ -141,19 +138,14 @@ impl Control {
         let expiry = expiry.min();
         tokio::select! {
             biased;
-            command = self.commands.recv(), if !self.disconnected => match command {
-                Some(command) => {
-                    if command.shutdown {
-                        self.close(command.deadline);
-                    }
-                    self.waiting.push((command, false));
-                    self.requested = true;
+            Some(command) = self.commands.recv() => {
+                if command.shutdown {
+                    // A second shutdown can bring the deadline forward, never postpone it.
+                    self.closing = self.closing.into_iter().chain([command.deadline]).min();
                 }
-                None => {
-                    self.disconnected = true;
-                    self.close(Instant::now());
-                }
-            },
+                self.waiting.push((command, false));
+                self.requested = true;
+            }
             // The channel stays open, because `self` owns a sender.
             _ = self.news.changed() => {}
             () = at(expiry) => {
@@ -183,11 +175,6 @@ impl Control {
         }
     }
 
-    /// Sets the deadline of the shutdown. A second shutdown can bring the deadline forward, never postpone it.
-    fn close(&mut self, deadline: Instant) {
-        self.closing = Some(self.closing.map_or(deadline, |known| known.min(deadline)));
-    }
-
     /// Returns the deadline of the shutdown; `None` before the shutdown was requested.
     pub(crate) fn closing(&self) -> Option<Instant> {
         self.closing
@@ -205,25 +192,28 @@ impl Control {
 
     /// Returns true if the configuration asks for another client than that of `current`.
     pub(crate) fn is_replaced(&self, current: &ExporterSettings) -> bool {
-        match &*self.desired.borrow() {
-            DesiredState::On(config) => config.exporter != *current,
-            DesiredState::Off | DesiredState::Draining { .. } => false,
-        }
+        let desired = self.desired.borrow();
+        let config = desired.config();
+        config.is_some_and(|config| config.exporter != *current)
     }
 
     /// Returns true if the exporter is to be turned off.
     pub(crate) fn is_draining(&self) -> bool {
-        matches!(*self.desired.borrow(), DesiredState::Draining { .. })
+        self.drain_deadline().is_some()
+    }
+
+    fn drain_deadline(&self) -> Option<Instant> {
+        match *self.desired.borrow() {
+            DesiredState::Draining { deadline, .. } => Some(deadline),
+            DesiredState::Off | DesiredState::On(_) => None,
+        }
     }
 
     /// Returns the time after which nothing more is sent: the deadline of the shutdown, or of an exporter that is
     /// turned off, whichever is earlier.
     pub(crate) fn end(&self) -> Option<Instant> {
-        let end = match *self.desired.borrow() {
-            DesiredState::Draining { deadline, .. } => Some(deadline),
-            DesiredState::Off | DesiredState::On(_) => None,
-        };
-        self.closing.into_iter().chain(end).min()
+        let deadlines = [self.closing, self.drain_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Returns the next time at which a sender stops waiting or sending ends.

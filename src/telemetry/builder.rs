@@ -138,7 +138,7 @@ impl TelemetryBuilder {
             invalid_measurements: AtomicU64::new(0),
             series_overflow: AtomicU64::new(0),
             installation_id,
-            runtime: Runtime::new(exporters.counters(), Arc::clone(&diagnostics)),
+            runtime: Runtime::new(exporters.counters_of(|_| true), Arc::clone(&diagnostics)),
             diagnostics,
             process: Process::current(),
             closing: Once::new(),

@@ -13,6 +13,7 @@ use super::Service;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::Diagnostics;
+use crate::encode::Encode;
 use crate::encode::events::{EventEncoder, EventItem};
 use crate::encode::spans::{SpanEncoder, SpanItem};
 use crate::export::headers::Helper;
@@ -64,21 +65,8 @@ impl Exporters {
         ] {
             all.push(metrics(kind, reader, registry, &diagnostics, clock));
         }
-        let (mut events, mut spans) = (Slots::new(), Slots::new());
-        for kind in [Exporter::Otlp, Exporter::Console] {
-            let signal = Signal::Logs;
-            let (handle, queue) =
-                ExporterHandle::with_queue(signal, kind, event_encoder, &diagnostics, clock);
-            events.push((queue, Arc::clone(handle.counters())));
-            all.push(handle);
-        }
-        for kind in [Exporter::Otlp, Exporter::Console] {
-            let signal = Signal::Traces;
-            let (handle, queue) =
-                ExporterHandle::with_queue(signal, kind, span_encoder, &diagnostics, clock);
-            spans.push((queue, Arc::clone(handle.counters())));
-            all.push(handle);
-        }
+        let events = queues(Signal::Logs, event_encoder, &mut all, &diagnostics, clock);
+        let spans = queues(Signal::Traces, span_encoder, &mut all, &diagnostics, clock);
         #[cfg(feature = "prometheus")]
         all.push(crate::export::prometheus(registry, &diagnostics, clock));
         Self {
@@ -95,12 +83,11 @@ impl Exporters {
         }
     }
 
-    /// Returns the counters of all exporters.
-    pub(super) fn counters(&self) -> Vec<Arc<ExporterCounters>> {
-        self.counters_of(|_| true)
-    }
-
-    fn counters_of(&self, wanted: impl Fn(&ExporterHandle) -> bool) -> Vec<Arc<ExporterCounters>> {
+    /// Returns the counters of some exporters.
+    pub(super) fn counters_of(
+        &self,
+        wanted: impl Fn(&ExporterHandle) -> bool,
+    ) -> Vec<Arc<ExporterCounters>> {
         let wanted = self.all.iter().filter(|handle| wanted(handle));
         wanted.map(|handle| Arc::clone(handle.counters())).collect()
     }
@@ -148,18 +135,15 @@ impl Exporters {
         helper: Option<&Arc<RunningHelper>>,
     ) -> Option<ExporterSettings> {
         let (otlp, console) = config.exporters(signal);
-        match exporter {
-            Exporter::Otlp if self.custom.is_some() => {
-                self.custom.clone().map(ExporterSettings::Custom)
-            }
-            Exporter::Console if self.custom.is_some() => None,
-            Exporter::Otlp | Exporter::Host => {
-                otlp.map(|otlp| ExporterSettings::Otlp(Box::new(otlp.clone()), helper.cloned()))
-            }
-            Exporter::Console => {
+        let otlp = otlp.map(|otlp| ExporterSettings::Otlp(Box::new(otlp.clone()), helper.cloned()));
+        match (exporter, &self.custom) {
+            (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
+            (Exporter::Console, Some(_)) => None,
+            (Exporter::Otlp, None) | (Exporter::Host, _) => otlp,
+            (Exporter::Console, None) => {
                 console.then(|| ExporterSettings::Console(Arc::clone(&self.writer)))
             }
-            Exporter::Prometheus => {
+            (Exporter::Prometheus, _) => {
                 let page = config.metrics.prometheus.clone();
                 page.map(ExporterSettings::Prometheus)
             }
@@ -263,6 +247,24 @@ fn metrics(
     let registry = Arc::clone(registry);
     let open = move || registry.join(reader);
     ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock)
+}
+
+/// Creates the handles of the exporters of a signal whose items are queued. Returns the queues.
+fn queues<T: Encode>(
+    signal: Signal,
+    encoder: fn(&SourceConfig) -> T,
+    all: &mut Vec<ExporterHandle>,
+    diagnostics: &Arc<Diagnostics>,
+    clock: Clock,
+) -> Slots<T::Item> {
+    let kinds = [Exporter::Otlp, Exporter::Console];
+    let queues = kinds.map(|kind| {
+        let (handle, queue) = ExporterHandle::with_queue(signal, kind, encoder, diagnostics, clock);
+        let slot = (queue, Arc::clone(handle.counters()));
+        all.push(handle);
+        slot
+    });
+    queues.into()
 }
 
 fn event_encoder(config: &SourceConfig) -> EventEncoder {
