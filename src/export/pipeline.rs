@@ -5,11 +5,11 @@ mod attempt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::blocking;
-use super::control::{Control, DesiredState, Interruption, PipelineConfig};
+use super::control::{Control, DesiredState, Interruption, at};
 use super::export_result::ExportResult;
 use super::exporter::{ExporterSettings, PushExporter};
 use super::source::{Batch, Source};
@@ -33,8 +33,8 @@ pub(crate) struct Pipeline {
     /// `None` while the exporter is off or cannot be built.
     client: Option<Arc<Client>>,
     interval: Duration,
-    /// The time of the next pass.
-    due: Instant,
+    /// The time of the next pass; `None` while the exporter is off or cannot be built.
+    due: Option<Instant>,
     /// The last report of a rejection or a warning of the receiver.
     last_report: Option<String>,
     /// True after the pipeline reported that requests go to a path other than that of the configured URL.
@@ -64,7 +64,7 @@ impl Pipeline {
             control,
             client: None,
             interval: Duration::ZERO,
-            due: Instant::now(),
+            due: None,
             last_report: None,
             path_reported: false,
         }
@@ -81,7 +81,7 @@ impl Pipeline {
                 Err(Interruption::Deadline) => false,
                 // The next client gets at once what this one did not deliver.
                 Err(Interruption::Replaced) => {
-                    self.due = Instant::now();
+                    self.due = Some(Instant::now());
                     continue;
                 }
             };
@@ -94,8 +94,8 @@ impl Pipeline {
             }
             // Missed intervals are not made up for after an outage: the next pass covers them.
             let now = Instant::now();
-            if self.due <= now {
-                self.due = now + self.interval;
+            if self.due.is_some_and(|due| due <= now) {
+                self.due = Some(now + self.interval);
             }
         };
         self.counters.shut_down();
@@ -106,7 +106,7 @@ impl Pipeline {
     /// Waits until a pass is due, and applies new configurations meanwhile.
     async fn wait(&mut self) {
         loop {
-            if self.control.has_news() {
+            while self.control.has_news() {
                 self.apply().await;
             }
             let is_on = self.client.is_some();
@@ -116,37 +116,29 @@ impl Pipeline {
             tokio::select! {
                 () = self.control.changed() => {}
                 () = self.source.filled(), if is_on => return,
-                () = sleep_until(self.due), if is_on => return,
+                () = at(self.due), if is_on => return,
             }
         }
     }
 
     /// Applies the desired state: builds another client if the current one does not fit.
     async fn apply(&mut self) {
-        let was_on = self.client.is_some();
-        let Some(PipelineConfig { exporter, .. }) = self.configure() else {
+        let Some(config) = self.control.apply() else {
             return;
         };
-        let fits = |client: &Arc<Client>| client.settings == exporter;
-        // An exporter that could not be built is built again when the configuration asks for it again.
-        if !self.client.as_ref().is_some_and(fits) && !self.counters.is_off() {
-            self.build(exporter).await;
-        }
-        if self.client.is_none() {
-            self.turn_off(None);
-        } else if !was_on {
-            self.due = Instant::now() + self.interval;
-        }
-    }
-
-    /// Applies the parts of the desired state that need no other client.
-    fn configure(&mut self) -> Option<PipelineConfig> {
-        let config = self.control.apply()?;
         self.source.configure(&config.source);
         self.interval = config.interval;
         // Repeated changes must not postpone an export that is due.
-        self.due = self.due.min(Instant::now() + self.interval);
-        Some(config)
+        let due = Instant::now() + self.interval;
+        self.due = self.due.into_iter().chain([due]).min();
+        let fits = |client: &Arc<Client>| client.settings == config.exporter;
+        // An exporter that could not be built is built again when the configuration asks for it again.
+        if !self.client.as_ref().is_some_and(fits) && !self.counters.is_off() {
+            self.build(config.exporter).await;
+        }
+        if self.client.is_none() && !self.control.has_news() {
+            self.turn_off(None);
+        }
     }
 
     /// Replaces the client.
@@ -215,7 +207,7 @@ impl Pipeline {
                 _ => return false,
             }
             is_off = true;
-            self.client = None;
+            (self.client, self.due) = (None, None);
             false
         });
         is_off
@@ -232,9 +224,6 @@ impl Pipeline {
             self.source.begin();
             loop {
                 self.prepare(&client).await?;
-                if self.control.has_news() && !self.control.is_replaced(&client.settings) {
-                    self.configure();
-                }
                 let Some(batch) = self.source.batch(client.exporter.max_bytes()) else {
                     break;
                 };
