@@ -11,6 +11,7 @@ use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::path;
 use crate::config::pem::Material;
 use crate::config::tls::{TlsConfig, TlsFiles, Trust};
+use crate::export::PushExporter;
 use crate::export::blocking;
 use crate::export::encode::encode;
 use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult, TlsFailure};

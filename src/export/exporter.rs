@@ -19,13 +19,13 @@ use super::console::Console;
 use super::export_result::{Accepted, ExportResult};
 use super::headers::Helper;
 #[cfg(any(feature = "grpc", feature = "http"))]
-use super::otlp_exporter::OtlpExporter;
+use super::otlp::Client;
 use crate::config::otlp::OtlpConfig;
 use crate::config::{HeadersHelper, PrometheusConfig};
 use crate::signal::Signal;
 
 /// The most protobuf bytes in one request. Receivers accept 4 MiB.
-pub(crate) const MAX_BYTES: usize = 3_670_016;
+pub(super) const MAX_BYTES: usize = 3_670_016;
 /// The most bytes in one request of a text format, counted as protobuf. JSON takes about twice as much.
 #[cfg(any(feature = "grpc", feature = "http", feature = "console"))]
 pub(super) const MAX_BYTES_OF_TEXT: usize = 1024 * 1024;
@@ -33,7 +33,7 @@ pub(super) const MAX_BYTES_OF_TEXT: usize = 1024 * 1024;
 /// The writer of the console exporter: standard output, or the host's writer.
 pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 
-/// A running headers helper. It ends when the last exporter that uses it is dropped.
+/// A running headers helper. It ends when the last settings of an exporter that uses it are dropped.
 pub(crate) struct RunningHelper {
     pub(crate) config: HeadersHelper,
     pub(crate) helper: Arc<Helper>,
@@ -53,7 +53,9 @@ pub(crate) type MakeExporter = Arc<dyn Fn(Signal) -> Arc<dyn PushExporter> + Sen
 /// An exporter of one signal: a client of a receiver, or a writer.
 pub(crate) trait PushExporter: Send + Sync {
     /// Returns the most protobuf bytes in one request.
-    fn max_bytes(&self) -> usize;
+    fn max_bytes(&self) -> usize {
+        MAX_BYTES
+    }
 
     /// Returns the timeout of one attempt. The default is long: a write that blocks delays this exporter only.
     fn timeout(&self) -> Duration {
@@ -114,7 +116,10 @@ impl ExporterSettings {
     pub(crate) fn build(self, signal: Signal) -> Result<Arc<dyn PushExporter>, String> {
         match self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(config, helper) => Ok(Arc::new(OtlpExporter::new(signal, &config, helper)?)),
+            Self::Otlp(config, helper) => {
+                let helper = helper.map(|running| Arc::clone(&running.helper));
+                Ok(Arc::new(Client::new(signal, &config)?.with_helper(helper)))
+            }
             #[cfg(feature = "console")]
             Self::Console(writer) => Ok(Arc::new(Console::new(signal, writer))),
             Self::Custom(make) => Ok(make(signal)),

@@ -127,22 +127,68 @@ impl ExporterHandle {
         if self.is_on() {
             return;
         }
-        let was_on = self.desired.send_if_modified(|desired| {
-            let DesiredState::On(config) = desired else {
-                return false;
-            };
-            *desired = DesiredState::Draining {
-                config: config.clone(),
-                deadline,
-                reason: reason.clone(),
-            };
-            true
+        self.desired.send_if_modified(|desired| match desired {
+            DesiredState::On(config) => {
+                *desired = DesiredState::Draining {
+                    config: config.clone(),
+                    deadline,
+                    reason,
+                };
+                true
+            }
+            // The exporter updates its counters when it is drained, unless it is turned on again before.
+            DesiredState::Draining { reason: known, .. } => {
+                *known = reason;
+                false
+            }
+            DesiredState::Off => {
+                match reason {
+                    Some(reason) => self.counters.cannot_be_built(reason),
+                    None if self.known => self.counters.turned_off(0, None),
+                    None => {}
+                }
+                false
+            }
         });
-        match reason {
-            _ if was_on => {}
-            Some(reason) => self.counters.cannot_be_built(reason),
-            None if self.known => self.counters.turned_off(0, None),
-            None => {}
+    }
+}
+
+#[cfg(all(test, feature = "prometheus"))]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::export::exporter::ExporterSettings;
+    use crate::health::ExporterState;
+
+    #[test]
+    fn exporter_that_is_turned_on_again_while_it_drains_keeps_its_state() {
+        let (signal, kind) = (Signal::Metrics, Exporter::Prometheus);
+        let counters = ExporterCounters::new(signal, kind, Arc::default(), Arc::default(), None);
+        let counters = Arc::new(counters);
+        let runtime = Runtime::new(Vec::new(), Arc::default());
+        // The task does not run, as on a busy thread.
+        let task = |control| -> Job { Box::new(move || Box::pin(async { drop(control) })) };
+        let mut handle = ExporterHandle::new(&counters, || {}, task);
+        let config = PipelineConfig {
+            exporter: ExporterSettings::Console(Arc::new(Mutex::new(std::io::sink()))),
+            interval: Duration::ZERO,
+            source: Arc::default(),
+        };
+        handle.turn_on(config.clone(), &runtime);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9464));
+        counters.listens_on(vec![address]);
+        for _ in 0..2 {
+            handle.mark_off(None);
+            handle.turn_off(Instant::now(), None);
         }
+        handle.turn_on(config, &runtime);
+        let health = counters.snapshot();
+        assert_eq!(
+            (health.state, health.addresses),
+            (ExporterState::Idle, vec![address])
+        );
     }
 }

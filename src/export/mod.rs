@@ -18,8 +18,6 @@ pub(crate) mod headers;
 pub(crate) mod metrics_source;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) mod otlp;
-#[cfg(any(feature = "grpc", feature = "http"))]
-mod otlp_exporter;
 mod pipeline;
 #[cfg(feature = "prometheus")]
 mod prometheus;
@@ -41,9 +39,9 @@ pub(crate) mod fuzzing {
 }
 
 pub(crate) use control::{Command, Incomplete, PipelineConfig, Waiter};
+#[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
+pub(crate) use exporter::PushExporter;
 pub(crate) use exporter::{ExporterSettings, MakeExporter, RunningHelper, Writer};
-#[cfg(feature = "testing")]
-pub(crate) use exporter::{MAX_BYTES, PushExporter};
 pub(crate) use handle::ExporterHandle;
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::{handle as prometheus, page_addresses};

@@ -18,12 +18,12 @@ use crate::config::variables;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
 
-/// The longest pause between two attempts to start the thread on which a client is built.
+/// The longest pause between two attempts to start the thread on which an exporter is built.
 const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 
 /// The supervisor of one exporter. It delivers the data of a source at an interval, when the source is full, and on
-/// request. The configuration replaces its client as a whole; the source, its undelivered data, the schedule and the
-/// callers that wait stay.
+/// request. The configuration replaces the active exporter as a whole; the source, its undelivered data, the schedule
+/// and the callers that wait stay.
 pub(crate) struct Pipeline {
     source: Box<dyn Source>,
     counters: Arc<ExporterCounters>,
@@ -31,7 +31,7 @@ pub(crate) struct Pipeline {
     clock: Clock,
     control: Control,
     /// `None` while the exporter is off or cannot be built.
-    client: Option<Arc<Client>>,
+    active: Option<Arc<ActiveExporter>>,
     interval: Duration,
     /// The time of the next pass; `None` while the exporter is off or cannot be built.
     due: Option<Instant>,
@@ -42,7 +42,7 @@ pub(crate) struct Pipeline {
 }
 
 /// An exporter, and the settings from which it was built.
-struct Client {
+struct ActiveExporter {
     exporter: Arc<dyn PushExporter>,
     settings: ExporterSettings,
 }
@@ -62,7 +62,7 @@ impl Pipeline {
             diagnostics,
             clock,
             control,
-            client: None,
+            active: None,
             interval: Duration::ZERO,
             due: None,
             last_report: None,
@@ -79,7 +79,7 @@ impl Pipeline {
             let in_time = match self.pass().await {
                 Ok(()) => true,
                 Err(Interruption::Deadline) => false,
-                // The next client gets at once what this one did not deliver.
+                // The next exporter gets at once what this one did not deliver.
                 Err(Interruption::Replaced) => {
                     self.due = Some(Instant::now());
                     continue;
@@ -109,7 +109,7 @@ impl Pipeline {
             while self.control.has_news() {
                 self.apply().await;
             }
-            let is_on = self.client.is_some();
+            let is_on = self.active.is_some();
             if self.control.is_requested() || is_on && self.control.is_draining() {
                 return;
             }
@@ -121,7 +121,7 @@ impl Pipeline {
         }
     }
 
-    /// Applies the desired state: builds another client if the current one does not fit.
+    /// Applies the desired state: builds another exporter if the current one does not fit.
     async fn apply(&mut self) {
         let Some(config) = self.control.apply() else {
             return;
@@ -131,22 +131,22 @@ impl Pipeline {
         // Repeated changes must not postpone an export that is due.
         let due = Instant::now() + self.interval;
         self.due = self.due.into_iter().chain([due]).min();
-        let fits = |client: &Arc<Client>| client.settings == config.exporter;
+        let fits = |active: &Arc<ActiveExporter>| active.settings == config.exporter;
         // An exporter that could not be built is built again when the configuration asks for it again.
-        if !self.client.as_ref().is_some_and(fits) && !self.counters.is_off() {
+        if !self.active.as_ref().is_some_and(fits) && !self.counters.is_off() {
             self.build(config.exporter).await;
         }
-        if self.client.is_none() && !self.control.has_news() {
+        if self.active.is_none() && !self.control.has_news() {
             self.turn_off(None);
         }
     }
 
-    /// Replaces the client.
+    /// Replaces the exporter.
     async fn build(&mut self, settings: ExporterSettings) {
-        self.client = None;
+        self.active = None;
         let error = match self.build_exporter(&settings).await {
             Ok(Ok(exporter)) => {
-                self.client = Some(Arc::new(Client { exporter, settings }));
+                self.active = Some(Arc::new(ActiveExporter { exporter, settings }));
                 self.path_reported = false;
                 self.counters.starts();
                 return;
@@ -207,7 +207,7 @@ impl Pipeline {
                 _ => return false,
             }
             is_off = true;
-            (self.client, self.due) = (None, None);
+            (self.active, self.due) = (None, None);
             false
         });
         is_off
@@ -217,17 +217,17 @@ impl Pipeline {
     async fn pass(&mut self) -> Result<(), Interruption> {
         loop {
             self.control.begin();
-            let Some(client) = self.client.clone() else {
+            let Some(active) = self.active.clone() else {
                 self.control.release(true);
                 return Ok(());
             };
             self.source.begin();
             loop {
-                self.prepare(&client).await?;
-                let Some(batch) = self.source.batch(client.exporter.max_bytes()) else {
+                self.prepare(&active).await?;
+                let Some(batch) = self.source.batch(active.exporter.max_bytes()) else {
                     break;
                 };
-                self.deliver(&client, batch).await?;
+                self.deliver(&active, batch).await?;
                 self.report_losses(false);
             }
             self.control.release(true);
@@ -239,9 +239,9 @@ impl Pipeline {
 
     /// Lets the source prepare the data of the next requests, and retries if no thread is available for that. Releases
     /// callers at their deadlines meanwhile.
-    async fn prepare(&mut self, client: &Client) -> Result<(), Interruption> {
+    async fn prepare(&mut self, active: &ActiveExporter) -> Result<(), Interruption> {
         let mut backoff = Backoff::new(self.interval);
-        let settings = &client.settings;
+        let settings = &active.settings;
         while let Err(error) = self
             .control
             .meanwhile(self.source.prepare(), settings)
@@ -254,12 +254,12 @@ impl Pipeline {
     }
 
     /// Sends the same bytes until they are delivered or permanently rejected, or splits a batch that is too large.
-    async fn deliver(&mut self, client: &Client, batch: Batch) -> Result<(), Interruption> {
-        let body = client.exporter.encode(batch.message);
+    async fn deliver(&mut self, active: &ActiveExporter, batch: Batch) -> Result<(), Interruption> {
+        let body = active.exporter.encode(batch.message);
         let mut backoff = Backoff::new(self.interval);
         let error = loop {
-            let result = self.attempt(client, body.clone()).await?;
-            self.report_path(client);
+            let result = self.attempt(active, body.clone()).await?;
+            self.report_path(active);
             match result {
                 ExportResult::Delivered { rejected, message } => {
                     self.report_message(rejected, message);
@@ -280,7 +280,7 @@ impl Pipeline {
                 ExportResult::Retryable { after, error } => {
                     self.failed(error.to_string(), "data waits and is sent again");
                     let pause = backoff.next();
-                    self.control.pause(pause, after, &client.settings).await?;
+                    self.control.pause(pause, after, &active.settings).await?;
                     self.counters.retried();
                 }
             }
@@ -315,8 +315,8 @@ impl Pipeline {
     }
 
     /// Reports once that requests go to a path other than that of the configured URL.
-    fn report_path(&mut self, client: &Client) {
-        let Some(path) = client.exporter.standard_path() else {
+    fn report_path(&mut self, active: &ActiveExporter) {
+        let Some(path) = active.exporter.standard_path() else {
             return;
         };
         if std::mem::replace(&mut self.path_reported, true) {

@@ -21,7 +21,7 @@ use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
 use crate::encode::decoded;
 use crate::export::export_result::{Accepted, ExportResult};
-use crate::export::{BoxFuture, MAX_BYTES, PushExporter};
+use crate::export::{BoxFuture, PushExporter};
 use crate::hex::hex;
 use crate::signal::Signal;
 
@@ -36,10 +36,6 @@ pub(super) struct StoreExporter {
 }
 
 impl PushExporter for StoreExporter {
-    fn max_bytes(&self) -> usize {
-        MAX_BYTES
-    }
-
     fn export<'a>(
         &'a self,
         body: Bytes,

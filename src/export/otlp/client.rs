@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ::http::header::USER_AGENT;
 use ::http::{HeaderValue, Method, Request, Uri};
@@ -22,7 +23,10 @@ use super::transport::Transport;
 use super::url::{at_path, request_url};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::path;
+use crate::export::BoxFuture;
+use crate::export::encode::encode;
 use crate::export::export_result::{Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult};
+use crate::export::exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
 use crate::export::headers::Helper;
 use crate::signal::Signal;
 
@@ -37,6 +41,9 @@ pub(crate) struct Client {
     standard: Option<Uri>,
     /// True after the receiver accepted a request at that path, because it serves nothing at the configured URL.
     uses_standard: AtomicBool,
+    signal: Signal,
+    protocol: Protocol,
+    timeout: Duration,
     helper: Option<Arc<Helper>>,
     /// The number of helper runs that this client's errors have reported.
     known_runs: AtomicU64,
@@ -74,6 +81,9 @@ impl Client {
             url,
             standard,
             uses_standard: AtomicBool::new(false),
+            signal,
+            protocol: config.protocol,
+            timeout: config.timeout,
             helper: None,
             known_runs: AtomicU64::new(0),
         })
@@ -221,13 +231,6 @@ impl Client {
         self.uses_standard.load(Ordering::Relaxed)
     }
 
-    /// Returns the path that requests go to instead of that of the configured URL; `None` while they go to the
-    /// configured URL.
-    pub(crate) fn standard_path(&self) -> Option<&str> {
-        let standard = self.standard.as_ref().filter(|_| self.uses_standard());
-        standard.map(Uri::path)
-    }
-
     /// Connects to the receiver without sending a request.
     pub(crate) async fn connect(&self, deadline: Instant) {
         let connector = self.http.connector.clone();
@@ -237,5 +240,36 @@ impl Client {
     /// Returns the properties of the latest connection.
     pub(crate) fn observed(&self) -> Observed {
         lock(&self.http.connector.observed).clone()
+    }
+}
+
+impl PushExporter for Client {
+    fn max_bytes(&self) -> usize {
+        match self.protocol {
+            Protocol::Grpc | Protocol::HttpProtobuf => MAX_BYTES,
+            Protocol::HttpJson => MAX_BYTES_OF_TEXT,
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn encode(&self, request: Bytes) -> Bytes {
+        encode(self.protocol, self.signal, request)
+    }
+
+    fn export<'a>(
+        &'a self,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &'a Accepted,
+    ) -> BoxFuture<'a, ExportResult> {
+        Box::pin(self.send(body, deadline, accepted))
+    }
+
+    fn standard_path(&self) -> Option<&str> {
+        let standard = self.standard.as_ref().filter(|_| self.uses_standard());
+        standard.map(Uri::path)
     }
 }

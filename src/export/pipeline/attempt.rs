@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::{Client, Pipeline};
+use super::{ActiveExporter, Pipeline};
 use crate::export::control::{Interruption, at};
 use crate::export::export_result::{ExportError, ExportResult};
 
@@ -28,14 +28,14 @@ impl Pipeline {
     /// and not the export of the signal.
     pub(super) async fn attempt(
         &mut self,
-        client: &Client,
+        active: &ActiveExporter,
         body: Bytes,
     ) -> Result<ExportResult, Interruption> {
         let start = Instant::now();
-        let limit = start + client.exporter.timeout();
+        let limit = start + active.exporter.timeout();
         let end = self.control.end();
         let deadline = end.map_or(limit, |end| end.min(limit));
-        let exporter = Arc::clone(&client.exporter);
+        let exporter = Arc::clone(&active.exporter);
         // If the set is dropped before the task ends, it aborts the task.
         let mut attempt = JoinSet::new();
         let (accepted, mut status) = watch::channel(false);
@@ -60,7 +60,7 @@ impl Pipeline {
                 () = at(end) => return cut(&mut attempt, &status, Interruption::Deadline).await,
                 () = at(patience) => return cut(&mut attempt, &status, Interruption::Replaced).await,
             }
-            if patience.is_none() && self.control.is_replaced(&client.settings) {
+            if patience.is_none() && self.control.is_replaced(&active.settings) {
                 patience = Some(Instant::now() + SETTLE);
             }
         }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::blocking;
 use super::control::{Control, DesiredState, PipelineConfig, at};
@@ -129,29 +129,45 @@ impl Prometheus {
             0 => server.reader().look(Instant::now().into_std()).len() as u64,
             _ => 0,
         };
-        self.turn_off();
+        if !self.turn_off() && self.control.closing().is_none() {
+            // The page moves: nobody must be sent to its old address meanwhile.
+            self.counters.listens_on(Vec::new());
+        }
         let _ = close.send(true);
-        let now = Instant::now();
-        let end = self.control.closing().unwrap_or(now + LAST_READERS);
-        let _ = timeout_at(end.min(now + LAST_READERS), async {
-            while listening.join_next().await.is_some() {}
-        })
-        .await;
-        // Dropping the set closes the connections that are still open.
+        self.finish(listening).await;
         lost
     }
 
-    /// Ends the exporter if it is to be turned off.
-    fn turn_off(&self) {
+    /// Waits for clients that are still reading, and closes the connections that are open then.
+    async fn finish(&mut self, mut listening: JoinSet<()>) {
+        let limit = Instant::now() + LAST_READERS;
+        let mut ended = std::pin::pin!(async { while listening.join_next().await.is_some() {} });
+        loop {
+            self.control.begin();
+            self.control.release(true);
+            let end = self.control.closing().into_iter().chain([limit]).min();
+            tokio::select! {
+                () = &mut ended => return,
+                () = self.control.changed() => {}
+                () = at(end) => return,
+            }
+        }
+    }
+
+    /// Ends the exporter if it is to be turned off. Returns false otherwise.
+    fn turn_off(&self) -> bool {
+        let mut is_off = false;
         self.control.desired.send_if_modified(|desired| {
             // The lock of the desired state excludes that the exporter is turned on meanwhile.
             if let DesiredState::Draining { reason, .. } = desired {
                 lock(&self.reader).leave();
                 self.counters.turned_off(0, reason.take());
                 *desired = DesiredState::Off;
+                is_off = true;
             }
             false
         });
+        is_off
     }
 
     /// Binds the port, and retries while it is in use. Returns `None` if the shutdown comes first. Reports once that
