@@ -100,11 +100,17 @@ impl<K: ContentKind> Payload for Gated<K> {
 
     fn filter(&mut self, policy: &ContentPolicy) -> bool {
         self.close(policy);
-        if let Some(content) = self.content.take() {
-            self.shaped = content.size() > SHAPE_AT_ONCE;
-            self.content = match self.shaped {
-                true => K::shape(content.text()).map(|text| Content::from(text.into_owned())),
-                false => Some(content),
+        if let Some(content) = self
+            .content
+            .take_if(|content| content.size() > SHAPE_AT_ONCE)
+        {
+            self.content = match K::shape(content.text()) {
+                Some(Cow::Owned(text)) => {
+                    self.shaped = true;
+                    Some(text.into())
+                }
+                Some(Cow::Borrowed(_)) => Some(content),
+                None => None,
             };
         }
         self.content = self.content.take().map(kept);
