@@ -12,6 +12,7 @@ use prost::Message;
 use crate::encode::Encode;
 use crate::encode::message::shorten;
 use crate::encode::protobuf::Writer;
+use crate::export::SourceConfig;
 use crate::health::EncodeStats;
 
 /// A log record or a span, as OTLP.
@@ -50,9 +51,10 @@ pub(super) struct HostEncoder<R> {
 }
 
 impl<R> HostEncoder<R> {
-    pub(super) fn new(resource: Resource) -> Self {
+    pub(super) fn new(config: &SourceConfig) -> Self {
         Self {
-            resource,
+            // The host's instruments have their own scopes.
+            resource: config.resource_and_scope("", "").resource,
             records: PhantomData,
         }
     }

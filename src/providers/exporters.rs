@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::resource::v1::Resource;
-
 use super::Providers;
-use super::encoder::{HostEncoder, Record};
+use super::encoder::HostEncoder;
 use super::metrics::HostMetrics;
 use super::queue::HostQueue;
 use super::reader::Reader;
 use crate::config::Config;
-use crate::export::{ExporterHandle, SourceConfig};
+use crate::export::ExporterHandle;
 use crate::health::{Exporter, ExporterCounters};
 use crate::signal::Signal;
 use crate::state::TelemetryState;
@@ -54,34 +52,20 @@ impl Telemetry {
 /// Creates the providers, and the exporters of their data, one for each signal, all of them off.
 fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, [ExporterHandle; 3]) {
     let (diagnostics, clock) = (&state.diagnostics, state.clock);
-    let (own, kind) = (&config.metrics, Exporter::Host);
+    let (own, host) = (&config.metrics, Exporter::Host);
     let reader = Reader::new(own.temporality, own.otlp.is_some(), Arc::downgrade(state));
-    let waiting = Arc::clone(reader.waiting());
-    let stats = Arc::default();
-    let counters = ExporterCounters::new(Signal::Metrics, kind, waiting, stats, None);
     let source = HostMetrics::new(reader.clone(), own.temporality, Arc::clone(diagnostics));
+    let (waiting, stats) = (Arc::clone(reader.waiting()), Arc::default());
+    let counters = ExporterCounters::new(Signal::Metrics, host, waiting, stats, None);
     let opened = reader.clone();
     let open = move || opened.begin();
     let metrics = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
-    let (logs, log_queue) = queued(Signal::Logs, state);
-    let (spans, span_queue) = queued(Signal::Traces, state);
+    let (logs, queue) =
+        ExporterHandle::with_queue(Signal::Logs, host, HostEncoder::new, diagnostics, clock);
+    let log_queue = HostQueue::new((queue, Arc::clone(logs.counters())), state);
+    let (spans, queue) =
+        ExporterHandle::with_queue(Signal::Traces, host, HostEncoder::new, diagnostics, clock);
+    let span_queue = HostQueue::new((queue, Arc::clone(spans.counters())), state);
     let providers = Providers::new(Some((reader, log_queue, span_queue)));
     (providers, [metrics, logs, spans])
-}
-
-fn queued<R: Record>(
-    signal: Signal,
-    state: &Arc<TelemetryState>,
-) -> (ExporterHandle, HostQueue<R>) {
-    let encoder = |config: &SourceConfig| HostEncoder::new(resource(config));
-    let (kind, diagnostics) = (Exporter::Host, &state.diagnostics);
-    let (handle, queue) =
-        ExporterHandle::with_queue(signal, kind, encoder, diagnostics, state.clock);
-    let queue = HostQueue::new((queue, Arc::clone(handle.counters())), state);
-    (handle, queue)
-}
-
-/// Returns the resource without a scope, because the host's instruments have their own scopes.
-pub(super) fn resource(config: &SourceConfig) -> Resource {
-    config.resource_and_scope("", "").resource
 }

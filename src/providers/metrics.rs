@@ -1,5 +1,6 @@
 //! The host's metrics: collected from the SDK when an export is due, and encoded as OTLP.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -10,7 +11,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use super::exporters::resource;
 use super::reader::Reader;
 use crate::config::Temporality;
 use crate::config::variables::TEMPORALITY;
@@ -27,17 +27,14 @@ pub(super) struct HostMetrics {
     collecting: Option<Blocking<()>>,
     /// True if the current pass still needs a collection.
     is_requested: bool,
-    /// The batches that are not acknowledged. The last one is the current one.
-    batches: Vec<Vec<ScopeMetrics>>,
     /// The temporality with which the instruments were created.
     temporality: Temporality,
-    /// The temporality of the last configuration.
-    requested: Temporality,
+    /// True after a configuration with another temporality was reported.
+    is_reported: bool,
     diagnostics: Arc<Diagnostics>,
 }
 
 impl HostMetrics {
-    /// Creates the source of instruments with a temporality, which the SDK accepts only once.
     pub(super) fn new(
         reader: Reader,
         temporality: Temporality,
@@ -48,56 +45,29 @@ impl HostMetrics {
             resource: Resource::default(),
             collecting: None,
             is_requested: false,
-            batches: Vec::new(),
             temporality,
-            requested: temporality,
+            is_reported: false,
             diagnostics,
         }
-    }
-
-    /// Reports a temporality that does not apply.
-    fn check_temporality(&mut self, requested: Temporality) {
-        let before = std::mem::replace(&mut self.requested, requested);
-        if requested == before || requested == self.temporality {
-            return;
-        }
-        let name = |temporality| match temporality {
-            Temporality::Delta => "delta",
-            Temporality::Cumulative => "cumulative",
-        };
-        self.diagnostics.report_later(format!(
-            "{}: the host's own metrics stay {} although the configuration asks for {} now: they keep the temporality of \
-             the first call of Telemetry::providers; set it before that, or start again",
-            TEMPORALITY.name,
-            name(self.temporality),
-            name(requested),
-        ));
-    }
-
-    async fn collect(&mut self) -> Result<(), BlockingError> {
-        while self.is_requested
-            && self.batches.is_empty()
-            && self.reader.state().collected.is_empty()
-        {
-            // A collection of an earlier pass may still be in progress. It lacks the data recorded since it began.
-            let is_earlier = self.collecting.is_some();
-            let collecting = self.collecting.get_or_insert_with(|| {
-                let reader = self.reader.clone();
-                blocking::spawn(move || reader.collect())
-            });
-            let collected = collecting.await;
-            self.collecting = None;
-            collected?;
-            self.is_requested = is_earlier;
-        }
-        Ok(())
     }
 }
 
 impl Source for HostMetrics {
     fn configure(&mut self, config: &SourceConfig) {
-        self.resource = resource(config);
-        self.check_temporality(config.temporality);
+        self.resource = config.resource_and_scope("", "").resource;
+        let differs = config.temporality != self.temporality;
+        if !differs || std::mem::replace(&mut self.is_reported, true) {
+            return;
+        }
+        let (kept, requested) = match self.temporality {
+            Temporality::Delta => ("delta", "cumulative"),
+            Temporality::Cumulative => ("cumulative", "delta"),
+        };
+        self.diagnostics.report_later(format!(
+            "{}: the host's own metrics stay {kept} although the configuration asks for {requested} now: they keep the \
+             temporality of the first call of Telemetry::providers; set it before that, or start again",
+            TEMPORALITY.name,
+        ));
     }
 
     fn begin(&mut self) {
@@ -105,24 +75,29 @@ impl Source for HostMetrics {
     }
 
     fn prepare(&mut self) -> BoxFuture<'_, Result<(), BlockingError>> {
-        Box::pin(self.collect())
+        Box::pin(async {
+            while self.is_requested && self.reader.state().collected.is_empty() {
+                // A collection of an earlier pass may still be in progress. It lacks the data recorded since it began.
+                let is_earlier = self.collecting.is_some();
+                let collecting = self.collecting.get_or_insert_with(|| {
+                    let reader = self.reader.clone();
+                    blocking::spawn(move || reader.collect())
+                });
+                let collected = collecting.await;
+                self.collecting = None;
+                collected?;
+                self.is_requested = is_earlier;
+            }
+            Ok(())
+        })
     }
 
     fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
-        if self.batches.is_empty() {
-            self.batches
-                .extend(self.reader.state().collected.pop_front());
-            let size = |metrics: &Vec<ScopeMetrics>| -> usize {
-                metrics.iter().map(Message::encoded_len).sum()
-            };
-            while self
-                .batches
-                .last()
-                .is_some_and(|last| size(last) > max_bytes)
-                && self.split()
-            {}
-        }
-        let metrics = self.batches.last()?;
+        let mut state = self.reader.state();
+        let size =
+            |metrics: &[ScopeMetrics]| metrics.iter().map(Message::encoded_len).sum::<usize>();
+        while size(state.collected.front()?) > max_bytes && split_first(&mut state.collected) {}
+        let metrics = state.collected.front()?;
         let message = ExportMetricsServiceRequest {
             resource_metrics: vec![ResourceMetrics {
                 resource: Some(self.resource.clone()),
@@ -137,26 +112,17 @@ impl Source for HostMetrics {
     }
 
     fn acknowledge(&mut self) {
-        let metrics = self.batches.pop().unwrap_or_default();
-        self.reader.waiting().release(count_points(&metrics), 0);
+        if let Some(metrics) = self.reader.state().collected.pop_front() {
+            self.reader.waiting().release(count_points(&metrics), 0);
+        }
     }
 
     fn split(&mut self) -> bool {
-        let halves = self.batches.pop().map(split_in_half);
-        match halves {
-            Some(Ok([first, rest])) => {
-                self.batches.extend([rest, first]);
-                return true;
-            }
-            Some(Err(single)) => self.batches.push(single),
-            None => {}
-        }
-        false
+        split_first(&mut self.reader.state().collected)
     }
 
     fn discard(&mut self) -> u64 {
-        self.batches.clear();
-        self.reader.leave()
+        self.reader.discard()
     }
 }
 
@@ -193,30 +159,29 @@ pub(super) fn count_points(metrics: &[ScopeMetrics]) -> usize {
         .sum()
 }
 
-/// Splits metrics in half: by scope, by metric, or by data point. Returns them unchanged if there is only one data
+/// Splits the first metrics in half: by scope, by metric, or by data point. Returns false if there is only one data
 /// point.
-fn split_in_half(
-    mut scopes: Vec<ScopeMetrics>,
-) -> Result<[Vec<ScopeMetrics>; 2], Vec<ScopeMetrics>> {
-    if count_points(&scopes) < 2 {
-        return Err(scopes);
-    }
-    let mut rest = scopes.split_off(scopes.len() / 2);
-    if let ([], [scope]) = (&scopes[..], &mut rest[..]) {
+fn split_first(all: &mut VecDeque<Vec<ScopeMetrics>>) -> bool {
+    let Some(first) = all.front_mut().filter(|first| count_points(first) > 1) else {
+        return false;
+    };
+    let mut rest = first.split_off(first.len() / 2);
+    if let ([], [scope]) = (&first[..], &mut rest[..]) {
         let mut metrics = std::mem::take(&mut scope.metrics);
         scope.metrics = metrics.split_off(metrics.len() / 2);
         if let ([], [metric]) = (&metrics[..], &mut scope.metrics[..]) {
-            let mut first = metric.clone();
-            let middle = with_points!(&first.data, |points| points.len() / 2);
-            with_points!(&mut first.data, |points| points.truncate(middle));
+            let mut half = metric.clone();
+            let middle = with_points!(&half.data, |points| points.len() / 2);
+            with_points!(&mut half.data, |points| points.truncate(middle));
             with_points!(&mut metric.data, |points| drop(points.drain(..middle)));
-            metrics.push(first);
+            metrics.push(half);
         }
-        scopes.push(ScopeMetrics {
+        first.push(ScopeMetrics {
             scope: scope.scope.clone(),
             schema_url: scope.schema_url.clone(),
             metrics,
         });
     }
-    Ok([scopes, rest])
+    all.insert(1, rest);
+    true
 }

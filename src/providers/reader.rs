@@ -43,7 +43,7 @@ struct Shared {
 
 pub(super) struct State {
     phase: Phase,
-    /// The collected metrics that are not in a request yet.
+    /// The collected metrics that were not delivered yet, one list for each request. The first is the current batch.
     pub(super) collected: VecDeque<Vec<ScopeMetrics>>,
 }
 
@@ -124,7 +124,7 @@ impl Reader {
     }
 
     /// Turns the exporter off, and drops the collected data. Returns the number of dropped data points.
-    pub(super) fn leave(&self) -> u64 {
+    pub(super) fn discard(&self) -> u64 {
         let mut state = self.state();
         if state.phase != Phase::Ended {
             state.phase = Phase::Off;

@@ -1,0 +1,293 @@
+//! The counters of one exporter.
+
+#[cfg(feature = "prometheus")]
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use super::{Dropped, Exporter, ExporterHealth, ExporterState, QueueDepth};
+use crate::signal::Signal;
+
+/// The counters of a source while it encodes items.
+#[derive(Debug, Default)]
+pub(crate) struct EncodeStats {
+    pub(crate) shortened: AtomicU64,
+    pub(crate) unreadable_bodies: AtomicU64,
+}
+
+/// A function that returns the number of items recorded and not delivered.
+pub(crate) type Undelivered = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// The counters behind an [`ExporterHealth`].
+pub(crate) struct ExporterCounters {
+    signal: Signal,
+    exporter: Exporter,
+    waiting: Arc<QueueDepth>,
+    stats: Arc<EncodeStats>,
+    /// A function that counts the items that were recorded and not delivered, where those are not the items of the
+    /// queue.
+    undelivered: Option<Undelivered>,
+    /// The items that recording dropped because the queue was full. Recording takes no lock.
+    queue_full: AtomicU64,
+    /// The items that were recorded while the exporter was off.
+    recorded_when_off: AtomicU64,
+    progress: Mutex<Progress>,
+}
+
+/// The counts that only the exporter changes.
+struct Progress {
+    /// The health without the counts of the queue and of recording.
+    health: ExporterHealth,
+    /// The number of dropped items in the last diagnostic, and its time.
+    reported: (u64, Option<Instant>),
+    /// True after a shutdown has returned. Items still in the queue then count as dropped, also before the exporter has
+    /// counted them.
+    shutdown_returned: bool,
+}
+
+/// The minimum interval between diagnostics about dropped items.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+impl ExporterCounters {
+    pub(crate) fn new(
+        signal: Signal,
+        exporter: Exporter,
+        waiting: Arc<QueueDepth>,
+        stats: Arc<EncodeStats>,
+        undelivered: Option<Undelivered>,
+    ) -> Self {
+        let health = ExporterHealth {
+            signal,
+            exporter,
+            state: ExporterState::Idle,
+            delivered: 0,
+            queued: 0,
+            dropped: Dropped::default(),
+            retries: 0,
+            shortened: 0,
+            unreadable_bodies: 0,
+            last_error: None,
+            last_success: None,
+            addresses: Vec::new(),
+        };
+        Self {
+            signal,
+            exporter,
+            waiting,
+            stats,
+            undelivered,
+            queue_full: AtomicU64::new(0),
+            recorded_when_off: AtomicU64::new(0),
+            progress: Mutex::new(Progress {
+                health,
+                reported: (0, None),
+                shutdown_returned: false,
+            }),
+        }
+    }
+
+    pub(crate) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    pub(crate) fn exporter(&self) -> Exporter {
+        self.exporter
+    }
+
+    /// Returns true if the exporter has ended, or could not be built.
+    pub(crate) fn is_off(&self) -> bool {
+        self.waiting.is_off()
+    }
+
+    /// Counts items for which the queue had no room.
+    pub(crate) fn queue_full(&self, items: u64) {
+        self.queue_full.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// Counts a record that was made while the exporter was off.
+    pub(crate) fn recorded_when_off(&self) {
+        self.recorded_when_off.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
+        let health = &mut self.progress().health;
+        health.delivered += items.saturating_sub(rejected);
+        health.dropped.rejected += rejected.min(items);
+        health.last_success = Some(UNIX_EPOCH + Duration::from_nanos(now));
+        health.state = ExporterState::Working;
+    }
+
+    pub(crate) fn refused(&self, items: u64) {
+        self.progress().health.dropped.refused += items;
+    }
+
+    pub(crate) fn retried(&self) {
+        self.progress().health.retries += 1;
+    }
+
+    /// Records a failed attempt. Returns true if the exporter was not failing before.
+    pub(crate) fn failed(&self, message: String) -> bool {
+        self.progress()
+            .health
+            .fail(&message, ExporterState::Failing)
+            != ExporterState::Failing
+    }
+
+    /// Records that no item can be sent until a thread can be started. An exporter that is off stays off.
+    pub(crate) fn cannot_start_yet(&self, why: &str) {
+        let health = &mut self.progress().health;
+        if !health.state.is_off() {
+            health.fail(why, ExporterState::Failing);
+        }
+    }
+
+    pub(crate) fn cannot_be_built(&self, reason: String) {
+        self.progress().health.fail(&reason, ExporterState::Off);
+    }
+
+    /// Records that attempts can be made from now on: the next failure is one of the receiver, and is reported.
+    pub(crate) fn starts(&self) {
+        let health = &mut self.progress().health;
+        if health.state == ExporterState::Failing {
+            health.state = ExporterState::Idle;
+        }
+    }
+
+    /// Records the addresses at which the page is served from now on.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn listens_on(&self, addresses: Vec<SocketAddr>) {
+        let health = &mut self.progress().health;
+        health.addresses = addresses;
+        health.state = ExporterState::Idle;
+    }
+
+    /// Records that the configuration requests the exporter, for the first time or again. New records are accepted from
+    /// now on.
+    pub(crate) fn turned_on(&self) {
+        let health = &mut self.progress().health;
+        self.waiting.set_off(false);
+        if health.state.is_off() {
+            health.state = ExporterState::Idle;
+        }
+    }
+
+    /// Records that the configuration no longer requests the exporter, or that it cannot be built any more, with the
+    /// reason `why`. `lost` items of the queue are dropped.
+    pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
+        let health = &mut self.progress().health;
+        health.addresses.clear();
+        health.dropped.shutdown += lost;
+        match why {
+            Some(why) => drop(health.fail(&why, ExporterState::Off)),
+            None => health.state = ExporterState::ShutDown,
+        }
+    }
+
+    /// Records that the exporter cannot be built: `lost` items of the queue are dropped, and no more are accepted. An
+    /// item recorded concurrently stays in the queue and counts at the end.
+    pub(crate) fn stays_off(&self, lost: u64, reason: &str) {
+        let health = &mut self.progress().health;
+        self.waiting.set_off(true);
+        health.dropped.shutdown += lost;
+        health.fail(reason, ExporterState::Off);
+    }
+
+    /// Ends the exporter. Items that were not delivered are dropped.
+    pub(crate) fn shut_down(&self) {
+        self.end(None);
+    }
+
+    /// Ends the exporter with `lost` dropped items.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn shut_down_with(&self, lost: u64) {
+        self.end(Some(lost));
+    }
+
+    fn end(&self, lost: Option<u64>) {
+        // The lock prevents a snapshot from seeing the items twice or not at all.
+        let health = &mut self.progress().health;
+        let undelivered = lost.or_else(|| self.undelivered());
+        self.waiting.set_off(true);
+        // An item that is recorded at this moment is in this number, or is dropped because the exporter is off, or stays in
+        // the queue, where a snapshot after the shutdown counts it.
+        let queued = self.waiting.clear();
+        health.addresses.clear();
+        health.dropped.shutdown += undelivered.unwrap_or(queued);
+        if health.state != ExporterState::Off {
+            health.state = ExporterState::ShutDown;
+        }
+    }
+
+    /// Counts items still in the queue as dropped from now on. A shutdown returns to its caller after its limit, which
+    /// may be slightly before the exporter has counted them.
+    pub(crate) fn shutdown_returns(&self) {
+        self.progress().shutdown_returned = true;
+    }
+
+    /// Returns a sentence about all dropped items, if there are new ones: immediately for the first, then at most once
+    /// a minute, and once at the end.
+    pub(crate) fn unreported_losses(&self, at_the_end: bool) -> Option<String> {
+        let mut progress = self.progress();
+        let dropped = self.dropped(&progress.health);
+        let (total, (told, at)) = (dropped.total(), progress.reported);
+        if total == told || !at_the_end && at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
+            return None;
+        }
+        progress.reported = (total, Some(Instant::now()));
+        let reasons = [
+            (dropped.queue_full, "because the queue was full"),
+            (dropped.refused, "refused by the receiver"),
+            (dropped.rejected, "rejected by the receiver"),
+            (
+                dropped.shutdown,
+                "not delivered before the shutdown's deadline",
+            ),
+        ];
+        let reasons = reasons.iter().filter(|(items, _)| *items > 0);
+        let reasons: Vec<_> = reasons
+            .map(|(items, reason)| format!("{items} {reason}"))
+            .collect();
+        Some(format!(
+            "{total} items are lost so far: {}",
+            reasons.join(", ")
+        ))
+    }
+
+    pub(crate) fn snapshot(&self) -> ExporterHealth {
+        let progress = self.progress();
+        let mut health = progress.health.clone();
+        health.dropped = self.dropped(&health);
+        health.queued = self.waiting.items();
+        health.shortened = self.stats.shortened.load(Ordering::Relaxed);
+        health.unreadable_bodies = self.stats.unreadable_bodies.load(Ordering::Relaxed);
+        if progress.shutdown_returned {
+            health.dropped.shutdown += self.undelivered().unwrap_or(health.queued);
+            health.queued = 0;
+            if health.state != ExporterState::Off {
+                health.state = ExporterState::ShutDown;
+            }
+        }
+        health
+    }
+
+    /// Returns the drops that the exporter counted, together with those that recording counted.
+    fn dropped(&self, health: &ExporterHealth) -> Dropped {
+        let mut dropped = health.dropped;
+        dropped.queue_full += self.queue_full.load(Ordering::Relaxed);
+        dropped.shutdown += self.recorded_when_off.load(Ordering::Relaxed);
+        dropped
+    }
+
+    /// Returns the number of items that were recorded and not delivered, as the source counts them; `None` if they are
+    /// those of the queue.
+    fn undelivered(&self) -> Option<u64> {
+        let undelivered = self.undelivered.as_ref()?;
+        // After the end they are counted already.
+        Some(if self.is_off() { 0 } else { undelivered() })
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
