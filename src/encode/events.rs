@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use prost::Message;
 
-use super::message::{ResourceAndScope, push_standard, shorten, texts_of};
+use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
-use super::{Encode, Item, decoded};
+use super::shorten::Shorten;
+use super::{Encode, Item};
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
 use crate::health::EncodeStats;
@@ -117,19 +117,12 @@ impl Encode for EventEncoder {
     }
 
     fn shorten(record: &mut Vec<u8>) {
-        let mut message: LogRecord = decoded(record);
-        shorten(&mut message, texts);
-        *record = message.encode_to_vec();
+        LogRecord::shorten_encoded(record);
     }
 
     fn request(&self, records: Vec<Vec<u8>>) -> Bytes {
         self.resource_and_scope.request(&records)
     }
-}
-
-/// Returns the texts that may be truncated.
-fn texts(record: &mut LogRecord) -> Vec<&mut String> {
-    texts_of(&mut record.attributes).collect()
 }
 
 /// Writes the attributes of the record itself, and returns how many of its bodies could not be parsed.
@@ -164,6 +157,7 @@ mod tests {
     use proptest::arbitrary::any as some;
     use proptest::collection::vec;
     use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
+    use prost::Message;
 
     use super::super::tests::any;
     use super::*;
@@ -297,7 +291,7 @@ mod tests {
         EventEncoder::shorten(&mut bytes);
         assert!(bytes.len() < 4_000_000);
         let mut expected = reference(&encoder, &item);
-        shorten(&mut expected, texts);
+        expected.shorten();
         assert_eq!(bytes, expected.encode_to_vec());
     }
 }

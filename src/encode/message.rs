@@ -7,15 +7,9 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
 use super::protobuf::{Writer, field_len};
-use crate::content::{truncate::marker, utf16};
 use crate::record::Out;
 use crate::schema::Attribute;
 use crate::session_attributes::SessionAttributes;
-
-/// The size limit of a single record or span, in bytes of protobuf, because it cannot be split.
-pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;
-/// The bytes reserved for the truncation marker; more than any marker needs.
-const MARKER_ROOM: usize = 128;
 
 /// The resource and the instrumentation scope of every request of a signal.
 #[derive(Clone, Debug)]
@@ -81,43 +75,5 @@ pub(crate) fn push_standard(standard: &SessionAttributes, own: &[Attribute], out
     let is_free = |key: &str| own.iter().all(|attribute| attribute.name != key);
     for (key, value) in standard.custom.iter().filter(|(key, _)| is_free(key)) {
         out.text(key, value);
-    }
-}
-
-/// Returns the texts among attribute values, each of which may be truncated.
-pub(crate) fn texts_of(attributes: &mut [KeyValue]) -> impl Iterator<Item = &mut String> {
-    attributes.iter_mut().filter_map(|attribute| {
-        match attribute.value.as_mut()?.value.as_mut()? {
-            OtlpValue::StringValue(text) => Some(text),
-            _ => None,
-        }
-    })
-}
-
-/// Truncates the longest text of a record that is too large, so that the record fits.
-pub(crate) fn shorten<M: Message>(item: &mut M, texts: impl Fn(&mut M) -> Vec<&mut String>) {
-    loop {
-        let size = item.encoded_len();
-        if size <= MAX_ITEM_BYTES {
-            return;
-        }
-        let longest = texts(item).into_iter().max_by_key(|text| text.len());
-        let Some(text) = longest.filter(|text| !text.is_empty()) else {
-            return;
-        };
-        // A short text gets no marker, which would make it longer.
-        let marked = text.len() > MARKER_ROOM;
-        // Reserving room for the marker makes one iteration sufficient unless several texts are too long.
-        let mut keep = text
-            .len()
-            .saturating_sub(size - MAX_ITEM_BYTES + MARKER_ROOM);
-        while !text.is_char_boundary(keep) {
-            keep -= 1;
-        }
-        text.truncate(keep);
-        if marked {
-            let units = utf16::len(text);
-            text.push_str(&marker(units));
-        }
     }
 }

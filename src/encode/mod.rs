@@ -4,6 +4,7 @@ pub(crate) mod events;
 mod item;
 pub(crate) mod message;
 pub(crate) mod protobuf;
+pub(crate) mod shorten;
 pub(crate) mod spans;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ pub(crate) trait Encode: Send + 'static {
     /// Returns the size of the record in bytes of protobuf.
     fn size(record: &Self::Record) -> usize;
 
-    /// Truncates a record that is larger than [`MAX_ITEM_BYTES`](message::MAX_ITEM_BYTES).
+    /// Truncates a record that is larger than [`MAX_ITEM_BYTES`](shorten::MAX_ITEM_BYTES).
     fn shorten(record: &mut Self::Record);
 
     /// Builds an export request, in bytes of protobuf.

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use prost::Message;
 
-use super::message::{ResourceAndScope, push_standard, shorten, texts_of};
+use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
-use super::{Encode, Item, decoded};
+use super::shorten::Shorten;
+use super::{Encode, Item};
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::{Attributes, Out, SpanAttributes};
@@ -123,9 +123,7 @@ impl Encode for SpanEncoder {
     }
 
     fn shorten(span: &mut Vec<u8>) {
-        let mut message: Span = decoded(span);
-        shorten(&mut message, texts);
-        *span = message.encode_to_vec();
+        Span::shorten_encoded(span);
     }
 
     fn request(&self, spans: Vec<Vec<u8>>) -> Bytes {
@@ -141,19 +139,6 @@ fn write_event(event: SpanEvent<'_>, out: &mut Writer) {
     }
 }
 
-/// Returns the texts that may be truncated.
-fn texts(span: &mut Span) -> Vec<&mut String> {
-    let events = span
-        .events
-        .iter_mut()
-        .flat_map(|event| texts_of(&mut event.attributes));
-    let message = span.status.as_mut().map(|status| &mut status.message);
-    texts_of(&mut span.attributes)
-        .chain(events)
-        .chain(message)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -163,6 +148,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::{prop_assert_eq, proptest};
+    use prost::Message;
 
     use super::*;
     use crate::propagation::Ids;
@@ -323,7 +309,7 @@ mod tests {
         SpanEncoder::shorten(&mut bytes);
         assert!(bytes.len() < 4_000_000);
         let mut expected = reference(&item);
-        shorten(&mut expected, texts);
+        expected.shorten();
         assert_eq!(bytes, expected.encode_to_vec());
     }
 }

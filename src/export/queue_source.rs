@@ -7,7 +7,7 @@ use super::BoxFuture;
 use super::queue::{BATCH_RECORDS, Queue};
 use super::source::{Batch, Source, SourceConfig, split_last};
 use crate::encode::Encode;
-use crate::encode::message::MAX_ITEM_BYTES;
+use crate::encode::shorten::MAX_ITEM_BYTES;
 use crate::health::EncodeStats;
 
 /// A source that converts queued items to the requests of one exporter.

@@ -10,16 +10,10 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
 use crate::encode::Encode;
-use crate::encode::message::shorten;
 use crate::encode::protobuf::Writer;
+use crate::encode::shorten::Shorten;
 use crate::export::SourceConfig;
 use crate::health::EncodeStats;
-
-/// A log record or a span, as OTLP.
-pub(super) trait Record: Message + Clone + 'static {
-    /// Returns the texts that may be truncated.
-    fn texts(&mut self) -> Vec<&mut String>;
-}
 
 /// A record and its instrumentation scope.
 #[derive(Clone)]
@@ -60,7 +54,7 @@ impl<R> HostEncoder<R> {
     }
 }
 
-impl<R: Record> Encode for HostEncoder<R> {
+impl<R: Shorten> Encode for HostEncoder<R> {
     type Item = Scoped<R>;
     type Record = Scoped<R>;
 
@@ -73,7 +67,7 @@ impl<R: Record> Encode for HostEncoder<R> {
     }
 
     fn shorten(item: &mut Scoped<R>) {
-        shorten(&mut item.record, R::texts);
+        item.record.shorten();
     }
 
     /// Builds a request, in which consecutive records of a scope share it. The fields have the same numbers for log

@@ -9,9 +9,8 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 
-use super::encoder::{Record, Scoped};
+use super::encoder::Scoped;
 use super::queue::HostQueue;
-use crate::encode::message::texts_of;
 
 /// The number of nested lists and maps in a value. Receivers limit the depth of the messages that they decode, usually to
 /// 100, and each list or map is two or three messages.
@@ -57,15 +56,5 @@ fn limit_depth(value: &mut AnyValue, depth: usize) {
             }
         }
         _ => {}
-    }
-}
-
-impl Record for LogRecord {
-    fn texts(&mut self) -> Vec<&mut String> {
-        let body = match self.body.as_mut().and_then(|body| body.value.as_mut()) {
-            Some(Value::StringValue(text)) => Some(text),
-            _ => None,
-        };
-        texts_of(&mut self.attributes).chain(body).collect()
     }
 }

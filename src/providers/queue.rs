@@ -5,8 +5,9 @@ use std::sync::{Arc, Weak};
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
-use super::encoder::{HostEncoder, Record, Scoped};
+use super::encoder::{HostEncoder, Scoped};
 use crate::encode::Encode;
+use crate::encode::shorten::Shorten;
 use crate::state::{Slot, TelemetryState, enqueue_for};
 
 /// The connection from a processor to the exporter of one signal. It never blocks.
@@ -16,7 +17,7 @@ pub(super) struct HostQueue<R> {
     telemetry: Weak<TelemetryState>,
 }
 
-impl<R: Record> HostQueue<R> {
+impl<R: Shorten> HostQueue<R> {
     pub(super) fn new(slot: Slot<Scoped<R>>, telemetry: &Arc<TelemetryState>) -> Self {
         let telemetry = Arc::downgrade(telemetry);
         Self { slot, telemetry }

@@ -7,9 +7,8 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
-use super::encoder::{Record, Scoped};
+use super::encoder::Scoped;
 use super::queue::HostQueue;
-use crate::encode::message::texts_of;
 
 impl SpanProcessor for HostQueue<OtlpSpan> {
     fn on_start(&self, _: &mut Span, _: &Context) {}
@@ -27,15 +26,5 @@ impl SpanProcessor for HostQueue<OtlpSpan> {
 
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
-    }
-}
-
-impl Record for OtlpSpan {
-    fn texts(&mut self) -> Vec<&mut String> {
-        let events = self.events.iter_mut();
-        let events = events.flat_map(|event| texts_of(&mut event.attributes));
-        let message = self.status.as_mut().map(|status| &mut status.message);
-        let texts = texts_of(&mut self.attributes).chain(events);
-        texts.chain(message).collect()
     }
 }
