@@ -152,6 +152,7 @@ mod tests {
 
     use super::*;
     use crate::propagation::Ids;
+    use crate::record::Value;
 
     /// A span with arbitrary content.
     struct Anything {
@@ -167,9 +168,9 @@ mod tests {
 
         fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
             for text in &self.texts {
-                out.text("text", text);
-                out.count("count", text.len() as u64);
-                out.bool("bool", text.is_empty());
+                out.push("text", Value::Text(text.into()));
+                out.push("count", Value::Int(text.len() as i64));
+                out.push("bool", Value::Bool(text.is_empty()));
             }
         }
 

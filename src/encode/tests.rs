@@ -24,7 +24,7 @@ impl Out for Vec<KeyValue> {
             Value::Int(value) => OtlpValue::IntValue(value),
             Value::Double(value) => OtlpValue::DoubleValue(value),
             Value::Bool(value) => OtlpValue::BoolValue(value),
-            Value::Texts(values) => OtlpValue::ArrayValue(ArrayValue {
+            Value::TextArray(values) => OtlpValue::ArrayValue(ArrayValue {
                 values: values.into_iter().map(|value| any(text(value))).collect(),
             }),
         };
