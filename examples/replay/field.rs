@@ -21,7 +21,11 @@ pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
         if let Some(length) = message.strip_suffix(&place).map(str::len) {
             message.truncate(length);
         }
-        format!("{message} (column {})", error.column())
+        // A missing field has no column.
+        match error.column() {
+            0 => message,
+            column => format!("{message} (column {column})"),
+        }
     })
 }
 

@@ -25,7 +25,6 @@ read_as! {
     Gated<ToolInput>: Content => Self::from;
     Gated<ToolParameters>: Content => Self::from;
     Number: u64 => Self;
-    PromptId: Id => |Id(id)| Self(id.into());
     Quoted: Flag => |Flag(value)| Self(value);
     Success: Flag => |Flag(value)| Self(value);
     Status: HttpStatus => |HttpStatus(status)| Self(status);
@@ -33,6 +32,16 @@ read_as! {
     ToolName: Text => Self::from;
     Usd: f64 => Self;
     Body: Content => Self::from;
+}
+
+impl Read for PromptId {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Id::read(deserializer).map(|Id(id)| Self(id.into()))
+    }
+
+    fn optional(self) -> Option<Self> {
+        (!self.0.is_empty()).then_some(self)
+    }
 }
 
 impl Read for Seconds {

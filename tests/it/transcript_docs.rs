@@ -248,7 +248,8 @@ fn document_mentions_every_step_and_field() {
                 "            #[serde(flatten)]\n            identity: Identity,\n",
                 "",
             );
-            for line in part.split("\n}").next().unwrap().lines().skip(1) {
+            let fields = part.lines().skip(1);
+            for line in fields.take_while(|line| line.trim() != "}") {
                 if let Some((field, _)) = line.trim_start().split_once(": ")
                     && field
                         .chars()

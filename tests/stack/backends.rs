@@ -64,7 +64,7 @@ fn variables_of_every_backend_give_a_configuration_without_warnings() {
     let blocks = blocks();
     let blocks: Vec<_> = blocks.iter().filter(|b| b.language == "sh").collect();
     let general = variables(&blocks[0].text);
-    assert_eq!(blocks[0].heading, "In short");
+    assert_eq!(blocks[0].heading, "Overview");
     let mut seen = Vec::new();
     for block in &blocks[1..] {
         let mut environment = general.clone();
