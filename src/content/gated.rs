@@ -82,11 +82,26 @@ impl<K: ContentKind> Gated<K> {
     }
 
     /// Drops the content if the gate is closed.
+    #[inline]
     pub(crate) fn close(&mut self, policy: &ContentPolicy) {
         self.content.take_if(|_| !policy.is_open(K::GATE));
     }
 
+    /// Returns the content in the shape in which it is exported.
+    fn shaped(content: Content) -> Self {
+        let (content, shaped) = match K::shape(content.text()) {
+            Some(Cow::Owned(text)) => (Some(text.into()), true),
+            Some(Cow::Borrowed(_)) => (Some(content), false),
+            None => (None, false),
+        };
+        Self {
+            shaped,
+            ..Self::new(content.map(kept))
+        }
+    }
+
     /// Returns what the policy admits of the content.
+    #[inline]
     pub(crate) fn filtered(mut self, policy: &ContentPolicy) -> Self {
         self.filter(policy);
         self
@@ -98,22 +113,15 @@ impl<K: ContentKind> Payload for Gated<K> {
         self.content.as_ref().map_or(0, Content::size)
     }
 
+    #[inline]
     fn filter(&mut self, policy: &ContentPolicy) -> bool {
         self.close(policy);
         if let Some(content) = self
             .content
             .take_if(|content| content.size() > SHAPE_AT_ONCE)
         {
-            self.content = match K::shape(content.text()) {
-                Some(Cow::Owned(text)) => {
-                    self.shaped = true;
-                    Some(text.into())
-                }
-                Some(Cow::Borrowed(_)) => Some(content),
-                None => None,
-            };
+            *self = Self::shaped(content);
         }
-        self.content = self.content.take().map(kept);
         true
     }
 }

@@ -306,10 +306,10 @@ impl Call {
                 ExecutionSpan::new(duration, outcome, &policy)
             });
         }
-        let (at, _) = end.since(&self.span.start);
-        let (details, tool) = (&self.details, &self.options.name);
+        let (details, tool, start) = (&self.details, &self.options.name, self.span.start);
         self.span.end(session, end, |duration| {
-            details.ended(tool, duration, at, outcome, &policy)
+            let time = || end.since(&start).0;
+            details.ended(tool, duration, time, outcome, &policy)
         })
     }
 }

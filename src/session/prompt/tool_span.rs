@@ -108,13 +108,13 @@ impl ToolSpan {
         }
     }
 
-    /// Returns the span of a call of `tool` that ended at `time`, in nanoseconds since the Unix epoch. Only a successful
-    /// call carries its output.
+    /// Returns the span of a call of `tool` that ended. `time` returns the end, in nanoseconds since the Unix epoch. Only a
+    /// successful call carries its output.
     pub(crate) fn ended(
         &self,
         tool: &ToolName,
         duration: Duration,
-        time: u64,
+        time: impl FnOnce() -> u64,
         outcome: Option<&ToolOutcome>,
         policy: &ContentPolicy,
     ) -> Self {
@@ -123,7 +123,10 @@ impl ToolSpan {
         Self {
             duration,
             result_tokens: outcome.and_then(|outcome| outcome.result_tokens),
-            output: output.map(|output| TimedOutput { time, output }),
+            output: output.map(|output| TimedOutput {
+                time: time(),
+                output,
+            }),
             ..self.clone()
         }
     }
