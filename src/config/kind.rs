@@ -24,7 +24,7 @@ pub(crate) enum Kind<T: 'static> {
         any_case: bool,
         default: T,
     },
-    /// Any text, or a text with a format of its own.
+    /// Any text, or a text with a special format.
     Text {
         default: &'static str,
         /// The format, for the documentation.

@@ -28,7 +28,7 @@ pub(crate) struct Counter {
     console: OnceLock<Box<Progress>>,
 }
 
-/// The progress of one push reader, written by that reader alone.
+/// The progress of one push reader. Only that reader writes it.
 #[derive(Debug, Default)]
 struct Progress {
     /// The end of the last delivered data point.

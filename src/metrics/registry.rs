@@ -40,7 +40,7 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct Table {
-    /// The counters by attribute set. Whoever uses a set refers to the copy that is the key.
+    /// The counters by attribute set. Sessions refer to the copy that is the key.
     sets: HashMap<Arc<SessionAttributes>, Vec<Arc<Counter>>>,
     series: usize,
     bytes: AttributeBytes,
@@ -282,8 +282,8 @@ impl Table {
         counter
     }
 
-    /// Removes ended series that every reader has delivered and whose session is forgotten: nobody else refers to their
-    /// attribute set. If the registry is full, also removes those of remembered sessions with outdated attributes.
+    /// Removes ended series that every reader has delivered and whose session is forgotten: only the registry
+    /// refers to their attribute set. If the registry is full, also removes those of remembered sessions with outdated attributes.
     #[allow(
         clippy::mutable_key_type,
         reason = "what is compared and hashed of the attributes does not change"

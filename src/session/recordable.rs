@@ -1,4 +1,4 @@
-//! What each record becomes: events, and amounts of metrics.
+//! The effect of each record: an event, or amounts of metrics.
 
 use std::time::SystemTime;
 

@@ -31,7 +31,7 @@ struct ModelSeries {
 pub(crate) enum SeriesKey<'a> {
     /// The cost of a model.
     Cost(&'a str),
-    /// One type of a model's tokens.
+    /// The tokens of a model and of a type.
     Tokens(&'a str, TokenType),
     /// A series without a model.
     Other(&'a Series),

@@ -222,18 +222,6 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
                 assert_eq!(paths, ["/", path, path]);
                 assert_eq!(signal.requests[0].body, signal.requests[1].body);
             }
-            // Diagnostics are delivered on a thread of their own.
-            let count = |word: &str| {
-                told.lock()
-                    .unwrap()
-                    .iter()
-                    .filter(|text| text.contains(word))
-                    .count()
-            };
-            let deadline = Instant::now() + Duration::from_secs(20);
-            while count("takes them at") < 2 && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(5));
-            }
             for variable in ["METRICS", "LOGS"] {
                 let variable = format!("OTEL_EXPORTER_OTLP_{variable}_ENDPOINT");
                 let is_report = |text: &&String| {
@@ -241,7 +229,7 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
                         && text.contains(&variable)
                         && text.contains("/v1/")
                 };
-                // A thread of its own delivers diagnostics, possibly after the shutdown.
+                // A separate thread delivers diagnostics, possibly after the shutdown.
                 let deadline = Instant::now() + PATIENCE;
                 let reports = loop {
                     let told = told.lock().unwrap();

@@ -32,7 +32,7 @@ pub(super) async fn run(
         () = helper.work(&mut runs) => Vec::new(),
     };
     if !runs.is_empty() {
-        // The run is killed before the callers of the shutdown are told that the task has ended.
+        // The run is killed before the callers of the shutdown learn that the task has ended.
         runs.shutdown().await;
         helper.publish(Err(Failure::Stopped));
     }

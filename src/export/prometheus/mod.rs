@@ -130,7 +130,7 @@ impl Prometheus {
             _ => 0,
         };
         if !self.turn_off() && self.control.closing().is_none() {
-            // The page moves: nobody must be sent to its old address meanwhile.
+            // The page moves: the health must not show its old address meanwhile.
             self.counters.listens_on(Vec::new());
         }
         let _ = close.send(true);
