@@ -20,10 +20,10 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 use tokio::time::Instant;
 
+use super::BoxFuture;
 use super::blocking::{self, BlockingError};
 use super::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
-use super::exporter::{MAX_BYTES_OF_TEXT, PushExporter};
-use super::{BoxFuture, Writer};
+use super::push_exporter::{MAX_BYTES_OF_TEXT, PushExporter, Writer};
 use crate::clock::iso8601;
 use crate::encode::decoded;
 use crate::signal::Signal;

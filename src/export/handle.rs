@@ -6,7 +6,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::control::{Command, Control, DesiredState, PipelineConfig};
+use super::command::Command;
+use super::control::{Control, DesiredState, PipelineConfig};
 use super::pipeline::Pipeline;
 use super::queue::Queue;
 use super::queue_source::QueueSource;

@@ -2,6 +2,7 @@
 
 mod backoff;
 pub(crate) mod blocking;
+mod command;
 #[cfg(feature = "console")]
 pub(crate) mod console;
 mod control;
@@ -21,6 +22,7 @@ pub(crate) mod otlp;
 mod pipeline;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+mod push_exporter;
 pub(crate) mod queue;
 pub(crate) mod queue_source;
 pub(crate) mod runtime;
@@ -38,13 +40,15 @@ pub(crate) mod fuzzing {
     pub use super::otlp::fuzzing::answer;
 }
 
-pub(crate) use control::{Command, Incomplete, PipelineConfig, Waiter};
-#[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
-pub(crate) use exporter::PushExporter;
-pub(crate) use exporter::{ExporterSettings, MakeExporter, RunningHelper, Writer};
+pub(crate) use command::{Command, Incomplete, Waiter};
+pub(crate) use control::PipelineConfig;
+pub(crate) use exporter::{ExporterSettings, MakeExporter, RunningHelper};
 pub(crate) use handle::ExporterHandle;
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::{handle as prometheus, page_addresses};
+#[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
+pub(crate) use push_exporter::PushExporter;
+pub(crate) use push_exporter::Writer;
 pub(crate) use source::{Batch, Source, SourceConfig, split_last};
 
 use std::pin::Pin;

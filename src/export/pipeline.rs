@@ -9,9 +9,11 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::blocking;
-use super::control::{Control, DesiredState, Interruption, at};
+use super::command::at;
+use super::control::{Control, DesiredState, Interruption};
 use super::export_result::ExportResult;
-use super::exporter::{ExporterSettings, PushExporter};
+use super::exporter::ExporterSettings;
+use super::push_exporter::PushExporter;
 use super::source::{Batch, Source};
 use crate::clock::Clock;
 use crate::config::variables;

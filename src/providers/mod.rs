@@ -8,6 +8,7 @@ mod encoder;
 mod exporters;
 mod logs;
 mod metrics;
+mod points;
 mod queue;
 mod reader;
 mod spans;

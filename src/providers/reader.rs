@@ -15,7 +15,7 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics as Collection;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
-use super::metrics::count_points;
+use super::points::count_points;
 use super::queue::{flush, in_original_process};
 use crate::config;
 use crate::export::suppression::SuppressedScope;

@@ -8,6 +8,7 @@ mod operation;
 mod prompt_mark;
 mod session;
 mod session_options;
+mod session_state;
 mod session_table;
 mod snapshot;
 mod timestamp;

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::attributes::standard;
-use super::session_table::SessionState;
+use super::session_state::SessionState;
 use super::snapshot::{SeriesKey, SessionSnapshot};
 use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;

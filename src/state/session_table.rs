@@ -2,54 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ptr;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::SessionCore;
-use crate::session_attributes::SessionAttributes;
+use super::session_state::SessionState;
 
 /// The maximum number of ended sessions that are remembered. A remembered session continues when its id is opened
 /// again.
 const REMEMBERED: usize = 1024;
-
-/// The maximum number of attribute sets that are kept for each session, so that the series of an earlier identity
-/// continue when the host sets it again.
-const IDENTITIES: usize = 64;
-
-/// The state that outlives a session, so that its event sequence and its series continue when its id is opened again.
-#[derive(Debug, Default)]
-pub(crate) struct SessionState {
-    /// The next `event.sequence`.
-    pub(crate) sequence: AtomicU64,
-    /// The number of prompts so far: the last `interaction.sequence`.
-    pub(crate) interactions: AtomicU64,
-    /// The attribute sets of the session's series, least recently used first.
-    attribute_sets: Mutex<VecDeque<Arc<SessionAttributes>>>,
-}
-
-impl SessionState {
-    /// Adds an attribute set, or marks it as most recently used. The registry keeps the series of a set as long as the set
-    /// is referred to.
-    pub(crate) fn uses(&self, standard: &Arc<SessionAttributes>) {
-        let mut attribute_sets = self
-            .attribute_sets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let known = attribute_sets
-            .iter()
-            .position(|known| Arc::ptr_eq(known, standard));
-        if let Some(known) = known.and_then(|at| attribute_sets.remove(at)) {
-            attribute_sets.push_back(known);
-            return;
-        }
-        if attribute_sets.len() == IDENTITIES {
-            attribute_sets.pop_front();
-        }
-        // Most sessions have only one attribute set.
-        attribute_sets.reserve_exact(1);
-        attribute_sets.push_back(Arc::clone(standard));
-    }
-}
 
 /// The table of all sessions by id.
 #[derive(Default)]

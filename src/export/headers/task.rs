@@ -12,7 +12,7 @@ use super::command;
 use super::failure::Failure;
 use super::output::{self, Headers};
 use crate::export::backoff::Backoff;
-use crate::export::control::{Command, at};
+use crate::export::command::{Command, at};
 
 /// The margin before a shutdown's deadline at which a run is killed, so that the caller need not wait for it. The margin
 /// is at most a quarter of the remaining time.

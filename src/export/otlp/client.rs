@@ -26,8 +26,8 @@ use crate::config::path;
 use crate::export::BoxFuture;
 use crate::export::encode::encode;
 use crate::export::export_result::{Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult};
-use crate::export::exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
 use crate::export::headers::Helper;
+use crate::export::push_exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
 use crate::signal::Signal;
 
 /// A client that sends the encoded requests of one signal to one endpoint.

@@ -9,7 +9,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::{ActiveExporter, Pipeline};
-use crate::export::control::{Interruption, at};
+use crate::export::command::at;
+use crate::export::control::Interruption;
 use crate::export::export_result::{ExportError, ExportResult};
 
 /// The longest time that a request in flight may take after its receiver was replaced. The request is then sent to the

@@ -21,7 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::blocking;
-use super::control::{Control, DesiredState, PipelineConfig, at};
+use super::command::at;
+use super::control::{Control, DesiredState, PipelineConfig};
 use super::exporter::ExporterSettings;
 use super::handle::ExporterHandle;
 use crate::clock::Clock;
