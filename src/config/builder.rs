@@ -8,8 +8,8 @@ use super::secret::Secret;
 use super::{NumberEncoding, SettingsFiles};
 use crate::environment::Environment;
 
-/// A builder of a [`Config`](crate::Config). Without any call it reads the settings files of this machine ([`SettingsFiles::system`])
-/// and the process environment.
+/// A builder of a [`Config`](crate::Config). Without any call it reads the settings files of this machine
+/// ([`SettingsFiles::system`]) and the process environment.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ConfigBuilder {

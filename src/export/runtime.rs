@@ -113,8 +113,8 @@ impl Runtime {
         true
     }
 
-    /// Starts the private thread if a job waits for it. Returns `false` after the shutdown, which drops such jobs. Jobs, and the data that is recorded for
-    /// them, wait until a later call succeeds.
+    /// Starts the private thread if a job waits for it. Returns `false` after the shutdown, which drops such jobs. Jobs,
+    /// and the data that is recorded for them, wait until a later call succeeds.
     ///
     /// # Errors
     ///

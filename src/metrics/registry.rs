@@ -186,6 +186,10 @@ impl Registry {
     /// Returns a sample of every series that a reader reports, in the order of the catalog.
     pub(crate) fn collect(&self, reader: usize) -> Vec<Sample> {
         let table = self.lock();
+        // Between a configuration that turns a reader on and `join`, the counters have no start for it.
+        if !table.readers[reader] {
+            return Vec::new();
+        }
         let mut samples = Vec::with_capacity(table.series);
         let is_live = |counter: &&Arc<Counter>| counter.is_held() || !counter.is_delivered(reader);
         samples.extend(table.counters().filter(is_live).map(Counter::sample));
@@ -199,6 +203,11 @@ impl Registry {
         let mut table = self.lock();
         table.sweep();
         table.full = false;
+    }
+
+    /// Notes that the series of a session may be removed, so that a full registry looks for them again.
+    pub(crate) fn session_forgotten(&self) {
+        self.lock().full = false;
     }
 
     /// Marks all attribute sets as outdated after the configuration changed: series without a holder end, unless a
@@ -282,8 +291,8 @@ impl Table {
         counter
     }
 
-    /// Removes ended series that every reader has delivered and whose session is forgotten: only the registry
-    /// refers to their attribute set. If the registry is full, also removes those of remembered sessions with outdated attributes.
+    /// Removes ended series that every reader has delivered and whose session is forgotten: only the registry refers to
+    /// their attribute set. If the registry is full, also removes those of remembered sessions with outdated attributes.
     #[allow(
         clippy::mutable_key_type,
         reason = "what is compared and hashed of the attributes does not change"

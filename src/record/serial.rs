@@ -21,7 +21,7 @@ read_as! {
     On: bool => Self;
     Gated<HookDefinitions>: Json => |Json(json)| Self::from(json);
     Gated<Prompt>: Text => |text| Self::from(text.into_owned());
-    Gated<ToolDetails>: Text => |text| Self::from(text.into_owned());
+    Gated<ToolDetails>: Text => |text| Self::optional(text.into_owned());
     Gated<ToolInput>: Content => Self::from;
     Gated<ToolParameters>: Content => Self::from;
     Number: u64 => Self;

@@ -80,7 +80,10 @@ fn an_empty_text_is_the_same_as_an_optional_text_that_is_not_given() {
         SkillActivated::new("s", "bundled")
     );
     read::<UserPrompt>(r#"{"text":"hi","prompt_id":""}"#);
-    read::<SessionOptions>(r#"{"session_id":"","email":""}"#);
+    let session = r#"{"session_id":"","email":"","workspace_host_paths":[]}"#;
+    assert_eq!(read::<SessionOptions>(session).workspace_host_paths, None);
+    let tool = read::<ToolCallOptions>(r#"{"tool_name":"Edit","file_path":"","language":""}"#);
+    assert!(tool.file_path.content().is_none() && tool.language.is_none());
 }
 
 #[test]

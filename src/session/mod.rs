@@ -23,8 +23,8 @@ use crate::state::{SessionCore, TelemetryState};
 
 /// A session: one run of the agent with one user.
 ///
-/// Clones refer to the same session. The session ends when its last clone and its last [`Prompt`] are dropped. Its metric series are exported at every
-/// interval while it is open, and once more after it ends.
+/// Clones refer to the same session. The session ends when its last clone and its last [`Prompt`] are dropped. Its metric
+/// series are exported at every interval while it is open, and once more after it ends.
 #[derive(Clone, Debug)]
 pub struct Session {
     id: Arc<str>,

@@ -176,9 +176,9 @@ pub(super) use recorder_methods;
 /// A recorder of events, metrics and spans in one context: a session, a prompt or a tool call.
 ///
 /// [`Session`](crate::Session), [`Prompt`](crate::Prompt) and [`ToolCall`](crate::ToolCall) have a recorder, and its
-/// methods that record and begin. Events carry the `prompt.id` of the recorder's prompt; events of a session's recorder carry that of the
-/// newest prompt. Spans that are begun on a recorder are children of its span; spans that are begun on a session's
-/// recorder are the roots of new traces. The current span of the host's instrumentation is never used: a parent is
+/// methods that record and begin. Events carry the `prompt.id` of the recorder's prompt; events of a session's recorder
+/// carry that of the newest prompt. Spans that are begun on a recorder are children of its span; spans that are begun on
+/// a session's recorder are the roots of new traces. The current span of the host's instrumentation is never used: a parent is
 /// always one of these handles. A clone is cheap and can be moved to other tasks and threads.
 ///
 /// No method fails, blocks or panics, on any thread, in any runtime, also after shutdown. Data that cannot be kept is
@@ -204,7 +204,8 @@ impl Recorder {
     recorder_methods!(|self| self);
 
     /// Returns the environment of a subprocess that no tool call starts: without `OTEL_*` variables, and with the trace
-    /// context of this recorder if there is one. For a tool's subprocess, use [`ToolCall::child_env`](crate::ToolCall::child_env).
+    /// context of this recorder if there is one. For a tool's subprocess, use
+    /// [`ToolCall::child_env`](crate::ToolCall::child_env).
     pub fn child_env(&self) -> ChildEnv {
         self.child_env_of(self.parent.as_deref())
     }

@@ -51,7 +51,9 @@ impl<'de> Deserialize<'de> for SessionOptions {
             identity: Identity,
         }
         let fields = Fields::deserialize(deserializer)?;
-        let paths = fields.workspace_host_paths;
+        let paths = fields
+            .workspace_host_paths
+            .filter(|paths| !paths.is_empty());
         Ok(Self {
             id: fields.session_id.map(|Member(Id(id))| id.into()),
             identity: fields.identity,

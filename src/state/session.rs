@@ -85,8 +85,8 @@ impl SessionCore {
         }
     }
 
-    /// Applies a configuration, with a new snapshot if the standard attributes changed. When telemetry is off, no attributes are
-    /// computed.
+    /// Applies a configuration, with a new snapshot if the standard attributes changed. When telemetry is off, no
+    /// attributes are computed.
     fn renew(&self, identity: &Identity, active: Arc<ActiveConfig>) {
         let snapshot = self.snapshot.load();
         if active.is_on() {
@@ -370,8 +370,8 @@ pub(crate) enum EventSpan<'a> {
 
 impl Drop for SessionCore {
     fn drop(&mut self) {
-        if self.telemetry.in_original_process() {
-            self.telemetry.sessions.close(self);
+        if self.telemetry.in_original_process() && self.telemetry.sessions.close(self) {
+            self.telemetry.registry.session_forgotten();
         }
     }
 }

@@ -43,20 +43,20 @@ impl SessionTable {
         state
     }
 
-    /// Closes a session, and forgets the oldest ended one if there are too many.
-    pub(crate) fn close(&self, session: &SessionCore) {
+    /// Closes a session, and forgets the oldest ended one if there are too many. Returns whether one was forgotten.
+    pub(crate) fn close(&self, session: &SessionCore) -> bool {
         let mut sessions = self.lock();
         let Some(entry) = sessions.known.get_mut(&session.id) else {
-            return;
+            return false;
         };
         entry.open.retain(|open| !ptr::eq(open.as_ptr(), session));
         if !entry.open.is_empty() {
-            return;
+            return false;
         }
         entry.open = Vec::new();
         sessions.ended.push_back(Arc::clone(&session.id));
         if sessions.ended.len() <= REMEMBERED {
-            return;
+            return false;
         }
         if let Some(forgotten) = sessions.ended.pop_front() {
             sessions.known.remove(&forgotten);
@@ -65,6 +65,7 @@ impl SessionTable {
                 sessions.known.shrink_to(len * 2);
             }
         }
+        true
     }
 
     /// Returns all open sessions.

@@ -207,7 +207,12 @@ fn document_mentions_every_step_and_field() {
     }
     assert_eq!(named.len(), 24, "{named:?}");
     let mut sources = Vec::new();
-    for folder in ["src/record", "src/session", "examples/replay"] {
+    for folder in [
+        "src/record",
+        "src/session",
+        "src/session/prompt",
+        "examples/replay",
+    ] {
         let files = fs::read_dir(root.join(folder)).unwrap();
         let files = files.map(|file| file.unwrap().path());
         sources.extend(
@@ -218,18 +223,8 @@ fn document_mentions_every_step_and_field() {
     }
     let steps = named.len();
     for source in &sources {
-        // The fields of the macro `deserialize!`: every name before a type.
-        for part in source.split("\ndeserialize! {\n").skip(1) {
-            let block = part.split("\n}\n").next().unwrap();
-            let before_types = block.split(": ").map(|text| {
-                let name = |c: char| c.is_ascii_lowercase() || "_#".contains(c);
-                text[text.rfind(|c| !name(c)).map_or(0, |at| at + 1)..].trim_start_matches("r#")
-            });
-            let fields = before_types.filter(|name| !name.is_empty());
-            named.extend(fields.map(ToOwned::to_owned));
-        }
         // The fields of a record: the documented name is the last one before the description.
-        for line in source.lines().map(str::trim_start) {
+        for line in source.replace(" =\n", " = ").lines().map(str::trim_start) {
             let how = ["required ", "optional ", "expected ", "custom "];
             if how.iter().any(|how| line.starts_with(how))
                 && !line.contains(": NoMember<")

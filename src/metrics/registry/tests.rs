@@ -160,6 +160,19 @@ fn samples_contain_every_amount_while_sessions_open_and_close() {
 }
 
 #[test]
+fn full_registry_has_room_again_after_a_session_was_forgotten() {
+    let registry = full_at(1);
+    let remembered = registry.intern(standard("a", true));
+    drop(registry.open(&remembered, Series::Commits));
+    deliver(&registry);
+    let next = registry.intern(standard("b", true));
+    assert!(registry.open(&next, Series::Commits).is_none());
+    drop(remembered);
+    registry.session_forgotten();
+    assert!(registry.open(&next, Series::Commits).is_some());
+}
+
+#[test]
 fn reader_receives_only_amounts_after_it_joined() {
     let registry = full_at(2);
     let standard = registry.intern(standard("a", true));
@@ -168,6 +181,7 @@ fn reader_receives_only_amounts_after_it_joined() {
     drop(registry.open(&standard, Series::PullRequests));
     registry.leave(READER);
     assert_eq!(registry.undelivered(READER), 0);
+    assert!(registry.collect(READER).is_empty());
     registry.join(READER);
     held.add(2.0);
     let samples = registry.collect(READER);

@@ -144,13 +144,16 @@ impl LlmRequest {
     }
 
     fn record_body(&self, body: Content, time: Option<SystemTime>) {
-        if let Some((_, request)) = self.request.lock() {
-            let mut record = ApiRequestBody::new(request.model.clone(), body);
-            let event = &mut record.event;
-            event.query_source.clone_from(&request.query_source);
-            record.at = time;
-            self.recorder.emit(record);
-        }
+        let Some((_, request)) = self.request.lock() else {
+            return;
+        };
+        let mut record = ApiRequestBody::new(request.model.clone(), body);
+        let event = &mut record.event;
+        event.query_source.clone_from(&request.query_source);
+        record.at = time;
+        // A large body is redacted when it is emitted, which other threads and the shutdown must not wait for.
+        drop(request);
+        self.recorder.emit(record);
     }
 
     /// Sets the body of the answer: the event `claude_code.api_response_body`, which is emitted right after the event
@@ -204,6 +207,7 @@ impl LlmRequest {
             record.at = answer.at;
             record
         });
+        drop(request);
         self.recorder.record_api_request(answer);
         if let Some(body) = body {
             self.recorder.emit(body);
@@ -227,6 +231,7 @@ impl LlmRequest {
         event.attempt.0 = attempt.or(u32::try_from(request.attempts.len()).ok());
         let attempts = request.attempts(event.attempt.0, end, event.duration.0);
         request.end(session, end, attempts, |span| span.failed(event));
+        drop(request);
         self.recorder.emit(error);
     }
 }

@@ -34,9 +34,9 @@ use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, 
 
 /// An interaction: a prompt and the work that it causes. It is the span `claude_code.interaction`.
 ///
-/// Its events carry the `prompt.id` of this prompt, even after the session has a newer prompt. Its requests, tool calls and hooks are children of this prompt's span. The interaction
-/// ends with [`end`](Self::end) or when the last clone is dropped. Work that continues in the background keeps this
-/// prompt's span as its parent.
+/// Its events carry the `prompt.id` of this prompt, even after the session has a newer prompt. Its requests, tool calls
+/// and hooks are children of this prompt's span. The interaction ends with [`end`](Self::end) or when the last clone is
+/// dropped. Work that continues in the background keeps this prompt's span as its parent.
 #[derive(Clone, Debug)]
 pub struct Prompt {
     recorder: Recorder,

@@ -7,7 +7,7 @@ use super::llm_request::RequestContext;
 use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
 use super::tool_span::{BlockedSpan, ExecutionSpan, ToolSpan};
 use crate::propagation::{ChildEnv, TraceContext};
-use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision};
+use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
 use crate::session::Recorder;
 use crate::session::recorder::recorder_methods;
 use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
@@ -65,6 +65,15 @@ struct Call {
     permission: Option<Permission>,
     /// The end of the wait.
     decided: Option<Timestamp>,
+}
+
+/// The records of a permission decision.
+struct Decided {
+    event: ToolDecision,
+    /// The span of the wait, which is that of the event.
+    span: Option<Arc<TraceContext>>,
+    /// Set for an editing tool.
+    edit: Option<CodeEditDecision>,
 }
 
 impl PendingToolCall {
@@ -133,8 +142,16 @@ impl ToolCall {
 
     /// Records a decision as [`decided`](Self::decided) does, with further details.
     pub fn decided_as(&self, permission: Permission) {
-        if let Some((session, mut call)) = self.call.lock() {
-            call.decide(session, &self.recorder, permission);
+        let Some((session, mut call)) = self.call.lock() else {
+            return;
+        };
+        let decided = call.decide(session, permission);
+        drop(call);
+        if let Some(Decided { event, span, edit }) = decided {
+            self.recorder.emit_in(event, span.as_ref());
+            if let Some(edit) = edit {
+                self.recorder.record_code_edit_decision(edit);
+            }
         }
     }
 
@@ -187,8 +204,14 @@ impl ToolCall {
     /// Ends a call whose tool has run: emits the event `claude_code.tool_result` and ends the spans. A call that was
     /// rejected and never ran ends without a result.
     pub fn finish(self, outcome: ToolOutcome) {
-        if let Some((session, mut call)) = self.call.lock() {
-            call.finish(session, &self.recorder, outcome);
+        let Some((session, mut call)) = self.call.lock() else {
+            return;
+        };
+        let result = call.finish(session, outcome);
+        // A large input is shaped when it is emitted, which the shutdown must not wait for.
+        drop(call);
+        if let Some(result) = result {
+            self.recorder.emit(result);
         }
     }
 
@@ -216,31 +239,33 @@ impl Call {
         session.telemetry.timestamp(given).on(&self.span.start)
     }
 
-    fn decide(&mut self, session: &SessionCore, recorder: &Recorder, permission: Permission) {
+    /// Ends the wait by the first decision. Returns the records of the decision, unless the host records them.
+    fn decide(&mut self, session: &SessionCore, permission: Permission) -> Option<Decided> {
         if self.permission.is_some() {
-            return;
+            return None;
         }
         let now = self.timestamp(session, permission.at);
-        let waiting = self.blocked.open_context().cloned();
+        let span = self.blocked.open_context().cloned();
         self.end_wait(session, now, &permission);
         let permission = self.permission.insert(permission);
         if !permission.event {
-            return;
+            return None;
         }
         let (decision, source) = (permission.decision, permission.source);
-        let mut record = ToolDecision::new(self.details.public_name(), decision, source);
+        let mut event = ToolDecision::new(self.details.public_name(), decision, source);
         let tool_use_id = &self.options.tool_use_id;
-        record.event.tool_use_id.clone_from(tool_use_id);
-        record.at = permission.event_at.or(permission.at);
-        recorder.emit_in(record, waiting.as_ref());
+        event.event.tool_use_id.clone_from(tool_use_id);
+        event.at = permission.event_at.or(permission.at);
         // The public name of an MCP tool never parses as an editing tool: the real name is content.
-        if let Ok(tool) = self.details.public_name().parse() {
-            let mut edit = CodeEditDecision::new(tool, decision, source);
-            if let Some(language) = &self.options.language {
-                edit = edit.language(language.clone());
+        let tool = self.details.public_name().parse();
+        let edit = tool.ok().map(|tool| {
+            let edit = CodeEditDecision::new(tool, decision, source);
+            match &self.options.language {
+                Some(language) => edit.language(language.clone()),
+                None => edit,
             }
-            recorder.record_code_edit_decision(edit);
-        }
+        });
+        Some(Decided { event, span, edit })
     }
 
     /// Ends the wait for a decision and its span.
@@ -269,13 +294,14 @@ impl Call {
         }
     }
 
-    fn finish(&mut self, session: &SessionCore, recorder: &Recorder, outcome: ToolOutcome) {
+    /// Ends the call. Returns its result, unless the call was rejected and never ran.
+    fn finish(&mut self, session: &SessionCore, outcome: ToolOutcome) -> Option<ToolResult> {
         let end = self.timestamp(session, outcome.at);
         let permission = self.permission.as_ref();
         let denied = permission.is_some_and(|permission| permission.decision == Decision::Reject);
         if denied && self.execution.is_none() {
             self.end(session, end, None);
-            return;
+            return None;
         }
         let execution = self.execution.as_ref().map(|execution| execution.start);
         let began = execution.or(self.decided).unwrap_or(self.span.start);
@@ -284,12 +310,12 @@ impl Call {
 
         let (_, duration) = end.since(&began);
         let mut record = self.options.result().duration(duration);
-        outcome.tell(&mut record);
+        outcome.apply_to(&mut record);
         let permission = self.permission.as_ref();
         if let Some(permission) = permission.filter(|permission| permission.on_result) {
             record = record.decision(permission.decision, permission.source);
         }
-        recorder.emit(record);
+        Some(record)
     }
 
     /// Ends all open spans. Returns whether the span of the call was recorded by this call.

@@ -237,7 +237,7 @@ impl ToolOutcome {
     }
 
     /// Adds the outcome to the result record.
-    pub(crate) fn tell(self, result: &mut ToolResult) {
+    pub(crate) fn apply_to(self, result: &mut ToolResult) {
         result.event.success = self.success;
         result.event.error = self.error;
         result.event.error_type = self.error_type;

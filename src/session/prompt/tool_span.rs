@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::llm_span::Twice;
 use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome};
 use super::tool_output::{AdmittedOutput, TOOL_OUTPUT};
-use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput};
+use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput, ToolParameters};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
     Attributes, Decision, DecisionSource, MCP_TOOL, Text, ToolError, ToolName, derived_parameters,
@@ -64,12 +64,12 @@ impl ToolSpan {
         options.parameters.close(policy);
         options.file_path.close(policy);
         let ToolCallOptions { name, mcp, .. } = options;
-        let (mut input, mut parameters, mut file_path) = Default::default();
+        let (mut input, mut parameters, mut derived, mut file_path) = Default::default();
         if recorded {
             (input, parameters) = (options.input.clone(), options.parameters.clone());
             file_path = options.file_path.clone().filtered(policy);
-            let derived = derived_parameters(name, mcp.as_ref(), input.content(), policy);
-            parameters.add_derived(derived);
+            let content = derived_parameters(name, mcp.as_ref(), input.content(), policy);
+            derived = content.map_or_else(Gated::default, Gated::from);
         }
         let detail = |text: Option<String>| {
             Gated::<ToolDetails>::optional(text.unwrap_or_default()).filtered(policy)
@@ -77,6 +77,10 @@ impl ToolSpan {
         let member = |names: &[&str]| {
             let input = input.content();
             detail(input.and_then(|input| policy.member(input, names)))
+        };
+        let parameter = |name: &str| {
+            let given: &Gated<ToolParameters> = &parameters;
+            detail(given.parameter(name).or_else(|| derived.parameter(name)))
         };
         if file_path.content().is_none() {
             file_path = member(PATH_MEMBERS);
@@ -92,8 +96,8 @@ impl ToolSpan {
             duration: Duration::ZERO,
             result_tokens: None,
             file_path,
-            full_command: detail(parameters.parameter("full_command")),
-            skill_name: detail(parameters.parameter("skill_name")),
+            full_command: parameter("full_command"),
+            skill_name: parameter("skill_name"),
             subagent_type: member(&["subagent_type"]),
             input: input.filtered(policy),
             output: None,
