@@ -67,6 +67,14 @@ pub(crate) trait AnyKind: Sync {
     /// Returns the valid values, for the documentation.
     #[cfg(test)]
     fn format(&self) -> String;
+
+    /// Returns the range of a number.
+    #[cfg(test)]
+    fn range(&self) -> Option<Range>;
+
+    /// Returns false for the value of a word that is not in the list.
+    #[cfg(test)]
+    fn is_listed(&self, value: &dyn Any) -> bool;
 }
 
 impl<T: Clone + PartialEq + Send + Sync> AnyKind for Kind<T> {
@@ -135,6 +143,24 @@ impl<T: Clone + PartialEq + Send + Sync> AnyKind for Kind<T> {
                 words.join(", ") + any_case
             }
             Self::Text { format, .. } => (*format).to_owned(),
+        }
+    }
+
+    #[cfg(test)]
+    fn range(&self) -> Option<Range> {
+        match self {
+            Self::Number { range, .. } => Some(*range),
+            _ => None,
+        }
+    }
+
+    #[cfg(test)]
+    fn is_listed(&self, value: &dyn Any) -> bool {
+        match self {
+            Self::Word { words, .. } => words
+                .iter()
+                .any(|(_, word)| value.downcast_ref::<T>() == Some(word)),
+            _ => true,
         }
     }
 }

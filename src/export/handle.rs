@@ -104,8 +104,8 @@ impl ExporterHandle {
             *desired = DesiredState::On(config);
             // The lock orders this and the end of an exporter that was turned off before.
             self.counters.turned_on();
+            (self.open)();
         });
-        (self.open)();
         let started = match self.task.take() {
             Some((commands, task)) => runtime.spawn(commands, task),
             // The task has ended, by a shutdown or an error, and no longer takes data.
@@ -113,6 +113,8 @@ impl ExporterHandle {
         };
         if !started {
             self.counters.shut_down();
+            // Releases the headers helper.
+            self.desired.send_replace(DesiredState::Off);
         }
     }
 

@@ -197,7 +197,8 @@ impl Pipeline {
         // dropped.
         desired.send_if_modified(|desired| {
             match (&mut *desired, error) {
-                (DesiredState::Draining { reason, .. }, _) => {
+                // A newer draining state has a later deadline, and items that the last pass did not cover.
+                (DesiredState::Draining { reason, .. }, _) if !self.control.has_news() => {
                     let reason = reason.take();
                     self.counters.turned_off(self.source.discard(), reason);
                     // Releases the headers helper.

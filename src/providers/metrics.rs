@@ -53,7 +53,8 @@ impl Source for HostMetrics {
     fn configure(&mut self, config: &SourceConfig) {
         self.resource = config.resource_and_scope("", "").resource;
         let differs = config.temporality != self.temporality;
-        if !differs || std::mem::replace(&mut self.is_reported, true) {
+        let was_reported = std::mem::replace(&mut self.is_reported, differs);
+        if !differs || was_reported {
             return;
         }
         let (kept, requested) = match self.temporality {

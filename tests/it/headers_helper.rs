@@ -385,14 +385,14 @@ fn no_data_is_sent_before_the_helper_succeeds() {
             assert_eq!(header(request, "x-run"), Some("good"), "{request:?}");
         }
         assert!(helper.runs() >= 2);
-        wait_for(|| told.count("otelHeadersHelper works again") == 1);
+        wait_for(|| told.count_starting("otelHeadersHelper works again") == 1);
         assert_eq!(
-            told.count("otelHeadersHelper failed"),
+            told.count_starting("otelHeadersHelper failed"),
             1,
             "{:?}",
             told.all()
         );
-        assert_eq!(told.count("otelHeadersHelper works again"), 1);
+        assert_eq!(told.count_starting("otelHeadersHelper works again"), 1);
         assert!(told.all().len() <= 5, "{:?}", told.all());
     }
 }
@@ -429,15 +429,15 @@ fn last_valid_headers_are_used_after_a_failed_run() {
             assert!(run <= last, "{request:?}");
         }
     }
-    wait_for(|| told.count("otelHeadersHelper failed") >= 3);
+    wait_for(|| told.count_starting("otelHeadersHelper failed") >= 3);
     assert_eq!(
-        told.count("otelHeadersHelper failed"),
+        told.count_starting("otelHeadersHelper failed"),
         3,
         "{:?}",
         told.all()
     );
     helper.becomes("printf '{\"x-run\":\"new\"}'");
-    wait_for(|| told.count("otelHeadersHelper works again") == 1);
+    wait_for(|| told.count_starting("otelHeadersHelper works again") == 1);
     receiver.forget();
     record(&telemetry);
     assert!(telemetry.shutdown().is_complete());
@@ -465,7 +465,7 @@ fn invalid_helper_output_is_reported_and_delays_the_export() {
         let receiver = protocol.receiver();
         let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
         record(&telemetry);
-        wait_for(|| told.count("otelHeadersHelper failed") == 1);
+        wait_for(|| told.count_starting("otelHeadersHelper failed") == 1);
         let error = wait_for_health_while_flushing(&telemetry);
         assert!(error.contains("otelHeadersHelper"), "{error}");
         assert!(receiver.received().is_empty(), "{body}");
@@ -640,7 +640,7 @@ fn header_values_and_command_and_stderr_never_appear_in_output() {
         }
         let report = telemetry.shutdown();
         seen += &format!("{report} {report:?} {:?}", telemetry.health());
-        wait_for(|| told.count("otelHeadersHelper works again") == 1);
+        wait_for(|| told.count_starting("otelHeadersHelper works again") == 1);
         seen += &told.all().join("\n");
         assert!(seen.contains("otelHeadersHelper") && seen.contains("<hidden>"));
         assert!(!seen.contains("CANARY"), "{seen}");

@@ -140,6 +140,14 @@ impl Diagnostics {
         self.0.lock().unwrap().clone()
     }
 
+    /// Returns the number of diagnostics that begin with this text.
+    pub fn count_starting(&self, start: &str) -> usize {
+        self.all()
+            .iter()
+            .filter(|one| one.starts_with(start))
+            .count()
+    }
+
     /// Returns the number of diagnostics that contain this text.
     pub fn count(&self, text: &str) -> usize {
         self.all().iter().filter(|one| one.contains(text)).count()

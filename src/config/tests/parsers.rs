@@ -147,10 +147,15 @@ proptest! {
         for variable in variables::all() {
             let mut problems = Vec::new();
             let value = variable.kind.parse(&text, true, &mut problems);
-            if let Some(number) = value.as_deref().and_then(number)
-                && problems.is_empty()
+            if let Some(range) = variable.kind.range()
+                && let Some(value) = value.as_deref()
             {
-                prop_assert_eq!(Some(number), reference_number(&text), "{}", text);
+                let number = number(value).unwrap();
+                let is_in_range = (range.minimum..=range.maximum).contains(&number);
+                prop_assert!(is_in_range || number == range.default, "{}", text);
+                if problems.is_empty() {
+                    prop_assert_eq!(Some(number), reference_number(&text), "{}", text);
+                }
             }
             for (minimum, maximum) in [(0, 65_535), (100, i64::MAX.unsigned_abs())] {
                 let range = Range { unit: "", default: 5_000, minimum, maximum };
@@ -158,6 +163,7 @@ proptest! {
                 prop_assert!((minimum..=maximum).contains(&value));
             }
             let value = value.as_deref();
+            prop_assert!(value.is_none_or(|value| variable.kind.is_listed(value)));
             if let Some(found) = value.and_then(|value| value.downcast_ref::<Exporters>()) {
                 prop_assert!(!found.none || found.wanted.is_empty());
             }

@@ -228,7 +228,9 @@ impl Prometheus {
         loop {
             self.control.begin();
             self.control.release(true);
-            let is_replaced = self.control.has_news() && !self.is_unchanged(current);
+            // `run` may have applied a draining state that came after `turn_off`, so that it is no news.
+            let is_replaced = self.control.is_draining()
+                || self.control.has_news() && !self.is_unchanged(current);
             if is_replaced || self.control.closing().is_some() {
                 return true;
             }
@@ -269,7 +271,13 @@ impl Prometheus {
 /// Ends the exporter, also after a panic.
 impl Drop for Prometheus {
     fn drop(&mut self) {
+        let panicked = std::thread::panicking();
+        if panicked {
+            let why = "it ended by an error of its own".to_owned();
+            self.counters.cannot_be_built(why);
+        }
         self.counters.shut_down_with(0);
+        self.control.release_all(!panicked);
     }
 }
 
