@@ -847,6 +847,40 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     assert!(new.received().is_empty());
 }
 
+/// The events that are recorded while the exporter is on again have their own time to drain.
+#[test]
+fn records_between_two_removals_are_delivered_after_a_request_that_spans_both() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let only_events = [("OTEL_METRICS_EXPORTER", "none")];
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &only_events);
+    let session = telemetry.session(session("one"));
+    session.record_api_request(request());
+    let (asked, asks) = mpsc::channel();
+    let (allow, allowed) = mpsc::channel::<()>();
+    let allowed = Mutex::new(allowed);
+    receiver.answer(move |_| {
+        asked.send(()).unwrap();
+        // The receiver answers when the sender of this channel is dropped.
+        let _ = allowed.lock().unwrap().recv();
+        Answer::Ok
+    });
+    change(&telemetry, &receiver, protocol, &OFF);
+    asks.recv_timeout(PATIENCE).unwrap();
+    change(&telemetry, &receiver, protocol, &only_events);
+    for _ in 0..10 {
+        session.record_api_request(request());
+    }
+    change(&telemetry, &receiver, protocol, &OFF);
+    drop(allow);
+    let health = wait_for_health(&telemetry, |health| {
+        otlp(health, Signal::Logs).state == ExporterState::ShutDown
+    });
+    let events = otlp(&health, Signal::Logs);
+    assert_eq!((events.delivered, events.dropped.total()), (11, 0));
+    assert_complete(&receiver.received().accepted(), 11);
+}
+
 #[test]
 fn repeated_reconfiguration_does_not_postpone_a_due_export() {
     let protocol = Protocol::any();
