@@ -15,7 +15,7 @@ use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
 use crate::metrics::Series;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, Record, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
 use crate::session_attributes::SessionAttributes;
 
 /// The state that all handles of one session share. The order of the fields matters: the fields that every record reads
@@ -28,8 +28,10 @@ pub(crate) struct SessionCore {
     /// The newest prompt.
     pub(crate) prompt: ArcSwapOption<PromptMark>,
     pub(crate) id: Arc<str>,
-    /// The options of the start, except the identity.
-    options: SessionOptions,
+    workspace_host_paths: Option<Arc<[Arc<str>]>>,
+    terminal_type: Option<Arc<str>>,
+    start_type: Option<StartType>,
+    non_interactive: bool,
     /// `true` if the start of the session was counted.
     counted: AtomicBool,
     /// Held while `snapshot` is replaced, but not while it is read.
@@ -40,19 +42,21 @@ impl SessionCore {
     pub(crate) fn new(
         telemetry: &Arc<TelemetryState>,
         id: &Arc<str>,
-        mut options: SessionOptions,
+        options: SessionOptions,
     ) -> Arc<Self> {
         let active = telemetry.active.load_full();
-        if options.terminal_type.is_none() {
-            options.terminal_type = active.config.terminal_type.as_deref().map(Arc::from);
-        }
+        let detected = || active.config.terminal_type.as_deref().map(Arc::from);
+        let terminal_type = options.terminal_type.or_else(detected);
         let snapshot = SessionSnapshot::new(active, Arc::default(), Arc::default());
         let session = Arc::new_cyclic(|session| Self {
             telemetry: Arc::clone(telemetry),
             id: Arc::clone(id),
             state: telemetry.sessions.open(id, session),
-            identity: Mutex::new(std::mem::take(&mut options.identity)),
-            options,
+            identity: Mutex::new(options.identity),
+            workspace_host_paths: options.workspace_host_paths,
+            terminal_type,
+            start_type: options.start_type,
+            non_interactive: options.non_interactive,
             counted: AtomicBool::new(false),
             snapshot: ArcSwap::from_pointee(snapshot),
             prompt: ArcSwapOption::empty(),
@@ -80,7 +84,7 @@ impl SessionCore {
         self.renew(&identity, active);
         drop(identity);
         if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
-            let series = Series::SessionCount(self.options.start_type);
+            let series = Series::SessionCount(self.start_type);
             self.add_to(SeriesKey::Other(&series), 1.0);
         }
     }
@@ -90,7 +94,7 @@ impl SessionCore {
     fn renew(&self, identity: &Identity, active: Arc<ActiveConfig>) {
         let snapshot = self.snapshot.load();
         if active.is_on() {
-            let (telemetry, terminal) = (&self.telemetry, self.options.terminal_type.as_ref());
+            let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
             let standard = standard(telemetry, &active, &self.id, identity, terminal);
             if *snapshot.standard != standard {
                 let registry = &telemetry.registry;
@@ -310,7 +314,7 @@ impl SessionCore {
             time,
             sequence: self.state.sequence.fetch_add(1, Ordering::Relaxed),
             standard: Arc::clone(&snapshot.standard),
-            workspace_host_paths: self.options.workspace_host_paths.clone(),
+            workspace_host_paths: self.workspace_host_paths.clone(),
             prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
             span: span.cloned(),
         };
@@ -323,7 +327,7 @@ impl SessionCore {
     /// interaction begins, and only in a session that is not interactive. A malformed value is reported once and
     /// ignored.
     pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
-        if !self.options.non_interactive || !self.telemetry.is_tracing() {
+        if !self.non_interactive || !self.telemetry.is_tracing() {
             return None;
         }
         let active = self.telemetry.active.load();

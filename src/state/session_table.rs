@@ -35,6 +35,10 @@ impl SessionTable {
     pub(crate) fn open(&self, id: &Arc<str>, session: &Weak<SessionCore>) -> Arc<SessionState> {
         let mut sessions = self.lock();
         let entry = sessions.known.entry(Arc::clone(id)).or_default();
+        if entry.open.is_empty() {
+            // Most ids have only one open session.
+            entry.open.reserve_exact(1);
+        }
         entry.open.push(Weak::clone(session));
         let (state, reopened) = (Arc::clone(&entry.state), entry.open.len() == 1);
         if reopened && let Some(at) = sessions.ended.iter().position(|ended| ended == id) {
