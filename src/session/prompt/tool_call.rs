@@ -252,19 +252,19 @@ impl Call {
             return None;
         }
         let (decision, source) = (permission.decision, permission.source);
-        let mut event = ToolDecision::new(self.details.public_name(), decision, source);
-        let tool_use_id = &self.options.tool_use_id;
-        event.event.tool_use_id.clone_from(tool_use_id);
-        event.at = permission.event_at.or(permission.at);
+        let name = self.details.public_name();
         // The public name of an MCP tool never parses as an editing tool: the real name is content.
-        let tool = self.details.public_name().parse();
-        let edit = tool.ok().map(|tool| {
+        let edit = name.parse().ok().map(|tool| {
             let edit = CodeEditDecision::new(tool, decision, source);
             match &self.options.language {
                 Some(language) => edit.language(language.clone()),
                 None => edit,
             }
         });
+        let mut event = ToolDecision::new(name, decision, source);
+        let tool_use_id = &self.options.tool_use_id;
+        event.event.tool_use_id.clone_from(tool_use_id);
+        event.at = permission.event_at.or(permission.at);
         Some(Decided { event, span, edit })
     }
 

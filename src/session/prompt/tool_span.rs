@@ -72,7 +72,8 @@ impl ToolSpan {
             derived = content.map_or_else(Gated::default, Gated::from);
         }
         let detail = |text: Option<String>| {
-            Gated::<ToolDetails>::optional(text.unwrap_or_default()).filtered(policy)
+            let text = text.map(|text| Gated::<ToolDetails>::optional(text).filtered(policy));
+            text.unwrap_or_default()
         };
         let member = |names: &[&str]| {
             let input = input.content();
