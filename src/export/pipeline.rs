@@ -359,10 +359,7 @@ impl Pipeline {
 /// Ends the pipeline, also after a panic: undelivered items are lost, and new items are not kept.
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let why = "it ended by an error of its own".to_owned();
-            self.counters.cannot_be_built(why);
-        }
+        self.counters.ended_by_panic();
         self.counters.shut_down();
         self.control.release_all(false);
         // Releases the headers helper.

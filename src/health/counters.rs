@@ -146,6 +146,15 @@ impl ExporterCounters {
         self.progress().health.fail(&reason, ExporterState::Off);
     }
 
+    /// Records that the task of the exporter ended, if a panic is the reason. Returns whether it is.
+    pub(crate) fn ended_by_panic(&self) -> bool {
+        let panicking = std::thread::panicking();
+        if panicking {
+            self.cannot_be_built("it ended by an error of its own".to_owned());
+        }
+        panicking
+    }
+
     /// Records that attempts can be made from now on: the next failure is one of the receiver, and is reported.
     pub(crate) fn starts(&self) {
         let health = &mut self.progress().health;

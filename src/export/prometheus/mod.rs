@@ -271,11 +271,7 @@ impl Prometheus {
 /// Ends the exporter, also after a panic.
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        let panicked = std::thread::panicking();
-        if panicked {
-            let why = "it ended by an error of its own".to_owned();
-            self.counters.cannot_be_built(why);
-        }
+        let panicked = self.counters.ended_by_panic();
         self.counters.shut_down_with(0);
         self.control.release_all(!panicked);
     }
