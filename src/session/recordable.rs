@@ -32,8 +32,26 @@ pub(crate) trait Recordable: Send + Sized + 'static {
     }
 }
 
+/// Defines the members of [`Recordable`] that all records with an event share.
+macro_rules! event_members {
+    () => {
+        const EMITS_EVENT: bool = true;
+
+        fn text_size(&self) -> usize {
+            self.size()
+        }
+
+        fn at_or_now(self) -> Self {
+            match self.time() {
+                Some(_) => self,
+                None => self.at(SystemTime::now()),
+            }
+        }
+    };
+}
+
 impl Recordable for ApiRequest {
-    const EMITS_EVENT: bool = true;
+    event_members!();
 
     #[inline]
     fn record(self, recorder: &Recorder) {
@@ -44,38 +62,16 @@ impl Recordable for ApiRequest {
             session.record_request(self, recorder.prompt.as_ref(), recorder.parent.as_ref());
         }
     }
-
-    fn text_size(&self) -> usize {
-        self.size()
-    }
-
-    fn at_or_now(self) -> Self {
-        match self.time() {
-            Some(_) => self,
-            None => self.at(SystemTime::now()),
-        }
-    }
 }
 
 /// Implements [`Recordable`] for records that only emit an event.
 macro_rules! events {
     ($($record:ident),* $(,)?) => {$(
         impl Recordable for $record {
-            const EMITS_EVENT: bool = true;
+            event_members!();
 
             fn record(self, recorder: &Recorder) {
                 recorder.emit(self);
-            }
-
-            fn text_size(&self) -> usize {
-                self.size()
-            }
-
-            fn at_or_now(self) -> Self {
-                match self.time() {
-                    Some(_) => self,
-                    None => self.at(SystemTime::now()),
-                }
             }
         }
     )*};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::llm_span::Twice;
 use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome};
 use super::tool_output::{AdmittedOutput, TOOL_OUTPUT};
-use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput, ToolParameters};
+use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
     Attributes, Decision, DecisionSource, MCP_TOOL, Text, ToolError, ToolName, derived_parameters,
@@ -80,8 +80,8 @@ impl ToolSpan {
             detail(input.and_then(|input| policy.member(input, names)))
         };
         let parameter = |name: &str| {
-            let given: &Gated<ToolParameters> = &parameters;
-            detail(given.parameter(name).or_else(|| derived.parameter(name)))
+            let given = parameters.parameter(name);
+            detail(given.or_else(|| derived.parameter(name)))
         };
         if file_path.content().is_none() {
             file_path = member(PATH_MEMBERS);
