@@ -51,6 +51,20 @@ fn points(received: &Received) -> Vec<Point> {
     points
 }
 
+/// Lets the receiver answer only after the returned sender is dropped. The returned channel gets a message for each
+/// request that arrives.
+fn hold(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (asked, asks) = mpsc::channel();
+    let (allow, allowed) = mpsc::channel::<()>();
+    let allowed = Mutex::new(allowed);
+    receiver.answer(move |_| {
+        asked.send(()).unwrap();
+        let _ = allowed.lock().unwrap().recv();
+        Answer::Ok
+    });
+    (asks, allow)
+}
+
 fn sequence(log: &Log) -> u64 {
     log.attributes["event.sequence"].as_u64().unwrap()
 }
@@ -821,15 +835,7 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     );
     let session = telemetry.session(session("one"));
     session.record_api_request(request());
-    let (asked, asks) = mpsc::channel();
-    let (allow, allowed) = mpsc::channel::<()>();
-    let allowed = Mutex::new(allowed);
-    old.answer(move |_| {
-        asked.send(()).unwrap();
-        // The receiver answers when the sender of this channel is dropped.
-        let _ = allowed.lock().unwrap().recv();
-        Answer::Ok
-    });
+    let (asks, allow) = hold(&old);
     thread::scope(|scope| {
         let flushed = scope.spawn(|| telemetry.flush());
         asks.recv_timeout(PATIENCE).unwrap();
@@ -856,15 +862,7 @@ fn records_between_two_removals_are_delivered_after_a_request_that_spans_both() 
     let telemetry = telemetry(&receiver.endpoint(), protocol, &only_events);
     let session = telemetry.session(session("one"));
     session.record_api_request(request());
-    let (asked, asks) = mpsc::channel();
-    let (allow, allowed) = mpsc::channel::<()>();
-    let allowed = Mutex::new(allowed);
-    receiver.answer(move |_| {
-        asked.send(()).unwrap();
-        // The receiver answers when the sender of this channel is dropped.
-        let _ = allowed.lock().unwrap().recv();
-        Answer::Ok
-    });
+    let (asks, allow) = hold(&receiver);
     change(&telemetry, &receiver, protocol, &OFF);
     asks.recv_timeout(PATIENCE).unwrap();
     change(&telemetry, &receiver, protocol, &only_events);
