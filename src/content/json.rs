@@ -12,7 +12,7 @@ mod writer;
 
 use serde::de::IgnoredAny;
 
-pub(crate) use document::{compact, member, merge, scalar};
+pub(crate) use document::{compact, member, merge, scalar, visit};
 pub(crate) use text::{Part, Text};
 pub(crate) use writer::Writer;
 

@@ -36,6 +36,9 @@ record! {
         optional cache_read: u64 = "cache_read_tokens";
         /// Sets the number of input tokens that were written to the cache (`cache_creation_tokens`). The default is 0.
         optional cache_creation: u64 = "cache_creation_tokens";
+        /// Sets how many of the [tokens written to the cache](Self::cache_creation) are kept for 1 hour; the others are
+        /// kept for 5 minutes. Only [`Prices`](crate::Prices) need it; it is not sent. The default is 0.
+        optional cache_creation_1h: u64 = "cache_creation_1h_tokens";
     }
 }
 
@@ -91,6 +94,9 @@ impl std::ops::Add for TokenUsage {
             output: self.output.saturating_add(other.output),
             cache_read: self.cache_read.saturating_add(other.cache_read),
             cache_creation: self.cache_creation.saturating_add(other.cache_creation),
+            cache_creation_1h: self
+                .cache_creation_1h
+                .saturating_add(other.cache_creation_1h),
         }
     }
 }
@@ -129,8 +135,9 @@ event! {
         custom output_tokens: u64 = "output_tokens", "Output tokens";
         custom cache_read_tokens: u64 = "cache_read_tokens", "Tokens read from the cache";
         custom cache_creation_tokens: u64 = "cache_creation_tokens", "Tokens written to the cache";
-        /// The default is 0. A negative or non-finite amount is dropped and counted in [health](crate::Health); the rest
-        /// of the record is emitted.
+        /// A negative or non-finite amount is dropped and counted in [health](crate::Health); the rest of the record is
+        /// emitted. Without a cost, 0 is sent, and the request is counted in
+        /// [`requests_without_cost`](crate::Health::requests_without_cost).
         expected cost_usd: Usd = "cost_usd", "Estimated cost in USD";
         /// The default is the duration that the handle measured, or 0 without a handle.
         expected duration: Measured<Duration> = "duration_ms",
@@ -143,6 +150,7 @@ event! {
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
     unsent {
+        custom cache_creation_1h_tokens: u64 = "cache_creation_1h_tokens";
         /// Sets the requested model, if a different model answered. Metrics and spans carry the requested model instead of
         /// the model that answered.
         optional requested_model: Option<Text> = "metric_model";
@@ -169,6 +177,7 @@ impl ApiRequest {
         self.event.output_tokens = tokens.output;
         self.event.cache_read_tokens = tokens.cache_read;
         self.event.cache_creation_tokens = tokens.cache_creation;
+        self.cache_creation_1h_tokens = tokens.cache_creation_1h;
         self
     }
 
@@ -180,6 +189,7 @@ impl ApiRequest {
             output: self.event.output_tokens,
             cache_read: self.event.cache_read_tokens,
             cache_creation: self.event.cache_creation_tokens,
+            cache_creation_1h: self.cache_creation_1h_tokens,
         }
     }
 

@@ -137,7 +137,7 @@ scalars! {
     Duration: Int = |duration| Some(millis(*duration));
     Measured<Duration>: Int = |duration| Some(millis(duration.0.unwrap_or_default()));
     Measured<u32>: Int = |attempts| Some(attempts.0.unwrap_or(1).into());
-    Usd: Double = |usd| Some(usd.0).filter(|usd| countable(*usd));
+    Usd: Double = |usd| Some(usd.0.unwrap_or_default()).filter(|usd| countable(*usd));
     Quoted: Text.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
     Success: Text.one_of(&["true", "false"]) = |success| Some(quoted(success.0));
     Status: Text = |status| Some(match status.0 {
@@ -200,9 +200,9 @@ impl<T: Scalar> Scalar for NoMember<T> {
     }
 }
 
-/// An amount of US dollars. An amount that a metric cannot count is not sent.
+/// An amount of US dollars, sent as 0 if it is not known. An amount that a metric cannot count is not sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Usd(pub(crate) f64);
+pub(crate) struct Usd(pub(crate) Option<f64>);
 
 impl Payload for Usd {}
 

@@ -13,12 +13,15 @@ mod event;
 pub(crate) mod field;
 mod parameters;
 mod plugin;
+mod prices;
 mod prompt;
+mod response;
 #[cfg(feature = "serde")]
 mod serial;
 mod setter;
 mod skill;
 mod span;
+mod streamed_response;
 pub(crate) mod string_enum;
 mod tool;
 mod tool_name;
@@ -29,8 +32,10 @@ pub use body::{ApiRequestBody, ApiResponseBody};
 pub use edit::{CodeEditDecision, EditTool};
 pub use parameters::{ShellParameters, SkillParameters};
 pub use plugin::{InstallTrigger, PluginInstalled};
+pub use prices::{Price, Prices, PricesError};
 pub use prompt::UserPrompt;
 pub use skill::SkillActivated;
+pub use streamed_response::StreamedResponse;
 pub use tool::{Decision, DecisionSource, ToolDecision, ToolResult};
 pub use tool_name::McpTool;
 pub use usage::{

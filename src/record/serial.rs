@@ -30,7 +30,7 @@ read_as! {
     Status: HttpStatus => |HttpStatus(status)| Self(status);
     ToolError: Option<Text> => |text| Self(text.map(ErrorMessage));
     ToolName: Text => Self::from;
-    Usd: f64 => Self;
+    Usd: f64 => |usd| Self(Some(usd));
     Body: Content => Self::from;
 }
 

@@ -26,7 +26,7 @@ macro_rules! setter {
         $crate::record::setter!(@ $meta $field $place bool, Quoted);
     };
     ($how:ident $meta:tt $field:ident $place:tt Usd) => {
-        $crate::record::setter!(@ $meta $field $place f64, Usd);
+        $crate::record::setter!(@ $meta $field $place f64, |usd| Usd(Some(usd)));
     };
     ($how:ident $meta:tt $field:ident $place:tt Number) => {
         $crate::record::setter!(@ $meta $field $place u64, Number);

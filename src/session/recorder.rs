@@ -267,7 +267,7 @@ impl Recorder {
     /// Emits the event of a request. A cost that is not valid is counted as such.
     pub(crate) fn emit_request(&self, request: ApiRequest) {
         if let Some(session) = self.session() {
-            session.check_amount(request.event.cost_usd.0);
+            session.check_amount(session.cost_usd(&request));
         }
         self.emit(request);
     }

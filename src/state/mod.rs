@@ -12,6 +12,7 @@ mod session_state;
 mod session_table;
 mod snapshot;
 mod timestamp;
+mod unknown_costs;
 
 pub(crate) use active_config::{ActiveConfig, Slot, Slots};
 pub(crate) use open_span::OpenSpan;
@@ -22,6 +23,7 @@ pub use session_options::SessionOptions;
 pub(crate) use session_table::SessionTable;
 pub(crate) use snapshot::SeriesKey;
 pub(crate) use timestamp::Timestamp;
+pub(crate) use unknown_costs::UnknownCosts;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Once, OnceLock};
@@ -67,6 +69,7 @@ pub(crate) struct TelemetryState {
     /// Set when it was reported that the private thread could not be started.
     pub(crate) no_thread_reported: AtomicBool,
     pub(crate) unfinished_spans: AtomicU64,
+    pub(crate) unknown_costs: UnknownCosts,
     pub(crate) after_shutdown: AtomicU64,
     pub(crate) invalid_measurements: AtomicU64,
     pub(crate) series_overflow: AtomicU64,
@@ -280,6 +283,7 @@ impl TelemetryState {
             series_overflow: self.series_overflow.load(Ordering::Relaxed),
             after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
+            requests_without_cost: self.unknown_costs.requests(),
             series: registry.len() as u64,
             series_limit: limit(registry.max_series),
             series_bytes: registry.attribute_bytes() as u64,

@@ -160,6 +160,14 @@ impl SessionCore {
         countable
     }
 
+    /// Returns the cost of a request: 0 if the host does not know it, which is counted.
+    pub(crate) fn cost_usd(&self, request: &ApiRequest) -> f64 {
+        request.event.cost_usd.0.unwrap_or_else(|| {
+            self.telemetry.cost_is_unknown(&request.event.model);
+            0.0
+        })
+    }
+
     /// Adds to the cost of a model. An invalid amount is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
         if self.check_amount(usd) {
@@ -251,7 +259,7 @@ impl SessionCore {
             return;
         }
         let snapshot = self.snapshot.load();
-        let (usd, usage) = (request.event.cost_usd.0, request.usage());
+        let (usd, usage) = (self.cost_usd(&request), request.usage());
         self.add_request(&snapshot, request.metric_model(), usd, usage);
         if self.telemetry.takes_events() {
             self.emit_in(&snapshot, request, prompt, EventSpan::PromptOr(own));

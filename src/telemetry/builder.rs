@@ -16,7 +16,7 @@ use crate::export::{MakeExporter, Writer};
 use crate::fork::Process;
 use crate::metrics::Registry;
 use crate::propagation::Ids;
-use crate::state::{ActiveConfig, Operations, SessionTable, TelemetryState};
+use crate::state::{ActiveConfig, Operations, SessionTable, TelemetryState, UnknownCosts};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also the version of the
 /// instrumentation scopes of metrics and events, and the attribute `app.version`.
@@ -133,6 +133,7 @@ impl TelemetryBuilder {
             malformed_state: AtomicBool::new(false),
             no_thread_reported: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
+            unknown_costs: UnknownCosts::default(),
             after_shutdown: AtomicU64::new(0),
             sessions: SessionTable::default(),
             invalid_measurements: AtomicU64::new(0),
