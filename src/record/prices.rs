@@ -64,7 +64,8 @@ impl Price {
             (usage.cache_creation - written_1h, self.cache_write_5m),
             (written_1h, self.cache_write_1h),
         ];
-        let cost = |(tokens, price): (u64, Option<f64>)| tokens as f64 * price.unwrap_or(self.input);
+        let cost =
+            |(tokens, price): (u64, Option<f64>)| tokens as f64 * price.unwrap_or(self.input);
         amounts.into_iter().map(cost).sum::<f64>() / 1_000_000.0
     }
 }
@@ -127,7 +128,10 @@ impl Prices {
         let Table { models } = serde_json::from_str(json).map_err(PricesError::Json)?;
         for (prefix, price) in &models {
             let cached = [price.cache_read, price.cache_write_5m, price.cache_write_1h];
-            let all = cached.into_iter().flatten().chain([price.input, price.output]);
+            let all = cached
+                .into_iter()
+                .flatten()
+                .chain([price.input, price.output]);
             if let Some(usd) = all.into_iter().find(|usd| !countable(*usd)) {
                 let prefix = prefix.clone();
                 return Err(PricesError::InvalidPrice { prefix, usd });
@@ -138,7 +142,10 @@ impl Prices {
 
     /// Returns the cost of a usage of `model` in US dollars; `None` if no prefix matches.
     pub fn cost_usd(&self, model: &str, usage: TokenUsage) -> Option<f64> {
-        let matching = self.models.iter().filter(|(prefix, _)| model.starts_with(&***prefix));
+        let matching = self
+            .models
+            .iter()
+            .filter(|(prefix, _)| model.starts_with(&***prefix));
         let (_, price) = matching.max_by_key(|(prefix, _)| prefix.len())?;
         Some(price.cost_usd(usage))
     }

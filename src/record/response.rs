@@ -88,7 +88,11 @@ impl Answer {
         let usage = &mut self.usage;
         let count = match (path, value) {
             (["speed"], Event::String(text)) => {
-                self.speed = if text.is("fast") { Speed::Fast } else { Speed::Normal };
+                self.speed = if text.is("fast") {
+                    Speed::Fast
+                } else {
+                    Speed::Normal
+                };
                 return;
             }
             (["input_tokens"], _) => &mut usage.input,

@@ -27,7 +27,9 @@ impl UnknownCosts {
         self.requests.fetch_add(1, Ordering::Relaxed);
         // Recording never waits. If another thread holds the lock, a later request reports the model.
         self.reported.try_lock().is_ok_and(|mut reported| {
-            reported.len() < MAX_MODELS && !reported.contains(model) && reported.insert(model.into())
+            reported.len() < MAX_MODELS
+                && !reported.contains(model)
+                && reported.insert(model.into())
         })
     }
 }

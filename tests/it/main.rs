@@ -62,6 +62,7 @@ mod proxies;
 mod reconfigure;
 mod replay;
 mod replay_conformance;
+mod responses;
 mod sequence;
 mod settings;
 mod shutdown;
