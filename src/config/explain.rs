@@ -4,9 +4,7 @@ use std::fmt;
 
 use super::builder::HostSetting;
 use super::changes::{ChangedSetting, differences};
-use super::secret::Secret;
-use super::source::Provenance;
-use super::values::{SetVariable, Values};
+use super::values::{Setting, Values};
 use super::warnings::{Report, Warning};
 
 /// The explanation of a configuration: the origin of every value, the resulting behavior, and every warning. It
@@ -20,23 +18,10 @@ pub struct Explanation {
     warnings: Vec<Warning>,
 }
 
-/// A variable that is set, with its origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    name: String,
-    meaning: &'static str,
-    default: String,
-    value: String,
-    origin: Provenance,
-    /// The unredacted value, to detect changes of secrets too.
-    raw: Secret,
-    overrode: Vec<(String, Provenance)>,
-}
-
 impl Explanation {
     pub(super) fn new(values: &Values, host_settings: Vec<HostSetting>, report: Report) -> Self {
         Self {
-            settings: values.iter().map(Setting::new).collect(),
+            settings: values.settings.clone(),
             host_settings,
             changes: Vec::new(),
             facts: report.facts,
@@ -59,15 +44,19 @@ impl Explanation {
 
     /// Records the differences from the previous explanation.
     pub(super) fn compare(&mut self, old: &Self) {
-        fn variable(setting: &Setting) -> (&str, &str, &str) {
-            (&setting.name, setting.raw.expose(), &setting.value)
-        }
-        fn method(setting: &HostSetting) -> (&str, &str, &str) {
-            (setting.method, &setting.value, &setting.value)
-        }
-        self.changes = differences(&old.settings, &self.settings, variable);
-        let methods = differences(&old.host_settings, &self.host_settings, method);
+        self.changes = differences(old.variables(), self.variables());
+        let methods = differences(old.methods(), self.methods());
         self.changes.extend(methods);
+    }
+
+    fn variables(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let settings = self.settings.iter();
+        settings.map(|set| (set.name(), set.text(), set.value()))
+    }
+
+    fn methods(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let settings = self.host_settings.iter();
+        settings.map(|set| (set.method, &*set.value, &*set.value))
     }
 
     /// Returns the behavior that results from the variables and from the host's settings, one sentence each.
@@ -78,54 +67,6 @@ impl Explanation {
     /// Returns the warnings about settings that are probably mistakes.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
-    }
-}
-
-impl Setting {
-    fn new(set: &SetVariable) -> Self {
-        let kind = &set.variable.kind;
-        let overrode = set.overridden.iter();
-        let overrode = overrode.map(|set| (kind.shown(&set.value), set.origin.clone()));
-        Self {
-            name: set.winner.name.clone(),
-            meaning: set.variable.meaning,
-            default: kind.default_text(),
-            value: kind.shown(&set.winner.value),
-            origin: set.winner.origin.clone(),
-            raw: Secret::new(&set.winner.value),
-            overrode: overrode.collect(),
-        }
-    }
-
-    /// Returns the name of the variable.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Returns the effect of the variable, in one line.
-    pub fn meaning(&self) -> &str {
-        self.meaning
-    }
-
-    /// Returns the default of the variable; empty when there is none, or when it depends on other variables.
-    pub fn default(&self) -> &str {
-        &self.default
-    }
-
-    /// Returns the value as it was written; `<hidden>` when it is secret.
-    pub fn value(&self) -> &str {
-        &self.value
-    }
-
-    /// Returns the origin of the value.
-    pub fn origin(&self) -> &Provenance {
-        &self.origin
-    }
-
-    /// Returns the overridden values with their origins, the highest layer first.
-    pub fn overrode(&self) -> impl Iterator<Item = (&str, &Provenance)> {
-        let overrode = self.overrode.iter();
-        overrode.map(|(value, origin)| (value.as_str(), origin))
     }
 }
 
@@ -175,7 +116,7 @@ fn row(setting: &Setting) -> [String; 4] {
         .map(|(value, origin)| format!("{value} ({origin})"))
         .collect();
     [
-        setting.name.clone(),
+        setting.name().to_owned(),
         setting.value().to_owned(),
         setting.origin().to_string(),
         overrode.join(", "),

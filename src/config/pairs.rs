@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::problem::{Flaw, PairProblem, Problem};
+use super::problem::{Flaw, Problem};
 use super::secret::Secret;
 
 /// A pair of a list.
@@ -24,11 +24,12 @@ impl Pair {
 }
 
 fn problem(position: usize, key: &str, flaw: Flaw) -> Problem {
-    Problem::Pair(PairProblem {
+    let key = flaw.shows_key().then(|| key.to_owned());
+    Problem::Pair {
         position,
-        key: flaw.shows_key().then(|| key.to_owned()),
+        key,
         flaw,
-    })
+    }
 }
 
 /// Parses resource attributes: each key once, in the order given.
@@ -176,7 +177,7 @@ mod tests {
 
     fn flaws(problems: &[Problem]) -> Vec<(usize, Flaw)> {
         let flaws = problems.iter().map(|problem| match problem {
-            Problem::Pair(problem) => (problem.position, problem.flaw),
+            Problem::Pair { position, flaw, .. } => (*position, *flaw),
             other => panic!("{other:?}"),
         });
         flaws.collect()

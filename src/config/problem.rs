@@ -1,9 +1,6 @@
 //! The problems of a configuration.
 
-use std::fmt;
-
 use super::secret::PEM_BEGIN;
-use super::source::Layer;
 
 /// A problem with the configuration. No message contains a value, because some are secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +73,7 @@ pub(crate) enum Problem {
     #[error(
         "not a whole number up to {maximum}, such as 5000, 64_000 or 2e3, so the default {default} is used"
     )]
-    NotNumber { default: u64, maximum: u64 },
+    NotNumber { default: &'static str, maximum: u64 },
     #[error("below the minimum {minimum}, which is used instead")]
     BelowMinimum { minimum: u64 },
     #[error(
@@ -92,8 +89,14 @@ pub(crate) enum Problem {
     },
     #[error("`none` turns the exporters beside it off; remove it to use them")]
     NoneBesideOthers,
-    #[error("{0}")]
-    Pair(PairProblem),
+    #[error("pair {position}{} {flaw}", key.as_ref().map_or_else(String::new, |key| format!(" ({key})")))]
+    Pair {
+        /// The position of the pair in the list, from 1.
+        position: usize,
+        /// The key, unless it is invalid: if key and value of a header were swapped, the key would be the secret.
+        key: Option<String>,
+        flaw: Flaw,
+    },
     #[error("the exporter that uses it is off: {0}")]
     Endpoint(EndpointProblem),
     #[error("the exporter that uses it is off: {0}")]
@@ -163,16 +166,6 @@ pub(crate) enum Problem {
     SharedSeries,
 }
 
-impl Problem {
-    /// Adds the consequence of a problem in managed settings: a policy cannot be read.
-    pub(super) fn in_layer(self, layer: Layer) -> Self {
-        match layer {
-            Layer::Managed => Self::ManagedIncomplete(Box::new(self)),
-            _ => self,
-        }
-    }
-}
-
 /// A reason why an endpoint cannot be used. No message shows a part of the endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EndpointProblem {
@@ -186,16 +179,7 @@ pub(crate) enum EndpointProblem {
     NoScheme,
 }
 
-/// A problem with one pair. It never contains a value, nor an invalid key: if key and value of a header were swapped,
-/// the key would be the secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PairProblem {
-    /// The position of the pair in the list, from 1.
-    pub(super) position: usize,
-    pub(super) key: Option<String>,
-    pub(super) flaw: Flaw,
-}
-
+/// The flaw of one pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Flaw {
     #[error("has no `=`: left out")]
@@ -224,16 +208,6 @@ pub(crate) enum Flaw {
         "has a name that ends in -bin, so that gRPC takes only base64 as its value: left out over gRPC; encode the value"
     )]
     NotBase64,
-}
-
-impl fmt::Display for PairProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pair {}", self.position)?;
-        if let Some(key) = &self.key {
-            write!(f, " ({key})")?;
-        }
-        write!(f, " {}", self.flaw)
-    }
 }
 
 impl Flaw {

@@ -23,12 +23,23 @@ impl Protocol {
 }
 
 /// The compression of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Compression {
     /// `none`
+    #[default]
     None,
     /// `gzip`
     Gzip,
+}
+
+impl Compression {
+    /// Returns the compression's value in variables.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+        }
+    }
 }
 
 /// The aggregation temporality of metrics: the period that a data point covers.
