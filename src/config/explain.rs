@@ -76,51 +76,42 @@ const WIDEST: usize = 56;
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = ["VARIABLE", "VALUE", "FROM", "OVERRODE"].map(str::to_owned);
-        let rows: Vec<[String; 4]> = std::iter::once(header)
-            .chain(self.settings.iter().map(row))
-            .collect();
+        let mut rows = vec![["VARIABLE", "VALUE", "FROM", "OVERRODE"].map(str::to_owned)];
+        rows.extend(self.settings.iter().map(row));
         let width = |column: usize| {
             let lengths = rows.iter().map(|row| row[column].chars().count());
             lengths.max().unwrap_or_default().min(WIDEST)
         };
-        let widths = [width(0), width(1), width(2)];
+        let (first, second, third) = (width(0), width(1), width(2));
         for [name, value, origin, overrode] in &rows {
-            let line = format!(
-                "{name:0$}  {value:1$}  {origin:2$}  {overrode}",
-                widths[0], widths[1], widths[2]
-            );
+            let line = format!("{name:first$}  {value:second$}  {origin:third$}  {overrode}");
             writeln!(f, "{}", line.trim_end())?;
         }
-        let changes = self.changes.iter().map(ToString::to_string).collect();
-        let warnings = self.warnings.iter().map(ToString::to_string).collect();
-        for (title, lines) in [
-            ("What changed", changes),
-            ("What follows", self.facts.clone()),
-            ("Warnings", warnings),
-        ] {
-            if !lines.is_empty() {
-                writeln!(f, "\n{title}")?;
-            }
-            for line in lines {
-                writeln!(f, "- {line}")?;
-            }
-        }
-        Ok(())
+        list(f, "What changed", &self.changes)?;
+        list(f, "What follows", &self.facts)?;
+        list(f, "Warnings", &self.warnings)
     }
 }
 
 fn row(setting: &Setting) -> [String; 4] {
-    let overrode: Vec<_> = setting
-        .overrode()
+    let overrode = setting.overrode();
+    let overrode: Vec<_> = overrode
         .map(|(value, origin)| format!("{value} ({origin})"))
         .collect();
+    let (name, value) = (setting.name().to_owned(), setting.value().to_owned());
     [
-        setting.name().to_owned(),
-        setting.value().to_owned(),
+        name,
+        value,
         setting.origin().to_string(),
         overrode.join(", "),
     ]
+}
+
+fn list(f: &mut fmt::Formatter<'_>, title: &str, lines: &[impl fmt::Display]) -> fmt::Result {
+    if !lines.is_empty() {
+        writeln!(f, "\n{title}")?;
+    }
+    lines.iter().try_for_each(|line| writeln!(f, "- {line}"))
 }
 
 #[cfg(test)]

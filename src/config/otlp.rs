@@ -240,7 +240,11 @@ fn add_headers(
             continue;
         };
         for pair in pairs {
-            match pair.grpc_problem().filter(|_| protocol == Protocol::Grpc) {
+            match pair
+                .grpc_problem
+                .clone()
+                .filter(|_| protocol == Protocol::Grpc)
+            {
                 Some(problem) => resolver.warn(set, problem),
                 None => {
                     let (value, variable) = (pair.value.clone(), row.name);

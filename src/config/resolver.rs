@@ -24,10 +24,6 @@ impl Features {
         #[cfg(feature = "prometheus")]
         "prometheus",
     ]);
-
-    /// All features, so that tests do not depend on the build.
-    #[cfg(test)]
-    pub(super) const ALL: Self = Self(&["grpc", "http", "console", "prometheus"]);
 }
 
 /// The reason why an exporter stays off: a variable, and its problem.
@@ -44,18 +40,6 @@ pub(super) struct Resolver<'v> {
 }
 
 impl<'v> Resolver<'v> {
-    /// Returns a resolution with all features.
-    #[cfg(test)]
-    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut Report) -> Self {
-        Self {
-            values,
-            signal,
-            features: Features::ALL,
-            ports: None,
-            report,
-        }
-    }
-
     pub(super) fn warn(&mut self, set: &Setting, problem: Problem) {
         self.report.warn(&set.winner, problem);
     }

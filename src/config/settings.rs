@@ -74,8 +74,8 @@ fn is_about_telemetry(origin: &Provenance) -> bool {
     let (mut found, mut unheard) = (Settings::new(), Report::default());
     found.read(origin, &mut unheard);
     let telemetry = |name: &str| {
-        variables::looks_like_ours(name)
-            || variables::find(name).is_some_and(|variable| variable.is_of_telemetry())
+        let begins = ["OTEL_", "CLAUDE_CODE_OTEL_", variables::HEADERS_HELPER.name];
+        begins.iter().any(|start| name.starts_with(start))
             || name.ends_with("_TELEMETRY")
             || name.ends_with("_TELEMETRY_BETA")
     };

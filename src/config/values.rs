@@ -97,47 +97,39 @@ pub(super) fn from_environment(
 
 impl Values {
     /// Determines the winning assignment of every variable, and parses it. Within one layer the last assignment wins.
-    /// Unknown names are reported if they look like telemetry variables; unknown names of the host are always reported,
-    /// because they can have no other purpose.
     pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut Report) -> Self {
         assignments.reverse();
         assignments.sort_by_key(Assignment::layer);
-        let is_method =
-            |set: &Assignment| set.layer() == Layer::Environment && set.name == "REQUEST_METHOD";
-        let is_cgi = assignments.iter().any(is_method);
-        let mut set: BTreeMap<String, Setting> = BTreeMap::new();
-        for assignment in assignments {
-            let Some(variable) = assignment.variable else {
-                warn_of_unknown(&assignment, report);
-                continue;
-            };
-            if let Some(setting) = set.get_mut(&assignment.name) {
-                setting.overridden.push(assignment);
-                continue;
-            }
-            let setting = Setting {
-                variable,
-                winner: assignment,
-                overridden: Vec::new(),
-            };
-            set.insert(setting.winner.name.clone(), setting);
+        for unknown in assignments.iter().filter(|set| set.variable.is_none()) {
+            warn_of_unknown(unknown, report);
         }
+        let is_cgi = assignments
+            .iter()
+            .any(|set| set.layer() == Layer::Environment && set.name == "REQUEST_METHOD");
+        // The sort is stable: the assignments of one variable stay in the order of their layers.
+        assignments.sort_by(|one, other| one.name.cmp(&other.name));
+        let by_name = assignments.chunk_by(|one, other| one.name == other.name);
+        let settings = by_name.filter_map(|of_one| {
+            let (winner, overridden) = of_one.split_first()?;
+            Some(Setting {
+                variable: winner.variable?,
+                winner: winner.clone(),
+                overridden: overridden.to_vec(),
+            })
+        });
+        let settings: Vec<_> = settings.collect();
         let mut parsed = BTreeMap::new();
-        for (
-            name,
-            Setting {
-                variable, winner, ..
-            },
-        ) in &set
+        for Setting {
+            variable, winner, ..
+        } in &settings
         {
             let in_environment = winner.layer() == Layer::Environment;
             let (value, problems) = variable.kind.parse(winner.text(), in_environment);
-            parsed.extend(value.map(|value| (name.clone(), value)));
+            parsed.extend(value.map(|value| (winner.name.clone(), value)));
             for problem in problems {
                 report.warn(winner, problem);
             }
         }
-        let settings = set.into_values().collect();
         Self {
             settings,
             parsed,
@@ -182,7 +174,8 @@ impl Values {
     }
 }
 
-/// Reports a name that looks like a misspelled variable.
+/// Reports an unknown name if it looks like a telemetry variable. Unknown names of the host are always reported, because
+/// they can have no other purpose.
 fn warn_of_unknown(set: &Assignment, report: &mut Report) {
     if variables::looks_like_ours(&set.name) || set.layer() == Layer::Host {
         let works = variables::all().filter(|known| known.works);

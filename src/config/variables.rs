@@ -8,7 +8,6 @@ use super::pairs::{self, Pair};
 use super::problem::Problem;
 use super::protocol::{Compression, Protocol, Temporality};
 use super::secret::{HIDDEN, PEM_BEGIN};
-use crate::health::Exporter;
 use crate::signal::Signal;
 use crate::visible::visible;
 
@@ -93,13 +92,6 @@ impl PartialEq for Variable {
 impl Eq for Variable {}
 
 impl Variable {
-    /// Returns true if the variable is used for telemetry only. Other programs read the remaining variables too.
-    pub(crate) fn is_of_telemetry(&self) -> bool {
-        ["OTEL_", "CLAUDE_CODE_OTEL_", "otel"]
-            .iter()
-            .any(|prefix| self.name.starts_with(prefix))
-    }
-
     /// Returns true for the switches that allow the export of content.
     pub(crate) fn is_content_switch(&self) -> bool {
         self.works && self.name.starts_with("OTEL_LOG_")
@@ -184,53 +176,32 @@ const HEADER_PAIRS: Of<Vec<Pair>> = of("", "`name=value,name=value`, secret", hi
     Some(pairs::headers(input.text, &mut input.problems))
 });
 const EXPORTERS: Of<Exporters> = of("", "list of `console`, `otlp`, `none`", visible, |input| {
-    let [console, otlp, _, none] = EXPORTER_NAMES;
-    Some(kind::exporters(input, &[console, otlp, none]))
+    Some(kind::exporters(input, &["console", "otlp", "none"]))
 });
 const METRICS_EXPORTERS: Of<Exporters> = of(
     "",
     "list of `console`, `otlp`, `prometheus`, `none`",
     visible,
-    |input| Some(kind::exporters(input, &EXPORTER_NAMES)),
+    |input| {
+        Some(kind::exporters(
+            input,
+            &["console", "otlp", "prometheus", "none"],
+        ))
+    },
 );
-const EXPORTER_NAMES: [(&str, Option<Exporter>); 4] = [
-    ("console", Some(Exporter::Console)),
-    ("otlp", Some(Exporter::Otlp)),
-    ("prometheus", Some(Exporter::Prometheus)),
-    ("none", None),
-];
 const TEMPORALITIES: Of<Temporality> = of(
     "delta",
     "`delta`, `cumulative`, `lowmemory`, in any case",
     visible,
-    |input| {
-        let words = [
-            ("delta", Temporality::Delta),
-            ("cumulative", Temporality::Cumulative),
-            ("lowmemory", Temporality::Delta),
-        ];
-        input.word(&words, true)
-    },
+    Temporality::parse,
 );
 const PROTOCOLS: Of<Protocol> = of(
     "",
     "`grpc`, `http/protobuf`, `http/json`",
     visible,
-    |input| {
-        let protocols = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
-        input.word(
-            &protocols.map(|protocol| (protocol.as_str(), protocol)),
-            false,
-        )
-    },
+    Protocol::parse,
 );
-const COMPRESSIONS: Of<Compression> = of("none", "`gzip`, `none`", visible, |input| {
-    let compressions = [Compression::Gzip, Compression::None];
-    input.word(
-        &compressions.map(|compression| (compression.as_str(), compression)),
-        false,
-    )
-});
+const COMPRESSIONS: Of<Compression> = of("none", "`gzip`, `none`", visible, Compression::parse);
 const NO_EFFECT: Of<()> = of("", "", visible, |input| {
     input.problems.push(Problem::WithoutEffect);
     None

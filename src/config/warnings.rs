@@ -14,7 +14,7 @@ pub struct Warning {
     variable: Option<String>,
     value: Option<String>,
     origin: Option<Provenance>,
-    problem: Problem,
+    pub(super) problem: Problem,
 }
 
 impl Warning {
@@ -51,11 +51,6 @@ impl Warning {
                 | Problem::OnlyOffInProject { .. }
                 | Problem::SetInEnvironment
         )
-    }
-
-    #[cfg(test)]
-    pub(super) fn problem(&self) -> &Problem {
-        &self.problem
     }
 }
 
