@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::config::pairs::put;
 use crate::config::variables::{RESOURCE_ATTRIBUTES, SERVICE_NAME};
+use crate::schema::{EVENT_ATTRIBUTES, STANDARD_ATTRIBUTES, key};
 
 /// The resource attributes of a platform.
 pub(crate) type Platform = Vec<(&'static str, String)>;
@@ -112,40 +113,24 @@ pub(crate) fn resource_attributes(
 }
 
 /// Returns the attributes of `OTEL_RESOURCE_ATTRIBUTES` that data points, events and spans carry too: without those
-/// that belong only to the resource, and without those that would replace an attribute of every record.
+/// that belong only to the resource, and without those that would replace an attribute of every record, of all events or
+/// of all spans.
 pub(crate) fn point_attributes(config: &Config) -> Vec<(String, String)> {
     if !config.attributes.resource_attributes {
         return Vec::new();
     }
+    let prefixes = ["service.", "host.", "os.", "telemetry.sdk."];
+    let is_of_resource = |name: &str| {
+        name == "wsl.version" || prefixes.iter().any(|prefix| name.starts_with(prefix))
+    };
+    let is_of_records = |name: &str| {
+        let mut own = STANDARD_ATTRIBUTES.iter().chain(EVENT_ATTRIBUTES);
+        name == key::SPAN_TYPE || own.any(|attribute| attribute.name == name)
+    };
     let mut attributes = config.get(&RESOURCE_ATTRIBUTES);
-    attributes.retain(|(key, _)| !is_the_resources_own(key) && !RESERVED.contains(&&**key));
+    attributes.retain(|(name, _)| !is_of_resource(name) && !is_of_records(name));
     attributes
 }
-
-fn is_the_resources_own(key: &str) -> bool {
-    key == "wsl.version"
-        || ["service.", "host.", "os.", "telemetry.sdk."]
-            .iter()
-            .any(|prefix| key.starts_with(prefix))
-}
-
-/// The standard attributes, and the attributes specific to all events or all spans.
-const RESERVED: [&str; 14] = [
-    "user.id",
-    "session.id",
-    "app.version",
-    "organization.id",
-    "user.email",
-    "user.account_uuid",
-    "user.account_id",
-    "terminal.type",
-    "event.name",
-    "event.timestamp",
-    "event.sequence",
-    "prompt.id",
-    "workspace.host_paths",
-    "span.type",
-];
 
 #[cfg(test)]
 mod tests {
