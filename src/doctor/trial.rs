@@ -9,8 +9,6 @@ use tokio::time::Instant;
 
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::path;
-use crate::config::pem::Material;
-use crate::config::tls::{TlsConfig, TlsFiles, Trust};
 use crate::export::PushExporter;
 use crate::export::blocking;
 use crate::export::encode::encode;
@@ -113,28 +111,26 @@ impl Trial {
         {
             return None;
         }
-        let send = |config| Self::send(signal, config, None, None, last, SEARCH);
-        let encryption = async {
-            match (&config.tls, &self.connection.tls) {
-                (None, _) => {
-                    let trial = send(with_tls(config, true)).await.ok()?;
-                    trial.speaks_tls().then_some(Speaks::Tls)
-                }
-                (Some(_), None) => {
-                    let trial = send(with_tls(config, false)).await.ok()?;
-                    trial.is_answered().then_some(Speaks::PlainText)
-                }
-                (Some(_), Some(_)) => None,
-            }
+        let attempt = async |(speaks, config): (Speaks, OtlpConfig)| {
+            let trial = Self::send(signal, config, None, None, last, SEARCH)
+                .await
+                .ok()?;
+            let is_right = match speaks {
+                Speaks::Tls => trial.speaks_tls(),
+                Speaks::PlainText | Speaks::Other(_) => trial.is_answered(),
+            };
+            is_right.then_some(speaks)
         };
-        let protocol = async {
-            let other = with_other_protocol(signal, config)?;
-            let protocol = other.protocol;
-            let trial = send(other).await.ok()?;
-            trial.is_answered().then_some(Speaks::Other(protocol))
+        let encryption = match (&config.tls, &self.connection.tls) {
+            (None, _) => Some((Speaks::Tls, with_tls(config, true))),
+            (Some(_), None) => Some((Speaks::PlainText, with_tls(config, false))),
+            (Some(_), Some(_)) => None,
         };
+        let protocol = with_other_protocol(signal, config);
         // The requests are sent at the same time, because each may take all the time that is left.
-        let (encryption, protocol) = tokio::join!(encryption, protocol);
+        let (encryption, protocol) = tokio::join!(async { attempt(encryption?).await }, async {
+            attempt(protocol?).await
+        },);
         encryption.or(protocol)
     }
 
@@ -161,26 +157,19 @@ fn with_tls(config: &OtlpConfig, is_secure: bool) -> OtlpConfig {
     let port = endpoint.port_u16().unwrap_or(usual);
     let host = endpoint.host().unwrap_or_default();
     let path = endpoint.path_and_query().map_or("/", |path| path.as_str());
-    let tls = TlsConfig {
-        files: TlsFiles {
-            trust: Trust::Platform,
-            identity: None,
-        },
-        material: Material::default(),
-    };
     OtlpConfig {
         endpoint: format!("{scheme}://{host}:{port}{path}")
             .parse()
             .unwrap_or_default(),
         has_bare_url: false,
         headers: Vec::new(),
-        tls: is_secure.then(|| Box::new(tls)),
+        tls: is_secure.then(Box::default),
         ..config.clone()
     }
 }
 
 /// Returns the configuration of the same receiver with the other protocol; `None` if that protocol is not compiled in.
-fn with_other_protocol(signal: Signal, config: &OtlpConfig) -> Option<OtlpConfig> {
+fn with_other_protocol(signal: Signal, config: &OtlpConfig) -> Option<(Speaks, OtlpConfig)> {
     let (protocol, path) = match config.protocol {
         Protocol::Grpc if cfg!(feature = "http") => (Protocol::HttpProtobuf, path(signal)),
         Protocol::HttpProtobuf | Protocol::HttpJson if cfg!(feature = "grpc") => {
@@ -190,10 +179,11 @@ fn with_other_protocol(signal: Signal, config: &OtlpConfig) -> Option<OtlpConfig
     };
     let mut parts = config.endpoint.clone().into_parts();
     parts.path_and_query = Some(http::uri::PathAndQuery::from_static(path));
-    Some(OtlpConfig {
+    let config = OtlpConfig {
         protocol,
         endpoint: http::Uri::from_parts(parts).ok()?,
         has_bare_url: false,
         ..config.clone()
-    })
+    };
+    Some((Speaks::Other(protocol), config))
 }

@@ -144,12 +144,8 @@ fn client(
     if roots.is_empty() {
         return Err("this system has no certificates of authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds them".to_owned());
     }
-    let identity = material.identity.as_ref();
-    let key = identity.map(|pair| pair.certified_key()).transpose();
     let resolver = Resolver {
-        key: key
-            .map_err(|error| format!("the client certificate cannot be used: {error}"))?
-            .map(Arc::new),
+        key: material.identity.clone(),
         asked: Arc::clone(asked),
     };
     let provider = Arc::new(ring::default_provider());

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use super::{Exporters, Handle, Telemetry};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::variables::DIAG_STDERR;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
 use crate::export::runtime::Runtime;
 use crate::export::{MakeExporter, Writer};
@@ -105,7 +106,7 @@ impl TelemetryBuilder {
             installation_id,
             exporter,
         } = self;
-        let diagnostics = Arc::new(Diagnostics::new(callback, config.diagnostics_to_stderr));
+        let diagnostics = Arc::new(Diagnostics::new(callback, config.get(&DIAG_STDERR)));
         for warning in config.warnings() {
             diagnostics.report(warning.to_string());
         }

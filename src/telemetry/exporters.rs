@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::Service;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::variables::TEMPORALITY;
+use crate::config::{Config, SignalConfig};
 use crate::diagnostics::Diagnostics;
 use crate::encode::Encode;
 use crate::encode::events::{EventEncoder, EventItem};
@@ -25,7 +26,7 @@ use crate::export::{
 };
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
-use crate::resource::{Platform, resource_attributes};
+use crate::resource::{platform, resource_attributes};
 use crate::schema::scope;
 use crate::signal::Signal;
 use crate::state::{ActiveConfig, Slots};
@@ -96,9 +97,9 @@ impl Exporters {
     pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
         let Service { name, version } = &self.service;
         let source = Arc::new(SourceConfig {
-            resource: resource_attributes(config, name, version, &Platform::detect()),
+            resource: resource_attributes(config, name, version, platform()),
             version: version.clone(),
-            temporality: config.metrics.temporality,
+            temporality: config.get(&TEMPORALITY),
             number_encoding: config.number_encoding,
         });
         let helper = self.headers_helper(config, runtime);
@@ -134,8 +135,10 @@ impl Exporters {
         exporter: Exporter,
         helper: Option<&Arc<RunningHelper>>,
     ) -> Option<ExporterSettings> {
-        let (otlp, console) = config.exporters(signal);
-        let otlp = otlp.map(|otlp| ExporterSettings::Otlp(Box::new(otlp.clone()), helper.cloned()));
+        let SignalConfig { otlp, console, .. } = config.of(signal);
+        let otlp = otlp
+            .clone()
+            .map(|otlp| ExporterSettings::Otlp(Box::new(otlp), helper.cloned()));
         match (exporter, &self.custom) {
             (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
             (Exporter::Console, Some(_)) => None,
