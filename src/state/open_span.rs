@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{SessionCore, Timestamp};
 use crate::encode::spans::{Finished, SpanRecord};
 use crate::propagation::TraceContext;
+use crate::signal::Signal;
 
 /// A span that has begun. Without tracing, it only keeps the time of its beginning.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ impl OpenSpan {
     ) -> Self {
         let ids = session.telemetry.ids;
         let (context, parent) = match parent {
-            _ if !session.telemetry.is_tracing() => (None, None),
+            _ if !session.telemetry.records(Signal::Traces) => (None, None),
             None => (Some(Arc::new(TraceContext::root(ids))), None),
             Some(parent) if !parent.sampled => (Some(Arc::clone(parent)), None),
             Some(parent) => (
