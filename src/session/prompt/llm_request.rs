@@ -132,7 +132,7 @@ impl LlmRequest {
             query_source,
             ..
         } = &request.span.record;
-        let mut record = ApiRequestBody::new(model.0.clone(), body);
+        let mut record = ApiRequestBody::new(model.clone(), body);
         record.event.query_source.clone_from(query_source);
         record.at = time;
         // A large body is redacted when it is emitted, which other threads and the shutdown must not wait for.
@@ -169,7 +169,7 @@ impl LlmRequest {
             return;
         };
         let event = &mut answer.event;
-        let model = &request.span.record.model.0;
+        let model = &request.span.record.model;
         if answer.requested_model.is_none() && event.model != *model {
             answer.requested_model = Some(model.clone());
         }
