@@ -104,14 +104,17 @@ impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
         let mut record = self.record.clone();
         record.set_duration(duration);
         outcome(&mut record);
-        session.telemetry.enqueue_span(Box::new(Finished {
+        let size = record.size();
+        let span = Box::new(Finished {
             context: context.clone(),
             parent: self.parent,
             start: self.start.wall(),
             end,
             standard: session.standard(),
             record,
-        }));
+        });
+        let telemetry = &session.telemetry;
+        telemetry.enqueue(&telemetry.active.load().spans, span, size);
         true
     }
 }
