@@ -112,6 +112,7 @@ impl SpanRecord for ToolSpan {
 
 span! {
     /// The data of the span `claude_code.tool.blocked_on_user`.
+    #[derive(Default)]
     span BlockedSpan emits "tool.blocked_on_user", "The wait for the permission decision";
     sent {
         duration: Duration = "duration_ms", "Duration in milliseconds";
@@ -125,6 +126,12 @@ span! {
 #[derive(Clone, Copy)]
 pub(crate) struct OrUnknown<T>(Option<T>);
 
+impl<T> Default for OrUnknown<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
 impl<T> Payload for OrUnknown<T> {}
 
 scalars! {
@@ -135,12 +142,6 @@ scalars! {
 }
 
 impl BlockedSpan {
-    pub(crate) const UNDECIDED: Self = Self {
-        duration: Duration::ZERO,
-        decision: OrUnknown(None),
-        source: OrUnknown(None),
-    };
-
     pub(crate) fn decide(&mut self, permission: &Permission) {
         let (decision, source) = permission.span;
         self.decision = OrUnknown(decision);
