@@ -166,6 +166,8 @@ mod tests {
             crate::catalog::SPANS[0]
         }
 
+        fn set_duration(&mut self, _: std::time::Duration) {}
+
         fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
             for text in &self.texts {
                 out.push("text", Value::Text(text.into()));

@@ -75,15 +75,6 @@ impl Series {
         ]
     }
 
-    /// Returns the model of a series to which every request adds, and the place among the model's series.
-    pub(crate) fn of_model(&self) -> Option<(&Arc<str>, usize)> {
-        match self {
-            Self::Cost { model } => Some((model, 0)),
-            Self::Tokens { model, kind } => Some((model, 1 + kind.place())),
-            _ => None,
-        }
-    }
-
     /// Returns the attribute value whose text comes from the host.
     pub(super) fn text(&self) -> Option<&Arc<str>> {
         match self {

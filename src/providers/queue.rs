@@ -15,7 +15,7 @@ use crate::state::{Slot, TelemetryState, enqueue_for};
 pub(super) struct HostQueue<R> {
     slot: Slot<Scoped<R>>,
     /// A weak reference, so that providers do not keep the telemetry alive.
-    telemetry: Weak<TelemetryState>,
+    pub(super) telemetry: Weak<TelemetryState>,
 }
 
 impl<R: Shorten> HostQueue<R> {
@@ -36,18 +36,13 @@ impl<R: Shorten> HostQueue<R> {
             enqueue_for(&self.slot, record, size, &telemetry.stopped);
         }
     }
-
-    /// Delivers all items recorded before the call, for all signals.
-    pub(super) fn flush(&self) -> OTelSdkResult {
-        flush(&self.telemetry)
-    }
 }
 
 /// Delivers all items recorded before the call, for all signals, within the configured flush timeout.
 pub(super) fn flush(telemetry: &Weak<TelemetryState>) -> OTelSdkResult {
     let telemetry = in_original_process(telemetry).ok_or(OTelSdkError::AlreadyShutdown)?;
     let limit = telemetry.active.load().config.get(&FLUSH_TIMEOUT);
-    match telemetry.flush(limit) {
+    match telemetry.request(limit, false) {
         true => Ok(()),
         false => Err(OTelSdkError::Timeout(limit)),
     }

@@ -75,8 +75,11 @@ impl UserPrompt {
         self
     }
 
-    fn measure(&mut self, _: &ContentPolicy) {
-        self.event.length = NoMember(self.event.text.length());
+    /// Measures the text. The interaction does so for its span, before the policy can withhold the text of the event.
+    pub(crate) fn measure(&mut self, _: &ContentPolicy) {
+        if self.event.length.0 == 0 {
+            self.event.length = NoMember(self.event.text.length());
+        }
     }
 }
 

@@ -1,11 +1,16 @@
 //! The definition of the data of a span: each attribute is stated once.
 
+use std::time::Duration;
+
 use super::Attributes;
 use crate::schema::Span;
 
 /// The attributes of one kind of span.
 pub(crate) trait SpanAttributes: Send + Sync {
     fn span(&self) -> &'static Span;
+
+    /// Sets the duration, an attribute of every span.
+    fn set_duration(&mut self, duration: Duration);
 
     /// Writes the attributes after `span.type`, in the order of the catalog.
     fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
@@ -56,6 +61,10 @@ macro_rules! span {
         impl $crate::record::SpanAttributes for $Span {
             fn span(&self) -> &'static $crate::schema::Span {
                 Self::SPAN
+            }
+
+            fn set_duration(&mut self, duration: ::std::time::Duration) {
+                self.duration = duration;
             }
 
             fn attributes<'a>(&'a self, out: &mut $crate::record::Attributes<'a>) {

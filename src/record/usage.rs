@@ -33,18 +33,6 @@ string_enum! {
     }
 }
 
-impl TokenType {
-    /// Returns the index of the type among the four types.
-    pub(crate) fn place(self) -> usize {
-        match self {
-            Self::Input => 0,
-            Self::Output => 1,
-            Self::CacheRead => 2,
-            Self::CacheCreation => 3,
-        }
-    }
-}
-
 string_enum! {
     /// The kind of activity: the attribute `type` of `claude_code.active_time.total`.
     ActivityType {

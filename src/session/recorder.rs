@@ -13,106 +13,70 @@ use crate::state::{EventSpan, OpenSpan, PromptMark, SeriesKey, SessionCore, Time
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
     (|$self:ident, $record:ident| $body:expr) => {
-        /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
-        /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
-        #[inline]
-        pub fn record_api_request(&$self, $record: $crate::record::ApiRequest) {
-            $body
-        }
+        $crate::session::recorder::record_methods! { |$self, $record| $body;
+            /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
+            /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
+            record_api_request(ApiRequest);
 
-        /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
-        #[inline]
-        pub fn record_api_error(&$self, $record: $crate::record::ApiError) {
-            $body
-        }
+            /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
+            record_api_error(ApiError);
 
-        /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
-        /// `OTEL_LOG_RAW_API_BODIES` is on.
-        #[inline]
-        pub fn record_api_request_body(&$self, $record: $crate::record::ApiRequestBody) {
-            $body
-        }
+            /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
+            /// `OTEL_LOG_RAW_API_BODIES` is on.
+            record_api_request_body(ApiRequestBody);
 
-        /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
-        /// `OTEL_LOG_RAW_API_BODIES` is on.
-        #[inline]
-        pub fn record_api_response_body(&$self, $record: $crate::record::ApiResponseBody) {
-            $body
-        }
+            /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
+            /// `OTEL_LOG_RAW_API_BODIES` is on.
+            record_api_response_body(ApiResponseBody);
 
-        /// Emits the event `claude_code.user_prompt` without beginning an interaction.
-        /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
-        #[inline]
-        pub fn record_user_prompt(&$self, $record: $crate::record::UserPrompt) {
-            $body
-        }
+            /// Emits the event `claude_code.user_prompt` without beginning an interaction.
+            /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
+            record_user_prompt(UserPrompt);
 
-        /// Records a permission decision: emits the event `claude_code.tool_decision`.
-        #[inline]
-        pub fn record_tool_decision(&$self, $record: $crate::record::ToolDecision) {
-            $body
-        }
+            /// Records a permission decision: emits the event `claude_code.tool_decision`.
+            record_tool_decision(ToolDecision);
 
-        /// Records a tool call that completed: emits the event `claude_code.tool_result`.
-        #[inline]
-        pub fn record_tool_result(&$self, $record: $crate::record::ToolResult) {
-            $body
-        }
+            /// Records a tool call that completed: emits the event `claude_code.tool_result`.
+            record_tool_result(ToolResult);
 
-        /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
-        #[inline]
-        pub fn record_plugin_installed(&$self, $record: $crate::record::PluginInstalled) {
-            $body
-        }
+            /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
+            record_plugin_installed(PluginInstalled);
 
-        /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
-        #[inline]
-        pub fn record_skill_activated(&$self, $record: $crate::record::SkillActivated) {
-            $body
-        }
+            /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
+            record_skill_activated(SkillActivated);
 
-        /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
-        #[inline]
-        pub fn record_lines_of_code(&$self, $record: $crate::record::LinesOfCode) {
-            $body
-        }
+            /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
+            record_lines_of_code(LinesOfCode);
 
-        /// Adds commits to `claude_code.commit.count`.
-        #[inline]
-        pub fn record_commit(&$self, $record: $crate::record::Commit) {
-            $body
-        }
+            /// Adds commits to `claude_code.commit.count`.
+            record_commit(Commit);
 
-        /// Adds pull requests to `claude_code.pull_request.count`.
-        #[inline]
-        pub fn record_pull_request(&$self, $record: $crate::record::PullRequest) {
-            $body
-        }
+            /// Adds pull requests to `claude_code.pull_request.count`.
+            record_pull_request(PullRequest);
 
-        /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
-        #[inline]
-        pub fn record_cost(&$self, $record: $crate::record::Cost) {
-            $body
-        }
+            /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
+            record_cost(Cost);
 
-        /// Adds tokens to `claude_code.token.usage`, without an event.
-        #[inline]
-        pub fn record_tokens(&$self, $record: $crate::record::Tokens) {
-            $body
-        }
+            /// Adds tokens to `claude_code.token.usage`, without an event.
+            record_tokens(Tokens);
 
-        /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
-        #[inline]
-        pub fn record_code_edit_decision(&$self, $record: $crate::record::CodeEditDecision) {
-            $body
-        }
+            /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
+            record_code_edit_decision(CodeEditDecision);
 
-        /// Adds active time to `claude_code.active_time.total`, in seconds.
-        #[inline]
-        pub fn record_active_time(&$self, $record: $crate::record::ActiveTime) {
-            $body
+            /// Adds active time to `claude_code.active_time.total`, in seconds.
+            record_active_time(ActiveTime);
         }
     };
+    (
+        |$self:ident, $record:ident| $body:expr;
+        $($(#[$meta:meta])* $method:ident($Record:ident);)*
+    ) => {$(
+        $(#[$meta])*
+        #[inline]
+        pub fn $method(&$self, $record: $crate::record::$Record) {
+            $body
+        }
+    )*};
 }
 pub(crate) use record_methods;
 
@@ -233,15 +197,19 @@ impl Recorder {
             .filter(|session| session.telemetry.in_original_process())
     }
 
-    /// Begins a child of this recorder's span, at the given time or the current time. For work outside prompts, begins
-    /// the root of a new trace; if the environment names a parent that is not sampled, that work is not recorded either.
-    pub(crate) fn begin_span(&self, session: &SessionCore, at: Option<SystemTime>) -> OpenSpan {
+    /// Begins a child of this recorder's span. For work outside prompts, begins the root of a new trace; if the
+    /// environment names a parent that is not sampled, that work is not recorded either.
+    pub(crate) fn begin_span<R: Default>(
+        &self,
+        session: &SessionCore,
+        start: Timestamp,
+    ) -> OpenSpan<R> {
         let inbound = match self.parent {
             None => session.inbound_parent().filter(|parent| !parent.sampled),
             Some(_) => None,
         };
         let parent = self.parent.as_ref().or(inbound.as_ref());
-        OpenSpan::begin(session, parent, self.timestamp(session, at))
+        OpenSpan::begin(session, parent, start)
     }
 
     /// Returns the given time, or the current time, on the clock of the enclosing operation.
@@ -274,16 +242,13 @@ impl Recorder {
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.
     pub(crate) fn emit<R: Record>(&self, record: R) {
-        if let Some(session) = self.session() {
-            let span = EventSpan::PromptOr(self.parent.as_ref());
-            session.emit(record, self.prompt.as_ref(), span);
-        }
+        self.emit_in(record, EventSpan::PromptOr(self.parent.as_ref()));
     }
 
-    /// Emits an event with exactly this span.
-    pub(crate) fn emit_in<R: Record>(&self, record: R, span: Option<&Arc<TraceContext>>) {
+    /// Emits an event with this span.
+    pub(crate) fn emit_in<R: Record>(&self, record: R, span: EventSpan<'_>) {
         if let Some(session) = self.session() {
-            session.emit(record, self.prompt.as_ref(), EventSpan::Fixed(span));
+            session.emit(record, self.prompt.as_ref(), span);
         }
     }
 }

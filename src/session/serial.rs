@@ -83,7 +83,9 @@ impl<'de> Deserialize<'de> for Permission {
         let decided = pair(fields.decision, fields.source).map_err(serde::de::Error::custom)?;
         let permission = match decided {
             Some((decision, source)) => Self::new(decision, source),
-            None => Self::unknown(),
+            None => Self::accepted(DecisionSource::Config)
+                .without_event()
+                .without_result(),
         };
         let on_span = (fields.span_decision, fields.span_source);
         Ok(Self {
