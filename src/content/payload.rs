@@ -21,9 +21,9 @@ pub(crate) trait Payload {
 }
 
 /// A record without the content that the policy withholds. Only the policy creates it.
-pub(crate) struct Filtered<R>(R);
+pub(crate) struct Filtered<R: ?Sized>(R);
 
-impl<R> Deref for Filtered<R> {
+impl<R: ?Sized> Deref for Filtered<R> {
     type Target = R;
 
     #[inline]

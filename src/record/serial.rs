@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny};
+use serde::de::{Deserializer, Error};
 
-use super::prompt::{On, PromptId};
-use super::usage::{Number, Seconds};
+use super::prompt::PromptId;
+use super::usage::Seconds;
 use super::{
-    Decision, DecisionSource, ErrorMessage, Measured, NoMember, Quoted, Status, Success, Text,
-    ToolDecision, ToolError, ToolName, ToolResult, Usd,
+    Decision, DecisionSource, ErrorMessage, Measured, Quoted, Status, Text, ToolDecision,
+    ToolError, ToolName, ToolResult,
 };
 use crate::content::{
     Body, Content, Gated, HookDefinitions, Prompt, ToolDetails, ToolInput, ToolParameters,
@@ -18,19 +18,15 @@ use crate::serial::{Flag, HttpStatus, Id, Json, Read, read_as};
 
 read_as! {
     ErrorMessage: Text => Self::from;
-    On: bool => Self;
     Gated<HookDefinitions>: Json => |Json(json)| Self::from(json);
     Gated<Prompt>: Text => |text| Self::from(text.into_owned());
     Gated<ToolDetails>: Text => |text| Self::optional(text.into_owned());
     Gated<ToolInput>: Content => Self::from;
     Gated<ToolParameters>: Content => Self::from;
-    Number: u64 => Self;
     Quoted: Flag => |Flag(value)| Self(value);
-    Success: Flag => |Flag(value)| Self(value);
     Status: HttpStatus => |HttpStatus(status)| Self(status);
     ToolError: Option<Text> => |text| Self(text.map(ErrorMessage));
     ToolName: Text => Self::from;
-    Usd: f64 => Self;
     Body: Content => Self::from;
 }
 
@@ -58,12 +54,6 @@ impl<T: Read> Read for Measured<T> {
     }
 }
 
-impl<T: Default> Read for NoMember<T> {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Self::default())
-    }
-}
-
 impl ToolDecision {
     /// Hides the name of an MCP tool.
     pub(super) fn checked(mut self) -> Result<Self, &'static str> {
@@ -77,8 +67,8 @@ impl ToolDecision {
 impl ToolResult {
     /// Checks the decision, hides the name of an MCP tool, and drops the error of a call that succeeded.
     pub(super) fn checked(mut self) -> Result<Self, &'static str> {
-        pair(self.event.decision_type, self.event.decision_source)?;
-        if self.event.success.0 {
+        pair(self.decision_type, self.decision_source)?;
+        if self.success.0 {
             self = self.success(true);
         }
         match self.mcp.take() {

@@ -25,14 +25,3 @@ keys! {
     PROMPT_ID = "prompt.id";
     SPAN_TYPE = "span.type";
 }
-
-// Attributes of metrics.
-keys! {
-    MODEL = "model";
-    TOOL_NAME = "tool_name";
-    DECISION = "decision";
-    SOURCE = "source";
-    TYPE = "type";
-    START_TYPE = "start_type";
-    LANGUAGE = "language";
-}

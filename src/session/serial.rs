@@ -108,17 +108,14 @@ impl<'de> Deserialize<'de> for Permission {
 impl<'de> Deserialize<'de> for ToolOutput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Texts(texts) = Texts::deserialize(deserializer)?;
-        let output = Self::new();
-        Ok(texts
-            .into_iter()
-            .fold(output, |output, (key, text)| match &*key {
-                "output" => output.output(text),
-                "content" => output.content(text),
-                "diff" => output.diff(text),
-                "bash_command" => output.bash_command(text),
-                "file_path" => output.file_path(text),
-                _ => output,
-            }))
+        let output =
+            texts.into_iter().fold(Self::new(), |output, (key, text)| {
+                match Self::known_key(&key) {
+                    Some(key) => output.with(key, text),
+                    None => output,
+                }
+            });
+        Ok(output)
     }
 }
 

@@ -84,13 +84,16 @@ impl OpenSpan {
             return false;
         };
         let (end, duration) = end.since(&self.start);
+        let Some(record) = session.telemetry.policy().filter(record(duration)) else {
+            return false;
+        };
         session.telemetry.enqueue_span(Box::new(Finished {
             context: context.clone(),
             parent: self.parent,
             start: self.start.wall(),
             end,
             standard: session.standard(),
-            record: record(duration),
+            record,
         }));
         true
     }

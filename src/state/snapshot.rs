@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ActiveConfig;
-use crate::metrics::{CounterHandle, REQUEST_SERIES, Registry, Series};
+use crate::metrics::{CounterHandle, REQUEST_SERIES, Series};
 use crate::record::{TokenType, TokenUsage};
 use crate::session_attributes::{SessionAttributes, shorten};
 
@@ -26,40 +26,6 @@ struct ModelSeries {
     series: [Option<CounterHandle>; REQUEST_SERIES],
 }
 
-/// A series by the texts of a record, which are not allocated to find it.
-#[derive(Clone, Copy)]
-pub(crate) enum SeriesKey<'a> {
-    /// The cost of a model.
-    Cost(&'a str),
-    /// The tokens of a model and of a type.
-    Tokens(&'a str, TokenType),
-    /// A series without a model.
-    Other(&'a Series),
-}
-
-impl SeriesKey<'_> {
-    /// Returns a series without a model with its text shortened; `None` if the text is within the limit.
-    pub(crate) fn shortened(&self) -> Option<Series> {
-        match self {
-            Self::Other(series) => series.shortened(),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn to_series(self, registry: &Registry) -> Series {
-        match self {
-            Self::Cost(model) => Series::Cost {
-                model: registry.text(model),
-            },
-            Self::Tokens(model, kind) => Series::Tokens {
-                model: registry.text(model),
-                kind,
-            },
-            Self::Other(series) => series.clone(),
-        }
-    }
-}
-
 impl SessionSnapshot {
     pub(crate) fn new(
         active: Arc<ActiveConfig>,
@@ -76,41 +42,33 @@ impl SessionSnapshot {
     }
 
     /// Returns the counter of a series that this session has used.
-    pub(crate) fn counter(&self, series: SeriesKey<'_>) -> Option<&CounterHandle> {
-        match series {
-            SeriesKey::Cost(model) => self.model(model)?.series[0].as_ref(),
-            SeriesKey::Tokens(model, kind) => self.model(model)?.series[1 + kind.place()].as_ref(),
-            SeriesKey::Other(series) => self.others.iter().find(|held| held.series() == series),
+    pub(crate) fn counter(&self, series: &Series<&str>) -> Option<&CounterHandle> {
+        match series.of_model() {
+            Some((model, place)) => self.model(model)?.series[place].as_ref(),
+            None => {
+                let mut others = self.others.iter();
+                others.find(|held| held.series().map(|text| &**text) == *series)
+            }
         }
     }
 
     /// Adds the cost and the tokens of a request. Returns `false`, and adds nothing, if a series of the model is not open.
     pub(crate) fn add_request(&self, model: &str, usd: f64, tokens: TokenUsage) -> bool {
-        let known = self.model(model).map(|known| &known.series);
-        let Some(
-            [
-                Some(cost),
-                Some(input),
-                Some(output),
-                Some(cache_read),
-                Some(cache_creation),
-            ],
-        ) = known
-        else {
+        let Some(known) = self.model(model).filter(|known| known.is_complete()) else {
             return false;
         };
-        cost.add(usd);
-        input.add(tokens.input as f64);
-        output.add(tokens.output as f64);
-        cache_read.add(tokens.cache_read as f64);
-        cache_creation.add(tokens.cache_creation as f64);
+        let [input, output, cache_read, cache_creation] =
+            TokenType::ALL.map(|kind| tokens.get(kind) as f64);
+        let amounts = [usd, input, output, cache_read, cache_creation];
+        for (counter, amount) in known.series.iter().flatten().zip(amounts) {
+            counter.add(amount);
+        }
         true
     }
 
     /// Returns whether all series for the requests of a model are open.
     pub(crate) fn has_request(&self, model: &str) -> bool {
-        let known = self.model(model);
-        known.is_some_and(|known| known.series.iter().all(Option::is_some))
+        self.model(model).is_some_and(ModelSeries::is_complete)
     }
 
     /// Returns the series for the requests of this model that are not open yet.
@@ -149,6 +107,12 @@ impl SessionSnapshot {
             let short = shorten(model);
             find(short).filter(|_| short.len() < model.len())
         })
+    }
+}
+
+impl ModelSeries {
+    fn is_complete(&self) -> bool {
+        self.series.iter().all(Option::is_some)
     }
 }
 

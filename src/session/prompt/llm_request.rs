@@ -148,8 +148,7 @@ impl LlmRequest {
             return;
         };
         let mut record = ApiRequestBody::new(request.model.clone(), body);
-        let event = &mut record.event;
-        event.query_source.clone_from(&request.query_source);
+        record.query_source.clone_from(&request.query_source);
         record.at = time;
         // A large body is redacted when it is emitted, which other threads and the shutdown must not wait for.
         drop(request);
@@ -184,26 +183,24 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        let event = &mut answer.event;
-        if answer.requested_model.is_none() && event.model != request.model {
+        if answer.requested_model.is_none() && answer.model != request.model {
             answer.requested_model = Some(request.model.clone());
         }
         let end = request.complete(
             session,
             answer.at,
-            &mut event.query_source,
-            &mut event.duration.0,
+            &mut answer.query_source,
+            &mut answer.duration.0,
         );
-        let attempts = request.attempts(answer.attempt, end, event.duration.0);
+        let attempts = request.attempts(answer.attempt, end, answer.duration.0);
         let first_token = request.time_to_first_token;
         request.end(session, end, attempts, |span| {
             span.answered(&answer, first_token)
         });
         let body = request.response_body.take().map(|body| {
-            let event = &answer.event;
-            let mut record = ApiResponseBody::new(event.model.clone(), body);
-            record.event.query_source.clone_from(&event.query_source);
-            record.event.request_id.clone_from(&event.request_id);
+            let mut record = ApiResponseBody::new(answer.model.clone(), body);
+            record.query_source.clone_from(&answer.query_source);
+            record.request_id.clone_from(&answer.request_id);
             record.at = answer.at;
             record
         });
@@ -220,17 +217,16 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        let event = &mut error.event;
         let end = request.complete(
             session,
             error.at,
-            &mut event.query_source,
-            &mut event.duration.0,
+            &mut error.query_source,
+            &mut error.duration.0,
         );
-        let attempt = event.attempt.0;
-        event.attempt.0 = attempt.or(u32::try_from(request.attempts.len()).ok());
-        let attempts = request.attempts(event.attempt.0, end, event.duration.0);
-        request.end(session, end, attempts, |span| span.failed(event));
+        let attempt = error.attempt.0;
+        error.attempt.0 = attempt.or(u32::try_from(request.attempts.len()).ok());
+        let attempts = request.attempts(error.attempt.0, end, error.duration.0);
+        request.end(session, end, attempts, |span| span.failed(&error));
         drop(request);
         self.recorder.emit(error);
     }

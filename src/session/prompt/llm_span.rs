@@ -7,8 +7,8 @@ use super::llm_request::RequestContext;
 use crate::content::Payload;
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    ApiErrorEvent, ApiRequest, Attributes, ErrorMessage, Field, Scalar, Speed, Text, TokenUsage,
-    Value, attribute_rows, span,
+    ApiError, ApiRequest, ErrorMessage, Field, Out, Scalar, Speed, Text, TokenUsage, Value,
+    attribute_rows, span,
 };
 use crate::schema::{self, Attribute};
 
@@ -17,6 +17,7 @@ const REQUEST_ATTEMPT: &schema::SpanEvent = &schema::SpanEvent {
     description: "One for each attempt",
     attributes: attribute_rows! { u64 = "attempt", "Number of the attempt, from 1"; },
 };
+const ATTEMPT: &str = REQUEST_ATTEMPT.attributes[0].name;
 
 span! {
     /// The data of the span `claude_code.llm_request`.
@@ -38,7 +39,7 @@ span! {
             "output_tokens", "Output tokens",
             "cache_read_tokens", "Tokens read from the cache",
             "cache_creation_tokens", "Tokens written to the cache";
-        request_id: Option<Twice> =
+        request_id: Option<Text> =
             "request_id", "The API's request id",
             "gen_ai.response.id", "The same id";
         success: bool = "success", "Whether the API answered";
@@ -75,30 +76,10 @@ impl Field<3> for RequestedModel {
         Text::ATTRIBUTE,
     ];
 
-    fn write<'a>(&'a self, keys: [&'static str; 3], out: &mut Attributes<'a>) {
+    fn write(&self, keys: [&'static str; 3], out: &mut dyn Out) {
         let values = [&*self.0, "anthropic", &*self.0];
         for (key, value) in keys.into_iter().zip(values) {
-            out.push(key, Value::Text(value.into()));
-        }
-    }
-}
-
-/// A text that is sent under two keys.
-#[derive(Clone)]
-pub(crate) struct Twice(pub(crate) Text);
-
-impl Payload for Twice {
-    fn size(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl Field<2> for Twice {
-    const ATTRIBUTES: [Attribute; 2] = [Text::ATTRIBUTE; 2];
-
-    fn write<'a>(&'a self, keys: [&'static str; 2], out: &mut Attributes<'a>) {
-        for key in keys {
-            out.push(key, Value::Text((&*self.0).into()));
+            out.text(key, value);
         }
     }
 }
@@ -116,9 +97,9 @@ impl Payload for StopReason {
 impl Field<2> for StopReason {
     const ATTRIBUTES: [Attribute; 2] = [Text::ATTRIBUTE, Attribute::of(schema::Kind::TextArray)];
 
-    fn write<'a>(&'a self, [reason, reasons]: [&'static str; 2], out: &mut Attributes<'a>) {
-        out.push(reason, Value::Text((&*self.0).into()));
-        out.push(reasons, Value::TextArray(vec![(&*self.0).into()]));
+    fn write(&self, [reason, reasons]: [&'static str; 2], out: &mut dyn Out) {
+        out.text(reason, &self.0);
+        out.value(reasons, Value::TextArray(vec![(&*self.0).into()]));
     }
 }
 
@@ -156,13 +137,12 @@ impl LlmSpan {
         request: &ApiRequest,
         time_to_first_token: Option<Duration>,
     ) -> Self {
-        let event = &request.event;
         Self {
-            speed: event.speed,
-            query_source: event.query_source.clone(),
+            speed: request.speed,
+            query_source: request.query_source.clone(),
             time_to_first_token: request.time_to_first_token.or(time_to_first_token),
             tokens: Some(request.usage()),
-            request_id: event.request_id.clone().map(Twice),
+            request_id: request.request_id.clone(),
             success: true,
             attempt: request.attempt.map_or(self.attempt, u64::from),
             has_tool_call: request.has_tool_call,
@@ -171,11 +151,11 @@ impl LlmSpan {
         }
     }
 
-    pub(super) fn failed(self, error: &ApiErrorEvent) -> Self {
+    pub(super) fn failed(self, error: &ApiError) -> Self {
         Self {
             speed: error.speed,
             query_source: error.query_source.clone(),
-            request_id: error.request_id.clone().map(Twice),
+            request_id: error.request_id.clone(),
             attempt: error.attempt.0.map_or(self.attempt, u64::from),
             status_code: error.status_code.0.map(u64::from),
             error: Some(error.error.clone()),
@@ -189,15 +169,12 @@ impl SpanRecord for LlmSpan {
         self.error.as_ref().map(|error| Cow::Borrowed(&*error.0))
     }
 
-    fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-        for (n, time) in self.attempts.iter().enumerate() {
-            let mut attributes = Attributes::default();
-            attributes.push("attempt", Value::Int(n as i64 + 1));
-            out.push(SpanEvent {
-                event: REQUEST_ATTEMPT,
-                time: *time,
-                attributes,
-            });
-        }
+    fn events(&self) -> Vec<SpanEvent<'_>> {
+        let event = |(time, attempt): (&u64, i64)| SpanEvent {
+            event: REQUEST_ATTEMPT,
+            time: *time,
+            attributes: vec![(ATTEMPT.into(), Value::Int(attempt))],
+        };
+        self.attempts.iter().zip(1..).map(event).collect()
     }
 }

@@ -45,7 +45,7 @@ pub struct Prompt {
 
 record! {
     /// The end of an interaction, for a host that sets the end time or the duration.
-    record PromptEnd: Clone, Copy, Debug, Default, PartialEq, Eq;
+    record PromptEnd: Clone, Copy, Debug, PartialEq, Eq;
 
     /// Creates an end at the current time. The duration is the time since the prompt began.
     new();
@@ -81,7 +81,7 @@ impl Prompt {
         };
         let telemetry = &session.telemetry;
         let sequence = session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1;
-        let parent = match &prompt.parent.0 {
+        let parent = match &prompt.parent {
             Some(parent) => Some(Arc::new(parent.context.clone())),
             None => session.inbound_parent(),
         };
@@ -96,9 +96,9 @@ impl Prompt {
             ended: AtomicBool::new(false),
         });
         session.prompt.store(Some(Arc::clone(&mark)));
-        let length = prompt.event.text.length();
-        let text = prompt.event.text.clone().filtered(&telemetry.policy());
-        if prompt.has_event.0 {
+        let length = prompt.text.length();
+        let text = prompt.text.clone().filtered(&telemetry.policy());
+        if prompt.has_event {
             session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
         }
         let recorder = Recorder {

@@ -1,24 +1,45 @@
 //! The output of a tool: the span event `tool.output`.
 
+use std::borrow::Cow;
+
 use crate::content::{
     Content, ContentPolicy, Gated, Payload, ToolContent, ToolDetails, ToolOutputText,
 };
-use crate::record::{Attributes, EditTool, ToolName, Value, attribute_rows};
+use crate::record::{EditTool, ToolName, Value, attribute_rows};
 use crate::schema::SpanEvent;
 
-pub(super) const TOOL_OUTPUT: &SpanEvent = &SpanEvent {
-    name: "tool.output",
-    description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one \
-                  adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
-    attributes: attribute_rows! {
-        Gated<ToolDetails> = "bash_command", "The command";
-        Gated<ToolDetails> = "file_path", "The file";
-        Gated<ToolDetails> = "diff", "What an edit changed";
-        Gated<ToolContent> =
-            "content", "What was read; what was written needs `OTEL_LOG_TOOL_DETAILS` too";
-        Gated<ToolContent> = "output", "What the tool returned";
-    },
-};
+/// Defines the span event `tool.output` from its attributes, with a setter of the output for each.
+macro_rules! tool_output {
+    ($($(#[$meta:meta])* $field:ident: $Kind:ident = $key:literal, $description:literal;)*) => {
+        pub(super) const TOOL_OUTPUT: &SpanEvent = &SpanEvent {
+            name: "tool.output",
+            description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a \
+                          truncated one adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
+            attributes: attribute_rows! { $(Gated<$Kind> = $key, $description;)* },
+        };
+
+        impl ToolOutput {$(
+            $(#[$meta])*
+            pub fn $field(self, text: impl Into<Content>) -> Self {
+                self.with($key, text)
+            }
+        )*}
+    };
+}
+
+tool_output! {
+    /// Sets the command that a shell ran.
+    bash_command: ToolDetails = "bash_command", "The command";
+    /// Sets the file that the tool read or wrote.
+    file_path: ToolDetails = "file_path", "The file";
+    /// Sets the changes of an edit.
+    diff: ToolDetails = "diff", "What an edit changed";
+    /// Sets the content that the tool read or wrote.
+    content: ToolContent = "content",
+        "What was read; what was written needs `OTEL_LOG_TOOL_DETAILS` too";
+    /// Sets the text that the tool returned.
+    output: ToolContent = "output", "What the tool returned";
+}
 
 /// The output of a tool: the attributes of the span event `tool.output`, in the order in which they are added.
 ///
@@ -32,47 +53,7 @@ pub(super) const TOOL_OUTPUT: &SpanEvent = &SpanEvent {
 /// let outcome = ToolOutcome::new().output(output);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct ToolOutput(Vec<(Part, Content)>);
-
-/// An attribute of the event, together with the attributes that describe its truncation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Output,
-    Content,
-    Diff,
-    BashCommand,
-    FilePath,
-}
-
-impl Part {
-    /// Returns the key of the attribute, of its truncation flag and of its original length.
-    fn keys(self) -> [&'static str; 3] {
-        match self {
-            Self::Output => ["output", "output_truncated", "output_original_length"],
-            Self::Content => ["content", "content_truncated", "content_original_length"],
-            Self::Diff => ["diff", "diff_truncated", "diff_original_length"],
-            Self::BashCommand => [
-                "bash_command",
-                "bash_command_truncated",
-                "bash_command_original_length",
-            ],
-            Self::FilePath => [
-                "file_path",
-                "file_path_truncated",
-                "file_path_original_length",
-            ],
-        }
-    }
-
-    /// Returns `true` if the attribute repeats the tool's input.
-    fn is_input(self, tool: &ToolName) -> bool {
-        match self {
-            Self::Output => false,
-            Self::Content => tool.0.parse::<EditTool>().is_ok(),
-            Self::Diff | Self::BashCommand | Self::FilePath => true,
-        }
-    }
-}
+pub struct ToolOutput(Vec<(&'static str, Content)>);
 
 impl ToolOutput {
     /// Creates an empty output.
@@ -80,49 +61,39 @@ impl ToolOutput {
         Self::default()
     }
 
-    /// Sets the text that the tool returned.
-    pub fn output(self, text: impl Into<Content>) -> Self {
-        self.with(Part::Output, text)
-    }
-
-    /// Sets the content that the tool read or wrote.
-    pub fn content(self, text: impl Into<Content>) -> Self {
-        self.with(Part::Content, text)
-    }
-
-    /// Sets the changes of an edit.
-    pub fn diff(self, text: impl Into<Content>) -> Self {
-        self.with(Part::Diff, text)
-    }
-
-    /// Sets the command that a shell ran.
-    pub fn bash_command(self, text: impl Into<Content>) -> Self {
-        self.with(Part::BashCommand, text)
-    }
-
-    /// Sets the file that the tool read or wrote.
-    pub fn file_path(self, text: impl Into<Content>) -> Self {
-        self.with(Part::FilePath, text)
-    }
-
     /// Adds an attribute, or replaces its earlier value.
-    fn with(mut self, part: Part, text: impl Into<Content>) -> Self {
-        self.0.retain(|(known, _)| *known != part);
+    pub(in crate::session) fn with(mut self, key: &'static str, text: impl Into<Content>) -> Self {
+        self.0.retain(|(known, _)| *known != key);
         self.0
-            .extend(Content::optional(text).map(|text| (part, text)));
+            .extend(Content::optional(text).map(|text| (key, text)));
         self
+    }
+
+    /// Returns the key of the attribute with this name.
+    #[cfg(feature = "serde")]
+    pub(in crate::session) fn known_key(name: &str) -> Option<&'static str> {
+        let mut keys = TOOL_OUTPUT
+            .attributes
+            .iter()
+            .map(|attribute| attribute.name);
+        keys.find(|key| *key == name)
     }
 
     /// Returns the attributes that the policy allows, cut to the shared limit; `None` if there are none.
     pub(crate) fn admit(&self, tool: &ToolName, policy: &ContentPolicy) -> Option<AdmittedOutput> {
         let mut room = policy.max_length();
         let mut parts = Vec::new();
-        for (part, content) in &self.0 {
-            let Some(text) = policy.tool_output(content, part.is_input(tool), room) else {
+        for (key, content) in &self.0 {
+            let repeats_input = match *key {
+                "output" => false,
+                "content" => tool.0.parse::<EditTool>().is_ok(),
+                _ => true,
+            };
+            let Some(text) = policy.tool_output(content, repeats_input, room) else {
                 continue;
             };
             room = room.saturating_sub(text.units());
-            parts.push((*part, text));
+            parts.push((*key, text));
         }
         (!parts.is_empty()).then_some(AdmittedOutput(parts))
     }
@@ -138,20 +109,22 @@ impl<T: Into<Content>> From<T> for ToolOutput {
 
 /// The output after the content policy was applied.
 #[derive(Clone)]
-pub(crate) struct AdmittedOutput(Vec<(Part, ToolOutputText)>);
+pub(crate) struct AdmittedOutput(Vec<(&'static str, ToolOutputText)>);
 
 impl AdmittedOutput {
-    pub(crate) fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        for (part, text) in &self.0 {
-            let [key, truncated, original_length] = part.keys();
+    pub(crate) fn attributes(&self) -> Vec<(Cow<'static, str>, Value<'_>)> {
+        let mut attributes = Vec::new();
+        for (key, text) in &self.0 {
             if let Some(text) = text.text().filter(|text| !text.is_empty()) {
-                out.push(key, Value::Text(text.into()));
+                attributes.push(((*key).into(), Value::Text(text.into())));
             }
             if let Some(length) = text.cut_from() {
-                out.push(truncated, Value::Bool(true));
-                out.push(original_length, Value::Int(length));
+                attributes.push((format!("{key}_truncated").into(), Value::Bool(true)));
+                let original_length = format!("{key}_original_length").into();
+                attributes.push((original_length, Value::Int(length)));
             }
         }
+        attributes
     }
 
     pub(crate) fn size(&self) -> usize {

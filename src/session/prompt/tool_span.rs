@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::llm_span::Twice;
 use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome};
 use super::tool_output::{AdmittedOutput, TOOL_OUTPUT};
 use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    Attributes, Decision, DecisionSource, MCP_TOOL, Text, ToolError, ToolName, derived_parameters,
-    scalars, span,
+    Decision, DecisionSource, MCP_TOOL, Text, ToolError, ToolName, derived_parameters, scalars,
+    span,
 };
 
 span! {
@@ -22,7 +21,7 @@ span! {
             "tool_name",
             "Name of the tool; of an MCP tool `mcp_tool`, or `mcp__server__tool` with \
              `OTEL_LOG_TOOL_DETAILS`";
-        tool_use_id: Option<Twice> =
+        tool_use_id: Option<Text> =
             "tool_use_id", "Id of the tool call",
             "gen_ai.tool.call.id", "The same id";
         duration: Duration = "duration_ms", "Duration of wait and execution in milliseconds";
@@ -93,7 +92,7 @@ impl ToolSpan {
                 None if policy.tool_details() || !name.is_mcp() => name.0.clone(),
                 _ => MCP_TOOL.into(),
             },
-            tool_use_id: options.tool_use_id.clone().map(Twice),
+            tool_use_id: options.tool_use_id.clone(),
             duration: Duration::ZERO,
             result_tokens: None,
             file_path,
@@ -138,16 +137,14 @@ impl ToolSpan {
 }
 
 impl SpanRecord for ToolSpan {
-    fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-        if let Some(TimedOutput { time, output }) = &self.output {
-            let mut attributes = Attributes::default();
-            output.attributes(&mut attributes);
-            out.push(SpanEvent {
-                event: TOOL_OUTPUT,
-                time: *time,
-                attributes,
-            });
-        }
+    fn events(&self) -> Vec<SpanEvent<'_>> {
+        let output = self.output.iter();
+        let event = output.map(|TimedOutput { time, output }| SpanEvent {
+            event: TOOL_OUTPUT,
+            time: *time,
+            attributes: output.attributes(),
+        });
+        event.collect()
     }
 }
 
