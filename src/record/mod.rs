@@ -46,17 +46,15 @@ pub(crate) use field::{
     ErrorMessage, Field, Measured, Quoted, Scalar, Status, ToolError, attribute_rows, scalars,
 };
 pub(crate) use parameters::derived_parameters;
+pub(crate) use prompt::Id;
 #[cfg(feature = "serde")]
 pub(crate) use serial::pair;
 pub(crate) use setter::{setter, setters};
 pub(crate) use span::{SpanAttributes, span};
-pub(crate) use tool::failure_setters;
+pub(crate) use tool::{OrUnknown, failure_setters};
 pub(crate) use tool_name::{MCP_TOOL, ToolName};
 
-use std::borrow::Cow;
-
-/// A text of a record.
-pub(crate) type Text = Cow<'static, str>;
+pub(crate) use crate::content::Text;
 
 /// Returns an optional text of a record; `None` for an empty text.
 #[inline]

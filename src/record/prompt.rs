@@ -30,7 +30,7 @@ event! {
         required text: Gated<Prompt> = "prompt" | "text", "The prompt, never truncated";
     }
     unsent {
-        custom id: Option<PromptId> = "prompt.id" | "prompt_id";
+        custom id: Option<Id> = "prompt.id" | "prompt_id";
         custom has_event: bool = "event", default true;
         unread parent: Option<TraceParent> = "parent";
         /// Sets the time at which the prompt was submitted. The default is the current time.
@@ -39,14 +39,14 @@ event! {
     derive fields with measure;
 }
 
-/// The id of a prompt, a UUID unless the host sets another text.
+/// The id of a prompt or a session, a UUID unless the host sets another text.
 #[derive(Clone, Debug)]
-pub(crate) struct PromptId(pub(crate) Arc<str>);
+pub(crate) struct Id(pub(crate) Arc<str>);
 
 impl UserPrompt {
     /// Sets the id of the prompt, a UUID (`prompt.id`). The default is a random UUID.
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.id = optional(id).map(PromptId);
+        self.id = optional(id).map(Id);
         self
     }
 
@@ -74,7 +74,7 @@ impl<T: Into<Content>> From<T> for UserPrompt {
     }
 }
 
-impl Payload for PromptId {
+impl Payload for Id {
     fn size(&self) -> usize {
         self.0.len()
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use super::event::event;
 use super::string_enum::string_enum;
 use super::tool_name::{MCP_TOOL, McpTool, ToolName};
-use super::{Quoted, Text, ToolError, derived_parameters};
-use crate::content::{ContentPolicy, Gated, ToolInput, ToolParameters};
+use super::{Quoted, Text, ToolError, derived_parameters, scalars};
+use crate::content::{ContentPolicy, Gated, Payload, ToolInput, ToolParameters};
 
 string_enum! {
     /// The outcome of a permission decision.
@@ -34,6 +34,19 @@ string_enum! {
         /// The user, by rejecting the call.
         UserReject = "user_reject",
     }
+}
+
+/// A part of a decision on a span; `None` is sent as `unknown`.
+#[derive(Clone, Copy)]
+pub(crate) struct OrUnknown<T>(pub(crate) Option<T>);
+
+impl<T> Payload for OrUnknown<T> {}
+
+scalars! {
+    OrUnknown<Decision>: Text.one_of(Decision::OR_UNKNOWN) =
+        |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
+    OrUnknown<DecisionSource>: Text.one_of(DecisionSource::OR_UNKNOWN) =
+        |source| Some(source.0.map_or("unknown", DecisionSource::as_str).into());
 }
 
 event! {

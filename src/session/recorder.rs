@@ -15,106 +15,54 @@ use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
     (|$self:ident, $record:ident| $body:expr) => {
-        /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
-        /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
-        #[inline]
-        pub fn record_api_request(&$self, $record: $crate::record::ApiRequest) {
-            $body
-        }
+        $crate::session::recorder::record_methods! {
+            @ |$self, $record| $body;
 
-        /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
-        #[inline]
-        pub fn record_api_error(&$self, $record: $crate::record::ApiError) {
-            $body
-        }
-
-        /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
-        /// `OTEL_LOG_RAW_API_BODIES` is on.
-        #[inline]
-        pub fn record_api_request_body(&$self, $record: $crate::record::ApiRequestBody) {
-            $body
-        }
-
-        /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
-        /// `OTEL_LOG_RAW_API_BODIES` is on.
-        #[inline]
-        pub fn record_api_response_body(&$self, $record: $crate::record::ApiResponseBody) {
-            $body
-        }
-
-        /// Emits the event `claude_code.user_prompt` without beginning an interaction.
-        /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
-        #[inline]
-        pub fn record_user_prompt(&$self, $record: $crate::record::UserPrompt) {
-            $body
-        }
-
-        /// Records a permission decision: emits the event `claude_code.tool_decision`.
-        #[inline]
-        pub fn record_tool_decision(&$self, $record: $crate::record::ToolDecision) {
-            $body
-        }
-
-        /// Records a tool call that completed: emits the event `claude_code.tool_result`.
-        #[inline]
-        pub fn record_tool_result(&$self, $record: $crate::record::ToolResult) {
-            $body
-        }
-
-        /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
-        #[inline]
-        pub fn record_plugin_installed(&$self, $record: $crate::record::PluginInstalled) {
-            $body
-        }
-
-        /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
-        #[inline]
-        pub fn record_skill_activated(&$self, $record: $crate::record::SkillActivated) {
-            $body
-        }
-
-        /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
-        #[inline]
-        pub fn record_lines_of_code(&$self, $record: $crate::record::LinesOfCode) {
-            $body
-        }
-
-        /// Adds commits to `claude_code.commit.count`.
-        #[inline]
-        pub fn record_commit(&$self, $record: $crate::record::Commit) {
-            $body
-        }
-
-        /// Adds pull requests to `claude_code.pull_request.count`.
-        #[inline]
-        pub fn record_pull_request(&$self, $record: $crate::record::PullRequest) {
-            $body
-        }
-
-        /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
-        #[inline]
-        pub fn record_cost(&$self, $record: $crate::record::Cost) {
-            $body
-        }
-
-        /// Adds tokens to `claude_code.token.usage`, without an event.
-        #[inline]
-        pub fn record_tokens(&$self, $record: $crate::record::Tokens) {
-            $body
-        }
-
-        /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
-        #[inline]
-        pub fn record_code_edit_decision(&$self, $record: $crate::record::CodeEditDecision) {
-            $body
-        }
-
-        /// Adds active time to `claude_code.active_time.total`, in seconds.
-        #[inline]
-        pub fn record_active_time(&$self, $record: $crate::record::ActiveTime) {
-            $body
+            /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
+            /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
+            record_api_request(ApiRequest);
+            /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
+            record_api_error(ApiError);
+            /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
+            /// `OTEL_LOG_RAW_API_BODIES` is on.
+            record_api_request_body(ApiRequestBody);
+            /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
+            /// `OTEL_LOG_RAW_API_BODIES` is on.
+            record_api_response_body(ApiResponseBody);
+            /// Emits the event `claude_code.user_prompt` without beginning an interaction.
+            /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
+            record_user_prompt(UserPrompt);
+            /// Records a permission decision: emits the event `claude_code.tool_decision`.
+            record_tool_decision(ToolDecision);
+            /// Records a tool call that completed: emits the event `claude_code.tool_result`.
+            record_tool_result(ToolResult);
+            /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
+            record_plugin_installed(PluginInstalled);
+            /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
+            record_skill_activated(SkillActivated);
+            /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
+            record_lines_of_code(LinesOfCode);
+            /// Adds commits to `claude_code.commit.count`.
+            record_commit(Commit);
+            /// Adds pull requests to `claude_code.pull_request.count`.
+            record_pull_request(PullRequest);
+            /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
+            record_cost(Cost);
+            /// Adds tokens to `claude_code.token.usage`, without an event.
+            record_tokens(Tokens);
+            /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
+            record_code_edit_decision(CodeEditDecision);
+            /// Adds active time to `claude_code.active_time.total`, in seconds.
+            record_active_time(ActiveTime);
         }
     };
+    (@ |$self:ident, $record:ident| $body:expr; $($(#[$meta:meta])* $method:ident($Record:ident);)*) => {$(
+        $(#[$meta])*
+        #[inline]
+        pub fn $method(&$self, $record: $crate::record::$Record) {
+            $body
+        }
+    )*};
 }
 pub(crate) use record_methods;
 
@@ -156,8 +104,8 @@ macro_rules! recorder_methods {
         /// `PreToolUse`; `name` is the full name, such as `PreToolUse:Bash`.
         pub fn hook(
             &$self,
-            event: impl Into<::std::borrow::Cow<'static, str>>,
-            name: impl Into<::std::borrow::Cow<'static, str>>,
+            event: impl Into<$crate::record::Text>,
+            name: impl Into<$crate::record::Text>,
         ) -> $crate::session::Hook {
             $crate::session::Hook::begin($recorder, event.into(), name.into(), None)
         }
@@ -165,8 +113,8 @@ macro_rules! recorder_methods {
         /// Begins hooks as [`hook`](Self::hook) does, with an explicit start time.
         pub fn hook_at(
             &$self,
-            event: impl Into<::std::borrow::Cow<'static, str>>,
-            name: impl Into<::std::borrow::Cow<'static, str>>,
+            event: impl Into<$crate::record::Text>,
+            name: impl Into<$crate::record::Text>,
             time: ::std::time::SystemTime,
         ) -> $crate::session::Hook {
             $crate::session::Hook::begin($recorder, event.into(), name.into(), Some(time))

@@ -1,13 +1,15 @@
 //! Deserialization of sessions, permissions and outputs, and the rules between the fields of an outcome.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Permission, SessionOptions, ToolOutcome, ToolOutput};
 use crate::identity::Identity;
-use crate::record::{Decision, DecisionSource, StartType, pair};
-use crate::serial::{Id, Member, OrUnknown, Texts, read};
+use crate::record::{Decision, DecisionSource, Id, OrUnknown, StartType, pair};
+use crate::serial::{Member, read};
 
 impl<'de> Deserialize<'de> for Identity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -55,7 +57,7 @@ impl<'de> Deserialize<'de> for SessionOptions {
             .workspace_host_paths
             .filter(|paths| !paths.is_empty());
         Ok(Self {
-            id: fields.session_id.map(|Member(Id(id))| id.into()),
+            id: fields.session_id.map(|Member(Id(id))| id),
             identity: fields.identity,
             terminal_type: fields.terminal_type.map(Into::into),
             start_type: fields.start_type,
@@ -104,18 +106,31 @@ impl<'de> Deserialize<'de> for Permission {
     }
 }
 
-/// The texts of an output, in the order of their keys. Keys that the span event cannot have are ignored.
+/// The texts of an output, in the order of their keys. Keys that the span event cannot have are ignored, and a member
+/// whose value is `null` counts as missing.
 impl<'de> Deserialize<'de> for ToolOutput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Texts(texts) = Texts::deserialize(deserializer)?;
-        let output =
-            texts.into_iter().fold(Self::new(), |output, (key, text)| {
-                match Self::known_key(&key) {
-                    Some(key) => output.with(key, text),
-                    None => output,
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = ToolOutput;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ToolOutput, A::Error> {
+                let mut output = ToolOutput::new();
+                while let Some((key, text)) = map.next_entry::<String, Option<String>>()? {
+                    if let (Some(key), Some(text)) = (ToolOutput::known_key(&key), text) {
+                        output = output.with(key, text);
+                    }
                 }
-            });
-        Ok(output)
+                Ok(output)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 

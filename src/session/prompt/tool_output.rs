@@ -8,17 +8,22 @@ use crate::content::{
 use crate::record::{EditTool, ToolName, Value, attribute_rows};
 use crate::schema::SpanEvent;
 
-/// Defines the span event `tool.output` from its attributes, with a setter of the output for each.
-macro_rules! tool_output {
-    ($($(#[$meta:meta])* $field:ident: $Kind:ident = $key:literal, $description:literal;)*) => {
-        pub(super) const TOOL_OUTPUT: &SpanEvent = &SpanEvent {
-            name: "tool.output",
-            description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a \
-                          truncated one adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
+/// Defines a span event, and a setter of the output for each of its attributes.
+macro_rules! span_event {
+    (
+        record $Output:ident emits $EVENT:ident: $name:literal, $occasion:literal;
+        sent {$(
+            $(#[$meta:meta])*
+            optional $field:ident: Gated<$Kind:ident> = $key:literal, $description:literal;
+        )*}
+    ) => {
+        pub(super) const $EVENT: &SpanEvent = &SpanEvent {
+            name: $name,
+            description: $occasion,
             attributes: attribute_rows! { $(Gated<$Kind> = $key, $description;)* },
         };
 
-        impl ToolOutput {$(
+        impl $Output {$(
             $(#[$meta])*
             pub fn $field(self, text: impl Into<Content>) -> Self {
                 self.with($key, text)
@@ -27,18 +32,24 @@ macro_rules! tool_output {
     };
 }
 
-tool_output! {
-    /// Sets the command that a shell ran.
-    bash_command: ToolDetails = "bash_command", "The command";
-    /// Sets the file that the tool read or wrote.
-    file_path: ToolDetails = "file_path", "The file";
-    /// Sets the changes of an edit.
-    diff: ToolDetails = "diff", "What an edit changed";
-    /// Sets the content that the tool read or wrote.
-    content: ToolContent = "content",
-        "What was read; what was written needs `OTEL_LOG_TOOL_DETAILS` too";
-    /// Sets the text that the tool returned.
-    output: ToolContent = "output", "What the tool returned";
+span_event! {
+    record ToolOutput emits TOOL_OUTPUT: "tool.output",
+        "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one adds \
+         `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)";
+
+    sent {
+        /// Sets the command that a shell ran.
+        optional bash_command: Gated<ToolDetails> = "bash_command", "The command";
+        /// Sets the file that the tool read or wrote.
+        optional file_path: Gated<ToolDetails> = "file_path", "The file";
+        /// Sets the changes of an edit.
+        optional diff: Gated<ToolDetails> = "diff", "What an edit changed";
+        /// Sets the content that the tool read or wrote.
+        optional content: Gated<ToolContent> =
+            "content", "What was read; what was written needs `OTEL_LOG_TOOL_DETAILS` too";
+        /// Sets the text that the tool returned.
+        optional output: Gated<ToolContent> = "output", "What the tool returned";
+    }
 }
 
 /// The output of a tool: the attributes of the span event `tool.output`, in the order in which they are added.

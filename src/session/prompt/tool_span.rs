@@ -8,7 +8,7 @@ use super::tool_output::{AdmittedOutput, TOOL_OUTPUT};
 use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    Decision, DecisionSource, MCP_TOOL, Text, ToolError, ToolName, derived_parameters, scalars,
+    Decision, DecisionSource, MCP_TOOL, OrUnknown, Text, ToolError, ToolName, derived_parameters,
     span,
 };
 
@@ -157,19 +157,6 @@ span! {
         source: OrUnknown<DecisionSource> =
             "source", "Source of the decision; `unknown` if no decision was made";
     }
-}
-
-/// A part of a decision; `None` is sent as `unknown`.
-#[derive(Clone, Copy)]
-pub(crate) struct OrUnknown<T>(Option<T>);
-
-impl<T> Payload for OrUnknown<T> {}
-
-scalars! {
-    OrUnknown<Decision>: Text.one_of(Decision::OR_UNKNOWN) =
-        |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
-    OrUnknown<DecisionSource>: Text.one_of(DecisionSource::OR_UNKNOWN) =
-        |source| Some(source.0.map_or("unknown", DecisionSource::as_str).into());
 }
 
 impl BlockedSpan {
