@@ -87,18 +87,17 @@ impl<'de> Deserialize<'de> for Permission {
             Some((decision, source)) => Self::new(decision, source),
             None => Self::unknown(),
         };
-        let on_span = (fields.span_decision, fields.span_source);
+        let decision = fields
+            .span_decision
+            .map(|Member(OrUnknown(decision))| decision);
+        let source = fields.span_source.map(|Member(OrUnknown(source))| source);
         Ok(Self {
             waited: fields.blocked_ms.map(|Member(time)| time),
             event: permission.event && fields.decision_event != Some(false),
             on_result: permission.on_result && fields.result_decision != Some(false),
             span: (
-                on_span
-                    .0
-                    .map_or(fields.decision, |Member(OrUnknown(decision))| decision),
-                on_span
-                    .1
-                    .map_or(fields.source, |Member(OrUnknown(source))| source),
+                decision.unwrap_or(permission.span.0),
+                source.unwrap_or(permission.span.1),
             ),
             at: fields.at.map(|Member(time)| time),
             ..permission
