@@ -18,10 +18,11 @@ pub use policy::ContentPolicy;
 
 pub(crate) use gated::{
     Body, ContentKind, Gated, HookDefinitions, Prompt, ToolContent, ToolDetails, ToolInput,
-    ToolOutputText, ToolParameters,
+    ToolParameters,
 };
 pub(crate) use payload::{Filtered, Payload, Text};
 pub(crate) use redact::REDACTED;
+pub(crate) use truncate::Truncated;
 
 use std::fmt;
 use std::sync::Arc;

@@ -38,7 +38,7 @@ pub(crate) struct SpanEvent<'a> {
     pub(crate) event: &'static schema::SpanEvent,
     /// Nanoseconds since the Unix epoch.
     pub(crate) time: u64,
-    pub(crate) attributes: Vec<(Cow<'static, str>, Value<'a>)>,
+    pub(crate) attributes: Vec<(&'static str, Value<'a>)>,
 }
 
 /// An ended span in the queue of an exporter.
@@ -136,7 +136,7 @@ fn write_event(event: SpanEvent<'_>, out: &mut Writer) {
     out.time(1, event.time);
     out.string(2, event.event.name);
     for (key, value) in event.attributes {
-        Field(3, out).value(&key, value);
+        Field(3, out).value(key, value);
     }
 }
 
@@ -168,6 +168,8 @@ mod tests {
             crate::catalog::SPANS[0]
         }
 
+        fn set_duration(&mut self, _: std::time::Duration) {}
+
         fn attributes(&self, out: &mut dyn Out) {
             for text in &self.texts {
                 out.text("text", text);
@@ -194,7 +196,7 @@ mod tests {
                 attributes: self
                     .texts
                     .iter()
-                    .map(|text| ("text".into(), Value::Text(text.into())))
+                    .map(|text| ("text", Value::Text(text.into())))
                     .collect(),
             };
             self.event_times.iter().map(event).collect()
@@ -211,7 +213,7 @@ mod tests {
         let event = |event: SpanEvent<'_>| {
             let mut attributes = Vec::new();
             for (key, value) in event.attributes {
-                attributes.value(&key, value);
+                attributes.value(key, value);
             }
             Event {
                 time_unix_nano: event.time,

@@ -58,15 +58,6 @@ impl<T> Series<T> {
             .position(|known| std::ptr::eq(*known, metric))
     }
 
-    /// Returns the model of a series to which every request adds, and the place among the model's series.
-    pub(crate) fn of_model(&self) -> Option<(&T, usize)> {
-        match self {
-            Self::Cost { model } => Some((model, 0)),
-            Self::Tokens { model, kind } => Some((model, 1 + *kind as usize)),
-            _ => None,
-        }
-    }
-
     /// Returns the attribute value whose text comes from the host.
     pub(super) fn text(&self) -> Option<&T> {
         match self {

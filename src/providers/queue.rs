@@ -46,7 +46,7 @@ impl<R: Shorten> HostQueue<R> {
 pub(super) fn flush(telemetry: &Weak<TelemetryState>) -> OTelSdkResult {
     let telemetry = in_original_process(telemetry).ok_or(OTelSdkError::AlreadyShutdown)?;
     let limit = telemetry.active.load().config.flush_timeout;
-    match telemetry.flush(limit) {
+    match telemetry.request(limit, false) {
         true => Ok(()),
         false => Err(OTelSdkError::Timeout(limit)),
     }

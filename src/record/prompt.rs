@@ -63,8 +63,11 @@ impl UserPrompt {
         self
     }
 
-    fn measure(&mut self, _: &ContentPolicy) {
-        self.length = self.text.length();
+    /// Measures the text. The interaction does so for its span, before the policy can withhold the text of the event.
+    pub(crate) fn measure(&mut self, _: &ContentPolicy) {
+        if self.length == 0 {
+            self.length = self.text.length();
+        }
     }
 }
 

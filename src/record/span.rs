@@ -1,5 +1,7 @@
 //! The definition of the data of a span: each attribute is stated once.
 
+use std::time::Duration;
+
 use super::Out;
 use crate::content::Payload;
 use crate::schema::Span;
@@ -7,6 +9,9 @@ use crate::schema::Span;
 /// The attributes of one kind of span.
 pub(crate) trait SpanAttributes: Payload + Send + Sync {
     fn span(&self) -> &'static Span;
+
+    /// Sets the duration, an attribute of every span.
+    fn set_duration(&mut self, duration: Duration);
 
     /// Writes the attributes after `span.type`, in the order of the catalog.
     fn attributes(&self, out: &mut dyn Out);
@@ -54,6 +59,10 @@ macro_rules! span {
         impl $crate::record::SpanAttributes for $Span {
             fn span(&self) -> &'static $crate::schema::Span {
                 Self::SPAN
+            }
+
+            fn set_duration(&mut self, duration: ::std::time::Duration) {
+                self.duration = duration;
             }
 
             fn attributes(&self, out: &mut dyn $crate::record::Out) {

@@ -15,48 +15,64 @@ use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
     (|$self:ident, $record:ident| $body:expr) => {
-        $crate::session::recorder::record_methods! {
-            @ |$self, $record| $body;
-
+        $crate::session::recorder::record_methods! { |$self, $record| $body;
             /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
             /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
             record_api_request(ApiRequest);
+
             /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
             record_api_error(ApiError);
+
             /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
             /// `OTEL_LOG_RAW_API_BODIES` is on.
             record_api_request_body(ApiRequestBody);
+
             /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
             /// `OTEL_LOG_RAW_API_BODIES` is on.
             record_api_response_body(ApiResponseBody);
+
             /// Emits the event `claude_code.user_prompt` without beginning an interaction.
             /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
             record_user_prompt(UserPrompt);
+
             /// Records a permission decision: emits the event `claude_code.tool_decision`.
             record_tool_decision(ToolDecision);
+
             /// Records a tool call that completed: emits the event `claude_code.tool_result`.
             record_tool_result(ToolResult);
+
             /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
             record_plugin_installed(PluginInstalled);
+
             /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
             record_skill_activated(SkillActivated);
+
             /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
             record_lines_of_code(LinesOfCode);
+
             /// Adds commits to `claude_code.commit.count`.
             record_commit(Commit);
+
             /// Adds pull requests to `claude_code.pull_request.count`.
             record_pull_request(PullRequest);
+
             /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
             record_cost(Cost);
+
             /// Adds tokens to `claude_code.token.usage`, without an event.
             record_tokens(Tokens);
+
             /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
             record_code_edit_decision(CodeEditDecision);
+
             /// Adds active time to `claude_code.active_time.total`, in seconds.
             record_active_time(ActiveTime);
         }
     };
-    (@ |$self:ident, $record:ident| $body:expr; $($(#[$meta:meta])* $method:ident($Record:ident);)*) => {$(
+    (
+        |$self:ident, $record:ident| $body:expr;
+        $($(#[$meta:meta])* $method:ident($Record:ident);)*
+    ) => {$(
         $(#[$meta])*
         #[inline]
         pub fn $method(&$self, $record: $crate::record::$Record) {
@@ -194,15 +210,15 @@ impl Recorder {
             .filter(|session| session.telemetry.in_original_process())
     }
 
-    /// Begins a child of this recorder's span, at the given time or the current time. For work outside prompts, begins
-    /// the root of a new trace; if the environment names a parent that is not sampled, that work is not recorded either.
-    pub(crate) fn begin_span(&self, session: &SessionCore, at: Option<SystemTime>) -> OpenSpan {
+    /// Begins a child of this recorder's span. For work outside prompts, begins the root of a new trace; if the
+    /// environment names a parent that is not sampled, that work is not recorded either.
+    pub(crate) fn begin_span(&self, session: &SessionCore, start: Timestamp) -> OpenSpan<()> {
         let inbound = match self.parent {
             None => session.inbound_parent().filter(|parent| !parent.sampled),
             Some(_) => None,
         };
         let parent = self.parent.as_ref().or(inbound.as_ref());
-        OpenSpan::begin(session, parent, self.timestamp(session, at))
+        OpenSpan::begin(session, parent, start)
     }
 
     /// Returns the given time, or the current time, on the clock of the enclosing operation.

@@ -121,9 +121,14 @@ impl<'de> Deserialize<'de> for ToolOutput {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ToolOutput, A::Error> {
                 let mut output = ToolOutput::new();
                 while let Some((key, text)) = map.next_entry::<String, Option<String>>()? {
-                    if let (Some(key), Some(text)) = (ToolOutput::known_key(&key), text) {
-                        output = output.with(key, text);
-                    }
+                    output = match (&*key, text) {
+                        ("output", Some(text)) => output.output(text),
+                        ("content", Some(text)) => output.content(text),
+                        ("diff", Some(text)) => output.diff(text),
+                        ("bash_command", Some(text)) => output.bash_command(text),
+                        ("file_path", Some(text)) => output.file_path(text),
+                        _ => output,
+                    };
                 }
                 Ok(output)
             }

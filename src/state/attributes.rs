@@ -18,43 +18,41 @@ pub(super) fn standard(
     terminal: Option<&Arc<str>>,
 ) -> SessionAttributes {
     let switches = &active.config.attributes;
-    let user = identity
-        .user_id
-        .clone()
-        .filter(|id| !id.is_empty())
-        .unwrap_or_else(|| telemetry.installation_id());
+    let given = identity.user_id.as_ref().filter(|id| !id.is_empty());
+    let user = given.map_or_else(|| telemetry.installation_id(), Arc::clone);
     let account = switches.account_uuid;
     let attributes = [
-        (key::USER_ID, Some(user)),
-        (
-            key::SESSION_ID,
-            Some(Arc::clone(session)).filter(|_| switches.session_id),
-        ),
+        (key::USER_ID, Some(&user), true),
+        (key::SESSION_ID, Some(session), switches.session_id),
         (
             key::APP_VERSION,
-            Some(Arc::clone(&telemetry.app_version)).filter(|_| switches.version),
+            Some(&telemetry.app_version),
+            switches.version,
         ),
-        (key::ORGANIZATION_ID, identity.organization_id.clone()),
+        (
+            key::ORGANIZATION_ID,
+            identity.organization_id.as_ref(),
+            true,
+        ),
         (
             key::USER_EMAIL,
-            identity.email.clone().filter(|_| switches.user_email),
+            identity.email.as_ref(),
+            switches.user_email,
         ),
         (
             key::USER_ACCOUNT_UUID,
-            identity.account_uuid.clone().filter(|_| account),
+            identity.account_uuid.as_ref(),
+            account,
         ),
-        (
-            key::USER_ACCOUNT_ID,
-            identity.account_id.clone().filter(|_| account),
-        ),
-        (key::TERMINAL_TYPE, terminal.cloned()),
+        (key::USER_ACCOUNT_ID, identity.account_id.as_ref(), account),
+        (key::TERMINAL_TYPE, terminal, true),
     ];
+    let attributes = attributes.into_iter().filter_map(|(key, value, is_sent)| {
+        let value = value.filter(|value| is_sent && !value.is_empty())?;
+        Some((key, Arc::clone(value)))
+    });
     SessionAttributes {
-        attributes: attributes
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .filter(|(_, value)| !value.is_empty())
-            .collect(),
+        attributes: attributes.collect(),
         custom: Arc::clone(&active.custom),
         of_one_session: switches.session_id,
         outdated: AtomicBool::new(false),

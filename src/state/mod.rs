@@ -41,6 +41,8 @@ use crate::installation::{default_path, installation_id};
 use crate::metrics::Registry;
 use crate::propagation::Ids;
 use crate::record::EventRecord;
+use crate::signal::Signal;
+use active_config::{NO_THREAD, bit};
 
 /// The state that sessions share with their telemetry. The order of the fields matters: the fields that every record
 /// reads are in one cache line and are seldom written.
@@ -77,12 +79,6 @@ pub(crate) struct TelemetryState {
 }
 
 impl TelemetryState {
-    /// Delivers everything that was recorded before the call. Returns `true` if that completed in time.
-    #[cfg(feature = "providers")]
-    pub(crate) fn flush(&self, limit: Duration) -> bool {
-        self.request(limit, false)
-    }
-
     /// Queues an event whose texts have `size` bytes for every exporter that takes events.
     pub(crate) fn enqueue_event(
         &self,
@@ -102,30 +98,17 @@ impl TelemetryState {
     /// when telemetry is off.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        let any = active_config::METRICS | active_config::EVENTS | active_config::SPANS;
-        self.signals.load(Ordering::Acquire) & any != 0
+        self.signals.load(Ordering::Acquire) & !NO_THREAD != 0
     }
 
-    /// Returns whether an exporter takes events.
+    /// Returns whether an exporter takes a signal.
     #[inline]
-    pub(crate) fn takes_events(&self) -> bool {
-        self.records(active_config::EVENTS)
-    }
-
-    /// Returns whether an exporter takes spans.
-    #[inline]
-    pub(crate) fn is_tracing(&self) -> bool {
-        self.records(active_config::SPANS)
-    }
-
-    /// Returns whether an exporter takes any of these signals.
-    #[inline]
-    fn records(&self, wanted: u8) -> bool {
+    pub(crate) fn records(&self, signal: Signal) -> bool {
         let signals = self.signals.load(Ordering::Acquire);
-        if signals & wanted == 0 {
+        if signals & bit(signal) == 0 {
             return false;
         }
-        if signals & active_config::NO_THREAD != 0 {
+        if signals & NO_THREAD != 0 {
             self.restart_thread();
         }
         true
@@ -137,8 +120,7 @@ impl TelemetryState {
         match self.runtime.start() {
             Ok(started) => self.end_restarts(started),
             Err(error) => {
-                self.signals
-                    .fetch_or(active_config::NO_THREAD, Ordering::Relaxed);
+                self.signals.fetch_or(NO_THREAD, Ordering::Relaxed);
                 if !self.no_thread_reported.swap(true, Ordering::Relaxed) {
                     self.diagnostics.report(no_thread(&error));
                 }
@@ -159,8 +141,7 @@ impl TelemetryState {
 
     /// Ends the retries, because the private thread has `started`, or because a shutdown has dropped its jobs.
     fn end_restarts(&self, started: bool) {
-        self.signals
-            .fetch_and(!active_config::NO_THREAD, Ordering::Relaxed);
+        self.signals.fetch_and(!NO_THREAD, Ordering::Relaxed);
         if started && self.no_thread_reported.swap(false, Ordering::Relaxed) {
             self.diagnostics
                 .report_later("telemetry works: its thread is started now".to_owned());
@@ -182,19 +163,6 @@ impl TelemetryState {
         enqueue(&self.active.load().spans, span, size, &self.stopped);
     }
 
-    /// Returns whether an exporter takes metrics.
-    #[inline]
-    pub(crate) fn records_metrics(&self) -> bool {
-        self.records(active_config::METRICS)
-    }
-
-    /// Returns whether measurements are recorded: only with an exporter for metrics, and not after the shutdown. Counts
-    /// a measurement that is dropped because of the shutdown.
-    #[inline]
-    pub(crate) fn takes_amounts(&self) -> bool {
-        self.records_metrics() && !self.is_late()
-    }
-
     /// Returns whether the shutdown has begun; if so, counts a measurement that is dropped.
     pub(crate) fn is_late(&self) -> bool {
         let stopped = self.stopped.load(Ordering::Relaxed);
@@ -209,11 +177,6 @@ impl TelemetryState {
         for (_, counters) in &self.active.load().events {
             counters.queue_full(events);
         }
-    }
-
-    /// Returns whether measurements are recorded, without counting one that is dropped.
-    pub(crate) fn counts(&self) -> bool {
-        self.records_metrics() && !self.stopped.load(Ordering::Relaxed)
     }
 
     /// Reports a diagnostic only the first time.

@@ -17,7 +17,8 @@ use crate::identity::Identity;
 use crate::metrics::Series;
 use crate::propagation::{TraceContext, TraceParent};
 use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, countable};
-use crate::session_attributes::{SessionAttributes, shorten};
+use crate::session_attributes::SessionAttributes;
+use crate::signal::Signal;
 
 /// The state that all handles of one session share. The order of the fields matters: the fields that every record reads
 /// are adjacent.
@@ -137,7 +138,7 @@ impl SessionCore {
 
     /// Adds to a series.
     pub(crate) fn add(&self, series: &Series<&str>, amount: f64) {
-        if self.telemetry.takes_amounts() {
+        if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
             self.add_to(series, amount);
         }
     }
@@ -169,59 +170,64 @@ impl SessionCore {
 
     /// Adds the cost of a request and all four types of its tokens, including zeros.
     fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
-        if !self.telemetry.records_metrics() {
+        if !self.telemetry.records(Signal::Metrics) {
             self.check_amount(usd);
             return;
         }
         // The fast path handles only valid amounts before the shutdown. The slow path counts all exceptions one by one.
-        if countable(usd) && self.telemetry.counts() && snapshot.add_request(model, usd, usage) {
+        let regular = countable(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
+        if regular
+            && (snapshot.add_request(model, usd, usage)
+                || self.add_first_request(model, usd, usage))
+        {
             return;
         }
         self.add_slowly(model, usd, usage);
     }
 
-    /// Handles the first request of a model, and invalid amounts.
+    /// Adds the parts of a request one by one.
     #[cold]
     fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
-        if countable(usd) && self.telemetry.counts() {
-            self.open_model(model);
-        }
         self.add_cost(model, usd);
         for kind in TokenType::ALL {
             self.add(&Series::Tokens { model, kind }, usage.get(kind) as f64);
         }
     }
 
-    /// Opens all series of a model under one lock.
-    fn open_model(&self, model: &str) {
-        let complete = |snapshot: &SessionSnapshot| snapshot.has_request(model);
+    /// Opens all series of a model under one lock, and adds its first request. Returns `false`, and adds nothing, if the
+    /// registry has no room for all of them.
+    #[cold]
+    fn add_first_request(&self, model: &str, usd: f64, usage: TokenUsage) -> bool {
         let registry = &self.telemetry.registry;
-        if complete(&self.snapshot.load()) {
-            return;
-        }
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
-        let missing = snapshot.missing(&registry.text(model));
-        self.state.uses(&snapshot.metric_standard);
-        let opened = registry.open_all(&snapshot.metric_standard, missing);
-        if !opened.is_empty() {
-            self.snapshot.store(Arc::new(snapshot.with(opened)));
+        // Another thread may have opened the series before this one got the lock.
+        if snapshot.add_request(model, usd, usage) {
+            return true;
         }
+        self.state.uses(&snapshot.metric_standard);
+        let name = registry.text(model);
+        let opened = registry.open_all(&snapshot.metric_standard, Series::of_request(&name));
+        let Ok(series) = opened.try_into() else {
+            return false;
+        };
+        let snapshot = snapshot.with_requests(name, series);
+        snapshot.add_request(model, usd, usage);
+        self.snapshot.store(Arc::new(snapshot));
+        true
     }
 
     /// Opens a series at its first use in this session, and adds to it.
     fn add_first(&self, series: &Series<&str>, amount: f64) {
         let registry = &self.telemetry.registry;
-        let short = series.map(|text| shorten(text));
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
         self.state.uses(&snapshot.metric_standard);
         // Another thread may have opened the series before this one got the lock.
-        let counter = snapshot.counter(&short).cloned().or_else(|| {
+        let counter = snapshot.counter(series).cloned().or_else(|| {
             let series = series.map(|text| registry.text(text));
             let opened = registry.open(&snapshot.metric_standard, series)?;
-            self.snapshot
-                .store(Arc::new(snapshot.with([opened.clone()])));
+            self.snapshot.store(Arc::new(snapshot.with(opened.clone())));
             Some(opened)
         });
         match counter {
@@ -247,7 +253,7 @@ impl SessionCore {
         let snapshot = self.snapshot.load();
         let (usd, usage) = (request.cost_usd, request.usage());
         self.add_request(&snapshot, request.metric_model(), usd, usage);
-        if self.telemetry.takes_events() {
+        if self.telemetry.records(Signal::Logs) {
             self.emit_in(&snapshot, request, prompt, EventSpan::PromptOr(own));
         }
     }
@@ -260,7 +266,7 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         // Without an exporter for events, the record is not evaluated.
-        if !self.telemetry.takes_events() {
+        if !self.telemetry.records(Signal::Logs) {
             return;
         }
         self.emit_in(&self.snapshot.load(), record, prompt, span);
@@ -321,7 +327,7 @@ impl SessionCore {
     /// interaction begins, and only in a session that is not interactive. A malformed value is reported once and
     /// ignored.
     pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
-        if !self.non_interactive || !self.telemetry.is_tracing() {
+        if !self.non_interactive || !self.telemetry.records(Signal::Traces) {
             return None;
         }
         let active = self.telemetry.active.load();

@@ -94,36 +94,28 @@ impl TelemetryBuilder {
 
     /// Starts telemetry. Starting never fails.
     pub fn start(self) -> Telemetry {
-        let Self {
-            config,
-            service,
-            callback,
-            writer,
-            expected_sessions,
-            clock,
-            ids,
-            installation_id,
-            exporter,
-        } = self;
-        let diagnostics = Arc::new(Diagnostics::new(callback, config.diagnostics_to_stderr));
+        let (config, clock) = (Arc::new(self.config), self.clock);
+        let diagnostics = Arc::new(Diagnostics::new(
+            self.callback,
+            config.diagnostics_to_stderr,
+        ));
         for warning in config.warnings() {
             diagnostics.report(warning.to_string());
         }
-        let writer = writer.unwrap_or_else(|| Arc::new(Mutex::new(std::io::stdout())));
-        let config = Arc::new(config);
-        let registry = Arc::new(Registry::new(expected_sessions, clock));
-        let app_version = service.version.as_str().into();
+        let stdout = || Arc::new(Mutex::new(std::io::stdout())) as Writer;
+        let registry = Arc::new(Registry::new(self.expected_sessions, clock));
+        let app_version = self.service.version.as_str().into();
         let exporters = Exporters::new(
-            service,
+            self.service,
             &registry,
-            writer,
-            exporter,
+            self.writer.unwrap_or_else(stdout),
+            self.exporter,
             Arc::clone(&diagnostics),
             clock,
         );
         let state = TelemetryState {
             clock,
-            ids,
+            ids: self.ids,
             app_version,
             registry,
             active: ArcSwap::from_pointee(ActiveConfig::off(Arc::clone(&config))),
@@ -137,7 +129,7 @@ impl TelemetryBuilder {
             sessions: SessionTable::default(),
             invalid_measurements: AtomicU64::new(0),
             series_overflow: AtomicU64::new(0),
-            installation_id,
+            installation_id: self.installation_id,
             runtime: Runtime::new(exporters.counters_of(|_| true), Arc::clone(&diagnostics)),
             diagnostics,
             process: Process::current(),

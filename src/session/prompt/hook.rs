@@ -7,7 +7,7 @@ use crate::content::{Gated, HookDefinitions};
 use crate::encode::spans::SpanRecord;
 use crate::record::{MCP_TOOL, Text, record, span};
 use crate::session::Recorder;
-use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore};
+use crate::state::{OpenSpan, OperationHandle};
 
 record! {
     /// The outcome of the hooks of one hook event.
@@ -57,13 +57,7 @@ impl HookOutcome {
 /// A handle that is dropped without [`finish`](Self::finish) ends its span without any outcome.
 #[derive(Debug)]
 #[must_use = "hooks that are dropped have no outcome: call `finish`"]
-pub struct Hook(OperationHandle<RunningHooks>);
-
-struct RunningHooks {
-    event: Text,
-    name: Text,
-    span: OpenSpan,
-}
+pub struct Hook(OperationHandle<OpenSpan<HookSpan>>);
 
 impl Hook {
     pub(crate) fn begin(
@@ -72,63 +66,48 @@ impl Hook {
         name: Text,
         at: Option<SystemTime>,
     ) -> Self {
-        let Some(session) = outside.session() else {
-            return Self(OperationHandle::off());
-        };
-        let span = outside.begin_span(session, at);
-        Self(OperationHandle::new(
-            session,
-            RunningHooks { event, name, span },
-        ))
+        Self(OperationHandle::begin(outside.session(), |session| {
+            let span = outside.begin_span(session, outside.timestamp(session, at));
+            let details = session.telemetry.policy().tool_details();
+            span.with(HookSpan {
+                event,
+                name: if details {
+                    name
+                } else {
+                    without_mcp_names(name)
+                },
+                ..HookSpan::default()
+            })
+        }))
     }
 
     /// Ends the span `claude_code.hook` with `duration_ms` and the counts of `outcome`.
     pub fn finish(self, outcome: HookOutcome) {
         if let Some((session, mut hooks)) = self.0.lock() {
-            hooks.end(session, outcome);
+            let end = session.telemetry.timestamp(outcome.at);
+            hooks.end(session, end, |hooks| {
+                hooks.count = outcome.total();
+                hooks.succeeded = outcome.succeeded;
+                hooks.blocking = outcome.blocking;
+                hooks.failed = outcome.failed;
+                hooks.cancelled = outcome.cancelled;
+                hooks.definitions = outcome.definitions.filtered(&session.telemetry.policy());
+            });
         }
     }
 }
 
-/// Returns the name with the MCP server and tool replaced, as in `PreToolUse:mcp_tool`; `None` if it contains neither.
-fn without_mcp_names(name: &str) -> Option<String> {
-    let at = name.find("mcp__")?;
-    Some(format!("{}{MCP_TOOL}", &name[..at]))
-}
-
-impl RunningHooks {
-    fn end(&mut self, session: &SessionCore, outcome: HookOutcome) -> bool {
-        let Self { event, name, span } = self;
-        let end = session.telemetry.timestamp(outcome.at);
-        let policy = session.telemetry.policy();
-        span.end(session, end, |duration| HookSpan {
-            event: event.clone(),
-            name: without_mcp_names(name)
-                .filter(|_| !policy.tool_details())
-                .map_or_else(|| name.clone(), Cow::Owned),
-            count: outcome.total(),
-            duration,
-            succeeded: outcome.succeeded,
-            blocking: outcome.blocking,
-            failed: outcome.failed,
-            cancelled: outcome.cancelled,
-            definitions: outcome.definitions.filtered(&policy),
-        })
-    }
-}
-
-impl Operation for RunningHooks {
-    fn span(&self) -> &OpenSpan {
-        &self.span
-    }
-
-    fn abandon(&mut self, session: &SessionCore) -> bool {
-        self.end(session, HookOutcome::new())
+/// Returns the name with the MCP server and tool replaced, as in `PreToolUse:mcp_tool`.
+fn without_mcp_names(name: Text) -> Text {
+    match name.split_once("mcp__") {
+        Some((event, _)) => format!("{event}{MCP_TOOL}").into(),
+        None => name,
     }
 }
 
 span! {
     /// The data of the span `claude_code.hook`.
+    #[derive(Default)]
     span HookSpan emits "hook", "The hooks of one hook event, when the host records them",
         fails when "a hook failed without blocking; the message counts them";
     sent {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::llm_request::RequestContext;
+use super::llm_request::{LlmRequestOptions, RequestContext};
 use crate::content::Payload;
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
@@ -11,6 +11,7 @@ use crate::record::{
     attribute_rows, span,
 };
 use crate::schema::{self, Attribute};
+use crate::state::Timestamp;
 
 const REQUEST_ATTEMPT: &schema::SpanEvent = &schema::SpanEvent {
     name: "gen_ai.request.attempt",
@@ -61,7 +62,7 @@ type Attempts = Vec<u64>;
 
 /// The requested model, which is sent twice, with the system between.
 #[derive(Clone)]
-pub(crate) struct RequestedModel(Text);
+pub(crate) struct RequestedModel(pub(super) Text);
 
 impl Payload for RequestedModel {
     fn size(&self) -> usize {
@@ -103,64 +104,74 @@ impl Field<2> for StopReason {
     }
 }
 
+/// The maximum number of attempts with a span event. Further attempts are only counted.
+const MAX_ATTEMPTS: usize = 128;
+
 impl LlmSpan {
-    /// Creates the span of a request that was neither answered nor failed.
-    pub(super) fn new(
-        model: Text,
-        query_source: Option<Text>,
+    /// Creates the data of a request that begins now on a handle of `context`.
+    pub(super) fn begin(
+        options: LlmRequestOptions,
         context: RequestContext,
-        duration: Duration,
-        attempts: Vec<u64>,
+        start: Timestamp,
     ) -> Self {
         Self {
-            model: RequestedModel(model),
-            context,
+            model: RequestedModel(options.model),
+            context: options.context.unwrap_or(context),
             speed: Speed::Normal,
-            query_source,
-            duration,
+            query_source: options.query_source,
+            duration: Duration::ZERO,
             time_to_first_token: None,
             tokens: None,
             request_id: None,
             success: false,
-            attempt: (attempts.len() as u64).max(1),
-            attempts,
+            attempt: 1,
             status_code: None,
             error: None,
             has_tool_call: None,
             stop_reason: None,
+            attempts: vec![start.wall()],
         }
     }
 
-    /// Adds the answer. `time_to_first_token` applies if the answer does not contain one.
-    pub(super) fn answered(
-        self,
-        request: &ApiRequest,
-        time_to_first_token: Option<Duration>,
-    ) -> Self {
-        Self {
-            speed: request.speed,
-            query_source: request.query_source.clone(),
-            time_to_first_token: request.time_to_first_token.or(time_to_first_token),
-            tokens: Some(request.usage()),
-            request_id: request.request_id.clone(),
-            success: true,
-            attempt: request.attempt.map_or(self.attempt, u64::from),
-            has_tool_call: request.has_tool_call,
-            stop_reason: request.stop_reason.clone().map(StopReason),
-            ..self
+    /// Adds another attempt, which begins at `start`, in nanoseconds since the Unix epoch.
+    pub(super) fn retry(&mut self, start: u64) {
+        self.attempt += 1;
+        self.time_to_first_token = None;
+        if self.attempts.len() < MAX_ATTEMPTS {
+            self.attempts.push(start);
         }
     }
 
-    pub(super) fn failed(self, error: &ApiError) -> Self {
-        Self {
-            speed: error.speed,
-            query_source: error.query_source.clone(),
-            request_id: error.request_id.clone(),
-            attempt: error.attempt.0.map_or(self.attempt, u64::from),
-            status_code: error.status_code.0.map(u64::from),
-            error: Some(error.error.clone()),
-            ..self
-        }
+    /// Adds the answer to the attempt that began at `last`.
+    pub(super) fn answer(&mut self, answer: &ApiRequest, last: u64) {
+        self.speed = answer.speed;
+        self.query_source.clone_from(&answer.query_source);
+        let measured = self.time_to_first_token;
+        self.time_to_first_token = answer.time_to_first_token.or(measured);
+        self.tokens = Some(answer.usage());
+        self.request_id = answer.request_id.clone();
+        self.success = true;
+        self.has_tool_call = answer.has_tool_call;
+        self.stop_reason = answer.stop_reason.clone().map(StopReason);
+        self.count_attempts(answer.attempt, last);
+    }
+
+    /// Adds the error of the attempt that began at `last`.
+    pub(super) fn fail(&mut self, error: &ApiError, last: u64) {
+        self.speed = error.speed;
+        self.query_source.clone_from(&error.query_source);
+        self.request_id = error.request_id.clone();
+        self.status_code = error.status_code.0.map(u64::from);
+        self.error = Some(error.error.clone());
+        self.count_attempts(error.attempt.0, last);
+    }
+
+    /// Applies the number of attempts that the host reported. Attempts without a call of `retry` get the start of the
+    /// last one.
+    fn count_attempts(&mut self, reported: Option<u32>, last: u64) {
+        self.attempt = reported.map_or(self.attempt, u64::from);
+        let events = usize::try_from(self.attempt).unwrap_or(usize::MAX);
+        self.attempts.resize(events.clamp(1, MAX_ATTEMPTS), last);
     }
 }
 
@@ -173,7 +184,7 @@ impl SpanRecord for LlmSpan {
         let event = |(time, attempt): (&u64, i64)| SpanEvent {
             event: REQUEST_ATTEMPT,
             time: *time,
-            attributes: vec![(ATTEMPT.into(), Value::Int(attempt))],
+            attributes: vec![(ATTEMPT, Value::Int(attempt))],
         };
         self.attempts.iter().zip(1..).map(event).collect()
     }

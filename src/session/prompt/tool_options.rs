@@ -73,27 +73,11 @@ impl ToolCallOptions {
 /// Hides the name of an MCP tool, because it is content.
 impl fmt::Debug for ToolCallOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            tool_use_id,
-            input,
-            parameters,
-            mcp,
-            file_path,
-            language,
-            at,
-        } = self;
-        let mcp_tool = ToolName(Cow::Borrowed(MCP_TOOL));
+        let mcp = self.mcp.is_some();
         f.debug_struct("ToolCallOptions")
-            .field("name", if mcp.is_some() { &mcp_tool } else { name })
-            .field("tool_use_id", tool_use_id)
-            .field("input", input)
-            .field("parameters", parameters)
-            .field("mcp", mcp)
-            .field("file_path", file_path)
-            .field("language", language)
-            .field("at", at)
-            .finish()
+            .field("name", &if mcp { MCP_TOOL } else { self.name.public() })
+            .field("tool_use_id", &self.tool_use_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,56 +1,23 @@
 //! The output of a tool: the span event `tool.output`.
 
-use std::borrow::Cow;
-
-use crate::content::{
-    Content, ContentPolicy, Gated, Payload, ToolContent, ToolDetails, ToolOutputText,
-};
+use crate::content::{Content, ContentPolicy, Gated, Payload, ToolContent, ToolDetails, Truncated};
+use crate::encode::spans::SpanEvent;
 use crate::record::{EditTool, ToolName, Value, attribute_rows};
-use crate::schema::SpanEvent;
+use crate::schema;
 
-/// Defines a span event, and a setter of the output for each of its attributes.
-macro_rules! span_event {
-    (
-        record $Output:ident emits $EVENT:ident: $name:literal, $occasion:literal;
-        sent {$(
-            $(#[$meta:meta])*
-            optional $field:ident: Gated<$Kind:ident> = $key:literal, $description:literal;
-        )*}
-    ) => {
-        pub(super) const $EVENT: &SpanEvent = &SpanEvent {
-            name: $name,
-            description: $occasion,
-            attributes: attribute_rows! { $(Gated<$Kind> = $key, $description;)* },
-        };
-
-        impl $Output {$(
-            $(#[$meta])*
-            pub fn $field(self, text: impl Into<Content>) -> Self {
-                self.with($key, text)
-            }
-        )*}
-    };
-}
-
-span_event! {
-    record ToolOutput emits TOOL_OUTPUT: "tool.output",
-        "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one adds \
-         `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)";
-
-    sent {
-        /// Sets the command that a shell ran.
-        optional bash_command: Gated<ToolDetails> = "bash_command", "The command";
-        /// Sets the file that the tool read or wrote.
-        optional file_path: Gated<ToolDetails> = "file_path", "The file";
-        /// Sets the changes of an edit.
-        optional diff: Gated<ToolDetails> = "diff", "What an edit changed";
-        /// Sets the content that the tool read or wrote.
-        optional content: Gated<ToolContent> =
+pub(super) const TOOL_OUTPUT: &schema::SpanEvent = &schema::SpanEvent {
+    name: "tool.output",
+    description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one \
+                  adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
+    attributes: attribute_rows! {
+        Gated<ToolDetails> = "bash_command", "The command";
+        Gated<ToolDetails> = "file_path", "The file";
+        Gated<ToolDetails> = "diff", "What an edit changed";
+        Gated<ToolContent> =
             "content", "What was read; what was written needs `OTEL_LOG_TOOL_DETAILS` too";
-        /// Sets the text that the tool returned.
-        optional output: Gated<ToolContent> = "output", "What the tool returned";
-    }
-}
+        Gated<ToolContent> = "output", "What the tool returned";
+    },
+};
 
 /// The output of a tool: the attributes of the span event `tool.output`, in the order in which they are added.
 ///
@@ -64,7 +31,20 @@ span_event! {
 /// let outcome = ToolOutcome::new().output(output);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct ToolOutput(Vec<(&'static str, Content)>);
+pub struct ToolOutput(Vec<(Keys, Content)>);
+
+/// The keys of an attribute of the event, of its truncation flag and of its original length.
+type Keys = [&'static str; 3];
+
+macro_rules! keys {
+    ($key:literal) => {
+        [
+            $key,
+            concat!($key, "_truncated"),
+            concat!($key, "_original_length"),
+        ]
+    };
+}
 
 impl ToolOutput {
     /// Creates an empty output.
@@ -72,41 +52,59 @@ impl ToolOutput {
         Self::default()
     }
 
+    /// Sets the text that the tool returned.
+    pub fn output(self, text: impl Into<Content>) -> Self {
+        self.with(keys!("output"), text)
+    }
+
+    /// Sets the content that the tool read or wrote.
+    pub fn content(self, text: impl Into<Content>) -> Self {
+        self.with(keys!("content"), text)
+    }
+
+    /// Sets the changes of an edit.
+    pub fn diff(self, text: impl Into<Content>) -> Self {
+        self.with(keys!("diff"), text)
+    }
+
+    /// Sets the command that a shell ran.
+    pub fn bash_command(self, text: impl Into<Content>) -> Self {
+        self.with(keys!("bash_command"), text)
+    }
+
+    /// Sets the file that the tool read or wrote.
+    pub fn file_path(self, text: impl Into<Content>) -> Self {
+        self.with(keys!("file_path"), text)
+    }
+
     /// Adds an attribute, or replaces its earlier value.
-    pub(in crate::session) fn with(mut self, key: &'static str, text: impl Into<Content>) -> Self {
-        self.0.retain(|(known, _)| *known != key);
+    fn with(mut self, keys: Keys, text: impl Into<Content>) -> Self {
+        self.0.retain(|(known, _)| *known != keys);
         self.0
-            .extend(Content::optional(text).map(|text| (key, text)));
+            .extend(Content::optional(text).map(|text| (keys, text)));
         self
     }
 
-    /// Returns the key of the attribute with this name.
-    #[cfg(feature = "serde")]
-    pub(in crate::session) fn known_key(name: &str) -> Option<&'static str> {
-        let mut keys = TOOL_OUTPUT
-            .attributes
-            .iter()
-            .map(|attribute| attribute.name);
-        keys.find(|key| *key == name)
-    }
-
-    /// Returns the attributes that the policy allows, cut to the shared limit; `None` if there are none.
-    pub(crate) fn admit(&self, tool: &ToolName, policy: &ContentPolicy) -> Option<AdmittedOutput> {
+    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit; `None` if there
+    /// are none.
+    pub(crate) fn event(
+        &self,
+        tool: &ToolName,
+        policy: &ContentPolicy,
+        time: u64,
+    ) -> Option<OutputEvent> {
         let mut room = policy.max_length();
-        let mut parts = Vec::new();
-        for (key, content) in &self.0 {
-            let repeats_input = match *key {
+        let mut texts = Vec::new();
+        for (keys, content) in &self.0 {
+            let is_input = match keys[0] {
                 "output" => false,
                 "content" => tool.0.parse::<EditTool>().is_ok(),
                 _ => true,
             };
-            let Some(text) = policy.tool_output(content, repeats_input, room) else {
-                continue;
-            };
-            room = room.saturating_sub(text.units());
-            parts.push((*key, text));
+            let text = policy.tool_output(content, is_input, &mut room);
+            texts.extend(text.map(|text| (*keys, text)));
         }
-        (!parts.is_empty()).then_some(AdmittedOutput(parts))
+        (!texts.is_empty()).then_some(OutputEvent { time, texts })
     }
 }
 
@@ -118,27 +116,37 @@ impl<T: Into<Content>> From<T> for ToolOutput {
     }
 }
 
-/// The output after the content policy was applied.
+/// The event `tool.output` of a span, after the content policy was applied.
 #[derive(Clone)]
-pub(crate) struct AdmittedOutput(Vec<(&'static str, ToolOutputText)>);
+pub(crate) struct OutputEvent {
+    /// Nanoseconds since the Unix epoch.
+    time: u64,
+    texts: Vec<(Keys, Truncated<'static>)>,
+}
 
-impl AdmittedOutput {
-    pub(crate) fn attributes(&self) -> Vec<(Cow<'static, str>, Value<'_>)> {
+impl OutputEvent {
+    pub(super) fn span_event(&self) -> SpanEvent<'_> {
         let mut attributes = Vec::new();
-        for (key, text) in &self.0 {
-            if let Some(text) = text.text().filter(|text| !text.is_empty()) {
-                attributes.push(((*key).into(), Value::Text(text.into())));
+        for ([key, truncated, original_length], text) in &self.texts {
+            if !text.text.is_empty() {
+                attributes.push((*key, Value::Text((&*text.text).into())));
             }
-            if let Some(length) = text.cut_from() {
-                attributes.push((format!("{key}_truncated").into(), Value::Bool(true)));
-                let original_length = format!("{key}_original_length").into();
-                attributes.push((original_length, Value::Int(length)));
+            if text.truncated {
+                attributes.push((*truncated, Value::Bool(true)));
+                let length = Value::Int(text.original_length as i64);
+                attributes.push((*original_length, length));
             }
         }
-        attributes
+        SpanEvent {
+            event: TOOL_OUTPUT,
+            time: self.time,
+            attributes,
+        }
     }
+}
 
-    pub(crate) fn size(&self) -> usize {
-        self.0.iter().map(|(_, text)| text.size()).sum()
+impl Payload for OutputEvent {
+    fn size(&self) -> usize {
+        self.texts.iter().map(|(_, text)| text.text.len()).sum()
     }
 }

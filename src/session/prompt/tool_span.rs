@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome};
-use super::tool_output::{AdmittedOutput, TOOL_OUTPUT};
+use super::tool_output::{OutputEvent, TOOL_OUTPUT};
 use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
@@ -33,21 +33,8 @@ span! {
         input: Gated<ToolInput> = "tool_input", "JSON text of the tool's arguments, bounded";
     }
     unsent {
-        /// The output of a successful call, and the time of the span event.
-        output: Option<TimedOutput>;
-    }
-}
-
-/// An output with the time of its span event, in nanoseconds since the Unix epoch.
-#[derive(Clone)]
-pub(crate) struct TimedOutput {
-    time: u64,
-    output: AdmittedOutput,
-}
-
-impl Payload for TimedOutput {
-    fn size(&self) -> usize {
-        self.output.size()
+        /// The output of a successful call.
+        output: Option<OutputEvent>;
     }
 }
 
@@ -112,39 +99,25 @@ impl ToolSpan {
         }
     }
 
-    /// Returns the span of a call of `tool` that ended. `time` returns the end, in nanoseconds since the Unix epoch. Only a
-    /// successful call carries its output.
-    pub(crate) fn ended(
-        &self,
+    /// Adds the outcome of a call of `tool` that ended at `time`, in nanoseconds since the Unix epoch. Only a successful
+    /// call carries its output.
+    pub(crate) fn finish(
+        &mut self,
         tool: &ToolName,
-        duration: Duration,
-        time: impl FnOnce() -> u64,
-        outcome: Option<&ToolOutcome>,
+        outcome: &ToolOutcome,
+        time: u64,
         policy: &ContentPolicy,
-    ) -> Self {
-        let successful = outcome.filter(|outcome| outcome.success.0);
-        let output = successful.and_then(|outcome| outcome.output.admit(tool, policy));
-        Self {
-            duration,
-            result_tokens: outcome.and_then(|outcome| outcome.result_tokens),
-            output: output.map(|output| TimedOutput {
-                time: time(),
-                output,
-            }),
-            ..self.clone()
+    ) {
+        self.result_tokens = outcome.result_tokens;
+        if outcome.success.0 {
+            self.output = outcome.output.event(tool, policy, time);
         }
     }
 }
 
 impl SpanRecord for ToolSpan {
     fn events(&self) -> Vec<SpanEvent<'_>> {
-        let output = self.output.iter();
-        let event = output.map(|TimedOutput { time, output }| SpanEvent {
-            event: TOOL_OUTPUT,
-            time: *time,
-            attributes: output.attributes(),
-        });
-        event.collect()
+        self.output.iter().map(OutputEvent::span_event).collect()
     }
 }
 
@@ -160,13 +133,16 @@ span! {
 }
 
 impl BlockedSpan {
-    pub(crate) fn new(duration: Duration, permission: &Permission) -> Self {
+    pub(crate) const UNDECIDED: Self = Self {
+        duration: Duration::ZERO,
+        decision: OrUnknown(None),
+        source: OrUnknown(None),
+    };
+
+    pub(crate) fn decide(&mut self, permission: &Permission) {
         let (decision, source) = permission.span;
-        Self {
-            duration,
-            decision: OrUnknown(decision),
-            source: OrUnknown(source),
-        }
+        self.decision = OrUnknown(decision);
+        self.source = OrUnknown(source);
     }
 }
 
@@ -174,6 +150,7 @@ impl SpanRecord for BlockedSpan {}
 
 span! {
     /// The data of the span `claude_code.tool.execution`.
+    #[derive(Default)]
     span ExecutionSpan emits "tool.execution", "The execution; absent when the call was denied",
         fails when "the tool failed; the message is the error's";
     sent {
@@ -188,19 +165,11 @@ span! {
 }
 
 impl ExecutionSpan {
-    pub(crate) fn new(
-        duration: Duration,
-        outcome: Option<&ToolOutcome>,
-        policy: &ContentPolicy,
-    ) -> Self {
-        let mut error = outcome.map_or_else(Default::default, |outcome| outcome.error.clone());
-        error.filter(policy);
-        Self {
-            duration,
-            success: outcome.is_some_and(|outcome| outcome.success.0),
-            error,
-            finished: outcome.is_some(),
-        }
+    pub(crate) fn finish(&mut self, outcome: &ToolOutcome, policy: &ContentPolicy) {
+        self.success = outcome.success.0;
+        self.error.clone_from(&outcome.error);
+        self.error.filter(policy);
+        self.finished = true;
     }
 }
 
