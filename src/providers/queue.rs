@@ -14,7 +14,7 @@ use crate::state::{Slot, TelemetryState, enqueue_for};
 pub(super) struct HostQueue<R> {
     slot: Slot<Scoped<R>>,
     /// A weak reference, so that providers do not keep the telemetry alive.
-    telemetry: Weak<TelemetryState>,
+    pub(super) telemetry: Weak<TelemetryState>,
 }
 
 impl<R: Shorten> HostQueue<R> {
@@ -34,11 +34,6 @@ impl<R: Shorten> HostQueue<R> {
             let size = HostEncoder::size(&record);
             enqueue_for(&self.slot, record, size, &telemetry.stopped);
         }
-    }
-
-    /// Delivers all items recorded before the call, for all signals.
-    pub(super) fn flush(&self) -> OTelSdkResult {
-        flush(&self.telemetry)
     }
 }
 

@@ -251,16 +251,13 @@ impl Recorder {
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.
     pub(crate) fn emit<R: EventRecord>(&self, record: R) {
-        if let Some(session) = self.session() {
-            let span = EventSpan::PromptOr(self.parent.as_ref());
-            session.emit(record, self.prompt.as_ref(), span);
-        }
+        self.emit_in(record, EventSpan::PromptOr(self.parent.as_ref()));
     }
 
-    /// Emits an event with exactly this span.
-    pub(crate) fn emit_in<R: EventRecord>(&self, record: R, span: Option<&Arc<TraceContext>>) {
+    /// Emits an event with this span.
+    pub(crate) fn emit_in<R: EventRecord>(&self, record: R, span: EventSpan<'_>) {
         if let Some(session) = self.session() {
-            session.emit(record, self.prompt.as_ref(), EventSpan::Fixed(span));
+            session.emit(record, self.prompt.as_ref(), span);
         }
     }
 }

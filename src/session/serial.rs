@@ -85,7 +85,9 @@ impl<'de> Deserialize<'de> for Permission {
         let decided = pair(fields.decision, fields.source).map_err(serde::de::Error::custom)?;
         let permission = match decided {
             Some((decision, source)) => Self::new(decision, source),
-            None => Self::unknown(),
+            None => Self::accepted(DecisionSource::Config)
+                .without_event()
+                .without_result(),
         };
         let decision = fields
             .span_decision

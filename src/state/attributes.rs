@@ -15,41 +15,29 @@ pub(super) fn standard(
     active: &ActiveConfig,
     session: &Arc<str>,
     identity: &Identity,
-    terminal: Option<&Arc<str>>,
+    terminal: &Option<Arc<str>>,
 ) -> SessionAttributes {
     let switches = &active.config.attributes;
-    let given = identity.user_id.as_ref().filter(|id| !id.is_empty());
-    let user = given.map_or_else(|| telemetry.installation_id(), Arc::clone);
+    let given = identity.user_id.clone().filter(|id| !id.is_empty());
+    let user = given.or_else(|| Some(telemetry.installation_id()));
+    let (session, version) = (
+        Some(Arc::clone(session)),
+        Some(Arc::clone(&telemetry.app_version)),
+    );
     let account = switches.account_uuid;
     let attributes = [
-        (key::USER_ID, Some(&user), true),
-        (key::SESSION_ID, Some(session), switches.session_id),
-        (
-            key::APP_VERSION,
-            Some(&telemetry.app_version),
-            switches.version,
-        ),
-        (
-            key::ORGANIZATION_ID,
-            identity.organization_id.as_ref(),
-            true,
-        ),
-        (
-            key::USER_EMAIL,
-            identity.email.as_ref(),
-            switches.user_email,
-        ),
-        (
-            key::USER_ACCOUNT_UUID,
-            identity.account_uuid.as_ref(),
-            account,
-        ),
-        (key::USER_ACCOUNT_ID, identity.account_id.as_ref(), account),
+        (key::USER_ID, &user, true),
+        (key::SESSION_ID, &session, switches.session_id),
+        (key::APP_VERSION, &version, switches.version),
+        (key::ORGANIZATION_ID, &identity.organization_id, true),
+        (key::USER_EMAIL, &identity.email, switches.user_email),
+        (key::USER_ACCOUNT_UUID, &identity.account_uuid, account),
+        (key::USER_ACCOUNT_ID, &identity.account_id, account),
         (key::TERMINAL_TYPE, terminal, true),
     ];
     let attributes = attributes.into_iter().filter_map(|(key, value, is_sent)| {
-        let value = value.filter(|value| is_sent && !value.is_empty())?;
-        Some((key, Arc::clone(value)))
+        let value = value.as_ref().filter(|text| is_sent && !text.is_empty());
+        Some((key, Arc::clone(value?)))
     });
     SessionAttributes {
         attributes: attributes.collect(),

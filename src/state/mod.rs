@@ -32,15 +32,12 @@ use crate::clock::Clock;
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
 use crate::encode::Item;
-use crate::encode::events::Queued;
-use crate::encode::spans::{Finished, SpanRecord};
 use crate::export::runtime::{Runtime, no_thread};
 use crate::fork::Process;
 use crate::health::Health;
 use crate::installation::{default_path, installation_id};
 use crate::metrics::Registry;
 use crate::propagation::Ids;
-use crate::record::EventRecord;
 use crate::signal::Signal;
 use active_config::{NO_THREAD, bit};
 
@@ -79,14 +76,19 @@ pub(crate) struct TelemetryState {
 }
 
 impl TelemetryState {
-    /// Queues an event whose texts have `size` bytes for every exporter that takes events.
-    pub(crate) fn enqueue_event(
-        &self,
-        active: &ActiveConfig,
-        event: Box<Queued<dyn EventRecord>>,
-        size: usize,
-    ) {
-        enqueue(&active.events, event, size, &self.stopped);
+    /// Queues an item whose texts have `size` bytes for every exporter.
+    pub(crate) fn enqueue<T: ?Sized>(&self, slots: &Slots<Item<T>>, item: Box<T>, size: usize) {
+        match &**slots {
+            [] => {}
+            [only] => enqueue_for(only, Item::Own(item), size, &self.stopped),
+            [first, others @ ..] => {
+                let item: Arc<T> = item.into();
+                for slot in others {
+                    enqueue_for(slot, Item::Shared(Arc::clone(&item)), size, &self.stopped);
+                }
+                enqueue_for(first, Item::Shared(item), size, &self.stopped);
+            }
+        }
     }
 
     /// Returns `false` in a forked child of the process that started the telemetry.
@@ -158,11 +160,6 @@ impl TelemetryState {
         self.active.load().policy
     }
 
-    pub(crate) fn enqueue_span(&self, span: Box<Finished<dyn SpanRecord>>) {
-        let size = span.record.size();
-        enqueue(&self.active.load().spans, span, size, &self.stopped);
-    }
-
     /// Returns whether the shutdown has begun; if so, counts a measurement that is dropped.
     pub(crate) fn is_late(&self) -> bool {
         let stopped = self.stopped.load(Ordering::Relaxed);
@@ -226,18 +223,11 @@ impl TelemetryState {
 
     pub(crate) fn health(&self) -> Health {
         let registry = &self.registry;
-        let limit = |limit: usize| match self.active.load().metrics {
-            true => limit as u64,
-            false => 0,
-        };
+        let active = self.active.load();
+        let limit = |limit: usize| if active.metrics { limit as u64 } else { 0 };
+        let exporters = active.counters.iter();
         Health {
-            exporters: self
-                .active
-                .load()
-                .counters
-                .iter()
-                .map(|counters| counters.snapshot())
-                .collect(),
+            exporters: exporters.map(|counters| counters.snapshot()).collect(),
             invalid_measurements: self.invalid_measurements.load(Ordering::Relaxed),
             series_overflow: self.series_overflow.load(Ordering::Relaxed),
             after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
@@ -247,21 +237,6 @@ impl TelemetryState {
             series_bytes: registry.attribute_bytes() as u64,
             series_bytes_limit: limit(registry.max_attribute_bytes),
             shortened_attributes: registry.shortened_attributes.load(Ordering::Relaxed),
-        }
-    }
-}
-
-/// Queues an item for every exporter.
-fn enqueue<T: ?Sized>(slots: &Slots<Item<T>>, item: Box<T>, size: usize, stopped: &AtomicBool) {
-    match &**slots {
-        [] => {}
-        [only] => enqueue_for(only, Item::Own(item), size, stopped),
-        [first, others @ ..] => {
-            let item: Arc<T> = item.into();
-            for slot in others {
-                enqueue_for(slot, Item::Shared(Arc::clone(&item)), size, stopped);
-            }
-            enqueue_for(first, Item::Shared(item), size, stopped);
         }
     }
 }

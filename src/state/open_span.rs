@@ -107,14 +107,17 @@ impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
         let Some(record) = session.telemetry.policy().filter(record) else {
             return false;
         };
-        session.telemetry.enqueue_span(Box::new(Finished {
+        let size = record.size();
+        let span = Box::new(Finished {
             context: context.clone(),
             parent: self.parent,
             start: self.start.wall(),
             end,
             standard: session.standard(),
             record,
-        }));
+        });
+        let telemetry = &session.telemetry;
+        telemetry.enqueue(&telemetry.active.load().spans, span, size);
         true
     }
 }

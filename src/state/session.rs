@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -11,7 +10,6 @@ use super::session_state::SessionState;
 use super::snapshot::SessionSnapshot;
 use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
-use crate::content::Filtered;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
 use crate::metrics::Series;
@@ -95,7 +93,7 @@ impl SessionCore {
     fn renew(&self, identity: &Identity, active: Arc<ActiveConfig>) {
         let snapshot = self.snapshot.load();
         if active.is_on() {
-            let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
+            let (telemetry, terminal) = (&self.telemetry, &self.terminal_type);
             let standard = standard(telemetry, &active, &self.id, identity, terminal);
             if *snapshot.standard != standard {
                 let registry = &telemetry.registry;
@@ -254,7 +252,7 @@ impl SessionCore {
         let (usd, usage) = (request.cost_usd, request.usage());
         self.add_request(&snapshot, request.metric_model(), usd, usage);
         if self.telemetry.records(Signal::Logs) {
-            self.emit_in(&snapshot, request, prompt, EventSpan::PromptOr(own));
+            self.enqueue(&snapshot, request, prompt, EventSpan::PromptOr(own));
         }
     }
 
@@ -266,14 +264,14 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         // Without an exporter for events, the record is not evaluated.
-        if !self.telemetry.records(Signal::Logs) {
-            return;
+        if self.telemetry.records(Signal::Logs) {
+            self.enqueue(&self.snapshot.load(), record, prompt, span);
         }
-        self.emit_in(&self.snapshot.load(), record, prompt, span);
     }
 
+    /// Queues the event of a record, unless the content policy withholds it.
     #[inline]
-    fn emit_in<R: EventRecord>(
+    fn enqueue<R: EventRecord>(
         &self,
         snapshot: &SessionSnapshot,
         record: R,
@@ -281,21 +279,9 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         let time = record.time();
-        if let Some(event) = snapshot.active.policy.filter(record) {
-            self.enqueue(snapshot, time, event, prompt, span);
-        }
-    }
-
-    /// Queues an event.
-    #[inline]
-    fn enqueue<R: EventRecord>(
-        &self,
-        snapshot: &SessionSnapshot,
-        time: Option<SystemTime>,
-        record: Filtered<R>,
-        prompt: Option<&Arc<PromptMark>>,
-        span: EventSpan<'_>,
-    ) {
+        let Some(record) = snapshot.active.policy.filter(record) else {
+            return;
+        };
         let telemetry = &*self.telemetry;
         let newest;
         let prompt = match prompt {
@@ -320,7 +306,7 @@ impl SessionCore {
         };
         let event = Box::new(Queued { envelope, record });
         let size = event.record.size();
-        telemetry.enqueue_event(&snapshot.active, event, size);
+        telemetry.enqueue(&snapshot.active.events, event, size);
     }
 
     /// Returns the parent span that the environment names for an interaction. The environment is read when the
@@ -336,22 +322,28 @@ impl SessionCore {
             .get("TRACEPARENT")
             .filter(|parent| !parent.is_empty())?;
         let state = environment.get("TRACESTATE");
+        let telemetry = &self.telemetry;
         match TraceParent::parse(&parent, state.as_deref()) {
-            Ok(parent) => {
-                let context = parent.context;
-                if context.trace_state.is_none() && state.as_deref().is_some_and(is_no_blank_list) {
-                    self.telemetry.report_once(&self.telemetry.malformed_state, || {
-                        let shown: String = state.iter().flat_map(|state| state.chars()).take(200).collect();
-                        format!("TRACESTATE of the environment is left out, and TRACEPARENT followed: {shown:?} breaks the rules of W3C Trace Context; see what sets it")
+            Ok(TraceParent { context }) => {
+                let is_malformed =
+                    |state: &&str| context.trace_state.is_none() && has_member(state);
+                if let Some(state) = state.as_deref().filter(is_malformed) {
+                    telemetry.report_once(&telemetry.malformed_state, || {
+                        let shown: String = state.chars().take(200).collect();
+                        format!(
+                            "TRACESTATE of the environment is left out, and TRACEPARENT followed: {shown:?} \
+                             breaks the rules of W3C Trace Context; see what sets it"
+                        )
                     });
                 }
                 Some(Arc::new(context))
             }
             Err(error) => {
-                self.telemetry.report_once(
-                    &self.telemetry.malformed_parent,
-                    || format!("TRACEPARENT is ignored and traces begin anew: {error}, but it is {parent:?}"),
-                );
+                telemetry.report_once(&telemetry.malformed_parent, || {
+                    format!(
+                        "TRACEPARENT is ignored and traces begin anew: {error}, but it is {parent:?}"
+                    )
+                });
                 None
             }
         }
@@ -359,7 +351,7 @@ impl SessionCore {
 }
 
 /// Returns whether a comma-separated list has a member that is not blank.
-fn is_no_blank_list(list: &str) -> bool {
+fn has_member(list: &str) -> bool {
     list.split(',').any(|member| !member.trim().is_empty())
 }
 

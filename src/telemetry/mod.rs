@@ -172,9 +172,7 @@ impl Telemetry {
         }
         self.report(shutdown, in_time)
     }
-}
 
-impl Telemetry {
     fn report(&self, shutdown: bool, in_time: bool) -> Report {
         let warnings = self.config().warnings().len();
         if shutdown && let Some(inner) = self.inner() {

@@ -44,8 +44,8 @@ impl HookOutcome {
     /// Returns the number of hooks that ran.
     fn total(&self) -> u64 {
         let outcomes = [self.succeeded, self.blocking, self.failed, self.cancelled];
-        let sum = || outcomes.into_iter().fold(0, u64::saturating_add);
-        self.count.unwrap_or_else(sum)
+        let sum = outcomes.into_iter().fold(0, u64::saturating_add);
+        self.count.unwrap_or(sum)
     }
 }
 

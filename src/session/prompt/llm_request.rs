@@ -132,7 +132,7 @@ impl LlmRequest {
             query_source,
             ..
         } = &request.span.record;
-        let mut record = ApiRequestBody::new(model.0.clone(), body);
+        let mut record = ApiRequestBody::new(model.clone(), body);
         record.query_source.clone_from(query_source);
         record.at = time;
         // A large body is redacted when it is emitted, which other threads and the shutdown must not wait for.
@@ -168,7 +168,7 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        let model = &request.span.record.model.0;
+        let model = &request.span.record.model;
         if answer.requested_model.is_none() && answer.model != *model {
             answer.requested_model = Some(model.clone());
         }

@@ -7,10 +7,10 @@ use super::llm_request::{LlmRequestOptions, RequestContext};
 use crate::content::Payload;
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    ApiError, ApiRequest, ErrorMessage, Field, Out, Scalar, Speed, Text, TokenUsage, Value,
-    attribute_rows, span,
+    ApiError, ApiRequest, ErrorMessage, Speed, Text, TokenUsage, Value, attribute_rows, scalars,
+    span,
 };
-use crate::schema::{self, Attribute};
+use crate::schema;
 use crate::state::Timestamp;
 
 const REQUEST_ATTEMPT: &schema::SpanEvent = &schema::SpanEvent {
@@ -25,10 +25,9 @@ span! {
     span LlmSpan emits "llm_request", "One model request with its retries",
         fails when "the request failed; the message is the error's", has events REQUEST_ATTEMPT;
     sent {
-        model: RequestedModel =
-            "model", "Model that was asked for",
-            "gen_ai.system", "Always `anthropic`",
-            "gen_ai.request.model", "Model that was asked for";
+        model: Text = "model", "Model that was asked for";
+        system: Anthropic = "gen_ai.system", "Always `anthropic`";
+        request_model: Text = "gen_ai.request.model", "Model that was asked for";
         context: RequestContext = "llm_request.context", "Where the request came from";
         speed: Speed = "speed", "Whether fast mode was active";
         query_source: Option<Text> = "query_source", "Subsystem that made the request";
@@ -40,16 +39,15 @@ span! {
             "output_tokens", "Output tokens",
             "cache_read_tokens", "Tokens read from the cache",
             "cache_creation_tokens", "Tokens written to the cache";
-        request_id: Option<Text> =
-            "request_id", "The API's request id",
-            "gen_ai.response.id", "The same id";
+        request_id: Option<Text> = "request_id", "The API's request id";
+        response_id: Option<Text> = "gen_ai.response.id", "The same id";
         success: bool = "success", "Whether the API answered";
         attempt: u64 = "attempt", "Attempts made in all";
         status_code: Option<u64> = "status_code", "HTTP status of the failure";
         error: Option<ErrorMessage> = "error", "Error message";
         has_tool_call: Option<bool> = "response.has_tool_call", "Whether the answer calls a tool";
-        stop_reason: Option<StopReason> =
-            "stop_reason", "Why the model stopped",
+        stop_reason: Option<Text> = "stop_reason", "Why the model stopped";
+        finish_reasons: Option<FinishReasons> =
             "gen_ai.response.finish_reasons", "The same as a list";
     }
     unsent {
@@ -60,48 +58,25 @@ span! {
 
 type Attempts = Vec<u64>;
 
-/// The requested model, which is sent twice, with the system between.
+/// The system of a request, which is always the same.
 #[derive(Clone)]
-pub(crate) struct RequestedModel(pub(super) Text);
+pub(crate) struct Anthropic;
 
-impl Payload for RequestedModel {
+impl Payload for Anthropic {}
+
+/// The reason why the model stopped, as a list.
+#[derive(Clone)]
+pub(crate) struct FinishReasons(Text);
+
+impl Payload for FinishReasons {
     fn size(&self) -> usize {
         self.0.len()
     }
 }
 
-impl Field<3> for RequestedModel {
-    const ATTRIBUTES: [Attribute; 3] = [
-        Text::ATTRIBUTE,
-        Text::ATTRIBUTE.one_of(&["anthropic"]),
-        Text::ATTRIBUTE,
-    ];
-
-    fn write(&self, keys: [&'static str; 3], out: &mut dyn Out) {
-        let values = [&*self.0, "anthropic", &*self.0];
-        for (key, value) in keys.into_iter().zip(values) {
-            out.text(key, value);
-        }
-    }
-}
-
-/// The reason why the model stopped, which is sent as a text and as a list.
-#[derive(Clone)]
-pub(crate) struct StopReason(Text);
-
-impl Payload for StopReason {
-    fn size(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl Field<2> for StopReason {
-    const ATTRIBUTES: [Attribute; 2] = [Text::ATTRIBUTE, Attribute::of(schema::Kind::TextArray)];
-
-    fn write(&self, [reason, reasons]: [&'static str; 2], out: &mut dyn Out) {
-        out.text(reason, &self.0);
-        out.value(reasons, Value::TextArray(vec![(&*self.0).into()]));
-    }
+scalars! {
+    Anthropic: Text.one_of(&["anthropic"]) = |_system| Some("anthropic".into());
+    FinishReasons: TextArray = |reason| Some(vec![(&*reason.0).into()]);
 }
 
 /// The maximum number of attempts with a span event. Further attempts are only counted.
@@ -115,7 +90,9 @@ impl LlmSpan {
         start: Timestamp,
     ) -> Self {
         Self {
-            model: RequestedModel(options.model),
+            request_model: options.model.clone(),
+            model: options.model,
+            system: Anthropic,
             context: options.context.unwrap_or(context),
             speed: Speed::Normal,
             query_source: options.query_source,
@@ -123,12 +100,14 @@ impl LlmSpan {
             time_to_first_token: None,
             tokens: None,
             request_id: None,
+            response_id: None,
             success: false,
             attempt: 1,
             status_code: None,
             error: None,
             has_tool_call: None,
             stop_reason: None,
+            finish_reasons: None,
             attempts: vec![start.wall()],
         }
     }
@@ -149,10 +128,11 @@ impl LlmSpan {
         let measured = self.time_to_first_token;
         self.time_to_first_token = answer.time_to_first_token.or(measured);
         self.tokens = Some(answer.usage());
-        self.request_id = answer.request_id.clone();
+        self.set_request_id(answer.request_id.as_ref());
         self.success = true;
         self.has_tool_call = answer.has_tool_call;
-        self.stop_reason = answer.stop_reason.clone().map(StopReason);
+        self.stop_reason.clone_from(&answer.stop_reason);
+        self.finish_reasons = answer.stop_reason.clone().map(FinishReasons);
         self.count_attempts(answer.attempt, last);
     }
 
@@ -160,10 +140,15 @@ impl LlmSpan {
     pub(super) fn fail(&mut self, error: &ApiError, last: u64) {
         self.speed = error.speed;
         self.query_source.clone_from(&error.query_source);
-        self.request_id = error.request_id.clone();
+        self.set_request_id(error.request_id.as_ref());
         self.status_code = error.status_code.0.map(u64::from);
         self.error = Some(error.error.clone());
         self.count_attempts(error.attempt.0, last);
+    }
+
+    fn set_request_id(&mut self, id: Option<&Text>) {
+        self.request_id = id.cloned();
+        self.response_id = id.cloned();
     }
 
     /// Applies the number of attempts that the host reported. Attempts without a call of `retry` get the start of the

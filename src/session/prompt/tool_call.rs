@@ -10,7 +10,7 @@ use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
 use crate::session::Recorder;
 use crate::session::recorder::recorder_methods;
-use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
+use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
 
 /// A tool call in progress: the spans `claude_code.tool`, `claude_code.tool.blocked_on_user` and
 /// `claude_code.tool.execution`.
@@ -102,7 +102,11 @@ impl PendingToolCall {
             span.start = start;
             let language = options.language_if_edit();
             let policy = session.telemetry.policy();
-            let details = ToolSpan::begin(&mut options, &policy, span.is_recorded());
+            let mut details = ToolSpan::begin(&mut options, &policy);
+            // The content of a call whose span is not recorded is not read at all.
+            if span.is_recorded() {
+                details.add_details(&options, &policy);
+            }
             options.language = language;
             Call {
                 options,
@@ -140,7 +144,8 @@ impl ToolCall {
         let decided = call.decide(session, permission);
         drop(call);
         if let Some(Decided { event, span, edit }) = decided {
-            self.recorder.emit_in(event, span.as_ref());
+            self.recorder
+                .emit_in(event, EventSpan::Fixed(span.as_ref()));
             if let Some(edit) = edit {
                 self.recorder.record_code_edit_decision(edit);
             }

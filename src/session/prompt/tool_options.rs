@@ -129,16 +129,6 @@ impl Permission {
         Self::new(Decision::Reject, source)
     }
 
-    /// Creates the permission of a call without a decision: the span of the wait carries `unknown`, and no event or
-    /// metric is recorded.
-    pub(crate) fn unknown() -> Self {
-        let permission = Self::new(Decision::Accept, DecisionSource::Config);
-        permission
-            .on_span(None, None)
-            .without_event()
-            .without_result()
-    }
-
     setters! {
         /// Sets how long the call waited for the decision. The default is the time since the call began.
         waited: Option<Duration>,

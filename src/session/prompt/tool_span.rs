@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome};
 use super::tool_output::{OutputEvent, TOOL_OUTPUT};
-use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput};
+use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput, ToolParameters};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
     Decision, DecisionSource, MCP_TOOL, OrUnknown, Text, ToolError, ToolName, derived_parameters,
@@ -14,6 +14,7 @@ use crate::record::{
 
 span! {
     /// The data of the span `claude_code.tool`.
+    #[derive(Default)]
     span ToolSpan emits "tool", "One tool call: the wait for permission and the execution",
         has events TOOL_OUTPUT;
     sent {
@@ -21,9 +22,8 @@ span! {
             "tool_name",
             "Name of the tool; of an MCP tool `mcp_tool`, or `mcp__server__tool` with \
              `OTEL_LOG_TOOL_DETAILS`";
-        tool_use_id: Option<Text> =
-            "tool_use_id", "Id of the tool call",
-            "gen_ai.tool.call.id", "The same id";
+        tool_use_id: Option<Text> = "tool_use_id", "Id of the tool call";
+        tool_call_id: Option<Text> = "gen_ai.tool.call.id", "The same id";
         duration: Duration = "duration_ms", "Duration of wait and execution in milliseconds";
         result_tokens: Option<u64> = "result_tokens", "Tokens of the result";
         file_path: Gated<ToolDetails> = "file_path", "The file";
@@ -39,56 +39,45 @@ span! {
 }
 
 impl ToolSpan {
-    /// Applies the content policy to the call, and removes content that the policy withholds from `options` as well. If
-    /// the span is not `recorded`, the content is not read at all.
-    pub(crate) fn begin(
-        options: &mut ToolCallOptions,
-        policy: &ContentPolicy,
-        recorded: bool,
-    ) -> Self {
+    /// Creates the data without content, and removes content that the policy withholds from `options`.
+    pub(crate) fn begin(options: &mut ToolCallOptions, policy: &ContentPolicy) -> Self {
         options.input.close(policy);
         options.parameters.close(policy);
         options.file_path.close(policy);
-        let ToolCallOptions { name, mcp, .. } = options;
-        let (mut input, mut parameters, mut derived, mut file_path) = Default::default();
-        if recorded {
-            (input, parameters) = (options.input.clone(), options.parameters.clone());
-            file_path = options.file_path.clone().filtered(policy);
-            let content = derived_parameters(name, mcp.as_ref(), input.content(), policy);
-            derived = content.map_or_else(Gated::default, Gated::from);
-        }
-        let detail = |text: Option<String>| {
-            let text = text.map(|text| Gated::<ToolDetails>::optional(text).filtered(policy));
-            text.unwrap_or_default()
-        };
-        let member = |names: &[&str]| {
-            let input = input.content();
-            detail(input.and_then(|input| policy.member(input, names)))
-        };
-        let parameter = |name: &str| {
-            let given = parameters.parameter(name);
-            detail(given.or_else(|| derived.parameter(name)))
-        };
-        if file_path.content().is_none() {
-            file_path = member(PATH_MEMBERS);
-        }
+        let name = &options.name;
         Self {
-            name: match mcp {
+            name: match &options.mcp {
                 // MCP servers choose the names of their tools freely; on spans the names have one form.
                 Some(mcp) if policy.tool_details() => name.of_mcp(mcp).0,
                 None if policy.tool_details() || !name.is_mcp() => name.0.clone(),
                 _ => MCP_TOOL.into(),
             },
             tool_use_id: options.tool_use_id.clone(),
-            duration: Duration::ZERO,
-            result_tokens: None,
-            file_path,
-            full_command: parameter("full_command"),
-            skill_name: parameter("skill_name"),
-            subagent_type: member(&["subagent_type"]),
-            input: input.filtered(policy),
-            output: None,
+            tool_call_id: options.tool_use_id.clone(),
+            ..Self::default()
         }
+    }
+
+    /// Adds the input and the details that it contains.
+    pub(crate) fn add_details(&mut self, options: &ToolCallOptions, policy: &ContentPolicy) {
+        let input = options.input.content();
+        let detail =
+            |text: Option<String>| Gated::optional(text.unwrap_or_default()).filtered(policy);
+        let member = |names: &[&str]| detail(input.and_then(|input| policy.member(input, names)));
+        let derived = derived_parameters(&options.name, options.mcp.as_ref(), input, policy);
+        let derived = derived.map_or_else(Gated::<ToolParameters>::default, Gated::from);
+        let parameter = |name: &str| {
+            let given = options.parameters.parameter(name);
+            detail(given.or_else(|| derived.parameter(name)))
+        };
+        self.file_path = match options.file_path.content() {
+            Some(_) => options.file_path.clone().filtered(policy),
+            None => member(PATH_MEMBERS),
+        };
+        self.full_command = parameter("full_command");
+        self.skill_name = parameter("skill_name");
+        self.subagent_type = member(&["subagent_type"]);
+        self.input = options.input.clone().filtered(policy);
     }
 
     /// Returns the name for events.
