@@ -98,8 +98,8 @@ impl<'de> Deserialize<'de> for Permission {
             event: permission.event && fields.decision_event != Some(false),
             on_result: permission.on_result && fields.result_decision != Some(false),
             span: (
-                decision.unwrap_or(permission.span.0),
-                source.unwrap_or(permission.span.1),
+                decision.unwrap_or(fields.decision),
+                source.unwrap_or(fields.source),
             ),
             at: fields.at.map(|Member(time)| time),
             ..permission
