@@ -46,9 +46,8 @@ pub(crate) use field::{
     ErrorMessage, Field, Measured, Quoted, Scalar, Status, ToolError, attribute_rows, scalars,
 };
 pub(crate) use parameters::derived_parameters;
-pub(crate) use prompt::Id;
 #[cfg(feature = "serde")]
-pub(crate) use serial::pair;
+pub(crate) use {prompt::Id, serial::pair};
 pub(crate) use setter::{setter, setters};
 pub(crate) use span::{SpanAttributes, span};
 pub(crate) use tool::{OrUnknown, failure_setters};
