@@ -46,12 +46,12 @@ pub(crate) use field::{
     ErrorMessage, Field, Measured, Quoted, Scalar, Status, ToolError, attribute_rows, scalars,
 };
 pub(crate) use parameters::derived_parameters;
-#[cfg(feature = "serde")]
-pub(crate) use {prompt::Id, serial::pair};
 pub(crate) use setter::{setter, setters};
 pub(crate) use span::{SpanAttributes, span};
 pub(crate) use tool::{OrUnknown, failure_setters};
 pub(crate) use tool_name::{MCP_TOOL, ToolName};
+#[cfg(feature = "serde")]
+pub(crate) use {prompt::Id, serial::pair};
 
 pub(crate) use crate::content::Text;
 
