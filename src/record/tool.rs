@@ -40,6 +40,12 @@ string_enum! {
 #[derive(Clone, Copy)]
 pub(crate) struct OrUnknown<T>(pub(crate) Option<T>);
 
+impl<T> Default for OrUnknown<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
 impl<T> Payload for OrUnknown<T> {}
 
 scalars! {

@@ -212,7 +212,11 @@ impl Recorder {
 
     /// Begins a child of this recorder's span. For work outside prompts, begins the root of a new trace; if the
     /// environment names a parent that is not sampled, that work is not recorded either.
-    pub(crate) fn begin_span(&self, session: &SessionCore, start: Timestamp) -> OpenSpan<()> {
+    pub(crate) fn begin_span<R: Default>(
+        &self,
+        session: &SessionCore,
+        start: Timestamp,
+    ) -> OpenSpan<R> {
         let inbound = match self.parent {
             None => session.inbound_parent().filter(|parent| !parent.sampled),
             Some(_) => None,

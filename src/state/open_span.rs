@@ -1,5 +1,6 @@
 //! Spans between their beginning and their end.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Operation, SessionCore, Timestamp};
@@ -8,7 +9,6 @@ use crate::propagation::TraceContext;
 use crate::signal::Signal;
 
 /// A span that has begun, with the data that is known so far. Without tracing, it only keeps both.
-#[derive(Debug)]
 pub(crate) struct OpenSpan<R> {
     pub(crate) start: Timestamp,
     /// The context, also after the end; `None` if tracing was off at the beginning.
@@ -18,7 +18,7 @@ pub(crate) struct OpenSpan<R> {
     ended: bool,
 }
 
-impl OpenSpan<()> {
+impl<R: Default> OpenSpan<R> {
     /// Begins a child of `parent`, or the root of a new trace. Below a parent that is not sampled, the span has the
     /// parent's context and is not recorded.
     pub(crate) fn begin(
@@ -48,27 +48,16 @@ impl OpenSpan<()> {
         Self {
             start,
             context: None,
-            record: (),
+            record: R::default(),
             parent: None,
             ended: false,
-        }
-    }
-
-    /// Adds the data of the span.
-    pub(crate) fn with<R>(self, record: R) -> OpenSpan<R> {
-        OpenSpan {
-            start: self.start,
-            context: self.context,
-            record,
-            parent: self.parent,
-            ended: self.ended,
         }
     }
 }
 
 impl<R> OpenSpan<R> {
     /// Begins a child. It has no context if this span has none or has ended.
-    pub(crate) fn child(&self, session: &SessionCore, start: Timestamp) -> OpenSpan<()> {
+    pub(crate) fn child<C: Default>(&self, session: &SessionCore, start: Timestamp) -> OpenSpan<C> {
         match self.open_context() {
             Some(parent) => OpenSpan::begin(session, Some(parent), start),
             None => OpenSpan::untraced(start),
@@ -119,6 +108,15 @@ impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
         let telemetry = &session.telemetry;
         telemetry.enqueue(&telemetry.active.load().spans, span, size);
         true
+    }
+}
+
+/// Hides the data, which may contain content.
+impl<R> fmt::Debug for OpenSpan<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenSpan")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 

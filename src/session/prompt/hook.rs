@@ -67,17 +67,16 @@ impl Hook {
         at: Option<SystemTime>,
     ) -> Self {
         Self(OperationHandle::begin(outside.session(), |session| {
-            let span = outside.begin_span(session, outside.timestamp(session, at));
+            let start = outside.timestamp(session, at);
+            let mut span: OpenSpan<HookSpan> = outside.begin_span(session, start);
             let details = session.telemetry.policy().tool_details();
-            span.with(HookSpan {
-                event,
-                name: if details {
-                    name
-                } else {
-                    without_mcp_names(name)
-                },
-                ..HookSpan::default()
-            })
+            span.record.name = if details {
+                name
+            } else {
+                without_mcp_names(name)
+            };
+            span.record.event = event;
+            span
         }))
     }
 

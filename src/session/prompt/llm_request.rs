@@ -11,12 +11,14 @@ use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp}
 
 string_enum! {
     /// The origin of a model request: the attribute `llm_request.context`.
+    #[derive(Default)]
     RequestContext {
         /// The turn of a prompt.
         Interaction = "interaction",
         /// A subagent inside a tool.
         Tool = "tool",
         /// Neither a prompt nor a tool.
+        #[default]
         Standalone = "standalone",
     }
 }
@@ -79,10 +81,11 @@ impl LlmRequest {
         let mut recorder = outside.clone();
         let request = OperationHandle::begin(outside.session(), |session| {
             let start = outside.timestamp(session, options.at);
-            let span = outside.begin_span(session, start);
+            let mut span: OpenSpan<LlmSpan> = outside.begin_span(session, start);
+            span.record.begin(options, outside.context, start);
             recorder.parent.clone_from(&span.context);
             Request {
-                span: span.with(LlmSpan::begin(options, outside.context, start)),
+                span,
                 attempt_began: start,
                 response_body: None,
             }

@@ -22,6 +22,7 @@ const ATTEMPT: &str = REQUEST_ATTEMPT.attributes[0].name;
 
 span! {
     /// The data of the span `claude_code.llm_request`.
+    #[derive(Default)]
     span LlmSpan emits "llm_request", "One model request with its retries",
         fails when "the request failed; the message is the error's", has events REQUEST_ATTEMPT;
     sent {
@@ -59,7 +60,7 @@ span! {
 type Attempts = Vec<u64>;
 
 /// The system of a request, which is always the same.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Anthropic;
 
 impl Payload for Anthropic {}
@@ -83,33 +84,19 @@ scalars! {
 const MAX_ATTEMPTS: usize = 128;
 
 impl LlmSpan {
-    /// Creates the data of a request that begins now on a handle of `context`.
+    /// Begins the first attempt of a request on a handle of `context`.
     pub(super) fn begin(
+        &mut self,
         options: LlmRequestOptions,
         context: RequestContext,
         start: Timestamp,
-    ) -> Self {
-        Self {
-            request_model: options.model.clone(),
-            model: options.model,
-            system: Anthropic,
-            context: options.context.unwrap_or(context),
-            speed: Speed::Normal,
-            query_source: options.query_source,
-            duration: Duration::ZERO,
-            time_to_first_token: None,
-            tokens: None,
-            request_id: None,
-            response_id: None,
-            success: false,
-            attempt: 1,
-            status_code: None,
-            error: None,
-            has_tool_call: None,
-            stop_reason: None,
-            finish_reasons: None,
-            attempts: vec![start.wall()],
-        }
+    ) {
+        self.request_model.clone_from(&options.model);
+        self.model = options.model;
+        self.context = options.context.unwrap_or(context);
+        self.query_source = options.query_source;
+        self.attempt = 1;
+        self.attempts.push(start.wall());
     }
 
     /// Adds another attempt, which begins at `start`, in nanoseconds since the Unix epoch.

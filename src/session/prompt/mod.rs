@@ -120,7 +120,8 @@ impl Interaction {
             Some(parent) => Some(Arc::new(parent.context.clone())),
             None => session.inbound_parent(),
         };
-        let span = OpenSpan::begin(session, parent.as_ref(), telemetry.timestamp(prompt.at));
+        let start = telemetry.timestamp(prompt.at);
+        let mut span = OpenSpan::begin(session, parent.as_ref(), start);
         let mark = Arc::new(PromptMark {
             id: match &prompt.id {
                 Some(id) => Arc::clone(&id.0),
@@ -136,12 +137,12 @@ impl Interaction {
             prompt.text.filter(&policy);
             prompt.text.clone()
         });
-        let span = span.with(InteractionSpan {
+        span.record = InteractionSpan {
             text: text.unwrap_or_default(),
             length: prompt.length,
             sequence: session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1,
             duration: Duration::ZERO,
-        });
+        };
         if prompt.has_event {
             session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
         }
@@ -173,6 +174,7 @@ impl Operation for Interaction {
 
 span! {
     /// The data of the span `claude_code.interaction`.
+    #[derive(Default)]
     span InteractionSpan emits "interaction",
         "One prompt, from its submission to the end of the turn";
     sent {

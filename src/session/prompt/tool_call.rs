@@ -51,8 +51,8 @@ pub struct ToolCall {
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
     recorder: Recorder,
-    /// `None` when telemetry was off.
-    span: Option<OpenSpan<()>>,
+    /// `None` when telemetry was off. Boxed, because the data of a call is large.
+    span: Option<Box<OpenSpan<ToolSpan>>>,
 }
 
 struct Call {
@@ -79,9 +79,10 @@ impl PendingToolCall {
     recorder_methods!(|self| &self.recorder);
 
     pub(crate) fn new(outside: &Recorder) -> Self {
-        let span = outside
-            .session()
-            .map(|session| outside.begin_span(session, outside.timestamp(session, None)));
+        let span = outside.session().map(|session| {
+            let start = outside.timestamp(session, None);
+            Box::new(outside.begin_span(session, start))
+        });
         let recorder = Recorder {
             parent: span.as_ref().and_then(|span| span.context.clone()),
             context: RequestContext::Tool,
@@ -98,20 +99,20 @@ impl PendingToolCall {
             let mut options = options.into();
             let start = recorder.timestamp(session, options.at);
             recorder.began.get_or_insert(start);
-            let mut span = span.unwrap_or(OpenSpan::untraced(start));
+            let mut span = span.map_or_else(|| OpenSpan::untraced(start), |span| *span);
             span.start = start;
             let language = options.language_if_edit();
             let policy = session.telemetry.policy();
-            let mut details = ToolSpan::begin(&mut options, &policy);
+            span.record = ToolSpan::begin(&mut options, &policy);
             // The content of a call whose span is not recorded is not read at all.
             if span.is_recorded() {
-                details.add_details(&options, &policy);
+                span.record.add_details(&options, &policy);
             }
             options.language = language;
             Call {
                 options,
-                blocked: span.child(session, start).with(BlockedSpan::UNDECIDED),
-                span: span.with(details),
+                blocked: span.child(session, start),
+                span,
                 execution: None,
                 permission: None,
                 decided: None,
@@ -275,8 +276,7 @@ impl Call {
         if self.execution.is_none() {
             self.blocked.end(session, now, |_| {});
             self.decided.get_or_insert(now);
-            let execution = self.span.child(session, now);
-            self.execution = Some(execution.with(ExecutionSpan::default()));
+            self.execution = Some(self.span.child(session, now));
         }
     }
 

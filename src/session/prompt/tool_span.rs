@@ -112,6 +112,7 @@ impl SpanRecord for ToolSpan {
 
 span! {
     /// The data of the span `claude_code.tool.blocked_on_user`.
+    #[derive(Default)]
     span BlockedSpan emits "tool.blocked_on_user", "The wait for the permission decision";
     sent {
         duration: Duration = "duration_ms", "Duration in milliseconds";
@@ -122,12 +123,6 @@ span! {
 }
 
 impl BlockedSpan {
-    pub(crate) const UNDECIDED: Self = Self {
-        duration: Duration::ZERO,
-        decision: OrUnknown(None),
-        source: OrUnknown(None),
-    };
-
     pub(crate) fn decide(&mut self, permission: &Permission) {
         let (decision, source) = permission.span;
         self.decision = OrUnknown(decision);
