@@ -91,7 +91,7 @@ impl<T: Field<N>, const N: usize> Field<N> for Option<T> {
     }
 }
 
-/// A type whose values are sent as one attribute, or as several with the same value.
+/// A type whose values are sent as one attribute.
 pub(crate) trait Scalar: Payload {
     /// The attribute without a key and a description.
     const ATTRIBUTE: Attribute;
@@ -100,14 +100,12 @@ pub(crate) trait Scalar: Payload {
     fn value(&self) -> Option<Value<'_>>;
 }
 
-impl<T: Scalar, const N: usize> Field<N> for T {
-    const ATTRIBUTES: [Attribute; N] = [T::ATTRIBUTE; N];
+impl<T: Scalar> Field<1> for T {
+    const ATTRIBUTES: [Attribute; 1] = [T::ATTRIBUTE];
 
-    fn write(&self, keys: [&'static str; N], out: &mut dyn Out) {
-        for key in keys {
-            if let Some(value) = self.value() {
-                out.value(key, value);
-            }
+    fn write(&self, [key]: [&'static str; 1], out: &mut dyn Out) {
+        if let Some(value) = self.value() {
+            out.value(key, value);
         }
     }
 }
