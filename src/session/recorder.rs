@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::RequestContext;
+use crate::content::Payload;
 use crate::environment::{Environment, IGNORE_CASE};
+use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
-use crate::record::{ApiRequest, Record};
-use crate::state::{EventSpan, OpenSpan, PromptMark, SeriesKey, SessionCore, Timestamp};
+use crate::record::{ApiRequest, EventRecord};
+use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
 
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
@@ -84,7 +86,7 @@ pub(crate) use record_methods;
 macro_rules! recorder_methods {
     (|$self:ident| $recorder:expr) => {
         $crate::session::recorder::record_methods! {
-            |$self, record| $crate::session::Recordable::record(record, $recorder)
+            |$self, record| $crate::session::recorder::Recordable::record(record, $recorder)
         }
 
         /// Emits only the event of [`record_api_request`](Self::record_api_request), for a host that records cost and
@@ -118,8 +120,8 @@ macro_rules! recorder_methods {
         /// `PreToolUse`; `name` is the full name, such as `PreToolUse:Bash`.
         pub fn hook(
             &$self,
-            event: impl Into<::std::borrow::Cow<'static, str>>,
-            name: impl Into<::std::borrow::Cow<'static, str>>,
+            event: impl Into<$crate::record::Text>,
+            name: impl Into<$crate::record::Text>,
         ) -> $crate::session::Hook {
             $crate::session::Hook::begin($recorder, event.into(), name.into(), None)
         }
@@ -127,8 +129,8 @@ macro_rules! recorder_methods {
         /// Begins hooks as [`hook`](Self::hook) does, with an explicit start time.
         pub fn hook_at(
             &$self,
-            event: impl Into<::std::borrow::Cow<'static, str>>,
-            name: impl Into<::std::borrow::Cow<'static, str>>,
+            event: impl Into<$crate::record::Text>,
+            name: impl Into<$crate::record::Text>,
             time: ::std::time::SystemTime,
         ) -> $crate::session::Hook {
             $crate::session::Hook::begin($recorder, event.into(), name.into(), Some(time))
@@ -136,6 +138,17 @@ macro_rules! recorder_methods {
     };
 }
 pub(super) use recorder_methods;
+
+/// A record that a [`Recorder`] takes.
+pub(crate) trait Recordable: Payload + Send + Sized + 'static {
+    /// Records the record on a recorder.
+    fn record(self, recorder: &Recorder);
+
+    /// Returns the time that the host set for the event; `None` for a record that only adds to metrics.
+    fn event_time(&mut self) -> Option<&mut Option<SystemTime>> {
+        None
+    }
+}
 
 /// A recorder of events, metrics and spans in one context: a session, a prompt or a tool call.
 ///
@@ -226,7 +239,7 @@ impl Recorder {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: SeriesKey<'_>, amount: f64) {
+    pub(crate) fn add(&self, series: &Series<&str>, amount: f64) {
         if let Some(session) = self.session() {
             session.add(series, amount);
         }
@@ -235,18 +248,18 @@ impl Recorder {
     /// Emits the event of a request. A cost that is not valid is counted as such.
     pub(crate) fn emit_request(&self, request: ApiRequest) {
         if let Some(session) = self.session() {
-            session.check_amount(request.event.cost_usd.0);
+            session.check_amount(request.cost_usd);
         }
         self.emit(request);
     }
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.
-    pub(crate) fn emit<R: Record>(&self, record: R) {
+    pub(crate) fn emit<R: EventRecord>(&self, record: R) {
         self.emit_in(record, EventSpan::PromptOr(self.parent.as_ref()));
     }
 
     /// Emits an event with this span.
-    pub(crate) fn emit_in<R: Record>(&self, record: R, span: EventSpan<'_>) {
+    pub(crate) fn emit_in<R: EventRecord>(&self, record: R, span: EventSpan<'_>) {
         if let Some(session) = self.session() {
             session.emit(record, self.prompt.as_ref(), span);
         }

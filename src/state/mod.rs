@@ -20,7 +20,6 @@ pub(crate) use prompt_mark::PromptMark;
 pub(crate) use session::{EventSpan, SessionCore};
 pub use session_options::SessionOptions;
 pub(crate) use session_table::SessionTable;
-pub(crate) use snapshot::SeriesKey;
 pub(crate) use timestamp::Timestamp;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};

@@ -93,6 +93,9 @@ impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
         let mut record = self.record.clone();
         record.set_duration(duration);
         outcome(&mut record);
+        let Some(record) = session.telemetry.policy().filter(record) else {
+            return false;
+        };
         let size = record.size();
         let span = Box::new(Finished {
             context: context.clone(),

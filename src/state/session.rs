@@ -7,14 +7,14 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::attributes::standard;
 use super::session_state::SessionState;
-use super::snapshot::{SeriesKey, SessionSnapshot};
+use super::snapshot::SessionSnapshot;
 use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
 use crate::metrics::Series;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, countable};
 use crate::session_attributes::SessionAttributes;
 use crate::signal::Signal;
 
@@ -84,8 +84,7 @@ impl SessionCore {
         self.renew(&identity, active);
         drop(identity);
         if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
-            let series = Series::SessionCount(self.start_type);
-            self.add_to(SeriesKey::Other(&series), 1.0);
+            self.add_to(&Series::SessionCount(self.start_type), 1.0);
         }
     }
 
@@ -136,13 +135,13 @@ impl SessionCore {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: SeriesKey<'_>, amount: f64) {
+    pub(crate) fn add(&self, series: &Series<&str>, amount: f64) {
         if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
             self.add_to(series, amount);
         }
     }
 
-    fn add_to(&self, series: SeriesKey<'_>, amount: f64) {
+    fn add_to(&self, series: &Series<&str>, amount: f64) {
         match self.snapshot.load().counter(series) {
             Some(counter) => counter.add(amount),
             None => self.add_first(series, amount),
@@ -163,7 +162,7 @@ impl SessionCore {
     /// Adds to the cost of a model. An invalid amount is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
         if self.check_amount(usd) {
-            self.add(SeriesKey::Cost(model), usd);
+            self.add(&Series::Cost { model }, usd);
         }
     }
 
@@ -188,13 +187,8 @@ impl SessionCore {
     #[cold]
     fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
         self.add_cost(model, usd);
-        for kind in [
-            TokenType::Input,
-            TokenType::Output,
-            TokenType::CacheRead,
-            TokenType::CacheCreation,
-        ] {
-            self.add(SeriesKey::Tokens(model, kind), usage.get(kind) as f64);
+        for kind in TokenType::ALL {
+            self.add(&Series::Tokens { model, kind }, usage.get(kind) as f64);
         }
     }
 
@@ -222,17 +216,15 @@ impl SessionCore {
     }
 
     /// Opens a series at its first use in this session, and adds to it.
-    fn add_first(&self, series: SeriesKey<'_>, amount: f64) {
+    fn add_first(&self, series: &Series<&str>, amount: f64) {
         let registry = &self.telemetry.registry;
-        let short = series.shortened();
-        let series = short.as_ref().map_or(series, SeriesKey::Other);
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
         self.state.uses(&snapshot.metric_standard);
         // Another thread may have opened the series before this one got the lock.
         let counter = snapshot.counter(series).cloned().or_else(|| {
-            registry.count_shortened(short.iter().len());
-            let opened = registry.open(&snapshot.metric_standard, series.to_series(registry))?;
+            let series = series.map(|text| registry.text(text));
+            let opened = registry.open(&snapshot.metric_standard, series)?;
             self.snapshot.store(Arc::new(snapshot.with(opened.clone())));
             Some(opened)
         });
@@ -257,7 +249,7 @@ impl SessionCore {
             return;
         }
         let snapshot = self.snapshot.load();
-        let (usd, usage) = (request.event.cost_usd.0, request.usage());
+        let (usd, usage) = (request.cost_usd, request.usage());
         self.add_request(&snapshot, request.metric_model(), usd, usage);
         if self.telemetry.records(Signal::Logs) {
             self.enqueue(&snapshot, request, prompt, EventSpan::PromptOr(own));
@@ -265,7 +257,7 @@ impl SessionCore {
     }
 
     /// Queues an event for every exporter that takes events. Never blocks: a full queue drops the event and counts it.
-    pub(crate) fn emit<R: Record>(
+    pub(crate) fn emit<R: EventRecord>(
         &self,
         record: R,
         prompt: Option<&Arc<PromptMark>>,
@@ -279,7 +271,7 @@ impl SessionCore {
 
     /// Queues the event of a record, unless the content policy withholds it.
     #[inline]
-    fn enqueue<R: Record>(
+    fn enqueue<R: EventRecord>(
         &self,
         snapshot: &SessionSnapshot,
         record: R,
@@ -287,7 +279,7 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         let time = record.time();
-        let Some(record) = record.filtered(&snapshot.active.policy) else {
+        let Some(record) = snapshot.active.policy.filter(record) else {
             return;
         };
         let telemetry = &*self.telemetry;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::ActiveConfig;
-use crate::metrics::{CounterHandle, REQUEST_SERIES, Registry, Series};
-use crate::record::{TokenType, TokenUsage};
+use crate::metrics::{CounterHandle, REQUEST_SERIES, Series};
+use crate::record::TokenUsage;
 use crate::session_attributes::{SessionAttributes, shorten};
 
 /// The snapshot of a session. It is replaced as a whole when the identity or the configuration changes, or when a
@@ -28,52 +28,6 @@ struct RequestSeries {
     series: [CounterHandle; REQUEST_SERIES],
 }
 
-/// A series by the texts of a record, which are not allocated to find it.
-#[derive(Clone, Copy)]
-pub(crate) enum SeriesKey<'a> {
-    /// The cost of a model.
-    Cost(&'a str),
-    /// The tokens of a model and of a type.
-    Tokens(&'a str, TokenType),
-    /// A series without a model.
-    Other(&'a Series),
-}
-
-impl SeriesKey<'_> {
-    /// Returns a series without a model with its text shortened; `None` if the text is within the limit.
-    pub(crate) fn shortened(&self) -> Option<Series> {
-        match self {
-            Self::Other(series) => series.shortened(),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn to_series(self, registry: &Registry) -> Series {
-        match self {
-            Self::Cost(model) => Series::Cost {
-                model: registry.text(model),
-            },
-            Self::Tokens(model, kind) => Series::Tokens {
-                model: registry.text(model),
-                kind,
-            },
-            Self::Other(series) => series.clone(),
-        }
-    }
-
-    /// Returns whether the key denotes this series. The texts of a series are shortened, those of a key are not.
-    fn denotes(self, series: &Series) -> bool {
-        match (self, series) {
-            (Self::Cost(name), Series::Cost { model }) => **model == *shorten(name),
-            (Self::Tokens(name, wanted), Series::Tokens { model, kind }) => {
-                *kind == wanted && **model == *shorten(name)
-            }
-            (Self::Other(wanted), _) => wanted == series,
-            _ => false,
-        }
-    }
-}
-
 impl SessionSnapshot {
     pub(crate) fn new(
         active: Arc<ActiveConfig>,
@@ -90,10 +44,11 @@ impl SessionSnapshot {
     }
 
     /// Returns the counter of a series that this session has used.
-    pub(crate) fn counter(&self, series: SeriesKey<'_>) -> Option<&CounterHandle> {
+    pub(crate) fn counter(&self, series: &Series<&str>) -> Option<&CounterHandle> {
+        let series = series.map(|text| shorten(text));
         let of_requests = self.requests.iter().flat_map(|known| &known.series);
         let mut counters = of_requests.chain(&self.others);
-        counters.find(|held| series.denotes(held.series()))
+        counters.find(|held| held.series().map(|text| &**text) == series)
     }
 
     /// Adds the cost and the tokens of a request. Returns `false`, and adds nothing, if the series of the model are not

@@ -16,7 +16,7 @@ record! {
     /// use claude_code_telemetry::HookOutcome;
     /// let outcome = HookOutcome::new().succeeded(2).failed(1);
     /// ```
-    record HookOutcome: Clone, Debug, Default;
+    record HookOutcome: Clone, Debug;
 
     /// Creates an outcome in which no hook ran.
     new();

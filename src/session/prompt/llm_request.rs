@@ -136,7 +136,7 @@ impl LlmRequest {
             ..
         } = &request.span.record;
         let mut record = ApiRequestBody::new(model.clone(), body);
-        record.event.query_source.clone_from(query_source);
+        record.query_source.clone_from(query_source);
         record.at = time;
         // A large body is redacted when it is emitted, which other threads and the shutdown must not wait for.
         drop(request);
@@ -171,21 +171,19 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        let event = &mut answer.event;
         let model = &request.span.record.model;
-        if answer.requested_model.is_none() && event.model != *model {
+        if answer.requested_model.is_none() && answer.model != *model {
             answer.requested_model = Some(model.clone());
         }
-        let (query_source, duration) = (&mut event.query_source, &mut event.duration.0);
+        let (query_source, duration) = (&mut answer.query_source, &mut answer.duration.0);
         let (end, last) = request.complete(session, answer.at, query_source, duration);
         request
             .span
             .end(session, end, |span| span.answer(&answer, last));
         let body = request.response_body.take().map(|body| {
-            let event = &answer.event;
-            let mut record = ApiResponseBody::new(event.model.clone(), body);
-            record.event.query_source.clone_from(&event.query_source);
-            record.event.request_id.clone_from(&event.request_id);
+            let mut record = ApiResponseBody::new(answer.model.clone(), body);
+            record.query_source.clone_from(&answer.query_source);
+            record.request_id.clone_from(&answer.request_id);
             record.at = answer.at;
             record
         });
@@ -202,14 +200,13 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        let event = &mut error.event;
-        let (query_source, duration) = (&mut event.query_source, &mut event.duration.0);
+        let (query_source, duration) = (&mut error.query_source, &mut error.duration.0);
         let (end, last) = request.complete(session, error.at, query_source, duration);
         let counted = u32::try_from(request.span.record.attempt).unwrap_or(u32::MAX);
-        event.attempt.0.get_or_insert(counted);
+        error.attempt.0.get_or_insert(counted);
         request
             .span
-            .end(session, end, |span| span.fail(event, last));
+            .end(session, end, |span| span.fail(&error, last));
         drop(request);
         self.recorder.emit(error);
     }

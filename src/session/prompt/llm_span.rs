@@ -7,8 +7,8 @@ use super::llm_request::{LlmRequestOptions, RequestContext};
 use crate::content::Payload;
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    ApiErrorEvent, ApiRequest, Attributes, ErrorMessage, Speed, Text, TokenUsage, Value,
-    attribute_rows, scalars, span,
+    ApiError, ApiRequest, ErrorMessage, Speed, Text, TokenUsage, Value, attribute_rows, scalars,
+    span,
 };
 use crate::schema;
 use crate::state::Timestamp;
@@ -18,6 +18,7 @@ const REQUEST_ATTEMPT: &schema::SpanEvent = &schema::SpanEvent {
     description: "One for each attempt",
     attributes: attribute_rows! { u64 = "attempt", "Number of the attempt, from 1"; },
 };
+const ATTEMPT: &str = REQUEST_ATTEMPT.attributes[0].name;
 
 span! {
     /// The data of the span `claude_code.llm_request`.
@@ -109,13 +110,12 @@ impl LlmSpan {
 
     /// Adds the answer to the attempt that began at `last`.
     pub(super) fn answer(&mut self, answer: &ApiRequest, last: u64) {
-        let event = &answer.event;
-        self.speed = event.speed;
-        self.query_source.clone_from(&event.query_source);
+        self.speed = answer.speed;
+        self.query_source.clone_from(&answer.query_source);
         let measured = self.time_to_first_token;
         self.time_to_first_token = answer.time_to_first_token.or(measured);
         self.tokens = Some(answer.usage());
-        self.set_request_id(event.request_id.as_ref());
+        self.set_request_id(answer.request_id.as_ref());
         self.success = true;
         self.has_tool_call = answer.has_tool_call;
         self.stop_reason.clone_from(&answer.stop_reason);
@@ -124,7 +124,7 @@ impl LlmSpan {
     }
 
     /// Adds the error of the attempt that began at `last`.
-    pub(super) fn fail(&mut self, error: &ApiErrorEvent, last: u64) {
+    pub(super) fn fail(&mut self, error: &ApiError, last: u64) {
         self.speed = error.speed;
         self.query_source.clone_from(&error.query_source);
         self.set_request_id(error.request_id.as_ref());
@@ -152,15 +152,12 @@ impl SpanRecord for LlmSpan {
         self.error.as_ref().map(|error| Cow::Borrowed(&*error.0))
     }
 
-    fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-        for (n, time) in self.attempts.iter().enumerate() {
-            let mut attributes = Attributes::default();
-            attributes.push("attempt", Value::Int(n as i64 + 1));
-            out.push(SpanEvent {
-                event: REQUEST_ATTEMPT,
-                time: *time,
-                attributes,
-            });
-        }
+    fn events(&self) -> Vec<SpanEvent<'_>> {
+        let event = |(time, attempt): (&u64, i64)| SpanEvent {
+            event: REQUEST_ATTEMPT,
+            time: *time,
+            attributes: vec![(ATTEMPT, Value::Int(attempt))],
+        };
+        self.attempts.iter().zip(1..).map(event).collect()
     }
 }

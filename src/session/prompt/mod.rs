@@ -45,7 +45,7 @@ pub struct Prompt {
 
 record! {
     /// The end of an interaction, for a host that sets the end time or the duration.
-    record PromptEnd: Clone, Copy, Debug, Default, PartialEq, Eq;
+    record PromptEnd: Clone, Copy, Debug, PartialEq, Eq;
 
     /// Creates an end at the current time. The duration is the time since the prompt began.
     new();
@@ -116,7 +116,7 @@ impl Interaction {
     /// Begins the interaction of a prompt, which becomes the newest prompt of the session, and emits its event.
     fn begin(session: &SessionCore, mut prompt: UserPrompt) -> Self {
         let telemetry = &session.telemetry;
-        let parent = match &prompt.parent.0 {
+        let parent = match &prompt.parent {
             Some(parent) => Some(Arc::new(parent.context.clone())),
             None => session.inbound_parent(),
         };
@@ -134,16 +134,16 @@ impl Interaction {
         let policy = telemetry.policy();
         prompt.measure(&policy);
         let text = span.is_recorded().then(|| {
-            prompt.event.text.filter(&policy);
-            prompt.event.text.clone()
+            prompt.text.filter(&policy);
+            prompt.text.clone()
         });
         span.record = InteractionSpan {
             text: text.unwrap_or_default(),
-            length: prompt.event.length.0,
+            length: prompt.length,
             sequence: session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1,
             duration: Duration::ZERO,
         };
-        if prompt.has_event.0 {
+        if prompt.has_event {
             session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
         }
         Self { mark, span }

@@ -266,7 +266,7 @@ impl Call {
         });
         let mut event = ToolDecision::new(name, decision, source);
         let tool_use_id = &self.options.tool_use_id;
-        event.event.tool_use_id.clone_from(tool_use_id);
+        event.tool_use_id.clone_from(tool_use_id);
         event.at = permission.event_at.or(permission.at);
         Some(Decided { event, span, edit })
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::tool_output::ToolOutput;
 use crate::content::{Content, Gated, ToolDetails, ToolInput, ToolParameters};
 use crate::record::{
-    Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, Success, Text, ToolError, ToolName,
+    Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, Quoted, Text, ToolError, ToolName,
     ToolResult, failure_setters, record, setters,
 };
 
@@ -50,9 +50,9 @@ impl ToolCallOptions {
     /// Returns the result of this call with the fields that are known at its beginning.
     pub(crate) fn result(&self) -> ToolResult {
         let mut result = ToolResult::new(self.name.0.clone());
-        result.event.tool_use_id.clone_from(&self.tool_use_id);
-        result.event.input = self.input.clone();
-        result.event.parameters = self.parameters.clone();
+        result.tool_use_id.clone_from(&self.tool_use_id);
+        result.input = self.input.clone();
+        result.parameters = self.parameters.clone();
         match self.mcp.clone() {
             Some(mcp) => result.mcp(mcp),
             None => result,
@@ -163,13 +163,13 @@ impl Permission {
 
 record! {
     /// The outcome of a tool call.
-    record ToolOutcome: Clone, Debug, Default;
+    record ToolOutcome: Clone, Debug;
 
     /// Creates a successful outcome.
     new();
 
     fields {
-        custom success: Success = "success";
+        custom success: Quoted = "success", default Quoted(true);
         custom error: ToolError = "error";
         custom error_type: Option<Text> = "error_type";
         /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They
@@ -212,13 +212,13 @@ impl ToolOutcome {
 
     /// Adds the outcome to the result record.
     pub(crate) fn apply_to(self, result: &mut ToolResult) {
-        result.event.success = self.success;
-        result.event.error = self.error;
-        result.event.error_type = self.error_type;
+        result.success = self.success;
+        result.error = self.error;
+        result.error_type = self.error_type;
         if self.parameters.content().is_some() {
-            result.event.parameters = self.parameters;
+            result.parameters = self.parameters;
         }
-        result.event.result_size_bytes = self.result_size_bytes;
+        result.result_size_bytes = self.result_size_bytes;
         result.at = self.at;
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::content::{Content, ContentPolicy, Gated, Payload, ToolContent, ToolDetails, Truncated};
 use crate::encode::spans::SpanEvent;
-use crate::record::{Attributes, EditTool, ToolName, Value, attribute_rows};
+use crate::record::{EditTool, ToolName, Value, attribute_rows};
 use crate::schema;
 
 pub(super) const TOOL_OUTPUT: &schema::SpanEvent = &schema::SpanEvent {
@@ -126,14 +126,15 @@ pub(crate) struct OutputEvent {
 
 impl OutputEvent {
     pub(super) fn span_event(&self) -> SpanEvent<'_> {
-        let mut attributes = Attributes::default();
+        let mut attributes = Vec::new();
         for ([key, truncated, original_length], text) in &self.texts {
             if !text.text.is_empty() {
-                attributes.push(key, Value::Text((&*text.text).into()));
+                attributes.push((*key, Value::Text((&*text.text).into())));
             }
             if text.truncated {
-                attributes.push(truncated, Value::Bool(true));
-                attributes.push(original_length, Value::Int(text.original_length as i64));
+                attributes.push((*truncated, Value::Bool(true)));
+                let length = Value::Int(text.original_length as i64);
+                attributes.push((*original_length, length));
             }
         }
         SpanEvent {

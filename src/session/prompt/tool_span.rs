@@ -8,7 +8,7 @@ use super::tool_output::{OutputEvent, TOOL_OUTPUT};
 use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput, ToolParameters};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    Decision, DecisionSource, MCP_TOOL, Text, ToolError, ToolName, derived_parameters, scalars,
+    Decision, DecisionSource, MCP_TOOL, OrUnknown, Text, ToolError, ToolName, derived_parameters,
     span,
 };
 
@@ -105,8 +105,8 @@ impl ToolSpan {
 }
 
 impl SpanRecord for ToolSpan {
-    fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-        out.extend(self.output.as_ref().map(OutputEvent::span_event));
+    fn events(&self) -> Vec<SpanEvent<'_>> {
+        self.output.iter().map(OutputEvent::span_event).collect()
     }
 }
 
@@ -120,25 +120,6 @@ span! {
         source: OrUnknown<DecisionSource> =
             "source", "Source of the decision; `unknown` if no decision was made";
     }
-}
-
-/// A part of a decision; `None` is sent as `unknown`.
-#[derive(Clone, Copy)]
-pub(crate) struct OrUnknown<T>(Option<T>);
-
-impl<T> Default for OrUnknown<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<T> Payload for OrUnknown<T> {}
-
-scalars! {
-    OrUnknown<Decision>: Text.one_of(Decision::OR_UNKNOWN) =
-        |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
-    OrUnknown<DecisionSource>: Text.one_of(DecisionSource::OR_UNKNOWN) =
-        |source| Some(source.0.map_or("unknown", DecisionSource::as_str).into());
 }
 
 impl BlockedSpan {
