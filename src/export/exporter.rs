@@ -36,12 +36,23 @@ impl PartialEq for RunningHelper {
 /// A function that returns the exporter of a signal which replaces a receiver.
 pub(crate) type MakeExporter = Arc<dyn Fn(Signal) -> Arc<dyn PushExporter> + Send + Sync>;
 
+/// The settings of a Prometheus page.
+#[derive(Clone, PartialEq)]
+pub(crate) struct PageSettings {
+    pub(crate) address: PrometheusConfig,
+    /// The attributes of the resource.
+    pub(crate) resource: Vec<(String, String)>,
+}
+
+/// A function that starts a page.
+pub(crate) type MakePage = Arc<dyn Fn(PageSettings) -> Arc<dyn PushExporter> + Send + Sync>;
+
 /// The settings from which an exporter is built. Exporters with equal settings are equal.
 #[derive(Clone)]
 pub(crate) enum ExporterSettings {
     Otlp(Box<OtlpConfig>, Option<Arc<RunningHelper>>),
     Console(Writer),
-    Prometheus(PrometheusConfig),
+    Prometheus(PageSettings, MakePage),
     /// Requests stay in this process.
     Custom(MakeExporter),
 }
@@ -52,7 +63,7 @@ impl PartialEq for ExporterSettings {
             (Self::Otlp(config, helper), Self::Otlp(other, others)) => {
                 config == other && helper == others
             }
-            (Self::Prometheus(config), Self::Prometheus(other)) => config == other,
+            (Self::Prometheus(settings, _), Self::Prometheus(other, _)) => settings == other,
             // Neither changes after the start.
             (Self::Console(_), Self::Console(_)) | (Self::Custom(_), Self::Custom(_)) => true,
             _ => false,
@@ -77,7 +88,9 @@ impl ExporterSettings {
             }
             #[cfg(feature = "console")]
             Self::Console(writer) => Ok(Arc::new(Console::new(signal, writer))),
+            Self::Prometheus(settings, make) => Ok(make(settings)),
             Self::Custom(make) => Ok(make(signal)),
+            #[cfg(not(all(any(feature = "grpc", feature = "http"), feature = "console")))]
             _ => Err("this build has no such exporter".to_owned()),
         }
     }

@@ -42,7 +42,7 @@ pub(crate) mod fuzzing {
 
 pub(crate) use command::{Command, Incomplete, Waiter};
 pub(crate) use control::PipelineConfig;
-pub(crate) use exporter::{ExporterSettings, MakeExporter, RunningHelper};
+pub(crate) use exporter::{ExporterSettings, MakeExporter, MakePage, PageSettings, RunningHelper};
 pub(crate) use handle::ExporterHandle;
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::{handle as prometheus, page_addresses};

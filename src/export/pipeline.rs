@@ -87,8 +87,11 @@ impl Pipeline {
                     continue;
                 }
             };
-            if (is_draining || !in_time) && self.turn_off(None) {
-                self.control.release(in_time);
+            if is_draining || !in_time {
+                self.close().await;
+                if self.turn_off(None) {
+                    self.control.release(in_time);
+                }
             }
             self.report_losses(false);
             if self.control.closing().is_some() {
@@ -100,9 +103,20 @@ impl Pipeline {
                 self.due = Some(now + self.interval);
             }
         };
+        self.close().await;
         self.counters.shut_down();
         self.control.release_all(in_time);
         self.report_losses(true);
+    }
+
+    /// Ends the active exporter, at most until nothing may be sent any more.
+    async fn close(&mut self) {
+        if let Some(active) = self.active.take() {
+            tokio::select! {
+                () = active.exporter.close() => {}
+                () = at(self.control.end()) => {}
+            }
+        }
     }
 
     /// Waits until a pass is due, and applies new configurations meanwhile.
@@ -145,7 +159,7 @@ impl Pipeline {
 
     /// Replaces the exporter.
     async fn build(&mut self, settings: ExporterSettings) {
-        self.active = None;
+        self.close().await;
         let error = match self.build_exporter(&settings).await {
             Ok(Ok(exporter)) => {
                 self.active = Some(Arc::new(ActiveExporter { exporter, settings }));
@@ -158,8 +172,7 @@ impl Pipeline {
             Err(Interruption::Replaced) => return,
         };
         if !self.control.is_draining() && self.turn_off(Some(&error)) {
-            let (signal, exporter) = (self.counters.signal(), self.counters.exporter());
-            let report = format!("{signal} ({exporter}) are off: {error}");
+            let report = format!("{} are off: {error}", self.counters.name());
             self.diagnostics.report_later(report);
         }
     }
@@ -348,11 +361,8 @@ impl Pipeline {
     }
 
     fn report(&self, what: String) {
-        self.diagnostics.report_later(format!(
-            "{} ({}): {what}",
-            self.counters.signal(),
-            self.counters.exporter()
-        ));
+        self.diagnostics
+            .report_later(format!("{}: {what}", self.counters.name()));
     }
 }
 

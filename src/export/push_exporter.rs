@@ -44,6 +44,11 @@ pub(crate) trait PushExporter: Send + Sync {
         accepted: &'a Accepted,
     ) -> BoxFuture<'a, ExportResult>;
 
+    /// Ends the exporter, which gets no more requests.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Returns the path to which requests go instead of that of the configured URL.
     fn standard_path(&self) -> Option<&str> {
         None

@@ -95,6 +95,11 @@ impl ExporterCounters {
         self.exporter
     }
 
+    /// Returns the name of the exporter in diagnostics.
+    pub(crate) fn name(&self) -> String {
+        format!("{} ({})", self.signal, self.exporter)
+    }
+
     /// Returns true if the exporter has ended, or could not be built.
     pub(crate) fn is_off(&self) -> bool {
         self.waiting.is_off()
@@ -204,19 +209,9 @@ impl ExporterCounters {
 
     /// Ends the exporter. Items that were not delivered are dropped.
     pub(crate) fn shut_down(&self) {
-        self.end(None);
-    }
-
-    /// Ends the exporter with `lost` dropped items.
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn shut_down_with(&self, lost: u64) {
-        self.end(Some(lost));
-    }
-
-    fn end(&self, lost: Option<u64>) {
         // The lock prevents a snapshot from seeing the items twice or not at all.
         let health = &mut self.progress().health;
-        let undelivered = lost.or_else(|| self.undelivered());
+        let undelivered = self.undelivered();
         self.waiting.set_off(true);
         // An item that is recorded at this moment is in this number, or is dropped because the exporter is off, or stays in
         // the queue, where a snapshot after the shutdown counts it.

@@ -20,8 +20,8 @@ use crate::export::headers::Helper;
 use crate::export::metrics_source::PushReader;
 use crate::export::runtime::Runtime;
 use crate::export::{
-    ExporterHandle, ExporterSettings, MakeExporter, PipelineConfig, RunningHelper, SourceConfig,
-    Writer,
+    ExporterHandle, ExporterSettings, MakeExporter, MakePage, PageSettings, PipelineConfig,
+    RunningHelper, SourceConfig, Writer,
 };
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
@@ -37,6 +37,8 @@ pub(crate) struct Exporters {
     service: Service,
     /// Replaces the exporters of the catalog.
     custom: Option<MakeExporter>,
+    /// Starts pages; `None` if the build has no Prometheus exporter.
+    page: Option<MakePage>,
     all: Vec<ExporterHandle>,
     /// The queues of events and spans, each with the counters of its exporter.
     events: Slots<EventItem>,
@@ -68,12 +70,19 @@ impl Exporters {
         let events = queues(Signal::Logs, event_encoder, &mut all, &diagnostics, clock);
         let spans = queues(Signal::Traces, span_encoder, &mut all, &diagnostics, clock);
         #[cfg(feature = "prometheus")]
-        all.push(crate::export::prometheus(registry, &diagnostics, clock));
+        let page = {
+            let (handle, page) = crate::export::prometheus(registry, &diagnostics, clock);
+            all.push(handle);
+            Some(page)
+        };
+        #[cfg(not(feature = "prometheus"))]
+        let page = None;
         Self {
             writer,
             diagnostics,
             service,
             custom,
+            page,
             all,
             events,
             spans,
@@ -105,7 +114,7 @@ impl Exporters {
         let mut all = std::mem::take(&mut self.all);
         for handle in &mut all {
             let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
-            match self.settings(config, signal, kind, helper.as_ref()) {
+            match self.settings(config, signal, kind, &source, helper.as_ref()) {
                 None => handle.mark_off(config.unavailable_reason(signal, kind).as_ref()),
                 Some(exporter) => {
                     let interval = match signal {
@@ -132,6 +141,7 @@ impl Exporters {
         config: &Config,
         signal: Signal,
         exporter: Exporter,
+        source: &SourceConfig,
         helper: Option<&Arc<RunningHelper>>,
     ) -> Option<ExporterSettings> {
         let (otlp, console) = config.exporters(signal);
@@ -144,8 +154,12 @@ impl Exporters {
                 console.then(|| ExporterSettings::Console(Arc::clone(&self.writer)))
             }
             (Exporter::Prometheus, _) => {
-                let page = config.metrics.prometheus.clone();
-                page.map(ExporterSettings::Prometheus)
+                let settings = PageSettings {
+                    address: config.metrics.prometheus.clone()?,
+                    resource: source.resource.clone(),
+                };
+                let page = self.page.as_ref()?;
+                Some(ExporterSettings::Prometheus(settings, Arc::clone(page)))
             }
         }
     }
