@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use super::BoxFuture;
 use super::blocking::{self, BlockingError};
-use super::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
+use super::export_result::{ErrorKind, ExportError, ExportResult};
 use super::push_exporter::{MAX_BYTES_OF_TEXT, PushExporter, Writer};
 use crate::clock::iso8601;
 use crate::encode::decoded;
@@ -48,10 +48,7 @@ impl Console {
             writer.write_all(&lines).and_then(|()| writer.flush())
         });
         match written.await {
-            Ok(Ok(())) => ExportResult::Delivered {
-                rejected: 0,
-                message: None,
-            },
+            Ok(Ok(())) => ExportResult::DELIVERED,
             Ok(Err(error)) => cannot_write(&error.to_string()),
             Err(BlockingError::Panicked) => cannot_write("the writer panicked"),
             Err(error) => ExportResult::retry(ExportError::blocking(&error)),
@@ -68,12 +65,7 @@ impl PushExporter for Console {
         lines(self.signal, &request).into()
     }
 
-    fn export<'a>(
-        &'a self,
-        body: Bytes,
-        _: Instant,
-        _: &'a Accepted,
-    ) -> BoxFuture<'a, ExportResult> {
+    fn export(&self, body: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
         Box::pin(self.write(body))
     }
 }

@@ -6,14 +6,8 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 #[cfg(feature = "console")]
 use super::blocking::BlockingError;
-
-/// A flag that becomes true as soon as the status of an answer says that the receiver has the request. The rest of the
-/// answer may add details, or may never arrive.
-pub(crate) type Accepted = watch::Sender<bool>;
 
 /// The outcome of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]

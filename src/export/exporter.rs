@@ -7,31 +7,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 #[cfg(feature = "console")]
 use super::console::Console;
 use super::headers::Helper;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use super::otlp::Client;
 use super::push_exporter::{PushExporter, Writer};
+use crate::config::PrometheusConfig;
 use crate::config::otlp::OtlpConfig;
-use crate::config::{HeadersHelper, PrometheusConfig};
 use crate::signal::Signal;
-
-/// A running headers helper. It ends when the last settings of an exporter that uses it are dropped.
-pub(crate) struct RunningHelper {
-    pub(crate) config: HeadersHelper,
-    pub(crate) helper: Arc<Helper>,
-    /// Its drop ends the helper.
-    pub(crate) _running: watch::Sender<()>,
-}
-
-impl PartialEq for RunningHelper {
-    fn eq(&self, other: &Self) -> bool {
-        self.config == other.config
-    }
-}
 
 /// A function that returns the exporter of a signal which replaces a receiver.
 pub(crate) type MakeExporter = Arc<dyn Fn(Signal) -> Arc<dyn PushExporter> + Send + Sync>;
@@ -50,7 +34,7 @@ pub(crate) type MakePage = Arc<dyn Fn(PageSettings) -> Arc<dyn PushExporter> + S
 /// The settings from which an exporter is built. Exporters with equal settings are equal.
 #[derive(Clone)]
 pub(crate) enum ExporterSettings {
-    Otlp(Box<OtlpConfig>, Option<Arc<RunningHelper>>),
+    Otlp(Box<OtlpConfig>, Option<Arc<Helper>>),
     Console(Writer),
     Prometheus(PageSettings, MakePage),
     /// Requests stay in this process.
@@ -83,7 +67,6 @@ impl ExporterSettings {
         match self {
             #[cfg(any(feature = "grpc", feature = "http"))]
             Self::Otlp(config, helper) => {
-                let helper = helper.map(|running| Arc::clone(&running.helper));
                 Ok(Arc::new(Client::new(signal, &config)?.with_helper(helper)))
             }
             #[cfg(feature = "console")]

@@ -151,13 +151,11 @@ impl ExporterCounters {
         self.progress().health.fail(&reason, ExporterState::Off);
     }
 
-    /// Records that the task of the exporter ended, if a panic is the reason. Returns whether it is.
-    pub(crate) fn ended_by_panic(&self) -> bool {
-        let panicking = std::thread::panicking();
-        if panicking {
+    /// Records that the task of the exporter ended, if a panic is the reason.
+    pub(crate) fn ended_by_panic(&self) {
+        if std::thread::panicking() {
             self.cannot_be_built("it ended by an error of its own".to_owned());
         }
-        panicking
     }
 
     /// Records that attempts can be made from now on: the next failure is one of the receiver, and is reported.

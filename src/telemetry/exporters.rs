@@ -6,7 +6,6 @@ use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Service;
@@ -21,7 +20,7 @@ use crate::export::metrics_source::PushReader;
 use crate::export::runtime::Runtime;
 use crate::export::{
     ExporterHandle, ExporterSettings, MakeExporter, MakePage, PageSettings, PipelineConfig,
-    RunningHelper, SourceConfig, Writer,
+    SourceConfig, Writer,
 };
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
@@ -46,7 +45,7 @@ pub(crate) struct Exporters {
     /// The providers of the host; `None` until the host asks for them.
     #[cfg(feature = "providers")]
     host: Option<Box<dyn Any + Send>>,
-    helper: Weak<RunningHelper>,
+    helper: Weak<Helper>,
 }
 
 impl Exporters {
@@ -142,7 +141,7 @@ impl Exporters {
         signal: Signal,
         exporter: Exporter,
         source: &SourceConfig,
-        helper: Option<&Arc<RunningHelper>>,
+        helper: Option<&Arc<Helper>>,
     ) -> Option<ExporterSettings> {
         let (otlp, console) = config.exporters(signal);
         let otlp = otlp.map(|otlp| ExporterSettings::Otlp(Box::new(otlp.clone()), helper.cloned()));
@@ -217,7 +216,7 @@ impl Exporters {
 
     /// Returns the headers helper that all OTLP exporters share; `None` when none of them needs it. A running helper
     /// with the same configuration continues.
-    fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<RunningHelper>> {
+    fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<Helper>> {
         let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
         let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
         let wanted = config.headers_helper.as_ref().filter(|_| any)?;
@@ -226,17 +225,10 @@ impl Exporters {
         {
             return Some(running);
         }
-        let helper = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
-        let (commands, background) = helper.background();
-        let (running, last) = watch::channel(());
-        let running = Arc::new(RunningHelper {
-            config: wanted.clone(),
-            helper,
-            _running: running,
-        });
-        self.helper = Arc::downgrade(&running);
-        runtime.spawn(commands, Box::new(move || background(last)));
-        Some(running)
+        let (helper, commands, job) = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
+        self.helper = Arc::downgrade(&helper);
+        runtime.spawn(commands, job);
+        Some(helper)
     }
 }
 

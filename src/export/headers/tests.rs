@@ -1,13 +1,14 @@
 //! Tests of the helper as its clients use it, with real commands.
 
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::*;
+use crate::config::secret::Secret;
 
 const LONG: Duration = Duration::from_secs(20);
 const NEVER: Duration = Duration::from_secs(3600);
@@ -17,10 +18,8 @@ struct Fixture {
     runtime: Runtime,
     helper: Arc<Helper>,
     commands: mpsc::UnboundedSender<Command>,
-    done: Option<watch::Sender<()>>,
     task: JoinHandle<()>,
     told: Arc<Mutex<Vec<String>>>,
-    known: AtomicU64,
 }
 
 impl Fixture {
@@ -42,27 +41,19 @@ impl Fixture {
             interval,
             grpc: true,
         };
-        let helper = Helper::with_limit(&config, limit, Arc::new(diagnostics));
-        let (commands, background) = helper.background();
-        let (done, gone) = watch::channel(());
-        let task = runtime.spawn(background(gone));
+        let (helper, commands, job) = Helper::with_limit(&config, limit, Arc::new(diagnostics));
+        let task = runtime.spawn(job());
         Self {
             runtime,
             helper,
             commands,
-            done: Some(done),
             task,
             told,
-            known: AtomicU64::new(0),
         }
     }
 
     fn headers(&self) -> Result<Current, String> {
-        let headers = async {
-            self.helper
-                .headers(&self.known, Instant::now() + LONG)
-                .await
-        };
+        let headers = async { self.helper.headers(Instant::now() + LONG).await };
         self.runtime.block_on(headers)
     }
 
@@ -282,8 +273,11 @@ fn failure_and_recovery_are_each_reported_once() {
         "echo >> '{file}'; [ $(wc -l < '{file}') -gt 2 ] || exit 5; printf '{{\"a\":\"b\"}}'"
     );
     let fixture = Fixture::new(&line, NEVER, LONG);
-    assert!(fixture.failure().contains("exit status 5"));
-    assert!(fixture.failure().contains("exit status 5"));
+    for run in 1..=2 {
+        fixture.wait_for_run(run);
+        assert!(fixture.failure().contains("exit status 5"));
+    }
+    fixture.wait_for_run(3);
     assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
     let told = fixture.wait_for_told(2);
     assert_eq!(told.len(), 2, "{told:?}");
@@ -335,11 +329,10 @@ fn repeated_rejections_do_not_cause_repeated_runs() {
     let first = fixture.headers().unwrap();
     let second = fixture.renewed(&first).unwrap();
     // The next run is too early, however slow the machine is.
-    {
-        let mut refusals = fixture.helper.refusals();
-        assert!(refusals.next.is_some());
-        refusals.next = Some(Instant::now() + LONG);
-    }
+    fixture.helper.state.send_modify(|state| {
+        assert!(state.next_renewal.is_some());
+        state.next_renewal = Some(Instant::now() + LONG);
+    });
     let why = fixture.renewed(&second).err().unwrap();
     assert!(why.contains("a moment ago"), "{why}");
     assert_eq!(fixture.runs(), 2);
@@ -385,7 +378,7 @@ fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
         (&mut fixture.task).await.unwrap();
         timeout_at(Instant::now() + LONG, dead(&own)).await.unwrap();
         // A caller that waits for headers gets the reason why there are none.
-        let why = fixture.helper.headers(&fixture.known, deadline).await;
+        let why = fixture.helper.headers(deadline).await;
         let why = why.err().unwrap();
         assert!(why.contains("still ran at the shutdown"), "{why}");
     });
@@ -397,9 +390,11 @@ fn helper_ends_with_the_last_pipeline() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("own");
     let line = format!("echo $$ > '{}'; sleep 600", own.display());
-    let mut fixture = Fixture::new(&line, NEVER, LONG);
+    let fixture = Fixture::new(&line, NEVER, LONG);
     fixture.wait(written(&own));
-    fixture.done = None;
-    fixture.runtime.block_on(&mut fixture.task).unwrap();
-    fixture.wait(dead(&own));
+    drop(fixture.helper);
+    fixture.runtime.block_on(async {
+        fixture.task.await.unwrap();
+        timeout_at(Instant::now() + LONG, dead(&own)).await.unwrap();
+    });
 }

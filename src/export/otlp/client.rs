@@ -1,7 +1,7 @@
 //! The client that sends the encoded requests of one signal to one endpoint.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::http::header::USER_AGENT;
@@ -25,7 +25,7 @@ use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::path;
 use crate::export::BoxFuture;
 use crate::export::encode::encode;
-use crate::export::export_result::{Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult};
+use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError, ExportResult};
 use crate::export::headers::Helper;
 use crate::export::push_exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
 use crate::signal::Signal;
@@ -45,8 +45,6 @@ pub(crate) struct Client {
     protocol: Protocol,
     timeout: Duration,
     helper: Option<Arc<Helper>>,
-    /// The number of helper runs that this client's errors have reported.
-    known_runs: AtomicU64,
 }
 
 impl Client {
@@ -68,7 +66,7 @@ impl Client {
             ),
             #[cfg(feature = "http")]
             protocol @ (Protocol::HttpProtobuf | Protocol::HttpJson) => {
-                (Box::new(http::Http::new(signal, protocol)), url)
+                (Box::new(http::Http(protocol)), url)
             }
             #[cfg(not(all(feature = "grpc", feature = "http")))]
             protocol => return Err(format!("the protocol {protocol:?} is not compiled in")),
@@ -85,7 +83,6 @@ impl Client {
             protocol: config.protocol,
             timeout: config.timeout,
             helper: None,
-            known_runs: AtomicU64::new(0),
         })
     }
 
@@ -101,21 +98,16 @@ impl Client {
     /// If the receiver rejects the headers of the helper, waits for new headers and sends the request once more. If the
     /// new headers are rejected too, returns a retryable outcome, so that the data is kept: the rejection may end as
     /// any outage does.
-    pub(crate) async fn send(
-        &self,
-        body: Bytes,
-        deadline: Instant,
-        accepted: &Accepted,
-    ) -> ExportResult {
+    pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> ExportResult {
         let name = &self.receiver.name;
         if deadline <= Instant::now() {
             let text = format!("no time left to send to {name}");
             return ExportResult::retry(ExportError::new(ErrorKind::Timeout, text));
         }
         let Some(helper) = &self.helper else {
-            return self.attempt(&self.receiver, body, deadline, accepted).await;
+            return self.attempt(&self.receiver, body, deadline).await;
         };
-        let current = match helper.headers(&self.known_runs, deadline).await {
+        let current = match helper.headers(deadline).await {
             Ok(current) => current,
             Err(why) => {
                 let text = format!("nothing is sent to {name}: {why}");
@@ -123,16 +115,14 @@ impl Client {
             }
         };
         let receiver = self.receiver.with(&current.headers);
-        let mut outcome = self
-            .attempt(&receiver, body.clone(), deadline, accepted)
-            .await;
+        let mut outcome = self.attempt(&receiver, body.clone(), deadline).await;
         if let ExportResult::Unauthenticated { error } = outcome {
             let renewed = match helper.renewed(&current, deadline).await {
                 Ok(renewed) => renewed,
                 Err(why) => return ExportResult::retry(error.and(&why)),
             };
             let receiver = self.receiver.with(&renewed.headers);
-            outcome = self.attempt(&receiver, body, deadline, accepted).await;
+            outcome = self.attempt(&receiver, body, deadline).await;
         }
         match outcome {
             ExportResult::Unauthenticated { error } => ExportResult::retry(error.and(
@@ -148,14 +138,8 @@ impl Client {
 
     /// Sends the request. If the URL has no path and the receiver serves nothing there, sends the request once more, to
     /// OTLP's path of the signal.
-    async fn attempt(
-        &self,
-        receiver: &Receiver,
-        body: Bytes,
-        deadline: Instant,
-        accepted: &Accepted,
-    ) -> ExportResult {
-        let post = |url, body| self.post(receiver, url, body, deadline, accepted);
+    async fn attempt(&self, receiver: &Receiver, body: Bytes, deadline: Instant) -> ExportResult {
+        let post = |url, body| self.post(receiver, url, body, deadline);
         let Some(standard) = &self.standard else {
             return post(&self.url, body).await;
         };
@@ -176,6 +160,10 @@ impl Client {
                 .and(&format!("at {}: {error}", standard.path()))
         };
         match post(standard, body).await {
+            ExportResult::Delivered { rejected, message } => {
+                self.uses_standard.store(true, Ordering::Relaxed);
+                ExportResult::Delivered { rejected, message }
+            }
             ExportResult::Rejected { .. } => outcome,
             ExportResult::Retryable { after, error } => ExportResult::Retryable {
                 after,
@@ -185,7 +173,6 @@ impl Client {
                 ExportResult::Unauthenticated { error: both(error) }
             }
             ExportResult::TooLarge { error } => ExportResult::TooLarge { error: both(error) },
-            delivered => delivered,
         }
     }
 
@@ -196,9 +183,8 @@ impl Client {
         url: &Uri,
         body: Bytes,
         deadline: Instant,
-        accepted: &Accepted,
     ) -> ExportResult {
-        let packed = gzip::packed(&body, self.compression);
+        let packed = gzip::compress(&body, self.compression);
         let is_gzip = packed.is_some();
         let body = packed.unwrap_or(body);
         let mut headers = receiver.headers.clone();
@@ -212,14 +198,7 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.clone();
         *request.headers_mut() = headers;
-        let answer = self.http.exchange(receiver, request, deadline, |head| {
-            if transport.accepts(head.status) {
-                accepted.send_replace(true);
-                let is_standard = self.standard.as_ref() == Some(url);
-                self.uses_standard.store(is_standard, Ordering::Relaxed);
-            }
-        });
-        match answer.await {
+        match self.http.exchange(receiver, request, deadline).await {
             Ok(answer) => transport.outcome(receiver, answer),
             Err(error) => ExportResult::retry(error),
         }
@@ -259,13 +238,8 @@ impl PushExporter for Client {
         encode(self.protocol, self.signal, request)
     }
 
-    fn export<'a>(
-        &'a self,
-        body: Bytes,
-        deadline: Instant,
-        accepted: &'a Accepted,
-    ) -> BoxFuture<'a, ExportResult> {
-        Box::pin(self.send(body, deadline, accepted))
+    fn export(&self, body: Bytes, deadline: Instant) -> BoxFuture<'_, ExportResult> {
+        Box::pin(self.send(body, deadline))
     }
 
     fn standard_path(&self) -> Option<&str> {

@@ -12,17 +12,19 @@ mod labels;
 mod page;
 mod serve;
 
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::export_result::{Accepted, ExportResult};
+use super::export_result::ExportResult;
 use super::exporter::{MakePage, PageSettings};
 use super::handle::ExporterHandle;
 use super::push_exporter::PushExporter;
@@ -92,11 +94,12 @@ pub(crate) fn handle(
 /// Returns the addresses on which the page would be served now. The error says why it cannot be served. This function
 /// blocks.
 pub(crate) fn page_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr>, String> {
-    let listeners = bind::bind(config)?;
-    Ok(listeners
-        .iter()
-        .filter_map(|listener| listener.local_addr().ok())
-        .collect())
+    Ok(addresses(&bind::bind(config)?))
+}
+
+fn addresses(listeners: &[std::net::TcpListener]) -> Vec<SocketAddr> {
+    let addresses = listeners.iter().map(std::net::TcpListener::local_addr);
+    addresses.filter_map(Result::ok).collect()
 }
 
 /// The series of the page, which outlive its servers.
@@ -173,7 +176,7 @@ struct Page {
 }
 
 impl PushExporter for Page {
-    fn export<'a>(&'a self, _: Bytes, _: Instant, _: &'a Accepted) -> BoxFuture<'a, ExportResult> {
+    fn export(&self, _: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
         Box::pin(std::future::ready(ExportResult::DELIVERED))
     }
 
@@ -201,14 +204,19 @@ impl Server {
     }
 
     /// Binds the port, and retries while it is in use. Reports once that the port is in use.
-    async fn bind(&self) -> Vec<tokio::net::TcpListener> {
+    async fn bind(&self) -> Vec<TcpListener> {
         let mut reported = false;
         self.series.is_unavailable.store(true, Ordering::Relaxed);
         loop {
             let config = self.settings.address.clone();
-            let bound = blocking::spawn(move || bind::bind(&config)).await;
-            let bound = bound.unwrap_or_else(|error| Err(error.to_string()));
-            match bound.and_then(registered) {
+            let bound = blocking::spawn(move || {
+                let listeners = bind::bind(&config)?;
+                let addresses = addresses(&listeners);
+                let listeners = listeners.into_iter().map(TcpListener::from_std);
+                let listeners = listeners.collect::<io::Result<Vec<_>>>();
+                Ok((addresses, listeners.map_err(|error| error.to_string())?))
+            });
+            match bound.await.unwrap_or_else(|error| Err(error.to_string())) {
                 Ok((addresses, listeners)) => {
                     self.announce(&addresses, reported);
                     self.series.is_unavailable.store(false, Ordering::Relaxed);
@@ -247,18 +255,4 @@ impl Server {
         self.diagnostics
             .report_later(format!("{}: {what}", self.counters.name()));
     }
-}
-
-/// Registers listeners with the current runtime, and returns them with their addresses.
-fn registered(
-    listeners: Vec<TcpListener>,
-) -> Result<(Vec<SocketAddr>, Vec<tokio::net::TcpListener>), String> {
-    let each = listeners.into_iter().map(|listener| {
-        Ok((
-            listener.local_addr()?,
-            tokio::net::TcpListener::from_std(listener)?,
-        ))
-    });
-    each.collect::<Result<_, std::io::Error>>()
-        .map_err(|error| error.to_string())
 }

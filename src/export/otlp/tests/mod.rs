@@ -134,8 +134,7 @@ mod prelude {
 
         pub(super) fn send_within(&self, within: Duration) -> ExportResult {
             let deadline = Instant::now() + within;
-            let (accepted, _) = tokio::sync::watch::channel(false);
-            let sending = self.client.send(self.body.clone(), deadline, &accepted);
+            let sending = self.client.send(self.body.clone(), deadline);
             self.runtime.block_on(sending)
         }
     }
