@@ -5,7 +5,7 @@ use super::trial::{Speaks, Trial};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::variables::{self, PerSignal};
 use crate::config::{Config, path};
-use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportResult, TlsFailure};
+use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError, FailureClass, TlsFailure};
 use crate::signal::Signal;
 
 /// Returns the probe with the description of its result.
@@ -43,14 +43,12 @@ pub(super) fn describe(
         Protocol::Grpc => "gRPC OK",
         Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
     };
-    let answer = match &trial.outcome {
-        ExportResult::Delivered { message, .. } => Some(match message {
-            Some(said) => format!("{kind}, with a warning: {said}"),
-            None => kind.to_owned(),
-        }),
-        _ => None,
-    };
-    let error = trial.outcome.error();
+    let answer = trial.outcome.as_ref().ok();
+    let answer = answer.map(|delivery| match &delivery.message {
+        Some(said) => format!("{kind}, with a warning: {said}"),
+        None => kind.to_owned(),
+    });
+    let error = trial.outcome.as_ref().err();
     Probe {
         answer,
         problem: error.map(ToString::to_string),
@@ -137,7 +135,8 @@ impl About<'_> {
                 proxy.variable
             ));
         }
-        let is_retryable = matches!(trial.outcome, ExportResult::Retryable { .. });
+        let class = trial.outcome.as_ref().map_err(ExportError::class);
+        let is_retryable = matches!(class, Err(FailureClass::Retryable { .. }));
         Some(match failure {
             ErrorKind::Answered(ErrorAnswer::Unauthenticated) => self.credentials(),
             ErrorKind::Answered(_) if is_retryable => {

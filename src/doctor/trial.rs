@@ -57,7 +57,7 @@ impl Trial {
         };
         let limit = config.timeout;
         let mut trial = Self::send(signal, config.clone(), helper, held, last, limit).await?;
-        if let Some(error) = trial.outcome.error() {
+        if let Err(error) = &trial.outcome {
             let last = last.min(Instant::now() + SEARCH);
             trial.speaks = trial.search(signal, config, error.kind(), last).await;
         }
@@ -86,7 +86,7 @@ impl Trial {
             }
             Some(why) => {
                 client.connect(deadline).await;
-                ExportResult::retry(ExportError::new(ErrorKind::Held, why))
+                Err(ExportError::new(ErrorKind::Held, why))
             }
         };
         Ok(Self {
@@ -139,13 +139,13 @@ impl Trial {
 
     /// Returns true if the receiver answered at all, whatever its answer is.
     fn is_answered(&self) -> bool {
-        let error = self.outcome.error();
+        let error = self.outcome.as_ref().err();
         error.is_none_or(|error| matches!(error.kind(), ErrorKind::Answered(_)))
     }
 
     /// Returns true if the port speaks TLS, whatever certificate it presents.
     fn speaks_tls(&self) -> bool {
-        let failure = self.outcome.error().map(ExportError::kind);
+        let failure = self.outcome.as_ref().err().map(ExportError::kind);
         self.connection.tls.is_some()
             || matches!(failure, Some(ErrorKind::Tls(failure)) if failure != TlsFailure::NotTls)
     }

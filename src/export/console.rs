@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use super::BoxFuture;
 use super::blocking::{self, BlockingError};
-use super::export_result::{ErrorKind, ExportError, ExportResult};
+use super::export_result::{Delivery, ErrorKind, ExportError, ExportResult, FailureClass};
 use super::push_exporter::{MAX_BYTES_OF_TEXT, PushExporter, Writer};
 use crate::clock::iso8601;
 use crate::encode::decoded;
@@ -48,10 +48,10 @@ impl Console {
             writer.write_all(&lines).and_then(|()| writer.flush())
         });
         match written.await {
-            Ok(Ok(())) => ExportResult::DELIVERED,
-            Ok(Err(error)) => cannot_write(&error.to_string()),
-            Err(BlockingError::Panicked) => cannot_write("the writer panicked"),
-            Err(error) => ExportResult::retry(ExportError::blocking(&error)),
+            Ok(Ok(())) => Ok(Delivery::default()),
+            Ok(Err(error)) => Err(cannot_write(&error.to_string())),
+            Err(BlockingError::Panicked) => Err(cannot_write("the writer panicked")),
+            Err(error) => Err(ExportError::blocking(&error)),
         }
     }
 }
@@ -70,13 +70,9 @@ impl PushExporter for Console {
     }
 }
 
-fn cannot_write(reason: &str) -> ExportResult {
-    ExportResult::Rejected {
-        error: ExportError::new(
-            ErrorKind::Broken,
-            format!("the console cannot be written: {reason}"),
-        ),
-    }
+fn cannot_write(reason: &str) -> ExportError {
+    let text = format!("the console cannot be written: {reason}");
+    ExportError::new(ErrorKind::Broken, text).with_class(FailureClass::Rejected)
 }
 
 /// Returns a request in bytes of protobuf as lines of JSON.

@@ -15,10 +15,10 @@ use super::source::SourceConfig;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The longest pause that a receiver can ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// The shortest pause that a receiver can ask for, unless the pipeline's own pause is shorter.
-const SHORTEST_ASKED: Duration = Duration::from_secs(1);
+const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The configuration of one exporter.
 #[derive(Clone)]
@@ -239,10 +239,9 @@ impl Control {
     pub(crate) async fn pause(
         &mut self,
         own: Duration,
-        asked: Option<Duration>,
+        retry_after: Option<Duration>,
     ) -> Result<(), Interruption> {
         let start = Instant::now();
-        let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         loop {
             if self.is_replaced() {
                 return Err(Interruption::Replaced);
@@ -251,7 +250,8 @@ impl Control {
             let hurry = !self.waiting.is_empty() || end_of_all.is_some();
             let own = if hurry { own.min(PATIENCE) } else { own };
             // `Retry-After: 0` must not cause retries without a pause.
-            let wait = asked.map_or(own, |asked| asked.max(own.min(SHORTEST_ASKED)));
+            let shortest = own.min(SHORTEST_RETRY_AFTER);
+            let wait = retry_after.map_or(own, |wait| wait.clamp(shortest, LONGEST_RETRY_AFTER));
             let end = start + wait;
             if end_of_all.is_some_and(|last| last <= end) {
                 return Err(Interruption::Deadline);
@@ -281,8 +281,8 @@ mod tests {
     }
 
     /// Returns the length in milliseconds of a pause, given the pipeline's `own` pause and the pause that the receiver
-    /// `asked` for.
-    async fn pause(own: u64, asked: Option<u64>, waiting: bool) -> u64 {
+    /// `retry_after` for.
+    async fn pause(own: u64, retry_after: Option<u64>, waiting: bool) -> u64 {
         let (commands, desired, mut control) = Control::new();
         // A change that does not end the pause.
         desired.send_replace(DesiredState::On(config()));
@@ -295,23 +295,24 @@ mod tests {
             commands.send(command).unwrap();
         }
         let start = Instant::now();
-        let [own, asked] = [Some(own), asked].map(|wait| wait.map(Duration::from_millis));
+        let [own, retry_after] =
+            [Some(own), retry_after].map(|wait| wait.map(Duration::from_millis));
         control.replace(&config().exporter);
-        let ended = control.pause(own.unwrap(), asked).await;
+        let ended = control.pause(own.unwrap(), retry_after).await;
         assert!(ended.is_ok());
         u64::try_from(start.elapsed().as_millis()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn requested_pause_is_never_zero() {
-        for (own, asked, waiting, expected) in [
+        for (own, retry_after, waiting, expected) in [
             (40, None, false, 40),
             (40, Some(0), false, 40),
             (40, Some(80), false, 80),
             (5_000, Some(0), true, 200),
             (5_000, Some(210), true, 210),
         ] {
-            let took = pause(own, asked, waiting).await;
+            let took = pause(own, retry_after, waiting).await;
             assert_eq!(took, expected);
         }
         let took = pause(5_000, Some(10), false).await;

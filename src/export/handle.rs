@@ -134,10 +134,8 @@ impl ExporterHandle {
                 false
             }
             DesiredState::Off => {
-                match reason {
-                    Some(reason) => self.counters.cannot_be_built(reason),
-                    None if self.known => self.counters.turned_off(0, None),
-                    None => {}
+                if self.known {
+                    self.counters.turned_off(0, reason);
                 }
                 false
             }

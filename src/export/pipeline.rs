@@ -11,7 +11,7 @@ use super::backoff::Backoff;
 use super::blocking;
 use super::command::at;
 use super::control::{Control, DesiredState, Interruption};
-use super::export_result::{ExportError, ExportResult};
+use super::export_result::{Delivery, ExportError, ExportResult, FailureClass};
 use super::exporter::ExporterSettings;
 use super::push_exporter::PushExporter;
 use super::source::{Batch, Source};
@@ -280,29 +280,24 @@ impl Pipeline {
         let error = loop {
             let result = self.attempt(active, body.clone()).await?;
             self.report_path(&**active);
-            match result {
-                ExportResult::Delivered { rejected, message } => {
+            let error = match result {
+                Ok(Delivery { rejected, message }) => {
                     self.report_message(rejected, message);
                     self.source.acknowledge();
                     let now = self.clock.now();
                     self.counters.delivered(batch.items, rejected, now);
                     return Ok(());
                 }
-                ExportResult::TooLarge { error } => {
-                    if self.source.split() {
-                        return Ok(());
-                    }
-                    break error;
-                }
-                ExportResult::Rejected { error } | ExportResult::Unauthenticated { error } => {
-                    break error;
-                }
-                ExportResult::Retryable { after, error } => {
+                Err(error) => error,
+            };
+            match error.class() {
+                FailureClass::Retryable { after } => {
                     self.failed(error.to_string(), "data waits and is sent again");
-                    let pause = backoff.next();
-                    self.control.pause(pause, after).await?;
+                    self.control.pause(backoff.next(), after).await?;
                     self.counters.retried();
                 }
+                FailureClass::TooLarge if self.source.split() => return Ok(()),
+                _ => break error,
             }
         };
         self.counters.failed(error.to_string());
@@ -404,7 +399,7 @@ impl Drop for Pipeline {
 fn settled(outcome: Option<Result<ExportResult, JoinError>>) -> ExportResult {
     match outcome {
         Some(Ok(outcome)) => outcome,
-        _ => ExportResult::retry(ExportError::panicked()),
+        _ => Err(ExportError::panicked()),
     }
 }
 
@@ -429,9 +424,7 @@ mod tests {
         let mut attempt = JoinSet::new();
         attempt.spawn(async { panic!("an error of a library") });
         let outcome = settled(attempt.join_next().await);
-        assert!(matches!(
-            outcome,
-            ExportResult::Retryable { after: None, .. }
-        ));
+        let class = outcome.map_err(|error| error.class());
+        assert_eq!(class, Err(FailureClass::RETRYABLE));
     }
 }

@@ -147,14 +147,10 @@ impl ExporterCounters {
         }
     }
 
-    pub(crate) fn cannot_be_built(&self, reason: String) {
-        self.progress().health.fail(&reason, ExporterState::Off);
-    }
-
     /// Records that the task of the exporter ended, if a panic is the reason.
     pub(crate) fn ended_by_panic(&self) {
         if std::thread::panicking() {
-            self.cannot_be_built("it ended by an error of its own".to_owned());
+            self.turned_off(0, Some("it ended by an error of its own".to_owned()));
         }
     }
 
@@ -232,8 +228,8 @@ impl ExporterCounters {
     pub(crate) fn unreported_losses(&self, at_the_end: bool) -> Option<String> {
         let mut progress = self.progress();
         let dropped = self.dropped(&progress.health);
-        let (total, (told, at)) = (dropped.total(), progress.reported);
-        if total == told || !at_the_end && at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
+        let (total, (reported, at)) = (dropped.total(), progress.reported);
+        if total == reported || !at_the_end && at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return None;
         }
         progress.reported = (total, Some(Instant::now()));

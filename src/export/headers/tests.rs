@@ -19,7 +19,7 @@ struct Fixture {
     helper: Arc<Helper>,
     commands: mpsc::UnboundedSender<Command>,
     task: JoinHandle<()>,
-    told: Arc<Mutex<Vec<String>>>,
+    reports: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fixture {
@@ -28,8 +28,8 @@ impl Fixture {
             .enable_all()
             .build()
             .unwrap();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let keep = Arc::clone(&told);
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&reports);
         let diagnostics = Diagnostics::new(
             Some(Arc::new(move |diagnostic| {
                 keep.lock().unwrap().push(diagnostic.to_string());
@@ -48,7 +48,7 @@ impl Fixture {
             helper,
             commands,
             task,
-            told,
+            reports,
         }
     }
 
@@ -84,17 +84,17 @@ impl Fixture {
     }
 
     /// Waits until there are `count` reports, which another thread delivers, and returns all reports.
-    fn wait_for_told(&self, count: usize) -> Vec<String> {
+    fn wait_for_reports(&self, count: usize) -> Vec<String> {
         self.wait(async {
-            while self.told().len() < count {
+            while self.reports().len() < count {
                 sleep(Duration::from_millis(2)).await;
             }
         });
-        self.told()
+        self.reports()
     }
 
-    fn told(&self) -> Vec<String> {
-        self.told
+    fn reports(&self) -> Vec<String> {
+        self.reports
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -148,7 +148,7 @@ async fn dead(file: &Path) {
 fn output_of_a_run_becomes_the_headers() {
     let fixture = Fixture::new(r#"printf '{"X-A":"1 2"}'"#, NEVER, LONG);
     assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1 2");
-    assert_eq!(fixture.told(), [""; 0]);
+    assert_eq!(fixture.reports(), [""; 0]);
 }
 
 #[test]
@@ -156,11 +156,11 @@ fn headers_that_cannot_be_sent_are_reported_once_while_the_others_are_used() {
     let line = r#"printf '{"Host":"CANARY","x-a":"1"}'"#;
     let fixture = Fixture::new(line, Duration::from_millis(10), LONG);
     fixture.wait_for_run(3);
-    let told = fixture.wait_for_told(1);
+    let reports = fixture.wait_for_reports(1);
     assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1");
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("the header in place 1 is one that the protocol sets itself"));
-    assert!(!told[0].contains("CANARY"), "{told:?}");
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("the header in place 1 is one that the protocol sets itself"));
+    assert!(!reports[0].contains("CANARY"), "{reports:?}");
 }
 
 #[test]
@@ -212,14 +212,14 @@ fn failed_run_is_reported_with_its_reason_and_without_its_output() {
         let fixture = Fixture::new(line, NEVER, LONG);
         let failure = fixture.failure();
         assert!(failure.contains(reason), "{line}: {failure}");
-        let told = fixture.wait_for_told(1);
+        let reports = fixture.wait_for_reports(1);
         assert!(
-            told[0].starts_with("otelHeadersHelper failed: ") && told[0].contains(reason),
-            "{told:?}"
+            reports[0].starts_with("otelHeadersHelper failed: ") && reports[0].contains(reason),
+            "{reports:?}"
         );
         assert!(
-            !format!("{failure} {told:?}").contains("CANARY"),
-            "{told:?}"
+            !format!("{failure} {reports:?}").contains("CANARY"),
+            "{reports:?}"
         );
     }
     let folder = tempfile::tempdir().unwrap();
@@ -279,10 +279,10 @@ fn failure_and_recovery_are_each_reported_once() {
     }
     fixture.wait_for_run(3);
     assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
-    let told = fixture.wait_for_told(2);
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].ends_with("(nothing is sent until it succeeds)"));
-    assert_eq!(told[1], "otelHeadersHelper works again");
+    let reports = fixture.wait_for_reports(2);
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(reports[0].ends_with("(nothing is sent until it succeeds)"));
+    assert_eq!(reports[1], "otelHeadersHelper works again");
 }
 
 #[test]
@@ -296,9 +296,9 @@ fn helper_runs_at_the_interval_and_keeps_the_headers_after_a_failure() {
     let fixture = Fixture::new(&line, Duration::from_millis(20), LONG);
     fixture.wait_for_run(4);
     assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
-    let told = fixture.wait_for_told(1);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("(its last good headers stay in use)"));
+    let reports = fixture.wait_for_reports(1);
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].ends_with("(its last good headers stay in use)"));
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
         let why = why.err().unwrap();
         assert!(why.contains("still ran at the shutdown"), "{why}");
     });
-    assert_eq!(fixture.told(), [""; 0]);
+    assert_eq!(fixture.reports(), [""; 0]);
 }
 
 #[test]

@@ -25,7 +25,9 @@ use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::path;
 use crate::export::BoxFuture;
 use crate::export::encode::encode;
-use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError, ExportResult};
+use crate::export::export_result::{
+    ErrorAnswer, ErrorKind, ExportError, ExportResult, FailureClass,
+};
 use crate::export::headers::Helper;
 use crate::export::push_exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
 use crate::signal::Signal;
@@ -102,38 +104,35 @@ impl Client {
         let name = &self.receiver.name;
         if deadline <= Instant::now() {
             let text = format!("no time left to send to {name}");
-            return ExportResult::retry(ExportError::new(ErrorKind::Timeout, text));
+            return Err(ExportError::new(ErrorKind::Timeout, text));
         }
         let Some(helper) = &self.helper else {
             return self.attempt(&self.receiver, body, deadline).await;
         };
-        let current = match helper.headers(deadline).await {
-            Ok(current) => current,
-            Err(why) => {
-                let text = format!("nothing is sent to {name}: {why}");
-                return ExportResult::retry(ExportError::new(ErrorKind::Held, text));
-            }
-        };
+        let current = helper.headers(deadline).await.map_err(|why| {
+            ExportError::new(ErrorKind::Held, format!("nothing is sent to {name}: {why}"))
+        })?;
         let receiver = self.receiver.with(&current.headers);
         let mut outcome = self.attempt(&receiver, body.clone(), deadline).await;
-        if let ExportResult::Unauthenticated { error } = outcome {
-            let renewed = match helper.renewed(&current, deadline).await {
-                Ok(renewed) => renewed,
-                Err(why) => return ExportResult::retry(error.and(&why)),
-            };
+        if let Err(error) = &outcome
+            && error.class() == FailureClass::Unauthenticated
+        {
+            let renewed = helper
+                .renewed(&current, deadline)
+                .await
+                .map_err(|why| error.clone().and(&why).with_class(FailureClass::RETRYABLE))?;
             let receiver = self.receiver.with(&renewed.headers);
             outcome = self.attempt(&receiver, body, deadline).await;
         }
-        match outcome {
-            ExportResult::Unauthenticated { error } => ExportResult::retry(error.and(
-                "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
-            )),
-            ExportResult::Delivered { .. } => {
-                helper.accepted();
-                outcome
-            }
-            _ => outcome,
-        }
+        let outcome = outcome.inspect(|_| helper.accepted());
+        outcome.map_err(|error| match error.class() {
+            FailureClass::Unauthenticated => error
+                .and(
+                    "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
+                )
+                .with_class(FailureClass::RETRYABLE),
+            _ => error,
+        })
     }
 
     /// Sends the request. If the URL has no path and the receiver serves nothing there, sends the request once more, to
@@ -147,32 +146,24 @@ impl Client {
             return post(standard, body).await;
         }
         let outcome = post(&self.url, body.clone()).await;
-        let ExportResult::Rejected { error: first } = &outcome else {
+        let Err(first) = &outcome else {
             return outcome;
         };
-        if first.kind() != ErrorKind::Answered(ErrorAnswer::NotFound) {
+        let not_found = ErrorKind::Answered(ErrorAnswer::NotFound);
+        if (first.kind(), first.class()) != (not_found, FailureClass::Rejected) {
             return outcome;
         }
-        // A path that exists may be unavailable for a while: the data must not be lost.
-        let both = |error| {
-            first
-                .clone()
-                .and(&format!("at {}: {error}", standard.path()))
-        };
         match post(standard, body).await {
-            ExportResult::Delivered { rejected, message } => {
+            Ok(delivery) => {
                 self.uses_standard.store(true, Ordering::Relaxed);
-                ExportResult::Delivered { rejected, message }
+                Ok(delivery)
             }
-            ExportResult::Rejected { .. } => outcome,
-            ExportResult::Retryable { after, error } => ExportResult::Retryable {
-                after,
-                error: both(error),
-            },
-            ExportResult::Unauthenticated { error } => {
-                ExportResult::Unauthenticated { error: both(error) }
+            Err(error) if error.class() == FailureClass::Rejected => outcome,
+            // A path that exists may be unavailable for a while: the data must not be lost.
+            Err(error) => {
+                let text = format!("at {}: {error}", standard.path());
+                Err(first.clone().and(&text).with_class(error.class()))
             }
-            ExportResult::TooLarge { error } => ExportResult::TooLarge { error: both(error) },
         }
     }
 
@@ -198,10 +189,8 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.clone();
         *request.headers_mut() = headers;
-        match self.http.exchange(receiver, request, deadline).await {
-            Ok(answer) => transport.outcome(receiver, answer),
-            Err(error) => ExportResult::retry(error),
-        }
+        let answer = self.http.exchange(receiver, request, deadline).await?;
+        transport.outcome(receiver, answer)
     }
 
     /// Returns true if requests go to OTLP's path of the signal, because the receiver serves nothing at the configured

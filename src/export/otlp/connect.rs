@@ -154,7 +154,8 @@ mod tests {
             .unwrap();
         assert_eq!(stream.peer_addr().unwrap(), listens);
 
-        let limited = connect_to_any(&[hole.address], limit);
+        let addresses = [hole.address];
+        let limited = connect_to_any(&addresses, limit);
         let limited = tokio::time::timeout(Duration::from_millis(50), limited);
         assert!(limited.await.is_err());
         let error = connect_to_any(&[], limit).await;

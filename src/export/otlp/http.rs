@@ -13,7 +13,7 @@ use super::receiver::Receiver;
 use super::status::{self, ExportResponse, PartialSuccess};
 use super::transport::Transport;
 use crate::config::otlp::Protocol;
-use crate::export::export_result::{ErrorAnswer, ExportResult};
+use crate::export::export_result::{ErrorAnswer, ExportResult, FailureClass};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -59,7 +59,7 @@ impl Transport for Http {
         if status.is_redirection() {
             let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
             let error = receiver.answered(ErrorAnswer::Redirect, &what, "");
-            return ExportResult::Rejected { error };
+            return Err(error.with_class(FailureClass::Rejected));
         }
         status::http(receiver, status, headers, &message(headers, &body))
     }

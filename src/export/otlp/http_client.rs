@@ -27,7 +27,7 @@ use crate::export::export_result::{ErrorKind, ExportError};
 use crate::export::tls::{HTTP_1_1, HTTP_2};
 
 /// The longest wait for the body of an HTTP answer after its head. The status decides, and the body only adds details.
-const BODY_TIMEOUT: Duration = Duration::from_millis(500);
+const BODY_TIMEOUT: Duration = Duration::from_millis(200);
 
 type Connections = legacy::Client<Connector, Body>;
 

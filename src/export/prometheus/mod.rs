@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::export_result::ExportResult;
+use super::export_result::{Delivery, ExportResult};
 use super::exporter::{MakePage, PageSettings};
 use super::handle::ExporterHandle;
 use super::push_exporter::PushExporter;
@@ -177,7 +177,7 @@ struct Page {
 
 impl PushExporter for Page {
     fn export(&self, _: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
-        Box::pin(std::future::ready(ExportResult::DELIVERED))
+        Box::pin(std::future::ready(Ok(Delivery::default())))
     }
 
     /// Frees the port, and waits for clients that are still reading.
