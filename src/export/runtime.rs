@@ -33,6 +33,7 @@ pub(crate) struct Runtime {
     process: Process,
 }
 
+#[derive(Default)]
 struct State {
     pipelines: Vec<UnboundedSender<Command>>,
     /// The sender of jobs; `None` after the shutdown was requested.
@@ -41,18 +42,6 @@ struct State {
     waiting: Option<UnboundedReceiver<Job>>,
     /// The time of the last failed attempt to start the thread.
     failed: Option<std::time::Instant>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        let (jobs, waiting) = unbounded_channel();
-        Self {
-            pipelines: Vec::new(),
-            jobs: Some(jobs),
-            waiting: Some(waiting),
-            failed: None,
-        }
-    }
 }
 
 impl State {
@@ -77,8 +66,13 @@ impl Drop for Runtime {
 impl Runtime {
     /// Creates a handle without a running thread. `counters` are those of all exporters that may exist.
     pub(crate) fn new(counters: Vec<Arc<ExporterCounters>>, diagnostics: Arc<Diagnostics>) -> Self {
+        let (jobs, waiting) = unbounded_channel();
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                jobs: Some(jobs),
+                waiting: Some(waiting),
+                ..State::default()
+            }),
             counters,
             diagnostics,
             process: Process::current(),

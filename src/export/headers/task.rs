@@ -60,13 +60,6 @@ async fn ended(wanted: &mut watch::Receiver<u64>) {
     while wanted.changed().await.is_ok() {}
 }
 
-/// The last reports about the runs.
-#[derive(Default)]
-struct Reported {
-    failure: Option<Failure>,
-    left_out: String,
-}
-
 impl Runner {
     pub(super) async fn run(mut self, commands: mpsc::UnboundedReceiver<Command>) {
         // A run is a separate task, so that a panic in it is a failure like any other.
@@ -87,7 +80,6 @@ impl Runner {
 
     /// Runs the helper repeatedly. Never returns.
     async fn work(&mut self, runs: &mut JoinSet<Result<Headers, Failure>>) {
-        let mut reported = Reported::default();
         let mut backoff = Backoff::new(self.config.interval);
         let mut is_wanted = false;
         loop {
@@ -97,7 +89,7 @@ impl Runner {
                 Some(Ok(result)) => result,
                 Some(Err(_)) | None => Err(Failure::Panicked),
             };
-            self.report(&result, &mut reported);
+            self.report(&result);
             let pause = match self.publish(result, is_wanted) {
                 true => self.config.interval,
                 false => backoff.next(),
@@ -127,20 +119,22 @@ impl Runner {
         self.state.borrow().good.is_some()
     }
 
-    /// Reports a result that differs from the last one.
-    fn report(&self, result: &Result<Headers, Failure>, reported: &mut Reported) {
-        let failure = result.as_ref().err();
+    /// Reports a result that differs from that of the last run.
+    fn report(&self, result: &Result<Headers, Failure>) {
+        let last = self.state.borrow();
+        let left_out = |headers: &Headers| headers.left_out(self.config.grpc);
         if let Ok(headers) = result {
-            let left_out = headers.left_out(self.config.grpc);
-            if left_out != reported.left_out && !left_out.is_empty() {
+            let before = last.good.as_ref().map(|(_, headers)| left_out(headers));
+            let left_out = left_out(headers);
+            if !left_out.is_empty() && before.as_ref() != Some(&left_out) {
                 let message =
                     format!("otelHeadersHelper: {left_out}; remove it from what the helper prints");
                 self.diagnostics.report_later(message);
             }
-            reported.left_out = left_out;
         }
-        if failure != reported.failure.as_ref() {
-            let effect = match self.state.borrow().good {
+        let failure = result.as_ref().err();
+        if failure != last.failure.as_ref() {
+            let effect = match last.good {
                 Some(_) => "its last good headers stay in use",
                 None => "nothing is sent until it succeeds",
             };
@@ -148,7 +142,6 @@ impl Runner {
                 Some(failure) => format!("otelHeadersHelper failed: {failure} ({effect})"),
                 None => "otelHeadersHelper works again".to_owned(),
             });
-            reported.failure = failure.cloned();
         }
     }
 

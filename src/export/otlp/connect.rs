@@ -62,11 +62,8 @@ pub(super) async fn connect(
     observed: &Mutex<Observed>,
 ) -> Result<TcpStream, ExportError> {
     *lock(observed) = Observed::default();
-    let usual = match url.scheme_str() {
-        Some("https") => 443,
-        _ => 80,
-    };
-    let port = url.port_u16().unwrap_or(usual);
+    let is_https = url.scheme_str() == Some("https");
+    let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
     let found = resolve(url.host().unwrap_or_default(), port).await;
     let addresses = found.map_err(|error| {
         let reason = flatten(&error);
