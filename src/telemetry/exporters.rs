@@ -221,7 +221,7 @@ impl Exporters {
         let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
         let wanted = config.headers_helper.as_ref().filter(|_| any)?;
         if let Some(running) = self.helper.upgrade()
-            && running.config == *wanted
+            && running.config() == wanted
         {
             return Some(running);
         }

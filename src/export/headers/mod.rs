@@ -53,7 +53,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// The headers helper of a telemetry instance. Its task ends when the helper is dropped.
 pub(crate) struct Helper {
-    pub(crate) config: HeadersHelper,
+    config: HeadersHelper,
     state: Arc<watch::Sender<State>>,
     /// The number of the run that exporters wait for.
     wanted: watch::Sender<u64>,
@@ -124,6 +124,10 @@ impl Helper {
         };
         let job = Box::new(move || -> BoxFuture<'static, ()> { Box::pin(runner.run(receiver)) });
         (Arc::new(helper), commands, job)
+    }
+
+    pub(crate) fn config(&self) -> &HeadersHelper {
+        &self.config
     }
 
     /// Returns the headers to send. Waits until the deadline for the end of the first run. The error says why there are no
