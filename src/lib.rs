@@ -175,7 +175,7 @@ pub use telemetry::{Report, Service, Telemetry, TelemetryBuilder};
 pub mod fuzzing {
     pub use crate::content::redact::redact_body;
     pub use crate::content::tool_input::shape as tool_input;
-    #[cfg(any(feature = "grpc", feature = "http"))]
+    #[cfg(feature = "grpc")]
     pub use crate::export::fuzzing::{answer, helper_output};
 }
 

@@ -3,7 +3,6 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -28,11 +27,10 @@ pub(super) async fn probe_all(
     let helper = helper
         .filter(|_| !untried.is_empty())
         .and_then(|helper| Helper::new(helper, Arc::new(Diagnostics::default())));
-    let (lease, done) = watch::channel(());
-    let running = helper.as_ref().map(|helper| {
-        let (commands, background) = helper.background();
-        (commands, tokio::spawn(background(done)))
-    });
+    let (helper, running) = match helper {
+        Some((helper, commands, job)) => (Some(helper), Some((commands, tokio::spawn(job())))),
+        None => (None, None),
+    };
     let mut probes = JoinSet::new();
     for mut probe in untried {
         let Some(otlp) = config.of(probe.signal).otlp.clone() else {
@@ -46,7 +44,7 @@ pub(super) async fn probe_all(
         });
     }
     while probes.join_next().await.is_some() {}
-    drop(lease);
+    drop(helper);
     if let Some((_commands, running)) = running {
         let _ = running.await;
     }

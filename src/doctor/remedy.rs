@@ -6,7 +6,7 @@ use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::variables::{self, PerSignal};
 use crate::config::{Config, path};
 use crate::export::export_result::ErrorKind::{self, Answered, Tls};
-use crate::export::export_result::{ErrorAnswer, ExportResult, TlsFailure};
+use crate::export::export_result::{ErrorAnswer, ExportError, FailureClass, TlsFailure};
 
 /// Adds the result of a trial to a probe.
 pub(super) fn describe(
@@ -39,17 +39,17 @@ pub(super) fn describe(
              {path} to {endpoint}"
         ));
     }
-    if let ExportResult::Delivered { message, .. } = &trial.outcome {
+    if let Ok(delivery) = &trial.outcome {
         let kind = match otlp.protocol {
             Protocol::Grpc => "gRPC OK",
             Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
         };
-        probe.answer = Some(match message {
+        probe.answer = Some(match &delivery.message {
             Some(said) => format!("{kind}, with a warning: {said}"),
             None => kind.to_owned(),
         });
     }
-    if let Some(error) = trial.outcome.error() {
+    if let Err(error) = &trial.outcome {
         probe.problem = Some(error.to_string());
         probe.remedy = remedy(probe, config, otlp, error.kind(), &trial);
     }
@@ -93,7 +93,8 @@ fn remedy(
 
     let unresolved = trial.connection.addresses.is_empty();
     let unconnected = trial.connection.connected.is_none();
-    let is_retryable = matches!(trial.outcome, ExportResult::Retryable { .. });
+    let class = trial.outcome.as_ref().map_err(ExportError::class);
+    let is_retryable = matches!(class, Err(FailureClass::Retryable { .. }));
     let has_own_endpoint = is_set(config, variables::ENDPOINT.of(probe.signal).name);
     let no_connection = matches!(
         failure,

@@ -1,7 +1,6 @@
 //! A trial of an OTLP exporter: one empty request, and a search for the protocol that the port speaks if that fails.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use crate::config::path;
 use crate::export::PushExporter;
 use crate::export::blocking;
 use crate::export::encode::encode;
-use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult, TlsFailure};
+use crate::export::export_result::{ErrorKind, ExportError, ExportResult, TlsFailure};
 use crate::export::headers::Helper;
 use crate::export::otlp::{Client, Observed};
 use crate::signal::Signal;
@@ -52,11 +51,11 @@ impl Trial {
     ) -> Result<Self, String> {
         let held = match &helper {
             None => None,
-            Some(helper) => helper.headers(&AtomicU64::new(0), last).await.err(),
+            Some(helper) => helper.headers(last).await.err(),
         };
         let limit = config.timeout;
         let mut trial = Self::send(signal, config.clone(), helper, held, last, limit).await?;
-        if let Some(error) = trial.outcome.error() {
+        if let Err(error) = &trial.outcome {
             let last = last.min(Instant::now() + SEARCH);
             trial.speaks = trial.search(signal, config, error.kind(), last).await;
         }
@@ -81,11 +80,11 @@ impl Trial {
         let outcome = match held {
             None => {
                 let body = encode(protocol, signal, Bytes::new());
-                client.send(body, deadline, &Accepted::new(false)).await
+                client.send(body, deadline).await
             }
             Some(why) => {
                 client.connect(deadline).await;
-                ExportResult::retry(ExportError::new(ErrorKind::Held, why))
+                Err(ExportError::new(ErrorKind::Held, why))
             }
         };
         Ok(Self {
@@ -136,13 +135,13 @@ impl Trial {
 
     /// Returns true if the receiver answered at all, whatever its answer is.
     fn is_answered(&self) -> bool {
-        let error = self.outcome.error();
+        let error = self.outcome.as_ref().err();
         error.is_none_or(|error| matches!(error.kind(), ErrorKind::Answered(_)))
     }
 
     /// Returns true if the port speaks TLS, whatever certificate it presents.
     fn speaks_tls(&self) -> bool {
-        let failure = self.outcome.error().map(ExportError::kind);
+        let failure = self.outcome.as_ref().err().map(ExportError::kind);
         self.connection.tls.is_some()
             || matches!(failure, Some(ErrorKind::Tls(failure)) if failure != TlsFailure::NotTls)
     }
