@@ -21,11 +21,11 @@ pub const DURATION_MS: u64 = 1_834;
 /// The signals that are exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signals {
-    Nothing,
+    Off,
     Metrics,
     Events,
-    Both,
-    All,
+    MetricsAndEvents,
+    AllSignals,
 }
 
 /// Returns the variables of a host that exports to `endpoint`, and only when it flushes. Later entries of `extra`
@@ -37,21 +37,23 @@ pub fn environment(
     extra: &[(&str, &str)],
 ) -> BTreeMap<String, String> {
     let on = |on: bool| if on { "otlp" } else { "none" };
-    let metrics = matches!(signals, Signals::Metrics | Signals::Both | Signals::All);
-    let events = matches!(signals, Signals::Events | Signals::Both | Signals::All);
+    let metrics = matches!(
+        signals,
+        Signals::Metrics | Signals::MetricsAndEvents | Signals::AllSignals
+    );
+    let events = matches!(
+        signals,
+        Signals::Events | Signals::MetricsAndEvents | Signals::AllSignals
+    );
     let base = [
         (
             "CLAUDE_CODE_ENABLE_TELEMETRY",
-            if signals == Signals::Nothing {
-                "0"
-            } else {
-                "1"
-            },
+            if signals == Signals::Off { "0" } else { "1" },
         ),
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
         ("OTEL_METRICS_EXPORTER", on(metrics)),
         ("OTEL_LOGS_EXPORTER", on(events)),
-        ("OTEL_TRACES_EXPORTER", on(signals == Signals::All)),
+        ("OTEL_TRACES_EXPORTER", on(signals == Signals::AllSignals)),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
@@ -110,7 +112,7 @@ pub fn session_id(number: usize) -> String {
     format!("3f6d1c52-8b0e-4c77-9a51-{number:012x}")
 }
 
-/// Begins a prompt of such a session, whose events have 20 attributes.
+/// Begins a prompt of a session from [`session`], whose events have 20 attributes.
 pub fn prompt(telemetry: &Telemetry, number: usize) -> Prompt {
     session(telemetry, number).prompt("Fix the failing test")
 }
