@@ -36,7 +36,7 @@ fn allocations(prompt: &Prompt, call: impl Fn(&Prompt)) -> u64 {
     counted.calls
 }
 
-/// Counts the bytes that are allocated when a call takes ownership of a text.
+/// Counts the bytes that are allocated when a call takes ownership of a string.
 fn bytes(text: &str, call: impl Fn(String)) -> u64 {
     call(String::new());
     let text = text.to_owned();
