@@ -39,9 +39,9 @@ const SCENARIOS: [Scenario; 7] = [
     ("metrics", Signals::Metrics, request),
     ("event", Signals::Events, request),
     ("both", Signals::MetricsAndEvents, request),
-    ("span", Signals::AllSignals, span),
+    ("span", Signals::All, span),
     ("tool_result", Signals::MetricsAndEvents, tool_result),
-    ("tool", Signals::AllSignals, tool),
+    ("tool", Signals::All, tool),
 ];
 
 fn request(prompt: &Prompt) {

@@ -55,7 +55,7 @@ fn main() {
         PROTOCOL,
         &[],
     );
-    let all = host::telemetry(Signals::AllSignals, &receiver.endpoint(), PROTOCOL, &[]);
+    let all = host::telemetry(Signals::All, &receiver.endpoint(), PROTOCOL, &[]);
     let span = |prompt: &Prompt| prompt.llm_request(host::MODEL).finish(host::request());
     bench(
         &mut criterion,

@@ -71,7 +71,7 @@ pub(crate) fn measure() {
 
 /// Returns a configuration for all three signals over gRPC to `endpoint`, at the default intervals.
 fn config(endpoint: &str) -> claude_code_telemetry::Config {
-    let mut environment = host::environment(Signals::AllSignals, endpoint, "grpc", &[]);
+    let mut environment = host::environment(Signals::All, endpoint, "grpc", &[]);
     environment.retain(|name, _| !name.ends_with("_EXPORT_INTERVAL"));
     host::config(environment)
 }

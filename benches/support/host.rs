@@ -25,7 +25,7 @@ pub enum Signals {
     Metrics,
     Events,
     MetricsAndEvents,
-    AllSignals,
+    All,
 }
 
 /// Returns the variables of a host that exports to `endpoint`, and only when it flushes. Later entries of `extra`
@@ -39,11 +39,11 @@ pub fn environment(
     let on = |on: bool| if on { "otlp" } else { "none" };
     let metrics = matches!(
         signals,
-        Signals::Metrics | Signals::MetricsAndEvents | Signals::AllSignals
+        Signals::Metrics | Signals::MetricsAndEvents | Signals::All
     );
     let events = matches!(
         signals,
-        Signals::Events | Signals::MetricsAndEvents | Signals::AllSignals
+        Signals::Events | Signals::MetricsAndEvents | Signals::All
     );
     let base = [
         (
@@ -53,7 +53,7 @@ pub fn environment(
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
         ("OTEL_METRICS_EXPORTER", on(metrics)),
         ("OTEL_LOGS_EXPORTER", on(events)),
-        ("OTEL_TRACES_EXPORTER", on(signals == Signals::AllSignals)),
+        ("OTEL_TRACES_EXPORTER", on(signals == Signals::All)),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
