@@ -143,7 +143,7 @@ fn new_telemetry_delivers_in_a_forked_child() {
 
 #[test]
 #[cfg(feature = "prometheus")]
-fn prometheus_page_stays_with_the_parent_after_a_fork() {
+fn prometheus_scrape_endpoint_stays_with_the_parent_after_a_fork() {
     let telemetry = scraper::telemetry(&[]);
     let session = session(&telemetry);
     session.record_commit(Commit::new());
