@@ -47,10 +47,10 @@ fn bytes(text: &str, call: impl Fn(String)) -> u64 {
 fn record_stays_within_documented_allocations() {
     let request = |prompt: &Prompt| prompt.record_api_request(host::request());
     for (signals, each) in [
-        (Signals::Nothing, 0),
+        (Signals::Off, 0),
         (Signals::Metrics, 0),
         (Signals::Events, 1),
-        (Signals::Both, 1),
+        (Signals::MetricsAndEvents, 1),
     ] {
         let telemetry = telemetry(signals, &[]);
         let prompt = host::prompt(&telemetry, 0);
