@@ -17,10 +17,10 @@ mod events_host;
 mod example;
 #[path = "../support/host.rs"]
 mod host;
-#[path = "../support/page.rs"]
-mod page;
 #[path = "../support/port.rs"]
 mod port;
+#[path = "../support/scraper.rs"]
+mod scraper;
 #[path = "../support/small_session.rs"]
 mod small_session;
 #[path = "../support/mod.rs"]

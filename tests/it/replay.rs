@@ -339,7 +339,7 @@ fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
 }
 
 #[test]
-fn empty_texts_in_a_line_are_omitted() {
+fn empty_strings_in_a_line_are_omitted() {
     let receiver = Receiver::http();
     let tracing = [
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),

@@ -92,7 +92,7 @@ fn each_signal_arrives_as_it_was() {
             assert_eq!(fixture.send(), DELIVERED);
             let received = receiver.received();
             assert_eq!(received.single().message, expected, "{protocol:?}");
-            receiver.forget();
+            receiver.clear();
         }
     }
 }
