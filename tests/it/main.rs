@@ -35,6 +35,8 @@ mod canary;
 mod catalog;
 mod catalog_docs;
 mod chaos;
+mod cli;
+mod cli_status;
 mod collector;
 mod config_rules;
 mod console;

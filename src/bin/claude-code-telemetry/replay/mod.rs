@@ -1,0 +1,121 @@
+//! The command `replay`: makes the calls of an agent whose run is written as JSON lines.
+//!
+//! A line is a JSON object whose `step` names the call; its other fields are the arguments of the call. Lines are
+//! replayed as they are read, so that a host in another language can pipe its run into this program.
+//! `docs/TRANSCRIPT.md` specifies the format. The records parse most of a step themselves, with the crate's feature
+//! `serde`.
+//!
+//! | file | part |
+//! | --- | --- |
+//! | `transcript.rs` | reads lines, reports bad ones |
+//! | `stop.rs` | signals that end the input |
+//! | `surrogates.rs` | lone surrogates in JSON text |
+//! | `run.rs` | the telemetry, the sessions, and the call for each step |
+//! | `backpressure.rs` | waits when lines arrive faster than they are delivered |
+//! | `scope.rs` | one session, its open prompt, its tools |
+//! | `nesting.rs` | which tool runs inside which, determined by reading ahead |
+//! | `request.rs`, `tool.rs` | steps that consist of more than one record |
+//! | `field.rs`, and the library's own `time.rs` | fields that do not belong to a record |
+//!
+//! Standard output is reserved for the console exporter and the step `child_env`. Bad lines and diagnostics of the
+//! library are written to standard error.
+
+mod backpressure;
+mod field;
+mod nesting;
+mod request;
+mod run;
+mod scope;
+#[cfg(unix)]
+mod stop;
+#[cfg(not(unix))]
+#[path = "stop_elsewhere.rs"]
+mod stop;
+mod surrogates;
+#[path = "../../../serial/time.rs"]
+mod time;
+mod tool;
+mod transcript;
+
+use std::fs::File;
+use std::io::{self, BufReader, Seek};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::output::complain;
+use crate::status::Status;
+use nesting::Nesting;
+use stop::Stop;
+
+/// Records the run of an agent in any language, written as JSON lines
+#[derive(Args)]
+#[command(
+    long_about = "\
+Records the run of an agent in any language, written as JSON lines.
+
+Each line is recorded when it is read, and exported at the interval of its signal. At the end of
+the input, the rest is delivered. SIGTERM, SIGINT and SIGHUP end the input, and change no exit
+status. Bad lines and problems of the delivery are reported on standard error. Standard output is
+only for the console exporter and the answers to the step child_env. docs/TRANSCRIPT.md describes
+the lines.",
+    after_help = "\
+Exit status, the first one that applies:
+  1  the input cannot be read, or the command line is invalid
+  2  a line was bad
+  3  telemetry was lost, or was not delivered in time
+  4  telemetry is off
+  0  everything was delivered
+
+Examples:
+  claude-code-telemetry replay run.jsonl
+  my-agent | claude-code-telemetry replay -"
+)]
+pub(crate) struct Arguments {
+    /// The file with the lines; standard input without it, or with -
+    file: Option<PathBuf>,
+}
+
+/// Replays the transcript, and delivers its telemetry.
+pub(crate) fn run(arguments: Arguments) -> Status {
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => {
+            complain(format_args!("cannot wait for signals: {error}"));
+            return Status::Unreadable;
+        }
+    };
+    let path = arguments.file.filter(|path| path.as_os_str() != "-");
+    let shown = path.clone().unwrap_or_default();
+    // To open a named pipe is to wait for its writer.
+    let replayed = match stop.run(move || open(path.as_deref())) {
+        Some(Ok((file, nesting))) => {
+            let input = BufReader::new(stop.input(file));
+            transcript::replay(input, nesting, &stop)
+        }
+        Some(Err(error)) => {
+            complain(format_args!("cannot open {}: {error}", shown.display()));
+            return Status::Unreadable;
+        }
+        None => transcript::replay(io::empty(), Nesting::default(), &stop),
+    };
+    replayed.unwrap_or_else(|error| {
+        complain(format_args!("cannot read the transcript: {error}"));
+        Status::Unreadable
+    })
+}
+
+/// Opens the transcript, and reads ahead to find its nested tools.
+fn open(path: Option<&Path>) -> io::Result<(File, Nesting)> {
+    let Some(path) = path else {
+        return Ok((stop::stdin()?, Nesting::default()));
+    };
+    let mut file = File::open(path)?;
+    let mut nesting = Nesting::default();
+    // Only a regular file can be read twice; a named pipe cannot.
+    if file.metadata()?.is_file() {
+        nesting = Nesting::read(BufReader::new(&file));
+        file.rewind()?;
+    }
+    Ok((file, nesting))
+}
