@@ -53,6 +53,7 @@ fn texts(output: Output) -> (i32, String, String) {
 fn help_is_printed_for_the_program_and_every_command() {
     let (status, out, err) = run(&["--help"], &[], "");
     assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.lines().all(|line| line.len() <= 100), "{out}");
     for command in COMMANDS {
         assert!(out.contains(&format!("\n  {command} ")), "{out}");
         for flag in ["--help", "-h"] {

@@ -36,6 +36,7 @@ mod catalog;
 mod catalog_docs;
 mod chaos;
 mod cli;
+mod cli_answers;
 mod cli_status;
 mod collector;
 mod config_rules;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::output::print;
 
-/// Shows every variable that is set, its origin, its effect, and a warning for every probable mistake
+/// Shows the variables that are set, with origin and effect, and warns of probable mistakes
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]

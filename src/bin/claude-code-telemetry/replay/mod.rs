@@ -11,15 +11,17 @@
 //! | `stop.rs` | signals that end the input |
 //! | `surrogates.rs` | lone surrogates in JSON text |
 //! | `run.rs` | the telemetry, the sessions, and the call for each step |
+//! | `answers.rs` | the stream for the answers to steps |
 //! | `backpressure.rs` | waits when lines arrive faster than they are delivered |
 //! | `scope.rs` | one session, its open prompt, its tools |
 //! | `nesting.rs` | which tool runs inside which, determined by reading ahead |
 //! | `request.rs`, `tool.rs` | steps that consist of more than one record |
 //! | `field.rs`, and the library's own `time.rs` | fields that do not belong to a record |
 //!
-//! Standard output is reserved for the console exporter and the step `child_env`. Bad lines and diagnostics of the
-//! library are written to standard error.
+//! Standard output is reserved for the console exporter and for answers. Bad lines and diagnostics of the library are
+//! written to standard error.
 
+mod answers;
 mod backpressure;
 mod field;
 mod nesting;
@@ -37,6 +39,7 @@ mod time;
 mod tool;
 mod transcript;
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufReader, Seek};
 use std::path::{Path, PathBuf};
@@ -45,7 +48,9 @@ use clap::Args;
 
 use crate::output::complain;
 use crate::status::Status;
+use answers::Answers;
 use nesting::Nesting;
+use run::Run;
 use stop::Stop;
 
 /// Records the run of an agent in any language, written as JSON lines
@@ -57,8 +62,8 @@ Records the run of an agent in any language, written as JSON lines.
 Each line is recorded when it is read, and exported at the interval of its signal. At the end of
 the input, the rest is delivered. SIGTERM, SIGINT and SIGHUP end the input, and change no exit
 status. Bad lines and problems of the delivery are reported on standard error. Standard output is
-only for the console exporter and the answers to the step child_env. docs/TRANSCRIPT.md describes
-the lines.",
+only for the console exporter and for the answers to steps such as child_env. docs/TRANSCRIPT.md
+describes the lines.",
     after_help = "\
 Exit status, the first one that applies:
   1  the input cannot be read, or the command line is invalid
@@ -74,6 +79,12 @@ Examples:
 pub(crate) struct Arguments {
     /// The file with the lines; standard input without it, or with -
     file: Option<PathBuf>,
+    /// The stream for answers: the number of an inherited descriptor, or a file
+    ///
+    /// Without it, answers go to standard output, or to standard error while the console
+    /// exporter is on.
+    #[arg(long, value_name = "FD|FILE", verbatim_doc_comment)]
+    answers: Option<OsString>,
 }
 
 /// Replays the transcript, and delivers its telemetry.
@@ -85,19 +96,22 @@ pub(crate) fn run(arguments: Arguments) -> Status {
             return Status::Unreadable;
         }
     };
-    let path = arguments.file.filter(|path| path.as_os_str() != "-");
-    let shown = path.clone().unwrap_or_default();
-    // To open a named pipe is to wait for its writer.
-    let replayed = match stop.run(move || open(path.as_deref())) {
-        Some(Ok((file, nesting))) => {
+    let file = arguments.file.filter(|path| path.as_os_str() != "-");
+    // To open a named pipe is to wait for its other end.
+    let opened = stop.run(move || open(file.as_deref(), arguments.answers.as_deref()));
+    let replayed = match opened {
+        Some(Ok((file, nesting, answers))) => {
             let input = BufReader::new(stop.input(file));
-            transcript::replay(input, nesting, &stop)
+            transcript::replay(input, Run::new(nesting, answers, &stop))
         }
-        Some(Err(error)) => {
-            complain(format_args!("cannot open {}: {error}", shown.display()));
+        Some(Err(problem)) => {
+            complain(problem);
             return Status::Unreadable;
         }
-        None => transcript::replay(io::empty(), Nesting::default(), &stop),
+        None => {
+            let run = Run::new(Nesting::default(), Answers::Standard, &stop);
+            transcript::replay(io::empty(), run)
+        }
     };
     replayed.unwrap_or_else(|error| {
         complain(format_args!("cannot read the transcript: {error}"));
@@ -105,8 +119,21 @@ pub(crate) fn run(arguments: Arguments) -> Status {
     })
 }
 
+/// Opens the transcript, then the stream for answers.
+fn open(file: Option<&Path>, answers: Option<&OsStr>) -> Result<(File, Nesting, Answers), String> {
+    let (input, nesting) = open_transcript(file).map_err(|error| {
+        let file = file.unwrap_or(Path::new("standard input"));
+        format!("cannot open {}: {error}", file.display())
+    })?;
+    let answers = Answers::open(answers).map_err(|error| {
+        let target = answers.unwrap_or_default();
+        format!("cannot open {} for answers: {error}", target.display())
+    })?;
+    Ok((input, nesting, answers))
+}
+
 /// Opens the transcript, and reads ahead to find its nested tools.
-fn open(path: Option<&Path>) -> io::Result<(File, Nesting)> {
+fn open_transcript(path: Option<&Path>) -> io::Result<(File, Nesting)> {
     let Some(path) = path else {
         return Ok((stop::stdin()?, Nesting::default()));
     };

@@ -4,11 +4,13 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    ChildEnv, Config, HookOutcome, PromptEnd, Recorder, Report, Service, SessionOptions, Telemetry,
+    ChildEnv, Config, Exporter, HookOutcome, PromptEnd, Recorder, Report, Service, SessionOptions,
+    Telemetry,
 };
 use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
+use super::answers::Answers;
 use super::backpressure::{Backpressure, Delivery};
 use super::field::{before, lasting, optional, read};
 use super::nesting::Nesting;
@@ -16,7 +18,7 @@ use super::scope::Scope;
 use super::stop::Stop;
 use super::time::{At, Millis};
 use super::{request, tool};
-use crate::output::{complain, print};
+use crate::output::complain;
 use crate::status::Status;
 
 /// The maximum number of open sessions. A stream that never ends its sessions may be endless itself.
@@ -60,6 +62,7 @@ pub(crate) struct Run<'a> {
     /// The open sessions. Steps belong to the newest session, which is the last.
     open: Vec<Scope>,
     nesting: Rc<Nesting>,
+    answers: Answers,
     backpressure: Backpressure,
 }
 
@@ -70,12 +73,13 @@ struct Started {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(nesting: Nesting, stop: &'a Stop) -> Self {
+    pub(crate) fn new(nesting: Nesting, answers: Answers, stop: &'a Stop) -> Self {
         Self {
             stop,
             started: None,
             open: Vec::new(),
             nesting: Rc::new(nesting),
+            answers,
             backpressure: Backpressure::default(),
         }
     }
@@ -132,7 +136,10 @@ impl<'a> Run<'a> {
                 }
             }
             "sleep" => self.stop.sleep(read::<SleepStep>(line)?.ms.0),
-            "child_env" => print_env(&self.scope()?.child_env()),
+            "child_env" => {
+                let env = self.scope()?.child_env();
+                self.answer(&environment(&env));
+            }
             _ => return Err(format!("unknown step {step:?}")),
         }
         if let Some(Started { telemetry, .. }) = &self.started {
@@ -189,6 +196,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Writes the answer to a step.
+    fn answer(&mut self, answer: &Value) {
+        let console = self.started.as_ref().is_some_and(|started| {
+            let exporters = started.telemetry.health().exporters;
+            exporters
+                .iter()
+                .any(|row| row.exporter == Exporter::Console)
+        });
+        self.answers.write(answer, console, self.stop);
+    }
+
     fn scope(&mut self) -> Result<&mut Scope, String> {
         self.open.last_mut().ok_or_else(no_open_session)
     }
@@ -222,17 +240,14 @@ impl Delivery for Receiver<'_> {
     }
 }
 
-/// Prints the environment of a subprocess.
-fn print_env(env: &ChildEnv) {
+/// Returns the answer with the environment of a subprocess.
+fn environment(env: &ChildEnv) -> Value {
     let set: Map<_, _> = env
         .set
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
         .collect();
-    print(format_args!(
-        "{}\n",
-        json!({ "set": set, "remove": env.remove })
-    ));
+    json!({ "set": set, "remove": env.remove })
 }
 
 /// Records the hooks of one hook event, which ended at `end`.

@@ -2,9 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::nesting::Nesting;
 use super::run::Run;
-use super::stop::Stop;
 use super::surrogates::replace_lone_surrogates;
 use crate::output::complain;
 use crate::status::Status;
@@ -19,8 +17,7 @@ const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 /// # Errors
 ///
 /// An error of the input. The lines that were read before are delivered.
-pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting, stop: &Stop) -> io::Result<Status> {
-    let mut run = Run::new(nesting, stop);
+pub(crate) fn replay(mut input: impl BufRead, mut run: Run<'_>) -> io::Result<Status> {
     let mut all_good = true;
     let result = each_line(&mut input, |number, line| {
         if let Err(reason) = line.and_then(|line| step(&mut run, line)) {
