@@ -172,3 +172,29 @@ fn answer_follows_each_step_at_once() {
     drop(input);
     assert_eq!(child.wait().unwrap().code(), Some(4));
 }
+
+/// A process that shares a stream can make it non-blocking.
+#[test]
+fn answers_to_a_non_blocking_stream_are_complete() {
+    const ANSWERS: usize = 500;
+    let home = tempfile::tempdir().unwrap();
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    let mut child = example::program("replay", home.path())
+        .env(format!("OTEL_{}", "X".repeat(2_000)), "1")
+        .stdin(Stdio::piped())
+        .stdout(OwnedFd::from(writer))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // More answers than the stream holds.
+    let steps = format!("{ASK}\n").repeat(ANSWERS);
+    write!(input, "{SESSION}\n{steps}").unwrap();
+    drop(input);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text.lines().count(), ANSWERS);
+    text.lines().for_each(assert_answer);
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+}

@@ -1,7 +1,7 @@
 //! The signals that end the input: SIGTERM, SIGINT and SIGHUP.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -49,10 +49,19 @@ impl Stop {
     }
 
     /// Writes a line. Waits until `output` takes it, but not after a signal. Ignores errors.
-    pub(crate) fn write(&self, mut output: impl Write + AsFd, line: &str) {
-        let polled = [(output.as_fd(), PollFlags::POLLOUT), self.stopped()];
-        if let Ok([true, _]) = ready(polled, PollTimeout::NONE) {
-            let _ = output.write_all(line.as_bytes());
+    pub(crate) fn write(&self, output: impl AsFd, line: &str) {
+        let writable = || {
+            let polled = [(output.as_fd(), PollFlags::POLLOUT), self.stopped()];
+            matches!(ready(polled, PollTimeout::NONE), Ok([true, _]))
+        };
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() && writable() {
+            match rustix::io::write(&output, rest) {
+                Ok(written) => rest = &rest[written..],
+                // The stream may have been made non-blocking by a process that shares it.
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
         }
     }
 
