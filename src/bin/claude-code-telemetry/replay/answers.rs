@@ -12,7 +12,7 @@ use super::stop::Stop;
 pub(crate) enum Answers {
     /// Standard output, or standard error while the console exporter writes to standard output.
     Standard,
-    /// A stream for answers alone.
+    /// A stream that only answers use.
     Separate(File),
 }
 
