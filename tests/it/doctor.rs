@@ -772,11 +772,11 @@ fn headers_helper_is_run_by_the_diagnosis() {
     }
 }
 
-/// Runs the example with these variables and those that a program needs to run at all. Returns its exit status,
+/// Runs the command with these variables and those that a program needs to run at all. Returns its exit status,
 /// standard output and standard error.
 fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
     let home = tempfile::tempdir().unwrap();
-    let output = example::command("doctor", home.path())
+    let output = example::program("doctor", home.path())
         .args(arguments)
         .current_dir(home.path())
         .envs(variables.iter().copied())
@@ -787,7 +787,7 @@ fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, 
 }
 
 #[test]
-fn example_prints_the_explanation_and_exits_with_a_status() {
+fn doctor_command_prints_the_explanation_and_exits_with_a_status() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
     let secret = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY");
@@ -817,9 +817,10 @@ fn example_prints_the_explanation_and_exits_with_a_status() {
 
     let (status, out, err) = run(&[], &["--what"]);
     assert_eq!((status, out.as_str()), (Some(2), ""));
-    assert!(err.starts_with("usage: doctor"), "{err}");
-    let (status, out, _) = run(&[], &["--help"]);
-    assert!(status == Some(0) && out.starts_with("usage: doctor"));
+    assert!(err.contains("Usage: claude-code-telemetry doctor"), "{err}");
+    let (status, out, err) = run(&[], &["--help"]);
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    assert!(out.contains("Usage: claude-code-telemetry doctor"), "{out}");
     assert_eq!(run(&[], &[]).0, Some(0));
 }
 

@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes the example `replay` while it runs, and stores the totals of the transcript.
+//! A real Prometheus scrapes the command `replay` while it runs, and stores the totals of the transcript.
 //!
 //! The variable `PROMETHEUS` names the server program; the default is `prometheus` on the PATH (Debian has a package
 //! of that name). Without the program the test prints a message and is skipped.
@@ -50,7 +50,8 @@ impl Drop for Running {
 
 /// Starts the replay of a transcript that is written while it runs.
 fn start_replay(port: u16) -> (Running, ChildStdin) {
-    let mut replay = Command::new(example::example("replay"))
+    let mut replay = Command::new(example::PROGRAM)
+        .arg("replay")
         .env_clear()
         .envs([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),

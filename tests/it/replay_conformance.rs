@@ -1,6 +1,6 @@
 //! Transcripts of agent runs, and the telemetry that each of them must produce.
 //!
-//! The example `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data.
+//! The command `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data.
 //! There, `standard` holds attributes that all items have, `prompt` is the number of an event's prompt (0 means
 //! before the first prompt), `span` and `parent_id` refer to an entry of `spans`, and `{"$present": true}` matches
 //! any string.
@@ -110,7 +110,7 @@ impl Case {
             ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ];
         let own = object(&expected["env"]);
-        let output = example::command("replay", home.path())
+        let output = example::program("replay", home.path())
             .arg(folder().join(format!("{name}.jsonl")))
             .envs(base)
             .envs(own.iter().map(|(name, value)| (name, text(value))))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::dashboards::queries;
-use crate::example::example;
+use crate::example::PROGRAM;
 use crate::prometheus::Prometheus;
 use crate::support::Receiver;
 use crate::{exposition, have, repository, text};
@@ -20,7 +20,8 @@ fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
     let endpoint = receiver.endpoint();
     let env = text("env");
     let variables = env.lines().filter_map(|line| line.split_once('='));
-    Command::new(example("replay"))
+    Command::new(PROGRAM)
+        .arg("replay")
         .env_clear()
         .env("HOME", home)
         .envs(variables.filter(|(name, _)| !name.starts_with('#')))
