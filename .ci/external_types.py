@@ -1,8 +1,8 @@
-"""Which other crates stand in the public signatures, from rustdoc's JSON: only those of the list below may.
+"""Checks that public signatures name only the crates of the list below, with rustdoc's JSON.
 
 Usage: external_types.py JSON
 
-An upgrade of a crate that is not listed is nobody's breaking change; so a new name is a promise, and is made here.
+An upgrade of a crate that is not in the list is not a breaking change. An addition to the list is a promise to users.
 """
 
 import json
@@ -12,12 +12,12 @@ ALLOWED = {
     "std",
     "core",
     "alloc",
-    # `Content::json` takes what serialises.
+    # `Content::json` takes any value that serializes.
     "serde",
     "serde_core",
-    # `Content` is made from a `RawValue`.
+    # `Content` can be created from a `RawValue`.
     "serde_json",
-    # `Telemetry::providers()` hands out the SDK's providers.
+    # `Telemetry::providers()` returns the SDK's providers.
     "opentelemetry",
     "opentelemetry_sdk",
 }
@@ -31,12 +31,12 @@ def main(path):
     found = {}
 
     def crate_of(identifier):
-        """The crate that a path leads to; nothing when that is this one."""
+        """Returns the crate of a path, or `None` if it is this crate."""
         summary = paths.get(str(identifier))
         return external.get(summary["crate_id"]) if summary else None
 
     def walk(node, where):
-        """Every path in a part of a signature."""
+        """Collects the foreign crates of all paths in a part of a signature."""
         if isinstance(node, list):
             for part in node:
                 walk(part, where)
@@ -49,13 +49,13 @@ def main(path):
             for part in node.values():
                 walk(part, where)
 
-    looked_at = 0
+    checked = 0
     for item in doc["index"].values():
         if item["crate_id"] != 0 or item["visibility"] not in ("public", "default"):
             continue
         (kind, inner), = item["inner"].items()
         if kind == "impl":
-            # What rustc adds by itself is no promise of ours.
+            # The compiler adds these implementations, so they are not a promise of this crate.
             if inner.get("is_synthetic") or inner.get("blanket_impl"):
                 continue
             inner = {name: inner[name] for name in ("generics", "trait", "for")}
@@ -70,21 +70,21 @@ def main(path):
                 found.setdefault(crate, set()).add(f"re-export of {name}")
         else:
             name = item["name"] or "?"
-        looked_at += 1
+        checked += 1
         span = item["span"]
-        place = f"{span['filename']}:{span['begin'][0]}" if span else "?"
-        walk(inner, f"{name} ({place})")
+        location = f"{span['filename']}:{span['begin'][0]}" if span else "?"
+        walk(inner, f"{name} ({location})")
 
-    # The check of the check: a change of the format must not pass for an empty interface.
-    if looked_at < 300 or doc["format_version"] < 40:
-        sys.exit(f"only {looked_at} items of format {doc['format_version']} were found: has rustdoc's JSON changed?")
-    for crate, places in sorted(found.items()):
+    # Checks this script itself: a change of the JSON format must not look like an empty interface.
+    if checked < 300 or doc["format_version"] < 40:
+        sys.exit(f"only {checked} items of format {doc['format_version']} were found: has rustdoc's JSON changed?")
+    for crate, locations in sorted(found.items()):
         print(f"{crate} is not in the list of external types:")
-        for place in sorted(places):
-            print(f"  {place}")
+        for location in sorted(locations):
+            print(f"  {location}")
     if found:
         sys.exit(1)
-    print(f"{looked_at} public items name no crate but {', '.join(sorted(ALLOWED))}")
+    print(f"{checked} public items name only the crates {', '.join(sorted(ALLOWED))}")
 
 
 main(sys.argv[1])

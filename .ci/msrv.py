@@ -1,4 +1,4 @@
-"""No dependency asks for a newer Rust than this crate states.
+"""Checks that no dependency needs a newer Rust than this crate states.
 
 Usage: cargo metadata --format-version 1 --all-features | msrv.py
 """

@@ -20,7 +20,7 @@ use support::receiver::Receiver;
 static ALLOCATOR: support::alloc::Counting = support::alloc::Counting;
 
 fn main() {
-    support::receiver::serve_if_asked();
+    support::receiver::run_receiver_if_child();
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
@@ -74,6 +74,6 @@ fn main() {
         group.finish();
     }
     let report = telemetry.shutdown();
-    assert!(report.is_complete(), "something was dropped: {report}");
+    assert!(report.is_complete(), "incomplete shutdown: {report}");
     criterion.final_summary();
 }

@@ -21,7 +21,7 @@ const EVENTS: u64 = 10_000;
 const ROUNDS: usize = 7;
 
 fn main() {
-    support::receiver::serve_if_asked();
+    support::receiver::run_receiver_if_child();
     println!("| protocol | compression | CPU, ms | bytes | requests |");
     println!("| --- | --- | ---: | ---: | ---: |");
     for protocol in ["grpc", "http/protobuf", "http/json"] {

@@ -35,12 +35,12 @@ const EVICTION_BYTES: usize = 8 * 1024 * 1024;
 type Scenario = (&'static str, Signals, fn(&Prompt));
 
 const SCENARIOS: [Scenario; 7] = [
-    ("disabled", Signals::Nothing, request),
+    ("disabled", Signals::Off, request),
     ("metrics", Signals::Metrics, request),
     ("event", Signals::Events, request),
-    ("both", Signals::Both, request),
+    ("both", Signals::MetricsAndEvents, request),
     ("span", Signals::All, span),
-    ("tool_result", Signals::Both, tool_result),
+    ("tool_result", Signals::MetricsAndEvents, tool_result),
     ("tool", Signals::All, tool),
 ];
 

@@ -1,5 +1,5 @@
-//! Measures `record_api_request` in all configurations and compares it with the peers; also a tool result and the spans
-//! of a tool call.
+//! Measures `record_api_request` in all configurations and compares it with three uses of opentelemetry-rust
+//! (`support/peers`). Also measures a tool result and a tool call with its spans.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +17,7 @@ use claude_code_telemetry::{Prompt, Telemetry, ToolOutcome, ToolResult};
 use criterion::Criterion;
 use support::contender::Contender;
 use support::host::{self, Signals};
-use support::peers::{Appender, Careful, Documented, Export, Peer, contender};
+use support::peers::{Appender, Documented, Export, Optimized, Peer, contender};
 use support::receiver::Receiver;
 
 #[global_allocator]
@@ -26,7 +26,7 @@ static ALLOCATOR: support::alloc::Counting = support::alloc::Counting;
 const PROTOCOL: &str = "http/protobuf";
 
 fn main() {
-    support::receiver::serve_if_asked();
+    support::receiver::run_receiver_if_child();
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
@@ -34,10 +34,10 @@ fn main() {
         .configure_from_args();
     let receiver = Receiver::start(PROTOCOL);
     for signals in [
-        Signals::Nothing,
+        Signals::Off,
         Signals::Metrics,
         Signals::Events,
-        Signals::Both,
+        Signals::MetricsAndEvents,
     ] {
         let telemetry = host::telemetry(signals, &receiver.endpoint(), PROTOCOL, &[]);
         let ours = ours("ours", &telemetry, 1, request);
@@ -47,9 +47,14 @@ fn main() {
             &ours,
             1,
         );
-        shut(&telemetry);
+        shut_down(&telemetry);
     }
-    let both = host::telemetry(Signals::Both, &receiver.endpoint(), PROTOCOL, &[]);
+    let both = host::telemetry(
+        Signals::MetricsAndEvents,
+        &receiver.endpoint(),
+        PROTOCOL,
+        &[],
+    );
     let all = host::telemetry(Signals::All, &receiver.endpoint(), PROTOCOL, &[]);
     let span = |prompt: &Prompt| prompt.llm_request(host::MODEL).finish(host::request());
     bench(
@@ -81,12 +86,12 @@ fn main() {
 
     for sessions in [1, 1_000] {
         let a = Arc::new(Documented::new(Export::Count, sessions));
-        let b = Arc::new(Careful::new(Export::Count, sessions));
+        let b = Arc::new(Optimized::new(Export::Count, sessions));
         let c = Arc::new(Appender::new(Export::Count, sessions));
         let contenders = [
             ours("ours", &both, sessions, request),
             contender("a as documented", &a),
-            contender("b careful", &b),
+            contender("b optimized", &b),
             contender("c tracing", &c),
         ];
         for contender in &contenders {
@@ -100,8 +105,8 @@ fn main() {
             println!("({name}) exported {:?}", providers.counts);
         }
     }
-    shut(&both);
-    shut(&all);
+    shut_down(&both);
+    shut_down(&all);
     criterion.final_summary();
 }
 
@@ -128,8 +133,7 @@ fn ours(
     )
 }
 
-/// Measures a contender. Few enough records are made between two flushes to fit into the queues, so that no drop is
-/// measured.
+/// Measures a contender, which flushes often enough that no record is dropped.
 fn bench(criterion: &mut Criterion, name: &str, contender: &Contender, threads: usize) {
     criterion.bench_function(name, |bencher| {
         bencher.iter_custom(|calls| {
@@ -142,7 +146,7 @@ fn bench(criterion: &mut Criterion, name: &str, contender: &Contender, threads: 
     });
 }
 
-fn shut(telemetry: &Telemetry) {
+fn shut_down(telemetry: &Telemetry) {
     let report = telemetry.shutdown();
-    assert!(report.is_complete(), "something was dropped: {report}");
+    assert!(report.is_complete(), "incomplete shutdown: {report}");
 }

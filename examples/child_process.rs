@@ -21,7 +21,7 @@ use claude_code_telemetry::{
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let endpoint = env::args()
         .nth(1)
-        .ok_or("an endpoint of OTLP over HTTP is missing")?;
+        .ok_or("the OTLP/HTTP endpoint is missing: pass it as the first argument, for example http://localhost:4318")?;
     // Cargo puts the examples into the same folder.
     let program = env::current_exe()?
         .with_file_name("child_process_child")
@@ -43,7 +43,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
-/// Records a tool call that runs a command. Returns whether the command succeeded.
+/// Records a tool call that runs a command. Returns true if the command succeeded.
 fn bash(prompt: &Prompt, mut command: Command) -> bool {
     let tool = prompt.tool("Bash");
     tool.decided(Decision::Accept, DecisionSource::Config);

@@ -17,7 +17,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = env::args()
         .nth(1)
-        .ok_or("an endpoint of OTLP over HTTP is missing")?;
+        .ok_or("the OTLP/HTTP endpoint is missing: pass it as the first argument, for example http://localhost:4318")?;
 
     // The variables have the names of the W3C headers in upper case.
     let carrier: HashMap<String, String> = ["traceparent", "tracestate"]

@@ -39,7 +39,7 @@ enum Fault {
     SlowDrip,
     Unavailable,
     TooMany,
-    Refuses,
+    BadRequest,
     Garbage,
 }
 
@@ -52,9 +52,9 @@ const FAULTS: [(Fault, &str); 9] = [
     (Fault::Unavailable, "503, UNAVAILABLE"),
     (
         Fault::TooMany,
-        "429, RESOURCE_EXHAUSTED, come back in an hour",
+        "429, RESOURCE_EXHAUSTED, with a requested wait of one hour",
     ),
-    (Fault::Refuses, "400, INVALID_ARGUMENT"),
+    (Fault::BadRequest, "400, INVALID_ARGUMENT"),
     (Fault::Garbage, "200 with garbage"),
 ];
 
@@ -69,8 +69,8 @@ impl Fault {
             (Self::Unavailable, false) => Answer::status(503),
             (Self::TooMany, true) => Answer::code(Code::ResourceExhausted, "").retry_after(hour),
             (Self::TooMany, false) => Answer::status(429).retry_after(hour),
-            (Self::Refuses, true) => Answer::code(Code::InvalidArgument, "no"),
-            (Self::Refuses, false) => Answer::status(400),
+            (Self::BadRequest, true) => Answer::code(Code::InvalidArgument, "no"),
+            (Self::BadRequest, false) => Answer::status(400),
             (Self::Healthy | Self::Refused | Self::BlackHole, _) => Answer::Ok,
         }
     }
@@ -124,7 +124,7 @@ fn both<T>(call: impl Fn() -> T + Sync) -> Duration {
 
 fn blocking(telemetry: &Telemetry) -> Times {
     let times = [both(|| telemetry.flush()), both(|| telemetry.shutdown())];
-    again(times, timed(|| telemetry.shutdown()))
+    check_third(times, timed(|| telemetry.shutdown()))
 }
 
 async fn asynchronous(telemetry: Telemetry) -> Times {
@@ -142,11 +142,11 @@ async fn asynchronous(telemetry: Telemetry) -> Times {
     let times = [flush, start.elapsed()];
     let start = Instant::now();
     drop(telemetry.shutdown_async().await);
-    again(times, start.elapsed())
+    check_third(times, start.elapsed())
 }
 
 /// Checks that a third shutdown, which has nothing left to do, returns at once.
-fn again(times: Times, third: Duration) -> Times {
+fn check_third(times: Times, third: Duration) -> Times {
     assert!(third < TOLERANCE, "the third shutdown took {third:?}");
     times
 }

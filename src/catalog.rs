@@ -11,22 +11,22 @@ pub use crate::schema::{
 };
 
 use crate::record::{
-    ApiErrorEvent, ApiRequestBodyEvent, ApiRequestEvent, ApiResponseBodyEvent, EventFields,
-    PluginInstalledEvent, SkillActivatedEvent, ToolDecisionEvent, ToolResultEvent, UserPromptEvent,
+    ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, PluginInstalled, SkillActivated,
+    ToolDecision, ToolResult, UserPrompt,
 };
 use crate::session::{BlockedSpan, ExecutionSpan, HookSpan, InteractionSpan, LlmSpan, ToolSpan};
 
 /// All events.
 pub static EVENTS: &[&Event] = &[
-    UserPromptEvent::EVENT,
-    ApiRequestEvent::EVENT,
-    ApiErrorEvent::EVENT,
-    ApiRequestBodyEvent::EVENT,
-    ApiResponseBodyEvent::EVENT,
-    ToolDecisionEvent::EVENT,
-    ToolResultEvent::EVENT,
-    PluginInstalledEvent::EVENT,
-    SkillActivatedEvent::EVENT,
+    UserPrompt::EVENT,
+    ApiRequest::EVENT,
+    ApiError::EVENT,
+    ApiRequestBody::EVENT,
+    ApiResponseBody::EVENT,
+    ToolDecision::EVENT,
+    ToolResult::EVENT,
+    PluginInstalled::EVENT,
+    SkillActivated::EVENT,
 ];
 
 /// All spans, parents before their children.

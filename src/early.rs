@@ -4,11 +4,11 @@ use std::fmt;
 use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::fork::Process;
-use crate::session::recorder::record_methods;
-use crate::session::{Recordable, Recorder, Session};
+use crate::session::recorder::{Recordable, record_methods};
+use crate::session::{Recorder, Session};
 
 /// The maximum number of records that are kept.
 const MAX_RECORDS: usize = 1_024;
@@ -124,7 +124,7 @@ impl EarlyRecords {
         report
     }
 
-    fn keep<R: Recordable>(&self, record: R) {
+    fn keep<R: Recordable>(&self, mut record: R) {
         if let Some(recorder) = self.recorder.get() {
             return record.record(recorder);
         }
@@ -136,13 +136,15 @@ impl EarlyRecords {
             drop(waiting);
             return record.record(recorder);
         }
-        let size = size_of::<R>() + record.text_size();
+        let size = size_of::<R>() + record.size();
         let bytes = waiting.bytes.saturating_add(size);
         if waiting.records.len() < MAX_RECORDS && bytes <= MAX_BYTES {
-            let record = record.at_or_now();
+            if let Some(time) = record.event_time() {
+                time.get_or_insert_with(SystemTime::now);
+            }
             waiting.bytes = bytes;
             (waiting.records).push(Box::new(move |recorder| record.record(recorder)));
-        } else if R::EMITS_EVENT {
+        } else if record.event_time().is_some() {
             waiting.lost_events += 1;
         } else {
             waiting.lost_amounts += 1;

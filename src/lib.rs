@@ -96,7 +96,9 @@
 //!
 //! - `serde`: every record and every options type implements `serde::Deserialize` with the documented attribute names,
 //!   which `docs/TRANSCRIPT.md` lists;
-//! - `testing`: `Telemetry::in_memory`, telemetry that is kept in memory, for tests of the host.
+//! - `testing`: `Telemetry::in_memory`, telemetry that is kept in memory, for tests of the host;
+//! - `cli`: the program `claude-code-telemetry`, with the commands `replay`, `doctor`, `explain` and `catalog`. The library
+//!   does not change.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,
@@ -175,7 +177,7 @@ pub use telemetry::{Report, Service, Telemetry, TelemetryBuilder};
 pub mod fuzzing {
     pub use crate::content::redact::redact_body;
     pub use crate::content::tool_input::shape as tool_input;
-    #[cfg(any(feature = "grpc", feature = "http"))]
+    #[cfg(feature = "grpc")]
     pub use crate::export::fuzzing::{answer, helper_output};
 }
 

@@ -3,35 +3,28 @@
 use crate::config::Config;
 use crate::config::pairs::put;
 use crate::config::variables::{RESOURCE_ATTRIBUTES, SERVICE_NAME};
+use crate::schema::{EVENT_ATTRIBUTES, STANDARD_ATTRIBUTES, key};
 
-/// The resource attributes of the platform.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Platform {
-    /// `host.arch`
-    pub(crate) arch: String,
-    /// `os.type`
-    pub(crate) os_type: String,
-    /// `os.version`: the kernel release.
-    pub(crate) os_version: Option<String>,
-    /// `wsl.version`: only inside the Windows Subsystem for Linux.
-    pub(crate) wsl_version: Option<String>,
-}
+/// The resource attributes of a platform.
+pub(crate) type Platform = Vec<(&'static str, String)>;
 
-impl Platform {
-    /// Detects the platform on which the program runs.
-    pub(crate) fn detect() -> Self {
-        let os_version = os_version();
-        let wsl_version = match std::env::consts::OS {
-            "linux" => os_version.as_deref().and_then(wsl_version),
-            _ => None,
-        };
-        Self {
-            arch: host_arch(std::env::consts::ARCH).to_owned(),
-            os_type: os_type(std::env::consts::OS).to_owned(),
-            os_version,
-            wsl_version,
-        }
-    }
+/// Returns the attributes of the platform on which the program runs. `os.version` is the kernel release, and
+/// `wsl.version` is set only inside the Windows Subsystem for Linux.
+pub(crate) fn platform() -> Platform {
+    use std::env::consts::{ARCH, OS};
+    let os_version = os_version();
+    let linux = os_version.as_deref().filter(|_| OS == "linux");
+    let wsl_version = linux.and_then(wsl_version);
+    let attributes = [
+        ("host.arch", Some(host_arch(ARCH).to_owned())),
+        ("os.type", Some(os_type(OS).to_owned())),
+        ("os.version", os_version),
+        ("wsl.version", wsl_version),
+    ];
+    let known = attributes.into_iter();
+    known
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
 }
 
 #[cfg(unix)]
@@ -99,19 +92,15 @@ pub(crate) fn resource_attributes(
     config: &Config,
     service_name: &str,
     service_version: &str,
-    platform: &Platform,
+    platform: Platform,
 ) -> Vec<(String, String)> {
-    let built_in = [
-        ("host.arch", Some(platform.arch.as_str())),
-        ("os.type", Some(&platform.os_type)),
-        ("os.version", platform.os_version.as_deref()),
-        ("service.name", Some(service_name)),
-        ("service.version", Some(service_version)),
-        ("wsl.version", platform.wsl_version.as_deref()),
-    ];
-    let mut attributes: Vec<(String, String)> = built_in
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+    let mut built_in = platform;
+    built_in.push(("service.name", service_name.to_owned()));
+    built_in.push(("service.version", service_version.to_owned()));
+    built_in.sort_unstable();
+    let built_in = built_in.into_iter();
+    let mut attributes: Vec<_> = built_in
+        .map(|(key, value)| (key.to_owned(), value))
         .collect();
     for (key, value) in config.get(&RESOURCE_ATTRIBUTES) {
         put(&mut attributes, &key, value);
@@ -124,40 +113,24 @@ pub(crate) fn resource_attributes(
 }
 
 /// Returns the attributes of `OTEL_RESOURCE_ATTRIBUTES` that data points, events and spans carry too: without those
-/// that belong only to the resource, and without those that would replace an attribute of every record.
+/// that belong only to the resource, and without those that would replace an attribute of every record, of all events or
+/// of all spans.
 pub(crate) fn point_attributes(config: &Config) -> Vec<(String, String)> {
     if !config.attributes.resource_attributes {
         return Vec::new();
     }
+    let prefixes = ["service.", "host.", "os.", "telemetry.sdk."];
+    let is_of_resource = |name: &str| {
+        name == "wsl.version" || prefixes.iter().any(|prefix| name.starts_with(prefix))
+    };
+    let is_of_records = |name: &str| {
+        let mut own = STANDARD_ATTRIBUTES.iter().chain(EVENT_ATTRIBUTES);
+        name == key::SPAN_TYPE || own.any(|attribute| attribute.name == name)
+    };
     let mut attributes = config.get(&RESOURCE_ATTRIBUTES);
-    attributes.retain(|(key, _)| !is_the_resources_own(key) && !RESERVED.contains(&&**key));
+    attributes.retain(|(name, _)| !is_of_resource(name) && !is_of_records(name));
     attributes
 }
-
-fn is_the_resources_own(key: &str) -> bool {
-    key == "wsl.version"
-        || ["service.", "host.", "os.", "telemetry.sdk."]
-            .iter()
-            .any(|prefix| key.starts_with(prefix))
-}
-
-/// The standard attributes, and the attributes specific to all events or all spans.
-const RESERVED: [&str; 14] = [
-    "user.id",
-    "session.id",
-    "app.version",
-    "organization.id",
-    "user.email",
-    "user.account_uuid",
-    "user.account_id",
-    "terminal.type",
-    "event.name",
-    "event.timestamp",
-    "event.sequence",
-    "prompt.id",
-    "workspace.host_paths",
-    "span.type",
-];
 
 #[cfg(test)]
 mod tests {
@@ -169,13 +142,15 @@ mod tests {
             .build()
     }
 
-    fn platform() -> Platform {
-        Platform {
-            arch: "amd64".to_owned(),
-            os_type: "linux".to_owned(),
-            os_version: Some("6.8".to_owned()),
-            wsl_version: None,
-        }
+    fn linux() -> Platform {
+        let attributes = [
+            ("host.arch", "amd64"),
+            ("os.type", "linux"),
+            ("os.version", "6.8"),
+        ];
+        attributes
+            .map(|(key, value)| (key, value.to_owned()))
+            .into()
     }
 
     fn text(attributes: &[(String, String)]) -> String {
@@ -224,10 +199,12 @@ mod tests {
 
     #[test]
     fn this_platform_is_detected() {
-        let platform = Platform::detect();
-        assert!(!platform.arch.is_empty() && !platform.os_type.is_empty());
+        let platform = platform();
+        assert!(platform.iter().all(|(_, value)| !value.is_empty()));
+        let keys: Vec<_> = platform.into_iter().map(|(key, _)| key).collect();
+        assert!(keys.contains(&"host.arch") && keys.contains(&"os.type"));
         #[cfg(any(unix, windows))]
-        assert!(platform.os_version.is_some());
+        assert!(keys.contains(&"os.version"));
     }
 
     #[test]
@@ -256,20 +233,18 @@ mod tests {
             ),
         ];
         for (variables, expected) in table {
-            let attributes = resource_attributes(&config(variables), "agent", "1", &platform());
+            let attributes = resource_attributes(&config(variables), "agent", "1", linux());
             assert_eq!(text(&attributes), expected);
         }
     }
 
     #[test]
     fn wsl_version_follows_the_service_attributes() {
-        let platform = Platform {
-            wsl_version: Some("2".to_owned()),
-            os_version: None,
-            ..platform()
-        };
+        let mut platform = linux();
+        platform.retain(|(key, _)| *key != "os.version");
+        platform.push(("wsl.version", "2".to_owned()));
         assert_eq!(
-            text(&resource_attributes(&config(&[]), "agent", "1", &platform)),
+            text(&resource_attributes(&config(&[]), "agent", "1", platform)),
             "host.arch=amd64 os.type=linux service.name=agent service.version=1 wsl.version=2"
         );
     }

@@ -47,14 +47,6 @@ impl SessionAttributes {
     /// Returns the attributes for metrics, and the number of shortened ones; `None` if metrics use the attributes
     /// unchanged. `custom`: the custom attributes for metrics.
     pub(crate) fn for_metrics(&self, custom: &CustomAttributes) -> Option<(Self, usize)> {
-        let long = |(_, text): &(&'static str, Arc<str>)| shorten(text).len() < text.len();
-        let changed = |((_, whole), (_, short)): &(&(_, Arc<str>), &(_, Arc<str>))| whole != short;
-        let pairs = self.custom.iter().zip(custom.iter());
-        let shortened = self.attributes.iter().filter(|pair| long(pair)).count()
-            + pairs.filter(changed).count();
-        if shortened == 0 {
-            return None;
-        }
         let short = Self {
             attributes: self
                 .attributes
@@ -65,7 +57,16 @@ impl SessionAttributes {
             of_one_session: self.of_one_session,
             outdated: AtomicBool::new(false),
         };
-        Some((short, shortened))
+        let whole = self.texts();
+        let shortened = whole.zip(short.texts()).filter(|(a, b)| a.len() > b.len());
+        let shortened = shortened.count();
+        (shortened > 0).then_some((short, shortened))
+    }
+
+    /// Returns the values of all attributes.
+    fn texts(&self) -> impl Iterator<Item = &Arc<str>> {
+        let own = self.attributes.iter().map(|(_, text)| text);
+        own.chain(self.custom.iter().map(|(_, text)| text))
     }
 
     /// Returns the bytes of the attributes without the custom ones.

@@ -36,7 +36,7 @@ fn allocations(prompt: &Prompt, call: impl Fn(&Prompt)) -> u64 {
     counted.calls
 }
 
-/// Counts the bytes that are allocated when a call takes ownership of a text.
+/// Counts the bytes that are allocated when a call takes ownership of a string.
 fn bytes(text: &str, call: impl Fn(String)) -> u64 {
     call(String::new());
     let text = text.to_owned();
@@ -47,10 +47,10 @@ fn bytes(text: &str, call: impl Fn(String)) -> u64 {
 fn record_stays_within_documented_allocations() {
     let request = |prompt: &Prompt| prompt.record_api_request(host::request());
     for (signals, each) in [
-        (Signals::Nothing, 0),
+        (Signals::Off, 0),
         (Signals::Metrics, 0),
         (Signals::Events, 1),
-        (Signals::Both, 1),
+        (Signals::MetricsAndEvents, 1),
     ] {
         let telemetry = telemetry(signals, &[]);
         let prompt = host::prompt(&telemetry, 0);

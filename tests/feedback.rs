@@ -29,7 +29,7 @@ struct Everything {
 }
 
 impl Everything {
-    fn told(&self, what: &Metadata<'_>) {
+    fn count(&self, what: &Metadata<'_>) {
         self.events.fetch_add(1, Ordering::SeqCst);
         *self.last.lock().unwrap() = format!("{what:?}");
     }
@@ -41,7 +41,7 @@ impl Subscriber for Everything {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        self.told(span.metadata());
+        self.count(span.metadata());
         Id::from_u64(1)
     }
 
@@ -50,7 +50,7 @@ impl Subscriber for Everything {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        self.told(event.metadata());
+        self.count(event.metadata());
     }
 
     fn enter(&self, _: &Id) {}
@@ -83,12 +83,12 @@ fn export_traffic_emits_no_tracing_events() {
 
     // The receivers run in this process and emit `tracing` events themselves, so only a port without a receiver is
     // silent.
-    let nobody = refused_port();
+    let unused_port = refused_port();
     for protocol in ["grpc", "http/protobuf", "http/json"] {
-        run(protocol, &nobody.endpoint(), &[]);
+        run(protocol, &unused_port.endpoint(), &[]);
     }
-    let told = everything.events.load(Ordering::SeqCst);
-    assert_eq!(told, 0, "{}", everything.last.lock().unwrap());
+    let count = everything.events.load(Ordering::SeqCst);
+    assert_eq!(count, 0, "{}", everything.last.lock().unwrap());
 
     // Proves that the subscriber works: the receiver's thread is not suppressed.
     let receiver = Receiver::grpc();
@@ -159,7 +159,7 @@ fn only_documented_targets_reach_the_logger_of_log() {
         ("OTEL_METRICS_EXPORTER", "otlp,prometheus"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
     ];
-    let nobody = refused_port();
+    let unused_port = refused_port();
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let (receiver, alpn): (_, &[u8]) = match protocol {
             "grpc" => (Receiver::grpc(), b"h2"),
@@ -172,7 +172,7 @@ fn only_documented_targets_reach_the_logger_of_log() {
             versions: ALL_VERSIONS,
         };
         let front = Front::before(receiver.port(), &behaviour);
-        run(protocol, &nobody.endpoint(), &[]);
+        run(protocol, &unused_port.endpoint(), &[]);
         run(protocol, &receiver.endpoint(), &[]);
         run(
             protocol,

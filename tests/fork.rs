@@ -6,8 +6,8 @@
 #[path = "support/host.rs"]
 mod host;
 #[cfg(feature = "prometheus")]
-#[path = "support/page.rs"]
-mod page;
+#[path = "support/scraper.rs"]
+mod scraper;
 mod support;
 
 use std::time::{Duration, Instant};
@@ -143,16 +143,16 @@ fn new_telemetry_delivers_in_a_forked_child() {
 
 #[test]
 #[cfg(feature = "prometheus")]
-fn prometheus_page_stays_with_the_parent_after_a_fork() {
-    let telemetry = page::telemetry(&[]);
+fn prometheus_scrape_endpoint_stays_with_the_parent_after_a_fork() {
+    let telemetry = scraper::telemetry(&[]);
     let session = session(&telemetry);
     session.record_commit(Commit::new());
-    let address = page::address(&telemetry);
+    let address = scraper::address(&telemetry);
     assert!(in_child(|| {
         session.record_commit(Commit::new());
         telemetry.health().exporters.is_empty() && telemetry.shutdown().exporters.is_empty()
     }));
-    let page = page::request(address, "GET", "/metrics").body;
+    let page = scraper::request(address, "GET", "/metrics").body;
     let commits: Vec<&str> = page
         .lines()
         .filter(|line| line.starts_with("claude_code_commit_count_total{"))

@@ -1,4 +1,5 @@
-//! The cost of a record for its caller: time, compared with the peers (a), (b) and (c), and allocations.
+//! The cost of a record for its caller: time and allocations, compared with three uses of opentelemetry-rust: (a) as
+//! documented, (b) optimized, (c) through `tracing`.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -7,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use claude_code_telemetry::Telemetry;
 
-use crate::line::{at_least, at_most, note, shown, unknown};
+use crate::line::{at_least, at_most, formatted, note, unknown};
 use crate::support::alloc;
 use crate::support::contender::{CALLS, Contender, cold, in_turns, two_threads, warm};
 use crate::support::host::{self, Signals};
-use crate::support::peers::{Appender, Careful, Documented, Export, Peer, contender};
+use crate::support::peers::{Appender, Documented, Export, Optimized, Peer, contender};
 use crate::support::proc;
 use crate::support::receiver::Receiver;
 
@@ -20,7 +21,7 @@ const COLD_ROUNDS: usize = 9;
 
 pub(crate) fn measure() {
     let receiver = Receiver::start("http/protobuf");
-    let started = [Signals::Both, Signals::Metrics, Signals::Events]
+    let started = [Signals::MetricsAndEvents, Signals::Metrics, Signals::Events]
         .map(|signals| host::telemetry(signals, &receiver.endpoint(), "http/protobuf", &[]));
     let [both, metrics, events] = &started;
     let ours = |telemetry: &Telemetry| {
@@ -28,11 +29,14 @@ pub(crate) fn measure() {
         Contender::new(
             "ours",
             move |_| prompt.record_api_request(black_box(host::request())),
-            move || assert!(telemetry.flush().is_complete(), "{}", telemetry.flush()),
+            move || {
+                let report = telemetry.flush();
+                assert!(report.is_complete(), "{report}");
+            },
         )
     };
     let a = Arc::new(Documented::new(Export::Count, 1));
-    let b = Arc::new(Careful::new(Export::Count, 1));
+    let b = Arc::new(Optimized::new(Export::Count, 1));
     let c = Arc::new(Appender::new(Export::Count, 1));
     // By index: 0 is this crate with both signals, 1 to 3 are the peers, 4 and 5 are this crate with one signal, and 6
     // is an empty call.
@@ -44,7 +48,7 @@ pub(crate) fn measure() {
         ours(metrics),
         ours(events),
         Contender::new(
-            "nothing",
+            "empty call",
             |number| {
                 black_box(number);
             },
@@ -97,7 +101,7 @@ pub(crate) fn measure() {
     for (name, peer) in [("a", &all[1]), ("b", &all[2]), ("c", &all[3])] {
         let (calls, bytes) = allocated(peer);
         note(format!(
-            "({name}) allocates {calls:.1} times, {bytes:.0} bytes"
+            "({name}) makes {calls:.1} allocations of {bytes:.0} bytes in total for each call"
         ));
     }
     wake_ups(&all[0]);
@@ -108,7 +112,7 @@ pub(crate) fn measure() {
         ("c", c.providers()),
     ] {
         let exported = peer.counts.logs.load(Ordering::Relaxed);
-        note(format!("({name}) exported {exported} events in all"));
+        note(format!("({name}) exported {exported} events in total"));
     }
     let dropped: u64 = started
         .iter()
@@ -123,7 +127,7 @@ fn compare(name: &str, contenders: &[Contender], target: f64, nanos: &[f64]) {
     for (contender, other) in contenders.iter().zip(nanos).skip(1) {
         let ratio = other / nanos[0];
         if contender.name == "b" {
-            note(format!("{name}: {} times (b)", shown(ratio)));
+            note(format!("{name}: {} times (b)", formatted(ratio)));
         } else {
             at_least(
                 &format!("{name}-vs-{}", contender.name),
@@ -136,7 +140,7 @@ fn compare(name: &str, contenders: &[Contender], target: f64, nanos: &[f64]) {
     let figures: Vec<_> = contenders
         .iter()
         .zip(nanos)
-        .map(|(contender, nanos)| format!("{} {} ns", contender.name, shown(*nanos)))
+        .map(|(contender, nanos)| format!("{} {} ns", contender.name, formatted(*nanos)))
         .collect();
     note(format!("{name}: {}", figures.join(", ")));
 }
@@ -165,14 +169,14 @@ fn allocations(name: &str, contender: &Contender, target: f64) {
         "allocations",
     );
     note(format!(
-        "allocations-{name}: {calls:.2} in the mean of {CALLS} calls, {bytes:.0} bytes"
+        "allocations-{name}: {calls:.2} of {bytes:.0} bytes in total, on average over {CALLS} calls"
     ));
 }
 
 /// Measures how often recording wakes a thread of the library.
 fn wake_ups(ours: &Contender) {
     (ours.flush)();
-    // Waits until the work that the flush left behind is done.
+    // Gives the work that the flush left behind 200 ms to finish.
     std::thread::sleep(Duration::from_millis(200));
     let before = proc::wake_ups();
     (ours.call)(0, CALLS);
@@ -190,7 +194,7 @@ fn wake_ups(ours: &Contender) {
 
 /// Measures a record call while telemetry is off.
 fn disabled() {
-    let telemetry = host::telemetry(Signals::Nothing, "http://127.0.0.1:9", "grpc", &[]);
+    let telemetry = host::telemetry(Signals::Off, "http://127.0.0.1:9", "grpc", &[]);
     let prompt = host::prompt(&telemetry, 0);
     const DISABLED_CALLS: u32 = 100_000;
     // The same loop without the call shows the cost of the loop itself.
@@ -209,7 +213,10 @@ fn disabled() {
         empty = empty.min(start.elapsed().as_nanos() as f64 / f64::from(DISABLED_CALLS));
     }
     at_most("disabled", best, 2.0, "ns");
-    note(format!("disabled: of it {} ns for the loop", shown(empty)));
+    note(format!(
+        "disabled: {} ns of this are the loop itself",
+        formatted(empty)
+    ));
     let counted = alloc::during(|| prompt.record_api_request(host::request()));
     at_most(
         "disabled-allocations",

@@ -1,18 +1,18 @@
-//! The cost of content for the caller: copies, allocations, passes over the text.
+//! The cost of content for the caller: copies, allocations, passes over the string.
 
 use std::time::Instant;
 
 use claude_code_telemetry::{ApiRequestBody, Prompt, ToolResult, UserPrompt};
 
-use crate::line::{at_most, note, shown};
+use crate::line::{at_most, formatted, note};
 use crate::support::alloc::{self, Allocations};
 use crate::support::host::{self, Signals};
 use crate::support::receiver::Receiver;
 
 /// The documented limit of a body, in UTF-16 code units.
 const LIMIT: usize = 61_440;
-/// The size of a record without its texts, in bytes.
-const RECORD: f64 = 1_024.0;
+/// The size of a record without its strings, in bytes.
+const RECORD_BYTES: f64 = 1_024.0;
 const ROUNDS: usize = 9;
 
 pub(crate) fn measure() {
@@ -41,7 +41,7 @@ pub(crate) fn measure() {
     at_most(
         "content-held-back-1-MB",
         most as f64,
-        RECORD,
+        RECORD_BYTES,
         "bytes allocated",
     );
 
@@ -51,14 +51,14 @@ pub(crate) fn measure() {
         ("OTEL_LOG_TOOL_DETAILS", "1"),
     ]);
     let prompt = host::prompt(&open, 0);
-    // A host that moves its text into the record pays for no copy; a host that keeps the text pays for one.
+    // A host that moves its string into the record pays for no copy; a host that keeps the string pays for one.
     let owned = allocated(&host::body(60 * 1024), |text| {
         prompt.record_api_request_body(request(text));
     });
     at_most(
         "content-60-KB-body",
         owned.bytes as f64,
-        60.0 * 1024.0 + RECORD,
+        60.0 * 1024.0 + RECORD_BYTES,
         "bytes allocated",
     );
     assert!(open.flush().is_complete());
@@ -68,7 +68,7 @@ pub(crate) fn measure() {
     at_most(
         "content-10-MB-body",
         cut.bytes as f64,
-        LIMIT as f64 + 4.0 * RECORD,
+        LIMIT as f64 + 4.0 * RECORD_BYTES,
         "bytes allocated",
     );
     note(format!("content-10-MB-body: {} allocations", cut.calls));
@@ -78,9 +78,12 @@ pub(crate) fn measure() {
         "content-linear",
         per_byte[1] / per_byte[0],
         1.5,
-        "times the time per byte at 10 MB of that at 1 MB",
+        "(time for each byte at 10 MB / at 1 MB)",
     );
-    note(format!("10 MB: {} ns a byte", shown(per_byte[1])));
+    note(format!(
+        "10 MB: {} ns for each byte",
+        formatted(per_byte[1])
+    ));
     open.flush();
 }
 
@@ -88,7 +91,7 @@ fn request(text: String) -> ApiRequestBody {
     ApiRequestBody::new(host::MODEL, text)
 }
 
-/// Returns the allocations for a text that the host moves into a record.
+/// Returns the allocations for a string that the host moves into a record.
 fn allocated(text: &str, record: impl Fn(String)) -> Allocations {
     // The first record may initialize state.
     record(text[..0].to_owned());

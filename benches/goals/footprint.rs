@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use claude_code_telemetry::Telemetry;
 
-use crate::line::{at_most, child, children, note, report, shown, smallest, unknown};
+use crate::line::{at_most, child, children, formatted, note, report, smallest, unknown};
 use crate::support::host::{self, Signals};
 use crate::support::receiver::Receiver;
 use crate::support::{cpu, proc};
@@ -15,20 +15,25 @@ const ROUNDS: usize = 9;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// An endpoint on which no receiver listens.
-const NOBODY: &str = "http://127.0.0.1:9";
+const UNUSED_ENDPOINT: &str = "http://127.0.0.1:9";
 
 pub(crate) fn measure() {
-    let started = children(ROUNDS, "start", NOBODY);
+    let started = children(ROUNDS, "start", UNUSED_ENDPOINT);
     let start = smallest(&started, "start_us").unwrap_or(f64::INFINITY);
     at_most("start", start, 200.0, "µs on the caller");
     if let Some(all) = smallest(&started, "first_record_us") {
         note(format!(
-            "from the start of main to the first record: {} µs, configuration and session included",
-            shown(all)
+            "from the start of main to the first record, including configuration and session: {} µs",
+            formatted(all)
         ));
     }
     if let Some(kib) = smallest(&started, "anonymous_kib") {
-        at_most("memory-at-rest", kib / 1024.0, 2.0, "MiB of its own");
+        at_most(
+            "memory-at-rest",
+            kib / 1024.0,
+            2.0,
+            "MiB of anonymous memory",
+        );
     }
     // Pages of the program itself are shared, and the system reclaims them when memory is short; it maps many of them
     // at once.
@@ -44,18 +49,21 @@ pub(crate) fn measure() {
     let receiver = Receiver::start("grpc");
     let live = children(ROUNDS, "start", &receiver.endpoint());
     if let Some(took) = smallest(&live, "shutdown_us") {
-        note(format!("shutdown with a live receiver: {} µs", shown(took)));
+        note(format!(
+            "shutdown with a live receiver: {} µs",
+            formatted(took)
+        ));
     }
-    let idle = child("idle", NOBODY);
+    let idle = child("idle", UNUSED_ENDPOINT);
     match idle.get("threads") {
         Some(threads) => at_most("threads", threads, 2.0, "long-lived threads"),
         None => unknown("threads", "this system has no /proc"),
     }
     match (idle.get("wake_ups"), idle.get("cpu_us")) {
         (Some(wake_ups), Some(cpu)) => note(format!(
-            "idle: {} wake-ups a second, {} µs of CPU a second",
-            shown(wake_ups),
-            shown(cpu)
+            "idle: {} wake-ups and {} µs of CPU time for each second",
+            formatted(wake_ups),
+            formatted(cpu)
         )),
         _ => unknown("idle", "this system has no /proc"),
     }
@@ -96,7 +104,7 @@ pub(crate) fn start_child() {
 
 pub(crate) fn idle_child() {
     let threads = proc::threads();
-    let telemetry = Telemetry::start(config(NOBODY), host::service());
+    let telemetry = Telemetry::start(config(UNUSED_ENDPOINT), host::service());
     std::thread::sleep(Duration::from_millis(500));
     let (wake_ups, cpu) = (proc::wake_ups(), cpu::process());
     std::thread::sleep(IDLE);

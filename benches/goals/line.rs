@@ -16,11 +16,11 @@ pub(crate) fn at_least(name: &str, measured: f64, target: f64, unit: &str) {
     print(name, measured, target, unit, "at least", measured >= target);
 }
 
-fn print(name: &str, measured: f64, target: f64, unit: &str, bound: &str, ok: bool) {
-    let verdict = if ok { "ok" } else { "short" };
+fn print(name: &str, measured: f64, target: f64, unit: &str, bound: &str, is_met: bool) {
+    let verdict = if is_met { "met" } else { "missed" };
     println!(
         "goal {name}: {} {unit} target {bound} {target} {unit} {verdict}",
-        shown(measured)
+        formatted(measured)
     );
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn note(text: impl Display) {
 }
 
 /// Formats a number with about three significant digits.
-pub(crate) fn shown(number: f64) -> String {
+pub(crate) fn formatted(number: f64) -> String {
     match number.abs() {
         small if small < 10.0 => format!("{number:.2}"),
         middle if middle < 100.0 => format!("{number:.1}"),
@@ -49,7 +49,7 @@ pub(crate) fn role() -> Option<String> {
     (arguments.next()? == CHILD).then(|| arguments.next())?
 }
 
-/// Returns the argument that follows the role, or an empty text.
+/// Returns the argument that follows the role, or an empty string.
 pub(crate) fn argument() -> String {
     std::env::args().nth(3).unwrap_or_default()
 }

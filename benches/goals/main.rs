@@ -1,6 +1,6 @@
-//! Measures every performance goal and compares it with the alternatives for a host, in one process and in turns:
-//! `cargo bench --bench goals`. Prints one line for each goal, marked `short` if the goal is missed; the exit status is
-//! always 0.
+//! Measures every performance goal and compares this crate with the alternatives for a host, in one process and in turns:
+//! `cargo bench --bench goals`. Prints one line for each goal, which ends in `met` or `missed`; the exit status is always
+//! 0.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,13 +21,13 @@ mod support;
 static ALLOCATOR: support::alloc::Counting = support::alloc::Counting;
 
 fn main() {
-    support::receiver::serve_if_asked();
+    support::receiver::run_receiver_if_child();
     if let Some(role) = line::role() {
         match &*role {
             "start" => footprint::start_child(),
             "idle" => footprint::idle_child(),
             "open" => sessions::open_child(),
-            "gone" => sessions::gone_child(),
+            "ended" => sessions::ended_child(),
             _ => {}
         }
         return;

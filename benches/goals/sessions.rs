@@ -4,19 +4,19 @@ use std::time::Instant;
 
 use claude_code_telemetry::Telemetry;
 
-use crate::line::{argument, at_most, child, note, report, shown};
+use crate::line::{argument, at_most, child, formatted, note, report};
 use crate::support::host::{self, Signals};
 use crate::support::receiver::Receiver;
 use crate::support::{alloc, proc};
 
 /// The number of sessions that are open at the same time, in the child `open`.
 const OPEN_SESSIONS: usize = 10_000;
-/// The number of sessions that are opened and ended one after another, by the child `gone`.
+/// The number of sessions that are opened and ended one after another, by the child `ended`.
 const ENDED_SESSIONS: usize = 1_000_000;
 /// The number of ended sessions that the library remembers.
 const REMEMBERED: f64 = 1_024.0;
 /// The series of a session: session count, cost and four types of tokens.
-const SERIES: f64 = 6.0;
+const SERIES_PER_SESSION: f64 = 6.0;
 
 pub(crate) fn measure() {
     let receiver = Receiver::start("http/protobuf");
@@ -24,46 +24,41 @@ pub(crate) fn measure() {
     let get = |name| open.get(name).unwrap_or(f64::INFINITY);
     at_most(
         "open-session",
-        get("rest") / OPEN_SESSIONS as f64 / 1024.0,
+        get("idle") / OPEN_SESSIONS as f64 / 1024.0,
         2.0,
         "KiB of heap",
     );
     at_most(
         "open-sessions-without-their-series",
-        OPEN_SESSIONS as f64 * SERIES - get("delivered"),
+        OPEN_SESSIONS as f64 * SERIES_PER_SESSION - get("delivered"),
         0.0,
         "points",
     );
     note(format!(
-        "the most while collecting: {} KiB a session more; resident {} MiB with {OPEN_SESSIONS} sessions",
-        shown((get("peak") - get("rest")) / OPEN_SESSIONS as f64 / 1024.0),
-        shown(get("resident") / 1024.0),
+        "peak during a collection: {} KiB more for each session; resident memory {} MiB with {OPEN_SESSIONS} sessions",
+        formatted((get("peak") - get("idle")) / OPEN_SESSIONS as f64 / 1024.0),
+        formatted(get("resident") / 1024.0),
     ));
-    let kept = get("after") / (get("rest") / OPEN_SESSIONS as f64);
-    at_most(
-        "ended-sessions",
-        kept,
-        REMEMBERED,
-        "sessions' worth of heap kept",
-    );
+    let kept = get("after") / (get("idle") / OPEN_SESSIONS as f64);
+    at_most("ended-sessions", kept, REMEMBERED, "open sessions' heap");
     note(format!(
-        "of {OPEN_SESSIONS} that ended, the last {REMEMBERED} are remembered: {} KiB in all",
-        shown(get("after") / 1024.0)
+        "after {OPEN_SESSIONS} sessions ended: {} KiB of heap for the last {REMEMBERED} (remembered)",
+        formatted(get("after") / 1024.0)
     ));
 
-    let gone = child("gone", &receiver.endpoint());
-    let get = |name| gone.get(name).unwrap_or(f64::INFINITY);
+    let ended = child("ended", &receiver.endpoint());
+    let get = |name| ended.get(name).unwrap_or(f64::INFINITY);
     at_most(
-        "sessions-gone",
+        "heap-growth-with-ended-sessions",
         get("last") / get("first").max(1.0),
         1.1,
-        "times the heap after 1,000,000 of that after 20,000",
+        "(heap after 1,000,000 sessions / heap after 20,000)",
     );
     note(format!(
-        "{ENDED_SESSIONS} sessions: {} KiB of heap, resident {} MiB, {} s",
-        shown(get("last") / 1024.0),
-        shown(get("resident") / 1024.0),
-        shown(get("seconds")),
+        "{ENDED_SESSIONS} sessions: {} KiB of heap, resident memory {} MiB, {} s",
+        formatted(get("last") / 1024.0),
+        formatted(get("resident") / 1024.0),
+        formatted(get("seconds")),
     ));
 }
 
@@ -98,8 +93,8 @@ pub(crate) fn open_child() {
     // Starts the measurement of the peak.
     alloc::peak_since();
     assert!(telemetry.flush().is_complete());
-    let rest = alloc::live() - before;
-    report("rest", rest);
+    let idle = alloc::live() - before;
+    report("idle", idle);
     report("peak", alloc::peak_since() - before);
     report("delivered", delivered(&telemetry) - points);
     report("resident", proc::resident().unwrap_or(0));
@@ -113,7 +108,7 @@ pub(crate) fn open_child() {
 }
 
 /// Measures the heap after 20,000 and after [`ENDED_SESSIONS`] ended sessions.
-pub(crate) fn gone_child() {
+pub(crate) fn ended_child() {
     alloc::count();
     let telemetry = telemetry();
     let before = alloc::live();

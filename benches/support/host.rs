@@ -21,10 +21,10 @@ pub const DURATION_MS: u64 = 1_834;
 /// The signals that are exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signals {
-    Nothing,
+    Off,
     Metrics,
     Events,
-    Both,
+    MetricsAndEvents,
     All,
 }
 
@@ -37,16 +37,18 @@ pub fn environment(
     extra: &[(&str, &str)],
 ) -> BTreeMap<String, String> {
     let on = |on: bool| if on { "otlp" } else { "none" };
-    let metrics = matches!(signals, Signals::Metrics | Signals::Both | Signals::All);
-    let events = matches!(signals, Signals::Events | Signals::Both | Signals::All);
+    let metrics = matches!(
+        signals,
+        Signals::Metrics | Signals::MetricsAndEvents | Signals::All
+    );
+    let events = matches!(
+        signals,
+        Signals::Events | Signals::MetricsAndEvents | Signals::All
+    );
     let base = [
         (
             "CLAUDE_CODE_ENABLE_TELEMETRY",
-            if signals == Signals::Nothing {
-                "0"
-            } else {
-                "1"
-            },
+            if signals == Signals::Off { "0" } else { "1" },
         ),
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
         ("OTEL_METRICS_EXPORTER", on(metrics)),
@@ -110,7 +112,7 @@ pub fn session_id(number: usize) -> String {
     format!("3f6d1c52-8b0e-4c77-9a51-{number:012x}")
 }
 
-/// Begins a prompt of such a session, whose events have 20 attributes.
+/// Begins a prompt of a session from [`session`], whose events have 20 attributes.
 pub fn prompt(telemetry: &Telemetry, number: usize) -> Prompt {
     session(telemetry, number).prompt("Fix the failing test")
 }

@@ -67,7 +67,7 @@ impl Drop for Receiver {
 }
 
 /// Runs the receiver if this process was started as a receiver. In that case, ends the process and never returns.
-pub fn serve_if_asked() {
+pub fn run_receiver_if_child() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.get(1).is_none_or(|role| role != ROLE) {
         return;
@@ -103,7 +103,7 @@ fn serve(is_grpc: bool, received: Arc<(AtomicU64, AtomicU64)>) {
             let (stream, _) = listener.accept().await.unwrap();
             let received = Arc::clone(&received);
             let service =
-                service_fn(move |request| answer(is_grpc, request, Arc::clone(&received)));
+                service_fn(move |request| respond(is_grpc, request, Arc::clone(&received)));
             tokio::spawn(async move {
                 let stream = TokioIo::new(stream);
                 if is_grpc {
@@ -120,7 +120,7 @@ fn serve(is_grpc: bool, received: Arc<(AtomicU64, AtomicU64)>) {
 
 type Answer = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
 
-async fn answer(
+async fn respond(
     is_grpc: bool,
     request: Request<hyper::body::Incoming>,
     received: Arc<(AtomicU64, AtomicU64)>,

@@ -30,7 +30,7 @@ use claude_code_telemetry::{
 use script::Model;
 use turn::Agent;
 
-const HOW_TO_SEE_IT: &str = "Telemetry is off. To see it: CLAUDE_CODE_ENABLE_TELEMETRY=1 \
+const HOW_TO_ENABLE: &str = "Telemetry is off. To print it: CLAUDE_CODE_ENABLE_TELEMETRY=1 \
      CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1 OTEL_METRICS_EXPORTER=console OTEL_LOGS_EXPORTER=console \
      OTEL_TRACES_EXPORTER=console cargo run --example agent_loop";
 
@@ -43,7 +43,7 @@ async fn main() -> io::Result<()> {
         .on_diagnostic(|diagnostic| drop(writeln!(io::stderr(), "telemetry: {diagnostic}")))
         .start();
     if !telemetry.is_enabled() {
-        writeln!(io::stderr(), "{HOW_TO_SEE_IT}")?;
+        writeln!(io::stderr(), "{HOW_TO_ENABLE}")?;
     }
 
     // Start a session for each conversation.
@@ -52,7 +52,7 @@ async fn main() -> io::Result<()> {
             .identity(Identity::new().email("kim@example.com"))
             .start_type(StartType::Fresh),
     );
-    submit(&session, &agent, "Mend the parser.", script::mend()).await?;
+    submit(&session, &agent, "Fix the parser.", script::fix()).await?;
     submit(&session, &agent, "Explain it.", script::explain()).await?;
 
     // Wait for work that outlived its prompt. Nothing is recorded after that.

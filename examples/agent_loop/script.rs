@@ -1,14 +1,14 @@
-//! The simulation: the model's answers, the user's decisions, the work of the tools.
+//! The simulation: the model's responses, the user's decisions, the work of the tools.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// A model that answers from a list.
+/// A model that responds from a list.
 pub(crate) struct Model(VecDeque<Result<Reply, Failure>>);
 
-/// An answer of the model.
+/// A response of the model.
 pub(crate) struct Reply {
     pub(crate) text: String,
     pub(crate) calls: Vec<Call>,
@@ -20,7 +20,7 @@ pub(crate) struct Reply {
     pub(crate) cost_usd: f64,
 }
 
-/// The reason why the model gave no answer.
+/// The reason why a model request failed.
 pub(crate) struct Failure {
     pub(crate) status: u16,
     pub(crate) message: &'static str,
@@ -37,7 +37,7 @@ impl Failure {
 pub(crate) struct Call {
     pub(crate) id: &'static str,
     pub(crate) tool: &'static str,
-    /// The arguments as JSON text.
+    /// The arguments as a JSON string.
     pub(crate) input: &'static str,
     pub(crate) permission: Permission,
     pub(crate) work: Work,
@@ -97,7 +97,7 @@ impl Model {
 }
 
 /// Returns the model for the first prompt: it is overloaded at first, then it reads, edits, tests and commits.
-pub(crate) fn mend() -> Model {
+pub(crate) fn fix() -> Model {
     let read = |id, input| {
         call(
             id,
@@ -172,7 +172,7 @@ pub(crate) fn mend() -> Model {
             ),
             server,
         ]),
-        says("Mended."),
+        says("Fixed."),
     ]))
 }
 

@@ -12,9 +12,9 @@ use crate::script::{Call, Permission, Work};
 use crate::turn::Agent;
 
 /// The time after which the user presses Escape.
-const PATIENCE: Duration = Duration::from_millis(800);
+const USER_CANCELS_AFTER: Duration = Duration::from_millis(800);
 
-pub(crate) async fn run(agent: Agent, place: Recorder, call: Call) {
+pub(crate) async fn run(agent: Agent, parent: Recorder, call: Call) {
     // The call begins when the model requests it, and then waits for permission.
     let mut options = ToolCallOptions::new(call.tool)
         .tool_use_id(call.id)
@@ -22,9 +22,9 @@ pub(crate) async fn run(agent: Agent, place: Recorder, call: Call) {
     if let Work::Shell { command, .. } = call.work {
         options = options.parameters(ShellParameters::new(command));
     }
-    let tool = place.tool(options);
+    let tool = parent.tool(options);
 
-    let hooks = place.hook("PreToolUse", format!("PreToolUse:{}", call.tool));
+    let hooks = parent.hook("PreToolUse", format!("PreToolUse:{}", call.tool));
     sleep(Duration::from_millis(5)).await;
     hooks.finish(HookOutcome::new().succeeded(1));
 
@@ -37,7 +37,7 @@ pub(crate) async fn run(agent: Agent, place: Recorder, call: Call) {
 
     tool.executing();
     // Canceling the call drops the future and with it the handle: the spans end, and no result is recorded.
-    let _ = timeout(PATIENCE, execute(agent, tool, call.work)).await;
+    let _ = timeout(USER_CANCELS_AFTER, execute(agent, tool, call.work)).await;
 }
 
 /// Waits for the permission decision and returns it with its source.
@@ -75,8 +75,8 @@ async fn execute(agent: Agent, tool: ToolCall, work: Work) {
                     if command.starts_with("git commit") {
                         tool.record_commit(Commit::new());
                     }
-                    let shown = ToolOutput::new().bash_command(command).output(output);
-                    tool.finish(returned(shown, output));
+                    let output_of_tool = ToolOutput::new().bash_command(command).output(output);
+                    tool.finish(returned(output_of_tool, output));
                 }
                 Err(error) => {
                     tool.finish(ToolOutcome::new().failed(error).error_type("ShellError"));
@@ -91,7 +91,7 @@ async fn execute(agent: Agent, tool: ToolCall, work: Work) {
             }
         }
         Work::Background { output } => agent.in_background(async move {
-            // The handle moves into the background task, and keeps its place in the trace after the prompt has ended.
+            // The handle moves into the background task, and keeps its parent in the trace after the prompt has ended.
             sleep(Duration::from_millis(1_500)).await;
             tool.finish(returned(output.into(), output));
         }),

@@ -47,24 +47,24 @@ impl Agent {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the model until it calls no more tools. `place` is the parent of this work: a prompt or, for a subagent,
-    /// the tool call in which it runs.
+    /// Asks the model until it calls no more tools. The spans of this work are children of `parent`: a prompt or, for a
+    /// subagent, the tool call in which it runs.
     pub(crate) fn turn(
         &self,
-        place: Recorder,
+        parent: Recorder,
         mut model: Model,
     ) -> Pin<Box<dyn Future<Output = Result<String, Failure>> + Send>> {
         let agent = self.clone();
         Box::pin(async move {
             loop {
-                let reply = agent.ask(&place, &mut model).await?;
+                let reply = agent.ask(&parent, &mut model).await?;
                 if reply.calls.is_empty() {
                     return Ok(reply.text);
                 }
                 // Tool calls run concurrently, on any thread.
                 let mut running = JoinSet::new();
                 for call in reply.calls {
-                    running.spawn(tools::run(agent.clone(), place.clone(), call));
+                    running.spawn(tools::run(agent.clone(), parent.clone(), call));
                 }
                 running.join_all().await;
             }
@@ -72,8 +72,8 @@ impl Agent {
     }
 
     /// Sends a model request with retries. All attempts belong to one handle with one outcome.
-    async fn ask(&self, place: &Recorder, model: &mut Model) -> Result<Reply, Failure> {
-        let request = place.llm_request(LlmRequestOptions::new(MODEL).query_source("main"));
+    async fn ask(&self, parent: &Recorder, model: &mut Model) -> Result<Reply, Failure> {
+        let request = parent.llm_request(LlmRequestOptions::new(MODEL).query_source("main"));
         let mut retries = 0;
         loop {
             let mut headers = Vec::new();

@@ -35,7 +35,7 @@ fn main() -> io::Result<()> {
         .build();
 
     let mut out = io::stdout().lock();
-    writeln!(out, "What counts:")?;
+    writeln!(out, "Effective settings:")?;
     for setting in config.explain().settings() {
         let (name, value, origin) = (setting.name(), setting.value(), setting.origin());
         writeln!(out, "  {name} = {value} ({})", origin.layer())?;

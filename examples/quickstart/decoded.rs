@@ -11,11 +11,11 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use crate::receiver::Received;
 
-/// A key and its value as text.
+/// A key and its value, formatted.
 pub(crate) type Attribute = (String, String);
 
 /// The sum of the data points of one series.
-pub(crate) struct Point {
+pub(crate) struct SeriesTotal {
     pub(crate) metric: String,
     pub(crate) unit: String,
     pub(crate) attributes: Vec<Attribute>,
@@ -42,7 +42,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub(crate) fn is_below(&self, parent: &Self) -> bool {
+    pub(crate) fn is_child_of(&self, parent: &Self) -> bool {
         self.trace == parent.trace && self.parent == parent.id
     }
 }
@@ -54,7 +54,7 @@ pub(crate) struct Decoded {
     pub(crate) resource: Vec<Attribute>,
     /// The attributes of every data point and every event; the rows below do not repeat them.
     pub(crate) standard: Vec<Attribute>,
-    pub(crate) points: Vec<Point>,
+    pub(crate) points: Vec<SeriesTotal>,
     pub(crate) events: Vec<Event>,
     /// The spans, earliest first.
     pub(crate) spans: Vec<Span>,
@@ -88,8 +88,9 @@ impl From<&Received> for Decoded {
         }
         decoded.spans.sort_by_key(|span| span.start);
         // Metrics in the order of the documentation.
-        let place = |point: &Point| METRICS.iter().position(|it| it.name == point.metric);
-        decoded.points.sort_by_key(place);
+        let metric_index =
+            |point: &SeriesTotal| METRICS.iter().position(|it| it.name == point.metric);
+        decoded.points.sort_by_key(metric_index);
         decoded
     }
 }
@@ -112,9 +113,9 @@ impl Decoded {
                 .iter_mut()
                 .find(|known| known.metric == metric.name && known.attributes == own);
             match known {
-                // A later delta of the same series.
+                // Delta points of one series are added up.
                 Some(known) => known.value += value(point),
-                None => self.points.push(Point {
+                None => self.points.push(SeriesTotal {
                     metric: metric.name.clone(),
                     unit: metric.unit.clone(),
                     attributes: own,
@@ -164,8 +165,8 @@ impl Decoded {
 }
 
 fn take(attributes: &mut Vec<Attribute>, key: &str) -> Option<String> {
-    let place = attributes.iter().position(|(it, _)| it == key)?;
-    Some(attributes.remove(place).1)
+    let index = attributes.iter().position(|(it, _)| it == key)?;
+    Some(attributes.remove(index).1)
 }
 
 fn value(point: &NumberDataPoint) -> f64 {

@@ -29,7 +29,7 @@ impl Tone {
     }
 }
 
-/// A text that consists of styled pieces.
+/// A line of output that consists of styled pieces.
 #[derive(Clone, Default)]
 pub(crate) struct Text {
     pieces: Vec<(Tone, String)>,
@@ -80,7 +80,7 @@ pub(crate) fn wrap(words: impl IntoIterator<Item = Text>, width: usize) -> Vec<T
 /// The output before it is printed.
 pub(crate) struct Page {
     pub(crate) width: usize,
-    colour: bool,
+    color: bool,
     text: String,
 }
 
@@ -92,7 +92,7 @@ impl Page {
         let window = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
             width: wish.or(window.filter(|_| terminal)).unwrap_or(100),
-            colour: terminal && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
+            color: terminal && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
             text: String::new(),
         }
     }
@@ -101,7 +101,7 @@ impl Page {
         while line.pieces.pop_if(|(_, it)| it.trim().is_empty()).is_some() {}
         for (tone, piece) in &line.pieces {
             match tone.code() {
-                code if self.colour && !code.is_empty() => {
+                code if self.color && !code.is_empty() => {
                     self.text.push_str(&format!("\x1b[{code}m{piece}\x1b[0m"));
                 }
                 _ => self.text.push_str(piece),

@@ -20,8 +20,8 @@ const SHOWN: [&str; 11] = [
 ];
 
 /// The minimum and maximum width of a bar, in characters.
-const LEAST: usize = 12;
-const MOST: usize = 36;
+const MIN_BAR: usize = 12;
+const MAX_BAR: usize = 36;
 
 /// A row of the tree.
 struct Row<'a> {
@@ -43,7 +43,7 @@ pub(crate) fn traces(page: &mut Page, spans: &[Span]) {
     page.heading(
         "Traces",
         &format!(
-            "{} spans in {} tree{}; a bar shows when",
+            "{} spans in {} tree{}; a bar shows start and end",
             spans.len(),
             roots.len(),
             if roots.len() == 1 { "" } else { "s" }
@@ -54,7 +54,7 @@ pub(crate) fn traces(page: &mut Page, spans: &[Span]) {
     let figure_width = durations.iter().map(String::len).max().unwrap_or_default();
     // Two blanks, the duration, ` ms`, two blanks, the bar.
     let right = 2 + figure_width + 3 + 2;
-    let room = page.width.saturating_sub(right + LEAST);
+    let room = page.width.saturating_sub(right + MIN_BAR);
     let lines = |row: &Row<'_>| {
         let indent = row.branch.chars().count();
         wrap(words(row.span), room.saturating_sub(indent + 2))
@@ -66,7 +66,10 @@ pub(crate) fn traces(page: &mut Page, spans: &[Span]) {
             .map(move |line| indent + line.width())
     });
     let left = widths.max().unwrap_or_default();
-    let bar_width = page.width.saturating_sub(left + right).clamp(LEAST, MOST);
+    let bar_width = page
+        .width
+        .saturating_sub(left + right)
+        .clamp(MIN_BAR, MAX_BAR);
     for (row, duration) in rows.iter().zip(&durations) {
         for (n, line) in lines(row).into_iter().enumerate() {
             let branch = if n == 0 { &row.branch } else { &row.below };
@@ -83,12 +86,12 @@ pub(crate) fn traces(page: &mut Page, spans: &[Span]) {
     }
 }
 
-/// Returns whether the parent of the span is missing.
+/// Returns true if the parent of the span is missing.
 fn is_root(span: &Span, spans: &[Span]) -> bool {
-    !spans.iter().any(|parent| span.is_below(parent))
+    !spans.iter().any(|parent| span.is_child_of(parent))
 }
 
-/// Adds the rows of a span and of all spans below it. `before`, `branch` and `below` are the lines to the left.
+/// Adds the rows of a span and of all its descendants. `before`, `branch` and `below` are the lines to the left.
 fn add<'a>(
     rows: &mut Vec<Row<'a>>,
     spans: &'a [Span],
@@ -98,7 +101,10 @@ fn add<'a>(
     branch: &str,
     below: &str,
 ) {
-    let children: Vec<_> = spans.iter().filter(|child| child.is_below(span)).collect();
+    let children: Vec<_> = spans
+        .iter()
+        .filter(|child| child.is_child_of(span))
+        .collect();
     let stem = if children.is_empty() { "  " } else { "│ " };
     rows.push(Row {
         branch: format!("{before}{branch}"),
@@ -138,19 +144,19 @@ fn milliseconds(span: &Span) -> String {
 /// Returns a bar that shows start and end of the span relative to the root span.
 fn bar(row: &Row<'_>, width: usize) -> Text {
     let whole = row.root.end.saturating_sub(row.root.start).max(1) as f64;
-    let place = |time: u64| {
+    let column = |time: u64| {
         let part = time.saturating_sub(row.root.start) as f64 / whole;
         ((part * width as f64).round() as usize).min(width)
     };
-    let start = place(row.span.start).min(width - 1);
-    let length = place(row.span.end).saturating_sub(start).max(1);
+    let start = column(row.span.start).min(width - 1);
+    let length = column(row.span.end).saturating_sub(start).max(1);
     let tone = if row.span.failed {
         Tone::Bad
     } else {
         Tone::Name
     };
     // A span shorter than one character is shown as a thin line.
-    let thin = place(row.span.end) <= start;
+    let thin = column(row.span.end) <= start;
     let mark = if thin { "▏" } else { "█" };
     Text::new().pad(start).add(tone, mark.repeat(length))
 }

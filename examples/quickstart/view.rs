@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use claude_code_telemetry::{Report, Warning};
 
-use crate::decoded::{Attribute, Decoded, Event, Point};
+use crate::decoded::{Attribute, Decoded, Event, SeriesTotal};
 use crate::page::{Page, Text, Tone, wrap};
 
 /// Attributes of events that are omitted from the timeline for clarity.
-const LEFT_OUT: [&str; 12] = [
+const OMITTED: [&str; 12] = [
     "event.timestamp",
     "event.sequence",
     "workspace.host_paths",
@@ -24,7 +24,7 @@ const LEFT_OUT: [&str; 12] = [
 ];
 
 /// The maximum length of a displayed value, in characters.
-const LONGEST: usize = 64;
+const MAX_CHARACTERS: usize = 64;
 
 pub(crate) fn header(page: &mut Page, address: SocketAddr, decoded: &Decoded) {
     page.line(Text::new().add(Tone::Strong, "claude-code-telemetry quickstart"));
@@ -32,7 +32,7 @@ pub(crate) fn header(page: &mut Page, address: SocketAddr, decoded: &Decoded) {
         Tone::Plain,
         0,
         &format!(
-            "An agent mended a test. Its telemetry went to a receiver in this process, at {address}, \
+            "An agent fixed a test. Its telemetry went to a receiver in this process, at {address}, \
              in {} requests of OTLP over gRPC. This is what the receiver decoded.",
             decoded.requests
         ),
@@ -57,8 +57,8 @@ pub(crate) fn destination<'a>(
         Tone::Plain,
         0,
         &format!(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set: an agent mends a test, its telemetry goes to {endpoint}, \
-             as the environment says."
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set. An agent fixes a test, and its telemetry goes to {endpoint}, \
+             as the environment configures it."
         ),
     );
     for fact in facts {
@@ -76,13 +76,13 @@ pub(crate) fn warnings(page: &mut Page, warnings: &[Warning]) {
 }
 
 /// Shows a table with names and attributes on the left, values and units on the right.
-pub(crate) fn metrics(page: &mut Page, points: &[Point]) {
-    let groups: Vec<&[Point]> = points.chunk_by(|a, b| a.metric == b.metric).collect();
+pub(crate) fn metrics(page: &mut Page, points: &[SeriesTotal]) {
+    let groups: Vec<&[SeriesTotal]> = points.chunk_by(|a, b| a.metric == b.metric).collect();
     page.heading(
         "Metrics",
         &format!("{} series of {} metrics", points.len(), groups.len()),
     );
-    let rows: Vec<(Vec<Text>, Option<&Point>)> =
+    let rows: Vec<(Vec<Text>, Option<&SeriesTotal>)> =
         groups.into_iter().flat_map(rows_of_metric).collect();
     let figures = points.iter().map(|point| figure(point.value).len());
     let figure_width = figures.max().unwrap_or_default();
@@ -112,12 +112,12 @@ pub(crate) fn metrics(page: &mut Page, points: &[Point]) {
 
 /// Returns one row for a metric with one series. For other metrics, returns a row with the name and one for each
 /// series.
-fn rows_of_metric(points: &[Point]) -> Vec<(Vec<Text>, Option<&Point>)> {
+fn rows_of_metric(points: &[SeriesTotal]) -> Vec<(Vec<Text>, Option<&SeriesTotal>)> {
     let Some(first) = points.first() else {
         return Vec::new();
     };
     let name = Text::new().add(Tone::Name, &first.metric);
-    let words = |point: &Point| -> Vec<Text> { point.attributes.iter().map(word).collect() };
+    let words = |point: &SeriesTotal| -> Vec<Text> { point.attributes.iter().map(word).collect() };
     if points.len() == 1 {
         let row = std::iter::once(name).chain(words(first)).collect();
         return vec![(row, Some(first))];
@@ -179,7 +179,7 @@ pub(crate) fn events(page: &mut Page, events: &[Event]) {
         let shown: Vec<_> = event
             .attributes
             .iter()
-            .filter(|(key, _)| !LEFT_OUT.contains(&key.as_str()))
+            .filter(|(key, _)| !OMITTED.contains(&key.as_str()))
             .cloned()
             .collect();
         hanging(page, lead, &shown);
@@ -237,8 +237,12 @@ fn hanging(page: &mut Page, lead: Text, attributes: &[Attribute]) {
 }
 
 pub(crate) fn word((key, value): &Attribute) -> Text {
-    let value = if value.chars().count() > LONGEST {
-        value.chars().take(LONGEST - 1).chain(['…']).collect()
+    let value = if value.chars().count() > MAX_CHARACTERS {
+        value
+            .chars()
+            .take(MAX_CHARACTERS - 1)
+            .chain(['…'])
+            .collect()
     } else {
         value.clone()
     };

@@ -1,4 +1,4 @@
-//! Any answer of a receiver yields an optional wait before the retry, and a message.
+//! Any response of a receiver yields an optional wait before the retry, and a message.
 #![no_main]
 
 use claude_code_telemetry::fuzzing::answer;

@@ -13,8 +13,8 @@ thread_local! {
 }
 
 /// Returns everything that a host can print of a configuration with this file as certificate and key.
-fn shown(path: &Path) -> String {
-    let path = path.to_str().expect("text");
+fn displayed(path: &Path) -> String {
+    let path = path.to_str().expect("the path is UTF-8");
     let config = Config::builder()
         .environment([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -32,9 +32,9 @@ fuzz_target!(|bytes: &[u8]| {
     FILE.with(|file| {
         let file = file.get_or_init(|| NamedTempFile::new().expect("a file"));
         std::fs::write(file, b"").expect("written");
-        let for_empty_file = shown(file.path());
+        let for_empty_file = displayed(file.path());
         std::fs::write(file, bytes).expect("written");
-        let shown = shown(file.path());
+        let text = displayed(file.path());
         // Short lines, which could occur by chance, and lines that the output for an empty file contains do not count.
         for line in bytes
             .split(|byte| *byte == b'\n')
@@ -42,8 +42,8 @@ fuzz_target!(|bytes: &[u8]| {
         {
             if let Ok(line) = std::str::from_utf8(line) {
                 assert!(
-                    for_empty_file.contains(line) || !shown.contains(line),
-                    "{shown}"
+                    for_empty_file.contains(line) || !text.contains(line),
+                    "{text}"
                 );
             }
         }

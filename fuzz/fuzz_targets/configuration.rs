@@ -83,11 +83,11 @@ fuzz_target!(|input: &str| {
             .build()
     };
     let config = build();
-    let shown = config.explain().to_string();
-    assert_eq!(shown, build().explain().to_string());
-    assert!(!shown.contains(CANARY), "{shown}");
+    let explanation = config.explain().to_string();
+    assert_eq!(explanation, build().explain().to_string());
+    assert!(!explanation.contains(CANARY), "{explanation}");
     assert!(!format!("{config:?}").contains(CANARY), "{config:?}");
     let is_control_or_bidi =
         |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
-    assert!(!shown.contains(is_control_or_bidi), "{shown:?}");
+    assert!(!explanation.contains(is_control_or_bidi), "{explanation:?}");
 });

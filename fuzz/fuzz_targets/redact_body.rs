@@ -1,4 +1,4 @@
-//! Any text as a body, with any limit: the redacted body stays within the limit and contains no thinking.
+//! Any string as a body, with any limit: the redacted body stays within the limit and contains no thinking.
 #![no_main]
 
 use claude_code_telemetry::fuzzing::redact_body;

@@ -108,7 +108,7 @@ impl Body<'_> {
         Value::Array(items)
     }
 
-    /// Reads a text up to the next quotation mark. `^` and `_` stand for the halves of a surrogate pair.
+    /// Reads a string up to the next quotation mark. `^` and `_` stand for the halves of a surrogate pair.
     fn text(&mut self) -> Vec<u16> {
         let mut text = Vec::new();
         for character in self.0.by_ref().take_while(|character| *character != '"') {
@@ -218,7 +218,7 @@ fn redacted(value: &Value) -> Option<String> {
                 let is_thinking = *key == utf16("thinking") || *key == utf16("data");
                 let value = match (value, type_at.filter(|_| is_thinking)) {
                     (Value::Text(_), Some(_)) => REDACTED.to_owned(),
-                    // The thinking is not a text, and `type` follows only after it was written.
+                    // The thinking is not a string, and `type` follows only after it was written.
                     (Value::Array(_) | Value::Object(_), Some(type_at)) if type_at > at => {
                         return None;
                     }
@@ -236,7 +236,7 @@ fn utf16(text: &str) -> Vec<u16> {
     text.encode_utf16().collect()
 }
 
-/// Returns a text as `JSON.stringify` writes it.
+/// Returns a string as `JSON.stringify` writes it.
 fn quoted(text: &[u16]) -> String {
     let mut out = String::from("\"");
     for character in char::decode_utf16(text.iter().copied()) {

@@ -1,4 +1,4 @@
-//! Any text as a tool's input: the result has a bounded length, and exists exactly if the text is valid JSON.
+//! Any string as a tool's input: the result has a bounded length, and exists exactly if the string is valid JSON.
 #![no_main]
 
 use claude_code_telemetry::fuzzing::tool_input;

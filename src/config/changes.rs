@@ -42,27 +42,29 @@ impl fmt::Display for ChangedSetting {
     }
 }
 
-/// Returns the settings whose values differ, in alphabetical order. `parts` returns the name of a setting, its value and
-/// the value as it is shown. A change of the origin alone does not count.
-pub(super) fn differences<S>(
-    old: &[S],
-    new: &[S],
-    parts: fn(&S) -> (&str, &str, &str),
+/// Returns the settings whose values differ, in alphabetical order. A setting is given as its name, its value, and the
+/// value as it is shown. A change of the origin alone does not count.
+pub(super) fn differences<'a>(
+    old: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
+    new: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
 ) -> Vec<ChangedSetting> {
-    let mut all: BTreeMap<&str, (Option<&S>, Option<&S>)> = BTreeMap::new();
-    for setting in old {
-        all.entry(parts(setting).0).or_default().0 = Some(setting);
+    let mut all: BTreeMap<&str, [Option<(&str, &str)>; 2]> = BTreeMap::new();
+    for (name, value, shown) in old {
+        all.entry(name).or_default()[0] = Some((value, shown));
     }
-    for setting in new {
-        all.entry(parts(setting).0).or_default().1 = Some(setting);
+    for (name, value, shown) in new {
+        all.entry(name).or_default()[1] = Some((value, shown));
     }
-    let value = |setting: &S| parts(setting).1.to_owned();
-    let shown = |setting: &S| parts(setting).2.to_owned();
-    all.retain(|_, (old, new)| old.map(value) != new.map(value));
-    let changed = all.into_iter().map(|(name, (old, new))| ChangedSetting {
-        name: name.to_owned(),
-        before: old.map(shown),
-        after: new.map(shown),
+    all.retain(|_, [old, new]| old.map(|(value, _)| value) != new.map(|(value, _)| value));
+    let changed = all.into_iter().map(|(name, values)| {
+        let shown = values.map(|value| value.map(|(_, shown)| shown.to_owned()));
+        let [before, after] = shown;
+        let name = name.to_owned();
+        ChangedSetting {
+            name,
+            before,
+            after,
+        }
     });
     changed.collect()
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::otlp::{Compression, OtlpConfig};
+use super::Config;
+use super::otlp::OtlpConfig;
 use super::variables::shown_url;
-use super::{Config, SignalConfig};
 use crate::health::Exporter;
 use crate::signal::Signal;
 
@@ -18,12 +18,6 @@ impl Config {
     /// built ([`warnings`](Self::warnings) gives the reason).
     pub fn otlp(&self, signal: Signal) -> Option<OtlpDestination<'_>> {
         self.of(signal).otlp.as_ref().map(OtlpDestination)
-    }
-
-    /// Returns the OTLP exporter of a signal, and true when the signal has a console exporter.
-    pub(crate) fn exporters(&self, signal: Signal) -> (Option<&OtlpConfig>, bool) {
-        let SignalConfig { otlp, console, .. } = self.of(signal);
-        (otlp.as_ref(), *console)
     }
 
     /// Returns the reason why a configured exporter cannot be built.
@@ -60,10 +54,7 @@ impl<'c> OtlpDestination<'c> {
 
     /// Returns the compression: `gzip` or `none`.
     pub fn compression(&self) -> &'static str {
-        match self.0.compression {
-            Compression::Gzip => "gzip",
-            Compression::None => "none",
-        }
+        self.0.compression.as_str()
     }
 
     /// Returns the host and port of the proxy, if there is one, and the variable that sets it.

@@ -4,9 +4,7 @@ use std::fmt;
 
 use super::builder::HostSetting;
 use super::changes::{ChangedSetting, differences};
-use super::secret::Secret;
-use super::source::Provenance;
-use super::values::{SetVariable, Values};
+use super::values::{Setting, Values};
 use super::warnings::{Report, Warning};
 
 /// The explanation of a configuration: the origin of every value, the resulting behavior, and every warning. It
@@ -20,23 +18,10 @@ pub struct Explanation {
     warnings: Vec<Warning>,
 }
 
-/// A variable that is set, with its origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    name: String,
-    meaning: &'static str,
-    default: String,
-    value: String,
-    origin: Provenance,
-    /// The unredacted value, to detect changes of secrets too.
-    raw: Secret,
-    overrode: Vec<(String, Provenance)>,
-}
-
 impl Explanation {
     pub(super) fn new(values: &Values, host_settings: Vec<HostSetting>, report: Report) -> Self {
         Self {
-            settings: values.iter().map(Setting::new).collect(),
+            settings: values.settings.clone(),
             host_settings,
             changes: Vec::new(),
             facts: report.facts,
@@ -59,15 +44,19 @@ impl Explanation {
 
     /// Records the differences from the previous explanation.
     pub(super) fn compare(&mut self, old: &Self) {
-        fn variable(setting: &Setting) -> (&str, &str, &str) {
-            (&setting.name, setting.raw.expose(), &setting.value)
-        }
-        fn method(setting: &HostSetting) -> (&str, &str, &str) {
-            (setting.method, &setting.value, &setting.value)
-        }
-        self.changes = differences(&old.settings, &self.settings, variable);
-        let methods = differences(&old.host_settings, &self.host_settings, method);
+        self.changes = differences(old.variables(), self.variables());
+        let methods = differences(old.methods(), self.methods());
         self.changes.extend(methods);
+    }
+
+    fn variables(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let settings = self.settings.iter();
+        settings.map(|set| (set.name(), set.text(), set.value()))
+    }
+
+    fn methods(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let settings = self.host_settings.iter();
+        settings.map(|set| (set.method, &*set.value, &*set.value))
     }
 
     /// Returns the behavior that results from the variables and from the host's settings, one sentence each.
@@ -81,105 +70,48 @@ impl Explanation {
     }
 }
 
-impl Setting {
-    fn new(set: &SetVariable) -> Self {
-        let kind = &set.variable.kind;
-        let overrode = set.overridden.iter();
-        let overrode = overrode.map(|set| (kind.shown(&set.value), set.origin.clone()));
-        Self {
-            name: set.winner.name.clone(),
-            meaning: set.variable.meaning,
-            default: kind.default_text(),
-            value: kind.shown(&set.winner.value),
-            origin: set.winner.origin.clone(),
-            raw: Secret::new(&set.winner.value),
-            overrode: overrode.collect(),
-        }
-    }
-
-    /// Returns the name of the variable.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Returns the effect of the variable, in one line.
-    pub fn meaning(&self) -> &str {
-        self.meaning
-    }
-
-    /// Returns the default of the variable; empty when there is none, or when it depends on other variables.
-    pub fn default(&self) -> &str {
-        &self.default
-    }
-
-    /// Returns the value as it was written; `<hidden>` when it is secret.
-    pub fn value(&self) -> &str {
-        &self.value
-    }
-
-    /// Returns the origin of the value.
-    pub fn origin(&self) -> &Provenance {
-        &self.origin
-    }
-
-    /// Returns the overridden values with their origins, the highest layer first.
-    pub fn overrode(&self) -> impl Iterator<Item = (&str, &Provenance)> {
-        let overrode = self.overrode.iter();
-        overrode.map(|(value, origin)| (value.as_str(), origin))
-    }
-}
-
 /// The largest width to which a column is padded, in characters. Without a limit one long value would move the other
 /// columns out of sight.
 const WIDEST: usize = 56;
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = ["VARIABLE", "VALUE", "FROM", "OVERRODE"].map(str::to_owned);
-        let rows: Vec<[String; 4]> = std::iter::once(header)
-            .chain(self.settings.iter().map(row))
-            .collect();
+        let mut rows = vec![["VARIABLE", "VALUE", "FROM", "OVERRODE"].map(str::to_owned)];
+        rows.extend(self.settings.iter().map(row));
         let width = |column: usize| {
             let lengths = rows.iter().map(|row| row[column].chars().count());
             lengths.max().unwrap_or_default().min(WIDEST)
         };
-        let widths = [width(0), width(1), width(2)];
+        let (first, second, third) = (width(0), width(1), width(2));
         for [name, value, origin, overrode] in &rows {
-            let line = format!(
-                "{name:0$}  {value:1$}  {origin:2$}  {overrode}",
-                widths[0], widths[1], widths[2]
-            );
+            let line = format!("{name:first$}  {value:second$}  {origin:third$}  {overrode}");
             writeln!(f, "{}", line.trim_end())?;
         }
-        let changes = self.changes.iter().map(ToString::to_string).collect();
-        let warnings = self.warnings.iter().map(ToString::to_string).collect();
-        for (title, lines) in [
-            ("What changed", changes),
-            ("What follows", self.facts.clone()),
-            ("Warnings", warnings),
-        ] {
-            if !lines.is_empty() {
-                writeln!(f, "\n{title}")?;
-            }
-            for line in lines {
-                writeln!(f, "- {line}")?;
-            }
-        }
-        Ok(())
+        list(f, "What changed", &self.changes)?;
+        list(f, "What follows", &self.facts)?;
+        list(f, "Warnings", &self.warnings)
     }
 }
 
 fn row(setting: &Setting) -> [String; 4] {
-    let overrode: Vec<_> = setting
-        .overrode()
+    let overrode = setting.overrode();
+    let overrode: Vec<_> = overrode
         .map(|(value, origin)| format!("{value} ({origin})"))
         .collect();
+    let (name, value) = (setting.name().to_owned(), setting.value().to_owned());
     [
-        setting.name.clone(),
-        setting.value().to_owned(),
+        name,
+        value,
         setting.origin().to_string(),
         overrode.join(", "),
     ]
+}
+
+fn list(f: &mut fmt::Formatter<'_>, title: &str, lines: &[impl fmt::Display]) -> fmt::Result {
+    if !lines.is_empty() {
+        writeln!(f, "\n{title}")?;
+    }
+    lines.iter().try_for_each(|line| writeln!(f, "- {line}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The kinds of variables: how a text is parsed, what applies without one, and how it is shown.
 
 use std::any::Any;
+use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
 use super::nearest::nearest;
@@ -8,209 +9,137 @@ use super::problem::Problem;
 use crate::health::Exporter;
 use crate::visible::visible;
 
-/// The kind of a variable whose value is a `T`.
-pub(crate) enum Kind<T: 'static> {
-    Boolean {
-        default: bool,
-        from: fn(bool) -> T,
-    },
-    Number {
-        range: Range,
-        from: fn(u64) -> T,
-    },
-    /// A word of a fixed list.
-    Word {
-        words: &'static [(&'static str, T)],
-        any_case: bool,
-        default: T,
-    },
-    /// Any text, or a text with a special format.
-    Text {
-        default: &'static str,
-        /// The format, for the documentation.
-        #[cfg_attr(not(test), allow(dead_code))]
-        format: &'static str,
-        shown: fn(&str) -> String,
-        parse: fn(&str, &mut Vec<Problem>) -> T,
-    },
+/// The kind of a variable. `P` is the [`Parser`] of its texts.
+pub(crate) struct Kind<P: ?Sized = dyn Parse> {
+    /// The default as it would be written; empty = unset.
+    pub(super) default: &'static str,
+    /// The valid values, for the documentation.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(super) format: &'static str,
+    /// Returns a text with its secrets hidden.
+    pub(super) shown: fn(&str) -> String,
+    pub(super) parse: P,
 }
 
-/// The range of a whole number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Range {
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub(super) unit: &'static str,
-    pub(super) default: u64,
-    pub(super) minimum: u64,
-    pub(super) maximum: u64,
+/// A parser of texts to values of type `T`. `None` means that the text counts as unset.
+pub(crate) type Parser<T> = fn(&mut Input<'_>) -> Option<T>;
+
+/// A trimmed text, and the problems that its parser finds.
+pub(crate) struct Input<'a> {
+    pub(super) text: &'a str,
+    /// The default of the variable as it would be written.
+    pub(super) default: &'static str,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// A parsed value of any type.
 pub(super) type AnyValue = Box<dyn Any + Send + Sync>;
 
-/// A [`Kind`] without the type of its values, for the table of all variables.
-pub(crate) trait AnyKind: Sync {
-    /// Parses a trimmed text, and adds its problems. `None` means that the text counts as unset.
-    fn parse(
-        &self,
-        text: &str,
-        in_environment: bool,
-        problems: &mut Vec<Problem>,
-    ) -> Option<AnyValue>;
-
-    /// Returns the default as it would be written; empty = unset.
-    fn default_text(&self) -> String;
-
-    /// Returns a text with its secrets hidden.
-    fn shown(&self, text: &str) -> String;
-
-    /// Returns the valid values, for the documentation.
-    #[cfg(test)]
-    fn format(&self) -> String;
-
-    /// Returns the range of a number.
-    #[cfg(test)]
-    fn range(&self) -> Option<Range>;
-
-    /// Returns false for the value of a word that is not in the list.
-    #[cfg(test)]
-    fn is_listed(&self, value: &dyn Any) -> bool;
+/// A [`Parser`] without the type of its values, for the table of all variables.
+pub(crate) trait Parse: Sync + RefUnwindSafe {
+    fn parse(&self, input: &mut Input<'_>) -> Option<AnyValue>;
 }
 
-impl<T: Clone + PartialEq + Send + Sync> AnyKind for Kind<T> {
-    fn parse(
-        &self,
-        text: &str,
-        in_environment: bool,
-        problems: &mut Vec<Problem>,
-    ) -> Option<AnyValue> {
-        let value = match self {
-            // In every other layer an empty text cancels the values of the layers below.
-            Self::Boolean { default, from } if text.is_empty() && in_environment => {
-                problems.extend(default.then_some(Problem::EmptyBoolean));
-                from(false)
-            }
-            _ if text.is_empty() => return None,
-            Self::Boolean { from, .. } => from(boolean_or_false(text, problems)),
-            Self::Number { range, from } => from(range.parse(text, problems)),
-            Self::Word {
-                words, any_case, ..
-            } => match word(text, words, *any_case, "it counts as unset") {
-                Ok(value) => value,
-                Err(problem) => {
-                    problems.push(problem);
-                    return None;
-                }
-            },
-            Self::Text { parse, .. } => parse(text, problems),
-        };
-        Some(Box::new(value))
-    }
-
-    fn default_text(&self) -> String {
-        match self {
-            Self::Boolean { default, .. } => default.to_string(),
-            Self::Number { range, .. } => range.default.to_string(),
-            Self::Word { words, default, .. } => {
-                let mut words = words.iter();
-                let found = words.find(|(_, value)| value == default);
-                found.map_or_else(String::new, |(word, _)| (*word).to_owned())
-            }
-            Self::Text { default, .. } => (*default).to_owned(),
-        }
-    }
-
-    fn shown(&self, text: &str) -> String {
-        match self {
-            Self::Text { shown, .. } => shown(text),
-            _ => visible(text),
-        }
-    }
-
-    #[cfg(test)]
-    fn format(&self) -> String {
-        match self {
-            Self::Boolean { .. } => "boolean".to_owned(),
-            Self::Number { range, .. } if range.minimum > 0 => {
-                format!("{}, at least {}", range.unit, range.minimum)
-            }
-            Self::Number { range, .. } => range.unit.to_owned(),
-            Self::Word {
-                words, any_case, ..
-            } => {
-                let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-                let any_case = if *any_case { ", in any case" } else { "" };
-                words.join(", ") + any_case
-            }
-            Self::Text { format, .. } => (*format).to_owned(),
-        }
-    }
-
-    #[cfg(test)]
-    fn range(&self) -> Option<Range> {
-        match self {
-            Self::Number { range, .. } => Some(*range),
-            _ => None,
-        }
-    }
-
-    #[cfg(test)]
-    fn is_listed(&self, value: &dyn Any) -> bool {
-        match self {
-            Self::Word { words, .. } => words
-                .iter()
-                .any(|(_, word)| value.downcast_ref::<T>() == Some(word)),
-            _ => true,
-        }
+impl<T: Send + Sync + 'static> Parse for Parser<T> {
+    fn parse(&self, input: &mut Input<'_>) -> Option<AnyValue> {
+        Some(Box::new(self(input)?))
     }
 }
 
-impl<T: Clone> Kind<T> {
+impl Kind {
+    /// Parses a trimmed text. `None` means that the text counts as unset. An empty text cancels the values of the layers
+    /// below, but an empty boolean of the environment is false.
+    pub(super) fn parse(
+        &self,
+        text: &str,
+        in_environment: bool,
+    ) -> (Option<AnyValue>, Vec<Problem>) {
+        let mut input = Input::new(text, self.default);
+        let is_boolean = matches!(self.default, "true" | "false");
+        let is_unset = text.is_empty() && !(in_environment && is_boolean);
+        let value = (!is_unset).then(|| self.parse.parse(&mut input));
+        (value.flatten(), input.problems)
+    }
+}
+
+impl<T: Default> Kind<Parser<T>> {
     /// Returns the value of a variable that is not set.
     pub(super) fn default(&self) -> T {
-        match self {
-            Self::Boolean { default, from } => from(*default),
-            Self::Number { range, from } => from(range.default),
-            Self::Word { default, .. } => default.clone(),
-            Self::Text { default, parse, .. } => parse(default, &mut Vec::new()),
+        (self.parse)(&mut Input::new(self.default, self.default)).unwrap_or_default()
+    }
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(text: &'a str, default: &'static str) -> Self {
+        Self {
+            text,
+            default,
+            problems: Vec::new(),
         }
     }
-}
 
-pub(super) const fn milliseconds(default: u64, minimum: u64) -> Kind<Duration> {
-    Kind::Number {
-        range: Range {
-            unit: "ms",
-            default,
-            minimum,
-            maximum: i64::MAX.unsigned_abs(),
-        },
-        from: Duration::from_millis,
+    /// Returns a whole number within the range: the default for any other text, and the minimum for a smaller number.
+    fn whole_number(&mut self, minimum: u64, maximum: u64) -> Option<u64> {
+        match whole_number(self.text) {
+            Some(value) if value < minimum => {
+                self.problems.push(Problem::BelowMinimum { minimum });
+                Some(minimum)
+            }
+            Some(value) if value <= maximum => Some(value),
+            _ => {
+                let default = self.default;
+                self.problems.push(Problem::NotNumber { default, maximum });
+                whole_number(default)
+            }
+        }
+    }
+
+    /// Returns the value of one of the allowed words.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        words: &[(&'static str, T)],
+        any_case: bool,
+    ) -> Option<T> {
+        let found = word(self.text, words, any_case, "it counts as unset");
+        found.map_err(|problem| self.problems.push(problem)).ok()
     }
 }
 
-pub(super) const fn number<T>(
+pub(super) const fn milliseconds<const MINIMUM: u64>(
+    default: &'static str,
+) -> Kind<Parser<Duration>> {
+    Kind {
+        default,
+        format: "ms",
+        shown: visible,
+        parse: |input| {
+            let number = input.whole_number(MINIMUM, i64::MAX.unsigned_abs())?;
+            Some(Duration::from_millis(number))
+        },
+    }
+}
+
+pub(super) const fn number<T: TryFrom<u64>, const MAXIMUM: u32>(
+    default: &'static str,
     unit: &'static str,
-    default: u64,
-    maximum: u32,
-    from: fn(u64) -> T,
-) -> Kind<T> {
-    Kind::Number {
-        range: Range {
-            unit,
-            default,
-            minimum: 0,
-            maximum: maximum as u64,
-        },
-        from,
+) -> Kind<Parser<T>> {
+    Kind {
+        default,
+        format: unit,
+        shown: visible,
+        parse: |input| input.whole_number(0, MAXIMUM.into())?.try_into().ok(),
     }
+}
+
+pub(super) fn text(input: &mut Input<'_>) -> Option<String> {
+    Some(input.text.to_owned())
 }
 
 const TRUE: [&str; 4] = ["1", "true", "yes", "on"];
 const FALSE: [&str; 4] = ["0", "false", "no", "off"];
 
-/// Parses a boolean.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+/// Returns true or false for one of their words.
+pub(super) fn truth(text: &str) -> Option<bool> {
     let is = |word: &&str| word.eq_ignore_ascii_case(text);
     match TRUE.iter().any(is) {
         true => Some(true),
@@ -219,36 +148,16 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Parses a boolean. An invalid one is false, the safe choice for content and for cardinality.
-pub(super) fn boolean_or_false(text: &str, problems: &mut Vec<Problem>) -> bool {
-    boolean(text).unwrap_or_else(|| {
+pub(super) fn boolean(input: &mut Input<'_>) -> Option<bool> {
+    let value = truth(input.text);
+    if value.is_none() && !input.text.is_empty() {
         let words = TRUE.into_iter().chain(FALSE);
-        let nearest = nearest(text, words).unwrap_or_default();
-        problems.push(Problem::NotBoolean { nearest });
-        false
-    })
-}
-
-impl Range {
-    /// Returns a number within the range.
-    pub(super) fn parse(&self, text: &str, problems: &mut Vec<Problem>) -> u64 {
-        let Self {
-            default,
-            minimum,
-            maximum,
-            ..
-        } = *self;
-        match whole_number(text) {
-            Some(value) if value < minimum => {
-                problems.push(Problem::BelowMinimum { minimum });
-                minimum
-            }
-            Some(value) if value <= maximum => value,
-            _ => {
-                problems.push(Problem::NotNumber { default, maximum });
-                default
-            }
-        }
+        let nearest = nearest(input.text, words).unwrap_or_default();
+        input.problems.push(Problem::NotBoolean { nearest });
+    } else if value.is_none() && input.default == "true" {
+        input.problems.push(Problem::EmptyBoolean);
     }
+    Some(value.unwrap_or(false))
 }
 
 /// Parses a whole number without a sign: decimal digits, with optional separators between them (`64_000`), and an
@@ -269,7 +178,7 @@ fn whole_number(text: &str) -> Option<u64> {
 }
 
 /// Parses one of the allowed words. `consequence` is that of any other word.
-fn word<T: Clone>(
+fn word<T: Copy>(
     text: &str,
     words: &[(&'static str, T)],
     any_case: bool,
@@ -277,7 +186,7 @@ fn word<T: Clone>(
 ) -> Result<T, Problem> {
     let equal = |word: &str| word == text || any_case && word.eq_ignore_ascii_case(text);
     if let Some((_, value)) = words.iter().find(|(word, _)| equal(word)) {
-        return Ok(value.clone());
+        return Ok(*value);
     }
     let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
     Err(Problem::UnknownValue {
@@ -299,18 +208,11 @@ pub(crate) struct Exporters {
 }
 
 /// Parses a list of exporters, separated by commas. Unknown names are left out; the other names remain valid.
-pub(super) fn exporters(
-    text: &str,
-    words: &[&'static str],
-    problems: &mut Vec<Problem>,
-) -> Exporters {
+pub(super) fn exporters(input: &mut Input<'_>, words: &[&'static str]) -> Exporters {
     let mut found = Exporters::default();
     let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
-    for item in text
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-    {
+    let items = input.text.split(',').map(str::trim);
+    for item in items.filter(|item| !item.is_empty()) {
         match word(item, &words, false, "that exporter is left out") {
             Ok("otlp") => found.wanted.push(Exporter::Otlp),
             Ok("console") => found.wanted.push(Exporter::Console),
@@ -322,18 +224,18 @@ pub(super) fn exporters(
                 {
                     found.unknown.push((word.clone(), nearest));
                 }
-                problems.push(problem);
+                input.problems.push(problem);
             }
         }
     }
-    if !found.none {
-        return found;
+    if found.none {
+        let others = std::mem::take(&mut found.wanted);
+        found.unknown.clear();
+        input
+            .problems
+            .extend((!others.is_empty()).then_some(Problem::NoneBesideOthers));
     }
-    problems.extend((!found.wanted.is_empty()).then_some(Problem::NoneBesideOthers));
-    Exporters {
-        none: true,
-        ..Exporters::default()
-    }
+    found
 }
 
 #[cfg(test)]
@@ -343,9 +245,9 @@ mod tests {
     #[test]
     fn boolean_accepts_its_words_in_any_case() {
         let boolean = |text| {
-            let mut problems = Vec::new();
-            let value = boolean_or_false(text, &mut problems);
-            problems.pop().map_or(Ok(value), Err)
+            let mut input = Input::new(text, "false");
+            let value = super::boolean(&mut input).unwrap();
+            input.problems.pop().map_or(Ok(value), Err)
         };
         for text in ["1", "true", "TRUE", "Yes", "on", "oN"] {
             assert_eq!(boolean(text), Ok(true), "{text}");
@@ -370,17 +272,11 @@ mod tests {
 
     #[test]
     fn number_is_checked_against_its_range() {
-        let range = Range {
-            unit: "ms",
-            default: 500,
-            minimum: 10,
-            maximum: 1000,
-        };
         let number = |text| {
-            let mut problems = Vec::new();
-            let value = range.parse(text, &mut problems);
-            assert!(problems.len() < 2, "{problems:?}");
-            (value, problems.pop())
+            let mut input = Input::new(text, "500");
+            let value = input.whole_number(10, 1000).unwrap();
+            assert!(input.problems.len() < 2, "{:?}", input.problems);
+            (value, input.problems.pop())
         };
         for (text, value) in [
             ("10", 10),
@@ -468,10 +364,10 @@ mod tests {
         ];
         let words = ["console", "otlp", "prometheus", "none"];
         for (text, wanted, none, warnings) in table {
-            let mut problems = Vec::new();
-            let found = exporters(text, &words, &mut problems);
+            let mut input = Input::new(text, "");
+            let found = exporters(&mut input, &words);
             assert_eq!((&*found.wanted, found.none), (wanted, none), "{text}");
-            assert_eq!(problems.len(), warnings, "{text}");
+            assert_eq!(input.problems.len(), warnings, "{text}");
         }
     }
 }

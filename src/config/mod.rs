@@ -36,11 +36,12 @@ use std::time::Duration;
 pub use builder::ConfigBuilder;
 pub use changes::ChangedSetting;
 pub use destination::OtlpDestination;
-pub use explain::{Explanation, Setting};
+pub use explain::Explanation;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) use otlp::path;
 pub use settings::SettingsFiles;
 pub use source::{Layer, Provenance};
+pub use values::Setting;
 pub use warnings::Warning;
 
 #[cfg_attr(not(feature = "prometheus"), allow(unused_imports))]
@@ -75,11 +76,6 @@ pub struct Config {
     /// The terminal type that the environment indicates. The host can override it.
     pub(crate) terminal_type: Option<String>,
     pub(crate) number_encoding: NumberEncoding,
-    /// `OTEL_RESOURCE_ATTRIBUTES`: each key once, in the order given.
-    pub(crate) resource_attributes: Vec<(String, String)>,
-    pub(crate) flush_timeout: Duration,
-    pub(crate) shutdown_timeout: Duration,
-    pub(crate) diagnostics_to_stderr: bool,
     /// The path that the host sets; `None` = the default path.
     pub(crate) installation_id_path: Option<PathBuf>,
     /// For later lookups: the trace context of the parent process, and the variables to remove for a subprocess.
@@ -104,16 +100,14 @@ pub struct UnknownExporter {
 }
 
 /// A command that prints headers: `otelHeadersHelper`.
+#[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeadersHelper {
     /// The path of a program, or a shell command line. It may contain a secret.
-    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) command: Secret,
     /// The time from one run to the next.
-    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) interval: Duration,
     /// True if an exporter sends the headers over gRPC.
-    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) grpc: bool,
 }
 
@@ -127,8 +121,6 @@ pub(crate) struct SignalConfig {
     pub(crate) prometheus: Option<PrometheusConfig>,
     /// The time from one collection of metrics to the next; the longest time that an event or a span stays in the queue.
     pub(crate) interval: Duration,
-    /// For metrics only: the temporality of all exporters except the Prometheus page, which is always cumulative.
-    pub(crate) temporality: Temporality,
     /// The configured exporters that cannot be built, each with the text of the warning.
     pub(crate) unavailable: Vec<(Exporter, String)>,
 }
@@ -177,7 +169,7 @@ impl Config {
     }
 
     /// Returns the value of a variable, or its default.
-    pub(crate) fn get<T: Clone>(&self, variable: &Typed<T>) -> T {
+    pub(crate) fn get<T: Clone + Default + 'static>(&self, variable: &Typed<T>) -> T {
         self.values.get(variable)
     }
 

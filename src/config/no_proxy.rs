@@ -21,6 +21,13 @@ pub(super) fn exempts(list: &str, host: &str, port: u16) -> bool {
     })
 }
 
+/// Returns true if the host, a name or an address, is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.eq_ignore_ascii_case("localhost")
+        || address(name).is_some_and(|address| address.is_loopback())
+}
+
 /// Splits an entry into host and port.
 fn without_port(entry: &str) -> (&str, Option<u16>) {
     match entry.rsplit_once(':') {

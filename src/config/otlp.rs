@@ -4,16 +4,15 @@ use std::fmt;
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
-use super::pairs::{self, Pair};
+use super::pairs;
 use super::problem::{EndpointProblem, Problem};
 use super::proxy::{self, ProxyConfig};
-use super::resolver::Resolver;
+use super::resolver::{Resolver, Unusable};
 use super::secret::Secret;
 use super::source::Layer;
 use super::tls::{self, TlsConfig};
-use super::values::SetVariable;
+use super::values::Setting;
 use super::variables::{self, Variable, shown_url};
-use super::warnings::Warning;
 use crate::signal::Signal;
 
 pub(crate) use super::protocol::{Compression, Protocol};
@@ -82,22 +81,20 @@ pub(crate) fn path(signal: Signal) -> &'static str {
 
 /// Resolves the OTLP exporter of a signal whose variable `exporter` lists it. An error is the reason why the exporter
 /// stays off.
-pub(super) fn resolve(
-    resolver: &mut Resolver<'_>,
-    exporter: &SetVariable,
-) -> Result<OtlpConfig, Box<Warning>> {
+pub(super) fn resolve<'v>(
+    resolver: &mut Resolver<'v>,
+    exporter: &'v Setting,
+) -> Result<OtlpConfig, Unusable<'v>> {
     let (values, signal) = (resolver.values, resolver.signal);
-    let protocols = resolver.pair(&variables::PROTOCOL);
-    let mut protocols = protocols.into_iter().flatten();
-    let chosen: Option<Protocol> = protocols.find_map(|set| *set.value()?);
-    let given = endpoint(resolver).map_err(|problem| Box::new(exporter.warning(problem)))?;
+    let chosen = protocol(resolver);
+    let given = endpoint(resolver).map_err(|problem| (exporter, problem))?;
     let text = match given {
         Some((set, _)) => set.text(),
         None if chosen == Some(Protocol::Grpc) => "http://localhost:4317",
         None => "http://localhost:4318",
     };
     let (set, is_general) = given.unwrap_or((exporter, true));
-    let unusable = |problem| Box::new(set.warning(Problem::Endpoint(problem)));
+    let unusable = |problem| (set, Problem::Endpoint(problem));
 
     let insecure = values.of(&variables::INSECURE, signal);
     let mut parsed = Endpoint::parse(text, insecure).map_err(unusable)?;
@@ -114,10 +111,10 @@ pub(super) fn resolve(
     let (endpoint, mistake) =
         request_url(&parsed, protocol, signal, is_general).map_err(unusable)?;
     if let Some(problem) = mistake {
-        resolver.report.warn(set.warning(problem));
+        resolver.warn(set, problem);
     }
     let tls = if parsed.is_https() {
-        Some(Box::new(tls::resolve(resolver)?))
+        Some(Box::new(tls::resolve(resolver, exporter)?))
     } else {
         tls::warn_of_no_effect(resolver);
         None
@@ -133,26 +130,38 @@ pub(super) fn resolve(
     let guarded = has_managed_credentials(resolver)
         || authorization.is_some() && set.layer() == Layer::Managed;
     let (proxy, through) = proxy::resolve(resolver, &parsed, protocol, guarded);
-    resolver.report.fact(format!(
+    resolver.report.fact(&format!(
         "{}: OTLP to {} ({}{why}){through}",
         name(signal),
         shown_url(&endpoint.to_string()),
         protocol.as_str(),
     ));
-    let from_url = authorization.map(|value| {
+    let mut headers = Vec::new();
+    if let Some(value) = authorization {
         let variable = set.variable.name;
-        ("authorization".to_owned(), Header { value, variable })
-    });
+        headers.push(("authorization".to_owned(), Header { value, variable }));
+    }
+    add_headers(resolver, protocol, &mut headers);
     Ok(OtlpConfig {
         protocol,
         has_bare_url: protocol != Protocol::Grpc && !is_general && parsed.url.path() == "/",
         endpoint,
-        headers: headers(resolver, protocol, from_url.into_iter().collect()),
+        headers,
         timeout: values.of(&variables::TIMEOUT, signal),
         compression: values.of(&variables::COMPRESSION, signal),
         tls,
         proxy,
     })
+}
+
+/// Returns the configured protocol.
+fn protocol(resolver: &mut Resolver<'_>) -> Option<Protocol> {
+    let (values, group) = (resolver.values, &variables::PROTOCOL);
+    let [specific, general] = resolver.pair(group);
+    let specific = specific.and_then(|_| values.given(group.of(resolver.signal)));
+    specific
+        .or_else(|| general.and_then(|_| values.given(&group.general)))
+        .copied()
 }
 
 /// Returns the URL of the requests, and the problem of a path that is probably a mistake.
@@ -180,16 +189,14 @@ fn request_url(
 }
 
 /// Returns the variable that sets the endpoint, and true if it is the general one.
-fn endpoint<'v>(resolver: &mut Resolver<'v>) -> Result<Option<(&'v SetVariable, bool)>, Problem> {
+fn endpoint<'v>(resolver: &mut Resolver<'v>) -> Result<Option<(&'v Setting, bool)>, Problem> {
     let [specific, general] = resolver.pair(&variables::ENDPOINT);
     let only_managed = has_managed_credentials(resolver);
     let mut found = Ok(None);
     for (set, is_general) in [(specific, false), (general, true)] {
         match set {
             Some(set) if only_managed && set.layer() != Layer::Managed => {
-                resolver
-                    .report
-                    .warn(set.warning(Problem::ManagedCredentials));
+                resolver.warn(set, Problem::ManagedCredentials);
                 found = Err(Problem::NoManagedEndpoint);
             }
             Some(set) => return Ok(Some((set, is_general))),
@@ -200,50 +207,52 @@ fn endpoint<'v>(resolver: &mut Resolver<'v>) -> Result<Option<(&'v SetVariable, 
 }
 
 fn has_managed_credentials(resolver: &Resolver<'_>) -> bool {
-    let signal = resolver.signal;
-    let headers = &variables::HEADERS;
-    let (keys, certificates) = (
-        &variables::OTLP_CLIENT_KEY,
-        &variables::OTLP_CLIENT_CERTIFICATE,
-    );
+    let (headers, key) = (&variables::HEADERS, &variables::OTLP_CLIENT_KEY);
+    let certificate = &variables::OTLP_CLIENT_CERTIFICATE;
     let credentials: [&Variable; 9] = [
         &headers.general,
-        headers.of(signal),
-        &keys.general,
-        keys.of(signal),
-        &certificates.general,
-        certificates.of(signal),
+        headers.of(resolver.signal),
+        &key.general,
+        key.of(resolver.signal),
+        &certificate.general,
+        certificate.of(resolver.signal),
         &variables::HEADERS_HELPER,
         &variables::CLIENT_CERT,
         &variables::CLIENT_KEY,
     ];
-    let mut set = credentials
-        .into_iter()
-        .filter_map(|v| resolver.values.set(v));
+    let set = |variable| resolver.values.set(variable);
+    let mut set = credentials.into_iter().filter_map(set);
     set.any(|set| set.layer() == Layer::Managed)
 }
 
-/// Merges the headers of a signal. Signal-specific headers override the general ones, and both override the credentials
-/// of the URL. Headers that the protocol cannot carry are left out with a warning.
-fn headers(
+/// Adds the headers of a signal. Signal-specific headers override the general ones, and both override those that are
+/// present. Headers that the protocol cannot carry are left out with a warning.
+fn add_headers(
     resolver: &mut Resolver<'_>,
     protocol: Protocol,
-    mut headers: Vec<(String, Header)>,
-) -> Vec<(String, Header)> {
+    headers: &mut Vec<(String, Header)>,
+) {
     let [specific, general] = resolver.pair(&variables::HEADERS);
-    for set in [general, specific].into_iter().flatten() {
-        let pairs = set.value::<Vec<Pair>>();
-        for pair in pairs.into_iter().flatten() {
-            match pair.grpc_problem().filter(|_| protocol == Protocol::Grpc) {
-                Some(problem) => resolver.report.warn(set.warning(problem)),
+    let own = variables::HEADERS.of(resolver.signal);
+    for (set, row) in [(general, &variables::HEADERS.general), (specific, own)] {
+        let pairs = set.and_then(|set| Some((set, resolver.values.given(row)?)));
+        let Some((set, pairs)) = pairs else {
+            continue;
+        };
+        for pair in pairs {
+            match pair
+                .grpc_problem
+                .clone()
+                .filter(|_| protocol == Protocol::Grpc)
+            {
+                Some(problem) => resolver.warn(set, problem),
                 None => {
-                    let (value, variable) = (pair.value.clone(), set.variable.name);
-                    pairs::put(&mut headers, &pair.name, Header { value, variable });
+                    let (value, variable) = (pair.value.clone(), row.name);
+                    pairs::put(headers, &pair.name, Header { value, variable });
                 }
             }
         }
     }
-    headers
 }
 
 #[cfg(test)]

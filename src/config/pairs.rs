@@ -2,33 +2,26 @@
 
 use std::borrow::Cow;
 
-use super::problem::{Flaw, PairProblem, Problem};
+use super::problem::{Flaw, Problem};
 use super::secret::Secret;
 
 /// A pair of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pair {
-    position: usize,
-    key: String,
     /// The key; for a header in lower case.
     pub(super) name: String,
     pub(super) value: Secret,
-}
-
-impl Pair {
-    /// Returns the problem if gRPC cannot carry this header.
-    pub(super) fn grpc_problem(&self) -> Option<Problem> {
-        let problem = || problem(self.position, &self.key, Flaw::NotBase64);
-        is_broken_binary(&self.name, self.value.expose()).then(problem)
-    }
+    /// The problem if gRPC cannot carry this header.
+    pub(super) grpc_problem: Option<Problem>,
 }
 
 fn problem(position: usize, key: &str, flaw: Flaw) -> Problem {
-    Problem::Pair(PairProblem {
+    let key = flaw.shows_key().then(|| key.to_owned());
+    Problem::Pair {
         position,
-        key: flaw.shows_key().then(|| key.to_owned()),
+        key,
         flaw,
-    })
+    }
 }
 
 /// Parses resource attributes: each key once, in the order given.
@@ -72,11 +65,11 @@ fn parse(text: &str, are_headers: bool, problems: &mut Vec<Problem>) -> Vec<Pair
         if pairs.iter().any(|pair| pair.name == name) {
             warn(Flaw::Repeated);
         }
+        let is_broken = are_headers && is_broken_binary(&name, &value);
         pairs.push(Pair {
-            position,
-            key: key.to_owned(),
             name,
             value: Secret::new(value),
+            grpc_problem: is_broken.then(|| problem(position, key, Flaw::NotBase64)),
         });
     }
     pairs
@@ -176,7 +169,7 @@ mod tests {
 
     fn flaws(problems: &[Problem]) -> Vec<(usize, Flaw)> {
         let flaws = problems.iter().map(|problem| match problem {
-            Problem::Pair(problem) => (problem.position, problem.flaw),
+            Problem::Pair { position, flaw, .. } => (*position, *flaw),
             other => panic!("{other:?}"),
         });
         flaws.collect()
@@ -186,7 +179,7 @@ mod tests {
     fn headers(text: &str, protocol: Protocol) -> (Vec<(String, Secret)>, Vec<Problem>) {
         let (mut headers, mut problems) = (Vec::new(), Vec::new());
         for pair in super::headers(text, &mut problems) {
-            match pair.grpc_problem().filter(|_| protocol == Protocol::Grpc) {
+            match pair.grpc_problem.filter(|_| protocol == Protocol::Grpc) {
                 Some(problem) => problems.push(problem),
                 None => put(&mut headers, &pair.name, pair.value),
             }

@@ -8,7 +8,6 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::problem::TlsProblem;
-use super::regular_file::{self, FileProblem};
 use super::secret::{HIDDEN, PEM_BEGIN};
 
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -19,16 +18,17 @@ pub(crate) use absent::Material;
 
 /// The paths of certificates and keys. The files are read again when a connection fails, because they may have been
 /// renewed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
     pub(crate) trust: Trust,
     pub(crate) identity: Option<IdentityFiles>,
 }
 
 /// The authorities that may sign the certificate of a receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// The authorities that the platform trusts.
+    #[default]
     Platform,
     /// The authorities of the platform and of this file, as in Node.js.
     PlatformAnd(PemFile),
@@ -58,15 +58,6 @@ pub(crate) struct FileError {
     pub(crate) problem: TlsProblem,
 }
 
-impl PemFile {
-    pub(super) fn error(&self, problem: TlsProblem) -> FileError {
-        FileError {
-            file: self.clone(),
-            problem,
-        }
-    }
-}
-
 /// Hides a path that contains PEM: it may be a key pasted instead of its path.
 impl fmt::Debug for PemFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,16 +71,7 @@ impl fmt::Debug for PemFile {
     }
 }
 
-/// Returns the bytes of a file.
-fn content(file: &PemFile) -> Result<Vec<u8>, TlsProblem> {
-    if file.path.to_string_lossy().contains(PEM_BEGIN) {
-        return Err(TlsProblem::Pasted);
-    }
-    regular_file::read(&file.path).map_err(|problem| match problem {
-        FileProblem::Unreadable(error) => TlsProblem::Unreadable(error.to_string()),
-        FileProblem::NotRegular | FileProblem::TooLarge => TlsProblem::NoFile,
-    })
-}
+impl Eq for Material {}
 
 /// Hides the content.
 impl fmt::Debug for Material {
@@ -108,22 +90,30 @@ mod present {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::sign::CertifiedKey;
 
-    use super::{FileError, IdentityFiles, PemFile, TlsFiles, TlsProblem, Trust, content};
+    use super::{FileError, IdentityFiles, PemFile, TlsFiles, TlsProblem, Trust};
     use crate::config::pem_content::{CERTIFICATE, PRIVATE_KEY};
+    use crate::config::regular_file::{self, FileProblem};
+    use crate::config::secret::PEM_BEGIN;
 
     /// The content of an exporter's certificate and key files.
-    #[derive(Clone, Default, PartialEq, Eq)]
+    #[derive(Clone, Default)]
     pub(crate) struct Material {
         pub(crate) authorities: Vec<CertificateDer<'static>>,
-        pub(crate) identity: Option<KeyPair>,
+        /// The client's certificate, those on the way to its authority, and the private key.
+        pub(crate) identity: Option<Arc<CertifiedKey>>,
     }
 
-    /// A certificate chain, from the client's certificate towards its authority, and the private key. Without `Debug`,
-    /// because of the key.
-    #[derive(Clone, PartialEq, Eq)]
-    pub(crate) struct KeyPair {
-        chain: Vec<CertificateDer<'static>>,
-        key: Arc<PrivateKeyDer<'static>>,
+    impl Material {
+        fn chain(&self) -> Option<&[CertificateDer<'static>]> {
+            self.identity.as_deref().map(|identity| &*identity.cert)
+        }
+    }
+
+    /// Compares no private keys: certificates are equal only if their public keys are.
+    impl PartialEq for Material {
+        fn eq(&self, other: &Self) -> bool {
+            self.authorities == other.authorities && self.chain() == other.chain()
+        }
     }
 
     impl TlsFiles {
@@ -135,13 +125,17 @@ mod present {
         ) -> Result<Material, FileError> {
             let authorities = match &self.trust {
                 Trust::Platform => Vec::new(),
-                Trust::Only(file) => authorities(file)?,
-                Trust::PlatformAnd(file) => authorities(file).unwrap_or_else(|error| {
+                Trust::Only(file) => file.read(authorities)?,
+                Trust::PlatformAnd(file) => file.read(authorities).unwrap_or_else(|error| {
                     ignored(error);
                     Vec::new()
                 }),
             };
-            let identity = self.identity.as_ref().map(key_pair).transpose()?;
+            let identity = self
+                .identity
+                .as_ref()
+                .map(IdentityFiles::read)
+                .transpose()?;
             Ok(Material {
                 authorities,
                 identity,
@@ -149,17 +143,50 @@ mod present {
         }
     }
 
-    impl KeyPair {
-        /// Returns the certificate with its key, ready to sign.
+    impl PemFile {
+        fn error(&self, problem: TlsProblem) -> FileError {
+            let file = self.clone();
+            FileError { file, problem }
+        }
+
+        fn read<T>(&self, parse: fn(&[u8]) -> Result<T, TlsProblem>) -> Result<T, FileError> {
+            let content = match self.path.to_string_lossy().contains(PEM_BEGIN) {
+                true => Err(TlsProblem::Pasted),
+                false => regular_file::read(&self.path).map_err(|problem| match problem {
+                    FileProblem::Unreadable(error) => TlsProblem::Unreadable(error.to_string()),
+                    FileProblem::NotRegular | FileProblem::TooLarge => TlsProblem::NoFile,
+                }),
+            };
+            let parsed = content.and_then(|content| parse(&content));
+            parsed.map_err(|problem| self.error(problem))
+        }
+    }
+
+    impl IdentityFiles {
+        /// Returns a certificate and the key that belongs to it, ready to sign.
         ///
         /// The certificate is sent as it is and is not parsed: `CertifiedKey::from_der` refuses X.509 version 1, which
         /// plain `openssl x509 -req` makes. The receiver decides which certificates it accepts.
-        pub(crate) fn certified_key(&self) -> Result<CertifiedKey, rustls::Error> {
-            let provider = ring::default_provider();
-            let key = provider
+        fn read(&self) -> Result<Arc<CertifiedKey>, FileError> {
+            let Self { certificate, key } = self;
+            let chain = certificate.read(certificates)?;
+            let private_key = key.read(private_key)?;
+            let private_key = ring::default_provider()
                 .key_provider
-                .load_private_key(self.key.clone_key())?;
-            Ok(CertifiedKey::new(self.chain.clone(), key))
+                .load_private_key(private_key)
+                .map_err(|_| key.error(TlsProblem::UnsupportedKey))?;
+            let identity = CertifiedKey::new(chain, private_key);
+            if is_consistent(&identity) {
+                return Ok(Arc::new(identity));
+            }
+            Err(
+                match any_readable(identity.cert.get(..1).unwrap_or_default()) {
+                    true => key.error(TlsProblem::Mismatch {
+                        certificate: certificate.variable,
+                    }),
+                    false => certificate.error(CERTIFICATE.damaged()),
+                },
+            )
         }
     }
 
@@ -173,44 +200,6 @@ mod present {
         }
     }
 
-    /// Returns the certificates of a file, at least one of which can be used.
-    fn authorities(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, FileError> {
-        let read = || {
-            let all = certificates(&content(file)?)?;
-            // As in other TLS clients, an unreadable certificate in a large bundle does not invalidate the others.
-            if !any_readable(&all) {
-                return Err(damaged_certificate());
-            }
-            Ok(all)
-        };
-        read().map_err(|problem| file.error(problem))
-    }
-
-    /// Returns a certificate and the key that belongs to it.
-    fn key_pair(files: &IdentityFiles) -> Result<KeyPair, FileError> {
-        let IdentityFiles { certificate, key } = files;
-        let chain = content(certificate)
-            .and_then(|content| certificates(&content))
-            .map_err(|problem| certificate.error(problem))?;
-        let private_key = content(key)
-            .and_then(|content| private_key(&content))
-            .map_err(|problem| key.error(problem))?;
-        let pair = KeyPair {
-            chain,
-            key: Arc::new(private_key),
-        };
-        match pair.certified_key() {
-            Err(_) => Err(key.error(TlsProblem::UnsupportedKey)),
-            Ok(certified) if is_consistent(&certified) => Ok(pair),
-            Ok(_) if any_readable(pair.chain.get(..1).unwrap_or_default()) => {
-                Err(key.error(TlsProblem::Mismatch {
-                    certificate: certificate.variable,
-                }))
-            }
-            Ok(_) => Err(certificate.error(damaged_certificate())),
-        }
-    }
-
     /// Returns true if at least one certificate is a readable X.509 certificate of version 1 or 3.
     fn any_readable(certificates: &[CertificateDer<'static>]) -> bool {
         let certificates = certificates.iter().cloned();
@@ -218,9 +207,14 @@ mod present {
         readable > 0
     }
 
-    fn damaged_certificate() -> TlsProblem {
-        let wanted = CERTIFICATE.name;
-        TlsProblem::Damaged { wanted }
+    /// Returns the certificates of a file, at least one of which can be used. As in other TLS clients, an unreadable
+    /// certificate in a large bundle does not invalidate the others.
+    fn authorities(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+        let all = certificates(content)?;
+        match any_readable(&all) {
+            true => Ok(all),
+            false => Err(CERTIFICATE.damaged()),
+        }
     }
 
     /// Returns the certificates of a file; an error if there are none.
@@ -234,10 +228,9 @@ mod present {
     fn private_key(content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsProblem> {
         PrivateKeyDer::from_pem_slice(content).map_err(|_| {
             // Covers PKCS#8 and the traditional format of OpenSSL (`Proc-Type: 4,ENCRYPTED`).
-            if content.windows(9).any(|word| word == b"ENCRYPTED") {
-                TlsProblem::EncryptedKey
-            } else {
-                PRIVATE_KEY.problem(content)
+            match content.windows(9).any(|word| word == b"ENCRYPTED") {
+                true => TlsProblem::EncryptedKey,
+                false => PRIVATE_KEY.problem(content),
             }
         })
     }
@@ -248,7 +241,7 @@ mod present {
 mod absent {
     use super::{FileError, TlsFiles};
 
-    #[derive(Clone, PartialEq, Eq)]
+    #[derive(Clone, Default, PartialEq)]
     pub(crate) struct Material;
 
     impl TlsFiles {

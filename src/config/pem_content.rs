@@ -9,7 +9,7 @@ use super::secret::PEM_BEGIN;
 
 /// The object that a PEM file should contain.
 pub(super) struct Wanted {
-    pub(super) name: &'static str,
+    name: &'static str,
     /// The command of OpenSSL for such an object.
     command: &'static str,
     /// The labels of its PEM sections, the usual one first.
@@ -29,6 +29,10 @@ pub(super) const PRIVATE_KEY: Wanted = Wanted {
 };
 
 impl Wanted {
+    pub(super) fn damaged(&self) -> TlsProblem {
+        TlsProblem::Damaged { wanted: self.name }
+    }
+
     /// Returns the problem of a file in which no readable object of this kind was found.
     pub(super) fn problem(&self, bytes: &[u8]) -> TlsProblem {
         let (wanted, command) = (self.name, self.command);
@@ -39,7 +43,7 @@ impl Wanted {
             None if is_pkcs12(bytes) => TlsProblem::Pkcs12,
             None if is_der(bytes) => TlsProblem::Der { command },
             None => TlsProblem::NotPem { label },
-            Some(first) if has(first) || labels.any(has) => TlsProblem::Damaged { wanted },
+            Some(first) if has(first) || labels.any(has) => self.damaged(),
             Some(first) => TlsProblem::OtherContent {
                 holds: name(first),
                 wanted,

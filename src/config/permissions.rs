@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::kind::boolean;
+use super::kind::truth;
 use super::problem::Problem;
 use super::source::{Assignment, Layer};
-use super::variables::{self, InProject, Variable};
+use super::variables::{InProject, Variable};
 use super::warnings::Report;
 
 /// Removes the assignments that their layer is not allowed to make, each with a warning.
@@ -17,25 +17,26 @@ pub(super) fn enforce(
 ) {
     let environment = assignments
         .iter()
-        .filter(|set| set.origin.layer() == Layer::Environment && !set.value.trim().is_empty());
+        .filter(|set| set.layer() == Layer::Environment && !set.text().is_empty());
     let environment: BTreeSet<String> = environment.map(|set| set.name.clone()).collect();
     assignments.retain(|set| {
-        let Some(variable) = variables::find(&set.name) else {
+        let Some(variable) = set.variable else {
             return true;
         };
-        let layer = set.origin.layer();
-        let mut warn = |problem| report.warn(variable.warning(set, problem));
-        if !managed_is_complete && layer != Layer::Managed && variable.is_content_switch() {
-            if boolean(set.value.trim()) == Some(true) {
-                warn(Problem::ContentHeld);
+        let problem = match set.layer() {
+            Layer::Managed => None,
+            _ if !managed_is_complete && variable.is_content_switch() => {
+                if truth(set.text()) == Some(true) {
+                    report.warn(set, Problem::ContentHeld);
+                }
+                return false;
             }
-            return false;
-        }
-        if !matches!(layer, Layer::Local | Layer::Project) {
-            return true;
-        }
-        let problem = in_project(variable, set.value.trim(), environment.contains(&set.name));
-        problem.map(warn).is_none()
+            Layer::Local | Layer::Project => {
+                in_project(variable, set.text(), environment.contains(&set.name))
+            }
+            Layer::Host | Layer::User | Layer::Environment => None,
+        };
+        problem.map(|problem| report.warn(set, problem)).is_none()
     });
 }
 
@@ -48,7 +49,7 @@ fn in_project(variable: &Variable, value: &str, in_environment: bool) -> Option<
     let (off, is_off) = match variable.in_project {
         InProject::Allowed => return None,
         InProject::Ignored => return Some(Problem::NotInProject { belongs }),
-        InProject::FalseOnly => ("0, false, no or off", boolean(value) == Some(false)),
+        InProject::FalseOnly => ("0, false, no or off", truth(value) == Some(false)),
         InProject::NoneOnly => ("none", value.split(',').any(|item| item.trim() == "none")),
     };
     match is_off {

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use super::no_proxy::is_loopback;
 use super::problem::Problem;
-use super::resolver::Resolver;
-use super::values::SetVariable;
+use super::resolver::{Resolver, Unusable};
+use super::values::Setting;
 use super::variables;
-use super::warnings::Warning;
 
 /// The address at which the page is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,26 +22,24 @@ pub(crate) struct PrometheusConfig {
 
 /// Resolves the variables and reports the resulting address as a fact. An error is the reason why the exporter, which
 /// the variable `exporter` lists, stays off.
-pub(super) fn resolve(
-    resolver: &mut Resolver<'_>,
-    exporter: &SetVariable,
-) -> Result<PrometheusConfig, Box<Warning>> {
+pub(super) fn resolve<'v>(
+    resolver: &mut Resolver<'v>,
+    exporter: &'v Setting,
+) -> Result<PrometheusConfig, Unusable<'v>> {
     resolver.require("the prometheus exporter", "prometheus", exporter)?;
     let (values, variable) = (resolver.values, &variables::PROMETHEUS_HOST);
     let mut text = values.get(variable);
     if let Some(set) = values.set(variable).filter(|_| host(&text).is_none()) {
         text = variable.kind.default();
         let default = text.clone();
-        resolver
-            .report
-            .warn(set.warning(Problem::NoHost { default }));
+        resolver.warn(set, Problem::NoHost { default });
     }
     let config = PrometheusConfig {
         host: host(&text).unwrap_or_default().to_owned(),
         port: values.get(&variables::PROMETHEUS_PORT),
         ports: resolver.ports.filter(|ports| !ports.is_empty()).cloned(),
     };
-    resolver.report.fact(config.fact());
+    resolver.report.fact(&config.fact());
     Ok(config)
 }
 
@@ -56,13 +54,6 @@ fn host(text: &str) -> Option<&str> {
 }
 
 impl PrometheusConfig {
-    /// Returns true if only this machine can fetch the page.
-    fn is_loopback(&self) -> bool {
-        let address = self.host.parse::<IpAddr>();
-        self.host.eq_ignore_ascii_case("localhost")
-            || address.is_ok_and(|address| address.is_loopback())
-    }
-
     /// Returns the URL of the page, or a description if the port is not known yet.
     pub(crate) fn place(&self) -> String {
         let Self { host, port, .. } = self;
@@ -86,7 +77,7 @@ impl PrometheusConfig {
             ),
             None => String::new(),
         };
-        let reach = match self.is_loopback() {
+        let reach = match is_loopback(&self.host) {
             true => "",
             false => ", where other machines may fetch it",
         };

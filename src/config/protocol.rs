@@ -1,5 +1,7 @@
 //! The values of OTLP variables that are one of a few words.
 
+use super::kind::Input;
+
 /// An OTLP protocol: transport and encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Protocol {
@@ -20,15 +22,39 @@ impl Protocol {
             Self::HttpJson => "http/json",
         }
     }
+
+    pub(super) fn parse(input: &mut Input<'_>) -> Option<Self> {
+        let all = [Self::Grpc, Self::HttpProtobuf, Self::HttpJson];
+        input.word(&all.map(|protocol| (protocol.as_str(), protocol)), false)
+    }
 }
 
 /// The compression of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Compression {
     /// `none`
+    #[default]
     None,
     /// `gzip`
     Gzip,
+}
+
+impl Compression {
+    /// Returns the compression's value in variables.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    pub(super) fn parse(input: &mut Input<'_>) -> Option<Self> {
+        let all = [Self::Gzip, Self::None];
+        input.word(
+            &all.map(|compression| (compression.as_str(), compression)),
+            false,
+        )
+    }
 }
 
 /// The aggregation temporality of metrics: the period that a data point covers.
@@ -39,4 +65,15 @@ pub(crate) enum Temporality {
     Delta,
     /// The time since the start.
     Cumulative,
+}
+
+impl Temporality {
+    pub(super) fn parse(input: &mut Input<'_>) -> Option<Self> {
+        let words = [
+            ("delta", Self::Delta),
+            ("cumulative", Self::Cumulative),
+            ("lowmemory", Self::Delta),
+        ];
+        input.word(&words, true)
+    }
 }

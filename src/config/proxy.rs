@@ -3,8 +3,6 @@
 //! The variables are those of curl and of most programs. Like every other variable they are read from the layers: no
 //! code of this crate below the configuration reads the process environment.
 
-use std::net::IpAddr;
-
 use http::Uri;
 
 use super::endpoint::Endpoint;
@@ -14,9 +12,8 @@ use super::protocol::Protocol;
 use super::resolver::Resolver;
 use super::secret::Secret;
 use super::source::Layer;
-use super::values::{SetVariable, Values};
+use super::values::Setting;
 use super::variables;
-use super::warnings::Report;
 
 /// A proxy: its address and the credentials for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,46 +43,43 @@ pub(super) fn resolve(
     protocol: Protocol,
     guarded: bool,
 ) -> (Option<Box<ProxyConfig>>, String) {
-    let (values, report) = (resolver.values, &mut *resolver.report);
-    let Some(set) = chosen(values, endpoint.is_https(), report) else {
+    let values = resolver.values;
+    let Some(set) = chosen(resolver, endpoint.is_https()) else {
         return (None, String::new());
     };
     let variable = set.variable.name;
     let proxy = match parse(set.text(), variable) {
         Ok(proxy) => proxy,
         Err(problem) => {
-            report.warn(set.warning(problem));
+            resolver.warn(set, problem);
             return (None, String::new());
         }
     };
     let host = endpoint.url.host().unwrap_or_default();
     let not_through = format!(", not through the proxy of {variable}");
-    if is_loopback(host) {
+    // A proxy would resolve this name to itself.
+    if no_proxy::is_loopback(host) {
         return (None, format!("{not_through}: this machine"));
     }
     let no_proxy = values.strongest([&variables::NO_PROXY_LOWER, &variables::NO_PROXY]);
-    if let Some(no) = no_proxy
-        && no_proxy::exempts(no.text(), host, endpoint.port_or_default())
-    {
-        return (
-            None,
-            format!("{not_through}, because of {}", no.variable.name),
-        );
+    let port = endpoint.port_or_default();
+    if let Some(no) = no_proxy.filter(|no| no_proxy::exempts(no.text(), host, port)) {
+        return (None, format!("{not_through}, because of {}", no.name()));
     }
-    let receiver = endpoint.url.authority().map(ToString::to_string);
-    let receiver = receiver.unwrap_or_default();
-    let problem = if endpoint.is_https() {
-        None
-    } else if protocol == Protocol::Grpc {
-        Some(Problem::ProxyPlain { receiver })
-    } else if guarded && set.layer() != Layer::Managed {
-        Some(Problem::ProxyManagedCredentials { receiver })
-    } else {
-        None
-    };
-    if let Some(problem) = problem {
-        report.warn(set.warning(problem));
-        return (None, not_through);
+    if !endpoint.is_https() {
+        let receiver = endpoint.url.authority().map(ToString::to_string);
+        let receiver = receiver.unwrap_or_default();
+        let problem = if protocol == Protocol::Grpc {
+            Some(Problem::ProxyPlain { receiver })
+        } else if guarded && set.layer() != Layer::Managed {
+            Some(Problem::ProxyManagedCredentials { receiver })
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            resolver.warn(set, problem);
+            return (None, not_through);
+        }
     }
     let through = format!(", through the proxy {} of {variable}", proxy.name());
     (Some(Box::new(proxy)), through)
@@ -93,35 +87,23 @@ pub(super) fn resolve(
 
 /// Returns the proxy variable that applies. As for endpoints, a managed general variable overrides a specific one of a
 /// lower layer.
-fn chosen<'v>(values: &'v Values, https: bool, report: &mut Report) -> Option<&'v SetVariable> {
+fn chosen<'v>(resolver: &mut Resolver<'v>, https: bool) -> Option<&'v Setting> {
+    let values = resolver.values;
     let all = values.strongest([&variables::ALL_PROXY_LOWER, &variables::ALL_PROXY]);
-    let one = if https {
-        values.strongest([&variables::HTTPS_PROXY_LOWER, &variables::HTTPS_PROXY])
-    } else {
-        http_proxy(values, report)
+    let one = match https {
+        true => values.strongest([&variables::HTTPS_PROXY_LOWER, &variables::HTTPS_PROXY]),
+        false => http_proxy(resolver),
     };
-    match (one, all) {
-        (Some(lower), Some(managed))
-            if managed.layer() == Layer::Managed && lower.layer() != Layer::Managed =>
-        {
-            let general = managed.variable.name;
-            report.warn(lower.warning(Problem::ManagedGeneral { general }));
-            Some(managed)
-        }
-        (Some(one), _) => Some(one),
-        (None, all) => all,
-    }
+    resolver.unless_managed(one, all).or(all)
 }
 
 /// Returns the proxy for http endpoints. Ignores `HTTP_PROXY` in a CGI program, because a web server passes the request
 /// header `Proxy` to it as that variable.
-fn http_proxy<'v>(values: &'v Values, report: &mut Report) -> Option<&'v SetVariable> {
-    let set = values.strongest([&variables::HTTP_PROXY_LOWER, &variables::HTTP_PROXY])?;
-    if values.is_cgi
-        && set.layer() == Layer::Environment
-        && set.variable.name == variables::HTTP_PROXY.name
-    {
-        report.warn(set.warning(Problem::ProxyInCgi));
+fn http_proxy<'v>(resolver: &mut Resolver<'v>) -> Option<&'v Setting> {
+    let (values, upper) = (resolver.values, &variables::HTTP_PROXY);
+    let set = values.strongest([&variables::HTTP_PROXY_LOWER, upper])?;
+    if values.is_cgi && set.layer() == Layer::Environment && set.name() == upper.name {
+        resolver.warn(set, Problem::ProxyInCgi);
         return None;
     }
     Some(set)
@@ -142,19 +124,11 @@ fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, Problem> {
     })
 }
 
-/// Returns true if the host is this machine. A proxy would resolve that name to itself.
-fn is_loopback(host: &str) -> bool {
-    let name = host.strip_suffix('.').unwrap_or(host);
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::source::{Assignment, Provenance};
+    use super::super::values::Values;
+    use super::super::warnings::Report;
     use super::*;
     use crate::signal::Signal;
 
@@ -179,11 +153,7 @@ mod tests {
                 Some((_, name)) => (Layer::Host, name),
                 None => (Layer::Environment, *name),
             };
-            Assignment {
-                origin: Provenance::new(layer),
-                name: name.to_owned(),
-                value: (*value).to_owned(),
-            }
+            Assignment::new(Provenance::new(layer), name, value)
         });
         let values = Values::new(assignments.collect(), &mut report);
         let endpoint = Endpoint::parse(endpoint, false).unwrap();

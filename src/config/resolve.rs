@@ -9,13 +9,13 @@ use super::otlp::{self, Protocol};
 use super::problem::Problem;
 use super::prometheus;
 use super::protocol::Temporality;
-use super::resolver::{Features, Resolver};
+use super::resolver::{Features, Resolver, Unusable};
 use super::secret::Secret;
 use super::source::{Assignment, Layer, Provenance};
 use super::terminal::terminal_type;
-use super::values::{SetVariable, Values, from_environment};
+use super::values::{Setting, Values, from_environment};
 use super::variables::{self, Typed};
-use super::warnings::{Report, Warning};
+use super::warnings::Report;
 use super::{
     AttributeSwitches, Config, ConfigBuilder, HeadersHelper, SignalConfig, UnknownExporter,
     permissions, settings,
@@ -65,11 +65,11 @@ pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
     let trusted = host.trust_workspace;
     let files = settings::read(&host.files(), &host.environment, trusted, &mut report);
     assignments.extend(files.assignments);
-    assignments.extend(host.host.iter().map(|(name, value)| Assignment {
-        origin: Provenance::new(Layer::Host),
-        name: name.clone(),
-        value: value.expose().to_owned(),
-    }));
+    assignments.extend(
+        host.host.iter().map(|(name, value)| {
+            Assignment::new(Provenance::new(Layer::Host), name, value.expose())
+        }),
+    );
     permissions::enforce(&mut assignments, files.managed_is_complete, &mut report);
     let values = Values::new(assignments, &mut report);
     from_values(values, host, features, report)
@@ -91,7 +91,6 @@ fn from_values(
     let [metrics, events, spans] = SIGNALS.map(|(signal, variable, interval)| {
         let mut config = SignalConfig {
             interval: values.get(interval),
-            temporality: values.get(&variables::TEMPORALITY),
             ..SignalConfig::default()
         };
         let is_on = enabled && (beta || signal != Signal::Traces);
@@ -117,7 +116,6 @@ fn from_values(
     });
     let report = &mut report;
 
-    let resource_attributes = values.get(&variables::RESOURCE_ATTRIBUTES);
     let attributes = AttributeSwitches {
         session_id: values.get(&variables::INCLUDE_SESSION_ID),
         version: values.get(&variables::INCLUDE_VERSION),
@@ -128,14 +126,19 @@ fn from_values(
     // The attribute that distinguishes processes, as OpenTelemetry names it.
     let distinct = |(key, _): &(String, String)| key == "service.instance.id";
     if metrics.otlp.is_some()
-        && metrics.temporality == Temporality::Cumulative
+        && values.get(&variables::TEMPORALITY) == Temporality::Cumulative
         && !attributes.session_id
-        && !resource_attributes.iter().any(distinct)
+        && !values
+            .get(&variables::RESOURCE_ATTRIBUTES)
+            .iter()
+            .any(distinct)
     {
-        report.warn(match values.set(&variables::INCLUDE_SESSION_ID) {
-            Some(set) => set.warning(Problem::SharedSeries),
-            None => Warning::overall(Problem::SharedSeries),
-        });
+        match values.set(&variables::INCLUDE_SESSION_ID) {
+            Some(set) => {
+                report.warn(&set.winner, Problem::SharedSeries);
+            }
+            None => report.warn_overall(Problem::SharedSeries),
+        }
     }
     let content = ContentPolicy {
         user_prompts: values.get(&variables::LOG_USER_PROMPTS),
@@ -149,7 +152,7 @@ fn from_values(
     let facts = host_settings
         .iter()
         .filter_map(|setting| setting.fact.clone());
-    facts.for_each(|fact| report.fact(fact));
+    facts.for_each(|fact| report.fact(&fact));
     let over_grpc = [&metrics.otlp, &events.otlp, &spans.otlp]
         .into_iter()
         .flatten()
@@ -171,10 +174,6 @@ fn from_values(
         attributes,
         terminal_type: terminal_type(&host.environment),
         number_encoding: host.number_encoding,
-        resource_attributes,
-        flush_timeout: values.get(&variables::FLUSH_TIMEOUT),
-        shutdown_timeout: values.get(&variables::SHUTDOWN_TIMEOUT),
-        diagnostics_to_stderr: values.get(&variables::DIAG_STDERR),
         explanation: Explanation::new(&values, host_settings, std::mem::take(report)),
         values: Arc::new(values),
         installation_id_path: host.installation_id_path,
@@ -183,10 +182,10 @@ fn from_values(
 }
 
 /// Resolves the exporters that a signal's variable `set` lists.
-fn exporters(
-    resolver: &mut Resolver<'_>,
+fn exporters<'v>(
+    resolver: &mut Resolver<'v>,
     wanted: &Exporters,
-    set: &SetVariable,
+    set: &'v Setting,
     config: &mut SignalConfig,
 ) {
     for exporter in [Exporter::Console, Exporter::Prometheus, Exporter::Otlp] {
@@ -202,26 +201,25 @@ fn exporters(
                 otlp::resolve(resolver, set).map(|otlp| config.otlp = Some(otlp))
             }
         };
-        if let Err(why) = resolved {
-            config.unavailable.push((exporter, why.to_string()));
-            resolver.report.warn(*why);
+        if let Err((set, problem)) = resolved {
+            let why = resolver.report.warn(&set.winner, problem);
+            config.unavailable.push((exporter, why));
         }
     }
 }
 
-fn console(resolver: &mut Resolver<'_>, set: &SetVariable) -> Result<(), Box<Warning>> {
+fn console<'v>(resolver: &mut Resolver<'v>, set: &'v Setting) -> Result<(), Unusable<'v>> {
     resolver.require("the console exporter", "console", set)?;
     let fact = format!("{}: console", otlp::name(resolver.signal));
-    resolver.report.fact(fact);
+    resolver.report.fact(&fact);
     Ok(())
 }
 
 /// Returns true if one of the two names is true. The name set in the higher layer wins; in the same layer the first.
 fn enhanced_telemetry_beta(values: &Values) -> bool {
-    let set = values.iter().filter_map(|set| {
-        let is_name = BETA.iter().any(|name| name.name == set.variable.name);
-        let value: bool = *set.value()?;
-        is_name.then_some((set.layer(), value))
+    let set = values.settings.iter().filter_map(|set| {
+        let name = BETA.iter().find(|name| name.name == set.name())?;
+        Some((set.layer(), *values.given(name)?))
     });
     let strongest = set.min_by_key(|(layer, _)| *layer);
     strongest.is_some_and(|(_, value)| value)
@@ -234,14 +232,14 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Repor
     if !wanted {
         for (set, exporters) in exporters {
             if let Some(set) = set.filter(|_| requests(&exporters)) {
-                report.warn(set.warning(Problem::NotEnabled));
+                report.warn(&set.winner, Problem::NotEnabled);
             }
         }
         return;
     }
     if values.get(&variables::SDK_DISABLED) {
         if let Some(set) = values.set(&variables::SDK_DISABLED) {
-            report.warn(set.warning(Problem::Disabled));
+            report.warn(&set.winner, Problem::Disabled);
         }
         return;
     }
@@ -249,7 +247,7 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Repor
         .iter()
         .any(|(_, list)| requests(list) || list.none)
     {
-        report.warn(Warning::overall(Problem::NoExporter));
+        report.warn_overall(Problem::NoExporter);
     }
     let [.., (spans, spans_exporters)] = exporters;
     let (set, problem) = match spans {
@@ -262,7 +260,7 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Repor
         _ => return,
     };
     if let Some(set) = set {
-        report.warn(set.warning(problem));
+        report.warn(&set.winner, problem);
     }
 }
 
@@ -274,7 +272,7 @@ fn content_max_length(values: &Values, report: &mut Report) -> usize {
     let marker = marker(length).len();
     match values.set(variable) {
         Some(set) if length < marker => {
-            report.warn(set.warning(Problem::BelowMarker { marker, default }));
+            report.warn(&set.winner, Problem::BelowMarker { marker, default });
             default
         }
         _ => length,

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use super::problem::Problem;
 use super::source::Layer;
-use super::values::{SetVariable, Values};
+use super::values::{Setting, Values};
 use super::variables::PerSignal;
-use super::warnings::{Report, Warning};
+use super::warnings::Report;
 use crate::signal::Signal;
 
 /// The cargo features of the exporters that this build contains.
@@ -24,11 +24,10 @@ impl Features {
         #[cfg(feature = "prometheus")]
         "prometheus",
     ]);
-
-    /// All features, so that tests do not depend on the build.
-    #[cfg(test)]
-    pub(super) const ALL: Self = Self(&["grpc", "http", "console", "prometheus"]);
 }
+
+/// The reason why an exporter stays off: a variable, and its problem.
+pub(super) type Unusable<'v> = (&'v Setting, Problem);
 
 /// The resolution of the exporters of one signal.
 pub(super) struct Resolver<'v> {
@@ -41,16 +40,8 @@ pub(super) struct Resolver<'v> {
 }
 
 impl<'v> Resolver<'v> {
-    /// Returns a resolution with all features.
-    #[cfg(test)]
-    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut Report) -> Self {
-        Self {
-            values,
-            signal,
-            features: Features::ALL,
-            ports: None,
-            report,
-        }
+    pub(super) fn warn(&mut self, set: &Setting, problem: Problem) {
+        self.report.warn(&set.winner, problem);
     }
 
     /// Returns an error if this build lacks the feature of an exporter that the variable `set` lists.
@@ -58,30 +49,36 @@ impl<'v> Resolver<'v> {
         &self,
         what: &'static str,
         feature: &'static str,
-        set: &SetVariable,
-    ) -> Result<(), Box<Warning>> {
+        set: &'v Setting,
+    ) -> Result<(), Unusable<'v>> {
         match self.features.0.contains(&feature) {
             true => Ok(()),
-            false => Err(Box::new(
-                set.warning(Problem::FeatureMissing { what, feature }),
-            )),
+            false => Err((set, Problem::FeatureMissing { what, feature })),
         }
     }
 
     /// Returns the signal-specific variable that applies, and the general one. A managed general variable overrides a
     /// specific one of a lower layer: otherwise a user could redirect telemetry that an organization sends.
-    pub(super) fn pair<T>(&mut self, group: &'static PerSignal<T>) -> [Option<&'v SetVariable>; 2] {
+    pub(super) fn pair<T>(&mut self, group: &'static PerSignal<T>) -> [Option<&'v Setting>; 2] {
         let general = self.values.set(&group.general);
         let specific = self.values.set(group.of(self.signal));
-        if let (Some(lower), Some(managed)) = (specific, general)
-            && managed.layer() == Layer::Managed
+        [self.unless_managed(specific, general), general]
+    }
+
+    /// Returns the specific variable unless a managed general one overrides it, which is reported.
+    pub(super) fn unless_managed(
+        &mut self,
+        specific: Option<&'v Setting>,
+        general: Option<&Setting>,
+    ) -> Option<&'v Setting> {
+        let managed = general.filter(|set| set.layer() == Layer::Managed);
+        if let (Some(lower), Some(managed)) = (specific, managed)
             && lower.layer() != Layer::Managed
         {
-            let general = group.general.name;
-            let problem = Problem::ManagedGeneral { general };
-            self.report.warn(lower.warning(problem));
-            return [None, Some(managed)];
+            let general = managed.variable.name;
+            self.warn(lower, Problem::ManagedGeneral { general });
+            return None;
         }
-        [specific, general]
+        specific
     }
 }

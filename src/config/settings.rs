@@ -16,7 +16,7 @@ use super::warnings::{Report, Warning};
 use crate::environment::Environment;
 use paths::Paths;
 
-/// The telemetry settings of all settings files.
+/// The telemetry settings of settings files.
 pub(super) struct Settings {
     /// Within one layer the file with the higher precedence comes later.
     pub(super) assignments: Vec<Assignment>,
@@ -42,48 +42,40 @@ pub(super) fn read(
     // In the home folder the project's file is the file of the user.
     let project = project.filter(|file| !user.as_ref().is_some_and(|user| same(file, user)));
 
-    let mut assignments = Vec::new();
-    let (files, mut managed_is_complete) = managed_files(&managed, report);
-    for file in files {
-        let contents = file::read(&Provenance::in_file(Layer::Managed, file), report);
-        managed_is_complete &= !contents.is_incomplete;
-        assignments.extend(contents.assignments);
+    let mut settings = Settings::new();
+    for file in settings.managed_files(&managed, report) {
+        settings.read(&Provenance::in_file(Layer::Managed, file), report);
     }
-    for (layer, file) in [(Layer::Local, local), (Layer::Project, project)] {
-        let Some(file) = file else {
+    for (layer, file) in [
+        (Layer::Local, local),
+        (Layer::Project, project),
+        (Layer::User, user),
+    ] {
+        let Some(origin) = file.map(|file| Provenance::in_file(layer, file)) else {
             continue;
         };
-        let origin = Provenance::in_file(layer, file);
-        let ignored = match (trusted, managed_is_complete) {
-            (false, _) => Problem::Untrusted,
-            (true, false) => Problem::ProjectHeld,
-            (true, true) => {
-                assignments.extend(file::read(&origin, report).assignments);
-                continue;
-            }
+        let ignored = match layer {
+            Layer::User => None,
+            _ if !trusted => Some(Problem::Untrusted),
+            _ => (!settings.managed_is_complete).then_some(Problem::ProjectHeld),
         };
-        if is_about_telemetry(&origin) {
-            report.warn(Warning::about_file(origin, ignored));
+        match ignored {
+            None => settings.read(&origin, report),
+            Some(problem) if is_about_telemetry(&origin) => report.warn_of_file(&origin, problem),
+            Some(_) => {}
         }
     }
-    if let Some(file) = user {
-        let origin = Provenance::in_file(Layer::User, file);
-        assignments.extend(file::read(&origin, report).assignments);
-    }
-    Settings {
-        assignments,
-        managed_is_complete,
-    }
+    settings
 }
 
 /// Returns true if an ignored file would have affected telemetry. Proxies and certificates do not count, because they
 /// are set for other programs too.
 fn is_about_telemetry(origin: &Provenance) -> bool {
-    let mut unheard = Report::default();
-    let found = file::read(origin, &mut unheard);
+    let (mut found, mut unheard) = (Settings::new(), Report::default());
+    found.read(origin, &mut unheard);
     let telemetry = |name: &str| {
-        variables::looks_like_ours(name)
-            || variables::find(name).is_some_and(|variable| variable.is_of_telemetry())
+        let begins = ["OTEL_", "CLAUDE_CODE_OTEL_", variables::HEADERS_HELPER.name];
+        begins.iter().any(|start| name.starts_with(start))
             || name.ends_with("_TELEMETRY")
             || name.ends_with("_TELEMETRY_BETA")
     };
@@ -97,29 +89,41 @@ fn same(one: &Path, other: &Path) -> bool {
     one == other || canonical(one).is_some_and(|one| canonical(other) == Some(one))
 }
 
-/// Returns the files of the first of these folders that has any, the file with the highest precedence last, and true if
-/// the list is complete. The list is incomplete when a folder cannot be listed, because the folder may contain files.
-pub(super) fn managed_files(folders: &[PathBuf], report: &mut Report) -> (Vec<PathBuf>, bool) {
-    for folder in folders {
-        let mut files = vec![folder.join("managed-settings.json")];
-        // A dangling symbolic link counts as a file that cannot be read.
-        files.retain(|file| !is_absent(fs::symlink_metadata(file)));
-        let folder = folder.join("managed-settings.d");
-        match drop_ins(&folder) {
-            Ok(more) => files.extend(more),
-            Err(error) => {
-                let why = error.to_string();
-                let origin = Provenance::in_file(Layer::Managed, folder);
-                let problem = Problem::SettingsUnreadable { why }.in_layer(Layer::Managed);
-                report.warn(Warning::about_file(origin, problem));
-                return (files, false);
-            }
-        }
-        if !files.is_empty() {
-            return (files, true);
+impl Settings {
+    pub(super) fn new() -> Self {
+        Self {
+            assignments: Vec::new(),
+            managed_is_complete: true,
         }
     }
-    (Vec::new(), true)
+
+    /// Returns the files of the first of these folders that has any, the file with the highest precedence last. The
+    /// settings are incomplete when a folder cannot be listed, because the folder may contain files.
+    pub(super) fn managed_files(
+        &mut self,
+        folders: &[PathBuf],
+        report: &mut Report,
+    ) -> Vec<PathBuf> {
+        for folder in folders {
+            let mut files = vec![folder.join("managed-settings.json")];
+            // A dangling symbolic link counts as a file that cannot be read.
+            files.retain(|file| !is_absent(fs::symlink_metadata(file)));
+            let folder = folder.join("managed-settings.d");
+            match drop_ins(&folder) {
+                Ok(more) => files.extend(more),
+                Err(error) => {
+                    let why = error.to_string();
+                    let origin = Provenance::in_file(Layer::Managed, folder);
+                    self.lacks(&origin, Problem::SettingsUnreadable { why }, report);
+                    return files;
+                }
+            }
+            if !files.is_empty() {
+                return files;
+            }
+        }
+        Vec::new()
+    }
 }
 
 /// Returns the files of the drop-in folder in alphabetical order, without hidden ones.

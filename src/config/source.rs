@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::secret::Secret;
+use super::variables::{self, Variable};
 use crate::visible::visible;
 
 /// A source of values, in order of precedence: the first listed wins.
@@ -75,12 +77,38 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// The value that one layer assigns to one variable. Without `Debug`, because the value may be a secret.
-#[derive(Clone)]
+/// The value that one layer assigns to one variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Assignment {
     pub(crate) origin: Provenance,
     pub(crate) name: String,
-    pub(crate) value: String,
+    /// The text without surrounding white space. An empty text cancels the layers below.
+    pub(crate) text: Secret,
+    /// `None` for an unknown name.
+    pub(crate) variable: Option<&'static Variable>,
+    /// The text as it was written, with its secrets hidden; empty for an unknown name, because the text may be a secret.
+    pub(crate) shown: String,
+}
+
+impl Assignment {
+    pub(crate) fn new(origin: Provenance, name: &str, text: &str) -> Self {
+        let variable = variables::find(name);
+        Self {
+            origin,
+            name: name.to_owned(),
+            text: Secret::new(text.trim()),
+            variable,
+            shown: variable.map_or_else(String::new, |known| (known.kind.shown)(text)),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.text.expose()
+    }
+
+    pub(crate) fn layer(&self) -> Layer {
+        self.origin.layer
+    }
 }
 
 #[cfg(test)]

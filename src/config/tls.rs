@@ -5,16 +5,15 @@
 )]
 
 use super::problem::{Problem, TlsProblem};
-use super::resolver::Resolver;
+use super::resolver::{Resolver, Unusable};
 use super::source::Layer;
-use super::values::SetVariable;
+use super::values::Setting;
 use super::variables;
-use super::warnings::Warning;
 
 pub(crate) use super::pem::{FileError, IdentityFiles, Material, PemFile, TlsFiles, Trust};
 
 /// The TLS configuration of one exporter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TlsConfig {
     pub(crate) files: TlsFiles,
     /// The content of the files when the configuration was resolved.
@@ -22,26 +21,19 @@ pub(crate) struct TlsConfig {
 }
 
 /// Resolves the TLS configuration of one signal's exporter. An error is the reason why the exporter stays off.
-pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Result<TlsConfig, Box<Warning>> {
-    let trust = trust(resolver);
-    let identity = identity(resolver)?;
-    let files = TlsFiles { trust, identity };
-    let values = resolver.values;
-    let warning = |error: &FileError, problem| {
-        let set = variables::find(error.file.variable).and_then(|known| values.set(known));
-        match set {
-            Some(set) => set.warning(problem),
-            None => Warning::overall(problem),
-        }
+pub(super) fn resolve<'v>(
+    resolver: &mut Resolver<'v>,
+    exporter: &'v Setting,
+) -> Result<TlsConfig, Unusable<'v>> {
+    let files = TlsFiles {
+        trust: trust(resolver),
+        identity: identity(resolver)?,
     };
+    let values = resolver.values;
+    let set = |error: &FileError| values.find(error.file.variable).unwrap_or(exporter);
     let material = files
-        .read(&mut |error| {
-            resolver.report.warn(warning(
-                &error,
-                Problem::ExtraAuthorities(error.problem.clone()),
-            ));
-        })
-        .map_err(|error| Box::new(warning(&error, Problem::Tls(error.problem.clone()))))?;
+        .read(&mut |error| resolver.warn(set(&error), Problem::ExtraAuthorities(error.problem)))
+        .map_err(|error| (set(&error), Problem::Tls(error.problem)))?;
     Ok(TlsConfig { files, material })
 }
 
@@ -66,9 +58,7 @@ pub(super) fn warn_of_no_effect(resolver: &mut Resolver<'_>) {
     ] {
         for variable in [group.of(resolver.signal), &group.general] {
             if let Some(set) = resolver.values.set(variable) {
-                resolver
-                    .report
-                    .warn(set.warning(Problem::CertificateWithoutTls));
+                resolver.warn(set, Problem::CertificateWithoutTls);
             }
         }
     }
@@ -77,7 +67,7 @@ pub(super) fn warn_of_no_effect(resolver: &mut Resolver<'_>) {
 /// Resolves the client certificate and its key. Each may be set for the signal or for all signals, so that one key can
 /// have several certificates; whether they match is checked when they are read. The variables of Claude Code count as a
 /// pair, and only if those of OpenTelemetry are unset, or if only those of Claude Code are managed.
-fn identity(resolver: &mut Resolver<'_>) -> Result<Option<IdentityFiles>, Box<Warning>> {
+fn identity<'v>(resolver: &mut Resolver<'v>) -> Result<Option<IdentityFiles>, Unusable<'v>> {
     let certificates = &variables::OTLP_CLIENT_CERTIFICATE;
     let keys = &variables::OTLP_CLIENT_KEY;
     let own = [certificates, keys].map(|group| {
@@ -86,11 +76,14 @@ fn identity(resolver: &mut Resolver<'_>) -> Result<Option<IdentityFiles>, Box<Wa
     });
     let (values, signal) = (resolver.values, resolver.signal);
     let other = [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|name| values.set(name));
-    let chosen = if is_managed(&other) && !is_managed(&own) {
+    let is_managed = |pair: [Option<&Setting>; 2]| {
+        let mut set = pair.into_iter().flatten();
+        set.any(|set| set.layer() == Layer::Managed)
+    };
+    let chosen = if is_managed(other) && !is_managed(own) {
         for set in own.into_iter().flatten() {
             let general = variables::CLIENT_CERT.name;
-            let problem = Problem::ManagedGeneral { general };
-            resolver.report.warn(set.warning(problem));
+            resolver.warn(set, Problem::ManagedGeneral { general });
         }
         other
     } else if own.iter().all(Option::is_none) {
@@ -98,40 +91,35 @@ fn identity(resolver: &mut Resolver<'_>) -> Result<Option<IdentityFiles>, Box<Wa
     } else {
         own
     };
-    match chosen {
-        [None, None] => Ok(None),
-        [Some(certificate), Some(key)] => Ok(Some(IdentityFiles {
-            certificate: file(certificate),
-            key: file(key),
-        })),
-        [Some(alone), None] | [None, Some(alone)] => {
-            let partners = [
-                [certificates.of(signal).name, keys.of(signal).name],
-                [certificates.general.name, keys.general.name],
-                [variables::CLIENT_CERT.name, variables::CLIENT_KEY.name],
-            ];
-            let mut partners = partners.into_iter();
-            let found = partners.find(|names| names.contains(&alone.variable.name));
-            let [certificate, key] = found.unwrap_or_default();
-            let problem = match key == alone.variable.name {
-                true => TlsProblem::KeyAlone { certificate },
-                false => TlsProblem::CertificateAlone { key },
-            };
-            Err(Box::new(alone.warning(Problem::Tls(problem))))
+    let alone = match chosen {
+        [None, None] => return Ok(None),
+        [Some(certificate), Some(key)] => {
+            return Ok(Some(IdentityFiles {
+                certificate: file(certificate),
+                key: file(key),
+            }));
         }
-    }
+        [Some(alone), None] | [None, Some(alone)] => alone,
+    };
+    let partners = [
+        [certificates.of(signal).name, keys.of(signal).name],
+        [certificates.general.name, keys.general.name],
+        [variables::CLIENT_CERT.name, variables::CLIENT_KEY.name],
+    ];
+    let mut partners = partners.into_iter();
+    let found = partners.find(|names| names.contains(&alone.name()));
+    let [certificate, key] = found.unwrap_or_default();
+    let problem = match key == alone.name() {
+        true => TlsProblem::KeyAlone { certificate },
+        false => TlsProblem::CertificateAlone { key },
+    };
+    Err((alone, Problem::Tls(problem)))
 }
 
-fn is_managed(sets: &[Option<&SetVariable>]) -> bool {
-    sets.iter()
-        .flatten()
-        .any(|set| set.layer() == Layer::Managed)
-}
-
-fn file(set: &SetVariable) -> PemFile {
+fn file(set: &Setting) -> PemFile {
     PemFile {
         variable: set.variable.name,
-        path: set.winner.value.trim().into(),
+        path: set.text().into(),
     }
 }
 
@@ -153,11 +141,7 @@ mod tests {
                 None => (Layer::Environment, *name),
             };
             let name = name.replace("OTLP_", "OTEL_EXPORTER_OTLP_");
-            Assignment {
-                origin: Provenance::new(layer),
-                value: format!("/{name}"),
-                name,
-            }
+            Assignment::new(Provenance::new(layer), &name, &format!("/{name}"))
         });
         let values = Values::new(assignments.collect(), &mut report);
         let mut resolver = Resolver::of(Signal::Logs, &values, &mut report);
@@ -169,8 +153,8 @@ mod tests {
         let identity = match identity(&mut resolver) {
             Ok(None) => String::new(),
             Ok(Some(pair)) => format!(" {}+{}", pair.certificate.variable, pair.key.variable),
-            Err(why) => {
-                report.warn(*why);
+            Err((set, problem)) => {
+                resolver.warn(set, problem);
                 " off".to_owned()
             }
         };

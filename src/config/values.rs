@@ -1,7 +1,6 @@
 //! The variables that are set, the layer that wins for each, and the parsed values.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Place;
 use std::fmt;
 
 use super::kind::AnyValue;
@@ -9,54 +8,67 @@ use super::nearest::nearest;
 use super::problem::Problem;
 use super::source::{Assignment, Layer, Provenance};
 use super::variables::{self, PerSignal, Typed, Variable};
-use super::warnings::{Report, Warning};
+use super::warnings::Report;
 use crate::environment::Entry;
 use crate::signal::Signal;
 
-/// Every known variable that is set, by name. Each value is parsed once.
+/// Every known variable that is set. Each value is parsed once.
 pub(crate) struct Values {
-    set: BTreeMap<String, SetVariable>,
+    /// In alphabetical order.
+    pub(super) settings: Vec<Setting>,
+    /// The values by name, without those that count as unset.
+    parsed: BTreeMap<String, AnyValue>,
     /// True if the environment is that of a CGI program.
     pub(super) is_cgi: bool,
 }
 
-/// A variable that is set.
-pub(super) struct SetVariable {
+/// A variable that is set, with its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
     pub(super) variable: &'static Variable,
     pub(super) winner: Assignment,
     /// The overridden assignments, the highest layer first.
-    pub(super) overridden: Vec<Assignment>,
-    /// The parsed value; `None` = the text counts as unset.
-    value: Option<AnyValue>,
+    overridden: Vec<Assignment>,
 }
 
-impl SetVariable {
-    /// Returns the text without surrounding white space. An empty text cancels the layers below.
-    pub(super) fn text(&self) -> &str {
-        self.winner.value.trim()
+impl Setting {
+    /// Returns the name of the variable.
+    pub fn name(&self) -> &str {
+        &self.winner.name
     }
 
-    /// Returns the parsed value; `None` if the text counts as unset.
-    pub(super) fn value<T: 'static>(&self) -> Option<&T> {
-        self.value.as_ref()?.downcast_ref()
+    /// Returns the effect of the variable, in one line.
+    pub fn meaning(&self) -> &str {
+        self.variable.meaning
+    }
+
+    /// Returns the default of the variable; empty when there is none, or when it depends on other variables.
+    pub fn default(&self) -> &str {
+        self.variable.kind.default
+    }
+
+    /// Returns the value as it was written; `<hidden>` when it is secret.
+    pub fn value(&self) -> &str {
+        &self.winner.shown
+    }
+
+    /// Returns the origin of the value.
+    pub fn origin(&self) -> &Provenance {
+        &self.winner.origin
+    }
+
+    /// Returns the overridden values with their origins, the highest layer first.
+    pub fn overrode(&self) -> impl Iterator<Item = (&str, &Provenance)> {
+        let overridden = self.overridden.iter();
+        overridden.map(|set| (&*set.shown, &set.origin))
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.winner.text()
     }
 
     pub(super) fn layer(&self) -> Layer {
-        self.winner.origin.layer()
-    }
-
-    pub(super) fn warning(&self, problem: Problem) -> Warning {
-        self.variable.warning(&self.winner, problem)
-    }
-
-    fn parse(&mut self, report: &mut Report) {
-        let mut problems = Vec::new();
-        let in_environment = self.layer() == Layer::Environment;
-        let kind = &self.variable.kind;
-        self.value = kind.parse(self.text(), in_environment, &mut problems);
-        for problem in problems {
-            report.warn(self.warning(problem));
-        }
+        self.winner.layer()
     }
 }
 
@@ -67,119 +79,128 @@ pub(super) fn from_environment(
     ignore_case: bool,
     report: &mut Report,
 ) -> Vec<Assignment> {
+    let origin = Provenance::new(Layer::Environment);
     let mut assignments = Vec::new();
     for (mut name, value) in entries {
         if ignore_case && variables::find(&name).is_none() {
             name.make_ascii_uppercase();
         }
-        let known = variables::find(&name);
-        if known.is_some_and(Variable::is_settings_key) {
-            continue;
+        let set = Assignment::new(origin.clone(), &name, value.as_deref().unwrap_or_default());
+        match set.variable {
+            Some(known) if known.is_settings_key() => {}
+            Some(_) if value.is_none() => report.warn_of_name(&name, &origin, Problem::NotUnicode),
+            _ => assignments.push(set),
         }
-        let origin = Provenance::new(Layer::Environment);
-        if known.is_some() && value.is_none() {
-            report.warn(Warning::about_name(&name, origin, Problem::NotUnicode));
-            continue;
-        }
-        assignments.push(Assignment {
-            origin,
-            name,
-            value: value.unwrap_or_default(),
-        });
     }
     assignments
 }
 
 impl Values {
     /// Determines the winning assignment of every variable, and parses it. Within one layer the last assignment wins.
-    /// Unknown names are reported if they look like telemetry variables; unknown names of the host are always reported,
-    /// because they can have no other purpose.
     pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut Report) -> Self {
         assignments.reverse();
-        assignments.sort_by_key(|set| set.origin.layer());
-        let mut set = BTreeMap::new();
-        let mut is_cgi = false;
-        for assignment in assignments {
-            let Assignment { origin, name, .. } = &assignment;
-            is_cgi |= origin.layer() == Layer::Environment && name == "REQUEST_METHOD";
-            if let Some(variable) = variables::find(name) {
-                match set.entry(name.clone()) {
-                    Place::Vacant(place) => {
-                        place.insert(SetVariable {
-                            variable,
-                            winner: assignment,
-                            overridden: Vec::new(),
-                            value: None,
-                        });
-                    }
-                    Place::Occupied(mut place) => place.get_mut().overridden.push(assignment),
-                }
-            } else if variables::looks_like_ours(name) || origin.layer() == Layer::Host {
-                let works = variables::all().filter(|known| known.works);
-                let nearest = nearest(name, works.map(|known| known.name)).unwrap_or_default();
-                let problem = Problem::UnknownVariable { nearest };
-                report.warn(Warning::about_name(name, origin.clone(), problem));
+        assignments.sort_by_key(Assignment::layer);
+        for unknown in assignments.iter().filter(|set| set.variable.is_none()) {
+            warn_of_unknown(unknown, report);
+        }
+        let is_cgi = assignments
+            .iter()
+            .any(|set| set.layer() == Layer::Environment && set.name == "REQUEST_METHOD");
+        // The sort is stable: the assignments of one variable stay in the order of their layers.
+        assignments.sort_by(|one, other| one.name.cmp(&other.name));
+        let by_name = assignments.chunk_by(|one, other| one.name == other.name);
+        let settings = by_name.filter_map(|of_one| {
+            let (winner, overridden) = of_one.split_first()?;
+            Some(Setting {
+                variable: winner.variable?,
+                winner: winner.clone(),
+                overridden: overridden.to_vec(),
+            })
+        });
+        let settings: Vec<_> = settings.collect();
+        let mut parsed = BTreeMap::new();
+        for Setting {
+            variable, winner, ..
+        } in &settings
+        {
+            let in_environment = winner.layer() == Layer::Environment;
+            let (value, problems) = variable.kind.parse(winner.text(), in_environment);
+            parsed.extend(value.map(|value| (winner.name.clone(), value)));
+            for problem in problems {
+                report.warn(winner, problem);
             }
         }
-        set.values_mut().for_each(|set| set.parse(report));
-        Self { set, is_cgi }
-    }
-
-    /// Returns all variables that are set, in alphabetical order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &SetVariable> {
-        self.set.values()
+        Self {
+            settings,
+            parsed,
+            is_cgi,
+        }
     }
 
     /// Returns a variable that is set and not empty.
-    pub(super) fn set<K: ?Sized>(&self, variable: &Variable<K>) -> Option<&SetVariable> {
-        let set = self.set.get(variable.name);
+    pub(super) fn set<P: ?Sized>(&self, variable: &Variable<P>) -> Option<&Setting> {
+        let set = self.find(variable.name);
         set.filter(|set| !set.text().is_empty())
+    }
+
+    /// Returns a variable that is set, also one that is empty.
+    pub(super) fn find(&self, name: &str) -> Option<&Setting> {
+        self.settings.iter().find(|set| set.name() == name)
     }
 
     /// Returns the assignment of a variable with two names: that of the higher layer, within a layer that of the first
     /// name. A name that is empty in a layer other than the environment cancels the other name too.
-    pub(super) fn strongest<T>(&self, names: [&Typed<T>; 2]) -> Option<&SetVariable> {
-        let set = names.iter().filter_map(|name| self.set.get(name.name));
+    pub(super) fn strongest<T>(&self, names: [&Typed<T>; 2]) -> Option<&Setting> {
+        let set = names.iter().filter_map(|name| self.find(name.name));
         set.min_by_key(|set| (set.layer(), set.text().is_empty()))
             .filter(|set| !set.text().is_empty())
     }
 
     /// Returns the value that a layer sets; `None` if the variable is unset, or its text counts as unset.
     pub(super) fn given<T: 'static>(&self, variable: &Typed<T>) -> Option<&T> {
-        self.set.get(variable.name)?.value()
+        self.parsed.get(variable.name)?.downcast_ref()
     }
 
     /// Returns the value of a variable, or its default.
-    pub(crate) fn get<T: Clone>(&self, variable: &Typed<T>) -> T {
+    pub(crate) fn get<T: Clone + Default + 'static>(&self, variable: &Typed<T>) -> T {
         let given = self.given(variable).cloned();
         given.unwrap_or_else(|| variable.kind.default())
     }
 
     /// Returns the value for a signal: of the signal-specific variable if it is set, else of the general one.
-    pub(super) fn of<T: Clone>(&self, group: &'static PerSignal<T>, signal: Signal) -> T {
+    pub(super) fn of<T: Clone + Default>(&self, group: &'static PerSignal<T>, signal: Signal) -> T {
         let given = self.given(group.of(signal)).cloned();
         given.unwrap_or_else(|| self.get(&group.general))
+    }
+}
+
+/// Reports an unknown name if it looks like a telemetry variable. Unknown names of the host are always reported, because
+/// they can have no other purpose.
+fn warn_of_unknown(set: &Assignment, report: &mut Report) {
+    if variables::looks_like_ours(&set.name) || set.layer() == Layer::Host {
+        let works = variables::all().filter(|known| known.works);
+        let nearest = nearest(&set.name, works.map(|known| known.name)).unwrap_or_default();
+        report.warn(set, Problem::UnknownVariable { nearest });
     }
 }
 
 /// Shows no value, because some are secret.
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.set.keys()).finish()
+        f.debug_set().entries(self.parsed.keys()).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Warning;
 
     fn values(list: &[(Layer, &str, &str)]) -> (Values, Report) {
         let mut report = Report::default();
-        let assignments = list.iter().map(|(layer, name, value)| Assignment {
-            origin: Provenance::new(*layer),
-            name: (*name).to_owned(),
-            value: (*value).to_owned(),
-        });
+        let assignments = list
+            .iter()
+            .map(|(layer, name, value)| Assignment::new(Provenance::new(*layer), name, value));
         let values = Values::new(assignments.collect(), &mut report);
         (values, report)
     }
@@ -195,8 +216,11 @@ mod tests {
             (Layer::Host, name, "host"),
         ]);
         assert_eq!(values.get(&variables::SERVICE_NAME), "managed");
-        let set = values.iter().next().unwrap();
-        let overridden: Vec<_> = set.overridden.iter().map(|o| o.value.as_str()).collect();
+        let overridden: Vec<_> = values.settings[0]
+            .overridden
+            .iter()
+            .map(Assignment::text)
+            .collect();
         assert_eq!(overridden, ["host", "first", "user", "environment"]);
     }
 

@@ -1,24 +1,23 @@
 //! The table of all variables. Parsing, warnings, the explanation and the documentation follow from its rows.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::kind::{self, AnyKind, Exporters, Kind, boolean_or_false, milliseconds, number};
+use super::kind::{self, Exporters, Kind, Parse, Parser, milliseconds, number};
 use super::pairs::{self, Pair};
 use super::problem::Problem;
 use super::protocol::{Compression, Protocol, Temporality};
 use super::secret::{HIDDEN, PEM_BEGIN};
-use super::source::Assignment;
-use super::warnings::Warning;
 use crate::signal::Signal;
 use crate::visible::visible;
 
-/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`). `K` is the [`Kind`]
+/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`). `P` is the [`Parser`]
 /// of its values.
 #[cfg_attr(
     not(test),
     allow(dead_code, reason = "the documentation is made from it")
 )]
-pub(crate) struct Variable<K: ?Sized = dyn AnyKind> {
+pub(crate) struct Variable<P: ?Sized = dyn Parse> {
     /// The exact name. In a row of [`WITHOUT_EFFECT`], one `*` may stand for several names.
     pub(crate) name: &'static str,
     /// The signal that the variable configures; `None` = all signals, or no specific one.
@@ -29,11 +28,11 @@ pub(crate) struct Variable<K: ?Sized = dyn AnyKind> {
     pub(crate) meaning: &'static str,
     /// False for a variable of other programs, which is known, but without effect here.
     pub(crate) works: bool,
-    pub(crate) kind: K,
+    pub(crate) kind: Kind<P>,
 }
 
 /// A variable whose value is a `T`.
-pub(crate) type Typed<T> = Variable<Kind<T>>;
+pub(crate) type Typed<T> = Variable<Parser<T>>;
 
 /// The place where a variable is documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +77,21 @@ impl<T> PerSignal<T> {
     }
 }
 
-impl Variable {
-    /// Returns true if the variable is used for telemetry only. Other programs read the remaining variables too.
-    pub(crate) fn is_of_telemetry(&self) -> bool {
-        ["OTEL_", "CLAUDE_CODE_OTEL_", "otel"]
-            .iter()
-            .any(|prefix| self.name.starts_with(prefix))
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
+}
 
+impl PartialEq for Variable {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Variable {}
+
+impl Variable {
     /// Returns true for the switches that allow the export of content.
     pub(crate) fn is_content_switch(&self) -> bool {
         self.works && self.name.starts_with("OTEL_LOG_")
@@ -94,12 +100,6 @@ impl Variable {
     /// Returns true for the only settings key. It is never read from the environment.
     pub(crate) fn is_settings_key(&self) -> bool {
         self.name == HEADERS_HELPER.name
-    }
-
-    /// Returns a warning about the value that an assignment of this variable sets.
-    pub(crate) fn warning(&self, set: &Assignment, problem: Problem) -> Warning {
-        let shown = self.kind.shown(&set.value);
-        Warning::about(&set.name, shown, set.origin.clone(), problem)
     }
 
     fn matches(&self, name: &str) -> bool {
@@ -153,86 +153,72 @@ pub(crate) fn looks_like_ours(name: &str) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-const OFF: Kind<bool> = switch(false);
-const ON: Kind<bool> = switch(true);
-const TEXT: Kind<String> = text("", "text", visible, owned);
-const LOCALHOST: Kind<String> = text("localhost", "text", visible, owned);
-const URL: Kind<String> = text("", "URL", shown_url, owned);
-const PATH: Kind<String> = text("", "path", shown_path, owned);
-const COMMAND: Kind<String> = text("", "path or shell line, secret", hidden, owned);
-const ATTRIBUTES: Kind<Vec<(String, String)>> =
-    text("", "`key=value,key=value`", visible, pairs::attributes);
-const HEADER_PAIRS: Kind<Vec<Pair>> = text(
-    "",
-    "`name=value,name=value`, secret",
-    hidden,
-    pairs::headers,
-);
-const EXPORTERS: Kind<Exporters> = text(
-    "",
-    "list of `console`, `otlp`, `none`",
-    visible,
-    |text, problems| kind::exporters(text, &["console", "otlp", "none"], problems),
-);
-const METRICS_EXPORTERS: Kind<Exporters> = text(
+type Of<T> = Kind<Parser<T>>;
+
+const OFF: Of<bool> = of("false", "boolean", visible, kind::boolean);
+const ON: Of<bool> = of("true", "boolean", visible, kind::boolean);
+const BODIES: Of<bool> = of("false", "boolean", visible, |input| {
+    let is_file = input.text.starts_with("file:");
+    if is_file {
+        input.problems.push(Problem::BodiesToFile);
+    }
+    Some(!is_file && kind::boolean(input)?)
+});
+const TEXT: Of<String> = of("", "text", visible, kind::text);
+const LOCALHOST: Of<String> = of("localhost", "text", visible, kind::text);
+const URL: Of<String> = of("", "URL", shown_url, kind::text);
+const PATH: Of<String> = of("", "path", shown_path, kind::text);
+const COMMAND: Of<String> = of("", "path or shell line, secret", hidden, kind::text);
+const ATTRIBUTES: Of<Vec<(String, String)>> = of("", "`key=value,key=value`", visible, |input| {
+    Some(pairs::attributes(input.text, &mut input.problems))
+});
+const HEADER_PAIRS: Of<Vec<Pair>> = of("", "`name=value,name=value`, secret", hidden, |input| {
+    Some(pairs::headers(input.text, &mut input.problems))
+});
+const EXPORTERS: Of<Exporters> = of("", "list of `console`, `otlp`, `none`", visible, |input| {
+    Some(kind::exporters(input, &["console", "otlp", "none"]))
+});
+const METRICS_EXPORTERS: Of<Exporters> = of(
     "",
     "list of `console`, `otlp`, `prometheus`, `none`",
     visible,
-    |text, problems| kind::exporters(text, &["console", "otlp", "prometheus", "none"], problems),
+    |input| {
+        Some(kind::exporters(
+            input,
+            &["console", "otlp", "prometheus", "none"],
+        ))
+    },
 );
-const BODIES: Kind<bool> = text("false", "boolean", visible, |text, problems| {
-    let is_file = text.starts_with("file:");
-    problems.extend(is_file.then_some(Problem::BodiesToFile));
-    !is_file && boolean_or_false(text, problems)
+const TEMPORALITIES: Of<Temporality> = of(
+    "delta",
+    "`delta`, `cumulative`, `lowmemory`, in any case",
+    visible,
+    Temporality::parse,
+);
+const PROTOCOLS: Of<Protocol> = of(
+    "",
+    "`grpc`, `http/protobuf`, `http/json`",
+    visible,
+    Protocol::parse,
+);
+const COMPRESSIONS: Of<Compression> = of("none", "`gzip`, `none`", visible, Compression::parse);
+const NO_EFFECT: Of<()> = of("", "", visible, |input| {
+    input.problems.push(Problem::WithoutEffect);
+    None
 });
-const NO_EFFECT: Kind<()> = text("", "", visible, |_, problems| {
-    problems.push(Problem::WithoutEffect);
-});
-const TEMPORALITIES: Kind<Temporality> = Kind::Word {
-    words: &[
-        ("delta", Temporality::Delta),
-        ("cumulative", Temporality::Cumulative),
-        ("lowmemory", Temporality::Delta),
-    ],
-    any_case: true,
-    default: Temporality::Delta,
-};
-const PROTOCOLS: Kind<Option<Protocol>> = Kind::Word {
-    words: &[
-        ("grpc", Some(Protocol::Grpc)),
-        ("http/protobuf", Some(Protocol::HttpProtobuf)),
-        ("http/json", Some(Protocol::HttpJson)),
-    ],
-    any_case: false,
-    default: None,
-};
-const COMPRESSIONS: Kind<Compression> = Kind::Word {
-    words: &[("gzip", Compression::Gzip), ("none", Compression::None)],
-    any_case: false,
-    default: Compression::None,
-};
 
-const fn switch(default: bool) -> Kind<bool> {
-    let from = |on| on;
-    Kind::Boolean { default, from }
-}
-
-const fn text<T>(
+const fn of<T>(
     default: &'static str,
     format: &'static str,
     shown: fn(&str) -> String,
-    parse: fn(&str, &mut Vec<Problem>) -> T,
-) -> Kind<T> {
-    Kind::Text {
+    parse: Parser<T>,
+) -> Of<T> {
+    Kind {
         default,
         format,
         shown,
         parse,
     }
-}
-
-fn owned(text: &str, _: &mut Vec<Problem>) -> String {
-    text.to_owned()
 }
 
 fn hidden(_: &str) -> String {
@@ -314,11 +300,11 @@ single! {
     TEMPORALITY: Temporality = TEMPORALITIES, Metrics OpenTelemetry Allowed,
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         "What a metric point covers: the time since the last one, or since the start; `lowmemory` is `delta`";
-    METRIC_EXPORT_INTERVAL: Duration = milliseconds(60_000, 100), Metrics OpenTelemetry Allowed,
+    METRIC_EXPORT_INTERVAL: Duration = milliseconds::<100>("60000"), Metrics OpenTelemetry Allowed,
         "OTEL_METRIC_EXPORT_INTERVAL", "How often metrics are collected and sent";
-    LOGS_EXPORT_INTERVAL: Duration = milliseconds(5_000, 10), Logs ClaudeCode Allowed,
+    LOGS_EXPORT_INTERVAL: Duration = milliseconds::<10>("5000"), Logs ClaudeCode Allowed,
         "OTEL_LOGS_EXPORT_INTERVAL", "How long an event waits at most before it is sent";
-    TRACES_EXPORT_INTERVAL: Duration = milliseconds(5_000, 10), Traces ClaudeCode Allowed,
+    TRACES_EXPORT_INTERVAL: Duration = milliseconds::<10>("5000"), Traces ClaudeCode Allowed,
         "OTEL_TRACES_EXPORT_INTERVAL", "How long a span waits at most before it is sent";
     LOG_USER_PROMPTS: bool = OFF, All ClaudeCode FalseOnly,
         "OTEL_LOG_USER_PROMPTS", "Sends the text of prompts";
@@ -328,7 +314,7 @@ single! {
         "OTEL_LOG_TOOL_CONTENT", "Sends what tools put out, on spans";
     LOG_RAW_API_BODIES: bool = BODIES, All ClaudeCode Ignored,
         "OTEL_LOG_RAW_API_BODIES", "Sends the bodies of API requests and responses as events";
-    CONTENT_MAX_LENGTH: usize = number("UTF-16 code units", 61_440, u32::MAX, |n| n as usize), All Elsewhere Ignored,
+    CONTENT_MAX_LENGTH: usize = number::<_, { u32::MAX }>("61440", "UTF-16 code units"), All Elsewhere Ignored,
         "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH",
         "The longest content that is sent whole; longer content is cut, with a marker";
     INCLUDE_SESSION_ID: bool = ON, All ClaudeCode Allowed,
@@ -349,22 +335,22 @@ single! {
     HEADERS_HELPER: String = COMMAND, All ClaudeCode Ignored,
         "otelHeadersHelper",
         "A command that prints headers as a JSON object (a settings key, no environment variable)";
-    HEADERS_HELPER_DEBOUNCE: Duration = milliseconds(1_740_000, 100), All ClaudeCode Ignored,
+    HEADERS_HELPER_DEBOUNCE: Duration = milliseconds::<100>("1740000"), All ClaudeCode Ignored,
         "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS",
         "How often the headers helper runs; it also runs once more when its headers are refused";
-    FLUSH_TIMEOUT: Duration = milliseconds(5_000, 0), All Elsewhere Allowed,
+    FLUSH_TIMEOUT: Duration = milliseconds::<0>("5000"), All Elsewhere Allowed,
         "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "The longest that a flush takes";
-    SHUTDOWN_TIMEOUT: Duration = milliseconds(2_000, 0), All Elsewhere Allowed,
+    SHUTDOWN_TIMEOUT: Duration = milliseconds::<0>("2000"), All Elsewhere Allowed,
         "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "The longest that a shutdown takes";
     DIAG_STDERR: bool = OFF, All Elsewhere Ignored,
         "CLAUDE_CODE_OTEL_DIAG_STDERR", "Diagnostics also go to standard error";
-    MAX_RETRIES: u32 = number("retries", 10, u32::MAX, |n| n as u32), All ClaudeCode Ignored,
+    MAX_RETRIES: u32 = number::<_, { u32::MAX }>("10", "retries"), All ClaudeCode Ignored,
         "CLAUDE_CODE_MAX_RETRIES",
         "How often the host retries a model request; the library itself retries none";
     PROMETHEUS_HOST: String = LOCALHOST, Metrics OpenTelemetry Ignored,
         "OTEL_EXPORTER_PROMETHEUS_HOST",
         "Where the Prometheus page is served, at /metrics: a host name or an address; localhost is both loopback addresses";
-    PROMETHEUS_PORT: u16 = number("port", 9_464, 65_535, |n| n as u16), Metrics OpenTelemetry Ignored,
+    PROMETHEUS_PORT: u16 = number::<_, 65_535>("9464", "port"), Metrics OpenTelemetry Ignored,
         "OTEL_EXPORTER_PROMETHEUS_PORT",
         "The port of the Prometheus page; 0 is a free one, which health tells. One that is taken is tried again every 5 seconds";
     CLIENT_CERT: String = PATH, All Elsewhere Ignored,
@@ -396,7 +382,7 @@ single! {
 
 // Name, type and kind; use in a project; name after `OTEL_EXPORTER_OTLP_` and the signal; meaning.
 per_signal! {
-    PROTOCOL: Option<Protocol> = PROTOCOLS, Ignored,
+    PROTOCOL: Protocol = PROTOCOLS, Ignored,
         "PROTOCOL", "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
     ENDPOINT: String = URL, Ignored,
         "ENDPOINT",
@@ -404,7 +390,7 @@ per_signal! {
     HEADERS: Vec<Pair> = HEADER_PAIRS, Ignored,
         "HEADERS",
         "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
-    TIMEOUT: Duration = milliseconds(10_000, 1), Allowed,
+    TIMEOUT: Duration = milliseconds::<1>("10000"), Allowed,
         "TIMEOUT",
         "The longest that one attempt takes; what it does not deliver waits and is sent again";
     COMPRESSION: Compression = COMPRESSIONS, Allowed,

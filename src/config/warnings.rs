@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::problem::Problem;
-use super::source::Provenance;
+use super::source::{Assignment, Provenance};
 use crate::visible::visible;
 
 /// A warning about a setting that is probably a mistake. It displays the variable, its value (unless that is secret),
@@ -14,42 +14,10 @@ pub struct Warning {
     variable: Option<String>,
     value: Option<String>,
     origin: Option<Provenance>,
-    problem: Problem,
+    pub(super) problem: Problem,
 }
 
 impl Warning {
-    /// Returns a warning about a value, shown without secrets.
-    pub(super) fn about(name: &str, shown: String, origin: Provenance, problem: Problem) -> Self {
-        let mut warning = Self::about_name(name, origin, problem);
-        warning.value = Some(shown);
-        warning
-    }
-
-    /// Returns a warning about a variable whose value cannot be shown: an unknown variable may hold a secret, and some
-    /// values are not valid text.
-    pub(super) fn about_name(name: &str, origin: Provenance, problem: Problem) -> Self {
-        let mut warning = Self::about_file(origin, problem);
-        warning.variable = Some(visible(name));
-        warning
-    }
-
-    /// Returns a warning about a settings file, or a folder of settings files.
-    pub(super) fn about_file(origin: Provenance, problem: Problem) -> Self {
-        let mut warning = Self::overall(problem);
-        warning.origin = Some(origin);
-        warning
-    }
-
-    /// Returns a warning about the configuration as a whole.
-    pub(super) fn overall(problem: Problem) -> Self {
-        Self {
-            variable: None,
-            value: None,
-            origin: None,
-            problem,
-        }
-    }
-
     /// Returns the variable, if the warning is about one.
     pub fn variable(&self) -> Option<&str> {
         self.variable.as_deref()
@@ -84,11 +52,6 @@ impl Warning {
                 | Problem::SetInEnvironment
         )
     }
-
-    #[cfg(test)]
-    pub(super) fn problem(&self) -> &Problem {
-        &self.problem
-    }
 }
 
 impl fmt::Display for Warning {
@@ -118,13 +81,48 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn warn(&mut self, warning: Warning) {
+    /// Adds a warning about a value, and returns its text.
+    pub(super) fn warn(&mut self, set: &Assignment, problem: Problem) -> String {
+        let shown = set.variable.is_some().then(|| set.shown.clone());
+        self.add(Some(&set.name), shown, Some(&set.origin), problem)
+    }
+
+    /// Adds a warning about a variable whose value cannot be shown: some values are not valid text.
+    pub(super) fn warn_of_name(&mut self, name: &str, origin: &Provenance, problem: Problem) {
+        self.add(Some(name), None, Some(origin), problem);
+    }
+
+    /// Adds a warning about a settings file, or a folder of settings files.
+    pub(super) fn warn_of_file(&mut self, origin: &Provenance, problem: Problem) {
+        self.add(None, None, Some(origin), problem);
+    }
+
+    /// Adds a warning about the configuration as a whole.
+    pub(super) fn warn_overall(&mut self, problem: Problem) {
+        self.add(None, None, None, problem);
+    }
+
+    fn add(
+        &mut self,
+        variable: Option<&str>,
+        value: Option<String>,
+        origin: Option<&Provenance>,
+        problem: Problem,
+    ) -> String {
+        let warning = Warning {
+            variable: variable.map(visible),
+            value,
+            origin: origin.cloned(),
+            problem,
+        };
+        let text = warning.to_string();
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
+        text
     }
 
-    pub(super) fn fact(&mut self, text: String) {
-        self.facts.push(visible(&text));
+    pub(super) fn fact(&mut self, text: &str) {
+        self.facts.push(visible(text));
     }
 }

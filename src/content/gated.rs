@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::redact::{RedactedBody, redact_body};
-use super::truncate::fit;
+use super::truncate::{Truncated, fit};
 use super::{Content, ContentPolicy, Payload, REDACTED, json, tool_input, utf16};
 use crate::schema::Gate;
 
@@ -33,6 +33,7 @@ fn kept(content: Content) -> Content {
 }
 
 /// Content that is exported only while its gate is open. `K` is its kind.
+#[derive(Clone, Default)]
 pub(crate) struct Gated<K> {
     content: Option<Content>,
     /// `true` if the content already has the shape in which it is exported.
@@ -41,7 +42,7 @@ pub(crate) struct Gated<K> {
 }
 
 /// A kind of content.
-pub(crate) trait ContentKind {
+pub(crate) trait ContentKind: Clone + Default {
     const GATE: Gate;
 
     /// Set if the content is exported as `<REDACTED>` while the gate is closed. Other content is omitted.
@@ -132,21 +133,6 @@ impl<K: ContentKind, T: Into<Content>> From<T> for Gated<K> {
     }
 }
 
-impl<K: ContentKind> Default for Gated<K> {
-    fn default() -> Self {
-        Self::new(None)
-    }
-}
-
-impl<K: ContentKind> Clone for Gated<K> {
-    fn clone(&self) -> Self {
-        Self {
-            shaped: self.shaped,
-            ..Self::new(self.content.clone())
-        }
-    }
-}
-
 impl<K> fmt::Debug for Gated<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.content.fmt(f)
@@ -154,6 +140,7 @@ impl<K> fmt::Debug for Gated<K> {
 }
 
 /// A prompt.
+#[derive(Clone, Default)]
 pub(crate) struct Prompt;
 
 impl ContentKind for Prompt {
@@ -169,6 +156,7 @@ impl Gated<Prompt> {
 }
 
 /// The arguments of a tool call: bounded JSON text. Arguments that are not JSON are omitted.
+#[derive(Clone, Default)]
 pub(crate) struct ToolInput;
 
 impl ContentKind for ToolInput {
@@ -180,6 +168,7 @@ impl ContentKind for ToolInput {
 }
 
 /// Paths, commands and names derived from the arguments of a tool call.
+#[derive(Clone, Default)]
 pub(crate) struct ToolDetails;
 
 impl ContentKind for ToolDetails {
@@ -187,6 +176,7 @@ impl ContentKind for ToolDetails {
 }
 
 /// The definitions of hooks: compact JSON text. Text that is not JSON is exported unchanged.
+#[derive(Clone, Default)]
 pub(crate) struct HookDefinitions;
 
 impl ContentKind for HookDefinitions {
@@ -199,6 +189,7 @@ impl ContentKind for HookDefinitions {
 
 /// The specific parameters of a tool call: a compact JSON object without empty texts. Text that is not an object is
 /// exported unchanged.
+#[derive(Clone, Default)]
 pub(crate) struct ToolParameters;
 
 impl ContentKind for ToolParameters {
@@ -281,65 +272,31 @@ impl Payload for Body {
 }
 
 /// The output of a tool.
+#[derive(Clone, Default)]
 pub(crate) struct ToolContent;
 
 impl ContentKind for ToolContent {
     const GATE: Gate = Gate::ToolContent;
 }
 
-/// A part of a tool's output, truncated to the room that the parts before it left within the limit.
-#[derive(Clone)]
-pub(crate) struct ToolOutputText {
-    text: String,
-    units: usize,
-    /// The length before the truncation; `None` when the text is whole.
-    cut_from: Option<usize>,
-}
-
 impl ContentPolicy {
-    /// Admits a part of a tool's output, truncated to the remaining `room`. `is_input`: the part repeats the arguments
-    /// of the call.
+    /// Admits a part of a tool's output, truncated to the remaining `room`, which it reduces. `is_input`: the part
+    /// repeats the arguments of the call.
     pub(crate) fn tool_output(
         &self,
         content: &Content,
         is_input: bool,
-        room: usize,
-    ) -> Option<ToolOutputText> {
-        let open = self.tool_content() && (!is_input || self.tool_details());
-        open.then(|| ToolOutputText::new(content, room, self.max_length()))
-    }
-}
-
-impl ToolOutputText {
-    fn new(content: &Content, room: usize, limit: usize) -> Self {
-        let fitted = fit(content.text(), room, limit);
-        Self {
-            cut_from: fitted.truncated.then_some(fitted.original_length),
-            units: if fitted.truncated {
-                utf16::len(&fitted.text)
-            } else {
-                fitted.original_length
-            },
-            text: fitted.text.into_owned(),
+        room: &mut usize,
+    ) -> Option<Truncated<'static>> {
+        if !self.tool_content() || is_input && !self.tool_details() {
+            return None;
         }
-    }
-
-    /// Returns the text after truncation; `None` when there was no room at all.
-    pub(crate) fn text(&self) -> Option<&str> {
-        (self.cut_from.is_none() || !self.text.is_empty()).then_some(&self.text)
-    }
-
-    /// Returns the length that was sent, in UTF-16 code units.
-    pub(crate) fn units(&self) -> usize {
-        self.units
-    }
-
-    /// Returns the length before the truncation, in UTF-16 code units; `None` when the text is whole.
-    pub(crate) fn cut_from(&self) -> Option<i64> {
-        self.cut_from.map(|length| length as i64)
-    }
-
-    pub(crate) fn size(&self) -> usize {
-        self.text.len()
+        let part = fit(content.text(), *room, self.max_length());
+        *room = room.saturating_sub(utf16::len(&part.text));
+        Some(Truncated {
+            text: part.text.into_owned().into(),
+            original_length: part.original_length,
+            truncated: part.truncated,
+        })
     }
 }

@@ -10,8 +10,6 @@ pub(super) mod tests;
 mod text;
 mod writer;
 
-use serde::de::IgnoredAny;
-
 pub(crate) use document::{compact, member, merge, scalar, visit};
 pub(crate) use text::{Part, Text};
 pub(crate) use writer::Writer;
@@ -180,7 +178,9 @@ impl<'a> Scanner<'a> {
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         let length = rest.bytes().take_while(is_part).count();
         let scalar = &rest[..length];
-        serde_json::from_str::<IgnoredAny>(scalar).map_err(|_| Unreadable::Syntax)?;
+        if !is_number(scalar) && !matches!(scalar, "true" | "false" | "null") {
+            return Err(Unreadable::Syntax);
+        }
         self.at += scalar.len();
         Ok(scalar)
     }
@@ -220,6 +220,19 @@ fn find(bytes: &[u8], from: usize, hit: impl Fn(u8) -> bool) -> usize {
     let far = &rest[64 * blocks..];
     let last = far.iter().position(|&byte| hit(byte));
     from + 64 * blocks + last.unwrap_or(far.len())
+}
+
+/// Returns true for a number of JSON: digits without a leading zero, perhaps a fraction and an exponent.
+fn is_number(text: &str) -> bool {
+    let are_digits =
+        |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let whole = whole.strip_prefix('-').unwrap_or(whole);
+    are_digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && are_digits(fraction)
+        && are_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
 }
 
 /// Parses the four hexadecimal digits at the beginning of `bytes`.

@@ -18,10 +18,11 @@ pub use policy::ContentPolicy;
 
 pub(crate) use gated::{
     Body, ContentKind, Gated, HookDefinitions, Prompt, ToolContent, ToolDetails, ToolInput,
-    ToolOutputText, ToolParameters,
+    ToolParameters,
 };
-pub(crate) use payload::{Filtered, Payload};
+pub(crate) use payload::{Filtered, Payload, Text};
 pub(crate) use redact::REDACTED;
+pub(crate) use truncate::Truncated;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,10 +44,10 @@ use crate::language::{UNKNOWN, language_from_path};
 /// assert!(!format!("{content:?}").contains("secret"));
 /// ```
 #[derive(Clone)]
-pub struct Content(Text);
+pub struct Content(Storage);
 
 #[derive(Clone)]
-enum Text {
+enum Storage {
     Static(&'static str),
     Owned(Arc<String>),
     Shared(Arc<str>),
@@ -89,9 +90,9 @@ impl Content {
 
     fn text(&self) -> &str {
         match &self.0 {
-            Text::Static(text) => text,
-            Text::Owned(text) => text,
-            Text::Shared(text) => text,
+            Storage::Static(text) => text,
+            Storage::Owned(text) => text,
+            Storage::Shared(text) => text,
         }
     }
 }
@@ -104,19 +105,19 @@ impl fmt::Debug for Content {
 
 impl From<&'static str> for Content {
     fn from(text: &'static str) -> Self {
-        Self(Text::Static(text))
+        Self(Storage::Static(text))
     }
 }
 
 impl From<String> for Content {
     fn from(text: String) -> Self {
-        Self(Text::Owned(Arc::new(text)))
+        Self(Storage::Owned(Arc::new(text)))
     }
 }
 
 impl From<Arc<str>> for Content {
     fn from(text: Arc<str>) -> Self {
-        Self(Text::Shared(text))
+        Self(Storage::Shared(text))
     }
 }
 

@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::ContentPolicy;
 
+/// A text of a record.
+pub(crate) type Text = Cow<'static, str>;
+
 /// Data of a record: a field, or all fields of its event.
 pub(crate) trait Payload {
     /// Returns the size of the texts that the data keeps in memory, in bytes.
@@ -21,9 +24,9 @@ pub(crate) trait Payload {
 }
 
 /// A record without the content that the policy withholds. Only the policy creates it.
-pub(crate) struct Filtered<R>(R);
+pub(crate) struct Filtered<R: ?Sized>(R);
 
-impl<R> Deref for Filtered<R> {
+impl<R: ?Sized> Deref for Filtered<R> {
     type Target = R;
 
     #[inline]
@@ -47,7 +50,7 @@ macro_rules! without_text {
 
 without_text!(bool, u32, u64, f64, Duration, SystemTime);
 
-impl Payload for Cow<'static, str> {
+impl Payload for Text {
     #[inline]
     fn size(&self) -> usize {
         self.len()

@@ -17,7 +17,7 @@ pub use probe::Probe;
 
 use std::fmt;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::{Config, UnknownExporter, Warning};
 use crate::export::suppression::{self, SuppressedScope};
@@ -78,53 +78,60 @@ impl Config {
     /// Calls [`diagnose`](Self::diagnose) with an explicit time limit; the shorter of the two limits applies.
     pub fn diagnose_within(&self, limit: Duration) -> Diagnosis {
         let limit = limit.min(LIMIT);
-        let (found, finds) = mpsc::channel();
+        let mut probes = probe::requested(self);
+        let untried: Vec<_> = probes
+            .iter()
+            .filter(|probe| !probe.is_tried)
+            .cloned()
+            .collect();
+        let (tried, results) = mpsc::channel();
         #[cfg(feature = "prometheus")]
         let _ = {
-            let (config, found) = (self.clone(), found.clone());
+            let (config, untried, tried) = (self.clone(), untried.clone(), tried.clone());
             thread::spawn("claude-code-telemetry-doctor", move || {
-                page::probe(&config, &found);
+                page::probe_all(&config, untried, &tried);
             })
         };
         let config = self.clone();
         let thread = thread::spawn("claude-code-telemetry-doctor", move || {
             let _suppressed = SuppressedScope::this_thread();
             let runtime = suppression::runtime()?;
-            runtime.block_on(otlp::probe_all(&config, limit, found));
+            runtime.block_on(otlp::probe_all(&config, untried, limit, tried));
             runtime.shutdown_background();
             Ok(())
         });
-        let mut probes: Vec<Probe> = Vec::new();
-        let end = std::time::Instant::now() + limit + GRACE;
-        let late = loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
-            match finds.recv_timeout(left) {
-                Ok(probe) => probes.push(probe),
+        let end = Instant::now() + limit + GRACE;
+        let is_late = loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match results.recv_timeout(left) {
+                Ok(result) => {
+                    let mut same = probes.iter_mut();
+                    let of = (result.signal, result.exporter);
+                    if let Some(probe) = same.find(|probe| (probe.signal, probe.exporter) == of) {
+                        *probe = result;
+                    }
+                }
                 Err(error) => break error == mpsc::RecvTimeoutError::Timeout,
             }
         };
-        let ended = thread.and_then(|thread| match late {
+        let ended = thread.and_then(|thread| match is_late {
             true => Ok(()),
             // The thread has sent all results, and ends now.
             false => thread.join().unwrap_or(Ok(())),
         });
-        // Exporters whose probe did not finish are listed too, and the order is always the same.
-        let probes = probe::requested(self).into_iter().map(|asked| {
-            let same =
-                |probe: &Probe| (probe.signal, probe.exporter) == (asked.signal, asked.exporter);
-            match probes.iter().position(same) {
-                Some(at) => probes.swap_remove(at),
-                None => asked.untried(ended.as_ref().err()),
+        for probe in &mut probes {
+            if !probe.is_tried {
+                probe.fail(ended.as_ref().err());
             }
-            .visible()
-        });
+            probe.make_visible();
+        }
         let misplaced = self
             .warnings()
             .iter()
             .filter(|warning| warning.is_misplaced());
         Diagnosis {
             enabled: self.is_enabled(),
-            probes: probes.collect(),
+            probes,
             unknown: self.unknown.clone(),
             misplaced: misplaced.cloned().collect(),
         }
@@ -136,16 +143,18 @@ impl fmt::Display for Diagnosis {
         for probe in &self.probes {
             writeln!(f, "{probe}\n")?;
         }
-        for UnknownExporter {
-            signal,
-            name,
-            nearest,
-            variable,
-        } in &self.unknown
-        {
+        for unknown in &self.unknown {
+            let UnknownExporter {
+                signal,
+                name,
+                nearest,
+                variable,
+            } = unknown;
+            writeln!(f, "{signal} ({name}) does not work")?;
+            writeln!(f, "  problem   there is no exporter {name}")?;
             writeln!(
                 f,
-                "{signal} ({name}) does not work\n  problem   there is no exporter {name}\n  remedy    correct {variable}; did you mean {nearest}?\n"
+                "  remedy    correct {variable}; did you mean {nearest}?\n"
             )?;
         }
         if !self.misplaced.is_empty() {
@@ -155,20 +164,16 @@ impl fmt::Display for Diagnosis {
             }
             writeln!(f)?;
         }
-        let broken = self.probes.iter().filter(|probe| !probe.works()).count();
-        let (all, broken) = (
-            self.probes.len() + self.unknown.len(),
-            broken + self.unknown.len(),
-        );
-        match (self.enabled, all, broken) {
-            (false, ..) => f.write_str("Telemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, and OTEL_SDK_DISABLED must not be on."),
-            (true, 0, _) => f.write_str(
-                "Telemetry has no exporter: set OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER or OTEL_TRACES_EXPORTER, for example to otlp.",
-            ),
-            (true, 1, 0) => f.write_str("The exporter works."),
-            (true, all, 0) => write!(f, "All {all} exporters work."),
-            (true, 1, _) => f.write_str("The exporter does not work."),
-            (true, all, broken) => write!(f, "{broken} of {all} exporters {} not work.", if broken == 1 { "does" } else { "do" }),
+        let broken = self.probes.iter().filter(|probe| !probe.works()).count() + self.unknown.len();
+        let all = self.probes.len() + self.unknown.len();
+        match (all, broken) {
+            _ if !self.enabled => f.write_str("Telemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, and OTEL_SDK_DISABLED must not be on."),
+            (0, _) => f.write_str("Telemetry has no exporter: set OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER or OTEL_TRACES_EXPORTER, for example to otlp."),
+            (1, 0) => f.write_str("The exporter works."),
+            (_, 0) => write!(f, "All {all} exporters work."),
+            (1, _) => f.write_str("The exporter does not work."),
+            (_, 1) => write!(f, "1 of {all} exporters does not work."),
+            _ => write!(f, "{broken} of {all} exporters do not work."),
         }
     }
 }

@@ -7,4 +7,4 @@ use super::probe::Probe;
 use crate::config::Config;
 
 /// Does nothing.
-pub(super) async fn probe_all(_: &Config, _: Duration, _: mpsc::Sender<Probe>) {}
+pub(super) async fn probe_all(_: &Config, _: Vec<Probe>, _: Duration, _: mpsc::Sender<Probe>) {}

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::probe::{Probe, requested};
+use super::probe::Probe;
 use crate::config::{Config, PrometheusConfig};
 use crate::export::page_addresses;
 use crate::health::Exporter;
@@ -14,48 +14,36 @@ use crate::health::Exporter;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Tries the page, if the configuration requests it. Blocks the thread.
-pub(super) fn probe(config: &Config, found: &mpsc::Sender<Probe>) {
+pub(super) fn probe_all(config: &Config, untried: Vec<Probe>, tried: &mpsc::Sender<Probe>) {
     let Some(page) = &config.metrics.prometheus else {
         return;
     };
-    let requested = requested(config).into_iter();
-    for probe in requested.filter(|probe| probe.exporter == Exporter::Prometheus && probe.works()) {
-        let _ = found.send(describe(probe, page));
+    let pages = untried.into_iter();
+    for mut probe in pages.filter(|probe| probe.exporter == Exporter::Prometheus) {
+        probe.is_tried = true;
+        describe(&mut probe, page);
+        let _ = tried.send(probe);
     }
 }
 
 /// Listens briefly at the address of the page.
-fn describe(probe: Probe, config: &PrometheusConfig) -> Probe {
-    let problem = match page_addresses(config) {
+fn describe(probe: &mut Probe, config: &PrometheusConfig) {
+    match page_addresses(config) {
         Ok(addresses) => {
-            let answer = Some("the port is free: the page can be served there".to_owned());
-            return Probe {
-                addresses,
-                answer,
-                ..probe
-            };
+            probe.addresses = addresses;
+            probe.answer = Some("the port is free: the page can be served there".to_owned());
         }
-        Err(problem) => problem,
-    };
-    if is_served(config) {
-        let note =
-            "an agent that runs serves its page there; another one gets the port when it ends";
-        return Probe {
-            note: Some(note.to_owned()),
-            ..probe
-        };
-    }
-    let (problem, remedy) = match problem.split_once("; ") {
-        Some((problem, remedy)) => (problem.to_owned(), remedy.to_owned()),
-        None => (
-            problem,
-            "set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine".to_owned(),
-        ),
-    };
-    Probe {
-        problem: Some(problem),
-        remedy: Some(remedy),
-        ..probe
+        Err(_) if is_served(config) => {
+            let note =
+                "an agent that runs serves its page there; another one gets the port when it ends";
+            probe.note = Some(note.to_owned());
+        }
+        Err(problem) => {
+            let remedy = "set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine";
+            let (problem, remedy) = problem.split_once("; ").unwrap_or((&problem, remedy));
+            probe.problem = Some(problem.to_owned());
+            probe.remedy = Some(remedy.to_owned());
+        }
     }
 }
 

@@ -11,17 +11,6 @@ use crate::health::Exporter;
 use crate::signal::Signal;
 use crate::visible::visible;
 
-/// All exporters, in the order of the output.
-const EVERY: [(Signal, Exporter); 7] = [
-    (Signal::Metrics, Exporter::Otlp),
-    (Signal::Metrics, Exporter::Prometheus),
-    (Signal::Metrics, Exporter::Console),
-    (Signal::Logs, Exporter::Otlp),
-    (Signal::Logs, Exporter::Console),
-    (Signal::Traces, Exporter::Otlp),
-    (Signal::Traces, Exporter::Console),
-];
-
 /// The result of trying one exporter of one signal. No text contains a secret or a control character.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -49,32 +38,18 @@ pub struct Probe {
     pub problem: Option<String>,
     /// The fix for the problem: the variable to change.
     pub remedy: Option<String>,
+    /// False until the exporter was tried, if that is necessary to know whether it works.
+    pub(super) is_tried: bool,
 }
 
 impl Probe {
-    fn new(signal: Signal, exporter: Exporter) -> Self {
-        Self {
-            signal,
-            exporter,
-            target: None,
-            addresses: Vec::new(),
-            connected: None,
-            tls: None,
-            answer: None,
-            latency: None,
-            note: None,
-            problem: None,
-            remedy: None,
-        }
-    }
-
     /// Returns true if the exporter works.
     pub fn works(&self) -> bool {
         self.problem.is_none()
     }
 
-    /// Returns the probe without control characters in its texts.
-    pub(super) fn visible(mut self) -> Self {
+    /// Removes the control characters from all texts.
+    pub(super) fn make_visible(&mut self) {
         let texts = [
             &mut self.target,
             &mut self.tls,
@@ -86,64 +61,51 @@ impl Probe {
         for text in texts.into_iter().flatten() {
             *text = visible(text);
         }
-        self
     }
 
-    /// Returns the result of a probe that did not finish in time, or could not be run because of an error.
-    pub(super) fn untried(self, error: Option<&io::Error>) -> Self {
-        match (self.exporter, &self.problem) {
-            (Exporter::Otlp | Exporter::Prometheus, None) => Self {
-                problem: Some(match error {
-                    Some(error) => format!("it cannot be tried: {error}"),
-                    None => "the time was over before it was tried to the end".to_owned(),
-                }),
-                remedy: error.map(|_| {
-                    "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)"
-                        .to_owned()
-                }),
-                ..self
-            },
-            _ => self,
-        }
+    /// Records that the probe did not finish in time, or could not be run because of an error.
+    pub(super) fn fail(&mut self, error: Option<&io::Error>) {
+        self.problem = Some(match error {
+            Some(error) => format!("it cannot be tried: {error}"),
+            None => "the time was over before it was tried to the end".to_owned(),
+        });
+        self.remedy = error.map(|_| {
+            "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)"
+                .to_owned()
+        });
     }
 }
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ends = if self.works() {
-            "works"
-        } else {
-            "does not work"
+        let ends = match self.works() {
+            true => "works",
+            false => "does not work",
         };
         write!(f, "{} ({}) {ends}", self.signal, self.exporter)?;
+        let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let all = all.join(", ");
+        let is_page = self.exporter == Exporter::Prometheus;
         let address = match (&self.addresses[..], self.connected) {
             ([], _) => None,
-            (all, _) if self.exporter == Exporter::Prometheus => Some(list(all)),
-            ([only], Some(_)) => Some(format!("{only}, connected")),
-            (_, Some(connected)) => Some(format!(
-                "{}, connected to {connected}",
-                list(&self.addresses)
-            )),
-            (_, None) => Some(format!("{}, not connected", list(&self.addresses))),
+            _ if is_page => Some(all),
+            ([_], Some(_)) => Some(format!("{all}, connected")),
+            (_, Some(connected)) => Some(format!("{all}, connected to {connected}")),
+            (_, None) => Some(format!("{all}, not connected")),
         };
         let answer = self.answer.clone().map(|answer| match self.latency {
             Some(latency) => format!("{answer}, after {} ms", latency.as_millis()),
             None => answer,
         });
-        let goes = match self.exporter {
-            Exporter::Prometheus => "page",
-            _ => "sends to",
-        };
-        let lines = [
-            (goes, self.target.clone()),
-            ("address", address),
-            ("TLS", self.tls.clone()),
-            ("answer", answer),
-            ("note", self.note.clone()),
-            ("problem", self.problem.clone()),
-            ("remedy", self.remedy.clone()),
-        ];
-        for (name, line) in lines {
+        for (name, line) in [
+            (if is_page { "page" } else { "sends to" }, &self.target),
+            ("address", &address),
+            ("TLS", &self.tls),
+            ("answer", &answer),
+            ("note", &self.note),
+            ("problem", &self.problem),
+            ("remedy", &self.remedy),
+        ] {
             if let Some(line) = line {
                 write!(f, "\n  {name:8}  {line}")?;
             }
@@ -152,49 +114,54 @@ impl fmt::Display for Probe {
     }
 }
 
-fn list(addresses: &[SocketAddr]) -> String {
-    let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    all.join(", ")
+/// Returns the exporters that a configuration requests, in the order of the output. Those that cannot be built contain
+/// the reason.
+pub(super) fn requested(config: &Config) -> Vec<Probe> {
+    let mut requested = Vec::new();
+    for signal in [Signal::Metrics, Signal::Logs, Signal::Traces] {
+        for exporter in [Exporter::Otlp, Exporter::Prometheus, Exporter::Console] {
+            let problem = config.unavailable_reason(signal, exporter);
+            let target = target(config, signal, exporter);
+            if problem.is_some() || target.is_some() {
+                requested.push(Probe {
+                    is_tried: problem.is_some() || exporter == Exporter::Console,
+                    signal,
+                    exporter,
+                    target,
+                    addresses: Vec::new(),
+                    connected: None,
+                    tls: None,
+                    answer: None,
+                    latency: None,
+                    note: None,
+                    problem,
+                    remedy: None,
+                });
+            }
+        }
+    }
+    requested
 }
 
-/// Returns the exporters that a configuration requests, before they are tried. Those that cannot be built contain the
-/// reason.
-pub(super) fn requested(config: &Config) -> Vec<Probe> {
-    let asked = EVERY.iter().filter_map(|&(signal, exporter)| {
-        let probe = Probe::new(signal, exporter);
-        if let Some(reason) = config.unavailable_reason(signal, exporter) {
-            return Some(Probe {
-                problem: Some(reason),
-                ..probe
-            });
+/// Returns the destination of an exporter; `None` if the configuration does not request it, or it cannot be built.
+fn target(config: &Config, signal: Signal, exporter: Exporter) -> Option<String> {
+    let signal = config.of(signal);
+    match exporter {
+        Exporter::Otlp => {
+            let otlp = signal.otlp.as_ref()?;
+            let url = shown_url(&otlp.endpoint.to_string());
+            let through = match &otlp.proxy {
+                Some(proxy) => format!(", through the proxy {}", proxy.name()),
+                None => String::new(),
+            };
+            Some(format!("{url} ({}){through}", otlp.protocol.as_str()))
         }
-        let (otlp, console) = config.exporters(signal);
-        let target = match exporter {
-            Exporter::Otlp => otlp.map(|otlp| {
-                let url = shown_url(&otlp.endpoint.to_string());
-                let protocol = otlp.protocol.as_str();
-                match &otlp.proxy {
-                    None => format!("{url} ({protocol})"),
-                    Some(proxy) => {
-                        format!("{url} ({protocol}), through the proxy {}", proxy.name())
-                    }
-                }
-            }),
-            Exporter::Console => {
-                console.then(|| "standard output, unless the host has another writer".to_owned())
-            }
-            Exporter::Prometheus => config
-                .metrics
-                .prometheus
-                .as_ref()
-                .map(PrometheusConfig::place),
-            // The host exporters use the OTLP exporter settings of their signal.
-            Exporter::Host => None,
-        };
-        target.map(|target| Probe {
-            target: Some(target),
-            ..probe
-        })
-    });
-    asked.collect()
+        Exporter::Console => {
+            let text = "standard output, unless the host has another writer";
+            signal.console.then(|| text.to_owned())
+        }
+        Exporter::Prometheus => signal.prometheus.as_ref().map(PrometheusConfig::place),
+        // The host exporters use the OTLP exporter settings of their signal.
+        Exporter::Host => None,
+    }
 }

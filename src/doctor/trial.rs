@@ -1,7 +1,6 @@
 //! A trial of an OTLP exporter: one empty request, and a search for the protocol that the port speaks if that fails.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,12 +8,10 @@ use tokio::time::Instant;
 
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::path;
-use crate::config::pem::Material;
-use crate::config::tls::{TlsConfig, TlsFiles, Trust};
 use crate::export::PushExporter;
 use crate::export::blocking;
 use crate::export::encode::encode;
-use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult, TlsFailure};
+use crate::export::export_result::{ErrorKind, ExportError, ExportResult, TlsFailure};
 use crate::export::headers::Helper;
 use crate::export::otlp::{Client, Observed};
 use crate::signal::Signal;
@@ -54,11 +51,11 @@ impl Trial {
     ) -> Result<Self, String> {
         let held = match &helper {
             None => None,
-            Some(helper) => helper.headers(&AtomicU64::new(0), last).await.err(),
+            Some(helper) => helper.headers(last).await.err(),
         };
         let limit = config.timeout;
         let mut trial = Self::send(signal, config.clone(), helper, held, last, limit).await?;
-        if let Some(error) = trial.outcome.error() {
+        if let Err(error) = &trial.outcome {
             let last = last.min(Instant::now() + SEARCH);
             trial.speaks = trial.search(signal, config, error.kind(), last).await;
         }
@@ -83,11 +80,11 @@ impl Trial {
         let outcome = match held {
             None => {
                 let body = encode(protocol, signal, Bytes::new());
-                client.send(body, deadline, &Accepted::new(false)).await
+                client.send(body, deadline).await
             }
             Some(why) => {
                 client.connect(deadline).await;
-                ExportResult::retry(ExportError::new(ErrorKind::Held, why))
+                Err(ExportError::new(ErrorKind::Held, why))
             }
         };
         Ok(Self {
@@ -113,40 +110,38 @@ impl Trial {
         {
             return None;
         }
-        let send = |config| Self::send(signal, config, None, None, last, SEARCH);
-        let encryption = async {
-            match (&config.tls, &self.connection.tls) {
-                (None, _) => {
-                    let trial = send(with_tls(config, true)).await.ok()?;
-                    trial.speaks_tls().then_some(Speaks::Tls)
-                }
-                (Some(_), None) => {
-                    let trial = send(with_tls(config, false)).await.ok()?;
-                    trial.is_answered().then_some(Speaks::PlainText)
-                }
-                (Some(_), Some(_)) => None,
-            }
+        let attempt = async |(speaks, config): (Speaks, OtlpConfig)| {
+            let trial = Self::send(signal, config, None, None, last, SEARCH)
+                .await
+                .ok()?;
+            let is_right = match speaks {
+                Speaks::Tls => trial.speaks_tls(),
+                Speaks::PlainText | Speaks::Other(_) => trial.is_answered(),
+            };
+            is_right.then_some(speaks)
         };
-        let protocol = async {
-            let other = with_other_protocol(signal, config)?;
-            let protocol = other.protocol;
-            let trial = send(other).await.ok()?;
-            trial.is_answered().then_some(Speaks::Other(protocol))
+        let encryption = match (&config.tls, &self.connection.tls) {
+            (None, _) => Some((Speaks::Tls, with_tls(config, true))),
+            (Some(_), None) => Some((Speaks::PlainText, with_tls(config, false))),
+            (Some(_), Some(_)) => None,
         };
+        let protocol = with_other_protocol(signal, config);
         // The requests are sent at the same time, because each may take all the time that is left.
-        let (encryption, protocol) = tokio::join!(encryption, protocol);
+        let (encryption, protocol) = tokio::join!(async { attempt(encryption?).await }, async {
+            attempt(protocol?).await
+        },);
         encryption.or(protocol)
     }
 
     /// Returns true if the receiver answered at all, whatever its answer is.
     fn is_answered(&self) -> bool {
-        let error = self.outcome.error();
+        let error = self.outcome.as_ref().err();
         error.is_none_or(|error| matches!(error.kind(), ErrorKind::Answered(_)))
     }
 
     /// Returns true if the port speaks TLS, whatever certificate it presents.
     fn speaks_tls(&self) -> bool {
-        let failure = self.outcome.error().map(ExportError::kind);
+        let failure = self.outcome.as_ref().err().map(ExportError::kind);
         self.connection.tls.is_some()
             || matches!(failure, Some(ErrorKind::Tls(failure)) if failure != TlsFailure::NotTls)
     }
@@ -161,26 +156,19 @@ fn with_tls(config: &OtlpConfig, is_secure: bool) -> OtlpConfig {
     let port = endpoint.port_u16().unwrap_or(usual);
     let host = endpoint.host().unwrap_or_default();
     let path = endpoint.path_and_query().map_or("/", |path| path.as_str());
-    let tls = TlsConfig {
-        files: TlsFiles {
-            trust: Trust::Platform,
-            identity: None,
-        },
-        material: Material::default(),
-    };
     OtlpConfig {
         endpoint: format!("{scheme}://{host}:{port}{path}")
             .parse()
             .unwrap_or_default(),
         has_bare_url: false,
         headers: Vec::new(),
-        tls: is_secure.then(|| Box::new(tls)),
+        tls: is_secure.then(Box::default),
         ..config.clone()
     }
 }
 
 /// Returns the configuration of the same receiver with the other protocol; `None` if that protocol is not compiled in.
-fn with_other_protocol(signal: Signal, config: &OtlpConfig) -> Option<OtlpConfig> {
+fn with_other_protocol(signal: Signal, config: &OtlpConfig) -> Option<(Speaks, OtlpConfig)> {
     let (protocol, path) = match config.protocol {
         Protocol::Grpc if cfg!(feature = "http") => (Protocol::HttpProtobuf, path(signal)),
         Protocol::HttpProtobuf | Protocol::HttpJson if cfg!(feature = "grpc") => {
@@ -190,10 +178,11 @@ fn with_other_protocol(signal: Signal, config: &OtlpConfig) -> Option<OtlpConfig
     };
     let mut parts = config.endpoint.clone().into_parts();
     parts.path_and_query = Some(http::uri::PathAndQuery::from_static(path));
-    Some(OtlpConfig {
+    let config = OtlpConfig {
         protocol,
         endpoint: http::Uri::from_parts(parts).ok()?,
         has_bare_url: false,
         ..config.clone()
-    })
+    };
+    Some((Speaks::Other(protocol), config))
 }

@@ -13,9 +13,10 @@ use super::shorten::Shorten;
 use super::{Encode, Item};
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
+use crate::content::Filtered;
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
-use crate::record::{Attributes, EventRecord, Out, Value};
+use crate::record::{EventRecord, Out, Value};
 use crate::schema::key;
 use crate::session_attributes::SessionAttributes;
 
@@ -34,7 +35,7 @@ pub(crate) struct Envelope {
 /// An event in the queue of an exporter.
 pub(crate) struct Queued<R: ?Sized> {
     pub(crate) envelope: Envelope,
-    pub(crate) record: R,
+    pub(crate) record: Filtered<R>,
 }
 
 /// An event, as queues hold it.
@@ -73,14 +74,16 @@ impl EventEncoder {
         if let Some(id) = &envelope.prompt_id {
             out.text(key::PROMPT_ID, id);
         }
-        let unreadable = match self.numbers {
-            NumberEncoding::Native => own_attributes(record, out),
-            NumberEncoding::Text => own_attributes(record, &mut NumbersAsText(out)),
+        let mut out = RecordAttributes {
+            out,
+            numbers: self.numbers,
+            unreadable_bodies: 0,
         };
-        if unreadable > 0 {
+        record.attributes(&mut out);
+        if out.unreadable_bodies > 0 {
             stats
                 .unreadable_bodies
-                .fetch_add(unreadable, Ordering::Relaxed);
+                .fetch_add(out.unreadable_bodies, Ordering::Relaxed);
         }
     }
 }
@@ -125,27 +128,26 @@ impl Encode for EventEncoder {
     }
 }
 
-/// Writes the attributes of the record itself, and returns how many of its bodies could not be parsed.
-fn own_attributes(record: &dyn EventRecord, out: &mut dyn Out) -> u64 {
-    let mut own = Attributes::writing_to(out);
-    record.attributes(&mut own);
-    own.unreadable_bodies
+/// The attributes of the record itself. Numbers become text if an older version of the CLI would write them so.
+struct RecordAttributes<'a, O> {
+    out: &'a mut O,
+    numbers: NumberEncoding,
+    /// The number of bodies that could not be parsed.
+    unreadable_bodies: u64,
 }
 
-/// An output that writes numbers as text, as older versions of the CLI do.
-struct NumbersAsText<'a, O>(&'a mut O);
-
-impl<O: Out> Out for NumbersAsText<'_, O> {
-    fn text(&mut self, key: &str, value: &str) {
-        self.0.text(key, value);
+impl<O: Out> Out for RecordAttributes<'_, O> {
+    fn value(&mut self, key: &str, value: Value<'_>) {
+        let value = match (self.numbers, value) {
+            (NumberEncoding::Text, Value::Int(value)) => Value::Text(value.to_string().into()),
+            (NumberEncoding::Text, Value::Double(value)) => Value::Text(value.to_string().into()),
+            (_, value) => value,
+        };
+        self.out.value(key, value);
     }
 
-    fn value(&mut self, key: &str, value: Value<'_>) {
-        match value {
-            Value::Int(value) => self.0.text(key, &value.to_string()),
-            Value::Double(value) => self.0.text(key, &value.to_string()),
-            value => self.0.value(key, value),
-        }
+    fn unreadable_body(&mut self) {
+        self.unreadable_bodies += 1;
     }
 }
 
@@ -159,9 +161,10 @@ mod tests {
     use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
     use prost::Message;
 
-    use super::super::tests::any;
+    use super::super::tests::{any, filtered};
     use super::*;
-    use crate::record::{ApiRequestEvent, EventFields};
+    use crate::content::Payload;
+    use crate::record::ApiRequest;
     use crate::schema::Event;
 
     /// An event with arbitrary attributes.
@@ -169,10 +172,14 @@ mod tests {
 
     impl EventRecord for Anything {
         fn event(&self) -> &'static Event {
-            ApiRequestEvent::EVENT
+            ApiRequest::EVENT
         }
 
-        fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        fn time(&self) -> Option<std::time::SystemTime> {
+            None
+        }
+
+        fn attributes(&self, out: &mut dyn Out) {
             for value in &self.0 {
                 let key = match value {
                     Value::Text(_) => "text",
@@ -181,14 +188,12 @@ mod tests {
                     Value::Bool(_) => "bool",
                     Value::TextArray(_) => "",
                 };
-                out.push(key, value.clone());
+                out.value(key, value.clone());
             }
         }
-
-        fn size(&self) -> usize {
-            0
-        }
     }
+
+    impl Payload for Anything {}
 
     fn values() -> impl Strategy<Value = Value<'static>> {
         // Lengths around those at which the length prefix gets longer.
@@ -224,7 +229,7 @@ mod tests {
                     })
                 }),
             },
-            record: Anything(values),
+            record: filtered(Anything(values)),
         }))
     }
 

@@ -14,13 +14,6 @@ const FIXED_32: u8 = 5;
 pub(crate) struct Field<'a>(pub(crate) u8, pub(crate) &'a mut Writer);
 
 impl Out for Field<'_> {
-    fn text(&mut self, key: &str, value: &str) {
-        self.1.nested(self.0, |pair| {
-            pair.string_unless_empty(1, key);
-            pair.nested(2, |any| any.string(1, value));
-        });
-    }
-
     fn value(&mut self, key: &str, value: Value<'_>) {
         self.1.nested(self.0, |pair| {
             pair.string_unless_empty(1, key);

@@ -12,9 +12,10 @@ use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
 use super::shorten::Shorten;
 use super::{Encode, Item};
+use crate::content::Filtered;
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
-use crate::record::{Attributes, Out, SpanAttributes};
+use crate::record::{Out, SpanAttributes, Value};
 use crate::schema::{self, key};
 use crate::session_attributes::SessionAttributes;
 
@@ -26,8 +27,10 @@ pub(crate) trait SpanRecord: SpanAttributes {
         None
     }
 
-    /// Writes the span events, in order.
-    fn events<'a>(&'a self, _out: &mut Vec<SpanEvent<'a>>) {}
+    /// Returns the span events, in order.
+    fn events(&self) -> Vec<SpanEvent<'_>> {
+        Vec::new()
+    }
 }
 
 /// An event of a span.
@@ -35,7 +38,7 @@ pub(crate) struct SpanEvent<'a> {
     pub(crate) event: &'static schema::SpanEvent,
     /// Nanoseconds since the Unix epoch.
     pub(crate) time: u64,
-    pub(crate) attributes: Attributes<'a>,
+    pub(crate) attributes: Vec<(&'static str, Value<'a>)>,
 }
 
 /// An ended span in the queue of an exporter.
@@ -47,7 +50,7 @@ pub(crate) struct Finished<R: ?Sized> {
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) standard: Arc<SessionAttributes>,
-    pub(crate) record: R,
+    pub(crate) record: Filtered<R>,
 }
 
 /// A span, as queues hold it.
@@ -99,10 +102,8 @@ impl Encode for SpanEncoder {
         let mut attributes = Field(9, &mut out);
         push_standard(standard, kind.attributes, &mut attributes);
         attributes.text(key::SPAN_TYPE, kind.span_type);
-        record.attributes(&mut Attributes::writing_to(&mut attributes));
-        let mut events = Vec::new();
-        record.events(&mut events);
-        for event in events {
+        record.attributes(&mut attributes);
+        for event in record.events() {
             out.nested(11, |out| write_event(event, out));
         }
         out.nested(15, |status| {
@@ -134,7 +135,7 @@ impl Encode for SpanEncoder {
 fn write_event(event: SpanEvent<'_>, out: &mut Writer) {
     out.time(1, event.time);
     out.string(2, event.event.name);
-    for (key, value) in event.attributes.into_iter() {
+    for (key, value) in event.attributes {
         Field(3, out).value(key, value);
     }
 }
@@ -150,9 +151,10 @@ mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
     use prost::Message;
 
+    use super::super::tests::filtered;
     use super::*;
+    use crate::content::Payload;
     use crate::propagation::Ids;
-    use crate::record::Value;
 
     /// A span with arbitrary content.
     struct Anything {
@@ -166,37 +168,38 @@ mod tests {
             crate::catalog::SPANS[0]
         }
 
-        fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
+        fn set_duration(&mut self, _: std::time::Duration) {}
+
+        fn attributes(&self, out: &mut dyn Out) {
             for text in &self.texts {
-                out.push("text", Value::Text(text.into()));
-                out.push("count", Value::Int(text.len() as i64));
-                out.push("bool", Value::Bool(text.is_empty()));
+                out.text("text", text);
+                out.value("count", Value::Int(text.len() as i64));
+                out.value("bool", Value::Bool(text.is_empty()));
             }
         }
-
-        fn size(&self) -> usize {
-            0
-        }
     }
+
+    impl Payload for Anything {}
 
     impl SpanRecord for Anything {
         fn failure(&self) -> Option<Cow<'_, str>> {
             self.failure.as_deref().map(Cow::Borrowed)
         }
 
-        fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-            for time in &self.event_times {
-                let mut attributes = Attributes::default();
-                self.attributes(&mut attributes);
-                out.push(SpanEvent {
-                    event: crate::catalog::SPANS
-                        .iter()
-                        .find_map(|span| span.events.first())
-                        .unwrap(),
-                    time: *time,
-                    attributes,
-                });
-            }
+        fn events(&self) -> Vec<SpanEvent<'_>> {
+            let event = |time: &u64| SpanEvent {
+                event: crate::catalog::SPANS
+                    .iter()
+                    .find_map(|span| span.events.first())
+                    .unwrap(),
+                time: *time,
+                attributes: self
+                    .texts
+                    .iter()
+                    .map(|text| ("text", Value::Text(text.into())))
+                    .collect(),
+            };
+            self.event_times.iter().map(event).collect()
         }
     }
 
@@ -206,13 +209,10 @@ mod tests {
         let kind = span.record.span();
         push_standard(&span.standard, kind.attributes, &mut attributes);
         attributes.text(key::SPAN_TYPE, kind.span_type);
-        span.record
-            .attributes(&mut Attributes::writing_to(&mut attributes));
-        let mut events = Vec::new();
-        span.record.events(&mut events);
+        span.record.attributes(&mut attributes);
         let event = |event: SpanEvent<'_>| {
             let mut attributes = Vec::new();
-            for (key, value) in event.attributes.into_iter() {
+            for (key, value) in event.attributes {
                 attributes.value(key, value);
             }
             Event {
@@ -238,7 +238,7 @@ mod tests {
             start_time_unix_nano: span.start,
             end_time_unix_nano: span.end,
             attributes,
-            events: events.into_iter().map(event).collect(),
+            events: span.record.events().into_iter().map(event).collect(),
             status: Some(match span.record.failure() {
                 Some(message) => Status {
                     code: StatusCode::Error.into(),
@@ -265,7 +265,7 @@ mod tests {
             start: times.0,
             end: times.1,
             standard: Arc::default(),
-            record,
+            record: filtered(record),
         }))
     }
 

@@ -3,10 +3,24 @@
 use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
+use crate::content::{ContentPolicy, Filtered, Payload};
 use crate::record::{Out, Value};
 
 pub(super) fn any(value: OtlpValue) -> AnyValue {
     AnyValue { value: Some(value) }
+}
+
+/// Returns a record without content.
+pub(super) fn filtered<R: Payload>(record: R) -> Filtered<R> {
+    let policy = ContentPolicy {
+        user_prompts: false,
+        tool_details: false,
+        tool_content: false,
+        raw_api_bodies: false,
+        error_messages: false,
+        max_length: 0,
+    };
+    policy.filter(record).unwrap()
 }
 
 fn text(value: impl Into<String>) -> OtlpValue {
@@ -14,10 +28,6 @@ fn text(value: impl Into<String>) -> OtlpValue {
 }
 
 impl Out for Vec<KeyValue> {
-    fn text(&mut self, key: &str, value: &str) {
-        self.value(key, Value::Text(value.into()));
-    }
-
     fn value(&mut self, key: &str, value: Value<'_>) {
         let value = match value {
             Value::Text(value) => text(value),

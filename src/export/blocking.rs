@@ -4,7 +4,6 @@
 //! thread. [`spawn`] returns an error instead, which the caller counts as a failed attempt.
 
 use std::io;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::Handle;
@@ -89,11 +88,11 @@ pub(crate) fn detach(work: impl FnOnce() + Send + 'static) {
 }
 
 /// A guard that counts a thread until its function returns or panics.
-pub(super) struct Counted<C: Deref<Target = AtomicUsize>>(C);
+struct Counted(&'static AtomicUsize);
 
-impl<C: Deref<Target = AtomicUsize>> Counted<C> {
+impl Counted {
     /// Adds one to `count`, which must not exceed `limit`.
-    pub(super) fn new(count: C, limit: usize) -> Result<Self, BlockingError> {
+    fn new(count: &'static AtomicUsize, limit: usize) -> Result<Self, BlockingError> {
         let fits = |running| (running < limit).then_some(running + 1);
         match count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
             Ok(_) => Ok(Self(count)),
@@ -102,7 +101,7 @@ impl<C: Deref<Target = AtomicUsize>> Counted<C> {
     }
 }
 
-impl<C: Deref<Target = AtomicUsize>> Drop for Counted<C> {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -3,7 +3,6 @@
 //! A line has the same content as the OTLP message from which it is written. Control characters are escaped, so that a
 //! terminal that shows the line does not act on them.
 
-use std::borrow::Cow;
 use std::io;
 use std::sync::{Arc, PoisonError};
 
@@ -11,21 +10,22 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::BoxFuture;
 use super::blocking::{self, BlockingError};
-use super::export_result::{Accepted, ErrorKind, ExportError, ExportResult};
+use super::export_result::{Delivery, ErrorKind, ExportError, ExportResult, FailureClass};
 use super::push_exporter::{MAX_BYTES_OF_TEXT, PushExporter, Writer};
 use crate::clock::iso8601;
 use crate::encode::decoded;
+use crate::hex::hex;
 use crate::signal::Signal;
 use crate::visible::is_control;
 
@@ -48,13 +48,10 @@ impl Console {
             writer.write_all(&lines).and_then(|()| writer.flush())
         });
         match written.await {
-            Ok(Ok(())) => ExportResult::Delivered {
-                rejected: 0,
-                message: None,
-            },
-            Ok(Err(error)) => cannot_write(&error.to_string()),
-            Err(BlockingError::Panicked) => cannot_write("the writer panicked"),
-            Err(error) => ExportResult::retry(ExportError::blocking(&error)),
+            Ok(Ok(())) => Ok(Delivery::default()),
+            Ok(Err(error)) => Err(cannot_write(&error.to_string())),
+            Err(BlockingError::Panicked) => Err(cannot_write("the writer panicked")),
+            Err(error) => Err(ExportError::blocking(&error)),
         }
     }
 }
@@ -68,23 +65,14 @@ impl PushExporter for Console {
         lines(self.signal, &request).into()
     }
 
-    fn export<'a>(
-        &'a self,
-        body: Bytes,
-        _: Instant,
-        _: &'a Accepted,
-    ) -> BoxFuture<'a, ExportResult> {
+    fn export(&self, body: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
         Box::pin(self.write(body))
     }
 }
 
-fn cannot_write(reason: &str) -> ExportResult {
-    ExportResult::Rejected {
-        error: ExportError::new(
-            ErrorKind::Broken,
-            format!("the console cannot be written: {reason}"),
-        ),
-    }
+fn cannot_write(reason: &str) -> ExportError {
+    let text = format!("the console cannot be written: {reason}");
+    ExportError::new(ErrorKind::Broken, text).with_class(FailureClass::Rejected)
 }
 
 /// Returns a request in bytes of protobuf as lines of JSON.
@@ -96,29 +84,17 @@ fn lines(signal: Signal, request: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A JSON object whose members keep their order.
-struct Object<'a>(Vec<(&'a str, Member<'a>)>);
+/// A line: a JSON object whose members keep their order.
+struct Line<'a>(Vec<(&'a str, Value)>);
 
-/// A member of an object.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Member<'a> {
-    Text(Cow<'a, str>),
-    Int(i64),
-    Double(f64),
-    Bool(bool),
-    List(Vec<Member<'a>>),
-    Object(Object<'a>),
-}
-
-impl Serialize for Object<'_> {
+impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(key, member)| (key, member)))
     }
 }
 
-impl Object<'_> {
-    fn write_line(&self, out: &mut Vec<u8>) {
+impl Line<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
         let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
         // Writing to memory cannot fail, and every key is text.
         if self.serialize(&mut serializer).is_ok() {
@@ -151,49 +127,34 @@ impl Formatter for Escaping {
     }
 }
 
-fn member(value: &Value) -> Member<'_> {
+fn value_of(value: &any_value::Value) -> Value {
     match value {
-        Value::StringValue(text) => Member::Text(text.into()),
-        Value::IntValue(value) => Member::Int(*value),
-        Value::DoubleValue(value) => Member::Double(*value),
-        Value::BoolValue(value) => Member::Bool(*value),
-        Value::ArrayValue(array) => Member::List(
-            array
-                .values
-                .iter()
+        any_value::Value::StringValue(text) => text.as_str().into(),
+        any_value::Value::IntValue(value) => (*value).into(),
+        any_value::Value::DoubleValue(value) => (*value).into(),
+        any_value::Value::BoolValue(value) => (*value).into(),
+        any_value::Value::ArrayValue(array) => {
+            let values = array.values.iter();
+            values
                 .filter_map(|value| value.value.as_ref())
-                .map(member)
-                .collect(),
-        ),
+                .map(value_of)
+                .collect()
+        }
         // The catalog has no other kind of value.
-        _ => Member::Text("".into()),
+        _ => "".into(),
     }
 }
 
-fn object(attributes: &[KeyValue]) -> Member<'_> {
+fn object(attributes: &[KeyValue]) -> Value {
     let members = attributes.iter().filter_map(|attribute| {
-        Some((
-            attribute.key.as_str(),
-            member(attribute.value.as_ref()?.value.as_ref()?),
-        ))
+        let value = attribute.value.as_ref()?.value.as_ref()?;
+        Some((attribute.key.clone(), value_of(value)))
     });
-    Member::Object(Object(members.collect()))
+    members.collect()
 }
 
-fn resource(resource: Option<&Resource>) -> Member<'_> {
+fn resource(resource: Option<&Resource>) -> Value {
     object(resource.map_or(&[], |resource| &resource.attributes))
-}
-
-fn text(text: &str) -> Member<'_> {
-    Member::Text(text.into())
-}
-
-fn time(nanos: u64) -> Member<'static> {
-    Member::Text(iso8601(nanos).into())
-}
-
-fn hex(bytes: &[u8]) -> Member<'static> {
-    Member::Text(crate::hex::hex(bytes).into())
 }
 
 fn event_lines(request: &ExportLogsServiceRequest) -> Vec<u8> {
@@ -201,22 +162,22 @@ fn event_lines(request: &ExportLogsServiceRequest) -> Vec<u8> {
     for group in &request.resource_logs {
         for record in group.scope_logs.iter().flat_map(|scope| &scope.log_records) {
             let mut line = vec![
-                ("signal", text("events")),
-                ("time", time(record.time_unix_nano)),
+                ("signal", "events".into()),
+                ("time", iso8601(record.time_unix_nano).into()),
             ];
             if let Some(body) = record.body.as_ref().and_then(|body| body.value.as_ref()) {
-                line.push(("body", member(body)));
+                line.push(("body", value_of(body)));
             }
             if !record.event_name.is_empty() {
-                line.push(("event_name", text(&record.event_name)));
+                line.push(("event_name", record.event_name.as_str().into()));
             }
             if !record.trace_id.is_empty() {
-                line.push(("trace_id", hex(&record.trace_id)));
-                line.push(("span_id", hex(&record.span_id)));
+                line.push(("trace_id", hex(&record.trace_id).into()));
+                line.push(("span_id", hex(&record.span_id).into()));
             }
             line.push(("attributes", object(&record.attributes)));
             line.push(("resource", resource(group.resource.as_ref())));
-            Object(line).write_line(&mut out);
+            Line(line).write(&mut out);
         }
     }
     out
@@ -238,18 +199,18 @@ fn metric_lines(request: &ExportMetricsServiceRequest) -> Vec<u8> {
                     Some(number_data_point::Value::AsDouble(value)) => value,
                     _ => continue,
                 };
-                Object(vec![
-                    ("signal", text("metrics")),
-                    ("time", time(point.time_unix_nano)),
-                    ("name", text(&metric.name)),
-                    ("value", Member::Double(value)),
-                    ("unit", text(&metric.unit)),
-                    ("temporality", text(temporality)),
-                    ("start", time(point.start_time_unix_nano)),
+                Line(vec![
+                    ("signal", "metrics".into()),
+                    ("time", iso8601(point.time_unix_nano).into()),
+                    ("name", metric.name.as_str().into()),
+                    ("value", value.into()),
+                    ("unit", metric.unit.as_str().into()),
+                    ("temporality", temporality.into()),
+                    ("start", iso8601(point.start_time_unix_nano).into()),
                     ("attributes", object(&point.attributes)),
                     ("resource", resource(group.resource.as_ref())),
                 ])
-                .write_line(&mut out);
+                .write(&mut out);
             }
         }
     }
@@ -261,37 +222,37 @@ fn span_lines(request: &ExportTraceServiceRequest) -> Vec<u8> {
     for group in &request.resource_spans {
         for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
             let mut line = vec![
-                ("signal", text("spans")),
-                ("time", time(span.end_time_unix_nano)),
-                ("name", text(&span.name)),
-                ("trace_id", hex(&span.trace_id)),
-                ("span_id", hex(&span.span_id)),
+                ("signal", "spans".into()),
+                ("time", iso8601(span.end_time_unix_nano).into()),
+                ("name", span.name.as_str().into()),
+                ("trace_id", hex(&span.trace_id).into()),
+                ("span_id", hex(&span.span_id).into()),
             ];
             if !span.parent_span_id.is_empty() {
-                line.push(("parent_span_id", hex(&span.parent_span_id)));
+                line.push(("parent_span_id", hex(&span.parent_span_id).into()));
             }
             if !span.trace_state.is_empty() {
-                line.push(("trace_state", text(&span.trace_state)));
+                line.push(("trace_state", span.trace_state.as_str().into()));
             }
-            line.push(("start", time(span.start_time_unix_nano)));
+            line.push(("start", iso8601(span.start_time_unix_nano).into()));
             if let Some(status) = span
                 .status
                 .as_ref()
                 .filter(|status| status.code() == StatusCode::Error)
             {
-                line.push(("error", text(&status.message)));
+                line.push(("error", status.message.as_str().into()));
             }
             line.push(("attributes", object(&span.attributes)));
             let events = span.events.iter().map(|event| {
-                Member::Object(Object(vec![
-                    ("name", text(&event.name)),
-                    ("time", time(event.time_unix_nano)),
-                    ("attributes", object(&event.attributes)),
-                ]))
+                json!({
+                    "name": event.name,
+                    "time": iso8601(event.time_unix_nano),
+                    "attributes": object(&event.attributes),
+                })
             });
-            line.push(("events", Member::List(events.collect())));
+            line.push(("events", events.collect()));
             line.push(("resource", resource(group.resource.as_ref())));
-            Object(line).write_line(&mut out);
+            Line(line).write(&mut out);
         }
     }
     out

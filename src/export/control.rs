@@ -15,10 +15,10 @@ use super::source::SourceConfig;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The longest pause that a receiver can ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// The shortest pause that a receiver can ask for, unless the pipeline's own pause is shorter.
-const SHORTEST_ASKED: Duration = Duration::from_secs(1);
+const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The configuration of one exporter.
 #[derive(Clone)]
@@ -69,6 +69,8 @@ pub(crate) struct Control {
     applied: watch::Receiver<DesiredState>,
     /// Wakes [`changed`](Self::changed) at a new desired state.
     news: watch::Receiver<DesiredState>,
+    /// The settings of the current exporter.
+    current: Option<ExporterSettings>,
     /// The commands whose senders wait, each with true if a pass began after it arrived.
     waiting: Vec<(Command, bool)>,
     /// True if a command arrived since the last pass began, even if its sender has stopped waiting.
@@ -89,6 +91,7 @@ impl Control {
             commands,
             applied: desired.subscribe(),
             news: desired.subscribe(),
+            current: None,
             desired: Arc::clone(&desired),
             waiting: Vec::new(),
             requested: false,
@@ -120,15 +123,17 @@ impl Control {
         }
     }
 
-    /// Returns the result of work for the client of `current`. Releases senders at their deadlines meanwhile.
+    /// Returns the result of work for the current exporter. Releases senders at their deadlines meanwhile. Work for an
+    /// exporter that was replaced may take `grace` longer.
     pub(crate) async fn meanwhile<T>(
         &mut self,
         mut work: BoxFuture<'_, T>,
-        current: &ExporterSettings,
+        grace: Duration,
     ) -> Result<T, Interruption> {
+        let mut replaced = None;
         loop {
-            if self.is_replaced(current) {
-                return Err(Interruption::Replaced);
+            if replaced.is_none() && self.is_replaced() {
+                replaced = Some(Instant::now() + grace);
             }
             let end = self.end();
             tokio::select! {
@@ -136,6 +141,7 @@ impl Control {
                 result = &mut work => return Ok(result),
                 () = self.changed() => {}
                 () = at(end) => return Err(Interruption::Deadline),
+                () = at(replaced) => return Err(Interruption::Replaced),
             }
         }
     }
@@ -155,11 +161,18 @@ impl Control {
         self.applied.borrow_and_update().config().cloned()
     }
 
-    /// Returns true if the configuration asks for another client than that of `current`.
-    pub(crate) fn is_replaced(&self, current: &ExporterSettings) -> bool {
+    /// Changes the settings of the current exporter. Returns false if they are equal.
+    pub(crate) fn replace(&mut self, settings: &ExporterSettings) -> bool {
+        let is_other = self.current.as_ref() != Some(settings);
+        self.current = Some(settings.clone());
+        is_other
+    }
+
+    /// Returns true if the configuration asks for another exporter than the current one.
+    pub(crate) fn is_replaced(&self) -> bool {
         let desired = self.desired.borrow();
         let config = desired.config();
-        config.is_some_and(|config| config.exporter != *current)
+        config.is_some_and(|config| Some(&config.exporter) != self.current.as_ref())
     }
 
     /// Returns true if the exporter is to be turned off.
@@ -179,12 +192,6 @@ impl Control {
     pub(crate) fn end(&self) -> Option<Instant> {
         let deadlines = [self.closing, self.drain_deadline()];
         deadlines.into_iter().flatten().min()
-    }
-
-    /// Returns the next time at which a sender stops waiting or sending ends.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let waiting = self.waiting.iter().map(|(command, _)| command.deadline);
-        waiting.chain(self.end()).min()
     }
 
     /// Begins a pass for all senders that wait.
@@ -227,25 +234,24 @@ impl Control {
         }
     }
 
-    /// Waits between two attempts of the client of `current`: for the time that the receiver asked for, otherwise for
+    /// Waits between two attempts of the current exporter: for the time that the receiver asked for, otherwise for
     /// `own`, which is shortened while a sender waits. Returns an error if there is no next attempt.
     pub(crate) async fn pause(
         &mut self,
         own: Duration,
-        asked: Option<Duration>,
-        current: &ExporterSettings,
+        retry_after: Option<Duration>,
     ) -> Result<(), Interruption> {
         let start = Instant::now();
-        let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         loop {
-            if self.is_replaced(current) {
+            if self.is_replaced() {
                 return Err(Interruption::Replaced);
             }
             let end_of_all = self.end();
             let hurry = !self.waiting.is_empty() || end_of_all.is_some();
             let own = if hurry { own.min(PATIENCE) } else { own };
             // `Retry-After: 0` must not cause retries without a pause.
-            let wait = asked.map_or(own, |asked| asked.max(own.min(SHORTEST_ASKED)));
+            let shortest = own.min(SHORTEST_RETRY_AFTER);
+            let wait = retry_after.map_or(own, |wait| wait.clamp(shortest, LONGEST_RETRY_AFTER));
             let end = start + wait;
             if end_of_all.is_some_and(|last| last <= end) {
                 return Err(Interruption::Deadline);
@@ -275,8 +281,8 @@ mod tests {
     }
 
     /// Returns the length in milliseconds of a pause, given the pipeline's `own` pause and the pause that the receiver
-    /// `asked` for.
-    async fn pause(own: u64, asked: Option<u64>, waiting: bool) -> u64 {
+    /// `retry_after` for.
+    async fn pause(own: u64, retry_after: Option<u64>, waiting: bool) -> u64 {
         let (commands, desired, mut control) = Control::new();
         // A change that does not end the pause.
         desired.send_replace(DesiredState::On(config()));
@@ -289,22 +295,24 @@ mod tests {
             commands.send(command).unwrap();
         }
         let start = Instant::now();
-        let [own, asked] = [Some(own), asked].map(|wait| wait.map(Duration::from_millis));
-        let ended = control.pause(own.unwrap(), asked, &config().exporter).await;
+        let [own, retry_after] =
+            [Some(own), retry_after].map(|wait| wait.map(Duration::from_millis));
+        control.replace(&config().exporter);
+        let ended = control.pause(own.unwrap(), retry_after).await;
         assert!(ended.is_ok());
         u64::try_from(start.elapsed().as_millis()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn requested_pause_is_never_zero() {
-        for (own, asked, waiting, expected) in [
+        for (own, retry_after, waiting, expected) in [
             (40, None, false, 40),
             (40, Some(0), false, 40),
             (40, Some(80), false, 80),
             (5_000, Some(0), true, 200),
             (5_000, Some(210), true, 210),
         ] {
-            let took = pause(own, asked, waiting).await;
+            let took = pause(own, retry_after, waiting).await;
             assert_eq!(took, expected);
         }
         let took = pause(5_000, Some(10), false).await;

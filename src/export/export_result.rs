@@ -6,71 +6,38 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 #[cfg(feature = "console")]
 use super::blocking::BlockingError;
 
-/// A flag that becomes true as soon as the status of an answer says that the receiver has the request. The rest of the
-/// answer may add details, or may never arrive.
-pub(crate) type Accepted = watch::Sender<bool>;
-
 /// The outcome of one attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ExportResult {
-    /// The receiver has the request.
-    Delivered {
-        /// The number of data points, log records or spans that the receiver rejected. They must not be sent again.
-        rejected: u64,
-        /// The receiver's explanation of the rejection, or a warning although it accepted everything.
-        message: Option<String>,
-    },
-    /// The request was not delivered, or it is unknown whether it was. The same bytes may be sent again.
-    Retryable {
-        /// The wait that the receiver asks for.
-        after: Option<Duration>,
-        /// The reason.
-        error: ExportError,
-    },
-    /// The receiver rejected the request permanently.
-    Rejected {
-        /// The reason.
-        error: ExportError,
-    },
-    /// The credentials are missing, wrong or expired.
-    Unauthenticated {
-        /// The reason.
-        error: ExportError,
-    },
-    /// The request is larger than the receiver accepts.
-    TooLarge {
-        /// The reason.
-        error: ExportError,
-    },
+pub(crate) type ExportResult = Result<Delivery, ExportError>;
+
+/// A request that the receiver has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// The number of data points, log records or spans that the receiver rejected. They must not be sent again.
+    pub(crate) rejected: u64,
+    /// The receiver's explanation of the rejection, or a warning although it accepted everything.
+    pub(crate) message: Option<String>,
 }
 
-impl ExportResult {
-    /// A complete delivery without a message from the receiver.
-    pub(crate) const DELIVERED: Self = Self::Delivered {
-        rejected: 0,
-        message: None,
-    };
+/// The consequence of a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureClass {
+    /// The request was not delivered, or it is unknown whether it was. The same bytes may be sent again, after the wait
+    /// that the receiver asks for.
+    Retryable { after: Option<Duration> },
+    /// The receiver rejected the request permanently.
+    Rejected,
+    /// The credentials are missing, wrong or expired.
+    Unauthenticated,
+    /// The request is larger than the receiver accepts.
+    TooLarge,
+}
 
-    /// Creates an outcome that is retried after the exporter's own back-off.
-    pub(crate) fn retry(error: ExportError) -> Self {
-        Self::Retryable { after: None, error }
-    }
-
-    /// Returns the reason why the receiver does not have the request; `None` if it has.
-    pub(crate) fn error(&self) -> Option<&ExportError> {
-        match self {
-            Self::Delivered { .. } => None,
-            Self::Retryable { error, .. }
-            | Self::Rejected { error }
-            | Self::Unauthenticated { error }
-            | Self::TooLarge { error } => Some(error),
-        }
-    }
+impl FailureClass {
+    /// A failure that is retried after the exporter's own back-off.
+    pub(crate) const RETRYABLE: Self = Self::Retryable { after: None };
 }
 
 /// The kind of failure of an attempt.
@@ -135,14 +102,21 @@ pub(crate) enum ErrorAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct ExportError {
+    class: FailureClass,
     kind: ErrorKind,
     text: String,
 }
 
 impl ExportError {
-    /// Creates an error of `kind`. `text` must already be safe to display.
+    /// Creates an error of `kind` that is retried. `text` must already be safe to display.
     pub(crate) fn new(kind: ErrorKind, text: String) -> Self {
-        Self { kind, text }
+        let class = FailureClass::RETRYABLE;
+        Self { class, kind, text }
+    }
+
+    /// Returns the same error with another consequence.
+    pub(crate) fn with_class(self, class: FailureClass) -> Self {
+        Self { class, ..self }
     }
 
     /// Creates the error of an attempt that panicked.
@@ -162,6 +136,11 @@ impl ExportError {
             text: format!("{} ({more})", self.text),
             ..self
         }
+    }
+
+    /// Returns the consequence of the failure.
+    pub(crate) fn class(&self) -> FailureClass {
+        self.class
     }
 
     /// Returns the kind of failure.

@@ -7,41 +7,36 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 #[cfg(feature = "console")]
 use super::console::Console;
 use super::headers::Helper;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use super::otlp::Client;
 use super::push_exporter::{PushExporter, Writer};
+use crate::config::PrometheusConfig;
 use crate::config::otlp::OtlpConfig;
-use crate::config::{HeadersHelper, PrometheusConfig};
 use crate::signal::Signal;
-
-/// A running headers helper. It ends when the last settings of an exporter that uses it are dropped.
-pub(crate) struct RunningHelper {
-    pub(crate) config: HeadersHelper,
-    pub(crate) helper: Arc<Helper>,
-    /// Its drop ends the helper.
-    pub(crate) _running: watch::Sender<()>,
-}
-
-impl PartialEq for RunningHelper {
-    fn eq(&self, other: &Self) -> bool {
-        self.config == other.config
-    }
-}
 
 /// A function that returns the exporter of a signal which replaces a receiver.
 pub(crate) type MakeExporter = Arc<dyn Fn(Signal) -> Arc<dyn PushExporter> + Send + Sync>;
 
+/// The settings of a Prometheus page.
+#[derive(Clone, PartialEq)]
+pub(crate) struct PageSettings {
+    pub(crate) address: PrometheusConfig,
+    /// The attributes of the resource.
+    pub(crate) resource: Vec<(String, String)>,
+}
+
+/// A function that starts a page.
+pub(crate) type MakePage = Arc<dyn Fn(PageSettings) -> Arc<dyn PushExporter> + Send + Sync>;
+
 /// The settings from which an exporter is built. Exporters with equal settings are equal.
 #[derive(Clone)]
 pub(crate) enum ExporterSettings {
-    Otlp(Box<OtlpConfig>, Option<Arc<RunningHelper>>),
+    Otlp(Box<OtlpConfig>, Option<Arc<Helper>>),
     Console(Writer),
-    Prometheus(PrometheusConfig),
+    Prometheus(PageSettings, MakePage),
     /// Requests stay in this process.
     Custom(MakeExporter),
 }
@@ -52,7 +47,7 @@ impl PartialEq for ExporterSettings {
             (Self::Otlp(config, helper), Self::Otlp(other, others)) => {
                 config == other && helper == others
             }
-            (Self::Prometheus(config), Self::Prometheus(other)) => config == other,
+            (Self::Prometheus(settings, _), Self::Prometheus(other, _)) => settings == other,
             // Neither changes after the start.
             (Self::Console(_), Self::Console(_)) | (Self::Custom(_), Self::Custom(_)) => true,
             _ => false,
@@ -72,12 +67,13 @@ impl ExporterSettings {
         match self {
             #[cfg(any(feature = "grpc", feature = "http"))]
             Self::Otlp(config, helper) => {
-                let helper = helper.map(|running| Arc::clone(&running.helper));
                 Ok(Arc::new(Client::new(signal, &config)?.with_helper(helper)))
             }
             #[cfg(feature = "console")]
             Self::Console(writer) => Ok(Arc::new(Console::new(signal, writer))),
+            Self::Prometheus(settings, make) => Ok(make(settings)),
             Self::Custom(make) => Ok(make(signal)),
+            #[cfg(not(all(any(feature = "grpc", feature = "http"), feature = "console")))]
             _ => Err("this build has no such exporter".to_owned()),
         }
     }

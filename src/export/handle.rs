@@ -34,24 +34,7 @@ pub(crate) struct ExporterHandle {
 }
 
 impl ExporterHandle {
-    /// Creates the handle of an exporter that is off. `task` makes the task that applies the desired state.
-    pub(crate) fn new(
-        counters: &Arc<ExporterCounters>,
-        open: impl Fn() + Send + 'static,
-        task: impl FnOnce(Control) -> Job,
-    ) -> Self {
-        let (commands, desired, control) = Control::new();
-        Self {
-            counters: Arc::clone(counters),
-            desired,
-            open: Box::new(open),
-            task: Some((commands, task(control))),
-            on: false,
-            known: false,
-        }
-    }
-
-    /// Creates the handle of an exporter with a pipeline.
+    /// Creates the handle of an exporter that is off.
     pub(crate) fn with_pipeline(
         source: impl Source + 'static,
         counters: ExporterCounters,
@@ -59,12 +42,18 @@ impl ExporterHandle {
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
-        let (source, counters) = (Box::new(source), Arc::new(counters));
-        Self::new(&counters, open, |control| {
-            let (counters, diagnostics) = (Arc::clone(&counters), Arc::clone(diagnostics));
-            let pipeline = Pipeline::new(source, control, counters, diagnostics, clock);
-            Box::new(move || Box::pin(pipeline.run()))
-        })
+        let (commands, desired, control) = Control::new();
+        let counters = Arc::new(counters);
+        let (of, diagnostics) = (Arc::clone(&counters), Arc::clone(diagnostics));
+        let pipeline = Pipeline::new(Box::new(source), control, of, diagnostics, clock);
+        Self {
+            counters,
+            desired,
+            open: Box::new(open),
+            task: Some((commands, Box::new(move || Box::pin(pipeline.run())))),
+            on: false,
+            known: false,
+        }
     }
 
     /// Creates the handle of an exporter of queued items.
@@ -145,10 +134,8 @@ impl ExporterHandle {
                 false
             }
             DesiredState::Off => {
-                match reason {
-                    Some(reason) => self.counters.cannot_be_built(reason),
-                    None if self.known => self.counters.turned_off(0, None),
-                    None => {}
+                if self.known {
+                    self.counters.turned_off(0, reason);
                 }
                 false
             }
@@ -165,16 +152,16 @@ mod tests {
     use super::*;
     use crate::export::exporter::ExporterSettings;
     use crate::health::ExporterState;
+    use crate::metrics::Registry;
 
     #[test]
     fn exporter_that_is_turned_on_again_while_it_drains_keeps_its_state() {
-        let (signal, kind) = (Signal::Metrics, Exporter::Prometheus);
-        let counters = ExporterCounters::new(signal, kind, Arc::default(), Arc::default(), None);
-        let counters = Arc::new(counters);
-        let runtime = Runtime::new(Vec::new(), Arc::default());
-        // The task does not run, as on a busy thread.
-        let task = |control| -> Job { Box::new(move || Box::pin(async { drop(control) })) };
-        let mut handle = ExporterHandle::new(&counters, || {}, task);
+        let registry = Arc::new(Registry::new(0, Clock::default()));
+        let diagnostics = Arc::default();
+        let (mut handle, _) = crate::export::prometheus(&registry, &diagnostics, Clock::default());
+        let counters = Arc::clone(handle.counters());
+        // The private thread does not run, as if it were busy.
+        let runtime = Runtime::new(Vec::new(), diagnostics);
         let config = PipelineConfig {
             exporter: ExporterSettings::Console(Arc::new(Mutex::new(std::io::sink()))),
             interval: Duration::ZERO,

@@ -1,6 +1,5 @@
 //! The metrics source of one exporter: the values of every series that are delivered, and those that are next.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
@@ -27,14 +26,13 @@ pub(crate) struct PushReader {
     registry: Arc<Registry>,
     temporality: Temporality,
     resource_and_scope: ResourceAndScope,
-    /// The samples of the current collection that are not sent yet, in the order of the catalog.
-    samples: VecDeque<Sample>,
+    /// The samples of the current collection that are not acknowledged, in the order of the catalog. The last batch is
+    /// the current one.
+    batches: Vec<Vec<Sample>>,
     /// The time of the last collection.
     time: u64,
     /// True if the current collection contains ended series.
     has_ended: bool,
-    /// The batches that are not acknowledged. The last one is the current one.
-    batches: Vec<Vec<Sample>>,
     /// True if a pass began and its collection was not made yet.
     wanted: bool,
     /// The number of points of the current collection that are not acknowledged.
@@ -48,10 +46,9 @@ impl PushReader {
             registry,
             temporality: Temporality::default(),
             resource_and_scope: ResourceAndScope::new(&[], "", ""),
-            samples: VecDeque::new(),
+            batches: Vec::new(),
             time: 0,
             has_ended: false,
-            batches: Vec::new(),
             wanted: false,
             waiting: Arc::default(),
         }
@@ -63,10 +60,13 @@ impl PushReader {
     }
 
     fn collect(&mut self) {
-        self.samples = self.registry.collect(self.reader).into();
+        let samples = self.registry.collect(self.reader);
         // Later than the start of every series, and than the previous points even if the clock goes back.
         self.time = self.registry.now_after(self.time);
-        self.waiting.set(self.samples.len());
+        self.waiting.set(samples.len());
+        if !samples.is_empty() {
+            self.batches.push(samples);
+        }
     }
 
     /// Returns the data point of a sample, in bytes of protobuf.
@@ -135,33 +135,24 @@ impl Source for PushReader {
     }
 
     fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
-        if let Some(samples) = self.batches.last() {
-            let points: Vec<_> = samples.iter().map(|sample| self.point(sample)).collect();
-            return Some(self.request(&points, samples));
-        }
-        if self.samples.is_empty() && self.wanted {
-            self.wanted = false;
+        if self.batches.is_empty() && std::mem::take(&mut self.wanted) {
             self.collect();
         }
-        let (mut points, mut samples) = (Vec::new(), Vec::new());
-        let mut bytes = 0;
-        while let Some(sample) = self.samples.front() {
+        let mut samples = self.batches.pop()?;
+        let (mut points, mut bytes) = (Vec::new(), 0);
+        for sample in &samples {
             let point = self.point(sample);
             // Two length prefixes and a tag surround each point. The metric's own fields are small compared to the
             // limit.
             bytes += point.len() + 8;
-            if bytes > max_bytes && !samples.is_empty() {
+            if bytes > max_bytes && !points.is_empty() {
                 break;
             }
             points.push(point);
-            samples.extend(self.samples.pop_front());
         }
-        if self.samples.is_empty() {
-            // Frees the memory until the next collection needs it again.
-            self.samples = VecDeque::new();
-        }
-        if samples.is_empty() {
-            return None;
+        let rest = samples.split_off(points.len());
+        if !rest.is_empty() {
+            self.batches.push(rest);
         }
         let batch = self.request(&points, &samples);
         self.batches.push(samples);
@@ -175,7 +166,6 @@ impl Source for PushReader {
     fn discard(&mut self) -> u64 {
         let lost = self.registry.undelivered(self.reader);
         self.registry.leave(self.reader);
-        self.samples.clear();
         self.batches.clear();
         self.wanted = false;
         self.waiting.set(0);

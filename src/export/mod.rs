@@ -34,7 +34,7 @@ pub(crate) mod suppression;
 mod tls;
 
 /// Entry points of the fuzz targets.
-#[cfg(all(fuzzing, any(feature = "grpc", feature = "http")))]
+#[cfg(all(fuzzing, feature = "grpc"))]
 pub(crate) mod fuzzing {
     pub use super::headers::fuzzing::helper_output;
     pub use super::otlp::fuzzing::answer;
@@ -42,7 +42,7 @@ pub(crate) mod fuzzing {
 
 pub(crate) use command::{Command, Incomplete, Waiter};
 pub(crate) use control::PipelineConfig;
-pub(crate) use exporter::{ExporterSettings, MakeExporter, RunningHelper};
+pub(crate) use exporter::{ExporterSettings, MakeExporter, MakePage, PageSettings};
 pub(crate) use handle::ExporterHandle;
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::{handle as prometheus, page_addresses};

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Command;
-use super::runtime::Background;
+use super::runtime::Job;
 use crate::config::HeadersHelper;
 use crate::diagnostics::Diagnostics;
 
 /// A helper that cannot exist.
+#[derive(PartialEq)]
 pub(crate) enum Helper {}
 
 impl Helper {
-    pub(crate) fn new(_: &HeadersHelper, _: Arc<Diagnostics>) -> Option<Arc<Self>> {
+    pub(crate) fn new(
+        _: &HeadersHelper,
+        _: Arc<Diagnostics>,
+    ) -> Option<(Arc<Self>, UnboundedSender<Command>, Job)> {
         None
     }
 
-    pub(crate) fn background(self: &Arc<Self>) -> (UnboundedSender<Command>, Background) {
-        match **self {}
+    pub(crate) fn config(&self) -> &HeadersHelper {
+        match *self {}
     }
 }

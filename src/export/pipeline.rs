@@ -1,17 +1,17 @@
 //! The pipeline of one exporter of one signal: its schedule, its reaction to answers, and the callers that wait for it.
 
-mod attempt;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::blocking;
 use super::command::at;
 use super::control::{Control, DesiredState, Interruption};
-use super::export_result::ExportResult;
+use super::export_result::{Delivery, ExportError, ExportResult, FailureClass};
 use super::exporter::ExporterSettings;
 use super::push_exporter::PushExporter;
 use super::source::{Batch, Source};
@@ -23,6 +23,13 @@ use crate::health::ExporterCounters;
 /// The longest pause between two attempts to start the thread on which an exporter is built.
 const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 
+/// The longest time that a request in flight may take after its receiver was replaced: the receiver may have the data,
+/// and gets a moment to acknowledge it. The request is then sent to the new receiver.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// The number of runtime turns that an answer may take from the socket to the task that waits for it.
+const LAST_TURNS: usize = 4;
+
 /// The supervisor of one exporter. It delivers the data of a source at an interval, when the source is full, and on
 /// request. The configuration replaces the active exporter as a whole; the source, its undelivered data, the schedule
 /// and the callers that wait stay.
@@ -33,7 +40,7 @@ pub(crate) struct Pipeline {
     clock: Clock,
     control: Control,
     /// `None` while the exporter is off or cannot be built.
-    active: Option<Arc<ActiveExporter>>,
+    active: Option<Arc<dyn PushExporter>>,
     interval: Duration,
     /// The time of the next pass; `None` while the exporter is off or cannot be built.
     due: Option<Instant>,
@@ -41,12 +48,6 @@ pub(crate) struct Pipeline {
     last_report: Option<String>,
     /// True after the pipeline reported that requests go to a path other than that of the configured URL.
     path_reported: bool,
-}
-
-/// An exporter, and the settings from which it was built.
-struct ActiveExporter {
-    exporter: Arc<dyn PushExporter>,
-    settings: ExporterSettings,
 }
 
 impl Pipeline {
@@ -87,8 +88,11 @@ impl Pipeline {
                     continue;
                 }
             };
-            if (is_draining || !in_time) && self.turn_off(None) {
-                self.control.release(in_time);
+            if is_draining || !in_time {
+                self.close().await;
+                if self.turn_off(None) {
+                    self.control.release(in_time);
+                }
             }
             self.report_losses(false);
             if self.control.closing().is_some() {
@@ -100,9 +104,20 @@ impl Pipeline {
                 self.due = Some(now + self.interval);
             }
         };
+        self.close().await;
         self.counters.shut_down();
         self.control.release_all(in_time);
         self.report_losses(true);
+    }
+
+    /// Ends the active exporter, at most until nothing may be sent any more.
+    async fn close(&mut self) {
+        if let Some(active) = self.active.take() {
+            tokio::select! {
+                () = active.close() => {}
+                () = at(self.control.end()) => {}
+            }
+        }
     }
 
     /// Waits until a pass is due, and applies new configurations meanwhile.
@@ -133,9 +148,9 @@ impl Pipeline {
         // Repeated changes must not postpone an export that is due.
         let due = Instant::now() + self.interval;
         self.due = self.due.into_iter().chain([due]).min();
-        let fits = |active: &Arc<ActiveExporter>| active.settings == config.exporter;
         // An exporter that could not be built is built again when the configuration asks for it again.
-        if !self.active.as_ref().is_some_and(fits) && !self.counters.is_off() {
+        let is_other = self.control.replace(&config.exporter) || self.active.is_none();
+        if is_other && !self.counters.is_off() {
             self.build(config.exporter).await;
         }
         if self.active.is_none() && !self.control.has_news() {
@@ -145,10 +160,10 @@ impl Pipeline {
 
     /// Replaces the exporter.
     async fn build(&mut self, settings: ExporterSettings) {
-        self.active = None;
-        let error = match self.build_exporter(&settings).await {
+        self.close().await;
+        let error = match self.build_exporter(settings).await {
             Ok(Ok(exporter)) => {
-                self.active = Some(Arc::new(ActiveExporter { exporter, settings }));
+                self.active = Some(exporter);
                 self.path_reported = false;
                 self.counters.starts();
                 return;
@@ -158,8 +173,7 @@ impl Pipeline {
             Err(Interruption::Replaced) => return,
         };
         if !self.control.is_draining() && self.turn_off(Some(&error)) {
-            let (signal, exporter) = (self.counters.signal(), self.counters.exporter());
-            let report = format!("{signal} ({exporter}) are off: {error}");
+            let report = format!("{} are off: {error}", self.counters.name());
             self.diagnostics.report_later(report);
         }
     }
@@ -168,21 +182,21 @@ impl Pipeline {
     /// every deadline.
     async fn build_exporter(
         &mut self,
-        settings: &ExporterSettings,
+        settings: ExporterSettings,
     ) -> Result<Result<Arc<dyn PushExporter>, String>, Interruption> {
         let signal = self.counters.signal();
         if !settings.may_block() {
-            return Ok(settings.clone().build(signal));
+            return Ok(settings.build(signal));
         }
         let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
         loop {
             let own = settings.clone();
             let build = blocking::spawn(move || own.build(signal));
-            match self.control.meanwhile(build, settings).await? {
+            match self.control.meanwhile(build, Duration::ZERO).await? {
                 Ok(built) => return Ok(built),
                 Err(error) => {
                     self.failed(error.to_string(), "it is tried again, and data waits");
-                    self.control.pause(backoff.next(), None, settings).await?;
+                    self.control.pause(backoff.next(), None).await?;
                 }
             }
         }
@@ -226,8 +240,8 @@ impl Pipeline {
             };
             self.source.begin();
             loop {
-                self.prepare(&active).await?;
-                let Some(batch) = self.source.batch(active.exporter.max_bytes()) else {
+                self.prepare().await?;
+                let Some(batch) = self.source.batch(active.max_bytes()) else {
                     break;
                 };
                 self.deliver(&active, batch).await?;
@@ -242,50 +256,48 @@ impl Pipeline {
 
     /// Lets the source prepare the data of the next requests, and retries if no thread is available for that. Releases
     /// callers at their deadlines meanwhile.
-    async fn prepare(&mut self, active: &ActiveExporter) -> Result<(), Interruption> {
+    async fn prepare(&mut self) -> Result<(), Interruption> {
         let mut backoff = Backoff::new(self.interval);
-        let settings = &active.settings;
         while let Err(error) = self
             .control
-            .meanwhile(self.source.prepare(), settings)
+            .meanwhile(self.source.prepare(), Duration::ZERO)
             .await?
         {
             self.failed(error.to_string(), "it is tried again, and data waits");
-            self.control.pause(backoff.next(), None, settings).await?;
+            self.control.pause(backoff.next(), None).await?;
         }
         Ok(())
     }
 
     /// Sends the same bytes until they are delivered or permanently rejected, or splits a batch that is too large.
-    async fn deliver(&mut self, active: &ActiveExporter, batch: Batch) -> Result<(), Interruption> {
-        let body = active.exporter.encode(batch.message);
+    async fn deliver(
+        &mut self,
+        active: &Arc<dyn PushExporter>,
+        batch: Batch,
+    ) -> Result<(), Interruption> {
+        let body = active.encode(batch.message);
         let mut backoff = Backoff::new(self.interval);
         let error = loop {
             let result = self.attempt(active, body.clone()).await?;
-            self.report_path(active);
-            match result {
-                ExportResult::Delivered { rejected, message } => {
+            self.report_path(&**active);
+            let error = match result {
+                Ok(Delivery { rejected, message }) => {
                     self.report_message(rejected, message);
                     self.source.acknowledge();
                     let now = self.clock.now();
                     self.counters.delivered(batch.items, rejected, now);
                     return Ok(());
                 }
-                ExportResult::TooLarge { error } => {
-                    if self.source.split() {
-                        return Ok(());
-                    }
-                    break error;
-                }
-                ExportResult::Rejected { error } | ExportResult::Unauthenticated { error } => {
-                    break error;
-                }
-                ExportResult::Retryable { after, error } => {
+                Err(error) => error,
+            };
+            match error.class() {
+                FailureClass::Retryable { after } => {
                     self.failed(error.to_string(), "data waits and is sent again");
-                    let pause = backoff.next();
-                    self.control.pause(pause, after, &active.settings).await?;
+                    self.control.pause(backoff.next(), after).await?;
                     self.counters.retried();
                 }
+                FailureClass::TooLarge if self.source.split() => return Ok(()),
+                _ => break error,
             }
         };
         self.counters.failed(error.to_string());
@@ -293,6 +305,26 @@ impl Pipeline {
         self.source.acknowledge();
         self.report_change(format!("{error}; what it refuses is lost"));
         Ok(())
+    }
+
+    /// Makes one attempt within the deadlines. The attempt is a separate task, so that a panic in it ends the attempt
+    /// and not the export of the signal.
+    async fn attempt(
+        &mut self,
+        active: &Arc<dyn PushExporter>,
+        body: Bytes,
+    ) -> Result<ExportResult, Interruption> {
+        let limit = Instant::now() + active.timeout();
+        let deadline = self.control.end().map_or(limit, |end| end.min(limit));
+        let exporter = Arc::clone(active);
+        // If the set is dropped before the task ends, it aborts the task.
+        let mut attempt = JoinSet::new();
+        attempt.spawn(async move { exporter.export(body, deadline).await });
+        let outcome = Box::pin(attempt.join_next());
+        match self.control.meanwhile(outcome, SETTLE).await {
+            Ok(outcome) => Ok(settled(outcome)),
+            Err(interruption) => last_outcome(&mut attempt).await.ok_or(interruption),
+        }
     }
 
     /// Counts a failed attempt, and reports it if it is the first one.
@@ -318,8 +350,8 @@ impl Pipeline {
     }
 
     /// Reports once that requests go to a path other than that of the configured URL.
-    fn report_path(&mut self, active: &ActiveExporter) {
-        let Some(path) = active.exporter.standard_path() else {
+    fn report_path(&mut self, active: &dyn PushExporter) {
+        let Some(path) = active.standard_path() else {
             return;
         };
         if std::mem::replace(&mut self.path_reported, true) {
@@ -348,11 +380,8 @@ impl Pipeline {
     }
 
     fn report(&self, what: String) {
-        self.diagnostics.report_later(format!(
-            "{} ({}): {what}",
-            self.counters.signal(),
-            self.counters.exporter()
-        ));
+        self.diagnostics
+            .report_later(format!("{}: {what}", self.counters.name()));
     }
 }
 
@@ -364,5 +393,38 @@ impl Drop for Pipeline {
         self.control.release_all(false);
         // Releases the headers helper.
         self.control.desired.send_replace(DesiredState::Off);
+    }
+}
+
+fn settled(outcome: Option<Result<ExportResult, JoinError>>) -> ExportResult {
+    match outcome {
+        Some(Ok(outcome)) => outcome,
+        _ => Err(ExportError::panicked()),
+    }
+}
+
+/// Returns the outcome of an attempt whose answer arrived when its time was over. On a busy machine the runtime notices
+/// both at once.
+async fn last_outcome(attempt: &mut JoinSet<ExportResult>) -> Option<ExportResult> {
+    for _ in 0..LAST_TURNS {
+        tokio::task::yield_now().await;
+        if let Some(outcome) = attempt.try_join_next() {
+            return Some(settled(Some(outcome)));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn attempt_that_panicked_is_retried() {
+        let mut attempt = JoinSet::new();
+        attempt.spawn(async { panic!("an error of a library") });
+        let outcome = settled(attempt.join_next().await);
+        let class = outcome.map_err(|error| error.class());
+        assert_eq!(class, Err(FailureClass::RETRYABLE));
     }
 }

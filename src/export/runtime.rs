@@ -1,17 +1,14 @@
 //! The private thread that drives all exporters, independent of any runtime of the host.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::blocking::Counted;
 use super::suppression::{self, SuppressedScope};
 use super::{BoxFuture, Command, Incomplete, Waiter};
 use crate::diagnostics::Diagnostics;
@@ -22,52 +19,34 @@ use crate::thread;
 /// A function that builds and runs one exporter. It is called on the private thread, inside its runtime.
 pub(crate) type Job = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
-/// A function that runs beside the exporters that need it. The sender of its channel is dropped with the last of these
-/// exporters.
-pub(crate) type Background = Box<dyn FnOnce(watch::Receiver<()>) -> BoxFuture<'static, ()> + Send>;
-
-/// The most timekeeper threads at the same time. A host may flush at every request that it serves.
-const TIMEKEEPERS: usize = 16;
-
 /// The longest time that the private thread stays for diagnostics that the host has not taken yet.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The pause between two attempts to start the thread or its runtime while no caller requests a start.
 const RESTART: Duration = Duration::from_secs(5);
 
-/// The pause between two attempts of the private thread to build its runtime.
-const REBUILD: Duration = Duration::from_millis(100);
-
 /// The handle of the private thread. The thread runs once there is a job and the system can start a thread.
 pub(crate) struct Runtime {
     state: Mutex<State>,
-    host: Arc<Host>,
+    counters: Vec<Arc<ExporterCounters>>,
+    diagnostics: Arc<Diagnostics>,
     process: Process,
-    /// The number of timekeeper threads.
-    timekeepers: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
 struct State {
     pipelines: Vec<UnboundedSender<Command>>,
-    jobs: Jobs,
+    /// The sender of jobs; `None` after the shutdown was requested.
+    jobs: Option<UnboundedSender<Job>>,
+    /// The jobs that wait for the thread; `None` when the thread receives them.
+    waiting: Option<UnboundedReceiver<Job>>,
     /// The time of the last failed attempt to start the thread.
     failed: Option<std::time::Instant>,
 }
 
-/// The jobs of the private thread.
-enum Jobs {
-    /// They wait for the thread.
-    Waiting(Vec<Job>),
-    /// The thread runs them.
-    Running(UnboundedSender<Job>),
-    /// No more jobs are accepted, because the shutdown was requested.
-    Closed,
-}
-
-impl Default for Jobs {
-    fn default() -> Self {
-        Self::Waiting(Vec::new())
+impl State {
+    fn is_waiting(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|jobs| !jobs.is_empty())
     }
 }
 
@@ -87,15 +66,16 @@ impl Drop for Runtime {
 impl Runtime {
     /// Creates a handle without a running thread. `counters` are those of all exporters that may exist.
     pub(crate) fn new(counters: Vec<Arc<ExporterCounters>>, diagnostics: Arc<Diagnostics>) -> Self {
+        let (jobs, waiting) = unbounded_channel();
         Self {
-            state: Mutex::default(),
-            host: Arc::new(Host {
-                counters,
-                diagnostics,
-                stands: AtomicBool::new(false),
+            state: Mutex::new(State {
+                jobs: Some(jobs),
+                waiting: Some(waiting),
+                ..State::default()
             }),
+            counters,
+            diagnostics,
             process: Process::current(),
-            timekeepers: Arc::default(),
         }
     }
 
@@ -103,11 +83,11 @@ impl Runtime {
     /// no thread yet, the job waits for [`start`](Self::start). Returns false after the shutdown.
     pub(crate) fn spawn(&self, commands: UnboundedSender<Command>, job: Job) -> bool {
         let mut state = self.lock();
-        match &mut state.jobs {
-            Jobs::Waiting(jobs) => jobs.push(job),
-            Jobs::Running(jobs) => drop(jobs.send(job)),
-            Jobs::Closed => return false,
-        }
+        let Some(jobs) = &state.jobs else {
+            return false;
+        };
+        // The channel is closed if the thread has ended by a panic. The job is then dropped.
+        let _ = jobs.send(job);
         state.pipelines.retain(|pipeline| !pipeline.is_closed());
         state.pipelines.push(commands);
         true
@@ -118,11 +98,11 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Returns an error if the system cannot start a thread.
+    /// Returns an error if the system has no thread, or no file descriptor for the runtime.
     pub(crate) fn start(&self) -> io::Result<bool> {
         let started = self.start_in(&mut self.lock());
         if started.is_ok() {
-            self.host.diagnostics.resume();
+            self.diagnostics.resume();
         }
         started
     }
@@ -139,38 +119,45 @@ impl Runtime {
         }
         let started = self.start_in(&mut state).ok()?;
         drop(state);
-        self.host.diagnostics.resume();
+        self.diagnostics.resume();
         Some(started)
     }
 
     fn start_in(&self, state: &mut State) -> io::Result<bool> {
-        let waiting = match &mut state.jobs {
-            Jobs::Waiting(jobs) if !jobs.is_empty() => jobs,
-            Jobs::Waiting(_) | Jobs::Running(_) => return Ok(true),
-            Jobs::Closed => return Ok(false),
+        let Some(jobs) = state.waiting.take_if(|jobs| !jobs.is_empty()) else {
+            return Ok(state.jobs.is_some());
         };
-        let (sender, jobs) = unbounded_channel();
-        let host = Arc::clone(&self.host);
-        match thread::spawn("claude-code-telemetry", move || drive(jobs, &host)) {
-            Ok(_) => {
-                for job in waiting.drain(..) {
-                    let _ = sender.send(job);
-                }
-                state.jobs = Jobs::Running(sender);
+        match self.start_thread() {
+            Ok(hand_over) => {
+                hand_over(jobs);
                 state.failed = None;
+                self.counters.iter().for_each(|counters| counters.starts());
                 Ok(true)
             }
             Err(error) => {
+                state.waiting = Some(jobs);
                 state.failed = Some(std::time::Instant::now());
-                self.host.fail(&no_thread(&error));
+                let why = no_thread(&error);
+                for counters in &self.counters {
+                    counters.cannot_start_yet(&why);
+                }
                 Err(error)
             }
         }
     }
 
-    /// Returns true if no job waits for the private thread.
-    pub(crate) fn is_started(&self) -> bool {
-        !matches!(&self.lock().jobs, Jobs::Waiting(jobs) if !jobs.is_empty())
+    /// Starts the private thread. Returns the function that hands it its jobs.
+    fn start_thread(&self) -> io::Result<impl FnOnce(UnboundedReceiver<Job>) + use<>> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let diagnostics = Arc::clone(&self.diagnostics);
+        thread::spawn("claude-code-telemetry", move || {
+            if let Ok((runtime, jobs)) = receiver.recv() {
+                drive(runtime, jobs, &diagnostics);
+            }
+        })?;
+        // Built only now: without a thread, it would be dropped here, where another runtime may be current.
+        let runtime = suppression::runtime()?;
+        Ok(move |jobs| drop(sender.send((runtime, jobs))))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -180,84 +167,51 @@ impl Runtime {
     /// Asks every pipeline to deliver its data, and waits up to `limit` by the caller's own clock. Returns true if
     /// everything was delivered in time.
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
-        let started = self.is_started();
-        if !started && !shutdown {
-            return false;
-        }
-        let (done, finished) = std::sync::mpsc::channel();
-        self.send(limit, shutdown, Waiter::Thread(done));
-        // Pipelines that never had a thread are gone at once and have delivered nothing.
-        wait(&finished, std::time::Instant::now() + limit) && started
+        let (waiter, finished) = std::sync::mpsc::channel();
+        let end = std::time::Instant::now() + limit;
+        let started = self.send(limit, shutdown, Waiter::Thread(waiter));
+        wait(&finished, end) && started
     }
 
-    /// Does the same as [`request`](Self::request) for a task of any runtime. A timekeeper thread watches the deadline,
-    /// so that a busy runtime cannot delay it.
+    /// Does the same as [`request`](Self::request) for a task of any runtime. The pipelines release the task at the
+    /// deadline.
     pub(crate) fn request_async(
         &self,
         limit: Duration,
         shutdown: bool,
     ) -> impl Future<Output = bool> + Send + use<> {
-        let started = self.is_started();
-        let (done, finished) = std::sync::mpsc::channel();
-        let (tell, mut told) = tokio::sync::mpsc::channel(1);
-        let end = std::time::Instant::now() + limit;
-        let teller = tell.clone();
-        let kept = self.keep_time(move || {
-            if !wait(&finished, end) {
-                let _ = teller.try_send(Incomplete);
-            }
-        });
-        let done = match kept {
-            true => Waiter::Thread(done),
-            // The pipelines release the waiter at the deadline, unless other work keeps their thread busy.
-            false => Waiter::Task(tell),
-        };
-        // Without a runtime, no pipeline watches the deadline.
-        let kept = kept || self.host.stands.load(Ordering::Acquire);
-        let started = started && (kept || shutdown);
-        if started || shutdown {
-            self.send(limit, shutdown, done);
-        } else {
-            drop(done);
-        }
+        let (waiter, mut finished) = tokio::sync::mpsc::channel(1);
+        let started = self.send(limit, shutdown, Waiter::Task(waiter));
         async move {
             let mut all = started;
-            while let Some(Incomplete) = told.recv().await {
+            while let Some(Incomplete) = finished.recv().await {
                 all = false;
             }
             all
         }
     }
 
-    /// Runs `waiting` on a timekeeper thread. Returns false if there are too many of them, or if the system cannot
-    /// start a thread.
-    fn keep_time(&self, waiting: impl FnOnce() + Send + 'static) -> bool {
-        let Ok(counted) = Counted::new(Arc::clone(&self.timekeepers), TIMEKEEPERS) else {
-            return false;
-        };
-        let waiting = move || {
-            let _counted = counted;
-            waiting();
-        };
-        thread::spawn("claude-code-telemetry-wait", waiting).is_ok()
-    }
-
-    fn send(&self, limit: Duration, shutdown: bool, waiter: Waiter) {
+    /// Sends a request to every pipeline. Returns false if a job waits for the private thread: a flush is then not sent,
+    /// and a shutdown drops such jobs, which counts the data that waits for them as lost.
+    fn send(&self, limit: Duration, shutdown: bool, waiter: Waiter) -> bool {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();
+        let started = !state.is_waiting();
         if shutdown {
-            // The thread ends with the last pipeline. Jobs that never had a thread are dropped, which counts the data
-            // that waits for them as lost.
-            state.jobs = Jobs::Closed;
+            // The thread ends with the last pipeline.
+            (state.jobs, state.waiting) = (None, None);
         }
-        for pipeline in &state.pipelines {
-            // A pipeline that has ended needs no command.
-            let _ = pipeline.send(Command {
-                deadline,
-                shutdown,
-                waiter: waiter.clone(),
-            });
+        if started || shutdown {
+            for pipeline in &state.pipelines {
+                // A pipeline that has ended needs no command.
+                let _ = pipeline.send(Command {
+                    deadline,
+                    shutdown,
+                    waiter: waiter.clone(),
+                });
+            }
         }
+        started
     }
 }
 
@@ -274,82 +228,31 @@ fn wait(finished: &Receiver<Incomplete>, end: std::time::Instant) -> bool {
     }
 }
 
-/// The recipients of reports about the private thread.
-struct Host {
-    counters: Vec<Arc<ExporterCounters>>,
-    diagnostics: Arc<Diagnostics>,
-    /// True after the runtime of the private thread was built.
-    stands: AtomicBool,
-}
-
-impl Host {
-    /// Records that no exporter can start before a later attempt succeeds.
-    fn fail(&self, why: &str) {
-        for counters in &self.counters {
-            counters.cannot_start_yet(why);
-        }
-    }
-
-    /// Records that exporters can be built.
-    fn start(&self) {
-        self.stands.store(true, Ordering::Release);
-        for counters in &self.counters {
-            counters.starts();
-        }
-    }
-}
-
 /// Returns the message about a private thread that cannot be started.
 pub(crate) fn no_thread(error: &io::Error) -> String {
     format!(
         "telemetry waits: its thread cannot be started ({error}), and it is tried again; raise the limit of threads \
-         (RLIMIT_NPROC, pids.max) when this lasts"
+         (RLIMIT_NPROC, pids.max) or of open files (RLIMIT_NOFILE) when this lasts"
     )
 }
 
 /// Runs jobs until the last one has ended and no more can come.
-fn drive(mut jobs: UnboundedReceiver<Job>, host: &Host) {
-    let diagnostics = &host.diagnostics;
+fn drive(
+    runtime: tokio::runtime::Runtime,
+    mut jobs: UnboundedReceiver<Job>,
+    diagnostics: &Arc<Diagnostics>,
+) {
     let _suppressed = SuppressedScope::this_thread();
-    let mut reported = false;
-    let runtime = loop {
-        match suppression::runtime() {
-            Ok(runtime) => break runtime,
-            Err(error) => {
-                let why = format!(
-                    "telemetry waits: its runtime cannot be started ({error}), and it is tried again; raise the limit of \
-                     open files (RLIMIT_NOFILE) when this lasts"
-                );
-                host.fail(&why);
-                if !std::mem::replace(&mut reported, true) {
-                    diagnostics.report_later(why);
-                }
-            }
-        }
-        if jobs.is_closed() {
-            return;
-        }
-        std::thread::sleep(REBUILD);
-    };
-    host.start();
-    if reported {
-        diagnostics.report_later("telemetry works: its runtime is started now".to_owned());
-    }
     runtime.block_on(async {
         let mut running = JoinSet::new();
-        let mut deserted = false;
-        while !deserted || !running.is_empty() {
+        loop {
             tokio::select! {
-                job = jobs.recv(), if !deserted => match job {
-                    Some(job) => {
-                        running.spawn(async move { job().await });
-                    }
-                    None => deserted = true,
-                },
+                Some(job) = jobs.recv() => drop(running.spawn(async move { job().await })),
                 Some(ended) = running.join_next() => if let Err(error) = ended {
                     diagnostics
                         .report_later(format!("an exporter ended by an error of its own: {error}"));
                 },
+                else => break,
             }
         }
         let _ = tokio::time::timeout(LAST_WORDS, diagnostics.handed_over()).await;

@@ -29,7 +29,7 @@ pub(crate) struct Tls {
     alpn: &'static [u8],
     /// The authorities that the platform trusts; empty if the configuration excludes them.
     platform: Vec<CertificateDer<'static>>,
-    asked: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
     current: Mutex<(Material, Arc<ClientConfig>)>,
 }
 
@@ -41,13 +41,13 @@ impl Tls {
             Trust::Platform | Trust::PlatformAnd(_) => platform_authorities(),
             Trust::Only(_) => Vec::new(),
         };
-        let asked = Arc::new(AtomicBool::new(false));
-        let client = client(&platform, &config.material, alpn, &asked)?;
+        let requested = Arc::new(AtomicBool::new(false));
+        let client = client(&platform, &config.material, alpn, &requested)?;
         Ok(Self {
             files: config.files.clone(),
             alpn,
             platform,
-            asked,
+            requested,
             current: Mutex::new((config.material.clone(), client)),
         })
     }
@@ -73,7 +73,7 @@ impl Tls {
         let material = material?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 != material
-            && let Ok(client) = client(&self.platform, &material, self.alpn, &self.asked)
+            && let Ok(client) = client(&self.platform, &material, self.alpn, &self.requested)
         {
             *current = (material, client);
         }
@@ -82,12 +82,12 @@ impl Tls {
 
     /// Records an answer: the receiver has the client certificate, if it asked for one.
     pub(crate) fn answered(&self) {
-        self.asked.store(false, Ordering::Relaxed);
+        self.requested.store(false, Ordering::Relaxed);
     }
 
     /// Returns true if the receiver has asked for a client certificate since its last answer.
-    pub(crate) fn was_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+    pub(crate) fn is_certificate_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 
     /// Returns the variable that configures the client certificate, if there is one.
@@ -115,7 +115,7 @@ impl Tls {
             Some(variable) => format!("the authorities of {variable}"),
             None => "the authorities of this system".to_owned(),
         };
-        let client = match (self.was_asked(), self.identity()) {
+        let client = match (self.is_certificate_requested(), self.identity()) {
             (true, Some(variable)) => {
                 format!("; the client certificate of {variable} was asked for")
             }
@@ -135,7 +135,7 @@ fn client(
     platform: &[CertificateDer<'static>],
     material: &Material,
     alpn: &'static [u8],
-    asked: &Arc<AtomicBool>,
+    requested: &Arc<AtomicBool>,
 ) -> Result<Arc<ClientConfig>, String> {
     let unusable = |error: &dyn Display| format!("TLS cannot be used: {error}");
     let mut roots = RootCertStore::empty();
@@ -144,13 +144,9 @@ fn client(
     if roots.is_empty() {
         return Err("this system has no certificates of authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds them".to_owned());
     }
-    let identity = material.identity.as_ref();
-    let key = identity.map(|pair| pair.certified_key()).transpose();
     let resolver = Resolver {
-        key: key
-            .map_err(|error| format!("the client certificate cannot be used: {error}"))?
-            .map(Arc::new),
-        asked: Arc::clone(asked),
+        key: material.identity.clone(),
+        requested: Arc::clone(requested),
     };
     let provider = Arc::new(ring::default_provider());
     let trusted = material.authorities.clone();
@@ -177,12 +173,12 @@ fn platform_authorities() -> Vec<CertificateDer<'static>> {
 /// receiver that gets no certificate closes the connection, and the reason that it sends is often lost.
 struct Resolver {
     key: Option<Arc<CertifiedKey>>,
-    asked: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
 }
 
 impl ResolvesClientCert for Resolver {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.asked.store(true, Ordering::Relaxed);
+        self.requested.store(true, Ordering::Relaxed);
         self.key.clone()
     }
 

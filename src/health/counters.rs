@@ -95,6 +95,11 @@ impl ExporterCounters {
         self.exporter
     }
 
+    /// Returns the name of the exporter in diagnostics.
+    pub(crate) fn name(&self) -> String {
+        format!("{} ({})", self.signal, self.exporter)
+    }
+
     /// Returns true if the exporter has ended, or could not be built.
     pub(crate) fn is_off(&self) -> bool {
         self.waiting.is_off()
@@ -142,17 +147,11 @@ impl ExporterCounters {
         }
     }
 
-    pub(crate) fn cannot_be_built(&self, reason: String) {
-        self.progress().health.fail(&reason, ExporterState::Off);
-    }
-
-    /// Records that the task of the exporter ended, if a panic is the reason. Returns whether it is.
-    pub(crate) fn ended_by_panic(&self) -> bool {
-        let panicking = std::thread::panicking();
-        if panicking {
-            self.cannot_be_built("it ended by an error of its own".to_owned());
+    /// Records that the task of the exporter ended, if a panic is the reason.
+    pub(crate) fn ended_by_panic(&self) {
+        if std::thread::panicking() {
+            self.turned_off(0, Some("it ended by an error of its own".to_owned()));
         }
-        panicking
     }
 
     /// Records that attempts can be made from now on: the next failure is one of the receiver, and is reported.
@@ -204,19 +203,9 @@ impl ExporterCounters {
 
     /// Ends the exporter. Items that were not delivered are dropped.
     pub(crate) fn shut_down(&self) {
-        self.end(None);
-    }
-
-    /// Ends the exporter with `lost` dropped items.
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn shut_down_with(&self, lost: u64) {
-        self.end(Some(lost));
-    }
-
-    fn end(&self, lost: Option<u64>) {
         // The lock prevents a snapshot from seeing the items twice or not at all.
         let health = &mut self.progress().health;
-        let undelivered = lost.or_else(|| self.undelivered());
+        let undelivered = self.undelivered();
         self.waiting.set_off(true);
         // An item that is recorded at this moment is in this number, or is dropped because the exporter is off, or stays in
         // the queue, where a snapshot after the shutdown counts it.
@@ -239,8 +228,8 @@ impl ExporterCounters {
     pub(crate) fn unreported_losses(&self, at_the_end: bool) -> Option<String> {
         let mut progress = self.progress();
         let dropped = self.dropped(&progress.health);
-        let (total, (told, at)) = (dropped.total(), progress.reported);
-        if total == told || !at_the_end && at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
+        let (total, (reported, at)) = (dropped.total(), progress.reported);
+        if total == reported || !at_the_end && at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return None;
         }
         progress.reported = (total, Some(Instant::now()));

@@ -1,10 +1,10 @@
 //! A counter of one series: a value that threads add to without a lock, and the state of each reader.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use super::series::Series;
-use super::{CONSOLE_READER, OTLP_READER, READERS};
+use super::{PUSH_READERS, READERS};
 use crate::session_attributes::SessionAttributes;
 
 /// The counter of one series.
@@ -23,9 +23,8 @@ pub(crate) struct Counter {
     generation: AtomicU32,
     /// The generation that each reader has delivered completely.
     delivered_generations: [AtomicU32; READERS],
-    otlp: Progress,
-    /// Allocated when the console exporter is on, which is rare.
-    console: OnceLock<Box<Progress>>,
+    /// The progress of each push reader; the page always shows the whole value.
+    progress: [Progress; PUSH_READERS],
 }
 
 /// The progress of one push reader. Only that reader writes it.
@@ -102,22 +101,12 @@ impl Counter {
             holders: AtomicU32::new(0),
             generation: AtomicU32::new(0),
             delivered_generations: Default::default(),
-            otlp: Progress::default(),
-            console: OnceLock::new(),
+            progress: Default::default(),
         };
         for reader in (0..READERS).filter(|reader| readers[*reader]) {
             counter.begin(reader, now);
         }
         counter
-    }
-
-    /// Returns the progress of a reader; `None` for the page, which always shows the whole value.
-    fn progress(&self, reader: usize) -> Option<&Progress> {
-        match reader {
-            OTLP_READER => Some(&self.otlp),
-            CONSOLE_READER => Some(self.console.get_or_init(Box::default)),
-            _ => None,
-        }
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -149,19 +138,19 @@ impl Counter {
 
     /// Returns whether a push reader has not delivered the current value.
     pub(super) fn is_changed(&self, reader: usize) -> bool {
-        let progress = self.progress(reader);
+        let progress = self.progress.get(reader);
         progress.is_some_and(|progress| progress.delivered.value.get() != self.value.get())
     }
 
     /// Returns the value and the time at which the next data point of a push reader starts.
     pub(crate) fn start(&self, reader: usize) -> (f64, u64) {
-        let progress = self.progress(reader);
+        let progress = self.progress.get(reader);
         progress.map_or_else(Default::default, |progress| progress.start.get())
     }
 
     /// Starts the next data point of a push reader where the last delivered one ended.
     pub(crate) fn start_at_delivered(&self, reader: usize) {
-        if let Some(progress) = self.progress(reader) {
+        if let Some(progress) = self.progress.get(reader) {
             progress.start.set(progress.delivered.get());
         }
     }
@@ -176,7 +165,7 @@ impl Counter {
 
     /// Notes that a reader has delivered a value, and the generation of an ended series.
     fn acknowledge(&self, reader: usize, value: f64, time: u64, ended: Option<u32>) {
-        if let Some(progress) = self.progress(reader) {
+        if let Some(progress) = self.progress.get(reader) {
             progress.delivered.set((value, time));
         }
         if let Some(generation) = ended {

@@ -6,37 +6,37 @@ use std::sync::Arc;
 use super::catalog as metric;
 use super::catalog::METRICS;
 use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
-use crate::schema::{Metric, key};
-use crate::session_attributes::shorten;
+use crate::schema::Metric;
 
 /// The number of series to which a request adds: its cost and the four types of its tokens.
-pub(crate) const REQUEST_SERIES: usize = 5;
+pub(crate) const REQUEST_SERIES: usize = 1 + TokenType::ALL.len();
 
-/// A metric and the values of the attributes that belong to it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Series {
+/// A metric and the values of the attributes that belong to it. `T` is the type of texts from the host: a record finds
+/// its series by a `Series<&str>`, which needs no allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Series<T = Arc<str>> {
     SessionCount(Option<StartType>),
     LinesAdded,
     LinesRemoved,
     PullRequests,
     Commits,
     Cost {
-        model: Arc<str>,
+        model: T,
     },
     Tokens {
-        model: Arc<str>,
+        model: T,
         kind: TokenType,
     },
     CodeEditDecision {
         decision: Decision,
         source: DecisionSource,
         tool: EditTool,
-        language: Arc<str>,
+        language: T,
     },
     ActiveTime(ActivityType),
 }
 
-impl Series {
+impl<T> Series<T> {
     pub(crate) fn metric(&self) -> &'static Metric {
         match self {
             Self::SessionCount(_) => &metric::SESSION_COUNT,
@@ -58,81 +58,77 @@ impl Series {
             .position(|known| std::ptr::eq(*known, metric))
     }
 
+    /// Returns the attribute value whose text comes from the host.
+    pub(super) fn text(&self) -> Option<&T> {
+        match self {
+            Self::Cost { model: text }
+            | Self::Tokens { model: text, .. }
+            | Self::CodeEditDecision { language: text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the series with another text from the host.
+    pub(crate) fn map<'a, U>(&'a self, text: impl FnOnce(&'a T) -> U) -> Series<U> {
+        match self {
+            Self::SessionCount(start) => Series::SessionCount(*start),
+            Self::LinesAdded => Series::LinesAdded,
+            Self::LinesRemoved => Series::LinesRemoved,
+            Self::PullRequests => Series::PullRequests,
+            Self::Commits => Series::Commits,
+            Self::Cost { model } => Series::Cost { model: text(model) },
+            Self::Tokens { model, kind } => Series::Tokens {
+                model: text(model),
+                kind: *kind,
+            },
+            Self::CodeEditDecision {
+                decision,
+                source,
+                tool,
+                language,
+            } => Series::CodeEditDecision {
+                decision: *decision,
+                source: *source,
+                tool: *tool,
+                language: text(language),
+            },
+            Self::ActiveTime(kind) => Series::ActiveTime(*kind),
+        }
+    }
+}
+
+impl Series {
     /// Returns all series to which a request of a model adds, by place.
     pub(crate) fn of_request(model: &Arc<str>) -> [Self; REQUEST_SERIES] {
         let tokens = |kind| Self::Tokens {
             model: Arc::clone(model),
             kind,
         };
-        [
-            Self::Cost {
-                model: Arc::clone(model),
-            },
-            tokens(TokenType::Input),
-            tokens(TokenType::Output),
-            tokens(TokenType::CacheRead),
-            tokens(TokenType::CacheCreation),
-        ]
-    }
-
-    /// Returns the model of a series to which every request adds, and the place among the model's series.
-    pub(crate) fn of_model(&self) -> Option<(&Arc<str>, usize)> {
-        match self {
-            Self::Cost { model } => Some((model, 0)),
-            Self::Tokens { model, kind } => Some((model, 1 + kind.place())),
-            _ => None,
-        }
-    }
-
-    /// Returns the attribute value whose text comes from the host.
-    pub(super) fn text(&self) -> Option<&Arc<str>> {
-        match self {
-            Self::Cost { model } | Self::Tokens { model, .. } => Some(model),
-            Self::CodeEditDecision { language, .. } => Some(language),
-            _ => None,
-        }
-    }
-
-    /// Returns a series without a model with its text shortened; `None` if the text is within the limit.
-    pub(crate) fn shortened(&self) -> Option<Self> {
-        let mut series = self.clone();
-        let Self::CodeEditDecision { language, .. } = &mut series else {
-            return None;
+        let [input, output, cache_read, cache_creation] = TokenType::ALL.map(tokens);
+        let cost = Self::Cost {
+            model: Arc::clone(model),
         };
-        let short = shorten(language);
-        if short.len() == language.len() {
-            return None;
-        }
-        *language = short.into();
-        Some(series)
+        [cost, input, output, cache_read, cache_creation]
     }
 
     /// Returns the attributes that belong to the metric, in the order of the catalog.
-    pub(crate) fn attributes(&self) -> Vec<(&'static str, &str)> {
-        match self {
-            Self::SessionCount(start) => {
-                let start = start.iter();
-                start
-                    .map(|start| (key::START_TYPE, start.as_str()))
-                    .collect()
-            }
-            Self::LinesAdded => vec![(key::TYPE, "added")],
-            Self::LinesRemoved => vec![(key::TYPE, "removed")],
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let values = match self {
+            Self::SessionCount(start) => start.iter().map(|start| start.as_str()).collect(),
+            Self::LinesAdded => vec!["added"],
+            Self::LinesRemoved => vec!["removed"],
             Self::PullRequests | Self::Commits => Vec::new(),
-            Self::Cost { model } => vec![(key::MODEL, model)],
-            Self::Tokens { model, kind } => vec![(key::MODEL, model), (key::TYPE, kind.as_str())],
+            Self::Cost { model } => vec![&**model],
+            Self::Tokens { model, kind } => vec![&**model, kind.as_str()],
             Self::CodeEditDecision {
                 decision,
                 source,
                 tool,
                 language,
-            } => vec![
-                (key::DECISION, decision.as_str()),
-                (key::SOURCE, source.as_str()),
-                (key::TOOL_NAME, tool.as_str()),
-                (key::LANGUAGE, language),
-            ],
-            Self::ActiveTime(kind) => vec![(key::TYPE, kind.as_str())],
-        }
+            } => vec![decision.as_str(), source.as_str(), tool.as_str(), language],
+            Self::ActiveTime(kind) => vec![kind.as_str()],
+        };
+        let keys = self.metric().attributes.iter();
+        keys.map(|attribute| attribute.name).zip(values)
     }
 }

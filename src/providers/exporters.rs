@@ -8,6 +8,7 @@ use super::metrics::HostMetrics;
 use super::queue::HostQueue;
 use super::reader::Reader;
 use crate::config::Config;
+use crate::config::variables::TEMPORALITY;
 use crate::export::ExporterHandle;
 use crate::health::{Exporter, ExporterCounters};
 use crate::signal::Signal;
@@ -53,8 +54,9 @@ impl Telemetry {
 fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, [ExporterHandle; 3]) {
     let (diagnostics, clock) = (&state.diagnostics, state.clock);
     let (own, host) = (&config.metrics, Exporter::Host);
-    let reader = Reader::new(own.temporality, own.otlp.is_some(), Arc::downgrade(state));
-    let source = HostMetrics::new(reader.clone(), own.temporality, Arc::clone(diagnostics));
+    let temporality = config.get(&TEMPORALITY);
+    let reader = Reader::new(temporality, own.otlp.is_some(), Arc::downgrade(state));
+    let source = HostMetrics::new(reader.clone(), temporality, Arc::clone(diagnostics));
     let (waiting, stats) = (Arc::clone(reader.waiting()), Arc::default());
     let counters = ExporterCounters::new(Signal::Metrics, host, waiting, stats, None);
     let opened = reader.clone();

@@ -10,7 +10,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 
 use super::encoder::Scoped;
-use super::queue::HostQueue;
+use super::queue::{HostQueue, flush};
 
 /// The number of nested lists and maps in a value. Receivers limit the depth of the messages that they decode, usually to
 /// 100, and each list or map is two or three messages.
@@ -30,7 +30,7 @@ impl LogProcessor for HostQueue<LogRecord> {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.flush()
+        flush(&self.telemetry)
     }
 
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {

@@ -2,30 +2,17 @@
 
 use std::collections::VecDeque;
 
+use opentelemetry_proto::tonic::metrics::v1::ScopeMetrics;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogram, Gauge, Histogram, ScopeMetrics, Sum,
-};
 
-/// Evaluates an expression with the data points of a metric, whatever their type.
-macro_rules! with_points {
-    ($data:expr, |$points:ident| $value:expr) => {
+/// Evaluates an expression with the data of a metric, whatever its type.
+macro_rules! with_data {
+    ($data:expr, |$metric:ident| $value:expr) => {
         match $data {
-            Some(Data::Gauge(Gauge {
-                data_points: $points,
-            })) => $value,
-            Some(Data::Sum(Sum {
-                data_points: $points,
-                ..
-            })) => $value,
-            Some(Data::Histogram(Histogram {
-                data_points: $points,
-                ..
-            })) => $value,
-            Some(Data::ExponentialHistogram(ExponentialHistogram {
-                data_points: $points,
-                ..
-            })) => $value,
+            Some(Data::Gauge($metric)) => $value,
+            Some(Data::Sum($metric)) => $value,
+            Some(Data::Histogram($metric)) => $value,
+            Some(Data::ExponentialHistogram($metric)) => $value,
             // The SDK has no other type of metric.
             _ => Default::default(),
         }
@@ -36,7 +23,7 @@ macro_rules! with_points {
 pub(super) fn count_points(metrics: &[ScopeMetrics]) -> usize {
     let metrics = metrics.iter().flat_map(|scope| &scope.metrics);
     metrics
-        .map(|metric| with_points!(&metric.data, |points| points.len()))
+        .map(|metric| with_data!(&metric.data, |data| data.data_points.len()))
         .sum()
 }
 
@@ -52,9 +39,11 @@ pub(super) fn split_first(all: &mut VecDeque<Vec<ScopeMetrics>>) -> bool {
         scope.metrics = metrics.split_off(metrics.len() / 2);
         if let ([], [metric]) = (&metrics[..], &mut scope.metrics[..]) {
             let mut half = metric.clone();
-            let middle = with_points!(&half.data, |points| points.len() / 2);
-            with_points!(&mut half.data, |points| points.truncate(middle));
-            with_points!(&mut metric.data, |points| drop(points.drain(..middle)));
+            let middle = with_data!(&half.data, |data| data.data_points.len() / 2);
+            with_data!(&mut half.data, |data| data.data_points.truncate(middle));
+            with_data!(&mut metric.data, |data| drop(
+                data.data_points.drain(..middle)
+            ));
             metrics.push(half);
         }
         first.push(ScopeMetrics {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
 use super::encoder::{HostEncoder, Scoped};
+use crate::config::variables::FLUSH_TIMEOUT;
 use crate::encode::Encode;
 use crate::encode::shorten::Shorten;
 use crate::state::{Slot, TelemetryState, enqueue_for};
@@ -14,7 +15,7 @@ use crate::state::{Slot, TelemetryState, enqueue_for};
 pub(super) struct HostQueue<R> {
     slot: Slot<Scoped<R>>,
     /// A weak reference, so that providers do not keep the telemetry alive.
-    telemetry: Weak<TelemetryState>,
+    pub(super) telemetry: Weak<TelemetryState>,
 }
 
 impl<R: Shorten> HostQueue<R> {
@@ -29,24 +30,19 @@ impl<R: Shorten> HostQueue<R> {
             return;
         };
         let signal = self.slot.1.signal();
-        if telemetry.active.load().config.exporters(signal).0.is_some() {
+        if telemetry.active.load().config.of(signal).otlp.is_some() {
             let record = record();
             let size = HostEncoder::size(&record);
             enqueue_for(&self.slot, record, size, &telemetry.stopped);
         }
-    }
-
-    /// Delivers all items recorded before the call, for all signals.
-    pub(super) fn flush(&self) -> OTelSdkResult {
-        flush(&self.telemetry)
     }
 }
 
 /// Delivers all items recorded before the call, for all signals, within the configured flush timeout.
 pub(super) fn flush(telemetry: &Weak<TelemetryState>) -> OTelSdkResult {
     let telemetry = in_original_process(telemetry).ok_or(OTelSdkError::AlreadyShutdown)?;
-    let limit = telemetry.active.load().config.flush_timeout;
-    match telemetry.flush(limit) {
+    let limit = telemetry.active.load().config.get(&FLUSH_TIMEOUT);
+    match telemetry.request(limit, false) {
         true => Ok(()),
         false => Err(OTelSdkError::Timeout(limit)),
     }

@@ -47,6 +47,17 @@ pub(super) struct State {
     pub(super) collected: VecDeque<Vec<ScopeMetrics>>,
 }
 
+impl State {
+    /// Replaces a phase with the next one. Returns false if the exporter is in another phase.
+    fn replace(&mut self, phase: Phase, next: Phase) -> bool {
+        let is_in_phase = self.phase == phase;
+        if is_in_phase {
+            self.phase = next;
+        }
+        is_in_phase
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
     /// The exporter is off.
@@ -111,16 +122,12 @@ impl Reader {
     /// Turns the exporter on, and drops the data recorded while it was off, so that deltas begin now. Dropping the data
     /// calls the host's callbacks; the caller waits at most [`CALLBACK_TIMEOUT`] for them.
     pub(super) fn begin(&self) {
-        {
-            let mut state = self.state();
-            if state.phase != Phase::Off {
-                return;
-            }
-            state.phase = Phase::Stale;
+        let was_off = self.state().replace(Phase::Off, Phase::Stale);
+        if was_off {
+            let reader = self.clone();
+            // Without a thread, the next collection drops the stale data.
+            ends_within(CALLBACK_TIMEOUT, move || drop(reader.drop_stale()));
         }
-        let reader = self.clone();
-        // Without a thread, the next collection drops the stale data.
-        ends_within(CALLBACK_TIMEOUT, move || drop(reader.drop_stale()));
     }
 
     /// Turns the exporter off, and drops the collected data. Returns the number of dropped data points.
@@ -145,15 +152,8 @@ impl Reader {
     fn drop_stale(&self) -> MutexGuard<'_, ()> {
         let guard = self.0.collection.lock();
         let guard = guard.unwrap_or_else(PoisonError::into_inner);
-        let is_stale = {
-            let mut state = self.state();
-            let is_stale = state.phase == Phase::Stale;
-            if is_stale {
-                state.phase = Phase::On;
-            }
-            is_stale
-        };
-        if is_stale {
+        let was_stale = self.state().replace(Phase::Stale, Phase::On);
+        if was_stale {
             let _ = self.0.reader.collect(&mut Collection::default());
         }
         guard

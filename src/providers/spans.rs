@@ -8,7 +8,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::encoder::Scoped;
-use super::queue::HostQueue;
+use super::queue::{HostQueue, flush};
 
 impl SpanProcessor for HostQueue<OtlpSpan> {
     fn on_start(&self, _: &mut Span, _: &Context) {}
@@ -21,7 +21,7 @@ impl SpanProcessor for HostQueue<OtlpSpan> {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.flush()
+        flush(&self.telemetry)
     }
 
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::definition::record;
 use super::event::event;
 use super::string_enum::string_enum;
-use super::{Attributes, ErrorMessage, Field, Measured, Scalar, Status, Text, TokenType, Usd};
+use super::{ErrorMessage, Field, Measured, Out, Scalar, Status, Text, TokenType};
 use crate::schema::Attribute;
 
 string_enum! {
@@ -22,7 +22,7 @@ string_enum! {
 
 record! {
     /// The four token counts of a request. All of them are sent, even if they are 0.
-    record TokenUsage: Clone, Copy, Debug, Default, PartialEq, Eq;
+    record TokenUsage: Clone, Copy, Debug, PartialEq, Eq;
 
     /// Creates a usage whose counts are all 0.
     new();
@@ -71,12 +71,12 @@ impl TokenUsage {
 impl Field<4> for TokenUsage {
     const ATTRIBUTES: [Attribute; 4] = [u64::ATTRIBUTE; 4];
 
-    fn write<'a>(&'a self, keys: [&'static str; 4], out: &mut Attributes<'a>) {
+    fn write(&self, keys: [&'static str; 4], out: &mut dyn Out) {
         let counts = [
-            &self.input,
-            &self.output,
-            &self.cache_read,
-            &self.cache_creation,
+            self.input,
+            self.output,
+            self.cache_read,
+            self.cache_creation,
         ];
         for (key, count) in keys.into_iter().zip(counts) {
             count.write([key], out);
@@ -123,7 +123,7 @@ event! {
     ///     .duration(Duration::from_millis(900))
     ///     .request_id("req_011");
     /// ```
-    record ApiRequest with event ApiRequestEvent: Clone, Debug, PartialEq;
+    record ApiRequest: Clone, Debug, PartialEq;
     emits "api_request", "The API answered a request";
 
     /// Creates the record of a request that `model` answered.
@@ -138,7 +138,7 @@ event! {
         /// A negative or non-finite amount is dropped and counted in [health](crate::Health); the rest of the record is
         /// emitted. Without a cost, 0 is sent, and the request is counted in
         /// [`requests_without_cost`](crate::Health::requests_without_cost).
-        expected cost_usd: Usd = "cost_usd", "Estimated cost in USD";
+        expected cost_usd: Measured<f64> = "cost_usd", "Estimated cost in USD";
         /// The default is the duration that the handle measured, or 0 without a handle.
         expected duration: Measured<Duration> = "duration_ms",
             "Duration of the last attempt in milliseconds";
@@ -173,10 +173,10 @@ impl ApiRequest {
     /// Sets the tokens that the request used. The default is 0 for each count.
     #[inline]
     pub fn tokens(mut self, tokens: TokenUsage) -> Self {
-        self.event.input_tokens = tokens.input;
-        self.event.output_tokens = tokens.output;
-        self.event.cache_read_tokens = tokens.cache_read;
-        self.event.cache_creation_tokens = tokens.cache_creation;
+        self.input_tokens = tokens.input;
+        self.output_tokens = tokens.output;
+        self.cache_read_tokens = tokens.cache_read;
+        self.cache_creation_tokens = tokens.cache_creation;
         self.cache_creation_1h_tokens = tokens.cache_creation_1h;
         self
     }
@@ -185,10 +185,10 @@ impl ApiRequest {
     #[inline]
     pub(crate) fn usage(&self) -> TokenUsage {
         TokenUsage {
-            input: self.event.input_tokens,
-            output: self.event.output_tokens,
-            cache_read: self.event.cache_read_tokens,
-            cache_creation: self.event.cache_creation_tokens,
+            input: self.input_tokens,
+            output: self.output_tokens,
+            cache_read: self.cache_read_tokens,
+            cache_creation: self.cache_creation_tokens,
             cache_creation_1h: self.cache_creation_1h_tokens,
         }
     }
@@ -196,7 +196,7 @@ impl ApiRequest {
     /// Returns the model that metrics and spans carry.
     #[inline]
     pub(crate) fn metric_model(&self) -> &str {
-        self.requested_model.as_deref().unwrap_or(&self.event.model)
+        self.requested_model.as_deref().unwrap_or(&self.model)
     }
 }
 
@@ -204,7 +204,7 @@ event! {
     /// A request that failed after its last attempt.
     ///
     /// Emits the event `claude_code.api_error` once for each request; attempts that were retried emit no event.
-    record ApiError with event ApiErrorEvent: Clone, Debug, PartialEq, Eq;
+    record ApiError: Clone, Debug, PartialEq, Eq;
     emits "api_error", "A request failed for good, after its last attempt";
 
     /// Creates the record of a request for `model` that failed with the message `error`. No content switch withholds

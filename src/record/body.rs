@@ -11,7 +11,7 @@ event! {
     ///
     /// Emits the event `claude_code.api_request_body`, one for each attempt, if `OTEL_LOG_RAW_API_BODIES` is on. Thinking
     /// in prior assistant turns is always redacted, independent of the switches.
-    record ApiRequestBody with event ApiRequestBodyEvent: Clone, Debug;
+    record ApiRequestBody: Clone, Debug;
     emits "api_request_body", "The body of one attempt of a request", only with RawApiBodies;
 
     /// Creates the record of a body that was sent to `model`, as JSON text (`body`, `body_length`). The body is
@@ -37,7 +37,7 @@ event! {
     ///
     /// Emits the event `claude_code.api_response_body`, one for each success, if `OTEL_LOG_RAW_API_BODIES` is on. The host
     /// passes a streamed response as the assembled message. Thinking is always redacted, independent of the switches.
-    record ApiResponseBody with event ApiResponseBodyEvent: Clone, Debug;
+    record ApiResponseBody: Clone, Debug;
     emits "api_response_body", "The body of a successful response", only with RawApiBodies;
 
     /// Creates the record of a body that `model` answered, as JSON text (`body`, `body_length`). The body is redacted,

@@ -8,9 +8,12 @@
 /// - `required`: by the constructor.
 /// - `optional`: by a setter. A transcript may omit it.
 /// - `expected`: by a setter. A transcript must contain it, because no handle measures it there.
-/// - `custom`: by functions that are written by hand.
+/// - `custom`: by functions that are written by hand. A transcript may contain it.
+/// - `unread`: by functions that are written by hand. The member of a transcript is ignored.
 ///
-/// After the fields may stand the name of a function that checks a record from a transcript.
+/// A field may end with its default, if that is not the default of its type. After the fields may stand the name of a
+/// function that derives fields from others before the policy filters them, and one that checks a record from a
+/// transcript.
 macro_rules! record {
     (
         $(#[$meta:meta])*
@@ -22,8 +25,9 @@ macro_rules! record {
         fields {$(
             $(#[$field_meta:meta])*
             $how:ident $field:ident: $Type:ident $(<$Inner:ident>)? =
-                $name:literal $(| $alias:literal)*;
+                $name:literal $(| $alias:literal)* $(, default $default:expr)?;
         )*}
+        $(derive fields with $derive_fields:ident;)?
         $(check with $check:ident;)?
     ) => {
         $(#[$meta])*
@@ -37,30 +41,55 @@ macro_rules! record {
             #[inline]
             pub fn new($($argument: $Argument),*) -> Self {
                 Self {
-                    $($field: $crate::record::definition::initial!($how $field $Type),)*
+                    $($field: $crate::record::definition::initial!(
+                        $how $field $Type $(, $default)?
+                    ),)*
                 }
             }
 
             $($crate::record::setter! {
-                $how [$(#[$field_meta])*] $field [$field] $Type $(<$Inner>)?
+                $how [$(#[$field_meta])*] $field $Type $(<$Inner>)?
             })*
         }
+
+        $crate::record::definition::default! { $Record($($argument)*) }
 
         impl $crate::content::Payload for $Record {
             fn size(&self) -> usize {
                 0 $(+ $crate::content::Payload::size(&self.$field))*
             }
+
+            #[inline]
+            fn filter(&mut self, policy: &$crate::content::ContentPolicy) -> bool {
+                $(self.$derive_fields(policy);)?
+                true $(& $crate::content::Payload::filter(&mut self.$field, policy))*
+            }
         }
 
-        $crate::record::definition::deserialize! {
-            $Record { $($field: $Type $(<$Inner>)? = $name $(| $alias)*;)* }
-            |members| Self {
-                $($field: $crate::record::definition::member!(
-                    $how members.$field, $name $(, $alias)*
-                ),)*
+        #[cfg(feature = "serde")]
+        impl<'de> ::serde::Deserialize<'de> for $Record {
+            fn deserialize<D: ::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
+                #[derive(::serde::Deserialize)]
+                struct $Record {$(
+                    #[serde(rename = $name $(, alias = $alias)*)]
+                    $field: Option<$crate::record::definition::Member!($how $Type $(<$Inner>)?)>,
+                )*}
+
+                let members = <$Record as ::serde::Deserialize>::deserialize(deserializer)?;
+                let record = Self {$(
+                    $field: $crate::record::definition::member!(
+                        $how members.$field, [$name $(, $alias)*] $(, $default)?
+                    ),
+                )*};
+                $(let record = Self::$check(record).map_err(::serde::de::Error::custom)?;)?
+                Ok(record)
             }
-            $(, $check)?
         }
+
+        #[cfg(feature = "serde")]
+        $crate::serial::read! { $Record }
     };
 }
 
@@ -75,53 +104,55 @@ macro_rules! initial {
     ($how:ident $field:ident $Type:ident) => {
         ::std::default::Default::default()
     };
+    ($how:ident $field:ident $Type:ident, $default:expr) => {
+        $default
+    };
 }
 
-/// Implements `Deserialize` for a record that is built from members with these types and names.
-macro_rules! deserialize {
-    (
-        $Record:ident {$(
-            $field:ident: $Type:ident $(<$Inner:ident>)? = $name:literal $(| $alias:literal)*;
-        )*}
-        |$members:ident| $record:expr $(, $check:ident)?
-    ) => {
-        #[cfg(feature = "serde")]
-        impl<'de> ::serde::Deserialize<'de> for $Record {
-            fn deserialize<D: ::serde::Deserializer<'de>>(
-                deserializer: D,
-            ) -> Result<Self, D::Error> {
-                #[derive(::serde::Deserialize)]
-                struct $Record {$(
-                    #[serde(rename = $name $(, alias = $alias)*)]
-                    $field: Option<$crate::serial::Member<$Type $(<$Inner>)?>>,
-                )*}
-
-                let $members = <$Record as ::serde::Deserialize>::deserialize(deserializer)?;
-                let record = $record;
-                $(let record = Self::$check(record).map_err(::serde::de::Error::custom)?;)?
-                Ok(record)
+/// Implements `Default` for a record whose constructor has no parameters.
+macro_rules! default {
+    ($Record:ident()) => {
+        impl Default for $Record {
+            fn default() -> Self {
+                Self::new()
             }
         }
+    };
+    ($Record:ident($($argument:ident)+)) => {};
+}
 
-        #[cfg(feature = "serde")]
-        $crate::serial::read! { $Record }
+/// The type of a member of a transcript's line.
+#[cfg(feature = "serde")]
+macro_rules! Member {
+    (unread $Type:ty) => {
+        ::serde::de::IgnoredAny
+    };
+    ($how:ident $Type:ty) => {
+        $crate::serial::Member<$Type>
     };
 }
 
 /// The value of a field from a transcript.
 #[cfg(feature = "serde")]
 macro_rules! member {
-    (required $member:expr, $($name:literal),+) => {
-        $crate::serial::required($member, &[$($name),+])?
+    (required $member:expr, $names:expr) => {
+        $crate::serial::required($member, &$names)?
     };
-    (expected $member:expr, $($name:literal),+) => {
-        $crate::serial::required($member, &[$($name),+])?
+    (expected $member:expr, $names:expr) => {
+        $crate::serial::required($member, &$names)?
     };
-    ($how:ident $member:expr, $($name:literal),+) => {
+    (unread $member:expr, $names:expr) => {{
+        let _ = $member;
+        ::std::default::Default::default()
+    }};
+    ($how:ident $member:expr, $names:expr) => {
         $member.map(|member| member.0).unwrap_or_default()
+    };
+    ($how:ident $member:expr, $names:expr, $default:expr) => {
+        $member.map_or($default, |member| member.0)
     };
 }
 
 #[cfg(feature = "serde")]
-pub(crate) use member;
-pub(crate) use {deserialize, initial, record};
+pub(crate) use {Member, member};
+pub(crate) use {default, initial, record};

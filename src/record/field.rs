@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::{Attributes, Text, Value, countable};
+use super::{Out, Text, Value, countable};
 use crate::content::{Body, ContentKind, ContentPolicy, Gated, Payload};
 use crate::schema::{Attribute, Kind};
 
@@ -14,7 +14,7 @@ pub(crate) trait Field<const N: usize>: Payload {
     /// The attributes without keys and descriptions.
     const ATTRIBUTES: [Attribute; N];
 
-    fn write<'a>(&'a self, keys: [&'static str; N], out: &mut Attributes<'a>);
+    fn write(&self, keys: [&'static str; N], out: &mut dyn Out);
 }
 
 /// Returns the rows of the catalog for a field: the attributes of its type with these keys and descriptions.
@@ -84,8 +84,7 @@ impl<T: Field<N>, const N: usize> Field<N> for Option<T> {
         attributes
     };
 
-    #[inline]
-    fn write<'a>(&'a self, keys: [&'static str; N], out: &mut Attributes<'a>) {
+    fn write(&self, keys: [&'static str; N], out: &mut dyn Out) {
         if let Some(value) = self {
             value.write(keys, out);
         }
@@ -104,10 +103,9 @@ pub(crate) trait Scalar: Payload {
 impl<T: Scalar> Field<1> for T {
     const ATTRIBUTES: [Attribute; 1] = [T::ATTRIBUTE];
 
-    #[inline]
-    fn write<'a>(&'a self, [key]: [&'static str; 1], out: &mut Attributes<'a>) {
+    fn write(&self, [key]: [&'static str; 1], out: &mut dyn Out) {
         if let Some(value) = self.value() {
-            out.push(key, value);
+            out.value(key, value);
         }
     }
 }
@@ -137,9 +135,8 @@ scalars! {
     Duration: Int = |duration| Some(millis(*duration));
     Measured<Duration>: Int = |duration| Some(millis(duration.0.unwrap_or_default()));
     Measured<u32>: Int = |attempts| Some(attempts.0.unwrap_or(1).into());
-    Usd: Double = |usd| Some(usd.0.unwrap_or_default()).filter(|usd| countable(*usd));
+    Measured<f64>: Double = |usd| Some(usd.0.unwrap_or_default()).filter(|usd| countable(*usd));
     Quoted: Text.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
-    Success: Text.one_of(&["true", "false"]) = |success| Some(quoted(success.0));
     Status: Text = |status| Some(match status.0 {
         Some(status) => Cow::Owned(status.to_string()),
         None => Cow::Borrowed("undefined"),
@@ -175,54 +172,18 @@ impl<K: ContentKind> Scalar for Gated<K> {
     }
 }
 
-/// A value that a handle measures unless the host sets it. Without a handle, a duration is sent as 0, and a number of
-/// attempts as 1.
+/// A value that the host may set. Otherwise it is the duration or the number of attempts that a handle measured, or else
+/// 0, and 1 for attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measured<T>(pub(crate) Option<T>);
 
 impl<T> Payload for Measured<T> {}
-
-/// A value that no member of a transcript's line sets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NoMember<T>(pub(crate) T);
-
-impl<T: Payload> Payload for NoMember<T> {
-    fn size(&self) -> usize {
-        self.0.size()
-    }
-}
-
-impl<T: Scalar> Scalar for NoMember<T> {
-    const ATTRIBUTE: Attribute = T::ATTRIBUTE;
-
-    fn value(&self) -> Option<Value<'_>> {
-        self.0.value()
-    }
-}
-
-/// An amount of US dollars, sent as 0 if it is not known. An amount that a metric cannot count is not sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Usd(pub(crate) Option<f64>);
-
-impl Payload for Usd {}
 
 /// A boolean that is sent as the text `true` or `false`, as the monitoring documentation specifies for some events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Quoted(pub(crate) bool);
 
 impl Payload for Quoted {}
-
-/// The success of a tool, which is the default. It is sent as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Success(pub(crate) bool);
-
-impl Default for Success {
-    fn default() -> Self {
-        Self(true)
-    }
-}
-
-impl Payload for Success {}
 
 /// An HTTP status that is sent as text: `undefined` if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,21 +199,15 @@ impl Field<3> for Body {
         Quoted::ATTRIBUTE.one_of(&["true"]).when_known(),
     ];
 
-    fn write<'a>(&'a self, keys: [&'static str; 3], out: &mut Attributes<'a>) {
-        let [text, length, truncated] = keys;
+    fn write(&self, [text, length, truncated]: [&'static str; 3], out: &mut dyn Out) {
         let body = self.redacted();
-        out.unreadable_bodies += u64::from(body.unreadable);
-        let (units, cut) = (integer(body.length as u64), body.truncated);
-        out.push(
-            text,
-            Value::Text(match body {
-                Cow::Borrowed(body) => Cow::Borrowed(&*body.text),
-                Cow::Owned(body) => Cow::Owned(body.text),
-            }),
-        );
-        out.push(length, Value::Int(units));
-        if cut {
-            out.push(truncated, Value::Text(quoted(true)));
+        if body.unreadable {
+            out.unreadable_body();
+        }
+        out.text(text, &body.text);
+        out.value(length, Value::Int(integer(body.length as u64)));
+        if body.truncated {
+            out.value(truncated, Value::Text(quoted(true)));
         }
     }
 }

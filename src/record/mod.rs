@@ -44,30 +44,21 @@ pub use usage::{
 
 pub use string_enum::ParseEnumError;
 
-pub(crate) use api::{ApiErrorEvent, ApiRequestEvent};
-pub(crate) use attributes::{Attributes, Out, Value};
-pub(crate) use body::{ApiRequestBodyEvent, ApiResponseBodyEvent};
+pub(crate) use attributes::{Out, Value};
 pub(crate) use definition::record;
-pub(crate) use event::{EventFields, EventRecord, Record};
+pub(crate) use event::EventRecord;
 pub(crate) use field::{
-    ErrorMessage, Field, Measured, NoMember, Quoted, Scalar, Status, Success, ToolError, Usd,
-    attribute_rows, scalars,
+    ErrorMessage, Field, Measured, Quoted, Scalar, Status, ToolError, attribute_rows, scalars,
 };
 pub(crate) use parameters::derived_parameters;
-pub(crate) use plugin::PluginInstalledEvent;
-pub(crate) use prompt::UserPromptEvent;
-#[cfg(feature = "serde")]
-pub(crate) use serial::pair;
 pub(crate) use setter::{setter, setters};
-pub(crate) use skill::SkillActivatedEvent;
 pub(crate) use span::{SpanAttributes, span};
-pub(crate) use tool::{ToolDecisionEvent, ToolResultEvent, failure_setters};
+pub(crate) use tool::{OrUnknown, failure_setters};
 pub(crate) use tool_name::{MCP_TOOL, ToolName};
+#[cfg(feature = "serde")]
+pub(crate) use {prompt::Id, serial::pair};
 
-use std::borrow::Cow;
-
-/// A text of a record.
-pub(crate) type Text = Cow<'static, str>;
+pub(crate) use crate::content::Text;
 
 /// Returns an optional text of a record; `None` for an empty text.
 #[inline]

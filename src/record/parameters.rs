@@ -4,12 +4,12 @@
 //! tool and of the Skill tool from the arguments. A host can set parameters that it knows in addition, for example the
 //! commit that a command made.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Number;
 
+use super::Text;
 use super::setter::setters;
 use super::tool_name::{McpTool, ToolName};
 use crate::content::{Content, ContentPolicy};
@@ -26,23 +26,23 @@ use crate::content::{Content, ContentPolicy};
 #[derive(Clone, Serialize)]
 pub struct ShellParameters {
     bash_command: String,
-    full_command: Cow<'static, str>,
+    full_command: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<Cow<'static, str>>,
+    description: Option<Text>,
     #[serde(
         rename = "dangerouslyDisableSandbox",
         skip_serializing_if = "Option::is_none"
     )]
     dangerously_disable_sandbox: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    git_commit_id: Option<Cow<'static, str>>,
+    git_commit_id: Option<Text>,
 }
 
 impl ShellParameters {
     /// Creates the parameters of a command (`full_command`). Its first word becomes `bash_command`.
-    pub fn new(full_command: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(full_command: impl Into<Text>) -> Self {
         let full_command = full_command.into();
         Self {
             bash_command: full_command
@@ -66,7 +66,7 @@ impl ShellParameters {
 
     /// Derives the parameters from the arguments of a call. Returns `None` if there is no command.
     fn from_input(input: &Content, policy: &ContentPolicy) -> Option<Self> {
-        let text = |name| policy.member(input, &[name]).map(Cow::Owned);
+        let text = |name| policy.member(input, &[name]).map(Text::from);
         Some(Self {
             timeout: policy.scalar(input, "timeout"),
             description: text("description"),
@@ -75,69 +75,49 @@ impl ShellParameters {
         })
     }
 
-    /// Sets the description of the command's purpose (`description`).
-    pub fn description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
-        self.description = Some(description.into());
-        self
-    }
-
     setters! {
+        /// Sets the description of the command's purpose (`description`).
+        description: Option<Text>,
         /// Sets whether the command runs outside the sandbox (`dangerouslyDisableSandbox`).
         dangerously_disable_sandbox: Option<bool>,
-    }
-
-    /// Sets the id of the commit that the command made (`git_commit_id`).
-    pub fn git_commit_id(mut self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.git_commit_id = Some(id.into());
-        self
-    }
-}
-
-impl From<ShellParameters> for Content {
-    fn from(parameters: ShellParameters) -> Self {
-        Self::json(&parameters)
-    }
-}
-
-impl fmt::Debug for ShellParameters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ShellParameters")
+        /// Sets the id of the commit that the command made (`git_commit_id`).
+        git_commit_id: Option<Text>,
     }
 }
 
 /// The parameters of the Skill tool. They are content, like those of a shell tool.
 #[derive(Clone, Serialize)]
 pub struct SkillParameters {
-    skill_name: Cow<'static, str>,
+    skill_name: Text,
 }
 
 impl SkillParameters {
     /// Creates the parameters of a call of the skill `name` (`skill_name`).
-    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(name: impl Into<Text>) -> Self {
         Self {
             skill_name: name.into(),
         }
     }
 }
 
-impl SkillParameters {
-    /// Derives the parameters from the arguments of a call. Returns `None` if there is no skill.
-    fn from_input(input: &Content, policy: &ContentPolicy) -> Option<Self> {
-        policy.member(input, &["skill"]).map(Self::new)
-    }
+/// Converts parameters to their JSON text, and hides them from `Debug`.
+macro_rules! parameters {
+    ($($Parameters:ident)*) => {$(
+        impl From<$Parameters> for Content {
+            fn from(parameters: $Parameters) -> Self {
+                Self::json(&parameters)
+            }
+        }
+
+        impl fmt::Debug for $Parameters {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($Parameters))
+            }
+        }
+    )*};
 }
 
-impl From<SkillParameters> for Content {
-    fn from(parameters: SkillParameters) -> Self {
-        Self::json(&parameters)
-    }
-}
-
-impl fmt::Debug for SkillParameters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SkillParameters")
-    }
-}
+parameters! { ShellParameters SkillParameters }
 
 /// Returns the parameters that follow from a call of `tool`. Returns `None` if there are none, or if
 /// `OTEL_LOG_TOOL_DETAILS` is off.
@@ -151,20 +131,15 @@ pub(crate) fn derived_parameters(
     if !policy.tool_details() {
         return None;
     }
-    match mcp {
-        Some(mcp) => Some(mcp.parameters()),
-        None => from_name(&tool.0).or_else(|| from_input(&tool.0, input?, policy)),
+    if let Some(mcp) = mcp.cloned().or_else(|| McpTool::from_name(&tool.0)) {
+        return Some(mcp.parameters());
     }
-}
-
-fn from_name(tool: &str) -> Option<Content> {
-    McpTool::from_name(tool).map(|mcp| mcp.parameters())
-}
-
-fn from_input(tool: &str, input: &Content, policy: &ContentPolicy) -> Option<Content> {
-    match tool {
-        "Bash" | "PowerShell" => ShellParameters::from_input(input, policy).map(Content::from),
-        "Skill" => SkillParameters::from_input(input, policy).map(Content::from),
+    match &*tool.0 {
+        "Bash" | "PowerShell" => ShellParameters::from_input(input?, policy).map(Content::from),
+        "Skill" => {
+            let skill = policy.member(input?, &["skill"])?;
+            Some(SkillParameters::new(skill).into())
+        }
         // Other tools have arguments with the same names but other meanings.
         _ => None,
     }

@@ -20,7 +20,7 @@ event! {
     /// A plugin that finished installing.
     ///
     /// Emits the event `claude_code.plugin_installed`.
-    record PluginInstalled with event PluginInstalledEvent: Clone, Debug, PartialEq, Eq;
+    record PluginInstalled: Clone, Debug, PartialEq, Eq;
     emits "plugin_installed", "A plugin finished installing";
 
     /// Creates the record of the plugin `name` (`plugin.name`) from the marketplace `marketplace` (`marketplace.name`).

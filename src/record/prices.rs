@@ -156,7 +156,7 @@ impl ApiRequest {
     /// set before. Without a price for this model, the cost remains unknown: it is sent as 0, counted as
     /// [`requests_without_cost`](crate::Health::requests_without_cost), and reported once for each model.
     pub fn priced(self, prices: &Prices) -> Self {
-        match prices.cost_usd(&self.event.model, self.usage()) {
+        match prices.cost_usd(&self.model, self.usage()) {
             Some(usd) => self.cost_usd(usd),
             None => self,
         }

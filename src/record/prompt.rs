@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::event::event;
-use super::{NoMember, optional};
+use super::optional;
 use crate::content::{Content, ContentPolicy, Gated, Payload, Prompt};
 use crate::propagation::TraceParent;
 
@@ -19,64 +19,55 @@ event! {
     /// use claude_code_telemetry::UserPrompt;
     /// let prompt = UserPrompt::new(String::from("Fix the bug")).id("9f1c2f7e-6a51-4c5c-9d3f-0d6e1b3a2c4d");
     /// ```
-    record UserPrompt with event UserPromptEvent: Clone, Debug;
+    record UserPrompt: Clone, Debug;
     emits "user_prompt", "A user submits a prompt";
 
     /// Creates a prompt with this text (`prompt`, `prompt_length`).
     new(text: impl Into<Content>);
 
     sent {
-        custom length: NoMember<u64> = "prompt_length", "Length of the prompt in UTF-16 code units";
+        unread length: u64 = "prompt_length", "Length of the prompt in UTF-16 code units";
         required text: Gated<Prompt> = "prompt" | "text", "The prompt, never truncated";
     }
     unsent {
-        custom id: Option<PromptId> = "prompt.id" | "prompt_id";
-        custom has_event: On = "event";
-        custom parent: NoMember<Parent> = "parent";
+        custom id: Option<Id> = "prompt.id" | "prompt_id";
+        custom has_event: bool = "event", default true;
+        unread parent: Option<TraceParent> = "parent";
         /// Sets the time at which the prompt was submitted. The default is the current time.
         optional at: Option<SystemTime> = "event.timestamp" | "at";
     }
     derive fields with measure;
 }
 
-/// The id of a prompt, a UUID unless the host sets another text.
+/// The id of a prompt or a session, a UUID unless the host sets another text.
 #[derive(Clone, Debug)]
-pub(crate) struct PromptId(pub(crate) Arc<str>);
-
-type Parent = Option<TraceParent>;
-
-/// A switch that is on by default.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct On(pub(crate) bool);
-
-impl Default for On {
-    fn default() -> Self {
-        Self(true)
-    }
-}
+pub(crate) struct Id(pub(crate) Arc<str>);
 
 impl UserPrompt {
     /// Sets the id of the prompt, a UUID (`prompt.id`). The default is a random UUID.
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.id = optional(id).map(PromptId);
+        self.id = optional(id).map(Id);
         self
     }
 
     /// Sets the parent of the interaction's span: the span of another process that caused the prompt. This parent
     /// replaces that of the environment variable `TRACEPARENT`.
     pub fn parent(mut self, parent: TraceParent) -> Self {
-        self.parent.0 = Some(parent);
+        self.parent = Some(parent);
         self
     }
 
     /// Suppresses the event of the interaction, for example for a slash command that sends no prompt to the model.
     pub fn without_event(mut self) -> Self {
-        self.has_event = On(false);
+        self.has_event = false;
         self
     }
 
-    fn measure(&mut self, _: &ContentPolicy) {
-        self.event.length = NoMember(self.event.text.length());
+    /// Measures the text. The interaction does so for its span, before the policy can withhold the text of the event.
+    pub(crate) fn measure(&mut self, _: &ContentPolicy) {
+        if self.length == 0 {
+            self.length = self.text.length();
+        }
     }
 }
 
@@ -86,9 +77,7 @@ impl<T: Into<Content>> From<T> for UserPrompt {
     }
 }
 
-impl Payload for On {}
-
-impl Payload for PromptId {
+impl Payload for Id {
     fn size(&self) -> usize {
         self.0.len()
     }

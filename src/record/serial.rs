@@ -1,46 +1,89 @@
 //! Deserialization of the types of fields, and the rules between fields.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny};
+use serde::de::{Deserializer, Error};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::prompt::{On, PromptId};
-use super::usage::{Number, Seconds};
+use super::prompt::Id;
+use super::usage::Seconds;
 use super::{
-    Decision, DecisionSource, ErrorMessage, Measured, NoMember, Quoted, Status, Success, Text,
-    ToolDecision, ToolError, ToolName, ToolResult, Usd,
+    Decision, DecisionSource, ErrorMessage, Measured, OrUnknown, Quoted, Status, Text,
+    ToolDecision, ToolError, ToolName, ToolResult,
 };
 use crate::content::{
     Body, Content, Gated, HookDefinitions, Prompt, ToolDetails, ToolInput, ToolParameters,
 };
-use crate::serial::{Flag, HttpStatus, Id, Json, Read, read_as};
+use crate::serial::{Read, parsed, read_as};
 
 read_as! {
     ErrorMessage: Text => Self::from;
-    On: bool => Self;
-    Gated<HookDefinitions>: Json => |Json(json)| Self::from(json);
+    Gated<HookDefinitions>: Box<RawValue> => Self::from;
     Gated<Prompt>: Text => |text| Self::from(text.into_owned());
     Gated<ToolDetails>: Text => |text| Self::optional(text.into_owned());
     Gated<ToolInput>: Content => Self::from;
     Gated<ToolParameters>: Content => Self::from;
-    Number: u64 => Self;
-    Quoted: Flag => |Flag(value)| Self(value);
-    Success: Flag => |Flag(value)| Self(value);
-    Status: HttpStatus => |HttpStatus(status)| Self(status);
     ToolError: Option<Text> => |text| Self(text.map(ErrorMessage));
     ToolName: Text => Self::from;
-    Usd: f64 => |usd| Self(Some(usd));
     Body: Content => Self::from;
 }
 
-impl Read for PromptId {
+/// A boolean, or its text as events carry it.
+impl Read for Quoted {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Id::read(deserializer).map(|Id(id)| Self(id.into()))
+        let value = match Value::deserialize(deserializer)? {
+            Value::Bool(value) => Some(value),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        let expected = || D::Error::custom(r#"expected true, false, "true" or "false""#);
+        value.map(Self).ok_or_else(expected)
+    }
+}
+
+/// An HTTP status, or its text as events carry it. The text `undefined` becomes `None`.
+impl Read for Status {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let status = match Value::deserialize(deserializer)? {
+            Value::String(text) if text == "undefined" => return Ok(Self(None)),
+            Value::String(text) => text.parse().ok(),
+            value => u16::deserialize(value).ok(),
+        };
+        let expected = || D::Error::custom(r#"expected an HTTP status or "undefined""#);
+        status.map(|status| Self(Some(status))).ok_or_else(expected)
+    }
+}
+
+/// A UUID, in the form with hyphens. An empty text is accepted, because the setters treat it as missing.
+impl Read for Id {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // The length excludes the forms with braces or without hyphens.
+        let is_uuid = || text.len() == 36 && uuid::Uuid::parse_str(&text).is_ok();
+        if text.is_empty() || is_uuid() {
+            Ok(Self(text.into()))
+        } else {
+            Err(D::Error::custom(format_args!("{text:?} is no UUID")))
+        }
     }
 
     fn optional(self) -> Option<Self> {
         (!self.0.is_empty()).then_some(self)
+    }
+}
+
+/// A variant of an enum, or the text `unknown`, which a span carries without a decision.
+impl<T: FromStr<Err: Display>> Read for OrUnknown<T> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(Self(match &*text {
+            "unknown" => None,
+            text => Some(parsed(text)?),
+        }))
     }
 }
 
@@ -58,12 +101,6 @@ impl<T: Read> Read for Measured<T> {
     }
 }
 
-impl<T: Default> Read for NoMember<T> {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Self::default())
-    }
-}
-
 impl ToolDecision {
     /// Hides the name of an MCP tool.
     pub(super) fn checked(mut self) -> Result<Self, &'static str> {
@@ -77,8 +114,8 @@ impl ToolDecision {
 impl ToolResult {
     /// Checks the decision, hides the name of an MCP tool, and drops the error of a call that succeeded.
     pub(super) fn checked(mut self) -> Result<Self, &'static str> {
-        pair(self.event.decision_type, self.event.decision_source)?;
-        if self.event.success.0 {
+        pair(self.decision_type, self.decision_source)?;
+        if self.success.0 {
             self = self.success(true);
         }
         match self.mcp.take() {

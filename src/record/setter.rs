@@ -5,43 +5,37 @@
 macro_rules! setter {
     (required $($rest:tt)*) => {};
     (custom $($rest:tt)*) => {};
-    ($how:ident $meta:tt $field:ident $place:tt Option<Text>) => {
+    (unread $($rest:tt)*) => {};
+    ($how:ident $meta:tt $field:ident Option<Text>) => {
         $crate::record::setter!(
-            @ $meta $field $place impl Into<$crate::record::Text>, $crate::record::optional
+            @ $meta $field impl Into<$crate::record::Text>, $crate::record::optional
         );
     };
-    ($how:ident $meta:tt $field:ident $place:tt Gated<$Shape:ident>) => {
+    ($how:ident $meta:tt $field:ident Gated<$Shape:ident>) => {
         $crate::record::setter!(
-            @ $meta $field $place impl Into<$crate::content::Content>,
-            $crate::content::Gated::optional
+            @ $meta $field impl Into<$crate::content::Content>, $crate::content::Gated::optional
         );
     };
-    ($how:ident $meta:tt $field:ident $place:tt Option<$Type:ident>) => {
-        $crate::record::setter!(@ $meta $field $place $Type, Some);
+    ($how:ident $meta:tt $field:ident Option<$Type:ident>) => {
+        $crate::record::setter!(@ $meta $field $Type, Some);
     };
-    ($how:ident $meta:tt $field:ident $place:tt Measured<$Type:ident>) => {
-        $crate::record::setter!(@ $meta $field $place $Type, |value| Measured(Some(value)));
+    ($how:ident $meta:tt $field:ident Measured<$Type:ident>) => {
+        $crate::record::setter!(@ $meta $field $Type, |value| Measured(Some(value)));
     };
-    ($how:ident $meta:tt $field:ident $place:tt Quoted) => {
-        $crate::record::setter!(@ $meta $field $place bool, Quoted);
+    ($how:ident $meta:tt $field:ident Status) => {
+        $crate::record::setter!(@ $meta $field u16, |status| Status(Some(status)));
     };
-    ($how:ident $meta:tt $field:ident $place:tt Usd) => {
-        $crate::record::setter!(@ $meta $field $place f64, |usd| Usd(Some(usd)));
+    ($how:ident $meta:tt $field:ident Quoted) => {
+        $crate::record::setter!(@ $meta $field bool, Quoted);
     };
-    ($how:ident $meta:tt $field:ident $place:tt Number) => {
-        $crate::record::setter!(@ $meta $field $place u64, Number);
+    ($how:ident $meta:tt $field:ident $Type:ident) => {
+        $crate::record::setter!(@ $meta $field $Type, |value| value);
     };
-    ($how:ident $meta:tt $field:ident $place:tt Status) => {
-        $crate::record::setter!(@ $meta $field $place u16, |status| Status(Some(status)));
-    };
-    ($how:ident $meta:tt $field:ident $place:tt $Type:ident) => {
-        $crate::record::setter!(@ $meta $field $place $Type, |value| value);
-    };
-    (@ [$($meta:tt)*] $field:ident [$($place:tt)*] $Parameter:ty, $convert:expr) => {
+    (@ [$($meta:tt)*] $field:ident $Parameter:ty, $convert:expr) => {
         $($meta)*
         #[inline]
         pub fn $field(mut self, value: $Parameter) -> Self {
-            self.$($place)* = $convert(value);
+            self.$field = $convert(value);
             self
         }
     };
@@ -50,7 +44,7 @@ macro_rules! setter {
 /// Defines public setters of fields, one for each `name: Type`.
 macro_rules! setters {
     ($($(#[$meta:meta])* $field:ident: $Type:ident $(<$Inner:ident>)?,)*) => {$(
-        $crate::record::setter! { optional [$(#[$meta])*] $field [$field] $Type $(<$Inner>)? }
+        $crate::record::setter! { optional [$(#[$meta])*] $field $Type $(<$Inner>)? }
     )*};
 }
 

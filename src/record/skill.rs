@@ -9,7 +9,7 @@ event! {
     /// A skill that was invoked.
     ///
     /// Emits the event `claude_code.skill_activated`.
-    record SkillActivated with event SkillActivatedEvent: Clone, Debug, PartialEq, Eq;
+    record SkillActivated: Clone, Debug, PartialEq, Eq;
     emits "skill_activated", "A skill was invoked";
 
     /// Creates the record of the skill `name` (`skill.name`) from `source` (`skill.source`): `bundled`, `userSettings`,

@@ -1,17 +1,20 @@
 //! The definition of the data of a span: each attribute is stated once.
 
-use super::Attributes;
+use std::time::Duration;
+
+use super::Out;
+use crate::content::Payload;
 use crate::schema::Span;
 
 /// The attributes of one kind of span.
-pub(crate) trait SpanAttributes: Send + Sync {
+pub(crate) trait SpanAttributes: Payload + Send + Sync {
     fn span(&self) -> &'static Span;
 
-    /// Writes the attributes after `span.type`, in the order of the catalog.
-    fn attributes<'a>(&'a self, out: &mut Attributes<'a>);
+    /// Sets the duration, an attribute of every span.
+    fn set_duration(&mut self, duration: Duration);
 
-    /// Returns the size of the texts that the data keeps in memory, in bytes.
-    fn size(&self) -> usize;
+    /// Writes the attributes after `span.type`, in the order of the catalog.
+    fn attributes(&self, out: &mut dyn Out);
 }
 
 /// Defines the data of a span, with its attributes and its row of the catalog. `sent` lists the attributes as in
@@ -58,14 +61,23 @@ macro_rules! span {
                 Self::SPAN
             }
 
-            fn attributes<'a>(&'a self, out: &mut $crate::record::Attributes<'a>) {
-                use $crate::record::field::Field;
-                $(Field::write(&self.$field, [$($key),+], out);)*
+            fn set_duration(&mut self, duration: ::std::time::Duration) {
+                self.duration = duration;
             }
 
+            fn attributes(&self, out: &mut dyn $crate::record::Out) {
+                $($crate::record::Field::write(&self.$field, [$($key),+], out);)*
+            }
+        }
+
+        impl $crate::content::Payload for $Span {
             fn size(&self) -> usize {
                 use $crate::content::Payload;
                 0 $(+ Payload::size(&self.$field))* $($(+ Payload::size(&self.$unsent))*)?
+            }
+
+            fn filter(&mut self, policy: &$crate::content::ContentPolicy) -> bool {
+                true $(& $crate::content::Payload::filter(&mut self.$field, policy))*
             }
         }
     };

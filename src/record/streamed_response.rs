@@ -97,10 +97,7 @@ impl StreamedResponse {
     pub fn into_request(self) -> ApiRequest {
         let request = self.answer.into_request(self.requested_model);
         ApiRequest {
-            event: super::ApiRequestEvent {
-                request_id: self.request_id,
-                ..request.event
-            },
+            request_id: self.request_id,
             ..request
         }
     }

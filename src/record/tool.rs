@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use super::event::event;
 use super::string_enum::string_enum;
 use super::tool_name::{MCP_TOOL, McpTool, ToolName};
-use super::{Success, Text, ToolError, derived_parameters};
-use crate::content::{ContentPolicy, Gated, ToolInput, ToolParameters};
+use super::{Quoted, Text, ToolError, derived_parameters, scalars};
+use crate::content::{ContentPolicy, Gated, Payload, ToolInput, ToolParameters};
 
 string_enum! {
     /// The outcome of a permission decision.
@@ -36,11 +36,30 @@ string_enum! {
     }
 }
 
+/// A part of a decision on a span; `None` is sent as `unknown`.
+#[derive(Clone, Copy)]
+pub(crate) struct OrUnknown<T>(pub(crate) Option<T>);
+
+impl<T> Default for OrUnknown<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Payload for OrUnknown<T> {}
+
+scalars! {
+    OrUnknown<Decision>: Text.one_of(Decision::OR_UNKNOWN) =
+        |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
+    OrUnknown<DecisionSource>: Text.one_of(DecisionSource::OR_UNKNOWN) =
+        |source| Some(source.0.map_or("unknown", DecisionSource::as_str).into());
+}
+
 event! {
     /// A permission decision about a tool call.
     ///
     /// Emits the event `claude_code.tool_decision`.
-    record ToolDecision with event ToolDecisionEvent: Clone, Debug, PartialEq, Eq;
+    record ToolDecision: Clone, Debug, PartialEq, Eq;
     emits "tool_decision", "A tool call was permitted or denied";
 
     /// Creates a decision about a call of `tool_name`. A name of the form `mcp__server__tool` is sent as `mcp_tool`.
@@ -65,7 +84,7 @@ event! {
 impl ToolDecision {
     /// Marks the tool as one of an MCP server, regardless of its name: the event carries `mcp_tool`.
     pub fn mcp(mut self, _: &McpTool) -> Self {
-        self.event.tool_name = MCP_TOOL.into();
+        self.tool_name = MCP_TOOL.into();
         self
     }
 }
@@ -83,7 +102,7 @@ event! {
     /// let done = ToolResult::new("Read").duration(Duration::from_millis(4)).result_size_bytes(1_280);
     /// let failed = ToolResult::new("Bash").failed("Shell command failed").error_type("ShellError");
     /// ```
-    record ToolResult with event ToolResultEvent: Clone, Debug;
+    record ToolResult: Clone, Debug;
     emits "tool_result", "A tool call completed";
 
     /// Creates the result of a call of `tool_name` that succeeded. A name of the form `mcp__server__tool` is sent as
@@ -95,7 +114,7 @@ event! {
             "Name of the tool; `mcp_tool` for every MCP tool";
         /// The model gives the call this id.
         optional tool_use_id: Option<Text> = "tool_use_id", "Id of the tool call";
-        custom success: Success = "success", "Whether the tool succeeded";
+        custom success: Quoted = "success", "Whether the tool succeeded", default Quoted(true);
         /// The wait for permission does not count. The default is 0.
         optional duration: Duration = "duration_ms", "Duration of the execution in milliseconds";
         custom error_type: Option<Text> = "error_type",
@@ -127,33 +146,33 @@ event! {
     check with checked;
 }
 
-/// Defines the setters of the fields `success`, `error` and `error_type`, which are at this place of the type.
+/// Defines the setters of the fields `success`, `error` and `error_type`.
 macro_rules! failure_setters {
-    ($($place:ident.)*) => {
+    () => {
         /// Marks the call as failed with this message (`error`). Do not put content into the message: no environment
         /// variable withholds it, only [`ConfigBuilder::error_messages`](crate::ConfigBuilder::error_messages).
         pub fn failed(mut self, error: impl Into<$crate::record::Text>) -> Self {
-            self.$($place.)*success.0 = false;
+            self.success = $crate::record::Quoted(false);
             let message = $crate::record::optional(error);
-            self.$($place.)*error.0 = message.map($crate::record::ErrorMessage);
+            self.error.0 = message.map($crate::record::ErrorMessage);
             self
         }
 
         /// Marks the call as failed with this class of error (`error_type`), for example `ShellError`. Sent only on the
         /// event.
         pub fn error_type(mut self, class: impl Into<$crate::record::Text>) -> Self {
-            self.$($place.)*success.0 = false;
-            self.$($place.)*error_type = $crate::record::optional(class);
+            self.success = $crate::record::Quoted(false);
+            self.error_type = $crate::record::optional(class);
             self
         }
 
         /// Sets whether the call succeeded, for a host that has no message and no class of the error. The default is
         /// `true`. [`failed`](Self::failed) sets the message.
         pub fn success(mut self, success: bool) -> Self {
-            self.$($place.)*success.0 = success;
+            self.success = $crate::record::Quoted(success);
             if success {
-                self.$($place.)*error.0 = None;
-                self.$($place.)*error_type = None;
+                self.error.0 = None;
+                self.error_type = None;
             }
             self
         }
@@ -163,30 +182,29 @@ macro_rules! failure_setters {
 pub(crate) use failure_setters;
 
 impl ToolResult {
-    failure_setters!(event.);
+    failure_setters!();
 
     /// Sets the permission decision that allowed the call (`decision_type`, `decision_source`).
     pub fn decision(mut self, decision: Decision, source: DecisionSource) -> Self {
-        self.event.decision_type = Some(decision);
-        self.event.decision_source = Some(source);
+        self.decision_type = Some(decision);
+        self.decision_source = Some(source);
         self
     }
 
     /// Sets the MCP server and the tool of the call. A name of the form `mcp__server__tool` contains them as well.
     pub fn mcp(mut self, mcp: McpTool) -> Self {
-        self.event.tool_name = MCP_TOOL.into();
+        self.tool_name = MCP_TOOL.into();
         self.mcp = Some(mcp);
         self
     }
 
     /// Derives the parameters and the scope of an MCP tool.
     fn derive(&mut self, policy: &ContentPolicy) {
-        let event = &mut self.event;
-        let (mcp, input) = (self.mcp.as_ref(), event.input.content());
-        let derived = derived_parameters(&event.tool_name, mcp, input, policy);
-        event.parameters.add_derived(derived);
+        let (mcp, input) = (self.mcp.as_ref(), self.input.content());
+        let derived = derived_parameters(&self.tool_name, mcp, input, policy);
+        self.parameters.add_derived(derived);
         if let Some(scope) = self.mcp.take().and_then(|mcp| mcp.scope) {
-            event.mcp_server_scope = Some(scope);
+            self.mcp_server_scope = Some(scope);
         }
     }
 }

@@ -34,15 +34,13 @@ string_enum! {
 }
 
 impl TokenType {
-    /// Returns the index of the type among the four types.
-    pub(crate) fn place(self) -> usize {
-        match self {
-            Self::Input => 0,
-            Self::Output => 1,
-            Self::CacheRead => 2,
-            Self::CacheCreation => 3,
-        }
-    }
+    /// All types, in the order of their numbers.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Input,
+        Self::Output,
+        Self::CacheRead,
+        Self::CacheCreation,
+    ];
 }
 
 string_enum! {
@@ -60,7 +58,7 @@ record! {
     ///
     /// Adds to the series `added` and `removed` of `claude_code.lines_of_code.count`, each only if its number is set. A
     /// number of 0 creates the series.
-    record LinesOfCode: Clone, Copy, Debug, Default, PartialEq, Eq;
+    record LinesOfCode: Clone, Copy, Debug, PartialEq, Eq;
 
     /// Creates a record that sets neither added nor removed lines.
     new();
@@ -77,14 +75,14 @@ record! {
     /// Commits that were made.
     ///
     /// Adds to `claude_code.commit.count`.
-    record Commit: Clone, Copy, Debug, Default, PartialEq, Eq;
+    record Commit: Clone, Copy, Debug, PartialEq, Eq;
 
     /// Creates a record of a single commit.
     new();
 
     fields {
         /// Sets the number of commits. The default is 1.
-        optional count: Number = "count";
+        optional count: u64 = "count", default 1;
     }
 }
 
@@ -92,28 +90,16 @@ record! {
     /// Pull requests that were created.
     ///
     /// Adds to `claude_code.pull_request.count`.
-    record PullRequest: Clone, Copy, Debug, Default, PartialEq, Eq;
+    record PullRequest: Clone, Copy, Debug, PartialEq, Eq;
 
     /// Creates a record of a single pull request.
     new();
 
     fields {
         /// Sets the number of pull requests. The default is 1.
-        optional count: Number = "count";
+        optional count: u64 = "count", default 1;
     }
 }
-
-/// A number that is 1 by default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Number(pub(crate) u64);
-
-impl Default for Number {
-    fn default() -> Self {
-        Self(1)
-    }
-}
-
-impl Payload for Number {}
 
 record! {
     /// A cost without a request, for a host whose requests are recorded elsewhere.

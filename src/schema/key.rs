@@ -1,38 +1,56 @@
-//! The attribute keys that belong to no record.
+//! The attributes that belong to no record: the standard attributes, those of all events, and that of all spans.
 
-macro_rules! keys {
-    ($($name:ident = $key:literal;)*) => { $(pub(crate) const $name: &str = $key;)* };
+use super::{Attribute, Gate, Kind};
+
+/// The attribute `span.type` of every span.
+pub(crate) const SPAN_TYPE: &str = "span.type";
+
+/// Defines a list of attributes, and a constant for the key of each.
+macro_rules! attributes {
+    ($(#[$meta:meta])* $LIST:ident {$(
+        $KEY:ident: $Kind:ident $(.$rule:ident($($gate:expr)?))* = $key:literal, $description:literal;
+    )*}) => {
+        $(#[$meta])*
+        pub static $LIST: &[Attribute] = &[$(
+            Attribute::of(Kind::$Kind).named($key, $description) $(.$rule($($gate)?))*
+        ),*];
+
+        $(pub(crate) const $KEY: &str = $key;)*
+    };
 }
 
-// Standard attributes.
-keys! {
-    USER_ID = "user.id";
-    SESSION_ID = "session.id";
-    APP_VERSION = "app.version";
-    ORGANIZATION_ID = "organization.id";
-    USER_EMAIL = "user.email";
-    USER_ACCOUNT_UUID = "user.account_uuid";
-    USER_ACCOUNT_ID = "user.account_id";
-    TERMINAL_TYPE = "terminal.type";
+attributes! {
+    /// The attributes of every data point, event and span, in order. The custom attributes of `OTEL_RESOURCE_ATTRIBUTES`
+    /// follow them, unless `OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES` is off.
+    STANDARD_ATTRIBUTES {
+        USER_ID: Text = "user.id", "Anonymous identifier of the installation";
+        SESSION_ID: Text.gated(Gate::SessionId) =
+            "session.id", "Unique identifier of the session";
+        APP_VERSION: Text.gated(Gate::Version) = "app.version", "Version of the host program";
+        ORGANIZATION_ID: Text.when_known() =
+            "organization.id", "Organization UUID, when authenticated";
+        USER_EMAIL: Text.when_known() =
+            "user.email", "Email address, when authenticated; the host can leave it out";
+        USER_ACCOUNT_UUID: Text.when_known().gated(Gate::AccountUuid) =
+            "user.account_uuid", "Account UUID, when authenticated";
+        USER_ACCOUNT_ID: Text.when_known().gated(Gate::AccountUuid) =
+            "user.account_id", "Account in the tagged format of the admin APIs, when authenticated";
+        TERMINAL_TYPE: Text.when_known() =
+            "terminal.type", "Terminal, such as `iTerm.app`, `vscode`, `cursor` or `tmux`";
+    }
 }
 
-// Attributes of every event, and of every span.
-keys! {
-    EVENT_NAME = "event.name";
-    EVENT_TIMESTAMP = "event.timestamp";
-    EVENT_SEQUENCE = "event.sequence";
-    WORKSPACE_HOST_PATHS = "workspace.host_paths";
-    PROMPT_ID = "prompt.id";
-    SPAN_TYPE = "span.type";
-}
-
-// Attributes of metrics.
-keys! {
-    MODEL = "model";
-    TOOL_NAME = "tool_name";
-    DECISION = "decision";
-    SOURCE = "source";
-    TYPE = "type";
-    START_TYPE = "start_type";
-    LANGUAGE = "language";
+attributes! {
+    /// The attributes that every event has between the standard attributes and its specific attributes, in order. Metrics
+    /// never have them.
+    EVENT_ATTRIBUTES {
+        EVENT_NAME: Text = "event.name", "Short name of the event";
+        EVENT_TIMESTAMP: Text = "event.timestamp", "Time of the event: ISO 8601, UTC, milliseconds";
+        EVENT_SEQUENCE: Int =
+            "event.sequence", "Order of the events of one session, from 0, without gaps";
+        WORKSPACE_HOST_PATHS: TextArray.when_known() =
+            "workspace.host_paths", "Workspace folders selected on the host";
+        PROMPT_ID: Text.when_known() =
+            "prompt.id", "UUID v4 of the prompt that the event belongs to, from the first prompt on";
+    }
 }

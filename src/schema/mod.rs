@@ -3,9 +3,8 @@
 //! The description of an event stands with its record, in `record`. The module `catalog` lists all of them.
 
 pub(crate) mod key;
-mod standard;
 
-pub use standard::{EVENT_ATTRIBUTES, STANDARD_ATTRIBUTES};
+pub use key::{EVENT_ATTRIBUTES, STANDARD_ATTRIBUTES};
 
 /// The names of the instrumentation scopes, one for each signal.
 pub mod scope {

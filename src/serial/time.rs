@@ -1,6 +1,6 @@
 //! Field types for times, and for durations in milliseconds.
 
-// The example `replay` includes this file as well, so the file must not depend on the rest of the crate.
+// The program includes this file as well, so the file must not depend on the rest of the crate.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

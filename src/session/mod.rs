@@ -8,7 +8,6 @@ mod serial;
 
 pub use prompt::*;
 pub(crate) use prompt::{BlockedSpan, ExecutionSpan, HookSpan, InteractionSpan, LlmSpan, ToolSpan};
-pub(crate) use recordable::Recordable;
 pub use recorder::Recorder;
 use recorder::recorder_methods;
 

@@ -5,114 +5,80 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::RequestContext;
+use crate::content::Payload;
 use crate::environment::{Environment, IGNORE_CASE};
+use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
-use crate::record::{ApiRequest, Record};
-use crate::state::{EventSpan, OpenSpan, PromptMark, SeriesKey, SessionCore, Timestamp};
+use crate::record::{ApiRequest, EventRecord};
+use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
 
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
     (|$self:ident, $record:ident| $body:expr) => {
-        /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
-        /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
-        #[inline]
-        pub fn record_api_request(&$self, $record: $crate::record::ApiRequest) {
-            $body
-        }
+        $crate::session::recorder::record_methods! { |$self, $record| $body;
+            /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
+            /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
+            record_api_request(ApiRequest);
 
-        /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
-        #[inline]
-        pub fn record_api_error(&$self, $record: $crate::record::ApiError) {
-            $body
-        }
+            /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
+            record_api_error(ApiError);
 
-        /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
-        /// `OTEL_LOG_RAW_API_BODIES` is on.
-        #[inline]
-        pub fn record_api_request_body(&$self, $record: $crate::record::ApiRequestBody) {
-            $body
-        }
+            /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
+            /// `OTEL_LOG_RAW_API_BODIES` is on.
+            record_api_request_body(ApiRequestBody);
 
-        /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
-        /// `OTEL_LOG_RAW_API_BODIES` is on.
-        #[inline]
-        pub fn record_api_response_body(&$self, $record: $crate::record::ApiResponseBody) {
-            $body
-        }
+            /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
+            /// `OTEL_LOG_RAW_API_BODIES` is on.
+            record_api_response_body(ApiResponseBody);
 
-        /// Emits the event `claude_code.user_prompt` without beginning an interaction.
-        /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
-        #[inline]
-        pub fn record_user_prompt(&$self, $record: $crate::record::UserPrompt) {
-            $body
-        }
+            /// Emits the event `claude_code.user_prompt` without beginning an interaction.
+            /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
+            record_user_prompt(UserPrompt);
 
-        /// Records a permission decision: emits the event `claude_code.tool_decision`.
-        #[inline]
-        pub fn record_tool_decision(&$self, $record: $crate::record::ToolDecision) {
-            $body
-        }
+            /// Records a permission decision: emits the event `claude_code.tool_decision`.
+            record_tool_decision(ToolDecision);
 
-        /// Records a tool call that completed: emits the event `claude_code.tool_result`.
-        #[inline]
-        pub fn record_tool_result(&$self, $record: $crate::record::ToolResult) {
-            $body
-        }
+            /// Records a tool call that completed: emits the event `claude_code.tool_result`.
+            record_tool_result(ToolResult);
 
-        /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
-        #[inline]
-        pub fn record_plugin_installed(&$self, $record: $crate::record::PluginInstalled) {
-            $body
-        }
+            /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
+            record_plugin_installed(PluginInstalled);
 
-        /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
-        #[inline]
-        pub fn record_skill_activated(&$self, $record: $crate::record::SkillActivated) {
-            $body
-        }
+            /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
+            record_skill_activated(SkillActivated);
 
-        /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
-        #[inline]
-        pub fn record_lines_of_code(&$self, $record: $crate::record::LinesOfCode) {
-            $body
-        }
+            /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
+            record_lines_of_code(LinesOfCode);
 
-        /// Adds commits to `claude_code.commit.count`.
-        #[inline]
-        pub fn record_commit(&$self, $record: $crate::record::Commit) {
-            $body
-        }
+            /// Adds commits to `claude_code.commit.count`.
+            record_commit(Commit);
 
-        /// Adds pull requests to `claude_code.pull_request.count`.
-        #[inline]
-        pub fn record_pull_request(&$self, $record: $crate::record::PullRequest) {
-            $body
-        }
+            /// Adds pull requests to `claude_code.pull_request.count`.
+            record_pull_request(PullRequest);
 
-        /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
-        #[inline]
-        pub fn record_cost(&$self, $record: $crate::record::Cost) {
-            $body
-        }
+            /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
+            record_cost(Cost);
 
-        /// Adds tokens to `claude_code.token.usage`, without an event.
-        #[inline]
-        pub fn record_tokens(&$self, $record: $crate::record::Tokens) {
-            $body
-        }
+            /// Adds tokens to `claude_code.token.usage`, without an event.
+            record_tokens(Tokens);
 
-        /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
-        #[inline]
-        pub fn record_code_edit_decision(&$self, $record: $crate::record::CodeEditDecision) {
-            $body
-        }
+            /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
+            record_code_edit_decision(CodeEditDecision);
 
-        /// Adds active time to `claude_code.active_time.total`, in seconds.
-        #[inline]
-        pub fn record_active_time(&$self, $record: $crate::record::ActiveTime) {
-            $body
+            /// Adds active time to `claude_code.active_time.total`, in seconds.
+            record_active_time(ActiveTime);
         }
     };
+    (
+        |$self:ident, $record:ident| $body:expr;
+        $($(#[$meta:meta])* $method:ident($Record:ident);)*
+    ) => {$(
+        $(#[$meta])*
+        #[inline]
+        pub fn $method(&$self, $record: $crate::record::$Record) {
+            $body
+        }
+    )*};
 }
 pub(crate) use record_methods;
 
@@ -120,7 +86,7 @@ pub(crate) use record_methods;
 macro_rules! recorder_methods {
     (|$self:ident| $recorder:expr) => {
         $crate::session::recorder::record_methods! {
-            |$self, record| $crate::session::Recordable::record(record, $recorder)
+            |$self, record| $crate::session::recorder::Recordable::record(record, $recorder)
         }
 
         /// Emits only the event of [`record_api_request`](Self::record_api_request), for a host that records cost and
@@ -154,8 +120,8 @@ macro_rules! recorder_methods {
         /// `PreToolUse`; `name` is the full name, such as `PreToolUse:Bash`.
         pub fn hook(
             &$self,
-            event: impl Into<::std::borrow::Cow<'static, str>>,
-            name: impl Into<::std::borrow::Cow<'static, str>>,
+            event: impl Into<$crate::record::Text>,
+            name: impl Into<$crate::record::Text>,
         ) -> $crate::session::Hook {
             $crate::session::Hook::begin($recorder, event.into(), name.into(), None)
         }
@@ -163,8 +129,8 @@ macro_rules! recorder_methods {
         /// Begins hooks as [`hook`](Self::hook) does, with an explicit start time.
         pub fn hook_at(
             &$self,
-            event: impl Into<::std::borrow::Cow<'static, str>>,
-            name: impl Into<::std::borrow::Cow<'static, str>>,
+            event: impl Into<$crate::record::Text>,
+            name: impl Into<$crate::record::Text>,
             time: ::std::time::SystemTime,
         ) -> $crate::session::Hook {
             $crate::session::Hook::begin($recorder, event.into(), name.into(), Some(time))
@@ -172,6 +138,17 @@ macro_rules! recorder_methods {
     };
 }
 pub(super) use recorder_methods;
+
+/// A record that a [`Recorder`] takes.
+pub(crate) trait Recordable: Payload + Send + Sized + 'static {
+    /// Records the record on a recorder.
+    fn record(self, recorder: &Recorder);
+
+    /// Returns the time that the host set for the event; `None` for a record that only adds to metrics.
+    fn event_time(&mut self) -> Option<&mut Option<SystemTime>> {
+        None
+    }
+}
 
 /// A recorder of events, metrics and spans in one context: a session, a prompt or a tool call.
 ///
@@ -233,15 +210,19 @@ impl Recorder {
             .filter(|session| session.telemetry.in_original_process())
     }
 
-    /// Begins a child of this recorder's span, at the given time or the current time. For work outside prompts, begins
-    /// the root of a new trace; if the environment names a parent that is not sampled, that work is not recorded either.
-    pub(crate) fn begin_span(&self, session: &SessionCore, at: Option<SystemTime>) -> OpenSpan {
+    /// Begins a child of this recorder's span. For work outside prompts, begins the root of a new trace; if the
+    /// environment names a parent that is not sampled, that work is not recorded either.
+    pub(crate) fn begin_span<R: Default>(
+        &self,
+        session: &SessionCore,
+        start: Timestamp,
+    ) -> OpenSpan<R> {
         let inbound = match self.parent {
             None => session.inbound_parent().filter(|parent| !parent.sampled),
             Some(_) => None,
         };
         let parent = self.parent.as_ref().or(inbound.as_ref());
-        OpenSpan::begin(session, parent, self.timestamp(session, at))
+        OpenSpan::begin(session, parent, start)
     }
 
     /// Returns the given time, or the current time, on the clock of the enclosing operation.
@@ -258,7 +239,7 @@ impl Recorder {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: SeriesKey<'_>, amount: f64) {
+    pub(crate) fn add(&self, series: &Series<&str>, amount: f64) {
         if let Some(session) = self.session() {
             session.add(series, amount);
         }
@@ -273,17 +254,14 @@ impl Recorder {
     }
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.
-    pub(crate) fn emit<R: Record>(&self, record: R) {
-        if let Some(session) = self.session() {
-            let span = EventSpan::PromptOr(self.parent.as_ref());
-            session.emit(record, self.prompt.as_ref(), span);
-        }
+    pub(crate) fn emit<R: EventRecord>(&self, record: R) {
+        self.emit_in(record, EventSpan::PromptOr(self.parent.as_ref()));
     }
 
-    /// Emits an event with exactly this span.
-    pub(crate) fn emit_in<R: Record>(&self, record: R, span: Option<&Arc<TraceContext>>) {
+    /// Emits an event with this span.
+    pub(crate) fn emit_in<R: EventRecord>(&self, record: R, span: EventSpan<'_>) {
         if let Some(session) = self.session() {
-            session.emit(record, self.prompt.as_ref(), EventSpan::Fixed(span));
+            session.emit(record, self.prompt.as_ref(), span);
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Deserialization of sessions, permissions and outputs, and the rules between the fields of an outcome.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Permission, SessionOptions, ToolOutcome, ToolOutput};
 use crate::identity::Identity;
-use crate::record::{Decision, DecisionSource, StartType, pair};
-use crate::serial::{Id, Member, OrUnknown, Texts, read};
+use crate::record::{Decision, DecisionSource, Id, OrUnknown, StartType, pair};
+use crate::serial::{Member, read};
 
 impl<'de> Deserialize<'de> for Identity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -55,7 +57,7 @@ impl<'de> Deserialize<'de> for SessionOptions {
             .workspace_host_paths
             .filter(|paths| !paths.is_empty());
         Ok(Self {
-            id: fields.session_id.map(|Member(Id(id))| id.into()),
+            id: fields.session_id.map(|Member(Id(id))| id),
             identity: fields.identity,
             terminal_type: fields.terminal_type.map(Into::into),
             start_type: fields.start_type,
@@ -83,20 +85,21 @@ impl<'de> Deserialize<'de> for Permission {
         let decided = pair(fields.decision, fields.source).map_err(serde::de::Error::custom)?;
         let permission = match decided {
             Some((decision, source)) => Self::new(decision, source),
-            None => Self::unknown(),
+            None => Self::accepted(DecisionSource::Config)
+                .without_event()
+                .without_result(),
         };
-        let on_span = (fields.span_decision, fields.span_source);
+        let decision = fields
+            .span_decision
+            .map(|Member(OrUnknown(decision))| decision);
+        let source = fields.span_source.map(|Member(OrUnknown(source))| source);
         Ok(Self {
             waited: fields.blocked_ms.map(|Member(time)| time),
             event: permission.event && fields.decision_event != Some(false),
             on_result: permission.on_result && fields.result_decision != Some(false),
             span: (
-                on_span
-                    .0
-                    .map_or(fields.decision, |Member(OrUnknown(decision))| decision),
-                on_span
-                    .1
-                    .map_or(fields.source, |Member(OrUnknown(source))| source),
+                decision.unwrap_or(fields.decision),
+                source.unwrap_or(fields.source),
             ),
             at: fields.at.map(|Member(time)| time),
             ..permission
@@ -104,21 +107,36 @@ impl<'de> Deserialize<'de> for Permission {
     }
 }
 
-/// The texts of an output, in the order of their keys. Keys that the span event cannot have are ignored.
+/// The texts of an output, in the order of their keys. Keys that the span event cannot have are ignored, and a member
+/// whose value is `null` counts as missing.
 impl<'de> Deserialize<'de> for ToolOutput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Texts(texts) = Texts::deserialize(deserializer)?;
-        let output = Self::new();
-        Ok(texts
-            .into_iter()
-            .fold(output, |output, (key, text)| match &*key {
-                "output" => output.output(text),
-                "content" => output.content(text),
-                "diff" => output.diff(text),
-                "bash_command" => output.bash_command(text),
-                "file_path" => output.file_path(text),
-                _ => output,
-            }))
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = ToolOutput;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ToolOutput, A::Error> {
+                let mut output = ToolOutput::new();
+                while let Some((key, text)) = map.next_entry::<String, Option<String>>()? {
+                    output = match (&*key, text) {
+                        ("output", Some(text)) => output.output(text),
+                        ("content", Some(text)) => output.content(text),
+                        ("diff", Some(text)) => output.diff(text),
+                        ("bash_command", Some(text)) => output.bash_command(text),
+                        ("file_path", Some(text)) => output.file_path(text),
+                        _ => output,
+                    };
+                }
+                Ok(output)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 

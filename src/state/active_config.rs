@@ -10,6 +10,7 @@ use crate::export::queue::Queue;
 use crate::health::ExporterCounters;
 use crate::resource::point_attributes;
 use crate::session_attributes::{CustomAttributes, custom_for_metrics};
+use crate::signal::Signal;
 
 /// The queue and the counters of each exporter that takes a signal.
 pub(crate) type Slots<T> = Vec<Slot<T>>;
@@ -34,13 +35,14 @@ pub(crate) struct ActiveConfig {
     pub(crate) counters: Vec<Arc<ExporterCounters>>,
 }
 
-/// The signals that are recorded. Recording checks them before anything else, so that telemetry that is off costs
-/// almost nothing.
-pub(crate) const METRICS: u8 = 1;
-pub(crate) const EVENTS: u8 = 2;
-pub(crate) const SPANS: u8 = 4;
-/// A flag beside the signals: the private thread could not be started yet.
-pub(crate) const NO_THREAD: u8 = 8;
+/// Returns the flag of a signal that is recorded. Recording checks the flags before anything else, so that telemetry that
+/// is off costs almost nothing.
+pub(super) const fn bit(signal: Signal) -> u8 {
+    1 << signal as u8
+}
+
+/// A flag beside those of the signals: the private thread could not be started yet.
+pub(super) const NO_THREAD: u8 = 0x80;
 
 impl ActiveConfig {
     /// Creates a snapshot without exporters.
@@ -65,10 +67,11 @@ impl ActiveConfig {
         self.signals() != 0
     }
 
+    /// Returns the flags of the signals that an exporter takes.
     pub(crate) fn signals(&self) -> u8 {
-        let signal = |on, bit| if on { bit } else { 0 };
-        signal(self.metrics, METRICS)
-            | signal(!self.events.is_empty(), EVENTS)
-            | signal(!self.spans.is_empty(), SPANS)
+        let signal = |signal, on| if on { bit(signal) } else { 0 };
+        signal(Signal::Metrics, self.metrics)
+            | signal(Signal::Logs, !self.events.is_empty())
+            | signal(Signal::Traces, !self.spans.is_empty())
     }
 }

@@ -15,46 +15,32 @@ pub(super) fn standard(
     active: &ActiveConfig,
     session: &Arc<str>,
     identity: &Identity,
-    terminal: Option<&Arc<str>>,
+    terminal: &Option<Arc<str>>,
 ) -> SessionAttributes {
     let switches = &active.config.attributes;
-    let user = identity
-        .user_id
-        .clone()
-        .filter(|id| !id.is_empty())
-        .unwrap_or_else(|| telemetry.installation_id());
+    let given = identity.user_id.clone().filter(|id| !id.is_empty());
+    let user = given.or_else(|| Some(telemetry.installation_id()));
+    let (session, version) = (
+        Some(Arc::clone(session)),
+        Some(Arc::clone(&telemetry.app_version)),
+    );
     let account = switches.account_uuid;
     let attributes = [
-        (key::USER_ID, Some(user)),
-        (
-            key::SESSION_ID,
-            Some(Arc::clone(session)).filter(|_| switches.session_id),
-        ),
-        (
-            key::APP_VERSION,
-            Some(Arc::clone(&telemetry.app_version)).filter(|_| switches.version),
-        ),
-        (key::ORGANIZATION_ID, identity.organization_id.clone()),
-        (
-            key::USER_EMAIL,
-            identity.email.clone().filter(|_| switches.user_email),
-        ),
-        (
-            key::USER_ACCOUNT_UUID,
-            identity.account_uuid.clone().filter(|_| account),
-        ),
-        (
-            key::USER_ACCOUNT_ID,
-            identity.account_id.clone().filter(|_| account),
-        ),
-        (key::TERMINAL_TYPE, terminal.cloned()),
+        (key::USER_ID, &user, true),
+        (key::SESSION_ID, &session, switches.session_id),
+        (key::APP_VERSION, &version, switches.version),
+        (key::ORGANIZATION_ID, &identity.organization_id, true),
+        (key::USER_EMAIL, &identity.email, switches.user_email),
+        (key::USER_ACCOUNT_UUID, &identity.account_uuid, account),
+        (key::USER_ACCOUNT_ID, &identity.account_id, account),
+        (key::TERMINAL_TYPE, terminal, true),
     ];
+    let attributes = attributes.into_iter().filter_map(|(key, value, is_sent)| {
+        let value = value.as_ref().filter(|text| is_sent && !text.is_empty());
+        Some((key, Arc::clone(value?)))
+    });
     SessionAttributes {
-        attributes: attributes
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .filter(|(_, value)| !value.is_empty())
-            .collect(),
+        attributes: attributes.collect(),
         custom: Arc::clone(&active.custom),
         of_one_session: switches.session_id,
         outdated: AtomicBool::new(false),

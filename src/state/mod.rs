@@ -21,7 +21,6 @@ pub(crate) use prompt_mark::PromptMark;
 pub(crate) use session::{EventSpan, SessionCore};
 pub use session_options::SessionOptions;
 pub(crate) use session_table::SessionTable;
-pub(crate) use snapshot::SeriesKey;
 pub(crate) use timestamp::Timestamp;
 pub(crate) use unknown_costs::UnknownCosts;
 
@@ -35,15 +34,14 @@ use crate::clock::Clock;
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
 use crate::encode::Item;
-use crate::encode::events::Queued;
-use crate::encode::spans::{Finished, SpanRecord};
 use crate::export::runtime::{Runtime, no_thread};
 use crate::fork::Process;
 use crate::health::Health;
 use crate::installation::{default_path, installation_id};
 use crate::metrics::Registry;
 use crate::propagation::Ids;
-use crate::record::EventRecord;
+use crate::signal::Signal;
+use active_config::{NO_THREAD, bit};
 
 /// The state that sessions share with their telemetry. The order of the fields matters: the fields that every record
 /// reads are in one cache line and are seldom written.
@@ -81,20 +79,19 @@ pub(crate) struct TelemetryState {
 }
 
 impl TelemetryState {
-    /// Delivers everything that was recorded before the call. Returns `true` if that completed in time.
-    #[cfg(feature = "providers")]
-    pub(crate) fn flush(&self, limit: Duration) -> bool {
-        self.request(limit, false)
-    }
-
-    /// Queues an event whose texts have `size` bytes for every exporter that takes events.
-    pub(crate) fn enqueue_event(
-        &self,
-        active: &ActiveConfig,
-        event: Box<Queued<dyn EventRecord>>,
-        size: usize,
-    ) {
-        enqueue(&active.events, event, size, &self.stopped);
+    /// Queues an item whose texts have `size` bytes for every exporter.
+    pub(crate) fn enqueue<T: ?Sized>(&self, slots: &Slots<Item<T>>, item: Box<T>, size: usize) {
+        match &**slots {
+            [] => {}
+            [only] => enqueue_for(only, Item::Own(item), size, &self.stopped),
+            [first, others @ ..] => {
+                let item: Arc<T> = item.into();
+                for slot in others {
+                    enqueue_for(slot, Item::Shared(Arc::clone(&item)), size, &self.stopped);
+                }
+                enqueue_for(first, Item::Shared(item), size, &self.stopped);
+            }
+        }
     }
 
     /// Returns `false` in a forked child of the process that started the telemetry.
@@ -106,30 +103,17 @@ impl TelemetryState {
     /// when telemetry is off.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        let any = active_config::METRICS | active_config::EVENTS | active_config::SPANS;
-        self.signals.load(Ordering::Acquire) & any != 0
+        self.signals.load(Ordering::Acquire) & !NO_THREAD != 0
     }
 
-    /// Returns whether an exporter takes events.
+    /// Returns whether an exporter takes a signal.
     #[inline]
-    pub(crate) fn takes_events(&self) -> bool {
-        self.records(active_config::EVENTS)
-    }
-
-    /// Returns whether an exporter takes spans.
-    #[inline]
-    pub(crate) fn is_tracing(&self) -> bool {
-        self.records(active_config::SPANS)
-    }
-
-    /// Returns whether an exporter takes any of these signals.
-    #[inline]
-    fn records(&self, wanted: u8) -> bool {
+    pub(crate) fn records(&self, signal: Signal) -> bool {
         let signals = self.signals.load(Ordering::Acquire);
-        if signals & wanted == 0 {
+        if signals & bit(signal) == 0 {
             return false;
         }
-        if signals & active_config::NO_THREAD != 0 {
+        if signals & NO_THREAD != 0 {
             self.restart_thread();
         }
         true
@@ -141,8 +125,7 @@ impl TelemetryState {
         match self.runtime.start() {
             Ok(started) => self.end_restarts(started),
             Err(error) => {
-                self.signals
-                    .fetch_or(active_config::NO_THREAD, Ordering::Relaxed);
+                self.signals.fetch_or(NO_THREAD, Ordering::Relaxed);
                 if !self.no_thread_reported.swap(true, Ordering::Relaxed) {
                     self.diagnostics.report(no_thread(&error));
                 }
@@ -163,8 +146,7 @@ impl TelemetryState {
 
     /// Ends the retries, because the private thread has `started`, or because a shutdown has dropped its jobs.
     fn end_restarts(&self, started: bool) {
-        self.signals
-            .fetch_and(!active_config::NO_THREAD, Ordering::Relaxed);
+        self.signals.fetch_and(!NO_THREAD, Ordering::Relaxed);
         if started && self.no_thread_reported.swap(false, Ordering::Relaxed) {
             self.diagnostics
                 .report_later("telemetry works: its thread is started now".to_owned());
@@ -181,24 +163,6 @@ impl TelemetryState {
         self.active.load().policy
     }
 
-    pub(crate) fn enqueue_span(&self, span: Box<Finished<dyn SpanRecord>>) {
-        let size = span.record.size();
-        enqueue(&self.active.load().spans, span, size, &self.stopped);
-    }
-
-    /// Returns whether an exporter takes metrics.
-    #[inline]
-    pub(crate) fn records_metrics(&self) -> bool {
-        self.records(active_config::METRICS)
-    }
-
-    /// Returns whether measurements are recorded: only with an exporter for metrics, and not after the shutdown. Counts
-    /// a measurement that is dropped because of the shutdown.
-    #[inline]
-    pub(crate) fn takes_amounts(&self) -> bool {
-        self.records_metrics() && !self.is_late()
-    }
-
     /// Returns whether the shutdown has begun; if so, counts a measurement that is dropped.
     pub(crate) fn is_late(&self) -> bool {
         let stopped = self.stopped.load(Ordering::Relaxed);
@@ -213,11 +177,6 @@ impl TelemetryState {
         for (_, counters) in &self.active.load().events {
             counters.queue_full(events);
         }
-    }
-
-    /// Returns whether measurements are recorded, without counting one that is dropped.
-    pub(crate) fn counts(&self) -> bool {
-        self.records_metrics() && !self.stopped.load(Ordering::Relaxed)
     }
 
     /// Reports a diagnostic only the first time.
@@ -267,18 +226,11 @@ impl TelemetryState {
 
     pub(crate) fn health(&self) -> Health {
         let registry = &self.registry;
-        let limit = |limit: usize| match self.active.load().metrics {
-            true => limit as u64,
-            false => 0,
-        };
+        let active = self.active.load();
+        let limit = |limit: usize| if active.metrics { limit as u64 } else { 0 };
+        let exporters = active.counters.iter();
         Health {
-            exporters: self
-                .active
-                .load()
-                .counters
-                .iter()
-                .map(|counters| counters.snapshot())
-                .collect(),
+            exporters: exporters.map(|counters| counters.snapshot()).collect(),
             invalid_measurements: self.invalid_measurements.load(Ordering::Relaxed),
             series_overflow: self.series_overflow.load(Ordering::Relaxed),
             after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
@@ -289,21 +241,6 @@ impl TelemetryState {
             series_bytes: registry.attribute_bytes() as u64,
             series_bytes_limit: limit(registry.max_attribute_bytes),
             shortened_attributes: registry.shortened_attributes.load(Ordering::Relaxed),
-        }
-    }
-}
-
-/// Queues an item for every exporter.
-fn enqueue<T: ?Sized>(slots: &Slots<Item<T>>, item: Box<T>, size: usize, stopped: &AtomicBool) {
-    match &**slots {
-        [] => {}
-        [only] => enqueue_for(only, Item::Own(item), size, stopped),
-        [first, others @ ..] => {
-            let item: Arc<T> = item.into();
-            for slot in others {
-                enqueue_for(slot, Item::Shared(Arc::clone(&item)), size, stopped);
-            }
-            enqueue_for(first, Item::Shared(item), size, stopped);
         }
     }
 }

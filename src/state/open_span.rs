@@ -1,23 +1,24 @@
 //! Spans between their beginning and their end.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{SessionCore, Timestamp};
+use super::{Operation, SessionCore, Timestamp};
 use crate::encode::spans::{Finished, SpanRecord};
 use crate::propagation::TraceContext;
+use crate::signal::Signal;
 
-/// A span that has begun. Without tracing, it only keeps the time of its beginning.
-#[derive(Debug)]
-pub(crate) struct OpenSpan {
+/// A span that has begun, with the data that is known so far. Without tracing, it only keeps both.
+pub(crate) struct OpenSpan<R> {
     pub(crate) start: Timestamp,
     /// The context, also after the end; `None` if tracing was off at the beginning.
     pub(crate) context: Option<Arc<TraceContext>>,
+    pub(crate) record: R,
     parent: Option<([u8; 8], bool)>,
     ended: bool,
 }
 
-impl OpenSpan {
+impl<R: Default> OpenSpan<R> {
     /// Begins a child of `parent`, or the root of a new trace. Below a parent that is not sampled, the span has the
     /// parent's context and is not recorded.
     pub(crate) fn begin(
@@ -27,7 +28,7 @@ impl OpenSpan {
     ) -> Self {
         let ids = session.telemetry.ids;
         let (context, parent) = match parent {
-            _ if !session.telemetry.is_tracing() => (None, None),
+            _ if !session.telemetry.records(Signal::Traces) => (None, None),
             None => (Some(Arc::new(TraceContext::root(ids))), None),
             Some(parent) if !parent.sampled => (Some(Arc::clone(parent)), None),
             Some(parent) => (
@@ -47,16 +48,19 @@ impl OpenSpan {
         Self {
             start,
             context: None,
+            record: R::default(),
             parent: None,
             ended: false,
         }
     }
+}
 
+impl<R> OpenSpan<R> {
     /// Begins a child. It has no context if this span has none or has ended.
-    pub(crate) fn child(&self, session: &SessionCore, start: Timestamp) -> Self {
+    pub(crate) fn child<C: Default>(&self, session: &SessionCore, start: Timestamp) -> OpenSpan<C> {
         match self.open_context() {
-            Some(parent) => Self::begin(session, Some(parent), start),
-            None => Self::untraced(start),
+            Some(parent) => OpenSpan::begin(session, Some(parent), start),
+            None => OpenSpan::untraced(start),
         }
     }
 
@@ -69,14 +73,16 @@ impl OpenSpan {
     pub(crate) fn is_recorded(&self) -> bool {
         self.open_context().is_some_and(|context| context.sampled)
     }
+}
 
-    /// Ends the span and queues it for every exporter that takes spans. `record` receives the duration. Returns `false`,
-    /// and queues nothing, if the span has ended before or is not recorded.
-    pub(crate) fn end<R: SpanRecord + 'static>(
+impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
+    /// Ends the span and queues it for every exporter that takes spans. `outcome` completes the data, which has the
+    /// duration already. Returns `false`, and queues nothing, if the span has ended before or is not recorded.
+    pub(crate) fn end(
         &mut self,
         session: &SessionCore,
         end: Timestamp,
-        record: impl FnOnce(Duration) -> R,
+        outcome: impl FnOnce(&mut R),
     ) -> bool {
         let recorded = self.is_recorded();
         self.ended = true;
@@ -84,14 +90,43 @@ impl OpenSpan {
             return false;
         };
         let (end, duration) = end.since(&self.start);
-        session.telemetry.enqueue_span(Box::new(Finished {
+        let mut record = self.record.clone();
+        record.set_duration(duration);
+        outcome(&mut record);
+        let Some(record) = session.telemetry.policy().filter(record) else {
+            return false;
+        };
+        let size = record.size();
+        let span = Box::new(Finished {
             context: context.clone(),
             parent: self.parent,
             start: self.start.wall(),
             end,
             standard: session.standard(),
-            record: record(duration),
-        }));
+            record,
+        });
+        let telemetry = &session.telemetry;
+        telemetry.enqueue(&telemetry.active.load().spans, span, size);
         true
+    }
+}
+
+/// Hides the data, which may contain content.
+impl<R> fmt::Debug for OpenSpan<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenSpan")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An operation without any state but its span.
+impl<R: SpanRecord + Clone + 'static> Operation for OpenSpan<R> {
+    fn is_recorded(&self) -> bool {
+        self.is_recorded()
+    }
+
+    fn abandon(&mut self, session: &SessionCore) -> bool {
+        self.end(session, session.telemetry.timestamp(None), |_| {})
     }
 }

@@ -5,12 +5,12 @@ use std::fmt;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::{OpenSpan, SessionCore};
+use super::SessionCore;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
 pub(crate) trait Operation: Send {
-    /// Returns the span of the whole operation.
-    fn span(&self) -> &OpenSpan;
+    /// Returns whether the span of the whole operation is recorded when it ends.
+    fn is_recorded(&self) -> bool;
 
     /// Ends the spans that are still open, without an outcome. Returns whether the span of the whole operation was
     /// recorded by this call.
@@ -27,14 +27,16 @@ pub(crate) struct Shared<O: Operation + ?Sized> {
 }
 
 impl<O: Operation + 'static> OperationHandle<O> {
-    /// Creates the handle of an operation that began while telemetry was off.
-    pub(crate) fn off() -> Self {
-        Self(None)
-    }
-
-    /// Creates the handle of an operation that has begun.
-    pub(crate) fn new(session: &Arc<SessionCore>, operation: O) -> Self {
-        let recorded = operation.span().is_recorded();
+    /// Begins an operation; not at all without a session, because telemetry is off.
+    pub(crate) fn begin(
+        session: Option<&Arc<SessionCore>>,
+        operation: impl FnOnce(&Arc<SessionCore>) -> O,
+    ) -> Self {
+        let Some(session) = session else {
+            return Self(None);
+        };
+        let operation = operation(session);
+        let recorded = operation.is_recorded();
         let shared = Arc::new(Shared {
             session: Arc::clone(session),
             operation: Mutex::new(operation),

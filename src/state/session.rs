@@ -2,21 +2,21 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::attributes::standard;
 use super::session_state::SessionState;
-use super::snapshot::{SeriesKey, SessionSnapshot};
+use super::snapshot::SessionSnapshot;
 use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
 use crate::metrics::Series;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, Record, StartType, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, countable};
 use crate::session_attributes::SessionAttributes;
+use crate::signal::Signal;
 
 /// The state that all handles of one session share. The order of the fields matters: the fields that every record reads
 /// are adjacent.
@@ -84,8 +84,7 @@ impl SessionCore {
         self.renew(&identity, active);
         drop(identity);
         if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
-            let series = Series::SessionCount(self.start_type);
-            self.add_to(SeriesKey::Other(&series), 1.0);
+            self.add_to(&Series::SessionCount(self.start_type), 1.0);
         }
     }
 
@@ -94,7 +93,7 @@ impl SessionCore {
     fn renew(&self, identity: &Identity, active: Arc<ActiveConfig>) {
         let snapshot = self.snapshot.load();
         if active.is_on() {
-            let (telemetry, terminal) = (&self.telemetry, self.terminal_type.as_ref());
+            let (telemetry, terminal) = (&self.telemetry, &self.terminal_type);
             let standard = standard(telemetry, &active, &self.id, identity, terminal);
             if *snapshot.standard != standard {
                 let registry = &telemetry.registry;
@@ -136,13 +135,13 @@ impl SessionCore {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: SeriesKey<'_>, amount: f64) {
-        if self.telemetry.takes_amounts() {
+    pub(crate) fn add(&self, series: &Series<&str>, amount: f64) {
+        if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
             self.add_to(series, amount);
         }
     }
 
-    fn add_to(&self, series: SeriesKey<'_>, amount: f64) {
+    fn add_to(&self, series: &Series<&str>, amount: f64) {
         match self.snapshot.load().counter(series) {
             Some(counter) => counter.add(amount),
             None => self.add_first(series, amount),
@@ -162,8 +161,8 @@ impl SessionCore {
 
     /// Returns the cost of a request: 0 if the host does not know it, which is counted.
     pub(crate) fn cost_usd(&self, request: &ApiRequest) -> f64 {
-        request.event.cost_usd.0.unwrap_or_else(|| {
-            self.telemetry.cost_is_unknown(&request.event.model);
+        request.cost_usd.0.unwrap_or_else(|| {
+            self.telemetry.cost_is_unknown(&request.model);
             0.0
         })
     }
@@ -171,71 +170,70 @@ impl SessionCore {
     /// Adds to the cost of a model. An invalid amount is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
         if self.check_amount(usd) {
-            self.add(SeriesKey::Cost(model), usd);
+            self.add(&Series::Cost { model }, usd);
         }
     }
 
     /// Adds the cost of a request and all four types of its tokens, including zeros.
     fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
-        if !self.telemetry.records_metrics() {
+        if !self.telemetry.records(Signal::Metrics) {
             self.check_amount(usd);
             return;
         }
         // The fast path handles only valid amounts before the shutdown. The slow path counts all exceptions one by one.
-        if countable(usd) && self.telemetry.counts() && snapshot.add_request(model, usd, usage) {
+        let regular = countable(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
+        if regular
+            && (snapshot.add_request(model, usd, usage)
+                || self.add_first_request(model, usd, usage))
+        {
             return;
         }
         self.add_slowly(model, usd, usage);
     }
 
-    /// Handles the first request of a model, and invalid amounts.
+    /// Adds the parts of a request one by one.
     #[cold]
     fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
-        if countable(usd) && self.telemetry.counts() {
-            self.open_model(model);
-        }
         self.add_cost(model, usd);
-        for kind in [
-            TokenType::Input,
-            TokenType::Output,
-            TokenType::CacheRead,
-            TokenType::CacheCreation,
-        ] {
-            self.add(SeriesKey::Tokens(model, kind), usage.get(kind) as f64);
+        for kind in TokenType::ALL {
+            self.add(&Series::Tokens { model, kind }, usage.get(kind) as f64);
         }
     }
 
-    /// Opens all series of a model under one lock.
-    fn open_model(&self, model: &str) {
-        let complete = |snapshot: &SessionSnapshot| snapshot.has_request(model);
+    /// Opens all series of a model under one lock, and adds its first request. Returns `false`, and adds nothing, if the
+    /// registry has no room for all of them.
+    #[cold]
+    fn add_first_request(&self, model: &str, usd: f64, usage: TokenUsage) -> bool {
         let registry = &self.telemetry.registry;
-        if complete(&self.snapshot.load()) {
-            return;
-        }
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
-        let missing = snapshot.missing(&registry.text(model));
-        self.state.uses(&snapshot.metric_standard);
-        let opened = registry.open_all(&snapshot.metric_standard, missing);
-        if !opened.is_empty() {
-            self.snapshot.store(Arc::new(snapshot.with(opened)));
+        // Another thread may have opened the series before this one got the lock.
+        if snapshot.add_request(model, usd, usage) {
+            return true;
         }
+        self.state.uses(&snapshot.metric_standard);
+        let name = registry.text(model);
+        let opened = registry.open_all(&snapshot.metric_standard, Series::of_request(&name));
+        let Ok(series) = opened.try_into() else {
+            return false;
+        };
+        let snapshot = snapshot.with_requests(name, series);
+        snapshot.add_request(model, usd, usage);
+        self.snapshot.store(Arc::new(snapshot));
+        true
     }
 
     /// Opens a series at its first use in this session, and adds to it.
-    fn add_first(&self, series: SeriesKey<'_>, amount: f64) {
+    fn add_first(&self, series: &Series<&str>, amount: f64) {
         let registry = &self.telemetry.registry;
-        let short = series.shortened();
-        let series = short.as_ref().map_or(series, SeriesKey::Other);
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
         self.state.uses(&snapshot.metric_standard);
         // Another thread may have opened the series before this one got the lock.
         let counter = snapshot.counter(series).cloned().or_else(|| {
-            registry.count_shortened(short.iter().len());
-            let opened = registry.open(&snapshot.metric_standard, series.to_series(registry))?;
-            self.snapshot
-                .store(Arc::new(snapshot.with([opened.clone()])));
+            let series = series.map(|text| registry.text(text));
+            let opened = registry.open(&snapshot.metric_standard, series)?;
+            self.snapshot.store(Arc::new(snapshot.with(opened.clone())));
             Some(opened)
         });
         match counter {
@@ -261,27 +259,27 @@ impl SessionCore {
         let snapshot = self.snapshot.load();
         let (usd, usage) = (self.cost_usd(&request), request.usage());
         self.add_request(&snapshot, request.metric_model(), usd, usage);
-        if self.telemetry.takes_events() {
-            self.emit_in(&snapshot, request, prompt, EventSpan::PromptOr(own));
+        if self.telemetry.records(Signal::Logs) {
+            self.enqueue(&snapshot, request, prompt, EventSpan::PromptOr(own));
         }
     }
 
     /// Queues an event for every exporter that takes events. Never blocks: a full queue drops the event and counts it.
-    pub(crate) fn emit<R: Record>(
+    pub(crate) fn emit<R: EventRecord>(
         &self,
         record: R,
         prompt: Option<&Arc<PromptMark>>,
         span: EventSpan<'_>,
     ) {
         // Without an exporter for events, the record is not evaluated.
-        if !self.telemetry.takes_events() {
-            return;
+        if self.telemetry.records(Signal::Logs) {
+            self.enqueue(&self.snapshot.load(), record, prompt, span);
         }
-        self.emit_in(&self.snapshot.load(), record, prompt, span);
     }
 
+    /// Queues the event of a record, unless the content policy withholds it.
     #[inline]
-    fn emit_in<R: Record>(
+    fn enqueue<R: EventRecord>(
         &self,
         snapshot: &SessionSnapshot,
         record: R,
@@ -289,21 +287,9 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         let time = record.time();
-        if let Some(event) = record.filtered(&snapshot.active.policy) {
-            self.enqueue(snapshot, time, event, prompt, span);
-        }
-    }
-
-    /// Queues an event.
-    #[inline]
-    fn enqueue<R: EventRecord + 'static>(
-        &self,
-        snapshot: &SessionSnapshot,
-        time: Option<SystemTime>,
-        record: R,
-        prompt: Option<&Arc<PromptMark>>,
-        span: EventSpan<'_>,
-    ) {
+        let Some(record) = snapshot.active.policy.filter(record) else {
+            return;
+        };
         let telemetry = &*self.telemetry;
         let newest;
         let prompt = match prompt {
@@ -328,14 +314,14 @@ impl SessionCore {
         };
         let event = Box::new(Queued { envelope, record });
         let size = event.record.size();
-        telemetry.enqueue_event(&snapshot.active, event, size);
+        telemetry.enqueue(&snapshot.active.events, event, size);
     }
 
     /// Returns the parent span that the environment names for an interaction. The environment is read when the
     /// interaction begins, and only in a session that is not interactive. A malformed value is reported once and
     /// ignored.
     pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
-        if !self.non_interactive || !self.telemetry.is_tracing() {
+        if !self.non_interactive || !self.telemetry.records(Signal::Traces) {
             return None;
         }
         let active = self.telemetry.active.load();
@@ -344,22 +330,28 @@ impl SessionCore {
             .get("TRACEPARENT")
             .filter(|parent| !parent.is_empty())?;
         let state = environment.get("TRACESTATE");
+        let telemetry = &self.telemetry;
         match TraceParent::parse(&parent, state.as_deref()) {
-            Ok(parent) => {
-                let context = parent.context;
-                if context.trace_state.is_none() && state.as_deref().is_some_and(is_no_blank_list) {
-                    self.telemetry.report_once(&self.telemetry.malformed_state, || {
-                        let shown: String = state.iter().flat_map(|state| state.chars()).take(200).collect();
-                        format!("TRACESTATE of the environment is left out, and TRACEPARENT followed: {shown:?} breaks the rules of W3C Trace Context; see what sets it")
+            Ok(TraceParent { context }) => {
+                let is_malformed =
+                    |state: &&str| context.trace_state.is_none() && has_member(state);
+                if let Some(state) = state.as_deref().filter(is_malformed) {
+                    telemetry.report_once(&telemetry.malformed_state, || {
+                        let shown: String = state.chars().take(200).collect();
+                        format!(
+                            "TRACESTATE of the environment is left out, and TRACEPARENT followed: {shown:?} \
+                             breaks the rules of W3C Trace Context; see what sets it"
+                        )
                     });
                 }
                 Some(Arc::new(context))
             }
             Err(error) => {
-                self.telemetry.report_once(
-                    &self.telemetry.malformed_parent,
-                    || format!("TRACEPARENT is ignored and traces begin anew: {error}, but it is {parent:?}"),
-                );
+                telemetry.report_once(&telemetry.malformed_parent, || {
+                    format!(
+                        "TRACEPARENT is ignored and traces begin anew: {error}, but it is {parent:?}"
+                    )
+                });
                 None
             }
         }
@@ -367,7 +359,7 @@ impl SessionCore {
 }
 
 /// Returns whether a comma-separated list has a member that is not blank.
-fn is_no_blank_list(list: &str) -> bool {
+fn has_member(list: &str) -> bool {
     list.split(',').any(|member| !member.trim().is_empty())
 }
 

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use super::{Exporters, Handle, Telemetry};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::variables::DIAG_STDERR;
 use crate::diagnostics::{Callback, Diagnostic, Diagnostics};
 use crate::export::runtime::Runtime;
 use crate::export::{MakeExporter, Writer};
@@ -94,36 +95,25 @@ impl TelemetryBuilder {
 
     /// Starts telemetry. Starting never fails.
     pub fn start(self) -> Telemetry {
-        let Self {
-            config,
-            service,
-            callback,
-            writer,
-            expected_sessions,
-            clock,
-            ids,
-            installation_id,
-            exporter,
-        } = self;
-        let diagnostics = Arc::new(Diagnostics::new(callback, config.diagnostics_to_stderr));
+        let (config, clock) = (Arc::new(self.config), self.clock);
+        let diagnostics = Arc::new(Diagnostics::new(self.callback, config.get(&DIAG_STDERR)));
         for warning in config.warnings() {
             diagnostics.report(warning.to_string());
         }
-        let writer = writer.unwrap_or_else(|| Arc::new(Mutex::new(std::io::stdout())));
-        let config = Arc::new(config);
-        let registry = Arc::new(Registry::new(expected_sessions, clock));
-        let app_version = service.version.as_str().into();
+        let stdout = || Arc::new(Mutex::new(std::io::stdout())) as Writer;
+        let registry = Arc::new(Registry::new(self.expected_sessions, clock));
+        let app_version = self.service.version.as_str().into();
         let exporters = Exporters::new(
-            service,
+            self.service,
             &registry,
-            writer,
-            exporter,
+            self.writer.unwrap_or_else(stdout),
+            self.exporter,
             Arc::clone(&diagnostics),
             clock,
         );
         let state = TelemetryState {
             clock,
-            ids,
+            ids: self.ids,
             app_version,
             registry,
             active: ArcSwap::from_pointee(ActiveConfig::off(Arc::clone(&config))),
@@ -138,7 +128,7 @@ impl TelemetryBuilder {
             sessions: SessionTable::default(),
             invalid_measurements: AtomicU64::new(0),
             series_overflow: AtomicU64::new(0),
-            installation_id,
+            installation_id: self.installation_id,
             runtime: Runtime::new(exporters.counters_of(|_| true), Arc::clone(&diagnostics)),
             diagnostics,
             process: Process::current(),

@@ -6,12 +6,12 @@ use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Service;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::variables::TEMPORALITY;
+use crate::config::{Config, SignalConfig};
 use crate::diagnostics::Diagnostics;
 use crate::encode::Encode;
 use crate::encode::events::{EventEncoder, EventItem};
@@ -20,12 +20,12 @@ use crate::export::headers::Helper;
 use crate::export::metrics_source::PushReader;
 use crate::export::runtime::Runtime;
 use crate::export::{
-    ExporterHandle, ExporterSettings, MakeExporter, PipelineConfig, RunningHelper, SourceConfig,
-    Writer,
+    ExporterHandle, ExporterSettings, MakeExporter, MakePage, PageSettings, PipelineConfig,
+    SourceConfig, Writer,
 };
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
-use crate::resource::{Platform, resource_attributes};
+use crate::resource::{platform, resource_attributes};
 use crate::schema::scope;
 use crate::signal::Signal;
 use crate::state::{ActiveConfig, Slots};
@@ -37,6 +37,8 @@ pub(crate) struct Exporters {
     service: Service,
     /// Replaces the exporters of the catalog.
     custom: Option<MakeExporter>,
+    /// Starts pages; `None` if the build has no Prometheus exporter.
+    page: Option<MakePage>,
     all: Vec<ExporterHandle>,
     /// The queues of events and spans, each with the counters of its exporter.
     events: Slots<EventItem>,
@@ -44,7 +46,7 @@ pub(crate) struct Exporters {
     /// The providers of the host; `None` until the host asks for them.
     #[cfg(feature = "providers")]
     host: Option<Box<dyn Any + Send>>,
-    helper: Weak<RunningHelper>,
+    helper: Weak<Helper>,
 }
 
 impl Exporters {
@@ -68,12 +70,19 @@ impl Exporters {
         let events = queues(Signal::Logs, event_encoder, &mut all, &diagnostics, clock);
         let spans = queues(Signal::Traces, span_encoder, &mut all, &diagnostics, clock);
         #[cfg(feature = "prometheus")]
-        all.push(crate::export::prometheus(registry, &diagnostics, clock));
+        let page = {
+            let (handle, page) = crate::export::prometheus(registry, &diagnostics, clock);
+            all.push(handle);
+            Some(page)
+        };
+        #[cfg(not(feature = "prometheus"))]
+        let page = None;
         Self {
             writer,
             diagnostics,
             service,
             custom,
+            page,
             all,
             events,
             spans,
@@ -96,16 +105,16 @@ impl Exporters {
     pub(super) fn turn_on(&mut self, config: &Config, runtime: &Runtime) {
         let Service { name, version } = &self.service;
         let source = Arc::new(SourceConfig {
-            resource: resource_attributes(config, name, version, &Platform::detect()),
+            resource: resource_attributes(config, name, version, platform()),
             version: version.clone(),
-            temporality: config.metrics.temporality,
+            temporality: config.get(&TEMPORALITY),
             number_encoding: config.number_encoding,
         });
         let helper = self.headers_helper(config, runtime);
         let mut all = std::mem::take(&mut self.all);
         for handle in &mut all {
             let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
-            match self.settings(config, signal, kind, helper.as_ref()) {
+            match self.settings(config, signal, kind, &source, helper.as_ref()) {
                 None => handle.mark_off(config.unavailable_reason(signal, kind).as_ref()),
                 Some(exporter) => {
                     let interval = match signal {
@@ -132,10 +141,13 @@ impl Exporters {
         config: &Config,
         signal: Signal,
         exporter: Exporter,
-        helper: Option<&Arc<RunningHelper>>,
+        source: &SourceConfig,
+        helper: Option<&Arc<Helper>>,
     ) -> Option<ExporterSettings> {
-        let (otlp, console) = config.exporters(signal);
-        let otlp = otlp.map(|otlp| ExporterSettings::Otlp(Box::new(otlp.clone()), helper.cloned()));
+        let SignalConfig { otlp, console, .. } = config.of(signal);
+        let otlp = otlp
+            .clone()
+            .map(|otlp| ExporterSettings::Otlp(Box::new(otlp), helper.cloned()));
         match (exporter, &self.custom) {
             (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
             (Exporter::Console, Some(_)) => None,
@@ -144,8 +156,12 @@ impl Exporters {
                 console.then(|| ExporterSettings::Console(Arc::clone(&self.writer)))
             }
             (Exporter::Prometheus, _) => {
-                let page = config.metrics.prometheus.clone();
-                page.map(ExporterSettings::Prometheus)
+                let settings = PageSettings {
+                    address: config.metrics.prometheus.clone()?,
+                    resource: source.resource.clone(),
+                };
+                let page = self.page.as_ref()?;
+                Some(ExporterSettings::Prometheus(settings, Arc::clone(page)))
             }
         }
     }
@@ -203,26 +219,19 @@ impl Exporters {
 
     /// Returns the headers helper that all OTLP exporters share; `None` when none of them needs it. A running helper
     /// with the same configuration continues.
-    fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<RunningHelper>> {
+    fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<Helper>> {
         let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
         let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
         let wanted = config.headers_helper.as_ref().filter(|_| any)?;
         if let Some(running) = self.helper.upgrade()
-            && running.config == *wanted
+            && running.config() == wanted
         {
             return Some(running);
         }
-        let helper = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
-        let (commands, background) = helper.background();
-        let (running, last) = watch::channel(());
-        let running = Arc::new(RunningHelper {
-            config: wanted.clone(),
-            helper,
-            _running: running,
-        });
-        self.helper = Arc::downgrade(&running);
-        runtime.spawn(commands, Box::new(move || background(last)));
-        Some(running)
+        let (helper, commands, job) = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
+        self.helper = Arc::downgrade(&helper);
+        runtime.spawn(commands, job);
+        Some(helper)
     }
 }
 

@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::config::variables::{FLUSH_TIMEOUT, SHUTDOWN_TIMEOUT};
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
 use crate::environment::Environment;
@@ -107,12 +108,13 @@ impl Telemetry {
 
     /// Flushes as [`flush`](Self::flush) does, with an explicit timeout; the shorter of the two applies.
     pub fn flush_within(&self, limit: Duration) -> Report {
-        self.request(limit.min(self.config().flush_timeout), false)
+        self.request(limit.min(self.config().get(&FLUSH_TIMEOUT)), false)
     }
 
     /// Flushes as [`flush`](Self::flush) does, without blocking the task. Works in any async runtime.
     pub async fn flush_async(&self) -> Report {
-        self.request_async(self.config().flush_timeout, false).await
+        self.request_async(self.config().get(&FLUSH_TIMEOUT), false)
+            .await
     }
 
     /// Delivers everything that was recorded, and stops. Returns within `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS` (2
@@ -126,12 +128,12 @@ impl Telemetry {
 
     /// Shuts down as [`shutdown`](Self::shutdown) does, with an explicit timeout; the shorter of the two applies.
     pub fn shutdown_within(&self, limit: Duration) -> Report {
-        self.request(limit.min(self.config().shutdown_timeout), true)
+        self.request(limit.min(self.config().get(&SHUTDOWN_TIMEOUT)), true)
     }
 
     /// Shuts down as [`shutdown`](Self::shutdown) does, without blocking the task. Works in any async runtime.
     pub async fn shutdown_async(&self) -> Report {
-        self.request_async(self.config().shutdown_timeout, true)
+        self.request_async(self.config().get(&SHUTDOWN_TIMEOUT), true)
             .await
     }
 
@@ -172,9 +174,7 @@ impl Telemetry {
         }
         self.report(shutdown, in_time)
     }
-}
 
-impl Telemetry {
     fn report(&self, shutdown: bool, in_time: bool) -> Report {
         let warnings = self.config().warnings().len();
         if shutdown && let Some(inner) = self.inner() {
@@ -189,7 +189,7 @@ impl Telemetry {
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.state.in_original_process() {
-            let limit = self.state.active.load().config.shutdown_timeout;
+            let limit = self.state.active.load().config.get(&SHUTDOWN_TIMEOUT);
             self.state.request(limit, true);
         } else {
             // In a forked child, data that another thread was changing at the fork can be neither used nor freed.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Exporters, Handle, Telemetry};
 use crate::config::Config;
+use crate::config::variables::{DIAG_STDERR, RESOURCE_ATTRIBUTES, SHUTDOWN_TIMEOUT};
 use crate::state::ActiveConfig;
 
 /// The maximum time for which an exporter that is turned off waits for calls that are still recording.
@@ -90,12 +91,12 @@ impl Handle {
         if state.stopped.load(Ordering::SeqCst) {
             return false;
         }
-        state.diagnostics.to_stderr(config.diagnostics_to_stderr);
+        state.diagnostics.to_stderr(config.get(&DIAG_STDERR));
         exporters.turn_on(&config, &state.runtime);
         let active = exporters.active_config(Arc::clone(&config));
         let signals = active.signals();
         let old = state.active.swap(Arc::new(active));
-        let attributes = |config: &Config| (config.attributes, config.resource_attributes.clone());
+        let attributes = |config: &Config| (config.attributes, config.get(&RESOURCE_ATTRIBUTES));
         if attributes(&old.config) != attributes(&config) {
             state.registry.outdate();
         }
@@ -105,7 +106,7 @@ impl Handle {
         // The signals must be stored last: sessions that began while telemetry was off have their attributes by then.
         state.signals.store(signals, Ordering::Release);
         wait_for_stragglers(&old);
-        exporters.turn_off(&config, old.config.shutdown_timeout);
+        exporters.turn_off(&config, old.config.get(&SHUTDOWN_TIMEOUT));
         true
     }
 }

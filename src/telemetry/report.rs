@@ -45,43 +45,42 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.exporters.is_empty() {
-            f.write_str("telemetry is off")?;
-        }
-        for (n, exporter) in self.exporters.iter().enumerate() {
-            let separator = if n == 0 { "" } else { "\n" };
-            let ExporterHealth {
-                signal,
-                exporter,
-                delivered,
-                queued,
-                dropped,
-                last_error,
-                ..
-            } = exporter;
-            write!(
-                f,
-                "{separator}{signal} ({exporter}): {delivered} delivered, {queued} waiting, {} lost",
-                dropped.total()
-            )?;
-            if let Some(error) = last_error {
-                write!(f, "; last error: {}", error.message)?;
-            }
+        let mut lines: Vec<String> = self.exporters.iter().map(line).collect();
+        if lines.is_empty() {
+            lines.push("telemetry is off".to_owned());
         }
         if self.lost_amounts > 0 {
-            write!(
-                f,
-                "\n{} amounts of metrics were left out",
+            lines.push(format!(
+                "{} amounts of metrics were left out",
                 self.lost_amounts
-            )?;
+            ));
         }
         if !self.in_time {
-            f.write_str("\nnot everything was delivered in time")?;
+            lines.push("not everything was delivered in time".to_owned());
         }
         match self.warnings {
-            0 => Ok(()),
-            1 => f.write_str("\n1 warning about the configuration"),
-            many => write!(f, "\n{many} warnings about the configuration"),
+            0 => {}
+            1 => lines.push("1 warning about the configuration".to_owned()),
+            many => lines.push(format!("{many} warnings about the configuration")),
         }
+        f.write_str(&lines.join("\n"))
     }
+}
+
+fn line(exporter: &ExporterHealth) -> String {
+    let ExporterHealth {
+        signal,
+        exporter,
+        delivered,
+        queued,
+        dropped,
+        last_error,
+        ..
+    } = exporter;
+    let lost = dropped.total();
+    let error = last_error.as_ref();
+    let error = error.map_or_else(String::new, |error| {
+        format!("; last error: {}", error.message)
+    });
+    format!("{signal} ({exporter}): {delivered} delivered, {queued} waiting, {lost} lost{error}")
 }

@@ -16,7 +16,7 @@ use claude_code_telemetry::{ApiRequest, Commit, Signal, Telemetry, ToolResult, U
 const MAX_RECORDS: u64 = 16_384;
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// Starts a receiver that answers 503, and telemetry that has already failed to deliver a record to it.
+/// Starts a receiver that responds with 503, and telemetry that has already failed to deliver a record to it.
 fn swallowed(protocol: Protocol) -> (Receiver, Telemetry) {
     let receiver = protocol.receiver();
     receiver.answer(|_| Answer::status(503));
@@ -183,21 +183,23 @@ fn losses_are_reported_in_sum_and_not_per_record() {
     telemetry.flush();
     telemetry.shutdown();
     // A dedicated thread calls the callback, in order. The last message has the sum of the losses.
-    let mut told: Vec<String> = Vec::new();
-    while !told
+    let mut messages: Vec<String> = Vec::new();
+    while !messages
         .last()
         .is_some_and(|message| message.contains("3616 items are lost"))
     {
-        told.push(diagnostics.recv_timeout(PATIENCE).unwrap());
+        messages.push(diagnostics.recv_timeout(PATIENCE).unwrap());
     }
-    told.extend(diagnostics.try_iter());
+    messages.extend(diagnostics.try_iter());
     // Losses are reported once immediately, if the exporter checked before all was recorded, and once at the end.
-    let lost = told.iter().filter(|message| message.contains("lost"));
-    assert!((1..=2).contains(&lost.count()), "{told:?}");
-    let sum = told.iter().find(|message| message.contains("3616 items"));
-    assert!(sum.unwrap().contains("queue was full"), "{told:?}");
-    let failed = told.iter().filter(|message| message.contains("503"));
-    assert_eq!(failed.count(), 1, "{told:?}");
+    let lost = messages.iter().filter(|message| message.contains("lost"));
+    assert!((1..=2).contains(&lost.count()), "{messages:?}");
+    let sum = messages
+        .iter()
+        .find(|message| message.contains("3616 items"));
+    assert!(sum.unwrap().contains("queue was full"), "{messages:?}");
+    let failed = messages.iter().filter(|message| message.contains("503"));
+    assert_eq!(failed.count(), 1, "{messages:?}");
 }
 
 #[test]
@@ -254,7 +256,7 @@ fn series_limit_follows_the_expected_sessions() {
 }
 
 #[test]
-fn long_texts_are_truncated_in_metrics_but_not_in_events() {
+fn long_strings_are_truncated_in_metrics_but_not_in_events() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
     let long = "\u{1f600}".repeat(50_000);

@@ -4,7 +4,7 @@
 //! each exporter, [`ROWS`] lists where each marker has to appear. It must not appear anywhere else: in another
 //! attribute, in the raw bytes of a request, in `Debug` output, or in a warning, a diagnostic, health or a report.
 //!
-//! [`SETTERS`] lists every public function that takes text, as found in the sources. A new function fails the test
+//! [`SETTERS`] lists every public function that takes a string, as found in the sources. A new function fails the test
 //! until it is listed there, either as content with its marker or as open.
 #![cfg(all(
     feature = "grpc",
@@ -30,7 +30,7 @@ use serde_json::Value;
 
 use crate::catalog_support::{Console, PROTOCOLS, config, receiver};
 use crate::support::{Answer, Attributes, Received, Receiver};
-use crate::{page, support};
+use crate::{scraper, support};
 
 /// The flags as bits.
 const PROMPTS: u8 = 1;
@@ -49,7 +49,7 @@ const OPEN: u8 = 0;
 /// Each row: a marker, the flags that it needs, and the places where it then appears. A marker without a row appears
 /// nowhere.
 ///
-/// A place is `event.attribute`, `span.attribute`, or `span/event.attribute` for a span event; `:status` is the
+/// A location is `event.attribute`, `span.attribute`, or `span/event.attribute` for a span event; `:status` is the
 /// status message of a span.
 const ROWS: &[(&str, u8, &[&str])] = &[
     (
@@ -268,7 +268,7 @@ const NEVER: &[&str] = &[
     "helper",
 ];
 
-/// Every public function that takes text in `src/record` and `src/session`, with the content markers that are passed
+/// Every public function that takes a string in `src/record` and `src/session`, with the content markers that are passed
 /// to it.
 const SETTERS: &[(&str, &[&str])] = &[
     // Content.
@@ -554,7 +554,7 @@ fn mark(name: &str) -> String {
     format!("canary({name})")
 }
 
-/// Returns the names of the markers in a text.
+/// Returns the names of the markers in a string.
 fn markers(text: &str) -> BTreeSet<String> {
     let parts = text.split("canary(").skip(1);
     parts
@@ -571,7 +571,7 @@ fn expected(flags: u8) -> Found {
     open.flat_map(|(marker, _, places)| {
         places
             .iter()
-            .map(|place| ((*marker).to_owned(), (*place).to_owned()))
+            .map(|location| ((*marker).to_owned(), (*location).to_owned()))
     })
     .collect()
 }
@@ -600,7 +600,7 @@ fn content_appears_only_where_its_flag_allows() {
             let raw: BTreeSet<_> = raw.flat_map(|body| markers(&body)).collect();
             assert_eq!(raw, names, "{case}: raw bytes");
             assert_eq!(markers(&run.console.text()), names, "{case}: lines");
-            // The page contains the same markers as the data points.
+            // The scrape response contains the same markers as the data points.
             assert_eq!(markers(&run.page), run.of_points(), "{case}: page");
 
             // Header values appear in request headers.
@@ -621,8 +621,8 @@ fn content_appears_only_where_its_flag_allows() {
                 row.is_some_and(|(name, needs, _)| *needs == OPEN && !name.ends_with("_error"))
             };
             for (what, text) in &run.debug {
-                let shown: Vec<_> = markers(text).into_iter().filter(|m| !open(m)).collect();
-                assert_eq!(shown, [""; 0], "{case}: {what}: {text}");
+                let leaked: Vec<_> = markers(text).into_iter().filter(|m| !open(m)).collect();
+                assert_eq!(leaked, [""; 0], "{case}: {what}: {text}");
             }
         }
     }
@@ -658,7 +658,7 @@ fn every_marker_is_listed_and_used() {
 }
 
 #[test]
-fn public_functions_that_take_text_are_listed() {
+fn public_functions_that_take_strings_are_listed() {
     let mut found = BTreeSet::new();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -672,7 +672,7 @@ fn public_functions_that_take_text_are_listed() {
     {
         let name = file.strip_prefix(&source).unwrap().to_str().unwrap();
         let name = name.replace('\\', "/");
-        for function in functions_with_text(&fs::read_to_string(file).unwrap()) {
+        for function in functions_with_strings(&fs::read_to_string(file).unwrap()) {
             found.insert(format!("{name} {function}"));
         }
     }
@@ -686,8 +686,8 @@ fn public_functions_that_take_text_are_listed() {
     assert!(gone.is_empty(), "no longer there: {gone:#?}");
 }
 
-/// Returns the public functions of a source file that take text in any form, as `Type::name`.
-fn functions_with_text(source: &str) -> Vec<String> {
+/// Returns the public functions of a source file that take a string in any form, as `Type::name`.
+fn functions_with_strings(source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]").next().unwrap();
     let mut found = Vec::new();
     let mut owner = String::new();
@@ -751,7 +751,7 @@ fn functions_with_text(source: &str) -> Vec<String> {
             "Cow<",
             "Arc<str>",
         ];
-        // A header carrier receives text from the library and passes none to it.
+        // A header carrier receives strings from the library and passes none to it.
         let takes =
             TEXT.iter().any(|text| parameters.contains(text)) && !parameters.contains("FnMut");
         // The setters of `failure_setters!` are listed where they are used.
@@ -791,7 +791,7 @@ fn debug_output_of_every_public_type_is_searched() {
 struct Run {
     received: Received,
     console: Console,
-    /// The text of the Prometheus page.
+    /// The Prometheus scrape response.
     page: String,
     /// Texts that a host can see, each with the name of the type that produced it.
     debug: Vec<(String, String)>,
@@ -836,16 +836,16 @@ impl Run {
             seen.text("Warning", warning.to_string());
         }
 
-        receiver.forget();
+        receiver.clear();
         let console = Console::default();
-        let told = Arc::new(Mutex::new(Seen::default()));
-        let telling = Arc::clone(&told);
+        let diagnostics = Arc::new(Mutex::new(Seen::default()));
+        let sink = Arc::clone(&diagnostics);
         let builder = Telemetry::builder(config, seen.show(Service::new("claude-code", "1.2.3")));
         let telemetry = seen
             .show(builder)
             .console_writer(console.clone())
             .on_diagnostic(move |diagnostic| {
-                let mut seen = telling.lock().unwrap();
+                let mut seen = sink.lock().unwrap();
                 seen.debug(diagnostic);
                 seen.text("Diagnostic", diagnostic.to_string());
             })
@@ -862,7 +862,7 @@ impl Run {
         seen.debug(&health);
 
         let mut debug = seen.0;
-        debug.append(&mut told.lock().unwrap().0);
+        debug.append(&mut diagnostics.lock().unwrap().0);
         Self {
             received: receiver.received().accepted(),
             console,
@@ -949,9 +949,9 @@ impl Run {
     }
 }
 
-/// Scrapes the Prometheus page. Waits until the page is served.
+/// Scrapes the Prometheus endpoint. Waits until it is served.
 fn page(telemetry: &Telemetry) -> String {
-    let page = page::request(page::address(telemetry), "GET", "/metrics").body;
+    let page = scraper::request(scraper::address(telemetry), "GET", "/metrics").body;
     assert!(page.contains("claude_code_cost_usage_total{"), "{page}");
     page
 }
@@ -962,9 +962,13 @@ fn search_all(found: &mut Found, owner: &str, attributes: &Attributes) {
     }
 }
 
-fn search(found: &mut Found, place: &str, value: &Value) {
+fn search(found: &mut Found, location: &str, value: &Value) {
     let names = markers(&value.to_string());
-    found.extend(names.into_iter().map(|marker| (marker, place.to_owned())));
+    found.extend(
+        names
+            .into_iter()
+            .map(|marker| (marker, location.to_owned())),
+    );
 }
 
 /// Texts that a host can see, each with the name of the type that produced it.
@@ -1001,7 +1005,7 @@ fn object(key: &str, marker: String) -> String {
 const ACCEPT: Decision = Decision::Accept;
 const CONFIG: DecisionSource = DecisionSource::Config;
 
-/// Records the whole scenario, with a marker in every field that takes text.
+/// Records the whole scenario, with a marker in every field that takes a string.
 fn record(telemetry: &Telemetry, seen: &mut Seen) {
     let identity = seen.show(Identity::new().email("kim@example.com"));
     let options = seen.show(SessionOptions::new().identity(identity));
@@ -1244,16 +1248,16 @@ fn configuration_secrets_never_appear_in_output() {
         seen.text("Warning", warning.to_string());
         seen.text("value", format!("{:?}", warning.value()));
     }
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = Arc::clone(&told);
+    let diagnostics = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&diagnostics);
     let telemetry = Telemetry::builder(config, Service::new("claude-code", "1"))
-        .on_diagnostic(move |diagnostic| telling.lock().unwrap().push(diagnostic.to_string()))
+        .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.to_string()))
         .start();
     telemetry.session(Identity::new().user_id("user"));
     let report = telemetry.shutdown();
     seen.debug(&report);
     seen.text("Report", report.to_string());
-    for text in told.lock().unwrap().drain(..) {
+    for text in diagnostics.lock().unwrap().drain(..) {
         seen.text("Diagnostic", text);
     }
     assert!(seen.0.len() > 20);
@@ -1279,17 +1283,17 @@ fn header_values_repeated_by_a_receiver_are_redacted() {
             protocol,
             &[("OTEL_EXPORTER_OTLP_HEADERS", &header)],
         );
-        let told = Arc::new(Mutex::new(String::new()));
-        let telling = Arc::clone(&told);
+        let diagnostics = Arc::new(Mutex::new(String::new()));
+        let sink = Arc::clone(&diagnostics);
         let telemetry = Telemetry::builder(builder.build(), Service::new("claude-code", "1"))
-            .on_diagnostic(move |diagnostic| telling.lock().unwrap().push_str(&diagnostic.message))
+            .on_diagnostic(move |diagnostic| sink.lock().unwrap().push_str(&diagnostic.message))
             .start();
         telemetry.session(Identity::new().user_id("user"));
         let report = telemetry.shutdown();
         let text = format!(
             "{report} {report:?} {:?} {}",
             telemetry.health(),
-            told.lock().unwrap()
+            diagnostics.lock().unwrap()
         );
         assert!(text.contains("bad token"), "{protocol}: {text}");
         assert!(!text.contains(&secret), "{protocol}: {text}");

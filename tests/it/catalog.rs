@@ -336,7 +336,7 @@ fn records_with_only_required_fields_have_no_conditional_attributes() {
 }
 
 #[test]
-fn empty_optional_texts_are_omitted() {
+fn empty_optional_strings_are_omitted() {
     let content = [
         ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
         ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
@@ -344,7 +344,7 @@ fn empty_optional_texts_are_omitted() {
         ("OTEL_LOG_TOOL_DETAILS", "1"),
         ("OTEL_LOG_TOOL_CONTENT", "1"),
     ];
-    let received = recorded(&content, empty::record_empty_texts);
+    let received = recorded(&content, empty::record_empty_strings);
     assert_required_only(&received);
     for span in received.spans() {
         assert!(span.events.iter().all(|event| event.name != "tool.output"));
@@ -362,7 +362,7 @@ fn empty_optional_texts_are_omitted() {
             "{point:?}"
         );
     }
-    // An empty text gets the same default value as a missing text.
+    // An empty string gets the same default value as a missing one.
     for point in received.points() {
         let value_of = |key: &str| point.attributes.get(key).and_then(|value| value.as_str());
         assert!(matches!(value_of("model"), None | Some("m")), "{point:?}");
@@ -395,7 +395,7 @@ fn assert_required_only(received: &Received) {
         );
     }
     for span in SPANS {
-        // An answered request also has its token counts, and a failed request its error.
+        // A successful request also has its token counts, and a failed request its error.
         if span.span_type != "llm_request" {
             seen.assert_exactly(span.name, &required(span.attributes));
         }
@@ -463,7 +463,7 @@ impl Seen {
             (known.unit, known.description)
         );
         let Some(metric::Data::Sum(sum)) = &sent.data else {
-            panic!("{} is no sum", sent.name);
+            panic!("{} is not a sum", sent.name);
         };
         assert!(sum.is_monotonic);
         assert_eq!(sum.aggregation_temporality, 1, "delta");
@@ -484,7 +484,7 @@ impl Seen {
 
     fn event(&mut self, record: &opentelemetry_proto::tonic::logs::v1::LogRecord) {
         let Some(Value::StringValue(body)) = record.body.as_ref().unwrap().value.as_ref() else {
-            panic!("an event's body is text");
+            panic!("the body of an event is not a string");
         };
         let known = EVENTS
             .iter()
@@ -523,7 +523,7 @@ impl Seen {
         match status.code {
             0 => assert_eq!(status.message, ""),
             2 => assert!(known.error.is_some(), "{} never fails", known.name),
-            other => panic!("{other} is no status of the contract"),
+            other => panic!("{other} is not a status of the contract"),
         }
         assert!(span.links.is_empty());
         for event in &span.events {
@@ -531,7 +531,7 @@ impl Seen {
                 .events
                 .iter()
                 .find(|known| known.name == event.name)
-                .unwrap_or_else(|| panic!("{} is no event of {}", event.name, known.name));
+                .unwrap_or_else(|| panic!("{} is not an event of {}", event.name, known.name));
             // Attributes that mark a truncation follow the truncated attribute.
             let (cut, own): (Vec<_>, Vec<_>) = event.attributes.iter().cloned().partition(|a| {
                 a.key.ends_with("_truncated") || a.key.ends_with("_original_length")
@@ -605,14 +605,14 @@ fn kind_of(attribute: &KeyValue) -> Kind {
             assert!(array.values.iter().all(|value| is_text(&value.value)));
             Kind::TextArray
         }
-        other => panic!("{other:?} is no kind of the catalog"),
+        other => panic!("{other:?} is not a kind of the catalog"),
     }
 }
 
 fn text_of(attribute: &KeyValue) -> &str {
     match &attribute.value.as_ref().unwrap().value {
         Some(Value::StringValue(text)) => text,
-        other => panic!("{} is no text: {other:?}", attribute.key),
+        other => panic!("{} is not a string: {other:?}", attribute.key),
     }
 }
 

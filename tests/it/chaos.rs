@@ -1,7 +1,7 @@
 //! Every recorded item is delivered or counted as dropped, exactly once, while everything changes at the same time:
 //! threads, sessions, identities, configurations, flushes, scrapes, and receivers that fail.
 //!
-//! `CHAOS_SEED` repeats a run: it determines the answers of the receivers and the order of the configurations.
+//! `CHAOS_SEED` repeats a run: it determines the responses of the receivers and the order of the configurations.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -18,8 +18,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::host::{PATIENCE, Protocol, Screen, config, environment, exporter, otlp, service};
-use crate::page;
-use crate::page::Page;
+use crate::scraper;
+use crate::scraper::Exposition;
 use crate::support::{Answer, Attributes, Point, Received, Receiver};
 use claude_code_telemetry::{
     ApiRequest, Commit, Exporter, Identity, LinesOfCode, Session, SessionOptions, Signal,
@@ -95,20 +95,20 @@ fn series(metric: &str, attributes: &Attributes) -> Series {
 /// The expected totals of everything that was recorded.
 #[derive(Default)]
 struct Ledger {
-    amounts: BTreeMap<Series, f64>,
+    sums: BTreeMap<Series, f64>,
     events: BTreeMap<String, u64>,
     spans: u64,
 }
 
 impl Ledger {
-    fn add(&mut self, metric: &str, who: &Who, own: &str, amount: f64) {
+    fn add(&mut self, metric: &str, who: &Who, own: &str, measurement: f64) {
         let series = (
             metric.to_owned(),
             who.session.clone(),
             who.user.clone(),
             own.to_owned(),
         );
-        *self.amounts.entry(series).or_default() += amount;
+        *self.sums.entry(series).or_default() += measurement;
     }
 
     fn event(&mut self, who: &Who) {
@@ -116,8 +116,8 @@ impl Ledger {
     }
 
     fn merge(&mut self, other: Self) {
-        for (series, amount) in other.amounts {
-            *self.amounts.entry(series).or_default() += amount;
+        for (series, sum) in other.sums {
+            *self.sums.entry(series).or_default() += sum;
         }
         for (session, count) in other.events {
             *self.events.entry(session).or_default() += count;
@@ -218,7 +218,7 @@ fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
     ledger
 }
 
-/// Starts a receiver whose answers are determined by a seed.
+/// Starts a receiver whose responses are determined by a seed.
 fn receiver(
     protocol: Protocol,
     seed: u64,
@@ -292,8 +292,8 @@ fn settings<'a>(metrics: &'a str, temporality: &'a str) -> [(&'static str, &'a s
     ]
 }
 
-/// Scrapes the page at its current address until `done` is set, and counts the scrapes.
-fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, pages: &AtomicU64) {
+/// Scrapes the endpoint at its current address until `done` is set, and counts the scrapes.
+fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, scrapes: &AtomicU64) {
     while !done.load(Ordering::SeqCst) {
         let health = telemetry.health();
         let page = health
@@ -302,7 +302,7 @@ fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, pages: &AtomicU64) {
             .find(|one| one.exporter == Exporter::Prometheus);
         let address = page.and_then(|page| page.addresses.first().copied());
         match address.and_then(scrape) {
-            Some(_) => pages.fetch_add(1, Ordering::SeqCst),
+            Some(_) => scrapes.fetch_add(1, Ordering::SeqCst),
             None => {
                 thread::yield_now();
                 continue;
@@ -311,18 +311,19 @@ fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, pages: &AtomicU64) {
     }
 }
 
-/// Returns the page if the answer is complete. The page may be turned off at any moment.
-fn scrape(address: SocketAddr) -> Option<Page> {
+/// Returns the exposition if the response is complete. The endpoint may be turned off at any moment.
+fn scrape(address: SocketAddr) -> Option<Exposition> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).ok()?;
+    let (head, body) = response.split_once("\r\n\r\n")?;
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "))?;
-    (head.starts_with("HTTP/1.1 200") && length.parse() == Ok(body.len())).then(|| Page::read(body))
+    (head.starts_with("HTTP/1.1 200") && length.parse() == Ok(body.len()))
+        .then(|| Exposition::read(body))
 }
 
 /// Computes the total of a series from its points. A point of either temporality states that the total grew by its
@@ -360,21 +361,21 @@ fn assert_metrics(received: &Received, ledger: &Ledger) {
         .iter()
         .map(|(name, points)| (name.clone(), total(name, points)))
         .collect();
-    for (series, amount) in &ledger.amounts {
-        assert_eq!(totals.get(series), Some(amount), "{series:?}");
+    for (series, sum) in &ledger.sums {
+        assert_eq!(totals.get(series), Some(sum), "{series:?}");
     }
-    assert_eq!(totals.len(), ledger.amounts.len());
+    assert_eq!(totals.len(), ledger.sums.len());
 }
 
 /// Asserts that each event, identified by its sequence number, arrived or was counted as dropped.
 #[track_caller]
 fn assert_events(received: &Received, ledger: &Ledger, dropped: u64) {
-    let mut came: BTreeMap<String, BTreeMap<u64, Value>> = BTreeMap::new();
+    let mut events_by_session: BTreeMap<String, BTreeMap<u64, Value>> = BTreeMap::new();
     for log in received.logs() {
         let session = log.attributes["session.id"].as_str().unwrap().to_owned();
         let number = log.attributes["event.sequence"].as_u64().unwrap();
         let name = log.attributes["event.timestamp"].clone();
-        let known = came
+        let known = events_by_session
             .entry(session)
             .or_default()
             .insert(number, name.clone());
@@ -383,13 +384,16 @@ fn assert_events(received: &Received, ledger: &Ledger, dropped: u64) {
             "two events have one number"
         );
     }
-    for (session, events) in &came {
+    for (session, events) in &events_by_session {
         let (last, _) = events.last_key_value().unwrap();
         assert!(*last < ledger.events[session], "{session} has event {last}");
     }
-    let came: u64 = came.values().map(|events| events.len() as u64).sum();
-    assert_eq!(came + dropped, ledger.events.values().sum::<u64>());
-    assert!(dropped > 0, "the outage was to fill the queue");
+    let received: u64 = events_by_session
+        .values()
+        .map(|events| events.len() as u64)
+        .sum();
+    assert_eq!(received + dropped, ledger.events.values().sum::<u64>());
+    assert!(dropped > 0, "the outage should have filled the queue");
 }
 
 #[test]
@@ -416,7 +420,7 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
         .console_writer(Screen::default())
         .start();
 
-    // These sessions hold some series during the whole run, so that the page still shows them at the end.
+    // These sessions hold some series during the whole run, so that the last scrape still contains them.
     let mut ledger = Ledger::default();
     let mut held = Vec::new();
     for (session, user) in
@@ -429,7 +433,7 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
     }
 
     let stage = Barrier::new(THREADS as usize + 1);
-    let (done, pages) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (done, scrapes) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS)
             .map(|number| {
@@ -441,7 +445,7 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
                 scope.spawn(move || worker(telemetry, seed, stage))
             })
             .collect();
-        scope.spawn(|| scrape_until(&done, &telemetry, &pages));
+        scope.spawn(|| scrape_until(&done, &telemetry, &scrapes));
         scope.spawn(|| {
             while !done.load(Ordering::SeqCst) {
                 telemetry.flush_within(Duration::from_millis(20));
@@ -454,8 +458,8 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
             if number == 1 {
                 let metrics = "otlp,prometheus";
                 change(&telemetry, &grpc, Protocol::Grpc, metrics, "delta");
-                while pages.load(Ordering::SeqCst) == 0 {
-                    assert!(begin.elapsed() < PATIENCE, "nobody could read the page");
+                while scrapes.load(Ordering::SeqCst) == 0 {
+                    assert!(begin.elapsed() < PATIENCE, "no scrape succeeded");
                     thread::yield_now();
                 }
             }
@@ -481,13 +485,13 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
     for (who, session) in &held {
         who.commit(session, 1, &mut ledger);
     }
-    let address = page::address(&telemetry);
+    let address = scraper::address(&telemetry);
     let commits = scrape(address).unwrap();
-    for ((metric, session, user, _), amount) in &ledger.amounts {
+    for ((metric, session, user, _), sum) in &ledger.sums {
         if metric == "claude_code.commit.count" {
             let labels = [("session_id", session.as_str()), ("user_id", user)];
-            let shown = commits.sum("claude_code_commit_count_total", &labels);
-            assert_eq!(shown, *amount, "{session} {user} on the page");
+            let scraped = commits.sum("claude_code_commit_count_total", &labels);
+            assert_eq!(scraped, *sum, "{session} {user} in the scrape response");
         }
     }
     let report = telemetry.shutdown();

@@ -188,7 +188,7 @@ fn windows(received: &Received) -> Vec<Point> {
     for point in received.points() {
         let key = (host::series_name(&point), point.start, point.end);
         match known.get(&key) {
-            Some(old) => assert_eq!(*old, point, "a window came again, changed"),
+            Some(old) => assert_eq!(*old, point, "a window was received again, changed"),
             None => {
                 known.insert(key, point.clone());
                 points.push(point);
@@ -204,14 +204,14 @@ fn assert_exact(received: &Received, count: u64) {
     for log in received.logs() {
         let sequence = log.attributes["event.sequence"].as_u64().unwrap();
         if let Some(old) = logs.insert(sequence, log.clone()) {
-            assert_eq!(old.raw, log.raw, "an event came again, changed");
+            assert_eq!(old.raw, log.raw, "an event was received again, changed");
         }
     }
     assert!(logs.keys().copied().eq(0..2 * count), "{}", logs.len());
     let mut spans = BTreeMap::new();
     for span in received.spans() {
         if let Some(old) = spans.insert(span.span_id.clone(), span.clone()) {
-            assert_eq!(old, span, "a span came again, changed");
+            assert_eq!(old, span, "a span was received again, changed");
         }
     }
     assert_eq!(spans.len() as u64, 2 * count);

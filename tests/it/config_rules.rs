@@ -194,14 +194,14 @@ fn settings(set: &BTreeMap<String, String>) -> String {
 /// Returns the library's result in the form of the model.
 fn resolved(config: &Config, signal: Signal) -> Resolved {
     let Some(otlp) = config.otlp(signal) else {
-        let said = config.explain().to_string();
+        let explanation = config.explain().to_string();
         let why = [
             "managed settings hold credentials",
             "only http and https URLs are supported",
         ];
         return Err(why
             .into_iter()
-            .find(|why| said.contains(why))
+            .find(|why| explanation.contains(why))
             .unwrap_or("no reason"));
     };
     Ok(Exporter {
@@ -234,7 +234,7 @@ fn assert_ignored_are_reported(given: &Given, config: &Config) {
         (Layer::Project, "settings.json"),
     ] {
         for (name, value) in given.set.get(&layer).into_iter().flatten() {
-            let told = config.warnings().iter().any(|warning| {
+            let is_reported = config.warnings().iter().any(|warning| {
                 let origin = warning.origin().and_then(|origin| origin.file());
                 let text = warning.to_string();
                 let belongs = text.contains("set it in") || text.contains("change it in");
@@ -245,7 +245,7 @@ fn assert_ignored_are_reported(given: &Given, config: &Config) {
             let heard = given.trusted && !given.unreadable;
             let ignored = heard && !given.may_set(layer, name, value);
             assert_eq!(
-                told,
+                is_reported,
                 ignored,
                 "{name}={value} {given:#?}\n{}",
                 config.explain()
@@ -274,23 +274,30 @@ fn every_pair_of_switches_resolves_as_the_model_states() {
         let base = [("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1")];
         let enabled = [&base[..], &[("CLAUDE_CODE_ENABLE_TELEMETRY", "1")]].concat();
         let config = configured(&given, &enabled, root, &mut written);
-        let said = config.explain().to_string();
+        let explanation = config.explain().to_string();
         let otlp = config.otlp(signal).is_some();
-        assert_eq!(otlp, given.has_otlp(), "{given:#?}\n{said}");
+        assert_eq!(otlp, given.has_otlp(), "{given:#?}\n{explanation}");
         assert_ignored_are_reported(&given, &config);
         let odd = "OTEL_METRICS_INCLUDE_SESSION_ID";
         let mut warnings = config.warnings().iter();
-        let told = warnings.any(|warning| warning.variable() == Some(odd));
-        assert_eq!(told, given.is_odd_switch(odd), "{given:#?}\n{said}");
-        assert_eq!(said.contains("Until this is mended"), given.unreadable);
+        let is_reported = warnings.any(|warning| warning.variable() == Some(odd));
+        assert_eq!(
+            is_reported,
+            given.is_odd_switch(odd),
+            "{given:#?}\n{explanation}"
+        );
+        assert_eq!(
+            explanation.contains("Until this is mended"),
+            given.unreadable
+        );
 
         // Disabled telemetry has a content policy too, and starts no exporter.
         let config = configured(&given, &base, root, &mut written);
         let policy = Telemetry::start(config, Service::new("agent", "1")).content_policy();
         let [prompts, bodies] =
             ["OTEL_LOG_USER_PROMPTS", "OTEL_LOG_RAW_API_BODIES"].map(|name| given.content(name));
-        assert_eq!(policy.user_prompts(), prompts, "{given:#?}\n{said}");
-        assert_eq!(policy.raw_api_bodies(), bodies, "{given:#?}\n{said}");
+        assert_eq!(policy.user_prompts(), prompts, "{given:#?}\n{explanation}");
+        assert_eq!(policy.raw_api_bodies(), bodies, "{given:#?}\n{explanation}");
         for (count, is_on) in on.iter_mut().zip([otlp, prompts, bodies]) {
             *count += usize::from(is_on);
         }
@@ -334,7 +341,7 @@ fn every_pair_of_settings_resolves_as_the_model_states() {
         // A variable of a signal that managed settings override is reported.
         for kind in ["PROTOCOL", "ENDPOINT", "HEADERS"] {
             let name = format!("OTEL_EXPORTER_OTLP_{}_{kind}", given.signal);
-            let told = config.warnings().iter().any(|warning| {
+            let is_reported = config.warnings().iter().any(|warning| {
                 warning.variable() == Some(&name)
                     && warning
                         .to_string()
@@ -343,7 +350,7 @@ fn every_pair_of_settings_resolves_as_the_model_states() {
             // The headers of a disabled exporter are not validated.
             let looked_at = kind != "HEADERS" || expected.is_ok();
             assert_eq!(
-                told,
+                is_reported,
                 given.is_removed(kind) && looked_at,
                 "{name} {given:#?}"
             );

@@ -127,7 +127,7 @@ fn control_characters_are_escaped_in_a_line() {
     };
     assert!(!raw.contains(is_obeyed), "{raw:?}");
     assert!(raw.contains("é😀 \\u009b31m\\\\"), "{raw}");
-    // The parsed text is complete.
+    // The parsed output is complete.
     let lines = screen.lines();
     assert_eq!(of_signal(&lines, "events")[0]["attributes"]["prompt"], text);
     for line in of_signal(&lines, "metrics") {
@@ -185,7 +185,10 @@ struct Broken;
 
 impl Write for Broken {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads"))
+        Err(io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "the pipe has no reader",
+        ))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -212,10 +215,10 @@ fn failing_writer_is_reported_and_does_not_block_otlp() {
     );
     let error = console.last_error.unwrap().message;
     assert!(
-        error.contains("console") && error.contains("nobody reads"),
+        error.contains("console") && error.contains("the pipe has no reader"),
         "{error}"
     );
-    assert!(report.to_string().contains("nobody reads"));
+    assert!(report.to_string().contains("the pipe has no reader"));
 }
 
 /// A writer whose first `times` writes panic.

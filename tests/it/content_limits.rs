@@ -185,7 +185,7 @@ fn oversized_prompt_is_truncated_to_the_item_limit() {
 }
 
 #[test]
-fn several_long_texts_of_a_record_are_truncated() {
+fn several_long_strings_of_a_record_are_truncated() {
     let long = "y".repeat(3_000_000);
     let (received, health) = run(&ALL_FLAGS, |telemetry| {
         let session = telemetry.session(Identity::new().user_id("user"));
@@ -278,7 +278,7 @@ fn everywhere(telemetry: &Telemetry, json: &str) {
 
 /// Asserts the table about file contents in `docs/ADMINISTRATORS.md`.
 #[test]
-fn tool_details_contain_short_texts_and_the_start_of_long_texts() {
+fn tool_details_contain_short_strings_and_the_start_of_long_strings() {
     let details = [("OTEL_LOG_TOOL_DETAILS", "1")];
     let short = "s".repeat(512);
     let long = "é".repeat(513);

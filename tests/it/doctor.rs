@@ -19,7 +19,7 @@ use tonic::Code;
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
-/// A timeout that exceeds the duration of every answer.
+/// A timeout that exceeds the duration of every response.
 const PATIENT: (&str, &str) = ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
 
 type Variables<'a> = Vec<(&'a str, &'a str)>;
@@ -50,11 +50,11 @@ fn diagnose(variables: &[(&str, &str)]) -> Diagnosis {
     config(variables).diagnose()
 }
 
-/// Returns all texts that a host may show about a configuration whose receiver rejects events: explanation,
+/// Returns all messages that a host may display about a configuration whose receiver rejects events: explanation,
 /// diagnosis, last error, report and diagnostics.
-fn everything_shown(variables: &[(&str, &str)]) -> Vec<String> {
+fn all_messages(variables: &[(&str, &str)]) -> Vec<String> {
     let config = config(variables);
-    let mut shown = vec![config.explain().to_string(), config.diagnose().to_string()];
+    let mut messages = vec![config.explain().to_string(), config.diagnose().to_string()];
     let (sender, diagnostics) = std::sync::mpsc::channel();
     let telemetry = Telemetry::builder(config, host::service())
         .on_diagnostic(move |diagnostic| sender.send(diagnostic.to_string()).unwrap())
@@ -70,15 +70,15 @@ fn everything_shown(variables: &[(&str, &str)]) -> Vec<String> {
         }
         assert!(started.elapsed() < host::PATIENCE, "{health:?}");
     };
-    shown.push(error.message);
-    shown.push(
+    messages.push(error.message);
+    messages.push(
         telemetry
             .shutdown_within(Duration::from_millis(100))
             .to_string(),
     );
     drop((session, telemetry));
-    shown.extend(diagnostics.try_iter());
-    shown
+    messages.extend(diagnostics.try_iter());
+    messages
 }
 
 /// Starts a receiver that rejects every request with this message.
@@ -95,8 +95,8 @@ fn refusing(protocol: Protocol, words: &'static str) -> Receiver {
 #[track_caller]
 fn assert_snapshot(name: &str, diagnosis: &Diagnosis, hidden: &[(String, &str)]) {
     let mut text = diagnosis.to_string();
-    for (what, shown) in hidden {
-        text = text.replace(what, shown);
+    for (what, replacement) in hidden {
+        text = text.replace(what, replacement);
     }
     let lines: Vec<_> = text.lines().map(without_variable_parts).collect();
     let text = lines.join("\n") + "\n";
@@ -418,22 +418,22 @@ fn missing_and_wrong_credentials_are_diagnosed() {
 #[test]
 fn credentials_repeated_by_a_receiver_are_hidden_in_every_encoding() {
     // Of admin:CANARY/secret and of a key that is percent-encoded itself.
-    let said = "no admin with CANARY/secret or CANARY%2fsecret (admin:CANARY/secret, YWRtaW46Q0FOQVJZL3NlY3JldA, \
+    let message = "no admin with CANARY/secret or CANARY%2fsecret (admin:CANARY/secret, YWRtaW46Q0FOQVJZL3NlY3JldA, \
         YWRtaW46Q0FOQVJZL3NlY3JldA%3D%3D), key CANARY&key or CANARY%26key";
     for protocol in GRPC_AND_HTTP {
-        let receiver = refusing(protocol, said);
+        let receiver = refusing(protocol, message);
         let endpoint = receiver
             .endpoint()
             .replace("//", "//admin:CANARY%2Fsecret@");
         let key = ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=CANARY%2526key");
-        let shown = everything_shown(&events(protocol, &endpoint, &[key]));
-        for text in &shown {
+        let messages = all_messages(&events(protocol, &endpoint, &[key]));
+        for text in &messages {
             for secret in ["CANARY", "admin", "YWRtaW46"] {
                 assert!(!text.contains(secret), "{secret}: {text}");
             }
         }
         let hidden = "no <hidden> with <hidden> or <hidden> (<hidden>, <hidden>, <hidden>), key <hidden> or <hidden>";
-        for text in &shown[1..3] {
+        for text in &messages[1..3] {
             assert!(text.contains(hidden), "{text}");
         }
     }
@@ -441,9 +441,9 @@ fn credentials_repeated_by_a_receiver_are_hidden_in_every_encoding() {
 
 #[test]
 fn terminal_output_contains_no_control_characters() {
-    let said = "no\u{9b}31m \u{202e}yaw\u{2069} \u{7f}\u{61c}here";
+    let message = "no\u{9b}31m \u{202e}yaw\u{2069} \u{7f}\u{61c}here";
     for protocol in GRPC_AND_HTTP {
-        let receiver = refusing(protocol, said);
+        let receiver = refusing(protocol, message);
         let endpoint = receiver.endpoint();
         let extra = [
             ("OTEL_METRICS_EXPORTER", "otlp,\u{9b}31mconsole\u{200f}"),
@@ -462,8 +462,8 @@ fn terminal_output_contains_no_control_characters() {
             ("OTEL_SERVICE_NAME", "a\u{9b}b\u{202e}c"),
             ("OTEL_LOGS_EXPORTERS\u{202e}", "otlp"),
         ];
-        let shown = everything_shown(&events(protocol, &endpoint, &extra));
-        for text in &shown {
+        let messages = all_messages(&events(protocol, &endpoint, &extra));
+        for text in &messages {
             let control = text.chars().find(|&c| {
                 let bidirectional = ('\u{202a}'..='\u{202e}').contains(&c)
                     || ('\u{2066}'..='\u{2069}').contains(&c)
@@ -472,7 +472,11 @@ fn terminal_output_contains_no_control_characters() {
             });
             assert_eq!(control, None, "{text}");
         }
-        assert!(shown[2].ends_with(": no 31m yaw here"), "{}", shown[2]);
+        assert!(
+            messages[2].ends_with(": no 31m yaw here"),
+            "{}",
+            messages[2]
+        );
     }
 }
 
@@ -768,11 +772,11 @@ fn headers_helper_is_run_by_the_diagnosis() {
     }
 }
 
-/// Runs the example with these variables and those that a program needs to run at all. Returns its exit status,
+/// Runs the command with these variables and those that a program needs to run at all. Returns its exit status,
 /// standard output and standard error.
 fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
     let home = tempfile::tempdir().unwrap();
-    let output = example::command("doctor", home.path())
+    let output = example::program("doctor", home.path())
         .args(arguments)
         .current_dir(home.path())
         .envs(variables.iter().copied())
@@ -783,7 +787,7 @@ fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, 
 }
 
 #[test]
-fn example_prints_the_explanation_and_exits_with_a_status() {
+fn doctor_command_prints_the_explanation_and_exits_with_a_status() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
     let secret = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY");
@@ -813,13 +817,14 @@ fn example_prints_the_explanation_and_exits_with_a_status() {
 
     let (status, out, err) = run(&[], &["--what"]);
     assert_eq!((status, out.as_str()), (Some(2), ""));
-    assert!(err.starts_with("usage: doctor"), "{err}");
-    let (status, out, _) = run(&[], &["--help"]);
-    assert!(status == Some(0) && out.starts_with("usage: doctor"));
+    assert!(err.contains("Usage: claude-code-telemetry doctor"), "{err}");
+    let (status, out, err) = run(&[], &["--help"]);
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    assert!(out.contains("Usage: claude-code-telemetry doctor"), "{out}");
     assert_eq!(run(&[], &[]).0, Some(0));
 }
 
-/// Returns variables that export only metrics, to a Prometheus page on this port.
+/// Returns variables that export only metrics, to a Prometheus scrape endpoint on this port.
 #[cfg(feature = "prometheus")]
 fn page(port: &str) -> Variables<'_> {
     vec![
@@ -842,7 +847,7 @@ fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let number = taken.local_addr().unwrap().port().to_string();
     drop(free);
-    // The other listener accepts connections and sends no valid page.
+    // The other listener accepts connections and sends no valid response.
     let other = std::thread::spawn(move || drop(taken.accept()));
     let hidden = [
         (format!(":{number}"), ":PORT"),

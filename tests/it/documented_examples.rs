@@ -51,8 +51,8 @@ fn destinations(config: &Config) -> Vec<(Signal, String)> {
     let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
     let to = |signal| {
         let otlp = config.otlp(signal)?;
-        let shown = format!("{} {}", otlp.protocol(), otlp.endpoint());
-        Some((signal, shown))
+        let target = format!("{} {}", otlp.protocol(), otlp.endpoint());
+        Some((signal, target))
     };
     signals.into_iter().filter_map(to).collect()
 }
@@ -234,8 +234,8 @@ fn multiple_exporters_example_writes_to_console_and_otlp() {
     let request = &received.requests[0];
     assert_eq!(request.path, "/v1/metrics");
     assert_eq!(request.headers["content-type"], "application/json");
-    let shown = json!(screen.lines()).to_string();
-    assert!(shown.contains("claude_code.token.usage"), "{shown}");
+    let output = json!(screen.lines()).to_string();
+    assert!(output.contains("claude_code.token.usage"), "{output}");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn endpoints_example_sends_each_signal_to_its_endpoint() {
         &metrics.endpoint(),
     );
     let moved = with(&moved, "http://logs.example.com:4317", &logs.endpoint());
-    // Like other OTLP receivers, this one answers 404 at the root path.
+    // Like other OTLP receivers, this one responds with 404 at the root path.
     metrics.answer_by(|_, request| match request.path.as_str() {
         "/" => Answer::status(404),
         _ => Answer::Ok,
@@ -466,8 +466,9 @@ export OTEL_METRICS_INCLUDE_ACCOUNT_UUID=true
             let project = project.build();
             assert!(!project.is_enabled());
             assert_eq!(warnings(&project).len(), 6, "{:?}", warnings(&project));
-            let told = |text: &String| text.contains("set it in the user's settings file");
-            assert!(warnings(&project).iter().all(told));
+            let names_the_layer =
+                |text: &String| text.contains("set it in the user's settings file");
+            assert!(warnings(&project).iter().all(names_the_layer));
 
             let file = folder.path().join(".claude/settings.json");
             builder

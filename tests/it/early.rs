@@ -125,7 +125,7 @@ fn early_records_are_bounded_by_count_and_bytes_and_losses_are_counted() {
 }
 
 #[test]
-fn every_text_of_an_early_record_counts_toward_the_byte_limit() {
+fn every_string_of_an_early_record_counts_toward_the_byte_limit() {
     let large = || "x".repeat(5 * 1024 * 1024);
     let early = EarlyRecords::new();
     early.record_api_request_body(ApiRequestBody::new("model", "{}").query_source(large()));

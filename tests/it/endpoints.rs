@@ -178,13 +178,13 @@ fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec
     let bare = bare(receiver);
     let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
     let extra: Vec<_> = EXTRA.iter().copied().chain(bare).collect();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let keep = Arc::clone(&told);
+    let diagnostics = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&diagnostics);
     let config = config(environment("http://127.0.0.1:1", protocol, &extra));
     let telemetry = Telemetry::builder(config, service())
-        .on_diagnostic(move |diagnostic| keep.lock().unwrap().push(diagnostic.to_string()))
+        .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.to_string()))
         .start();
-    (telemetry, told)
+    (telemetry, diagnostics)
 }
 
 const HTTP: [Protocol; 2] = [Protocol::HttpProtobuf, Protocol::HttpJson];
@@ -198,7 +198,7 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
                 "/" => Answer::status(status),
                 _ => Answer::Ok,
             });
-            let (telemetry, told) = started(&receiver, protocol);
+            let (telemetry, diagnostics) = started(&receiver, protocol);
             work(&telemetry);
             let report = telemetry.flush();
             assert!(report.is_complete(), "{report}");
@@ -232,15 +232,15 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
                 // A separate thread delivers diagnostics, possibly after the shutdown.
                 let deadline = Instant::now() + PATIENCE;
                 let reports = loop {
-                    let told = told.lock().unwrap();
-                    let reports = told.iter().filter(is_report).count();
+                    let diagnostics = diagnostics.lock().unwrap();
+                    let reports = diagnostics.iter().filter(is_report).count();
                     if reports > 0 || Instant::now() > deadline {
                         break reports;
                     }
-                    drop(told);
+                    drop(diagnostics);
                     std::thread::sleep(Duration::from_millis(2));
                 };
-                assert_eq!(reports, 1, "{:?}", told.lock().unwrap());
+                assert_eq!(reports, 1, "{:?}", diagnostics.lock().unwrap());
             }
         }
     }
@@ -250,7 +250,7 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
 fn bare_endpoint_is_kept_after_429() {
     let receiver = Receiver::http();
     receiver.answer_by(|_, request| match request.path.as_str() {
-        // The receiver cannot decode requests at `/` and answers them with an error, here one that asks to retry later.
+        // The receiver cannot decode requests at `/` and responds with an error, here one that requests a later retry.
         "/" => Answer::status(429).retry_after(Duration::from_secs(3600)),
         _ => Answer::Ok,
     });
@@ -263,7 +263,7 @@ fn bare_endpoint_is_kept_after_429() {
 }
 
 #[test]
-fn first_answer_is_reported_when_both_paths_are_unknown() {
+fn first_response_is_reported_when_both_paths_are_unknown() {
     let receiver = Receiver::http();
     receiver.answer_by(|_, request| match request.path.as_str() {
         "/" => Answer::status(404).body("text/plain", "first"),
@@ -334,7 +334,7 @@ fn data_of_a_bare_endpoint_is_kept_while_the_standard_path_is_unavailable() {
     }
 }
 
-/// The status alone confirms the path. An answer whose body never ends does not change that.
+/// The status alone confirms the path. A response whose body never ends does not change that.
 #[test]
 fn standard_path_is_remembered_when_the_body_of_its_success_never_ends() {
     let receiver = Receiver::http();

@@ -82,9 +82,9 @@ fn sdk_host_example_separates_the_sessions_of_its_users() {
             .collect();
         assert_eq!(requests.len(), prompts);
         for request in requests {
-            let asked = &request["input_tokens"];
+            let input_tokens = &request["input_tokens"];
             assert_eq!(request["model"], "claude-sonnet-4-6");
-            assert_eq!(request["request_id"], format!("req_{asked}"));
+            assert_eq!(request["request_id"], format!("req_{input_tokens}"));
             assert_eq!(request["cost_usd"], 0.002);
             assert!(request.contains_key("prompt.id"));
         }
@@ -98,11 +98,14 @@ fn sdk_host_example_separates_the_sessions_of_its_users() {
         points.map(|point| point.value).sum()
     };
     assert!((counted("claude_code.cost.usage") - 6.0 * 0.002).abs() < 1e-9);
-    let asked: u64 = logs
+    let input_tokens: u64 = logs
         .iter()
         .filter_map(|log| log.attributes.get("input_tokens")?.as_u64())
         .sum();
-    assert_eq!(counted("claude_code.token.usage"), (asked + 6 * 2) as f64);
+    assert_eq!(
+        counted("claude_code.token.usage"),
+        (input_tokens + 6 * 2) as f64
+    );
     let started: f64 = received
         .points()
         .iter()
@@ -119,7 +122,7 @@ fn sdk_host_example_separates_the_sessions_of_its_users() {
 }
 
 const MANAGED: &str = "\
-What counts:
+Effective settings:
   CLAUDE_CODE_ENABLE_TELEMETRY = 1 (managed settings)
   OTEL_EXPORTER_OTLP_ENDPOINT = http://telemetry.example.com:4318 (managed settings)
     instead of http://collector.invalid:4318 (environment)

@@ -34,7 +34,7 @@ fn logs(received: &Received) -> Received {
     received.filter(|request| matches!(request.message, Message::Logs(_)))
 }
 
-/// Returns an answer that asks the client to retry, over either protocol.
+/// Returns a response that asks the client to retry, over either protocol.
 fn unavailable(protocol: Protocol) -> Answer {
     match protocol {
         Protocol::Grpc => Answer::code(Code::Unavailable, "overloaded"),
@@ -83,7 +83,7 @@ fn flush_and_shutdown_keep_their_deadlines_when_connections_are_refused() {
 }
 
 #[test]
-fn flush_and_shutdown_keep_their_deadlines_without_an_answer() {
+fn flush_and_shutdown_keep_their_deadlines_without_a_response() {
     let hole = black_hole();
     let timeout = [("OTEL_EXPORTER_OTLP_TIMEOUT", "100")];
     assert_bounded(&hole.endpoint(), "no answer", &timeout);
@@ -131,11 +131,11 @@ fn everything_is_delivered_after_a_receiver_restarts() {
         let some = || (0..500).for_each(|_| record(&session));
         some();
         receiver.wait_until(PATIENCE, |received| !received.points().is_empty());
-        // Stop the receiver while it has unanswered requests.
+        // Stop the receiver while it has requests without a response.
         receiver.answer(|_| Answer::Hang);
-        let came = receiver.received().len();
+        let received_before = receiver.received().len();
         some();
-        receiver.wait_until(PATIENCE, |received| received.len() > came);
+        receiver.wait_until(PATIENCE, |received| received.len() > received_before);
         receiver.stop();
         some();
         let failing = |signal| {
@@ -164,7 +164,7 @@ fn everything_is_delivered_after_a_receiver_restarts() {
         assert!(sequence.eq(0..2_000), "every event once, in order");
         assert_delta(&once.points());
         assert_eq!(sum(&select(&once.points(), COMMITS, &[])), 2_000.0);
-        // The requests that were unanswered at the stop were resent unchanged.
+        // The requests without a response at the stop were resent unchanged.
         let hung = received.filter(|request| request.answer == Answer::Hang);
         assert!(!hung.is_empty());
         for request in &hung.requests {
@@ -178,7 +178,7 @@ fn everything_is_delivered_after_a_receiver_restarts() {
 }
 
 #[test]
-fn events_are_resent_unchanged_after_a_retryable_answer() {
+fn events_are_resent_unchanged_after_a_retryable_response() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(move |n| {
@@ -422,7 +422,7 @@ fn exporter_with_an_invalid_endpoint_is_off_and_counts_its_losses() {
     assert_eq!(sum(&commits), 20.0);
 }
 
-/// Starts a server that answers each request with interim responses only, until the client disconnects.
+/// Starts a server that responds to each request with interim responses only, until the client disconnects.
 #[cfg(feature = "http")]
 fn interim_responses() -> std::net::SocketAddr {
     use std::io::{Read, Write};
@@ -519,7 +519,7 @@ fn unresponsive_address_does_not_delay_the_next_address() {
 /// The export attempt started before the shutdown and has a later deadline.
 #[test]
 #[cfg(feature = "http")]
-fn shutdown_is_complete_during_an_answer_that_never_ends() {
+fn shutdown_is_complete_during_a_response_that_never_ends() {
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         let receiver = protocol.receiver();
         receiver.answer(|_| Answer::Drip);

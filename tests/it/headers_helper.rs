@@ -121,7 +121,7 @@ fn signals(requests: &[Request]) -> BTreeSet<&'static str> {
     requests.iter().map(signal).collect()
 }
 
-/// Returns the answers of each protocol that reject the credentials.
+/// Returns the responses of each protocol that reject the credentials.
 fn refusals(protocol: Protocol) -> [Answer; 2] {
     match protocol {
         Protocol::Grpc => [Code::Unauthenticated, Code::PermissionDenied]
@@ -175,15 +175,18 @@ fn helper_headers_override_static_headers_on_every_signal() {
             ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", specific),
             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", specific),
         ];
-        let (telemetry, told) = start(&receiver, protocol, &helper.line(), &extra);
+        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &extra);
         record(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         // The helper returned a header that belongs to the protocol. It is omitted, which causes the only diagnostic.
-        wait_for(|| !told.all().is_empty());
-        let said = told.all();
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].contains("the header in place 4"), "{said:?}");
+        wait_for(|| !diagnostics.all().is_empty());
+        let messages = diagnostics.all();
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert!(
+            messages[0].contains("the header in place 4"),
+            "{messages:?}"
+        );
         let requests = receiver.received().requests;
         assert_eq!(signals(&requests).len(), 3, "{requests:?}");
         for request in &requests {
@@ -241,7 +244,8 @@ fn helper_runs_again_at_the_interval() {
     let helper = Helper::counting();
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
-        let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[(DEBOUNCE, "100")]);
+        let (telemetry, diagnostics) =
+            start(&receiver, protocol, &helper.line(), &[(DEBOUNCE, "100")]);
         let mut seen = BTreeSet::new();
         let deadline = Instant::now() + PATIENCE;
         while seen.len() < 3 {
@@ -253,7 +257,7 @@ fn helper_runs_again_at_the_interval() {
             }
         }
         telemetry.shutdown();
-        assert_eq!(told.all(), [""; 0]);
+        assert_eq!(diagnostics.all(), [""; 0]);
     }
 }
 
@@ -263,7 +267,7 @@ fn helper_runs_once_after_rejected_credentials_and_data_is_resent() {
         for refusal in refusals(protocol) {
             let helper = Helper::counting();
             let receiver = protocol.receiver();
-            let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
+            let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[]);
             receiver.answer_by(move |_, request| match header(request, "x-run") {
                 Some("1") => refusal.clone(),
                 Some("2") => Answer::Ok,
@@ -287,7 +291,7 @@ fn helper_runs_once_after_rejected_credentials_and_data_is_resent() {
                 );
             }
             assert_eq!(helper.runs(), 2, "{protocol:?}");
-            assert_eq!(told.all(), [""; 0]);
+            assert_eq!(diagnostics.all(), [""; 0]);
         }
     }
 }
@@ -299,7 +303,7 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
             let helper = Helper::counting();
             let receiver = protocol.receiver();
             let good = Arc::new(AtomicBool::new(false));
-            let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
+            let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[]);
             let open = Arc::clone(&good);
             receiver.answer(move |_| {
                 if open.load(Ordering::SeqCst) {
@@ -336,8 +340,13 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
             let report = telemetry.shutdown();
             assert!(report.is_complete(), "{report}");
             assert_eq!(signals(&receiver.received().accepted().requests).len(), 3);
-            wait_for(|| told.all().len() >= 3);
-            assert_eq!(told.all().len(), 3, "once a signal: {:?}", told.all());
+            wait_for(|| diagnostics.all().len() >= 3);
+            assert_eq!(
+                diagnostics.all().len(),
+                3,
+                "one diagnostic for each signal: {:?}",
+                diagnostics.all()
+            );
         }
     }
 }
@@ -368,7 +377,7 @@ fn no_data_is_sent_before_the_helper_succeeds() {
             r#"[ -e "$here/good" ] || { echo '{"x-run":"bad"}'; exit 4; }; printf '{"x-run":"good"}'"#,
         );
         let receiver = protocol.receiver();
-        let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
+        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[]);
         record(&telemetry);
         let failed = wait_for_health_while_flushing(&telemetry);
         assert!(
@@ -385,15 +394,18 @@ fn no_data_is_sent_before_the_helper_succeeds() {
             assert_eq!(header(request, "x-run"), Some("good"), "{request:?}");
         }
         assert!(helper.runs() >= 2);
-        wait_for(|| told.count_starting("otelHeadersHelper works again") == 1);
+        wait_for(|| diagnostics.count_starting("otelHeadersHelper works again") == 1);
         assert_eq!(
-            told.count_starting("otelHeadersHelper failed"),
+            diagnostics.count_starting("otelHeadersHelper failed"),
             1,
             "{:?}",
-            told.all()
+            diagnostics.all()
         );
-        assert_eq!(told.count_starting("otelHeadersHelper works again"), 1);
-        assert!(told.all().len() <= 5, "{:?}", told.all());
+        assert_eq!(
+            diagnostics.count_starting("otelHeadersHelper works again"),
+            1
+        );
+        assert!(diagnostics.all().len() <= 5, "{:?}", diagnostics.all());
     }
 }
 
@@ -413,7 +425,7 @@ fn last_valid_headers_are_used_after_a_failed_run() {
     let helper = Helper::counting();
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[(DEBOUNCE, "100")]);
+    let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[(DEBOUNCE, "100")]);
     record(&telemetry);
     assert!(telemetry.flush().is_complete());
     for body in ["echo garbage", "exit 3", "printf '{\"x-run\":1}'"] {
@@ -421,7 +433,7 @@ fn last_valid_headers_are_used_after_a_failed_run() {
         // No later run returns valid headers.
         let last = helper.runs();
         wait_for(|| helper.runs() >= last + 3);
-        receiver.forget();
+        receiver.clear();
         record(&telemetry);
         assert!(telemetry.flush().is_complete());
         for request in receiver.received().requests {
@@ -429,16 +441,16 @@ fn last_valid_headers_are_used_after_a_failed_run() {
             assert!(run <= last, "{request:?}");
         }
     }
-    wait_for(|| told.count_starting("otelHeadersHelper failed") >= 3);
+    wait_for(|| diagnostics.count_starting("otelHeadersHelper failed") >= 3);
     assert_eq!(
-        told.count_starting("otelHeadersHelper failed"),
+        diagnostics.count_starting("otelHeadersHelper failed"),
         3,
         "{:?}",
-        told.all()
+        diagnostics.all()
     );
     helper.becomes("printf '{\"x-run\":\"new\"}'");
-    wait_for(|| told.count_starting("otelHeadersHelper works again") == 1);
-    receiver.forget();
+    wait_for(|| diagnostics.count_starting("otelHeadersHelper works again") == 1);
+    receiver.clear();
     record(&telemetry);
     assert!(telemetry.shutdown().is_complete());
     for request in receiver.received().requests {
@@ -463,9 +475,9 @@ fn invalid_helper_output_is_reported_and_delays_the_export() {
     ] {
         let helper = Helper::new(body);
         let receiver = protocol.receiver();
-        let (telemetry, told) = start(&receiver, protocol, &helper.line(), &[]);
+        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[]);
         record(&telemetry);
-        wait_for(|| told.count_starting("otelHeadersHelper failed") == 1);
+        wait_for(|| diagnostics.count_starting("otelHeadersHelper failed") == 1);
         let error = wait_for_health_while_flushing(&telemetry);
         assert!(error.contains("otelHeadersHelper"), "{error}");
         assert!(receiver.received().is_empty(), "{body}");
@@ -504,9 +516,9 @@ fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
             // The helper is killed shortly before the deadline. On a busy machine both happen at the same time, and
             // there is no error.
             if let Some(error) = &exporter.last_error {
-                let told = ["otelHeadersHelper", "shutdown"];
+                let words = ["otelHeadersHelper", "shutdown"];
                 assert!(
-                    told.iter().all(|word| error.message.contains(word)),
+                    words.iter().all(|word| error.message.contains(word)),
                     "{error:?}"
                 );
             }
@@ -523,12 +535,12 @@ fn shutdown_without_data_does_not_wait_for_the_helper() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let command = helper.line();
-    let (telemetry, told) = start(&receiver, protocol, &command, &[]);
+    let (telemetry, diagnostics) = start(&receiver, protocol, &command, &[]);
     wait_for(|| is_written(&helper.file("own")));
     let report = within(Duration::from_secs(2), || telemetry.shutdown());
     assert!(report.is_complete(), "{report}");
     wait_for(|| !lives(&helper.file("own")));
-    assert_eq!(told.all(), [""; 0]);
+    assert_eq!(diagnostics.all(), [""; 0]);
 }
 
 /// The variable with the endpoint of a child process.
@@ -614,17 +626,17 @@ fn header_values_and_command_and_stderr_never_appear_in_output() {
         );
         let command = format!("{} CANARY-argument", helper.line());
         let receiver = protocol.receiver();
-        // The receiver repeats the received header in its answer.
+        // The receiver repeats the received header in its response.
         receiver.answer_by(move |n, request| {
-            let said = header(request, "authorization").unwrap().to_owned();
+            let credentials = header(request, "authorization").unwrap().to_owned();
             match (n, protocol) {
                 (6.., _) => Answer::Ok,
-                (_, Protocol::Grpc) => Answer::code(Code::Unauthenticated, &said),
-                _ => Answer::status(401).body("text/plain", said),
+                (_, Protocol::Grpc) => Answer::code(Code::Unauthenticated, &credentials),
+                _ => Answer::status(401).body("text/plain", credentials),
             }
         });
         let extra = [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=CANARY-static")];
-        let (telemetry, told) = start(&receiver, protocol, &command, &extra);
+        let (telemetry, diagnostics) = start(&receiver, protocol, &command, &extra);
         let config = config(&receiver.endpoint(), protocol, &command, &extra);
         record(&telemetry);
         let mut seen = format!("{config:?} {config:#?} {:?}", config.explain());
@@ -635,13 +647,13 @@ fn header_values_and_command_and_stderr_never_appear_in_output() {
             .flush_within(Duration::from_millis(50))
             .is_complete()
         {
-            assert!(Instant::now() < deadline, "{:?}", told.all());
+            assert!(Instant::now() < deadline, "{:?}", diagnostics.all());
             seen += &format!("{:?}", telemetry.health());
         }
         let report = telemetry.shutdown();
         seen += &format!("{report} {report:?} {:?}", telemetry.health());
-        wait_for(|| told.count_starting("otelHeadersHelper works again") == 1);
-        seen += &told.all().join("\n");
+        wait_for(|| diagnostics.count_starting("otelHeadersHelper works again") == 1);
+        seen += &diagnostics.all().join("\n");
         assert!(seen.contains("otelHeadersHelper") && seen.contains("<hidden>"));
         assert!(!seen.contains("CANARY"), "{seen}");
         let requests = receiver.received().requests;

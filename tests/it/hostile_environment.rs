@@ -167,8 +167,8 @@ fn run(injected: &str, environment: &BTreeMap<&'static str, String>, folder: &Pa
     command.envs(std::env::var("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)));
     command.envs(environment).env(INJECTED, injected);
     let output = command.current_dir(folder).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
     let ran = String::from_utf8_lossy(&output.stdout);
     assert!(ran.contains("1 passed"), "{ran}");
 }
@@ -311,7 +311,7 @@ fn hostile_environment_does_not_change_the_exported_data() {
             assert_eq!(expected, found, "{protocol}");
         }
         assert_eq!(expected.len(), hostile.len(), "{protocol}");
-        assert_eq!(proxy.asked(), [], "{protocol}");
+        assert_eq!(proxy.requests(), [], "{protocol}");
     }
 }
 
@@ -349,7 +349,7 @@ fn hostile_environment_does_not_change_the_trusted_authority() {
         for handshake in front.handshakes() {
             assert!(!handshake.client_certificate);
         }
-        assert_eq!(proxy.asked(), [], "{protocol}");
+        assert_eq!(proxy.requests(), [], "{protocol}");
         // No key log of the connection was written.
         assert!(!folder.path("missing.pem").exists());
     }

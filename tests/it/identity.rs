@@ -46,7 +46,7 @@ fn items(received: &Received) -> Vec<(&'static str, Vec<KeyValue>)> {
                     .flat_map(|r| &r.scope_metrics);
                 for metric in scopes.flat_map(|s| &s.metrics) {
                     let Some(Data::Sum(sum)) = &metric.data else {
-                        panic!("{} is no sum", metric.name);
+                        panic!("{} is not a sum", metric.name);
                     };
                     let points = sum.data_points.iter();
                     items.extend(points.map(|p| ("metrics", p.attributes.clone())));
@@ -79,7 +79,7 @@ fn get<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     let found = attributes.iter().find(|a| a.key == key)?;
     match found.value.as_ref()?.value.as_ref()? {
         OtlpValue::StringValue(text) => Some(text),
-        other => panic!("{key} is no text: {other:?}"),
+        other => panic!("{key} is not a string: {other:?}"),
     }
 }
 
@@ -245,9 +245,9 @@ fn records_after_a_sign_in_have_the_new_identity() {
 }
 
 #[test]
-fn empty_identity_texts_count_as_unknown() {
+fn empty_identity_strings_count_as_unknown() {
     let received = recorded(&[("OTEL_METRICS_INCLUDE_VERSION", "1")], |telemetry| {
-        let nobody = Identity::new()
+        let unknown = Identity::new()
             .user_id("")
             .organization_id("")
             .email("")
@@ -255,13 +255,13 @@ fn empty_identity_texts_count_as_unknown() {
             .account_id("");
         let options = SessionOptions::new()
             .id("")
-            .identity(nobody.clone())
+            .identity(unknown.clone())
             .terminal_type("")
             .workspace_host_paths([""; 0]);
         let session = telemetry.session(options);
         assert_eq!(session.id().len(), 36);
         one_of_each(session.prompt("hi").recorder());
-        session.set_identity(nobody);
+        session.set_identity(unknown);
         one_of_each(session.prompt("hi").recorder());
     });
     for (signal, attributes) in items(&received) {
@@ -459,14 +459,14 @@ fn custom_attributes_are_only_on_the_resource_when_configured() {
 /// Returns the `user.id` of sessions without an identity, and the diagnostics, after waiting for `expected` of them.
 fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
     let receiver = Receiver::grpc();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = Arc::clone(&told);
+    let diagnostics = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&diagnostics);
     let config = Config::builder()
         .environment(catalog_support::variables(&receiver, "grpc"))
         .installation_id_path(path)
         .build();
     let telemetry = Telemetry::builder(config, Service::new("claude-code", "1"))
-        .on_diagnostic(move |diagnostic| telling.lock().unwrap().push(diagnostic.message.clone()))
+        .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.message.clone()))
         .start();
     for _ in 0..2 {
         one_of_each(telemetry.session(Identity::new()).prompt("hi").recorder());
@@ -481,20 +481,23 @@ fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
     assert!(id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit()));
     // Another thread delivers the diagnostics.
     let deadline = std::time::Instant::now() + catalog_support::SOON;
-    while told.lock().unwrap().len() < expected {
-        assert!(std::time::Instant::now() < deadline, "nothing is told");
+    while diagnostics.lock().unwrap().len() < expected {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the diagnostics did not arrive"
+        );
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
-    let told = told.lock().unwrap().clone();
-    (id, told)
+    let diagnostics = diagnostics.lock().unwrap().clone();
+    (id, diagnostics)
 }
 
 #[test]
 fn installation_id_is_kept_across_starts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state/installation-id");
-    let (first, told) = user_id(&path, 0);
-    assert_eq!(told, [""; 0]);
+    let (first, diagnostics) = user_id(&path, 0);
+    assert_eq!(diagnostics, [""; 0]);
     assert_eq!(user_id(&path, 0), (first.clone(), vec![]));
     assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), first);
     assert_ne!(user_id(&folder.path().join("other"), 0).0, first);
@@ -505,15 +508,18 @@ fn unwritable_installation_id_is_stable_in_the_process_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
-    let (first, told) = user_id(&file.join("installation-id"), 1);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("installation id"), "{told:?}");
-    let (second, told) = user_id(&file.join("installation-id"), 1);
-    assert_eq!((second, told.len()), (first, 1));
+    let (first, diagnostics) = user_id(&file.join("installation-id"), 1);
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+    assert!(
+        diagnostics[0].contains("installation id"),
+        "{diagnostics:?}"
+    );
+    let (second, diagnostics) = user_id(&file.join("installation-id"), 1);
+    assert_eq!((second, diagnostics.len()), (first, 1));
 }
 
 #[test]
-fn event_numbers_are_text_when_configured() {
+fn event_numbers_are_strings_when_configured() {
     let receiver = Receiver::grpc();
     let (builder, _folder) = config(&receiver, "grpc", &[]);
     let builder = builder.number_encoding(NumberEncoding::Text);

@@ -17,10 +17,10 @@ mod events_host;
 mod example;
 #[path = "../support/host.rs"]
 mod host;
-#[path = "../support/page.rs"]
-mod page;
 #[path = "../support/port.rs"]
 mod port;
+#[path = "../support/scraper.rs"]
+mod scraper;
 #[path = "../support/small_session.rs"]
 mod small_session;
 #[path = "../support/mod.rs"]
@@ -35,6 +35,9 @@ mod canary;
 mod catalog;
 mod catalog_docs;
 mod chaos;
+mod cli;
+mod cli_answers;
+mod cli_status;
 mod collector;
 mod config_rules;
 mod console;

@@ -47,10 +47,10 @@ fn telemetry_of_the_first_program_is_delivered() {
         assert_eq!(names, ["user_prompt", "api_request"]);
         let cost = host::select(&received.points(), "claude_code.cost.usage", &[]);
         assert_eq!(host::sum(&cost), 0.0021);
-        let said = String::from_utf8_lossy(&output.stdout);
+        let printed = String::from_utf8_lossy(&output.stdout);
         assert!(
-            said.contains("events (otlp): 2 delivered, 0 waiting, 0 lost"),
-            "{said}"
+            printed.contains("events (otlp): 2 delivered, 0 waiting, 0 lost"),
+            "{printed}"
         );
     }
 }

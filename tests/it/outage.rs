@@ -46,7 +46,7 @@ fn step(session: &Session) {
     }
 }
 
-/// Asserts that the receiver got exactly the data of `steps` steps, whatever it answered: resent requests have the
+/// Asserts that the receiver got exactly the data of `steps` steps, whatever its responses were: resent requests have the
 /// same bytes, and everything else arrived once.
 #[track_caller]
 fn assert_exact(received: &Received, steps: usize) {
@@ -125,8 +125,8 @@ fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Rece
     });
 }
 
-/// Runs an outage in which every request gets such an answer.
-fn answered(answer: impl Fn(Protocol, usize) -> Answer + Clone + Send + Sync + 'static) {
+/// Runs an outage in which every request gets such a response.
+fn outage_with(answer: impl Fn(Protocol, usize) -> Answer + Clone + Send + Sync + 'static) {
     outage(
         move |receiver, protocol| {
             let answer = answer.clone();
@@ -137,8 +137,8 @@ fn answered(answer: impl Fn(Protocol, usize) -> Answer + Clone + Send + Sync + '
 }
 
 #[test]
-fn no_data_is_lost_after_retryable_answers() {
-    answered(|protocol, n| match protocol {
+fn no_data_is_lost_after_retryable_responses() {
+    outage_with(|protocol, n| match protocol {
         Protocol::Grpc => {
             let codes = [
                 Code::Unavailable,
@@ -164,8 +164,8 @@ fn no_data_is_lost_when_the_receiver_restarts_with_requests_in_flight() {
     outage(
         |receiver, _| {
             receiver.answer(|_| Answer::Hang);
-            let came = receiver.received().len();
-            receiver.wait_until(PATIENCE, |received| received.len() > came);
+            let received_before = receiver.received().len();
+            receiver.wait_until(PATIENCE, |received| received.len() > received_before);
             receiver.stop();
         },
         |receiver| {
@@ -175,30 +175,30 @@ fn no_data_is_lost_when_the_receiver_restarts_with_requests_in_flight() {
     );
 }
 
-/// The receiver has the data but the client never gets the answer, so the client resends the same bytes.
+/// The receiver has the data but the client never gets the response, so the client resends the same bytes.
 #[test]
-fn no_data_is_lost_when_the_answer_is_lost() {
-    answered(|_, _| Answer::Reset);
+fn no_data_is_lost_when_the_response_is_lost() {
+    outage_with(|_, _| Answer::Reset);
 }
 
 #[test]
-fn no_data_is_lost_when_the_answer_breaks_off() {
-    answered(|_, _| Answer::Cut);
+fn no_data_is_lost_when_the_response_breaks_off() {
+    outage_with(|_, _| Answer::Cut);
 }
 
 #[test]
-fn no_data_is_lost_when_the_answer_never_ends() {
-    answered(|_, _| Answer::Drip);
+fn no_data_is_lost_when_the_response_never_ends() {
+    outage_with(|_, _| Answer::Drip);
 }
 
 #[test]
-fn no_data_is_lost_without_an_answer() {
-    answered(|_, _| Answer::Hang);
+fn no_data_is_lost_without_a_response() {
+    outage_with(|_, _| Answer::Hang);
 }
 
 #[test]
 fn no_data_is_lost_when_every_second_request_fails() {
-    answered(|_, n| {
+    outage_with(|_, n| {
         if n % 2 == 0 {
             Answer::Reset
         } else {
@@ -301,7 +301,7 @@ fn spans_are_dropped_and_counted_when_the_queue_is_full() {
     assert_eq!(received.spans().len(), 16_384);
 }
 
-/// The byte limit applies like the record limit, to every kind of text.
+/// The byte limit applies like the record limit, to every kind of string.
 #[test]
 fn span_queue_is_bounded_by_bytes() {
     let receiver = Protocol::any().receiver();

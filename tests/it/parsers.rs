@@ -95,8 +95,8 @@ fn variables() -> impl Strategy<Value = Vec<(String, String)>> {
     proptest::collection::vec((name, values()), 0..8)
 }
 
-/// Returns the texts that a host can see about a configuration.
-fn shown(config: &Config) -> String {
+/// Returns the strings that a host can see about a configuration.
+fn displayed(config: &Config) -> String {
     format!("{config:?}\n{}", config.explain())
 }
 
@@ -126,7 +126,7 @@ proptest! {
         };
         let config = build();
         // The configuration depends only on these inputs, not on the process.
-        prop_assert_eq!(shown(&config), shown(&build()));
+        prop_assert_eq!(displayed(&config), displayed(&build()));
         for warning in config.warnings() {
             prop_assert!(!warning.to_string().is_empty());
         }
@@ -142,7 +142,7 @@ proptest! {
                 ("OTEL_EXPORTER_OTLP_HEADERS", &value),
             ])
             .build();
-        prop_assert!(!shown(&config).contains("CANARY"));
+        prop_assert!(!displayed(&config).contains("CANARY"));
     }
 
     #[test]
@@ -155,7 +155,7 @@ proptest! {
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", &value),
             ])
             .build();
-        prop_assert!(!shown(&config).contains("CANARY"), "{}", shown(&config));
+        prop_assert!(!displayed(&config).contains("CANARY"), "{}", displayed(&config));
     }
 }
 
@@ -163,7 +163,7 @@ proptest! {
 const SETTINGS: &str = r#"{"model":"x","env":{"CLAUDE_CODE_ENABLE_TELEMETRY":"1","OTEL_LOGS_EXPORTER":"otlp",
 "OTEL_EXPORTER_OTLP_HEADERS":"a=CANARY"},"otelHeadersHelper":"printf CANARY"}"#;
 
-/// Generates variants of a text in which some bytes are changed, or that are truncated.
+/// Generates variants of a string in which some bytes are changed, or that are truncated.
 fn damaged(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let changes = proptest::collection::vec((0..text.len(), any::<u8>()), 0..4);
     (changes, 0..=text.len(), any::<bool>()).prop_map(move |(changes, end, whole)| {
@@ -231,9 +231,9 @@ fn any_certificate_file_gives_a_configuration_that_hides_its_content() {
                 ("NODE_EXTRA_CA_CERTS", path_text),
             ])
             .build();
-        let shown = shown(&config);
+        let displayed = displayed(&config);
         for secret in ["MIIBej", "EzERMA", "Q0FOQV", "CANARY"] {
-            prop_assert!(!shown.contains(secret), "{shown}");
+            prop_assert!(!displayed.contains(secret), "{displayed}");
         }
     });
 }

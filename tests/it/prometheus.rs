@@ -1,4 +1,4 @@
-//! The Prometheus page: its series, names, labels and values, and how long series are kept.
+//! The Prometheus scrape response: its series, names, labels and values, and how long series are kept.
 #![cfg(feature = "prometheus")]
 
 use std::io::Write;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::host;
 use crate::host::session;
-use crate::page;
-use crate::page::{Labels, Page, address, request, scrape, telemetry};
+use crate::scraper;
+use crate::scraper::{Exposition, Labels, address, request, scrape, telemetry};
 use claude_code_telemetry::{
     ActiveTime, ActivityType, ApiRequest, CodeEditDecision, Commit, Cost, Decision, DecisionSource,
     EditTool, Identity, LinesOfCode, PullRequest, SessionOptions, StartType, Telemetry, TokenUsage,
@@ -20,7 +20,7 @@ fn labels(list: &[(&str, &str)]) -> Labels {
 }
 
 /// Records data for every metric in a session that stays open.
-fn work(telemetry: &Telemetry, id: &str) -> claude_code_telemetry::Session {
+fn record_every_metric(telemetry: &Telemetry, id: &str) -> claude_code_telemetry::Session {
     let session = telemetry.session(session(id).start_type(StartType::Fresh));
     session.record_lines_of_code(LinesOfCode::new().added(10).removed(3));
     session.record_pull_request(PullRequest::new());
@@ -47,8 +47,9 @@ fn every_metric_has_the_expected_name_labels_and_value() {
         .email("kim@example.com")
         .account_uuid("account-1")
         .account_id("user_01");
-    let nobody_else = telemetry.session(SessionOptions::new().id("other").identity(identity));
-    let _session = work(&telemetry, "s");
+    let session_with_identity =
+        telemetry.session(SessionOptions::new().id("other").identity(identity));
+    let _session = record_every_metric(&telemetry, "s");
     let page = scrape(&telemetry);
 
     let standard = [
@@ -129,7 +130,7 @@ fn every_metric_has_the_expected_name_labels_and_value() {
             assert_eq!(family.samples.get(&labels(&all)), Some(&value), "{name}");
         }
     }
-    let known = [
+    let identity_labels = [
         ("app_version", "1.2.3"),
         ("organization_id", "org-1"),
         ("session_id", "other"),
@@ -139,8 +140,8 @@ fn every_metric_has_the_expected_name_labels_and_value() {
         ("user_id", "user-1"),
     ];
     let sessions = &page.families["claude_code_session_count_total"];
-    assert_eq!(sessions.samples.get(&labels(&known)), Some(&1.0));
-    drop(nobody_else);
+    assert_eq!(sessions.samples.get(&labels(&identity_labels)), Some(&1.0));
+    drop(session_with_identity);
 
     let target = &page.families["target_info"];
     assert_eq!(target.kind, "gauge");
@@ -157,7 +158,7 @@ fn every_metric_has_the_expected_name_labels_and_value() {
 #[test]
 fn promtool_reports_no_problem() {
     let telemetry = telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", "2nd=x,__name__=y,a:b=z")]);
-    let _session = work(&telemetry, "s");
+    let _session = record_every_metric(&telemetry, "s");
     let body = request(address(&telemetry), "GET", "/metrics").body;
     let promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -166,7 +167,7 @@ fn promtool_reports_no_problem() {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut promtool) = promtool else {
-        eprintln!("skipped: there is no promtool");
+        eprintln!("skipped: promtool is not installed");
         return;
     };
     let mut stdin = promtool.stdin.take().unwrap();
@@ -174,12 +175,12 @@ fn promtool_reports_no_problem() {
     drop(stdin);
     let output = promtool.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let said = [output.stdout, output.stderr].concat();
-    assert_eq!(String::from_utf8(said).unwrap(), "");
+    let output = [output.stdout, output.stderr].concat();
+    assert_eq!(String::from_utf8(output).unwrap(), "");
 }
 
 #[test]
-fn page_has_no_series_before_the_first_record() {
+fn scrape_response_has_no_series_before_the_first_record() {
     let telemetry = telemetry(&[]);
     let page = scrape(&telemetry);
     let names: Vec<_> = page.families.keys().map(String::as_str).collect();
@@ -201,7 +202,7 @@ fn label_values_are_escaped() {
 }
 
 #[test]
-fn custom_attributes_become_labels_and_replace_none() {
+fn custom_attributes_become_labels_but_never_replace_standard_labels() {
     let attributes = "team.id=core,a_b=2,a.b=1,user_id=nobody,start.type=never,2nd=x,model=none,\
                       __name__=no,service.namespace=n,job=agents";
     let telemetry = telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", attributes)]);
@@ -243,7 +244,7 @@ fn custom_attributes_become_labels_and_replace_none() {
 }
 
 #[test]
-fn custom_attributes_are_only_on_the_target_when_configured() {
+fn custom_attributes_are_only_on_target_info_if_excluded_from_metrics() {
     let telemetry = telemetry(&[
         ("OTEL_RESOURCE_ATTRIBUTES", "team=core"),
         ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
@@ -256,10 +257,10 @@ fn custom_attributes_are_only_on_the_target_when_configured() {
 }
 
 #[test]
-fn values_never_decrease_and_ended_sessions_stay_on_the_page() {
+fn values_never_decrease_and_ended_sessions_stay_in_the_scrape_response() {
     let telemetry = telemetry(&[]);
     let commits =
-        |page: &Page, id| page.sum("claude_code_commit_count_total", &[("session_id", id)]);
+        |page: &Exposition, id| page.sum("claude_code_commit_count_total", &[("session_id", id)]);
     let first = telemetry.session(session("first"));
     first.record_commit(Commit::new());
     assert_eq!(commits(&scrape(&telemetry), "first"), 1.0);
@@ -290,7 +291,7 @@ fn values_never_decrease_and_ended_sessions_stay_on_the_page() {
 }
 
 #[test]
-fn page_shows_the_series_of_ten_thousand_sessions() {
+fn scrape_response_contains_the_series_of_ten_thousand_sessions() {
     const SESSIONS: usize = 10_000;
     let telemetry = telemetry(&[]);
     let sessions: Vec<_> = (0..SESSIONS)
@@ -332,7 +333,7 @@ fn otlp_and_prometheus_totals_are_exact_together() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint()),
         ("OTEL_METRIC_EXPORT_INTERVAL", host::NEVER),
     ]);
-    let mut shown = 0.0;
+    let mut previous_cost = 0.0;
     for round in 1..=4 {
         let id = format!("session-{}", round % 2);
         let session = telemetry.session(session(&id));
@@ -342,8 +343,8 @@ fn otlp_and_prometheus_totals_are_exact_together() {
         drop(session);
         let page = scrape(&telemetry);
         let now = page.sum("claude_code_cost_usage_total", &[]);
-        assert_eq!(now, shown + 0.5);
-        shown = now;
+        assert_eq!(now, previous_cost + 0.5);
+        previous_cost = now;
         assert_eq!(
             page.sum("claude_code_commit_count_total", &[]),
             (1..=round).sum::<u64>() as f64
@@ -365,19 +366,19 @@ fn otlp_and_prometheus_totals_are_exact_together() {
 #[test]
 fn series_with_equal_labels_after_a_reconfiguration_are_one_sample() {
     let extra = |attributes| {
-        page::environment(&[
+        scraper::environment(&[
             ("OTEL_RESOURCE_ATTRIBUTES", attributes),
             ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
         ])
     };
-    let telemetry = page::telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", "a=1,b=2")]);
+    let telemetry = scraper::telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", "a=1,b=2")]);
     let session = telemetry.session(session("s"));
     session.record_commit(Commit::new());
     assert!(telemetry.reconfigure(host::config(extra("b=2,a=1"))));
     session.record_commit(Commit::new());
-    let answer = page::request(page::address(&telemetry), "GET", "/metrics");
+    let response = scraper::request(scraper::address(&telemetry), "GET", "/metrics");
     let name = "claude_code_commit_count_total{";
-    let lines = answer.body.lines().filter(|line| line.starts_with(name));
+    let lines = response.body.lines().filter(|line| line.starts_with(name));
     let lines: Vec<_> = lines.collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].ends_with(" 2"), "{lines:?}");

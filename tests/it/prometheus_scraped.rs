@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes the example `replay` while it runs, and stores the totals of the transcript.
+//! A real Prometheus scrapes the command `replay` while it runs, and stores the totals of the transcript.
 //!
 //! The variable `PROMETHEUS` names the server program; the default is `prometheus` on the PATH (Debian has a package
 //! of that name). Without the program the test prints a message and is skipped.
@@ -50,7 +50,8 @@ impl Drop for Running {
 
 /// Starts the replay of a transcript that is written while it runs.
 fn start_replay(port: u16) -> (Running, ChildStdin) {
-    let mut replay = Command::new(example::example("replay"))
+    let mut replay = Command::new(example::PROGRAM)
+        .arg("replay")
         .env_clear()
         .envs([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -94,10 +95,10 @@ fn query(port: u16, query: &str) -> Option<BTreeMap<String, f64>> {
     let escaped: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let request = format!("GET /api/v1/query?query={escaped} HTTP/1.0\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
-    let result = answer["data"]["result"].as_array()?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).ok()?;
+    let response: Value = serde_json::from_str(response.split_once("\r\n\r\n")?.1).ok()?;
+    let result = response["data"]["result"].as_array()?;
     let samples = result.iter().map(|sample| {
         let labels = sample["metric"].as_object().unwrap().values();
         let labels: Vec<_> = labels.map(|label| label.as_str().unwrap()).collect();
@@ -110,11 +111,11 @@ fn query(port: u16, query: &str) -> Option<BTreeMap<String, f64>> {
 /// Returns the totals of a transcript: for each query the values by label.
 fn totals(transcript: &[Value]) -> BTreeMap<String, BTreeMap<String, f64>> {
     let mut totals: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
-    let mut add = |metric: &str, by: &str, label: &Value, amount: &Value| {
+    let mut add = |metric: &str, by: &str, label: &Value, value: &Value| {
         let query = format!("sum by ({by}) (claude_code_{metric}_total{{team_id=\"core\"}})");
         let label = label.as_str().unwrap_or_default().to_owned();
         *totals.entry(query).or_default().entry(label).or_default() +=
-            amount.as_f64().unwrap_or_default();
+            value.as_f64().unwrap_or_default();
     };
     let (one, none) = (json!(1), Value::Null);
     let mut session = Value::Null;

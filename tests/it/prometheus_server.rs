@@ -1,4 +1,4 @@
-//! The server of the Prometheus page: HTTP, ports, many and slow clients, and shutdown.
+//! The server of the Prometheus scrape endpoint: HTTP, ports, many and slow clients, and shutdown.
 #![cfg(feature = "prometheus")]
 
 use std::io::{Read, Write};
@@ -10,12 +10,14 @@ use crate::host::{
     Diagnostics, config, exporter, service, session, start_with_diagnostics, wait_for_health,
     within,
 };
-use crate::page::{Page, address, answer, connect, environment, request, scrape, telemetry};
+use crate::scraper::{
+    Exposition, address, connect, environment, read_response, request, scrape, telemetry,
+};
 use claude_code_telemetry::{
     Commit, Config, Exporter, ExporterHealth, ExporterState, Health, Signal, Telemetry,
 };
 
-/// A limit far below the timeouts of flush and shutdown, but long enough for a busy machine.
+/// A limit far below the timeouts of flush and shutdown, which are 60 s in these tests.
 const SOON: Duration = Duration::from_secs(8);
 
 fn health(health: &Health) -> ExporterHealth {
@@ -27,7 +29,7 @@ fn is_served(telemetry: &Telemetry) -> bool {
 }
 
 #[test]
-fn server_answers_get_and_head_and_rejects_other_requests() {
+fn server_responds_to_get_and_head_and_rejects_other_requests() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let address = address(&telemetry);
@@ -61,18 +63,18 @@ fn server_answers_get_and_head_and_rejects_other_requests() {
     let mut old = connect(address);
     old.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     old.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(answer(old, false).body, page.body);
+    assert_eq!(read_response(old, false).body, page.body);
     // These bytes are not HTTP.
     let mut noise = connect(address);
     noise.write_all(b"\x16\x03\x01\x00\r\n\r\n").unwrap();
-    let mut said = Vec::new();
-    let _ = noise.read_to_end(&mut said);
-    assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 400"));
+    let mut response = Vec::new();
+    let _ = noise.read_to_end(&mut response);
+    assert!(response.is_empty() || response.starts_with(b"HTTP/1.1 400"));
     assert!(is_served(&telemetry));
 }
 
 #[test]
-fn health_counts_scrapes_and_flush_does_not_wait_for_one() {
+fn health_counts_scrapes_and_flush_does_not_wait_for_a_scrape() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let served = wait_for_health(&telemetry, |now| !health(now).addresses.is_empty());
@@ -91,13 +93,13 @@ fn health_counts_scrapes_and_flush_does_not_wait_for_one() {
         (1, ExporterState::Working)
     );
     assert!(fetched.last_success.is_some());
-    // Series that are never scraped do not count as a loss of this exporter.
+    // A response that was served has no losses: measurements after the last scrape are not counted.
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
 }
 
 #[test]
-fn page_is_served_to_64_concurrent_clients() {
+fn scrape_response_is_served_to_64_concurrent_clients() {
     let telemetry = telemetry(&[]);
     let session = telemetry.session(session("s"));
     session.record_commit(Commit::new());
@@ -107,14 +109,14 @@ fn page_is_served_to_64_concurrent_clients() {
             .map(|_| scope.spawn(move || request(address, "GET", "/metrics")))
             .collect();
         for client in clients {
-            let page = Page::read(&client.join().unwrap().body);
+            let page = Exposition::read(&client.join().unwrap().body);
             assert_eq!(page.sum("claude_code_commit_count_total", &[]), 1.0);
         }
     });
 }
 
 #[test]
-fn page_includes_all_records_from_before_the_request() {
+fn scrape_response_includes_all_records_from_before_the_request() {
     let telemetry = telemetry(&[]);
     let session = telemetry.session(session("s"));
     std::thread::scope(|scope| {
@@ -151,9 +153,9 @@ fn slow_clients_do_not_block_other_clients() {
     assert!(is_served(&telemetry));
     // The server closes their connections.
     for mut client in slow {
-        let mut said = Vec::new();
-        let _ = client.read_to_end(&mut said);
-        assert!(!said.starts_with(b"HTTP/1.1 200"));
+        let mut response = Vec::new();
+        let _ = client.read_to_end(&mut response);
+        assert!(!response.starts_with(b"HTTP/1.1 200"));
     }
 }
 
@@ -179,7 +181,7 @@ fn client_that_does_not_read_blocks_neither_others_nor_the_shutdown() {
 }
 
 #[test]
-fn shutdown_closes_the_page_and_frees_the_port() {
+fn shutdown_closes_the_scrape_endpoint_and_frees_the_port() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let address = address(&telemetry);
@@ -187,9 +189,9 @@ fn shutdown_closes_the_page_and_frees_the_port() {
     let report = within(SOON, || telemetry.shutdown());
     assert!(report.is_complete(), "{report}");
     assert!(health(&telemetry.health()).addresses.is_empty());
-    let mut said = Vec::new();
-    let _ = silent.read_to_end(&mut said);
-    assert!(said.is_empty());
+    let mut response = Vec::new();
+    let _ = silent.read_to_end(&mut response);
+    assert!(response.is_empty());
     // The port is free again.
     wait_until_free(address);
 }
@@ -203,7 +205,7 @@ fn wait_until_free(address: SocketAddr) {
     }
 }
 
-/// Starts telemetry whose page is configured for this port. Returns it with the list of diagnostics.
+/// Starts telemetry whose scrape endpoint is configured for this port. Returns it with its diagnostics.
 fn start_on_port(
     port: u16,
     range: Option<std::ops::RangeInclusive<u16>>,
@@ -222,7 +224,7 @@ fn start_on_port(
 fn taken_port_is_reported_once_and_bound_when_it_becomes_free() {
     let first = telemetry(&[]);
     let port = address(&first).port();
-    let (second, said) = start_on_port(port, None);
+    let (second, diagnostics) = start_on_port(port, None);
     let session = second.session(session("s"));
     session.record_commit(Commit::new());
     let failing = wait_for_health(&second, |now| health(now).state == ExporterState::Failing);
@@ -243,33 +245,35 @@ fn taken_port_is_reported_once_and_bound_when_it_becomes_free() {
     let page = scrape(&second);
     assert_eq!(page.sum("claude_code_commit_count_total", &[]), 1.0);
     second.shutdown();
-    said.assert_once("is taken");
-    said.assert_once("the page is at http://");
+    diagnostics.assert_once("is taken");
+    diagnostics.assert_once("the page is at http://");
 }
 
 #[test]
 fn series_are_counted_as_lost_if_the_port_never_becomes_free() {
     let first = telemetry(&[]);
-    let (second, said) = start_on_port(address(&first).port(), None);
+    let (second, diagnostics) = start_on_port(address(&first).port(), None);
     let session = second.session(session("s"));
     session.record_commit(Commit::new());
     wait_for_health(&second, |now| health(now).state == ExporterState::Failing);
     let report = second.shutdown();
     assert!(!report.is_complete());
     assert_eq!(report.exporters[0].dropped.shutdown, 2);
-    said.assert_once("");
+    // Exactly one diagnostic in total.
+    diagnostics.assert_once("");
 }
 
 #[test]
 fn next_free_port_is_taken_from_the_allowed_range() {
-    // Three consecutive ports that are free now. Other processes may take them, so the test tries several times.
+    // Occupies a port, and allows it and the two ports after it. Other processes may hold those two, so the test tries
+    // several times.
     for attempt in 0.. {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         if port > 65_000 {
             continue;
         }
-        let (telemetry, said) = start_on_port(port, Some(port..=port + 2));
+        let (telemetry, diagnostics) = start_on_port(port, Some(port..=port + 2));
         wait_for_health(&telemetry, |now| {
             health(now).state == ExporterState::Failing || !health(now).addresses.is_empty()
         });
@@ -288,7 +292,7 @@ fn next_free_port_is_taken_from_the_allowed_range() {
         );
         assert!(is_served(&telemetry));
         telemetry.shutdown();
-        said.assert_once(&format!("because port {port} is taken"));
+        diagnostics.assert_once(&format!("because port {port} is taken"));
         return;
     }
 }
@@ -310,7 +314,7 @@ fn invalid_host_and_port_give_warnings_and_defaults() {
 }
 
 #[test]
-fn page_is_served_only_on_the_configured_address() {
+fn metrics_are_served_only_on_the_configured_address() {
     let telemetry = telemetry(&[("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")]);
     let address = address(&telemetry);
     assert_eq!(health(&telemetry.health()).addresses, [address]);
@@ -326,14 +330,14 @@ fn requests_for_foreign_host_names_are_rejected_on_loopback() {
     let status = |host: &str| {
         let mut client = connect(address);
         write!(client, "GET /metrics HTTP/1.1\r\n{host}\r\n").unwrap();
-        let answer = answer(client, false);
+        let response = read_response(client, false);
         assert_eq!(
-            answer.body.contains("claude_code_session_count_total"),
-            answer.status == 200
+            response.body.contains("claude_code_session_count_total"),
+            response.status == 200
         );
-        answer.status
+        response.status
     };
-    for own in [
+    for allowed in [
         "localhost",
         "LocalHost:9464",
         "127.0.0.1",
@@ -342,41 +346,45 @@ fn requests_for_foreign_host_names_are_rejected_on_loopback() {
         "[::1]:9464",
         "192.0.2.1:9464",
     ] {
-        assert_eq!(status(&format!("host: {own}\r\n")), 200, "{own}");
+        assert_eq!(status(&format!("host: {allowed}\r\n")), 200, "{allowed}");
     }
-    for other in [
+    for forbidden in [
         "rebound.example",
         "rebound.example:9464",
         "localhost.example",
         "127.0.0.1.example",
         "",
     ] {
-        assert_eq!(status(&format!("host: {other}\r\n")), 403, "{other}");
+        assert_eq!(
+            status(&format!("host: {forbidden}\r\n")),
+            403,
+            "{forbidden}"
+        );
     }
     let both = "host: localhost\r\nhost: rebound.example\r\n";
     assert_eq!(status(both), 403);
 }
 
 #[test]
-fn reconfiguration_turns_the_page_on_and_moves_it_and_turns_it_off() {
-    let to = |extra: &[(&str, &str)]| config(environment(extra));
+fn reconfiguration_turns_the_scrape_endpoint_on_and_moves_it_and_turns_it_off() {
+    let config_with = |extra: &[(&str, &str)]| config(environment(extra));
     let none = ("OTEL_METRICS_EXPORTER", "none");
-    let telemetry = Telemetry::start(to(&[none]), service());
+    let telemetry = Telemetry::start(config_with(&[none]), service());
     assert!(telemetry.health().exporters.is_empty());
     let session = telemetry.session(session("s"));
-    let commits = |page: &Page| page.sum("claude_code_commit_count_total", &[]);
+    let commits = |page: &Exposition| page.sum("claude_code_commit_count_total", &[]);
 
-    assert!(telemetry.reconfigure(to(&[])));
+    assert!(telemetry.reconfigure(config_with(&[])));
     session.record_commit(Commit::new());
     let first = address(&telemetry);
     assert_eq!(commits(&scrape(&telemetry)), 1.0);
     // The same configuration again changes nothing.
-    assert!(telemetry.reconfigure(to(&[])));
+    assert!(telemetry.reconfigure(config_with(&[])));
     assert_eq!(address(&telemetry), first);
 
-    // The configuration changes the resource, and the page moves to another port.
+    // The configuration changes the resource, and the scrape endpoint moves to another port.
     let named = ("OTEL_SERVICE_NAME", "other");
-    assert!(telemetry.reconfigure(to(&[named])));
+    assert!(telemetry.reconfigure(config_with(&[named])));
     wait_until_free(first);
     session.record_commit(Commit::new());
     wait_for_health(&telemetry, |now| {
@@ -392,7 +400,7 @@ fn reconfiguration_turns_the_page_on_and_moves_it_and_turns_it_off() {
     );
 
     let second = address(&telemetry);
-    assert!(telemetry.reconfigure(to(&[none])));
+    assert!(telemetry.reconfigure(config_with(&[none])));
     wait_until_free(second);
     assert!(health(&telemetry.health()).addresses.is_empty());
     assert!(telemetry.shutdown().is_complete());

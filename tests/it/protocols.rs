@@ -90,7 +90,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Pending => {
                 let start = Instant::now();
                 std::thread::park_timeout(PATIENCE);
-                assert!(start.elapsed() < PATIENCE, "nobody woke the task");
+                assert!(start.elapsed() < PATIENCE, "the task was not woken");
             }
         }
     }

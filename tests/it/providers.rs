@@ -1,4 +1,4 @@
-//! The host's own metrics, logs and spans, recorded with the SDK's providers: they are exported to the same place as
+//! The host's own metrics, logs and spans, recorded with the SDK's providers: they are exported to the same receiver as
 //! those of the catalog, and as reliably.
 #![cfg(all(feature = "providers", feature = "grpc", feature = "http"))]
 

@@ -92,14 +92,14 @@ fn plain_text_requests_are_forwarded() {
             let request = receiver.received().requests[0].clone();
             assert_eq!(request.path, "/v1/logs");
             assert_eq!(request.headers["host"], "collector.test:4318");
-            for asked in proxy.asked() {
+            for request in proxy.requests() {
                 let line = "POST http://collector.test:4318/v1/logs HTTP/1.1";
-                assert_eq!(asked.line, line);
-                assert!(!asked.headers.contains_key("proxy-authorization"));
+                assert_eq!(request.line, line);
+                assert!(!request.headers.contains_key("proxy-authorization"));
             }
             let explained = telemetry.explain().to_string();
-            let said = format!("through the proxy {} of {variable}", proxy.name());
-            assert!(explained.contains(&said), "{explained}");
+            let message = format!("through the proxy {} of {variable}", proxy.name());
+            assert!(explained.contains(&message), "{explained}");
         }
     }
 }
@@ -107,20 +107,20 @@ fn plain_text_requests_are_forwarded() {
 #[test]
 fn tls_requests_go_through_a_tunnel() {
     for protocol in PROTOCOLS {
-        for (endpoint, asked_for) in [
+        for (endpoint, authority) in [
             ("https://collector.test", "collector.test:443"),
             ("https://collector.test:4318", "collector.test:4318"),
         ] {
             let secure = Secure::new(protocol);
-            let proxy = Proxy::start().knows(asked_for, secure.front.port());
+            let proxy = Proxy::start().knows(authority, secure.front.port());
             let more = [("HTTPS_PROXY", &*proxy.url()), secure.trust()];
             let telemetry = start(protocol, endpoint, &more);
             delivers(&telemetry, &secure.receiver);
-            for asked in proxy.asked() {
-                assert_eq!(asked.line, format!("CONNECT {asked_for} HTTP/1.1"));
-                assert_eq!(asked.headers["host"], asked_for);
+            for request in proxy.requests() {
+                assert_eq!(request.line, format!("CONNECT {authority} HTTP/1.1"));
+                assert_eq!(request.headers["host"], authority);
                 // The proxy sees no credentials for the receiver.
-                assert!(!format!("{asked:?}").contains("CANARY"), "{asked:?}");
+                assert!(!format!("{request:?}").contains("CANARY"), "{request:?}");
             }
         }
     }
@@ -193,8 +193,8 @@ fn error_names_a_proxy_that_refuses_connections() {
         ("grpc", "https://collector.test:4317", "ALL_PROXY"),
     ] {
         let telemetry = start(protocol, endpoint, &[(variable, &port.endpoint())]);
-        let said = format!("connection refused by the proxy {name} ({variable})");
-        fails(&telemetry, &said);
+        let message = format!("connection refused by the proxy {name} ({variable})");
+        fails(&telemetry, &message);
     }
 }
 
@@ -292,10 +292,10 @@ fn localhost_is_reached_without_the_proxy() {
         let endpoint = format!("http://localhost:{}", receiver.port());
         let telemetry = start(protocol, &endpoint, &set);
         delivers(&telemetry, &receiver);
-        assert_eq!(proxy.asked(), []);
+        assert_eq!(proxy.requests(), []);
         let explained = telemetry.explain().to_string();
-        let said = "not through the proxy of ALL_PROXY: this machine";
-        assert!(explained.contains(said), "{explained}");
+        let message = "not through the proxy of ALL_PROXY: this machine";
+        assert!(explained.contains(message), "{explained}");
     }
 }
 
@@ -311,14 +311,14 @@ fn hosts_in_no_proxy_are_reached_without_the_proxy() {
             let set = [("HTTP_PROXY", &*proxy.url()), ("NO_PROXY", no_proxy)];
             let telemetry = start(protocol, &format!("http://{name}"), &set);
             delivers(&telemetry, &receiver);
-            assert_eq!(proxy.asked().is_empty(), directly, "{no_proxy}");
+            assert_eq!(proxy.requests().is_empty(), directly, "{no_proxy}");
         }
     }
 }
 
 #[test]
 fn invalid_proxy_url_is_a_warning() {
-    for (text, shown, cure) in [
+    for (text, displayed, cure) in [
         (
             "socks5://user:SECRET@proxy:1080",
             "socks5://<hidden>@proxy:1080",
@@ -334,9 +334,12 @@ fn invalid_proxy_url_is_a_warning() {
         let [warning] = config.warnings() else {
             panic!("{:?}", config.warnings());
         };
-        let said = warning.to_string();
-        let start = format!("HTTPS_PROXY={shown} (environment): ");
-        assert!(said.starts_with(&start) && said.contains(cure), "{said}");
+        let message = warning.to_string();
+        let start = format!("HTTPS_PROXY={displayed} (environment): ");
+        assert!(
+            message.starts_with(&start) && message.contains(cure),
+            "{message}"
+        );
         assert!(!format!("{config:?} {}", config.explain()).contains("SECRET"));
     }
 }
@@ -384,11 +387,11 @@ fn managed_credentials_are_not_sent_through_an_unmanaged_plain_text_proxy() {
         let proxy = config.otlp(Signal::Logs).unwrap().proxy();
         let expected = ("proxy:3128".to_owned(), "ALL_PROXY");
         assert_eq!(proxy, through.then_some(expected), "{settings}");
-        let said = config.explain().to_string();
+        let message = config.explain().to_string();
         assert_eq!(
-            said.contains("managed credentials would be readable"),
+            message.contains("managed credentials would be readable"),
             !through,
-            "{said}"
+            "{message}"
         );
     }
 }

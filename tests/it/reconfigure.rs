@@ -51,18 +51,18 @@ fn points(received: &Received) -> Vec<Point> {
     points
 }
 
-/// Lets the receiver answer only after the returned sender is dropped. The returned channel gets a message for each
+/// Lets the receiver respond only after the returned sender is dropped. The returned channel gets a message for each
 /// request that arrives.
 fn hold(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
-    let (asked, asks) = mpsc::channel();
+    let (arrived, arrivals) = mpsc::channel();
     let (allow, allowed) = mpsc::channel::<()>();
     let allowed = Mutex::new(allowed);
     receiver.answer(move |_| {
-        asked.send(()).unwrap();
+        arrived.send(()).unwrap();
         let _ = allowed.lock().unwrap().recv();
         Answer::Ok
     });
-    (asks, allow)
+    (arrivals, allow)
 }
 
 fn sequence(log: &Log) -> u64 {
@@ -354,11 +354,11 @@ fn open_prompts_and_tool_calls_continue_after_a_change() {
 fn content_follows_the_switches_at_the_time_of_recording() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let shown = [&TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
+    let prompts_on = [&TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
     let telemetry = telemetry(&receiver.endpoint(), protocol, &TRACES);
     let session = telemetry.session(session("one"));
     let texts = ["held back", "shown", "held back again"];
-    for (text, extra) in texts.iter().zip([&TRACES[..], &shown, &TRACES[..]]) {
+    for (text, extra) in texts.iter().zip([&TRACES[..], &prompts_on, &TRACES[..]]) {
         change(&telemetry, &receiver, protocol, extra);
         assert_eq!(telemetry.content_policy().user_prompts(), *text == "shown");
         session.prompt(*text).end();
@@ -404,15 +404,15 @@ fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
     let logs = received.logs();
     let prompts: Vec<_> = logs.iter().map(|log| &log.attributes["prompt"]).collect();
     assert_eq!(prompts, ["shown", "<REDACTED>", "shown again"]);
-    let told = diagnostics.all().join("\n");
+    let messages = diagnostics.all().join("\n");
     let file = file.to_str().unwrap();
     assert!(
-        told.contains(file) && told.contains("Until this is mended"),
-        "{told}"
+        messages.contains(file) && messages.contains("Until this is mended"),
+        "{messages}"
     );
     assert!(
-        told.contains("OTEL_LOG_USER_PROMPTS=1 (host): counts as off"),
-        "{told}"
+        messages.contains("OTEL_LOG_USER_PROMPTS=1 (host): counts as off"),
+        "{messages}"
     );
 }
 
@@ -444,7 +444,7 @@ fn change_of_temporality_counts_every_record_once() {
             }
             assert!(telemetry.flush().is_complete());
         }
-        // A remaining amount is still to be exported when the configuration changes.
+        // A remaining measurement is still to be exported when the configuration changes.
         sessions[0].record_commit(Commit::new());
         expected += 1.0;
     }
@@ -578,7 +578,7 @@ fn unused_shared_series_are_no_longer_exported() {
     change(&telemetry, &receiver, protocol, &[]);
     session.record_commit(Commit::new());
     assert!(telemetry.flush().is_complete());
-    receiver.forget();
+    receiver.clear();
     session.record_commit(Commit::new());
     assert!(telemetry.flush().is_complete());
     let commits = select(&receiver.received().points(), COMMITS, &[]);
@@ -600,10 +600,10 @@ fn exporter_with_an_invalid_endpoint_is_off_until_it_is_corrected() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let config = config(environment(&receiver.endpoint(), protocol, &[]));
-    let (told, tells) = mpsc::channel();
+    let (sender, diagnostics) = mpsc::channel();
     let telemetry = Telemetry::builder(config, service())
         .on_diagnostic(move |diagnostic: &Diagnostic| {
-            let _ = told.send(diagnostic.message.clone());
+            let _ = sender.send(diagnostic.message.clone());
         })
         .start();
     let session = telemetry.session(session("one"));
@@ -616,8 +616,8 @@ fn exporter_with_an_invalid_endpoint_is_off_until_it_is_corrected() {
         warnings[0].variable(),
         Some("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
     );
-    let said = tells.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(said, warnings[0].to_string());
+    let message = diagnostics.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(message, warnings[0].to_string());
     // Data from before the change is delivered to the receiver that was configured then.
     receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
     let health = wait_for_health(&telemetry, |health| {
@@ -777,7 +777,7 @@ fn reconfiguration_fails_after_a_concurrent_shutdown() {
     let count = numbers.len();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers.len(), count, "an event came twice");
+    assert_eq!(numbers.len(), count, "an event was received twice");
     assert!(
         telemetry
             .health()
@@ -835,10 +835,10 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     );
     let session = telemetry.session(session("one"));
     session.record_api_request(request());
-    let (asks, allow) = hold(&old);
+    let (arrivals, allow) = hold(&old);
     thread::scope(|scope| {
         let flushed = scope.spawn(|| telemetry.flush());
-        asks.recv_timeout(PATIENCE).unwrap();
+        arrivals.recv_timeout(PATIENCE).unwrap();
         change(
             &telemetry,
             &new,
@@ -862,9 +862,9 @@ fn records_between_two_removals_are_delivered_after_a_request_that_spans_both() 
     let telemetry = telemetry(&receiver.endpoint(), protocol, &only_events);
     let session = telemetry.session(session("one"));
     session.record_api_request(request());
-    let (asks, allow) = hold(&receiver);
+    let (arrivals, allow) = hold(&receiver);
     change(&telemetry, &receiver, protocol, &OFF);
-    asks.recv_timeout(PATIENCE).unwrap();
+    arrivals.recv_timeout(PATIENCE).unwrap();
     change(&telemetry, &receiver, protocol, &only_events);
     for _ in 0..10 {
         session.record_api_request(request());

@@ -1,4 +1,4 @@
-//! The example `replay`, a program that hosts in any language can pipe a transcript into.
+//! The command `replay`, into which hosts in any language can pipe a transcript.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -6,81 +6,107 @@
     feature = "serde"
 ))]
 
-#[path = "../../examples/replay/backpressure.rs"]
-mod backpressure;
-#[path = "../../examples/replay/surrogates.rs"]
-mod surrogates;
-
-use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
-use std::thread::JoinHandle;
+use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::example;
 use crate::support::{Answer, Receiver};
-use backpressure::{Backpressure, Delivery};
 use serde_json::json;
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running replay that reads the lines that the test writes.
-struct Replay {
+pub(crate) struct Replay {
     child: Child,
     input: ChildStdin,
-    /// The lines of its standard error.
-    errors: JoinHandle<Vec<String>>,
+    /// The lines of its standard error, as they are written.
+    errors: mpsc::Receiver<String>,
+    seen: Vec<String>,
     _home: TempDir,
 }
 
 impl Replay {
-    fn start(receiver: &Receiver, variables: &[(&str, &str)]) -> Self {
+    /// Starts a replay that exports metrics and events to a receiver.
+    pub(crate) fn start(receiver: &Receiver, variables: &[(&str, &str)]) -> Self {
+        let endpoint = receiver.endpoint();
+        let base = [
+            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+            ("OTEL_METRICS_EXPORTER", "otlp"),
+            ("OTEL_LOGS_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
+            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
+        ];
+        Self::spawn(&["-"], base.iter().chain(variables).copied())
+    }
+
+    /// Starts a replay with these arguments and variables.
+    pub(crate) fn spawn<'a>(
+        arguments: &[&str],
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut child = example::command("replay", home.path())
-            .arg("-")
-            .env("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
-            .env("OTEL_METRICS_EXPORTER", "otlp")
-            .env("OTEL_LOGS_EXPORTER", "otlp")
-            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
-            .env("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000")
-            .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000")
-            .envs(variables.iter().copied())
+        let mut child = example::program("replay", home.path())
+            .args(arguments)
+            .envs(variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (line, errors) = mpsc::channel();
+        std::thread::spawn(move || {
+            stderr
+                .lines()
+                .for_each(|error| line.send(error.unwrap()).unwrap());
+        });
         Self {
             input: child.stdin.take().unwrap(),
-            errors: std::thread::spawn(move || stderr.lines().map(Result::unwrap).collect()),
+            errors,
+            seen: Vec::new(),
             child,
             _home: home,
         }
     }
 
-    fn line(&mut self, line: &str) {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
         writeln!(self.input, "{line}").unwrap();
         self.input.flush().unwrap();
     }
 
+    /// Waits until a line of standard error contains a text.
+    pub(crate) fn wait_for_error(&mut self, text: &str) {
+        while !self.seen.last().is_some_and(|line| line.contains(text)) {
+            let line = self.errors.recv_timeout(PATIENCE);
+            self.seen.push(line.unwrap());
+        }
+    }
+
     /// Closes the input. Returns the exit status and the lines of standard error.
-    fn end(mut self) -> (i32, Vec<String>) {
+    pub(crate) fn end(mut self) -> (i32, Vec<String>) {
         drop(self.input);
         let status = self.child.wait().unwrap();
-        (status.code().unwrap(), self.errors.join().unwrap())
+        self.seen.extend(self.errors);
+        (status.code().unwrap(), self.seen)
     }
 }
 
 #[cfg(unix)]
 impl Replay {
     /// Sends a signal while the input stays open. Returns the exit status and the lines of standard error.
-    fn signalled(mut self, signal: rustix::process::Signal) -> (i32, Vec<String>) {
+    pub(crate) fn signalled(mut self, signal: rustix::process::Signal) -> (i32, Vec<String>) {
         let process = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(process, signal).unwrap();
-        let (exited, status) = std::sync::mpsc::channel();
+        let (exited, status) = mpsc::channel();
         std::thread::spawn(move || exited.send(self.child.wait().unwrap()));
         let Ok(status) = status.recv_timeout(PATIENCE) else {
             let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
@@ -88,20 +114,21 @@ impl Replay {
         };
         drop(self.input);
         let code = status.code().unwrap_or_else(|| panic!("{status}"));
-        (code, self.errors.join().unwrap())
+        self.seen.extend(self.errors);
+        (code, self.seen)
     }
 }
 
-fn names(receiver: &Receiver) -> Vec<String> {
+pub(crate) fn names(receiver: &Receiver) -> Vec<String> {
     let logs = receiver.received().accepted().logs();
     logs.iter()
         .map(|log| log.attributes["event.name"].as_str().unwrap().to_owned())
         .collect()
 }
 
-const SESSION: &str = r#"{"step":"session","user_id":"u"}"#;
+pub(crate) const SESSION: &str = r#"{"step":"session","user_id":"u"}"#;
 
-fn skill(name: &str) -> String {
+pub(crate) fn skill(name: &str) -> String {
     format!(r#"{{"step":"skill_activated","skill_name":"{name}","skill_source":"bundled"}}"#)
 }
 
@@ -205,8 +232,7 @@ fn overlong_line_is_skipped_within_a_memory_limit() {
     }
     #[cfg(target_os = "linux")]
     {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", replay.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", replay.id())).unwrap();
         let peak = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
@@ -263,59 +289,6 @@ fn no_data_is_lost_when_the_transcript_is_faster_than_the_receiver() {
     assert_eq!(receiver.received().accepted().logs().len(), LINES);
 }
 
-/// A delivery that counts its flushes.
-#[derive(Default)]
-struct Flushed {
-    times: Cell<u32>,
-    delivered: Cell<u64>,
-    takes_nothing: bool,
-}
-
-impl Delivery for Flushed {
-    fn delivered(&self) -> u64 {
-        self.delivered.get()
-    }
-
-    fn flush(&self) -> bool {
-        self.times.set(self.times.get() + 1);
-        if !self.takes_nothing {
-            self.delivered.set(self.delivered.get() + 1);
-        }
-        self.takes_nothing
-    }
-}
-
-#[test]
-fn backpressure_flushes_after_a_number_of_lines_or_bytes() {
-    let (to, mut pressure) = (Flushed::default(), Backpressure::default());
-    for _ in 0..3 * 4_096 - 1 {
-        pressure.line(1, &to);
-    }
-    assert_eq!(to.times.get(), 2);
-    pressure.line(1, &to);
-    assert_eq!(to.times.get(), 3);
-    pressure.line(8 * 1024 * 1024 - 1, &to);
-    assert_eq!(to.times.get(), 3);
-    pressure.line(1, &to);
-    assert_eq!(to.times.get(), 4);
-}
-
-#[test]
-fn backpressure_waits_once_for_a_receiver_that_accepts_nothing() {
-    let to = Flushed {
-        takes_nothing: true,
-        ..Flushed::default()
-    };
-    let mut pressure = Backpressure::default();
-    let mut many = || (0..40_000).for_each(|_| pressure.line(100, &to));
-    many();
-    assert_eq!(to.times.get(), 1);
-    // The receiver has accepted data in the meantime, so the replay waits for it again.
-    to.delivered.set(1);
-    many();
-    assert_eq!(to.times.get(), 2);
-}
-
 #[test]
 fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
     let receiver = Receiver::http();
@@ -331,7 +304,7 @@ fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
     }
     // The replay exits, and reports the loss.
     let (status, errors) = replay.end();
-    assert_eq!(status, 0);
+    assert_eq!(status, 3);
     assert!(
         errors.iter().any(|line| line.contains(" lost")),
         "{errors:#?}"
@@ -339,7 +312,7 @@ fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
 }
 
 #[test]
-fn empty_texts_in_a_line_are_omitted() {
+fn empty_strings_in_a_line_are_omitted() {
     let receiver = Receiver::http();
     let tracing = [
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
@@ -430,7 +403,7 @@ fn signal_ends_the_wait_for_an_unavailable_receiver() {
     replay.line(r#"{"step":"flush"}"#);
     receiver.wait_until(PATIENCE, |received| !received.requests.is_empty());
     let (status, errors) = replay.signalled(rustix::process::Signal::TERM);
-    assert_eq!(status, 0);
+    assert_eq!(status, 3);
     assert!(
         errors.iter().any(|line| line.contains(" lost")),
         "{errors:#?}"

@@ -1,9 +1,9 @@
 //! Transcripts of agent runs, and the telemetry that each of them must produce.
 //!
-//! The example `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data.
+//! The command `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data.
 //! There, `standard` holds attributes that all items have, `prompt` is the number of an event's prompt (0 means
 //! before the first prompt), `span` and `parent_id` refer to an entry of `spans`, and `{"$present": true}` matches
-//! any text.
+//! any string.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -110,7 +110,7 @@ impl Case {
             ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ];
         let own = object(&expected["env"]);
-        let output = example::command("replay", home.path())
+        let output = example::program("replay", home.path())
             .arg(folder().join(format!("{name}.jsonl")))
             .envs(base)
             .envs(own.iter().map(|(name, value)| (name, text(value))))
@@ -172,12 +172,12 @@ impl Case {
         let expected = self.list("events");
         let names = |name: &dyn Fn(usize) -> String, count| (0..count).map(name).collect();
         let wanted: Vec<String> = names(&|n| text(&expected[n]["name"]).to_owned(), expected.len());
-        let came: Vec<String> = names(
+        let actual: Vec<String> = names(
             &|n| text(&logs[n].attributes["event.name"]).to_owned(),
             logs.len(),
         );
-        if wanted != came {
-            let problem = format!("events: expected {wanted:?}, got {came:?}");
+        if wanted != actual {
+            let problem = format!("events: expected {wanted:?}, got {actual:?}");
             return self.problems.push(problem);
         }
         let mut prompts: HashMap<u64, Value> = HashMap::new();
@@ -238,16 +238,16 @@ impl Case {
         }
         for metric in self.list("metrics") {
             let wanted = self.attributes(&metric);
-            let place = left.iter().position(|series| {
+            let index = left.iter().position(|series| {
                 series[0].name == text(&metric["name"])
                     && differences(&wanted, &series[0].attributes).is_empty()
             });
             let what = format!("metric {} {}", metric["name"], metric["attributes"]);
-            let Some(place) = place else {
+            let Some(index) = index else {
                 self.report(&what, vec!["is missing".to_owned()]);
                 continue;
             };
-            let series = left.remove(place);
+            let series = left.remove(index);
             let found = self.series(&metric, &series);
             self.report(&what, found);
         }
@@ -358,14 +358,14 @@ impl Case {
             .map(|child| text(&child["name"]))
             .collect();
         let below = self.spans.iter();
-        let mut came: Vec<&str> = below
+        let mut actual: Vec<&str> = below
             .filter(|child| child.parent_span_id == span.span_id)
             .map(|child| child.name.as_str())
             .collect();
         wanted.sort_unstable();
-        came.sort_unstable();
-        if wanted != came {
-            found.push(format!("below it: expected {wanted:?}, got {came:?}"));
+        actual.sort_unstable();
+        if wanted != actual {
+            found.push(format!("below it: expected {wanted:?}, got {actual:?}"));
         }
         if i64::from(span.status) != expected["status"].as_i64().unwrap_or(0) {
             found.push(format!("the status is {}", span.status));
@@ -385,7 +385,7 @@ impl Case {
             }
         }
         let steps = ["claude_code.llm_request", "claude_code.tool"];
-        let alone = !came.iter().any(|name| steps.contains(name));
+        let alone = !actual.iter().any(|name| steps.contains(name));
         if let Some(millis) = span.attributes.get("duration_ms").and_then(Value::as_u64)
             && alone
             && (span.end - span.start).abs_diff(millis * 1_000_000) > SLACK_NANOS
@@ -393,23 +393,26 @@ impl Case {
             found.push("duration_ms does not fit its times".to_owned());
         }
         let events = expected["events"].as_array().cloned().unwrap_or_default();
-        let came: Vec<_> = span
+        let actual: Vec<_> = span
             .events
             .iter()
-            .filter(|came| {
-                let named = |event: &Value| event["name"] == came.name.as_str();
-                came.name != "gen_ai.request.attempt" || events.iter().any(named)
+            .filter(|actual| {
+                let named = |event: &Value| event["name"] == actual.name.as_str();
+                actual.name != "gen_ai.request.attempt" || events.iter().any(named)
             })
             .collect();
-        if events.len() == came.len() {
-            for (event, came) in events.iter().zip(came) {
-                if event["name"] != came.name.as_str() {
-                    found.push(format!("the span event {}", came.name));
+        if events.len() == actual.len() {
+            for (event, actual) in events.iter().zip(actual) {
+                if event["name"] != actual.name.as_str() {
+                    found.push(format!("the span event {}", actual.name));
                 }
-                found.extend(differences(object(&event["attributes"]), &came.attributes));
+                found.extend(differences(
+                    object(&event["attributes"]),
+                    &actual.attributes,
+                ));
             }
         } else {
-            found.push(format!("{} span events", came.len()));
+            found.push(format!("{} span events", actual.len()));
         }
         found
     }
@@ -479,10 +482,10 @@ impl Case {
 }
 
 /// Returns the attributes that are missing, different or unexpected.
-fn differences(expected: &Map<String, Value>, came: &Attributes) -> Vec<String> {
+fn differences(expected: &Map<String, Value>, actual: &Attributes) -> Vec<String> {
     let mut found = Vec::new();
     for (key, wanted) in expected {
-        match came.get(key) {
+        match actual.get(key) {
             None => found.push(format!("{key} is missing")),
             Some(value) if !equal(key, wanted, value) => {
                 found.push(format!("{key}: expected {wanted}, got {value}"));
@@ -490,52 +493,53 @@ fn differences(expected: &Map<String, Value>, came: &Attributes) -> Vec<String> 
             Some(_) => {}
         }
     }
-    let extra = came
+    let extra = actual
         .keys()
         .filter(|key| !expected.contains_key(*key) && !EXTRA.contains(&key.as_str()));
     found.extend(extra.map(|key| format!("{key} is not expected")));
     found
 }
 
-fn equal(key: &str, wanted: &Value, came: &Value) -> bool {
+fn equal(key: &str, wanted: &Value, actual: &Value) -> bool {
     if wanted.get("$present").is_some() {
-        return came.as_str().is_some_and(|text| !text.is_empty());
+        return actual.as_str().is_some_and(|text| !text.is_empty());
     }
-    if let (Some(wanted), Some(came)) = (wanted.as_f64(), came.as_f64()) {
-        return (wanted - came).abs() < 1e-9;
+    if let (Some(wanted), Some(actual)) = (wanted.as_f64(), actual.as_f64()) {
+        return (wanted - actual).abs() < 1e-9;
     }
     if key == "tool_parameters" {
         let json = |text: &Value| serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap();
-        return json(wanted) == json(came);
+        return json(wanted) == json(actual);
     }
-    wanted == came
+    wanted == actual
 }
 
 /// Returns true if a printed value matches the expected value.
-fn prints(wanted: &Value, came: &Value, matched: &HashMap<u64, Span>) -> bool {
+fn prints(wanted: &Value, actual: &Value, matched: &HashMap<u64, Span>) -> bool {
     if let Some(any) = wanted.get("$any") {
         let any = any.as_array().unwrap();
-        return any.iter().any(|wanted| prints(wanted, came, matched));
+        return any.iter().any(|wanted| prints(wanted, actual, matched));
     }
     if let Some(number) = wanted.get("$traceparent") {
         let span = &matched[&number.as_u64().unwrap()];
-        return *came == format!("00-{}-{}-01", span.trace_id, span.span_id);
+        return *actual == format!("00-{}-{}-01", span.trace_id, span.span_id);
     }
     if let Some(least) = wanted.get("$otel_variables") {
-        let came = came.as_array().unwrap();
+        let actual = actual.as_array().unwrap();
         let least = least.as_array().unwrap();
-        return least.iter().all(|name| came.contains(name))
-            && came.iter().all(|name| text(name).starts_with("OTEL_"));
+        return least.iter().all(|name| actual.contains(name))
+            && actual.iter().all(|name| text(name).starts_with("OTEL_"));
     }
-    match (wanted, came) {
-        (Value::Object(wanted), Value::Object(came)) => {
-            wanted.len() == came.len()
+    match (wanted, actual) {
+        (Value::Object(wanted), Value::Object(actual)) => {
+            wanted.len() == actual.len()
                 && wanted.iter().all(|(key, wanted)| {
-                    came.get(key)
-                        .is_some_and(|came| prints(wanted, came, matched))
+                    actual
+                        .get(key)
+                        .is_some_and(|actual| prints(wanted, actual, matched))
                 })
         }
-        _ => wanted == came,
+        _ => wanted == actual,
     }
 }
 

@@ -89,7 +89,7 @@ fn warnings(config: &Config) -> Vec<String> {
     config.warnings().iter().map(ToString::to_string).collect()
 }
 
-/// Returns the text of the only warning, and asserts that it is about this file.
+/// Returns the message of the only warning, and asserts that it is about this file.
 fn warning(config: &Config, file: &Path) -> String {
     let [warning] = config.warnings() else {
         panic!("one warning expected: {:?}", warnings(config));
@@ -220,7 +220,7 @@ fn malformed_file_is_reported_with_its_position_and_others_are_read() {
 }
 
 #[test]
-fn value_that_is_not_text_is_ignored_with_a_warning() {
+fn value_that_is_not_a_string_is_ignored_with_a_warning() {
     for value in ["1", "true", "null", "[\"CANARY\"]", "{\"a\": \"CANARY\"}"] {
         let machine = Machine::new();
         let settings = format!(r#"{{"env": {{"{NAME}": {value}, "{SESSION_ID}": "true"}}}}"#);
@@ -380,8 +380,8 @@ mod unix {
                 .settings_files(files.clone())
                 .trust_workspace(trusted)
                 .build();
-            let shown = config.explain().to_string();
-            assert!(shown.contains("settings.json") && !shown.contains('\u{1b}'));
+            let explanation = config.explain().to_string();
+            assert!(explanation.contains("settings.json") && !explanation.contains('\u{1b}'));
         }
     }
 }
@@ -418,11 +418,14 @@ fn config_load_reads_the_user_and_project_files() {
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
     for (moved, value) in [(None, "111"), (Some(machine.path("moved")), "222")] {
-        let shown = loaded(moved);
-        let line = shown.lines().find(|line| line.starts_with(VARIABLE));
-        let line = line.unwrap_or_else(|| panic!("{shown}"));
+        let explanation = loaded(moved);
+        let line = explanation.lines().find(|line| line.starts_with(VARIABLE));
+        let line = line.unwrap_or_else(|| panic!("{explanation}"));
         assert!(line.contains(value), "{line}");
         assert!(line.ends_with("333 (environment)"), "{line}");
-        assert!(shown.contains("does not trust this workspace"), "{shown}");
+        assert!(
+            explanation.contains("does not trust this workspace"),
+            "{explanation}"
+        );
     }
 }

@@ -88,7 +88,7 @@ fn concurrent_shutdowns_deliver_everything_once() {
 }
 
 #[test]
-fn concurrent_shutdowns_keep_their_deadline_without_an_answer() {
+fn concurrent_shutdowns_keep_their_deadline_without_a_response() {
     let hole = black_hole();
     for protocol in Protocol::all() {
         let telemetry = telemetry(&hole.endpoint(), protocol, &LIMITS);
@@ -149,7 +149,7 @@ fn shutdown_timeout_counts_only_changed_series_as_lost() {
 }
 
 #[test]
-fn async_flush_and_shutdown_keep_their_deadlines_without_an_answer() {
+fn async_flush_and_shutdown_keep_their_deadlines_without_a_response() {
     let hole = black_hole();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

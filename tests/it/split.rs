@@ -41,7 +41,7 @@ use tonic::{Code, Response, Status};
 
 /// The smallest limit in these tests, which admits a few items.
 const LIMIT: usize = 8 * 1024;
-/// The length of a large text in bytes, which exceeds the small limits in these tests.
+/// The length of a large string in bytes, which exceeds the small limits in these tests.
 const GIANT: usize = 300 * 1024;
 const SESSIONS: usize = 40;
 const EACH: usize = 5;
@@ -113,7 +113,7 @@ fn too_large(protocol: Protocol, request: &Request, limit: usize) -> Option<Answ
             &format!("grpc: received message larger than max ({size} vs. {limit})"),
         ),
         Protocol::HttpProtobuf => Answer::status(413),
-        // This is the answer of Go's HTTP server.
+        // This is the response of Go's HTTP server.
         Protocol::HttpJson => {
             Answer::status(400).body("text/plain", "http: request body too large\n")
         }
@@ -217,7 +217,7 @@ fn requests_stay_under_4_mib_and_state_their_length() {
                 ],
             );
             let session = telemetry.session(session("s"));
-            // A text that gzip cannot compress well.
+            // A string that gzip cannot compress well.
             let mut noise = 1u64;
             let text: String = (0..GIANT)
                 .map(|_| {
@@ -390,7 +390,7 @@ fn tonic_server_with_a_small_limit_gets_split_batches() {
     }
 }
 
-/// Starts a server that answers an oversized request with 413 after its head, without reading the body, and
+/// Starts a server that responds to an oversized request with 413 after its head, without reading the body, and
 /// disconnects.
 fn hasty_server(limit: usize, linger: Duration) -> (Arc<Mutex<Vec<usize>>>, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -435,7 +435,7 @@ fn hasty(mut stream: TcpStream, limit: usize, linger: Duration, taken: &Mutex<Ve
 }
 
 #[test]
-fn answer_before_the_end_of_the_request_is_processed() {
+fn response_before_the_end_of_the_request_is_processed() {
     for linger in [Duration::from_millis(200), Duration::ZERO] {
         let (taken, endpoint) = hasty_server(1024 * 1024, linger);
         let extra = [

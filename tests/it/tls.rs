@@ -48,7 +48,7 @@ fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
             .any(|log| log.attributes["event.name"] == "user_prompt"),
         "{received:#?}"
     );
-    receiver.forget();
+    receiver.clear();
 }
 
 /// Records a prompt, and flushes until the reported error satisfies `expected`, with the endpoint replaced by `it`.
@@ -62,14 +62,14 @@ fn fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
         assert!(started.elapsed() < Duration::from_secs(8));
         assert!(!report.is_complete());
         let health = exporter(telemetry, Signal::Logs);
-        let said = last_error(telemetry).replace(name, "it");
-        if expected(&said) {
+        let message = last_error(telemetry).replace(name, "it");
+        if expected(&message) {
             assert_eq!(health.state, ExporterState::Failing, "{health:?}");
             assert!(health.queued > 0, "{health:?}");
             assert_eq!(health.dropped.total(), 0, "{health:?}");
             return;
         }
-        assert!(begin.elapsed() < LONG, "{said}");
+        assert!(begin.elapsed() < LONG, "{message}");
     }
 }
 
@@ -191,7 +191,7 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
             let endpoint = format!("https://{name}");
             let wanted = "it wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
             let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
-            fails(&telemetry, &name, |said| said == wanted);
+            fails(&telemetry, &name, |message| message == wanted);
             let identity = [
                 (CA, ca.as_str()),
                 (CERTIFICATE, certificate.as_str()),
@@ -200,7 +200,7 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
             // The receiver's reason may be lost if it closes the connection immediately.
             let wanted = "accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
             let telemetry = start(protocol, &endpoint, &identity);
-            fails(&telemetry, &name, |said| said.contains(wanted));
+            fails(&telemetry, &name, |message| message.contains(wanted));
             assert!(receiver.received().is_empty());
         }
     }
@@ -260,7 +260,7 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
             let front = Front::before(receiver.port(), &behaviour(protocol, issued.clone()));
             let name = format!("localhost:{}", front.port());
             let telemetry = start(protocol, &format!("https://{name}"), variables);
-            fails(&telemetry, &name, |said| said == *expected);
+            fails(&telemetry, &name, |message| message == *expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
         }
     }
@@ -280,14 +280,14 @@ fn node_extra_ca_certs_is_trusted_unless_an_otlp_authority_is_set() {
         let extra = ("NODE_EXTRA_CA_CERTS", ca.as_str());
         delivers(&start(protocol, &endpoint, &[extra]), &receiver);
         let telemetry = start(protocol, &endpoint, &[extra, (CA, &wrong)]);
-        fails(&telemetry, &name, |said| {
-            said.contains("not signed by a known authority")
+        fails(&telemetry, &name, |message| {
+            message.contains("not signed by a known authority")
         });
     }
 }
 
 #[test]
-fn error_explains_a_plain_text_server_at_an_https_endpoint() {
+fn error_explains_a_server_without_tls_at_an_https_endpoint() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
@@ -295,8 +295,8 @@ fn error_explains_a_plain_text_server_at_an_https_endpoint() {
         let receiver = receiver(protocol);
         let name = format!("127.0.0.1:{}", receiver.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        fails(&telemetry, &name, |said| {
-            said.ends_with("is it an http:// endpoint?")
+        fails(&telemetry, &name, |message| {
+            message.ends_with("is it an http:// endpoint?")
         });
         assert!(receiver.received().is_empty());
     }
@@ -311,8 +311,8 @@ fn error_explains_a_tls_server_at_an_http_endpoint() {
         let name = format!("127.0.0.1:{}", front.port());
         let telemetry = start(protocol, &format!("http://{name}"), &[]);
         // The error depends on whether the alert or the end of the connection is noticed first.
-        fails(&telemetry, &name, |said| {
-            said.ends_with("https:// endpoint?") || said.ends_with("without TLS?")
+        fails(&telemetry, &name, |message| {
+            message.ends_with("https:// endpoint?") || message.ends_with("without TLS?")
         });
         assert!(receiver.received().is_empty());
     }
@@ -335,7 +335,7 @@ fn error_explains_another_protocol_over_tls() {
         let front = Front::before(receiver.port(), &behaviour(theirs, authority.local()));
         let name = format!("localhost:{}", front.port());
         let telemetry = start(ours, &format!("https://{name}"), &[(CA, &ca)]);
-        fails(&telemetry, &name, |said| said == expected);
+        fails(&telemetry, &name, |message| message == expected);
     }
 }
 
@@ -350,8 +350,8 @@ fn tls_handshake_ends_at_the_deadline() {
         let timeout = [(CA, ca.as_str()), ("OTEL_EXPORTER_OTLP_TIMEOUT", "300")];
         let telemetry = start(protocol, &endpoint, &timeout);
         let name = endpoint.replace("https://", "");
-        fails(&telemetry, &name, |said| {
-            said == "no answer from it within 300 ms"
+        fails(&telemetry, &name, |message| {
+            message == "no answer from it within 300 ms"
         });
     }
 }
@@ -589,10 +589,10 @@ fn telemetry_certificates_without_tls_are_reported() {
             ("CLAUDE_CODE_CLIENT_CERT", "/nonexistent"),
         ],
     );
-    let told: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
+    let warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
     let words = "/nonexistent (environment): has no effect where the endpoint is http://; write https:// there to use TLS";
     assert_eq!(
-        told,
+        warnings,
         [
             format!("{CA}={words}"),
             format!("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY={words}")
@@ -693,15 +693,15 @@ fn renewed_files_are_used_after_a_failure() {
         // First, the receiver gets new certificates.
         front.change(&behaviours[1]);
         receiver.restart();
-        fails(&telemetry, &name, |said| {
-            said.contains("not signed by a known authority")
+        fails(&telemetry, &name, |message| {
+            message.contains("not signed by a known authority")
         });
 
         // Only the key is renewed. This has no effect, but it is reported.
         files.write("client.key", &clients[1].issue(&["agent"]).key);
-        fails(&telemetry, &name, |said| {
-            said.contains(". Read again: OTEL_EXPORTER_OTLP_CLIENT_KEY=")
-                && said.contains("does not belong to the certificate")
+        fails(&telemetry, &name, |message| {
+            message.contains(". Read again: OTEL_EXPORTER_OTLP_CLIENT_KEY=")
+                && message.contains("does not belong to the certificate")
         });
 
         write(1);

@@ -284,7 +284,7 @@ fn delta_points_are_contiguous_over_many_flushes() {
 }
 
 #[test]
-fn amounts_of_an_outage_arrive_in_a_single_point() {
+fn measurements_of_an_outage_arrive_in_a_single_point() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::status(503));
     let telemetry = start(&receiver, &[]);
@@ -310,10 +310,10 @@ fn invalid_costs_are_omitted_and_counted() {
     let telemetry = start(&receiver, &[]);
     let session = telemetry.session(session("refused"));
     session.record_cost(Cost::new("sonnet", 0.5));
-    for amount in [-1.0, f64::NAN, f64::INFINITY] {
-        session.record_cost(Cost::new("sonnet", amount));
+    for cost in [-1.0, f64::NAN, f64::INFINITY] {
+        session.record_cost(Cost::new("sonnet", cost));
         let request = ApiRequest::new("sonnet").tokens(TokenUsage::new().input(1));
-        session.record_api_request(request.cost_usd(amount));
+        session.record_api_request(request.cost_usd(cost));
     }
     flush(&telemetry);
     assert_eq!(telemetry.health().invalid_measurements, 6);

@@ -102,7 +102,7 @@ fn totals_are_exact_while_eight_threads_record() {
     }
 }
 
-/// The number of sessions that all threads open at the same time, several times each, and never again. An amount that
+/// The number of sessions that all threads open at the same time, several times each, and never again. A measurement that
 /// is recorded just after a reader saw the end of a session is not recovered by a later opening.
 const SHARED_IDS: usize = 500;
 /// The number of times that each thread opens a shared session.

@@ -104,7 +104,7 @@ fn concurrent_spans_arrive_once_under_the_right_parent() {
     let expected = PROMPTS * (1 + 3 * TOOLS);
     assert_eq!(spans.len(), expected);
     let ids: BTreeSet<_> = spans.iter().map(|span| &span.span_id).collect();
-    assert_eq!(ids.len(), expected, "a span came twice");
+    assert_eq!(ids.len(), expected, "a span was received twice");
     let health = host.telemetry.health();
     let exporter = health
         .exporters
@@ -152,7 +152,7 @@ fn concurrent_spans_arrive_once_under_the_right_parent() {
 fn check_tool(interaction: &Span, tool: &Span, children: &[&Span]) {
     let by_name: BTreeMap<_, _> = children
         .iter()
-        .map(|span| (traces::short(span), *span))
+        .map(|span| (traces::short_name(span), *span))
         .collect();
     assert_eq!(
         by_name.keys().copied().collect::<Vec<_>>(),
@@ -182,10 +182,10 @@ fn check_tool(interaction: &Span, tool: &Span, children: &[&Span]) {
 #[track_caller]
 fn assert_duration(span: &Span, key: &str) {
     let milliseconds = (span.end - span.start) as f64 / 1e6;
-    let told = span.attributes[key].as_f64().unwrap();
+    let duration = span.attributes[key].as_f64().unwrap();
     assert!(
-        (told - milliseconds).abs() <= 1.0,
-        "{told} of {milliseconds}"
+        (duration - milliseconds).abs() <= 1.0,
+        "{duration} of {milliseconds}"
     );
 }
 

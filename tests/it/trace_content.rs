@@ -2,7 +2,7 @@
 #![cfg(feature = "http")]
 
 use crate::support::Span;
-use crate::traces::{Host, Spans, keys, own};
+use crate::traces::{Host, Spans, keys, specific_attributes};
 use crate::{support, traces};
 use claude_code_telemetry::{
     Content, Decision, DecisionSource, HookOutcome, McpTool, Session, ShellParameters,
@@ -16,7 +16,7 @@ const CONTENT: &str = "OTEL_LOG_TOOL_CONTENT";
 const BODIES: &str = "OTEL_LOG_RAW_API_BODIES";
 const LIMIT: &str = "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH";
 
-/// Records marked content in every place of a span that accepts it.
+/// Records marked content in every attribute and event of a span that accepts it.
 fn record(session: &Session) {
     let prompt = session.prompt("secret-prompt");
     let request = prompt.llm_request("m");
@@ -83,9 +83,9 @@ fn places(spans: &Spans) -> Vec<String> {
     let mut places = Vec::new();
     for span in spans.iter() {
         let marked = |value: &&Value| value.to_string().contains("secret");
-        for (key, value) in own(span) {
+        for (key, value) in specific_attributes(span) {
             if marked(&&value) {
-                places.push(format!("{}.{key}", traces::short(span)));
+                places.push(format!("{}.{key}", traces::short_name(span)));
             }
         }
         for event in &span.events {
@@ -136,7 +136,7 @@ fn spans_have_no_content_without_a_switch() {
 }
 
 #[test]
-fn prompt_text_is_only_on_the_interaction_span() {
+fn prompt_string_is_only_on_the_interaction_span() {
     let host = Host::with([(PROMPTS, "1")]);
     record(&host.session());
     assert_eq!(places(&host.spans()), ["interaction.user_prompt"]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support;
 use crate::support::{Answer, Receiver};
-use crate::traces::{Host, Spans, at, builder, nanos_at, own};
+use crate::traces::{Host, Spans, builder, nanos_at, specific_attributes, time_at_ms};
 use claude_code_telemetry::{
     ApiRequest, Decision, DecisionSource, HookOutcome, PromptEnd, Signal, ToolCallOptions,
     ToolOutcome,
@@ -216,9 +216,9 @@ fn reserved_tool_call_can_have_children_before_it_begins() {
         .finish(ApiRequest::new("inside"));
     let read = agent.recorder().clone().tool("Read");
     read.finish(ToolOutcome::new());
-    let agent = agent.begin(ToolCallOptions::new("Agent").at(at(0)));
-    agent.executing_at(at(10));
-    agent.finish(ToolOutcome::new().at(at(30)));
+    let agent = agent.begin(ToolCallOptions::new("Agent").at(time_at_ms(0)));
+    agent.executing_at(time_at_ms(10));
+    agent.finish(ToolOutcome::new().at(time_at_ms(30)));
     prompt.end();
     let spans = host.spans();
     let agent = spans.child(spans.one("interaction"), "tool");
@@ -266,17 +266,19 @@ hook Notification
 #[test]
 fn execution_span_starts_at_the_decision_by_default() {
     let host = Host::new();
-    let tool = host.session().tool(ToolCallOptions::new("Read").at(at(0)));
+    let tool = host
+        .session()
+        .tool(ToolCallOptions::new("Read").at(time_at_ms(0)));
     let accept = claude_code_telemetry::Permission::new(Decision::Accept, DecisionSource::Config);
-    tool.decided_as(accept.at(at(7)));
-    tool.finish(ToolOutcome::new().at(at(10)));
+    tool.decided_as(accept.at(time_at_ms(7)));
+    tool.finish(ToolOutcome::new().at(time_at_ms(10)));
     let spans = host.spans();
     assert_eq!(
-        own(spans.one("tool.execution"))[0],
+        specific_attributes(spans.one("tool.execution"))[0],
         ("duration_ms", json!(3))
     );
     assert_eq!(
-        own(spans.one("tool.blocked_on_user"))[0],
+        specific_attributes(spans.one("tool.blocked_on_user"))[0],
         ("duration_ms", json!(7))
     );
 }

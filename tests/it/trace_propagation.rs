@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support;
 use crate::support::{Log, Received};
-use crate::traces::{Host, Spans, at};
+use crate::traces::{Host, Spans, time_at_ms};
 use claude_code_telemetry::{
     ApiError, ApiRequest, Commit, Decision, DecisionSource, HookOutcome, InstallTrigger,
     LlmRequestOptions, Permission, PluginInstalled, PromptEnd, Session, ToolCallOptions,
@@ -39,25 +39,25 @@ fn event(received: &Received, name: &str) -> Log {
 }
 
 /// Returns the trace id, span id and flags of an event.
-fn place(log: &Log) -> (&str, &str, u32) {
+fn context_of_event(log: &Log) -> (&str, &str, u32) {
     (&log.trace_id, &log.span_id, log.flags)
 }
 
-fn of(span: &support::Span) -> (&str, &str, u32) {
+fn context_of_span(span: &support::Span) -> (&str, &str, u32) {
     (&span.trace_id, &span.span_id, 1)
 }
 
 /// Waits for the only diagnostic that contains `what`. Diagnostics are delivered on a separate thread.
 #[track_caller]
-fn told_once(host: &Host, what: &str) -> String {
+fn only_diagnostic(host: &Host, what: &str) -> String {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let mut told = host.diagnostics();
-        told.retain(|told| told.contains(what));
-        if let [told] = &told[..] {
-            return told.clone();
+        let mut found = host.diagnostics();
+        found.retain(|diagnostic| diagnostic.contains(what));
+        if let [diagnostic] = &found[..] {
+            return diagnostic.clone();
         }
-        assert!(told.is_empty() && Instant::now() < deadline, "{told:?}");
+        assert!(found.is_empty() && Instant::now() < deadline, "{found:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -158,7 +158,7 @@ fn unsampled_trace_has_no_spans() {
     let logs = received.logs();
     assert_eq!(logs.len(), 8);
     for log in &logs {
-        assert_eq!(place(log), (TRACE, PARENT, 0));
+        assert_eq!(context_of_event(log), (TRACE, PARENT, 0));
     }
 }
 
@@ -189,10 +189,10 @@ fn malformed_traceparent_is_ignored_and_reported_once() {
     for span in spans.named("interaction") {
         assert_eq!((&*span.parent_span_id, &*span.trace_state), ("", ""));
     }
-    let told = told_once(&host, IN);
+    let diagnostic = only_diagnostic(&host, IN);
     assert!(
-        told.contains("ignored") && told.contains("00-0AF7-"),
-        "{told}"
+        diagnostic.contains("ignored") && diagnostic.contains("00-0AF7-"),
+        "{diagnostic}"
     );
 }
 
@@ -211,10 +211,10 @@ fn malformed_tracestate_is_omitted_and_the_parent_is_kept() {
     let spans = host.spans();
     let span = spans.one("interaction");
     assert_eq!((&*span.parent_span_id, &*span.trace_state), (PARENT, ""));
-    let told = told_once(&host, STATE);
+    let diagnostic = only_diagnostic(&host, STATE);
     assert!(
-        told.contains("left out") && told.contains("rojo=1,rojo=2"),
-        "{told}"
+        diagnostic.contains("left out") && diagnostic.contains("rojo=1,rojo=2"),
+        "{diagnostic}"
     );
 }
 
@@ -244,13 +244,20 @@ fn events_have_the_interaction_span_and_decisions_the_waiting_span() {
         "skill_activated",
         "tool_result",
     ] {
-        assert_eq!(place(&event(&received, name)), of(interaction), "{name}");
+        assert_eq!(
+            context_of_event(&event(&received, name)),
+            context_of_span(interaction),
+            "{name}"
+        );
     }
     let decision = event(&received, "tool_decision");
-    assert_eq!(place(&decision), of(spans.one("tool.blocked_on_user")));
+    assert_eq!(
+        context_of_event(&decision),
+        context_of_span(spans.one("tool.blocked_on_user"))
+    );
     // No prompt was open yet.
     let plugin = event(&received, "plugin_installed");
-    assert_eq!(place(&plugin), ("", "", 0));
+    assert_eq!(context_of_event(&plugin), ("", "", 0));
     assert!(!plugin.attributes.contains_key("prompt.id"));
 }
 
@@ -276,19 +283,28 @@ fn events_without_an_open_interaction_have_their_own_span() {
         .iter()
         .find(|span| span.parent_span_id.is_empty());
     let first = event(&received, "api_request");
-    assert_eq!(place(&first), of(standalone.unwrap()));
+    assert_eq!(
+        context_of_event(&first),
+        context_of_span(standalone.unwrap())
+    );
     assert!(!first.attributes.contains_key("prompt.id"));
     let tool = spans.one("tool");
-    assert_eq!(place(&event(&received, "tool_result")), of(tool));
+    assert_eq!(
+        context_of_event(&event(&received, "tool_result")),
+        context_of_span(tool)
+    );
     let decision = event(&received, "tool_decision");
     assert_eq!(
-        place(&decision),
-        of(spans.child(tool, "tool.blocked_on_user"))
+        context_of_event(&decision),
+        context_of_span(spans.child(tool, "tool.blocked_on_user"))
     );
     let request = spans.child(spans.one("interaction"), "llm_request");
-    assert_eq!(place(&event(&received, "api_error")), of(request));
+    assert_eq!(
+        context_of_event(&event(&received, "api_error")),
+        context_of_span(request)
+    );
     let plugin = event(&received, "plugin_installed");
-    assert_eq!(place(&plugin), ("", "", 0));
+    assert_eq!(context_of_event(&plugin), ("", "", 0));
     for name in [
         "tool_result",
         "tool_decision",
@@ -321,7 +337,11 @@ fn events_of_concurrent_prompts_have_their_own_prompt() {
         let number = if of_older { 1 } else { 2 };
         let mut interactions = spans.named("interaction");
         interactions.retain(|span| span.attributes["interaction.sequence"] == number);
-        assert_eq!(place(&log), of(interactions[0]), "{model}");
+        assert_eq!(
+            context_of_event(&log),
+            context_of_span(interactions[0]),
+            "{model}"
+        );
     }
 }
 
@@ -386,30 +406,39 @@ fn inbound_tracestate_is_not_passed_on_with_a_new_trace() {
 
 /// Records calls with explicit times and ids.
 fn timed(session: &Session) {
-    let prompt = session.prompt(UserPrompt::new("hi").id("p-1").at(at(0)));
-    let options = LlmRequestOptions::new("m").at(at(1));
+    let prompt = session.prompt(UserPrompt::new("hi").id("p-1").at(time_at_ms(0)));
+    let options = LlmRequestOptions::new("m").at(time_at_ms(1));
     let request = prompt.llm_request(options);
     request.body(r#"{"a":1}"#);
     request.response_body(r#"{"b":1}"#);
-    request.finish(ApiRequest::new("m").cost_usd(0.5).attempt(2).at(at(2)));
-    let error = ApiError::new("m", "no").at(at(4));
+    request.finish(
+        ApiRequest::new("m")
+            .cost_usd(0.5)
+            .attempt(2)
+            .at(time_at_ms(2)),
+    );
+    let error = ApiError::new("m", "no").at(time_at_ms(4));
     prompt
-        .llm_request(LlmRequestOptions::new("m").at(at(3)))
+        .llm_request(LlmRequestOptions::new("m").at(time_at_ms(3)))
         .fail(error);
     prompt
-        .hook_at("Stop", "Stop", at(4))
-        .finish(HookOutcome::new().failed(1).at(at(5)));
-    let tool = prompt.tool(ToolCallOptions::new("Edit").file_path("a.rs").at(at(5)));
+        .hook_at("Stop", "Stop", time_at_ms(4))
+        .finish(HookOutcome::new().failed(1).at(time_at_ms(5)));
+    let tool = prompt.tool(
+        ToolCallOptions::new("Edit")
+            .file_path("a.rs")
+            .at(time_at_ms(5)),
+    );
     let accept = Permission::new(Decision::Accept, DecisionSource::UserPermanent);
-    tool.decided_as(accept.at(at(7)));
-    tool.executing_at(at(8));
+    tool.decided_as(accept.at(time_at_ms(7)));
+    tool.executing_at(time_at_ms(8));
     tool.record_commit(Commit::new());
-    tool.finish(ToolOutcome::new().failed("no").at(at(11)));
-    let denied = prompt.tool(ToolCallOptions::new("Write").at(at(12)));
+    tool.finish(ToolOutcome::new().failed("no").at(time_at_ms(11)));
+    let denied = prompt.tool(ToolCallOptions::new("Write").at(time_at_ms(12)));
     let reject = Permission::new(Decision::Reject, DecisionSource::UserAbort);
-    denied.decided_as(reject.at(at(13)));
-    denied.finish(ToolOutcome::new().at(at(14)));
-    prompt.end_with(PromptEnd::new().at(at(20)));
+    denied.decided_as(reject.at(time_at_ms(13)));
+    denied.finish(ToolOutcome::new().at(time_at_ms(14)));
+    prompt.end_with(PromptEnd::new().at(time_at_ms(20)));
 }
 
 #[test]
@@ -425,7 +454,12 @@ fn events_and_metrics_do_not_depend_on_tracing() {
     let (with, without) = (run("1"), run("0"));
     assert!(!with.spans().is_empty());
     assert_eq!(without.spans(), []);
-    assert!(without.logs().iter().all(|log| place(log) == ("", "", 0)));
+    assert!(
+        without
+            .logs()
+            .iter()
+            .all(|log| context_of_event(log) == ("", "", 0))
+    );
     let events = |received: &Received| -> Vec<(u64, Value)> {
         let logs = received.logs().into_iter();
         logs.map(|log| {

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::support;
-use crate::traces::{Host, SESSION, Spans, at, in_order, nanos_at, own, short};
+use crate::traces::{
+    Host, SESSION, Spans, nanos_at, short_name, specific_attributes,
+    standard_and_specific_attributes, time_at_ms,
+};
 use claude_code_telemetry::catalog::{self, Kind};
 use claude_code_telemetry::{
     ApiError, ApiRequest, Decision, DecisionSource, HookOutcome, Identity, LlmRequestOptions,
@@ -21,11 +24,11 @@ const HAIKU: &str = "claude-haiku-4-5";
 fn everything(session: &Session) {
     let ms = Duration::from_millis;
     let (accept, reject) = (Decision::Accept, Decision::Reject);
-    let prompt = session.prompt(UserPrompt::new("Fix the bug").at(at(0)));
+    let prompt = session.prompt(UserPrompt::new("Fix the bug").at(time_at_ms(0)));
 
     let options = LlmRequestOptions::new(SONNET)
         .query_source("main")
-        .at(at(10));
+        .at(time_at_ms(10));
     prompt.llm_request(options).finish(
         ApiRequest::new(SONNET)
             .tokens(
@@ -43,10 +46,10 @@ fn everything(session: &Session) {
             .time_to_first_token(ms(12))
             .has_tool_call(true)
             .stop_reason("tool_use")
-            .at(at(60)),
+            .at(time_at_ms(60)),
     );
 
-    let hook = prompt.hook_at("PreToolUse", "PreToolUse:Bash", at(61));
+    let hook = prompt.hook_at("PreToolUse", "PreToolUse:Bash", time_at_ms(61));
     hook.finish(
         HookOutcome::new()
             .count(5)
@@ -55,17 +58,17 @@ fn everything(session: &Session) {
             .failed(2)
             .cancelled(1)
             .definitions(r#"[{"type":"command"}]"#)
-            .at(at(64)),
+            .at(time_at_ms(64)),
     );
 
     let bash = prompt.tool(
         ToolCallOptions::new("Bash")
             .tool_use_id("toolu_1")
             .input(r#"{"command":"cargo test","timeout":5}"#)
-            .at(at(70)),
+            .at(time_at_ms(70)),
     );
-    bash.decided_as(Permission::new(accept, DecisionSource::UserTemporary).at(at(90)));
-    bash.executing_at(at(95));
+    bash.decided_as(Permission::new(accept, DecisionSource::UserTemporary).at(time_at_ms(90)));
+    bash.executing_at(time_at_ms(95));
     bash.finish(
         ToolOutcome::new()
             .output(
@@ -75,57 +78,57 @@ fn everything(session: &Session) {
             )
             .result_tokens(9)
             .result_size_bytes(12)
-            .at(at(140)),
+            .at(time_at_ms(140)),
     );
 
     let agent = prompt.tool(
         ToolCallOptions::new("Agent")
             .tool_use_id("toolu_2")
             .input(r#"{"subagent_type":"Explore","prompt":"look"}"#)
-            .at(at(150)),
+            .at(time_at_ms(150)),
     );
-    agent.decided_as(Permission::new(accept, DecisionSource::Config).at(at(150)));
-    agent.executing_at(at(150));
-    let inner = agent.llm_request(LlmRequestOptions::new(HAIKU).at(at(151)));
+    agent.decided_as(Permission::new(accept, DecisionSource::Config).at(time_at_ms(150)));
+    agent.executing_at(time_at_ms(150));
+    let inner = agent.llm_request(LlmRequestOptions::new(HAIKU).at(time_at_ms(151)));
     inner.fail(
         ApiError::new(HAIKU, "Bad request")
             .status_code(400)
             .request_id("req_2")
             .duration(ms(4))
-            .at(at(155)),
+            .at(time_at_ms(155)),
     );
     let read = agent.tool(
         ToolCallOptions::new("Read")
             .input(r#"{"file_path":"/src/lib.rs"}"#)
-            .at(at(156)),
+            .at(time_at_ms(156)),
     );
-    read.decided_as(Permission::new(accept, DecisionSource::Config).at(at(156)));
-    read.executing_at(at(156));
+    read.decided_as(Permission::new(accept, DecisionSource::Config).at(time_at_ms(156)));
+    read.executing_at(time_at_ms(156));
     read.finish(
         ToolOutcome::new()
             .failed("no such file")
             .error_type("ENOENT")
-            .at(at(158)),
+            .at(time_at_ms(158)),
     );
-    agent.finish(ToolOutcome::new().at(at(160)));
+    agent.finish(ToolOutcome::new().at(time_at_ms(160)));
 
     let write = prompt.tool(
         ToolCallOptions::new("Write")
             .file_path("NOTES.md")
-            .at(at(170)),
+            .at(time_at_ms(170)),
     );
-    write.decided_as(Permission::new(reject, DecisionSource::UserReject).at(at(180)));
-    write.end_at(at(181));
+    write.decided_as(Permission::new(reject, DecisionSource::UserReject).at(time_at_ms(180)));
+    write.end_at(time_at_ms(181));
 
     let skill = prompt.tool(
         ToolCallOptions::new("Skill")
             .input(r#"{"skill":"commit"}"#)
-            .at(at(185)),
+            .at(time_at_ms(185)),
     );
-    skill.executing_at(at(185));
-    skill.finish(ToolOutcome::new().at(at(186)));
+    skill.executing_at(time_at_ms(185));
+    skill.finish(ToolOutcome::new().at(time_at_ms(186)));
 
-    prompt.end_with(PromptEnd::new().at(at(200)));
+    prompt.end_with(PromptEnd::new().at(time_at_ms(200)));
 }
 
 #[test]
@@ -169,7 +172,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
 
     let interaction = spans.one("interaction");
     assert_eq!(
-        own(interaction),
+        specific_attributes(interaction),
         [
             ("user_prompt", json!("Fix the bug")),
             ("user_prompt_length", json!(11)),
@@ -179,7 +182,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
     );
     let answered = spans.child(interaction, "llm_request");
     assert_eq!(
-        own(answered),
+        specific_attributes(answered),
         [
             ("model", json!(SONNET)),
             ("gen_ai.system", json!("anthropic")),
@@ -204,7 +207,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
     );
     let failed = spans.child(spans.tool("Agent"), "llm_request");
     assert_eq!(
-        own(failed),
+        specific_attributes(failed),
         [
             ("model", json!(HAIKU)),
             ("gen_ai.system", json!("anthropic")),
@@ -221,7 +224,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
         ]
     );
     assert_eq!(
-        own(spans.one("hook")),
+        specific_attributes(spans.one("hook")),
         [
             ("hook_event", json!("PreToolUse")),
             ("hook_name", json!("PreToolUse:Bash")),
@@ -236,7 +239,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
     );
     let bash = spans.tool("Bash");
     assert_eq!(
-        own(bash),
+        specific_attributes(bash),
         [
             ("tool_name", json!("Bash")),
             ("tool_use_id", json!("toolu_1")),
@@ -251,7 +254,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
         ]
     );
     assert_eq!(
-        own(spans.child(bash, "tool.blocked_on_user")),
+        specific_attributes(spans.child(bash, "tool.blocked_on_user")),
         [
             ("duration_ms", json!(20)),
             ("decision", json!("accept")),
@@ -259,11 +262,11 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
         ]
     );
     assert_eq!(
-        own(spans.child(bash, "tool.execution")),
+        specific_attributes(spans.child(bash, "tool.execution")),
         [("duration_ms", json!(45)), ("success", json!(true))]
     );
     assert_eq!(
-        own(spans.tool("Agent")),
+        specific_attributes(spans.tool("Agent")),
         [
             ("tool_name", json!("Agent")),
             ("tool_use_id", json!("toolu_2")),
@@ -278,7 +281,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
     );
     let read = spans.tool("Read");
     assert_eq!(
-        own(read),
+        specific_attributes(read),
         [
             ("tool_name", json!("Read")),
             ("duration_ms", json!(2)),
@@ -287,7 +290,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
         ]
     );
     assert_eq!(
-        own(spans.child(read, "tool.execution")),
+        specific_attributes(spans.child(read, "tool.execution")),
         [
             ("duration_ms", json!(2)),
             ("success", json!(false)),
@@ -296,7 +299,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
     );
     let write = spans.tool("Write");
     assert_eq!(
-        own(write),
+        specific_attributes(write),
         [
             ("tool_name", json!("Write")),
             ("duration_ms", json!(11)),
@@ -304,7 +307,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
         ]
     );
     assert_eq!(
-        own(spans.child(write, "tool.blocked_on_user")),
+        specific_attributes(spans.child(write, "tool.blocked_on_user")),
         [
             ("duration_ms", json!(10)),
             ("decision", json!("reject")),
@@ -313,7 +316,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
     );
     let skill = spans.tool("Skill");
     assert_eq!(
-        own(skill),
+        specific_attributes(skill),
         [
             ("tool_name", json!("Skill")),
             ("duration_ms", json!(1)),
@@ -322,7 +325,7 @@ fn spans_have_exactly_the_expected_catalog_attributes() {
         ]
     );
     assert_eq!(
-        own(spans.child(skill, "tool.blocked_on_user")),
+        specific_attributes(spans.child(skill, "tool.blocked_on_user")),
         [
             ("duration_ms", json!(0)),
             ("decision", json!("unknown")),
@@ -342,24 +345,32 @@ fn assert_matches_the_catalog(spans: &Spans) {
             .find(|listed| listed.name == span.name)
             .unwrap();
         seen.insert(listed.name);
-        assert_eq!(short(span), listed.span_type);
+        assert_eq!(short_name(span), listed.span_type);
+        let assert_may_be_absent = |attribute: &catalog::Attribute| {
+            assert!(
+                attribute.conditional || attribute.gate.is_some(),
+                "{} lacks the attribute {}",
+                span.name,
+                attribute.name
+            );
+        };
         let mut rest = listed.attributes.iter();
-        for (key, value) in own(span) {
+        for (key, value) in specific_attributes(span) {
             let found = loop {
-                let next = rest.next();
-                let next = next.unwrap_or_else(|| panic!("{key} of {} is out of order", span.name));
+                let Some(next) = rest.next() else {
+                    panic!(
+                        "{key} of {} is not in the catalog, or out of order",
+                        span.name
+                    );
+                };
                 if next.name == key {
                     break next;
                 }
-                assert!(
-                    next.conditional || next.gate.is_some(),
-                    "{} without {}",
-                    span.name,
-                    next.name
-                );
+                assert_may_be_absent(next);
             };
             assert_eq!(found.kind, kind(&value), "{key} of {}", span.name);
         }
+        rest.for_each(assert_may_be_absent);
     }
     assert_eq!(seen.len(), catalog::SPANS.len());
 }
@@ -371,7 +382,7 @@ fn kind(value: &Value) -> Kind {
         Value::Number(number) if number.is_f64() => Kind::Double,
         Value::Number(_) => Kind::Int,
         Value::Array(_) => Kind::TextArray,
-        other => panic!("{other} is no attribute"),
+        other => panic!("{other} is not an attribute value"),
     }
 }
 
@@ -402,7 +413,7 @@ fn standard_attributes_come_first_on_every_span() {
     let spans = host.spans();
     assert_eq!(spans.len(), 18);
     for span in spans.iter() {
-        let (standard, _) = in_order(span);
+        let (standard, _) = standard_and_specific_attributes(span);
         assert_eq!(
             standard,
             [
@@ -432,7 +443,10 @@ fn include_switches_apply_to_spans() {
     host.telemetry.session(kim).prompt("hi").end();
     let spans = host.spans();
     let span = spans.one("interaction");
-    assert_eq!(in_order(span).0, [("user.id", json!("u-1"))]);
+    assert_eq!(
+        standard_and_specific_attributes(span).0,
+        [("user.id", json!("u-1"))]
+    );
     assert_eq!(span.resource["team"], "core");
 }
 
@@ -456,7 +470,11 @@ fn spans_have_the_expected_ids_and_scope_and_resource_and_times() {
         assert!(span.resource.contains_key("host.arch") && span.resource.contains_key("os.type"));
         assert_eq!(span.trace_id, interaction.trace_id);
         assert_eq!((span.trace_id.len(), span.span_id.len()), (32, 16));
-        assert!(ids.insert(&span.span_id), "{} twice", span.span_id);
+        assert!(
+            ids.insert(&span.span_id),
+            "the span id {} occurs twice",
+            span.span_id
+        );
         assert!(span.raw.links.is_empty());
         assert_eq!(
             (
@@ -491,7 +509,7 @@ fn only_failed_spans_have_a_status() {
         .filter(|span| span.status != 0)
         .map(|span| {
             (
-                short(span).to_owned(),
+                short_name(span).to_owned(),
                 span.status,
                 span.status_message.clone(),
             )
@@ -524,11 +542,11 @@ fn every_request_attempt_is_a_span_event() {
     let host = Host::new();
     everything(&host.session());
     let session = host.session();
-    let request = session.llm_request("told");
+    let request = session.llm_request("retried-model");
     request.retry();
     request.retry();
     request.first_token();
-    request.fail(ApiError::new("told", "Overloaded").status_code(529));
+    request.fail(ApiError::new("retried-model", "Overloaded").status_code(529));
     let spans = host.spans();
 
     let attempts = |span: &support::Span| -> Vec<(Value, u64)> {
@@ -539,22 +557,25 @@ fn every_request_attempt_is_a_span_event() {
         };
         span.events.iter().map(attempt).collect()
     };
-    let of = |model: &str| {
+    let request_span = |model: &str| {
         let mut found = spans.named("llm_request");
         found.retain(|span| span.attributes["model"] == model);
         found[0]
     };
     assert_eq!(
-        attempts(of(SONNET)),
+        attempts(request_span(SONNET)),
         [(json!(1), nanos_at(10)), (json!(2), nanos_at(30))]
     );
-    assert_eq!(attempts(of(HAIKU)), [(json!(1), nanos_at(151))]);
-    let told = of("told");
-    let times: Vec<_> = attempts(told).into_iter().map(|(_, time)| time).collect();
-    assert_eq!((times.len(), times[0]), (3, told.start));
-    assert!(times.is_sorted() && times[2] <= told.end);
-    assert_eq!(told.attributes["attempt"], 3);
-    assert_eq!(told.attributes["llm_request.context"], "standalone");
+    assert_eq!(attempts(request_span(HAIKU)), [(json!(1), nanos_at(151))]);
+    let retried = request_span("retried-model");
+    let times: Vec<_> = attempts(retried)
+        .into_iter()
+        .map(|(_, time)| time)
+        .collect();
+    assert_eq!((times.len(), times[0]), (3, retried.start));
+    assert!(times.is_sorted() && times[2] <= retried.end);
+    assert_eq!(retried.attributes["attempt"], 3);
+    assert_eq!(retried.attributes["llm_request.context"], "standalone");
 }
 
 #[test]

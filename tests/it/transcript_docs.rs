@@ -25,12 +25,12 @@ fn blocks(language: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// Runs a program with the path of `replay` as its argument. Returns the names of the events that arrived.
+/// Runs a program with the path of `claude-code-telemetry` as its argument. Returns the names of the events that arrived.
 fn run(mut program: Command) -> Vec<String> {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
     let output = program
-        .arg(example::example("replay"))
+        .arg(example::PROGRAM)
         .envs(variables(&receiver.endpoint()))
         .env("HOME", home.path())
         .env("USERPROFILE", home.path())
@@ -119,28 +119,28 @@ fn typescript_program_of_the_document_runs() {
     assert_eq!(run(program), EVENTS);
 }
 
-/// Asserts that a program that records more than a pipe can hold continues without an error when `replay` is missing,
-/// and when `replay` exits immediately.
+/// Asserts that a program that records more than a pipe can hold continues without an error when
+/// `claude-code-telemetry` is missing, and when it exits immediately.
 #[track_caller]
-fn assert_continues_without_replay(mut program: impl FnMut() -> Command) {
+fn assert_continues_without_telemetry(mut program: impl FnMut() -> Command) {
     // This program exits without reading its input.
     let ends = if cfg!(windows) { "hostname" } else { "true" };
-    for replay in ["no-such-replay", ends] {
-        let output = program().arg(replay).output().unwrap();
+    for telemetry in ["no-such-program", ends] {
+        let output = program().arg(telemetry).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(
             printed.contains("the agent went on"),
-            "{replay}: {printed}{errors}"
+            "{telemetry}: {printed}{errors}"
         );
         for trace in ["Traceback", "Error", "Warning"] {
-            assert!(!errors.contains(trace), "{replay}: {errors}");
+            assert!(!errors.contains(trace), "{telemetry}: {errors}");
         }
     }
 }
 
 #[test]
-fn python_program_continues_when_replay_fails() {
+fn python_program_continues_when_telemetry_fails() {
     if !is_there("python3") {
         return;
     }
@@ -151,11 +151,11 @@ fn python_program_continues_when_replay_fails() {
     let much = "for _ in range(100):\n    telemetry.record('prompt', text='x' * 100000)\n\
                 telemetry.close()\nprint('the agent went on')";
     let source = source.replace(end, much);
-    assert_continues_without_replay(|| python(folder.path(), &source));
+    assert_continues_without_telemetry(|| python(folder.path(), &source));
 }
 
 #[test]
-fn typescript_program_continues_when_replay_fails() {
+fn typescript_program_continues_when_telemetry_fails() {
     if !is_there("node") {
         return;
     }
@@ -167,14 +167,14 @@ fn typescript_program_continues_when_replay_fails() {
                 await telemetry.record({ step: 'prompt', text: 'x'.repeat(100000) });\n}\n\
                 await telemetry.close();\nconsole.log('the agent went on');";
     let source = source.replace(end, much);
-    assert_continues_without_replay(|| javascript(folder.path(), &source));
+    assert_continues_without_telemetry(|| javascript(folder.path(), &source));
 }
 
 #[test]
 fn example_lines_of_the_document_are_valid() {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
-    let mut replay = example::command("replay", home.path())
+    let mut replay = example::program("replay", home.path())
         .arg("-")
         .envs(variables(&receiver.endpoint()))
         .stdin(Stdio::piped())
@@ -196,7 +196,7 @@ fn example_lines_of_the_document_are_valid() {
 fn document_mentions_every_step_and_field() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut named = Vec::new();
-    let run = fs::read_to_string(root.join("examples/replay/run.rs")).unwrap();
+    let run = fs::read_to_string(root.join("src/bin/claude-code-telemetry/replay/run.rs")).unwrap();
     for line in run.lines().map(str::trim_start) {
         if let Some((step, _)) = line
             .strip_prefix('"')
@@ -211,7 +211,7 @@ fn document_mentions_every_step_and_field() {
         "src/record",
         "src/session",
         "src/session/prompt",
-        "examples/replay",
+        "src/bin/claude-code-telemetry/replay",
     ] {
         let files = fs::read_dir(root.join(folder)).unwrap();
         let files = files.map(|file| file.unwrap().path());

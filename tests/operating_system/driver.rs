@@ -15,7 +15,7 @@ use super::host::PATIENCE;
 pub(crate) struct Driver {
     child: Child,
     commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    responses: BufReader<ChildStdout>,
     home: TempDir,
 }
 
@@ -52,7 +52,7 @@ impl Driver {
             .unwrap();
         Self {
             commands: child.stdin.take(),
-            answers: BufReader::new(child.stdout.take().unwrap()),
+            responses: BufReader::new(child.stdout.take().unwrap()),
             child,
             home,
         }
@@ -69,12 +69,12 @@ impl Driver {
         true
     }
 
-    /// Sends a command and returns its answer. Panics if the program exits instead.
+    /// Sends a command and returns its response. Panics if the program exits instead.
     #[track_caller]
     pub(crate) fn ask(&mut self, command: &str) -> Value {
         let sent = writeln!(self.commands.as_mut().unwrap(), "{command}");
-        match sent.ok().and_then(|()| self.answer()) {
-            Some(answer) => answer,
+        match sent.ok().and_then(|()| self.response()) {
+            Some(response) => response,
             None => panic!(
                 "the host ended at {command:?}: {}",
                 self.child.wait().unwrap()
@@ -82,23 +82,23 @@ impl Driver {
         }
     }
 
-    /// Returns the next answer, or `None` when the program has exited.
-    pub(crate) fn answer(&mut self) -> Option<Value> {
+    /// Returns the next response, or `None` when the program has exited.
+    pub(crate) fn response(&mut self) -> Option<Value> {
         let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
+        self.responses.read_line(&mut line).unwrap();
         (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
     }
 
-    /// Repeats a command until the answer satisfies `wanted`, and returns that answer.
+    /// Repeats a command until the response satisfies `wanted`, and returns that response.
     #[track_caller]
     pub(crate) fn ask_until(&mut self, command: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
-            let answer = self.ask(command);
-            if wanted(&answer) {
-                return answer;
+            let response = self.ask(command);
+            if wanted(&response) {
+                return response;
             }
-            assert!(Instant::now() < end, "{command}: {answer}");
+            assert!(Instant::now() < end, "{command}: {response}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

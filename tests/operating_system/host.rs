@@ -28,7 +28,7 @@ mod unix {
     use opentelemetry::metrics::MeterProvider;
     use serde_json::{Value, json};
 
-    /// Where the console exporter writes: a file at home, because standard output holds the answers. It is opened by the
+    /// Where the console exporter writes: a file at home, because standard output holds the responses. It is opened by the
     /// first write, so that it takes no descriptor from tests about those.
     #[derive(Default)]
     struct Console(Option<File>);
@@ -58,7 +58,7 @@ mod unix {
         for line in std::io::stdin().lock().lines() {
             let line = line.unwrap();
             let (command, argument) = line.split_once(' ').unwrap_or((&line, ""));
-            let answer = match command {
+            let response = match command {
                 "user" => become_user(argument.parse().unwrap()),
                 "limit-threads" => limit(Resource::RLIMIT_NPROC, argument),
                 "limit-files" => limit(Resource::RLIMIT_NOFILE, argument),
@@ -70,9 +70,9 @@ mod unix {
                 "block-sigterm" => block_sigterm(),
                 "wait-for-sigterm" => wait_for_sigterm(),
                 "diagnose" => json!(Config::load().diagnose().to_string()),
-                command => host.as_ref().expect("started").answer(command, argument),
+                command => host.as_ref().expect("started").respond(command, argument),
             };
-            println!("{answer}");
+            println!("{response}");
         }
     }
 
@@ -119,10 +119,10 @@ mod unix {
         /// Starts telemetry with the configuration of the environment.
         fn start() -> Self {
             let diagnostics = Arc::new(Mutex::new(Vec::new()));
-            let told = Arc::clone(&diagnostics);
+            let sink = Arc::clone(&diagnostics);
             let telemetry = Telemetry::builder(Config::load(), Service::new("host", "1.2.3"))
                 .console_writer(Console::default())
-                .on_diagnostic(move |diagnostic| told.lock().unwrap().push(diagnostic.to_string()))
+                .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.to_string()))
                 .start();
             let options = SessionOptions::from(Identity::new().user_id("user"));
             Self {
@@ -132,9 +132,9 @@ mod unix {
             }
         }
 
-        fn answer(&self, command: &str, argument: &str) -> Value {
+        fn respond(&self, command: &str, argument: &str) -> Value {
             match command {
-                // Records events with a text of the given number of bytes, which is never truncated.
+                // Records events with a string of the given number of bytes, which is never truncated.
                 "prompts" => {
                     let (count, size) = argument.split_once(' ').unwrap();
                     let text = "x".repeat(size.parse().unwrap());

@@ -344,13 +344,16 @@ fn page_is_served_again_after_threads_ran_out() {
     let address = page_address(&mut driver);
     driver.ask("limit-threads 1");
     for _ in 0..3 {
-        let page = scrape(&address);
-        assert!(page.starts_with("HTTP/1.1 500"), "{page}");
+        let response = scrape(&address);
+        assert!(response.starts_with("HTTP/1.1 500"), "{response}");
     }
     driver.ask("limit-threads max");
-    let page = scrape(&address);
-    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-    assert!(page.contains("claude_code_commit_count_total"), "{page}");
+    let response = scrape(&address);
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    assert!(
+        response.contains("claude_code_commit_count_total"),
+        "{response}"
+    );
     driver.ask("shutdown");
     assert!(driver.end().success());
 }

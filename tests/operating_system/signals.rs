@@ -86,7 +86,7 @@ fn reset_scrape_raises_no_sigpipe() {
     driver.ask("start");
     driver.ask("commit");
     let address = page_address(&mut driver);
-    // The client disconnects before the answer, so that some writes of the server meet a connection that has been
+    // The client disconnects before the response, so that some writes of the server meet a connection that has been
     // reset.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -101,8 +101,8 @@ fn reset_scrape_raises_no_sigpipe() {
             stream.set_zero_linger().unwrap();
         }
     });
-    let page = scrape(&address);
-    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    let response = scrape(&address);
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     driver.ask("shutdown");
     assert!(driver.end().success());
 }
@@ -115,7 +115,7 @@ fn signal_blocked_after_start_stays_pending_for_the_host() {
     let mut driver = Driver::new(environment);
     driver.ask("start");
     driver.ask("prompts 1 10");
-    // Wait until the private thread runs and the page is served.
+    // Wait until the private thread runs and the scrape endpoint is served.
     assert_eq!(driver.ask("flush")["in_time"], true);
     page_address(&mut driver);
     driver.ask("block-sigterm");
@@ -125,7 +125,7 @@ fn signal_blocked_after_start_stays_pending_for_the_host() {
     assert!(driver.end().success());
 }
 
-/// Returns the variables of a host that serves the Prometheus page on a free port.
+/// Returns the variables of a host that serves the Prometheus scrape endpoint on a free port.
 pub(crate) fn page_environment() -> BTreeMap<String, String> {
     [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -137,29 +137,30 @@ pub(crate) fn page_environment() -> BTreeMap<String, String> {
     .into()
 }
 
-/// Returns the address of the page. Waits until the page is served.
+/// Returns the address of the scrape endpoint. Waits until it is served.
 #[track_caller]
 pub(crate) fn page_address(driver: &mut Driver) -> String {
     let address = |health: &serde_json::Value| {
-        let page = health
+        let exporter = health
             .as_array()
             .unwrap()
             .iter()
             .find(|one| one["exporter"] == "prometheus");
-        page.and_then(|page| page["addresses"][0].as_str())
+        exporter
+            .and_then(|exporter| exporter["addresses"][0].as_str())
             .map(str::to_owned)
     };
     let health = driver.ask_until("health", |health| address(health).is_some());
     address(&health).unwrap()
 }
 
-/// Scrapes the page once, and returns the complete answer.
+/// Scrapes once, and returns the complete response.
 #[track_caller]
 pub(crate) fn scrape(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }

@@ -10,7 +10,7 @@ use claude_code_telemetry::Signal;
 use crate::files::{collector, configured};
 use crate::{repository, stack};
 
-/// A fenced code block of the page, with the heading above it and its language.
+/// A fenced code block of the document, with the heading above it and its language.
 struct Block {
     heading: String,
     language: String,
@@ -18,11 +18,11 @@ struct Block {
 }
 
 fn blocks() -> Vec<Block> {
-    let page = fs::read_to_string(repository("docs/BACKENDS.md")).unwrap();
+    let document = fs::read_to_string(repository("docs/BACKENDS.md")).unwrap();
     let mut blocks = Vec::new();
     let mut heading = String::new();
     let mut open: Option<Block> = None;
-    for line in page.lines() {
+    for line in document.lines() {
         if let Some(language) = line.strip_prefix("```") {
             if let Some(block) = open.take() {
                 blocks.push(block);

@@ -8,7 +8,7 @@ use crate::stack;
 #[derive(Debug)]
 pub(crate) struct Query {
     /// The names of the dashboard and the panel.
-    pub(crate) place: String,
+    pub(crate) location: String,
     /// The type of the data source.
     pub(crate) source: String,
     pub(crate) text: String,
@@ -37,7 +37,7 @@ impl Query {
         for (variable, value) in values {
             text = text.replace(variable, value);
         }
-        assert!(!text.contains('$'), "{}: {text}", self.place);
+        assert!(!text.contains('$'), "{}: {text}", self.location);
         text
     }
 }
@@ -62,7 +62,7 @@ pub(crate) fn queries() -> Vec<Query> {
             for target in panel["targets"].as_array().into_iter().flatten() {
                 let text = target["expr"].as_str().or(target["query"].as_str());
                 queries.push(Query {
-                    place: format!("{name}: {}", panel["title"].as_str().unwrap()),
+                    location: format!("{name}: {}", panel["title"].as_str().unwrap()),
                     source: target["datasource"]["type"].as_str().unwrap().to_owned(),
                     text: text.unwrap().to_owned(),
                 });
@@ -75,7 +75,7 @@ pub(crate) fn queries() -> Vec<Query> {
                 let inner = text.strip_prefix("label_values(").unwrap();
                 let (metric, label) = inner.strip_suffix(')').unwrap().split_once(", ").unwrap();
                 queries.push(Query {
-                    place: format!("{name}: the variable {}", variable["name"]),
+                    location: format!("{name}: the variable {}", variable["name"]),
                     source: "prometheus".to_owned(),
                     text: format!("count by ({label}) ({metric}{{{label}!=\"\"}})"),
                 });

@@ -7,20 +7,20 @@ use claude_code_telemetry::catalog::{
 };
 
 use crate::dashboards::{Query, queries};
-use crate::page::translated;
+use crate::exposition::translated;
 use crate::text;
 
 /// Keys of `OTEL_RESOURCE_ATTRIBUTES` that the dashboards can group by.
 const CUSTOM: [&str; 3] = ["team.id", "department", "cost_center"];
 
-/// Returns the identifiers of a query outside of quoted texts, in order, each with a flag that is true for a function
+/// Returns the identifiers of a query outside of quoted strings, in order, each with a flag that is true for a function
 /// call.
 fn identifiers(query: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     let mut rest = query.chars().peekable();
     while let Some(first) = rest.next() {
         match first {
-            '"' | '`' => while rest.next().expect("a quote that ends") != first {},
+            '"' | '`' => while rest.next().expect("the quoted string is unterminated") != first {},
             'a'..='z' | 'A'..='Z' | '_' => {
                 let mut word = String::from(first);
                 while let Some(&next) = rest.peek() {
@@ -46,7 +46,7 @@ fn underscored<'a>(attributes: impl IntoIterator<Item = &'a Attribute>) -> BTree
     names.map(|name| name.replace('.', "_")).collect()
 }
 
-fn from(source: &str) -> Vec<Query> {
+fn queries_of(source: &str) -> Vec<Query> {
     let mut queries = queries();
     queries.retain(|query| query.source == source);
     assert!(!queries.is_empty());
@@ -56,19 +56,19 @@ fn from(source: &str) -> Vec<Query> {
 #[test]
 fn logql_fields_are_attributes_of_the_queried_events() {
     const WORDS: [&str; 6] = ["sum", "by", "unwrap", "line_format", "json", "__error__"];
-    // These are members of the JSON text in `tool_parameters`.
+    // These are members of the JSON string in `tool_parameters`.
     const PARTS: [&str; 2] = ["mcp_server_name", "mcp_tool_name"];
-    for query in from("loki") {
+    for query in queries_of("loki") {
         let text = query.filled_in();
-        let read = |event: &&&claude_code_telemetry::catalog::Event| {
+        let is_queried = |event: &&&claude_code_telemetry::catalog::Event| {
             text.contains(&format!("event_name=\"{}\"", event.name))
                 || !text.contains("event_name=\"")
         };
-        let events: Vec<_> = EVENTS.iter().filter(read).collect();
+        let events: Vec<_> = EVENTS.iter().filter(is_queried).collect();
         assert!(
             !events.is_empty(),
-            "{}: an unknown event: {text}",
-            query.place
+            "{}: the query selects an unknown event: {text}",
+            query.location
         );
         let own = events.iter().flat_map(|event| event.attributes.iter());
         let mut known = underscored(own.chain(STANDARD_ATTRIBUTES).chain(EVENT_ATTRIBUTES));
@@ -88,7 +88,11 @@ fn logql_fields_are_attributes_of_the_queried_events() {
             );
         }
         for name in names {
-            assert!(known.contains(&name), "{}: {name} in {text}", query.place);
+            assert!(
+                known.contains(&name),
+                "{}: {name} in {text}",
+                query.location
+            );
         }
     }
 }
@@ -96,7 +100,7 @@ fn logql_fields_are_attributes_of_the_queried_events() {
 #[test]
 fn traceql_fields_are_attributes_of_the_queried_spans() {
     const WORDS: [&str; 4] = ["by", "select", "name", "duration"];
-    for query in from("tempo") {
+    for query in queries_of("tempo") {
         let text = query.filled_in();
         let quoted: Vec<_> = text.split('"').skip(1).step_by(2).collect();
         let names = quoted
@@ -109,7 +113,11 @@ fn traceql_fields_are_attributes_of_the_queried_spans() {
                 inner.split('|').map(|name| format!("claude_code.{name}"))
             })
             .collect();
-        assert!(!names.is_empty(), "{}: which spans? {text}", query.place);
+        assert!(
+            !names.is_empty(),
+            "{}: the query selects no span by name: {text}",
+            query.location
+        );
         let mut known: BTreeSet<_> = STANDARD_ATTRIBUTES.iter().map(|a| a.name).collect();
         for name in names {
             let span = SPANS.iter().find(|span| span.name == name).expect(&name);
@@ -120,7 +128,7 @@ fn traceql_fields_are_attributes_of_the_queried_spans() {
                 Some(field) => known.contains(field),
                 None => name == "resource.service.name" || WORDS.contains(&name.as_str()) || call,
             };
-            assert!(known, "{}: {name} in {text}", query.place);
+            assert!(known, "{}: {name} in {text}", query.location);
         }
     }
 }
@@ -135,21 +143,22 @@ fn promql_labels_are_attributes_of_metrics() {
     known.insert("status_code".to_owned());
     // The email address or the user id, written by the recording rules.
     known.insert("user".to_owned());
-    for query in from("prometheus") {
+    for query in queries_of("prometheus") {
         let text = query.filled_in();
         for (name, call) in identifiers(&text) {
             let label = !call && !name.contains(':') && !WORDS.contains(&name.as_str());
             assert!(
                 !label || known.contains(&name),
                 "{}: {name} in {text}",
-                query.place
+                query.location
             );
         }
     }
 }
 
+/// Emitted by this library, by the Collector's `count` connector, or by a recording rule.
 #[test]
-fn promql_metrics_are_emitted_or_counted_or_recorded() {
+fn promql_metrics_exist() {
     let rules = text("prometheus/rules.yaml");
     let collector = text("otel-collector/contrib.yaml");
     let recorded = |name: &str| rules.contains(&format!("- record: {name}\n"));
@@ -160,7 +169,10 @@ fn promql_metrics_are_emitted_or_counted_or_recorded() {
             .replacen("claude_code_", "claude_code.", 1);
         collector.contains(&format!("      {name}:\n"))
     };
-    let mut texts: Vec<_> = from("prometheus").iter().map(Query::filled_in).collect();
+    let mut texts: Vec<_> = queries_of("prometheus")
+        .iter()
+        .map(Query::filled_in)
+        .collect();
     texts.extend([rules.clone(), text("prometheus/alerts.yaml")]);
     let mut seen = BTreeSet::new();
     for text in texts {

@@ -10,17 +10,18 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::dashboards::queries;
-use crate::example::example;
+use crate::example::PROGRAM;
 use crate::prometheus::Prometheus;
 use crate::support::Receiver;
-use crate::{have, page, repository, text};
+use crate::{exposition, have, repository, text};
 
 /// Starts a replay that exports to `receiver`, with the variables of the stack.
 fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
     let endpoint = receiver.endpoint();
     let env = text("env");
     let variables = env.lines().filter_map(|line| line.split_once('='));
-    Command::new(example("replay"))
+    Command::new(PROGRAM)
+        .arg("replay")
         .env_clear()
         .env("HOME", home)
         .envs(variables.filter(|(name, _)| !name.starts_with('#')))
@@ -168,7 +169,7 @@ fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
     let demo = text("demo.jsonl");
     let steps = without_sleeps(&demo);
     let receiver = Arc::new(Receiver::http());
-    let mut prometheus = Prometheus::start(page::serve(Arc::clone(&receiver)));
+    let mut prometheus = Prometheus::start(exposition::serve(Arc::clone(&receiver)));
     let home = tempfile::tempdir().unwrap();
     let often = [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
@@ -219,7 +220,7 @@ fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
         let text = query.filled_in();
         match prometheus.query(&text) {
             Ok(samples) if samples.iter().any(|(_, value)| value.is_finite()) => {}
-            other => nothing.push(format!("{}: {text}: {other:?}", query.place)),
+            other => nothing.push(format!("{}: {text}: {other:?}", query.location)),
         }
     }
     for name in recorded_each_minute() {
@@ -267,7 +268,7 @@ fn published(prometheus: &Prometheus) -> Vec<String> {
     let mut count = 0;
     for row in text.lines().skip(1) {
         let cells: Vec<_> = row.split('\t').collect();
-        let [place, dashboard, panel, query, "suffixed", "", "", ""] = cells[..] else {
+        let [location, dashboard, panel, query, "suffixed", "", "", ""] = cells[..] else {
             continue;
         };
         let query = query
@@ -276,14 +277,16 @@ fn published(prometheus: &Prometheus) -> Vec<String> {
             .unwrap_or(query);
         let query = query.replace("\"\"", "\"");
         count += 1;
-        let answer = prometheus.query(&query);
-        let data = answer.as_ref().is_ok_and(|samples| !samples.is_empty());
+        let response = prometheus.query(&query);
+        let data = response.as_ref().is_ok_and(|samples| !samples.is_empty());
         if !data && !exceptions.iter().any(|part| query.contains(part)) {
-            nothing.push(format!("{place} {dashboard} {panel}: {query}: {answer:?}"));
+            nothing.push(format!(
+                "{location} {dashboard} {panel}: {query}: {response:?}"
+            ));
         }
     }
     eprintln!(
-        "{count} published queries asked, {} reasons for exceptions",
+        "{count} published queries were run, {} reasons for exceptions",
         exceptions.len()
     );
     assert!(count > 200, "{count}");

@@ -22,10 +22,10 @@ mod support;
 mod backends;
 mod compose;
 mod dashboards;
+mod exposition;
 mod fields;
 mod files;
 mod live;
-mod page;
 mod prometheus;
 mod size;
 

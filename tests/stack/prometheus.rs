@@ -16,18 +16,18 @@ use crate::stack;
 /// The longest time that a test waits for an expected state. The rules are evaluated once a minute.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A running Prometheus server with the rules of the stack, which scrapes a page every two seconds.
+/// A running Prometheus server with the rules of the stack, which scrapes an endpoint every two seconds.
 pub(crate) struct Prometheus {
     child: Child,
     port: u16,
     folder: TempDir,
 }
 
-/// A sample of an answer: its labels and its value.
+/// A sample of a response: its labels and its value.
 pub(crate) type Sample = (serde_json::Map<String, Value>, f64);
 
 impl Prometheus {
-    pub(crate) fn start(page: u16) -> Self {
+    pub(crate) fn start(scraped_port: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rules = stack("prometheus/rules.yaml");
         let alerts = stack("prometheus/alerts.yaml");
@@ -39,7 +39,7 @@ impl Prometheus {
             "scrape_configs": [{
                 "job_name": "claude-code",
                 "honor_labels": true,
-                "static_configs": [{ "targets": [format!("127.0.0.1:{page}")] }],
+                "static_configs": [{ "targets": [format!("127.0.0.1:{scraped_port}")] }],
             }],
         });
         fs::write(folder.path().join("prometheus.yaml"), config.to_string()).unwrap();
@@ -63,36 +63,36 @@ impl Prometheus {
         prometheus
     }
 
-    /// Polls until `there` returns true.
+    /// Polls until `condition` returns true. Panics after [`PATIENCE`].
     #[track_caller]
-    pub(crate) fn wait(&mut self, what: &str, there: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while !there(self) {
+        while !condition(self) {
             let ended = self.child.try_wait().unwrap();
             let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             assert!(ended.is_none(), "Prometheus ended: {log}");
             assert!(
                 Instant::now() < deadline,
-                "not {what} within {PATIENCE:?}: {log}"
+                "Prometheus is not {what} after {PATIENCE:?}: {log}"
             );
             thread::sleep(Duration::from_millis(100));
         }
     }
 
-    /// Returns the status and the body; status 0 if the server does not answer.
+    /// Returns the status and the body; status 0 if the server does not respond.
     fn get(&self, path: &str) -> (u16, String) {
-        let ask = || {
+        let exchange = || {
             let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
             stream.set_read_timeout(Some(Duration::from_secs(30)))?;
             write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).map(|_| answer)
+            let mut response = String::new();
+            stream.read_to_string(&mut response).map(|_| response)
         };
-        let answer: std::io::Result<String> = ask();
-        let Ok(answer) = answer else {
+        let response: std::io::Result<String> = exchange();
+        let Ok(response) = response else {
             return (0, String::new());
         };
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap_or_default();
         let status = head
             .split(' ')
             .nth(1)
@@ -107,21 +107,21 @@ impl Prometheus {
         if status != 200 {
             return Err(format!("{status} {body}"));
         }
-        let answer: Value = serde_json::from_str(&body).unwrap();
-        let data = &answer["data"];
-        let sample = |value: &Value| value[1].as_str().unwrap().parse().unwrap();
+        let response: Value = serde_json::from_str(&body).unwrap();
+        let data = &response["data"];
+        let number = |value: &Value| value[1].as_str().unwrap().parse().unwrap();
         Ok(match data["resultType"].as_str() {
             Some("vector") => {
                 let samples = data["result"].as_array().unwrap();
                 let sample = |s: &Value| {
                     (
                         s["metric"].as_object().unwrap().clone(),
-                        sample(&s["value"]),
+                        number(&s["value"]),
                     )
                 };
                 samples.iter().map(sample).collect()
             }
-            Some("scalar") => vec![(serde_json::Map::new(), sample(&data["result"]))],
+            Some("scalar") => vec![(serde_json::Map::new(), number(&data["result"]))],
             other => panic!("{other:?} for {query}"),
         })
     }

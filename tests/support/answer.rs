@@ -1,10 +1,10 @@
-//! The answers that a receiver can give to a request.
+//! The scripted responses that a receiver can send.
 
 use std::time::Duration;
 
 use tonic::Code;
 
-/// The answer to one request.
+/// The scripted response to one request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Success, with an empty partial success as Collectors send it.
@@ -26,7 +26,7 @@ pub enum Answer {
         /// The value of `grpc-status-details-bin`, sent in place of encoded details.
         raw_details: Option<String>,
     },
-    /// The receiver never answers.
+    /// The receiver never responds.
     Hang,
     /// The connection is reset after the request was read.
     Reset,
@@ -82,7 +82,7 @@ impl Answer {
             Self::Status {
                 content_type, body, ..
             } => (*content_type, *body) = (kind, content.into()),
-            other => panic!("{other:?} has no body of its own"),
+            other => panic!("{other:?} cannot have a body"),
         }
         self
     }
@@ -96,7 +96,7 @@ impl Answer {
         self
     }
 
-    /// Sets the value of `grpc-status-details-bin` to this text.
+    /// Sets the value of `grpc-status-details-bin` to this string.
     pub fn raw_details(mut self, text: &str) -> Self {
         match &mut self {
             Self::Code { raw_details, .. } => *raw_details = Some(text.to_owned()),
@@ -105,7 +105,7 @@ impl Answer {
         self
     }
 
-    /// Returns true if a client that gets this answer may count its data as delivered.
+    /// Returns true if a client that gets this response may count its data as delivered.
     pub fn accepts(&self) -> bool {
         matches!(self, Self::Ok | Self::PartialSuccess { .. } | Self::Garbage)
     }

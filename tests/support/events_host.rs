@@ -49,7 +49,7 @@ pub fn exporter(telemetry: &Telemetry, signal: Signal) -> ExporterHealth {
     all.into_iter().find(|one| one.signal == signal).unwrap()
 }
 
-/// Returns the last error of the exporter of events; an empty text if there was none.
+/// Returns the last error of the exporter of events; an empty string if there was none.
 pub fn last_error(telemetry: &Telemetry) -> String {
     let error = exporter(telemetry, Signal::Logs).last_error;
     error.map_or(String::new(), |error| error.message)

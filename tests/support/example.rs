@@ -1,4 +1,4 @@
-//! Runs the examples as child processes.
+//! Runs the examples and the program of the crate as child processes.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -40,10 +40,26 @@ fn is_stale(program: &Path) -> bool {
     sources.any(|source| modified(Path::new(source)).map_or(true, |changed| changed > built))
 }
 
-/// Returns a command that runs an example with a clean environment: only the variables that a program needs to run at
-/// all, and `home` as the home directory.
+/// The path of the program of the crate, which Cargo builds before the tests.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_claude-code-telemetry");
+
+/// Returns a command that runs an example with a clean environment.
 pub fn command(name: &str, home: &Path) -> Command {
     let mut command = Command::new(example(name));
+    clean(&mut command, home);
+    command
+}
+
+/// Returns a command that runs a command of the program with a clean environment.
+pub fn program(name: &str, home: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    clean(&mut command, home);
+    command.arg(name);
+    command
+}
+
+/// Leaves only the variables that a program needs to run at all, and `home` as the home directory.
+fn clean(command: &mut Command, home: &Path) {
     command
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| {
@@ -51,5 +67,4 @@ pub fn command(name: &str, home: &Path) -> Command {
         }))
         .env("HOME", home)
         .env("USERPROFILE", home);
-    command
 }

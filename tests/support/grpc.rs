@@ -31,7 +31,10 @@ pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Message {
     };
     let length = u32::from_be_bytes(prefix[1..].try_into().unwrap()) as usize;
     if length != message.len() {
-        return Message::Unreadable(format!("{length} bytes announced, {} came", message.len()));
+        return Message::Unreadable(format!(
+            "{length} bytes announced, {} received",
+            message.len()
+        ));
     }
     let encoding = headers.get("grpc-encoding").map(|e| e.to_str().unwrap());
     let message = match (prefix[0], encoding) {
@@ -50,15 +53,15 @@ pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Message {
     decode(signal, &message)
 }
 
-/// Builds the answer to a request, compressed if the request was compressed.
+/// Builds the response to a request, compressed if the request was compressed.
 pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -> Response<Body> {
     let gzip = headers.contains_key("grpc-encoding");
     let content = match answer {
         Answer::Ok => response(message, 0, ""),
         Answer::PartialSuccess {
             rejected,
-            message: said,
-        } => response(message, *rejected, said),
+            message: error_message,
+        } => response(message, *rejected, error_message),
         Answer::Garbage => b"\xff\xfe{not a message".to_vec(),
         Answer::Cut => return builder(false).body(cut()).unwrap(),
         Answer::Drip => return builder(false).body(drip()).unwrap(),
@@ -188,7 +191,7 @@ fn details(code: Code, message: &str, retry: Duration) -> HeaderValue {
     HeaderValue::from_bytes(value.as_encoded_bytes()).unwrap()
 }
 
-/// Encodes a `google.rpc.Status` as the body of an answer over HTTP.
+/// Encodes a `google.rpc.Status` as the body of a response over HTTP.
 pub fn status_message(message: &str) -> Vec<u8> {
     Status {
         code: 3,

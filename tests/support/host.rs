@@ -140,7 +140,7 @@ impl Diagnostics {
         self.0.lock().unwrap().clone()
     }
 
-    /// Returns the number of diagnostics that begin with this text.
+    /// Returns the number of diagnostics that begin with this string.
     pub fn count_starting(&self, start: &str) -> usize {
         self.all()
             .iter()
@@ -148,12 +148,12 @@ impl Diagnostics {
             .count()
     }
 
-    /// Returns the number of diagnostics that contain this text.
+    /// Returns the number of diagnostics that contain this string.
     pub fn count(&self, text: &str) -> usize {
         self.all().iter().filter(|one| one.contains(text)).count()
     }
 
-    /// Waits for a diagnostic that contains this text, and asserts that there is only one.
+    /// Waits for a diagnostic that contains this string, and asserts that there is only one.
     #[track_caller]
     pub fn assert_once(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
@@ -297,12 +297,18 @@ pub fn assert_cumulative(points: &[Point]) {
     for (name, points) in by_series(points) {
         for point in &points {
             assert_eq!((point.temporality, point.monotonic), (2, true), "{name}");
-            assert_eq!(point.start, points[0].start, "{name} began anew");
+            assert_eq!(
+                point.start, points[0].start,
+                "the start time of {name} changed"
+            );
             assert!(point.start < point.end, "{name}: {point:?}");
         }
         for pair in points.windows(2) {
-            assert!(pair[0].value <= pair[1].value, "{name} fell");
-            assert!(pair[0].end < pair[1].end, "{name} went back in time");
+            assert!(pair[0].value <= pair[1].value, "{name} decreased");
+            assert!(
+                pair[0].end < pair[1].end,
+                "the times of {name} are not ascending"
+            );
         }
     }
 }
@@ -316,7 +322,10 @@ impl Screen {
     #[track_caller]
     pub fn lines(&self) -> Vec<Value> {
         let text = self.text();
-        assert!(text.is_empty() || text.ends_with('\n'), "half a line");
+        assert!(
+            text.is_empty() || text.ends_with('\n'),
+            "the last line is incomplete"
+        );
         text.lines()
             .map(|line| {
                 let value: Value = serde_json::from_str(line).unwrap();
@@ -326,7 +335,7 @@ impl Screen {
             .collect()
     }
 
-    /// Returns the text written so far.
+    /// Returns the output written so far.
     #[track_caller]
     pub fn text(&self) -> String {
         String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap()
@@ -341,7 +350,10 @@ impl Screen {
         let waited = written
             .wait_timeout_while(text.lock().unwrap(), PATIENCE, enough)
             .unwrap();
-        assert!(!waited.1.timed_out(), "{count} lines did not come");
+        assert!(
+            !waited.1.timed_out(),
+            "fewer than {count} lines were written"
+        );
         drop(waited);
         self.lines()
     }

@@ -21,7 +21,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::received::Message;
 
-/// The body of an answer. It can fail in the middle, like the connection of a real server.
+/// The body of a response. It can fail in the middle, like the connection of a real server.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// Returns a body that is sent completely.
@@ -104,8 +104,8 @@ pub(super) fn gunzip(body: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Builds the answer to a request, in the encoding of the request. The caller handles `Hang` and `Reset`, which have
-/// no answer.
+/// Builds the response to a request, in the encoding of the request. The caller handles `Hang` and `Reset`, which have
+/// no response.
 pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -> Response<Body> {
     let json = headers
         .get("content-type")
@@ -125,8 +125,13 @@ pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -
         Answer::Ok => success(whole(partial_success(message, json, 0, ""))),
         Answer::PartialSuccess {
             rejected,
-            message: said,
-        } => success(whole(partial_success(message, json, *rejected, said))),
+            message: message_text,
+        } => success(whole(partial_success(
+            message,
+            json,
+            *rejected,
+            message_text,
+        ))),
         Answer::Garbage => success(whole(&b"\xff\xfe{not a message"[..])),
         Answer::Cut => success(cut()),
         Answer::Drip => success(drip()),
@@ -149,27 +154,27 @@ pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -
     }
 }
 
-fn partial_success(message: &Message, json: bool, rejected: i64, said: &str) -> Vec<u8> {
+fn partial_success(message: &Message, json: bool, rejected: i64, message_text: &str) -> Vec<u8> {
     if !json {
-        return response(message, rejected, said);
+        return response(message, rejected, message_text);
     }
     let counter = match message {
         Message::Metrics(_) => "rejectedDataPoints",
         Message::Logs(_) => "rejectedLogRecords",
         Message::Traces(_) | Message::Unreadable(_) => "rejectedSpans",
     };
-    json!({"partialSuccess": {counter: rejected.to_string(), "errorMessage": said}})
+    json!({"partialSuccess": {counter: rejected.to_string(), "errorMessage": message_text}})
         .to_string()
         .into_bytes()
 }
 
 /// Encodes the `Export...ServiceResponse` that matches the request's signal.
-pub(super) fn response(message: &Message, rejected: i64, said: &str) -> Vec<u8> {
+pub(super) fn response(message: &Message, rejected: i64, message_text: &str) -> Vec<u8> {
     use opentelemetry_proto::tonic::collector::{
         logs::v1::ExportLogsServiceResponse, metrics::v1::ExportMetricsServiceResponse,
         trace::v1::ExportTraceServiceResponse,
     };
-    let error_message = said.to_owned();
+    let error_message = message_text.to_owned();
     match message {
         Message::Metrics(_) => ExportMetricsServiceResponse {
             partial_success: Some(ExportMetricsPartialSuccess {

@@ -23,7 +23,6 @@
 )]
 
 mod answer;
-mod deaf;
 mod flat;
 mod grpc;
 mod http;
@@ -32,10 +31,13 @@ mod received;
 mod receiver;
 pub mod server;
 pub mod tls;
+mod unresponsive;
 
 pub use answer::Answer;
-pub use deaf::{BlackHole, FullBacklog, ReservedPort, black_hole, full_backlog, refused_port};
 pub use flat::{Attributes, Log, Point, Span, SpanEvent};
 pub use grpc::status_message;
 pub use received::{Message, Received, Request};
 pub use receiver::Receiver;
+pub use unresponsive::{
+    BlackHole, FullBacklog, ReservedPort, black_hole, full_backlog, refused_port,
+};

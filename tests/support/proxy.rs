@@ -22,14 +22,14 @@ struct State {
     known: BTreeMap<String, u16>,
     /// The required value of `Proxy-Authorization`.
     wanted: Option<String>,
-    /// The status that the proxy answers to every request.
+    /// The status of the response to every request.
     refusal: Option<&'static str>,
-    asked: Vec<Asked>,
+    requests: Vec<ProxyRequest>,
 }
 
 /// A request that a client sent to the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct ProxyRequest {
     /// The request line.
     pub line: String,
     /// Header values by header name in lower case.
@@ -69,7 +69,7 @@ impl Proxy {
         self.shared.lock().unwrap().wanted = Some(authorization.to_owned());
     }
 
-    /// Answers every request with this status from now on.
+    /// Responds to every request with this status from now on.
     pub fn refuses(&self, status: &'static str) {
         self.shared.lock().unwrap().refusal = Some(status);
     }
@@ -83,12 +83,12 @@ impl Proxy {
         format!("http://{}", self.name())
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
-        self.shared.lock().unwrap().asked.clone()
+    pub fn requests(&self) -> Vec<ProxyRequest> {
+        self.shared.lock().unwrap().requests.clone()
     }
 }
 
-/// Serves a connection: a single request, after whose answer the connection ends, or a single tunnel.
+/// Serves a connection: a single request, after whose response the connection ends, or a single tunnel.
 async fn serve(mut client: TcpStream, shared: &Mutex<State>) -> std::io::Result<()> {
     let mut read = Vec::new();
     let end = loop {
@@ -100,18 +100,18 @@ async fn serve(mut client: TcpStream, shared: &Mutex<State>) -> std::io::Result<
         }
     };
     let head = String::from_utf8_lossy(&read[..end]).into_owned();
-    let asked = parse(&head);
-    let (answer, port) = {
+    let request = parse(&head);
+    let (response, port) = {
         let mut state = shared.lock().unwrap();
-        state.asked.push(asked.clone());
-        decide(&state, &asked)
+        state.requests.push(request.clone());
+        decide(&state, &request)
     };
     let Some(port) = port else {
-        client.write_all(answer.as_bytes()).await?;
+        client.write_all(response.as_bytes()).await?;
         return client.shutdown().await;
     };
     let mut receiver = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    if asked.line.starts_with("CONNECT ") {
+    if request.line.starts_with("CONNECT ") {
         client
             .write_all(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
             .await?;
@@ -123,31 +123,32 @@ async fn serve(mut client: TcpStream, shared: &Mutex<State>) -> std::io::Result<
     Ok(())
 }
 
-fn parse(head: &str) -> Asked {
+fn parse(head: &str) -> ProxyRequest {
     let mut lines = head.split("\r\n");
     let line = lines.next().unwrap().to_owned();
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-    Asked {
+    ProxyRequest {
         line,
         headers: headers.collect(),
     }
 }
 
-/// Returns either an answer that refuses the request, or the port to forward to.
-fn decide(state: &State, asked: &Asked) -> (String, Option<u16>) {
+/// Returns either a response that refuses the request, or the port to forward to.
+fn decide(state: &State, request: &ProxyRequest) -> (String, Option<u16>) {
     let refuse = |status: &str| {
-        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        (answer, None)
+        let response =
+            format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        (response, None)
     };
     if let Some(status) = state.refusal {
         return refuse(status);
     }
-    let given = asked.headers.get("proxy-authorization");
+    let given = request.headers.get("proxy-authorization");
     if state.wanted.is_some() && state.wanted.as_ref() != given {
         return refuse("407 Proxy Authentication Required");
     }
-    let target = asked.line.split(' ').nth(1).unwrap_or_default();
+    let target = request.line.split(' ').nth(1).unwrap_or_default();
     let target = target.strip_prefix("http://").unwrap_or(target);
     let receiver = target.split('/').next().unwrap_or_default();
     match state.known.get(receiver) {

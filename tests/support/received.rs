@@ -22,7 +22,7 @@ pub enum Message {
     Unreadable(String),
 }
 
-/// A request that the receiver got, with the answer that it gave.
+/// A request that the receiver received, with its response.
 #[derive(Clone)]
 pub struct Request {
     /// The request target, including the query.
@@ -35,7 +35,7 @@ pub struct Request {
     pub at: Instant,
     /// The decoded message.
     pub message: Message,
-    /// The answer that the receiver gave.
+    /// The response that the receiver sent.
     pub answer: Answer,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Debug for Request {
             Message::Unreadable(reason) => reason,
         };
         let (path, length, answer) = (&self.path, self.body.len(), &self.answer);
-        write!(f, "{path}: {kind}, {length} bytes, answered {answer:?}")
+        write!(f, "{path}: {kind}, {length} bytes, response {answer:?}")
     }
 }
 
@@ -59,7 +59,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// Returns the requests that were answered with success. A request that was resent after a failure counts once.
+    /// Returns the requests whose response was a success. A request that was resent after a failure counts once.
     pub fn accepted(&self) -> Self {
         self.filter(|request| request.answer.accepts())
     }

@@ -1,4 +1,4 @@
-//! A receiver: a listener on a dedicated thread that records requests and gives scripted answers.
+//! A receiver: a listener on a dedicated thread that records requests and sends scripted responses.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,9 +16,9 @@ use tokio::sync::Notify;
 use tonic::Code;
 
 use super::answer::Answer;
-use super::deaf::{ReservedPort, refused_port};
 use super::received::{Message, Received, Request};
 use super::server::Server;
+use super::unresponsive::{ReservedPort, refused_port};
 use super::{grpc, http};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -40,12 +40,12 @@ pub struct Receiver {
 }
 
 struct Shared {
-    record: Mutex<Record>,
+    state: Mutex<ReceiverState>,
     arrived: Condvar,
     connections: AtomicUsize,
 }
 
-struct Record {
+struct ReceiverState {
     received: Received,
     script: Script,
     /// The number of requests since the script was set.
@@ -65,7 +65,7 @@ impl Receiver {
 
     fn new(kind: Kind) -> Self {
         let shared = Arc::new(Shared {
-            record: Mutex::new(Record {
+            state: Mutex::new(ReceiverState {
                 received: Received::default(),
                 script: Arc::new(|_, _| Answer::Ok),
                 step: 0,
@@ -83,7 +83,7 @@ impl Receiver {
         receiver
     }
 
-    /// `http://127.0.0.1:port`
+    /// Returns the base URL, `http://127.0.0.1:port`.
     pub fn endpoint(&self) -> String {
         self.port.endpoint()
     }
@@ -103,27 +103,27 @@ impl Receiver {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Answers the n-th request from now on, counted from 0, with `script(n)`. A request that cannot be decoded is
-    /// never answered with success.
+    /// Responds to the n-th request from now on, counted from 0, with `script(n)`. The response to a request that cannot be
+    /// decoded is never a success.
     pub fn answer(&self, script: impl Fn(usize) -> Answer + Send + Sync + 'static) {
         self.answer_by(move |n, _| script(n));
     }
 
-    /// Answers the n-th request from now on, counted from 0, with `script(n, request)`.
+    /// Responds to the n-th request from now on, counted from 0, with `script(n, request)`.
     pub fn answer_by(&self, script: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) {
-        let mut record = self.shared.record.lock().unwrap();
-        record.script = Arc::new(script);
-        record.step = 0;
+        let mut state = self.shared.state.lock().unwrap();
+        state.script = Arc::new(script);
+        state.step = 0;
     }
 
     /// Returns all requests so far.
     pub fn received(&self) -> Received {
-        self.shared.record.lock().unwrap().received.clone()
+        self.shared.state.lock().unwrap().received.clone()
     }
 
     /// Discards all requests so far.
-    pub fn forget(&self) {
-        self.shared.record.lock().unwrap().received.requests.clear();
+    pub fn clear(&self) {
+        self.shared.state.lock().unwrap().received.requests.clear();
     }
 
     /// Waits until the requests satisfy `enough`, checking after each arrival, and returns them. Panics after
@@ -135,18 +135,18 @@ impl Receiver {
         mut enough: impl FnMut(&Received) -> bool,
     ) -> Received {
         let deadline = Instant::now() + within;
-        let mut record = self.shared.record.lock().unwrap();
+        let mut state = self.shared.state.lock().unwrap();
         loop {
-            if enough(&record.received) {
-                return record.received.clone();
+            if enough(&state.received) {
+                return state.received.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let came = record.received.clone();
-                drop(record);
-                panic!("not enough came within {within:?}: {came:#?}");
+                let received = state.received.clone();
+                drop(state);
+                panic!("the condition was not met within {within:?}; received: {received:#?}");
             }
-            record = self.shared.arrived.wait_timeout(record, left).unwrap().0;
+            state = self.shared.arrived.wait_timeout(state, left).unwrap().0;
         }
     }
 
@@ -175,7 +175,7 @@ fn start(kind: Kind, listener: TcpListener, shared: Arc<Shared>) -> Server {
     })
 }
 
-/// Serves a connection until it ends or an answer resets it.
+/// Serves a connection until it ends or a scripted reset.
 async fn serve(kind: Kind, stream: TcpStream, shared: Arc<Shared>) {
     stream.set_nodelay(true).unwrap();
     let stream = stream.into_std().unwrap();
@@ -183,9 +183,15 @@ async fn serve(kind: Kind, stream: TcpStream, shared: Arc<Shared>) {
     let twin = stream.try_clone().unwrap();
     let io = TokioIo::new(TcpStream::from_std(stream).unwrap());
     let reset = Arc::new(Notify::new());
-    let asked = Arc::clone(&reset);
-    let service =
-        service_fn(move |request| handle(kind, request, Arc::clone(&shared), Arc::clone(&asked)));
+    let reset_signal = Arc::clone(&reset);
+    let service = service_fn(move |request| {
+        handle(
+            kind,
+            request,
+            Arc::clone(&shared),
+            Arc::clone(&reset_signal),
+        )
+    });
     // Errors of a connection are asserted on the client's side.
     let connection = async {
         match kind {
@@ -210,7 +216,7 @@ async fn serve(kind: Kind, stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// Reads, records and answers a request.
+/// Reads and records a request, and responds to it.
 async fn handle(
     kind: Kind,
     request: ::http::Request<Incoming>,
@@ -238,16 +244,16 @@ async fn handle(
         answer: Answer::Ok,
     };
     {
-        let mut record = shared.record.lock().unwrap();
-        request.answer = (record.script)(record.step, &request);
+        let mut state = shared.state.lock().unwrap();
+        request.answer = (state.script)(state.step, &request);
         if let (Message::Unreadable(why), true) = (&request.message, request.answer.accepts()) {
             request.answer = match kind {
                 Kind::Grpc => Answer::code(Code::InvalidArgument, why),
                 Kind::Http => Answer::status(400).body("text/plain", why.as_str()),
             };
         }
-        record.step += 1;
-        record.received.requests.push(request.clone());
+        state.step += 1;
+        state.received.requests.push(request.clone());
     }
     shared.arrived.notify_all();
     match (&request.answer, kind) {

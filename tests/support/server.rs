@@ -13,10 +13,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server. `accepted` is called for each connection, inside the runtime.
+    /// Starts the server. `on_connection` is called for each connection, inside the runtime.
     pub fn start(
         listener: TcpListener,
-        mut accepted: impl FnMut(TcpStream) + Send + 'static,
+        mut on_connection: impl FnMut(TcpStream) + Send + 'static,
     ) -> Self {
         let (stop, mut stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
@@ -30,7 +30,7 @@ impl Server {
                 loop {
                     tokio::select! {
                         _ = &mut stopped => break,
-                        connection = listener.accept() => accepted(connection.unwrap().0),
+                        connection = listener.accept() => on_connection(connection.unwrap().0),
                     }
                 }
             });

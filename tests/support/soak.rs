@@ -1,6 +1,6 @@
 //! A long run against a receiver that is killed repeatedly, and a check that all data is accounted for.
 //!
-//! The receiver is a separate process, so that it can be killed at any point. Before each answer it appends the
+//! The receiver is a separate process, so that it can be killed at any point. Before each response it appends the
 //! identity and a hash of each received item to a log file, the account, which survives the kill.
 #![allow(
     unreachable_pub,
@@ -53,8 +53,8 @@ const METRICS: [&str; 4] = [
     "claude_code.cost.usage",
 ];
 
-/// The longest time that the receiver takes data without answering, before it is killed.
-const LAST_WORDS: Duration = Duration::from_secs(30);
+/// The longest time that the receiver accepts data without responding, before it is killed.
+const SILENT_TIME: Duration = Duration::from_secs(30);
 /// The longest time that the receiver waits until its port is free.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -100,7 +100,7 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
             let file = Rc::clone(&file);
             let mute = Rc::clone(&mute);
             let service = service_fn(move |request| {
-                answer(request, grpc, Rc::clone(&file), Rc::clone(&mute))
+                respond(request, grpc, Rc::clone(&file), Rc::clone(&mute))
             });
             tokio::task::spawn_local(async move {
                 let io = TokioIo::new(stream);
@@ -118,7 +118,7 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
     });
 }
 
-/// Returns the path of a file. While it exists, the receiver reads all requests and answers none.
+/// Returns the path of a file. While it exists, the receiver reads all requests and responds to none.
 fn mute(account: &Path) -> PathBuf {
     account.with_extension("mute")
 }
@@ -135,7 +135,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
     }
 }
 
-async fn answer(
+async fn respond(
     request: Request<Incoming>,
     grpc: bool,
     file: Rc<File>,
@@ -202,7 +202,7 @@ fn entries(path: &str, body: Bytes) -> Vec<Entry> {
             let number = METRICS.iter().position(|name| *name == metric.name);
             let number = number.expect("no other metric is recorded") as u64;
             let Some(metric::Data::Sum(sum)) = metric.data else {
-                panic!("{} is no sum", metric.name);
+                panic!("{} is not a sum", metric.name);
             };
             for point in sum.data_points {
                 let Some(number_data_point::Value::AsDouble(value)) = point.value else {
@@ -369,7 +369,7 @@ pub fn run(plan: &Plan) -> Summary {
             File::create(&mute).unwrap();
             let length = || std::fs::metadata(&receiver.account).map_or(0, |file| file.len());
             let (before, start) = (length(), Instant::now());
-            while length() == before && start.elapsed() < LAST_WORDS {
+            while length() == before && start.elapsed() < SILENT_TIME {
                 thread::sleep(Duration::from_millis(10));
             }
             receiver.kill();
@@ -458,8 +458,8 @@ fn judge(
     (memory_before, memory): (u64, u64),
 ) -> Summary {
     let mut broken = Vec::new();
-    let mut expect = |held: bool, promise: String| {
-        if !held {
+    let mut expect = |is_met: bool, promise: String| {
+        if !is_met {
             broken.push(promise);
         }
     };
@@ -473,11 +473,17 @@ fn judge(
             changed += u64::from(old != [word(4), word(5)]);
         }
     }
-    expect(twice > 0, "nothing came twice: nothing is shown".to_owned());
-    expect(changed == 0, format!("{changed} items came again, changed"));
+    expect(
+        twice > 0,
+        "no item was received twice, so resending was not tested".to_owned(),
+    );
+    expect(
+        changed == 0,
+        format!("{changed} items were received again, changed"),
+    );
     let load = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
     let mut text = format!(
-        "{}: {} records on {} threads in {:.1} s, {} restarts\n{twice} items came twice, {changed} of them changed",
+        "{}: {} records on {} threads in {:.1} s, {} restarts\n{twice} items were received twice, {changed} of them changed",
         plan.protocol,
         load(&recorded.records),
         plan.threads,
@@ -488,7 +494,7 @@ fn judge(
         (Signal::Logs, EVENT, load(&recorded.events)),
         (Signal::Traces, SPAN, load(&recorded.spans)),
     ] {
-        let came = known.keys().filter(|key| key[0] == kind).count() as u64;
+        let received = known.keys().filter(|key| key[0] == kind).count() as u64;
         let exporter = report
             .exporters
             .iter()
@@ -496,12 +502,12 @@ fn judge(
             .unwrap();
         let dropped = exporter.dropped.total();
         text += &format!(
-            "\n{signal}: {count} recorded = {came} came + {dropped} dropped and counted; {} retries",
+            "\n{signal}: {count} recorded = {received} received + {dropped} dropped; {} retries",
             exporter.retries
         );
         expect(
-            came + dropped == count && came == exporter.delivered,
-            format!("{signal}: {count} recorded, {came} came: {exporter:?}"),
+            received + dropped == count && received == exporter.delivered,
+            format!("{signal}: {count} recorded, {received} received: {exporter:?}"),
         );
     }
     let metrics = report
@@ -528,7 +534,7 @@ fn judge(
         );
     }
     let requests = load(&recorded.requests) as f64;
-    let wanted = [
+    let expected = [
         load(&recorded.sessions) as f64,
         load(&recorded.commits) as f64,
         4.0 * requests,
@@ -539,12 +545,12 @@ fn judge(
         series.len(),
         metrics.retries
     );
-    for ((name, came), wanted) in METRICS.iter().zip(totals).zip(wanted) {
+    for ((name, received), expected) in METRICS.iter().zip(totals).zip(expected) {
         // Counts are exact. The cost is a sum of floating-point numbers.
-        let error = (came / wanted - 1.0).abs();
+        let error = (received / expected - 1.0).abs();
         let limit = if *name == METRICS[3] { 1e-9 } else { 0.0 };
-        text += &format!("\n  {name}: {came} of {wanted}");
-        expect(error <= limit, format!("{name}: {came} of {wanted}"));
+        text += &format!("\n  {name}: {received} of {expected}");
+        expect(error <= limit, format!("{name}: {received} of {expected}"));
     }
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     text += &format!(
@@ -559,6 +565,9 @@ fn judge(
         .iter()
         .map(|exporter| exporter.retries)
         .sum();
-    expect(retries > 0, "the restarts were not felt".to_owned());
+    expect(
+        retries > 0,
+        "no request was resent, so the restarts were not tested".to_owned(),
+    );
     Summary { broken, text }
 }

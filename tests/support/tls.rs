@@ -179,7 +179,7 @@ impl Files {
         self.0.path().join(name)
     }
 
-    /// Writes a file and returns its path as text.
+    /// Writes a file and returns its path as a string.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
@@ -212,7 +212,7 @@ pub struct Handshake {
     pub client_certificate: bool,
 }
 
-/// A server that terminates TLS in front of a receiver that speaks plain text.
+/// A server that terminates TLS in front of a receiver without TLS.
 pub struct Front {
     port: u16,
     config: Arc<Mutex<Arc<ServerConfig>>>,

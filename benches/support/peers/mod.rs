@@ -1,14 +1,14 @@
-//! The peers: opentelemetry-rust, used in three ways, recording the same attributes as this crate.
+//! The peers: three uses of opentelemetry-rust that record the same attributes as this crate.
 
 mod appender;
-mod careful;
 mod documented;
 mod exporter;
+mod optimized;
 
 pub use appender::Appender;
-pub use careful::Careful;
 pub use documented::Documented;
 pub use exporter::Export;
+pub use optimized::Optimized;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,7 +24,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use super::contender::Contender;
 use super::host;
 
-/// The attribute values of a session, as texts that a host has only at run time.
+/// The attribute values of a session, as owned strings, because a host knows them only at run time.
 pub struct SessionValues {
     pub session_id: String,
     pub user_id: String,

@@ -27,11 +27,9 @@ fn otlp(
         };
         (layer, format!("OTEL_EXPORTER_OTLP_{name}"), *value)
     });
-    let assignments = set.chain(exporters).map(|(layer, name, value)| Assignment {
-        origin: Provenance::new(layer),
-        name,
-        value: value.to_owned(),
-    });
+    let assignments = set
+        .chain(exporters)
+        .map(|(layer, name, value)| Assignment::new(Provenance::new(layer), &name, value));
     let values = Values::new(assignments.collect(), &mut report);
     let exporter = values.set(variables::find(exporter[signal as usize]).unwrap());
     let mut resolver = Resolver {
@@ -39,7 +37,7 @@ fn otlp(
         ..Resolver::of(signal, &values, &mut report)
     };
     let config = resolve(&mut resolver, exporter.unwrap())
-        .map_err(|why| report.warn(*why))
+        .map_err(|(set, problem)| resolver.warn(set, problem))
         .ok();
     let problems = report.warnings.iter().map(|w| w.problem().clone());
     (config, problems.collect())

@@ -4,42 +4,87 @@ use std::io;
 
 use serde_json::{Map, Value};
 
+use super::Settings;
 use crate::config::problem::Problem;
 use crate::config::regular_file::{self, FileProblem, LARGEST};
 use crate::config::source::{Assignment, Layer, Provenance};
 use crate::config::variables::{self, Variable};
-use crate::config::warnings::{Report, Warning};
+use crate::config::warnings::Report;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The telemetry settings of one file.
-#[derive(Default)]
-pub(super) struct Contents {
-    pub(super) assignments: Vec<Assignment>,
-    /// True if the file, or a part of it, could not be read.
-    pub(super) is_incomplete: bool,
-}
-
-/// Reads the file of the origin. A missing file is empty, except for managed settings: these files were listed before,
-/// so they must be readable.
-pub(super) fn read(origin: &Provenance, report: &mut Report) -> Contents {
-    let mut contents = Contents::default();
-    let Some(path) = origin.file() else {
-        return contents;
-    };
-    let settings = match regular_file::read(path) {
-        Err(FileProblem::Unreadable(error))
-            if is_absence(&error) && origin.layer() != Layer::Managed =>
-        {
-            return contents;
+impl Settings {
+    /// Adds the settings of the file of an origin. A missing file is empty, except for managed settings: these files
+    /// were listed before, so they must be readable.
+    pub(super) fn read(&mut self, origin: &Provenance, report: &mut Report) {
+        let Some(path) = origin.file() else {
+            return;
+        };
+        let bytes = match regular_file::read(path) {
+            Err(FileProblem::Unreadable(error))
+                if is_absence(&error) && origin.layer() != Layer::Managed =>
+            {
+                return;
+            }
+            read => read,
+        };
+        match parse(bytes) {
+            Ok(settings) => self.take(settings, origin, report),
+            Err(problem) => self.lacks(origin, problem, report),
         }
-        read => parse(read),
-    };
-    match settings {
-        Ok(settings) => contents.take(settings, origin, report),
-        Err(problem) => contents.lacks(origin, problem, report),
     }
-    contents
+
+    fn take(&mut self, settings: Map<String, Value>, origin: &Provenance, report: &mut Report) {
+        let helper = variables::HEADERS_HELPER.name;
+        for name in settings.keys() {
+            if is_ours(name) {
+                report.warn_of_name(name, origin, Problem::OutsideEnv);
+            } else if is_invented(name) {
+                report.warn_of_name(name, origin, Problem::NoSuchSetting);
+            }
+        }
+        let mut found = Vec::new();
+        match settings.get("env") {
+            Some(Value::Object(variables)) => {
+                if variables.contains_key(helper) {
+                    report.warn_of_name(helper, origin, Problem::InsideEnv);
+                }
+                found.extend(variables.iter().filter(|(name, _)| is_ours(name)));
+            }
+            Some(_) => self.lacks(origin, Problem::SettingsNoObject { what: "`env`" }, report),
+            None => {}
+        }
+        found.extend(settings.get_key_value(helper));
+        for (name, value) in found {
+            if let Some(text) = value.as_str() {
+                let set = Assignment::new(origin.clone(), name, text);
+                self.assignments.push(set);
+                continue;
+            }
+            let mut problem = Problem::SettingNoText;
+            // An unreadable content switch in managed settings counts like an unreadable file, because it may have been
+            // meant to be off.
+            if variables::find(name).is_some_and(Variable::is_content_switch) {
+                problem = self.incomplete(origin, problem);
+            }
+            report.warn_of_name(name, origin, problem);
+        }
+    }
+
+    /// Records that a file, or a part of it, could not be read.
+    pub(super) fn lacks(&mut self, origin: &Provenance, problem: Problem, report: &mut Report) {
+        let problem = self.incomplete(origin, problem);
+        report.warn_of_file(origin, problem);
+    }
+
+    /// Adds the consequence of a problem in managed settings: a policy cannot be read.
+    fn incomplete(&mut self, origin: &Provenance, problem: Problem) -> Problem {
+        if origin.layer() != Layer::Managed {
+            return problem;
+        }
+        self.managed_is_complete = false;
+        Problem::ManagedIncomplete(Box::new(problem))
+    }
 }
 
 fn parse(read: Result<Vec<u8>, FileProblem>) -> Result<Map<String, Value>, Problem> {
@@ -58,62 +103,6 @@ fn parse(read: Result<Vec<u8>, FileProblem>) -> Result<Map<String, Value>, Probl
         Err(error) => Err(Problem::SettingsMalformed {
             why: error.to_string(),
         }),
-    }
-}
-
-impl Contents {
-    fn take(&mut self, settings: Map<String, Value>, origin: &Provenance, report: &mut Report) {
-        let helper = variables::HEADERS_HELPER.name;
-        let mut warn = |name: &str, problem| {
-            report.warn(Warning::about_name(name, origin.clone(), problem));
-        };
-        for name in settings.keys() {
-            if is_ours(name) {
-                warn(name, Problem::OutsideEnv);
-            } else if is_invented(name) {
-                warn(name, Problem::NoSuchSetting);
-            }
-        }
-        let mut found = Vec::new();
-        match settings.get("env") {
-            Some(Value::Object(variables)) => {
-                if variables.contains_key(helper) {
-                    warn(helper, Problem::InsideEnv);
-                }
-                found.extend(variables.iter().filter(|(name, _)| is_ours(name)));
-            }
-            Some(_) => self.lacks(origin, Problem::SettingsNoObject { what: "`env`" }, report),
-            None => {}
-        }
-        found.extend(settings.get_key_value(helper));
-        for (name, value) in found {
-            match value {
-                Value::String(value) => self.assignments.push(Assignment {
-                    origin: origin.clone(),
-                    name: name.clone(),
-                    value: value.clone(),
-                }),
-                _ => self.lacks_value(origin, name, report),
-            }
-        }
-    }
-
-    /// Records that the file, or a part of it, could not be read.
-    fn lacks(&mut self, origin: &Provenance, problem: Problem, report: &mut Report) {
-        self.is_incomplete = true;
-        let problem = problem.in_layer(origin.layer());
-        report.warn(Warning::about_file(origin.clone(), problem));
-    }
-
-    /// Records that a value is not a string. An unreadable content switch in managed settings counts like an unreadable
-    /// file, because it may have been meant to be off.
-    fn lacks_value(&mut self, origin: &Provenance, name: &str, report: &mut Report) {
-        let mut problem = Problem::SettingNoText;
-        if variables::find(name).is_some_and(Variable::is_content_switch) {
-            problem = problem.in_layer(origin.layer());
-            self.is_incomplete = true;
-        }
-        report.warn(Warning::about_name(name, origin.clone(), problem));
     }
 }
 

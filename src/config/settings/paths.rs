@@ -36,19 +36,19 @@ impl SettingsFiles {
     /// The home folder and `CLAUDE_CONFIG_DIR` are looked up in the environment from which the configuration is
     /// resolved, also when it is [injected](crate::ConfigBuilder::environment).
     pub fn system() -> Self {
-        Self {
-            managed: Place::System,
-            user: Place::System,
-            project: Place::System,
-        }
+        Self::all(Place::System)
     }
 
     /// Returns an empty set: no settings file is read.
     pub fn none() -> Self {
+        Self::all(Place::Nowhere)
+    }
+
+    fn all(place: Place) -> Self {
         Self {
-            managed: Place::Nowhere,
-            user: Place::Nowhere,
-            project: Place::Nowhere,
+            managed: place.clone(),
+            user: place.clone(),
+            project: place,
         }
     }
 

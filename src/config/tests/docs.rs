@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::config::problem::Problem;
 use crate::config::variables::{InProject, Source, Variable, all};
 use crate::signal::Signal;
 
@@ -108,12 +109,21 @@ fn general(name: &'static str) -> Option<&'static str> {
     names().find(|known| *known == format!("OTEL_EXPORTER_OTLP_{suffix}"))
 }
 
+/// Returns the valid values, with the minimum of a number.
+fn format(variable: &Variable) -> String {
+    let format = variable.kind.format.to_owned();
+    match variable.kind.parse("0", false).1[..] {
+        [Problem::BelowMinimum { minimum }] => format!("{format}, at least {minimum}"),
+        _ => format,
+    }
+}
+
 fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
     out.push_str(
         "| variable | values | default | meaning | project | from |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for variable in variables {
-        let default = match &*variable.kind.default_text() {
+        let default = match variable.kind.default {
             "" => "unset".to_owned(),
             text => format!("`{text}`"),
         };
@@ -128,7 +138,7 @@ fn rows<'a>(out: &mut String, variables: impl Iterator<Item = &'a Variable>) {
             InProject::Ignored => "no",
         };
         let (name, meaning) = (variable.name, variable.meaning);
-        let values = variable.kind.format();
+        let values = format(variable);
         writeln!(
             out,
             "| `{name}` | {values} | {default} | {meaning} | {project} | {from} |"

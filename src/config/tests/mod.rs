@@ -10,10 +10,35 @@ use std::collections::BTreeMap;
 use super::otlp::OtlpConfig;
 use super::problem::Problem;
 use super::resolve::resolve;
-use super::resolver::Features;
+use super::resolver::{Features, Resolver};
+use super::warnings::Report;
 use super::*;
 
 type Variables = BTreeMap<String, String>;
+
+impl Features {
+    /// All features, so that tests do not depend on the build.
+    pub(super) const ALL: Self = Self(&["grpc", "http", "console", "prometheus"]);
+}
+
+impl<'v> Resolver<'v> {
+    /// Returns a resolution with all features.
+    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut Report) -> Self {
+        Self {
+            values,
+            signal,
+            features: Features::ALL,
+            ports: None,
+            report,
+        }
+    }
+}
+
+impl Warning {
+    pub(super) fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
 
 /// Returns variables that turn every exporter on, so that every other variable has a visible effect.
 fn base() -> Variables {

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::endpoint::Endpoint;
-use crate::config::kind::{Exporters, Range};
+use crate::config::kind::Exporters;
 use crate::config::otlp::Compression;
+use crate::config::variables::Variable;
 
 /// Generates texts in which the syntax of a parser is frequent.
 fn texts(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -145,25 +146,23 @@ proptest! {
     #[test]
     fn values_of_every_kind_are_within_their_range(text in texts(&["1", "0", "true", "otlp", "none", ",", " ", "-", "+", "_", "e", "E3", "99999999999999999999"])) {
         for variable in variables::all() {
-            let mut problems = Vec::new();
-            let value = variable.kind.parse(&text, true, &mut problems);
-            if let Some(range) = variable.kind.range()
+            let (value, problems) = variable.kind.parse(&text, true);
+            if let Some((minimum, maximum)) = range(variable)
                 && let Some(value) = value.as_deref()
             {
                 let number = number(value).unwrap();
-                let is_in_range = (range.minimum..=range.maximum).contains(&number);
-                prop_assert!(is_in_range || number == range.default, "{}", text);
+                let default: u64 = variable.kind.default.parse().unwrap();
+                prop_assert!((minimum..=maximum).contains(&number) || number == default, "{}", text);
                 if problems.is_empty() {
                     prop_assert_eq!(Some(number), reference_number(&text), "{}", text);
                 }
             }
-            for (minimum, maximum) in [(0, 65_535), (100, i64::MAX.unsigned_abs())] {
-                let range = Range { unit: "", default: 5_000, minimum, maximum };
-                let value = range.parse(&text, &mut Vec::new());
-                prop_assert!((minimum..=maximum).contains(&value));
-            }
             let value = value.as_deref();
-            prop_assert!(value.is_none_or(|value| variable.kind.is_listed(value)));
+            if let Some(words) = words(variable) {
+                // A word that is not listed counts as unset.
+                let is_listed = words.iter().any(|word| word.eq_ignore_ascii_case(&text));
+                prop_assert!(value.is_none() || is_listed);
+            }
             if let Some(found) = value.and_then(|value| value.downcast_ref::<Exporters>()) {
                 prop_assert!(!found.none || found.wanted.is_empty());
             }
@@ -172,6 +171,29 @@ proptest! {
                 prop_assert_eq!(format!("{:?}", word).to_lowercase(), text.as_str());
             }
         }
+    }
+}
+
+/// Returns the range of a variable that is a number, as its problems state it.
+fn range(variable: &Variable) -> Option<(u64, u64)> {
+    let minimum = match variable.kind.parse("0", false).1[..] {
+        [Problem::BelowMinimum { minimum }] => minimum,
+        _ => 0,
+    };
+    match variable.kind.parse("?", false).1[..] {
+        [Problem::NotNumber { maximum, .. }] => Some((minimum, maximum)),
+        _ => None,
+    }
+}
+
+/// Returns the words of a variable that is one of them, as its problem states them.
+fn words(variable: &Variable) -> Option<Vec<&'static str>> {
+    match variable.kind.parse("?", false) {
+        (None, problems) => problems.into_iter().find_map(|problem| match problem {
+            Problem::UnknownValue { words, .. } => Some(words),
+            _ => None,
+        }),
+        (Some(_), _) => None,
     }
 }
 

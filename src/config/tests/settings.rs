@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::settings::managed_files;
+use crate::config::settings::Settings;
 
 /// The example of managed settings in the documentation.
 const MANAGED: &str = r#"{
@@ -225,8 +225,9 @@ fn the_second_managed_folder_applies_when_the_first_is_empty() {
     let folders = [first.clone(), second.clone()];
     let found = || {
         let mut report = warnings::Report::default();
-        let (files, is_complete) = managed_files(&folders, &mut report);
-        assert!(is_complete && report.warnings.is_empty());
+        let mut settings = Settings::new();
+        let files = settings.managed_files(&folders, &mut report);
+        assert!(settings.managed_is_complete && report.warnings.is_empty());
         files
     };
     assert_eq!(found(), [second.join("managed-settings.json")]);

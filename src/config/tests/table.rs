@@ -80,7 +80,7 @@ impl Row {
 
     /// Returns the value with its secrets hidden.
     fn shown(&self, value: &str) -> String {
-        variables::find(&self.name).unwrap().kind.shown(value)
+        (variables::find(&self.name).unwrap().kind.shown)(value)
     }
 
     fn boolean(name: &str, default: bool, probe: fn(&Config) -> bool) -> Self {
@@ -234,7 +234,7 @@ fn every_variable_has_its_effect() {
         );
         let empty = folder.configure(&row, &[(lowest, "")]);
         assert_eq!(probe(&empty), row.empty, "{name} empty");
-        let is_on = variables::find(name).unwrap().kind.default_text() == "true";
+        let is_on = variables::find(name).unwrap().kind.default == "true";
         let problem = about(&empty).map(|warning| warning.problem().clone());
         assert_eq!(problem, is_on.then_some(Problem::EmptyBoolean), "{name}");
 

@@ -27,8 +27,8 @@ const REAPING: Duration = Duration::from_secs(1);
 
 /// The pauses between two checks whether a process has ended: the first and the longest. The process is polled, because
 /// a handler of `SIGCHLD` belongs to the host.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-const LONGEST_LOOK: Duration = Duration::from_millis(50);
+const FIRST_POLL: Duration = Duration::from_millis(1);
+const LONGEST_POLL: Duration = Duration::from_millis(50);
 
 /// Runs the helper once and returns its output. The helper is killed together with the processes that it started after
 /// `limit`, and if the future is dropped.
@@ -118,7 +118,7 @@ impl Running {
 
     /// Waits for the end of the process.
     async fn wait(&mut self) -> Result<ExitStatus, Failure> {
-        let mut pause = FIRST_LOOK;
+        let mut pause = FIRST_POLL;
         loop {
             let Some(child) = &mut self.child else {
                 return Err(Failure::Panicked);
@@ -131,7 +131,7 @@ impl Running {
                 }
                 Err(error) => return Err(Failure::Wait(error.to_string())),
             }
-            pause = LONGEST_LOOK.min(pause * 2);
+            pause = LONGEST_POLL.min(pause * 2);
         }
     }
 

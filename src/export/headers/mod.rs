@@ -13,20 +13,19 @@ mod task;
 #[cfg(all(test, unix))]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::Command;
 use super::backoff::Backoff;
-use super::runtime::Background;
+use super::runtime::Job;
+use super::{BoxFuture, Command};
 use crate::config::HeadersHelper;
-use crate::config::secret::Secret;
 use crate::diagnostics::Diagnostics;
 use failure::Failure;
+use task::Runner;
 
 pub(crate) use output::Headers;
 
@@ -52,22 +51,21 @@ pub(crate) mod fuzzing {
 /// The longest time of a run, after which the run is killed.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The headers helper of a telemetry instance.
+/// The headers helper of a telemetry instance. Its task ends when the helper is dropped.
 pub(crate) struct Helper {
-    command: Secret,
-    /// The time from the end of a run to the next run.
-    interval: Duration,
-    grpc: bool,
-    limit: Duration,
-    state: watch::Sender<State>,
+    config: HeadersHelper,
+    state: Arc<watch::Sender<State>>,
     /// The number of the run that exporters wait for.
     wanted: watch::Sender<u64>,
-    refusals: Mutex<Refusals>,
-    diagnostics: Arc<Diagnostics>,
+}
+
+impl PartialEq for Helper {
+    fn eq(&self, other: &Self) -> bool {
+        self.config == other.config
+    }
 }
 
 /// The results of the runs so far.
-#[derive(Default)]
 struct State {
     /// The number of runs that have ended.
     runs: u64,
@@ -75,13 +73,10 @@ struct State {
     good: Option<(u64, Arc<Headers>)>,
     /// The reason why the last run failed; `None` if it succeeded.
     failure: Option<Failure>,
-}
-
-/// The rate limit of the runs that rejected headers cause.
-struct Refusals {
-    backoff: Backoff,
+    /// The back-off of the runs that rejected headers cause.
+    renewals: Backoff,
     /// The earliest time of the next such run.
-    next: Option<Instant>,
+    next_renewal: Option<Instant>,
 }
 
 /// The headers to send.
@@ -92,9 +87,12 @@ pub(crate) struct Current {
 }
 
 impl Helper {
-    /// Creates the helper, which runs when its [background](Self::background) task does. Returns `Some` in every build
-    /// with OTLP.
-    pub(crate) fn new(config: &HeadersHelper, diagnostics: Arc<Diagnostics>) -> Option<Arc<Self>> {
+    /// Creates the helper and the job that runs it, with the sender that tells the job about the shutdown. Returns `Some`
+    /// in every build with OTLP.
+    pub(crate) fn new(
+        config: &HeadersHelper,
+        diagnostics: Arc<Diagnostics>,
+    ) -> Option<(Arc<Self>, mpsc::UnboundedSender<Command>, Job)> {
         Some(Self::with_limit(config, LIMIT, diagnostics))
     }
 
@@ -102,43 +100,43 @@ impl Helper {
         config: &HeadersHelper,
         limit: Duration,
         diagnostics: Arc<Diagnostics>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            command: config.command.clone(),
-            interval: config.interval,
-            grpc: config.grpc,
+    ) -> (Arc<Self>, mpsc::UnboundedSender<Command>, Job) {
+        let state = Arc::new(watch::Sender::new(State {
+            runs: 0,
+            good: None,
+            failure: None,
+            renewals: Backoff::new(config.interval),
+            next_renewal: None,
+        }));
+        let (wanted, is_wanted) = watch::channel(0);
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let runner = Runner {
+            config: config.clone(),
             limit,
-            state: watch::Sender::default(),
-            wanted: watch::Sender::default(),
-            refusals: Mutex::new(Refusals::new(config.interval)),
+            state: Arc::clone(&state),
+            wanted: is_wanted,
             diagnostics,
-        })
+        };
+        let helper = Self {
+            config: config.clone(),
+            state,
+            wanted,
+        };
+        let job = Box::new(move || -> BoxFuture<'static, ()> { Box::pin(runner.run(receiver)) });
+        (Arc::new(helper), commands, job)
     }
 
-    /// Returns the task that runs the helper, and the sender that tells the task about the shutdown.
-    pub(crate) fn background(self: &Arc<Self>) -> (mpsc::UnboundedSender<Command>, Background) {
-        let (sender, commands) = mpsc::unbounded_channel();
-        let helper = Arc::clone(self);
-        let background: Background =
-            Box::new(move |done| Box::pin(task::run(helper, commands, done)));
-        (sender, background)
+    pub(crate) fn config(&self) -> &HeadersHelper {
+        &self.config
     }
 
-    /// Returns the headers to send. Waits until the deadline for the first successful run, or for a failure that is new
-    /// to the caller: `known` is the number of runs that the caller knows about. The error says why there are no
+    /// Returns the headers to send. Waits until the deadline for the end of the first run. The error says why there are no
     /// headers.
-    pub(crate) async fn headers(
-        &self,
-        known: &AtomicU64,
-        deadline: Instant,
-    ) -> Result<Current, String> {
+    pub(crate) async fn headers(&self, deadline: Instant) -> Result<Current, String> {
         let mut state = self.state.subscribe();
-        let seen = known.load(Ordering::Relaxed);
-        let news = state.wait_for(|state| state.good.is_some() || state.runs > seen);
         // The sender lives as long as `self`.
-        let _ = timeout_at(deadline, news).await;
+        let _ = timeout_at(deadline, state.wait_for(|state| state.runs > 0)).await;
         let state = state.borrow();
-        known.store(state.runs, Ordering::Relaxed);
         state.current(0).ok_or_else(|| {
             format!(
                 "otelHeadersHelper has given no headers yet: {}",
@@ -155,8 +153,12 @@ impl Helper {
         deadline: Instant,
     ) -> Result<Current, String> {
         let mut state = self.state.subscribe();
-        if state.borrow().runs == refused.runs {
-            if self.refusals().is_too_early() {
+        let (runs, next) = {
+            let state = state.borrow();
+            (state.runs, state.next_renewal)
+        };
+        if runs == refused.runs {
+            if next.is_some_and(|next| Instant::now() < next) {
                 return Err(
                     "otelHeadersHelper ran a moment ago, and what it gave is refused: check what it prints"
                         .to_owned(),
@@ -180,14 +182,12 @@ impl Helper {
 
     /// Records that a receiver accepted the headers.
     pub(crate) fn accepted(&self) {
-        let mut refusals = self.refusals();
-        if refusals.next.is_some() {
-            *refusals = Refusals::new(self.interval);
-        }
-    }
-
-    fn refusals(&self) -> MutexGuard<'_, Refusals> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.send_if_modified(|state| {
+            if state.next_renewal.take().is_some() {
+                state.renewals = Backoff::new(self.config.interval);
+            }
+            false
+        });
     }
 }
 
@@ -206,18 +206,5 @@ impl State {
             Some(failure) => failure.to_string(),
             None => "it still runs".to_owned(),
         }
-    }
-}
-
-impl Refusals {
-    fn new(interval: Duration) -> Self {
-        Self {
-            backoff: Backoff::new(interval),
-            next: None,
-        }
-    }
-
-    fn is_too_early(&self) -> bool {
-        self.next.is_some_and(|next| Instant::now() < next)
     }
 }

@@ -7,10 +7,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::Helper;
-use super::command;
 use super::failure::Failure;
 use super::output::{self, Headers};
+use super::{State, command};
+use crate::config::HeadersHelper;
+use crate::diagnostics::Diagnostics;
 use crate::export::backoff::Backoff;
 use crate::export::command::{Command, at};
 
@@ -18,38 +19,28 @@ use crate::export::command::{Command, at};
 /// is at most a quarter of the remaining time.
 const MARGIN: Duration = Duration::from_millis(250);
 
-/// Runs the helper until the last pipeline has ended or a shutdown runs out of time. The other end of `done` is dropped
-/// with the last pipeline.
-pub(super) async fn run(
-    helper: Arc<Helper>,
-    commands: mpsc::UnboundedReceiver<Command>,
-    done: watch::Receiver<()>,
-) {
-    // A run is a separate task, so that a panic in it is a failure like any other.
-    let mut runs = JoinSet::new();
-    let shutdowns = tokio::select! {
-        shutdowns = end(commands, done) => shutdowns,
-        () = helper.work(&mut runs) => Vec::new(),
-    };
-    if !runs.is_empty() {
-        // The run is killed before the callers of the shutdown learn that the task has ended.
-        runs.shutdown().await;
-        helper.publish(Err(Failure::Stopped));
-    }
-    drop(shutdowns);
+/// The task that runs the helper until the last pipeline has ended or a shutdown runs out of time.
+pub(super) struct Runner {
+    pub(super) config: HeadersHelper,
+    /// The longest time of a run.
+    pub(super) limit: Duration,
+    pub(super) state: Arc<watch::Sender<State>>,
+    /// The number of the run that exporters wait for. Its sender is dropped with the last pipeline.
+    pub(super) wanted: watch::Receiver<u64>,
+    pub(super) diagnostics: Arc<Diagnostics>,
 }
 
 /// Waits until the task must end. Returns the shutdown commands, whose senders wait for that.
 async fn end(
     mut commands: mpsc::UnboundedReceiver<Command>,
-    mut done: watch::Receiver<()>,
+    mut wanted: watch::Receiver<u64>,
 ) -> Vec<Command> {
     let mut shutdowns = Vec::new();
     let mut time: Option<Instant> = None;
     loop {
         tokio::select! {
             biased;
-            () = ended(&mut done) => return shutdowns,
+            () = ended(&mut wanted) => return shutdowns,
             () = at(time) => return shutdowns,
             Some(command) = commands.recv() => {
                 // A flush waits for pipelines only, not for the helper.
@@ -65,37 +56,42 @@ async fn end(
 }
 
 /// Waits until the last pipeline has ended.
-async fn ended(done: &mut watch::Receiver<()>) {
-    while done.changed().await.is_ok() {}
+async fn ended(wanted: &mut watch::Receiver<u64>) {
+    while wanted.changed().await.is_ok() {}
 }
 
-/// The last reports about the runs.
-#[derive(Default)]
-struct Reported {
-    failure: Option<Failure>,
-    left_out: String,
-}
+impl Runner {
+    pub(super) async fn run(mut self, commands: mpsc::UnboundedReceiver<Command>) {
+        // A run is a separate task, so that a panic in it is a failure like any other.
+        let mut runs = JoinSet::new();
+        let end = end(commands, self.wanted.clone());
+        let shutdowns = tokio::select! {
+            biased;
+            shutdowns = end => shutdowns,
+            () = self.work(&mut runs) => Vec::new(),
+        };
+        if !runs.is_empty() {
+            // The run is killed before the callers of the shutdown learn that the task has ended.
+            runs.shutdown().await;
+            self.publish(Err(Failure::Stopped), false);
+        }
+        drop(shutdowns);
+    }
 
-impl Helper {
     /// Runs the helper repeatedly. Never returns.
-    async fn work(&self, runs: &mut JoinSet<Result<Headers, Failure>>) {
-        let mut reported = Reported::default();
-        let mut backoff = Backoff::new(self.interval);
+    async fn work(&mut self, runs: &mut JoinSet<Result<Headers, Failure>>) {
+        let mut backoff = Backoff::new(self.config.interval);
         let mut is_wanted = false;
         loop {
-            let (command, limit) = (self.command.clone(), self.limit);
+            let (command, limit) = (self.config.command.clone(), self.limit);
             runs.spawn(async move { output::parse(&command::run(command, limit).await?) });
             let result = match runs.join_next().await {
                 Some(Ok(result)) => result,
                 Some(Err(_)) | None => Err(Failure::Panicked),
             };
-            if is_wanted {
-                let mut refusals = self.refusals();
-                refusals.next = Some(Instant::now() + refusals.backoff.next());
-            }
-            self.report(&result, &mut reported);
-            let pause = match self.publish(result) {
-                true => self.interval,
+            self.report(&result);
+            let pause = match self.publish(result, is_wanted) {
+                true => self.config.interval,
                 false => backoff.next(),
             };
             is_wanted = tokio::select! {
@@ -106,10 +102,14 @@ impl Helper {
         }
     }
 
-    /// Publishes the result of a run. Returns true if there are headers, from this run or an earlier one.
-    fn publish(&self, result: Result<Headers, Failure>) -> bool {
+    /// Publishes the result of a run, which rejected headers may have caused. Returns true if there are headers, from this
+    /// run or an earlier one.
+    fn publish(&self, result: Result<Headers, Failure>, is_renewal: bool) -> bool {
         self.state.send_modify(|state| {
             state.runs += 1;
+            if is_renewal {
+                state.next_renewal = Some(Instant::now() + state.renewals.next());
+            }
             state.failure = None;
             match result {
                 Ok(headers) => state.good = Some((state.runs, Arc::new(headers))),
@@ -119,20 +119,22 @@ impl Helper {
         self.state.borrow().good.is_some()
     }
 
-    /// Reports a result that differs from the last one.
-    fn report(&self, result: &Result<Headers, Failure>, reported: &mut Reported) {
-        let failure = result.as_ref().err();
+    /// Reports a result that differs from that of the last run.
+    fn report(&self, result: &Result<Headers, Failure>) {
+        let last = self.state.borrow();
+        let left_out = |headers: &Headers| headers.left_out(self.config.grpc);
         if let Ok(headers) = result {
-            let left_out = headers.left_out(self.grpc);
-            if left_out != reported.left_out && !left_out.is_empty() {
+            let before = last.good.as_ref().map(|(_, headers)| left_out(headers));
+            let left_out = left_out(headers);
+            if !left_out.is_empty() && before.as_ref() != Some(&left_out) {
                 let message =
                     format!("otelHeadersHelper: {left_out}; remove it from what the helper prints");
                 self.diagnostics.report_later(message);
             }
-            reported.left_out = left_out;
         }
-        if failure != reported.failure.as_ref() {
-            let effect = match self.state.borrow().good {
+        let failure = result.as_ref().err();
+        if failure != last.failure.as_ref() {
+            let effect = match last.good {
                 Some(_) => "its last good headers stay in use",
                 None => "nothing is sent until it succeeds",
             };
@@ -140,15 +142,13 @@ impl Helper {
                 Some(failure) => format!("otelHeadersHelper failed: {failure} ({effect})"),
                 None => "otelHeadersHelper works again".to_owned(),
             });
-            reported.failure = failure.cloned();
         }
     }
 
     /// Waits until an exporter waits for a run that has not begun.
-    async fn is_wanted(&self) {
+    async fn is_wanted(&mut self) {
         let runs = self.state.borrow().runs;
-        let mut wanted = self.wanted.subscribe();
-        // The sender lives as long as `self`.
-        let _ = wanted.wait_for(|wanted| *wanted > runs).await;
+        // Without a sender the task ends.
+        let _ = self.wanted.wait_for(|wanted| *wanted > runs).await;
     }
 }

@@ -1,13 +1,14 @@
 //! Tests of the helper as its clients use it, with real commands.
 
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::*;
+use crate::config::secret::Secret;
 
 const LONG: Duration = Duration::from_secs(20);
 const NEVER: Duration = Duration::from_secs(3600);
@@ -17,10 +18,8 @@ struct Fixture {
     runtime: Runtime,
     helper: Arc<Helper>,
     commands: mpsc::UnboundedSender<Command>,
-    done: Option<watch::Sender<()>>,
     task: JoinHandle<()>,
-    told: Arc<Mutex<Vec<String>>>,
-    known: AtomicU64,
+    reports: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fixture {
@@ -29,8 +28,8 @@ impl Fixture {
             .enable_all()
             .build()
             .unwrap();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let keep = Arc::clone(&told);
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&reports);
         let diagnostics = Diagnostics::new(
             Some(Arc::new(move |diagnostic| {
                 keep.lock().unwrap().push(diagnostic.to_string());
@@ -42,27 +41,19 @@ impl Fixture {
             interval,
             grpc: true,
         };
-        let helper = Helper::with_limit(&config, limit, Arc::new(diagnostics));
-        let (commands, background) = helper.background();
-        let (done, gone) = watch::channel(());
-        let task = runtime.spawn(background(gone));
+        let (helper, commands, job) = Helper::with_limit(&config, limit, Arc::new(diagnostics));
+        let task = runtime.spawn(job());
         Self {
             runtime,
             helper,
             commands,
-            done: Some(done),
             task,
-            told,
-            known: AtomicU64::new(0),
+            reports,
         }
     }
 
     fn headers(&self) -> Result<Current, String> {
-        let headers = async {
-            self.helper
-                .headers(&self.known, Instant::now() + LONG)
-                .await
-        };
+        let headers = async { self.helper.headers(Instant::now() + LONG).await };
         self.runtime.block_on(headers)
     }
 
@@ -93,17 +84,17 @@ impl Fixture {
     }
 
     /// Waits until there are `count` reports, which another thread delivers, and returns all reports.
-    fn wait_for_told(&self, count: usize) -> Vec<String> {
+    fn wait_for_reports(&self, count: usize) -> Vec<String> {
         self.wait(async {
-            while self.told().len() < count {
+            while self.reports().len() < count {
                 sleep(Duration::from_millis(2)).await;
             }
         });
-        self.told()
+        self.reports()
     }
 
-    fn told(&self) -> Vec<String> {
-        self.told
+    fn reports(&self) -> Vec<String> {
+        self.reports
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -157,7 +148,7 @@ async fn dead(file: &Path) {
 fn output_of_a_run_becomes_the_headers() {
     let fixture = Fixture::new(r#"printf '{"X-A":"1 2"}'"#, NEVER, LONG);
     assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1 2");
-    assert_eq!(fixture.told(), [""; 0]);
+    assert_eq!(fixture.reports(), [""; 0]);
 }
 
 #[test]
@@ -165,11 +156,11 @@ fn headers_that_cannot_be_sent_are_reported_once_while_the_others_are_used() {
     let line = r#"printf '{"Host":"CANARY","x-a":"1"}'"#;
     let fixture = Fixture::new(line, Duration::from_millis(10), LONG);
     fixture.wait_for_run(3);
-    let told = fixture.wait_for_told(1);
+    let reports = fixture.wait_for_reports(1);
     assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1");
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("the header in place 1 is one that the protocol sets itself"));
-    assert!(!told[0].contains("CANARY"), "{told:?}");
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("the header in place 1 is one that the protocol sets itself"));
+    assert!(!reports[0].contains("CANARY"), "{reports:?}");
 }
 
 #[test]
@@ -221,14 +212,14 @@ fn failed_run_is_reported_with_its_reason_and_without_its_output() {
         let fixture = Fixture::new(line, NEVER, LONG);
         let failure = fixture.failure();
         assert!(failure.contains(reason), "{line}: {failure}");
-        let told = fixture.wait_for_told(1);
+        let reports = fixture.wait_for_reports(1);
         assert!(
-            told[0].starts_with("otelHeadersHelper failed: ") && told[0].contains(reason),
-            "{told:?}"
+            reports[0].starts_with("otelHeadersHelper failed: ") && reports[0].contains(reason),
+            "{reports:?}"
         );
         assert!(
-            !format!("{failure} {told:?}").contains("CANARY"),
-            "{told:?}"
+            !format!("{failure} {reports:?}").contains("CANARY"),
+            "{reports:?}"
         );
     }
     let folder = tempfile::tempdir().unwrap();
@@ -282,13 +273,16 @@ fn failure_and_recovery_are_each_reported_once() {
         "echo >> '{file}'; [ $(wc -l < '{file}') -gt 2 ] || exit 5; printf '{{\"a\":\"b\"}}'"
     );
     let fixture = Fixture::new(&line, NEVER, LONG);
-    assert!(fixture.failure().contains("exit status 5"));
-    assert!(fixture.failure().contains("exit status 5"));
+    for run in 1..=2 {
+        fixture.wait_for_run(run);
+        assert!(fixture.failure().contains("exit status 5"));
+    }
+    fixture.wait_for_run(3);
     assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
-    let told = fixture.wait_for_told(2);
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].ends_with("(nothing is sent until it succeeds)"));
-    assert_eq!(told[1], "otelHeadersHelper works again");
+    let reports = fixture.wait_for_reports(2);
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(reports[0].ends_with("(nothing is sent until it succeeds)"));
+    assert_eq!(reports[1], "otelHeadersHelper works again");
 }
 
 #[test]
@@ -302,9 +296,9 @@ fn helper_runs_at_the_interval_and_keeps_the_headers_after_a_failure() {
     let fixture = Fixture::new(&line, Duration::from_millis(20), LONG);
     fixture.wait_for_run(4);
     assert_eq!(value(&fixture.headers().unwrap(), "a"), "b");
-    let told = fixture.wait_for_told(1);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("(its last good headers stay in use)"));
+    let reports = fixture.wait_for_reports(1);
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].ends_with("(its last good headers stay in use)"));
 }
 
 #[test]
@@ -335,11 +329,10 @@ fn repeated_rejections_do_not_cause_repeated_runs() {
     let first = fixture.headers().unwrap();
     let second = fixture.renewed(&first).unwrap();
     // The next run is too early, however slow the machine is.
-    {
-        let mut refusals = fixture.helper.refusals();
-        assert!(refusals.next.is_some());
-        refusals.next = Some(Instant::now() + LONG);
-    }
+    fixture.helper.state.send_modify(|state| {
+        assert!(state.next_renewal.is_some());
+        state.next_renewal = Some(Instant::now() + LONG);
+    });
     let why = fixture.renewed(&second).err().unwrap();
     assert!(why.contains("a moment ago"), "{why}");
     assert_eq!(fixture.runs(), 2);
@@ -385,11 +378,11 @@ fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
         (&mut fixture.task).await.unwrap();
         timeout_at(Instant::now() + LONG, dead(&own)).await.unwrap();
         // A caller that waits for headers gets the reason why there are none.
-        let why = fixture.helper.headers(&fixture.known, deadline).await;
+        let why = fixture.helper.headers(deadline).await;
         let why = why.err().unwrap();
         assert!(why.contains("still ran at the shutdown"), "{why}");
     });
-    assert_eq!(fixture.told(), [""; 0]);
+    assert_eq!(fixture.reports(), [""; 0]);
 }
 
 #[test]
@@ -397,9 +390,11 @@ fn helper_ends_with_the_last_pipeline() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("own");
     let line = format!("echo $$ > '{}'; sleep 600", own.display());
-    let mut fixture = Fixture::new(&line, NEVER, LONG);
+    let fixture = Fixture::new(&line, NEVER, LONG);
     fixture.wait(written(&own));
-    fixture.done = None;
-    fixture.runtime.block_on(&mut fixture.task).unwrap();
-    fixture.wait(dead(&own));
+    drop(fixture.helper);
+    fixture.runtime.block_on(async {
+        fixture.task.await.unwrap();
+        timeout_at(Instant::now() + LONG, dead(&own)).await.unwrap();
+    });
 }

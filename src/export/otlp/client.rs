@@ -1,7 +1,7 @@
 //! The client that sends the encoded requests of one signal to one endpoint.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::http::header::USER_AGENT;
@@ -25,7 +25,9 @@ use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::path;
 use crate::export::BoxFuture;
 use crate::export::encode::encode;
-use crate::export::export_result::{Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult};
+use crate::export::export_result::{
+    ErrorAnswer, ErrorKind, ExportError, ExportResult, FailureClass,
+};
 use crate::export::headers::Helper;
 use crate::export::push_exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
 use crate::signal::Signal;
@@ -45,8 +47,6 @@ pub(crate) struct Client {
     protocol: Protocol,
     timeout: Duration,
     helper: Option<Arc<Helper>>,
-    /// The number of helper runs that this client's errors have reported.
-    known_runs: AtomicU64,
 }
 
 impl Client {
@@ -68,7 +68,7 @@ impl Client {
             ),
             #[cfg(feature = "http")]
             protocol @ (Protocol::HttpProtobuf | Protocol::HttpJson) => {
-                (Box::new(http::Http::new(signal, protocol)), url)
+                (Box::new(http::Http(protocol)), url)
             }
             #[cfg(not(all(feature = "grpc", feature = "http")))]
             protocol => return Err(format!("the protocol {protocol:?} is not compiled in")),
@@ -85,7 +85,6 @@ impl Client {
             protocol: config.protocol,
             timeout: config.timeout,
             helper: None,
-            known_runs: AtomicU64::new(0),
         })
     }
 
@@ -101,61 +100,45 @@ impl Client {
     /// If the receiver rejects the headers of the helper, waits for new headers and sends the request once more. If the
     /// new headers are rejected too, returns a retryable outcome, so that the data is kept: the rejection may end as
     /// any outage does.
-    pub(crate) async fn send(
-        &self,
-        body: Bytes,
-        deadline: Instant,
-        accepted: &Accepted,
-    ) -> ExportResult {
+    pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> ExportResult {
         let name = &self.receiver.name;
         if deadline <= Instant::now() {
             let text = format!("no time left to send to {name}");
-            return ExportResult::retry(ExportError::new(ErrorKind::Timeout, text));
+            return Err(ExportError::new(ErrorKind::Timeout, text));
         }
         let Some(helper) = &self.helper else {
-            return self.attempt(&self.receiver, body, deadline, accepted).await;
+            return self.attempt(&self.receiver, body, deadline).await;
         };
-        let current = match helper.headers(&self.known_runs, deadline).await {
-            Ok(current) => current,
-            Err(why) => {
-                let text = format!("nothing is sent to {name}: {why}");
-                return ExportResult::retry(ExportError::new(ErrorKind::Held, text));
-            }
-        };
+        let current = helper.headers(deadline).await.map_err(|why| {
+            ExportError::new(ErrorKind::Held, format!("nothing is sent to {name}: {why}"))
+        })?;
         let receiver = self.receiver.with(&current.headers);
-        let mut outcome = self
-            .attempt(&receiver, body.clone(), deadline, accepted)
-            .await;
-        if let ExportResult::Unauthenticated { error } = outcome {
-            let renewed = match helper.renewed(&current, deadline).await {
-                Ok(renewed) => renewed,
-                Err(why) => return ExportResult::retry(error.and(&why)),
-            };
+        let mut outcome = self.attempt(&receiver, body.clone(), deadline).await;
+        if let Err(error) = &outcome
+            && error.class() == FailureClass::Unauthenticated
+        {
+            let renewed = helper
+                .renewed(&current, deadline)
+                .await
+                .map_err(|why| error.clone().and(&why).with_class(FailureClass::RETRYABLE))?;
             let receiver = self.receiver.with(&renewed.headers);
-            outcome = self.attempt(&receiver, body, deadline, accepted).await;
+            outcome = self.attempt(&receiver, body, deadline).await;
         }
-        match outcome {
-            ExportResult::Unauthenticated { error } => ExportResult::retry(error.and(
-                "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
-            )),
-            ExportResult::Delivered { .. } => {
-                helper.accepted();
-                outcome
-            }
-            _ => outcome,
-        }
+        let outcome = outcome.inspect(|_| helper.accepted());
+        outcome.map_err(|error| match error.class() {
+            FailureClass::Unauthenticated => error
+                .and(
+                    "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
+                )
+                .with_class(FailureClass::RETRYABLE),
+            _ => error,
+        })
     }
 
     /// Sends the request. If the URL has no path and the receiver serves nothing there, sends the request once more, to
     /// OTLP's path of the signal.
-    async fn attempt(
-        &self,
-        receiver: &Receiver,
-        body: Bytes,
-        deadline: Instant,
-        accepted: &Accepted,
-    ) -> ExportResult {
-        let post = |url, body| self.post(receiver, url, body, deadline, accepted);
+    async fn attempt(&self, receiver: &Receiver, body: Bytes, deadline: Instant) -> ExportResult {
+        let post = |url, body| self.post(receiver, url, body, deadline);
         let Some(standard) = &self.standard else {
             return post(&self.url, body).await;
         };
@@ -163,29 +146,24 @@ impl Client {
             return post(standard, body).await;
         }
         let outcome = post(&self.url, body.clone()).await;
-        let ExportResult::Rejected { error: first } = &outcome else {
+        let Err(first) = &outcome else {
             return outcome;
         };
-        if first.kind() != ErrorKind::Answered(ErrorAnswer::NotFound) {
+        let not_found = ErrorKind::Answered(ErrorAnswer::NotFound);
+        if (first.kind(), first.class()) != (not_found, FailureClass::Rejected) {
             return outcome;
         }
-        // A path that exists may be unavailable for a while: the data must not be lost.
-        let both = |error| {
-            first
-                .clone()
-                .and(&format!("at {}: {error}", standard.path()))
-        };
         match post(standard, body).await {
-            ExportResult::Rejected { .. } => outcome,
-            ExportResult::Retryable { after, error } => ExportResult::Retryable {
-                after,
-                error: both(error),
-            },
-            ExportResult::Unauthenticated { error } => {
-                ExportResult::Unauthenticated { error: both(error) }
+            Ok(delivery) => {
+                self.uses_standard.store(true, Ordering::Relaxed);
+                Ok(delivery)
             }
-            ExportResult::TooLarge { error } => ExportResult::TooLarge { error: both(error) },
-            delivered => delivered,
+            Err(error) if error.class() == FailureClass::Rejected => outcome,
+            // A path that exists may be unavailable for a while: the data must not be lost.
+            Err(error) => {
+                let text = format!("at {}: {error}", standard.path());
+                Err(first.clone().and(&text).with_class(error.class()))
+            }
         }
     }
 
@@ -196,9 +174,8 @@ impl Client {
         url: &Uri,
         body: Bytes,
         deadline: Instant,
-        accepted: &Accepted,
     ) -> ExportResult {
-        let packed = gzip::packed(&body, self.compression);
+        let packed = gzip::compress(&body, self.compression);
         let is_gzip = packed.is_some();
         let body = packed.unwrap_or(body);
         let mut headers = receiver.headers.clone();
@@ -212,17 +189,8 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.clone();
         *request.headers_mut() = headers;
-        let answer = self.http.exchange(receiver, request, deadline, |head| {
-            if transport.accepts(head.status) {
-                accepted.send_replace(true);
-                let is_standard = self.standard.as_ref() == Some(url);
-                self.uses_standard.store(is_standard, Ordering::Relaxed);
-            }
-        });
-        match answer.await {
-            Ok(answer) => transport.outcome(receiver, answer),
-            Err(error) => ExportResult::retry(error),
-        }
+        let answer = self.http.exchange(receiver, request, deadline).await?;
+        transport.outcome(receiver, answer)
     }
 
     /// Returns true if requests go to OTLP's path of the signal, because the receiver serves nothing at the configured
@@ -259,13 +227,8 @@ impl PushExporter for Client {
         encode(self.protocol, self.signal, request)
     }
 
-    fn export<'a>(
-        &'a self,
-        body: Bytes,
-        deadline: Instant,
-        accepted: &'a Accepted,
-    ) -> BoxFuture<'a, ExportResult> {
-        Box::pin(self.send(body, deadline, accepted))
+    fn export(&self, body: Bytes, deadline: Instant) -> BoxFuture<'_, ExportResult> {
+        Box::pin(self.send(body, deadline))
     }
 
     fn standard_path(&self) -> Option<&str> {

@@ -13,18 +13,15 @@ use ::http::Uri;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::Instant;
 
 use super::error::{connection_error, flatten};
 use super::resolve::resolve;
+use crate::export::command::at;
 use crate::export::export_result::{ErrorKind, ExportError};
 
 /// The pause before the next address is tried ("Connection Attempt Delay").
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// The delay of the error of a connection that cannot be made in time. The export attempt that waits for the connection
-/// ends before, so that its error is always the same.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// The idle time before the operating system probes a silent peer, and the time between its probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -52,65 +49,45 @@ pub(super) fn lock(observed: &Mutex<Observed>) -> MutexGuard<'_, Observed> {
     observed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Connects to the host of a URL, which errors call `name`, and records the addresses.
+/// Connects to the host of a URL, which errors call `name`, and records the addresses. `timeout` is that of the attempt
+/// that needs the connection, which ends the wait by dropping the future.
 ///
 /// # Errors
 ///
-/// Returns an error if the name has no address, no address accepts the connection, or `limit` has passed.
+/// Returns an error if the name has no address, or no address accepts the connection.
 pub(super) async fn connect(
     url: &Uri,
     name: &str,
-    limit: Duration,
-    observed: &Mutex<Observed>,
-) -> Result<TcpStream, ExportError> {
-    let deadline = Instant::now() + limit;
-    let connected = connect_by(url, name, deadline, observed).await;
-    if connected.is_err() && deadline <= Instant::now() {
-        sleep(GRACE).await;
-    }
-    connected
-}
-
-async fn connect_by(
-    url: &Uri,
-    name: &str,
-    deadline: Instant,
+    timeout: Duration,
     observed: &Mutex<Observed>,
 ) -> Result<TcpStream, ExportError> {
     *lock(observed) = Observed::default();
-    let usual = match url.scheme_str() {
-        Some("https") => 443,
-        _ => 80,
-    };
-    let port = url.port_u16().unwrap_or(usual);
-    let found = timeout_at(deadline, resolve(url.host().unwrap_or_default(), port)).await;
-    let addresses = found
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|error| {
-            let reason = flatten(&error);
-            let reason = reason
-                .strip_prefix("failed to lookup address information: ")
-                .unwrap_or(&reason);
-            let text = format!("cannot find the address of {name}: {reason}");
-            ExportError::new(ErrorKind::Connect, text)
-        })?;
+    let is_https = url.scheme_str() == Some("https");
+    let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+    let found = resolve(url.host().unwrap_or_default(), port).await;
+    let addresses = found.map_err(|error| {
+        let reason = flatten(&error);
+        let reason = reason
+            .strip_prefix("failed to lookup address information: ")
+            .unwrap_or(&reason);
+        let text = format!("cannot find the address of {name}: {reason}");
+        ExportError::new(ErrorKind::Connect, text)
+    })?;
     lock(observed).addresses.clone_from(&addresses);
-    let left = deadline.saturating_duration_since(Instant::now());
-    let stream = connect_to_any(&addresses, left)
+    let stream = connect_to_any(&addresses, timeout)
         .await
         .map_err(|error| connection_error(name, &error, str::to_owned))?;
     lock(observed).connected = stream.peer_addr().ok();
     Ok(stream)
 }
 
-/// Connects to the address that answers first.
+/// Connects to the address that answers first. Each address is tried before `timeout`.
 ///
 /// # Errors
 ///
-/// Returns the first error if all addresses fail, and `TimedOut` if `limit` has passed.
-async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStream> {
-    let deadline = Instant::now() + limit;
-    let share = limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+/// Returns the first error if all addresses fail.
+async fn connect_to_any(addresses: &[SocketAddr], timeout: Duration) -> io::Result<TcpStream> {
+    let share = timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut waiting = by_turns(addresses).into_iter();
     let mut attempts = JoinSet::new();
     let mut error = None;
@@ -129,11 +106,7 @@ async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> io::Result
                 Some(Err(failure)) => error = error.or(Some(failure.into())),
                 None => return Err(error.unwrap_or_else(|| io::ErrorKind::NotFound.into())),
             },
-            () = sleep_until(pause.unwrap_or(deadline).min(deadline)) => {
-                if deadline <= Instant::now() {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-            }
+            () = at(pause) => {}
         }
     }
 }
@@ -178,8 +151,10 @@ mod tests {
             .unwrap();
         assert_eq!(stream.peer_addr().unwrap(), listens);
 
-        let error = connect_to_any(&[hole.address], Duration::from_millis(50)).await;
-        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let addresses = [hole.address];
+        let limited = connect_to_any(&addresses, limit);
+        let limited = tokio::time::timeout(Duration::from_millis(50), limited);
+        assert!(limited.await.is_err());
         let error = connect_to_any(&[], limit).await;
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::NotFound);
     }

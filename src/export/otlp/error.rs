@@ -96,21 +96,9 @@ const MAX_CHARS: usize = 200;
 
 /// Returns `text` on one line, without control characters, shortened to a length suitable for a log.
 pub(super) fn sanitize(text: &str) -> String {
-    let mut clean = String::new();
-    for (index, word) in text
-        .split(|c: char| is_control(c) || c.is_whitespace())
-        .filter(|word| !word.is_empty())
-        .enumerate()
-    {
-        if index > 0 {
-            clean.push(' ');
-        }
-        clean.push_str(word);
-        // This is enough: the rest of a long text would be cut off.
-        if clean.len() > 4 * MAX_CHARS {
-            break;
-        }
-    }
+    let words = text.split(|c: char| is_control(c) || c.is_whitespace());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    let clean = words.join(" ");
     match clean.char_indices().nth(MAX_CHARS) {
         None => clean,
         Some(_) => clean.chars().take(MAX_CHARS - 1).chain(['…']).collect(),

@@ -11,7 +11,7 @@ use super::http_client::Answer;
 use super::receiver::Receiver;
 use super::status::{self, ExportResponse};
 use super::transport::Transport;
-use crate::export::export_result::{ErrorKind, ExportError, ExportResult};
+use crate::export::export_result::{Delivery, ErrorKind, ExportError, ExportResult, FailureClass};
 use crate::signal::Signal;
 
 /// The length of the prefix of a gRPC message: the compression flag and the length of the message.
@@ -50,7 +50,7 @@ impl Transport for Grpc {
         let (status, headers) = (answer.head.status, &answer.head.headers);
         // A rejection may arrive in the headers, without a body.
         if headers.contains_key("grpc-status") {
-            return status::grpc(receiver, headers).unwrap_or(ExportResult::DELIVERED);
+            return status::grpc(receiver, headers).map(|()| Delivery::default());
         }
         if status != StatusCode::OK {
             return status::http(receiver, status, headers, "");
@@ -61,19 +61,15 @@ impl Transport for Grpc {
                 receiver,
                 "answers, but not in gRPC: is it an OTLP/gRPC endpoint?",
             );
-            return ExportResult::Rejected { error };
+            return Err(error.with_class(FailureClass::Rejected));
         }
-        let body = match answer.body {
-            Ok(body) => body,
-            Err(error) => return ExportResult::retry(error),
-        };
+        let body = answer.body?;
         match body.trailers() {
             Some(trailers) if trailers.contains_key("grpc-status") => {
-                status::grpc(receiver, trailers).unwrap_or_else(|| {
-                    status::success(receiver, response(headers, &body.to_bytes()))
-                })
+                status::grpc(receiver, trailers)?;
+                status::success(receiver, response(headers, &body.to_bytes()))
             }
-            _ => ExportResult::retry(broken(receiver, "ended its answer without a gRPC status")),
+            _ => Err(broken(receiver, "ended its answer without a gRPC status")),
         }
     }
 }

@@ -14,16 +14,12 @@ use crate::config::otlp as config;
 #[cfg(feature = "grpc")]
 const MAX_PLAIN: u64 = 64 * 1024;
 
-/// Returns `body` in compressed form; `None` if requests are sent uncompressed.
-pub(super) fn packed(body: &[u8], compression: config::Compression) -> Option<Bytes> {
-    match compression {
-        config::Compression::Gzip => compress(body),
-        config::Compression::None => None,
+/// Returns `body` in compressed form; `None` if requests are sent uncompressed. The same input always gives the same
+/// output, because the header contains no time.
+pub(super) fn compress(body: &[u8], compression: config::Compression) -> Option<Bytes> {
+    if compression == config::Compression::None {
+        return None;
     }
-}
-
-/// Compresses `body`. The same input always gives the same output, because the header contains no time.
-fn compress(body: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::default());
     encoder.write_all(body).ok()?;
     encoder.finish().ok().map(Bytes::from)

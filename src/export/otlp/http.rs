@@ -1,7 +1,7 @@
 //! OTLP over HTTP, with protobuf and JSON.
 
+use ::http::HeaderMap;
 use ::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
-use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use http_body_util::Collected;
 use prost::Message;
@@ -13,8 +13,7 @@ use super::receiver::Receiver;
 use super::status::{self, ExportResponse, PartialSuccess};
 use super::transport::Transport;
 use crate::config::otlp::Protocol;
-use crate::export::export_result::{ErrorAnswer, ExportResult};
-use crate::signal::Signal;
+use crate::export::export_result::{ErrorAnswer, ExportResult, FailureClass};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -27,56 +26,19 @@ struct Status {
     message: String,
 }
 
-/// OTLP over HTTP.
-pub(super) struct Http {
-    content_type: &'static str,
-    /// The name of the number of rejected items in JSON.
-    rejected: &'static str,
-}
+/// The names of the number of rejected items in JSON, one for each signal.
+const REJECTED: [&str; 3] = ["rejectedDataPoints", "rejectedLogRecords", "rejectedSpans"];
 
-impl Http {
-    pub(super) fn new(signal: Signal, protocol: Protocol) -> Self {
-        Self {
-            content_type: match protocol {
-                Protocol::HttpJson => JSON,
-                Protocol::HttpProtobuf | Protocol::Grpc => PROTOBUF,
-            },
-            rejected: match signal {
-                Signal::Metrics => "rejectedDataPoints",
-                Signal::Logs => "rejectedLogRecords",
-                Signal::Traces => "rejectedSpans",
-            },
-        }
-    }
-
-    /// Parses the message of a successful answer; returns `None` if it cannot be read.
-    fn response(&self, headers: &HeaderMap, body: &[u8]) -> Option<ExportResponse> {
-        match content_type(headers) {
-            PROTOBUF => ExportResponse::decode(body).ok(),
-            JSON => {
-                let body: Value = serde_json::from_slice(body).ok()?;
-                let partial = body.get("partialSuccess")?;
-                // OTLP/JSON encodes 64-bit numbers as text, but not every receiver does so.
-                let rejected = partial.get(self.rejected).and_then(|count| match count {
-                    Value::String(count) => count.parse().ok(),
-                    count => count.as_i64(),
-                });
-                let said = partial.get("errorMessage").and_then(Value::as_str);
-                Some(ExportResponse {
-                    partial_success: Some(PartialSuccess {
-                        rejected: rejected.unwrap_or(0),
-                        error_message: said.unwrap_or_default().to_owned(),
-                    }),
-                })
-            }
-            _ => None,
-        }
-    }
-}
+/// OTLP over HTTP, in the encoding of the protocol.
+pub(super) struct Http(pub(super) Protocol);
 
 impl Transport for Http {
     fn prepare(&self, headers: &mut HeaderMap, is_gzip: bool, _: usize, _: Instant) -> Bytes {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        let content_type = match self.0 {
+            Protocol::HttpJson => JSON,
+            Protocol::HttpProtobuf | Protocol::Grpc => PROTOBUF,
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         if is_gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
@@ -86,22 +48,18 @@ impl Transport for Http {
         Bytes::new()
     }
 
-    fn accepts(&self, status: StatusCode) -> bool {
-        status.is_success()
-    }
-
     fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult {
         let (status, headers) = (answer.head.status, &answer.head.headers);
         // The status decides: a body that is broken, too long or late adds nothing.
         let body = answer.body.map(Collected::to_bytes).unwrap_or_default();
         if status.is_success() {
-            return status::success(receiver, self.response(headers, &body));
+            return status::success(receiver, response(headers, &body));
         }
         // Redirects are not followed: the configured endpoint must be corrected.
         if status.is_redirection() {
             let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
             let error = receiver.answered(ErrorAnswer::Redirect, &what, "");
-            return ExportResult::Rejected { error };
+            return Err(error.with_class(FailureClass::Rejected));
         }
         status::http(receiver, status, headers, &message(headers, &body))
     }
@@ -132,5 +90,29 @@ fn message(headers: &HeaderMap, body: &[u8]) -> String {
             .unwrap_or_default(),
         "text/plain" => String::from_utf8_lossy(body).into_owned(),
         _ => String::new(),
+    }
+}
+
+/// Parses the message of a successful answer; returns `None` if it cannot be read.
+fn response(headers: &HeaderMap, body: &[u8]) -> Option<ExportResponse> {
+    match content_type(headers) {
+        PROTOBUF => ExportResponse::decode(body).ok(),
+        JSON => {
+            let body: Value = serde_json::from_slice(body).ok()?;
+            let partial = body.get("partialSuccess")?;
+            // OTLP/JSON encodes 64-bit numbers as text, but not every receiver does so.
+            let rejected = REJECTED.iter().find_map(|name| match partial.get(name)? {
+                Value::String(count) => count.parse().ok(),
+                count => count.as_i64(),
+            });
+            let said = partial.get("errorMessage").and_then(Value::as_str);
+            Some(ExportResponse {
+                partial_success: Some(PartialSuccess {
+                    rejected: rejected.unwrap_or(0),
+                    error_message: said.unwrap_or_default().to_owned(),
+                }),
+            })
+        }
+        _ => None,
     }
 }

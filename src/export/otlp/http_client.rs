@@ -8,6 +8,7 @@ use std::error::Error;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use ::http::header::PROXY_AUTHORIZATION;
 use ::http::response::Parts;
@@ -24,6 +25,9 @@ use super::receiver::Receiver;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::export::export_result::{ErrorKind, ExportError};
 use crate::export::tls::{HTTP_1_1, HTTP_2};
+
+/// The longest wait for the body of an HTTP answer after its head. The status decides, and the body only adds details.
+const BODY_TIMEOUT: Duration = Duration::from_millis(200);
 
 type Connections = legacy::Client<Connector, Body>;
 
@@ -54,8 +58,7 @@ impl HttpClient {
         })
     }
 
-    /// Sends a request and waits for the answer until `deadline`. Passes the head of the answer to `on_head` before the
-    /// body is read, which may never arrive. The error is that of a connection, or of a proxy.
+    /// Sends a request and waits for the answer until `deadline`. The error is that of a connection, or of a proxy.
     ///
     /// The request is sent a second time only if a kept connection turned out to be closed before any byte of the
     /// request was written. Dropping the future cancels the request.
@@ -64,7 +67,6 @@ impl HttpClient {
         receiver: &Receiver,
         mut request: Request<Body>,
         deadline: Instant,
-        on_head: impl FnOnce(&Parts),
     ) -> Result<Answer, ExportError> {
         let started = Instant::now();
         let forwarder = self.connector.forwarder();
@@ -89,7 +91,11 @@ impl HttpClient {
         {
             return Err(proxy.refused(head.status, &url));
         }
-        on_head(&head);
+        // The status of a gRPC call is at the end of its answer.
+        let deadline = match self.is_http_2 {
+            true => deadline,
+            false => deadline.min(Instant::now() + BODY_TIMEOUT),
+        };
         let body = self.wait(receiver, started, deadline, body.collect()).await;
         Ok(Answer { head, body })
     }

@@ -44,33 +44,27 @@ pub(crate) use connect::Observed;
 const AGENT: &str = concat!("claude-code-telemetry/", env!("CARGO_PKG_VERSION"));
 
 /// Entry points of the fuzz targets.
-#[cfg(fuzzing)]
+#[cfg(all(fuzzing, feature = "grpc"))]
 pub(crate) mod fuzzing {
     use std::time::Duration;
 
-    use ::http::{HeaderMap, HeaderValue};
+    use ::http::{HeaderMap, HeaderName, HeaderValue};
 
     /// Parses a receiver's answer: the wait of `Retry-After`, and the wait and the message of a gRPC status.
     pub fn answer(first: &[u8], second: &[u8]) -> (Option<Duration>, Option<Duration>, String) {
         let headers = |pairs: [(&'static str, &[u8]); 2]| -> HeaderMap {
-            let valid = |(name, bytes)| Some((name, HeaderValue::from_bytes(bytes).ok()?));
-            let pairs = pairs.into_iter().filter_map(valid);
-            pairs
-                .map(|(name, value)| (::http::HeaderName::from_static(name), value))
-                .collect()
+            let valid = |(name, bytes)| {
+                let value = HeaderValue::from_bytes(bytes).ok()?;
+                Some((HeaderName::from_static(name), value))
+            };
+            pairs.into_iter().filter_map(valid).collect()
         };
-        let wait =
-            super::retry_after::retry_after(&headers([("retry-after", first), ("date", second)]));
-        #[cfg(feature = "grpc")]
-        return (
-            wait,
-            super::retry_info::retry_delay(&headers([
-                ("grpc-status-details-bin", first),
-                ("grpc-message", second),
-            ])),
+        let dates = headers([("retry-after", first), ("date", second)]);
+        let details = headers([("grpc-status-details-bin", first), ("grpc-message", second)]);
+        (
+            super::retry_after::retry_after(&dates),
+            super::retry_info::retry_delay(&details),
             super::status::percent_decode(second),
-        );
-        #[cfg(not(feature = "grpc"))]
-        (wait, None, String::new())
+        )
     }
 }

@@ -9,11 +9,11 @@ use httpdate::parse_http_date;
 /// Returns the wait that an answer asks for, as seconds or as a date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
-    let asked = text(RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse() {
+    let value = text(RETRY_AFTER)?;
+    if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = parse_http_date(asked).ok()?;
+    let at = parse_http_date(value).ok()?;
     // The receiver's own clock, when its answer has the time: this machine's may differ.
     let now = text(DATE).and_then(|date| parse_http_date(date).ok());
     let now = now.unwrap_or_else(SystemTime::now);

@@ -7,7 +7,9 @@ use super::receiver::Receiver;
 use super::retry_after::retry_after;
 #[cfg(feature = "grpc")]
 use super::retry_info::retry_delay;
-use crate::export::export_result::{ErrorAnswer, ExportResult};
+#[cfg(feature = "grpc")]
+use crate::export::export_result::ExportError;
+use crate::export::export_result::{Delivery, ErrorAnswer, ExportResult, FailureClass};
 
 /// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`. The three messages differ only in the name of one field,
 /// which protobuf does not send.
@@ -33,10 +35,10 @@ pub(super) struct PartialSuccess {
 pub(super) fn success(receiver: &Receiver, response: Option<ExportResponse>) -> ExportResult {
     let partial = response.and_then(|response| response.partial_success);
     let partial = partial.unwrap_or_default();
-    ExportResult::Delivered {
+    Ok(Delivery {
         rejected: u64::try_from(partial.rejected).unwrap_or(0),
         message: receiver.said(&partial.error_message),
-    }
+    })
 }
 
 /// Returns the outcome of an answer with an HTTP status; `said` is the receiver's message.
@@ -52,19 +54,18 @@ pub(super) fn http(
         _ => ErrorAnswer::Other,
     };
     let error = receiver.answered(answer, &format!("HTTP {}", status.as_u16()), said);
-    match status {
+    Err(error.with_class(match status {
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => ExportResult::Retryable {
+        | StatusCode::GATEWAY_TIMEOUT => FailureClass::Retryable {
             after: retry_after(headers),
-            error,
         },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ExportResult::Unauthenticated { error },
-        StatusCode::PAYLOAD_TOO_LARGE => ExportResult::TooLarge { error },
-        _ if is_too_large(said) => ExportResult::TooLarge { error },
-        _ => ExportResult::Rejected { error },
-    }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureClass::Unauthenticated,
+        StatusCode::PAYLOAD_TOO_LARGE => FailureClass::TooLarge,
+        _ if is_too_large(said) => FailureClass::TooLarge,
+        _ => FailureClass::Rejected,
+    }))
 }
 
 /// The gRPC status codes, as the specification writes them. The number of a code is its index.
@@ -89,9 +90,9 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// Returns the outcome of an answer whose headers or trailers contain a `grpc-status`; `None` for `OK`.
+/// Returns the error of an answer whose headers or trailers contain a `grpc-status`, unless it is `OK`.
 #[cfg(feature = "grpc")]
-pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Option<ExportResult> {
+pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Result<(), ExportError> {
     let text = |name| {
         trailers
             .get(name)
@@ -102,7 +103,7 @@ pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Option<ExportRe
     let code = *number.and_then(|n| CODES.get(n)).unwrap_or(&"UNKNOWN");
     let said = percent_decode(text("grpc-message"));
     let (answer, hint) = match code {
-        "OK" => return None,
+        "OK" => return Ok(()),
         "UNAUTHENTICATED" | "PERMISSION_DENIED" => (ErrorAnswer::Unauthenticated, ""),
         "UNIMPLEMENTED" => (
             ErrorAnswer::Unimplemented,
@@ -112,17 +113,15 @@ pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Option<ExportRe
     };
     let error = receiver.answered(answer, &format!("gRPC {code}{hint}"), &said);
     let after = retry_delay(trailers);
-    Some(match code {
-        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&said) => {
-            ExportResult::TooLarge { error }
-        }
+    Err(error.with_class(match code {
+        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&said) => FailureClass::TooLarge,
         // Without a retry delay, the resource is not expected to become available again.
-        "RESOURCE_EXHAUSTED" if after.is_none() => ExportResult::Rejected { error },
+        "RESOURCE_EXHAUSTED" if after.is_none() => FailureClass::Rejected,
         "RESOURCE_EXHAUSTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "OUT_OF_RANGE"
-        | "UNAVAILABLE" | "DATA_LOSS" => ExportResult::Retryable { after, error },
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" => ExportResult::Unauthenticated { error },
-        _ => ExportResult::Rejected { error },
-    })
+        | "UNAVAILABLE" | "DATA_LOSS" => FailureClass::Retryable { after },
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" => FailureClass::Unauthenticated,
+        _ => FailureClass::Rejected,
+    }))
 }
 
 /// Returns the text of a `grpc-message`. Broken escapes stay as they are.

@@ -100,7 +100,7 @@ fn alert(name: &str, tls: &Tls, alert: &str) -> (TlsFailure, String) {
             format!("{name} does not speak HTTP/1.1 over TLS: is it an OTLP/gRPC endpoint?")
         }
         "UnrecognisedName" => format!("{name} does not know the host's name"),
-        _ if tls.was_asked() => {
+        _ if tls.is_certificate_requested() => {
             return client_certificate(name, tls, |variable| {
                 format!("{name} does not accept the client certificate of {variable} ({alert})")
             });
@@ -126,7 +126,7 @@ fn without_cause(name: &str, tls: &Tls, detail: &str) -> Option<(TlsFailure, Str
         );
         return Some((TlsFailure::NotTls, text));
     }
-    tls.was_asked().then(|| {
+    tls.is_certificate_requested().then(|| {
         client_certificate(name, tls, |variable| {
             format!(
                 "{name} closed the connection: does it accept the client certificate of {variable}?"

@@ -1,6 +1,6 @@
 //! The part of a client that depends on the protocol.
 
-use ::http::{HeaderMap, StatusCode};
+use ::http::HeaderMap;
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -18,11 +18,6 @@ pub(super) trait Transport: Send + Sync {
         length: usize,
         deadline: Instant,
     ) -> Bytes;
-
-    /// Returns true if the status alone says that the receiver has the request. A gRPC call has its status at the end.
-    fn accepts(&self, _: StatusCode) -> bool {
-        false
-    }
 
     /// Returns the outcome of an answer.
     fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult;

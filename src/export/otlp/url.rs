@@ -130,8 +130,8 @@ mod tests {
             ("http://h/ä\"{b}", "http://h/%C3%A4%22%7Bb%7D"),
         ] {
             let endpoint: Uri = endpoint.parse().unwrap();
-            let asked = normalized(&endpoint).unwrap().to_string();
-            assert_eq!(asked, requested, "{endpoint}");
+            let requested_url = normalized(&endpoint).unwrap().to_string();
+            assert_eq!(requested_url, requested, "{endpoint}");
         }
     }
 

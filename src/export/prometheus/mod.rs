@@ -12,206 +12,236 @@ mod labels;
 mod page;
 mod serve;
 
-use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::blocking;
-use super::command::at;
-use super::control::{Control, DesiredState, PipelineConfig};
-use super::exporter::ExporterSettings;
+use super::export_result::{Delivery, ExportResult};
+use super::exporter::{MakePage, PageSettings};
 use super::handle::ExporterHandle;
+use super::push_exporter::PushExporter;
+use super::source::{Batch, Source, SourceConfig};
+use super::{BoxFuture, blocking};
 use crate::clock::Clock;
 use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
 use crate::health::{Exporter, ExporterCounters};
-use crate::metrics::{PROMETHEUS_READER, Registry, ScrapeReader};
+use crate::metrics::{PROMETHEUS_READER, Registry, Sample, ScrapeReader};
 use crate::signal::Signal;
 use serve::Server;
 
 /// The pause before a port that is in use is tried again: the agent that uses it may end.
 const RETRY: Duration = Duration::from_secs(5);
 /// The interval at which series are read if no client fetches the page.
-const LOOK: Duration = Duration::from_secs(60);
-/// The longest time that a shutdown waits for clients that are still reading.
+const READ_INTERVAL: Duration = Duration::from_secs(60);
+/// The longest time that the end of a page waits for clients that are still reading.
 const LAST_READERS: Duration = Duration::from_millis(500);
 
-/// The supervisor of the page. The configuration starts, moves and stops its server; the series stay.
-struct Prometheus {
-    reader: Arc<Mutex<ScrapeReader>>,
-    counters: Arc<ExporterCounters>,
-    diagnostics: Arc<Diagnostics>,
-    clock: Clock,
-    control: Control,
-}
-
-/// Creates the handle of the Prometheus exporter.
+/// Creates the handle of the Prometheus exporter, and the function that starts its pages.
 pub(crate) fn handle(
     registry: &Arc<Registry>,
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
-) -> ExporterHandle {
-    let (signal, exporter) = (Signal::Metrics, Exporter::Prometheus);
-    let counters =
-        ExporterCounters::new(signal, exporter, Arc::default(), Arc::default(), None).into();
-    let reader = ScrapeReader::new(PROMETHEUS_READER, Arc::clone(registry));
-    let reader = Arc::new(Mutex::new(reader));
-    let opened = Arc::clone(&reader);
-    let open = move || lock(&opened).join();
-    ExporterHandle::new(&counters, open, |control| {
-        let page = Prometheus {
-            reader,
+) -> (ExporterHandle, MakePage) {
+    let series = Arc::new(PageSeries {
+        reader: ScrapeReader::new(PROMETHEUS_READER, Arc::clone(registry)).into(),
+        is_unavailable: AtomicBool::new(false),
+    });
+    let [counted, opened] = [(); 2].map(|()| Arc::clone(&series));
+    let counters = ExporterCounters::new(
+        Signal::Metrics,
+        Exporter::Prometheus,
+        Arc::default(),
+        Arc::default(),
+        Some(Box::new(move || counted.unavailable())),
+    );
+    let source = PageSource {
+        series: Arc::clone(&series),
+        next_read: Instant::now(),
+    };
+    let open = move || opened.reader().join();
+    let handle = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
+    let (counters, diagnostics) = (Arc::clone(handle.counters()), Arc::clone(diagnostics));
+    let make = move |settings: PageSettings| -> Arc<dyn PushExporter> {
+        let server = Arc::new(Server {
+            series: Arc::clone(&series),
+            settings,
             counters: Arc::clone(&counters),
-            diagnostics: Arc::clone(diagnostics),
+            diagnostics: Arc::clone(&diagnostics),
             clock,
-            control,
-        };
-        Box::new(move || Box::pin(page.run()))
-    })
-}
-
-fn lock(reader: &Mutex<ScrapeReader>) -> std::sync::MutexGuard<'_, ScrapeReader> {
-    reader.lock().unwrap_or_else(PoisonError::into_inner)
+            last: Arc::default(),
+        });
+        let (closing, closed) = watch::channel(false);
+        let mut serving = JoinSet::new();
+        serving.spawn(Arc::clone(&server).run(closed));
+        Arc::new(Page {
+            server,
+            closing,
+            _serving: serving,
+        })
+    };
+    (handle, Arc::new(make))
 }
 
 /// Returns the addresses on which the page would be served now. The error says why it cannot be served. This function
 /// blocks.
 pub(crate) fn page_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr>, String> {
-    let listeners = bind::bind(config)?;
-    Ok(listeners
-        .iter()
-        .filter_map(|listener| listener.local_addr().ok())
-        .collect())
+    Ok(addresses(&bind::bind(config)?))
 }
 
-impl Prometheus {
-    async fn run(mut self) {
-        let mut lost = 0;
-        while self.control.closing().is_none() {
-            self.turn_off();
-            lost = match self.control.apply() {
-                Some(config) => self.serve(&config).await,
-                None => {
-                    self.wait(None, None).await;
-                    0
-                }
-            };
-        }
-        self.counters.shut_down_with(lost);
+fn addresses(listeners: &[std::net::TcpListener]) -> Vec<SocketAddr> {
+    let addresses = listeners.iter().map(std::net::TcpListener::local_addr);
+    addresses.filter_map(Result::ok).collect()
+}
+
+/// The series of the page, which outlive its servers.
+struct PageSeries {
+    reader: Mutex<ScrapeReader>,
+    /// True while a server waits for its port: clients cannot fetch the series.
+    is_unavailable: AtomicBool,
+}
+
+impl PageSeries {
+    fn reader(&self) -> MutexGuard<'_, ScrapeReader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves the page until the configuration changes or the shutdown comes. Returns the number of series that were
-    /// never available to clients.
-    async fn serve(&mut self, config: &PipelineConfig) -> u64 {
-        let ExporterSettings::Prometheus(address) = &config.exporter else {
-            return 0;
+    fn read(&self, now: Instant) -> Vec<Sample> {
+        self.reader().look(now.into_std())
+    }
+
+    /// Returns the number of series that clients cannot fetch.
+    fn unavailable(&self) -> u64 {
+        match self.is_unavailable.load(Ordering::Relaxed) {
+            true => self.read(Instant::now()).len() as u64,
+            false => 0,
+        }
+    }
+}
+
+/// The source of a page: it has no requests, because clients fetch the page. Its passes release the series that ended
+/// long ago, also if no client fetches the page.
+struct PageSource {
+    series: Arc<PageSeries>,
+    next_read: Instant,
+}
+
+impl Source for PageSource {
+    fn configure(&mut self, _: &SourceConfig) {}
+
+    fn begin(&mut self) {
+        let now = Instant::now();
+        if self.next_read <= now {
+            self.next_read = now + READ_INTERVAL;
+            let series = Arc::clone(&self.series);
+            blocking::detach(move || drop(series.read(now)));
+        }
+    }
+
+    fn batch(&mut self, _: usize) -> Option<Batch> {
+        None
+    }
+
+    fn acknowledge(&mut self) {}
+
+    fn split(&mut self) -> bool {
+        false
+    }
+
+    fn discard(&mut self) -> u64 {
+        self.series.reader().leave();
+        self.series.is_unavailable.store(false, Ordering::Relaxed);
+        0
+    }
+
+    fn filled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(sleep_until(self.next_read))
+    }
+}
+
+/// A page that is served until it is closed.
+struct Page {
+    server: Arc<Server>,
+    closing: watch::Sender<bool>,
+    /// The task of the server, which ends when this is dropped.
+    _serving: JoinSet<()>,
+}
+
+impl PushExporter for Page {
+    fn export(&self, _: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
+        Box::pin(std::future::ready(Ok(Delivery::default())))
+    }
+
+    /// Frees the port, and waits for clients that are still reading.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.server.counters.listens_on(Vec::new());
+        self.closing.send_replace(true);
+        Box::pin(async { drop(timeout(LAST_READERS, self.closing.closed()).await) })
+    }
+}
+
+impl Server {
+    /// Serves the page until `closing` is true.
+    async fn run(self: Arc<Self>, mut closing: watch::Receiver<bool>) {
+        let listeners = tokio::select! {
+            biased;
+            () = serve::closed(&mut closing) => return,
+            listeners = self.bind() => listeners,
         };
-        let server = Arc::new(Server::new(
-            Arc::clone(&self.reader),
-            config.source.resource.clone(),
-            Arc::clone(&self.counters),
-            self.clock,
-            address.host.clone(),
-        ));
-        let (close, closing) = watch::channel(false);
-        let mut listening = JoinSet::new();
-        if let Some(listeners) = self.bind(address, config).await {
-            for listener in listeners {
-                listening.spawn(Arc::clone(&server).serve(listener, closing.clone()));
-            }
-            self.wait(Some(config), None).await;
+        let mut serving = JoinSet::new();
+        for listener in listeners {
+            serving.spawn(Arc::clone(&self).serve(listener, closing.clone()));
         }
-        // The page of a server that never got its port was never available to clients.
-        let lost = match listening.len() {
-            0 => server.reader().look(Instant::now().into_std()).len() as u64,
-            _ => 0,
-        };
-        if !self.turn_off() && self.control.closing().is_none() {
-            // The page moves: the health must not show its old address meanwhile.
-            self.counters.listens_on(Vec::new());
-        }
-        let _ = close.send(true);
-        self.finish(listening).await;
-        lost
+        while serving.join_next().await.is_some() {}
     }
 
-    /// Waits for clients that are still reading, and closes the connections that are open then.
-    async fn finish(&mut self, mut listening: JoinSet<()>) {
-        let limit = Instant::now() + LAST_READERS;
-        let mut ended = std::pin::pin!(async { while listening.join_next().await.is_some() {} });
+    /// Binds the port, and retries while it is in use. Reports once that the port is in use.
+    async fn bind(&self) -> Vec<TcpListener> {
+        let mut reported = false;
+        self.series.is_unavailable.store(true, Ordering::Relaxed);
         loop {
-            self.control.begin();
-            self.control.release(true);
-            let end = self.control.closing().into_iter().chain([limit]).min();
-            tokio::select! {
-                () = &mut ended => return,
-                () = self.control.changed() => {}
-                () = at(end) => return,
-            }
-        }
-    }
-
-    /// Ends the exporter if it is to be turned off. Returns false otherwise.
-    fn turn_off(&self) -> bool {
-        let mut is_off = false;
-        self.control.desired.send_if_modified(|desired| {
-            // The lock of the desired state excludes that the exporter is turned on meanwhile.
-            if let DesiredState::Draining { reason, .. } = desired {
-                lock(&self.reader).leave();
-                self.counters.turned_off(0, reason.take());
-                *desired = DesiredState::Off;
-                is_off = true;
-            }
-            false
-        });
-        is_off
-    }
-
-    /// Binds the port, and retries while it is in use. Returns `None` if the shutdown comes first. Reports once that
-    /// the port is in use.
-    async fn bind(
-        &mut self,
-        address: &PrometheusConfig,
-        current: &PipelineConfig,
-    ) -> Option<Vec<tokio::net::TcpListener>> {
-        let mut told = false;
-        loop {
-            let config = address.clone();
-            let bind = blocking::spawn(move || bind::bind(&config));
-            let bound = self.control.meanwhile(bind, &current.exporter).await.ok()?;
-            let bound = bound.unwrap_or_else(|error| Err(error.to_string()));
-            match bound.and_then(registered) {
+            let config = self.settings.address.clone();
+            let bound = blocking::spawn(move || {
+                let listeners = bind::bind(&config)?;
+                let addresses = addresses(&listeners);
+                let listeners = listeners.into_iter().map(TcpListener::from_std);
+                let listeners = listeners.collect::<io::Result<Vec<_>>>();
+                Ok((addresses, listeners.map_err(|error| error.to_string())?))
+            });
+            match bound.await.unwrap_or_else(|error| Err(error.to_string())) {
                 Ok((addresses, listeners)) => {
-                    self.announce(address.port, &addresses, told);
+                    self.announce(&addresses, reported);
+                    self.series.is_unavailable.store(false, Ordering::Relaxed);
                     self.counters.listens_on(addresses);
-                    return Some(listeners);
+                    return listeners;
                 }
                 Err(why) => {
                     self.counters.failed(why.clone());
-                    if !std::mem::replace(&mut told, true) && self.control.closing().is_none() {
+                    if !std::mem::replace(&mut reported, true) {
                         self.report(&format!(
                             "no page is served: {why}; it is tried again every {RETRY:?}"
                         ));
                     }
                 }
             }
-            let retry = Instant::now() + RETRY;
-            if self.wait(Some(current), Some(retry)).await {
-                return None;
-            }
+            sleep(RETRY).await;
         }
     }
 
     /// Reports an unexpected address: another port, or the configured port after a wait.
-    fn announce(&self, port: u16, addresses: &[SocketAddr], late: bool) {
+    fn announce(&self, addresses: &[SocketAddr], late: bool) {
         let Some(address) = addresses.first() else {
             return;
         };
-        let path = serve::PATH;
+        let (port, path) = (self.settings.address.port, serve::PATH);
         if port != 0 && address.port() != port {
             self.report(&format!(
                 "the page is at http://{address}{path}, because port {port} is taken"
@@ -221,72 +251,8 @@ impl Prometheus {
         }
     }
 
-    /// Waits until a time, the shutdown, or a configuration other than the current one. Returns false if the time came
-    /// first. A flush has nothing to wait for, because the page always shows the current values.
-    async fn wait(&mut self, current: Option<&PipelineConfig>, until: Option<Instant>) -> bool {
-        let mut look = Instant::now() + LOOK;
-        loop {
-            self.control.begin();
-            self.control.release(true);
-            // `run` may have applied a draining state that came after `turn_off`, so that it is no news.
-            let is_replaced = self.control.is_draining()
-                || self.control.has_news() && !self.is_unchanged(current);
-            if is_replaced || self.control.closing().is_some() {
-                return true;
-            }
-            tokio::select! {
-                () = self.control.changed() => {}
-                () = at(until) => return false,
-                () = sleep_until(look), if current.is_some() => {
-                    look = Instant::now() + LOOK;
-                    let reader = Arc::clone(&self.reader);
-                    blocking::detach(move || {
-                        lock(&reader).look(Instant::now().into_std());
-                    });
-                }
-            }
-        }
-    }
-
-    /// Returns true if the configuration asks for the current page.
-    fn is_unchanged(&self, current: Option<&PipelineConfig>) -> bool {
-        match (&*self.control.desired.borrow(), current) {
-            (DesiredState::On(config), Some(current)) => {
-                config.exporter == current.exporter
-                    && config.source.resource == current.source.resource
-            }
-            _ => false,
-        }
-    }
-
     fn report(&self, what: &str) {
-        self.diagnostics.report_later(format!(
-            "{} ({}): {what}",
-            self.counters.signal(),
-            self.counters.exporter()
-        ));
+        self.diagnostics
+            .report_later(format!("{}: {what}", self.counters.name()));
     }
-}
-
-/// Ends the exporter, also after a panic.
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let panicked = self.counters.ended_by_panic();
-        self.counters.shut_down_with(0);
-        self.control.release_all(!panicked);
-    }
-}
-
-/// Registers listeners with the current runtime, and returns them with their addresses.
-fn registered(
-    listeners: Vec<TcpListener>,
-) -> Result<(Vec<SocketAddr>, Vec<tokio::net::TcpListener>), String> {
-    let each = listeners.into_iter().map(|listener| {
-        Ok((
-            listener.local_addr()?,
-            tokio::net::TcpListener::from_std(listener)?,
-        ))
-    });
-    each.collect::<Result<_, std::io::Error>>()
-        .map_err(|error| error.to_string())
 }

@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HOST};
@@ -16,20 +16,22 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::blocking;
-use super::page;
+use super::super::exporter::PageSettings;
+use super::{PageSeries, page};
 use crate::clock::Clock;
+use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
-use crate::metrics::{Sample, ScrapeReader};
+use crate::metrics::Sample;
 
 /// The path of the page.
 pub(super) const PATH: &str = "/metrics";
 
-/// The most concurrent connections. Further connections wait until one ends.
+/// The most concurrent connections of an address. Further connections wait until one ends.
 const CONNECTIONS: usize = 128;
 /// The time limit for the head of a request.
 const HEAD: Duration = Duration::from_secs(5);
@@ -42,43 +44,23 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// The state that all connections share.
 pub(super) struct Server {
-    reader: Arc<Mutex<ScrapeReader>>,
-    resource: Vec<(String, String)>,
-    counters: Arc<ExporterCounters>,
-    clock: Clock,
-    /// The host name of the configuration.
-    host: String,
+    pub(super) series: Arc<PageSeries>,
+    pub(super) settings: PageSettings,
+    pub(super) counters: Arc<ExporterCounters>,
+    pub(super) diagnostics: Arc<Diagnostics>,
+    pub(super) clock: Clock,
     /// The page that was rendered last, while a client gets it.
-    last: Arc<tokio::sync::Mutex<Weak<Page>>>,
-    connections: Arc<Semaphore>,
+    pub(super) last: Arc<tokio::sync::Mutex<Weak<Rendered>>>,
 }
 
-/// A page and the series that it shows.
-struct Page {
+/// A rendered page and its series.
+pub(super) struct Rendered {
     begun: Instant,
     text: Bytes,
-    shown: Vec<Sample>,
+    series: Vec<Sample>,
 }
 
 impl Server {
-    pub(super) fn new(
-        reader: Arc<Mutex<ScrapeReader>>,
-        resource: Vec<(String, String)>,
-        counters: Arc<ExporterCounters>,
-        clock: Clock,
-        host: String,
-    ) -> Self {
-        Self {
-            reader,
-            resource,
-            counters,
-            clock,
-            host,
-            last: Arc::default(),
-            connections: Arc::new(Semaphore::new(CONNECTIONS)),
-        }
-    }
-
     /// Accepts connections until `closing` is true, and then finishes the connections whose request has begun.
     pub(super) async fn serve(
         self: Arc<Self>,
@@ -91,21 +73,13 @@ impl Server {
             .local_addr()
             .is_ok_and(|address| address.ip().is_loopback());
         loop {
-            let accepted = async {
-                let permit = Arc::clone(&self.connections).acquire_owned().await;
-                (listener.accept().await, permit)
-            };
             tokio::select! {
                 biased;
                 () = closed(&mut close) => break,
-                Some(_) = open.join_next(), if !open.is_empty() => {}
-                (accepted, permit) = accepted => match accepted {
+                Some(_) = open.join_next() => {}
+                accepted = listener.accept(), if open.len() < CONNECTIONS => match accepted {
                     Ok((stream, _)) => {
-                        let (this, closing) = (Arc::clone(&self), closing.clone());
-                        open.spawn(async move {
-                            this.answer(stream, local, closing).await;
-                            drop(permit);
-                        });
+                        open.spawn(Arc::clone(&self).answer(stream, local, closing.clone()));
                     }
                     Err(_) => sleep(AFTER_FAILURE).await,
                 }
@@ -122,22 +96,28 @@ impl Server {
         local: bool,
         mut closing: watch::Receiver<bool>,
     ) {
-        let exchange = Exchange::default();
-        let service = service_fn(|request| self.respond(request, local, &exchange));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .max_buf_size(HEAD_BYTES)
-            .keep_alive(false)
-            .half_close(true)
-            .serve_connection(TokioIo::new(stream), service);
-        let ended = tokio::select! {
-            ended = timeout(LIFE, connection) => ended,
+        let given = OnceLock::new();
+        let service = service_fn(|request| self.respond(request, local, &given));
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .max_buf_size(HEAD_BYTES)
+                .keep_alive(false)
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        let served = async {
+            tokio::select! {
+                ended = &mut connection => return ended,
+                () = closed(&mut closing) => {}
+            }
             // A connection whose request has begun is finished.
-            () = exchange.idle_at(&mut closing) => return,
+            connection.as_mut().graceful_shutdown();
+            connection.await
         };
         // A page is delivered only if it was written completely.
-        if let (Ok(Ok(())), Some(page)) = (ended, exchange.given.get()) {
+        if let (Ok(Ok(())), Some(page)) = (timeout(LIFE, served).await, given.get()) {
             self.delivered(Arc::clone(page)).await;
         }
     }
@@ -146,9 +126,8 @@ impl Server {
         self: &Arc<Self>,
         request: Request<Incoming>,
         local: bool,
-        exchange: &Exchange,
+        given: &OnceLock<Arc<Rendered>>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
-        exchange.begun.store(true, Ordering::Relaxed);
         let method = request.method();
         if local && !self.is_meant(request.headers()) {
             let hint = "forbidden: ask for localhost or an IP address\n".to_owned();
@@ -169,7 +148,7 @@ impl Server {
             Ok(page) => {
                 let text = page.text.clone();
                 if method == Method::GET {
-                    let _ = exchange.given.set(page);
+                    let _ = given.set(page);
                 }
                 response(StatusCode::OK, page::CONTENT_TYPE, text)
             }
@@ -198,15 +177,15 @@ impl Server {
             .unwrap_or(host);
         address.parse::<IpAddr>().is_ok()
             || host.eq_ignore_ascii_case("localhost")
-            || host.eq_ignore_ascii_case(&self.host)
+            || host.eq_ignore_ascii_case(&self.settings.address.host)
     }
 
     /// Returns a page whose rendering began after this call. Only one page is rendered at a time, for all waiting
     /// requests.
-    async fn page(self: &Arc<Self>) -> Result<Arc<Page>, String> {
-        let asked = Instant::now();
+    async fn page(self: &Arc<Self>) -> Result<Arc<Rendered>, String> {
+        let requested = Instant::now();
         let mut last = Arc::clone(&self.last).lock_owned().await;
-        if let Some(page) = last.upgrade().filter(|page| page.begun >= asked) {
+        if let Some(page) = last.upgrade().filter(|page| page.begun >= requested) {
             return Ok(page);
         }
         let this = Arc::clone(self);
@@ -214,7 +193,7 @@ impl Server {
         // rendered at a time.
         let made = tokio::spawn(async move {
             // Rendering a page of many series takes long.
-            let page = blocking::spawn(move || this.make()).await;
+            let page = blocking::spawn(move || this.render()).await;
             let page = Arc::new(page.map_err(|error| error.to_string())?);
             *last = Arc::downgrade(&page);
             Ok(page)
@@ -222,48 +201,27 @@ impl Server {
         made.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    fn make(&self) -> Page {
+    fn render(&self) -> Rendered {
         let begun = Instant::now();
-        let shown = self.reader().look(begun);
-        Page {
+        let series = self.series.read(begun);
+        Rendered {
             begun,
-            text: page::render(&shown, &self.resource),
-            shown,
+            text: page::render(&series, &self.settings.resource),
+            series,
         }
     }
 
-    async fn delivered(self: &Arc<Self>, page: Arc<Page>) {
+    async fn delivered(self: &Arc<Self>, page: Arc<Rendered>) {
         self.counters
-            .delivered(page.shown.len() as u64, 0, self.clock.now());
+            .delivered(page.series.len() as u64, 0, self.clock.now());
         let this = Arc::clone(self);
-        let settled = blocking::spawn(move || this.reader().fetched(&page.shown));
-        let _ = settled.await;
-    }
-
-    pub(super) fn reader(&self) -> MutexGuard<'_, ScrapeReader> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The progress of the single request of a connection.
-#[derive(Default)]
-struct Exchange {
-    begun: AtomicBool,
-    given: OnceLock<Arc<Page>>,
-}
-
-impl Exchange {
-    /// Waits until the server closes. Never returns if the request has begun by then.
-    async fn idle_at(&self, closing: &mut watch::Receiver<bool>) {
-        closed(closing).await;
-        if self.begun.load(Ordering::Relaxed) {
-            std::future::pending().await
-        }
+        let fetched = blocking::spawn(move || this.series.reader().fetched(&page.series));
+        let _ = fetched.await;
     }
 }
 
 /// Waits until the server closes.
-async fn closed(closing: &mut watch::Receiver<bool>) {
+pub(super) async fn closed(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
 

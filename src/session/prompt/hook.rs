@@ -7,7 +7,7 @@ use crate::content::{Gated, HookDefinitions};
 use crate::encode::spans::SpanRecord;
 use crate::record::{MCP_TOOL, Text, record, span};
 use crate::session::Recorder;
-use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore};
+use crate::state::{OpenSpan, OperationHandle};
 
 record! {
     /// The outcome of the hooks of one hook event.
@@ -16,7 +16,7 @@ record! {
     /// use claude_code_telemetry::HookOutcome;
     /// let outcome = HookOutcome::new().succeeded(2).failed(1);
     /// ```
-    record HookOutcome: Clone, Debug, Default;
+    record HookOutcome: Clone, Debug;
 
     /// Creates an outcome in which no hook ran.
     new();
@@ -44,8 +44,8 @@ impl HookOutcome {
     /// Returns the number of hooks that ran.
     fn total(&self) -> u64 {
         let outcomes = [self.succeeded, self.blocking, self.failed, self.cancelled];
-        let sum = || outcomes.into_iter().fold(0, u64::saturating_add);
-        self.count.unwrap_or_else(sum)
+        let sum = outcomes.into_iter().fold(0, u64::saturating_add);
+        self.count.unwrap_or(sum)
     }
 }
 
@@ -57,13 +57,7 @@ impl HookOutcome {
 /// A handle that is dropped without [`finish`](Self::finish) ends its span without any outcome.
 #[derive(Debug)]
 #[must_use = "hooks that are dropped have no outcome: call `finish`"]
-pub struct Hook(OperationHandle<RunningHooks>);
-
-struct RunningHooks {
-    event: Text,
-    name: Text,
-    span: OpenSpan,
-}
+pub struct Hook(OperationHandle<OpenSpan<HookSpan>>);
 
 impl Hook {
     pub(crate) fn begin(
@@ -72,63 +66,47 @@ impl Hook {
         name: Text,
         at: Option<SystemTime>,
     ) -> Self {
-        let Some(session) = outside.session() else {
-            return Self(OperationHandle::off());
-        };
-        let span = outside.begin_span(session, at);
-        Self(OperationHandle::new(
-            session,
-            RunningHooks { event, name, span },
-        ))
+        Self(OperationHandle::begin(outside.session(), |session| {
+            let start = outside.timestamp(session, at);
+            let mut span: OpenSpan<HookSpan> = outside.begin_span(session, start);
+            let details = session.telemetry.policy().tool_details();
+            span.record.name = if details {
+                name
+            } else {
+                without_mcp_names(name)
+            };
+            span.record.event = event;
+            span
+        }))
     }
 
     /// Ends the span `claude_code.hook` with `duration_ms` and the counts of `outcome`.
     pub fn finish(self, outcome: HookOutcome) {
         if let Some((session, mut hooks)) = self.0.lock() {
-            hooks.end(session, outcome);
+            let end = session.telemetry.timestamp(outcome.at);
+            hooks.end(session, end, |hooks| {
+                hooks.count = outcome.total();
+                hooks.succeeded = outcome.succeeded;
+                hooks.blocking = outcome.blocking;
+                hooks.failed = outcome.failed;
+                hooks.cancelled = outcome.cancelled;
+                hooks.definitions = outcome.definitions.filtered(&session.telemetry.policy());
+            });
         }
     }
 }
 
-/// Returns the name with the MCP server and tool replaced, as in `PreToolUse:mcp_tool`; `None` if it contains neither.
-fn without_mcp_names(name: &str) -> Option<String> {
-    let at = name.find("mcp__")?;
-    Some(format!("{}{MCP_TOOL}", &name[..at]))
-}
-
-impl RunningHooks {
-    fn end(&mut self, session: &SessionCore, outcome: HookOutcome) -> bool {
-        let Self { event, name, span } = self;
-        let end = session.telemetry.timestamp(outcome.at);
-        let policy = session.telemetry.policy();
-        span.end(session, end, |duration| HookSpan {
-            event: event.clone(),
-            name: without_mcp_names(name)
-                .filter(|_| !policy.tool_details())
-                .map_or_else(|| name.clone(), Cow::Owned),
-            count: outcome.total(),
-            duration,
-            succeeded: outcome.succeeded,
-            blocking: outcome.blocking,
-            failed: outcome.failed,
-            cancelled: outcome.cancelled,
-            definitions: outcome.definitions.filtered(&policy),
-        })
-    }
-}
-
-impl Operation for RunningHooks {
-    fn span(&self) -> &OpenSpan {
-        &self.span
-    }
-
-    fn abandon(&mut self, session: &SessionCore) -> bool {
-        self.end(session, HookOutcome::new())
+/// Returns the name with the MCP server and tool replaced, as in `PreToolUse:mcp_tool`.
+fn without_mcp_names(name: Text) -> Text {
+    match name.split_once("mcp__") {
+        Some((event, _)) => format!("{event}{MCP_TOOL}").into(),
+        None => name,
     }
 }
 
 span! {
     /// The data of the span `claude_code.hook`.
+    #[derive(Default)]
     span HookSpan emits "hook", "The hooks of one hook event, when the host records them",
         fails when "a hook failed without blocking; the message counts them";
     sent {

@@ -11,12 +11,14 @@ use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp}
 
 string_enum! {
     /// The origin of a model request: the attribute `llm_request.context`.
+    #[derive(Default)]
     RequestContext {
         /// The turn of a prompt.
         Interaction = "interaction",
         /// A subagent inside a tool.
         Tool = "tool",
         /// Neither a prompt nor a tool.
+        #[default]
         Standalone = "standalone",
     }
 }
@@ -69,66 +71,47 @@ pub struct LlmRequest {
 }
 
 struct Request {
-    model: Text,
-    query_source: Option<Text>,
-    context: RequestContext,
-    span: OpenSpan,
-    /// The start of each attempt, in nanoseconds since the Unix epoch.
-    attempts: Vec<u64>,
+    span: OpenSpan<LlmSpan>,
     attempt_began: Timestamp,
-    time_to_first_token: Option<Duration>,
     response_body: Option<Content>,
 }
 
 impl LlmRequest {
     pub(crate) fn begin(outside: &Recorder, options: LlmRequestOptions) -> Self {
-        let Some(session) = outside.session() else {
-            return Self {
-                recorder: outside.clone(),
-                request: OperationHandle::off(),
-            };
-        };
-        let span = outside.begin_span(session, options.at);
-        let recorder = Recorder {
-            parent: span.context.clone(),
-            ..outside.clone()
-        };
-        let request = Request {
-            model: options.model,
-            query_source: options.query_source,
-            context: options.context.unwrap_or(outside.context),
-            attempts: vec![span.start.wall()],
-            attempt_began: span.start,
-            time_to_first_token: None,
-            response_body: None,
-            span,
-        };
-        Self {
-            recorder,
-            request: OperationHandle::new(session, request),
-        }
+        let mut recorder = outside.clone();
+        let request = OperationHandle::begin(outside.session(), |session| {
+            let start = outside.timestamp(session, options.at);
+            let mut span: OpenSpan<LlmSpan> = outside.begin_span(session, start);
+            span.record.begin(options, outside.context, start);
+            recorder.parent.clone_from(&span.context);
+            Request {
+                span,
+                attempt_began: start,
+                response_body: None,
+            }
+        });
+        Self { recorder, request }
     }
 
     /// Begins another attempt after a failed one. Adds a span event `gen_ai.request.attempt`; emits no event and no
     /// metric.
     pub fn retry(&self) {
         if let Some((session, mut request)) = self.request.lock() {
-            let now = session.telemetry.timestamp(None);
-            let (at, _) = now.since(&request.span.start);
-            request.attempts.push(at);
-            request.attempt_began = now;
-            request.time_to_first_token = None;
+            request.attempt_began = session.telemetry.timestamp(None);
+            let (at, _) = request.attempt_began.since(&request.span.start);
+            request.span.record.retry(at);
         }
     }
 
     /// Records the arrival of the first token of the answer: the attribute `ttft_ms`, measured from the start of the
     /// current attempt. Only the first call of an attempt has an effect.
     pub fn first_token(&self) {
-        if let Some((session, mut request)) = self.request.lock()
-            && request.time_to_first_token.is_none()
-        {
-            let now = session.telemetry.timestamp(None);
-            request.time_to_first_token = Some(now.since(&request.attempt_began).1);
+        if let Some((session, mut request)) = self.request.lock() {
+            let (_, took) = session
+                .telemetry
+                .timestamp(None)
+                .since(&request.attempt_began);
+            request.span.record.time_to_first_token.get_or_insert(took);
         }
     }
 
@@ -147,9 +130,13 @@ impl LlmRequest {
         let Some((_, request)) = self.request.lock() else {
             return;
         };
-        let mut record = ApiRequestBody::new(request.model.clone(), body);
-        let event = &mut record.event;
-        event.query_source.clone_from(&request.query_source);
+        let LlmSpan {
+            model,
+            query_source,
+            ..
+        } = &request.span.record;
+        let mut record = ApiRequestBody::new(model.clone(), body);
+        record.query_source.clone_from(query_source);
         record.at = time;
         // A large body is redacted when it is emitted, which other threads and the shutdown must not wait for.
         drop(request);
@@ -184,26 +171,19 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        let event = &mut answer.event;
-        if answer.requested_model.is_none() && event.model != request.model {
-            answer.requested_model = Some(request.model.clone());
+        let model = &request.span.record.model;
+        if answer.requested_model.is_none() && answer.model != *model {
+            answer.requested_model = Some(model.clone());
         }
-        let end = request.complete(
-            session,
-            answer.at,
-            &mut event.query_source,
-            &mut event.duration.0,
-        );
-        let attempts = request.attempts(answer.attempt, end, event.duration.0);
-        let first_token = request.time_to_first_token;
-        request.end(session, end, attempts, |span| {
-            span.answered(&answer, first_token)
-        });
+        let (query_source, duration) = (&mut answer.query_source, &mut answer.duration.0);
+        let (end, last) = request.complete(session, answer.at, query_source, duration);
+        request
+            .span
+            .end(session, end, |span| span.answer(&answer, last));
         let body = request.response_body.take().map(|body| {
-            let event = &answer.event;
-            let mut record = ApiResponseBody::new(event.model.clone(), body);
-            record.event.query_source.clone_from(&event.query_source);
-            record.event.request_id.clone_from(&event.request_id);
+            let mut record = ApiResponseBody::new(answer.model.clone(), body);
+            record.query_source.clone_from(&answer.query_source);
+            record.request_id.clone_from(&answer.request_id);
             record.at = answer.at;
             record
         });
@@ -220,83 +200,43 @@ impl LlmRequest {
         let Some((session, mut request)) = self.request.lock() else {
             return;
         };
-        let event = &mut error.event;
-        let end = request.complete(
-            session,
-            error.at,
-            &mut event.query_source,
-            &mut event.duration.0,
-        );
-        let attempt = event.attempt.0;
-        event.attempt.0 = attempt.or(u32::try_from(request.attempts.len()).ok());
-        let attempts = request.attempts(event.attempt.0, end, event.duration.0);
-        request.end(session, end, attempts, |span| span.failed(event));
+        let (query_source, duration) = (&mut error.query_source, &mut error.duration.0);
+        let (end, last) = request.complete(session, error.at, query_source, duration);
+        let counted = u32::try_from(request.span.record.attempt).unwrap_or(u32::MAX);
+        error.attempt.0.get_or_insert(counted);
+        request
+            .span
+            .end(session, end, |span| span.fail(&error, last));
         drop(request);
         self.recorder.emit(error);
     }
 }
 
-/// The maximum number of attempts with a span event. Further attempts are only counted.
-const MAX_ATTEMPTS: usize = 128;
-
 impl Request {
     /// Completes the fields of an outcome that the host did not set: the subsystem, and the duration of the last
-    /// attempt. Returns the end of the request.
+    /// attempt. Returns the end of the request, and the start of the last attempt in nanoseconds since the Unix epoch.
     fn complete(
         &self,
         session: &SessionCore,
         at: Option<SystemTime>,
         query_source: &mut Option<Text>,
         duration: &mut Option<Duration>,
-    ) -> Timestamp {
+    ) -> (Timestamp, u64) {
         if query_source.is_none() {
-            query_source.clone_from(&self.query_source);
+            query_source.clone_from(&self.span.record.query_source);
         }
         let end = session.telemetry.timestamp(at);
-        duration.get_or_insert_with(|| end.since(&self.attempt_began).1);
-        end
-    }
-
-    /// Returns the start of each attempt. Attempts that the host did not report get the start of the last attempt.
-    fn attempts(&self, count: Option<u32>, end: Timestamp, last: Option<Duration>) -> Vec<u64> {
-        let count = count.map_or(self.attempts.len(), |count| count as usize);
-        let (end, _) = end.since(&self.span.start);
-        let last = u64::try_from(last.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
-        let mut attempts = self.attempts.clone();
-        attempts.resize(count.clamp(1, MAX_ATTEMPTS), end.saturating_sub(last));
-        attempts
-    }
-
-    /// Ends the span, to which `outcome` adds the answer or the error.
-    fn end(
-        &mut self,
-        session: &SessionCore,
-        end: Timestamp,
-        attempts: Vec<u64>,
-        outcome: impl FnOnce(LlmSpan) -> LlmSpan,
-    ) -> bool {
-        let (model, query_source) = (self.model.clone(), self.query_source.clone());
-        let context = self.context;
-        self.span.end(session, end, |duration| {
-            outcome(LlmSpan::new(
-                model,
-                query_source,
-                context,
-                duration,
-                attempts,
-            ))
-        })
+        let last = *duration.get_or_insert_with(|| end.since(&self.attempt_began).1);
+        (end, end.on(&self.span.start).before(last).wall())
     }
 }
 
 impl Operation for Request {
-    fn span(&self) -> &OpenSpan {
-        &self.span
+    fn is_recorded(&self) -> bool {
+        self.span.is_recorded()
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
-        let now = session.telemetry.timestamp(None);
-        let attempts = self.attempts.clone();
-        self.end(session, now, attempts, |span| span)
+        self.span.abandon(session)
     }
 }

@@ -3,30 +3,32 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::llm_request::RequestContext;
+use super::llm_request::{LlmRequestOptions, RequestContext};
 use crate::content::Payload;
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    ApiErrorEvent, ApiRequest, Attributes, ErrorMessage, Field, Scalar, Speed, Text, TokenUsage,
-    Value, attribute_rows, span,
+    ApiError, ApiRequest, ErrorMessage, Speed, Text, TokenUsage, Value, attribute_rows, scalars,
+    span,
 };
-use crate::schema::{self, Attribute};
+use crate::schema;
+use crate::state::Timestamp;
 
 const REQUEST_ATTEMPT: &schema::SpanEvent = &schema::SpanEvent {
     name: "gen_ai.request.attempt",
     description: "One for each attempt",
     attributes: attribute_rows! { u64 = "attempt", "Number of the attempt, from 1"; },
 };
+const ATTEMPT: &str = REQUEST_ATTEMPT.attributes[0].name;
 
 span! {
     /// The data of the span `claude_code.llm_request`.
+    #[derive(Default)]
     span LlmSpan emits "llm_request", "One model request with its retries",
         fails when "the request failed; the message is the error's", has events REQUEST_ATTEMPT;
     sent {
-        model: RequestedModel =
-            "model", "Model that was asked for",
-            "gen_ai.system", "Always `anthropic`",
-            "gen_ai.request.model", "Model that was asked for";
+        model: Text = "model", "Model that was asked for";
+        system: Anthropic = "gen_ai.system", "Always `anthropic`";
+        request_model: Text = "gen_ai.request.model", "Model that was asked for";
         context: RequestContext = "llm_request.context", "Where the request came from";
         speed: Speed = "speed", "Whether fast mode was active";
         query_source: Option<Text> = "query_source", "Subsystem that made the request";
@@ -38,16 +40,15 @@ span! {
             "output_tokens", "Output tokens",
             "cache_read_tokens", "Tokens read from the cache",
             "cache_creation_tokens", "Tokens written to the cache";
-        request_id: Option<Twice> =
-            "request_id", "The API's request id",
-            "gen_ai.response.id", "The same id";
+        request_id: Option<Text> = "request_id", "The API's request id";
+        response_id: Option<Text> = "gen_ai.response.id", "The same id";
         success: bool = "success", "Whether the API answered";
         attempt: u64 = "attempt", "Attempts made in all";
         status_code: Option<u64> = "status_code", "HTTP status of the failure";
         error: Option<ErrorMessage> = "error", "Error message";
         has_tool_call: Option<bool> = "response.has_tool_call", "Whether the answer calls a tool";
-        stop_reason: Option<StopReason> =
-            "stop_reason", "Why the model stopped",
+        stop_reason: Option<Text> = "stop_reason", "Why the model stopped";
+        finish_reasons: Option<FinishReasons> =
             "gen_ai.response.finish_reasons", "The same as a list";
     }
     unsent {
@@ -58,129 +59,91 @@ span! {
 
 type Attempts = Vec<u64>;
 
-/// The requested model, which is sent twice, with the system between.
-#[derive(Clone)]
-pub(crate) struct RequestedModel(Text);
+/// The system of a request, which is always the same.
+#[derive(Clone, Default)]
+pub(crate) struct Anthropic;
 
-impl Payload for RequestedModel {
+impl Payload for Anthropic {}
+
+/// The reason why the model stopped, as a list.
+#[derive(Clone)]
+pub(crate) struct FinishReasons(Text);
+
+impl Payload for FinishReasons {
     fn size(&self) -> usize {
         self.0.len()
     }
 }
 
-impl Field<3> for RequestedModel {
-    const ATTRIBUTES: [Attribute; 3] = [
-        Text::ATTRIBUTE,
-        Text::ATTRIBUTE.one_of(&["anthropic"]),
-        Text::ATTRIBUTE,
-    ];
-
-    fn write<'a>(&'a self, keys: [&'static str; 3], out: &mut Attributes<'a>) {
-        let values = [&*self.0, "anthropic", &*self.0];
-        for (key, value) in keys.into_iter().zip(values) {
-            out.push(key, Value::Text(value.into()));
-        }
-    }
+scalars! {
+    Anthropic: Text.one_of(&["anthropic"]) = |_system| Some("anthropic".into());
+    FinishReasons: TextArray = |reason| Some(vec![(&*reason.0).into()]);
 }
 
-/// A text that is sent under two keys.
-#[derive(Clone)]
-pub(crate) struct Twice(pub(crate) Text);
-
-impl Payload for Twice {
-    fn size(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl Field<2> for Twice {
-    const ATTRIBUTES: [Attribute; 2] = [Text::ATTRIBUTE; 2];
-
-    fn write<'a>(&'a self, keys: [&'static str; 2], out: &mut Attributes<'a>) {
-        for key in keys {
-            out.push(key, Value::Text((&*self.0).into()));
-        }
-    }
-}
-
-/// The reason why the model stopped, which is sent as a text and as a list.
-#[derive(Clone)]
-pub(crate) struct StopReason(Text);
-
-impl Payload for StopReason {
-    fn size(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl Field<2> for StopReason {
-    const ATTRIBUTES: [Attribute; 2] = [Text::ATTRIBUTE, Attribute::of(schema::Kind::TextArray)];
-
-    fn write<'a>(&'a self, [reason, reasons]: [&'static str; 2], out: &mut Attributes<'a>) {
-        out.push(reason, Value::Text((&*self.0).into()));
-        out.push(reasons, Value::TextArray(vec![(&*self.0).into()]));
-    }
-}
+/// The maximum number of attempts with a span event. Further attempts are only counted.
+const MAX_ATTEMPTS: usize = 128;
 
 impl LlmSpan {
-    /// Creates the span of a request that was neither answered nor failed.
-    pub(super) fn new(
-        model: Text,
-        query_source: Option<Text>,
+    /// Begins the first attempt of a request on a handle of `context`.
+    pub(super) fn begin(
+        &mut self,
+        options: LlmRequestOptions,
         context: RequestContext,
-        duration: Duration,
-        attempts: Vec<u64>,
-    ) -> Self {
-        Self {
-            model: RequestedModel(model),
-            context,
-            speed: Speed::Normal,
-            query_source,
-            duration,
-            time_to_first_token: None,
-            tokens: None,
-            request_id: None,
-            success: false,
-            attempt: (attempts.len() as u64).max(1),
-            attempts,
-            status_code: None,
-            error: None,
-            has_tool_call: None,
-            stop_reason: None,
+        start: Timestamp,
+    ) {
+        self.request_model.clone_from(&options.model);
+        self.model = options.model;
+        self.context = options.context.unwrap_or(context);
+        self.query_source = options.query_source;
+        self.attempt = 1;
+        self.attempts.push(start.wall());
+    }
+
+    /// Adds another attempt, which begins at `start`, in nanoseconds since the Unix epoch.
+    pub(super) fn retry(&mut self, start: u64) {
+        self.attempt += 1;
+        self.time_to_first_token = None;
+        if self.attempts.len() < MAX_ATTEMPTS {
+            self.attempts.push(start);
         }
     }
 
-    /// Adds the answer. `time_to_first_token` applies if the answer does not contain one.
-    pub(super) fn answered(
-        self,
-        request: &ApiRequest,
-        time_to_first_token: Option<Duration>,
-    ) -> Self {
-        let event = &request.event;
-        Self {
-            speed: event.speed,
-            query_source: event.query_source.clone(),
-            time_to_first_token: request.time_to_first_token.or(time_to_first_token),
-            tokens: Some(request.usage()),
-            request_id: event.request_id.clone().map(Twice),
-            success: true,
-            attempt: request.attempt.map_or(self.attempt, u64::from),
-            has_tool_call: request.has_tool_call,
-            stop_reason: request.stop_reason.clone().map(StopReason),
-            ..self
-        }
+    /// Adds the answer to the attempt that began at `last`.
+    pub(super) fn answer(&mut self, answer: &ApiRequest, last: u64) {
+        self.speed = answer.speed;
+        self.query_source.clone_from(&answer.query_source);
+        let measured = self.time_to_first_token;
+        self.time_to_first_token = answer.time_to_first_token.or(measured);
+        self.tokens = Some(answer.usage());
+        self.set_request_id(answer.request_id.as_ref());
+        self.success = true;
+        self.has_tool_call = answer.has_tool_call;
+        self.stop_reason.clone_from(&answer.stop_reason);
+        self.finish_reasons = answer.stop_reason.clone().map(FinishReasons);
+        self.count_attempts(answer.attempt, last);
     }
 
-    pub(super) fn failed(self, error: &ApiErrorEvent) -> Self {
-        Self {
-            speed: error.speed,
-            query_source: error.query_source.clone(),
-            request_id: error.request_id.clone().map(Twice),
-            attempt: error.attempt.0.map_or(self.attempt, u64::from),
-            status_code: error.status_code.0.map(u64::from),
-            error: Some(error.error.clone()),
-            ..self
-        }
+    /// Adds the error of the attempt that began at `last`.
+    pub(super) fn fail(&mut self, error: &ApiError, last: u64) {
+        self.speed = error.speed;
+        self.query_source.clone_from(&error.query_source);
+        self.set_request_id(error.request_id.as_ref());
+        self.status_code = error.status_code.0.map(u64::from);
+        self.error = Some(error.error.clone());
+        self.count_attempts(error.attempt.0, last);
+    }
+
+    fn set_request_id(&mut self, id: Option<&Text>) {
+        self.request_id = id.cloned();
+        self.response_id = id.cloned();
+    }
+
+    /// Applies the number of attempts that the host reported. Attempts without a call of `retry` get the start of the
+    /// last one.
+    fn count_attempts(&mut self, reported: Option<u32>, last: u64) {
+        self.attempt = reported.map_or(self.attempt, u64::from);
+        let events = usize::try_from(self.attempt).unwrap_or(usize::MAX);
+        self.attempts.resize(events.clamp(1, MAX_ATTEMPTS), last);
     }
 }
 
@@ -189,15 +152,12 @@ impl SpanRecord for LlmSpan {
         self.error.as_ref().map(|error| Cow::Borrowed(&*error.0))
     }
 
-    fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-        for (n, time) in self.attempts.iter().enumerate() {
-            let mut attributes = Attributes::default();
-            attributes.push("attempt", Value::Int(n as i64 + 1));
-            out.push(SpanEvent {
-                event: REQUEST_ATTEMPT,
-                time: *time,
-                attributes,
-            });
-        }
+    fn events(&self) -> Vec<SpanEvent<'_>> {
+        let event = |(time, attempt): (&u64, i64)| SpanEvent {
+            event: REQUEST_ATTEMPT,
+            time: *time,
+            attributes: vec![(ATTEMPT, Value::Int(attempt))],
+        };
+        self.attempts.iter().zip(1..).map(event).collect()
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::content::{Gated, Prompt as UserText};
+use crate::content::{Gated, Payload, Prompt as UserText};
 use crate::encode::spans::SpanRecord;
 use crate::record::{UserPrompt, record, span};
 use crate::session::Recorder;
@@ -45,7 +45,7 @@ pub struct Prompt {
 
 record! {
     /// The end of an interaction, for a host that sets the end time or the duration.
-    record PromptEnd: Clone, Copy, Debug, Default, PartialEq, Eq;
+    record PromptEnd: Clone, Copy, Debug, PartialEq, Eq;
 
     /// Creates an end at the current time. The duration is the time since the prompt began.
     new();
@@ -61,11 +61,7 @@ record! {
 
 struct Interaction {
     mark: Arc<PromptMark>,
-    span: OpenSpan,
-    text: Gated<UserText>,
-    length: u64,
-    /// The `interaction.sequence`.
-    sequence: u64,
+    span: OpenSpan<InteractionSpan>,
 }
 
 impl Prompt {
@@ -73,52 +69,18 @@ impl Prompt {
 
     /// Begins an interaction. `outer` is the recorder on which the host begins the prompt.
     pub(crate) fn begin(outer: &Recorder, prompt: UserPrompt) -> Self {
-        let Some(session) = outer.session() else {
-            return Self {
-                recorder: outer.clone(),
-                interaction: OperationHandle::off(),
-            };
-        };
-        let telemetry = &session.telemetry;
-        let sequence = session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1;
-        let parent = match &prompt.parent.0 {
-            Some(parent) => Some(Arc::new(parent.context.clone())),
-            None => session.inbound_parent(),
-        };
-        let start = telemetry.timestamp(prompt.at);
-        let span = OpenSpan::begin(session, parent.as_ref(), start);
-        let mark = Arc::new(PromptMark {
-            id: match &prompt.id {
-                Some(id) => Arc::clone(&id.0),
-                None => telemetry.ids.prompt(),
-            },
-            span: span.context.clone(),
-            ended: AtomicBool::new(false),
+        let mut recorder = outer.clone();
+        let interaction = OperationHandle::begin(outer.session(), |session| {
+            let interaction = Interaction::begin(session, prompt);
+            recorder.began = Some(interaction.span.start);
+            recorder.parent.clone_from(&interaction.span.context);
+            recorder.prompt = Some(Arc::clone(&interaction.mark));
+            recorder.context = RequestContext::Interaction;
+            interaction
         });
-        session.prompt.store(Some(Arc::clone(&mark)));
-        let length = prompt.event.text.length();
-        let text = prompt.event.text.clone().filtered(&telemetry.policy());
-        if prompt.has_event.0 {
-            session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
-        }
-        let recorder = Recorder {
-            began: Some(start),
-            session: Some(Arc::clone(session)),
-            prompt: Some(Arc::clone(&mark)),
-            parent: span.context.clone(),
-            context: RequestContext::Interaction,
-            environment: outer.environment.clone(),
-        };
-        let interaction = Interaction {
-            mark,
-            span,
-            text,
-            length,
-            sequence,
-        };
         Self {
             recorder,
-            interaction: OperationHandle::new(session, interaction),
+            interaction,
         }
     }
 
@@ -151,24 +113,58 @@ impl Prompt {
 }
 
 impl Interaction {
+    /// Begins the interaction of a prompt, which becomes the newest prompt of the session, and emits its event.
+    fn begin(session: &SessionCore, mut prompt: UserPrompt) -> Self {
+        let telemetry = &session.telemetry;
+        let parent = match &prompt.parent {
+            Some(parent) => Some(Arc::new(parent.context.clone())),
+            None => session.inbound_parent(),
+        };
+        let start = telemetry.timestamp(prompt.at);
+        let mut span = OpenSpan::begin(session, parent.as_ref(), start);
+        let mark = Arc::new(PromptMark {
+            id: match &prompt.id {
+                Some(id) => Arc::clone(&id.0),
+                None => telemetry.ids.prompt(),
+            },
+            span: span.context.clone(),
+            ended: AtomicBool::new(false),
+        });
+        session.prompt.store(Some(Arc::clone(&mark)));
+        let policy = telemetry.policy();
+        prompt.measure(&policy);
+        let text = span.is_recorded().then(|| {
+            prompt.text.filter(&policy);
+            prompt.text.clone()
+        });
+        span.record = InteractionSpan {
+            text: text.unwrap_or_default(),
+            length: prompt.length,
+            sequence: session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1,
+            duration: Duration::ZERO,
+        };
+        if prompt.has_event {
+            session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
+        }
+        Self { mark, span }
+    }
+
     fn end(&mut self, session: &SessionCore, end: PromptEnd) -> bool {
         self.mark.ended.store(true, Ordering::Release);
         let now = session.telemetry.timestamp(end.at);
         if let Some(duration) = end.duration {
             self.span.start = now.before(duration);
         }
-        self.span.end(session, now, |duration| InteractionSpan {
-            text: self.text.clone(),
-            length: self.length,
-            sequence: self.sequence,
-            duration,
-        })
+        let recorded = self.span.end(session, now, |_| {});
+        // A clone of the prompt can outlive the interaction, and must not keep the text in memory.
+        self.span.record.text = Gated::default();
+        recorded
     }
 }
 
 impl Operation for Interaction {
-    fn span(&self) -> &OpenSpan {
-        &self.span
+    fn is_recorded(&self) -> bool {
+        self.span.is_recorded()
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
@@ -178,6 +174,7 @@ impl Operation for Interaction {
 
 span! {
     /// The data of the span `claude_code.interaction`.
+    #[derive(Default)]
     span InteractionSpan emits "interaction",
         "One prompt, from its submission to the end of the turn";
     sent {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::identity::Identity;
-use crate::record::{ApiRequest, Decision, DecisionSource, McpTool};
+use crate::record::{ApiError, ApiRequest, Decision, DecisionSource, McpTool};
 use crate::session::Session;
 use crate::telemetry::{Service, Telemetry};
 
@@ -40,6 +40,7 @@ fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
             ("OTEL_LOGS_EXPORTER", "console"),
             ("OTEL_TRACES_EXPORTER", "console"),
             ("OTEL_LOG_RAW_API_BODIES", "1"),
+            ("OTEL_LOG_USER_PROMPTS", "1"),
             ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ])
         .build();
@@ -114,4 +115,32 @@ fn mcp_tool_named_write_counts_no_code_edit_decision() {
     assert!(decide(ToolCallOptions::new("Write")));
     let mcp = McpTool::new("files", "Write");
     assert!(!decide(ToolCallOptions::new("Write").mcp(mcp)));
+}
+
+#[test]
+fn attempts_without_a_span_event_are_counted() {
+    let lines = written(|session| {
+        let request = session.llm_request("claude-sonnet-4-6");
+        (0..200).for_each(|_| request.retry());
+        request.fail(ApiError::new("claude-sonnet-4-6", "overloaded"));
+    });
+    let request = span(&lines, "claude_code.llm_request");
+    let error = event(&lines, "claude_code.api_error");
+    assert_eq!(request["attributes"]["attempt"], 201);
+    assert_eq!(error["attributes"]["attempt"], 201);
+    assert_eq!(request["events"].as_array().unwrap().len(), 128);
+}
+
+#[test]
+fn ended_prompt_keeps_no_text() {
+    written(|session| {
+        let prompt = session.prompt("Fix the bug");
+        let text = || {
+            let (_, interaction) = prompt.interaction.lock().unwrap();
+            interaction.span.record.text.content().is_some()
+        };
+        assert!(text());
+        prompt.clone().end();
+        assert!(!text());
+    });
 }

@@ -10,7 +10,7 @@ use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
 use crate::session::Recorder;
 use crate::session::recorder::recorder_methods;
-use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
+use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
 
 /// A tool call in progress: the spans `claude_code.tool`, `claude_code.tool.blocked_on_user` and
 /// `claude_code.tool.execution`.
@@ -51,17 +51,16 @@ pub struct ToolCall {
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
     recorder: Recorder,
-    /// `None` when telemetry was off.
-    span: Option<OpenSpan>,
+    /// `None` when telemetry was off. Boxed, because the data of a call is large.
+    span: Option<Box<OpenSpan<ToolSpan>>>,
 }
 
 struct Call {
     options: ToolCallOptions,
-    details: ToolSpan,
-    span: OpenSpan,
+    span: OpenSpan<ToolSpan>,
     /// The wait for a decision.
-    blocked: OpenSpan,
-    execution: Option<OpenSpan>,
+    blocked: OpenSpan<BlockedSpan>,
+    execution: Option<OpenSpan<ExecutionSpan>>,
     permission: Option<Permission>,
     /// The end of the wait.
     decided: Option<Timestamp>,
@@ -80,9 +79,10 @@ impl PendingToolCall {
     recorder_methods!(|self| &self.recorder);
 
     pub(crate) fn new(outside: &Recorder) -> Self {
-        let span = outside
-            .session()
-            .map(|session| outside.begin_span(session, None));
+        let span = outside.session().map(|session| {
+            let start = outside.timestamp(session, None);
+            Box::new(outside.begin_span(session, start))
+        });
         let recorder = Recorder {
             parent: span.as_ref().and_then(|span| span.context.clone()),
             context: RequestContext::Tool,
@@ -94,34 +94,31 @@ impl PendingToolCall {
     /// Begins the call, whose spans are `claude_code.tool` and `claude_code.tool.blocked_on_user`.
     pub fn begin(self, options: impl Into<ToolCallOptions>) -> ToolCall {
         let Self { mut recorder, span } = self;
-        let Some(session) = recorder.session().cloned() else {
-            return ToolCall {
-                recorder,
-                call: OperationHandle::off(),
-            };
-        };
-        let mut options = options.into();
-        let start = recorder.timestamp(&session, options.at);
-        recorder.began.get_or_insert(start);
-        let mut span = span.unwrap_or(OpenSpan::untraced(start));
-        span.start = start;
-        let language = options.language_if_edit();
-        let policy = session.telemetry.policy();
-        let details = ToolSpan::begin(&mut options, &policy, span.is_recorded());
-        options.language = language;
-        let call = Call {
-            options,
-            details,
-            blocked: span.child(&session, start),
-            span,
-            execution: None,
-            permission: None,
-            decided: None,
-        };
-        ToolCall {
-            recorder,
-            call: OperationHandle::new(&session, call),
-        }
+        let session = recorder.session().cloned();
+        let call = OperationHandle::begin(session.as_ref(), |session| {
+            let mut options = options.into();
+            let start = recorder.timestamp(session, options.at);
+            recorder.began.get_or_insert(start);
+            let mut span = span.map_or_else(|| OpenSpan::untraced(start), |span| *span);
+            span.start = start;
+            let language = options.language_if_edit();
+            let policy = session.telemetry.policy();
+            span.record = ToolSpan::begin(&mut options, &policy);
+            // The content of a call whose span is not recorded is not read at all.
+            if span.is_recorded() {
+                span.record.add_details(&options, &policy);
+            }
+            options.language = language;
+            Call {
+                options,
+                blocked: span.child(session, start),
+                span,
+                execution: None,
+                permission: None,
+                decided: None,
+            }
+        });
+        ToolCall { recorder, call }
     }
 
     /// Returns the recorder for work inside the call.
@@ -148,7 +145,8 @@ impl ToolCall {
         let decided = call.decide(session, permission);
         drop(call);
         if let Some(Decided { event, span, edit }) = decided {
-            self.recorder.emit_in(event, span.as_ref());
+            self.recorder
+                .emit_in(event, EventSpan::Fixed(span.as_ref()));
             if let Some(edit) = edit {
                 self.recorder.record_code_edit_decision(edit);
             }
@@ -246,13 +244,18 @@ impl Call {
         }
         let now = self.timestamp(session, permission.at);
         let span = self.blocked.open_context().cloned();
-        self.end_wait(session, now, &permission);
+        if let Some(waited) = permission.waited {
+            self.blocked.start = now.before(waited);
+        }
+        self.blocked
+            .end(session, now, |wait| wait.decide(&permission));
+        self.decided = Some(now);
         let permission = self.permission.insert(permission);
         if !permission.event {
             return None;
         }
         let (decision, source) = (permission.decision, permission.source);
-        let name = self.details.public_name();
+        let name = self.span.record.public_name();
         // The public name of an MCP tool never parses as an editing tool: the real name is content.
         let edit = name.parse().ok().map(|tool| {
             let edit = CodeEditDecision::new(tool, decision, source);
@@ -263,33 +266,16 @@ impl Call {
         });
         let mut event = ToolDecision::new(name, decision, source);
         let tool_use_id = &self.options.tool_use_id;
-        event.event.tool_use_id.clone_from(tool_use_id);
+        event.tool_use_id.clone_from(tool_use_id);
         event.at = permission.event_at.or(permission.at);
         Some(Decided { event, span, edit })
     }
 
-    /// Ends the wait for a decision and its span.
-    fn end_wait(&mut self, session: &SessionCore, now: Timestamp, permission: &Permission) {
-        self.decided = Some(now);
-        if let Some(waited) = permission.waited {
-            self.blocked.start = now.before(waited);
-        }
-        self.blocked.end(session, now, |duration| {
-            BlockedSpan::new(duration, permission)
-        });
-    }
-
-    /// Ends the wait if no decision was recorded.
-    fn end_undecided_wait(&mut self, session: &SessionCore, now: Timestamp) {
-        if self.decided.is_none() {
-            self.end_wait(session, now, &Permission::unknown());
-        }
-    }
-
-    /// Begins the execution, unless it has begun before.
+    /// Begins the execution, unless it has begun before. Ends the wait if no decision was recorded.
     fn execute(&mut self, session: &SessionCore, now: Timestamp) {
         if self.execution.is_none() {
-            self.end_undecided_wait(session, now);
+            self.blocked.end(session, now, |_| {});
+            self.decided.get_or_insert(now);
             self.execution = Some(self.span.child(session, now));
         }
     }
@@ -325,24 +311,27 @@ impl Call {
         end: Timestamp,
         outcome: Option<&ToolOutcome>,
     ) -> bool {
-        self.end_undecided_wait(session, end);
         let policy = session.telemetry.policy();
+        self.blocked.end(session, end, |_| {});
         if let Some(execution) = &mut self.execution {
-            execution.end(session, end, |duration| {
-                ExecutionSpan::new(duration, outcome, &policy)
+            execution.end(session, end, |execution| {
+                if let Some(outcome) = outcome {
+                    execution.finish(outcome, &policy);
+                }
             });
         }
-        let (details, tool, start) = (&self.details, &self.options.name, self.span.start);
-        self.span.end(session, end, |duration| {
-            let time = || end.since(&start).0;
-            details.ended(tool, duration, time, outcome, &policy)
+        let (tool, start) = (&self.options.name, self.span.start);
+        self.span.end(session, end, |call| {
+            if let Some(outcome) = outcome {
+                call.finish(tool, outcome, end.since(&start).0, &policy);
+            }
         })
     }
 }
 
 impl Operation for Call {
-    fn span(&self) -> &OpenSpan {
-        &self.span
+    fn is_recorded(&self) -> bool {
+        self.span.is_recorded()
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::tool_output::ToolOutput;
 use crate::content::{Content, Gated, ToolDetails, ToolInput, ToolParameters};
 use crate::record::{
-    Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, Success, Text, ToolError, ToolName,
+    Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, Quoted, Text, ToolError, ToolName,
     ToolResult, failure_setters, record, setters,
 };
 
@@ -50,9 +50,9 @@ impl ToolCallOptions {
     /// Returns the result of this call with the fields that are known at its beginning.
     pub(crate) fn result(&self) -> ToolResult {
         let mut result = ToolResult::new(self.name.0.clone());
-        result.event.tool_use_id.clone_from(&self.tool_use_id);
-        result.event.input = self.input.clone();
-        result.event.parameters = self.parameters.clone();
+        result.tool_use_id.clone_from(&self.tool_use_id);
+        result.input = self.input.clone();
+        result.parameters = self.parameters.clone();
         match self.mcp.clone() {
             Some(mcp) => result.mcp(mcp),
             None => result,
@@ -73,27 +73,11 @@ impl ToolCallOptions {
 /// Hides the name of an MCP tool, because it is content.
 impl fmt::Debug for ToolCallOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            tool_use_id,
-            input,
-            parameters,
-            mcp,
-            file_path,
-            language,
-            at,
-        } = self;
-        let mcp_tool = ToolName(Cow::Borrowed(MCP_TOOL));
+        let mcp = self.mcp.is_some();
         f.debug_struct("ToolCallOptions")
-            .field("name", if mcp.is_some() { &mcp_tool } else { name })
-            .field("tool_use_id", tool_use_id)
-            .field("input", input)
-            .field("parameters", parameters)
-            .field("mcp", mcp)
-            .field("file_path", file_path)
-            .field("language", language)
-            .field("at", at)
-            .finish()
+            .field("name", &if mcp { MCP_TOOL } else { self.name.public() })
+            .field("tool_use_id", &self.tool_use_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,16 +129,6 @@ impl Permission {
         Self::new(Decision::Reject, source)
     }
 
-    /// Creates the permission of a call without a decision: the span of the wait carries `unknown`, and no event or
-    /// metric is recorded.
-    pub(crate) fn unknown() -> Self {
-        let permission = Self::new(Decision::Accept, DecisionSource::Config);
-        permission
-            .on_span(None, None)
-            .without_event()
-            .without_result()
-    }
-
     setters! {
         /// Sets how long the call waited for the decision. The default is the time since the call began.
         waited: Option<Duration>,
@@ -189,13 +163,13 @@ impl Permission {
 
 record! {
     /// The outcome of a tool call.
-    record ToolOutcome: Clone, Debug, Default;
+    record ToolOutcome: Clone, Debug;
 
     /// Creates a successful outcome.
     new();
 
     fields {
-        custom success: Success = "success";
+        custom success: Quoted = "success", default Quoted(true);
         custom error: ToolError = "error";
         custom error_type: Option<Text> = "error_type";
         /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They
@@ -238,13 +212,13 @@ impl ToolOutcome {
 
     /// Adds the outcome to the result record.
     pub(crate) fn apply_to(self, result: &mut ToolResult) {
-        result.event.success = self.success;
-        result.event.error = self.error;
-        result.event.error_type = self.error_type;
+        result.success = self.success;
+        result.error = self.error;
+        result.error_type = self.error_type;
         if self.parameters.content().is_some() {
-            result.event.parameters = self.parameters;
+            result.parameters = self.parameters;
         }
-        result.event.result_size_bytes = self.result_size_bytes;
+        result.result_size_bytes = self.result_size_bytes;
         result.at = self.at;
     }
 }

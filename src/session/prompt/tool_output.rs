@@ -1,12 +1,11 @@
 //! The output of a tool: the span event `tool.output`.
 
-use crate::content::{
-    Content, ContentPolicy, Gated, Payload, ToolContent, ToolDetails, ToolOutputText,
-};
-use crate::record::{Attributes, EditTool, ToolName, Value, attribute_rows};
-use crate::schema::SpanEvent;
+use crate::content::{Content, ContentPolicy, Gated, Payload, ToolContent, ToolDetails, Truncated};
+use crate::encode::spans::SpanEvent;
+use crate::record::{EditTool, ToolName, Value, attribute_rows};
+use crate::schema;
 
-pub(super) const TOOL_OUTPUT: &SpanEvent = &SpanEvent {
+pub(super) const TOOL_OUTPUT: &schema::SpanEvent = &schema::SpanEvent {
     name: "tool.output",
     description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one \
                   adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
@@ -32,46 +31,19 @@ pub(super) const TOOL_OUTPUT: &SpanEvent = &SpanEvent {
 /// let outcome = ToolOutcome::new().output(output);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct ToolOutput(Vec<(Part, Content)>);
+pub struct ToolOutput(Vec<(Keys, Content)>);
 
-/// An attribute of the event, together with the attributes that describe its truncation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Output,
-    Content,
-    Diff,
-    BashCommand,
-    FilePath,
-}
+/// The keys of an attribute of the event, of its truncation flag and of its original length.
+type Keys = [&'static str; 3];
 
-impl Part {
-    /// Returns the key of the attribute, of its truncation flag and of its original length.
-    fn keys(self) -> [&'static str; 3] {
-        match self {
-            Self::Output => ["output", "output_truncated", "output_original_length"],
-            Self::Content => ["content", "content_truncated", "content_original_length"],
-            Self::Diff => ["diff", "diff_truncated", "diff_original_length"],
-            Self::BashCommand => [
-                "bash_command",
-                "bash_command_truncated",
-                "bash_command_original_length",
-            ],
-            Self::FilePath => [
-                "file_path",
-                "file_path_truncated",
-                "file_path_original_length",
-            ],
-        }
-    }
-
-    /// Returns `true` if the attribute repeats the tool's input.
-    fn is_input(self, tool: &ToolName) -> bool {
-        match self {
-            Self::Output => false,
-            Self::Content => tool.0.parse::<EditTool>().is_ok(),
-            Self::Diff | Self::BashCommand | Self::FilePath => true,
-        }
-    }
+macro_rules! keys {
+    ($key:literal) => {
+        [
+            $key,
+            concat!($key, "_truncated"),
+            concat!($key, "_original_length"),
+        ]
+    };
 }
 
 impl ToolOutput {
@@ -82,49 +54,57 @@ impl ToolOutput {
 
     /// Sets the text that the tool returned.
     pub fn output(self, text: impl Into<Content>) -> Self {
-        self.with(Part::Output, text)
+        self.with(keys!("output"), text)
     }
 
     /// Sets the content that the tool read or wrote.
     pub fn content(self, text: impl Into<Content>) -> Self {
-        self.with(Part::Content, text)
+        self.with(keys!("content"), text)
     }
 
     /// Sets the changes of an edit.
     pub fn diff(self, text: impl Into<Content>) -> Self {
-        self.with(Part::Diff, text)
+        self.with(keys!("diff"), text)
     }
 
     /// Sets the command that a shell ran.
     pub fn bash_command(self, text: impl Into<Content>) -> Self {
-        self.with(Part::BashCommand, text)
+        self.with(keys!("bash_command"), text)
     }
 
     /// Sets the file that the tool read or wrote.
     pub fn file_path(self, text: impl Into<Content>) -> Self {
-        self.with(Part::FilePath, text)
+        self.with(keys!("file_path"), text)
     }
 
     /// Adds an attribute, or replaces its earlier value.
-    fn with(mut self, part: Part, text: impl Into<Content>) -> Self {
-        self.0.retain(|(known, _)| *known != part);
+    fn with(mut self, keys: Keys, text: impl Into<Content>) -> Self {
+        self.0.retain(|(known, _)| *known != keys);
         self.0
-            .extend(Content::optional(text).map(|text| (part, text)));
+            .extend(Content::optional(text).map(|text| (keys, text)));
         self
     }
 
-    /// Returns the attributes that the policy allows, cut to the shared limit; `None` if there are none.
-    pub(crate) fn admit(&self, tool: &ToolName, policy: &ContentPolicy) -> Option<AdmittedOutput> {
+    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit; `None` if there
+    /// are none.
+    pub(crate) fn event(
+        &self,
+        tool: &ToolName,
+        policy: &ContentPolicy,
+        time: u64,
+    ) -> Option<OutputEvent> {
         let mut room = policy.max_length();
-        let mut parts = Vec::new();
-        for (part, content) in &self.0 {
-            let Some(text) = policy.tool_output(content, part.is_input(tool), room) else {
-                continue;
+        let mut texts = Vec::new();
+        for (keys, content) in &self.0 {
+            let is_input = match keys[0] {
+                "output" => false,
+                "content" => tool.0.parse::<EditTool>().is_ok(),
+                _ => true,
             };
-            room = room.saturating_sub(text.units());
-            parts.push((*part, text));
+            let text = policy.tool_output(content, is_input, &mut room);
+            texts.extend(text.map(|text| (*keys, text)));
         }
-        (!parts.is_empty()).then_some(AdmittedOutput(parts))
+        (!texts.is_empty()).then_some(OutputEvent { time, texts })
     }
 }
 
@@ -136,25 +116,37 @@ impl<T: Into<Content>> From<T> for ToolOutput {
     }
 }
 
-/// The output after the content policy was applied.
+/// The event `tool.output` of a span, after the content policy was applied.
 #[derive(Clone)]
-pub(crate) struct AdmittedOutput(Vec<(Part, ToolOutputText)>);
+pub(crate) struct OutputEvent {
+    /// Nanoseconds since the Unix epoch.
+    time: u64,
+    texts: Vec<(Keys, Truncated<'static>)>,
+}
 
-impl AdmittedOutput {
-    pub(crate) fn attributes<'a>(&'a self, out: &mut Attributes<'a>) {
-        for (part, text) in &self.0 {
-            let [key, truncated, original_length] = part.keys();
-            if let Some(text) = text.text().filter(|text| !text.is_empty()) {
-                out.push(key, Value::Text(text.into()));
+impl OutputEvent {
+    pub(super) fn span_event(&self) -> SpanEvent<'_> {
+        let mut attributes = Vec::new();
+        for ([key, truncated, original_length], text) in &self.texts {
+            if !text.text.is_empty() {
+                attributes.push((*key, Value::Text((&*text.text).into())));
             }
-            if let Some(length) = text.cut_from() {
-                out.push(truncated, Value::Bool(true));
-                out.push(original_length, Value::Int(length));
+            if text.truncated {
+                attributes.push((*truncated, Value::Bool(true)));
+                let length = Value::Int(text.original_length as i64);
+                attributes.push((*original_length, length));
             }
         }
+        SpanEvent {
+            event: TOOL_OUTPUT,
+            time: self.time,
+            attributes,
+        }
     }
+}
 
-    pub(crate) fn size(&self) -> usize {
-        self.0.iter().map(|(_, text)| text.size()).sum()
+impl Payload for OutputEvent {
+    fn size(&self) -> usize {
+        self.texts.iter().map(|(_, text)| text.text.len()).sum()
     }
 }

@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::llm_span::Twice;
 use super::tool_options::{PATH_MEMBERS, Permission, ToolCallOptions, ToolOutcome};
-use super::tool_output::{AdmittedOutput, TOOL_OUTPUT};
-use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput};
+use super::tool_output::{OutputEvent, TOOL_OUTPUT};
+use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput, ToolParameters};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    Attributes, Decision, DecisionSource, MCP_TOOL, Text, ToolError, ToolName, derived_parameters,
-    scalars, span,
+    Decision, DecisionSource, MCP_TOOL, OrUnknown, Text, ToolError, ToolName, derived_parameters,
+    span,
 };
 
 span! {
     /// The data of the span `claude_code.tool`.
+    #[derive(Default)]
     span ToolSpan emits "tool", "One tool call: the wait for permission and the execution",
         has events TOOL_OUTPUT;
     sent {
@@ -22,9 +22,8 @@ span! {
             "tool_name",
             "Name of the tool; of an MCP tool `mcp_tool`, or `mcp__server__tool` with \
              `OTEL_LOG_TOOL_DETAILS`";
-        tool_use_id: Option<Twice> =
-            "tool_use_id", "Id of the tool call",
-            "gen_ai.tool.call.id", "The same id";
+        tool_use_id: Option<Text> = "tool_use_id", "Id of the tool call";
+        tool_call_id: Option<Text> = "gen_ai.tool.call.id", "The same id";
         duration: Duration = "duration_ms", "Duration of wait and execution in milliseconds";
         result_tokens: Option<u64> = "result_tokens", "Tokens of the result";
         file_path: Gated<ToolDetails> = "file_path", "The file";
@@ -34,75 +33,51 @@ span! {
         input: Gated<ToolInput> = "tool_input", "JSON text of the tool's arguments, bounded";
     }
     unsent {
-        /// The output of a successful call, and the time of the span event.
-        output: Option<TimedOutput>;
-    }
-}
-
-/// An output with the time of its span event, in nanoseconds since the Unix epoch.
-#[derive(Clone)]
-pub(crate) struct TimedOutput {
-    time: u64,
-    output: AdmittedOutput,
-}
-
-impl Payload for TimedOutput {
-    fn size(&self) -> usize {
-        self.output.size()
+        /// The output of a successful call.
+        output: Option<OutputEvent>;
     }
 }
 
 impl ToolSpan {
-    /// Applies the content policy to the call, and removes content that the policy withholds from `options` as well. If
-    /// the span is not `recorded`, the content is not read at all.
-    pub(crate) fn begin(
-        options: &mut ToolCallOptions,
-        policy: &ContentPolicy,
-        recorded: bool,
-    ) -> Self {
+    /// Creates the data without content, and removes content that the policy withholds from `options`.
+    pub(crate) fn begin(options: &mut ToolCallOptions, policy: &ContentPolicy) -> Self {
         options.input.close(policy);
         options.parameters.close(policy);
         options.file_path.close(policy);
-        let ToolCallOptions { name, mcp, .. } = options;
-        let (mut input, mut parameters, mut derived, mut file_path) = Default::default();
-        if recorded {
-            (input, parameters) = (options.input.clone(), options.parameters.clone());
-            file_path = options.file_path.clone().filtered(policy);
-            let content = derived_parameters(name, mcp.as_ref(), input.content(), policy);
-            derived = content.map_or_else(Gated::default, Gated::from);
-        }
-        let detail = |text: Option<String>| {
-            let text = text.map(|text| Gated::<ToolDetails>::optional(text).filtered(policy));
-            text.unwrap_or_default()
-        };
-        let member = |names: &[&str]| {
-            let input = input.content();
-            detail(input.and_then(|input| policy.member(input, names)))
-        };
-        let parameter = |name: &str| {
-            let given = parameters.parameter(name);
-            detail(given.or_else(|| derived.parameter(name)))
-        };
-        if file_path.content().is_none() {
-            file_path = member(PATH_MEMBERS);
-        }
+        let name = &options.name;
         Self {
-            name: match mcp {
+            name: match &options.mcp {
                 // MCP servers choose the names of their tools freely; on spans the names have one form.
                 Some(mcp) if policy.tool_details() => name.of_mcp(mcp).0,
                 None if policy.tool_details() || !name.is_mcp() => name.0.clone(),
                 _ => MCP_TOOL.into(),
             },
-            tool_use_id: options.tool_use_id.clone().map(Twice),
-            duration: Duration::ZERO,
-            result_tokens: None,
-            file_path,
-            full_command: parameter("full_command"),
-            skill_name: parameter("skill_name"),
-            subagent_type: member(&["subagent_type"]),
-            input: input.filtered(policy),
-            output: None,
+            tool_use_id: options.tool_use_id.clone(),
+            tool_call_id: options.tool_use_id.clone(),
+            ..Self::default()
         }
+    }
+
+    /// Adds the input and the details that it contains.
+    pub(crate) fn add_details(&mut self, options: &ToolCallOptions, policy: &ContentPolicy) {
+        let input = options.input.content();
+        let detail =
+            |text: Option<String>| Gated::optional(text.unwrap_or_default()).filtered(policy);
+        let member = |names: &[&str]| detail(input.and_then(|input| policy.member(input, names)));
+        let derived = derived_parameters(&options.name, options.mcp.as_ref(), input, policy);
+        let derived = derived.map_or_else(Gated::<ToolParameters>::default, Gated::from);
+        let parameter = |name: &str| {
+            let given = options.parameters.parameter(name);
+            detail(given.or_else(|| derived.parameter(name)))
+        };
+        self.file_path = match options.file_path.content() {
+            Some(_) => options.file_path.clone().filtered(policy),
+            None => member(PATH_MEMBERS),
+        };
+        self.full_command = parameter("full_command");
+        self.skill_name = parameter("skill_name");
+        self.subagent_type = member(&["subagent_type"]);
+        self.input = options.input.clone().filtered(policy);
     }
 
     /// Returns the name for events.
@@ -113,46 +88,31 @@ impl ToolSpan {
         }
     }
 
-    /// Returns the span of a call of `tool` that ended. `time` returns the end, in nanoseconds since the Unix epoch. Only a
-    /// successful call carries its output.
-    pub(crate) fn ended(
-        &self,
+    /// Adds the outcome of a call of `tool` that ended at `time`, in nanoseconds since the Unix epoch. Only a successful
+    /// call carries its output.
+    pub(crate) fn finish(
+        &mut self,
         tool: &ToolName,
-        duration: Duration,
-        time: impl FnOnce() -> u64,
-        outcome: Option<&ToolOutcome>,
+        outcome: &ToolOutcome,
+        time: u64,
         policy: &ContentPolicy,
-    ) -> Self {
-        let successful = outcome.filter(|outcome| outcome.success.0);
-        let output = successful.and_then(|outcome| outcome.output.admit(tool, policy));
-        Self {
-            duration,
-            result_tokens: outcome.and_then(|outcome| outcome.result_tokens),
-            output: output.map(|output| TimedOutput {
-                time: time(),
-                output,
-            }),
-            ..self.clone()
+    ) {
+        self.result_tokens = outcome.result_tokens;
+        if outcome.success.0 {
+            self.output = outcome.output.event(tool, policy, time);
         }
     }
 }
 
 impl SpanRecord for ToolSpan {
-    fn events<'a>(&'a self, out: &mut Vec<SpanEvent<'a>>) {
-        if let Some(TimedOutput { time, output }) = &self.output {
-            let mut attributes = Attributes::default();
-            output.attributes(&mut attributes);
-            out.push(SpanEvent {
-                event: TOOL_OUTPUT,
-                time: *time,
-                attributes,
-            });
-        }
+    fn events(&self) -> Vec<SpanEvent<'_>> {
+        self.output.iter().map(OutputEvent::span_event).collect()
     }
 }
 
 span! {
     /// The data of the span `claude_code.tool.blocked_on_user`.
+    #[derive(Default)]
     span BlockedSpan emits "tool.blocked_on_user", "The wait for the permission decision";
     sent {
         duration: Duration = "duration_ms", "Duration in milliseconds";
@@ -162,27 +122,11 @@ span! {
     }
 }
 
-/// A part of a decision; `None` is sent as `unknown`.
-#[derive(Clone, Copy)]
-pub(crate) struct OrUnknown<T>(Option<T>);
-
-impl<T> Payload for OrUnknown<T> {}
-
-scalars! {
-    OrUnknown<Decision>: Text.one_of(Decision::OR_UNKNOWN) =
-        |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
-    OrUnknown<DecisionSource>: Text.one_of(DecisionSource::OR_UNKNOWN) =
-        |source| Some(source.0.map_or("unknown", DecisionSource::as_str).into());
-}
-
 impl BlockedSpan {
-    pub(crate) fn new(duration: Duration, permission: &Permission) -> Self {
+    pub(crate) fn decide(&mut self, permission: &Permission) {
         let (decision, source) = permission.span;
-        Self {
-            duration,
-            decision: OrUnknown(decision),
-            source: OrUnknown(source),
-        }
+        self.decision = OrUnknown(decision);
+        self.source = OrUnknown(source);
     }
 }
 
@@ -190,6 +134,7 @@ impl SpanRecord for BlockedSpan {}
 
 span! {
     /// The data of the span `claude_code.tool.execution`.
+    #[derive(Default)]
     span ExecutionSpan emits "tool.execution", "The execution; absent when the call was denied",
         fails when "the tool failed; the message is the error's";
     sent {
@@ -204,19 +149,11 @@ span! {
 }
 
 impl ExecutionSpan {
-    pub(crate) fn new(
-        duration: Duration,
-        outcome: Option<&ToolOutcome>,
-        policy: &ContentPolicy,
-    ) -> Self {
-        let mut error = outcome.map_or_else(Default::default, |outcome| outcome.error.clone());
-        error.filter(policy);
-        Self {
-            duration,
-            success: outcome.is_some_and(|outcome| outcome.success.0),
-            error,
-            finished: outcome.is_some(),
-        }
+    pub(crate) fn finish(&mut self, outcome: &ToolOutcome, policy: &ContentPolicy) {
+        self.success = outcome.success.0;
+        self.error.clone_from(&outcome.error);
+        self.error.filter(policy);
+        self.finished = true;
     }
 }
 

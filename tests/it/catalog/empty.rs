@@ -1,4 +1,4 @@
-//! Records every record and every handle, with an empty text for each optional text.
+//! Records every record and every handle, with an empty string for each optional string.
 #![allow(unreachable_pub)]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use claude_code_telemetry::{
     ToolOutput, ToolResult, UserPrompt,
 };
 
-pub fn record_empty_texts(telemetry: &Telemetry) {
+pub fn record_empty_strings(telemetry: &Telemetry) {
     let identity = Identity::new()
         .user_id("")
         .organization_id("")
@@ -31,7 +31,7 @@ pub fn record_empty_texts(telemetry: &Telemetry) {
     prompt.record_code_edit_decision(
         CodeEditDecision::new(EditTool::Write, accept, config).language(""),
     );
-    let answered = || {
+    let successful_request = || {
         ApiRequest::new("m")
             .requested_model("")
             .request_id("")
@@ -39,7 +39,7 @@ pub fn record_empty_texts(telemetry: &Telemetry) {
             .stop_reason("")
     };
     let failed = || ApiError::new("m", "e").request_id("").query_source("");
-    prompt.record_api_request(answered());
+    prompt.record_api_request(successful_request());
     prompt.record_api_error(failed());
     prompt.record_api_request_body(ApiRequestBody::new("m", "{}").query_source(""));
     prompt.record_api_response_body(
@@ -67,7 +67,7 @@ pub fn record_empty_texts(telemetry: &Telemetry) {
     );
 
     let options = || LlmRequestOptions::new("m").query_source("");
-    prompt.llm_request(options()).finish(answered());
+    prompt.llm_request(options()).finish(successful_request());
     prompt.llm_request(options()).fail(failed());
     let call = |options: ToolCallOptions, outcome: ToolOutcome| {
         let tool = prompt.tool(options.tool_use_id(""));

@@ -65,7 +65,7 @@ pub fn delivered(
     config: ConfigBuilder,
     what: impl FnOnce(&Telemetry),
 ) -> Received {
-    receiver.forget();
+    receiver.clear();
     let telemetry = Telemetry::start(config.build(), Service::new("claude-code", "1.2.3"));
     what(&telemetry);
     let report = telemetry.shutdown();

@@ -75,7 +75,7 @@ fn switches_off(name: &str, value: &str) -> bool {
     }
 }
 
-/// Parses a boolean. Returns `None` for any other text.
+/// Parses a boolean. Returns `None` for any other string.
 fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "true" | "yes" | "on" => Some(true),

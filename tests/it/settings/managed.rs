@@ -82,23 +82,23 @@ fn content(config: Config) -> ([bool; 4], Vec<String>) {
 }
 
 /// A function that makes one managed settings file unreadable, and returns its path.
-type Break = fn(&Machine) -> PathBuf;
+type MakeUnreadable = fn(&Machine) -> PathBuf;
 
 const DROP_IN: &str = "managed/managed-settings.d/50.json";
 
-fn broken_managed_settings() -> Vec<(&'static str, Break)> {
-    let mut all: Vec<(&str, Break)> = vec![
+fn broken_managed_settings() -> Vec<(&'static str, MakeUnreadable)> {
+    let mut all: Vec<(&str, MakeUnreadable)> = vec![
         ("malformed", |machine| machine.write(MANAGED, "{\"env\": ")),
         ("a drop-in", |machine| machine.write(DROP_IN, "// off\n{}")),
         ("empty", |machine| machine.write(DROP_IN, "")),
         ("not UTF-8", |machine| {
             machine.write(MANAGED, b"{\"a\": \"\xff\"}")
         }),
-        ("no object", |machine| machine.write(MANAGED, "[]")),
-        ("env no object", |machine| {
+        ("not an object", |machine| machine.write(MANAGED, "[]")),
+        ("env that is not an object", |machine| {
             machine.write(MANAGED, r#"{"env": []}"#)
         }),
-        ("a switch no text", |machine| {
+        ("a switch that is not a string", |machine| {
             machine.write(MANAGED, r#"{"env": {"OTEL_LOG_TOOL_CONTENT": false}}"#)
         }),
         ("too large", |machine| {
@@ -111,7 +111,7 @@ fn broken_managed_settings() -> Vec<(&'static str, Break)> {
     ];
     #[cfg(unix)]
     all.extend([
-        ("a link to nothing", link as Break),
+        ("a dangling symbolic link", dangling_link as MakeUnreadable),
         ("a folder that cannot be listed", |machine: &Machine| {
             let folder = machine.path("managed/managed-settings.d");
             fs::create_dir_all(machine.path("managed")).unwrap();
@@ -124,7 +124,7 @@ fn broken_managed_settings() -> Vec<(&'static str, Break)> {
 }
 
 #[cfg(unix)]
-fn link(machine: &Machine) -> PathBuf {
+fn dangling_link(machine: &Machine) -> PathBuf {
     fs::create_dir_all(machine.path("managed")).unwrap();
     std::os::unix::fs::symlink("/nowhere/at/all.json", machine.path(MANAGED)).unwrap();
     machine.path(MANAGED)
@@ -174,13 +174,14 @@ fn content_is_off_while_managed_settings_are_unreadable() {
             let about_file = about_file.unwrap_or_else(|| panic!("{what}: {warned:?}"));
             assert!(about_file.contains(path.to_str().unwrap()), "{about_file}");
             for name in SWITCHES {
-                let held = format!("{name}=1 ({layer}");
-                let held = warned.iter().find(|text| text.starts_with(&held)).unwrap();
-                assert!(held.contains("counts as off"), "{held}");
+                let start = format!("{name}=1 ({layer}");
+                let switch_warning = warned.iter().find(|text| text.starts_with(&start));
+                let switch_warning = switch_warning.unwrap();
+                assert!(switch_warning.contains("counts as off"), "{switch_warning}");
             }
-            let (flags, told) = content(config);
+            let (flags, diagnostics) = content(config);
             assert_eq!(flags, [false; 4], "{what} {layer}");
-            assert!(told.contains(about_file), "{told:?}");
+            assert!(diagnostics.contains(about_file), "{diagnostics:?}");
         }
     }
     // Switches in a readable managed file apply even if the other managed file cannot be read.

@@ -6,7 +6,7 @@ use super::*;
 fn project_settings_apply_only_in_a_trusted_workspace() {
     for (layer, file) in [(Layer::Local, LOCAL), (Layer::Project, PROJECT)] {
         // A settings file, and whether it causes a warning.
-        for (settings, told) in [
+        for (settings, causes_warning) in [
             (env(NAME, "x"), true),
             (env("CLAUDE_CODE_ENABLE_TELEMETRY", "1"), true),
             (env("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"), true),
@@ -23,7 +23,7 @@ fn project_settings_apply_only_in_a_trusted_workspace() {
             let config = machine.config_with(&[], false);
             assert!(config.explain().settings().is_empty(), "{settings}");
             assert!(!config.is_enabled());
-            if !told {
+            if !causes_warning {
                 assert_eq!(config.warnings(), [], "{settings}");
                 continue;
             }

@@ -127,8 +127,9 @@ fn error_explains_a_rejected_version_1_client_certificate() {
             (KEY, key.as_str()),
         ];
         let telemetry = start(protocol, &format!("https://{name}"), &identity);
-        fails(&telemetry, &name, |said| {
-            said.contains("accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")
+        fails(&telemetry, &name, |message| {
+            message
+                .contains("accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")
         });
         assert!(receiver.received().is_empty());
     }
@@ -165,7 +166,7 @@ fn version_1_server_certificate_is_rejected_with_the_reason() {
         let front = Front::before(receiver.port(), &behaviour(protocol, server.clone()));
         let name = format!("localhost:{}", front.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        fails(&telemetry, &name, |said| said == expected);
+        fails(&telemetry, &name, |message| message == expected);
         assert!(receiver.received().is_empty() && receiver.connections() == 0);
     }
 }

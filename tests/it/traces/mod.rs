@@ -101,13 +101,13 @@ fn options() -> SessionOptions {
 }
 
 /// Returns a time in January 2027, plus the given milliseconds.
-pub fn at(milliseconds: u64) -> SystemTime {
+pub fn time_at_ms(milliseconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_millis(milliseconds)
 }
 
 /// Returns the same time in nanoseconds since the epoch.
 pub fn nanos_at(milliseconds: u64) -> u64 {
-    at(milliseconds)
+    time_at_ms(milliseconds)
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_nanos() as u64
@@ -128,7 +128,9 @@ impl Deref for Spans {
 impl Spans {
     /// Returns the spans with this name. The name is given without `claude_code.`.
     pub fn named(&self, name: &str) -> Vec<&Span> {
-        self.iter().filter(|span| short(span) == name).collect()
+        self.iter()
+            .filter(|span| short_name(span) == name)
+            .collect()
     }
 
     /// Returns the only span with this name.
@@ -162,7 +164,7 @@ impl Spans {
     #[track_caller]
     pub fn child(&self, parent: &Span, name: &str) -> &Span {
         let mut found = self.below(parent);
-        found.retain(|span| short(span) == name);
+        found.retain(|span| short_name(span) == name);
         assert_eq!(found.len(), 1, "{name} below {}: {found:#?}", parent.name);
         found[0]
     }
@@ -170,10 +172,10 @@ impl Spans {
     /// Formats the spans as a tree: a line for each span with the name of its tool, model or hook, indented by two
     /// spaces for each level and ordered by start time.
     pub fn outline(&self) -> String {
-        let is_here = |id: &str| self.iter().any(|span| span.span_id == id);
+        let is_received = |id: &str| self.iter().any(|span| span.span_id == id);
         let mut roots: Vec<_> = self
             .iter()
-            .filter(|span| !is_here(&span.parent_span_id))
+            .filter(|span| !is_received(&span.parent_span_id))
             .collect();
         roots.sort_by_key(|span| span.start);
         let mut outline = String::new();
@@ -188,7 +190,7 @@ impl Spans {
             .iter()
             .find_map(|key| span.attributes.get(*key)?.as_str());
         let indent = 2 * depth;
-        write!(outline, "{:indent$}{}", "", short(span)).unwrap();
+        write!(outline, "{:indent$}{}", "", short_name(span)).unwrap();
         match word {
             Some(word) => writeln!(outline, " {word}").unwrap(),
             None => outline.push('\n'),
@@ -200,17 +202,17 @@ impl Spans {
 }
 
 /// Returns the name without `claude_code.`.
-pub fn short(span: &Span) -> &str {
+pub fn short_name(span: &Span) -> &str {
     span.name.strip_prefix("claude_code.").unwrap()
 }
 
 /// Attributes in the order in which they were sent.
-pub type InOrder<'a> = Vec<(&'a str, Value)>;
+pub type SentAttributes<'a> = Vec<(&'a str, Value)>;
 
 /// Returns the attributes in the order in which they were sent: those that all spans have, and the specific ones
 /// after `span.type`.
 #[track_caller]
-pub fn in_order(span: &Span) -> (InOrder<'_>, InOrder<'_>) {
+pub fn standard_and_specific_attributes(span: &Span) -> (SentAttributes<'_>, SentAttributes<'_>) {
     let mut all: Vec<_> = span
         .raw
         .attributes
@@ -220,18 +222,21 @@ pub fn in_order(span: &Span) -> (InOrder<'_>, InOrder<'_>) {
     let at = all.iter().position(|(key, _)| *key == "span.type");
     let mut own = all.split_off(at.unwrap());
     let (_, kind) = own.remove(0);
-    assert_eq!(kind, short(span));
+    assert_eq!(kind, short_name(span));
     (all, own)
 }
 
 /// Returns the specific attributes of the span, in the order in which they were sent.
 #[track_caller]
-pub fn own(span: &Span) -> InOrder<'_> {
-    in_order(span).1
+pub fn specific_attributes(span: &Span) -> SentAttributes<'_> {
+    standard_and_specific_attributes(span).1
 }
 
 /// Returns the keys of the specific attributes of the span, in the order in which they were sent.
 #[track_caller]
 pub fn keys(span: &Span) -> Vec<&str> {
-    own(span).into_iter().map(|(key, _)| key).collect()
+    specific_attributes(span)
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect()
 }

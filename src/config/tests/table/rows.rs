@@ -35,7 +35,7 @@ pub(super) fn rows(folder: &Path) -> Vec<Row> {
             c.attributes.resource_attributes
         }),
         Row::boolean("CLAUDE_CODE_OTEL_DIAG_STDERR", false, |c| {
-            c.diagnostics_to_stderr
+            c.get(&variables::DIAG_STDERR)
         }),
         Row::new(
             "OTEL_SERVICE_NAME",
@@ -47,7 +47,7 @@ pub(super) fn rows(folder: &Path) -> Vec<Row> {
         ),
         Row::new(
             "OTEL_RESOURCE_ATTRIBUTES",
-            |c| format!("{:?}", c.resource_attributes),
+            |c| format!("{:?}", c.get(&variables::RESOURCE_ATTRIBUTES)),
             "[]",
             ("a=1", "[(\"a\", \"1\")]"),
             Some(("b,a=1", "[(\"a\", \"1\")]")),
@@ -71,7 +71,7 @@ pub(super) fn rows(folder: &Path) -> Vec<Row> {
         ),
         Row::new(
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-            |c| format!("{:?}", c.metrics.temporality),
+            |c| format!("{:?}", c.get(&variables::TEMPORALITY)),
             "Delta",
             ("Cumulative", "Cumulative"),
             Some(("cumul", "Delta")),
@@ -79,7 +79,7 @@ pub(super) fn rows(folder: &Path) -> Vec<Row> {
         ),
         Row::new(
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-            |c| format!("{:?}", c.metrics.temporality),
+            |c| format!("{:?}", c.get(&variables::TEMPORALITY)),
             "Delta",
             ("LOWMEMORY", "Delta"),
             None,
@@ -132,13 +132,13 @@ pub(super) fn rows(folder: &Path) -> Vec<Row> {
         "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS",
         "5000",
         None,
-        |c| c.flush_timeout,
+        |c| c.get(&variables::FLUSH_TIMEOUT),
     ));
     rows.extend(Row::duration(
         "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS",
         "2000",
         None,
-        |c| c.shutdown_timeout,
+        |c| c.get(&variables::SHUTDOWN_TIMEOUT),
     ));
     for (part, signal) in [
         ("", 0),

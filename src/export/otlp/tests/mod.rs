@@ -22,7 +22,9 @@ mod prelude {
     pub(super) use crate::config::otlp::{Compression, Header, OtlpConfig, Protocol};
     use crate::config::secret::Secret;
     pub(super) use crate::export::encode::encode;
-    pub(super) use crate::export::export_result::{ErrorKind, ExportResult};
+    pub(super) use crate::export::export_result::{
+        Delivery, ErrorKind, ExportResult, FailureClass,
+    };
     pub(super) use crate::signal::Signal;
 
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -134,8 +136,7 @@ mod prelude {
 
         pub(super) fn send_within(&self, within: Duration) -> ExportResult {
             let deadline = Instant::now() + within;
-            let (accepted, _) = tokio::sync::watch::channel(false);
-            let sending = self.client.send(self.body.clone(), deadline, &accepted);
+            let sending = self.client.send(self.body.clone(), deadline);
             self.runtime.block_on(sending)
         }
     }
@@ -153,24 +154,21 @@ mod prelude {
     }
 
     pub(super) fn text(outcome: &ExportResult) -> String {
-        match outcome {
-            ExportResult::Delivered { .. } => panic!("an error was expected: {outcome:?}"),
-            ExportResult::Retryable { error, .. }
-            | ExportResult::Rejected { error }
-            | ExportResult::Unauthenticated { error }
-            | ExportResult::TooLarge { error } => error.to_string(),
-        }
+        outcome.as_ref().expect_err("an error").to_string()
+    }
+
+    pub(super) fn class(outcome: &ExportResult) -> FailureClass {
+        outcome.as_ref().expect_err("an error").class()
     }
 
     pub(super) fn kind(outcome: &ExportResult) -> ErrorKind {
-        match outcome {
-            ExportResult::Retryable { error, .. } => error.kind(),
-            other => panic!("a retry was expected: {other:?}"),
-        }
+        let class = class(outcome);
+        assert!(matches!(class, FailureClass::Retryable { .. }), "{class:?}");
+        outcome.as_ref().expect_err("an error").kind()
     }
 
-    pub(super) const DELIVERED: ExportResult = ExportResult::Delivered {
+    pub(super) const DELIVERED: ExportResult = Ok(Delivery {
         rejected: 0,
         message: None,
-    };
+    });
 }

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use claude_code_telemetry::{ApiError, ApiRequest, LlmRequest, LlmRequestOptions, RequestContext};
 use serde::Deserialize;
 
-use crate::field::{Object, before, optional, read};
-use crate::scope::Scope;
-use crate::time::Millis;
+use super::field::{Object, before, optional, read};
+use super::scope::Scope;
+use super::time::Millis;
 
 /// The fields of a step that do not belong to the record.
 #[derive(Deserialize)]

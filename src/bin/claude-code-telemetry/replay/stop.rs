@@ -48,6 +48,23 @@ impl Stop {
         }
     }
 
+    /// Writes a line. Waits until `output` takes it, but not after a signal. Ignores errors.
+    pub(crate) fn write(&self, output: impl AsFd, line: &str) {
+        let writable = || {
+            let polled = [(output.as_fd(), PollFlags::POLLOUT), self.stopped()];
+            matches!(ready(polled, PollTimeout::NONE), Ok([true, _]))
+        };
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() && writable() {
+            match rustix::io::write(&output, rest) {
+                Ok(written) => rest = &rest[written..],
+                // The stream may have been made non-blocking by a process that shares it.
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
     /// Sleeps for `duration`, or until a signal arrives.
     pub(crate) fn sleep(&self, duration: Duration) {
         let start = Instant::now();
@@ -56,7 +73,7 @@ impl Stop {
         {
             // The time is rounded up, so that the last fraction of a millisecond does not cause a busy loop.
             let left = PollTimeout::try_from(left.as_millis().saturating_add(1));
-            match ready([self.stopped.as_fd()], left.unwrap_or(PollTimeout::MAX)) {
+            match ready([self.stopped()], left.unwrap_or(PollTimeout::MAX)) {
                 Ok([false]) => {}
                 Ok([true]) | Err(_) => return,
             }
@@ -69,7 +86,7 @@ impl Stop {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        if let Ok([true]) = ready([self.stopped.as_fd()], PollTimeout::ZERO) {
+        if let Ok([true]) = ready([self.stopped()], PollTimeout::ZERO) {
             return None;
         }
         let (done, working) = UnixStream::pair().ok()?;
@@ -80,11 +97,21 @@ impl Stop {
                 result
             })
             .ok()?;
-        match ready([done.as_fd(), self.stopped.as_fd()], PollTimeout::NONE) {
+        match ready([readable(&done), self.stopped()], PollTimeout::NONE) {
             Ok([true, _]) => thread.join().ok(),
             _ => None,
         }
     }
+
+    /// Returns the descriptor that is ready when a signal has arrived.
+    fn stopped(&self) -> (BorrowedFd<'_>, PollFlags) {
+        readable(&self.stopped)
+    }
+}
+
+/// Returns a descriptor that is ready when it can be read without blocking.
+fn readable(input: &impl AsFd) -> (BorrowedFd<'_>, PollFlags) {
+    (input.as_fd(), PollFlags::POLLIN)
 }
 
 /// Returns standard input without buffering.
@@ -101,8 +128,8 @@ struct Input<'a> {
 
 impl Read for Input<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let descriptors = [self.file.as_fd(), self.stop.stopped.as_fd()];
-        let [readable, stopped] = ready(descriptors, PollTimeout::NONE)?;
+        let polled = [readable(&self.file), self.stop.stopped()];
+        let [readable, stopped] = ready(polled, PollTimeout::NONE)?;
         if !stopped {
             return self.file.read(buffer);
         }
@@ -115,18 +142,17 @@ impl Read for Input<'_> {
     }
 }
 
-/// Waits until at least one descriptor can be read without blocking, or until the timeout. Returns which ones are
-/// readable.
+/// Waits until at least one descriptor is ready, or until the timeout. Returns which ones are ready.
 fn ready<const N: usize>(
-    descriptors: [BorrowedFd<'_>; N],
+    descriptors: [(BorrowedFd<'_>, PollFlags); N],
     timeout: PollTimeout,
 ) -> io::Result<[bool; N]> {
-    let mut polled = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+    let mut polled = descriptors.map(|(descriptor, wanted)| PollFd::new(descriptor, wanted));
     loop {
         match poll(&mut polled, timeout) {
             Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
-            // An error or a closed other end counts as readable: the read then returns it.
+            // An error or a closed other end counts as ready: the read or the write then returns it.
             Ok(_) => return Ok(polled.map(|polled| polled.any().unwrap_or(true))),
         }
     }

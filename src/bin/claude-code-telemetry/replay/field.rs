@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::time::Millis;
+use super::time::Millis;
 
 /// Parses a line as a step or as a record of the library. Unknown fields are ignored.
 ///

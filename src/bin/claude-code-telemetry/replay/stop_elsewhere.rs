@@ -1,7 +1,7 @@
 //! The end of the input on systems without Unix signals: only the end of the stream.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 pub(crate) struct Stop;
@@ -13,6 +13,10 @@ impl Stop {
 
     pub(crate) fn input(&self, input: impl Read) -> impl Read {
         input
+    }
+
+    pub(crate) fn write(&self, mut output: impl Write, line: &str) {
+        let _ = output.write_all(line.as_bytes());
     }
 
     pub(crate) fn sleep(&self, duration: Duration) {

@@ -5,8 +5,8 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use crate::field::{optional, read};
-use crate::transcript::each_line;
+use super::field::{optional, read};
+use super::transcript::each_line;
 
 /// The enclosing tools of a transcript.
 ///

@@ -1,8 +1,8 @@
-//! A page for Prometheus with the received telemetry, as a Collector would export it.
+//! A Prometheus exposition of the received telemetry, as a Collector would export it.
 //!
 //! Metric names follow the documented translation from OTLP to Prometheus: other characters become `_`, the unit is
 //! appended unless the name already contains it or the unit is in braces, and a monotonic sum ends in `_total`. Delta
-//! points are added up. The page also has the metrics that the stack's Collector counts from events and spans.
+//! points are added up. The exposition also has the metrics that the stack's Collector counts from events and spans.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -116,22 +116,22 @@ fn totals(received: &Received) -> BTreeMap<String, f64> {
     totals
 }
 
-/// Renders the page in the text format. The series are sorted, so each metric's samples are contiguous.
-fn page(received: &Received) -> String {
-    let mut page = String::new();
+/// Renders the exposition in the text format. The series are sorted, so each metric's samples are contiguous.
+fn render(received: &Received) -> String {
+    let mut exposition = String::new();
     let mut family = String::new();
     for (series, value) in totals(received) {
         let name = series.split('{').next().unwrap();
         if name != family {
             name.clone_into(&mut family);
-            writeln!(page, "# TYPE {name} counter").unwrap();
+            writeln!(exposition, "# TYPE {name} counter").unwrap();
         }
-        writeln!(page, "{series} {value}").unwrap();
+        writeln!(exposition, "{series} {value}").unwrap();
     }
-    page
+    exposition
 }
 
-/// Serves a page with the telemetry received so far, and returns the port.
+/// Serves an exposition of the telemetry received so far, and returns the port.
 pub(crate) fn serve(receiver: Arc<Receiver>) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -140,13 +140,13 @@ pub(crate) fn serve(receiver: Arc<Receiver>) -> u16 {
             let mut stream = stream.unwrap();
             let head = BufReader::new(stream.try_clone().unwrap()).lines();
             for _ in head.map_while(|line| line.ok().filter(|line| !line.is_empty())) {}
-            let page = page(&receiver.received());
+            let exposition = render(&receiver.received());
             let kind = "Content-Type: text/plain; version=0.0.4\r\nConnection: close";
             let head = format!(
                 "HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {}",
-                page.len()
+                exposition.len()
             );
-            let _ = write!(stream, "{head}\r\n\r\n{page}");
+            let _ = write!(stream, "{head}\r\n\r\n{exposition}");
         }
     });
     port

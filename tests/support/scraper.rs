@@ -15,7 +15,7 @@ use claude_code_telemetry::{Exporter, Signal, Telemetry};
 
 use super::host::{PATIENCE, config, exporter, service, wait_for_health};
 
-/// Returns the variables of a host that serves the Prometheus page on a free port. Entries of `extra` take
+/// Returns the variables of a host that serves the Prometheus scrape endpoint on a free port. Entries of `extra` take
 /// precedence.
 pub fn environment(extra: &[(&str, &str)]) -> BTreeMap<String, String> {
     let base = [
@@ -31,34 +31,34 @@ pub fn environment(extra: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Starts telemetry that serves a Prometheus page.
+/// Starts telemetry that serves a Prometheus scrape endpoint.
 pub fn telemetry(extra: &[(&str, &str)]) -> Telemetry {
     Telemetry::start(config(environment(extra)), service())
 }
 
-/// The answer of an HTTP server.
+/// The response of an HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpResponse {
     pub status: u16,
     /// Header values by header name in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
 
-/// Returns the address of the page. Waits until the page is served.
+/// Returns the address of the scrape endpoint. Waits until it is served.
 #[track_caller]
 pub fn address(telemetry: &Telemetry) -> SocketAddr {
-    let of_page = |health: &_| exporter(health, Signal::Metrics, Exporter::Prometheus).addresses;
-    let health = wait_for_health(telemetry, |health| !of_page(health).is_empty());
-    of_page(&health)[0]
+    let addresses = |health: &_| exporter(health, Signal::Metrics, Exporter::Prometheus).addresses;
+    let health = wait_for_health(telemetry, |health| !addresses(health).is_empty());
+    addresses(&health)[0]
 }
 
-/// Scrapes the page once, and parses it.
+/// Scrapes once, and parses the response.
 #[track_caller]
-pub fn scrape(telemetry: &Telemetry) -> Page {
-    let answer = request(address(telemetry), "GET", "/metrics");
-    assert_eq!(answer.status, 200, "{answer:?}");
-    Page::read(&answer.body)
+pub fn scrape(telemetry: &Telemetry) -> Exposition {
+    let response = request(address(telemetry), "GET", "/metrics");
+    assert_eq!(response.status, 200, "{response:?}");
+    Exposition::read(&response.body)
 }
 
 /// Opens a connection with timeouts for reads and writes.
@@ -70,25 +70,25 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends a request without a body, and returns the answer.
+/// Sends a request without a body, and returns the response.
 #[track_caller]
-pub fn request(address: SocketAddr, method: &str, target: &str) -> Answer {
+pub fn request(address: SocketAddr, method: &str, target: &str) -> HttpResponse {
     let mut stream = connect(address);
     write!(
         stream,
         "{method} {target} HTTP/1.1\r\nhost: {address}\r\n\r\n"
     )
     .unwrap();
-    answer(stream, method == "HEAD")
+    read_response(stream, method == "HEAD")
 }
 
-/// Reads an answer until the server closes the connection.
+/// Reads a response until the server closes the connection.
 #[track_caller]
-pub fn answer(mut stream: TcpStream, head_alone: bool) -> Answer {
+pub fn read_response(mut stream: TcpStream, head_only: bool) -> HttpResponse {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a response has a head");
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap();
     let headers: BTreeMap<String, String> = lines
@@ -96,8 +96,8 @@ pub fn answer(mut stream: TcpStream, head_alone: bool) -> Answer {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let length: usize = headers["content-length"].parse().unwrap();
-    assert_eq!(body.len(), if head_alone { 0 } else { length });
-    Answer {
+    assert_eq!(body.len(), if head_only { 0 } else { length });
+    HttpResponse {
         status: status.parse().unwrap(),
         headers,
         body: body.to_owned(),
@@ -107,9 +107,9 @@ pub fn answer(mut stream: TcpStream, head_alone: bool) -> Answer {
 /// Labels by name.
 pub type Labels = BTreeMap<String, String>;
 
-/// A parsed page: families by name.
+/// A parsed scrape response: families by name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Page {
+pub struct Exposition {
     pub families: BTreeMap<String, Family>,
 }
 
@@ -121,13 +121,16 @@ pub struct Family {
     pub samples: BTreeMap<Labels, f64>,
 }
 
-impl Page {
-    /// Parses the text format, version 0.0.4, and enforces the rules that this library has to follow when it writes a
-    /// page.
+impl Exposition {
+    /// Parses the text format, version 0.0.4, and enforces the rules that this library has to follow when it writes an
+    /// exposition.
     #[track_caller]
     pub fn read(text: &str) -> Self {
-        assert!(text.is_empty() || text.ends_with('\n'), "half a line");
-        let mut page = Self::default();
+        assert!(
+            text.is_empty() || text.ends_with('\n'),
+            "the last line is incomplete"
+        );
+        let mut exposition = Self::default();
         let mut name = String::new();
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
@@ -144,19 +147,22 @@ impl Page {
                     help: unescaped(help, false),
                     samples: BTreeMap::new(),
                 };
-                let before = page.families.insert(name.clone(), family);
-                assert!(before.is_none(), "{name} twice");
+                let before = exposition.families.insert(name.clone(), family);
+                assert!(before.is_none(), "{name} occurs twice");
                 assert!(lines.peek().is_some_and(|line| !line.starts_with('#')));
                 continue;
             }
             let (labels, value) = sample(line, &name);
             let value: f64 = value.parse().unwrap();
             assert!(value.is_finite() && value >= 0.0, "{line}");
-            let family = page.families.get_mut(&name).expect("help comes first");
+            let family = exposition
+                .families
+                .get_mut(&name)
+                .expect("help comes first");
             let before = family.samples.insert(labels, value);
-            assert!(before.is_none(), "twice: {line}");
+            assert!(before.is_none(), "the sample occurs twice: {line}");
         }
-        page
+        exposition
     }
 
     /// Returns the samples of a metric whose labels include the given ones.
@@ -172,7 +178,7 @@ impl Page {
         samples.map(|(of, value)| (of.clone(), *value)).collect()
     }
 
-    /// Adds up the samples that [`Page::select`] returns.
+    /// Adds up the samples that [`Exposition::select`] returns.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.select(name, labels)
             .iter()
@@ -199,7 +205,7 @@ fn sample<'a>(line: &'a str, name: &str) -> (Labels, &'a str) {
         });
         let (value, after) = after.split_at(end.unwrap());
         let before = labels.insert(label.to_owned(), unescaped(value, true));
-        assert!(before.is_none(), "{label} twice: {line}");
+        assert!(before.is_none(), "{label} occurs twice: {line}");
         rest = &after[1..];
         match rest.strip_prefix(',') {
             Some(more) => rest = more,
@@ -209,7 +215,7 @@ fn sample<'a>(line: &'a str, name: &str) -> (Labels, &'a str) {
     (labels, rest.strip_prefix("} ").unwrap())
 }
 
-/// Removes the escapes from a text. Label values have three escapes, help texts have two.
+/// Removes the escapes from a string. Label values have three escapes, help strings have two.
 fn unescaped(text: &str, quotes: bool) -> String {
     let mut out = String::new();
     let mut characters = text.chars();
@@ -219,7 +225,7 @@ fn unescaped(text: &str, quotes: bool) -> String {
                 Some('\\') => '\\',
                 Some('n') => '\n',
                 Some('"') if quotes => '"',
-                other => panic!("a wrong escape: {other:?} in {text}"),
+                other => panic!("an invalid escape: {other:?} in {text}"),
             },
             c => c,
         });

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use claude_code_telemetry::{Decision, Permission, ToolCallOptions, ToolOutcome};
 use serde::Deserialize;
 
-use crate::field::{before, lasting, optional, read};
-use crate::scope::Scope;
-use crate::time::Millis;
+use super::field::{before, lasting, optional, read};
+use super::scope::Scope;
+use super::time::Millis;
 
 /// The fields of the step that do not belong to a record.
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use claude_code_telemetry::{
     ToolCallOptions, UserPrompt,
 };
 
-use crate::nesting::Nesting;
+use super::nesting::Nesting;
 
 /// The maximum number of remembered tools. A stream may be endless, but steps do not refer to tools that ended long
 /// ago.

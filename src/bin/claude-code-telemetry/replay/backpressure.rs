@@ -43,3 +43,63 @@ impl Backpressure {
         self.stuck_at = to.flush().then(|| to.delivered());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A delivery that counts its flushes.
+    #[derive(Default)]
+    struct Flushed {
+        times: Cell<u32>,
+        delivered: Cell<u64>,
+        takes_nothing: bool,
+    }
+
+    impl Delivery for Flushed {
+        fn delivered(&self) -> u64 {
+            self.delivered.get()
+        }
+
+        fn flush(&self) -> bool {
+            self.times.set(self.times.get() + 1);
+            if !self.takes_nothing {
+                self.delivered.set(self.delivered.get() + 1);
+            }
+            self.takes_nothing
+        }
+    }
+
+    #[test]
+    fn backpressure_flushes_after_a_number_of_lines_or_bytes() {
+        let (to, mut pressure) = (Flushed::default(), Backpressure::default());
+        for _ in 0..3 * 4_096 - 1 {
+            pressure.line(1, &to);
+        }
+        assert_eq!(to.times.get(), 2);
+        pressure.line(1, &to);
+        assert_eq!(to.times.get(), 3);
+        pressure.line(8 * 1024 * 1024 - 1, &to);
+        assert_eq!(to.times.get(), 3);
+        pressure.line(1, &to);
+        assert_eq!(to.times.get(), 4);
+    }
+
+    #[test]
+    fn backpressure_waits_once_for_a_receiver_that_accepts_nothing() {
+        let to = Flushed {
+            takes_nothing: true,
+            ..Flushed::default()
+        };
+        let mut pressure = Backpressure::default();
+        let mut many = || (0..40_000).for_each(|_| pressure.line(100, &to));
+        many();
+        assert_eq!(to.times.get(), 1);
+        // The receiver has accepted data in the meantime, so the replay waits for it again.
+        to.delivered.set(1);
+        many();
+        assert_eq!(to.times.get(), 2);
+    }
+}

@@ -2,32 +2,38 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::complain;
-use crate::nesting::Nesting;
-use crate::run::Run;
-use crate::stop::Stop;
-use crate::surrogates::replace_lone_surrogates;
+use super::run::Run;
+use super::surrogates::replace_lone_surrogates;
+use crate::output::complain;
+use crate::status::Status;
 
 /// The maximum length of a reported reason, in characters: it may quote a field of any length.
 const LONGEST_REASON: usize = 300;
 /// The maximum length of a line, in bytes. Longer lines are skipped without storing them.
 const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
-/// Replays a transcript line by line, each as soon as it is available. Reports and skips bad lines, and returns their
-/// number.
-pub(crate) fn replay(mut input: impl BufRead, nesting: Nesting, stop: &Stop) -> io::Result<u64> {
-    let mut run = Run::new(nesting, stop);
-    let mut bad_lines = 0;
+/// Replays a transcript line by line, each as soon as it is available. Reports and skips bad lines.
+///
+/// # Errors
+///
+/// An error of the input. The lines that were read before are delivered.
+pub(crate) fn replay(mut input: impl BufRead, mut run: Run<'_>) -> io::Result<Status> {
+    let mut all_good = true;
     let result = each_line(&mut input, |number, line| {
         if let Err(reason) = line.and_then(|line| step(&mut run, line)) {
-            bad_lines += 1;
+            all_good = false;
             let reason: String = reason.chars().take(LONGEST_REASON).collect();
             complain(format_args!("line {number}: {reason}"));
         }
     });
-    // The lines that were read are delivered even if reading ended with an error.
-    run.finish();
-    result.map(|()| bad_lines)
+    let delivered = run.finish();
+    result.map(|()| {
+        if all_good {
+            delivered
+        } else {
+            Status::BadLines
+        }
+    })
 }
 
 /// Calls `call` with the number of each line, and with its text or the reason why it is unreadable.

@@ -1,26 +1,32 @@
 //! The run that a transcript describes: the telemetry, the sessions, and the call for each step.
 
-use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    ChildEnv, Config, HookOutcome, PromptEnd, Recorder, Report, Service, SessionOptions, Telemetry,
+    ChildEnv, Config, Exporter, HookOutcome, PromptEnd, Recorder, Report, Service, SessionOptions,
+    Telemetry,
 };
 use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
-use crate::backpressure::{Backpressure, Delivery};
-use crate::complain;
-use crate::field::{before, lasting, optional, read};
-use crate::nesting::Nesting;
-use crate::scope::Scope;
-use crate::stop::Stop;
-use crate::time::{At, Millis};
-use crate::{request, tool};
+use super::answers::Answers;
+use super::backpressure::{Backpressure, Delivery};
+use super::field::{before, lasting, optional, read};
+use super::nesting::Nesting;
+use super::scope::Scope;
+use super::stop::Stop;
+use super::time::{At, Millis};
+use super::{request, tool};
+use crate::output::complain;
+use crate::status::Status;
 
 /// The maximum number of open sessions. A stream that never ends its sessions may be endless itself.
 const OPEN_SESSIONS: usize = 1_024;
+
+/// The remedy if nothing is sent.
+const REMEDY: &str = "set CLAUDE_CODE_ENABLE_TELEMETRY=1 and an exporter, such as OTEL_METRICS_EXPORTER=otlp and \
+                      OTEL_LOGS_EXPORTER=otlp; `claude-code-telemetry explain` shows what is set";
 
 /// The fields of every step.
 #[derive(Deserialize)]
@@ -56,6 +62,7 @@ pub(crate) struct Run<'a> {
     /// The open sessions. Steps belong to the newest session, which is the last.
     open: Vec<Scope>,
     nesting: Rc<Nesting>,
+    answers: Answers,
     backpressure: Backpressure,
 }
 
@@ -66,12 +73,13 @@ struct Started {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(nesting: Nesting, stop: &'a Stop) -> Self {
+    pub(crate) fn new(nesting: Nesting, answers: Answers, stop: &'a Stop) -> Self {
         Self {
             stop,
             started: None,
             open: Vec::new(),
             nesting: Rc::new(nesting),
+            answers,
             backpressure: Backpressure::default(),
         }
     }
@@ -128,7 +136,10 @@ impl<'a> Run<'a> {
                 }
             }
             "sleep" => self.stop.sleep(read::<SleepStep>(line)?.ms.0),
-            "child_env" => print(&self.scope()?.child_env()),
+            "child_env" => {
+                let env = self.scope()?.child_env();
+                self.answer(&environment(&env));
+            }
             _ => return Err(format!("unknown step {step:?}")),
         }
         if let Some(Started { telemetry, .. }) = &self.started {
@@ -142,7 +153,7 @@ impl<'a> Run<'a> {
     }
 
     /// Ends open sessions, delivers all data, and reports losses.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(mut self) -> Status {
         for scope in self.open.drain(..).rev() {
             scope.end(PromptEnd::new());
         }
@@ -150,8 +161,13 @@ impl<'a> Run<'a> {
         let telemetry = self.started.unwrap_or_else(|| Started::new(None)).telemetry;
         flush(&telemetry, self.stop);
         let report = telemetry.shutdown();
-        if !report.is_complete() {
+        if report.exporters.is_empty() {
+            Status::Off
+        } else if report.is_complete() {
+            Status::Delivered
+        } else {
             complain(report);
+            Status::Lost
         }
     }
 
@@ -178,6 +194,17 @@ impl<'a> Run<'a> {
                 started.version
             )),
         }
+    }
+
+    /// Writes the answer to a step.
+    fn answer(&mut self, answer: &Value) {
+        let console = self.started.as_ref().is_some_and(|started| {
+            let exporters = started.telemetry.health().exporters;
+            exporters
+                .iter()
+                .any(|row| row.exporter == Exporter::Console)
+        });
+        self.answers.write(answer, console, self.stop);
     }
 
     fn scope(&mut self) -> Result<&mut Scope, String> {
@@ -213,15 +240,14 @@ impl Delivery for Receiver<'_> {
     }
 }
 
-/// Prints the environment of a subprocess. Continues if standard output is closed.
-fn print(env: &ChildEnv) {
+/// Returns the answer with the environment of a subprocess.
+fn environment(env: &ChildEnv) -> Value {
     let set: Map<_, _> = env
         .set
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
         .collect();
-    let line = json!({ "set": set, "remove": env.remove });
-    let _ = writeln!(io::stdout(), "{line}");
+    json!({ "set": set, "remove": env.remove })
 }
 
 /// Records the hooks of one hook event, which ended at `end`.
@@ -252,9 +278,17 @@ impl Started {
     fn new(version: Option<String>) -> Self {
         let version = version.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned());
         let service = Service::new("claude-code", version.clone());
-        let telemetry = Telemetry::builder(Config::load(), service)
+        let config = Config::load();
+        let problem = match config.is_enabled() {
+            true => "telemetry has no exporter",
+            false => "telemetry is off",
+        };
+        let telemetry = Telemetry::builder(config, service)
             .on_diagnostic(|diagnostic| complain(diagnostic))
             .start();
+        if !telemetry.is_enabled() {
+            complain(format_args!("{problem}, so nothing is sent: {REMEDY}"));
+        }
         Self { telemetry, version }
     }
 }

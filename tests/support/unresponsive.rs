@@ -4,20 +4,20 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use tokio::net::TcpSocket;
 
-/// A port that accepts connections and never answers. No code calls `accept`: the kernel completes
+/// A port that accepts connections and never responds. No code calls `accept`: the kernel completes
 /// the handshakes and buffers the requests.
 pub struct BlackHole {
     listener: TcpListener,
 }
 
-/// Binds a port that accepts connections and never answers.
+/// Binds a port that accepts connections and never responds.
 pub fn black_hole() -> BlackHole {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     BlackHole { listener }
 }
 
 impl BlackHole {
-    /// `http://127.0.0.1:port`
+    /// Returns the base URL, `http://127.0.0.1:port`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.listener.local_addr().unwrap())
     }
@@ -31,12 +31,12 @@ pub struct ReservedPort {
 
 /// Binds a port that refuses connections.
 pub fn refused_port() -> ReservedPort {
-    ReservedPort::hold((Ipv4Addr::LOCALHOST, 0).into())
+    ReservedPort::bind((Ipv4Addr::LOCALHOST, 0).into())
 }
 
 impl ReservedPort {
     /// Binds `address` without listening on it.
-    pub(super) fn hold(address: SocketAddr) -> Self {
+    pub(super) fn bind(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
         // A listener of this process may have the port at the same time.
@@ -49,7 +49,7 @@ impl ReservedPort {
         }
     }
 
-    /// Listens on the port, which stays this value's.
+    /// Listens on the port, which stays reserved.
     pub(super) fn listen(&self) -> TcpListener {
         let domain = socket2::Domain::for_address(self.address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
@@ -65,7 +65,7 @@ impl ReservedPort {
         self.address
     }
 
-    /// `http://127.0.0.1:port`
+    /// Returns the base URL, `http://127.0.0.1:port`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -1,4 +1,4 @@
-//! Peer (b): optimized use of opentelemetry-rust. Attributes are prebuilt and sorted, and share their texts.
+//! Peer (b): optimized use of opentelemetry-rust. Attributes are prebuilt and sorted, and share their strings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use opentelemetry_sdk::logs::SdkLogger;
 use super::super::host;
 use super::{Export, Peer, Providers, SessionValues, add_request};
 
-pub struct Careful {
+pub struct Optimized {
     providers: Providers,
     logger: SdkLogger,
     sessions: Vec<Prebuilt>,
@@ -65,7 +65,7 @@ impl Prebuilt {
     }
 }
 
-impl Careful {
+impl Optimized {
     pub fn new(export: Export, sessions: usize) -> Self {
         let providers = Providers::new(export);
         Self {
@@ -103,7 +103,7 @@ impl Careful {
     }
 }
 
-impl Peer for Careful {
+impl Peer for Optimized {
     fn record(&self, number: usize) {
         self.metrics(number);
         self.event(number);

@@ -1,0 +1,86 @@
+//! The command `explain`.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use claude_code_telemetry::{Config, Setting, Warning};
+use serde_json::{Value, json};
+
+use crate::output::print;
+
+/// Shows the variables that are set, with origin and effect, and warns of probable mistakes
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    trust: Trust,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// The trust in the current directory.
+#[derive(Args)]
+pub(crate) struct Trust {
+    /// Applies the settings files of the project in the current directory, too
+    #[arg(long)]
+    trust_workspace: bool,
+}
+
+impl Trust {
+    /// Returns the configuration of this environment.
+    pub(crate) fn config(&self) -> Config {
+        Config::builder()
+            .trust_workspace(self.trust_workspace)
+            .build()
+    }
+}
+
+/// Prints the explanation of the configuration.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let config = arguments.trust.config();
+    match arguments.format {
+        Format::Text => print(config.explain()),
+        Format::Json => print(format_args!("{:#}\n", explanation(&config))),
+    }
+    ExitCode::SUCCESS
+}
+
+fn explanation(config: &Config) -> Value {
+    let explanation = config.explain();
+    json!({
+        "enabled": config.is_enabled(),
+        "settings": explanation.settings().iter().map(setting).collect::<Vec<_>>(),
+        "facts": explanation.facts().collect::<Vec<_>>(),
+        "warnings": explanation.warnings().iter().map(warning).collect::<Vec<_>>(),
+    })
+}
+
+fn setting(setting: &Setting) -> Value {
+    let overrode = setting.overrode();
+    let overrode =
+        overrode.map(|(value, origin)| json!({ "value": value, "origin": origin.to_string() }));
+    json!({
+        "name": setting.name(),
+        "value": setting.value(),
+        "origin": setting.origin().to_string(),
+        "default": setting.default(),
+        "meaning": setting.meaning(),
+        "overrode": overrode.collect::<Vec<_>>(),
+    })
+}
+
+fn warning(warning: &Warning) -> Value {
+    json!({
+        "variable": warning.variable(),
+        "value": warning.value(),
+        "origin": warning.origin().map(ToString::to_string),
+        "nearest": warning.nearest(),
+        "message": warning.to_string(),
+    })
+}

@@ -1,0 +1,200 @@
+//! The streams for the answers of the command `replay`.
+#![cfg(all(feature = "cli", unix))]
+
+use std::fs::{File, read_to_string};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::example;
+use crate::replay::{Replay, SESSION};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const ASK: &str = r#"{"step":"child_env"}"#;
+
+/// Variables with which all signals go to standard output.
+const CONSOLE: [(&str, &str); 4] = [
+    ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+    ("OTEL_METRICS_EXPORTER", "console"),
+    ("OTEL_LOGS_EXPORTER", "console"),
+    ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
+];
+
+/// The home directory and the input of a replay with one answer.
+fn prepared() -> (TempDir, File) {
+    let home = tempfile::tempdir().unwrap();
+    let input = home.path().join("input");
+    std::fs::write(&input, format!("{SESSION}\n{ASK}\n")).unwrap();
+    let input = File::open(input).unwrap();
+    (home, input)
+}
+
+#[track_caller]
+fn assert_answer(text: &str) {
+    let [line] = text.lines().collect::<Vec<_>>()[..] else {
+        panic!("{text:?}");
+    };
+    let answer: Value = serde_json::from_str(line).unwrap();
+    assert!(
+        answer["set"].is_object() && answer["remove"].is_array(),
+        "{text}"
+    );
+}
+
+#[test]
+fn answers_go_to_standard_error_while_the_console_exporter_is_on() {
+    let (home, input) = prepared();
+    let output = example::program("replay", home.path())
+        .envs(CONSOLE)
+        .stdin(input)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_answer(&String::from_utf8(output.stderr).unwrap());
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.lines().count() > 0);
+    for line in out.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["signal"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn answers_go_to_a_named_file() {
+    let (home, input) = prepared();
+    let file = home.path().join("answers");
+    std::fs::write(&file, "earlier\n").unwrap();
+    let output = example::program("replay", home.path())
+        .args(["-", "--answers"])
+        .arg(&file)
+        .stdin(input)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(output.stdout, b"");
+    assert_answer(&read_to_string(file).unwrap());
+}
+
+/// Runs a replay whose answers go to the descriptor 3, which the shell makes with `redirection`. Its standard output goes
+/// to the file `out`.
+fn replay_with_descriptor(home: &Path, input: File, redirection: &str, out: Stdio) {
+    let script = format!(r#"exec "$0" replay --answers 3 {redirection} >out 2>errors"#);
+    let mut command = Command::new("sh");
+    command
+        .env_clear()
+        .env("HOME", home)
+        .args(["-c", &script, example::PROGRAM])
+        .current_dir(home)
+        .stdin(input)
+        .stdout(out);
+    let status = command.status().unwrap();
+    // The command holds a copy of the other end.
+    drop(command);
+    let errors = read_to_string(home.join("errors")).unwrap();
+    assert_eq!(status.code(), Some(4), "{errors}");
+    assert_eq!(read_to_string(home.join("out")).unwrap(), "");
+}
+
+#[test]
+fn answers_go_to_an_inherited_pipe() {
+    let (home, input) = prepared();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    replay_with_descriptor(home.path(), input, "3>&1", writer.into());
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_answer(&text);
+}
+
+#[test]
+fn answers_go_to_an_inherited_file_which_keeps_its_content() {
+    let (home, input) = prepared();
+    let file = home.path().join("answers");
+    std::fs::write(&file, "earlier\n").unwrap();
+    replay_with_descriptor(home.path(), input, "3>>answers", Stdio::null());
+    let text = read_to_string(file).unwrap();
+    assert_answer(text.strip_prefix("earlier\n").unwrap());
+}
+
+#[test]
+fn answers_go_to_an_inherited_socket() {
+    let (home, input) = prepared();
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    replay_with_descriptor(home.path(), input, "3>&1", OwnedFd::from(writer).into());
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_answer(&text);
+}
+
+#[test]
+fn status_is_1_if_the_stream_for_answers_cannot_be_opened() {
+    for target in ["99", "no-such-folder/answers"] {
+        let (status, errors) = Replay::spawn(&["--answers", target], []).end();
+        assert_eq!(status, 1);
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        let problem = format!("cannot open {target} for answers: ");
+        assert!(errors[0].starts_with(&problem), "{errors:#?}");
+    }
+}
+
+#[test]
+fn signal_ends_the_wait_for_the_reader_of_answers() {
+    // The names of variables that a subprocess must not inherit make an answer long.
+    let long = format!("OTEL_{}", "X".repeat(2_000));
+    let mut replay = Replay::spawn(&["-"], [(&*long, "1")]);
+    replay.line(SESSION);
+    replay.wait_for_error("telemetry is off");
+    // More answers than the pipe holds, which the test does not read.
+    replay.line(&[ASK; 100].join("\n"));
+    assert_eq!(replay.signalled(rustix::process::Signal::TERM).0, 4);
+}
+
+#[test]
+fn answer_follows_each_step_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = example::program("replay", home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut answers = std::io::BufReader::new(child.stdout.take().unwrap());
+    writeln!(input, "{SESSION}").unwrap();
+    for _ in 0..3 {
+        writeln!(input, "{ASK}").unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut answers, &mut line).unwrap();
+        assert_answer(&line);
+    }
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+}
+
+/// A process that shares a stream can make it non-blocking.
+#[test]
+fn answers_to_a_non_blocking_stream_are_complete() {
+    const ANSWERS: usize = 500;
+    let home = tempfile::tempdir().unwrap();
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    let mut child = example::program("replay", home.path())
+        .env(format!("OTEL_{}", "X".repeat(2_000)), "1")
+        .stdin(Stdio::piped())
+        .stdout(OwnedFd::from(writer))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // More answers than the stream holds.
+    let steps = format!("{ASK}\n").repeat(ANSWERS);
+    write!(input, "{SESSION}\n{steps}").unwrap();
+    drop(input);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text.lines().count(), ANSWERS);
+    text.lines().for_each(assert_answer);
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+}

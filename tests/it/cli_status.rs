@@ -1,0 +1,196 @@
+//! The exit statuses of the command `replay`, and what signals make of them.
+#![cfg(all(feature = "cli", unix))]
+
+use crate::replay::{PATIENCE, Replay, SESSION, names, skill};
+use crate::support::{Answer, Receiver};
+use rustix::process::Signal;
+
+const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
+
+/// Timeouts that are short for a receiver that accepts nothing.
+const SHORT: [(&str, &str); 2] = [
+    ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
+    ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
+];
+
+const OFF: &str = "telemetry is off, so nothing is sent: set CLAUDE_CODE_ENABLE_TELEMETRY=1";
+
+fn unavailable() -> Receiver {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(503));
+    receiver
+}
+
+#[test]
+fn status_is_0_if_everything_was_delivered() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    replay.line(SESSION);
+    replay.line(&skill("s"));
+    assert_eq!(replay.end(), (0, Vec::new()));
+    assert_eq!(names(&receiver), ["skill_activated"]);
+}
+
+#[test]
+fn status_is_1_if_the_input_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.jsonl");
+    let missing = missing.to_str().unwrap();
+    let (status, errors) = Replay::spawn(&[missing], []).end();
+    assert_eq!(status, 1);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].starts_with(&format!("cannot open {missing}: ")));
+
+    // A folder can be opened and not be read. That telemetry is off does not matter then.
+    let folder = folder.path().to_str().unwrap();
+    let (status, errors) = Replay::spawn(&[folder], []).end();
+    assert_eq!(status, 1);
+    let last = errors.last().unwrap();
+    assert!(last.starts_with("cannot read the transcript: "), "{last}");
+}
+
+#[test]
+fn status_is_2_if_a_line_was_bad_also_if_telemetry_was_lost_or_is_off() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    replay.line("{");
+    assert_eq!(replay.end().0, 2);
+
+    let mut replay = Replay::start(&unavailable(), &SHORT);
+    replay.line(SESSION);
+    replay.line("{");
+    let (status, errors) = replay.end();
+    assert_eq!(status, 2);
+    assert!(errors.iter().any(|line| line.contains("not everything")));
+
+    let mut replay = Replay::spawn(&[], []);
+    replay.line("{");
+    let (status, errors) = replay.end();
+    assert_eq!(status, 2);
+    assert!(errors[1].starts_with(OFF), "{errors:#?}");
+}
+
+#[test]
+fn status_is_3_if_telemetry_was_lost() {
+    let mut replay = Replay::start(&unavailable(), &SHORT);
+    replay.line(SESSION);
+    let (status, errors) = replay.end();
+    assert_eq!(status, 3);
+    assert!(errors.iter().any(|line| line.contains("not everything")));
+
+    // Everything was sent in time, and the receiver rejected it.
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(400));
+    let mut replay = Replay::start(&receiver, &[]);
+    replay.line(SESSION);
+    replay.line(&skill("s"));
+    let (status, errors) = replay.end();
+    assert_eq!(status, 3);
+    assert!(errors.iter().any(|line| line.contains("1 lost")));
+}
+
+#[test]
+fn status_is_4_if_telemetry_is_off_which_is_reported_once() {
+    let mut replay = Replay::spawn(&["-"], []);
+    replay.line(SESSION);
+    replay.line(SESSION);
+    replay.line(&skill("s"));
+    let (status, errors) = replay.end();
+    assert_eq!(status, 4);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].starts_with(OFF), "{errors:#?}");
+    assert!(errors[0].contains("`claude-code-telemetry explain`"));
+    // An input without lines is no different.
+    assert_eq!(Replay::spawn(&["-"], []).end(), (4, errors));
+}
+
+#[test]
+fn status_is_4_if_telemetry_has_no_exporter() {
+    let none = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+    ];
+    let mut replay = Replay::spawn(&["-"], none);
+    replay.line(SESSION);
+    let (status, errors) = replay.end();
+    assert_eq!(status, 4);
+    let last = errors.last().unwrap();
+    let problem = "telemetry has no exporter, so nothing is sent: set ";
+    assert!(last.starts_with(problem), "{errors:#?}");
+}
+
+#[test]
+fn signal_leaves_each_status_as_it_is() {
+    for signal in SIGNALS {
+        let receiver = Receiver::http();
+        let often = [("OTEL_LOGS_EXPORT_INTERVAL", "20")];
+        let mut replay = Replay::start(&receiver, &often);
+        replay.line(SESSION);
+        replay.line(&skill("s"));
+        receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
+        assert_eq!(replay.signalled(signal), (0, Vec::new()), "{signal:?}");
+
+        let mut replay = Replay::start(&receiver, &[]);
+        replay.line(SESSION);
+        replay.line("{");
+        replay.wait_for_error("line 2: ");
+        assert_eq!(replay.signalled(signal).0, 2, "{signal:?}");
+
+        let receiver = unavailable();
+        let mut replay = Replay::start(&receiver, &[SHORT[0], SHORT[1], often[0]]);
+        replay.line(SESSION);
+        replay.line(&skill("s"));
+        receiver.wait_until(PATIENCE, |received| !received.requests.is_empty());
+        assert_eq!(replay.signalled(signal).0, 3, "{signal:?}");
+
+        let mut replay = Replay::spawn(&["-"], []);
+        replay.line(SESSION);
+        replay.wait_for_error(OFF);
+        assert_eq!(replay.signalled(signal).0, 4, "{signal:?}");
+    }
+}
+
+/// Signals are blocked before the named pipe is opened, so that the mask shows when one may be sent.
+#[cfg(target_os = "linux")]
+#[test]
+fn signal_ends_the_wait_for_the_writer_of_a_named_pipe() {
+    use std::time::{Duration, Instant};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("steps");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let replay = Replay::spawn(&[path.to_str().unwrap()], []);
+    let blocks_signals = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", replay.id())).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+        u64::from_str_radix(mask.unwrap().trim(), 16).unwrap() != 0
+    };
+    let started = Instant::now();
+    while !blocks_signals() {
+        assert!(started.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(replay.signalled(Signal::TERM).0, 4);
+}
+
+/// Each `flush` waits on another thread, with a pair of descriptors.
+#[cfg(target_os = "linux")]
+#[test]
+fn open_descriptors_do_not_grow_with_the_number_of_steps() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    let folder = format!("/proc/{}/fd", replay.id());
+    let open = || std::fs::read_dir(&folder).unwrap().count();
+    replay.line(SESSION);
+    let mut counts = Vec::new();
+    for n in 1..=20 {
+        replay.line(&skill("s"));
+        replay.line(r#"{"step":"flush"}"#);
+        replay.line(&format!("bad {n}"));
+        replay.wait_for_error(&format!("line {}: ", 1 + 3 * n));
+        counts.push(open());
+    }
+    assert!(counts[19] <= counts[0] + 1, "{counts:?}");
+    assert_eq!(replay.end().0, 2);
+}
