@@ -128,6 +128,7 @@ mod identity;
 mod installation;
 mod language;
 mod metrics;
+mod prices;
 mod propagation;
 #[cfg(feature = "providers")]
 mod providers;
@@ -159,6 +160,7 @@ pub use global::{AlreadySet, global, set_global};
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
 pub use identity::Identity;
 pub use language::language_from_path;
+pub use prices::{Price, Prices, PricesError};
 pub use propagation::{ChildEnv, TraceParent, TraceParentError};
 #[cfg(feature = "providers")]
 pub use providers::Providers;

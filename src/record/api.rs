@@ -36,13 +36,19 @@ record! {
         optional cache_read: u64 = "cache_read_tokens";
         /// Sets the number of input tokens that were written to the cache (`cache_creation_tokens`). The default is 0.
         optional cache_creation: u64 = "cache_creation_tokens";
-        /// Sets how many of the [tokens written to the cache](Self::cache_creation) are kept for 1 hour; the others are
-        /// kept for 5 minutes. Only [`Prices`](crate::Prices) need it; it is not sent. The default is 0.
-        optional cache_creation_1h: u64 = "cache_creation_1h_tokens";
+        unread cache_creation_1h: u64 = "cache_creation_1h_tokens";
     }
 }
 
 impl TokenUsage {
+    /// Sets how many of the [tokens written to the cache](Self::cache_creation) are kept for 1 hour; the others are kept
+    /// for 5 minutes. Only [`Prices`](crate::Prices) need it; it is not sent. The default is 0.
+    #[inline]
+    pub fn cache_creation_1h(mut self, tokens: u64) -> Self {
+        self.cache_creation_1h = tokens;
+        self
+    }
+
     /// Returns the number of tokens of one type.
     ///
     /// ```
@@ -150,7 +156,7 @@ event! {
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
     unsent {
-        custom cache_creation_1h_tokens: u64 = "cache_creation_1h_tokens";
+        unread cache_creation_1h_tokens: u64 = "cache_creation_1h_tokens";
         /// Sets the requested model, if a different model answered. Metrics and spans carry the requested model instead of
         /// the model that answered.
         optional requested_model: Option<Text> = "metric_model";

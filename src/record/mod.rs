@@ -13,7 +13,6 @@ mod event;
 pub(crate) mod field;
 mod parameters;
 mod plugin;
-mod prices;
 mod prompt;
 mod response;
 #[cfg(feature = "serde")]
@@ -32,7 +31,6 @@ pub use body::{ApiRequestBody, ApiResponseBody};
 pub use edit::{CodeEditDecision, EditTool};
 pub use parameters::{ShellParameters, SkillParameters};
 pub use plugin::{InstallTrigger, PluginInstalled};
-pub use prices::{Price, Prices, PricesError};
 pub use prompt::UserPrompt;
 pub use skill::SkillActivated;
 pub use streamed_response::StreamedResponse;

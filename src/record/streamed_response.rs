@@ -1,5 +1,7 @@
 //! A response of the Messages API that arrives as a stream of events.
 
+use std::fmt;
+
 use super::response::Answer;
 use super::{ApiRequest, Text};
 use crate::content::json;
@@ -26,7 +28,7 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 ///     request.finish(response.into_request().cost_usd(0.0061));
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StreamedResponse {
     requested_model: Text,
     request_id: Option<Text>,
@@ -125,5 +127,16 @@ impl StreamedResponse {
             self.data.extend_from_slice(data);
             self.data.push(b'\n');
         }
+    }
+}
+
+/// Shows none of the bytes that were read, because they are content.
+impl fmt::Debug for StreamedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamedResponse")
+            .field("requested_model", &self.requested_model)
+            .field("request_id", &self.request_id)
+            .field("answer", &self.answer)
+            .finish_non_exhaustive()
     }
 }

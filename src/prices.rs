@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ApiRequest, TokenUsage, countable};
+use crate::record::{ApiRequest, TokenUsage, countable};
 
 /// The prices of one model, in US dollars per million tokens.
 ///
