@@ -145,6 +145,7 @@ mod state;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 mod thread;
 mod visible;
 
@@ -172,6 +173,7 @@ pub use session::{
 };
 pub use signal::Signal;
 pub use telemetry::{Report, Service, Telemetry, TelemetryBuilder};
+pub use text::Text;
 
 /// Entry points of the fuzz targets; not part of the public API.
 #[cfg(fuzzing)]

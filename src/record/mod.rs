@@ -56,7 +56,7 @@ pub(crate) use tool_name::{MCP_TOOL, ToolName};
 #[cfg(feature = "serde")]
 pub(crate) use {prompt::Id, serial::pair};
 
-pub(crate) use crate::content::Text;
+pub(crate) use crate::text::Text;
 
 /// Returns an optional text of a record; `None` for an empty text.
 #[inline]

@@ -23,8 +23,8 @@ use crate::serial::{Read, parsed, read_as};
 read_as! {
     ErrorMessage: Text => Self::from;
     Gated<HookDefinitions>: Box<RawValue> => Self::from;
-    Gated<Prompt>: Text => |text| Self::from(text.into_owned());
-    Gated<ToolDetails>: Text => |text| Self::optional(text.into_owned());
+    Gated<Prompt>: Text => |text| Self::from(String::from(text));
+    Gated<ToolDetails>: Text => |text| Self::optional(String::from(text));
     Gated<ToolInput>: Content => Self::from;
     Gated<ToolParameters>: Content => Self::from;
     ToolError: Option<Text> => |text| Self(text.map(ErrorMessage));

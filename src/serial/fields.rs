@@ -9,7 +9,8 @@ use serde::de::{Deserializer, Error};
 use serde_json::value::RawValue;
 
 use super::time::{At, Millis};
-use crate::content::{Content, Text};
+use crate::content::Content;
+use crate::text::Text;
 
 /// A type of values that a JSON line can contain.
 pub(crate) trait Read: Sized {

@@ -549,6 +549,8 @@ const NO_TEXT: &[&str] = &[
     "Speed",
     "StartType",
     "TokenType",
+    // A string of the host, which shows itself.
+    "Text",
     "TokenUsage",
     "Tokens",
     "TraceParent",

@@ -30,6 +30,7 @@ mod catalog_support;
 mod traces;
 
 mod api_is_shareable;
+mod borrowed_strings;
 mod bounds;
 mod canary;
 mod catalog;

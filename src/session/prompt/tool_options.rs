@@ -1,6 +1,5 @@
 //! The options, the permission and the outcome of a tool call.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -66,7 +65,7 @@ impl ToolCallOptions {
         }
         let path = self.file_path.content().map(Content::language);
         let input = || Some(self.input.content()?.language_of_member(PATH_MEMBERS));
-        path.or_else(input).map(Cow::Borrowed)
+        path.or_else(input).map(Text::from_static)
     }
 }
 
