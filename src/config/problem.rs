@@ -27,17 +27,17 @@ messages! {
         WithoutEffect: "known, but without effect in this library";
         NotUnicode: "not valid UTF-8, so it counts as unset";
         SettingsUnreadable { why: String }: "cannot be read, so none of it counts: {why}";
-        SettingsNoFile: "not a regular file, so none of it counts";
+        SettingsNotAFile: "not a regular file, so none of it counts";
         SettingsTooLarge { maximum: u64 }: "larger than {maximum} bytes, so none of it counts";
         SettingsMalformed { why: String }: "not valid JSON, so none of it counts: {why}";
-        SettingsNoObject { what: &'static str }:
+        SettingsNotAnObject { what: &'static str }:
             "{what} is not a JSON object, so nothing in it counts";
         OutsideEnv: "has no effect here: variables belong inside `env`";
         InsideEnv: "has no effect inside `env`: it is a setting, and belongs beside `env`";
         NoSuchSetting:
             "no such setting; telemetry is set by variables inside `env`, such as \
             \"OTEL_METRICS_EXPORTER\": \"otlp\", and by otelHeadersHelper";
-        SettingNoText: "not text, so it is left out; write it in quotation marks";
+        SettingNotAString: "not text, so it is left out; write it in quotation marks";
         Untrusted:
             "what it says about telemetry is ignored, because the embedding program does not trust \
             this workspace";

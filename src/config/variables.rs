@@ -27,7 +27,7 @@ pub(crate) struct Variable<P: ?Sized = dyn Parse> {
     /// The effect of the variable, in one line.
     pub(crate) meaning: &'static str,
     /// False for a variable of other programs, which is known, but without effect here.
-    pub(crate) works: bool,
+    pub(crate) has_effect: bool,
     pub(crate) kind: Kind<P>,
 }
 
@@ -94,7 +94,7 @@ impl Eq for Variable {}
 impl Variable {
     /// Returns true for the switches that allow the export of content.
     pub(crate) fn is_content_switch(&self) -> bool {
-        self.works && self.name.starts_with("OTEL_LOG_")
+        self.has_effect && self.name.starts_with("OTEL_LOG_")
     }
 
     /// Returns true for the only settings key. It is never read from the environment.
@@ -143,7 +143,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Variable> {
 }
 
 /// Returns true if an unknown name looks like a misspelled telemetry variable.
-pub(crate) fn looks_like_ours(name: &str) -> bool {
+pub(crate) fn looks_like_telemetry_variable(name: &str) -> bool {
     let prefixes = [
         "OTEL_EXPORTER_OTLP_",
         "OTEL_LOG_",
@@ -235,14 +235,14 @@ fn shown_path(path: &str) -> String {
 
 macro_rules! variable {
     (All, $($rest:tt)*) => { variable!(@ None, $($rest)*) };
-    (@ $signal:expr, $source:ident, $in_project:ident, $works:literal, $kind:expr, $name:expr, $meaning:literal) => {
+    (@ $signal:expr, $source:ident, $in_project:ident, $has_effect:literal, $kind:expr, $name:expr, $meaning:literal) => {
         Variable {
             name: $name,
             signal: $signal,
             source: Source::$source,
             in_project: InProject::$in_project,
             meaning: $meaning,
-            works: $works,
+            has_effect: $has_effect,
             kind: $kind,
         }
     };

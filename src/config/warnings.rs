@@ -74,13 +74,13 @@ impl fmt::Display for Warning {
 
 /// The findings of a resolution. Each warning is kept once.
 #[derive(Default)]
-pub(super) struct Report {
+pub(super) struct WarningCollector {
     pub(super) warnings: Vec<Warning>,
     /// The behavior that results from the variables although none of them states it.
     pub(super) facts: Vec<String>,
 }
 
-impl Report {
+impl WarningCollector {
     /// Adds a warning about a value, and returns its text.
     pub(super) fn warn(&mut self, set: &Assignment, problem: Problem) -> String {
         let shown = set.variable.is_some().then(|| set.shown.clone());

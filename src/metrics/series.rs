@@ -9,7 +9,7 @@ use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType,
 use crate::schema::Metric;
 
 /// The number of series to which a request adds: its cost and the four types of its tokens.
-pub(crate) const REQUEST_SERIES: usize = 1 + TokenType::ALL.len();
+pub(crate) const SERIES_PER_REQUEST: usize = 1 + TokenType::ALL.len();
 
 /// A metric and the values of the attributes that belong to it. `T` is the type of texts from the host: a record finds
 /// its series by a `Series<&str>`, which needs no allocation.
@@ -51,7 +51,7 @@ impl<T> Series<T> {
     }
 
     /// Returns the position of the metric in the catalog.
-    pub(super) fn order(&self) -> Option<usize> {
+    pub(super) fn metric_index(&self) -> Option<usize> {
         let metric = self.metric();
         METRICS
             .iter()
@@ -99,7 +99,7 @@ impl<T> Series<T> {
 
 impl Series {
     /// Returns all series to which a request of a model adds, by place.
-    pub(crate) fn of_request(model: &Arc<str>) -> [Self; REQUEST_SERIES] {
+    pub(crate) fn of_request(model: &Arc<str>) -> [Self; SERIES_PER_REQUEST] {
         let tokens = |kind| Self::Tokens {
             model: Arc::clone(model),
             kind,

@@ -9,7 +9,7 @@ use crate::random::random;
 
 /// The generator of ids: random, or sequential in a test that requests it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ids {
+pub(crate) struct IdGenerator {
     counters: Option<&'static Counters>,
 }
 
@@ -23,10 +23,10 @@ struct Counters {
     spans: AtomicU64,
 }
 
-impl Ids {
+impl IdGenerator {
     /// Creates a generator of sequential ids from 1. Its counters are leaked, like the state of a manual clock.
     #[cfg(feature = "testing")]
-    pub(crate) fn counted() -> Self {
+    pub(crate) fn sequential() -> Self {
         Self {
             counters: Some(Box::leak(Box::default())),
         }

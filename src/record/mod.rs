@@ -43,7 +43,8 @@ pub(crate) use attributes::{Out, Value};
 pub(crate) use definition::record;
 pub(crate) use event::EventRecord;
 pub(crate) use field::{
-    ErrorMessage, Field, Measured, Quoted, Scalar, Status, ToolError, attribute_rows, scalars,
+    BoolAsString, ErrorMessage, Field, Measured, Scalar, StatusCodeString, ToolError,
+    attribute_rows, scalars,
 };
 pub(crate) use parameters::derived_parameters;
 pub(crate) use setter::{setter, setters};
@@ -51,7 +52,7 @@ pub(crate) use span::{SpanAttributes, span};
 pub(crate) use tool::{OrUnknown, failure_setters};
 pub(crate) use tool_name::{MCP_TOOL, ToolName};
 #[cfg(feature = "serde")]
-pub(crate) use {prompt::Id, serial::pair};
+pub(crate) use {prompt::UuidString, serial::pair};
 
 pub(crate) use crate::content::Text;
 
@@ -66,6 +67,6 @@ pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
 }
 
 /// Returns whether a cost can be added to a metric: it is finite and not negative.
-pub(crate) fn countable(amount: f64) -> bool {
+pub(crate) fn is_valid_cost(amount: f64) -> bool {
     amount.is_finite() && amount >= 0.0
 }

@@ -22,11 +22,11 @@ macro_rules! setter {
     ($how:ident $meta:tt $field:ident Measured<$Type:ident>) => {
         $crate::record::setter!(@ $meta $field $Type, |value| Measured(Some(value)));
     };
-    ($how:ident $meta:tt $field:ident Status) => {
-        $crate::record::setter!(@ $meta $field u16, |status| Status(Some(status)));
+    ($how:ident $meta:tt $field:ident StatusCodeString) => {
+        $crate::record::setter!(@ $meta $field u16, |status| StatusCodeString(Some(status)));
     };
-    ($how:ident $meta:tt $field:ident Quoted) => {
-        $crate::record::setter!(@ $meta $field bool, Quoted);
+    ($how:ident $meta:tt $field:ident BoolAsString) => {
+        $crate::record::setter!(@ $meta $field bool, BoolAsString);
     };
     ($how:ident $meta:tt $field:ident $Type:ident) => {
         $crate::record::setter!(@ $meta $field $Type, |value| value);

@@ -22,7 +22,7 @@ macro_rules! string_enum {
         impl $crate::content::Payload for $name {}
 
         $crate::record::scalars! {
-            $name: Text.one_of(&[$($text),*]) = |value| Some(value.as_str().into());
+            $name: String.one_of(&[$($text),*]) = |value| Some(value.as_str().into());
         }
 
         impl $name {
@@ -34,7 +34,7 @@ macro_rules! string_enum {
         #[cfg(feature = "serde")]
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::serial::parsed(&<String as ::serde::Deserialize>::deserialize(deserializer)?)
+                $crate::serial::parse_enum(&<String as ::serde::Deserialize>::deserialize(deserializer)?)
             }
         }
 
@@ -55,7 +55,7 @@ macro_rules! string_enum {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($text => Ok(Self::$variant),)*
-                    _ => Err($crate::record::ParseEnumError { known: &[$($text),*] }),
+                    _ => Err($crate::record::ParseEnumError { expected: &[$($text),*] }),
                 }
             }
         }
@@ -66,8 +66,8 @@ pub(crate) use string_enum;
 
 /// The error for a text that is not among the documented values of an enum.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of {}", known.join(", "))]
+#[error("expected one of {}", expected.join(", "))]
 pub struct ParseEnumError {
     /// The accepted texts.
-    pub known: &'static [&'static str],
+    pub expected: &'static [&'static str],
 }

@@ -12,7 +12,7 @@ use super::time::{At, Millis};
 use crate::content::{Content, Text};
 
 /// A type of values that a JSON line can contain.
-pub(crate) trait Read: Sized {
+pub(crate) trait FromJsonMember: Sized {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 
     /// Returns an optional value: `None` for an empty text.
@@ -24,22 +24,22 @@ pub(crate) trait Read: Sized {
 /// A value of a JSON line.
 pub(crate) struct Member<T>(pub(crate) T);
 
-impl<'de, T: Read> Deserialize<'de> for Member<T> {
+impl<'de, T: FromJsonMember> Deserialize<'de> for Member<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(Self)
     }
 }
 
-impl<T: Read> Read for Option<T> {
+impl<T: FromJsonMember> FromJsonMember for Option<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(T::optional)
     }
 }
 
-/// Implements [`Read`] for types that `serde` can deserialize.
+/// Implements [`FromJsonMember`] for types that `serde` can deserialize.
 macro_rules! read {
     ($($type:ty),* $(,)?) => {$(
-        impl $crate::serial::Read for $type {
+        impl $crate::serial::FromJsonMember for $type {
             fn read<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 <Self as ::serde::Deserialize>::deserialize(deserializer)
             }
@@ -47,12 +47,12 @@ macro_rules! read {
     )*};
 }
 
-/// Implements [`Read`] for types whose values are read as another type.
+/// Implements [`FromJsonMember`] for types whose values are read as another type.
 macro_rules! read_as {
     ($($type:ty: $other:ty => $convert:expr;)*) => {$(
-        impl $crate::serial::Read for $type {
+        impl $crate::serial::FromJsonMember for $type {
             fn read<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                <$other as $crate::serial::Read>::read(deserializer).map($convert)
+                <$other as $crate::serial::FromJsonMember>::read(deserializer).map($convert)
             }
         }
     )*};
@@ -67,7 +67,7 @@ read_as! {
 }
 
 /// A count or a size: an integer that is not negative and fits into the 64-bit signed integers of OTLP.
-impl Read for u64 {
+impl FromJsonMember for u64 {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Self::deserialize(deserializer)?;
         match i64::try_from(value) {
@@ -78,17 +78,19 @@ impl Read for u64 {
 }
 
 /// An amount of money: a finite number that is not negative.
-impl Read for f64 {
+impl FromJsonMember for f64 {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Self::deserialize(deserializer)?;
         match value.is_finite() && value >= 0.0 {
             true => Ok(value),
-            false => Err(D::Error::custom("the amount is negative or no number")),
+            false => Err(D::Error::custom(
+                "the value must be a finite number that is not negative",
+            )),
         }
     }
 }
 
-impl Read for Text {
+impl FromJsonMember for Text {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::from)
     }
@@ -103,7 +105,7 @@ impl Read for Text {
 ///
 /// Only `serde_json` can deserialize this type. The order of the keys is known only if `serde_json` parses text, not a
 /// `serde_json::Value`.
-impl Read for Content {
+impl FromJsonMember for Content {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expected = || D::Error::custom("expected a JSON object");
         let mut json = Box::<RawValue>::deserialize(deserializer)?;
@@ -119,7 +121,7 @@ impl Read for Content {
 }
 
 /// Returns the variant of an enum that has this text.
-pub(crate) fn parsed<T: FromStr<Err: fmt::Display>, E: Error>(text: &str) -> Result<T, E> {
+pub(crate) fn parse_enum<T: FromStr<Err: fmt::Display>, E: Error>(text: &str) -> Result<T, E> {
     text.parse()
-        .map_err(|error| E::custom(format_args!("unknown word {text:?}: {error}")))
+        .map_err(|error| E::custom(format_args!("unknown value {text:?}: {error}")))
 }

@@ -14,7 +14,7 @@ use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
 use crate::metrics::Series;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, is_valid_cost};
 use crate::session_attributes::SessionAttributes;
 use crate::signal::Signal;
 
@@ -150,13 +150,13 @@ impl SessionCore {
 
     /// Returns whether an amount can be recorded. Counts an amount that is negative, infinite or NaN as invalid.
     pub(crate) fn check_amount(&self, usd: f64) -> bool {
-        let countable = countable(usd);
-        if !countable {
+        let is_valid = is_valid_cost(usd);
+        if !is_valid {
             self.telemetry
                 .invalid_measurements
                 .fetch_add(1, Ordering::Relaxed);
         }
-        countable
+        is_valid
     }
 
     /// Adds to the cost of a model. An invalid amount is dropped and counted.
@@ -173,7 +173,7 @@ impl SessionCore {
             return;
         }
         // The fast path handles only valid amounts before the shutdown. The slow path counts all exceptions one by one.
-        let regular = countable(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
+        let regular = is_valid_cost(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
         if regular
             && (snapshot.add_request(model, usd, usage)
                 || self.add_first_request(model, usd, usage))
@@ -367,7 +367,7 @@ pub(crate) enum EventSpan<'a> {
 impl Drop for SessionCore {
     fn drop(&mut self) {
         if self.telemetry.in_original_process() && self.telemetry.sessions.close(self) {
-            self.telemetry.registry.session_forgotten();
+            self.telemetry.registry.retry_eviction();
         }
     }
 }

@@ -63,7 +63,7 @@ elsewhere (other programs, and other editions of Claude Code).
 
 fn document() -> String {
     let mut out = INTRODUCTION.to_owned();
-    let works = |variable: &&Variable| variable.works;
+    let works = |variable: &&Variable| variable.has_effect;
     let single = |variable: &&Variable| general(variable.name).is_none();
     let shared = |variable: &&Variable| general(variable.name) == Some(variable.name);
 
@@ -88,7 +88,7 @@ fn document() -> String {
     );
     rows(&mut out, all().filter(|v| works(v) && shared(v)));
     out.push_str("## Without effect\n\nKnown from elsewhere; one that is set is a warning, not a misspelling.\n\n");
-    for variable in all().filter(|variable| !variable.works) {
+    for variable in all().filter(|variable| !variable.has_effect) {
         writeln!(out, "- `{}`", variable.name).unwrap();
     }
     out
