@@ -113,8 +113,8 @@ pub(crate) fn resource_attributes(
 }
 
 /// Returns the attributes of `OTEL_RESOURCE_ATTRIBUTES` that data points, events and spans carry too: without those
-/// that belong only to the resource, and without those that would replace an attribute of every record, of all events or
-/// of all spans.
+/// that belong only to the resource, and without those that would replace a standard attribute, an attribute of all
+/// events or `span.type`.
 pub(crate) fn custom_attributes(config: &Config) -> Vec<(String, String)> {
     if !config.attributes.resource_attributes {
         return Vec::new();

@@ -114,7 +114,7 @@ impl Settings {
                 Err(error) => {
                     let why = error.to_string();
                     let origin = Provenance::in_file(Layer::Managed, folder);
-                    self.reject_source(&origin, Problem::SettingsUnreadable { why }, report);
+                    self.report_unreadable(&origin, Problem::SettingsUnreadable { why }, report);
                     return files;
                 }
             }

@@ -73,7 +73,7 @@ impl Setting {
 }
 
 /// Returns the assignments of an environment. A known variable whose value is not valid Unicode is reported. If
-/// `ignore_case` is true, as on Windows, names are converted to those of the table.
+/// `ignore_case` is true, as on Windows, names that the table does not contain are converted to upper case.
 pub(super) fn from_environment(
     entries: Vec<EnvironmentVariable>,
     ignore_case: bool,
@@ -148,15 +148,15 @@ impl Values {
         self.settings.iter().find(|set| set.name() == name)
     }
 
-    /// Returns the assignment of a variable with two names: that of the higher layer, within a layer that of the first
-    /// name. A name that is empty in a layer other than the environment cancels the other name too.
+    /// Returns the assignment of a variable with two names: of the higher layer; within a layer, a non-empty value
+    /// before an empty one, then the first name. An empty value in a higher layer cancels the other name in lower layers.
     pub(super) fn highest_precedence<T>(&self, names: [&Typed<T>; 2]) -> Option<&Setting> {
         let set = names.iter().filter_map(|name| self.find(name.name));
         set.min_by_key(|set| (set.layer(), set.text().is_empty()))
             .filter(|set| !set.text().is_empty())
     }
 
-    /// Returns the value that a layer sets; `None` if the variable is unset, or its text counts as unset.
+    /// Returns the value that a layer sets; `None` if the variable is unset, or its value counts as unset.
     pub(super) fn given<T: 'static>(&self, variable: &Typed<T>) -> Option<&T> {
         self.parsed.get(variable.name)?.downcast_ref()
     }

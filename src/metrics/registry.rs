@@ -23,7 +23,7 @@ const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024 * 1024;
 const MIN_SETS: usize = 1024;
 
 /// The registry of series. Its lock is taken when a session uses a series for the first time, and when a reader lists
-/// the series. It is never taken to add an amount, and never held while data points are encoded or sent.
+/// the series. It is never taken to add a measurement, and never held while data points are encoded or sent.
 #[derive(Debug)]
 pub(crate) struct Registry {
     table: Mutex<Table>,
@@ -205,7 +205,7 @@ impl Registry {
         table.full = false;
     }
 
-    /// Notes that the series of a session may be removed, so that a full registry looks for them again.
+    /// Makes a full registry look again for series to remove, after a session was forgotten.
     pub(crate) fn retry_eviction(&self) {
         self.lock().full = false;
     }

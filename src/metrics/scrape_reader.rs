@@ -8,7 +8,7 @@ use super::counter::Sample;
 use super::registry::Registry;
 
 /// The time for which an ended series stays on the page after its end if it was scraped since. Several scrapers may
-/// fetch the page, each at its own interval, and a manual request must not take the last amounts from the others.
+/// fetch the page, each at its own interval, and a manual request must not take the last measurements from the others.
 const AFTER_FETCH: Duration = Duration::from_secs(120);
 
 /// The time for which an ended series stays on the page after its end if it was not scraped since.
@@ -165,7 +165,7 @@ mod tests {
         let start = Instant::now();
         add();
         let page = reader.look(start);
-        // The last amount was added after the page was made, so that fetch does not count for it.
+        // The last measurement was added after the page was made, so that fetch does not count for it.
         add();
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(130)), [2.0]);

@@ -68,7 +68,7 @@ fn uuid(kind: u32, number: Option<u64>) -> Arc<str> {
     text.into()
 }
 
-/// Returns random bytes that are not all zero, which W3C Trace Context forbids for both ids.
+/// Returns random bytes, never all zero: W3C Trace Context forbids an all-zero trace id and span id.
 fn random_id<const N: usize>() -> [u8; N] {
     loop {
         let id = random();

@@ -129,7 +129,7 @@ event! {
         custom output_tokens: u64 = "output_tokens", "Output tokens";
         custom cache_read_tokens: u64 = "cache_read_tokens", "Tokens read from the cache";
         custom cache_creation_tokens: u64 = "cache_creation_tokens", "Tokens written to the cache";
-        /// The default is 0. A negative or non-finite amount is dropped and counted in [health](crate::Health); the rest
+        /// The default is 0. A negative or non-finite cost is dropped and counted in [health](crate::Health); the rest
         /// of the record is emitted.
         required_in_transcript cost_usd: f64 = "cost_usd", "Estimated cost in USD";
         /// The default is the duration that the handle measured, or 0 without a handle.

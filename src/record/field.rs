@@ -57,7 +57,7 @@ pub(crate) const fn count(fields: &[&[Attribute]]) -> usize {
     rows
 }
 
-/// Returns the rows of the catalog for some fields: `Type = "key", "description";`, with a key and a description for each
+/// Expands to the catalog rows of a list of fields: `Type = "key", "description";`, with a key and a description for each
 /// attribute of the type.
 macro_rules! rows {
     ($($Type:ident $(<$Inner:ident>)? = $($key:literal, $description:literal),+;)*) => {{
@@ -110,7 +110,8 @@ impl<T: Scalar> Field<1> for T {
     }
 }
 
-/// Implements [`Scalar`]: `Type: Kind = |value| ...`, where the expression is optional and has the kind's type.
+/// Implements [`Scalar`]: `Type: Kind = |value| ...`, where the expression returns an `Option` of the Rust type of the
+/// kind. `None` sends no attribute.
 macro_rules! scalars {
     ($($type:ty: $Kind:ident $(.$with:ident($($argument:expr),*))* = |$value:ident| $expression:expr;)*) => {$(
         impl $crate::record::Scalar for $type {
@@ -135,7 +136,7 @@ scalars! {
     Duration: Int = |duration| Some(millis(*duration));
     Measured<Duration>: Int = |duration| Some(millis(duration.0.unwrap_or_default()));
     Measured<u32>: Int = |attempts| Some(attempts.0.unwrap_or(1).into());
-    f64: Double = |amount| Some(*amount).filter(|amount| is_valid_cost(*amount));
+    f64: Double = |usd| Some(*usd).filter(|usd| is_valid_cost(*usd));
     BoolAsString: String.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
     StatusCodeString: String = |status| Some(match status.0 {
         Some(status) => Cow::Owned(status.to_string()),
@@ -166,7 +167,7 @@ impl<K: ContentKind> Scalar for Gated<K> {
     };
 
     fn value(&self) -> Option<Value<'_>> {
-        // An empty text means that the value is absent, unless the prompt itself is empty.
+        // An empty string means that the value is absent, unless the prompt itself is empty.
         let text = self.text().filter(|text| K::REDACTED || !text.is_empty());
         text.map(Value::String)
     }
@@ -179,13 +180,13 @@ pub(crate) struct Measured<T>(pub(crate) Option<T>);
 
 impl<T> Payload for Measured<T> {}
 
-/// A boolean that is sent as the text `true` or `false`, as the monitoring documentation specifies for some events.
+/// A boolean that is sent as the string `true` or `false`, as the monitoring documentation specifies for some events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BoolAsString(pub(crate) bool);
 
 impl Payload for BoolAsString {}
 
-/// An HTTP status that is sent as text: `undefined` if there is none.
+/// An HTTP status that is sent as a string: `undefined` if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StatusCodeString(pub(crate) Option<u16>);
 

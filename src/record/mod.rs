@@ -56,7 +56,7 @@ pub(crate) use {prompt::UuidString, serial::pair};
 
 pub(crate) use crate::content::Text;
 
-/// Returns an optional text of a record; `None` for an empty text.
+/// Returns an optional string of a record; `None` for an empty string.
 #[inline]
 pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
     let text: T = text.into();
@@ -67,6 +67,6 @@ pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
 }
 
 /// Returns whether a cost can be added to a metric: it is finite and not negative.
-pub(crate) fn is_valid_cost(amount: f64) -> bool {
-    amount.is_finite() && amount >= 0.0
+pub(crate) fn is_valid_cost(usd: f64) -> bool {
+    usd.is_finite() && usd >= 0.0
 }

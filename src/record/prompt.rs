@@ -39,7 +39,7 @@ event! {
     derive fields with measure;
 }
 
-/// The id of a prompt or a session, a UUID unless the host sets another text.
+/// The id of a prompt or a session, a UUID unless the host sets another string.
 #[derive(Clone, Debug)]
 pub(crate) struct UuidString(pub(crate) Arc<str>);
 

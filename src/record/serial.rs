@@ -32,7 +32,7 @@ read_as! {
     Body: Content => Self::from;
 }
 
-/// A boolean, or its text as events carry it.
+/// A boolean, or its string as events carry it.
 impl FromJsonMember for BoolAsString {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = match Value::deserialize(deserializer)? {
@@ -45,7 +45,7 @@ impl FromJsonMember for BoolAsString {
     }
 }
 
-/// An HTTP status, or its text as events carry it. The text `undefined` becomes `None`.
+/// An HTTP status, or its string as events carry it. The string `undefined` becomes `None`.
 impl FromJsonMember for StatusCodeString {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let status = match Value::deserialize(deserializer)? {
@@ -58,7 +58,7 @@ impl FromJsonMember for StatusCodeString {
     }
 }
 
-/// A UUID, in the form with hyphens. An empty text is accepted, because the setters treat it as missing.
+/// A UUID, in the form with hyphens. An empty string is accepted, because the setters treat it as missing.
 impl FromJsonMember for UuidString {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -78,7 +78,7 @@ impl FromJsonMember for UuidString {
     }
 }
 
-/// A variant of an enum, or the text `unknown`, which a span carries without a decision.
+/// A variant of an enum, or the string `unknown`, which a span has if there was no decision.
 impl<T: FromStr<Err: Display>> FromJsonMember for OrUnknown<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;

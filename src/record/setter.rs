@@ -1,6 +1,6 @@
 //! Setters of records and options.
 
-/// Defines the public setter of a field, with the parameter that the type of the field determines. Text and content that
+/// Defines the public setter of a field, with the parameter that the type of the field determines. Strings and content that
 /// are empty count as absent. Fields that are set in another way have no setter.
 macro_rules! setter {
     (required $($rest:tt)*) => {};

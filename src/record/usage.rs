@@ -107,7 +107,7 @@ record! {
     /// Adds to `claude_code.cost.usage`. An [`ApiRequest`](super::ApiRequest) adds its own cost.
     record Cost: Clone, Debug, PartialEq;
 
-    /// Creates a record of `usd` US dollars that were spent on `model`. A negative or non-finite amount is dropped and
+    /// Creates a record of `usd` US dollars that were spent on `model`. A negative or non-finite cost is dropped and
     /// counted in [health](crate::Health).
     new(model: impl Into<Text>, usd: f64);
 

@@ -15,7 +15,7 @@ use crate::content::{Content, Text};
 pub(crate) trait FromJsonMember: Sized {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 
-    /// Returns an optional value: `None` for an empty text.
+    /// Converts the value of an optional field. Types that treat an empty string as missing return `None`.
     fn optional(self) -> Option<Self> {
         Some(self)
     }
@@ -77,7 +77,7 @@ impl FromJsonMember for u64 {
     }
 }
 
-/// An amount of money: a finite number that is not negative.
+/// A cost: a finite number that is not negative.
 impl FromJsonMember for f64 {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Self::deserialize(deserializer)?;
@@ -103,7 +103,7 @@ impl FromJsonMember for Text {
 /// A JSON object, or a string with its JSON text as events carry it. The original text is kept, and thus the order of
 /// the keys.
 ///
-/// Only `serde_json` can deserialize this type. The order of the keys is known only if `serde_json` parses text, not a
+/// Only `serde_json` can deserialize this type. The order of the keys is known only if `serde_json` parses JSON text, not a
 /// `serde_json::Value`.
 impl FromJsonMember for Content {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -120,7 +120,7 @@ impl FromJsonMember for Content {
     }
 }
 
-/// Returns the variant of an enum that has this text.
+/// Returns the variant of an enum that has this string.
 pub(crate) fn parse_enum<T: FromStr<Err: fmt::Display>, E: Error>(text: &str) -> Result<T, E> {
     text.parse()
         .map_err(|error| E::custom(format_args!("unknown value {text:?}: {error}")))

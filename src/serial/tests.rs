@@ -122,7 +122,7 @@ fn invalid_value_is_rejected_with_the_expected_form() {
     );
     refused::<UserPrompt>(
         r#"{"text":"hi","at":"2026-04-20 09:00:01"}"#,
-        "is no time in UTC such as 2026-04-20T09:00:01.5Z",
+        "is not a time in UTC such as 2026-04-20T09:00:01.5Z",
     );
     refused::<ActiveTime>(r#"{"type":"cli","seconds":-0.5}"#, "negative");
     refused::<ApiError>(

@@ -135,21 +135,21 @@ impl SessionCore {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: &Series<&str>, amount: f64) {
+    pub(crate) fn add(&self, series: &Series<&str>, value: f64) {
         if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
-            self.add_to(series, amount);
+            self.add_to(series, value);
         }
     }
 
-    fn add_to(&self, series: &Series<&str>, amount: f64) {
+    fn add_to(&self, series: &Series<&str>, value: f64) {
         match self.snapshot.load().counter(series) {
-            Some(counter) => counter.add(amount),
-            None => self.add_first(series, amount),
+            Some(counter) => counter.add(value),
+            None => self.add_first(series, value),
         }
     }
 
-    /// Returns whether an amount can be recorded. Counts an amount that is negative, infinite or NaN as invalid.
-    pub(crate) fn check_amount(&self, usd: f64) -> bool {
+    /// Returns true if a cost can be recorded. Counts a cost that is negative, infinite or NaN as invalid.
+    pub(crate) fn check_cost(&self, usd: f64) -> bool {
         let is_valid = is_valid_cost(usd);
         if !is_valid {
             self.telemetry
@@ -159,9 +159,9 @@ impl SessionCore {
         is_valid
     }
 
-    /// Adds to the cost of a model. An invalid amount is dropped and counted.
+    /// Adds to the cost of a model. An invalid cost is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if self.check_amount(usd) {
+        if self.check_cost(usd) {
             self.add(&Series::Cost { model }, usd);
         }
     }
@@ -169,10 +169,10 @@ impl SessionCore {
     /// Adds the cost of a request and all four types of its tokens, including zeros.
     fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
         if !self.telemetry.records(Signal::Metrics) {
-            self.check_amount(usd);
+            self.check_cost(usd);
             return;
         }
-        // The fast path handles only valid amounts before the shutdown. The slow path counts all exceptions one by one.
+        // The fast path handles only valid costs before the shutdown. The slow path counts all exceptions one by one.
         let regular = is_valid_cost(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
         if regular
             && (snapshot.add_request(model, usd, usage)
@@ -216,7 +216,7 @@ impl SessionCore {
     }
 
     /// Opens a series at its first use in this session, and adds to it.
-    fn add_first(&self, series: &Series<&str>, amount: f64) {
+    fn add_first(&self, series: &Series<&str>, value: f64) {
         let registry = &self.telemetry.registry;
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
@@ -229,7 +229,7 @@ impl SessionCore {
             Some(opened)
         });
         match counter {
-            Some(counter) => counter.add(amount),
+            Some(counter) => counter.add(value),
             None => {
                 self.telemetry
                     .series_overflow

@@ -207,7 +207,7 @@ fn invalid_lines_are_reported_with_their_number_and_skipped() {
         "line 8: missing field `usd`",
         r#"line 9: unknown value "maybe": expected one of accept, reject"#,
         "line 10: no prompt is open",
-        r#"line 11: "yesterday" is no time in UTC such as 2026-04-20T09:00:01.5Z"#,
+        r#"line 11: "yesterday" is not a time in UTC such as 2026-04-20T09:00:01.5Z"#,
         "line 12: a decision without its source",
         "line 13: expected a JSON object",
         r#"line 14: "not-a-uuid" is not a UUID with hyphens"#,

@@ -14,7 +14,7 @@ use crate::config::warnings::WarningCollector;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Settings {
-    /// Adds the settings of the file of an origin. A missing file is empty, except for managed settings: these files
+    /// Reads the settings file that `origin` names. A missing file is empty, except for managed settings: these files
     /// were listed before, so they must be readable.
     pub(super) fn read(&mut self, origin: &Provenance, report: &mut WarningCollector) {
         let Some(path) = origin.file() else {
@@ -30,7 +30,7 @@ impl Settings {
         };
         match parse(bytes) {
             Ok(settings) => self.add_settings(settings, origin, report),
-            Err(problem) => self.reject_source(origin, problem, report),
+            Err(problem) => self.report_unreadable(origin, problem, report),
         }
     }
 
@@ -60,7 +60,7 @@ impl Settings {
                         .filter(|(name, _)| is_telemetry_variable(name)),
                 );
             }
-            Some(_) => self.reject_source(
+            Some(_) => self.report_unreadable(
                 origin,
                 Problem::SettingsNotAnObject { what: "`env`" },
                 report,
@@ -69,8 +69,8 @@ impl Settings {
         }
         found.extend(settings.get_key_value(helper));
         for (name, value) in found {
-            if let Some(text) = value.as_str() {
-                let set = Assignment::new(origin.clone(), name, text);
+            if let Some(value) = value.as_str() {
+                let set = Assignment::new(origin.clone(), name, value);
                 self.assignments.push(set);
                 continue;
             }
@@ -85,7 +85,7 @@ impl Settings {
     }
 
     /// Records that a file, or a part of it, could not be read.
-    pub(super) fn reject_source(
+    pub(super) fn report_unreadable(
         &mut self,
         origin: &Provenance,
         problem: Problem,
