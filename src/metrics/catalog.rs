@@ -22,7 +22,7 @@ pub(crate) static LINES_OF_CODE: Metric = Metric {
     description: "Count of lines of code modified",
     attributes: &[Attribute::of(Kind::String)
         .one_of(&["added", "removed"])
-        .named("type", "Kind of change: `added` or `removed`")],
+        .named("type", "Kind of change")],
 };
 
 /// `claude_code.pull_request.count`

@@ -114,7 +114,7 @@ event! {
             "Name of the tool; `mcp_tool` for every MCP tool";
         /// The model gives the call this id.
         optional tool_use_id: Option<Text> = "tool_use_id", "Id of the tool call";
-        custom success: BoolAsString = "success", "`true` if the tool succeeded", default BoolAsString(true);
+        custom success: BoolAsString = "success", "Success of the tool", default BoolAsString(true);
         /// The wait for permission does not count. The default is 0.
         optional duration: Duration = "duration_ms", "Duration of the execution in milliseconds";
         custom error_type: Option<Text> = "error_type",

@@ -35,7 +35,7 @@ Project files (local and project settings) apply only in a trusted workspace, an
 
 While a managed settings file cannot be read or parsed, it may contain a policy. So the content switches (`OTEL_LOG_*`) of all
 other layers, including the host, and the project settings are off. Content switches of readable managed files apply, and
-exporters continue. A managed content switch whose value is not text has the same effect.
+exporters continue. A managed content switch whose value is not a string has the same effect.
 
 The configuration is resolved once, when `Config` is built, and never fails. A value that is not understood causes a warning
 that names the variable, the value, its origin and the nearest valid value. `Config::explain()` shows every variable that is

@@ -42,7 +42,7 @@ span! {
             "cache_creation_tokens", "Tokens written to the cache";
         request_id: Option<Text> = "request_id", "The API's request id";
         response_id: Option<Text> = "gen_ai.response.id", "The same id";
-        success: bool = "success", "`true` if the API responded";
+        success: bool = "success", "Success of the request";
         attempt: u64 = "attempt", "Total number of attempts";
         status_code: Option<u64> = "status_code", "HTTP status of the failure";
         error: Option<ErrorMessage> = "error", "Error message";

@@ -139,7 +139,7 @@ span! {
         fails when "the tool failed; the message is the error's";
     sent {
         duration: Duration = "duration_ms", "Duration in milliseconds";
-        success: bool = "success", "`true` if the tool succeeded";
+        success: bool = "success", "Success of the tool";
         error: ToolError = "error", "Error message";
     }
     unsent {
