@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::record::{ApiRequest, TokenUsage, countable};
+use crate::record::{ApiRequest, TokenUsage, is_valid_cost};
 
 /// The prices of one model, in US dollars per million tokens.
 ///
@@ -132,7 +132,7 @@ impl Prices {
                 .into_iter()
                 .flatten()
                 .chain([price.input, price.output]);
-            if let Some(usd) = all.into_iter().find(|usd| !countable(*usd)) {
+            if let Some(usd) = all.into_iter().find(|usd| !is_valid_cost(*usd)) {
                 let prefix = prefix.clone();
                 return Err(PricesError::InvalidPrice { prefix, usd });
             }

@@ -46,7 +46,8 @@ pub(crate) use attributes::{Out, Value};
 pub(crate) use definition::record;
 pub(crate) use event::EventRecord;
 pub(crate) use field::{
-    ErrorMessage, Field, Measured, Quoted, Scalar, Status, ToolError, attribute_rows, scalars,
+    BoolAsString, ErrorMessage, Field, Measured, Scalar, StatusCodeString, ToolError,
+    attribute_rows, scalars,
 };
 pub(crate) use parameters::derived_parameters;
 pub(crate) use setter::{setter, setters};
@@ -54,11 +55,11 @@ pub(crate) use span::{SpanAttributes, span};
 pub(crate) use tool::{OrUnknown, failure_setters};
 pub(crate) use tool_name::{MCP_TOOL, ToolName};
 #[cfg(feature = "serde")]
-pub(crate) use {prompt::Id, serial::pair};
+pub(crate) use {prompt::UuidString, serial::pair};
 
 pub(crate) use crate::text::Text;
 
-/// Returns an optional text of a record; `None` for an empty text.
+/// Returns an optional string of a record; `None` for an empty string.
 #[inline]
 pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
     let text: T = text.into();
@@ -69,6 +70,6 @@ pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
 }
 
 /// Returns whether a cost can be added to a metric: it is finite and not negative.
-pub(crate) fn countable(amount: f64) -> bool {
-    amount.is_finite() && amount >= 0.0
+pub(crate) fn is_valid_cost(usd: f64) -> bool {
+    usd.is_finite() && usd >= 0.0
 }

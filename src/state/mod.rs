@@ -14,7 +14,7 @@ mod snapshot;
 mod timestamp;
 mod unknown_costs;
 
-pub(crate) use active_config::{ActiveConfig, Slot, Slots};
+pub(crate) use active_config::{ActiveConfig, ExporterQueue};
 pub(crate) use open_span::OpenSpan;
 pub(crate) use operation::{Operation, OperationHandle, Operations};
 pub(crate) use prompt_mark::PromptMark;
@@ -39,7 +39,7 @@ use crate::fork::Process;
 use crate::health::Health;
 use crate::installation::{default_path, installation_id};
 use crate::metrics::Registry;
-use crate::propagation::Ids;
+use crate::propagation::IdGenerator;
 use crate::signal::Signal;
 use active_config::{NO_THREAD, bit};
 
@@ -55,7 +55,7 @@ pub(crate) struct TelemetryState {
     pub(crate) clock: Clock,
     /// The active configuration.
     pub(crate) active: ArcSwap<ActiveConfig>,
-    pub(crate) ids: Ids,
+    pub(crate) ids: IdGenerator,
     pub(crate) app_version: Arc<str>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) operations: Operations,
@@ -80,14 +80,19 @@ pub(crate) struct TelemetryState {
 
 impl TelemetryState {
     /// Queues an item whose texts have `size` bytes for every exporter.
-    pub(crate) fn enqueue<T: ?Sized>(&self, slots: &Slots<Item<T>>, item: Box<T>, size: usize) {
-        match &**slots {
+    pub(crate) fn enqueue<T: ?Sized>(
+        &self,
+        queues: &[ExporterQueue<Item<T>>],
+        item: Box<T>,
+        size: usize,
+    ) {
+        match queues {
             [] => {}
             [only] => enqueue_for(only, Item::Own(item), size, &self.stopped),
             [first, others @ ..] => {
                 let item: Arc<T> = item.into();
-                for slot in others {
-                    enqueue_for(slot, Item::Shared(Arc::clone(&item)), size, &self.stopped);
+                for queue in others {
+                    enqueue_for(queue, Item::Shared(Arc::clone(&item)), size, &self.stopped);
                 }
                 enqueue_for(first, Item::Shared(item), size, &self.stopped);
             }
@@ -247,7 +252,7 @@ impl TelemetryState {
 
 /// Queues an item for one exporter, or counts it as dropped.
 pub(crate) fn enqueue_for<T>(
-    (queue, counters): &Slot<T>,
+    (queue, counters): &ExporterQueue<T>,
     item: T,
     size: usize,
     stopped: &AtomicBool,

@@ -732,7 +732,7 @@ fn functions_with_strings(source: &str) -> Vec<String> {
         }
         in_setters = line_of_record == "setters! {" || in_setters && line_of_record != "}";
         // A setter that `setters!` or the definition of a record defines.
-        let field = ["optional ", "expected "]
+        let field = ["optional ", "required_in_transcript "]
             .iter()
             .find_map(|how| line_of_record.strip_prefix(how))
             .or_else(|| line_of_record.strip_suffix(',').filter(|_| in_setters));
