@@ -134,7 +134,9 @@ scalars! {
     u64: Int = |count| Some(integer(*count));
     Duration: Int = |duration| Some(millis(*duration));
     Measured<Duration>: Int = |duration| Some(millis(duration.0.unwrap_or_default()));
+    Measured<u64>: Int = |length| Some(integer(length.0.unwrap_or_default()));
     Measured<u32>: Int = |attempts| Some(attempts.0.unwrap_or(1).into());
+    // A cost. One that is negative or not finite is omitted: the session adds no such amount to the metric, and counts it.
     f64: Double = |amount| Some(*amount).filter(|amount| countable(*amount));
     Quoted: Text.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
     Status: Text = |status| Some(match status.0 {
@@ -172,8 +174,8 @@ impl<K: ContentKind> Scalar for Gated<K> {
     }
 }
 
-/// A value that a handle measures unless the host sets it. Without a handle, a duration is sent as 0, and a number of
-/// attempts as 1.
+/// A value that is measured unless the host sets it. If it was not measured, a duration and a length are sent as 0, and a
+/// number of attempts as 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measured<T>(pub(crate) Option<T>);
 

@@ -139,7 +139,7 @@ impl Interaction {
         });
         span.record = InteractionSpan {
             text: text.unwrap_or_default(),
-            length: prompt.length,
+            length: prompt.length.0.unwrap_or_default(),
             sequence: session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1,
             duration: Duration::ZERO,
         };
