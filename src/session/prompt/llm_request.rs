@@ -185,7 +185,7 @@ impl LlmRequest {
         let (end, last) = request.complete(session, answer.at, query_source, duration);
         request
             .span
-            .end(session, end, |span| span.answer(&answer, last));
+            .end(session, end, |span, _| span.answer(&answer, last));
         let body = request.response_body.take().map(|body| {
             let mut record = ApiResponseBody::new(answer.model.clone(), body);
             record.query_source.clone_from(&answer.query_source);
@@ -212,7 +212,7 @@ impl LlmRequest {
         error.attempt.0.get_or_insert(counted);
         request
             .span
-            .end(session, end, |span| span.fail(&error, last));
+            .end(session, end, |span, _| span.fail(&error, last));
         drop(request);
         self.recorder.emit(error);
     }
@@ -243,6 +243,8 @@ impl Operation for Request {
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
+        // The host can keep the handle after a shutdown, and must not keep the body with it.
+        self.response_body = None;
         self.span.abandon(session)
     }
 }

@@ -155,7 +155,7 @@ impl Interaction {
         if let Some(duration) = end.duration {
             self.span.start = now.before(duration);
         }
-        let recorded = self.span.end(session, now, |_| {});
+        let recorded = self.span.end(session, now, |_, _| {});
         // A clone of the prompt can outlive the interaction, and must not keep the text in memory.
         self.span.record.text = Gated::default();
         recorded
