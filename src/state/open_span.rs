@@ -57,6 +57,19 @@ impl<R: Default> OpenSpan<R> {
     }
 }
 
+impl OpenSpan<()> {
+    /// Adds the data of a span that was begun before its data was known.
+    pub(crate) fn with_record<R>(self, record: R) -> OpenSpan<R> {
+        OpenSpan {
+            start: self.start,
+            context: self.context,
+            record,
+            parent: self.parent,
+            ended: self.ended,
+        }
+    }
+}
+
 impl<R> OpenSpan<R> {
     /// Begins a child. It has no context if this span has none or has ended.
     pub(crate) fn child<C: Default>(&self, session: &SessionCore, start: Timestamp) -> OpenSpan<C> {

@@ -52,8 +52,8 @@ pub struct ToolCall {
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
     recorder: Recorder,
-    /// `None` when telemetry was off. Boxed, because the data of a call is large.
-    span: Option<Box<OpenSpan<ToolSpan>>>,
+    /// `None` when telemetry was off. It gets its data when the call begins.
+    span: Option<OpenSpan<()>>,
 }
 
 struct Call {
@@ -82,7 +82,7 @@ impl PendingToolCall {
     pub(crate) fn new(outside: &Recorder) -> Self {
         let span = outside.session().map(|session| {
             let start = outside.timestamp(session, None);
-            Box::new(outside.begin_span(session, start))
+            outside.begin_span(session, start)
         });
         let recorder = Recorder {
             parent: span.as_ref().and_then(|span| span.context.clone()),
@@ -100,11 +100,11 @@ impl PendingToolCall {
             let mut options = options.into();
             let start = recorder.timestamp(session, options.at);
             recorder.began.get_or_insert(start);
-            let mut span = span.map_or_else(|| OpenSpan::untraced(start), |span| *span);
-            span.start = start;
+            let span = span.unwrap_or_else(|| OpenSpan::untraced(start));
             let language = options.language_if_edit();
             let policy = session.telemetry.policy();
-            span.record = ToolSpan::begin(&mut options, &policy);
+            let mut span = span.with_record(ToolSpan::begin(&mut options, &policy));
+            span.start = start;
             // The content of a call whose span is not recorded is not read at all.
             if span.is_recorded() {
                 span.record.add_details(&options, &policy);
