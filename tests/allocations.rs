@@ -113,6 +113,8 @@ fn record_stays_within_documented_allocations() {
 
     let closed = telemetry(Signals::Events, &[]);
     let prompt = host::prompt(&closed, 0);
+    let made = allocations(&prompt, |prompt| drop(prompt.reserve_tool()));
+    assert_eq!(made, 0, "a reserved tool call");
     let text = format!("{{\"text\":\"{}\"}}", "x".repeat(1024 * 1024));
     for (what, made) in [
         (

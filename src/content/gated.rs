@@ -280,6 +280,11 @@ impl ContentKind for ToolContent {
 }
 
 impl ContentPolicy {
+    /// Returns whether a part of a tool's output may be exported. `is_input`: the part repeats the arguments of the call.
+    pub(crate) fn admits_tool_output(&self, is_input: bool) -> bool {
+        self.tool_content() && (!is_input || self.tool_details())
+    }
+
     /// Admits a part of a tool's output, truncated to the remaining `room`, which it reduces. `is_input`: the part
     /// repeats the arguments of the call.
     pub(crate) fn tool_output(
@@ -288,7 +293,7 @@ impl ContentPolicy {
         is_input: bool,
         room: &mut usize,
     ) -> Option<Truncated<'static>> {
-        if !self.tool_content() || is_input && !self.tool_details() {
+        if !self.admits_tool_output(is_input) {
             return None;
         }
         let part = fit(content.text(), *room, self.max_length());

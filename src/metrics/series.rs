@@ -113,7 +113,14 @@ impl Series {
 
     /// Returns the attributes that belong to the metric, in the order of the catalog.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let values = match self {
+        // `zip` ends with the shorter list; a test compares their lengths.
+        let keys = self.metric().attributes.iter();
+        keys.map(|attribute| attribute.name).zip(self.values())
+    }
+
+    /// Returns the values of the attributes. Only an unknown start of a session has none.
+    fn values(&self) -> Vec<&str> {
+        match self {
             Self::SessionCount(start) => start.iter().map(|start| start.as_str()).collect(),
             Self::LinesAdded => vec!["added"],
             Self::LinesRemoved => vec!["removed"],
@@ -127,8 +134,35 @@ impl Series {
                 language,
             } => vec![decision.as_str(), source.as_str(), tool.as_str(), language],
             Self::ActiveTime(kind) => vec![kind.as_str()],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_has_a_value_for_each_attribute_of_its_metric() {
+        let model: Arc<str> = "m".into();
+        let decision = Series::CodeEditDecision {
+            decision: Decision::Accept,
+            source: DecisionSource::Config,
+            tool: EditTool::Edit,
+            language: Arc::clone(&model),
         };
-        let keys = self.metric().attributes.iter();
-        keys.map(|attribute| attribute.name).zip(values)
+        let others = [
+            Series::SessionCount(Some(StartType::Fresh)),
+            Series::LinesAdded,
+            Series::LinesRemoved,
+            Series::PullRequests,
+            Series::Commits,
+            decision,
+            Series::ActiveTime(ActivityType::User),
+        ];
+        for series in Series::of_request(&model).iter().chain(&others) {
+            let attributes = series.metric().attributes.len();
+            assert_eq!(series.values().len(), attributes, "{series:?}");
+        }
     }
 }

@@ -93,7 +93,7 @@ macro_rules! record {
     };
 }
 
-/// The initial value of a field: an argument of the constructor, or the default.
+/// Expands to the initial value of a field: an argument of the constructor, or the default.
 macro_rules! initial {
     (required $field:ident Text) => {
         $field.into()
@@ -109,7 +109,7 @@ macro_rules! initial {
     };
 }
 
-/// Implements `Default` for a record whose constructor has no parameters.
+/// Expands to an implementation of `Default` if the constructor has no parameters, and otherwise to no code.
 macro_rules! default {
     ($Record:ident()) => {
         impl Default for $Record {
@@ -121,7 +121,7 @@ macro_rules! default {
     ($Record:ident($($argument:ident)+)) => {};
 }
 
-/// The type of a member of a transcript's line.
+/// Expands to the type of a member of a transcript's line. The member of a field that is `unread` may have any type.
 #[cfg(feature = "serde")]
 macro_rules! Member {
     (unread $Type:ty) => {
@@ -132,7 +132,8 @@ macro_rules! Member {
     };
 }
 
-/// The value of a field from a transcript.
+/// Expands to the value of a field from a transcript: the member, or the default. A missing member of a field that is
+/// `required` or `expected` is an error.
 #[cfg(feature = "serde")]
 macro_rules! member {
     (required $member:expr, $names:expr) => {

@@ -135,7 +135,9 @@ scalars! {
     u64: Int = |count| Some(integer(*count));
     Duration: Int = |duration| Some(millis(*duration));
     Measured<Duration>: Int = |duration| Some(millis(duration.0.unwrap_or_default()));
+    Measured<u64>: Int = |length| Some(integer(length.0.unwrap_or_default()));
     Measured<u32>: Int = |attempts| Some(attempts.0.unwrap_or(1).into());
+    // A cost. One that is negative or not finite is omitted: the session does not add it to the metric either, and counts it.
     Measured<f64>: Double = |usd| Some(usd.0.unwrap_or_default()).filter(|usd| is_valid_cost(*usd));
     BoolAsString: String.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
     StatusCodeString: String = |status| Some(match status.0 {
@@ -173,8 +175,8 @@ impl<K: ContentKind> Scalar for Gated<K> {
     }
 }
 
-/// A value that the host may set. Otherwise it is the duration or the number of attempts that a handle measured, or else
-/// 0, and 1 for attempts.
+/// A value that the host may set. Otherwise it is what was measured: a duration, a length, a number of attempts. Without a
+/// measurement it is 0, and 1 for attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measured<T>(pub(crate) Option<T>);
 

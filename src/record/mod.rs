@@ -53,7 +53,7 @@ pub(crate) use parameters::derived_parameters;
 pub(crate) use setter::{setter, setters};
 pub(crate) use span::{SpanAttributes, span};
 pub(crate) use tool::{OrUnknown, failure_setters};
-pub(crate) use tool_name::{MCP_TOOL, ToolName};
+pub(crate) use tool_name::{MCP_TOOL, NameWithMcp, ToolName};
 #[cfg(feature = "serde")]
 pub(crate) use {prompt::UuidString, serial::pair};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::event::event;
-use super::optional;
+use super::{Measured, optional};
 use crate::content::{Content, ContentPolicy, Gated, Payload, Prompt};
 use crate::propagation::TraceParent;
 
@@ -26,7 +26,7 @@ event! {
     new(text: impl Into<Content>);
 
     sent {
-        unread length: u64 = "prompt_length", "Length of the prompt in UTF-16 code units";
+        unread length: Measured<u64> = "prompt_length", "Length of the prompt in UTF-16 code units";
         required text: Gated<Prompt> = "prompt" | "text", "The prompt, never truncated";
     }
     unsent {
@@ -65,9 +65,7 @@ impl UserPrompt {
 
     /// Measures the text. The interaction does so for its span, before the policy can withhold the text of the event.
     pub(crate) fn measure(&mut self, _: &ContentPolicy) {
-        if self.length == 0 {
-            self.length = self.text.length();
-        }
+        self.length.0.get_or_insert_with(|| self.text.length());
     }
 }
 

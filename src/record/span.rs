@@ -77,7 +77,10 @@ macro_rules! span {
             }
 
             fn filter(&mut self, policy: &$crate::content::ContentPolicy) -> bool {
-                true $(& $crate::content::Payload::filter(&mut self.$field, policy))*
+                use $crate::content::Payload;
+                true
+                    $(& Payload::filter(&mut self.$field, policy))*
+                    $($(& Payload::filter(&mut self.$unsent, policy))*)?
             }
         }
     };

@@ -74,6 +74,7 @@ event! {
         optional tool_use_id: Option<Text> = "tool_use_id", "Id of the tool call";
     }
     unsent {
+        /// Set only while a transcript is read.
         custom mcp: Option<McpTool> = "mcp";
         /// Sets the time of the decision and of its event. The default is the current time.
         optional at: Option<SystemTime> = "event.timestamp" | "at";
@@ -198,7 +199,8 @@ impl ToolResult {
         self
     }
 
-    /// Derives the parameters and the scope of an MCP tool.
+    /// Derives the parameters and the scope of an MCP tool. Takes the names out of the record, because their type has no
+    /// filter.
     fn derive(&mut self, policy: &ContentPolicy) {
         let (mcp, input) = (self.mcp.as_ref(), self.input.content());
         let derived = derived_parameters(&self.tool_name, mcp, input, policy);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::definition::record;
 use super::{Text, scalars};
-use crate::content::{Content, Payload};
+use crate::content::{Content, ContentPolicy, Payload};
 
 /// The text that events carry instead of the name of an MCP tool.
 pub(crate) const MCP_TOOL: &str = "mcp_tool";
@@ -79,6 +79,25 @@ impl ToolName {
     }
 }
 
+/// A name on a span, of a tool or of hooks, that may contain the names of an MCP server and its tool.
+#[derive(Clone, Default)]
+pub(crate) struct NameWithMcp {
+    pub(crate) without_mcp: Text,
+    /// The whole name; `None` if it is the same, or content that the policy withheld.
+    pub(crate) whole: Option<Text>,
+}
+
+impl Payload for NameWithMcp {
+    fn size(&self) -> usize {
+        self.without_mcp.size() + self.whole.size()
+    }
+
+    fn filter(&mut self, policy: &ContentPolicy) -> bool {
+        self.whole.take_if(|_| !policy.tool_details());
+        true
+    }
+}
+
 impl<T: Into<Text>> From<T> for ToolName {
     fn from(name: T) -> Self {
         Self(name.into())
@@ -93,6 +112,7 @@ impl Payload for ToolName {
 
 scalars! {
     ToolName: String = |name| Some(name.emitted_name().into());
+    NameWithMcp: String = |name| Some((&**name.whole.as_ref().unwrap_or(&name.without_mcp)).into());
 }
 
 impl fmt::Debug for ToolName {

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Operation, SessionCore, Timestamp};
+use crate::content::ContentPolicy;
 use crate::encode::spans::{Finished, SpanRecord};
 use crate::propagation::TraceContext;
 use crate::signal::Signal;
 
-/// A span that has begun, with the data that is known so far. Without tracing, it only keeps both.
+/// A span that has begun, with its start and the data that is known so far. Without tracing, the span has no context and
+/// is never recorded.
 pub(crate) struct OpenSpan<R> {
     pub(crate) start: Timestamp,
     /// The context, also after the end; `None` if tracing was off at the beginning.
@@ -55,6 +57,19 @@ impl<R: Default> OpenSpan<R> {
     }
 }
 
+impl OpenSpan<()> {
+    /// Adds the data of a span that was begun before its data was known.
+    pub(crate) fn with_record<R>(self, record: R) -> OpenSpan<R> {
+        OpenSpan {
+            start: self.start,
+            context: self.context,
+            record,
+            parent: self.parent,
+            ended: self.ended,
+        }
+    }
+}
+
 impl<R> OpenSpan<R> {
     /// Begins a child. It has no context if this span has none or has ended.
     pub(crate) fn child<C: Default>(&self, session: &SessionCore, start: Timestamp) -> OpenSpan<C> {
@@ -77,12 +92,13 @@ impl<R> OpenSpan<R> {
 
 impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
     /// Ends the span and queues it for every exporter that takes spans. `outcome` completes the data, which has the
-    /// duration already. Returns `false`, and queues nothing, if the span has ended before or is not recorded.
+    /// duration already; the same policy then filters all of the data. Returns `false`, and queues nothing, if the span
+    /// has ended before or is not recorded.
     pub(crate) fn end(
         &mut self,
         session: &SessionCore,
         end: Timestamp,
-        outcome: impl FnOnce(&mut R),
+        outcome: impl FnOnce(&mut R, &ContentPolicy),
     ) -> bool {
         let recorded = self.is_recorded();
         self.ended = true;
@@ -90,10 +106,11 @@ impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
             return false;
         };
         let (end, duration) = end.since(&self.start);
+        let active = session.telemetry.active.load();
         let mut record = self.record.clone();
         record.set_duration(duration);
-        outcome(&mut record);
-        let Some(record) = session.telemetry.policy().filter(record) else {
+        outcome(&mut record, &active.policy);
+        let Some(record) = active.policy.filter(record) else {
             return false;
         };
         let size = record.size();
@@ -105,8 +122,7 @@ impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
             standard: session.standard(),
             record,
         });
-        let telemetry = &session.telemetry;
-        telemetry.enqueue(&telemetry.active.load().spans, span, size);
+        session.telemetry.enqueue(&active.spans, span, size);
         true
     }
 }
@@ -127,6 +143,6 @@ impl<R: SpanRecord + Clone + 'static> Operation for OpenSpan<R> {
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
-        self.end(session, session.telemetry.timestamp(None), |_| {})
+        self.end(session, session.telemetry.timestamp(None), |_, _| {})
     }
 }

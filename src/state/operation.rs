@@ -27,7 +27,7 @@ pub(crate) struct Shared<O: Operation + ?Sized> {
 }
 
 impl<O: Operation + 'static> OperationHandle<O> {
-    /// Begins an operation; not at all without a session, because telemetry is off.
+    /// Begins an operation. Without a session, telemetry is off: `operation` is not called, and the handle is empty.
     pub(crate) fn begin(
         session: Option<&Arc<SessionCore>>,
         operation: impl FnOnce(&Arc<SessionCore>) -> O,

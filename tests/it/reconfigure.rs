@@ -14,8 +14,8 @@ use crate::host::{
 };
 use crate::support::{Answer, Log, Point, Received, Receiver, black_hole, refused_port};
 use claude_code_telemetry::{
-    ApiRequest, Commit, Config, Decision, DecisionSource, Diagnostic, ExporterState, Identity,
-    SettingsFiles, Signal, Telemetry, ToolOutcome, UserPrompt,
+    ApiRequest, Commit, Config, Decision, DecisionSource, Diagnostic, ExporterState, HookOutcome,
+    Identity, McpTool, SettingsFiles, Signal, Telemetry, ToolCallOptions, ToolOutcome, UserPrompt,
 };
 
 const THREADS: usize = 8;
@@ -374,6 +374,40 @@ fn content_follows_the_switches_at_the_time_of_recording() {
         .map(|span| &span.attributes["user_prompt"])
         .collect();
     assert_eq!(prompts, ["<REDACTED>", "shown", "<REDACTED>"]);
+}
+
+#[test]
+fn span_has_mcp_names_only_if_details_are_on_from_its_beginning_to_its_end() {
+    let protocol = Protocol::any();
+    let on = [&TRACES[..], &[("OTEL_LOG_TOOL_DETAILS", "1")]].concat();
+    for (before, after, sent) in [
+        (&on[..], &on[..], "mcp__srv__find"),
+        (&on, &TRACES, "mcp_tool"),
+        (&TRACES, &on, "mcp_tool"),
+    ] {
+        let receiver = protocol.receiver();
+        let telemetry = telemetry(&receiver.endpoint(), protocol, before);
+        let session = telemetry.session(session("one"));
+        let prompt = session.prompt("hi");
+        let hook = prompt.hook("PreToolUse", "PreToolUse:mcp__srv__find");
+        let mcp = ToolCallOptions::new("find").mcp(McpTool::new("srv", "find"));
+        let tools = [prompt.tool("mcp__srv__find"), prompt.tool(mcp)];
+        change(&telemetry, &receiver, protocol, after);
+        hook.finish(HookOutcome::new());
+        for tool in tools {
+            tool.finish(ToolOutcome::new());
+        }
+        prompt.end();
+        assert!(telemetry.shutdown().is_complete());
+        let spans = receiver.received().accepted().spans();
+        let names = |name: &str, key: &str| -> Vec<_> {
+            let named = spans.iter().filter(|span| span.name == name);
+            named.map(|span| span.attributes[key].clone()).collect()
+        };
+        assert_eq!(names("claude_code.tool", "tool_name"), [sent, sent]);
+        let hook = format!("PreToolUse:{sent}");
+        assert_eq!(names("claude_code.hook", "hook_name"), [hook]);
+    }
 }
 
 #[test]

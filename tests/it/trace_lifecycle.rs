@@ -28,6 +28,7 @@ fn dropped_request_has_no_success_and_no_event() {
     let prompt = host.session().prompt("hi");
     let request = prompt.llm_request("m");
     request.retry();
+    request.first_token();
     drop(request);
     prompt.end();
     let received = host.shut_down();
@@ -36,9 +37,9 @@ fn dropped_request_has_no_success_and_no_event() {
     assert_eq!(span.attributes["success"], false);
     assert_eq!(span.attributes["attempt"], 2);
     assert_eq!(span.events.len(), 2);
-    assert!(
-        !span.attributes.contains_key("error") && !span.attributes.contains_key("input_tokens")
-    );
+    for key in ["error", "input_tokens", "ttft_ms"] {
+        assert!(!span.attributes.contains_key(key), "{key}");
+    }
     assert_eq!(span.status, 0);
     // No event and no metric is made up for a dropped request.
     assert_eq!(events(&received), Vec::<String>::new());

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use crate::content::{Gated, HookDefinitions};
+use crate::content::{Gated, HookDefinitions, Payload};
 use crate::encode::spans::SpanRecord;
-use crate::record::{MCP_TOOL, Text, record, span};
+use crate::record::{MCP_TOOL, NameWithMcp, Text, record, span};
 use crate::session::Recorder;
 use crate::state::{OpenSpan, OperationHandle};
 
@@ -69,12 +69,9 @@ impl Hook {
         Self(OperationHandle::begin(outside.session(), |session| {
             let start = outside.timestamp(session, at);
             let mut span: OpenSpan<HookSpan> = outside.begin_span(session, start);
-            let details = session.telemetry.policy().tool_details();
-            span.record.name = if details {
-                name
-            } else {
-                without_mcp_names(name)
-            };
+            span.record.name = hook_name(name);
+            // Names that the policy withholds are not kept, even if a later policy admits them.
+            span.record.name.filter(&session.telemetry.policy());
             span.record.event = event;
             span
         }))
@@ -84,23 +81,29 @@ impl Hook {
     pub fn finish(self, outcome: HookOutcome) {
         if let Some((session, mut hooks)) = self.0.lock() {
             let end = session.telemetry.timestamp(outcome.at);
-            hooks.end(session, end, |hooks| {
+            hooks.end(session, end, |hooks, _| {
                 hooks.count = outcome.total();
                 hooks.succeeded = outcome.succeeded;
                 hooks.blocking = outcome.blocking;
                 hooks.failed = outcome.failed;
                 hooks.cancelled = outcome.cancelled;
-                hooks.definitions = outcome.definitions.filtered(&session.telemetry.policy());
+                hooks.definitions = outcome.definitions;
             });
         }
     }
 }
 
-/// Returns the name with the MCP server and tool replaced, as in `PreToolUse:mcp_tool`.
-fn without_mcp_names(name: Text) -> Text {
+/// Returns a name whose form without the MCP server and tool is, for example, `PreToolUse:mcp_tool`.
+fn hook_name(name: Text) -> NameWithMcp {
     match name.split_once("mcp__") {
-        Some((event, _)) => format!("{event}{MCP_TOOL}").into(),
-        None => name,
+        Some((event, _)) => NameWithMcp {
+            without_mcp: format!("{event}{MCP_TOOL}").into(),
+            whole: Some(name),
+        },
+        None => NameWithMcp {
+            without_mcp: name,
+            whole: None,
+        },
     }
 }
 
@@ -111,7 +114,7 @@ span! {
         fails when "a hook failed without blocking; the message counts them";
     sent {
         event: Text = "hook_event", "The hook event, such as `PreToolUse`";
-        name: Text =
+        name: NameWithMcp =
             "hook_name",
             "Its full name, such as `PreToolUse:Bash`; `PreToolUse:mcp_tool` for an MCP tool unless \
              `OTEL_LOG_TOOL_DETAILS` is on";

@@ -73,6 +73,8 @@ pub struct LlmRequest {
 struct Request {
     span: OpenSpan<LlmSpan>,
     attempt_began: Timestamp,
+    /// From the start of the current attempt.
+    time_to_first_token: Option<Duration>,
     response_body: Option<Content>,
 }
 
@@ -87,6 +89,7 @@ impl LlmRequest {
             Request {
                 span,
                 attempt_began: start,
+                time_to_first_token: None,
                 response_body: None,
             }
         });
@@ -98,20 +101,21 @@ impl LlmRequest {
     pub fn retry(&self) {
         if let Some((session, mut request)) = self.request.lock() {
             request.attempt_began = session.telemetry.timestamp(None);
+            request.time_to_first_token = None;
             let (at, _) = request.attempt_began.since(&request.span.start);
             request.span.record.retry(at);
         }
     }
 
-    /// Records the arrival of the first token of the response: the attribute `ttft_ms`, measured from the start of the
-    /// current attempt. Only the first call of an attempt has an effect.
+    /// Records the arrival of the first token of the response: the attribute `ttft_ms` of a request that succeeds, measured
+    /// from the start of the current attempt. Only the first call of an attempt has an effect.
     pub fn first_token(&self) {
-        if let Some((session, mut request)) = self.request.lock() {
-            let (_, took) = session
-                .telemetry
-                .timestamp(None)
-                .since(&request.attempt_began);
-            request.span.record.time_to_first_token.get_or_insert(took);
+        if let Some((session, mut request)) = self.request.lock()
+            && request.time_to_first_token.is_none()
+        {
+            let now = session.telemetry.timestamp(None);
+            let (_, took) = now.since(&request.attempt_began);
+            request.time_to_first_token = Some(took);
         }
     }
 
@@ -175,11 +179,13 @@ impl LlmRequest {
         if answer.requested_model.is_none() && answer.model != *model {
             answer.requested_model = Some(model.clone());
         }
+        let measured = request.time_to_first_token;
+        answer.time_to_first_token = answer.time_to_first_token.or(measured);
         let (query_source, duration) = (&mut answer.query_source, &mut answer.duration.0);
         let (end, last) = request.complete(session, answer.at, query_source, duration);
         request
             .span
-            .end(session, end, |span| span.answer(&answer, last));
+            .end(session, end, |span, _| span.answer(&answer, last));
         let body = request.response_body.take().map(|body| {
             let mut record = ApiResponseBody::new(answer.model.clone(), body);
             record.query_source.clone_from(&answer.query_source);
@@ -206,7 +212,7 @@ impl LlmRequest {
         error.attempt.0.get_or_insert(counted);
         request
             .span
-            .end(session, end, |span| span.fail(&error, last));
+            .end(session, end, |span, _| span.fail(&error, last));
         drop(request);
         self.recorder.emit(error);
     }
@@ -237,6 +243,8 @@ impl Operation for Request {
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
+        // The host can keep the handle after a shutdown, and must not keep the body with it.
+        self.response_body = None;
         self.span.abandon(session)
     }
 }

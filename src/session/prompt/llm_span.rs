@@ -102,7 +102,6 @@ impl LlmSpan {
     /// Adds another attempt, which begins at `start`, in nanoseconds since the Unix epoch.
     pub(super) fn retry(&mut self, start: u64) {
         self.attempt += 1;
-        self.time_to_first_token = None;
         if self.attempts.len() < MAX_ATTEMPTS {
             self.attempts.push(start);
         }
@@ -112,8 +111,7 @@ impl LlmSpan {
     pub(super) fn answer(&mut self, answer: &ApiRequest, last: u64) {
         self.speed = answer.speed;
         self.query_source.clone_from(&answer.query_source);
-        let measured = self.time_to_first_token;
-        self.time_to_first_token = answer.time_to_first_token.or(measured);
+        self.time_to_first_token = answer.time_to_first_token;
         self.tokens = Some(answer.usage());
         self.set_request_id(answer.request_id.as_ref());
         self.success = true;

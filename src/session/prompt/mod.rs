@@ -139,7 +139,7 @@ impl Interaction {
         });
         span.record = InteractionSpan {
             text: text.unwrap_or_default(),
-            length: prompt.length,
+            length: prompt.length.0.unwrap_or_default(),
             sequence: session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1,
             duration: Duration::ZERO,
         };
@@ -155,7 +155,7 @@ impl Interaction {
         if let Some(duration) = end.duration {
             self.span.start = now.before(duration);
         }
-        let recorded = self.span.end(session, now, |_| {});
+        let recorded = self.span.end(session, now, |_, _| {});
         // A clone of the prompt can outlive the interaction, and must not keep the text in memory.
         self.span.record.text = Gated::default();
         recorded

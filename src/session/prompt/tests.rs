@@ -41,6 +41,7 @@ fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
             ("OTEL_TRACES_EXPORTER", "console"),
             ("OTEL_LOG_RAW_API_BODIES", "1"),
             ("OTEL_LOG_USER_PROMPTS", "1"),
+            ("OTEL_LOG_TOOL_DETAILS", "1"),
             ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ])
         .build();
@@ -143,4 +144,18 @@ fn ended_prompt_keeps_no_text() {
         prompt.clone().end();
         assert!(!text());
     });
+}
+
+#[test]
+fn operation_abandoned_by_the_shutdown_keeps_no_content() {
+    let content: Arc<str> = "{}".into();
+    let kept = Mutex::new(None);
+    written(|session| {
+        let options = ToolCallOptions::new("Bash").input(Arc::clone(&content));
+        let (tool, request) = (session.tool(options), session.llm_request("m"));
+        request.response_body(Arc::clone(&content));
+        *kept.lock().unwrap() = Some((tool, request));
+    });
+    assert_eq!(Arc::strong_count(&content), 1);
+    assert!(kept.into_inner().unwrap().is_some());
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::llm_request::RequestContext;
 use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
 use super::tool_span::{BlockedSpan, ExecutionSpan, ToolSpan};
+use crate::content::Gated;
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
 use crate::session::Recorder;
@@ -51,8 +52,8 @@ pub struct ToolCall {
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
     recorder: Recorder,
-    /// `None` when telemetry was off. Boxed, because the data of a call is large.
-    span: Option<Box<OpenSpan<ToolSpan>>>,
+    /// `None` when telemetry was off. It gets its data when the call begins.
+    span: Option<OpenSpan<()>>,
 }
 
 struct Call {
@@ -81,7 +82,7 @@ impl PendingToolCall {
     pub(crate) fn new(outside: &Recorder) -> Self {
         let span = outside.session().map(|session| {
             let start = outside.timestamp(session, None);
-            Box::new(outside.begin_span(session, start))
+            outside.begin_span(session, start)
         });
         let recorder = Recorder {
             parent: span.as_ref().and_then(|span| span.context.clone()),
@@ -99,11 +100,11 @@ impl PendingToolCall {
             let mut options = options.into();
             let start = recorder.timestamp(session, options.at);
             recorder.began.get_or_insert(start);
-            let mut span = span.map_or_else(|| OpenSpan::untraced(start), |span| *span);
-            span.start = start;
+            let span = span.unwrap_or_else(|| OpenSpan::untraced(start));
             let language = options.language_if_edit();
             let policy = session.telemetry.policy();
-            span.record = ToolSpan::begin(&mut options, &policy);
+            let mut span = span.with_record(ToolSpan::begin(&mut options, &policy));
+            span.start = start;
             // The content of a call whose span is not recorded is not read at all.
             if span.is_recorded() {
                 span.record.add_details(&options, &policy);
@@ -248,14 +249,14 @@ impl Call {
             self.blocked.start = now.before(waited);
         }
         self.blocked
-            .end(session, now, |wait| wait.decide(&permission));
+            .end(session, now, |wait, _| wait.decide(&permission));
         self.decided = Some(now);
         let permission = self.permission.insert(permission);
         if !permission.event {
             return None;
         }
         let (decision, source) = (permission.decision, permission.source);
-        let name = self.span.record.public_name();
+        let name = self.options.public_name();
         // The public name of an MCP tool never parses as an editing tool: the real name is content.
         let edit = name.parse().ok().map(|tool| {
             let edit = CodeEditDecision::new(tool, decision, source);
@@ -274,7 +275,7 @@ impl Call {
     /// Begins the execution, unless it has begun before. Ends the wait if no decision was recorded.
     fn execute(&mut self, session: &SessionCore, now: Timestamp) {
         if self.execution.is_none() {
-            self.blocked.end(session, now, |_| {});
+            self.blocked.end(session, now, |_, _| {});
             self.decided.get_or_insert(now);
             self.execution = Some(self.span.child(session, now));
         }
@@ -311,21 +312,22 @@ impl Call {
         end: Timestamp,
         outcome: Option<&ToolOutcome>,
     ) -> bool {
-        let policy = session.telemetry.policy();
-        self.blocked.end(session, end, |_| {});
+        self.blocked.end(session, end, |_, _| {});
         if let Some(execution) = &mut self.execution {
-            execution.end(session, end, |execution| {
+            execution.end(session, end, |execution, _| {
                 if let Some(outcome) = outcome {
-                    execution.finish(outcome, &policy);
+                    execution.finish(outcome);
                 }
             });
         }
         let (tool, start) = (&self.options.name, self.span.start);
-        self.span.end(session, end, |call| {
+        let recorded = self.span.end(session, end, |call, policy| {
             if let Some(outcome) = outcome {
-                call.finish(tool, outcome, end.since(&start).0, &policy);
+                call.finish(tool, outcome, end.since(&start).0, policy);
             }
-        })
+        });
+        self.span.record = ToolSpan::default();
+        recorded
     }
 }
 
@@ -336,6 +338,11 @@ impl Operation for Call {
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
         let end = self.timestamp(session, None);
-        self.end(session, end, None)
+        let recorded = self.end(session, end, None);
+        // The host can keep the handle after a shutdown, and must not keep the content with it.
+        self.options.input = Gated::default();
+        self.options.parameters = Gated::default();
+        self.options.file_path = Gated::default();
+        recorded
     }
 }

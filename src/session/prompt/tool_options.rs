@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use super::tool_output::ToolOutput;
 use crate::content::{Content, Gated, ToolDetails, ToolInput, ToolParameters};
 use crate::record::{
-    BoolAsString, Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, Text, ToolError, ToolName,
-    ToolResult, failure_setters, record, setters,
+    BoolAsString, Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, NameWithMcp, Text,
+    ToolError, ToolName, ToolResult, failure_setters, record, setters,
 };
 
 record! {
@@ -46,6 +46,27 @@ record! {
 }
 
 impl ToolCallOptions {
+    /// Returns the name of the tool that events carry.
+    pub(crate) fn public_name(&self) -> Text {
+        match self.mcp.is_some() || self.name.is_mcp() {
+            true => MCP_TOOL.into(),
+            false => self.name.0.clone(),
+        }
+    }
+
+    /// Returns the name of the tool that spans carry.
+    pub(crate) fn span_name(&self) -> NameWithMcp {
+        let whole = match &self.mcp {
+            // MCP servers choose the names of their tools freely; on spans the names have one form.
+            Some(mcp) => Some(self.name.with_mcp_name(mcp).0),
+            None => self.name.is_mcp().then(|| self.name.0.clone()),
+        };
+        NameWithMcp {
+            without_mcp: self.public_name(),
+            whole,
+        }
+    }
+
     /// Returns the result of this call with the fields that are known at its beginning.
     pub(crate) fn result(&self) -> ToolResult {
         let mut result = ToolResult::new(self.name.0.clone());
@@ -72,16 +93,8 @@ impl ToolCallOptions {
 /// Hides the name of an MCP tool, because it is content.
 impl fmt::Debug for ToolCallOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mcp = self.mcp.is_some();
         f.debug_struct("ToolCallOptions")
-            .field(
-                "name",
-                &if mcp {
-                    MCP_TOOL
-                } else {
-                    self.name.emitted_name()
-                },
-            )
+            .field("name", &self.public_name())
             .field("tool_use_id", &self.tool_use_id)
             .finish_non_exhaustive()
     }

@@ -85,14 +85,8 @@ impl ToolOutput {
         self
     }
 
-    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit; `None` if there
-    /// are none.
-    pub(crate) fn event(
-        &self,
-        tool: &ToolName,
-        policy: &ContentPolicy,
-        time: u64,
-    ) -> Option<OutputEvent> {
+    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit.
+    pub(crate) fn event(&self, tool: &ToolName, policy: &ContentPolicy, time: u64) -> OutputEvent {
         let mut room = policy.max_length();
         let mut texts = Vec::new();
         for (keys, content) in &self.0 {
@@ -102,9 +96,9 @@ impl ToolOutput {
                 _ => true,
             };
             let text = policy.tool_output(content, is_input, &mut room);
-            texts.extend(text.map(|text| (*keys, text)));
+            texts.extend(text.map(|text| (*keys, text, is_input)));
         }
-        (!texts.is_empty()).then_some(OutputEvent { time, texts })
+        OutputEvent { time, texts }
     }
 }
 
@@ -116,18 +110,19 @@ impl<T: Into<Content>> From<T> for ToolOutput {
     }
 }
 
-/// The event `tool.output` of a span, after the content policy was applied.
-#[derive(Clone)]
+/// The event `tool.output` of a span, after the content policy was applied. It is not sent without texts.
+#[derive(Clone, Default)]
 pub(crate) struct OutputEvent {
     /// Nanoseconds since the Unix epoch.
     time: u64,
-    texts: Vec<(Keys, Truncated<'static>)>,
+    /// The last part is `true` if the text repeats the input.
+    texts: Vec<(Keys, Truncated<'static>, bool)>,
 }
 
 impl OutputEvent {
-    pub(super) fn span_event(&self) -> SpanEvent<'_> {
+    pub(super) fn span_event(&self) -> Option<SpanEvent<'_>> {
         let mut attributes = Vec::new();
-        for ([key, truncated, original_length], text) in &self.texts {
+        for ([key, truncated, original_length], text, _) in &self.texts {
             if !text.text.is_empty() {
                 attributes.push((*key, Value::String((&*text.text).into())));
             }
@@ -137,16 +132,22 @@ impl OutputEvent {
                 attributes.push((*original_length, length));
             }
         }
-        SpanEvent {
+        (!self.texts.is_empty()).then_some(SpanEvent {
             event: TOOL_OUTPUT,
             time: self.time,
             attributes,
-        }
+        })
     }
 }
 
 impl Payload for OutputEvent {
     fn size(&self) -> usize {
-        self.texts.iter().map(|(_, text)| text.text.len()).sum()
+        self.texts.iter().map(|(_, text, _)| text.text.len()).sum()
+    }
+
+    fn filter(&mut self, policy: &ContentPolicy) -> bool {
+        let admitted = |is_input: &bool| policy.admits_tool_output(*is_input);
+        self.texts.retain(|(_, _, is_input)| admitted(is_input));
+        true
     }
 }

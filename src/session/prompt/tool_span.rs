@@ -8,8 +8,8 @@ use super::tool_output::{OutputEvent, TOOL_OUTPUT};
 use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput, ToolParameters};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    Decision, DecisionSource, MCP_TOOL, OrUnknown, Text, ToolError, ToolName, derived_parameters,
-    span,
+    Decision, DecisionSource, NameWithMcp, OrUnknown, Text, ToolError, ToolName,
+    derived_parameters, span,
 };
 
 span! {
@@ -18,7 +18,7 @@ span! {
     span ToolSpan emits "tool", "One tool call: the wait for permission and the execution",
         has events TOOL_OUTPUT;
     sent {
-        name: Text =
+        name: NameWithMcp =
             "tool_name",
             "Name of the tool; of an MCP tool `mcp_tool`, or `mcp__server__tool` with \
              `OTEL_LOG_TOOL_DETAILS`";
@@ -34,7 +34,7 @@ span! {
     }
     unsent {
         /// The output of a successful call.
-        output: Option<OutputEvent>;
+        output: OutputEvent;
     }
 }
 
@@ -44,14 +44,10 @@ impl ToolSpan {
         options.input.close(policy);
         options.parameters.close(policy);
         options.file_path.close(policy);
-        let name = &options.name;
+        let mut name = options.span_name();
+        name.filter(policy);
         Self {
-            name: match &options.mcp {
-                // MCP servers choose the names of their tools freely; on spans the names have one form.
-                Some(mcp) if policy.tool_details() => name.with_mcp_name(mcp).0,
-                None if policy.tool_details() || !name.is_mcp() => name.0.clone(),
-                _ => MCP_TOOL.into(),
-            },
+            name,
             tool_use_id: options.tool_use_id.clone(),
             tool_call_id: options.tool_use_id.clone(),
             ..Self::default()
@@ -80,14 +76,6 @@ impl ToolSpan {
         self.input = options.input.clone().filtered(policy);
     }
 
-    /// Returns the name for events.
-    pub(crate) fn public_name(&self) -> Text {
-        match self.name.starts_with("mcp__") {
-            true => MCP_TOOL.into(),
-            false => self.name.clone(),
-        }
-    }
-
     /// Adds the outcome of a call of `tool` that ended at `time`, in nanoseconds since the Unix epoch. Only a successful
     /// call carries its output.
     pub(crate) fn finish(
@@ -106,7 +94,7 @@ impl ToolSpan {
 
 impl SpanRecord for ToolSpan {
     fn events(&self) -> Vec<SpanEvent<'_>> {
-        self.output.iter().map(OutputEvent::span_event).collect()
+        self.output.span_event().into_iter().collect()
     }
 }
 
@@ -149,10 +137,9 @@ span! {
 }
 
 impl ExecutionSpan {
-    pub(crate) fn finish(&mut self, outcome: &ToolOutcome, policy: &ContentPolicy) {
+    pub(crate) fn finish(&mut self, outcome: &ToolOutcome) {
         self.success = outcome.success.0;
         self.error.clone_from(&outcome.error);
-        self.error.filter(policy);
         self.finished = true;
     }
 }
@@ -161,5 +148,34 @@ impl SpanRecord for ExecutionSpan {
     fn failure(&self) -> Option<Cow<'_, str>> {
         let message = self.error.0.as_ref().map_or("", |error| &*error.0);
         (self.finished && !self.success).then_some(Cow::Borrowed(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::ToolOutput;
+
+    #[test]
+    fn filter_removes_the_parts_of_the_output_that_the_policy_withholds() {
+        let mut policy = ContentPolicy {
+            user_prompts: true,
+            tool_details: true,
+            tool_content: true,
+            raw_api_bodies: true,
+            error_messages: true,
+            max_length: 100,
+        };
+        let output = ToolOutput::new().bash_command("ls").output("src");
+        let outcome = ToolOutcome::new().output(output);
+        let mut span = ToolSpan::default();
+        span.finish(&ToolName::from("Bash"), &outcome, 0, &policy);
+        assert_eq!(span.events()[0].attributes.len(), 2);
+        policy.tool_details = false;
+        assert!(span.filter(&policy));
+        assert_eq!(span.events()[0].attributes.len(), 1);
+        policy.tool_content = false;
+        assert!(span.filter(&policy));
+        assert!(span.events().is_empty());
     }
 }
