@@ -69,8 +69,8 @@ pub(crate) struct Control {
     applied: watch::Receiver<DesiredState>,
     /// Wakes [`changed`](Self::changed) at a new desired state.
     news: watch::Receiver<DesiredState>,
-    /// The settings of the current exporter.
-    current: Option<ExporterSettings>,
+    /// The settings of the current exporter; `None` while it is off, because they keep the headers helper running.
+    pub(super) current: Option<ExporterSettings>,
     /// The commands whose senders wait, each with true if a pass began after it arrived.
     waiting: Vec<(Command, bool)>,
     /// True if a command arrived since the last pass began, even if its sender has stopped waiting.

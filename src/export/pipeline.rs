@@ -215,8 +215,9 @@ impl Pipeline {
                 (DesiredState::Draining { reason, .. }, _) if !self.control.has_news() => {
                     let reason = reason.take();
                     self.counters.turned_off(self.source.discard(), reason);
-                    // Releases the headers helper.
+                    // Both release the headers helper.
                     *desired = DesiredState::Off;
+                    self.control.current = None;
                 }
                 (DesiredState::On(_), Some(error)) if !self.control.has_news() => {
                     self.counters.stays_off(self.source.discard(), error);
