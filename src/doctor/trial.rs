@@ -1,6 +1,7 @@
 //! A trial of an OTLP exporter: one empty request, and a search for the protocol that the port speaks if that fails.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,7 +52,7 @@ impl Trial {
     ) -> Result<Self, String> {
         let held = match &helper {
             None => None,
-            Some(helper) => helper.headers(last).await.err(),
+            Some(helper) => helper.headers(&AtomicU64::new(0), last).await.err(),
         };
         let limit = config.timeout;
         let mut trial = Self::send(signal, config.clone(), helper, held, last, limit).await?;

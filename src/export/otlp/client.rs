@@ -1,7 +1,7 @@
 //! The client that sends the encoded requests of one signal to one endpoint.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::http::header::USER_AGENT;
@@ -47,6 +47,8 @@ pub(crate) struct Client {
     protocol: Protocol,
     timeout: Duration,
     helper: Option<Arc<Helper>>,
+    /// The number of runs of the helper that this client knows about.
+    known_runs: AtomicU64,
 }
 
 impl Client {
@@ -85,6 +87,7 @@ impl Client {
             protocol: config.protocol,
             timeout: config.timeout,
             helper: None,
+            known_runs: AtomicU64::new(0),
         })
     }
 
@@ -109,7 +112,8 @@ impl Client {
         let Some(helper) = &self.helper else {
             return self.attempt(&self.receiver, body, deadline).await;
         };
-        let current = helper.headers(deadline).await.map_err(|why| {
+        let current = helper.headers(&self.known_runs, deadline).await;
+        let current = current.map_err(|why| {
             ExportError::new(ErrorKind::Held, format!("nothing is sent to {name}: {why}"))
         })?;
         let receiver = self.receiver.with(&current.headers);
