@@ -12,7 +12,7 @@ use crate::config::path;
 use crate::export::PushExporter;
 use crate::export::blocking;
 use crate::export::encode::encode;
-use crate::export::export_result::{ErrorKind, ExportError, ExportResult, TlsFailure};
+use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult, TlsFailure};
 use crate::export::headers::Helper;
 use crate::export::otlp::{Client, Observed};
 use crate::signal::Signal;
@@ -81,7 +81,7 @@ impl Trial {
         let outcome = match held {
             None => {
                 let body = encode(protocol, signal, Bytes::new());
-                client.send(body, deadline).await
+                client.send(body, deadline, &Accepted::default()).await
             }
             Some(why) => {
                 client.connect(deadline).await;

@@ -21,7 +21,9 @@ use tokio::time::Instant;
 
 use super::BoxFuture;
 use super::blocking::{self, BlockingError};
-use super::export_result::{Delivery, ErrorKind, ExportError, ExportResult, FailureClass};
+use super::export_result::{
+    Accepted, Delivery, ErrorKind, ExportError, ExportResult, FailureClass,
+};
 use super::push_exporter::{MAX_BYTES_OF_TEXT, PushExporter, Writer};
 use crate::clock::iso8601;
 use crate::encode::decoded;
@@ -65,7 +67,12 @@ impl PushExporter for Console {
         lines(self.signal, &request).into()
     }
 
-    fn export(&self, body: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
+    fn export<'a>(
+        &'a self,
+        body: Bytes,
+        _: Instant,
+        _: &'a Accepted,
+    ) -> BoxFuture<'a, ExportResult> {
         Box::pin(self.write(body))
     }
 }
