@@ -89,7 +89,8 @@ impl Pipeline {
                     continue;
                 }
             };
-            if is_draining || !in_time {
+            // The exporter may have been turned on again meanwhile.
+            if self.control.is_draining() && (is_draining || !in_time) {
                 self.close().await;
                 if self.turn_off(None) {
                     self.control.release(in_time);
