@@ -97,7 +97,9 @@ impl Pipeline {
                 }
             }
             self.report_losses(false);
-            if self.control.closing().is_some() {
+            // A shutdown that arrived after the pass needs another one.
+            let is_covered = !in_time || !self.control.is_requested_again();
+            if self.control.closing().is_some() && is_covered {
                 break in_time;
             }
             // Missed intervals are not made up for after an outage: the next pass covers them.
@@ -112,13 +114,11 @@ impl Pipeline {
         self.report_losses(true);
     }
 
-    /// Ends the active exporter, at most until nothing may be sent any more.
+    /// Ends the active exporter, at most until nothing may be sent any more. Releases callers at their deadlines
+    /// meanwhile.
     async fn close(&mut self) {
         if let Some(active) = self.active.take() {
-            tokio::select! {
-                () = active.close() => {}
-                () = at(self.control.end()) => {}
-            }
+            let _ = self.control.attempt(active.close(), SETTLE, || false).await;
         }
     }
 
