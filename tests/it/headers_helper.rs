@@ -670,13 +670,13 @@ fn helper_stops_after_the_exporters_are_turned_off() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let command = helper.line();
-    let (telemetry, _) = start(&receiver, protocol, &command, &[(DEBOUNCE, "50")]);
+    let (telemetry, _) = start(&receiver, protocol, &command, &[(DEBOUNCE, "100")]);
     wait_for(|| helper.runs() >= 2);
     let none = [
         ("OTEL_METRICS_EXPORTER", "none"),
         ("OTEL_LOGS_EXPORTER", "none"),
         ("OTEL_TRACES_EXPORTER", "none"),
-        (DEBOUNCE, "50"),
+        (DEBOUNCE, "100"),
     ];
     let off = config(&receiver.endpoint(), protocol, &command, &none);
     assert!(telemetry.reconfigure(off));
