@@ -18,6 +18,7 @@ pub(crate) struct Kind<P: ?Sized = dyn Parse> {
     pub(super) format: &'static str,
     /// Returns a text with its secrets hidden.
     pub(super) shown: fn(&str) -> String,
+    pub(super) is_boolean: bool,
     pub(super) parse: P,
 }
 
@@ -55,8 +56,7 @@ impl Kind {
         in_environment: bool,
     ) -> (Option<AnyValue>, Vec<Problem>) {
         let mut input = Input::new(text, self.default);
-        let is_boolean = matches!(self.default, "true" | "false");
-        let is_unset = text.is_empty() && !(in_environment && is_boolean);
+        let is_unset = text.is_empty() && !(in_environment && self.is_boolean);
         let value = (!is_unset).then(|| self.parse.parse(&mut input));
         (value.flatten(), input.problems)
     }
@@ -112,6 +112,7 @@ pub(super) const fn milliseconds<const MINIMUM: u64>(
         default,
         format: "ms",
         shown: visible,
+        is_boolean: false,
         parse: |input| {
             let number = input.whole_number(MINIMUM, i64::MAX.unsigned_abs())?;
             Some(Duration::from_millis(number))
@@ -127,6 +128,7 @@ pub(super) const fn number<T: TryFrom<u64>, const MAXIMUM: u32>(
         default,
         format: unit,
         shown: visible,
+        is_boolean: false,
         parse: |input| input.whole_number(0, MAXIMUM.into())?.try_into().ok(),
     }
 }

@@ -155,9 +155,9 @@ pub(crate) fn looks_like_telemetry_variable(name: &str) -> bool {
 
 type Of<T> = Kind<Parser<T>>;
 
-const OFF: Of<bool> = of("false", "boolean", visible, kind::boolean);
-const ON: Of<bool> = of("true", "boolean", visible, kind::boolean);
-const BODIES: Of<bool> = of("false", "boolean", visible, |input| {
+const OFF: Of<bool> = boolean("false", kind::boolean);
+const ON: Of<bool> = boolean("true", kind::boolean);
+const BODIES: Of<bool> = boolean("false", |input| {
     let is_file = input.text.starts_with("file:");
     if is_file {
         input.problems.push(Problem::BodiesToFile);
@@ -207,6 +207,13 @@ const NO_EFFECT: Of<()> = of("", "", visible, |input| {
     None
 });
 
+const fn boolean(default: &'static str, parse: Parser<bool>) -> Of<bool> {
+    Kind {
+        is_boolean: true,
+        ..of(default, "boolean", visible, parse)
+    }
+}
+
 const fn of<T>(
     default: &'static str,
     format: &'static str,
@@ -217,6 +224,7 @@ const fn of<T>(
         default,
         format,
         shown,
+        is_boolean: false,
         parse,
     }
 }

@@ -82,113 +82,158 @@ fn remedy(
     failure: ErrorKind,
     trial: &Trial,
 ) -> Option<String> {
+    if let Some(speaks) = trial.speaks {
+        return Some(protocol_remedy(probe, config, speaks));
+    }
+    match failure {
+        Answered(answer) => Some(answer_remedy(probe, config, otlp, answer, trial)),
+        Tls(failure) => tls_remedy(probe, config, failure),
+        _ => Some(connection_remedy(probe, config, otlp, failure, trial)),
+    }
+}
+
+/// Returns the fix for a port that speaks another protocol than the configured one.
+fn protocol_remedy(probe: &Probe, config: &Config, speaks: Speaks) -> String {
     let endpoint = variable(probe, config, &variables::ENDPOINT);
     let protocol = variable(probe, config, &variables::PROTOCOL);
-    let headers = variable(probe, config, &variables::HEADERS);
-    let timeout = variable(probe, config, &variables::TIMEOUT);
-    let authorities = variable(probe, config, &variables::CERTIFICATE);
-    let certificate = variable(probe, config, &variables::OTLP_CLIENT_CERTIFICATE);
-    let key = variable(probe, config, &variables::OTLP_CLIENT_KEY);
-    let path = path(probe.signal);
+    match speaks {
+        Speaks::Tls => {
+            format!("this port speaks TLS: write https:// instead of http:// in {endpoint}")
+        }
+        Speaks::PlainText => format!(
+            "this port speaks no TLS: write http:// instead of https:// in {endpoint}, if the way there is safe"
+        ),
+        Speaks::Other(Protocol::Grpc) => format!("this port speaks gRPC: set {protocol}=grpc"),
+        Speaks::Other(_) => format!("this port speaks HTTP/1.1: set {protocol}=http/protobuf"),
+    }
+}
 
-    let unresolved = trial.connection.addresses.is_empty();
-    let unconnected = trial.connection.connected.is_none();
-    let class = trial.outcome.as_ref().map_err(ExportError::class);
-    let is_retryable = matches!(class, Err(FailureClass::Retryable { .. }));
-    let has_own_endpoint = is_set(config, variables::ENDPOINT.of(probe.signal).name);
+/// Returns the fix for a request that got no answer.
+fn connection_remedy(
+    probe: &Probe,
+    config: &Config,
+    otlp: &OtlpConfig,
+    failure: ErrorKind,
+    trial: &Trial,
+) -> String {
+    let endpoint = variable(probe, config, &variables::ENDPOINT);
+    let is_unresolved = trial.connection.addresses.is_empty();
+    let is_unconnected = trial.connection.connected.is_none();
     let no_connection = matches!(
         failure,
         ErrorKind::Connect | ErrorKind::ConnectionRefused | ErrorKind::Timeout
     );
-    if let Some(speaks) = trial.speaks {
-        return Some(match speaks {
-            Speaks::Tls => {
-                format!("this port speaks TLS: write https:// instead of http:// in {endpoint}")
-            }
-            Speaks::PlainText => format!(
-                "this port speaks no TLS: write http:// instead of https:// in {endpoint}, if the way there is safe"
-            ),
-            Speaks::Other(Protocol::Grpc) => format!("this port speaks gRPC: set {protocol}=grpc"),
-            Speaks::Other(_) => format!("this port speaks HTTP/1.1: set {protocol}=http/protobuf"),
-        });
-    }
     if let Some(proxy) = otlp.proxy.as_ref().filter(|_| no_connection) {
-        return Some(format!(
+        return format!(
             "requests go through the proxy of {}: correct that, or name the host of {endpoint} in NO_PROXY to go there directly",
             proxy.variable
-        ));
+        );
     }
-    Some(match failure {
-        Answered(ErrorAnswer::Unauthenticated) if config.headers_helper.is_some() => {
-            "the receiver does not accept the headers: check what otelHeadersHelper prints".to_owned()
+    match failure {
+        ErrorKind::Connect | ErrorKind::ConnectionRefused if is_unresolved => {
+            format!("correct the host in {endpoint}, or look at the name service of this machine")
         }
-        Answered(ErrorAnswer::Unauthenticated) if otlp.headers.is_empty() => format!(
-            "the receiver wants credentials: set {headers}, for example to authorization=Bearer%20TOKEN, or otelHeadersHelper in the settings"
-        ),
-        Answered(ErrorAnswer::Unauthenticated) => format!(
-            "the receiver does not accept the headers: check those of {headers}"
-        ),
-        Answered(_) if is_retryable => {
-            "the receiver responds, but accepts no request now: try again later, or look at its log".to_owned()
-        }
-        ErrorKind::Connect | ErrorKind::ConnectionRefused if unresolved => format!(
-            "correct the host in {endpoint}, or look at the name service of this machine"
-        ),
         ErrorKind::ConnectionRefused => format!(
             "nothing listens there: start the receiver, or correct host and port in {endpoint}"
         ),
-        ErrorKind::Connect => format!(
-            "look at the network and its firewalls, or correct host and port in {endpoint}"
-        ),
-        ErrorKind::Timeout if unconnected => format!(
+        ErrorKind::Timeout if is_unconnected => format!(
             "the connection was not accepted: look at the network and its firewalls, or correct host and port in {endpoint}"
         ),
         ErrorKind::Timeout => format!(
-            "it accepts connections and does not respond: correct host and port in {endpoint} if it is not an OTLP receiver, or raise {timeout} if it is slow"
+            "it accepts connections and does not respond: correct host and port in {endpoint} if it is not an OTLP receiver, or raise {} if it is slow",
+            variable(probe, config, &variables::TIMEOUT)
         ),
         ErrorKind::Held => {
             "nothing is sent without its headers: correct the command of otelHeadersHelper; it prints one JSON object of strings".to_owned()
         }
         ErrorKind::Broken => format!(
-            "correct {endpoint} if it is not an OTLP receiver, and {protocol} if it speaks another protocol"
+            "correct {endpoint} if it is not an OTLP receiver, and {} if it speaks another protocol",
+            variable(probe, config, &variables::PROTOCOL)
         ),
         ErrorKind::Internal => {
             "raise the limit of threads (RLIMIT_NPROC, pids.max) if the system has no thread to give".to_owned()
         }
-        Tls(TlsFailure::UnknownAuthority) => format!(
+        ErrorKind::Connect | Answered(_) | Tls(_) => format!(
+            "look at the network and its firewalls, or correct host and port in {endpoint}"
+        ),
+    }
+}
+
+/// Returns the fix for a TLS problem.
+fn tls_remedy(probe: &Probe, config: &Config, failure: TlsFailure) -> Option<String> {
+    let endpoint = variable(probe, config, &variables::ENDPOINT);
+    let authorities = variable(probe, config, &variables::CERTIFICATE);
+    let certificate = variable(probe, config, &variables::OTLP_CLIENT_CERTIFICATE);
+    let key = variable(probe, config, &variables::OTLP_CLIENT_KEY);
+    Some(match failure {
+        TlsFailure::UnknownAuthority => format!(
             "write the certificate of its authority into a PEM file and name that in {authorities}, or in NODE_EXTRA_CA_CERTS to trust the authorities of this system too"
         ),
-        Tls(TlsFailure::ClientCertificate) => format!(
+        TlsFailure::ClientCertificate => format!(
             "name a certificate that it accepts, and its key, in {certificate} and {key}, or in CLAUDE_CODE_CLIENT_CERT and CLAUDE_CODE_CLIENT_KEY"
         ),
-        Tls(TlsFailure::OtherNames) => format!(
+        TlsFailure::OtherNames => format!(
             "write one of those names in {endpoint}, or give the receiver a certificate for its name"
         ),
-        Tls(TlsFailure::MarkedAsAuthority) => format!(
+        TlsFailure::MarkedAsAuthority => format!(
             "write that certificate into the file of {authorities}, or of NODE_EXTRA_CA_CERTS to trust the authorities of this system too, or make another without the mark: `openssl req -x509 -addext basicConstraints=CA:FALSE`"
         ),
-        Tls(TlsFailure::OldVersion) => {
+        TlsFailure::OldVersion => {
             "give the receiver a certificate of version 3 for its name: `openssl x509 -req -extfile FILE`, with subjectAltName=DNS:NAME in FILE".to_owned()
         }
-        Tls(TlsFailure::Certificate) => "give the receiver another certificate".to_owned(),
-        Tls(TlsFailure::NotTls | TlsFailure::Connection) => return None,
-        Answered(ErrorAnswer::NotFound) if !has_own_endpoint => format!(
+        TlsFailure::Certificate => "give the receiver another certificate".to_owned(),
+        TlsFailure::NotTls | TlsFailure::Connection => return None,
+    })
+}
+
+/// Returns the fix for a request that the receiver answered with an error.
+fn answer_remedy(
+    probe: &Probe,
+    config: &Config,
+    otlp: &OtlpConfig,
+    answer: ErrorAnswer,
+    trial: &Trial,
+) -> String {
+    let endpoint = variable(probe, config, &variables::ENDPOINT);
+    let headers = variable(probe, config, &variables::HEADERS);
+    let path = path(probe.signal);
+    let has_own_endpoint = is_set(config, variables::ENDPOINT.of(probe.signal).name);
+    let class = trial.outcome.as_ref().map_err(ExportError::class);
+    let is_retryable = matches!(class, Err(FailureClass::Retryable { .. }));
+    match answer {
+        ErrorAnswer::Unauthenticated if config.headers_helper.is_some() => {
+            "the receiver does not accept the headers: check what otelHeadersHelper prints"
+                .to_owned()
+        }
+        ErrorAnswer::Unauthenticated if otlp.headers.is_empty() => format!(
+            "the receiver wants credentials: set {headers}, for example to authorization=Bearer%20TOKEN, or otelHeadersHelper in the settings"
+        ),
+        ErrorAnswer::Unauthenticated => {
+            format!("the receiver does not accept the headers: check those of {headers}")
+        }
+        _ if is_retryable => {
+            "the receiver responds, but accepts no request now: try again later, or look at its log"
+                .to_owned()
+        }
+        ErrorAnswer::NotFound if !has_own_endpoint => format!(
             "no OTLP receiver is at this path: {path} is appended to {endpoint}; correct the path before it"
         ),
-        Answered(ErrorAnswer::NotFound) if otlp.has_bare_url => format!(
+        ErrorAnswer::NotFound if otlp.has_bare_url => format!(
             "no OTLP receiver is there, nor at {path}: write the whole path into {endpoint}"
         ),
-        Answered(ErrorAnswer::NotFound) => format!(
+        ErrorAnswer::NotFound => format!(
             "no OTLP receiver is at this path: write the whole path into {endpoint}, usually {path}"
         ),
-        Answered(ErrorAnswer::Redirect) => format!(
-            "write the address to which it redirects into {endpoint}"
-        ),
-        Answered(ErrorAnswer::Unimplemented) => format!(
+        ErrorAnswer::Redirect => {
+            format!("write the address to which it redirects into {endpoint}")
+        }
+        ErrorAnswer::Unimplemented => format!(
             "the receiver does not take this signal: turn it on there, or correct {endpoint}"
         ),
-        Answered(ErrorAnswer::Other) => format!(
-            "look at the receiver's log, or correct {endpoint} if it is not an OTLP receiver"
-        ),
-    })
+        ErrorAnswer::Other => {
+            format!(
+                "look at the receiver's log, or correct {endpoint} if it is not an OTLP receiver"
+            )
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A trial of an OTLP exporter: one empty request, and a search for the protocol that the port speaks if that fails.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::config::path;
 use crate::export::PushExporter;
 use crate::export::blocking;
 use crate::export::encode::encode;
-use crate::export::export_result::{ErrorKind, ExportError, ExportResult, TlsFailure};
+use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult, TlsFailure};
 use crate::export::headers::Helper;
 use crate::export::otlp::{Client, Observed};
 use crate::signal::Signal;
@@ -51,7 +52,7 @@ impl Trial {
     ) -> Result<Self, String> {
         let held = match &helper {
             None => None,
-            Some(helper) => helper.headers(last).await.err(),
+            Some(helper) => helper.headers(&AtomicU64::new(0), last).await.err(),
         };
         let limit = config.timeout;
         let mut trial = Self::send(signal, config.clone(), helper, held, last, limit).await?;
@@ -80,7 +81,7 @@ impl Trial {
         let outcome = match held {
             None => {
                 let body = encode(protocol, signal, Bytes::new());
-                client.send(body, deadline).await
+                client.send(body, deadline, &Accepted::default()).await
             }
             Some(why) => {
                 client.connect(deadline).await;

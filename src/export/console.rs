@@ -15,13 +15,15 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, nu
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use serde_json::ser::Formatter;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::BoxFuture;
 use super::blocking::{self, BlockingError};
-use super::export_result::{Delivery, ErrorKind, ExportError, ExportResult, FailureClass};
+use super::export_result::{
+    Accepted, Delivery, ErrorKind, ExportError, ExportResult, FailureClass,
+};
 use super::push_exporter::{MAX_BYTES_OF_TEXT, PushExporter, Writer};
 use crate::clock::iso8601;
 use crate::encode::decoded;
@@ -65,7 +67,12 @@ impl PushExporter for Console {
         lines(self.signal, &request).into()
     }
 
-    fn export(&self, body: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
+    fn export<'a>(
+        &'a self,
+        body: Bytes,
+        _: Instant,
+        _: &'a Accepted,
+    ) -> BoxFuture<'a, ExportResult> {
         Box::pin(self.write(body))
     }
 }
@@ -84,17 +91,32 @@ fn lines(signal: Signal, request: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A line: a JSON object whose members keep their order.
-struct Line<'a>(Vec<(&'a str, Value)>);
+/// A JSON object whose members keep their order. The order of a `serde_json::Map` depends on features of the host.
+struct Object<'a>(Vec<(&'a str, Member<'a>)>);
 
-impl Serialize for Line<'_> {
+/// A member of an object.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Member<'a> {
+    Value(Value),
+    Object(Object<'a>),
+    Objects(Vec<Object<'a>>),
+}
+
+impl<T: Into<Value>> From<T> for Member<'_> {
+    fn from(value: T) -> Self {
+        Self::Value(value.into())
+    }
+}
+
+impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(key, member)| (key, member)))
     }
 }
 
-impl Line<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
+impl Object<'_> {
+    fn write_line(&self, out: &mut Vec<u8>) {
         let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
         // Writing to memory cannot fail, and every key is text.
         if self.serialize(&mut serializer).is_ok() {
@@ -145,15 +167,15 @@ fn value_of(value: &any_value::Value) -> Value {
     }
 }
 
-fn object(attributes: &[KeyValue]) -> Value {
+fn object(attributes: &[KeyValue]) -> Member<'_> {
     let members = attributes.iter().filter_map(|attribute| {
         let value = attribute.value.as_ref()?.value.as_ref()?;
-        Some((attribute.key.clone(), value_of(value)))
+        Some((attribute.key.as_str(), value_of(value).into()))
     });
-    members.collect()
+    Member::Object(Object(members.collect()))
 }
 
-fn resource(resource: Option<&Resource>) -> Value {
+fn resource(resource: Option<&Resource>) -> Member<'_> {
     object(resource.map_or(&[], |resource| &resource.attributes))
 }
 
@@ -166,7 +188,7 @@ fn event_lines(request: &ExportLogsServiceRequest) -> Vec<u8> {
                 ("time", iso8601(record.time_unix_nano).into()),
             ];
             if let Some(body) = record.body.as_ref().and_then(|body| body.value.as_ref()) {
-                line.push(("body", value_of(body)));
+                line.push(("body", value_of(body).into()));
             }
             if !record.event_name.is_empty() {
                 line.push(("event_name", record.event_name.as_str().into()));
@@ -177,7 +199,7 @@ fn event_lines(request: &ExportLogsServiceRequest) -> Vec<u8> {
             }
             line.push(("attributes", object(&record.attributes)));
             line.push(("resource", resource(group.resource.as_ref())));
-            Line(line).write(&mut out);
+            Object(line).write_line(&mut out);
         }
     }
     out
@@ -199,7 +221,7 @@ fn metric_lines(request: &ExportMetricsServiceRequest) -> Vec<u8> {
                     Some(number_data_point::Value::AsDouble(value)) => value,
                     _ => continue,
                 };
-                Line(vec![
+                Object(vec![
                     ("signal", "metrics".into()),
                     ("time", iso8601(point.time_unix_nano).into()),
                     ("name", metric.name.as_str().into()),
@@ -210,7 +232,7 @@ fn metric_lines(request: &ExportMetricsServiceRequest) -> Vec<u8> {
                     ("attributes", object(&point.attributes)),
                     ("resource", resource(group.resource.as_ref())),
                 ])
-                .write(&mut out);
+                .write_line(&mut out);
             }
         }
     }
@@ -244,16 +266,51 @@ fn span_lines(request: &ExportTraceServiceRequest) -> Vec<u8> {
             }
             line.push(("attributes", object(&span.attributes)));
             let events = span.events.iter().map(|event| {
-                json!({
-                    "name": event.name,
-                    "time": iso8601(event.time_unix_nano),
-                    "attributes": object(&event.attributes),
-                })
+                Object(vec![
+                    ("name", event.name.as_str().into()),
+                    ("time", iso8601(event.time_unix_nano).into()),
+                    ("attributes", object(&event.attributes)),
+                ])
             });
-            line.push(("events", events.collect()));
+            line.push(("events", Member::Objects(events.collect())));
             line.push(("resource", resource(group.resource.as_ref())));
-            Line(line).write(&mut out);
+            Object(line).write_line(&mut out);
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::common::v1::AnyValue;
+    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+
+    use super::*;
+
+    #[test]
+    fn attributes_keep_their_order() {
+        let attribute = |key: &str| KeyValue {
+            key: key.to_owned(),
+            value: Some(AnyValue {
+                value: Some(any_value::Value::IntValue(1)),
+            }),
+            ..KeyValue::default()
+        };
+        let record = LogRecord {
+            attributes: ["session.id", "b", "a"].map(attribute).to_vec(),
+            ..LogRecord::default()
+        };
+        let request = ExportLogsServiceRequest {
+            resource_logs: vec![ResourceLogs {
+                scope_logs: vec![ScopeLogs {
+                    log_records: vec![record],
+                    ..ScopeLogs::default()
+                }],
+                ..ResourceLogs::default()
+            }],
+        };
+        let line = String::from_utf8(event_lines(&request)).unwrap();
+        let attributes = r#""attributes":{"session.id":1,"b":1,"a":1},"resource":{}}"#;
+        assert!(line.ends_with(&format!("{attributes}\n")), "{line}");
+    }
 }

@@ -20,6 +20,10 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// The shortest pause that a receiver can ask for, unless the pipeline's own pause is shorter.
 const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The margin before the deadline of a caller at which the rest of an accepted request's answer is no longer waited for.
+/// The margin is at most a quarter of the time between the start of the attempt and the deadline.
+const REST_OF_ANSWER: Duration = Duration::from_millis(100);
+
 /// The configuration of one exporter.
 #[derive(Clone)]
 pub(crate) struct PipelineConfig {
@@ -69,8 +73,8 @@ pub(crate) struct Control {
     applied: watch::Receiver<DesiredState>,
     /// Wakes [`changed`](Self::changed) at a new desired state.
     news: watch::Receiver<DesiredState>,
-    /// The settings of the current exporter.
-    current: Option<ExporterSettings>,
+    /// The settings of the current exporter; `None` while it is off, because they keep the headers helper running.
+    pub(super) current: Option<ExporterSettings>,
     /// The commands whose senders wait, each with true if a pass began after it arrived.
     waiting: Vec<(Command, bool)>,
     /// True if a command arrived since the last pass began, even if its sender has stopped waiting.
@@ -102,8 +106,7 @@ impl Control {
 
     /// Waits until a command or a new desired state arrives, or the deadline of a sender passes.
     pub(crate) async fn changed(&mut self) {
-        let expiry = self.waiting.iter().map(|(command, _)| command.deadline);
-        let expiry = expiry.min();
+        let expiry = self.next_deadline();
         tokio::select! {
             biased;
             Some(command) = self.commands.recv() => {
@@ -123,27 +126,50 @@ impl Control {
         }
     }
 
-    /// Returns the result of work for the current exporter. Releases senders at their deadlines meanwhile. Work for an
-    /// exporter that was replaced may take `grace` longer.
-    pub(crate) async fn meanwhile<T>(
+    /// Returns the result of work for the current exporter. Releases senders at their deadlines meanwhile.
+    pub(crate) async fn meanwhile<T>(&mut self, work: BoxFuture<'_, T>) -> Result<T, Interruption> {
+        self.attempt(work, Duration::ZERO, || false).await
+    }
+
+    /// Does the same as [`meanwhile`](Self::meanwhile), but work for an exporter that was replaced may take `grace` longer,
+    /// and work that `is_accepted` without its result is interrupted a little before the next deadline of a sender.
+    pub(crate) async fn attempt<T>(
         &mut self,
         mut work: BoxFuture<'_, T>,
         grace: Duration,
+        is_accepted: impl Fn() -> bool,
     ) -> Result<T, Interruption> {
+        let start = Instant::now();
         let mut replaced = None;
         loop {
             if replaced.is_none() && self.is_replaced() {
                 replaced = Some(Instant::now() + grace);
             }
             let end = self.end();
+            let enough = self
+                .next_deadline()
+                .map(|next| next - REST_OF_ANSWER.min(next.saturating_duration_since(start) / 4));
+            let accepted = async {
+                at(enough).await;
+                if !is_accepted() {
+                    std::future::pending().await
+                }
+            };
             tokio::select! {
                 biased;
                 result = &mut work => return Ok(result),
+                () = accepted => return Err(Interruption::Deadline),
                 () = self.changed() => {}
                 () = at(end) => return Err(Interruption::Deadline),
                 () = at(replaced) => return Err(Interruption::Replaced),
             }
         }
+    }
+
+    /// Returns the earliest deadline of a sender.
+    fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = self.waiting.iter().map(|(command, _)| command.deadline);
+        deadlines.min()
     }
 
     /// Returns the deadline of the shutdown; `None` before the shutdown was requested.
@@ -281,7 +307,7 @@ mod tests {
     }
 
     /// Returns the length in milliseconds of a pause, given the pipeline's `own` pause and the pause that the receiver
-    /// `retry_after` for.
+    /// asks for.
     async fn pause(own: u64, retry_after: Option<u64>, waiting: bool) -> u64 {
         let (commands, desired, mut control) = Control::new();
         // A change that does not end the pause.

@@ -4,10 +4,15 @@
     allow(dead_code, reason = "what a transport alone can tell")
 )]
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 #[cfg(feature = "console")]
 use super::blocking::BlockingError;
+
+/// A flag that becomes true as soon as the status of an answer says that the receiver has the request. The rest of the
+/// answer may add details, or may never arrive.
+pub(crate) type Accepted = AtomicBool;
 
 /// The outcome of one attempt.
 pub(crate) type ExportResult = Result<Delivery, ExportError>;

@@ -1,6 +1,7 @@
 //! The pipeline of one exporter of one signal: its schedule, its reaction to answers, and the callers that wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use super::backoff::Backoff;
 use super::blocking;
 use super::command::at;
 use super::control::{Control, DesiredState, Interruption};
-use super::export_result::{Delivery, ExportError, ExportResult, FailureClass};
+use super::export_result::{Accepted, Delivery, ExportError, ExportResult, FailureClass};
 use super::exporter::ExporterSettings;
 use super::push_exporter::PushExporter;
 use super::source::{Batch, Source};
@@ -88,14 +89,17 @@ impl Pipeline {
                     continue;
                 }
             };
-            if is_draining || !in_time {
+            // The exporter may have been turned on again meanwhile.
+            if self.control.is_draining() && (is_draining || !in_time) {
                 self.close().await;
                 if self.turn_off(None) {
                     self.control.release(in_time);
                 }
             }
             self.report_losses(false);
-            if self.control.closing().is_some() {
+            // A shutdown that arrived after the pass needs another one.
+            let is_covered = !in_time || !self.control.is_requested_again();
+            if self.control.closing().is_some() && is_covered {
                 break in_time;
             }
             // Missed intervals are not made up for after an outage: the next pass covers them.
@@ -110,13 +114,11 @@ impl Pipeline {
         self.report_losses(true);
     }
 
-    /// Ends the active exporter, at most until nothing may be sent any more.
+    /// Ends the active exporter, at most until nothing may be sent any more. Releases callers at their deadlines
+    /// meanwhile.
     async fn close(&mut self) {
         if let Some(active) = self.active.take() {
-            tokio::select! {
-                () = active.close() => {}
-                () = at(self.control.end()) => {}
-            }
+            let _ = self.control.attempt(active.close(), SETTLE, || false).await;
         }
     }
 
@@ -192,7 +194,7 @@ impl Pipeline {
         loop {
             let own = settings.clone();
             let build = blocking::spawn(move || own.build(signal));
-            match self.control.meanwhile(build, Duration::ZERO).await? {
+            match self.control.meanwhile(build).await? {
                 Ok(built) => return Ok(built),
                 Err(error) => {
                     self.failed(error.to_string(), "it is tried again, and data waits");
@@ -215,8 +217,9 @@ impl Pipeline {
                 (DesiredState::Draining { reason, .. }, _) if !self.control.has_news() => {
                     let reason = reason.take();
                     self.counters.turned_off(self.source.discard(), reason);
-                    // Releases the headers helper.
+                    // Both release the headers helper.
                     *desired = DesiredState::Off;
+                    self.control.current = None;
                 }
                 (DesiredState::On(_), Some(error)) if !self.control.has_news() => {
                     self.counters.stays_off(self.source.discard(), error);
@@ -258,11 +261,7 @@ impl Pipeline {
     /// callers at their deadlines meanwhile.
     async fn prepare(&mut self) -> Result<(), Interruption> {
         let mut backoff = Backoff::new(self.interval);
-        while let Err(error) = self
-            .control
-            .meanwhile(self.source.prepare(), Duration::ZERO)
-            .await?
-        {
+        while let Err(error) = self.control.meanwhile(self.source.prepare()).await? {
             self.failed(error.to_string(), "it is tried again, and data waits");
             self.control.pause(backoff.next(), None).await?;
         }
@@ -317,13 +316,21 @@ impl Pipeline {
         let limit = Instant::now() + active.timeout();
         let deadline = self.control.end().map_or(limit, |end| end.min(limit));
         let exporter = Arc::clone(active);
+        let accepted = Arc::new(Accepted::default());
+        let is_accepted = || accepted.load(Ordering::Relaxed);
         // If the set is dropped before the task ends, it aborts the task.
         let mut attempt = JoinSet::new();
-        attempt.spawn(async move { exporter.export(body, deadline).await });
+        let flag = Arc::clone(&accepted);
+        attempt.spawn(async move { exporter.export(body, deadline, &flag).await });
         let outcome = Box::pin(attempt.join_next());
-        match self.control.meanwhile(outcome, SETTLE).await {
+        match self.control.attempt(outcome, SETTLE, is_accepted).await {
             Ok(outcome) => Ok(flatten(outcome)),
-            Err(interruption) => last_outcome(&mut attempt).await.ok_or(interruption),
+            Err(interruption) => match last_outcome(&mut attempt).await {
+                Some(outcome) => Ok(outcome),
+                // The status decides, even if the rest of the response is missing.
+                None if is_accepted() => Ok(Ok(Delivery::default())),
+                None => Err(interruption),
+            },
         }
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::BoxFuture;
-use super::export_result::ExportResult;
+use super::export_result::{Accepted, ExportResult};
 
 /// The most protobuf bytes in one request. Receivers accept 4 MiB.
 pub(super) const MAX_BYTES: usize = 3_670_016;
@@ -37,7 +37,12 @@ pub(crate) trait PushExporter: Send + Sync {
     }
 
     /// Makes one attempt, which ends by the deadline.
-    fn export(&self, body: Bytes, deadline: Instant) -> BoxFuture<'_, ExportResult>;
+    fn export<'a>(
+        &'a self,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &'a Accepted,
+    ) -> BoxFuture<'a, ExportResult>;
 
     /// Ends the exporter, which gets no more requests.
     fn close(&self) -> BoxFuture<'_, ()> {

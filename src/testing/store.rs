@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::attributes::Attributes;
 use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
 use crate::encode::decoded;
-use crate::export::export_result::{Delivery, ExportResult};
+use crate::export::export_result::{Accepted, Delivery, ExportResult};
 use crate::export::{BoxFuture, PushExporter};
 use crate::hex::hex;
 use crate::signal::Signal;
@@ -36,7 +36,12 @@ pub(super) struct StoreExporter {
 }
 
 impl PushExporter for StoreExporter {
-    fn export(&self, body: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
+    fn export<'a>(
+        &'a self,
+        body: Bytes,
+        _: Instant,
+        _: &'a Accepted,
+    ) -> BoxFuture<'a, ExportResult> {
         self.store.lock().push((self.signal, body));
         Box::pin(std::future::ready(Ok(Delivery::default())))
     }

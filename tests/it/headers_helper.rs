@@ -663,3 +663,31 @@ fn header_values_and_command_and_stderr_never_appear_in_output() {
         }
     }
 }
+
+#[test]
+fn helper_stops_after_the_exporters_are_turned_off() {
+    let helper = Helper::counting();
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let command = helper.line();
+    let (telemetry, _) = start(&receiver, protocol, &command, &[(DEBOUNCE, "100")]);
+    wait_for(|| helper.runs() >= 2);
+    let none = [
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+        (DEBOUNCE, "100"),
+    ];
+    let off = config(&receiver.endpoint(), protocol, &command, &none);
+    assert!(telemetry.reconfigure(off));
+    let off = |health: &claude_code_telemetry::Health| {
+        let mut exporters = health.exporters.iter();
+        exporters.all(|exporter| exporter.state == ExporterState::ShutDown)
+    };
+    wait_for_health(&telemetry, off);
+    // A run that had begun before may still end.
+    std::thread::sleep(Duration::from_millis(200));
+    let runs = helper.runs();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(helper.runs(), runs);
+}

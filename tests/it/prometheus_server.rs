@@ -405,3 +405,31 @@ fn reconfiguration_turns_the_scrape_endpoint_on_and_moves_it_and_turns_it_off() 
     assert!(health(&telemetry.health()).addresses.is_empty());
     assert!(telemetry.shutdown().is_complete());
 }
+
+/// The endpoint itself waits 500 ms for its clients.
+#[test]
+fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_closes() {
+    let config_with = |exporter, shutdown_timeout| {
+        config(environment(&[
+            ("OTEL_METRICS_EXPORTER", exporter),
+            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "50"),
+            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", shutdown_timeout),
+        ]))
+    };
+    let telemetry = Telemetry::start(config_with("prometheus", "60000"), service());
+    let _sessions: Vec<_> = (0..4_000)
+        .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
+        .collect();
+    let mut slow = connect(address(&telemetry));
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    slow.read_exact(&mut [0; 1]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    assert!(telemetry.reconfigure(config_with("none", "50")));
+    wait_for_health(&telemetry, |now| health(now).addresses.is_empty());
+    let flush = runtime.block_on(telemetry.flush_async());
+    let shutdown = runtime.block_on(telemetry.shutdown_async());
+    assert!(!flush.in_time && !shutdown.in_time, "{flush} {shutdown}");
+}

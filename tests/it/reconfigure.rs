@@ -943,3 +943,30 @@ fn shutdown_is_complete_after_an_invalid_exporter_was_removed() {
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
 }
+
+#[test]
+fn exporter_that_is_turned_on_again_while_it_drains_keeps_its_connection() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let (arrivals, allow) = hold(&receiver);
+        let (on, off) = (
+            [("OTEL_METRICS_EXPORTER", "none")],
+            [
+                ("OTEL_METRICS_EXPORTER", "none"),
+                ("OTEL_LOGS_EXPORTER", "none"),
+            ],
+        );
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &on);
+        let session = telemetry.session(session("s"));
+        session.record_api_request(request());
+        change(&telemetry, &receiver, protocol, &off);
+        arrivals.recv().unwrap();
+        change(&telemetry, &receiver, protocol, &on);
+        drop(allow);
+        assert!(telemetry.flush().is_complete());
+        session.record_api_request(request());
+        assert!(telemetry.shutdown().is_complete());
+        assert_eq!(receiver.received().logs().len(), 2);
+        assert_eq!(receiver.connections(), 1, "{protocol:?}");
+    }
+}

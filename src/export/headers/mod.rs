@@ -14,6 +14,7 @@ mod task;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -130,13 +131,21 @@ impl Helper {
         &self.config
     }
 
-    /// Returns the headers to send. Waits until the deadline for the end of the first run. The error says why there are no
+    /// Returns the headers to send. Waits until the deadline for the first successful run, or for a failure that is new
+    /// to the caller: `known` is the number of runs that the caller knows about. The error says why there are no
     /// headers.
-    pub(crate) async fn headers(&self, deadline: Instant) -> Result<Current, String> {
+    pub(crate) async fn headers(
+        &self,
+        known: &AtomicU64,
+        deadline: Instant,
+    ) -> Result<Current, String> {
         let mut state = self.state.subscribe();
+        let seen = known.load(Ordering::Relaxed);
+        let news = state.wait_for(|state| state.good.is_some() || state.runs > seen);
         // The sender lives as long as `self`.
-        let _ = timeout_at(deadline, state.wait_for(|state| state.runs > 0)).await;
+        let _ = timeout_at(deadline, news).await;
         let state = state.borrow();
+        known.store(state.runs, Ordering::Relaxed);
         state.current(0).ok_or_else(|| {
             format!(
                 "otelHeadersHelper has given no headers yet: {}",

@@ -1,7 +1,7 @@
 //! The client that sends the encoded requests of one signal to one endpoint.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::http::header::USER_AGENT;
@@ -26,7 +26,7 @@ use crate::config::path;
 use crate::export::BoxFuture;
 use crate::export::encode::encode;
 use crate::export::export_result::{
-    ErrorAnswer, ErrorKind, ExportError, ExportResult, FailureClass,
+    Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult, FailureClass,
 };
 use crate::export::headers::Helper;
 use crate::export::push_exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
@@ -47,6 +47,8 @@ pub(crate) struct Client {
     protocol: Protocol,
     timeout: Duration,
     helper: Option<Arc<Helper>>,
+    /// The number of runs of the helper that this client knows about.
+    known_runs: AtomicU64,
 }
 
 impl Client {
@@ -85,6 +87,7 @@ impl Client {
             protocol: config.protocol,
             timeout: config.timeout,
             helper: None,
+            known_runs: AtomicU64::new(0),
         })
     }
 
@@ -100,20 +103,28 @@ impl Client {
     /// If the receiver rejects the headers of the helper, waits for new headers and sends the request once more. If the
     /// new headers are rejected too, returns a retryable outcome, so that the data is kept: the rejection may end as
     /// any outage does.
-    pub(crate) async fn send(&self, body: Bytes, deadline: Instant) -> ExportResult {
+    pub(crate) async fn send(
+        &self,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> ExportResult {
         let name = &self.receiver.name;
         if deadline <= Instant::now() {
             let text = format!("no time left to send to {name}");
             return Err(ExportError::new(ErrorKind::Timeout, text));
         }
         let Some(helper) = &self.helper else {
-            return self.attempt(&self.receiver, body, deadline).await;
+            return self.attempt(&self.receiver, body, deadline, accepted).await;
         };
-        let current = helper.headers(deadline).await.map_err(|why| {
+        let current = helper.headers(&self.known_runs, deadline).await;
+        let current = current.map_err(|why| {
             ExportError::new(ErrorKind::Held, format!("nothing is sent to {name}: {why}"))
         })?;
         let receiver = self.receiver.with(&current.headers);
-        let mut outcome = self.attempt(&receiver, body.clone(), deadline).await;
+        let mut outcome = self
+            .attempt(&receiver, body.clone(), deadline, accepted)
+            .await;
         if let Err(error) = &outcome
             && error.class() == FailureClass::Unauthenticated
         {
@@ -122,7 +133,7 @@ impl Client {
                 .await
                 .map_err(|why| error.clone().and(&why).with_class(FailureClass::RETRYABLE))?;
             let receiver = self.receiver.with(&renewed.headers);
-            outcome = self.attempt(&receiver, body, deadline).await;
+            outcome = self.attempt(&receiver, body, deadline, accepted).await;
         }
         let outcome = outcome.inspect(|_| helper.accepted());
         outcome.map_err(|error| match error.class() {
@@ -137,8 +148,14 @@ impl Client {
 
     /// Sends the request. If the URL has no path and the receiver serves nothing there, sends the request once more, to
     /// OTLP's path of the signal.
-    async fn attempt(&self, receiver: &Receiver, body: Bytes, deadline: Instant) -> ExportResult {
-        let post = |url, body| self.post(receiver, url, body, deadline);
+    async fn attempt(
+        &self,
+        receiver: &Receiver,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &Accepted,
+    ) -> ExportResult {
+        let post = |url, body| self.post(receiver, url, body, deadline, accepted);
         let Some(standard) = &self.standard else {
             return post(&self.url, body).await;
         };
@@ -174,6 +191,7 @@ impl Client {
         url: &Uri,
         body: Bytes,
         deadline: Instant,
+        accepted: &Accepted,
     ) -> ExportResult {
         let packed = gzip::compress(&body, self.compression);
         let is_gzip = packed.is_some();
@@ -189,7 +207,10 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.clone();
         *request.headers_mut() = headers;
-        let answer = self.http.exchange(receiver, request, deadline).await?;
+        let answer = self
+            .http
+            .exchange(receiver, request, deadline, accepted)
+            .await?;
         transport.outcome(receiver, answer)
     }
 
@@ -227,8 +248,13 @@ impl PushExporter for Client {
         encode(self.protocol, self.signal, request)
     }
 
-    fn export(&self, body: Bytes, deadline: Instant) -> BoxFuture<'_, ExportResult> {
-        Box::pin(self.send(body, deadline))
+    fn export<'a>(
+        &'a self,
+        body: Bytes,
+        deadline: Instant,
+        accepted: &'a Accepted,
+    ) -> BoxFuture<'a, ExportResult> {
+        Box::pin(self.send(body, deadline, accepted))
     }
 
     fn standard_path(&self) -> Option<&str> {

@@ -23,11 +23,11 @@ use super::connector::{Body, Connector};
 use super::error::flatten;
 use super::receiver::Receiver;
 use crate::config::otlp::{OtlpConfig, Protocol};
-use crate::export::export_result::{ErrorKind, ExportError};
+use crate::export::export_result::{Accepted, ErrorKind, ExportError};
 use crate::export::tls::{HTTP_1_1, HTTP_2};
 
-/// The longest wait for the body of an HTTP response after its head. The status decides, and the body only adds details.
-const BODY_TIMEOUT: Duration = Duration::from_millis(200);
+/// The longest wait for the body of a success after its head. The status decides, and the body only adds details.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Connections = legacy::Client<Connector, Body>;
 
@@ -58,7 +58,8 @@ impl HttpClient {
         })
     }
 
-    /// Sends a request and waits for the response until `deadline`. The error is that of a connection, or of a proxy.
+    /// Sends a request and waits for the response until `deadline`. Sets `accepted` before the rest of a success is read. The
+    /// error is that of a connection, or of a proxy.
     ///
     /// The request is sent a second time only if a kept connection turned out to be closed before any byte of the
     /// request was written. Dropping the future cancels the request.
@@ -67,6 +68,7 @@ impl HttpClient {
         receiver: &Receiver,
         mut request: Request<Body>,
         deadline: Instant,
+        accepted: &Accepted,
     ) -> Result<Answer, ExportError> {
         let started = Instant::now();
         let forwarder = self.connector.forwarder();
@@ -91,11 +93,12 @@ impl HttpClient {
         {
             return Err(proxy.refused(head.status, &url));
         }
+        let mut deadline = deadline;
         // The status of a gRPC call is at the end of its response.
-        let deadline = match self.is_http_2 {
-            true => deadline,
-            false => deadline.min(Instant::now() + BODY_TIMEOUT),
-        };
+        if !self.is_http_2 && head.status.is_success() {
+            accepted.store(true, Ordering::Relaxed);
+            deadline = deadline.min(Instant::now() + BODY_TIMEOUT);
+        }
         let body = self.wait(receiver, started, deadline, body.collect()).await;
         Ok(Answer { head, body })
     }

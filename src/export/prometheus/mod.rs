@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::export_result::{Delivery, ExportResult};
+use super::export_result::{Accepted, Delivery, ExportResult};
 use super::exporter::{MakePage, PageSettings};
 use super::handle::ExporterHandle;
 use super::push_exporter::PushExporter;
@@ -176,7 +176,8 @@ struct Page {
 }
 
 impl PushExporter for Page {
-    fn export(&self, _: Bytes, _: Instant) -> BoxFuture<'_, ExportResult> {
+    /// Is never called, because [`PageSource`] has no batches: clients fetch the page.
+    fn export<'a>(&'a self, _: Bytes, _: Instant, _: &'a Accepted) -> BoxFuture<'a, ExportResult> {
         Box::pin(std::future::ready(Ok(Delivery::default())))
     }
 

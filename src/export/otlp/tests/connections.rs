@@ -354,3 +354,44 @@ fn endless_grpc_answer_fails_the_attempt_soon() {
         );
     }
 }
+
+/// Starts a server that sends the body of its response later than the head.
+#[cfg(feature = "http")]
+fn late_body(head: &'static str, body: &'static [u8], delay: Duration) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        let length = body.len();
+        let head = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        std::thread::sleep(delay);
+        let _ = stream.write_all(body);
+    });
+    endpoint
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn late_message_of_an_error_is_waited_for() {
+    let head = "400 Bad Request\r\ncontent-type: text/plain";
+    let delay = Duration::from_millis(1_500);
+    let endpoint = late_body(head, b"received message larger than max", delay);
+    let outcome = Fixture::new(Protocol::HttpProtobuf, &endpoint).send();
+    let class = outcome.map_err(|error| error.class());
+    assert_eq!(class, Err(FailureClass::TooLarge));
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn body_of_a_success_is_waited_for_for_a_moment() {
+    let body = br#"{"partialSuccess":{"rejectedLogRecords":"3"}}"#;
+    let head = "200 OK\r\ncontent-type: application/json";
+    for (delay, rejected) in [(300, 3), (3_000, 0)] {
+        let endpoint = late_body(head, body, Duration::from_millis(delay));
+        let outcome = Fixture::new(Protocol::HttpJson, &endpoint).send();
+        assert_eq!(outcome.unwrap().rejected, rejected, "{delay} ms");
+    }
+}

@@ -23,7 +23,7 @@ mod prelude {
     use crate::config::secret::Secret;
     pub(super) use crate::export::encode::encode;
     pub(super) use crate::export::export_result::{
-        Delivery, ErrorKind, ExportResult, FailureClass,
+        Accepted, Delivery, ErrorKind, ExportResult, FailureClass,
     };
     pub(super) use crate::signal::Signal;
 
@@ -136,7 +136,8 @@ mod prelude {
 
         pub(super) fn send_within(&self, within: Duration) -> ExportResult {
             let deadline = Instant::now() + within;
-            let sending = self.client.send(self.body.clone(), deadline);
+            let accepted = Accepted::default();
+            let sending = self.client.send(self.body.clone(), deadline, &accepted);
             self.runtime.block_on(sending)
         }
     }

@@ -229,7 +229,11 @@ fn concurrent_requests_are_each_answered() {
                     Signal::Logs,
                     logs(&n.to_string()).encode_to_vec().into(),
                 );
-                tasks.spawn(async move { client.send(body, Instant::now() + LONG).await });
+                tasks.spawn(async move {
+                    client
+                        .send(body, Instant::now() + LONG, &Accepted::default())
+                        .await
+                });
             }
             for outcome in tasks.join_all().await {
                 assert_eq!(outcome, DELIVERED);
