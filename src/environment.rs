@@ -19,7 +19,7 @@ pub(crate) enum Environment {
 pub(crate) const IGNORE_CASE: bool = cfg!(windows);
 
 /// The name of a variable, and its value if that is UTF-8.
-pub(crate) type Entry = (String, Option<String>);
+pub(crate) type EnvironmentVariable = (String, Option<String>);
 
 impl Environment {
     pub(crate) fn injected<K: Into<String>, V: Into<String>>(
@@ -50,7 +50,7 @@ impl Environment {
     }
 
     /// Returns all variables.
-    pub(crate) fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<EnvironmentVariable> {
         match self {
             Self::Process => entries_of(std::env::vars_os()),
             Self::Injected(variables) => variables
@@ -73,7 +73,9 @@ fn lookup(variables: &BTreeMap<String, String>, name: &str, ignore_case: bool) -
 
 /// Converts the variables of the process. A value that is not UTF-8 becomes `None`. A variable whose name is not UTF-8
 /// is left out, because this crate knows no such name.
-fn entries_of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Entry> {
+fn entries_of(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Vec<EnvironmentVariable> {
     variables
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok())))

@@ -139,6 +139,7 @@ mod identity;
 mod installation;
 mod language;
 mod metrics;
+mod prices;
 mod propagation;
 #[cfg(feature = "providers")]
 mod providers;
@@ -153,6 +154,7 @@ mod signal;
 mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 mod thread;
 mod visible;
 
@@ -168,6 +170,7 @@ pub use global::{AlreadySet, global, set_global};
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
 pub use identity::Identity;
 pub use language::language_from_path;
+pub use prices::{Price, Prices, PricesError};
 pub use propagation::{ChildEnv, TraceParent, TraceParentError};
 #[cfg(feature = "providers")]
 pub use providers::Providers;
@@ -179,6 +182,7 @@ pub use session::{
 };
 pub use signal::Signal;
 pub use telemetry::{Report, Service, Telemetry, TelemetryBuilder};
+pub use text::Text;
 
 /// Entry points of the fuzz targets; not part of the public API.
 #[cfg(fuzzing)]

@@ -113,9 +113,9 @@ pub(crate) fn resource_attributes(
 }
 
 /// Returns the attributes of `OTEL_RESOURCE_ATTRIBUTES` that data points, events and spans carry too: without those
-/// that belong only to the resource, and without those that would replace an attribute of every record, of all events or
-/// of all spans.
-pub(crate) fn point_attributes(config: &Config) -> Vec<(String, String)> {
+/// that belong only to the resource, and without those that would replace a standard attribute, an attribute of all
+/// events or `span.type`.
+pub(crate) fn custom_attributes(config: &Config) -> Vec<(String, String)> {
     if !config.attributes.resource_attributes {
         return Vec::new();
     }
@@ -258,13 +258,13 @@ mod tests {
                    span.type=t,osmosis=u,user.name=v";
         let variables = [("OTEL_RESOURCE_ATTRIBUTES", all)];
         assert_eq!(
-            text(&point_attributes(&config(&variables))),
+            text(&custom_attributes(&config(&variables))),
             "team=a osmosis=u user.name=v"
         );
         let off = [
             ("OTEL_RESOURCE_ATTRIBUTES", all),
             ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
         ];
-        assert_eq!(point_attributes(&config(&off)), []);
+        assert_eq!(custom_attributes(&config(&off)), []);
     }
 }

@@ -11,7 +11,11 @@ mod alloc;
 #[allow(dead_code, unreachable_pub)]
 mod host;
 
-use claude_code_telemetry::{ApiRequestBody, Commit, Prompt, Telemetry, ToolResult, UserPrompt};
+use std::borrow::Cow;
+
+use claude_code_telemetry::{
+    ApiRequestBody, Commit, Content, Prompt, Telemetry, Text, ToolResult, UserPrompt,
+};
 use host::Signals;
 
 #[global_allocator]
@@ -43,8 +47,53 @@ fn bytes(text: &str, call: impl Fn(String)) -> u64 {
     alloc::during(|| call(text)).bytes
 }
 
+/// Checks how many allocations each form of a string makes. Strings of up to 24 bytes need none as a [`Text`].
+fn check_strings() {
+    const LONG: &str = "a string of more than twenty-four bytes";
+    let owned = || LONG.to_owned();
+    let made = |expected: u64, what: &str, call: &mut dyn FnMut()| {
+        assert_eq!(alloc::during(call).calls, expected, "{what}");
+    };
+    let mut text = Text::default();
+    made(0, "a short &str", &mut || text = "claude-sonnet-4-6".into());
+    made(1, "a long &str", &mut || text = LONG.into());
+    let (moved, cow) = (owned(), Cow::<'static, str>::Owned(owned()));
+    let mut strings = (Some(moved), Some(cow));
+    made(0, "a String", &mut || {
+        text = strings.0.take().unwrap().into()
+    });
+    made(0, "an owned Cow", &mut || {
+        text = strings.1.take().unwrap().into()
+    });
+    made(0, "a borrowed Cow", &mut || {
+        text = Cow::Borrowed(LONG).into()
+    });
+    made(0, "from_static", &mut || text = Text::from_static(LONG));
+    assert_eq!(text, LONG);
+
+    let mut content = Content::from_static("");
+    // The reference count of content is allocated.
+    made(1, "content of a &str", &mut || content = LONG.into());
+    let (moved, cow) = (owned(), Cow::<'static, str>::Owned(owned()));
+    let mut strings = (Some(moved), Some(cow));
+    made(1, "content of a String", &mut || {
+        content = strings.0.take().unwrap().into()
+    });
+    made(1, "content of an owned Cow", &mut || {
+        content = strings.1.take().unwrap().into()
+    });
+    made(0, "content of a borrowed Cow", &mut || {
+        content = Cow::Borrowed(LONG).into()
+    });
+    made(0, "content from_static", &mut || {
+        content = Content::from_static(LONG)
+    });
+    drop(content);
+}
+
 #[test]
 fn record_stays_within_documented_allocations() {
+    check_strings();
     let request = |prompt: &Prompt| prompt.record_api_request(host::request());
     for (signals, each) in [
         (Signals::Off, 0),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use claude_code_telemetry::{
-    ApiRequest, Config, Identity, Prompt, Service, Session, SessionOptions, Telemetry, TokenUsage,
+    ApiRequest, Config, Identity, Prompt, Service, Session, SessionOptions, Telemetry, Text,
+    TokenUsage,
 };
 
 pub const MODEL: &str = "claude-sonnet-4-6";
@@ -130,7 +131,7 @@ pub fn request() -> ApiRequest {
         )
         .cost_usd(COST)
         .duration(Duration::from_millis(DURATION_MS))
-        .request_id(REQUEST_ID)
+        .request_id(Text::from_static(REQUEST_ID))
 }
 
 /// Returns the body of a request of about `bytes` bytes.

@@ -118,7 +118,7 @@ mod tests {
     fn changes_list_builder_methods() {
         let none: [(&str, &str); 0] = [];
         let builder = || Config::builder().environment(none);
-        let said = || {
+        let with_host_setting = || {
             builder()
                 .error_messages(false)
                 .installation_id_path("/id")
@@ -127,7 +127,7 @@ mod tests {
                 .trust_workspace(true)
                 .user_email(false)
         };
-        let (plain, mut new) = (builder().build(), said().build());
+        let (plain, mut new) = (builder().build(), with_host_setting().build());
         new.replace(&plain);
         let list = new.explain().changes().iter().map(ToString::to_string);
         assert_eq!(
@@ -141,14 +141,14 @@ mod tests {
                 "user_email: (not set) -> false",
             ]
         );
-        let mut back = said().user_email(true).build();
+        let mut back = with_host_setting().user_email(true).build();
         back.replace(&new);
         let [change] = back.explain().changes() else {
             panic!("one change expected: {}", back.explain());
         };
         let change = (change.name(), change.before(), change.after());
         assert_eq!(change, ("user_email", Some("false"), None));
-        let mut same = said().build();
+        let mut same = with_host_setting().build();
         same.replace(&new);
         assert!(same.explain().changes().is_empty());
     }

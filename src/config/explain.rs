@@ -5,7 +5,7 @@ use std::fmt;
 use super::builder::HostSetting;
 use super::changes::{ChangedSetting, differences};
 use super::values::{Setting, Values};
-use super::warnings::{Report, Warning};
+use super::warnings::{Warning, WarningCollector};
 
 /// The explanation of a configuration: the origin of every value, the resulting behavior, and every warning. It
 /// displays as a table. Secrets are hidden.
@@ -19,7 +19,11 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn new(values: &Values, host_settings: Vec<HostSetting>, report: Report) -> Self {
+    pub(super) fn new(
+        values: &Values,
+        host_settings: Vec<HostSetting>,
+        report: WarningCollector,
+    ) -> Self {
         Self {
             settings: values.settings.clone(),
             host_settings,

@@ -23,31 +23,31 @@ messages! {
     /// A problem with the configuration. No message contains a value, because some are secret.
     Problem {
         UnknownVariable { nearest: &'static str }:
-            "no such variable; the nearest known one is {nearest}";
-        WithoutEffect: "known, but without effect in this library";
+            "unknown variable; the most similar known variable is {nearest}";
+        WithoutEffect: "has no effect in this library";
         NotUnicode: "not valid UTF-8, so it counts as unset";
-        SettingsUnreadable { why: String }: "cannot be read, so none of it counts: {why}";
-        SettingsNoFile: "not a regular file, so none of it counts";
-        SettingsTooLarge { maximum: u64 }: "larger than {maximum} bytes, so none of it counts";
-        SettingsMalformed { why: String }: "not valid JSON, so none of it counts: {why}";
-        SettingsNoObject { what: &'static str }:
-            "{what} is not a JSON object, so nothing in it counts";
+        SettingsUnreadable { why: String }: "cannot be read, so the whole file is ignored: {why}";
+        SettingsNotAFile: "not a regular file, so the whole file is ignored";
+        SettingsTooLarge { maximum: u64 }: "larger than {maximum} bytes, so the whole file is ignored";
+        SettingsMalformed { why: String }: "not valid JSON, so the whole file is ignored: {why}";
+        SettingsNotAnObject { what: &'static str }:
+            "{what} is not a JSON object, so its content is ignored";
         OutsideEnv: "has no effect here: variables belong inside `env`";
         InsideEnv: "has no effect inside `env`: it is a setting, and belongs beside `env`";
         NoSuchSetting:
             "no such setting; telemetry is set by variables inside `env`, such as \
             \"OTEL_METRICS_EXPORTER\": \"otlp\", and by otelHeadersHelper";
-        SettingNoText: "not text, so it is left out; write it in quotation marks";
+        SettingNotAString: "not a string, so it is ignored; write it in quotation marks";
         Untrusted:
-            "what it says about telemetry is ignored, because the embedding program does not trust \
+            "its telemetry settings are ignored, because the embedding program does not trust \
             this workspace";
         ManagedIncomplete(Box<Problem>):
-            "{0}. Until this is mended, the content switches (OTEL_LOG_*) of all other layers and \
+            "{0}. Until this is fixed, the content switches (OTEL_LOG_*) of all other layers and \
             the settings files of the project count as off";
         ContentHeld: "counts as off, because managed settings, which may forbid it, cannot be read";
         ProjectHeld:
-            "what it says about telemetry is ignored, because managed settings, which stand above \
-            it, cannot be read";
+            "its telemetry settings are ignored, because managed settings, which take \
+            precedence, cannot be read";
         NotInProject { belongs: &'static str }:
             "ignored, because settings files of a project may not set it; set it in {belongs}";
         OnlyOffInProject { off: &'static str, belongs: &'static str }:
@@ -70,7 +70,7 @@ messages! {
             {default} is used";
         BelowMinimum { minimum: u64 }: "below the minimum {minimum}, which is used instead";
         BelowMarker { marker: usize, default: usize }:
-            "shorter than the marker that a cut leaves ({marker} characters), so the default \
+            "shorter than the truncation marker ({marker} characters), so the default \
             {default} is used";
         UnknownValue {
             word: String, nearest: &'static str, words: Vec<&'static str>, consequence: &'static str
@@ -154,8 +154,8 @@ messages! {
         BadEscape: "has a `%` without two hexadecimal digits after it: left out; write %25 for `%`";
         NotUtf8: "is not UTF-8 after percent-decoding: left out";
         RawSpace: "has white space in its value; write %20";
-        Repeated: "comes again: the last one is used";
-        NotHeaderName: "has a key that is no HTTP header name: left out";
+        Repeated: "is repeated: the last value is used";
+        NotHeaderName: "has a key that is not an HTTP header name: left out";
         NotHeaderValue:
             "has control or non-ASCII characters in its value, which no HTTP header can have: left \
             out";
@@ -182,7 +182,7 @@ messages! {
     )]
     TlsProblem {
         Unreadable(String): "the file cannot be read ({0}); correct the path or the permissions";
-        NoFile: "it names no regular file of at most 4 MiB; write the path of a PEM file";
+        NoFile: "it is not the path of a regular file of at most 4 MiB; write the path of a PEM file";
         Pasted: "it holds PEM itself; write the path of a file that holds it";
         NotPem { label: &'static str }:
             "the file is not in PEM format, because no line begins with {PEM_BEGIN}; write the \
@@ -198,10 +198,10 @@ messages! {
             "the file holds {holds}, and no {wanted}; write the path of a PEM file with \
             {PEM_BEGIN} {label}-----";
         Damaged { wanted: &'static str }:
-            "the {wanted} in the file cannot be read, because it is cut off or damaged; write the \
+            "the {wanted} in the file cannot be read, because it is incomplete or damaged; write the \
             file again";
         EncryptedKey:
-            "the key is encrypted, and there is nobody to ask for its password; write a decrypted \
+            "the key is encrypted, and telemetry cannot ask for its password; write a decrypted \
             copy with `openssl pkey -in KEY -out COPY` and name that";
         UnsupportedKey:
             "the key is of an unsupported kind; use RSA, ECDSA with P-256 or P-384, or Ed25519";

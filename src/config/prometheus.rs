@@ -55,7 +55,7 @@ fn host(text: &str) -> Option<&str> {
 
 impl PrometheusConfig {
     /// Returns the URL of the page, or a description if the port is not known yet.
-    pub(crate) fn place(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let Self { host, port, .. } = self;
         let host = match host.contains(':') {
             true => format!("[{host}]"),
@@ -68,7 +68,7 @@ impl PrometheusConfig {
     }
 
     fn fact(&self) -> String {
-        let (place, ports) = (self.place(), &self.ports);
+        let (address, ports) = (self.address(), &self.ports);
         let range = match ports {
             Some(ports) => format!(
                 " (when that port is taken, the first free one of {} to {})",
@@ -82,7 +82,7 @@ impl PrometheusConfig {
             false => ", where other machines may fetch it",
         };
         format!(
-            "metrics: Prometheus page at {place}{range}{reach}; its values are always cumulative"
+            "metrics: Prometheus page at {address}{range}{reach}; its values are always cumulative"
         )
     }
 }

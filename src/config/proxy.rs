@@ -61,7 +61,7 @@ pub(super) fn resolve(
     if no_proxy::is_loopback(host) {
         return (None, format!("{not_through}: this machine"));
     }
-    let no_proxy = values.strongest([&variables::NO_PROXY_LOWER, &variables::NO_PROXY]);
+    let no_proxy = values.highest_precedence([&variables::NO_PROXY_LOWER, &variables::NO_PROXY]);
     let port = endpoint.port_or_default();
     if let Some(no) = no_proxy.filter(|no| no_proxy::exempts(no.text(), host, port)) {
         return (None, format!("{not_through}, because of {}", no.name()));
@@ -89,9 +89,9 @@ pub(super) fn resolve(
 /// lower layer.
 fn chosen<'v>(resolver: &mut Resolver<'v>, https: bool) -> Option<&'v Setting> {
     let values = resolver.values;
-    let all = values.strongest([&variables::ALL_PROXY_LOWER, &variables::ALL_PROXY]);
+    let all = values.highest_precedence([&variables::ALL_PROXY_LOWER, &variables::ALL_PROXY]);
     let one = match https {
-        true => values.strongest([&variables::HTTPS_PROXY_LOWER, &variables::HTTPS_PROXY]),
+        true => values.highest_precedence([&variables::HTTPS_PROXY_LOWER, &variables::HTTPS_PROXY]),
         false => http_proxy(resolver),
     };
     resolver.unless_managed(one, all).or(all)
@@ -101,7 +101,7 @@ fn chosen<'v>(resolver: &mut Resolver<'v>, https: bool) -> Option<&'v Setting> {
 /// header `Proxy` to it as that variable.
 fn http_proxy<'v>(resolver: &mut Resolver<'v>) -> Option<&'v Setting> {
     let (values, upper) = (resolver.values, &variables::HTTP_PROXY);
-    let set = values.strongest([&variables::HTTP_PROXY_LOWER, upper])?;
+    let set = values.highest_precedence([&variables::HTTP_PROXY_LOWER, upper])?;
     if values.is_cgi && set.layer() == Layer::Environment && set.name() == upper.name {
         resolver.warn(set, Problem::ProxyInCgi);
         return None;
@@ -128,7 +128,7 @@ fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, Problem> {
 mod tests {
     use super::super::source::{Assignment, Provenance};
     use super::super::values::Values;
-    use super::super::warnings::Report;
+    use super::super::warnings::WarningCollector;
     use super::*;
     use crate::signal::Signal;
 
@@ -146,7 +146,7 @@ mod tests {
         set: &[(&str, &str)],
         guarded: bool,
     ) -> (Route, Vec<Problem>) {
-        let mut report = Report::default();
+        let mut report = WarningCollector::default();
         let assignments = set.iter().map(|(name, value)| {
             let (layer, name) = match name.split_once(':') {
                 Some(("M", name)) => (Layer::Managed, name),

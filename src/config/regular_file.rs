@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// The size limit of a file, in bytes: far more than a hand-written file or a bundle of authorities has.
-pub(super) const LARGEST: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A reason why a file is not read.
 pub(super) enum FileProblem {
@@ -20,7 +20,7 @@ impl From<io::Error> for FileProblem {
     }
 }
 
-/// Reads a regular file without blocking, and at most [`LARGEST`] bytes. Reading a pipe, for example, could block
+/// Reads a regular file without blocking, and at most [`MAX_BYTES`] bytes. Reading a pipe, for example, could block
 /// forever.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, FileProblem> {
     if !fs::metadata(path)?.is_file() {
@@ -33,9 +33,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, FileProblem> {
         return Err(FileProblem::NotRegular);
     }
     let mut bytes = Vec::new();
-    if metadata.len() <= LARGEST {
-        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 <= LARGEST {
+    if metadata.len() <= MAX_BYTES {
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 <= MAX_BYTES {
             return Ok(bytes);
         }
     }

@@ -15,7 +15,7 @@ use super::source::{Assignment, Layer, Provenance};
 use super::terminal::terminal_type;
 use super::values::{Setting, Values, from_environment};
 use super::variables::{self, Typed};
-use super::warnings::Report;
+use super::warnings::WarningCollector;
 use super::{
     AttributeSwitches, Config, ConfigBuilder, HeadersHelper, SignalConfig, UnknownExporter,
     permissions, settings,
@@ -68,7 +68,7 @@ impl ConfigBuilder {
 
 /// Resolves the whole configuration.
 pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
-    let mut report = Report::default();
+    let mut report = WarningCollector::default();
     let mut assignments = from_environment(host.environment.entries(), IGNORE_CASE, &mut report);
     let trusted = host.trust_workspace;
     let files = settings::read(&host.files(), &host.environment, trusted, &mut report);
@@ -87,7 +87,7 @@ fn from_values(
     values: Values,
     host: ConfigBuilder,
     features: Features,
-    mut report: Report,
+    mut report: WarningCollector,
 ) -> Config {
     let wanted = values.get(&variables::ENABLE_TELEMETRY);
     let enabled = wanted && !values.get(&variables::SDK_DISABLED);
@@ -229,12 +229,12 @@ fn enhanced_telemetry_beta(values: &Values) -> bool {
         let name = BETA.iter().find(|name| name.name == set.name())?;
         Some((set.layer(), *values.given(name)?))
     });
-    let strongest = set.min_by_key(|(layer, _)| *layer);
-    strongest.is_some_and(|(_, value)| value)
+    let highest_precedence = set.min_by_key(|(layer, _)| *layer);
+    highest_precedence.is_some_and(|(_, value)| value)
 }
 
 /// Warns about settings that prevent the export of telemetry which other settings request.
-fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Report) {
+fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut WarningCollector) {
     let exporters = SIGNALS.map(|(_, variable, _)| (values.set(variable), values.get(variable)));
     let requests = |exporters: &Exporters| !exporters.wanted.is_empty();
     if !wanted {
@@ -274,7 +274,7 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Repor
 
 /// Returns the content limit. A limit shorter than the truncation marker would leave no room for content, so the
 /// default replaces it.
-fn content_max_length(values: &Values, report: &mut Report) -> usize {
+fn content_max_length(values: &Values, report: &mut WarningCollector) -> usize {
     let variable = &variables::CONTENT_MAX_LENGTH;
     let (length, default) = (values.get(variable), variable.kind.default());
     let marker = marker(length).len();

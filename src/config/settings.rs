@@ -12,7 +12,7 @@ pub use paths::SettingsFiles;
 use super::problem::Problem;
 use super::source::{Assignment, Layer, Provenance};
 use super::variables;
-use super::warnings::{Report, Warning};
+use super::warnings::{Warning, WarningCollector};
 use crate::environment::Environment;
 use paths::Paths;
 
@@ -30,7 +30,7 @@ pub(super) fn read(
     files: &SettingsFiles,
     environment: &Environment,
     trusted: bool,
-    report: &mut Report,
+    report: &mut WarningCollector,
 ) -> Settings {
     let working_folder = || std::env::current_dir().ok();
     let Paths {
@@ -71,7 +71,7 @@ pub(super) fn read(
 /// Returns true if an ignored file would have affected telemetry. Proxies and certificates do not count, because they
 /// are set for other programs too.
 fn is_about_telemetry(origin: &Provenance) -> bool {
-    let (mut found, mut unheard) = (Settings::new(), Report::default());
+    let (mut found, mut unheard) = (Settings::new(), WarningCollector::default());
     found.read(origin, &mut unheard);
     let telemetry = |name: &str| {
         let begins = ["OTEL_", "CLAUDE_CODE_OTEL_", variables::HEADERS_HELPER.name];
@@ -102,7 +102,7 @@ impl Settings {
     pub(super) fn managed_files(
         &mut self,
         folders: &[PathBuf],
-        report: &mut Report,
+        report: &mut WarningCollector,
     ) -> Vec<PathBuf> {
         for folder in folders {
             let mut files = vec![folder.join("managed-settings.json")];
@@ -114,7 +114,7 @@ impl Settings {
                 Err(error) => {
                     let why = error.to_string();
                     let origin = Provenance::in_file(Layer::Managed, folder);
-                    self.lacks(&origin, Problem::SettingsUnreadable { why }, report);
+                    self.report_unreadable(&origin, Problem::SettingsUnreadable { why }, report);
                     return files;
                 }
             }
@@ -145,5 +145,5 @@ fn drop_ins(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Returns true if the path does not exist, which is not an error.
 fn is_absent<T>(result: io::Result<T>) -> bool {
-    result.is_err_and(|error| file::is_absence(&error))
+    result.is_err_and(|error| file::is_not_found(&error))
 }

@@ -8,8 +8,8 @@ use super::nearest::nearest;
 use super::problem::Problem;
 use super::source::{Assignment, Layer, Provenance};
 use super::variables::{self, PerSignal, Typed, Variable};
-use super::warnings::Report;
-use crate::environment::Entry;
+use super::warnings::WarningCollector;
+use crate::environment::EnvironmentVariable;
 use crate::signal::Signal;
 
 /// Every known variable that is set. Each value is parsed once.
@@ -73,11 +73,11 @@ impl Setting {
 }
 
 /// Returns the assignments of an environment. A known variable whose value is not valid Unicode is reported. If
-/// `ignore_case` is true, as on Windows, names are converted to those of the table.
+/// `ignore_case` is true, as on Windows, names that the table does not contain are converted to upper case.
 pub(super) fn from_environment(
-    entries: Vec<Entry>,
+    entries: Vec<EnvironmentVariable>,
     ignore_case: bool,
-    report: &mut Report,
+    report: &mut WarningCollector,
 ) -> Vec<Assignment> {
     let origin = Provenance::new(Layer::Environment);
     let mut assignments = Vec::new();
@@ -97,7 +97,7 @@ pub(super) fn from_environment(
 
 impl Values {
     /// Determines the winning assignment of every variable, and parses it. Within one layer the last assignment wins.
-    pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut Report) -> Self {
+    pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut WarningCollector) -> Self {
         assignments.reverse();
         assignments.sort_by_key(Assignment::layer);
         for unknown in assignments.iter().filter(|set| set.variable.is_none()) {
@@ -148,15 +148,15 @@ impl Values {
         self.settings.iter().find(|set| set.name() == name)
     }
 
-    /// Returns the assignment of a variable with two names: that of the higher layer, within a layer that of the first
-    /// name. A name that is empty in a layer other than the environment cancels the other name too.
-    pub(super) fn strongest<T>(&self, names: [&Typed<T>; 2]) -> Option<&Setting> {
+    /// Returns the assignment of a variable with two names: of the higher layer; within a layer, a non-empty value
+    /// before an empty one, then the first name. An empty value in a higher layer cancels the other name in lower layers.
+    pub(super) fn highest_precedence<T>(&self, names: [&Typed<T>; 2]) -> Option<&Setting> {
         let set = names.iter().filter_map(|name| self.find(name.name));
         set.min_by_key(|set| (set.layer(), set.text().is_empty()))
             .filter(|set| !set.text().is_empty())
     }
 
-    /// Returns the value that a layer sets; `None` if the variable is unset, or its text counts as unset.
+    /// Returns the value that a layer sets; `None` if the variable is unset, or its value counts as unset.
     pub(super) fn given<T: 'static>(&self, variable: &Typed<T>) -> Option<&T> {
         self.parsed.get(variable.name)?.downcast_ref()
     }
@@ -176,10 +176,10 @@ impl Values {
 
 /// Reports an unknown name if it looks like a telemetry variable. Unknown names of the host are always reported, because
 /// they can have no other purpose.
-fn warn_of_unknown(set: &Assignment, report: &mut Report) {
-    if variables::looks_like_ours(&set.name) || set.layer() == Layer::Host {
-        let works = variables::all().filter(|known| known.works);
-        let nearest = nearest(&set.name, works.map(|known| known.name)).unwrap_or_default();
+fn warn_of_unknown(set: &Assignment, report: &mut WarningCollector) {
+    if variables::looks_like_telemetry_variable(&set.name) || set.layer() == Layer::Host {
+        let effective = variables::all().filter(|known| known.has_effect);
+        let nearest = nearest(&set.name, effective.map(|known| known.name)).unwrap_or_default();
         report.warn(set, Problem::UnknownVariable { nearest });
     }
 }
@@ -196,8 +196,8 @@ mod tests {
     use super::*;
     use crate::config::Warning;
 
-    fn values(list: &[(Layer, &str, &str)]) -> (Values, Report) {
-        let mut report = Report::default();
+    fn values(list: &[(Layer, &str, &str)]) -> (Values, WarningCollector) {
+        let mut report = WarningCollector::default();
         let assignments = list
             .iter()
             .map(|(layer, name, value)| Assignment::new(Provenance::new(*layer), name, value));
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn values_that_are_not_unicode_count_as_unset() {
-        let mut report = Report::default();
+        let mut report = WarningCollector::default();
         let entries = vec![
             ("OTEL_SERVICE_NAME".to_owned(), None),
             ("OTEL_LOG_X".to_owned(), None),
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn the_headers_helper_is_never_read_from_the_environment() {
-        let mut report = Report::default();
+        let mut report = WarningCollector::default();
         let entries = vec![(
             variables::HEADERS_HELPER.name.to_owned(),
             Some("x".to_owned()),
@@ -326,7 +326,7 @@ mod tests {
             (true, Some("ours"), Some("http://p"), 1),
             (false, None, Some("http://p"), 0),
         ] {
-            let mut report = Report::default();
+            let mut report = WarningCollector::default();
             let entries = [
                 ("Otel_Service_Name", "ours"),
                 ("https_proxy", "http://p"),

@@ -27,7 +27,7 @@ pub(crate) struct Variable<P: ?Sized = dyn Parse> {
     /// The effect of the variable, in one line.
     pub(crate) meaning: &'static str,
     /// False for a variable of other programs, which is known, but without effect here.
-    pub(crate) works: bool,
+    pub(crate) has_effect: bool,
     pub(crate) kind: Kind<P>,
 }
 
@@ -94,7 +94,7 @@ impl Eq for Variable {}
 impl Variable {
     /// Returns true for the switches that allow the export of content.
     pub(crate) fn is_content_switch(&self) -> bool {
-        self.works && self.name.starts_with("OTEL_LOG_")
+        self.has_effect && self.name.starts_with("OTEL_LOG_")
     }
 
     /// Returns true for the only settings key. It is never read from the environment.
@@ -143,7 +143,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Variable> {
 }
 
 /// Returns true if an unknown name looks like a misspelled telemetry variable.
-pub(crate) fn looks_like_ours(name: &str) -> bool {
+pub(crate) fn looks_like_telemetry_variable(name: &str) -> bool {
     let prefixes = [
         "OTEL_EXPORTER_OTLP_",
         "OTEL_LOG_",
@@ -235,14 +235,14 @@ fn shown_path(path: &str) -> String {
 
 macro_rules! variable {
     (All, $($rest:tt)*) => { variable!(@ None, $($rest)*) };
-    (@ $signal:expr, $source:ident, $in_project:ident, $works:literal, $kind:expr, $name:expr, $meaning:literal) => {
+    (@ $signal:expr, $source:ident, $in_project:ident, $has_effect:literal, $kind:expr, $name:expr, $meaning:literal) => {
         Variable {
             name: $name,
             signal: $signal,
             source: Source::$source,
             in_project: InProject::$in_project,
             meaning: $meaning,
-            works: $works,
+            has_effect: $has_effect,
             kind: $kind,
         }
     };
@@ -288,30 +288,30 @@ single! {
     SDK_DISABLED: bool = OFF, All OpenTelemetry Ignored,
         "OTEL_SDK_DISABLED", "Turns everything off";
     METRICS_EXPORTER: Exporters = METRICS_EXPORTERS, Metrics OpenTelemetry NoneOnly,
-        "OTEL_METRICS_EXPORTER", "Where metrics go; `none` turns them off";
+        "OTEL_METRICS_EXPORTER", "Exporters of metrics; `none` turns them off";
     LOGS_EXPORTER: Exporters = EXPORTERS, Logs OpenTelemetry NoneOnly,
-        "OTEL_LOGS_EXPORTER", "Where events go; `none` turns them off";
+        "OTEL_LOGS_EXPORTER", "Exporters of events; `none` turns them off";
     TRACES_EXPORTER: Exporters = EXPORTERS, Traces OpenTelemetry NoneOnly,
-        "OTEL_TRACES_EXPORTER", "Where spans go; `none` turns them off";
+        "OTEL_TRACES_EXPORTER", "Exporters of spans; `none` turns them off";
     ENHANCED_TELEMETRY_BETA: bool = OFF, Traces ClaudeCode Ignored,
         "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "Spans need it";
     ENHANCED_TELEMETRY_BETA_ALIAS: bool = OFF, Traces ClaudeCode Ignored,
         "ENABLE_ENHANCED_TELEMETRY_BETA", "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
     TEMPORALITY: Temporality = TEMPORALITIES, Metrics OpenTelemetry Allowed,
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-        "What a metric point covers: the time since the last one, or since the start; `lowmemory` is `delta`";
+        "Period that a data point covers: since the last data point (`delta`), or since the start (`cumulative`); `lowmemory` is `delta`";
     METRIC_EXPORT_INTERVAL: Duration = milliseconds::<100>("60000"), Metrics OpenTelemetry Allowed,
-        "OTEL_METRIC_EXPORT_INTERVAL", "How often metrics are collected and sent";
+        "OTEL_METRIC_EXPORT_INTERVAL", "Interval at which metrics are collected and sent";
     LOGS_EXPORT_INTERVAL: Duration = milliseconds::<10>("5000"), Logs ClaudeCode Allowed,
-        "OTEL_LOGS_EXPORT_INTERVAL", "How long an event waits at most before it is sent";
+        "OTEL_LOGS_EXPORT_INTERVAL", "Longest time from the recording of an event to its sending";
     TRACES_EXPORT_INTERVAL: Duration = milliseconds::<10>("5000"), Traces ClaudeCode Allowed,
-        "OTEL_TRACES_EXPORT_INTERVAL", "How long a span waits at most before it is sent";
+        "OTEL_TRACES_EXPORT_INTERVAL", "Longest time from the end of a span to its sending";
     LOG_USER_PROMPTS: bool = OFF, All ClaudeCode FalseOnly,
         "OTEL_LOG_USER_PROMPTS", "Sends the text of prompts";
     LOG_TOOL_DETAILS: bool = OFF, All ClaudeCode FalseOnly,
         "OTEL_LOG_TOOL_DETAILS", "Sends the input, parameters and names of tools";
     LOG_TOOL_CONTENT: bool = OFF, All ClaudeCode FalseOnly,
-        "OTEL_LOG_TOOL_CONTENT", "Sends what tools put out, on spans";
+        "OTEL_LOG_TOOL_CONTENT", "Sends the output of tools, on spans";
     LOG_RAW_API_BODIES: bool = BODIES, All ClaudeCode Ignored,
         "OTEL_LOG_RAW_API_BODIES", "Sends the bodies of API requests and responses as events";
     CONTENT_MAX_LENGTH: usize = number::<_, { u32::MAX }>("61440", "UTF-16 code units"), All Elsewhere Ignored,
@@ -337,22 +337,22 @@ single! {
         "A command that prints headers as a JSON object (a settings key, no environment variable)";
     HEADERS_HELPER_DEBOUNCE: Duration = milliseconds::<100>("1740000"), All ClaudeCode Ignored,
         "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS",
-        "How often the headers helper runs; it also runs once more when its headers are refused";
+        "Interval at which the headers helper runs; it also runs once more when its headers are rejected";
     FLUSH_TIMEOUT: Duration = milliseconds::<0>("5000"), All Elsewhere Allowed,
-        "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "The longest that a flush takes";
+        "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "Timeout of a flush";
     SHUTDOWN_TIMEOUT: Duration = milliseconds::<0>("2000"), All Elsewhere Allowed,
-        "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "The longest that a shutdown takes";
+        "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "Timeout of a shutdown";
     DIAG_STDERR: bool = OFF, All Elsewhere Ignored,
         "CLAUDE_CODE_OTEL_DIAG_STDERR", "Diagnostics also go to standard error";
     MAX_RETRIES: u32 = number::<_, { u32::MAX }>("10", "retries"), All ClaudeCode Ignored,
         "CLAUDE_CODE_MAX_RETRIES",
-        "How often the host retries a model request; the library itself retries none";
+        "Number of retries of a model request by the host; the library itself retries no model request";
     PROMETHEUS_HOST: String = LOCALHOST, Metrics OpenTelemetry Ignored,
         "OTEL_EXPORTER_PROMETHEUS_HOST",
-        "Where the Prometheus page is served, at /metrics: a host name or an address; localhost is both loopback addresses";
+        "Address of the Prometheus scrape endpoint /metrics: a host name or an IP address; localhost is both loopback addresses";
     PROMETHEUS_PORT: u16 = number::<_, 65_535>("9464", "port"), Metrics OpenTelemetry Ignored,
         "OTEL_EXPORTER_PROMETHEUS_PORT",
-        "The port of the Prometheus page; 0 is a free one, which health tells. One that is taken is tried again every 5 seconds";
+        "Port of the Prometheus scrape endpoint; 0 chooses a free port, which health shows. If the port is in use, the library tries it again every 5 seconds";
     CLIENT_CERT: String = PATH, All Elsewhere Ignored,
         "CLAUDE_CODE_CLIENT_CERT", "Client certificate (PEM) when no OTEL one is set";
     CLIENT_KEY: String = PATH, All Elsewhere Ignored,
@@ -364,20 +364,20 @@ single! {
         "HTTPS_PROXY",
         "Proxy for https endpoints: http://host:port, with user:password@ before the host if the proxy requires them";
     HTTPS_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "https_proxy", "Another name of HTTPS_PROXY, the stronger one in the same layer";
+        "https_proxy", "Another name of HTTPS_PROXY, which takes precedence in the same layer";
     HTTP_PROXY: String = URL, All Elsewhere Ignored,
         "HTTP_PROXY", "Proxy for OTLP over HTTP to http endpoints; gRPC goes there directly";
     HTTP_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "http_proxy", "Another name of HTTP_PROXY, the stronger one in the same layer";
+        "http_proxy", "Another name of HTTP_PROXY, which takes precedence in the same layer";
     ALL_PROXY: String = URL, All Elsewhere Ignored,
         "ALL_PROXY", "Proxy where neither HTTPS_PROXY nor HTTP_PROXY names one";
     ALL_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "all_proxy", "Another name of ALL_PROXY, the stronger one in the same layer";
+        "all_proxy", "Another name of ALL_PROXY, which takes precedence in the same layer";
     NO_PROXY: String = TEXT, All Elsewhere Ignored,
         "NO_PROXY",
         "Hosts that are reached without a proxy, separated by commas: example.com (and all below it), 10.0.0.0/8, host:port, * for all; localhost and loopback addresses always are";
     NO_PROXY_LOWER: String = TEXT, All Elsewhere Ignored,
-        "no_proxy", "Another name of NO_PROXY, the stronger one in the same layer";
+        "no_proxy", "Another name of NO_PROXY, which takes precedence in the same layer";
 }
 
 // Name, type and kind; use in a project; name after `OTEL_EXPORTER_OTLP_` and the signal; meaning.
@@ -386,15 +386,15 @@ per_signal! {
         "PROTOCOL", "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
     ENDPOINT: String = URL, Ignored,
         "ENDPOINT",
-        "Where to send; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP the general one gets /v1/metrics, /v1/logs or /v1/traces appended, a signal-specific one is used as it is; where it has no path and the receiver answers 404 or 405, requests go to that path too";
+        "URL of the receiver; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP, /v1/metrics, /v1/logs or /v1/traces is appended to the general endpoint. A signal-specific endpoint is used as it is; if it has no path and the receiver responds with 404 or 405, requests go to that path too";
     HEADERS: Vec<Pair> = HEADER_PAIRS, Ignored,
         "HEADERS",
         "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
     TIMEOUT: Duration = milliseconds::<1>("10000"), Allowed,
         "TIMEOUT",
-        "The longest that one attempt takes; what it does not deliver waits and is sent again";
+        "Timeout of one attempt; undelivered items stay in the queue and are sent again";
     COMPRESSION: Compression = COMPRESSIONS, Allowed,
-        "COMPRESSION", "How requests are compressed";
+        "COMPRESSION", "Compression of requests";
     INSECURE: bool = OFF, Ignored,
         "INSECURE", "A gRPC endpoint without a scheme is http when true, else https";
     CERTIFICATE: String = PATH, Ignored,

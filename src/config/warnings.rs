@@ -33,7 +33,7 @@ impl Warning {
         self.origin.as_ref()
     }
 
-    /// Returns the most similar valid word or variable.
+    /// Returns the most similar valid value or variable.
     pub fn nearest(&self) -> Option<&str> {
         match &self.problem {
             Problem::UnknownVariable { nearest }
@@ -72,22 +72,22 @@ impl fmt::Display for Warning {
     }
 }
 
-/// The findings of a resolution. Each warning is kept once.
+/// The warnings and facts of a resolution. Each warning is kept once.
 #[derive(Default)]
-pub(super) struct Report {
+pub(super) struct WarningCollector {
     pub(super) warnings: Vec<Warning>,
     /// The behavior that results from the variables although none of them states it.
     pub(super) facts: Vec<String>,
 }
 
-impl Report {
-    /// Adds a warning about a value, and returns its text.
+impl WarningCollector {
+    /// Adds a warning about a value, and returns its message.
     pub(super) fn warn(&mut self, set: &Assignment, problem: Problem) -> String {
         let shown = set.variable.is_some().then(|| set.shown.clone());
         self.add(Some(&set.name), shown, Some(&set.origin), problem)
     }
 
-    /// Adds a warning about a variable whose value cannot be shown: some values are not valid text.
+    /// Adds a warning about a variable whose value cannot be shown, for example because it is not valid Unicode.
     pub(super) fn warn_of_name(&mut self, name: &str, origin: &Provenance, problem: Problem) {
         self.add(Some(name), None, Some(origin), problem);
     }

@@ -10,7 +10,7 @@ pub(super) mod tests;
 mod text;
 mod writer;
 
-pub(crate) use document::{compact, member, merge, scalar};
+pub(crate) use document::{compact, member, merge, scalar, visit};
 pub(crate) use text::{Part, Text};
 pub(crate) use writer::Writer;
 

@@ -20,10 +20,11 @@ pub(crate) use gated::{
     Body, ContentKind, Gated, HookDefinitions, Prompt, ToolContent, ToolDetails, ToolInput,
     ToolParameters,
 };
-pub(crate) use payload::{Filtered, Payload, Text};
+pub(crate) use payload::{Filtered, Payload};
 pub(crate) use redact::REDACTED;
 pub(crate) use truncate::Truncated;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,8 +36,9 @@ use crate::language::{UNKNOWN, language_from_path};
 /// Text whose export a content switch controls: a prompt, the input or output of a tool, the body of a request or a
 /// response.
 ///
-/// It is created from a `String`, a `&'static str`, an `Arc<str>`, a [`RawValue`] or, with [`Content::json`], from any
-/// value that serializes; only the last conversion copies the text. `Debug` shows only its length.
+/// It is created from a `&str`, a `String`, a `Cow<'static, str>`, an `Arc<str>`, a [`RawValue`] or, with
+/// [`Content::json`], from any value that serializes. A `&str` is copied, and a `String` is moved; [`Content::from_static`]
+/// does neither. `Debug` shows only the length.
 ///
 /// ```
 /// use claude_code_telemetry::Content;
@@ -54,6 +56,11 @@ enum Storage {
 }
 
 impl Content {
+    /// Creates content from a `'static` string, without an allocation.
+    pub const fn from_static(text: &'static str) -> Self {
+        Self(Storage::Static(text))
+    }
+
     /// Creates content from the JSON text of a value. A value that cannot be serialized (a map whose keys are not
     /// strings) becomes empty content. Keys are written in the order of the value: that of a struct's fields; a
     /// `serde_json::Value` sorts them.
@@ -103,9 +110,24 @@ impl fmt::Debug for Content {
     }
 }
 
-impl From<&'static str> for Content {
-    fn from(text: &'static str) -> Self {
-        Self(Storage::Static(text))
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Self(Storage::Shared(text.into()))
+    }
+}
+
+impl From<&String> for Content {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<Cow<'static, str>> for Content {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::from_static(text),
+            Cow::Owned(text) => text.into(),
+        }
     }
 }
 

@@ -1,14 +1,11 @@
 //! The passage of records through the content policy.
 
-use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::ContentPolicy;
-
-/// A text of a record.
-pub(crate) type Text = Cow<'static, str>;
+use crate::text::Text;
 
 /// Data of a record: a field, or all fields of its event.
 pub(crate) trait Payload {

@@ -160,7 +160,7 @@ fn target(config: &Config, signal: Signal, exporter: Exporter) -> Option<String>
             let text = "standard output, unless the host has another writer";
             signal.console.then(|| text.to_owned())
         }
-        Exporter::Prometheus => signal.prometheus.as_ref().map(PrometheusConfig::place),
+        Exporter::Prometheus => signal.prometheus.as_ref().map(PrometheusConfig::address),
         // The host exporters use the OTLP exporter settings of their signal.
         Exporter::Host => None,
     }

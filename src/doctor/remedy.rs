@@ -23,7 +23,7 @@ pub(super) fn describe(
     // Requests are posted to the root, because the endpoint of a signal is used as it is.
     if otlp.protocol != Protocol::Grpc && otlp.endpoint.path() == "/" {
         probe.note = Some(format!(
-            "{endpoint} has no path and is used as it is; a receiver that answers 404 or 405 there gets its requests at {path}"
+            "{endpoint} has no path and is used as it is; a receiver that responds with 404 or 405 there gets its requests at {path}"
         ));
     }
     let trial = match trial {
@@ -45,7 +45,7 @@ pub(super) fn describe(
             Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
         };
         probe.answer = Some(match &delivery.message {
-            Some(said) => format!("{kind}, with a warning: {said}"),
+            Some(message) => format!("{kind}, with a warning: {message}"),
             None => kind.to_owned(),
         });
     }
@@ -129,7 +129,7 @@ fn remedy(
             "the receiver does not accept the headers: check those of {headers}"
         ),
         Answered(_) if is_retryable => {
-            "the receiver answers, but takes nothing now: try again later, or look at its log".to_owned()
+            "the receiver responds, but accepts no request now: try again later, or look at its log".to_owned()
         }
         ErrorKind::Connect | ErrorKind::ConnectionRefused if unresolved => format!(
             "correct the host in {endpoint}, or look at the name service of this machine"
@@ -141,16 +141,16 @@ fn remedy(
             "look at the network and its firewalls, or correct host and port in {endpoint}"
         ),
         ErrorKind::Timeout if unconnected => format!(
-            "nobody takes the connection: look at the network and its firewalls, or correct host and port in {endpoint}"
+            "the connection was not accepted: look at the network and its firewalls, or correct host and port in {endpoint}"
         ),
         ErrorKind::Timeout => format!(
-            "it takes connections and does not answer: correct host and port in {endpoint} if it is no OTLP receiver, or raise {timeout} if it is slow"
+            "it accepts connections and does not respond: correct host and port in {endpoint} if it is not an OTLP receiver, or raise {timeout} if it is slow"
         ),
         ErrorKind::Held => {
-            "nothing is sent without its headers: correct the command of otelHeadersHelper; it prints one JSON object of texts".to_owned()
+            "nothing is sent without its headers: correct the command of otelHeadersHelper; it prints one JSON object of strings".to_owned()
         }
         ErrorKind::Broken => format!(
-            "correct {endpoint} if it is no OTLP receiver, and {protocol} if it speaks another protocol"
+            "correct {endpoint} if it is not an OTLP receiver, and {protocol} if it speaks another protocol"
         ),
         ErrorKind::Internal => {
             "raise the limit of threads (RLIMIT_NPROC, pids.max) if the system has no thread to give".to_owned()
@@ -173,13 +173,13 @@ fn remedy(
         Tls(TlsFailure::Certificate) => "give the receiver another certificate".to_owned(),
         Tls(TlsFailure::NotTls | TlsFailure::Connection) => return None,
         Answered(ErrorAnswer::NotFound) if !has_own_endpoint => format!(
-            "nobody takes OTLP at this path: {path} is appended to {endpoint}; correct what stands before it"
+            "no OTLP receiver is at this path: {path} is appended to {endpoint}; correct the path before it"
         ),
         Answered(ErrorAnswer::NotFound) if otlp.has_bare_url => format!(
-            "nobody takes OTLP there, nor at {path}: the whole path belongs into {endpoint}"
+            "no OTLP receiver is there, nor at {path}: write the whole path into {endpoint}"
         ),
         Answered(ErrorAnswer::NotFound) => format!(
-            "nobody takes OTLP at this path: the whole path belongs into {endpoint}, usually {path}"
+            "no OTLP receiver is at this path: write the whole path into {endpoint}, usually {path}"
         ),
         Answered(ErrorAnswer::Redirect) => format!(
             "write the address to which it redirects into {endpoint}"
@@ -188,7 +188,7 @@ fn remedy(
             "the receiver does not take this signal: turn it on there, or correct {endpoint}"
         ),
         Answered(ErrorAnswer::Other) => format!(
-            "look at the receiver's log, or correct {endpoint} if it is no OTLP receiver"
+            "look at the receiver's log, or correct {endpoint} if it is not an OTLP receiver"
         ),
     })
 }

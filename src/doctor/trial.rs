@@ -26,7 +26,7 @@ pub(super) struct Trial {
     /// The path at which the receiver accepts requests, because it serves nothing at the configured URL, which has no
     /// path.
     pub(super) standard_path: Option<String>,
-    /// The duration of the request, until the answer or the failure.
+    /// The duration of the request, until the response or the failure.
     pub(super) took: Duration,
     /// The protocol that the port speaks instead of the configured one.
     pub(super) speaks: Option<Speaks>,
@@ -97,7 +97,7 @@ impl Trial {
     }
 
     /// Finds out what the port speaks if it does not speak the configured protocol. The requests have no headers that
-    /// the helper makes: a rejection is an answer too.
+    /// the helper makes: a rejection is a response too.
     async fn search(
         &self,
         signal: Signal,
@@ -133,7 +133,7 @@ impl Trial {
         encryption.or(protocol)
     }
 
-    /// Returns true if the receiver answered at all, whatever its answer is.
+    /// Returns true if the receiver responded at all, whatever its response is.
     fn is_answered(&self) -> bool {
         let error = self.outcome.as_ref().err();
         error.is_none_or(|error| matches!(error.kind(), ErrorKind::Answered(_)))

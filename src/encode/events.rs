@@ -69,7 +69,10 @@ impl EventEncoder {
         out.value(key::EVENT_SEQUENCE, sequence);
         if let Some(paths) = &envelope.workspace_host_paths {
             let paths = paths.iter().map(|path| Cow::Borrowed(&**path));
-            out.value(key::WORKSPACE_HOST_PATHS, Value::TextArray(paths.collect()));
+            out.value(
+                key::WORKSPACE_HOST_PATHS,
+                Value::StringArray(paths.collect()),
+            );
         }
         if let Some(id) = &envelope.prompt_id {
             out.text(key::PROMPT_ID, id);
@@ -139,8 +142,8 @@ struct RecordAttributes<'a, O> {
 impl<O: Out> Out for RecordAttributes<'_, O> {
     fn value(&mut self, key: &str, value: Value<'_>) {
         let value = match (self.numbers, value) {
-            (NumberEncoding::Text, Value::Int(value)) => Value::Text(value.to_string().into()),
-            (NumberEncoding::Text, Value::Double(value)) => Value::Text(value.to_string().into()),
+            (NumberEncoding::Text, Value::Int(value)) => Value::String(value.to_string().into()),
+            (NumberEncoding::Text, Value::Double(value)) => Value::String(value.to_string().into()),
             (_, value) => value,
         };
         self.out.value(key, value);
@@ -182,11 +185,11 @@ mod tests {
         fn attributes(&self, out: &mut dyn Out) {
             for value in &self.0 {
                 let key = match value {
-                    Value::Text(_) => "text",
+                    Value::String(_) => "text",
                     Value::Int(_) => "int",
                     Value::Double(_) => "double",
                     Value::Bool(_) => "bool",
-                    Value::TextArray(_) => "",
+                    Value::StringArray(_) => "",
                 };
                 out.value(key, value.clone());
             }
@@ -200,11 +203,11 @@ mod tests {
         let text =
             || (0..70_usize, 0..300_usize).prop_map(|(x, times)| "x\u{e9}".repeat(x * times));
         prop_oneof![
-            text().prop_map(|text| Value::Text(text.into())),
+            text().prop_map(|text| Value::String(text.into())),
             some::<i64>().prop_map(Value::Int),
             some::<f64>().prop_map(Value::Double),
             some::<bool>().prop_map(Value::Bool),
-            vec(text().prop_map(Cow::from), 0..4).prop_map(Value::TextArray),
+            vec(text().prop_map(Cow::from), 0..4).prop_map(Value::StringArray),
         ]
     }
 
@@ -225,7 +228,7 @@ mod tests {
                 span: span.map(|sampled| {
                     Arc::new(TraceContext {
                         sampled,
-                        ..TraceContext::root(crate::propagation::Ids::default())
+                        ..TraceContext::root(crate::propagation::IdGenerator::default())
                     })
                 }),
             },
@@ -289,7 +292,7 @@ mod tests {
 
     #[test]
     fn truncated_bytes_match_the_official_types() {
-        let item = item(vec![Value::Text("x".repeat(5_000_000).into())], 1, None);
+        let item = item(vec![Value::String("x".repeat(5_000_000).into())], 1, None);
         let resource_and_scope = ResourceAndScope::new(&[], "scope", "1");
         let encoder = EventEncoder::new(resource_and_scope, NumberEncoding::Native);
         let mut bytes = encoder.encode(&item, &EncodeStats::default());

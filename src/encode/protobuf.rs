@@ -18,11 +18,11 @@ impl Out for Field<'_> {
         self.1.nested(self.0, |pair| {
             pair.string_unless_empty(1, key);
             pair.nested(2, |any| match value {
-                Value::Text(value) => any.string(1, &value),
+                Value::String(value) => any.string(1, &value),
                 Value::Bool(value) => any.varint(2, u64::from(value)),
                 Value::Int(value) => any.varint(3, value.cast_unsigned()),
                 Value::Double(value) => any.fixed_64(4, value.to_bits()),
-                Value::TextArray(values) => any.nested(5, |array| {
+                Value::StringArray(values) => any.nested(5, |array| {
                     for value in &values {
                         array.nested(1, |any| any.string(1, value));
                     }

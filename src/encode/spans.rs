@@ -154,7 +154,7 @@ mod tests {
     use super::super::tests::filtered;
     use super::*;
     use crate::content::Payload;
-    use crate::propagation::Ids;
+    use crate::propagation::IdGenerator;
 
     /// A span with arbitrary content.
     struct Anything {
@@ -196,7 +196,7 @@ mod tests {
                 attributes: self
                     .texts
                     .iter()
-                    .map(|text| ("text", Value::Text(text.into())))
+                    .map(|text| ("text", Value::String(text.into())))
                     .collect(),
             };
             self.event_times.iter().map(event).collect()
@@ -259,7 +259,7 @@ mod tests {
         SpanItem::Own(Box::new(Finished {
             context: TraceContext {
                 trace_state: state.map(Into::into),
-                ..TraceContext::root(Ids::default())
+                ..TraceContext::root(IdGenerator::default())
             },
             parent,
             start: times.0,

@@ -30,11 +30,11 @@ fn text(value: impl Into<String>) -> OtlpValue {
 impl Out for Vec<KeyValue> {
     fn value(&mut self, key: &str, value: Value<'_>) {
         let value = match value {
-            Value::Text(value) => text(value),
+            Value::String(value) => text(value),
             Value::Int(value) => OtlpValue::IntValue(value),
             Value::Double(value) => OtlpValue::DoubleValue(value),
             Value::Bool(value) => OtlpValue::BoolValue(value),
-            Value::TextArray(values) => OtlpValue::ArrayValue(ArrayValue {
+            Value::StringArray(values) => OtlpValue::ArrayValue(ArrayValue {
                 values: values.into_iter().map(|value| any(text(value))).collect(),
             }),
         };

@@ -49,11 +49,11 @@ pub(crate) enum ErrorKind {
     ConnectionRefused,
     /// TLS failed: the two sides do not trust or understand each other.
     Tls(TlsFailure),
-    /// The connection broke, or the received bytes were not an answer.
+    /// The connection broke, or the received bytes were not a response.
     Broken,
-    /// No answer came before the deadline, or within the limit of bytes that are read.
+    /// No response came before the deadline, or within the limit of bytes that are read.
     Timeout,
-    /// The receiver answered with an error.
+    /// The receiver responded with an error.
     Answered(ErrorAnswer),
     /// The request was not sent, because there are no headers for it.
     Held,
@@ -82,7 +82,7 @@ pub(crate) enum TlsFailure {
     Connection,
 }
 
-/// The kind of an answer with an error.
+/// The kind of a response with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ErrorAnswer {
     /// HTTP 404 or 405: the receiver serves nothing at this path.

@@ -165,7 +165,7 @@ impl Source for PushReader {
 
     fn discard(&mut self) -> u64 {
         let lost = self.registry.undelivered(self.reader);
-        self.registry.leave(self.reader);
+        self.registry.remove_reader(self.reader);
         self.batches.clear();
         self.wanted = false;
         self.waiting.set(0);
@@ -190,7 +190,7 @@ impl Source for PushReader {
 
 impl Drop for PushReader {
     fn drop(&mut self) {
-        self.registry.leave(self.reader);
+        self.registry.remove_reader(self.reader);
     }
 }
 
@@ -229,7 +229,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, clock));
         let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
         reader.temporality = temporality;
-        registry.join(OTLP_READER);
+        registry.add_reader(OTLP_READER);
         let standard = registry.intern(Default::default());
         let held = registry.open(&standard, Series::Commits).unwrap();
         let collect = |second: &u64| {
@@ -272,7 +272,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
         reader.temporality = Temporality::Cumulative;
-        registry.join(OTLP_READER);
+        registry.add_reader(OTLP_READER);
         let standard = registry.intern(SessionAttributes {
             of_one_session: true,
             ..SessionAttributes::default()
@@ -348,7 +348,7 @@ mod tests {
             let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
             reader.temporality = temporality;
             reader.resource_and_scope = resource_and_scope;
-            registry.join(OTLP_READER);
+            registry.add_reader(OTLP_READER);
             let standard = registry.intern(Default::default());
             let model: Arc<str> = "sonnet".into();
             let series = Series::of_request(&model).into_iter();

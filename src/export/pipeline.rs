@@ -322,7 +322,7 @@ impl Pipeline {
         attempt.spawn(async move { exporter.export(body, deadline).await });
         let outcome = Box::pin(attempt.join_next());
         match self.control.meanwhile(outcome, SETTLE).await {
-            Ok(outcome) => Ok(settled(outcome)),
+            Ok(outcome) => Ok(flatten(outcome)),
             Err(interruption) => last_outcome(&mut attempt).await.ok_or(interruption),
         }
     }
@@ -396,20 +396,20 @@ impl Drop for Pipeline {
     }
 }
 
-fn settled(outcome: Option<Result<ExportResult, JoinError>>) -> ExportResult {
+fn flatten(outcome: Option<Result<ExportResult, JoinError>>) -> ExportResult {
     match outcome {
         Some(Ok(outcome)) => outcome,
         _ => Err(ExportError::panicked()),
     }
 }
 
-/// Returns the outcome of an attempt whose answer arrived when its time was over. On a busy machine the runtime notices
+/// Returns the outcome of an attempt whose response arrived when its deadline passed. On a busy machine the runtime notices
 /// both at once.
 async fn last_outcome(attempt: &mut JoinSet<ExportResult>) -> Option<ExportResult> {
     for _ in 0..LAST_TURNS {
         tokio::task::yield_now().await;
         if let Some(outcome) = attempt.try_join_next() {
-            return Some(settled(Some(outcome)));
+            return Some(flatten(Some(outcome)));
         }
     }
     None
@@ -423,7 +423,7 @@ mod tests {
     async fn attempt_that_panicked_is_retried() {
         let mut attempt = JoinSet::new();
         attempt.spawn(async { panic!("an error of a library") });
-        let outcome = settled(attempt.join_next().await);
+        let outcome = flatten(attempt.join_next().await);
         let class = outcome.map_err(|error| error.class());
         assert_eq!(class, Err(FailureClass::RETRYABLE));
     }

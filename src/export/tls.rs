@@ -80,12 +80,12 @@ impl Tls {
         Ok(())
     }
 
-    /// Records an answer: the receiver has the client certificate, if it asked for one.
+    /// Records a response: the receiver has the client certificate, if it asked for one.
     pub(crate) fn answered(&self) {
         self.requested.store(false, Ordering::Relaxed);
     }
 
-    /// Returns true if the receiver has asked for a client certificate since its last answer.
+    /// Returns true if the receiver has asked for a client certificate since its last response.
     pub(crate) fn is_certificate_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
     }

@@ -159,6 +159,8 @@ pub struct Health {
     /// Spans that the shutdown ended, because they were open: prompts, requests, tool calls and hooks, each counted
     /// once.
     pub unfinished_spans: u64,
+    /// Requests that were recorded without a cost, which is sent as 0. Each model is reported once in the diagnostics.
+    pub requests_without_cost: u64,
     /// Series of metrics in the registry, live or remembered.
     pub series: u64,
     /// The limit of series; 0 when metrics have no exporter. A host that comes near the limit declares how many

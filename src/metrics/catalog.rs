@@ -11,7 +11,7 @@ pub(crate) static SESSION_COUNT: Metric = Metric {
     unit: "{count}",
     description: "Count of CLI sessions started",
     attributes: attribute_rows! {
-        Option<StartType> = "start_type", "How the session began";
+        Option<StartType> = "start_type", "Start type of the session";
     },
 };
 
@@ -20,9 +20,9 @@ pub(crate) static LINES_OF_CODE: Metric = Metric {
     name: "claude_code.lines_of_code.count",
     unit: "{count}",
     description: "Count of lines of code modified",
-    attributes: &[Attribute::of(Kind::Text)
+    attributes: &[Attribute::of(Kind::String)
         .one_of(&["added", "removed"])
-        .named("type", "Whether the lines were added or removed")],
+        .named("type", "Kind of change")],
 };
 
 /// `claude_code.pull_request.count`
@@ -47,7 +47,7 @@ pub(crate) static COST: Metric = Metric {
     unit: "USD",
     description: "Cost of the Claude Code session",
     attributes: attribute_rows! {
-        Text = "model", "Model that was asked for";
+        Text = "model", "Requested model";
     },
 };
 
@@ -57,7 +57,7 @@ pub(crate) static TOKENS: Metric = Metric {
     unit: "tokens",
     description: "Number of tokens used",
     attributes: attribute_rows! {
-        Text = "model", "Model that was asked for";
+        Text = "model", "Requested model";
         TokenType = "type", "Kind of tokens";
     },
 };
@@ -69,7 +69,7 @@ pub(crate) static CODE_EDIT_DECISION: Metric = Metric {
     description: "Count of code editing tool permission decisions",
     attributes: attribute_rows! {
         Decision = "decision", "Outcome";
-        DecisionSource = "source", "Who or what decided";
+        DecisionSource = "source", "Source of the decision";
         EditTool = "tool_name", "The editing tool";
         Text = "language", "Programming language of the file; `unknown` for other extensions";
     },
@@ -81,7 +81,7 @@ pub(crate) static ACTIVE_TIME: Metric = Metric {
     unit: "s",
     description: "Total active time in seconds",
     attributes: attribute_rows! {
-        ActivityType = "type", "Keyboard interaction, or tools and model answers";
+        ActivityType = "type", "`user`: keyboard interaction; `cli`: tools and model responses";
     },
 };
 

@@ -67,7 +67,7 @@ impl Number {
     }
 
     fn add(&self, amount: f64) {
-        // The sum is clamped, so that a sum of finite amounts stays finite.
+        // The sum is clamped, so that a sum of finite values stays finite.
         let sum = |bits| Some((f64::from_bits(bits) + amount).min(f64::MAX).to_bits());
         let _ = self
             .0
@@ -121,7 +121,7 @@ impl Counter {
 
     /// Reads the counter. Must be called under the registry's lock, so that no session opens the counter meanwhile.
     pub(super) fn sample(self: &Arc<Self>) -> Sample {
-        // Load order matters: holders, then value. Otherwise the value could lack the last amounts before the end.
+        // Load order matters: holders, then value. Otherwise the value could lack the last measurements before the end.
         let ended = self.ended();
         Sample {
             counter: Arc::clone(self),
@@ -155,7 +155,7 @@ impl Counter {
         }
     }
 
-    /// Adds a reader, which may have been removed before. It receives only amounts that are added after this call.
+    /// Adds a reader, which may have been removed before. It receives only measurements that are added after this call.
     pub(super) fn begin(&self, reader: usize, now: u64) {
         // Load order matters as in `sample`.
         let ended = self.ended();
@@ -194,7 +194,7 @@ impl CounterHandle {
         Self(counter)
     }
 
-    /// Adds an amount. Does not lock or allocate.
+    /// Adds a measurement. Does not lock or allocate.
     pub(crate) fn add(&self, amount: f64) {
         self.0.value.add(amount);
     }

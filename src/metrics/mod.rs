@@ -14,7 +14,7 @@ pub(crate) use counter::{CounterHandle, Sample};
 pub(crate) use registry::Registry;
 #[cfg(feature = "prometheus")]
 pub(crate) use scrape_reader::ScrapeReader;
-pub(crate) use series::{REQUEST_SERIES, Series};
+pub(crate) use series::{SERIES_PER_REQUEST, Series};
 
 /// The number of readers: OTLP, the console and Prometheus.
 const READERS: usize = 3;

@@ -23,7 +23,7 @@ const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024 * 1024;
 const MIN_SETS: usize = 1024;
 
 /// The registry of series. Its lock is taken when a session uses a series for the first time, and when a reader lists
-/// the series. It is never taken to add an amount, and never held while data points are encoded or sent.
+/// the series. It is never taken to add a measurement, and never held while data points are encoded or sent.
 #[derive(Debug)]
 pub(crate) struct Registry {
     table: Mutex<Table>,
@@ -163,8 +163,8 @@ impl Registry {
         Some(table.insert(standard, series, self.now()))
     }
 
-    /// Adds a reader, which receives only amounts that are added after this call. Does nothing if the reader is active.
-    pub(crate) fn join(&self, reader: usize) {
+    /// Adds a reader, which receives only measurements that are added after this call. Does nothing if the reader is active.
+    pub(crate) fn add_reader(&self, reader: usize) {
         let mut table = self.lock();
         if std::mem::replace(&mut table.readers[reader], true) {
             return;
@@ -176,7 +176,7 @@ impl Registry {
     }
 
     /// Removes a reader: no series is kept for it any longer.
-    pub(crate) fn leave(&self, reader: usize) {
+    pub(crate) fn remove_reader(&self, reader: usize) {
         let mut table = self.lock();
         table.readers[reader] = false;
         table.sweep();
@@ -186,7 +186,7 @@ impl Registry {
     /// Returns a sample of every series that a reader reports, in the order of the catalog.
     pub(crate) fn collect(&self, reader: usize) -> Vec<Sample> {
         let table = self.lock();
-        // Between a configuration that turns a reader on and `join`, the counters have no start for it.
+        // Between a configuration that turns a reader on and `add_reader`, the counters have no start for it.
         if !table.readers[reader] {
             return Vec::new();
         }
@@ -194,7 +194,7 @@ impl Registry {
         let is_live = |counter: &&Arc<Counter>| counter.is_held() || !counter.is_delivered(reader);
         samples.extend(table.counters().filter(is_live).map(Counter::sample));
         drop(table);
-        samples.sort_by_cached_key(|sample| sample.counter.series.order());
+        samples.sort_by_cached_key(|sample| sample.counter.series.metric_index());
         samples
     }
 
@@ -205,14 +205,14 @@ impl Registry {
         table.full = false;
     }
 
-    /// Notes that the series of a session may be removed, so that a full registry looks for them again.
-    pub(crate) fn session_forgotten(&self) {
+    /// Makes a full registry look again for series to remove, after a session was forgotten.
+    pub(crate) fn retry_eviction(&self) {
         self.lock().full = false;
     }
 
     /// Marks all attribute sets as outdated after the configuration changed: series without a holder end, unless a
     /// session uses their attributes again.
-    pub(crate) fn outdate(&self) {
+    pub(crate) fn mark_outdated(&self) {
         let mut table = self.lock();
         for standard in table.sets.keys() {
             standard.outdated.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use super::counter::Sample;
 use super::registry::Registry;
 
 /// The time for which an ended series stays on the page after its end if it was scraped since. Several scrapers may
-/// fetch the page, each at its own interval, and a manual request must not take the last amounts from the others.
+/// fetch the page, each at its own interval, and a manual request must not take the last measurements from the others.
 const AFTER_FETCH: Duration = Duration::from_secs(120);
 
 /// The time for which an ended series stays on the page after its end if it was not scraped since.
@@ -42,14 +42,14 @@ impl ScrapeReader {
     }
 
     /// Starts the reader: the page shows series that are live or begin after this call.
-    pub(crate) fn join(&self) {
-        self.registry.join(self.reader);
+    pub(crate) fn start(&self) {
+        self.registry.add_reader(self.reader);
     }
 
     /// Stops the reader: no series is kept for the page any longer.
-    pub(crate) fn leave(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.ended.clear();
-        self.registry.leave(self.reader);
+        self.registry.remove_reader(self.reader);
     }
 
     /// Returns every series that is live, or ended and not yet due for removal, in the order of the catalog.
@@ -129,7 +129,7 @@ mod tests {
     fn ended_series_stays_on_the_page_until_it_was_fetched_and_120_s_passed() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
-        reader.join();
+        reader.start();
         let attributes = registry.intern(standard(true));
         let held = registry.open(&attributes, Series::Commits).unwrap();
         held.add(1.0);
@@ -154,7 +154,7 @@ mod tests {
     fn reopened_series_continues_its_total() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
-        reader.join();
+        reader.start();
         let attributes = registry.intern(standard(true));
         let add = || {
             registry
@@ -165,7 +165,7 @@ mod tests {
         let start = Instant::now();
         add();
         let page = reader.look(start);
-        // The last amount was added after the page was made, so that fetch does not count for it.
+        // The last measurement was added after the page was made, so that fetch does not count for it.
         add();
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(130)), [2.0]);
@@ -181,7 +181,7 @@ mod tests {
     fn ended_series_is_removed_after_600_s_without_a_fetch() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
-        reader.join();
+        reader.start();
         let attributes = registry.intern(standard(true));
         drop(registry.open(&attributes, Series::Commits).unwrap());
         drop(attributes);
@@ -196,7 +196,7 @@ mod tests {
     fn series_without_a_session_stays_on_the_page() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
-        reader.join();
+        reader.start();
         let attributes = registry.intern(standard(false));
         registry
             .open(&attributes, Series::Commits)

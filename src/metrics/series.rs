@@ -9,9 +9,9 @@ use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType,
 use crate::schema::Metric;
 
 /// The number of series to which a request adds: its cost and the four types of its tokens.
-pub(crate) const REQUEST_SERIES: usize = 1 + TokenType::ALL.len();
+pub(crate) const SERIES_PER_REQUEST: usize = 1 + TokenType::ALL.len();
 
-/// A metric and the values of the attributes that belong to it. `T` is the type of texts from the host: a record finds
+/// A metric and the values of the attributes that belong to it. `T` is the type of strings from the host: a record finds
 /// its series by a `Series<&str>`, which needs no allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Series<T = Arc<str>> {
@@ -50,15 +50,15 @@ impl<T> Series<T> {
         }
     }
 
-    /// Returns the position of the metric in the catalog.
-    pub(super) fn order(&self) -> Option<usize> {
+    /// Returns the index of the metric in the catalog.
+    pub(super) fn metric_index(&self) -> Option<usize> {
         let metric = self.metric();
         METRICS
             .iter()
             .position(|known| std::ptr::eq(*known, metric))
     }
 
-    /// Returns the attribute value whose text comes from the host.
+    /// Returns the attribute value that the host chooses.
     pub(super) fn text(&self) -> Option<&T> {
         match self {
             Self::Cost { model: text }
@@ -68,7 +68,7 @@ impl<T> Series<T> {
         }
     }
 
-    /// Returns the series with another text from the host.
+    /// Returns the series with another value from the host.
     pub(crate) fn map<'a, U>(&'a self, text: impl FnOnce(&'a T) -> U) -> Series<U> {
         match self {
             Self::SessionCount(start) => Series::SessionCount(*start),
@@ -98,8 +98,8 @@ impl<T> Series<T> {
 }
 
 impl Series {
-    /// Returns all series to which a request of a model adds, by place.
-    pub(crate) fn of_request(model: &Arc<str>) -> [Self; REQUEST_SERIES] {
+    /// Returns the series to which a request adds: the cost, then the four token types.
+    pub(crate) fn of_request(model: &Arc<str>) -> [Self; SERIES_PER_REQUEST] {
         let tokens = |kind| Self::Tokens {
             model: Arc::clone(model),
             kind,

@@ -9,7 +9,7 @@ use crate::random::random;
 
 /// The generator of ids: random, or sequential in a test that requests it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ids {
+pub(crate) struct IdGenerator {
     counters: Option<&'static Counters>,
 }
 
@@ -23,10 +23,10 @@ struct Counters {
     spans: AtomicU64,
 }
 
-impl Ids {
+impl IdGenerator {
     /// Creates a generator of sequential ids from 1. Its counters are leaked, like the state of a manual clock.
     #[cfg(feature = "testing")]
-    pub(crate) fn counted() -> Self {
+    pub(crate) fn sequential() -> Self {
         Self {
             counters: Some(Box::leak(Box::default())),
         }
@@ -68,7 +68,7 @@ fn uuid(kind: u32, number: Option<u64>) -> Arc<str> {
     text.into()
 }
 
-/// Returns random bytes that are not all zero, which W3C Trace Context forbids for both ids.
+/// Returns random bytes, never all zero: W3C Trace Context forbids an all-zero trace id and span id.
 fn random_id<const N: usize>() -> [u8; N] {
     loop {
         let id = random();

@@ -7,7 +7,7 @@ mod w3c;
 pub use child_env::ChildEnv;
 pub use w3c::{TraceParent, TraceParentError};
 
-pub(crate) use ids::Ids;
+pub(crate) use ids::IdGenerator;
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(crate) struct TraceContext {
 
 impl TraceContext {
     /// Creates the root span context of a new trace.
-    pub(crate) fn root(ids: Ids) -> Self {
+    pub(crate) fn root(ids: IdGenerator) -> Self {
         Self {
             trace_id: ids.trace(),
             span_id: ids.span(),
@@ -37,7 +37,7 @@ impl TraceContext {
     }
 
     /// Creates the context of a child span in the same trace.
-    pub(crate) fn child(&self, ids: Ids) -> Self {
+    pub(crate) fn child(&self, ids: IdGenerator) -> Self {
         Self {
             span_id: ids.span(),
             remote: false,

@@ -16,7 +16,7 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
 use super::points::count_points;
-use super::queue::{flush, in_original_process};
+use super::queue::{flush, upgrade_in_original_process};
 use crate::config;
 use crate::export::suppression::SuppressedScope;
 use crate::health::QueueDepth;
@@ -175,7 +175,7 @@ impl MetricReader for Reader {
 
     /// Shuts the reader down. Data recorded before is sent with the next flush, interval or shutdown of the telemetry.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        if in_original_process(&self.0.telemetry).is_none() {
+        if upgrade_in_original_process(&self.0.telemetry).is_none() {
             return Err(OTelSdkError::AlreadyShutdown);
         }
         // After the end of the exporter, a last collection has no use.

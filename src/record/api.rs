@@ -1,11 +1,11 @@
-//! Model requests that were answered or failed.
+//! Model requests that succeeded or failed.
 
 use std::time::{Duration, SystemTime};
 
 use super::definition::record;
 use super::event::event;
 use super::string_enum::string_enum;
-use super::{ErrorMessage, Field, Measured, Out, Scalar, Status, Text, TokenType};
+use super::{ErrorMessage, Field, Measured, Out, Scalar, StatusCodeString, Text, TokenType};
 use crate::schema::Attribute;
 
 string_enum! {
@@ -36,10 +36,19 @@ record! {
         optional cache_read: u64 = "cache_read_tokens";
         /// Sets the number of input tokens that were written to the cache (`cache_creation_tokens`). The default is 0.
         optional cache_creation: u64 = "cache_creation_tokens";
+        unread cache_creation_1h: u64 = "cache_creation_1h_tokens";
     }
 }
 
 impl TokenUsage {
+    /// Sets how many of the [tokens written to the cache](Self::cache_creation) are kept for 1 hour; the others are kept
+    /// for 5 minutes. Only [`Prices`](crate::Prices) need it; it is not sent. The default is 0.
+    #[inline]
+    pub fn cache_creation_1h(mut self, tokens: u64) -> Self {
+        self.cache_creation_1h = tokens;
+        self
+    }
+
     /// Returns the number of tokens of one type.
     ///
     /// ```
@@ -91,6 +100,9 @@ impl std::ops::Add for TokenUsage {
             output: self.output.saturating_add(other.output),
             cache_read: self.cache_read.saturating_add(other.cache_read),
             cache_creation: self.cache_creation.saturating_add(other.cache_creation),
+            cache_creation_1h: self
+                .cache_creation_1h
+                .saturating_add(other.cache_creation_1h),
         }
     }
 }
@@ -102,7 +114,7 @@ impl std::ops::AddAssign for TokenUsage {
 }
 
 event! {
-    /// A request that the API answered.
+    /// A request to which the API responded.
     ///
     /// Emits the event `claude_code.api_request`, and adds to `claude_code.cost.usage` and to the four types of
     /// `claude_code.token.usage`.
@@ -118,33 +130,35 @@ event! {
     ///     .request_id("req_011");
     /// ```
     record ApiRequest: Clone, Debug, PartialEq;
-    emits "api_request", "The API answered a request";
+    emits "api_request", "The API responded to a request";
 
-    /// Creates the record of a request that `model` answered.
+    /// Creates the record of a request to which `model` responded.
     new(model: impl Into<Text>);
 
     sent {
-        required model: Text = "model", "Model that answered";
+        required model: Text = "model", "Model that responded";
         custom input_tokens: u64 = "input_tokens", "Input tokens";
         custom output_tokens: u64 = "output_tokens", "Output tokens";
         custom cache_read_tokens: u64 = "cache_read_tokens", "Tokens read from the cache";
         custom cache_creation_tokens: u64 = "cache_creation_tokens", "Tokens written to the cache";
-        /// The default is 0. A negative or non-finite amount is dropped and counted in [health](crate::Health); the rest
-        /// of the record is emitted.
-        expected cost_usd: f64 = "cost_usd", "Estimated cost in USD";
+        /// A negative or non-finite cost is dropped and counted in [health](crate::Health); the rest of the record is
+        /// emitted. Without a cost, 0 is sent, and the request is counted in
+        /// [`requests_without_cost`](crate::Health::requests_without_cost).
+        required_in_transcript cost_usd: Measured<f64> = "cost_usd", "Estimated cost in USD";
         /// The default is the duration that the handle measured, or 0 without a handle.
-        expected duration: Measured<Duration> = "duration_ms",
+        required_in_transcript duration: Measured<Duration> = "duration_ms",
             "Duration of the last attempt in milliseconds";
         /// The response header `request-id` contains it.
         optional request_id: Option<Text> = "request_id", "The API's request id";
         /// The default is [`Speed::Normal`].
-        optional speed: Speed = "speed", "Whether fast mode was active";
+        optional speed: Speed = "speed", "Speed mode";
         /// An example is `compact`.
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
     unsent {
-        /// Sets the requested model, if a different model answered. Metrics and spans carry the requested model instead of
-        /// the model that answered.
+        unread cache_creation_1h_tokens: u64 = "cache_creation_1h_tokens";
+        /// Sets the requested model, if a different model responded. Metrics and spans carry the requested model instead of
+        /// the model that responded.
         optional requested_model: Option<Text> = "metric_model";
         /// Sets the total number of attempts, including the first one (`attempt`). The default is the number that the
         /// handle counted. Sent only on the span.
@@ -152,11 +166,11 @@ event! {
         /// Sets the time from the beginning of the last attempt to the first token (`ttft_ms`, in whole milliseconds). The
         /// default is the time that the handle measured. Sent only on the span.
         optional time_to_first_token: Option<Duration> = "ttft_ms";
-        /// Sets whether the answer calls a tool (`response.has_tool_call`). Sent only on the span.
+        /// Sets whether the response calls a tool (`response.has_tool_call`). Sent only on the span.
         optional has_tool_call: Option<bool> = "response.has_tool_call" | "has_tool_call";
         /// Sets the reason why the model stopped (`stop_reason`), for example `end_turn`. Sent only on the span.
         optional stop_reason: Option<Text> = "stop_reason";
-        /// Sets the time of the answer. The default is the current time. The event carries this time; the metrics do not.
+        /// Sets the time of the response. The default is the current time. The event carries this time; the metrics do not.
         optional at: Option<SystemTime> = "event.timestamp" | "at";
     }
 }
@@ -169,6 +183,7 @@ impl ApiRequest {
         self.output_tokens = tokens.output;
         self.cache_read_tokens = tokens.cache_read;
         self.cache_creation_tokens = tokens.cache_creation;
+        self.cache_creation_1h_tokens = tokens.cache_creation_1h;
         self
     }
 
@@ -180,6 +195,7 @@ impl ApiRequest {
             output: self.output_tokens,
             cache_read: self.cache_read_tokens,
             cache_creation: self.cache_creation_tokens,
+            cache_creation_1h: self.cache_creation_1h_tokens,
         }
     }
 
@@ -202,17 +218,17 @@ event! {
     new(model: impl Into<Text>, error: impl Into<Text>);
 
     sent {
-        required model: Text = "model", "Model that was asked for";
+        required model: Text = "model", "Requested model";
         required error: ErrorMessage = "error", "Error message";
-        optional status_code: Status = "status_code", "HTTP status, or `undefined` without one";
+        optional status_code: StatusCodeString = "status_code", "HTTP status, or `undefined` without one";
         /// The default is the duration that the handle measured, or 0 without a handle.
-        expected duration: Measured<Duration> = "duration_ms",
+        required_in_transcript duration: Measured<Duration> = "duration_ms",
             "Duration of the last attempt in milliseconds";
         /// The default is the number that the handle counted, or 1 without a handle.
-        optional attempt: Measured<u32> = "attempt", "Attempts made in all; 1 means no retry";
+        optional attempt: Measured<u32> = "attempt", "Total number of attempts; 1 means no retry";
         optional request_id: Option<Text> = "request_id", "The API's request id";
         /// The default is [`Speed::Normal`].
-        optional speed: Speed = "speed", "Whether fast mode was active";
+        optional speed: Speed = "speed", "Speed mode";
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
     unsent {

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 /// The value of an attribute. Each variant corresponds to a [`Kind`](crate::schema::Kind) of the catalog.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
-    Text(Cow<'a, str>),
+    String(Cow<'a, str>),
     Int(i64),
     Double(f64),
     Bool(bool),
-    TextArray(Vec<Cow<'a, str>>),
+    StringArray(Vec<Cow<'a, str>>),
 }
 
 /// A destination of attributes, in the order in which they are sent.
@@ -17,7 +17,7 @@ pub(crate) trait Out {
     fn value(&mut self, key: &str, value: Value<'_>);
 
     fn text(&mut self, key: &str, value: &str) {
-        self.value(key, Value::Text(value.into()));
+        self.value(key, Value::String(value.into()));
     }
 
     /// Counts a body that could not be parsed and is therefore redacted as a whole.

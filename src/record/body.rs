@@ -15,15 +15,15 @@ event! {
     emits "api_request_body", "The body of one attempt of a request", only with RawApiBodies;
 
     /// Creates the record of a body that was sent to `model`, as JSON text (`body`, `body_length`). The body is
-    /// redacted, written in compact form, and truncated, by default to 60 KB.
+    /// redacted, written in compact form, and truncated, by default to 61,440 UTF-16 code units.
     new(model: impl Into<Text>, body: impl Into<Content>);
 
     sent {
         required body: Body =
-            "body", "The request as compact JSON, thinking redacted, truncated at 60 KB",
+            "body", "The request as compact JSON, thinking redacted, truncated at 61,440 UTF-16 code units by default",
             "body_length", "Length of the body before truncation, in UTF-16 code units",
             "body_truncated", "Present when the body was truncated";
-        required model: Text = "model", "Model that was asked for";
+        required model: Text = "model", "Requested model";
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
     unsent {
@@ -40,16 +40,16 @@ event! {
     record ApiResponseBody: Clone, Debug;
     emits "api_response_body", "The body of a successful response", only with RawApiBodies;
 
-    /// Creates the record of a body that `model` answered, as JSON text (`body`, `body_length`). The body is redacted,
-    /// written in compact form, and truncated, by default to 60 KB.
+    /// Creates the record of the body of a response from `model`, as JSON text (`body`, `body_length`). The body is redacted,
+    /// written in compact form, and truncated, by default to 61,440 UTF-16 code units.
     new(model: impl Into<Text>, body: impl Into<Content>);
 
     sent {
         required body: Body =
-            "body", "The response as compact JSON, thinking redacted, truncated at 60 KB",
+            "body", "The response as compact JSON, thinking redacted, truncated at 61,440 UTF-16 code units by default",
             "body_length", "Length of the body before truncation, in UTF-16 code units",
             "body_truncated", "Present when the body was truncated";
-        required model: Text = "model", "Model that answered";
+        required model: Text = "model", "Model that responded";
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
         optional request_id: Option<Text> = "request_id", "The API's request id";
     }

@@ -7,7 +7,7 @@
 ///
 /// - `required`: by the constructor.
 /// - `optional`: by a setter. A transcript may omit it.
-/// - `expected`: by a setter. A transcript must contain it, because no handle measures it there.
+/// - `required_in_transcript`: by a setter. A transcript must contain it, because no handle measures it there.
 /// - `custom`: by functions that are written by hand. A transcript may contain it.
 /// - `unread`: by functions that are written by hand. The member of a transcript is ignored.
 ///
@@ -138,7 +138,7 @@ macro_rules! member {
     (required $member:expr, $names:expr) => {
         $crate::serial::required($member, &$names)?
     };
-    (expected $member:expr, $names:expr) => {
+    (required_in_transcript $member:expr, $names:expr) => {
         $crate::serial::required($member, &$names)?
     };
     (unread $member:expr, $names:expr) => {{

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::{Out, Text, Value, countable};
+use super::{Out, Text, Value, is_valid_cost};
 use crate::content::{Body, ContentKind, ContentPolicy, Gated, Payload};
 use crate::schema::{Attribute, Kind};
 
@@ -33,7 +33,7 @@ pub(crate) const fn rows<T: Field<N>, const N: usize>(
 
 /// Returns the rows of all fields as one list, whose length is that of [`count`].
 pub(crate) const fn joined<const N: usize>(fields: &[&[Attribute]]) -> [Attribute; N] {
-    let mut rows = [Attribute::of(Kind::Text); N];
+    let mut rows = [Attribute::of(Kind::String); N];
     let (mut field, mut row) = (0, 0);
     while field < fields.len() {
         let mut i = 0;
@@ -57,7 +57,7 @@ pub(crate) const fn count(fields: &[&[Attribute]]) -> usize {
     rows
 }
 
-/// Returns the rows of the catalog for some fields: `Type = "key", "description";`, with a key and a description for each
+/// Expands to the catalog rows of a list of fields: `Type = "key", "description";`, with a key and a description for each
 /// attribute of the type.
 macro_rules! rows {
     ($($Type:ident $(<$Inner:ident>)? = $($key:literal, $description:literal),+;)*) => {{
@@ -110,7 +110,8 @@ impl<T: Scalar> Field<1> for T {
     }
 }
 
-/// Implements [`Scalar`]: `Type: Kind = |value| ...`, where the expression is optional and has the kind's type.
+/// Implements [`Scalar`]: `Type: Kind = |value| ...`, where the expression returns an `Option` of the Rust type of the
+/// kind. `None` sends no attribute.
 macro_rules! scalars {
     ($($type:ty: $Kind:ident $(.$with:ident($($argument:expr),*))* = |$value:ident| $expression:expr;)*) => {$(
         impl $crate::record::Scalar for $type {
@@ -129,20 +130,20 @@ macro_rules! scalars {
 pub(crate) use scalars;
 
 scalars! {
-    Text: Text = |text| Some(Cow::Borrowed(&**text));
+    Text: String = |text| Some(Cow::Borrowed(&**text));
     bool: Bool = |value| Some(*value);
     u64: Int = |count| Some(integer(*count));
     Duration: Int = |duration| Some(millis(*duration));
     Measured<Duration>: Int = |duration| Some(millis(duration.0.unwrap_or_default()));
     Measured<u32>: Int = |attempts| Some(attempts.0.unwrap_or(1).into());
-    f64: Double = |amount| Some(*amount).filter(|amount| countable(*amount));
-    Quoted: Text.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
-    Status: Text = |status| Some(match status.0 {
+    Measured<f64>: Double = |usd| Some(usd.0.unwrap_or_default()).filter(|usd| is_valid_cost(*usd));
+    BoolAsString: String.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
+    StatusCodeString: String = |status| Some(match status.0 {
         Some(status) => Cow::Owned(status.to_string()),
         None => Cow::Borrowed("undefined"),
     });
-    ErrorMessage: Text = |message| Some(Cow::Borrowed(&*message.0));
-    ToolError: Text.when_known() = |error| error.0.as_ref().map(|message| Cow::Borrowed(&*message.0));
+    ErrorMessage: String = |message| Some(Cow::Borrowed(&*message.0));
+    ToolError: String.when_known() = |error| error.0.as_ref().map(|message| Cow::Borrowed(&*message.0));
 }
 
 /// Returns a count as an integer of OTLP, at most `i64::MAX`.
@@ -161,42 +162,42 @@ fn quoted(value: bool) -> Cow<'static, str> {
 
 impl<K: ContentKind> Scalar for Gated<K> {
     const ATTRIBUTE: Attribute = match K::REDACTED {
-        true => Attribute::of(Kind::Text).redacted_without(K::GATE),
-        false => Attribute::of(Kind::Text).when_known().gated(K::GATE),
+        true => Attribute::of(Kind::String).redacted_without(K::GATE),
+        false => Attribute::of(Kind::String).when_known().gated(K::GATE),
     };
 
     fn value(&self) -> Option<Value<'_>> {
-        // An empty text means that the value is absent, unless the prompt itself is empty.
+        // An empty string means that the value is absent, unless the prompt itself is empty.
         let text = self.text().filter(|text| K::REDACTED || !text.is_empty());
-        text.map(Value::Text)
+        text.map(Value::String)
     }
 }
 
-/// A value that a handle measures unless the host sets it. Without a handle, a duration is sent as 0, and a number of
-/// attempts as 1.
+/// A value that the host may set. Otherwise it is the duration or the number of attempts that a handle measured, or else
+/// 0, and 1 for attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measured<T>(pub(crate) Option<T>);
 
 impl<T> Payload for Measured<T> {}
 
-/// A boolean that is sent as the text `true` or `false`, as the monitoring documentation specifies for some events.
+/// A boolean that is sent as the string `true` or `false`, as the monitoring documentation specifies for some events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Quoted(pub(crate) bool);
+pub(crate) struct BoolAsString(pub(crate) bool);
 
-impl Payload for Quoted {}
+impl Payload for BoolAsString {}
 
-/// An HTTP status that is sent as text: `undefined` if there is none.
+/// An HTTP status that is sent as a string: `undefined` if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Status(pub(crate) Option<u16>);
+pub(crate) struct StatusCodeString(pub(crate) Option<u16>);
 
-impl Payload for Status {}
+impl Payload for StatusCodeString {}
 
 /// A body, its length, and whether it was truncated.
 impl Field<3> for Body {
     const ATTRIBUTES: [Attribute; 3] = [
-        Attribute::of(Kind::Text).gated(Self::GATE),
+        Attribute::of(Kind::String).gated(Self::GATE),
         u64::ATTRIBUTE,
-        Quoted::ATTRIBUTE.one_of(&["true"]).when_known(),
+        BoolAsString::ATTRIBUTE.one_of(&["true"]).when_known(),
     ];
 
     fn write(&self, [text, length, truncated]: [&'static str; 3], out: &mut dyn Out) {
@@ -207,7 +208,7 @@ impl Field<3> for Body {
         out.text(text, &body.text);
         out.value(length, Value::Int(integer(body.length as u64)));
         if body.truncated {
-            out.value(truncated, Value::Text(quoted(true)));
+            out.value(truncated, Value::String(quoted(true)));
         }
     }
 }

@@ -14,11 +14,13 @@ pub(crate) mod field;
 mod parameters;
 mod plugin;
 mod prompt;
+mod response;
 #[cfg(feature = "serde")]
 mod serial;
 mod setter;
 mod skill;
 mod span;
+mod streamed_response;
 pub(crate) mod string_enum;
 mod tool;
 mod tool_name;
@@ -31,6 +33,7 @@ pub use parameters::{ShellParameters, SkillParameters};
 pub use plugin::{InstallTrigger, PluginInstalled};
 pub use prompt::UserPrompt;
 pub use skill::SkillActivated;
+pub use streamed_response::StreamedResponse;
 pub use tool::{Decision, DecisionSource, ToolDecision, ToolResult};
 pub use tool_name::McpTool;
 pub use usage::{
@@ -43,7 +46,8 @@ pub(crate) use attributes::{Out, Value};
 pub(crate) use definition::record;
 pub(crate) use event::EventRecord;
 pub(crate) use field::{
-    ErrorMessage, Field, Measured, Quoted, Scalar, Status, ToolError, attribute_rows, scalars,
+    BoolAsString, ErrorMessage, Field, Measured, Scalar, StatusCodeString, ToolError,
+    attribute_rows, scalars,
 };
 pub(crate) use parameters::derived_parameters;
 pub(crate) use setter::{setter, setters};
@@ -51,11 +55,11 @@ pub(crate) use span::{SpanAttributes, span};
 pub(crate) use tool::{OrUnknown, failure_setters};
 pub(crate) use tool_name::{MCP_TOOL, ToolName};
 #[cfg(feature = "serde")]
-pub(crate) use {prompt::Id, serial::pair};
+pub(crate) use {prompt::UuidString, serial::pair};
 
-pub(crate) use crate::content::Text;
+pub(crate) use crate::text::Text;
 
-/// Returns an optional text of a record; `None` for an empty text.
+/// Returns an optional string of a record; `None` for an empty string.
 #[inline]
 pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
     let text: T = text.into();
@@ -66,6 +70,6 @@ pub(crate) fn optional<T: AsRef<str>>(text: impl Into<T>) -> Option<T> {
 }
 
 /// Returns whether a cost can be added to a metric: it is finite and not negative.
-pub(crate) fn countable(amount: f64) -> bool {
-    amount.is_finite() && amount >= 0.0
+pub(crate) fn is_valid_cost(usd: f64) -> bool {
+    usd.is_finite() && usd >= 0.0
 }

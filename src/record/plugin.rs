@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::event::event;
 use super::string_enum::string_enum;
-use super::{Quoted, Text};
+use super::{BoolAsString, Text};
 
 string_enum! {
     /// The interface through which a plugin was installed: the attribute `install.trigger`.
@@ -32,12 +32,12 @@ event! {
         optional version: Option<Text> = "plugin.version" | "plugin_version",
             "Version, when the marketplace entry declares one";
         required marketplace: Text = "marketplace.name" | "marketplace_name",
-            "Marketplace it came from";
+            "Marketplace of the plugin";
         /// The default is `false`.
-        optional official: Quoted = "marketplace.is_official" | "marketplace_is_official",
-            "Whether that is an official marketplace";
+        optional official: BoolAsString = "marketplace.is_official" | "marketplace_is_official",
+            "`true` for an official marketplace";
         required trigger: InstallTrigger = "install.trigger" | "install_trigger",
-            "Where it was installed from";
+            "Interface of the installation";
     }
     unsent {
         /// Sets the time of the installation. The default is the current time.

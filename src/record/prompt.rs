@@ -30,7 +30,7 @@ event! {
         required text: Gated<Prompt> = "prompt" | "text", "The prompt, never truncated";
     }
     unsent {
-        custom id: Option<Id> = "prompt.id" | "prompt_id";
+        custom id: Option<UuidString> = "prompt.id" | "prompt_id";
         custom has_event: bool = "event", default true;
         unread parent: Option<TraceParent> = "parent";
         /// Sets the time at which the prompt was submitted. The default is the current time.
@@ -39,14 +39,14 @@ event! {
     derive fields with measure;
 }
 
-/// The id of a prompt or a session, a UUID unless the host sets another text.
+/// The id of a prompt or a session, a UUID unless the host sets another string.
 #[derive(Clone, Debug)]
-pub(crate) struct Id(pub(crate) Arc<str>);
+pub(crate) struct UuidString(pub(crate) Arc<str>);
 
 impl UserPrompt {
     /// Sets the id of the prompt, a UUID (`prompt.id`). The default is a random UUID.
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.id = optional(id).map(Id);
+        self.id = optional(id).map(UuidString);
         self
     }
 
@@ -77,7 +77,7 @@ impl<T: Into<Content>> From<T> for UserPrompt {
     }
 }
 
-impl Payload for Id {
+impl Payload for UuidString {
     fn size(&self) -> usize {
         self.0.len()
     }

@@ -9,22 +9,22 @@ use serde::de::{Deserializer, Error};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::prompt::Id;
+use super::prompt::UuidString;
 use super::usage::Seconds;
 use super::{
-    Decision, DecisionSource, ErrorMessage, Measured, OrUnknown, Quoted, Status, Text,
-    ToolDecision, ToolError, ToolName, ToolResult,
+    BoolAsString, Decision, DecisionSource, ErrorMessage, Measured, OrUnknown, StatusCodeString,
+    Text, ToolDecision, ToolError, ToolName, ToolResult,
 };
 use crate::content::{
     Body, Content, Gated, HookDefinitions, Prompt, ToolDetails, ToolInput, ToolParameters,
 };
-use crate::serial::{Read, parsed, read_as};
+use crate::serial::{FromJsonMember, parse_enum, read_as};
 
 read_as! {
     ErrorMessage: Text => Self::from;
     Gated<HookDefinitions>: Box<RawValue> => Self::from;
-    Gated<Prompt>: Text => |text| Self::from(text.into_owned());
-    Gated<ToolDetails>: Text => |text| Self::optional(text.into_owned());
+    Gated<Prompt>: Text => |text| Self::from(String::from(text));
+    Gated<ToolDetails>: Text => |text| Self::optional(String::from(text));
     Gated<ToolInput>: Content => Self::from;
     Gated<ToolParameters>: Content => Self::from;
     ToolError: Option<Text> => |text| Self(text.map(ErrorMessage));
@@ -32,8 +32,8 @@ read_as! {
     Body: Content => Self::from;
 }
 
-/// A boolean, or its text as events carry it.
-impl Read for Quoted {
+/// A boolean, or its string as events carry it.
+impl FromJsonMember for BoolAsString {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = match Value::deserialize(deserializer)? {
             Value::Bool(value) => Some(value),
@@ -45,8 +45,8 @@ impl Read for Quoted {
     }
 }
 
-/// An HTTP status, or its text as events carry it. The text `undefined` becomes `None`.
-impl Read for Status {
+/// An HTTP status, or its string as events carry it. The string `undefined` becomes `None`.
+impl FromJsonMember for StatusCodeString {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let status = match Value::deserialize(deserializer)? {
             Value::String(text) if text == "undefined" => return Ok(Self(None)),
@@ -58,8 +58,8 @@ impl Read for Status {
     }
 }
 
-/// A UUID, in the form with hyphens. An empty text is accepted, because the setters treat it as missing.
-impl Read for Id {
+/// A UUID, in the form with hyphens. An empty string is accepted, because the setters treat it as missing.
+impl FromJsonMember for UuidString {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         // The length excludes the forms with braces or without hyphens.
@@ -67,7 +67,9 @@ impl Read for Id {
         if text.is_empty() || is_uuid() {
             Ok(Self(text.into()))
         } else {
-            Err(D::Error::custom(format_args!("{text:?} is no UUID")))
+            Err(D::Error::custom(format_args!(
+                "{text:?} is not a UUID with hyphens"
+            )))
         }
     }
 
@@ -76,18 +78,18 @@ impl Read for Id {
     }
 }
 
-/// A variant of an enum, or the text `unknown`, which a span carries without a decision.
-impl<T: FromStr<Err: Display>> Read for OrUnknown<T> {
+/// A variant of an enum, or the string `unknown`, which a span has if there was no decision.
+impl<T: FromStr<Err: Display>> FromJsonMember for OrUnknown<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Ok(Self(match &*text {
             "unknown" => None,
-            text => Some(parsed(text)?),
+            text => Some(parse_enum(text)?),
         }))
     }
 }
 
-impl Read for Seconds {
+impl FromJsonMember for Seconds {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
         let duration = Duration::try_from_secs_f64(seconds);
@@ -95,7 +97,7 @@ impl Read for Seconds {
     }
 }
 
-impl<T: Read> Read for Measured<T> {
+impl<T: FromJsonMember> FromJsonMember for Measured<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(|value| Self(Some(value)))
     }

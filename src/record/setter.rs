@@ -1,6 +1,6 @@
 //! Setters of records and options.
 
-/// Defines the public setter of a field, with the parameter that the type of the field determines. Text and content that
+/// Defines the public setter of a field, with the parameter that the type of the field determines. Strings and content that
 /// are empty count as absent. Fields that are set in another way have no setter.
 macro_rules! setter {
     (required $($rest:tt)*) => {};
@@ -22,11 +22,11 @@ macro_rules! setter {
     ($how:ident $meta:tt $field:ident Measured<$Type:ident>) => {
         $crate::record::setter!(@ $meta $field $Type, |value| Measured(Some(value)));
     };
-    ($how:ident $meta:tt $field:ident Status) => {
-        $crate::record::setter!(@ $meta $field u16, |status| Status(Some(status)));
+    ($how:ident $meta:tt $field:ident StatusCodeString) => {
+        $crate::record::setter!(@ $meta $field u16, |status| StatusCodeString(Some(status)));
     };
-    ($how:ident $meta:tt $field:ident Quoted) => {
-        $crate::record::setter!(@ $meta $field bool, Quoted);
+    ($how:ident $meta:tt $field:ident BoolAsString) => {
+        $crate::record::setter!(@ $meta $field bool, BoolAsString);
     };
     ($how:ident $meta:tt $field:ident $Type:ident) => {
         $crate::record::setter!(@ $meta $field $Type, |value| value);

@@ -19,7 +19,7 @@ event! {
     sent {
         required name: Text = "skill.name" | "skill_name", "Name of the skill";
         required source: Text = "skill.source" | "skill_source",
-            "Where it came from: `bundled`, `userSettings`, `projectSettings`, `plugin`";
+            "Source of the skill: `bundled`, `userSettings`, `projectSettings`, `plugin`";
         optional plugin: Option<Text> = "plugin.name" | "plugin_name", "Plugin that owns the skill";
         optional marketplace: Option<Text> = "marketplace.name" | "marketplace_name",
             "Marketplace of that plugin";

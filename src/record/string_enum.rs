@@ -1,6 +1,6 @@
-//! Enums whose variants are sent as text, with the conversions in both directions.
+//! Enums whose variants are sent as strings, with the conversions in both directions.
 
-/// Defines a public enum that has a text for each variant.
+/// Defines a public enum that has a string for each variant.
 macro_rules! string_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
@@ -11,7 +11,7 @@ macro_rules! string_enum {
         }
 
         impl $name {
-            /// Returns the text that is sent as the value of the attribute.
+            /// Returns the string that is sent as the value of the attribute.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -22,11 +22,11 @@ macro_rules! string_enum {
         impl $crate::content::Payload for $name {}
 
         $crate::record::scalars! {
-            $name: Text.one_of(&[$($text),*]) = |value| Some(value.as_str().into());
+            $name: String.one_of(&[$($text),*]) = |value| Some(value.as_str().into());
         }
 
         impl $name {
-            /// The texts of all variants, and `unknown`.
+            /// The strings of all variants, and `unknown`.
             #[allow(dead_code, reason = "only some enums can be unknown")]
             pub(crate) const OR_UNKNOWN: &[&str] = &[$($text,)* "unknown"];
         }
@@ -34,28 +34,28 @@ macro_rules! string_enum {
         #[cfg(feature = "serde")]
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::serial::parsed(&<String as ::serde::Deserialize>::deserialize(deserializer)?)
+                $crate::serial::parse_enum(&<String as ::serde::Deserialize>::deserialize(deserializer)?)
             }
         }
 
         #[cfg(feature = "serde")]
         $crate::serial::read! { $name }
 
-        /// Parses the text of a variant. The comparison is case-sensitive.
+        /// Parses the string of a variant. The comparison is case-sensitive.
         impl ::std::str::FromStr for $name {
             type Err = $crate::record::ParseEnumError;
 
-            /// Parses the text of a variant. The accepted texts are:
+            /// Parses the string of a variant. The accepted strings are:
             ///
-            #[doc = concat!("One of ", $("`", $text, "` "),*, "and nothing else.")]
+            #[doc = concat!($("- `", $text, "`\n"),*)]
             ///
             /// # Errors
             ///
-            /// Returns an error for any other text. The error lists the accepted texts.
+            /// Returns an error for any other string. The error lists the accepted strings.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($text => Ok(Self::$variant),)*
-                    _ => Err($crate::record::ParseEnumError { known: &[$($text),*] }),
+                    _ => Err($crate::record::ParseEnumError { expected: &[$($text),*] }),
                 }
             }
         }
@@ -64,10 +64,10 @@ macro_rules! string_enum {
 
 pub(crate) use string_enum;
 
-/// The error for a text that is not among the documented values of an enum.
+/// The error for a string that is not among the documented values of an enum.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of {}", known.join(", "))]
+#[error("expected one of {}", expected.join(", "))]
 pub struct ParseEnumError {
-    /// The accepted texts.
-    pub known: &'static [&'static str],
+    /// The accepted strings.
+    pub expected: &'static [&'static str],
 }

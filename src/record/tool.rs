@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::event::event;
 use super::string_enum::string_enum;
 use super::tool_name::{MCP_TOOL, McpTool, ToolName};
-use super::{Quoted, Text, ToolError, derived_parameters, scalars};
+use super::{BoolAsString, Text, ToolError, derived_parameters, scalars};
 use crate::content::{ContentPolicy, Gated, Payload, ToolInput, ToolParameters};
 
 string_enum! {
@@ -49,9 +49,9 @@ impl<T> Default for OrUnknown<T> {
 impl<T> Payload for OrUnknown<T> {}
 
 scalars! {
-    OrUnknown<Decision>: Text.one_of(Decision::OR_UNKNOWN) =
+    OrUnknown<Decision>: String.one_of(Decision::OR_UNKNOWN) =
         |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
-    OrUnknown<DecisionSource>: Text.one_of(DecisionSource::OR_UNKNOWN) =
+    OrUnknown<DecisionSource>: String.one_of(DecisionSource::OR_UNKNOWN) =
         |source| Some(source.0.map_or("unknown", DecisionSource::as_str).into());
 }
 
@@ -67,7 +67,7 @@ event! {
 
     sent {
         required decision: Decision = "decision", "Outcome";
-        required source: DecisionSource = "source", "Who or what decided";
+        required source: DecisionSource = "source", "Source of the decision";
         required tool_name: ToolName = "tool_name",
             "Name of the tool; `mcp_tool` for every MCP tool";
         /// The model gives the call this id.
@@ -114,7 +114,7 @@ event! {
             "Name of the tool; `mcp_tool` for every MCP tool";
         /// The model gives the call this id.
         optional tool_use_id: Option<Text> = "tool_use_id", "Id of the tool call";
-        custom success: Quoted = "success", "Whether the tool succeeded", default Quoted(true);
+        custom success: BoolAsString = "success", "Success of the tool", default BoolAsString(true);
         /// The wait for permission does not count. The default is 0.
         optional duration: Duration = "duration_ms", "Duration of the execution in milliseconds";
         custom error_type: Option<Text> = "error_type",
@@ -131,7 +131,7 @@ event! {
         optional result_size_bytes: Option<u64> = "tool_result_size_bytes" | "result_size_bytes",
             "Size of the result in bytes";
         custom decision_source: Option<DecisionSource> = "decision_source",
-            "Who or what decided";
+            "Source of the decision";
         custom decision_type: Option<Decision> = "decision_type", "Outcome of the decision";
         /// If the names of server and tool are known, [`mcp`](Self::mcp) sets all of them.
         optional mcp_server_scope: Option<Text> = "mcp_server_scope",
@@ -152,7 +152,7 @@ macro_rules! failure_setters {
         /// Marks the call as failed with this message (`error`). Do not put content into the message: no environment
         /// variable withholds it, only [`ConfigBuilder::error_messages`](crate::ConfigBuilder::error_messages).
         pub fn failed(mut self, error: impl Into<$crate::record::Text>) -> Self {
-            self.success = $crate::record::Quoted(false);
+            self.success = $crate::record::BoolAsString(false);
             let message = $crate::record::optional(error);
             self.error.0 = message.map($crate::record::ErrorMessage);
             self
@@ -161,7 +161,7 @@ macro_rules! failure_setters {
         /// Marks the call as failed with this class of error (`error_type`), for example `ShellError`. Sent only on the
         /// event.
         pub fn error_type(mut self, class: impl Into<$crate::record::Text>) -> Self {
-            self.success = $crate::record::Quoted(false);
+            self.success = $crate::record::BoolAsString(false);
             self.error_type = $crate::record::optional(class);
             self
         }
@@ -169,7 +169,7 @@ macro_rules! failure_setters {
         /// Sets whether the call succeeded, for a host that has no message and no class of the error. The default is
         /// `true`. [`failed`](Self::failed) sets the message.
         pub fn success(mut self, success: bool) -> Self {
-            self.success = $crate::record::Quoted(success);
+            self.success = $crate::record::BoolAsString(success);
             if success {
                 self.error.0 = None;
                 self.error_type = None;

@@ -66,7 +66,7 @@ impl ToolName {
     }
 
     /// Returns the name in the form `mcp__server__tool`.
-    pub(crate) fn of_mcp(&self, mcp: &McpTool) -> Self {
+    pub(crate) fn with_mcp_name(&self, mcp: &McpTool) -> Self {
         if self.0.starts_with("mcp__") {
             return self.clone();
         }
@@ -74,7 +74,7 @@ impl ToolName {
     }
 
     /// Returns the name that events carry: `mcp_tool` for every MCP tool.
-    pub(crate) fn public(&self) -> &str {
+    pub(crate) fn emitted_name(&self) -> &str {
         if self.is_mcp() { MCP_TOOL } else { &self.0 }
     }
 }
@@ -92,11 +92,11 @@ impl Payload for ToolName {
 }
 
 scalars! {
-    ToolName: Text = |name| Some(name.public().into());
+    ToolName: String = |name| Some(name.emitted_name().into());
 }
 
 impl fmt::Debug for ToolName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.public(), f)
+        fmt::Debug::fmt(self.emitted_name(), f)
     }
 }

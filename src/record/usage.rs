@@ -48,7 +48,7 @@ string_enum! {
     ActivityType {
         /// Activity of the user: keyboard interaction.
         User = "user",
-        /// Activity of the program: tools and model answers.
+        /// Activity of the program: tools and model responses.
         Cli = "cli",
     }
 }
@@ -107,7 +107,7 @@ record! {
     /// Adds to `claude_code.cost.usage`. An [`ApiRequest`](super::ApiRequest) adds its own cost.
     record Cost: Clone, Debug, PartialEq;
 
-    /// Creates a record of `usd` US dollars that were spent on `model`. A negative or non-finite amount is dropped and
+    /// Creates a record of `usd` US dollars that were spent on `model`. A negative or non-finite cost is dropped and
     /// counted in [health](crate::Health).
     new(model: impl Into<Text>, usd: f64);
 
@@ -139,7 +139,7 @@ record! {
     /// Adds to `claude_code.active_time.total`, in seconds.
     record ActiveTime: Clone, Copy, Debug, PartialEq, Eq;
 
-    /// Creates a record of the time of keyboard interaction, or of tools and model answers, since the previous record.
+    /// Creates a record of the time of keyboard interaction, or of tools and model responses, since the previous record.
     new(kind: ActivityType, duration: Duration);
 
     fields {

@@ -23,19 +23,19 @@ attributes! {
     /// The attributes of every data point, event and span, in order. The custom attributes of `OTEL_RESOURCE_ATTRIBUTES`
     /// follow them, unless `OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES` is off.
     STANDARD_ATTRIBUTES {
-        USER_ID: Text = "user.id", "Anonymous identifier of the installation";
-        SESSION_ID: Text.gated(Gate::SessionId) =
+        USER_ID: String = "user.id", "Anonymous identifier of the installation";
+        SESSION_ID: String.gated(Gate::SessionId) =
             "session.id", "Unique identifier of the session";
-        APP_VERSION: Text.gated(Gate::Version) = "app.version", "Version of the host program";
-        ORGANIZATION_ID: Text.when_known() =
+        APP_VERSION: String.gated(Gate::Version) = "app.version", "Version of the host program";
+        ORGANIZATION_ID: String.when_known() =
             "organization.id", "Organization UUID, when authenticated";
-        USER_EMAIL: Text.when_known() =
+        USER_EMAIL: String.when_known() =
             "user.email", "Email address, when authenticated; the host can leave it out";
-        USER_ACCOUNT_UUID: Text.when_known().gated(Gate::AccountUuid) =
+        USER_ACCOUNT_UUID: String.when_known().gated(Gate::AccountUuid) =
             "user.account_uuid", "Account UUID, when authenticated";
-        USER_ACCOUNT_ID: Text.when_known().gated(Gate::AccountUuid) =
+        USER_ACCOUNT_ID: String.when_known().gated(Gate::AccountUuid) =
             "user.account_id", "Account in the tagged format of the admin APIs, when authenticated";
-        TERMINAL_TYPE: Text.when_known() =
+        TERMINAL_TYPE: String.when_known() =
             "terminal.type", "Terminal, such as `iTerm.app`, `vscode`, `cursor` or `tmux`";
     }
 }
@@ -44,13 +44,13 @@ attributes! {
     /// The attributes that every event has between the standard attributes and its specific attributes, in order. Metrics
     /// never have them.
     EVENT_ATTRIBUTES {
-        EVENT_NAME: Text = "event.name", "Short name of the event";
-        EVENT_TIMESTAMP: Text = "event.timestamp", "Time of the event: ISO 8601, UTC, milliseconds";
+        EVENT_NAME: String = "event.name", "Short name of the event";
+        EVENT_TIMESTAMP: String = "event.timestamp", "Time of the event: ISO 8601, UTC, milliseconds";
         EVENT_SEQUENCE: Int =
             "event.sequence", "Order of the events of one session, from 0, without gaps";
-        WORKSPACE_HOST_PATHS: TextArray.when_known() =
+        WORKSPACE_HOST_PATHS: StringArray.when_known() =
             "workspace.host_paths", "Workspace folders selected on the host";
-        PROMPT_ID: Text.when_known() =
+        PROMPT_ID: String.when_known() =
             "prompt.id", "UUID v4 of the prompt that the event belongs to, from the first prompt on";
     }
 }

@@ -23,7 +23,7 @@ pub mod scope {
 #[non_exhaustive]
 pub enum Kind {
     /// A string.
-    Text,
+    String,
     /// A signed 64-bit integer.
     Int,
     /// A 64-bit floating-point number.
@@ -31,7 +31,7 @@ pub enum Kind {
     /// A boolean.
     Bool,
     /// An array of strings.
-    TextArray,
+    StringArray,
 }
 
 /// A configuration variable that must be on for an attribute or an event to be sent.

@@ -9,13 +9,14 @@ use serde::de::{Deserializer, Error};
 use serde_json::value::RawValue;
 
 use super::time::{At, Millis};
-use crate::content::{Content, Text};
+use crate::content::Content;
+use crate::text::Text;
 
 /// A type of values that a JSON line can contain.
-pub(crate) trait Read: Sized {
+pub(crate) trait FromJsonMember: Sized {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 
-    /// Returns an optional value: `None` for an empty text.
+    /// Converts the value of an optional field. Types that treat an empty string as missing return `None`.
     fn optional(self) -> Option<Self> {
         Some(self)
     }
@@ -24,22 +25,22 @@ pub(crate) trait Read: Sized {
 /// A value of a JSON line.
 pub(crate) struct Member<T>(pub(crate) T);
 
-impl<'de, T: Read> Deserialize<'de> for Member<T> {
+impl<'de, T: FromJsonMember> Deserialize<'de> for Member<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(Self)
     }
 }
 
-impl<T: Read> Read for Option<T> {
+impl<T: FromJsonMember> FromJsonMember for Option<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(T::optional)
     }
 }
 
-/// Implements [`Read`] for types that `serde` can deserialize.
+/// Implements [`FromJsonMember`] for types that `serde` can deserialize.
 macro_rules! read {
     ($($type:ty),* $(,)?) => {$(
-        impl $crate::serial::Read for $type {
+        impl $crate::serial::FromJsonMember for $type {
             fn read<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 <Self as ::serde::Deserialize>::deserialize(deserializer)
             }
@@ -47,12 +48,12 @@ macro_rules! read {
     )*};
 }
 
-/// Implements [`Read`] for types whose values are read as another type.
+/// Implements [`FromJsonMember`] for types whose values are read as another type.
 macro_rules! read_as {
     ($($type:ty: $other:ty => $convert:expr;)*) => {$(
-        impl $crate::serial::Read for $type {
+        impl $crate::serial::FromJsonMember for $type {
             fn read<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                <$other as $crate::serial::Read>::read(deserializer).map($convert)
+                <$other as $crate::serial::FromJsonMember>::read(deserializer).map($convert)
             }
         }
     )*};
@@ -67,7 +68,7 @@ read_as! {
 }
 
 /// A count or a size: an integer that is not negative and fits into the 64-bit signed integers of OTLP.
-impl Read for u64 {
+impl FromJsonMember for u64 {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Self::deserialize(deserializer)?;
         match i64::try_from(value) {
@@ -77,18 +78,20 @@ impl Read for u64 {
     }
 }
 
-/// An amount of money: a finite number that is not negative.
-impl Read for f64 {
+/// A cost: a finite number that is not negative.
+impl FromJsonMember for f64 {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Self::deserialize(deserializer)?;
         match value.is_finite() && value >= 0.0 {
             true => Ok(value),
-            false => Err(D::Error::custom("the amount is negative or no number")),
+            false => Err(D::Error::custom(
+                "the value must be a finite number that is not negative",
+            )),
         }
     }
 }
 
-impl Read for Text {
+impl FromJsonMember for Text {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::from)
     }
@@ -101,9 +104,9 @@ impl Read for Text {
 /// A JSON object, or a string with its JSON text as events carry it. The original text is kept, and thus the order of
 /// the keys.
 ///
-/// Only `serde_json` can deserialize this type. The order of the keys is known only if `serde_json` parses text, not a
+/// Only `serde_json` can deserialize this type. The order of the keys is known only if `serde_json` parses JSON text, not a
 /// `serde_json::Value`.
-impl Read for Content {
+impl FromJsonMember for Content {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expected = || D::Error::custom("expected a JSON object");
         let mut json = Box::<RawValue>::deserialize(deserializer)?;
@@ -118,8 +121,8 @@ impl Read for Content {
     }
 }
 
-/// Returns the variant of an enum that has this text.
-pub(crate) fn parsed<T: FromStr<Err: fmt::Display>, E: Error>(text: &str) -> Result<T, E> {
+/// Returns the variant of an enum that has this string.
+pub(crate) fn parse_enum<T: FromStr<Err: fmt::Display>, E: Error>(text: &str) -> Result<T, E> {
     text.parse()
-        .map_err(|error| E::custom(format_args!("unknown word {text:?}: {error}")))
+        .map_err(|error| E::custom(format_args!("unknown value {text:?}: {error}")))
 }

@@ -7,7 +7,7 @@
 mod fields;
 mod time;
 
-pub(crate) use fields::{Member, Read, parsed, read, read_as};
+pub(crate) use fields::{FromJsonMember, Member, parse_enum, read, read_as};
 
 /// Returns the value of a required field, the last of whose names is the documented one.
 pub(crate) fn required<T, E: serde::de::Error>(

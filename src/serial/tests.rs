@@ -90,7 +90,7 @@ fn an_empty_text_is_the_same_as_an_optional_text_that_is_not_given() {
 fn invalid_value_is_rejected_with_the_expected_form() {
     refused::<ApiRequest>(
         r#"{"model":"m","cost_usd":-1,"duration_ms":1}"#,
-        "the amount is negative or no number",
+        "the value must be a finite number that is not negative",
     );
     refused::<ApiRequest>(
         r#"{"model":"m","duration_ms":1}"#,
@@ -106,7 +106,7 @@ fn invalid_value_is_rejected_with_the_expected_form() {
     );
     refused::<Tokens>(
         r#"{"model":"m","type":"cache_read","count":1}"#,
-        r#"unknown word "cache_read": expected one of input, output, cacheRead, cacheCreation"#,
+        r#"unknown value "cache_read": expected one of input, output, cacheRead, cacheCreation"#,
     );
     refused::<ToolResult>(
         r#"{"tool_name":"Bash","decision_type":"accept"}"#,
@@ -116,10 +116,13 @@ fn invalid_value_is_rejected_with_the_expected_form() {
         r#"{"tool_name":"Bash","input":[1]}"#,
         "expected a JSON object",
     );
-    refused::<UserPrompt>(r#"{"text":"hi","prompt_id":"7"}"#, r#""7" is no UUID"#);
+    refused::<UserPrompt>(
+        r#"{"text":"hi","prompt_id":"7"}"#,
+        r#""7" is not a UUID with hyphens"#,
+    );
     refused::<UserPrompt>(
         r#"{"text":"hi","at":"2026-04-20 09:00:01"}"#,
-        "is no time in UTC such as 2026-04-20T09:00:01.5Z",
+        "is not a time in UTC such as 2026-04-20T09:00:01.5Z",
     );
     refused::<ActiveTime>(r#"{"type":"cli","seconds":-0.5}"#, "negative");
     refused::<ApiError>(

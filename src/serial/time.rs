@@ -35,7 +35,7 @@ impl TryFrom<String> for At {
             .ok()
             .filter(|time| has_time_form(&text) && fits_the_wire(*time))
             .map(Self)
-            .ok_or_else(|| format!("{text:?} is no time in UTC such as 2026-04-20T09:00:01.5Z"))
+            .ok_or_else(|| format!("{text:?} is not a time in UTC such as 2026-04-20T09:00:01.5Z"))
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::environment::Environment;
 use crate::identity::Identity;
-use crate::propagation::Ids;
+use crate::propagation::IdGenerator;
 use crate::record::UserPrompt;
 pub use crate::state::SessionOptions;
 use crate::state::{SessionCore, TelemetryState};
@@ -108,7 +108,7 @@ impl Session {
         environment: Environment,
         options: SessionOptions,
     ) -> Self {
-        let ids = telemetry.map_or_else(Ids::default, |telemetry| telemetry.ids);
+        let ids = telemetry.map_or_else(IdGenerator::default, |telemetry| telemetry.ids);
         let given = options.id.clone().filter(|id| !id.is_empty());
         let id = given.unwrap_or_else(|| ids.session());
         let session = telemetry.map(|telemetry| SessionCore::new(telemetry, &id, options));

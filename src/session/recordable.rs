@@ -1,4 +1,4 @@
-//! The effect of each record: an event, or amounts of metrics.
+//! The effect of each record: an event, or measurements of metrics.
 
 use std::time::SystemTime;
 

@@ -16,7 +16,7 @@ use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
 macro_rules! record_methods {
     (|$self:ident, $record:ident| $body:expr) => {
         $crate::session::recorder::record_methods! { |$self, $record| $body;
-            /// Records a request that the API answered: emits the event `claude_code.api_request` and adds to
+            /// Records a request to which the API responded: emits the event `claude_code.api_request` and adds to
             /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
             ///
             /// ```
@@ -417,16 +417,16 @@ impl Recorder {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: &Series<&str>, amount: f64) {
+    pub(crate) fn add(&self, series: &Series<&str>, value: f64) {
         if let Some(session) = self.session() {
-            session.add(series, amount);
+            session.add(series, value);
         }
     }
 
     /// Emits the event of a request. A cost that is not valid is counted as such.
     pub(crate) fn emit_request(&self, request: ApiRequest) {
         if let Some(session) = self.session() {
-            session.check_amount(request.cost_usd);
+            session.check_cost(session.cost_usd(&request));
         }
         self.emit(request);
     }

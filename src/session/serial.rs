@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Permission, SessionOptions, ToolOutcome, ToolOutput};
 use crate::identity::Identity;
-use crate::record::{Decision, DecisionSource, Id, OrUnknown, StartType, pair};
+use crate::record::{Decision, DecisionSource, OrUnknown, StartType, UuidString, pair};
 use crate::serial::{Member, read};
 
 impl<'de> Deserialize<'de> for Identity {
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for SessionOptions {
         #[derive(Deserialize)]
         struct Fields {
             #[serde(alias = "session.id")]
-            session_id: Option<Member<Id>>,
+            session_id: Option<Member<UuidString>>,
             #[serde(alias = "terminal.type")]
             terminal_type: Option<String>,
             #[serde(alias = "workspace.host_paths")]
@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for SessionOptions {
             .workspace_host_paths
             .filter(|paths| !paths.is_empty());
         Ok(Self {
-            id: fields.session_id.map(|Member(Id(id))| id),
+            id: fields.session_id.map(|Member(UuidString(id))| id),
             identity: fields.identity,
             terminal_type: fields.terminal_type.map(Into::into),
             start_type: fields.start_type,

@@ -8,14 +8,12 @@ use crate::encode::events::EventItem;
 use crate::encode::spans::SpanItem;
 use crate::export::queue::Queue;
 use crate::health::ExporterCounters;
-use crate::resource::point_attributes;
+use crate::resource::custom_attributes;
 use crate::session_attributes::{CustomAttributes, custom_for_metrics};
 use crate::signal::Signal;
 
-/// The queue and the counters of each exporter that takes a signal.
-pub(crate) type Slots<T> = Vec<Slot<T>>;
-
-pub(crate) type Slot<T> = (Queue<T>, Arc<ExporterCounters>);
+/// The queue of an exporter, and the counters of this exporter.
+pub(crate) type ExporterQueue<T> = (Queue<T>, Arc<ExporterCounters>);
 
 /// A snapshot of the configuration, the content policy and the exporters' queues.
 pub(crate) struct ActiveConfig {
@@ -28,9 +26,9 @@ pub(crate) struct ActiveConfig {
     /// `true` if an exporter takes metrics.
     pub(crate) metrics: bool,
     /// The queues of the exporters that take events.
-    pub(crate) events: Slots<EventItem>,
+    pub(crate) events: Vec<ExporterQueue<EventItem>>,
     /// The queues of the exporters that take spans.
-    pub(crate) spans: Slots<SpanItem>,
+    pub(crate) spans: Vec<ExporterQueue<SpanItem>>,
     /// The counters of every exporter that a configuration has ever asked for.
     pub(crate) counters: Vec<Arc<ExporterCounters>>,
 }
@@ -47,7 +45,7 @@ pub(super) const NO_THREAD: u8 = 0x80;
 impl ActiveConfig {
     /// Creates a snapshot without exporters.
     pub(crate) fn off(config: Arc<Config>) -> Self {
-        let custom: CustomAttributes = point_attributes(&config)
+        let custom: CustomAttributes = custom_attributes(&config)
             .into_iter()
             .map(|(key, value)| (key.into(), value.into()))
             .collect();

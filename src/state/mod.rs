@@ -12,8 +12,9 @@ mod session_state;
 mod session_table;
 mod snapshot;
 mod timestamp;
+mod unknown_costs;
 
-pub(crate) use active_config::{ActiveConfig, Slot, Slots};
+pub(crate) use active_config::{ActiveConfig, ExporterQueue};
 pub(crate) use open_span::OpenSpan;
 pub(crate) use operation::{Operation, OperationHandle, Operations};
 pub(crate) use prompt_mark::PromptMark;
@@ -21,6 +22,7 @@ pub(crate) use session::{EventSpan, SessionCore};
 pub use session_options::SessionOptions;
 pub(crate) use session_table::SessionTable;
 pub(crate) use timestamp::Timestamp;
+pub(crate) use unknown_costs::UnknownCosts;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Once, OnceLock};
@@ -37,7 +39,7 @@ use crate::fork::Process;
 use crate::health::Health;
 use crate::installation::{default_path, installation_id};
 use crate::metrics::Registry;
-use crate::propagation::Ids;
+use crate::propagation::IdGenerator;
 use crate::signal::Signal;
 use active_config::{NO_THREAD, bit};
 
@@ -53,7 +55,7 @@ pub(crate) struct TelemetryState {
     pub(crate) clock: Clock,
     /// The active configuration.
     pub(crate) active: ArcSwap<ActiveConfig>,
-    pub(crate) ids: Ids,
+    pub(crate) ids: IdGenerator,
     pub(crate) app_version: Arc<str>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) operations: Operations,
@@ -65,6 +67,7 @@ pub(crate) struct TelemetryState {
     /// Set when it was reported that the private thread could not be started.
     pub(crate) no_thread_reported: AtomicBool,
     pub(crate) unfinished_spans: AtomicU64,
+    pub(crate) unknown_costs: UnknownCosts,
     pub(crate) after_shutdown: AtomicU64,
     pub(crate) invalid_measurements: AtomicU64,
     pub(crate) series_overflow: AtomicU64,
@@ -77,14 +80,19 @@ pub(crate) struct TelemetryState {
 
 impl TelemetryState {
     /// Queues an item whose texts have `size` bytes for every exporter.
-    pub(crate) fn enqueue<T: ?Sized>(&self, slots: &Slots<Item<T>>, item: Box<T>, size: usize) {
-        match &**slots {
+    pub(crate) fn enqueue<T: ?Sized>(
+        &self,
+        queues: &[ExporterQueue<Item<T>>],
+        item: Box<T>,
+        size: usize,
+    ) {
+        match queues {
             [] => {}
             [only] => enqueue_for(only, Item::Own(item), size, &self.stopped),
             [first, others @ ..] => {
                 let item: Arc<T> = item.into();
-                for slot in others {
-                    enqueue_for(slot, Item::Shared(Arc::clone(&item)), size, &self.stopped);
+                for queue in others {
+                    enqueue_for(queue, Item::Shared(Arc::clone(&item)), size, &self.stopped);
                 }
                 enqueue_for(first, Item::Shared(item), size, &self.stopped);
             }
@@ -232,6 +240,7 @@ impl TelemetryState {
             series_overflow: self.series_overflow.load(Ordering::Relaxed),
             after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
+            requests_without_cost: self.unknown_costs.requests(),
             series: registry.len() as u64,
             series_limit: limit(registry.max_series),
             series_bytes: registry.attribute_bytes() as u64,
@@ -243,7 +252,7 @@ impl TelemetryState {
 
 /// Queues an item for one exporter, or counts it as dropped.
 pub(crate) fn enqueue_for<T>(
-    (queue, counters): &Slot<T>,
+    (queue, counters): &ExporterQueue<T>,
     item: T,
     size: usize,
     stopped: &AtomicBool,

@@ -14,7 +14,7 @@ use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
 use crate::metrics::Series;
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, countable};
+use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, is_valid_cost};
 use crate::session_attributes::SessionAttributes;
 use crate::signal::Signal;
 
@@ -135,33 +135,41 @@ impl SessionCore {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: &Series<&str>, amount: f64) {
+    pub(crate) fn add(&self, series: &Series<&str>, value: f64) {
         if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
-            self.add_to(series, amount);
+            self.add_to(series, value);
         }
     }
 
-    fn add_to(&self, series: &Series<&str>, amount: f64) {
+    fn add_to(&self, series: &Series<&str>, value: f64) {
         match self.snapshot.load().counter(series) {
-            Some(counter) => counter.add(amount),
-            None => self.add_first(series, amount),
+            Some(counter) => counter.add(value),
+            None => self.add_first(series, value),
         }
     }
 
-    /// Returns whether an amount can be recorded. Counts an amount that is negative, infinite or NaN as invalid.
-    pub(crate) fn check_amount(&self, usd: f64) -> bool {
-        let countable = countable(usd);
-        if !countable {
+    /// Returns true if a cost can be recorded. Counts a cost that is negative, infinite or NaN as invalid.
+    pub(crate) fn check_cost(&self, usd: f64) -> bool {
+        let is_valid = is_valid_cost(usd);
+        if !is_valid {
             self.telemetry
                 .invalid_measurements
                 .fetch_add(1, Ordering::Relaxed);
         }
-        countable
+        is_valid
     }
 
-    /// Adds to the cost of a model. An invalid amount is dropped and counted.
+    /// Returns the cost of a request: 0 if the host does not know it, which is counted.
+    pub(crate) fn cost_usd(&self, request: &ApiRequest) -> f64 {
+        request.cost_usd.0.unwrap_or_else(|| {
+            self.telemetry.cost_is_unknown(&request.model);
+            0.0
+        })
+    }
+
+    /// Adds to the cost of a model. An invalid cost is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if self.check_amount(usd) {
+        if self.check_cost(usd) {
             self.add(&Series::Cost { model }, usd);
         }
     }
@@ -169,11 +177,11 @@ impl SessionCore {
     /// Adds the cost of a request and all four types of its tokens, including zeros.
     fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
         if !self.telemetry.records(Signal::Metrics) {
-            self.check_amount(usd);
+            self.check_cost(usd);
             return;
         }
-        // The fast path handles only valid amounts before the shutdown. The slow path counts all exceptions one by one.
-        let regular = countable(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
+        // The fast path handles only valid costs before the shutdown. The slow path counts all exceptions one by one.
+        let regular = is_valid_cost(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
         if regular
             && (snapshot.add_request(model, usd, usage)
                 || self.add_first_request(model, usd, usage))
@@ -216,7 +224,7 @@ impl SessionCore {
     }
 
     /// Opens a series at its first use in this session, and adds to it.
-    fn add_first(&self, series: &Series<&str>, amount: f64) {
+    fn add_first(&self, series: &Series<&str>, value: f64) {
         let registry = &self.telemetry.registry;
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
@@ -229,7 +237,7 @@ impl SessionCore {
             Some(opened)
         });
         match counter {
-            Some(counter) => counter.add(amount),
+            Some(counter) => counter.add(value),
             None => {
                 self.telemetry
                     .series_overflow
@@ -249,7 +257,7 @@ impl SessionCore {
             return;
         }
         let snapshot = self.snapshot.load();
-        let (usd, usage) = (request.cost_usd, request.usage());
+        let (usd, usage) = (self.cost_usd(&request), request.usage());
         self.add_request(&snapshot, request.metric_model(), usd, usage);
         if self.telemetry.records(Signal::Logs) {
             self.enqueue(&snapshot, request, prompt, EventSpan::PromptOr(own));
@@ -367,7 +375,7 @@ pub(crate) enum EventSpan<'a> {
 impl Drop for SessionCore {
     fn drop(&mut self) {
         if self.telemetry.in_original_process() && self.telemetry.sessions.close(self) {
-            self.telemetry.registry.session_forgotten();
+            self.telemetry.registry.retry_eviction();
         }
     }
 }

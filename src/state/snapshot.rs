@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ActiveConfig;
-use crate::metrics::{CounterHandle, REQUEST_SERIES, Series};
+use crate::metrics::{CounterHandle, SERIES_PER_REQUEST, Series};
 use crate::record::TokenUsage;
 use crate::session_attributes::{SessionAttributes, shorten};
 
@@ -25,7 +25,7 @@ pub(crate) struct SessionSnapshot {
 #[derive(Clone, Debug)]
 struct RequestSeries {
     model: Arc<str>,
-    series: [CounterHandle; REQUEST_SERIES],
+    series: [CounterHandle; SERIES_PER_REQUEST],
 }
 
 impl SessionSnapshot {
@@ -71,7 +71,7 @@ impl SessionSnapshot {
     pub(crate) fn with_requests(
         &self,
         model: Arc<str>,
-        series: [CounterHandle; REQUEST_SERIES],
+        series: [CounterHandle; SERIES_PER_REQUEST],
     ) -> Self {
         let more = RequestSeries { model, series };
         Self {

@@ -16,8 +16,8 @@ use crate::export::runtime::Runtime;
 use crate::export::{MakeExporter, Writer};
 use crate::fork::Process;
 use crate::metrics::Registry;
-use crate::propagation::Ids;
-use crate::state::{ActiveConfig, Operations, SessionTable, TelemetryState};
+use crate::propagation::IdGenerator;
+use crate::state::{ActiveConfig, Operations, SessionTable, TelemetryState, UnknownCosts};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also the version of the
 /// instrumentation scopes of metrics and events, and the attribute `app.version`.
@@ -62,7 +62,7 @@ pub struct TelemetryBuilder {
     writer: Option<Writer>,
     expected_sessions: usize,
     pub(crate) clock: Clock,
-    pub(crate) ids: Ids,
+    pub(crate) ids: IdGenerator,
     pub(crate) installation_id: OnceLock<Arc<str>>,
     /// Replaces the exporters that the configuration asks for.
     pub(crate) exporter: Option<MakeExporter>,
@@ -77,7 +77,7 @@ impl TelemetryBuilder {
             writer: None,
             expected_sessions: 0,
             clock: Clock::default(),
-            ids: Ids::default(),
+            ids: IdGenerator::default(),
             installation_id: OnceLock::new(),
             exporter: None,
         }
@@ -170,6 +170,7 @@ impl TelemetryBuilder {
             malformed_state: AtomicBool::new(false),
             no_thread_reported: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
+            unknown_costs: UnknownCosts::default(),
             after_shutdown: AtomicU64::new(0),
             sessions: SessionTable::default(),
             invalid_measurements: AtomicU64::new(0),

@@ -28,7 +28,7 @@ use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::resource::{platform, resource_attributes};
 use crate::schema::scope;
 use crate::signal::Signal;
-use crate::state::{ActiveConfig, Slots};
+use crate::state::{ActiveConfig, ExporterQueue};
 
 /// The handles of all exporters that a configuration can ask for.
 pub(crate) struct Exporters {
@@ -41,8 +41,8 @@ pub(crate) struct Exporters {
     page: Option<MakePage>,
     all: Vec<ExporterHandle>,
     /// The queues of events and spans, each with the counters of its exporter.
-    events: Slots<EventItem>,
-    spans: Slots<SpanItem>,
+    events: Vec<ExporterQueue<EventItem>>,
+    spans: Vec<ExporterQueue<SpanItem>>,
     /// The providers of the host; `None` until the host asks for them.
     #[cfg(feature = "providers")]
     host: Option<Box<dyn Any + Send>>,
@@ -254,7 +254,7 @@ fn metrics(
         Some(undelivered),
     );
     let registry = Arc::clone(registry);
-    let open = move || registry.join(reader);
+    let open = move || registry.add_reader(reader);
     ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock)
 }
 
@@ -265,13 +265,13 @@ fn queues<T: Encode>(
     all: &mut Vec<ExporterHandle>,
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
-) -> Slots<T::Item> {
+) -> Vec<ExporterQueue<T::Item>> {
     let kinds = [Exporter::Otlp, Exporter::Console];
     let queues = kinds.map(|kind| {
         let (handle, queue) = ExporterHandle::with_queue(signal, kind, encoder, diagnostics, clock);
-        let slot = (queue, Arc::clone(handle.counters()));
+        let counters = Arc::clone(handle.counters());
         all.push(handle);
-        slot
+        (queue, counters)
     });
     queues.into()
 }

@@ -61,7 +61,7 @@ impl Handle {
         let old = state.active.swap(Arc::new(active));
         let attributes = |config: &Config| (config.attributes, config.get(&RESOURCE_ATTRIBUTES));
         if attributes(&old.config) != attributes(&config) {
-            state.registry.outdate();
+            state.registry.mark_outdated();
         }
         for session in state.sessions.all() {
             session.refresh();

@@ -42,7 +42,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::propagation::Ids;
+use crate::propagation::IdGenerator;
 use crate::telemetry::{Service, Telemetry};
 
 /// The default `user.id` of identities.
@@ -158,7 +158,7 @@ impl InMemoryBuilder {
         let mut builder = Telemetry::builder(config, self.service);
         builder.clock = clock;
         if self.counted_ids {
-            builder.ids = Ids::counted();
+            builder.ids = IdGenerator::sequential();
         }
         builder.installation_id = OnceLock::from(Arc::from(USER_ID));
         builder.exporter = Some(Arc::new(move |signal| {

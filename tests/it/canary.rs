@@ -23,8 +23,8 @@ use claude_code_telemetry::{
     ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Config, Content,
     Decision, DecisionSource, EditTool, HookOutcome, Identity, InstallTrigger, LlmRequestOptions,
     McpTool, Permission, PluginInstalled, PromptEnd, Service, SessionOptions, ShellParameters,
-    Signal, SkillActivated, SkillParameters, Telemetry, ToolCallOptions, ToolDecision, ToolOutcome,
-    ToolOutput, ToolResult, UserPrompt,
+    Signal, SkillActivated, SkillParameters, StreamedResponse, Telemetry, ToolCallOptions,
+    ToolDecision, ToolOutcome, ToolOutput, ToolResult, UserPrompt,
 };
 use serde_json::Value;
 
@@ -266,6 +266,9 @@ const NEVER: &[&str] = &[
     "metrics_header",
     "unknown_variable",
     "helper",
+    "response_text",
+    "streamed_text",
+    "streamed_part",
 ];
 
 /// Every public function that takes a string in `src/record` and `src/session`, with the content markers that are passed
@@ -442,7 +445,23 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["call_server", "call_tool"],
     ),
     ("session/mod.rs Session::prompt", &["prompt"]),
+    // Content that is read and not kept.
+    (
+        "record/response.rs ApiRequest::from_response",
+        &["response_text"],
+    ),
+    (
+        "record/streamed_response.rs StreamedResponse::event",
+        &["streamed_text"],
+    ),
+    (
+        "record/streamed_response.rs StreamedResponse::push",
+        &["streamed_part"],
+    ),
     // Open: sent without a flag.
+    ("record/response.rs ApiRequest::from_usage", &[]),
+    ("record/streamed_response.rs StreamedResponse::new", &[]),
+    ("record/streamed_response.rs StreamedResponse::header", &[]),
     ("record/api.rs ApiRequest::new", &[]),
     ("record/api.rs ApiRequest::requested_model", &[]),
     ("record/api.rs ApiRequest::request_id", &[]),
@@ -520,6 +539,9 @@ const NO_TEXT: &[&str] = &[
     "LinesOfCode",
     "NumberEncoding",
     "Providers",
+    "Price",
+    "Prices",
+    "PricesError",
     "PullRequest",
     "RequestContext",
     "SettingsFiles",
@@ -527,6 +549,8 @@ const NO_TEXT: &[&str] = &[
     "Speed",
     "StartType",
     "TokenType",
+    // A string of the host, which shows itself.
+    "Text",
     "TokenUsage",
     "Tokens",
     "TraceParent",
@@ -708,7 +732,7 @@ fn functions_with_strings(source: &str) -> Vec<String> {
         }
         in_setters = line_of_record == "setters! {" || in_setters && line_of_record != "}";
         // A setter that `setters!` or the definition of a record defines.
-        let field = ["optional ", "expected "]
+        let field = ["optional ", "required_in_transcript "]
             .iter()
             .find_map(|how| line_of_record.strip_prefix(how))
             .or_else(|| line_of_record.strip_suffix(',').filter(|_| in_setters));
@@ -740,7 +764,7 @@ fn functions_with_strings(source: &str) -> Vec<String> {
         }
         let name = signature.split(['(', '<']).next().unwrap().to_owned();
         let parameters = signature.split(" -> ").next().unwrap();
-        const TEXT: [&str; 9] = [
+        const TEXT: [&str; 10] = [
             "Into<",
             "&Result<",
             "&str",
@@ -750,6 +774,7 @@ fn functions_with_strings(source: &str) -> Vec<String> {
             "McpTool",
             "Cow<",
             "Arc<str>",
+            "AsRef<",
         ];
         // A header carrier receives strings from the library and passes none to it.
         let takes =
@@ -1052,6 +1077,17 @@ fn record_requests(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
             {{"type":"redacted_thinking","data":"{data}"}}]}}]}}"#
         )
     };
+    let text = format!(
+        r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#,
+        m("response_text")
+    );
+    prompt.record_api_request(seen.show(ApiRequest::from_response("model", text)));
+    let mut streamed = StreamedResponse::new("model");
+    streamed.event(&object("text", m("streamed_text")));
+    streamed.push(format!("data: {{\"text\":\"{}", m("streamed_part")));
+    seen.debug(&streamed);
+    prompt.record_api_request(streamed.into_request());
+
     let data = || m("redacted_data");
     let request = body(m("request_body"), m("thinking_request"), data());
     prompt.record_api_request_body(

@@ -33,171 +33,171 @@ scope events com.anthropic.claude_code.events
 scope spans com.anthropic.claude_code.tracing 1.0.0
 
 standard
- user.id:text
- session.id:text@OTEL_METRICS_INCLUDE_SESSION_ID
- app.version:text@OTEL_METRICS_INCLUDE_VERSION
- organization.id:text?
- user.email:text?
- user.account_uuid:text?@OTEL_METRICS_INCLUDE_ACCOUNT_UUID
- user.account_id:text?@OTEL_METRICS_INCLUDE_ACCOUNT_UUID
- terminal.type:text?
+ user.id:string
+ session.id:string@OTEL_METRICS_INCLUDE_SESSION_ID
+ app.version:string@OTEL_METRICS_INCLUDE_VERSION
+ organization.id:string?
+ user.email:string?
+ user.account_uuid:string?@OTEL_METRICS_INCLUDE_ACCOUNT_UUID
+ user.account_id:string?@OTEL_METRICS_INCLUDE_ACCOUNT_UUID
+ terminal.type:string?
 
 metric claude_code.session.count [{count}] Count of CLI sessions started
- start_type:text?=fresh|resume|continue
+ start_type:string?=fresh|resume|continue
 metric claude_code.lines_of_code.count [{count}] Count of lines of code modified
- type:text=added|removed
+ type:string=added|removed
 metric claude_code.pull_request.count [{count}] Number of pull requests created
 metric claude_code.commit.count [{count}] Number of git commits created
 metric claude_code.cost.usage [USD] Cost of the Claude Code session
- model:text
+ model:string
 metric claude_code.token.usage [tokens] Number of tokens used
- model:text
- type:text=input|output|cacheRead|cacheCreation
+ model:string
+ type:string=input|output|cacheRead|cacheCreation
 metric claude_code.code_edit_tool.decision [{count}] Count of code editing tool permission decisions
- decision:text=accept|reject
- source:text=config|hook|user_permanent|user_temporary|user_abort|user_reject
- tool_name:text=Edit|Write|NotebookEdit
- language:text
+ decision:string=accept|reject
+ source:string=config|hook|user_permanent|user_temporary|user_abort|user_reject
+ tool_name:string=Edit|Write|NotebookEdit
+ language:string
 metric claude_code.active_time.total [s] Total active time in seconds
- type:text=user|cli
+ type:string=user|cli
 
 every event
- event.name:text
- event.timestamp:text
+ event.name:string
+ event.timestamp:string
  event.sequence:int
- workspace.host_paths:texts?
- prompt.id:text?
+ workspace.host_paths:string[]?
+ prompt.id:string?
 
 event user_prompt claude_code.user_prompt
  prompt_length:int
- prompt:text@OTEL_LOG_USER_PROMPTS!
+ prompt:string@OTEL_LOG_USER_PROMPTS!
 event api_request claude_code.api_request
- model:text
+ model:string
  input_tokens:int
  output_tokens:int
  cache_read_tokens:int
  cache_creation_tokens:int
  cost_usd:double
  duration_ms:int
- request_id:text?
- speed:text=fast|normal
- query_source:text?
+ request_id:string?
+ speed:string=fast|normal
+ query_source:string?
 event api_error claude_code.api_error
- model:text
- error:text
- status_code:text
+ model:string
+ error:string
+ status_code:string
  duration_ms:int
  attempt:int
- request_id:text?
- speed:text=fast|normal
- query_source:text?
+ request_id:string?
+ speed:string=fast|normal
+ query_source:string?
 event api_request_body claude_code.api_request_body @OTEL_LOG_RAW_API_BODIES
- body:text@OTEL_LOG_RAW_API_BODIES
+ body:string@OTEL_LOG_RAW_API_BODIES
  body_length:int
- body_truncated:text?=true
- model:text
- query_source:text?
+ body_truncated:string?=true
+ model:string
+ query_source:string?
 event api_response_body claude_code.api_response_body @OTEL_LOG_RAW_API_BODIES
- body:text@OTEL_LOG_RAW_API_BODIES
+ body:string@OTEL_LOG_RAW_API_BODIES
  body_length:int
- body_truncated:text?=true
- model:text
- query_source:text?
- request_id:text?
+ body_truncated:string?=true
+ model:string
+ query_source:string?
+ request_id:string?
 event tool_decision claude_code.tool_decision
- decision:text=accept|reject
- source:text=config|hook|user_permanent|user_temporary|user_abort|user_reject
- tool_name:text
- tool_use_id:text?
+ decision:string=accept|reject
+ source:string=config|hook|user_permanent|user_temporary|user_abort|user_reject
+ tool_name:string
+ tool_use_id:string?
 event tool_result claude_code.tool_result
- tool_name:text
- tool_use_id:text?
- success:text=true|false
+ tool_name:string
+ tool_use_id:string?
+ success:string=true|false
  duration_ms:int
- error_type:text?
- error:text?
- tool_parameters:text?@OTEL_LOG_TOOL_DETAILS
- tool_input:text?@OTEL_LOG_TOOL_DETAILS
+ error_type:string?
+ error:string?
+ tool_parameters:string?@OTEL_LOG_TOOL_DETAILS
+ tool_input:string?@OTEL_LOG_TOOL_DETAILS
  tool_result_size_bytes:int?
- decision_source:text?=config|hook|user_permanent|user_temporary|user_abort|user_reject
- decision_type:text?=accept|reject
- mcp_server_scope:text?
+ decision_source:string?=config|hook|user_permanent|user_temporary|user_abort|user_reject
+ decision_type:string?=accept|reject
+ mcp_server_scope:string?
 event plugin_installed claude_code.plugin_installed
- plugin.name:text
- plugin.version:text?
- marketplace.name:text
- marketplace.is_official:text=true|false
- install.trigger:text=cli|ui
+ plugin.name:string
+ plugin.version:string?
+ marketplace.name:string
+ marketplace.is_official:string=true|false
+ install.trigger:string=cli|ui
 event skill_activated claude_code.skill_activated
- skill.name:text
- skill.source:text
- plugin.name:text?
- marketplace.name:text?
+ skill.name:string
+ skill.source:string
+ plugin.name:string?
+ marketplace.name:string?
 
 span claude_code.interaction interaction
- user_prompt:text@OTEL_LOG_USER_PROMPTS!
+ user_prompt:string@OTEL_LOG_USER_PROMPTS!
  user_prompt_length:int
  interaction.sequence:int
  interaction.duration_ms:int
 span claude_code.llm_request llm_request ERROR
- model:text
- gen_ai.system:text=anthropic
- gen_ai.request.model:text
- llm_request.context:text=interaction|tool|standalone
- speed:text=fast|normal
- query_source:text?
+ model:string
+ gen_ai.system:string=anthropic
+ gen_ai.request.model:string
+ llm_request.context:string=interaction|tool|standalone
+ speed:string=fast|normal
+ query_source:string?
  duration_ms:int
  ttft_ms:int?
  input_tokens:int?
  output_tokens:int?
  cache_read_tokens:int?
  cache_creation_tokens:int?
- request_id:text?
- gen_ai.response.id:text?
+ request_id:string?
+ gen_ai.response.id:string?
  success:bool
  attempt:int
  status_code:int?
- error:text?
+ error:string?
  response.has_tool_call:bool?
- stop_reason:text?
- gen_ai.response.finish_reasons:texts?
+ stop_reason:string?
+ gen_ai.response.finish_reasons:string[]?
  + gen_ai.request.attempt
  attempt:int
 span claude_code.tool tool
- tool_name:text
- tool_use_id:text?
- gen_ai.tool.call.id:text?
+ tool_name:string
+ tool_use_id:string?
+ gen_ai.tool.call.id:string?
  duration_ms:int
  result_tokens:int?
- file_path:text?@OTEL_LOG_TOOL_DETAILS
- full_command:text?@OTEL_LOG_TOOL_DETAILS
- skill_name:text?@OTEL_LOG_TOOL_DETAILS
- subagent_type:text?@OTEL_LOG_TOOL_DETAILS
- tool_input:text?@OTEL_LOG_TOOL_DETAILS
+ file_path:string?@OTEL_LOG_TOOL_DETAILS
+ full_command:string?@OTEL_LOG_TOOL_DETAILS
+ skill_name:string?@OTEL_LOG_TOOL_DETAILS
+ subagent_type:string?@OTEL_LOG_TOOL_DETAILS
+ tool_input:string?@OTEL_LOG_TOOL_DETAILS
  + tool.output
- bash_command:text?@OTEL_LOG_TOOL_DETAILS
- file_path:text?@OTEL_LOG_TOOL_DETAILS
- diff:text?@OTEL_LOG_TOOL_DETAILS
- content:text?@OTEL_LOG_TOOL_CONTENT
- output:text?@OTEL_LOG_TOOL_CONTENT
+ bash_command:string?@OTEL_LOG_TOOL_DETAILS
+ file_path:string?@OTEL_LOG_TOOL_DETAILS
+ diff:string?@OTEL_LOG_TOOL_DETAILS
+ content:string?@OTEL_LOG_TOOL_CONTENT
+ output:string?@OTEL_LOG_TOOL_CONTENT
 span claude_code.tool.blocked_on_user tool.blocked_on_user
  duration_ms:int
- decision:text=accept|reject|unknown
- source:text=config|hook|user_permanent|user_temporary|user_abort|user_reject|unknown
+ decision:string=accept|reject|unknown
+ source:string=config|hook|user_permanent|user_temporary|user_abort|user_reject|unknown
 span claude_code.tool.execution tool.execution ERROR
  duration_ms:int
  success:bool
- error:text?
+ error:string?
 span claude_code.hook hook ERROR
- hook_event:text
- hook_name:text
+ hook_event:string
+ hook_name:string
  num_hooks:int
  duration_ms:int
  num_success:int
  num_blocking:int
  num_non_blocking_error:int
  num_cancelled:int
- hook_definitions:text?@OTEL_LOG_TOOL_DETAILS
+ hook_definitions:string?@OTEL_LOG_TOOL_DETAILS
 ";
 
 #[test]
@@ -278,11 +278,11 @@ fn write_attributes(out: &mut String, attributes: &[Attribute]) {
 
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text => "text",
+        Kind::String => "string",
         Kind::Int => "int",
         Kind::Double => "double",
         Kind::Bool => "bool",
-        Kind::TextArray => "texts",
+        Kind::StringArray => "string[]",
         other => panic!("{other:?} has no name"),
     }
 }
@@ -596,14 +596,14 @@ impl Seen {
 
 fn kind_of(attribute: &KeyValue) -> Kind {
     match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
-        Value::StringValue(_) => Kind::Text,
+        Value::StringValue(_) => Kind::String,
         Value::IntValue(_) => Kind::Int,
         Value::DoubleValue(_) => Kind::Double,
         Value::BoolValue(_) => Kind::Bool,
         Value::ArrayValue(array) => {
             let is_text = |value: &Option<Value>| matches!(value, Some(Value::StringValue(_)));
             assert!(array.values.iter().all(|value| is_text(&value.value)));
-            Kind::TextArray
+            Kind::StringArray
         }
         other => panic!("{other:?} is not a kind of the catalog"),
     }

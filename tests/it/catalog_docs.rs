@@ -28,15 +28,15 @@ The tables list the attributes in the order in which they are sent:
 The column *present* has these values: *always* means every item. *When known* means every item for which the host or the
 library knows the value. A variable is the switch that the attribute needs.
 
-An empty optional text means that the value is absent, on every signal and inside `tool_parameters`.
+An empty optional string means that the value is absent, on every signal and inside `tool_parameters`.
 
 `tool_parameters` is a JSON object. The host may provide it. Parameters that the host does not provide are derived from the
 call: `bash_command` (the first word), `full_command`, `timeout`, `description` and `dangerouslyDisableSandbox` from the input of
 Bash and PowerShell, `skill_name` from the input of Skill, `mcp_server_name` and `mcp_tool_name` from the names of an MCP tool.
 `full_command` and `skill_name` on spans have the same values.
 
-The types are those of OTLP: text is a string value, int a 64-bit integer, double a 64-bit floating-point number, bool a
-boolean, and texts an array of strings. A host can choose to send the numbers of events as text.
+The types are those of OTLP: string, int (a 64-bit integer), double (a 64-bit floating-point number), bool (a boolean), and
+string[] (an array of strings). A host can choose to send the numbers of events as strings.
 
 ";
 
@@ -164,11 +164,11 @@ fn attributes(out: &mut String, attributes: &[Attribute]) {
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text => "text",
+        Kind::String => "string",
         Kind::Int => "int",
         Kind::Double => "double",
         Kind::Bool => "bool",
-        Kind::TextArray => "texts",
+        Kind::StringArray => "string[]",
         other => panic!("{other:?} has no name"),
     }
 }

@@ -287,7 +287,7 @@ fn every_pair_of_switches_resolves_as_the_model_states() {
             "{given:#?}\n{explanation}"
         );
         assert_eq!(
-            explanation.contains("Until this is mended"),
+            explanation.contains("Until this is fixed"),
             given.unreadable
         );
 

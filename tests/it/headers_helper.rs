@@ -184,7 +184,7 @@ fn helper_headers_override_static_headers_on_every_signal() {
         let messages = diagnostics.all();
         assert_eq!(messages.len(), 1, "{messages:?}");
         assert!(
-            messages[0].contains("the header in place 4"),
+            messages[0].contains("the header at position 4"),
             "{messages:?}"
         );
         let requests = receiver.received().requests;

@@ -30,6 +30,7 @@ mod catalog_support;
 mod traces;
 
 mod api_is_shareable;
+mod borrowed_strings;
 mod bounds;
 mod canary;
 mod catalog;
@@ -65,6 +66,7 @@ mod proxies;
 mod reconfigure;
 mod replay;
 mod replay_conformance;
+mod responses;
 mod sequence;
 mod settings;
 mod shutdown;

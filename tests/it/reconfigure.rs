@@ -407,7 +407,7 @@ fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
     let messages = diagnostics.all().join("\n");
     let file = file.to_str().unwrap();
     assert!(
-        messages.contains(file) && messages.contains("Until this is mended"),
+        messages.contains(file) && messages.contains("Until this is fixed"),
         "{messages}"
     );
     assert!(

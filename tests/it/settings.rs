@@ -227,7 +227,7 @@ fn value_that_is_not_a_string_is_ignored_with_a_warning() {
         let path = machine.write(USER, settings);
         let config = machine.config_with(&[(NAME, "environment")], true);
         let text = warning(&config, &path);
-        let start = format!("{NAME} (user settings {}): not text", path.display());
+        let start = format!("{NAME} (user settings {}): not a string", path.display());
         assert!(text.starts_with(&start), "{text}");
         assert!(!text.contains("CANARY"));
         assert_eq!(setting(&config, NAME).unwrap().value(), "environment");

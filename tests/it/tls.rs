@@ -389,7 +389,7 @@ fn unusable_files_turn_off_only_their_exporter() {
     let unreadable =
         format!("the file cannot be read ({reason}); correct the path or the permissions");
     let not_pem = "the file is not in PEM format, because no line begins with -----BEGIN; write the path of a PEM file with -----BEGIN CERTIFICATE-----";
-    let damaged = "the certificate in the file cannot be read, because it is cut off or damaged; write the file again";
+    let damaged = "the certificate in the file cannot be read, because it is incomplete or damaged; write the file again";
     let only_a_key = "the file holds a private key, and no certificate; write the path of a PEM file with -----BEGIN CERTIFICATE-----";
     let der_certificate = "the file is in DER format, and PEM is needed; convert it with `openssl x509 -inform DER -in FILE -out COPY` and write the path of the copy";
     let pkcs12 = "the file is a PKCS#12 store, and PEM is needed; convert it with `openssl pkcs12 -nodes -in FILE -out COPY` and write the path of the copy";
@@ -407,7 +407,7 @@ fn unusable_files_turn_off_only_their_exporter() {
         "-----BEGIN CANARY-----\nQ0FOQVJZ\n-----END CANARY-----\n",
     );
     let broken_key = files.write("broken.key", "-----BEGIN PRIVATE KEY-----\nCANARY");
-    let encrypted_words = "the key is encrypted, and there is nobody to ask for its password; write a decrypted copy with `openssl pkey -in KEY -out COPY` and name that";
+    let encrypted_words = "the key is encrypted, and telemetry cannot ask for its password; write a decrypted copy with `openssl pkey -in KEY -out COPY` and name that";
     let both = |certificate: &str, key: &str| {
         vec![(CERTIFICATE, certificate.to_owned()), (KEY, key.to_owned())]
     };
@@ -417,7 +417,7 @@ fn unusable_files_turn_off_only_their_exporter() {
         (
             vec![(CA, folder)],
             CA,
-            "it names no regular file of at most 4 MiB; write the path of a PEM file",
+            "it is not the path of a regular file of at most 4 MiB; write the path of a PEM file",
         ),
         (
             vec![(CA, "-----BEGIN CANARY".to_owned())],
@@ -456,7 +456,7 @@ fn unusable_files_turn_off_only_their_exporter() {
         (
             both(&certificate, &broken_key),
             KEY,
-            "the private key in the file cannot be read, because it is cut off or damaged; write the file again",
+            "the private key in the file cannot be read, because it is incomplete or damaged; write the file again",
         ),
         (
             vec![(CERTIFICATE, certificate.clone())],

@@ -377,11 +377,11 @@ fn assert_matches_the_catalog(spans: &Spans) {
 
 fn kind(value: &Value) -> Kind {
     match value {
-        Value::String(_) => Kind::Text,
+        Value::String(_) => Kind::String,
         Value::Bool(_) => Kind::Bool,
         Value::Number(number) if number.is_f64() => Kind::Double,
         Value::Number(_) => Kind::Int,
-        Value::Array(_) => Kind::TextArray,
+        Value::Array(_) => Kind::StringArray,
         other => panic!("{other} is not an attribute value"),
     }
 }

@@ -225,9 +225,14 @@ fn document_mentions_every_step_and_field() {
     for source in &sources {
         // The fields of a record: the documented name is the last one before the description.
         for line in source.replace(" =\n", " = ").lines().map(str::trim_start) {
-            let how = ["required ", "optional ", "expected ", "custom "];
+            let how = [
+                "required ",
+                "optional ",
+                "required_in_transcript ",
+                "custom ",
+            ];
             if how.iter().any(|how| line.starts_with(how))
-                && !line.contains(": NoMember<")
+                && !line.contains(": NotInTranscript<")
                 && let Some((_, names)) = line.split_once(" = ")
             {
                 let names = names.split([',', ';']).next().unwrap();

@@ -111,7 +111,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Int => "int",
         Kind::Double => "double",
         Kind::Bool => "bool",
-        Kind::TextArray => "texts",
-        _ => "text",
+        Kind::StringArray => "string[]",
+        _ => "string",
     }
 }

@@ -1,4 +1,4 @@
-//! Standard output and standard error. A closed stream is no error.
+//! Standard output and standard error. A closed stream is not an error.
 
 use std::fmt::Display;
 use std::io::{self, Write};

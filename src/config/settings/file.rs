@@ -6,40 +6,45 @@ use serde_json::{Map, Value};
 
 use super::Settings;
 use crate::config::problem::Problem;
-use crate::config::regular_file::{self, FileProblem, LARGEST};
+use crate::config::regular_file::{self, FileProblem, MAX_BYTES};
 use crate::config::source::{Assignment, Layer, Provenance};
 use crate::config::variables::{self, Variable};
-use crate::config::warnings::Report;
+use crate::config::warnings::WarningCollector;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Settings {
-    /// Adds the settings of the file of an origin. A missing file is empty, except for managed settings: these files
+    /// Reads the settings file that `origin` names. A missing file is empty, except for managed settings: these files
     /// were listed before, so they must be readable.
-    pub(super) fn read(&mut self, origin: &Provenance, report: &mut Report) {
+    pub(super) fn read(&mut self, origin: &Provenance, report: &mut WarningCollector) {
         let Some(path) = origin.file() else {
             return;
         };
         let bytes = match regular_file::read(path) {
             Err(FileProblem::Unreadable(error))
-                if is_absence(&error) && origin.layer() != Layer::Managed =>
+                if is_not_found(&error) && origin.layer() != Layer::Managed =>
             {
                 return;
             }
             read => read,
         };
         match parse(bytes) {
-            Ok(settings) => self.take(settings, origin, report),
-            Err(problem) => self.lacks(origin, problem, report),
+            Ok(settings) => self.add_settings(settings, origin, report),
+            Err(problem) => self.report_unreadable(origin, problem, report),
         }
     }
 
-    fn take(&mut self, settings: Map<String, Value>, origin: &Provenance, report: &mut Report) {
+    fn add_settings(
+        &mut self,
+        settings: Map<String, Value>,
+        origin: &Provenance,
+        report: &mut WarningCollector,
+    ) {
         let helper = variables::HEADERS_HELPER.name;
         for name in settings.keys() {
-            if is_ours(name) {
+            if is_telemetry_variable(name) {
                 report.warn_of_name(name, origin, Problem::OutsideEnv);
-            } else if is_invented(name) {
+            } else if is_unknown_telemetry_key(name) {
                 report.warn_of_name(name, origin, Problem::NoSuchSetting);
             }
         }
@@ -49,36 +54,49 @@ impl Settings {
                 if variables.contains_key(helper) {
                     report.warn_of_name(helper, origin, Problem::InsideEnv);
                 }
-                found.extend(variables.iter().filter(|(name, _)| is_ours(name)));
+                found.extend(
+                    variables
+                        .iter()
+                        .filter(|(name, _)| is_telemetry_variable(name)),
+                );
             }
-            Some(_) => self.lacks(origin, Problem::SettingsNoObject { what: "`env`" }, report),
+            Some(_) => self.report_unreadable(
+                origin,
+                Problem::SettingsNotAnObject { what: "`env`" },
+                report,
+            ),
             None => {}
         }
         found.extend(settings.get_key_value(helper));
         for (name, value) in found {
-            if let Some(text) = value.as_str() {
-                let set = Assignment::new(origin.clone(), name, text);
+            if let Some(value) = value.as_str() {
+                let set = Assignment::new(origin.clone(), name, value);
                 self.assignments.push(set);
                 continue;
             }
-            let mut problem = Problem::SettingNoText;
+            let mut problem = Problem::SettingNotAString;
             // An unreadable content switch in managed settings counts like an unreadable file, because it may have been
             // meant to be off.
             if variables::find(name).is_some_and(Variable::is_content_switch) {
-                problem = self.incomplete(origin, problem);
+                problem = self.mark_incomplete(origin, problem);
             }
             report.warn_of_name(name, origin, problem);
         }
     }
 
     /// Records that a file, or a part of it, could not be read.
-    pub(super) fn lacks(&mut self, origin: &Provenance, problem: Problem, report: &mut Report) {
-        let problem = self.incomplete(origin, problem);
+    pub(super) fn report_unreadable(
+        &mut self,
+        origin: &Provenance,
+        problem: Problem,
+        report: &mut WarningCollector,
+    ) {
+        let problem = self.mark_incomplete(origin, problem);
         report.warn_of_file(origin, problem);
     }
 
     /// Adds the consequence of a problem in managed settings: a policy cannot be read.
-    fn incomplete(&mut self, origin: &Provenance, problem: Problem) -> Problem {
+    fn mark_incomplete(&mut self, origin: &Provenance, problem: Problem) -> Problem {
         if origin.layer() != Layer::Managed {
             return problem;
         }
@@ -92,13 +110,13 @@ fn parse(read: Result<Vec<u8>, FileProblem>) -> Result<Map<String, Value>, Probl
         FileProblem::Unreadable(error) => Problem::SettingsUnreadable {
             why: error.to_string(),
         },
-        FileProblem::NotRegular => Problem::SettingsNoFile,
-        FileProblem::TooLarge => Problem::SettingsTooLarge { maximum: LARGEST },
+        FileProblem::NotRegular => Problem::SettingsNotAFile,
+        FileProblem::TooLarge => Problem::SettingsTooLarge { maximum: MAX_BYTES },
     })?;
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(settings)) => Ok(settings),
-        Ok(_) => Err(Problem::SettingsNoObject { what: "the file" }),
+        Ok(_) => Err(Problem::SettingsNotAnObject { what: "the file" }),
         // The error message contains line and column, and no part of the file.
         Err(error) => Err(Problem::SettingsMalformed {
             why: error.to_string(),
@@ -107,15 +125,15 @@ fn parse(read: Result<Vec<u8>, FileProblem>) -> Result<Map<String, Value>, Probl
 }
 
 /// Returns true for a telemetry variable, or for a name that looks like one.
-fn is_ours(name: &str) -> bool {
+fn is_telemetry_variable(name: &str) -> bool {
     match variables::find(name) {
         Some(variable) => !variable.is_settings_key(),
-        None => variables::looks_like_ours(name),
+        None => variables::looks_like_telemetry_variable(name),
     }
 }
 
 /// Returns true for a key that has no effect, but was probably meant to configure telemetry.
-fn is_invented(key: &str) -> bool {
+fn is_unknown_telemetry_key(key: &str) -> bool {
     let begins = |start: &str| {
         let head = key.get(..start.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(start))
@@ -124,7 +142,7 @@ fn is_invented(key: &str) -> bool {
         && (begins("otel") || begins("opentelemetry") || key.eq_ignore_ascii_case("telemetry"))
 }
 
-pub(super) fn is_absence(error: &io::Error) -> bool {
+pub(super) fn is_not_found(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory

@@ -35,7 +35,7 @@ Project files (local and project settings) apply only in a trusted workspace, an
 
 While a managed settings file cannot be read or parsed, it may contain a policy. So the content switches (`OTEL_LOG_*`) of all
 other layers, including the host, and the project settings are off. Content switches of readable managed files apply, and
-exporters continue. A managed content switch whose value is not text has the same effect.
+exporters continue. A managed content switch whose value is not a string has the same effect.
 
 The configuration is resolved once, when `Config` is built, and never fails. A value that is not understood causes a warning
 that names the variable, the value, its origin and the nearest valid value. `Config::explain()` shows every variable that is
@@ -63,7 +63,7 @@ elsewhere (other programs, and other editions of Claude Code).
 
 fn document() -> String {
     let mut out = INTRODUCTION.to_owned();
-    let works = |variable: &&Variable| variable.works;
+    let works = |variable: &&Variable| variable.has_effect;
     let single = |variable: &&Variable| general(variable.name).is_none();
     let shared = |variable: &&Variable| general(variable.name) == Some(variable.name);
 
@@ -88,7 +88,7 @@ fn document() -> String {
     );
     rows(&mut out, all().filter(|v| works(v) && shared(v)));
     out.push_str("## Without effect\n\nKnown from elsewhere; one that is set is a warning, not a misspelling.\n\n");
-    for variable in all().filter(|variable| !variable.works) {
+    for variable in all().filter(|variable| !variable.has_effect) {
         writeln!(out, "- `{}`", variable.name).unwrap();
     }
     out.push_str("\n[variables.rs]: ../src/config/variables.rs\n");

@@ -347,8 +347,8 @@ fn no_variable_is_without_a_test() {
     let mut tested: BTreeSet<String> = rows.map(|row| row.name).collect();
     // These variables have a separate test.
     tested.extend(["HOST", "PORT"].map(|part| format!("OTEL_EXPORTER_PROMETHEUS_{part}")));
-    let works = variables::all().filter(|variable| variable.works);
-    let all: BTreeSet<String> = works.map(|variable| variable.name.to_owned()).collect();
+    let effective = variables::all().filter(|variable| variable.has_effect);
+    let all: BTreeSet<String> = effective.map(|variable| variable.name.to_owned()).collect();
     assert_eq!(tested, all);
 }
 
@@ -362,7 +362,7 @@ fn variables_without_effect_cause_a_warning() {
             let config = full(builder);
             problems(&config).into_iter().cloned().collect::<Vec<_>>()
         };
-        match variable.works {
+        match variable.has_effect {
             true => assert!(!set(base()).contains(&Problem::WithoutEffect), "{name}"),
             false => assert_eq!(set(base()), [Problem::WithoutEffect], "{name}"),
         }

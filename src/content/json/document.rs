@@ -31,6 +31,30 @@ fn object(json: &str) -> Result<Scanner<'_>, Unreadable> {
     }
 }
 
+/// Passes each value to `visit`, with the keys that lead to it; an item of an array has the key `""`. A container is
+/// passed when it begins. Stops at the first syntax error, after the values before it.
+pub(crate) fn visit<'a>(json: &'a str, mut visit: impl FnMut(&[&'a str], Event<'a>)) {
+    let mut scanner = Scanner::new(json, MAX_DEPTH);
+    let mut path = Vec::new();
+    while let Ok(event) = scanner.next() {
+        match event {
+            Event::End => return,
+            Event::Key(key) => {
+                path.pop();
+                // A key with escapes matches no name.
+                path.push(key.plain().unwrap_or_default());
+            }
+            Event::ObjectEnd | Event::ArrayEnd => {
+                path.pop();
+            }
+            value => visit(&path, value),
+        }
+        if let Event::ObjectStart | Event::ArrayStart = event {
+            path.push("");
+        }
+    }
+}
+
 /// Returns the text of the top-level member `name`; `None` when it is missing, empty or not a string.
 pub(crate) fn member(json: &str, name: &str) -> Option<String> {
     match find(json, name).ok()? {

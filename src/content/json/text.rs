@@ -63,6 +63,11 @@ impl<'a> Text<'a> {
         rest == Some("")
     }
 
+    /// Returns the string as it is written; `None` if it contains an escape.
+    pub(crate) fn plain(self) -> Option<&'a str> {
+        Some(self.raw).filter(|_| !self.escaped)
+    }
+
     /// Returns the unescaped string. U+FFFD replaces an unpaired surrogate.
     pub(crate) fn decoded(self) -> String {
         let mut out = String::with_capacity(self.raw.len());

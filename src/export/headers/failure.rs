@@ -26,12 +26,12 @@ pub(super) enum Failure {
     NotObject,
     /// Headers are identified by their position, counted from 1: their names may be secret too, if name and value were
     /// swapped.
-    #[error("the value of the header in place {0} is no text; {OUTPUT}")]
+    #[error("the value of the header at position {0} is not a string; {OUTPUT}")]
     NotText(usize),
-    #[error("the name of the header in place {0} is none that HTTP allows; {OUTPUT}")]
+    #[error("the name of the header at position {0} is not an HTTP header name; {OUTPUT}")]
     Name(usize),
     #[error(
-        "the value of the header in place {0} holds what HTTP does not allow, such as a line break or non-ASCII text; {OUTPUT}"
+        "the value of the header at position {0} contains characters that HTTP does not allow, such as a line break or non-ASCII characters; {OUTPUT}"
     )]
     Value(usize),
     #[error("it cannot be started ({0}); it is tried again")]

@@ -19,7 +19,7 @@ pub(crate) struct Headers(Vec<Header>);
 #[derive(Debug)]
 pub(crate) struct Header {
     /// The position, counted from 1, as failures report it.
-    place: usize,
+    position: usize,
     pub(crate) name: HeaderName,
     /// The value. It is marked as sensitive, so that its `Debug` output shows nothing.
     pub(crate) value: HeaderValue,
@@ -42,7 +42,7 @@ impl Headers {
     pub(super) fn left_out(&self, grpc: bool) -> String {
         let left_out = self.0.iter().filter_map(|header| {
             let flaw = header.flaw(grpc)?;
-            Some(format!("the header in place {} {flaw}", header.place))
+            Some(format!("the header at position {} {flaw}", header.position))
         });
         left_out.collect::<Vec<_>>().join("; ")
     }
@@ -75,18 +75,18 @@ pub(super) fn parse(output: &[u8]) -> Result<Headers, Failure> {
         _ => Failure::NotJson,
     })?;
     let mut headers: Vec<Header> = Vec::new();
-    for (place, (name, value)) in (1..).zip(pairs) {
-        let header = header(place, &name, &value)?;
+    for (position, (name, value)) in (1..).zip(pairs) {
+        let header = header(position, &name, &value)?;
         headers.retain(|present| present.name != header.name);
         headers.push(header);
     }
     Ok(Headers(headers))
 }
 
-fn header(place: usize, name: &str, value: &Value) -> Result<Header, Failure> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Failure::Name(place))?;
+fn header(position: usize, name: &str, value: &Value) -> Result<Header, Failure> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Failure::Name(position))?;
     let Value::String(text) = value else {
-        return Err(Failure::NotText(place));
+        return Err(Failure::NotText(position));
     };
     // White space around a value is not a part of the value, and HTTP/2 receivers reject it.
     let text = text.trim_matches([' ', '\t']);
@@ -94,10 +94,10 @@ fn header(place: usize, name: &str, value: &Value) -> Result<Header, Failure> {
     let ascii = Some(text).filter(|text| text.is_ascii());
     let mut value = ascii
         .and_then(|text| HeaderValue::from_str(text).ok())
-        .ok_or(Failure::Value(place))?;
+        .ok_or(Failure::Value(position))?;
     value.set_sensitive(true);
     Ok(Header {
-        place,
+        position,
         name,
         value,
         secret: Secret::new(text),
@@ -211,17 +211,17 @@ mod tests {
     fn headers_that_cannot_be_sent_are_omitted_and_reported_by_position() {
         let output = r#"{"Host":"CANARY","x-bin":"CANARY!","a":"1","b-bin":"QUI","TE":"CANARY"}"#;
         let headers = parse(output.as_bytes()).unwrap();
-        for (grpc, sent, places) in [
+        for (grpc, sent, positions) in [
             (true, &["a", "b-bin"][..], &[1, 2, 5][..]),
             (false, &["x-bin", "a", "b-bin"], &[1, 5]),
         ] {
             let names: Vec<_> = headers.sendable(grpc).map(|h| h.name.as_str()).collect();
             assert_eq!(names, sent);
             let left_out = headers.left_out(grpc);
-            assert_eq!(left_out.matches("in place").count(), places.len());
-            for place in places {
+            assert_eq!(left_out.matches("at position").count(), positions.len());
+            for position in positions {
                 assert!(
-                    left_out.contains(&format!("in place {place} ")),
+                    left_out.contains(&format!("at position {position} ")),
                     "{left_out}"
                 );
             }

@@ -159,7 +159,7 @@ fn headers_that_cannot_be_sent_are_reported_once_while_the_others_are_used() {
     let reports = fixture.wait_for_reports(1);
     assert_eq!(value(&fixture.headers().unwrap(), "x-a"), "1");
     assert_eq!(reports.len(), 1, "{reports:?}");
-    assert!(reports[0].contains("the header in place 1 is one that the protocol sets itself"));
+    assert!(reports[0].contains("the header at position 1 is one that the protocol sets itself"));
     assert!(!reports[0].contains("CANARY"), "{reports:?}");
 }
 
@@ -198,8 +198,8 @@ fn failed_run_is_reported_with_its_reason_and_without_its_output() {
         ("exit 0", "printed nothing"),
         ("printf CANARY", "not JSON"),
         ("printf '[\"CANARY\"]'", "no object"),
-        ("printf '{\"CANARY\":1}'", "in place 1 is no text"),
-        ("printf '{\"CANARY x\":\"\"}'", "none that HTTP allows"),
+        ("printf '{\"CANARY\":1}'", "at position 1 is not a string"),
+        ("printf '{\"CANARY x\":\"\"}'", "is not an HTTP header name"),
         ("printf '{\"a\":\"CANARY\\\\n\"}'", "HTTP does not allow"),
         (
             "head -c 1000000 /dev/zero | tr '\\0' C; sleep 600",

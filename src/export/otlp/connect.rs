@@ -81,7 +81,7 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// Connects to the address that answers first. Each address is tried before `timeout`.
+/// Connects to the address that accepts the connection first. Each address is tried before `timeout`.
 ///
 /// # Errors
 ///

@@ -32,7 +32,7 @@ use crate::config::proxy::ProxyConfig;
 use crate::export::export_result::{ErrorKind, ExportError};
 use crate::export::tls::Tls;
 
-/// The most bytes of the head of an answer to `CONNECT` that are read.
+/// The most bytes of the head of a response to `CONNECT` that are read.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// The body of a request: the prefix of a gRPC message, and the message. Neither is copied.

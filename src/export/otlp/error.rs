@@ -9,7 +9,7 @@ use crate::export::export_result::{ErrorKind, ExportError};
 use crate::visible::is_control;
 
 /// Describes why the connection to `name` failed, by the most specific cause of the whole chain. `hide` removes the
-/// secrets from quoted texts, because HTTP/2 errors repeat what the receiver said.
+/// secrets from quoted texts, because HTTP/2 errors repeat the message of the receiver.
 pub(super) fn connection_error(
     name: &str,
     error: &(dyn Error + 'static),

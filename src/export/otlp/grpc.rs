@@ -33,7 +33,7 @@ impl Transport for Grpc {
         if is_gzip {
             headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
         }
-        // Receivers compress their answers as the request is compressed.
+        // Receivers compress their responses as the request is compressed.
         let accepted = HeaderValue::from_static("identity,gzip");
         headers.insert("grpc-accept-encoding", accepted);
         if let Ok(timeout) = grpc_timeout(deadline).parse() {
@@ -59,7 +59,7 @@ impl Transport for Grpc {
         if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
             let error = broken(
                 receiver,
-                "answers, but not in gRPC: is it an OTLP/gRPC endpoint?",
+                "responds, but not in gRPC: is it an OTLP/gRPC endpoint?",
             );
             return Err(error.with_class(FailureClass::Rejected));
         }
@@ -69,12 +69,12 @@ impl Transport for Grpc {
                 status::grpc(receiver, trailers)?;
                 status::success(receiver, response(headers, &body.to_bytes()))
             }
-            _ => Err(broken(receiver, "ended its answer without a gRPC status")),
+            _ => Err(broken(receiver, "ended its response without a gRPC status")),
         }
     }
 }
 
-/// Creates the error of a receiver that answers in an unexpected way.
+/// Creates the error of a receiver that responds in an unexpected way.
 fn broken(receiver: &Receiver, what: &str) -> ExportError {
     ExportError::new(ErrorKind::Broken, format!("{} {what}", receiver.name))
 }

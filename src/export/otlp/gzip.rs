@@ -1,4 +1,4 @@
-//! gzip compression of requests and decompression of answers.
+//! gzip compression of requests and decompression of responses.
 
 #[cfg(feature = "grpc")]
 use std::io::Read;
@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 
 use crate::config::otlp as config;
 
-/// The most bytes of a decompressed answer: enough for a partial success.
+/// The most bytes of a decompressed response: enough for a partial success.
 #[cfg(feature = "grpc")]
 const MAX_PLAIN: u64 = 64 * 1024;
 

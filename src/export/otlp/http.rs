@@ -65,7 +65,7 @@ impl Transport for Http {
     }
 }
 
-/// Returns the media type of an answer without its parameters.
+/// Returns the media type of a response without its parameters.
 fn content_type(headers: &HeaderMap) -> &str {
     headers
         .get(CONTENT_TYPE)
@@ -75,7 +75,7 @@ fn content_type(headers: &HeaderMap) -> &str {
         .trim()
 }
 
-/// Returns the error message in the body of an answer without success. HTML pages are left out.
+/// Returns the error message in the body of a response without success. HTML pages are left out.
 fn message(headers: &HeaderMap, body: &[u8]) -> String {
     match content_type(headers) {
         PROTOBUF => Status::decode(body)
@@ -84,8 +84,8 @@ fn message(headers: &HeaderMap, body: &[u8]) -> String {
         JSON => serde_json::from_slice::<Value>(body)
             .ok()
             .and_then(|body| {
-                let said = body.get("message").or_else(|| body.get("error"));
-                Some(said?.as_str()?.to_owned())
+                let message = body.get("message").or_else(|| body.get("error"));
+                Some(message?.as_str()?.to_owned())
             })
             .unwrap_or_default(),
         "text/plain" => String::from_utf8_lossy(body).into_owned(),
@@ -93,7 +93,7 @@ fn message(headers: &HeaderMap, body: &[u8]) -> String {
     }
 }
 
-/// Parses the message of a successful answer; returns `None` if it cannot be read.
+/// Parses the message of a successful response; returns `None` if it cannot be read.
 fn response(headers: &HeaderMap, body: &[u8]) -> Option<ExportResponse> {
     match content_type(headers) {
         PROTOBUF => ExportResponse::decode(body).ok(),
@@ -105,11 +105,11 @@ fn response(headers: &HeaderMap, body: &[u8]) -> Option<ExportResponse> {
                 Value::String(count) => count.parse().ok(),
                 count => count.as_i64(),
             });
-            let said = partial.get("errorMessage").and_then(Value::as_str);
+            let message = partial.get("errorMessage").and_then(Value::as_str);
             Some(ExportResponse {
                 partial_success: Some(PartialSuccess {
                     rejected: rejected.unwrap_or(0),
-                    error_message: said.unwrap_or_default().to_owned(),
+                    error_message: message.unwrap_or_default().to_owned(),
                 }),
             })
         }

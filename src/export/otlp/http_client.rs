@@ -26,7 +26,7 @@ use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::export::export_result::{ErrorKind, ExportError};
 use crate::export::tls::{HTTP_1_1, HTTP_2};
 
-/// The longest wait for the body of an HTTP answer after its head. The status decides, and the body only adds details.
+/// The longest wait for the body of an HTTP response after its head. The status decides, and the body only adds details.
 const BODY_TIMEOUT: Duration = Duration::from_millis(200);
 
 type Connections = legacy::Client<Connector, Body>;
@@ -36,11 +36,11 @@ pub(super) struct HttpClient {
     pub(super) connector: Connector,
     connections: Mutex<Connections>,
     is_http_2: bool,
-    /// True after the first answer. Before that, a broken connection may be caused by a wrong port.
+    /// True after the first response. Before that, a broken connection may be caused by a wrong port.
     answered: AtomicBool,
 }
 
-/// An answer with its whole body, or the reason why the body is incomplete.
+/// A response with its whole body, or the reason why the body is incomplete.
 pub(super) struct Answer {
     pub(super) head: Parts,
     pub(super) body: Result<Collected<Bytes>, ExportError>,
@@ -58,7 +58,7 @@ impl HttpClient {
         })
     }
 
-    /// Sends a request and waits for the answer until `deadline`. The error is that of a connection, or of a proxy.
+    /// Sends a request and waits for the response until `deadline`. The error is that of a connection, or of a proxy.
     ///
     /// The request is sent a second time only if a kept connection turned out to be closed before any byte of the
     /// request was written. Dropping the future cancels the request.
@@ -91,7 +91,7 @@ impl HttpClient {
         {
             return Err(proxy.refused(head.status, &url));
         }
-        // The status of a gRPC call is at the end of its answer.
+        // The status of a gRPC call is at the end of its response.
         let deadline = match self.is_http_2 {
             true => deadline,
             false => deadline.min(Instant::now() + BODY_TIMEOUT),
@@ -100,7 +100,7 @@ impl HttpClient {
         Ok(Answer { head, body })
     }
 
-    /// Waits for a part of an answer until the deadline. After a failure, the next request gets a new connection: the
+    /// Waits for a part of a response until the deadline. After a failure, the next request gets a new connection: the
     /// old one may be dead, or still being made.
     async fn wait<T, E: Error + 'static>(
         &self,
@@ -137,8 +137,8 @@ impl HttpClient {
             return failed;
         }
         let detail = flatten(error);
-        // The answer of an HTTP/1 server looks like a frame of absurd size. An HTTP/2 server speaks first, and its
-        // first bytes are not those of an HTTP/1.1 answer.
+        // The response of an HTTP/1 server looks like a frame of absurd size. An HTTP/2 server speaks first, and its
+        // first bytes are not those of an HTTP/1.1 response.
         let signs = [
             "frame with invalid size",
             "invalid HTTP version",

@@ -10,7 +10,7 @@
 //! | `transport.rs`, `grpc.rs`, `http.rs` | the two mappings of OTLP to HTTP |
 //! | `http_client.rs` | connections that are kept alive, deadlines |
 //! | `connector.rs`, `connect.rs`, `resolve.rs`, `stream.rs` | a connection: proxy, TLS, TCP, name resolution, read limit |
-//! | `status.rs`, `retry_after.rs`, `retry_info.rs` | outcomes of answers |
+//! | `status.rs`, `retry_after.rs`, `retry_info.rs` | outcomes of responses |
 //! | `receiver.rs`, `secrets.rs`, `error.rs`, `tls_error.rs` | texts of errors, without secrets |
 
 mod client;
@@ -50,7 +50,7 @@ pub(crate) mod fuzzing {
 
     use ::http::{HeaderMap, HeaderName, HeaderValue};
 
-    /// Parses a receiver's answer: the wait of `Retry-After`, and the wait and the message of a gRPC status.
+    /// Parses a receiver's response: the wait of `Retry-After`, and the wait and the message of a gRPC status.
     pub fn answer(first: &[u8], second: &[u8]) -> (Option<Duration>, Option<Duration>, String) {
         let headers = |pairs: [(&'static str, &[u8]); 2]| -> HeaderMap {
             let valid = |(name, bytes)| {

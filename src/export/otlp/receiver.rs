@@ -76,21 +76,21 @@ impl Receiver {
     }
 
     /// Returns a receiver's message that is safe to display; `None` if the message is empty.
-    pub(super) fn said(&self, message: &str) -> Option<String> {
+    pub(super) fn message_without_secrets(&self, message: &str) -> Option<String> {
         let message = sanitize(&self.secrets.hide_in_quoted(message));
         (!message.is_empty()).then_some(message)
     }
 
-    /// Creates the error of an answer: `what` happened, and what the receiver `said`.
-    pub(super) fn answered(&self, answer: ErrorAnswer, what: &str, said: &str) -> ExportError {
-        let text = match self.said(said) {
-            Some(said) => format!("{what} from {}: {said}", self.name),
+    /// Creates the error of a response: `what` happened, and the `message` of the receiver.
+    pub(super) fn answered(&self, answer: ErrorAnswer, what: &str, message: &str) -> ExportError {
+        let text = match self.message_without_secrets(message) {
+            Some(message) => format!("{what} from {}: {message}", self.name),
             None => format!("{what} from {}", self.name),
         };
         ExportError::new(ErrorKind::Answered(answer), text)
     }
 
-    /// Creates the error of a request that got no answer between `started` and `deadline`.
+    /// Creates the error of a request that got no response between `started` and `deadline`.
     pub(super) fn no_answer(&self, started: Instant, deadline: Instant) -> ExportError {
         let within = duration(deadline.saturating_duration_since(started));
         let text = format!("no answer from {} within {within}", self.name);
@@ -101,7 +101,9 @@ impl Receiver {
     pub(super) fn failed(&self, tls: Option<&Tls>, error: &(dyn Error + 'static)) -> ExportError {
         let known = chain(error).find_map(|cause| cause.downcast_ref::<ExportError>());
         let known = known.cloned().unwrap_or_else(|| {
-            connection_error(&self.name, error, |said| self.secrets.hide_in_quoted(said))
+            connection_error(&self.name, error, |message| {
+                self.secrets.hide_in_quoted(message)
+            })
         });
         let explained = tls
             .filter(|_| known.kind() == ErrorKind::Broken)

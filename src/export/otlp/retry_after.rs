@@ -6,7 +6,7 @@ use ::http::HeaderMap;
 use ::http::header::{DATE, HeaderName, RETRY_AFTER};
 use httpdate::parse_http_date;
 
-/// Returns the wait that an answer asks for, as seconds or as a date.
+/// Returns the wait that a response asks for, as seconds or as a date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let value = text(RETRY_AFTER)?;
@@ -14,7 +14,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let at = parse_http_date(value).ok()?;
-    // The receiver's own clock, when its answer has the time: this machine's may differ.
+    // The receiver's own clock, when its response has the time: this machine's may differ.
     let now = text(DATE).and_then(|date| parse_http_date(date).ok());
     let now = now.unwrap_or_else(SystemTime::now);
     Some(at.duration_since(now).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Outcomes of answers, as defined by the OTLP specification.
+//! Outcomes of responses, as defined by the OTLP specification.
 
 use ::http::{HeaderMap, StatusCode};
 use prost::Message;
@@ -31,29 +31,29 @@ pub(super) struct PartialSuccess {
     pub(super) error_message: String,
 }
 
-/// Returns the outcome of a success, with the receiver's message. An answer that cannot be read is a success too.
+/// Returns the outcome of a success, with the receiver's message. A response that cannot be read is a success too.
 pub(super) fn success(receiver: &Receiver, response: Option<ExportResponse>) -> ExportResult {
     let partial = response.and_then(|response| response.partial_success);
     let partial = partial.unwrap_or_default();
     Ok(Delivery {
         rejected: u64::try_from(partial.rejected).unwrap_or(0),
-        message: receiver.said(&partial.error_message),
+        message: receiver.message_without_secrets(&partial.error_message),
     })
 }
 
-/// Returns the outcome of an answer with an HTTP status; `said` is the receiver's message.
+/// Returns the outcome of a response with an HTTP status; `message` is the receiver's message.
 pub(super) fn http(
     receiver: &Receiver,
     status: StatusCode,
     headers: &HeaderMap,
-    said: &str,
+    message: &str,
 ) -> ExportResult {
     let answer = match status {
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ErrorAnswer::NotFound,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorAnswer::Unauthenticated,
         _ => ErrorAnswer::Other,
     };
-    let error = receiver.answered(answer, &format!("HTTP {}", status.as_u16()), said);
+    let error = receiver.answered(answer, &format!("HTTP {}", status.as_u16()), message);
     Err(error.with_class(match status {
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
@@ -63,7 +63,7 @@ pub(super) fn http(
         },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureClass::Unauthenticated,
         StatusCode::PAYLOAD_TOO_LARGE => FailureClass::TooLarge,
-        _ if is_too_large(said) => FailureClass::TooLarge,
+        _ if is_too_large(message) => FailureClass::TooLarge,
         _ => FailureClass::Rejected,
     }))
 }
@@ -90,7 +90,7 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// Returns the error of an answer whose headers or trailers contain a `grpc-status`, unless it is `OK`.
+/// Returns the error of a response whose headers or trailers contain a `grpc-status`, unless it is `OK`.
 #[cfg(feature = "grpc")]
 pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Result<(), ExportError> {
     let text = |name| {
@@ -101,7 +101,7 @@ pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Result<(), Expo
     let number = std::str::from_utf8(text("grpc-status")).ok();
     let number = number.and_then(|number| number.parse::<usize>().ok());
     let code = *number.and_then(|n| CODES.get(n)).unwrap_or(&"UNKNOWN");
-    let said = percent_decode(text("grpc-message"));
+    let message = percent_decode(text("grpc-message"));
     let (answer, hint) = match code {
         "OK" => return Ok(()),
         "UNAUTHENTICATED" | "PERMISSION_DENIED" => (ErrorAnswer::Unauthenticated, ""),
@@ -111,10 +111,10 @@ pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Result<(), Expo
         ),
         _ => (ErrorAnswer::Other, ""),
     };
-    let error = receiver.answered(answer, &format!("gRPC {code}{hint}"), &said);
+    let error = receiver.answered(answer, &format!("gRPC {code}{hint}"), &message);
     let after = retry_delay(trailers);
     Err(error.with_class(match code {
-        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&said) => FailureClass::TooLarge,
+        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&message) => FailureClass::TooLarge,
         // Without a retry delay, the resource is not expected to become available again.
         "RESOURCE_EXHAUSTED" if after.is_none() => FailureClass::Rejected,
         "RESOURCE_EXHAUSTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "OUT_OF_RANGE"
@@ -134,7 +134,7 @@ pub(super) fn percent_decode(text: &[u8]) -> String {
 
 /// Returns true if a receiver's message says that the request was too large.
 ///
-/// gRPC has no separate status for this, and many receivers answer 400 over HTTP. The phrases are those of the gRPC
+/// gRPC has no separate status for this, and many receivers respond with 400 over HTTP. The phrases are those of the gRPC
 /// libraries of Go, Rust, Java, C++, JavaScript and .NET, and of Go's HTTP server.
 fn is_too_large(message: &str) -> bool {
     const SIGNS: &[&str] = &[

@@ -1,4 +1,4 @@
-//! Connections of an exporter, with a limit on the bytes that are read for an answer.
+//! Connections of an exporter, with a limit on the bytes that are read for a response.
 
 use std::io;
 use std::pin::Pin;
@@ -9,17 +9,17 @@ use std::task::{Context, Poll, ready};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The most bytes before the head of an answer (those of the TLS handshake, of the proxy and of interim responses), and
+/// The most bytes before the head of a response (those of the TLS handshake, of the proxy and of interim responses), and
 /// the most bytes after the head.
 const MAX_READ: usize = 256 * 1024;
 
 /// The text of the error if there are more bytes. HTTP/2 keeps only the text of an error.
-pub(super) const TOO_MUCH: &str = "no complete answer in 256 KiB";
+pub(super) const TOO_MUCH: &str = "no complete response in 256 KiB";
 
-/// The number of bytes that the connections of one exporter may still read before the head of an answer, or after it.
+/// The number of bytes that the connections of one exporter may still read before the head of a response, or after it.
 /// An exporter has one request in flight at a time, so its connections can share the limit.
 ///
-/// HTTP clients skip any number of interim responses (1xx) and of control frames, and a gRPC answer ends with its
+/// HTTP clients skip any number of interim responses (1xx) and of control frames, and a gRPC response ends with its
 /// trailers. Without the limit, a receiver that sends these without end would keep the thread of all exporters busy.
 #[derive(Clone)]
 pub(super) struct ReadLimit(Arc<AtomicUsize>);
@@ -29,7 +29,7 @@ impl ReadLimit {
         Self(Arc::new(AtomicUsize::new(MAX_READ)))
     }
 
-    /// Resets the limit when a request begins and when the head of its answer has arrived.
+    /// Resets the limit when a request begins and when the head of its response has arrived.
     pub(super) fn renew(&self) {
         self.0.store(MAX_READ, Ordering::Relaxed);
     }

@@ -19,6 +19,6 @@ pub(super) trait Transport: Send + Sync {
         deadline: Instant,
     ) -> Bytes;
 
-    /// Returns the outcome of an answer.
+    /// Returns the outcome of a response.
     fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult;
 }

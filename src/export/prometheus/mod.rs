@@ -67,7 +67,7 @@ pub(crate) fn handle(
         series: Arc::clone(&series),
         next_read: Instant::now(),
     };
-    let open = move || opened.reader().join();
+    let open = move || opened.reader().start();
     let handle = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
     let (counters, diagnostics) = (Arc::clone(handle.counters()), Arc::clone(diagnostics));
     let make = move |settings: PageSettings| -> Arc<dyn PushExporter> {
@@ -157,7 +157,7 @@ impl Source for PageSource {
     }
 
     fn discard(&mut self) -> u64 {
-        self.series.reader().leave();
+        self.series.reader().stop();
         self.series.is_unavailable.store(false, Ordering::Relaxed);
         0
     }

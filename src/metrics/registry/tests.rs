@@ -5,18 +5,18 @@ use super::*;
 
 const READER: usize = 0;
 
-fn standard(user: &str, of_one_session: bool) -> SessionAttributes {
+fn session_attributes(user: &str, is_session_scoped: bool) -> SessionAttributes {
     SessionAttributes {
         attributes: Box::new([("user.id", user.into())]),
-        of_one_session,
+        of_one_session: is_session_scoped,
         ..SessionAttributes::default()
     }
 }
 
-fn full_at(max_series: usize) -> Registry {
+fn registry_with_limit(max_series: usize) -> Registry {
     let mut registry = Registry::new(0, Clock::default());
     registry.max_series = max_series;
-    registry.join(READER);
+    registry.add_reader(READER);
     registry
 }
 
@@ -30,28 +30,28 @@ fn deliver(registry: &Registry) {
 
 #[test]
 fn outdated_series_make_room_after_their_delivery() {
-    for of_one_session in [false, true] {
-        let registry = full_at(2);
-        let before = registry.intern(standard("before", of_one_session));
-        let after = registry.intern(standard("after", of_one_session));
+    for is_session_scoped in [false, true] {
+        let registry = registry_with_limit(2);
+        let before = registry.intern(session_attributes("before", is_session_scoped));
+        let after = registry.intern(session_attributes("after", is_session_scoped));
         let held = registry.open(&before, Series::Commits).unwrap();
         let ended = registry.open(&before, Series::PullRequests).unwrap();
         drop(ended);
-        registry.outdate();
-        registry.intern(standard("after", of_one_session));
+        registry.mark_outdated();
+        registry.intern(session_attributes("after", is_session_scoped));
 
         // The old series are not delivered yet.
         assert!(registry.open(&after, Series::Commits).is_none());
         deliver(&registry);
         let first = registry.open(&after, Series::Commits);
-        assert!(first.is_some(), "{of_one_session}");
+        assert!(first.is_some(), "{is_session_scoped}");
         assert_eq!(registry.len(), 2);
         // The held series has not ended yet.
         assert!(registry.open(&after, Series::PullRequests).is_none());
         drop(held);
         deliver(&registry);
         let second = registry.open(&after, Series::PullRequests);
-        assert!(second.is_some(), "{of_one_session}");
+        assert!(second.is_some(), "{is_session_scoped}");
         assert_eq!(registry.len(), 2);
     }
 }
@@ -60,10 +60,10 @@ fn outdated_series_make_room_after_their_delivery() {
 fn attribute_bytes_are_bounded_shared_and_released() {
     let mut registry = Registry::new(0, Clock::default());
     registry.max_attribute_bytes = 100;
-    registry.join(READER);
+    registry.add_reader(READER);
     let (first, second) = ("1".repeat(40), "2".repeat(40));
-    let first = registry.intern(standard(&first, true));
-    let second = registry.intern(standard(&second, true));
+    let first = registry.intern(session_attributes(&first, true));
+    let second = registry.intern(session_attributes(&second, true));
     let cost = || Series::Cost {
         model: registry.text("0123456789"),
     };
@@ -91,25 +91,25 @@ fn attribute_bytes_are_bounded_shared_and_released() {
 
 #[test]
 fn unused_attribute_sets_are_removed() {
-    let registry = full_at(1);
+    let registry = registry_with_limit(1);
     for n in 0..10_000 {
-        registry.intern(standard(&n.to_string(), false));
+        registry.intern(session_attributes(&n.to_string(), false));
     }
     assert!(registry.lock().sets.len() <= MIN_SETS);
 }
 
 #[test]
 fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registry() {
-    let registry = full_at(1);
-    let before = registry.intern(standard("before", true));
+    let registry = registry_with_limit(1);
+    let before = registry.intern(session_attributes("before", true));
     drop(registry.open(&before, Series::Commits));
     deliver(&registry);
     // The session is remembered, so its series are kept.
-    let after = registry.intern(standard("after", true));
+    let after = registry.intern(session_attributes("after", true));
     assert!(registry.open(&after, Series::Commits).is_none());
     drop(before);
-    registry.outdate();
-    let after = registry.intern(standard("after", true));
+    registry.mark_outdated();
+    let after = registry.intern(session_attributes("after", true));
     let held = registry.open(&after, Series::Commits);
     assert!(held.is_some());
     assert_eq!(registry.len(), 1);
@@ -117,9 +117,9 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
 }
 
 #[test]
-fn concurrent_additions_lose_no_amount() {
-    let registry = full_at(1);
-    let standard = registry.intern(standard("a", true));
+fn concurrent_additions_lose_no_measurement() {
+    let registry = registry_with_limit(1);
+    let standard = registry.intern(session_attributes("a", true));
     let held = registry.open(&standard, Series::Commits).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -131,11 +131,11 @@ fn concurrent_additions_lose_no_amount() {
 }
 
 #[test]
-fn samples_contain_every_amount_while_sessions_open_and_close() {
+fn samples_contain_every_measurement_while_sessions_open_and_close() {
     const THREADS: usize = 4;
     const OPENINGS: usize = 5_000;
-    let registry = full_at(1);
-    let standard = registry.intern(standard("a", true));
+    let registry = registry_with_limit(1);
+    let standard = registry.intern(session_attributes("a", true));
     let running = AtomicUsize::new(THREADS);
     thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -161,28 +161,28 @@ fn samples_contain_every_amount_while_sessions_open_and_close() {
 
 #[test]
 fn full_registry_has_room_again_after_a_session_was_forgotten() {
-    let registry = full_at(1);
-    let remembered = registry.intern(standard("a", true));
+    let registry = registry_with_limit(1);
+    let remembered = registry.intern(session_attributes("a", true));
     drop(registry.open(&remembered, Series::Commits));
     deliver(&registry);
-    let next = registry.intern(standard("b", true));
+    let next = registry.intern(session_attributes("b", true));
     assert!(registry.open(&next, Series::Commits).is_none());
     drop(remembered);
-    registry.session_forgotten();
+    registry.retry_eviction();
     assert!(registry.open(&next, Series::Commits).is_some());
 }
 
 #[test]
-fn reader_receives_only_amounts_after_it_joined() {
-    let registry = full_at(2);
-    let standard = registry.intern(standard("a", true));
+fn reader_receives_only_measurements_after_it_was_added() {
+    let registry = registry_with_limit(2);
+    let standard = registry.intern(session_attributes("a", true));
     let held = registry.open(&standard, Series::Commits).unwrap();
     held.add(1.0);
     drop(registry.open(&standard, Series::PullRequests));
-    registry.leave(READER);
+    registry.remove_reader(READER);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
-    registry.join(READER);
+    registry.add_reader(READER);
     held.add(2.0);
     let samples = registry.collect(READER);
     // The other series ended before.

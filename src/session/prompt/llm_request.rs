@@ -48,7 +48,7 @@ impl<T: Into<Text>> From<T> for LlmRequestOptions {
     }
 }
 
-/// A model request in flight: the span `claude_code.llm_request`, from the first attempt to the answer.
+/// A model request in flight: the span `claude_code.llm_request`, from the first attempt to the response.
 ///
 /// A request ends with [`finish`](Self::finish) or [`fail`](Self::fail). A request that is dropped without either, for
 /// example in a canceled future, ends its span as unsuccessful and records neither an event nor a metric.
@@ -58,7 +58,7 @@ impl<T: Into<Text>> From<T> for LlmRequestOptions {
 /// # let session = Telemetry::disabled().session(Identity::new());
 /// let prompt = session.prompt("Fix the bug");
 /// let request = prompt.llm_request("claude-sonnet-4-6");
-/// // ... the first attempt is answered with 529, the second one succeeds
+/// // ... the first attempt fails with 529, the second one succeeds
 /// request.retry();
 /// request.first_token();
 /// request.finish(ApiRequest::new("claude-sonnet-4-6").cost_usd(0.0021));
@@ -112,7 +112,7 @@ impl LlmRequest {
         }
     }
 
-    /// Records the arrival of the first token of the answer: the attribute `ttft_ms`, measured from the start of the
+    /// Records the arrival of the first token of the response: the attribute `ttft_ms`, measured from the start of the
     /// current attempt. Only the first call of an attempt has an effect.
     ///
     /// ```
@@ -169,7 +169,7 @@ impl LlmRequest {
         self.recorder.emit(record);
     }
 
-    /// Sets the body of the answer: the event `claude_code.api_response_body`, which is emitted right after the event
+    /// Sets the body of the response: the event `claude_code.api_response_body`, which is emitted right after the event
     /// of the request when the request finishes.
     ///
     /// ```
@@ -199,7 +199,7 @@ impl LlmRequest {
         self.recorder.inject(carrier);
     }
 
-    /// Ends a request that the API answered: emits the event `claude_code.api_request`, adds cost and tokens to the
+    /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to the
     /// metrics, and ends the span. The requested model is that of the handle.
     ///
     /// ```

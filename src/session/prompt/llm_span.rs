@@ -26,11 +26,11 @@ span! {
     span LlmSpan emits "llm_request", "One model request with its retries",
         fails when "the request failed; the message is the error's", has events REQUEST_ATTEMPT;
     sent {
-        model: Text = "model", "Model that was asked for";
+        model: Text = "model", "Requested model";
         system: Anthropic = "gen_ai.system", "Always `anthropic`";
-        request_model: Text = "gen_ai.request.model", "Model that was asked for";
-        context: RequestContext = "llm_request.context", "Where the request came from";
-        speed: Speed = "speed", "Whether fast mode was active";
+        request_model: Text = "gen_ai.request.model", "Requested model";
+        context: RequestContext = "llm_request.context", "Origin of the request: the handle on which it was started";
+        speed: Speed = "speed", "Speed mode";
         query_source: Option<Text> = "query_source", "Subsystem that made the request";
         duration: Duration = "duration_ms", "Duration of all attempts in milliseconds";
         time_to_first_token: Option<Duration> =
@@ -42,12 +42,12 @@ span! {
             "cache_creation_tokens", "Tokens written to the cache";
         request_id: Option<Text> = "request_id", "The API's request id";
         response_id: Option<Text> = "gen_ai.response.id", "The same id";
-        success: bool = "success", "Whether the API answered";
-        attempt: u64 = "attempt", "Attempts made in all";
+        success: bool = "success", "Success of the request";
+        attempt: u64 = "attempt", "Total number of attempts";
         status_code: Option<u64> = "status_code", "HTTP status of the failure";
         error: Option<ErrorMessage> = "error", "Error message";
-        has_tool_call: Option<bool> = "response.has_tool_call", "Whether the answer calls a tool";
-        stop_reason: Option<Text> = "stop_reason", "Why the model stopped";
+        has_tool_call: Option<bool> = "response.has_tool_call", "`true` if the response calls a tool";
+        stop_reason: Option<Text> = "stop_reason", "Reason why the model stopped";
         finish_reasons: Option<FinishReasons> =
             "gen_ai.response.finish_reasons", "The same as a list";
     }
@@ -76,8 +76,8 @@ impl Payload for FinishReasons {
 }
 
 scalars! {
-    Anthropic: Text.one_of(&["anthropic"]) = |_system| Some("anthropic".into());
-    FinishReasons: TextArray = |reason| Some(vec![(&*reason.0).into()]);
+    Anthropic: String.one_of(&["anthropic"]) = |_system| Some("anthropic".into());
+    FinishReasons: StringArray = |reason| Some(vec![(&*reason.0).into()]);
 }
 
 /// The maximum number of attempts with a span event. Further attempts are only counted.

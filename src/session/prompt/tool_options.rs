@@ -1,13 +1,12 @@
 //! The options, the permission and the outcome of a tool call.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::tool_output::ToolOutput;
 use crate::content::{Content, Gated, ToolDetails, ToolInput, ToolParameters};
 use crate::record::{
-    Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, Quoted, Text, ToolError, ToolName,
+    BoolAsString, Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, Text, ToolError, ToolName,
     ToolResult, failure_setters, record, setters,
 };
 
@@ -66,7 +65,7 @@ impl ToolCallOptions {
         }
         let path = self.file_path.content().map(Content::language);
         let input = || Some(self.input.content()?.language_of_member(PATH_MEMBERS));
-        path.or_else(input).map(Cow::Borrowed)
+        path.or_else(input).map(Text::from_static)
     }
 }
 
@@ -75,7 +74,14 @@ impl fmt::Debug for ToolCallOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mcp = self.mcp.is_some();
         f.debug_struct("ToolCallOptions")
-            .field("name", &if mcp { MCP_TOOL } else { self.name.public() })
+            .field(
+                "name",
+                &if mcp {
+                    MCP_TOOL
+                } else {
+                    self.name.emitted_name()
+                },
+            )
             .field("tool_use_id", &self.tool_use_id)
             .finish_non_exhaustive()
     }
@@ -169,7 +175,7 @@ record! {
     new();
 
     fields {
-        custom success: Quoted = "success", default Quoted(true);
+        custom success: BoolAsString = "success", default BoolAsString(true);
         custom error: ToolError = "error";
         custom error_type: Option<Text> = "error_type";
         /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They

@@ -129,7 +129,7 @@ impl OutputEvent {
         let mut attributes = Vec::new();
         for ([key, truncated, original_length], text) in &self.texts {
             if !text.text.is_empty() {
-                attributes.push((*key, Value::Text((&*text.text).into())));
+                attributes.push((*key, Value::String((&*text.text).into())));
             }
             if text.truncated {
                 attributes.push((*truncated, Value::Bool(true)));

@@ -48,7 +48,7 @@ impl ToolSpan {
         Self {
             name: match &options.mcp {
                 // MCP servers choose the names of their tools freely; on spans the names have one form.
-                Some(mcp) if policy.tool_details() => name.of_mcp(mcp).0,
+                Some(mcp) if policy.tool_details() => name.with_mcp_name(mcp).0,
                 None if policy.tool_details() || !name.is_mcp() => name.0.clone(),
                 _ => MCP_TOOL.into(),
             },
@@ -139,7 +139,7 @@ span! {
         fails when "the tool failed; the message is the error's";
     sent {
         duration: Duration = "duration_ms", "Duration in milliseconds";
-        success: bool = "success", "Whether the tool succeeded";
+        success: bool = "success", "Success of the tool";
         error: ToolError = "error", "Error message";
     }
     unsent {

@@ -170,7 +170,7 @@ fn content_is_off_while_managed_settings_are_unreadable() {
             let warned = warnings(&config);
             let about_file = warned
                 .iter()
-                .find(|text| text.contains("Until this is mended"));
+                .find(|text| text.contains("Until this is fixed"));
             let about_file = about_file.unwrap_or_else(|| panic!("{what}: {warned:?}"));
             assert!(about_file.contains(path.to_str().unwrap()), "{about_file}");
             for name in SWITCHES {

@@ -32,7 +32,7 @@ impl Answers {
     }
 
     /// Writes an answer. A reader that takes no answers is waited for until a signal ends the input. A stream that is
-    /// closed is no error. `console` is set while the console exporter is on.
+    /// closed is not an error. `console` is set while the console exporter is on.
     pub(crate) fn write(&mut self, answer: &Value, console: bool, stop: &Stop) {
         let line = format!("{answer}\n");
         match self {

@@ -306,7 +306,7 @@ fn endless_interim_responses_fail_the_attempt_soon() {
         assert_eq!(
             text(&outcome),
             format!(
-                "no complete answer in 256 KiB from {name}: it sends interim responses without end, or is not an OTLP receiver"
+                "no complete response in 256 KiB from {name}: it sends interim responses without end, or is not an OTLP receiver"
             )
         );
     }
@@ -349,7 +349,7 @@ fn endless_grpc_answer_fails_the_attempt_soon() {
         assert_eq!(
             text(&outcome),
             format!(
-                "no complete answer in 256 KiB from {name}: it sends interim responses without end, or is not an OTLP receiver"
+                "no complete response in 256 KiB from {name}: it sends interim responses without end, or is not an OTLP receiver"
             )
         );
     }

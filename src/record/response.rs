@@ -1,0 +1,121 @@
+//! What a response of the Messages API states about its request.
+
+use super::{ApiRequest, Speed, Text, TokenUsage, optional};
+use crate::content::json::{self, Event};
+
+impl ApiRequest {
+    /// Creates the record from the JSON text of a response of the Messages API: the model that answered, the tokens,
+    /// the speed, the stop reason, and whether the answer calls a tool. `requested_model` is the model that the host
+    /// requested; metrics and spans carry it.
+    ///
+    /// A member that is missing or has an unexpected type is left out, and so is everything after a syntax error. A
+    /// response states neither its cost (see [`priced`](Self::priced)) nor its id, which the header `request-id`
+    /// contains. For an answer that arrives as a stream of events, see [`StreamedResponse`](crate::StreamedResponse).
+    ///
+    /// ```
+    /// use claude_code_telemetry::ApiRequest;
+    /// let response = r#"{
+    ///     "model": "claude-sonnet-4-6", "stop_reason": "tool_use",
+    ///     "content": [{"type": "tool_use", "id": "toolu_01", "name": "Bash", "input": {}}],
+    ///     "usage": {"input_tokens": 1200, "output_tokens": 86, "cache_read_input_tokens": 4000}
+    /// }"#;
+    /// let request = ApiRequest::from_response("claude-sonnet-4-6", response)
+    ///     .request_id("req_011")
+    ///     .cost_usd(0.0061);
+    /// ```
+    pub fn from_response(requested_model: impl Into<Text>, response: impl AsRef<[u8]>) -> Self {
+        let mut answer = Answer::default();
+        answer.read(&String::from_utf8_lossy(response.as_ref()));
+        answer.into_request(requested_model.into())
+    }
+
+    /// Creates the record from a usage whose input tokens include the cached ones, as OpenAI-compatible APIs and many
+    /// frameworks count them: the tokens that were read from and written to the cache are subtracted from the input.
+    ///
+    /// ```
+    /// use claude_code_telemetry::{ApiRequest, TokenUsage};
+    /// let usage = TokenUsage::new().input(1_500).cache_read(1_000).output(20);
+    /// // `input_tokens` is 500, `cache_read_tokens` is 1,000.
+    /// let request = ApiRequest::from_usage("gpt-5", usage);
+    /// ```
+    pub fn from_usage(model: impl Into<Text>, usage: TokenUsage) -> Self {
+        let cached = usage.cache_read.saturating_add(usage.cache_creation);
+        let input = usage.input.saturating_sub(cached);
+        Self::new(model).tokens(usage.input(input))
+    }
+}
+
+/// The part of a response that the record of its request needs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    model: Option<String>,
+    usage: TokenUsage,
+    speed: Speed,
+    stop_reason: Option<String>,
+    has_tool_call: Option<bool>,
+}
+
+impl Answer {
+    /// Reads a response, or an event of a streamed response, which contains a part of one.
+    pub(super) fn read(&mut self, json: &str) {
+        json::visit(json, |path, value| {
+            // The events `message_start` and `message_delta` contain members of a response in an object.
+            let path = match path {
+                ["message" | "delta", path @ ..] => path,
+                path => path,
+            };
+            match (path, value) {
+                (["usage", path @ ..], _) => self.read_usage(path, value),
+                (["model"], Event::String(text)) => self.model = optional(text.decoded()),
+                (["stop_reason"], Event::String(text)) => {
+                    self.stop_reason = optional(text.decoded());
+                }
+                (["content"], Event::ArrayStart) => {
+                    self.has_tool_call.get_or_insert(false);
+                }
+                (["content", "", "type"] | ["content_block", "type"], Event::String(text))
+                    if text.is("tool_use") =>
+                {
+                    self.has_tool_call = Some(true);
+                }
+                _ => {}
+            }
+        });
+    }
+
+    /// Reads a member of the usage. The counts of a stream's events are totals so far: the largest one counts.
+    fn read_usage(&mut self, path: &[&str], value: Event<'_>) {
+        let usage = &mut self.usage;
+        let count = match (path, value) {
+            (["speed"], Event::String(text)) => {
+                self.speed = if text.is("fast") {
+                    Speed::Fast
+                } else {
+                    Speed::Normal
+                };
+                return;
+            }
+            (["input_tokens"], _) => &mut usage.input,
+            (["output_tokens"], _) => &mut usage.output,
+            (["cache_read_input_tokens"], _) => &mut usage.cache_read,
+            (["cache_creation_input_tokens"], _) => &mut usage.cache_creation,
+            (["cache_creation", "ephemeral_1h_input_tokens"], _) => &mut usage.cache_creation_1h,
+            _ => return,
+        };
+        if let Event::Scalar(number) = value {
+            *count = number.parse().unwrap_or(0).max(*count);
+        }
+    }
+
+    pub(super) fn into_request(self, requested_model: Text) -> ApiRequest {
+        let request = match self.model {
+            Some(model) => ApiRequest::new(model).requested_model(requested_model),
+            None => ApiRequest::new(requested_model),
+        };
+        ApiRequest {
+            has_tool_call: self.has_tool_call,
+            stop_reason: self.stop_reason.map(Text::from),
+            ..request.tokens(self.usage).speed(self.speed)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A response of the Messages API that arrives as a stream of events.
+
+use std::fmt;
+
+use super::response::Answer;
+use super::{ApiRequest, Text};
+use crate::content::json;
+
+/// The size limit, in bytes, of one event. A larger event is skipped.
+const MAX_EVENT: usize = 16 * 1024 * 1024;
+
+/// Collects the record of a request from the events of its streamed response.
+///
+/// Pass the bytes of the body as they arrive to [`push`](Self::push), or the data of each event to
+/// [`event`](Self::event) if the HTTP client already separates them. Nothing fails: what is missing, unexpected or
+/// malformed is left out.
+///
+/// ```
+/// use claude_code_telemetry::{LlmRequest, StreamedResponse};
+///
+/// fn receive(request: LlmRequest, body: impl Iterator<Item = Vec<u8>>) {
+///     let mut response = StreamedResponse::new("claude-sonnet-4-6");
+///     for chunk in body {
+///         if response.push(&chunk) {
+///             request.first_token();
+///         }
+///     }
+///     request.finish(response.into_request().cost_usd(0.0061));
+/// }
+/// ```
+#[derive(Clone)]
+pub struct StreamedResponse {
+    requested_model: Text,
+    request_id: Option<Text>,
+    answer: Answer,
+    started: bool,
+    line: Vec<u8>,
+    /// The data of the current event: the lines so far.
+    data: Vec<u8>,
+    /// True if the current event is larger than [`MAX_EVENT`].
+    skipped: bool,
+    /// True if the last byte was a carriage return, which a line feed may follow in the same end of a line.
+    after_return: bool,
+}
+
+impl StreamedResponse {
+    /// Begins a response to a request for `requested_model`.
+    pub fn new(requested_model: impl Into<Text>) -> Self {
+        Self {
+            requested_model: requested_model.into(),
+            request_id: None,
+            answer: Answer::default(),
+            started: false,
+            line: Vec::new(),
+            data: Vec::new(),
+            skipped: false,
+            after_return: false,
+        }
+    }
+
+    /// Reads a header of the response. `request-id` sets the attribute `request_id`; other headers are ignored, so that
+    /// a host can pass all of them.
+    pub fn header(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        if name.eq_ignore_ascii_case("request-id") {
+            self.request_id = super::optional(String::from_utf8_lossy(value.as_ref()).into_owned());
+        }
+    }
+
+    /// Reads the next bytes of the body: server-sent events, divided anywhere. Returns `true` once, when the first
+    /// token has arrived: call [`LlmRequest::first_token`](crate::LlmRequest::first_token) then. An event of more than
+    /// 16 MiB is skipped.
+    pub fn push(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        let started = self.started;
+        let mut bytes = bytes.as_ref();
+        while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            let continues = end == 0 && self.after_return && bytes.first() == Some(&b'\n');
+            self.after_return = bytes.get(end) == Some(&b'\r');
+            if !continues {
+                self.append(&bytes[..end]);
+                self.end_line();
+            }
+            bytes = &bytes[end + 1..];
+        }
+        self.after_return &= bytes.is_empty();
+        self.append(bytes);
+        self.started && !started
+    }
+
+    /// Reads the data of one event: the JSON text after `data:`. Returns `true` once, as [`push`](Self::push) does.
+    pub fn event(&mut self, data: &str) -> bool {
+        let started = self.started;
+        self.answer.read(data);
+        let kind = json::member(data, "type");
+        self.started |= kind.is_some_and(|kind| kind.starts_with("content_block"));
+        self.started && !started
+    }
+
+    /// Returns the record of what was read. The cost is not known: set it, or call [`priced`](ApiRequest::priced).
+    pub fn into_request(self) -> ApiRequest {
+        let request = self.answer.into_request(self.requested_model);
+        ApiRequest {
+            request_id: self.request_id,
+            ..request
+        }
+    }
+
+    /// Adds a part of a line.
+    fn append(&mut self, bytes: &[u8]) {
+        self.skipped |= self.line.len() + self.data.len() + bytes.len() > MAX_EVENT;
+        if self.skipped {
+            self.line = Vec::new();
+            self.data = Vec::new();
+        } else {
+            self.line.extend_from_slice(bytes);
+        }
+    }
+
+    /// Reads a line: a part of an event, or the empty line after it.
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        if line.is_empty() {
+            let data = std::mem::take(&mut self.data);
+            if !std::mem::take(&mut self.skipped) {
+                self.event(&String::from_utf8_lossy(&data));
+            }
+        } else if let Some(data) = line.strip_prefix(b"data:") {
+            self.data.extend_from_slice(data);
+            self.data.push(b'\n');
+        }
+    }
+}
+
+/// Shows none of the bytes that were read, because they are content.
+impl fmt::Debug for StreamedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamedResponse")
+            .field("requested_model", &self.requested_model)
+            .field("request_id", &self.request_id)
+            .field("answer", &self.answer)
+            .finish_non_exhaustive()
+    }
+}
