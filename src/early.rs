@@ -92,6 +92,15 @@ impl EarlyRecords {
 
     /// Records everything in the buffer, in order and with its original time, and passes all further records on
     /// directly. Only the first call has an effect; the report of a later call is empty.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{EarlyRecords, Identity, SkillActivated, Telemetry};
+    /// # let session = Telemetry::disabled().session(Identity::new());
+    /// let early = EarlyRecords::new();
+    /// early.record_skill_activated(SkillActivated::new("pdf", "userSettings"));
+    /// let report = early.deliver_to(&session);
+    /// assert_eq!(report.delivered, 1);
+    /// ```
     pub fn deliver_to(&self, session: &Session) -> EarlyReport {
         let recorder = session.recorder();
         let Some(mut waiting) = self.waiting() else {

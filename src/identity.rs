@@ -28,18 +28,33 @@ impl Identity {
 
     /// Sets the anonymous identifier of the installation (`user.id`); by default 64 random hex digits, stored for the
     /// installation.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Identity;
+    /// let identity = Identity::new().user_id("a3f1c9");
+    /// ```
     pub fn user_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.user_id = Some(id.into());
         self
     }
 
     /// Sets the UUID of the organization (`organization.id`), for an authenticated user.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Identity;
+    /// let identity = Identity::new().organization_id("b1f6c2f4-3d1e-4c57-9a0b-2f4c6f0e8d11");
+    /// ```
     pub fn organization_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.organization_id = Some(id.into());
         self
     }
 
     /// Sets the email address (`user.email`), for an authenticated user.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Identity;
+    /// let identity = Identity::new().email("kim@example.com");
+    /// ```
     pub fn email(mut self, email: impl Into<Arc<str>>) -> Self {
         self.email = Some(email.into());
         self
@@ -47,6 +62,11 @@ impl Identity {
 
     /// Sets the UUID of the account (`user.account_uuid`), for an authenticated user. It is sent unless
     /// `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is off.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Identity;
+    /// let identity = Identity::new().account_uuid("5a0a2a4e-7f0b-4d8f-8d7c-0c2f3c1b9e77");
+    /// ```
     pub fn account_uuid(mut self, uuid: impl Into<Arc<str>>) -> Self {
         self.account_uuid = Some(uuid.into());
         self
@@ -54,6 +74,11 @@ impl Identity {
 
     /// Sets the account in the tagged format of the admin APIs (`user.account_id`), such as `user_01BWBeN28...`. It is
     /// sent unless `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is off.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Identity;
+    /// let identity = Identity::new().account_id("user_01BWBeN28");
+    /// ```
     pub fn account_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.account_id = Some(id.into());
         self

@@ -78,24 +78,29 @@
 //!
 //! # Further documentation
 //!
-//! In the package and its repository: `docs/GUIDE.md`, from your agent's events to these calls, with common mistakes;
-//! `docs/MIGRATING.md`, from hand-written telemetry; `docs/ADMINISTRATORS.md`, for administrators of the collector;
-//! `docs/BACKENDS.md`, the settings for each backend; `docs/DOCTOR.md`, diagnosis when no data arrives;
-//! `docs/TELEMETRY.md` and `docs/CONFIGURATION.md`, all emitted data and all variables; `docs/RELIABILITY.md`, delivery
-//! and its limits; `docs/PERFORMANCE.md`, the costs; `docs/TRANSCRIPT.md`, JSON lines from any language;
-//! `docs/SECURITY.md`; and `examples/agent_loop`, a complete agent.
+//! - [`docs::guide`]: from your agent's events to these calls, with common mistakes. The program `examples/agent_loop` of
+//!   the package is a complete agent.
+//! - [`docs::features`]: choosing cargo features, and the cost of each.
+//! - [`docs::migrating`]: from hand-written telemetry to this crate.
+//! - [`docs::double_counting`]: for a wrapper of an agent that emits this telemetry itself.
+//! - [`docs::administrators`]: for administrators of the collector; [`docs::backends`]: the settings for each backend;
+//!   [`docs::doctor`]: diagnosis when no data arrives.
+//! - [`docs::telemetry`] and [`docs::configuration`]: all emitted data and all variables.
+//! - [`docs::reliability`], [`docs::security`] and [`docs::performance`]: delivery and its limits, content and secrets,
+//!   the costs.
+//! - [`docs::transcript`]: JSON lines from any language.
 //!
 //! # Cargo features
 //!
 //! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a scrape endpoint),
 //! `console` (JSON lines) and `providers` (`Telemetry::providers`, the providers of the OpenTelemetry SDK for the
 //! host's own instruments, which export to the same receivers) are on by default. An exporter that is configured but
-//! not compiled in causes a warning that names the feature.
+//! not compiled in causes a warning that names the feature. [`docs::features`] compares the costs.
 //!
 //! The following are off by default:
 //!
 //! - `serde`: every record and every options type implements `serde::Deserialize` with the documented attribute names,
-//!   which `docs/TRANSCRIPT.md` lists;
+//!   which [`docs::transcript`] lists;
 //! - `testing`: `Telemetry::in_memory`, telemetry that is kept in memory, for tests of the host;
 //! - `cli`: the program `claude-code-telemetry`, with the commands `replay`, `doctor`, `explain` and `catalog`. The library
 //!   does not change.
@@ -110,11 +115,17 @@
     )
 )]
 
+// rustdoc lists the methods of a type in the order of the modules that define them. These two define the first ones.
+mod session;
+mod telemetry;
+
 pub mod catalog;
 mod clock;
 mod config;
 mod content;
 mod diagnostics;
+#[cfg(any(doc, doctest))]
+pub mod docs;
 mod doctor;
 mod early;
 mod encode;
@@ -138,11 +149,9 @@ mod resource;
 mod schema;
 #[cfg(feature = "serde")]
 mod serial;
-mod session;
 mod session_attributes;
 mod signal;
 mod state;
-mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
@@ -183,26 +192,4 @@ pub mod fuzzing {
     pub use crate::content::tool_input::shape as tool_input;
     #[cfg(feature = "grpc")]
     pub use crate::export::fuzzing::{answer, helper_output};
-}
-
-/// Compiles and runs the programs in the documents.
-#[cfg(doctest)]
-mod documents {
-    #[doc = include_str!("../README.md")]
-    struct Readme;
-
-    #[doc = include_str!("../docs/GUIDE.md")]
-    struct Guide;
-
-    #[doc = include_str!("../docs/MIGRATING.md")]
-    struct Migrating;
-
-    #[doc = include_str!("../docs/ADMINISTRATORS.md")]
-    struct Administrators;
-
-    #[doc = include_str!("../docs/BACKENDS.md")]
-    struct Backends;
-
-    #[doc = include_str!("../docs/CONTRIBUTING.md")]
-    struct Contributing;
 }

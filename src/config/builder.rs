@@ -10,6 +10,16 @@ use crate::environment::Environment;
 
 /// A builder of a [`Config`](crate::Config). Without any call it reads the settings files of this machine
 /// ([`SettingsFiles::system`]) and the process environment.
+///
+/// ```
+/// use claude_code_telemetry::{Config, SettingsFiles};
+///
+/// let config = Config::builder()
+///     .settings_files(SettingsFiles::none())
+///     .set("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
+///     .set("OTEL_LOGS_EXPORTER", "otlp")
+///     .build();
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ConfigBuilder {
@@ -39,6 +49,11 @@ pub(super) struct HostSetting {
 impl ConfigBuilder {
     /// Reads these variables instead of the process environment, which is then never read. Settings files are not read
     /// either, unless [`settings_files`](Self::settings_files) names them, so that a test touches no real file.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().environment([("CLAUDE_CODE_ENABLE_TELEMETRY", "1")]).build();
+    /// ```
     pub fn environment<K: Into<String>, V: Into<String>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
@@ -49,6 +64,11 @@ impl ConfigBuilder {
 
     /// Sets the settings files to read. The default is [`SettingsFiles::system`], or [`SettingsFiles::none`] with an
     /// injected [`environment`](Self::environment).
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::{Config, SettingsFiles};
+    /// let config = Config::builder().settings_files(SettingsFiles::none()).build();
+    /// ```
     pub fn settings_files(mut self, files: SettingsFiles) -> Self {
         self.settings_files = Some(files);
         self
@@ -58,6 +78,11 @@ impl ConfigBuilder {
     /// the user trusts it: its files can then switch telemetry off, and set resource attributes, intervals, timeouts,
     /// compression, temporality and `OTEL_METRICS_INCLUDE_*`. They never set exporters, destinations, credentials or
     /// content switches: such a variable is ignored, with a warning that says where it belongs.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().trust_workspace(true).build();
+    /// ```
     pub fn trust_workspace(mut self, trusted: bool) -> Self {
         self.trust_workspace = trusted;
         self
@@ -65,24 +90,44 @@ impl ConfigBuilder {
 
     /// Sets a variable in the host layer, which overrides the environment and the settings of project and user. Only
     /// managed settings override the host. An empty value cancels the values of the layers below.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().set("OTEL_METRIC_EXPORT_INTERVAL", "10000").build();
+    /// ```
     pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.host.insert(name.into(), Secret::new(value));
         self
     }
 
     /// Sets the encoding of numbers in events; [`NumberEncoding::Native`] by default.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::{Config, NumberEncoding};
+    /// let config = Config::builder().number_encoding(NumberEncoding::Text).build();
+    /// ```
     pub fn number_encoding(mut self, encoding: NumberEncoding) -> Self {
         self.number_encoding = encoding;
         self
     }
 
     /// Sends `user.email`, when it is known, if `send` is true; true by default.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().user_email(false).build();
+    /// ```
     pub fn user_email(mut self, send: bool) -> Self {
         self.without_user_email = !send;
         self
     }
 
     /// Sends the error messages of failed tools (`tool_result.error`) if `send` is true; true by default.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().error_messages(false).build();
+    /// ```
     pub fn error_messages(mut self, send: bool) -> Self {
         self.without_error_messages = !send;
         self
@@ -90,6 +135,11 @@ impl ConfigBuilder {
 
     /// Sets the file that stores `user.id` for hosts that provide none. By default the file is in the user's state
     /// folder.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().installation_id_path("/var/lib/my-agent/user-id").build();
+    /// ```
     pub fn installation_id_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.installation_id_path = Some(path.into());
         self
@@ -99,6 +149,11 @@ impl ConfigBuilder {
     /// use, for example by another agent on the machine. The page uses the first free port of the range, in order.
     /// Without this call the page uses no other port, and retries the configured one from time to time.
     /// [`ExporterHealth::addresses`] returns the address in use.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().prometheus_port_range(9465..=9474).build();
+    /// ```
     ///
     /// [`ExporterHealth::addresses`]: crate::ExporterHealth::addresses
     pub fn prometheus_port_range(mut self, ports: RangeInclusive<u16>) -> Self {

@@ -16,6 +16,14 @@ pub struct OtlpDestination<'c>(&'c OtlpConfig);
 impl Config {
     /// Returns the OTLP destination of a signal; `None` when the signal has no OTLP exporter or the exporter cannot be
     /// built ([`warnings`](Self::warnings) gives the reason).
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Config, Signal};
+    /// # let config = Config::builder().environment::<String, String>([]).build();
+    /// if let Some(destination) = config.otlp(Signal::Logs) {
+    ///     println!("events go to {}", destination.endpoint());
+    /// }
+    /// ```
     pub fn otlp(&self, signal: Signal) -> Option<OtlpDestination<'_>> {
         self.of(signal).otlp.as_ref().map(OtlpDestination)
     }

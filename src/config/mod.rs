@@ -148,22 +148,49 @@ pub enum NumberEncoding {
 impl Config {
     /// Returns the configuration that the settings files of this machine ([`SettingsFiles::system`]) and the process
     /// environment describe.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::load();
+    /// println!("telemetry is {}", if config.is_enabled() { "on" } else { "off" });
+    /// ```
     pub fn load() -> Self {
         Self::builder().build()
     }
 
     /// Returns a builder, for a configuration that the host customizes.
+    ///
+    /// ```no_run
+    /// use claude_code_telemetry::Config;
+    ///
+    /// let config = Config::builder()
+    ///     .set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317")
+    ///     .user_email(false)
+    ///     .build();
+    /// ```
     pub fn builder() -> ConfigBuilder {
         ConfigBuilder::default()
     }
 
     /// Returns true if telemetry is on: `CLAUDE_CODE_ENABLE_TELEMETRY` is set without `OTEL_SDK_DISABLED`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().environment([("CLAUDE_CODE_ENABLE_TELEMETRY", "1")]).build();
+    /// assert!(config.is_enabled());
+    /// ```
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
 
     /// Returns how many times the host should retry a model request (`CLAUDE_CODE_MAX_RETRIES`, 10 by default). The
     /// library itself does not retry model requests.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().environment([("CLAUDE_CODE_MAX_RETRIES", "3")]).build();
+    /// assert_eq!(config.max_retries(), 3);
+    /// ```
     pub fn max_retries(&self) -> u32 {
         self.get(&variables::MAX_RETRIES)
     }
@@ -183,6 +210,15 @@ impl Config {
     }
 
     /// Returns the warnings about settings that are probably mistakes, each with its fix.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().environment([("OTEL_LOGS_EXPORTER", "oltp")]).build();
+    /// for warning in config.warnings() {
+    ///     eprintln!("{warning}");
+    /// }
+    /// # assert!(!config.warnings().is_empty());
+    /// ```
     pub fn warnings(&self) -> &[Warning] {
         self.explanation.warnings()
     }
@@ -194,6 +230,12 @@ impl Config {
 
     /// Returns the explanation: the origin of every value, the resulting behavior, and every warning. Secrets are
     /// hidden.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Config;
+    /// # let config = Config::builder().environment::<String, String>([]).build();
+    /// println!("{}", config.explain());
+    /// ```
     pub fn explain(&self) -> &Explanation {
         &self.explanation
     }

@@ -53,6 +53,14 @@ static BETA: [&Typed<bool>; 2] = [
 
 impl ConfigBuilder {
     /// Resolves the configuration once. It cannot fail: problems become [`Config::warnings`].
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::Config;
+    /// let config = Config::builder().set("CLAUDE_CODE_ENABLE_TELEMETRY", "1").build();
+    /// for warning in config.warnings() {
+    ///     eprintln!("{warning}");
+    /// }
+    /// ```
     pub fn build(self) -> Config {
         resolve(self, Features::COMPILED)
     }

@@ -76,6 +76,13 @@ impl Config {
     }
 
     /// Calls [`diagnose`](Self::diagnose) with an explicit time limit; the shorter of the two limits applies.
+    ///
+    /// ```no_run
+    /// use claude_code_telemetry::Config;
+    ///
+    /// let diagnosis = Config::load().diagnose_within(std::time::Duration::from_secs(5));
+    /// println!("{diagnosis}");
+    /// ```
     pub fn diagnose_within(&self, limit: Duration) -> Diagnosis {
         let limit = limit.min(LIMIT);
         let mut probes = probe::requested(self);

@@ -77,6 +77,11 @@ pub struct Dropped {
 
 impl Dropped {
     /// Returns the sum over all reasons.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Dropped;
+    /// assert_eq!(Dropped::default().total(), 0);
+    /// ```
     pub fn total(&self) -> u64 {
         self.queue_full + self.refused + self.rejected + self.shutdown
     }
@@ -126,6 +131,20 @@ pub struct ExporterHealth {
 }
 
 /// A snapshot of delivery counts and failures.
+///
+/// ```
+/// # use claude_code_telemetry::Telemetry;
+/// # let telemetry = Telemetry::disabled();
+/// let health = telemetry.health();
+/// for exporter in &health.exporters {
+///     if let Some(failure) = &exporter.last_error {
+///         eprintln!("{}: {}", exporter.signal, failure.message);
+///     }
+/// }
+/// if health.series_overflow > 0 {
+///     eprintln!("{} of {} series", health.series, health.series_limit);
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Health {
@@ -158,6 +177,14 @@ pub struct Health {
 
 impl ExporterHealth {
     /// Returns true if the queue is empty, no item was dropped, and the exporter could be built.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// let exporters = telemetry.health().exporters;
+    /// let late = exporters.iter().filter(|exporter| !exporter.is_complete());
+    /// assert_eq!(late.count(), 0);
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.queued == 0 && self.is_unharmed()
     }

@@ -23,6 +23,16 @@ impl Telemetry {
     /// the first call after them.
     ///
     /// Requires the feature `providers`.
+    ///
+    /// ```
+    /// use claude_code_telemetry::Telemetry;
+    /// use opentelemetry::metrics::MeterProvider;
+    /// # let telemetry = Telemetry::disabled();
+    ///
+    /// let providers = telemetry.providers();
+    /// let meter = providers.meter_provider().meter("my-agent");
+    /// meter.u64_counter("cache.hits").build().add(1, &[]);
+    /// ```
     pub fn providers(&self) -> Providers {
         let Some(handle) = self.handle_here() else {
             return Providers::new(None);

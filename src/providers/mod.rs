@@ -77,16 +77,45 @@ impl Providers {
     /// Delta points leave out data recorded while the exporter was off. To find the boundary, `reconfigure` calls the
     /// host's callbacks when it turns the exporter on, and waits for them for a second at most (data recorded until a
     /// slower callback returns is left out too). Cumulative points cover everything since the instrument was created.
+    ///
+    /// ```
+    /// use opentelemetry::metrics::MeterProvider;
+    ///
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let providers = Telemetry::disabled().providers();
+    /// let meter = providers.meter_provider().meter("my-agent");
+    /// meter.u64_counter("cache.hits").build().add(1, &[]);
+    /// ```
     pub fn meter_provider(&self) -> &SdkMeterProvider {
         &self.meter
     }
 
     /// Returns the logger provider.
+    ///
+    /// ```
+    /// use opentelemetry::logs::{LogRecord, Logger, LoggerProvider};
+    ///
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let providers = Telemetry::disabled().providers();
+    /// let logger = providers.logger_provider().logger("my-agent");
+    /// let mut record = logger.create_log_record();
+    /// record.set_event_name("cache.cleared");
+    /// logger.emit(record);
+    /// ```
     pub fn logger_provider(&self) -> &SdkLoggerProvider {
         &self.logger
     }
 
     /// Returns the tracer provider. Spans with a sampled parent, or without a parent, are recorded.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Tracer, TracerProvider};
+    ///
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let providers = Telemetry::disabled().providers();
+    /// let tracer = providers.tracer_provider().tracer("my-agent");
+    /// tracer.start("compile").end();
+    /// ```
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
         &self.tracer
     }
@@ -103,6 +132,16 @@ impl Recorder {
     /// for a host's own spans. Without a span here (tracing or telemetry is off) the context is empty.
     ///
     /// The context is not made current: the host decides whether it is ambient for other instruments.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Tracer, TracerProvider};
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    ///
+    /// # let telemetry = Telemetry::disabled();
+    /// # let tracer = telemetry.providers().tracer_provider().tracer("my-agent");
+    /// let prompt = telemetry.session(Identity::new()).prompt("Fix the bug");
+    /// tracer.start_with_context("plan", &prompt.recorder().otel_context()).end();
+    /// ```
     pub fn otel_context(&self) -> Context {
         context_of(self.parent.as_deref())
     }
@@ -111,6 +150,19 @@ impl Recorder {
 impl ToolCall {
     /// Returns the [parent](Recorder::otel_context) for a host's own spans: the execution span of the tool; before the
     /// execution begins, the span of the call.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Tracer, TracerProvider};
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    ///
+    /// # let telemetry = Telemetry::disabled();
+    /// # let tracer = telemetry.providers().tracer_provider().tracer("my-agent");
+    /// # let prompt = telemetry.session(Identity::new()).prompt("Fix the bug");
+    /// let tool = prompt.tool("Bash");
+    /// tool.executing();
+    /// tracer.start_with_context("compile", &tool.otel_context()).end();
+    /// # tool.end();
+    /// ```
     pub fn otel_context(&self) -> opentelemetry::Context {
         context_of(self.context().as_deref())
     }

@@ -18,54 +18,159 @@ macro_rules! record_methods {
         $crate::session::recorder::record_methods! { |$self, $record| $body;
             /// Records a request to which the API responded: emits the event `claude_code.api_request` and adds to
             /// `claude_code.cost.usage` and to the four types of `claude_code.token.usage`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, ApiRequest, TokenUsage};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// let usage = TokenUsage::new().input(1_200).output(86);
+            /// session.record_api_request(ApiRequest::new("claude-sonnet-4-6").tokens(usage).cost_usd(0.0049));
+            /// ```
             record_api_request(ApiRequest);
 
             /// Records a request that failed after its last attempt: emits the event `claude_code.api_error`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, ApiError};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// let error = ApiError::new("claude-sonnet-4-6", "Overloaded").status_code(529).attempt(11);
+            /// session.record_api_error(error);
+            /// ```
             record_api_error(ApiError);
 
             /// Records the body of one attempt of a request: emits the event `claude_code.api_request_body` if
             /// `OTEL_LOG_RAW_API_BODIES` is on.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, ApiRequestBody};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// let body = r#"{"messages":[]}"#;
+            /// session.record_api_request_body(ApiRequestBody::new("claude-sonnet-4-6", body));
+            /// ```
             record_api_request_body(ApiRequestBody);
 
             /// Records the body of a successful response: emits the event `claude_code.api_response_body` if
             /// `OTEL_LOG_RAW_API_BODIES` is on.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, ApiResponseBody};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// let body = r#"{"content":[]}"#;
+            /// session.record_api_response_body(ApiResponseBody::new("claude-sonnet-4-6", body));
+            /// ```
             record_api_response_body(ApiResponseBody);
 
             /// Emits the event `claude_code.user_prompt` without beginning an interaction.
             /// [`Session::prompt`](crate::Session::prompt) begins an interaction and emits this event itself.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, UserPrompt};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// session.record_user_prompt(UserPrompt::new("Fix the failing test"));
+            /// ```
             record_user_prompt(UserPrompt);
 
             /// Records a permission decision: emits the event `claude_code.tool_decision`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, Decision, DecisionSource, ToolDecision};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// let decision = ToolDecision::new("Bash", Decision::Reject, DecisionSource::UserReject);
+            /// session.record_tool_decision(decision);
+            /// ```
             record_tool_decision(ToolDecision);
 
             /// Records a tool call that completed: emits the event `claude_code.tool_result`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, ToolResult};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// session.record_tool_result(ToolResult::new("Read").result_size_bytes(1_280));
+            /// ```
             record_tool_result(ToolResult);
 
             /// Records a plugin that finished installing: emits the event `claude_code.plugin_installed`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, InstallTrigger, PluginInstalled};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// let plugin = PluginInstalled::new("lint", "official", InstallTrigger::Cli);
+            /// session.record_plugin_installed(plugin);
+            /// ```
             record_plugin_installed(PluginInstalled);
 
             /// Records a skill that was invoked: emits the event `claude_code.skill_activated`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, SkillActivated};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// session.record_skill_activated(SkillActivated::new("pdf", "userSettings"));
+            /// ```
             record_skill_activated(SkillActivated);
 
             /// Adds lines of code that were added or removed to `claude_code.lines_of_code.count`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, LinesOfCode};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// session.record_lines_of_code(LinesOfCode::new().added(12).removed(5));
+            /// ```
             record_lines_of_code(LinesOfCode);
 
             /// Adds commits to `claude_code.commit.count`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, Commit};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// session.record_commit(Commit::new());
+            /// ```
             record_commit(Commit);
 
             /// Adds pull requests to `claude_code.pull_request.count`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, PullRequest};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// session.record_pull_request(PullRequest::new());
+            /// ```
             record_pull_request(PullRequest);
 
             /// Adds a cost in US dollars to `claude_code.cost.usage`, without an event.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, Cost};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// session.record_cost(Cost::new("claude-sonnet-4-6", 0.0021));
+            /// ```
             record_cost(Cost);
 
             /// Adds tokens to `claude_code.token.usage`, without an event.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, TokenType, Tokens};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// session.record_tokens(Tokens::new("claude-sonnet-4-6", TokenType::Output, 86));
+            /// ```
             record_tokens(Tokens);
 
             /// Adds a permission decision about an editing tool to `claude_code.code_edit_tool.decision`.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, CodeEditDecision, Decision, DecisionSource, EditTool};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// let (decision, source) = (Decision::Accept, DecisionSource::Config);
+            /// let edit = CodeEditDecision::new(EditTool::Write, decision, source);
+            /// session.record_code_edit_decision(edit.language("Rust"));
+            /// ```
             record_code_edit_decision(CodeEditDecision);
 
             /// Adds active time to `claude_code.active_time.total`, in seconds.
+            ///
+            /// ```
+            /// # use claude_code_telemetry::{Identity, Telemetry, ActiveTime, ActivityType};
+            /// # let session = Telemetry::disabled().session(Identity::new());
+            /// # use std::time::Duration;
+            /// session.record_active_time(ActiveTime::new(ActivityType::User, Duration::from_secs(4)));
+            /// ```
             record_active_time(ActiveTime);
         }
     };
@@ -82,20 +187,18 @@ macro_rules! record_methods {
 }
 pub(crate) use record_methods;
 
-/// Defines the methods of a recorder, also for a handle with the recorder `$recorder`.
-macro_rules! recorder_methods {
+/// Defines the methods that begin operations, also for a handle with the recorder `$recorder`.
+macro_rules! operation_methods {
     (|$self:ident| $recorder:expr) => {
-        $crate::session::recorder::record_methods! {
-            |$self, record| $crate::session::recorder::Recordable::record(record, $recorder)
-        }
-
-        /// Emits only the event of [`record_api_request`](Self::record_api_request), for a host that records cost and
-        /// tokens separately.
-        pub fn record_api_request_event(&$self, request: $crate::record::ApiRequest) {
-            $recorder.emit_request(request);
-        }
-
         /// Begins a model request, whose span is `claude_code.llm_request`.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
+        /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+        /// let request = prompt.llm_request("claude-sonnet-4-6");
+        /// // ... ask the model
+        /// request.finish(ApiRequest::new("claude-sonnet-4-6").cost_usd(0.0021));
+        /// ```
         pub fn llm_request(
             &$self,
             options: impl Into<$crate::session::LlmRequestOptions>,
@@ -104,6 +207,18 @@ macro_rules! recorder_methods {
         }
 
         /// Begins a tool call, whose spans are `claude_code.tool` and `claude_code.tool.blocked_on_user`.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::{Decision, DecisionSource, Identity, Telemetry};
+        /// # use claude_code_telemetry::{ToolCallOptions, ToolOutcome};
+        /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+        /// let options = ToolCallOptions::new("Bash").input(r#"{"command":"cargo test"}"#);
+        /// let tool = prompt.tool(options);
+        /// tool.decided(Decision::Accept, DecisionSource::Config);
+        /// tool.executing();
+        /// // ... run it
+        /// tool.finish(ToolOutcome::new().result_size_bytes(1_280));
+        /// ```
         pub fn tool(
             &$self,
             options: impl Into<$crate::session::ToolCallOptions>,
@@ -112,12 +227,29 @@ macro_rules! recorder_methods {
         }
 
         /// Reserves a tool call that begins later, so that work inside it can already be recorded as its children.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
+        /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+        /// let reserved = prompt.reserve_tool();
+        /// let request = reserved.recorder().llm_request("claude-haiku-4-5");
+        /// request.finish(ApiRequest::new("claude-haiku-4-5"));
+        /// reserved.begin("Agent").end();
+        /// ```
         pub fn reserve_tool(&$self) -> $crate::session::PendingToolCall {
             $crate::session::PendingToolCall::new($recorder)
         }
 
         /// Begins the hooks of a hook event, whose span is `claude_code.hook`. `event` is the hook event, such as
         /// `PreToolUse`; `name` is the full name, such as `PreToolUse:Bash`.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::{HookOutcome, Identity, Telemetry};
+        /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+        /// let hooks = prompt.hook("PreToolUse", "PreToolUse:Bash");
+        /// // ... run them
+        /// hooks.finish(HookOutcome::new().succeeded(2));
+        /// ```
         pub fn hook(
             &$self,
             event: impl Into<$crate::record::Text>,
@@ -134,6 +266,30 @@ macro_rules! recorder_methods {
             time: ::std::time::SystemTime,
         ) -> $crate::session::Hook {
             $crate::session::Hook::begin($recorder, event.into(), name.into(), Some(time))
+        }
+    };
+}
+pub(super) use operation_methods;
+
+/// Defines the methods that record, also for a handle with the recorder `$recorder`.
+macro_rules! recorder_methods {
+    (|$self:ident| $recorder:expr) => {
+        $crate::session::recorder::record_methods! {
+            |$self, record| $crate::session::recorder::Recordable::record(record, $recorder)
+        }
+
+        /// Emits only the event of [`record_api_request`](Self::record_api_request), for a host that records cost and
+        /// tokens separately.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::{ApiRequest, Cost, Identity, Telemetry};
+        /// # let session = Telemetry::disabled().session(Identity::new());
+        /// session.record_api_request_event(ApiRequest::new("claude-sonnet-4-6"));
+        /// // ... later the bill arrives
+        /// session.record_cost(Cost::new("claude-sonnet-4-6", 0.0021));
+        /// ```
+        pub fn record_api_request_event(&$self, request: $crate::record::ApiRequest) {
+            $recorder.emit_request(request);
         }
     };
 }
@@ -158,6 +314,19 @@ pub(crate) trait Recordable: Payload + Send + Sized + 'static {
 /// a session's recorder are the roots of new traces. The current span of the host's instrumentation is never used: a parent is
 /// always one of these handles. A clone is cheap and can be moved to other tasks and threads.
 ///
+/// ```
+/// # use claude_code_telemetry::{ApiRequest, Identity, Recorder, Telemetry};
+/// # let session = Telemetry::disabled().session(Identity::new());
+/// fn summarize(recorder: Recorder) {
+///     let request = recorder.llm_request("claude-haiku-4-5");
+///     request.finish(ApiRequest::new("claude-haiku-4-5"));
+/// }
+///
+/// let prompt = session.prompt("Fix the failing test");
+/// let recorder = prompt.recorder().clone();
+/// std::thread::spawn(move || summarize(recorder));
+/// ```
+///
 /// No method fails, blocks or panics, on any thread, in any runtime, also after shutdown. Data that cannot be kept is
 /// counted in [health](crate::Health). When telemetry is off, every method does nothing.
 #[derive(Clone)]
@@ -178,14 +347,23 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    recorder_methods!(|self| self);
+    operation_methods!(|self| self);
 
     /// Returns the environment of a subprocess that no tool call starts: without `OTEL_*` variables, and with the trace
     /// context of this recorder if there is one. For a tool's subprocess, use
     /// [`ToolCall::child_env`](crate::ToolCall::child_env).
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let session = Telemetry::disabled().session(Identity::new());
+    /// let mut command = std::process::Command::new("my-mcp-server");
+    /// session.recorder().child_env().apply(&mut command);
+    /// ```
     pub fn child_env(&self) -> ChildEnv {
         self.child_env_of(self.parent.as_deref())
     }
+
+    recorder_methods!(|self| self);
 
     /// Returns the environment of a subprocess whose parent is this span.
     pub(crate) fn child_env_of(&self, span: Option<&TraceContext>) -> ChildEnv {

@@ -33,6 +33,11 @@ impl SessionOptions {
     /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
     ///
     /// An id that was used before continues that session: its event sequence and its metric totals.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::SessionOptions;
+    /// let options = SessionOptions::new().id("3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10");
+    /// ```
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.id = Some(id.into());
         self
@@ -40,11 +45,21 @@ impl SessionOptions {
 
     setters! {
         /// Sets the user of the session. The default is an empty identity.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::{Identity, SessionOptions};
+        /// let options = SessionOptions::new().identity(Identity::new().email("kim@example.com"));
+        /// ```
         identity: Identity,
     }
 
     /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
     /// attribute.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::SessionOptions;
+    /// let options = SessionOptions::new().terminal_type("vscode");
+    /// ```
     pub fn terminal_type(mut self, terminal: impl Into<Arc<str>>) -> Self {
         self.terminal_type = Some(terminal.into());
         self
@@ -52,6 +67,11 @@ impl SessionOptions {
 
     setters! {
         /// Sets how the session began: the attribute `start_type` of `claude_code.session.count`, omitted by default.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::{SessionOptions, StartType};
+        /// let options = SessionOptions::new().start_type(StartType::Continue);
+        /// ```
         start_type: Option<StartType>,
     }
 
@@ -59,12 +79,22 @@ impl SessionOptions {
     ///
     /// A session that is not interactive uses `TRACEPARENT` and `TRACESTATE` of the environment as the parent of its
     /// traces. If that parent is not sampled, the session emits no spans, not even for work outside prompts.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::SessionOptions;
+    /// let in_a_pipeline = SessionOptions::new().interactive(false);
+    /// ```
     pub fn interactive(mut self, interactive: bool) -> Self {
         self.non_interactive = !interactive;
         self
     }
 
     /// Sets the workspace folders that are selected on the host (`workspace.host_paths`, only on events).
+    ///
+    /// ```
+    /// # use claude_code_telemetry::SessionOptions;
+    /// let options = SessionOptions::new().workspace_host_paths(["/home/kim/parser"]);
+    /// ```
     pub fn workspace_host_paths<P: Into<Arc<str>>>(
         mut self,
         paths: impl IntoIterator<Item = P>,

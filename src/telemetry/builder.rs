@@ -21,6 +21,12 @@ use crate::state::{ActiveConfig, Operations, SessionTable, TelemetryState, Unkno
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also the version of the
 /// instrumentation scopes of metrics and events, and the attribute `app.version`.
+///
+/// ```
+/// use claude_code_telemetry::Service;
+///
+/// let service = Service::new("claude-code", env!("CARGO_PKG_VERSION"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     pub(crate) name: String,
@@ -39,6 +45,15 @@ impl Service {
 }
 
 /// A builder that starts telemetry with more than a configuration.
+///
+/// ```no_run
+/// use claude_code_telemetry::{Config, Service, Telemetry};
+///
+/// let telemetry = Telemetry::builder(Config::load(), Service::new("claude-code", "1.2.3"))
+///     .on_diagnostic(|diagnostic| eprintln!("{diagnostic}"))
+///     .expected_sessions(20_000)
+///     .start();
+/// ```
 #[must_use = "nothing is started before `start`"]
 pub struct TelemetryBuilder {
     config: Config,
@@ -71,6 +86,13 @@ impl TelemetryBuilder {
     /// Sets how many sessions the host expects to be open at the same time. The default leaves room for about 6,000
     /// sessions of 32 series each, or 30,000 of 6. [`Health::series_limit`](crate::Health::series_limit) contains
     /// the resulting limit; measurements for further series are dropped and counted. Unused room costs nothing.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Config, Service, Telemetry};
+    /// let config = Config::builder().environment::<String, String>([]).build();
+    /// let builder = Telemetry::builder(config, Service::new("claude-code", "1.2.3"));
+    /// let telemetry = builder.expected_sessions(20_000).start();
+    /// ```
     pub fn expected_sessions(mut self, sessions: usize) -> Self {
         self.expected_sessions = sessions;
         self
@@ -81,6 +103,13 @@ impl TelemetryBuilder {
     ///
     /// The callback may log and may block: nothing else waits for it. A panic in it is ignored. The threads of the
     /// library block signals; a program that the callback starts there inherits that signal mask.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Config, Service, Telemetry};
+    /// let config = Config::builder().environment([("OTEL_LOGS_EXPORTER", "oltp")]).build();
+    /// let builder = Telemetry::builder(config, Service::new("claude-code", "1.2.3"));
+    /// let telemetry = builder.on_diagnostic(|diagnostic| eprintln!("{diagnostic}")).start();
+    /// ```
     pub fn on_diagnostic(mut self, callback: impl Fn(&Diagnostic) + Send + Sync + 'static) -> Self {
         self.callback = Some(Arc::new(callback));
         self
@@ -88,12 +117,30 @@ impl TelemetryBuilder {
 
     /// Sets the writer of the console exporter, instead of standard output. It may block: no other exporter waits for
     /// it.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::{Config, Service, Telemetry};
+    /// let config = Config::builder()
+    ///     .set("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
+    ///     .set("OTEL_LOGS_EXPORTER", "console")
+    ///     .build();
+    /// let lines = std::fs::File::create("telemetry.jsonl")?;
+    /// let builder = Telemetry::builder(config, Service::new("claude-code", "1.2.3"));
+    /// let telemetry = builder.console_writer(lines).start();
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn console_writer(mut self, writer: impl Write + Send + 'static) -> Self {
         self.writer = Some(Arc::new(Mutex::new(writer)));
         self
     }
 
     /// Starts telemetry. Starting never fails.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Config, Service, Telemetry};
+    /// let config = Config::builder().environment::<String, String>([]).build();
+    /// let telemetry = Telemetry::builder(config, Service::new("claude-code", "1.2.3")).start();
+    /// ```
     pub fn start(self) -> Telemetry {
         let (config, clock) = (Arc::new(self.config), self.clock);
         let diagnostics = Arc::new(Diagnostics::new(self.callback, config.get(&DIAG_STDERR)));

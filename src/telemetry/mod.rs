@@ -59,16 +59,42 @@ impl Telemetry {
     }
 
     /// Returns a builder for more than a configuration: a callback for diagnostics, a writer for the console exporter.
+    ///
+    /// ```no_run
+    /// use claude_code_telemetry::{Config, Service, Telemetry};
+    ///
+    /// let telemetry = Telemetry::builder(Config::load(), Service::new("claude-code", "1.2.3"))
+    ///     .on_diagnostic(|diagnostic| eprintln!("{diagnostic}"))
+    ///     .start();
+    /// ```
     pub fn builder(config: Config, service: Service) -> TelemetryBuilder {
         TelemetryBuilder::new(config, service)
     }
 
     /// Returns telemetry that does nothing, whatever the environment or a later configuration says.
+    ///
+    /// ```
+    /// use claude_code_telemetry::{Identity, Telemetry};
+    ///
+    /// let telemetry = Telemetry::disabled();
+    /// telemetry.session(Identity::new()).prompt("Fix the failing test").end(); // emits nothing
+    /// assert!(!telemetry.is_enabled());
+    /// ```
     pub fn disabled() -> Self {
         Self { handle: None }
     }
 
     /// Starts a session and counts it in `claude_code.session.count`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, SessionOptions, StartType, Telemetry};
+    /// # let telemetry = Telemetry::disabled();
+    /// let session = telemetry.session(Identity::new().email("kim@example.com"));
+    ///
+    /// // A saved conversation is opened again.
+    /// let options = SessionOptions::new().id(session.id()).start_type(StartType::Resume);
+    /// let resumed = telemetry.session(options);
+    /// ```
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
         let environment = match self.handle.as_ref() {
             Some(handle) => handle.state.active.load().config.environment.clone(),
@@ -79,6 +105,13 @@ impl Telemetry {
     }
 
     /// Returns whether at least one signal has an exporter.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Config, Service, Telemetry};
+    /// # let config = Config::builder().environment::<String, String>([]).build();
+    /// let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
+    /// assert!(!telemetry.is_enabled()); // the environment turns it on
+    /// ```
     pub fn is_enabled(&self) -> bool {
         self.handle
             .as_ref()
@@ -86,32 +119,81 @@ impl Telemetry {
     }
 
     /// Returns which content the configuration allows to be sent.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Content, Identity, Telemetry};
+    /// # let telemetry = Telemetry::disabled();
+    /// # let request = telemetry.session(Identity::new()).llm_request("claude-sonnet-4-6");
+    /// # let messages = serde_json::json!([]);
+    /// // Do not build a large text that is not sent.
+    /// if telemetry.content_policy().raw_api_bodies() {
+    ///     request.body(Content::json(&messages));
+    /// }
+    /// # drop(request);
+    /// ```
     pub fn content_policy(&self) -> ContentPolicy {
         self.config().content
     }
 
     /// Returns the origin of every setting, and every warning.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// println!("{}", telemetry.explain());
+    /// ```
     pub fn explain(&self) -> Explanation {
         self.config().explain().clone()
     }
 
     /// Returns a snapshot of delivery counts and failures.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// for exporter in telemetry.health().exporters {
+    ///     let lost = exporter.dropped.total();
+    ///     println!("{} ({}): {} delivered, {lost} lost", exporter.signal, exporter.exporter, exporter.delivered);
+    /// }
+    /// ```
     pub fn health(&self) -> Health {
         self.inner().map(|inner| inner.health()).unwrap_or_default()
     }
 
     /// Delivers everything that was recorded before the call. Returns within `CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS` (5
     /// seconds by default), whatever the receiver does. Data that is not delivered by then stays in the queue.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// let report = telemetry.flush();
+    /// if !report.in_time {
+    ///     eprintln!("{report}");
+    /// }
+    /// ```
     pub fn flush(&self) -> Report {
         self.flush_within(Duration::MAX)
     }
 
     /// Flushes as [`flush`](Self::flush) does, with an explicit timeout; the shorter of the two applies.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// telemetry.flush_within(std::time::Duration::from_millis(200));
+    /// ```
     pub fn flush_within(&self, limit: Duration) -> Report {
         self.request(limit.min(self.config().get(&FLUSH_TIMEOUT)), false)
     }
 
     /// Flushes as [`flush`](Self::flush) does, without blocking the task. Works in any async runtime.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// async fn checkpoint(telemetry: &Telemetry) {
+    ///     telemetry.flush_async().await;
+    /// }
+    /// ```
     pub async fn flush_async(&self) -> Report {
         self.request_async(self.config().get(&FLUSH_TIMEOUT), false)
             .await
@@ -122,19 +204,82 @@ impl Telemetry {
     ///
     /// Shutdown may be called more than once and from several threads, also inside a runtime. Data that is recorded
     /// afterwards is dropped and counted.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// let report = telemetry.shutdown();
+    /// if !report.is_complete() {
+    ///     eprintln!("{report}");
+    /// }
+    /// ```
     pub fn shutdown(&self) -> Report {
         self.shutdown_within(Duration::MAX)
     }
 
     /// Shuts down as [`shutdown`](Self::shutdown) does, with an explicit timeout; the shorter of the two applies.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// telemetry.shutdown_within(std::time::Duration::from_millis(500));
+    /// ```
     pub fn shutdown_within(&self, limit: Duration) -> Report {
         self.request(limit.min(self.config().get(&SHUTDOWN_TIMEOUT)), true)
     }
 
     /// Shuts down as [`shutdown`](Self::shutdown) does, without blocking the task. Works in any async runtime.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// async fn stop(telemetry: Telemetry) {
+    ///     println!("{}", telemetry.shutdown_async().await);
+    /// }
+    /// ```
     pub async fn shutdown_async(&self) -> Report {
         self.request_async(self.config().get(&SHUTDOWN_TIMEOUT), true)
             .await
+    }
+
+    /// Replaces the configuration, for example with settings that an administrator's server sent after the start. A new
+    /// configuration can turn telemetry on, off and on again. Returns `false` when the configuration can no longer
+    /// change: after a [`shutdown`](Self::shutdown), in a forked child, and for [`disabled`](Self::disabled) telemetry.
+    ///
+    /// Data that is recorded after this call follows the new configuration; data that is recorded during the call may
+    /// follow either. The call does not wait for receivers; only when it turns on the host's own metrics
+    /// (`Telemetry::providers`), it waits up to one second for the host's callbacks. [`explain`](Self::explain) returns
+    /// the new explanation with its [changes](crate::Explanation::changes) and warnings. Warnings that the old
+    /// configuration did not have are also reported to the host's diagnostics.
+    ///
+    /// - **Handles** stay valid: sessions keep their ids, their event sequences and their identity; prompts and calls
+    ///   keep their place in the trace. A session that began while metrics were off is counted
+    ///   (`claude_code.session.count`) when they are turned on. A prompt, request or tool call that was begun while
+    ///   telemetry was off emits no event and no span when it ends.
+    /// - **Queued events, spans and measurements** go to the new receiver of their signal; a request in flight first
+    ///   gets up to two seconds for its response. An exporter that is turned off delivers its queue to its old
+    ///   destination, within the old `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS`; the rest is counted as lost.
+    /// - **Content** follows the switches at the time when the host recorded it.
+    /// - **Standard attributes** change for data that is recorded after this call. Metrics continue in new series; the
+    ///   old series are delivered to their end.
+    /// - **Data points** begin where the previous ones ended, also at another receiver and after a change of the
+    ///   temporality: deltas and the growth of cumulative series add up to the total. An exporter that was off begins
+    ///   with data that is recorded after this call.
+    /// - **[Health](Self::health)** keeps its counts; an exporter that was turned off remains in it.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::{Config, Service, Telemetry};
+    /// let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
+    /// // Later the administrator's settings arrive.
+    /// let config = Config::builder()
+    ///     .set("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
+    ///     .set("OTEL_LOGS_EXPORTER", "otlp")
+    ///     .build();
+    /// if telemetry.reconfigure(config) {
+    ///     println!("{}", telemetry.explain());
+    /// }
+    /// ```
+    pub fn reconfigure(&self, config: Config) -> bool {
+        self.replace_config(config)
     }
 
     /// Returns the current configuration.

@@ -7,6 +7,16 @@ use crate::health::{ExporterHealth, Health};
 /// The state of delivery at the end of a flush or a shutdown. Counts start with the telemetry.
 ///
 /// `Display` writes one line for each exporter, suitable for a log.
+///
+/// ```
+/// # use claude_code_telemetry::Telemetry;
+/// # let telemetry = Telemetry::disabled();
+/// let report = telemetry.shutdown();
+/// for exporter in &report.exporters {
+///     println!("{}: {} lost", exporter.signal, exporter.dropped.total());
+/// }
+/// println!("{report}");
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
@@ -36,6 +46,13 @@ impl Report {
     /// Returns whether everything that was recorded before the call was delivered in time, nothing was lost since the
     /// start, and every requested exporter could be built. Also returns `true` when telemetry is off, because no
     /// exporter is requested.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// let report = telemetry.flush();
+    /// assert!(report.is_complete(), "{report}");
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.in_time
             && self.lost_amounts == 0

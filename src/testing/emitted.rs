@@ -98,6 +98,14 @@ pub struct Emitted<T>(pub(super) Vec<T>);
 
 impl<T: Item> Emitted<T> {
     /// Returns the items with this name, with or without the prefix `claude_code.`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Commit, Identity, Telemetry};
+    /// # let telemetry = Telemetry::in_memory();
+    /// # let session = telemetry.session(Identity::new());
+    /// session.record_commit(Commit::new());
+    /// assert_eq!(telemetry.metrics().named("commit.count").len(), 1);
+    /// ```
     pub fn named(&self, name: &str) -> Self {
         self.filter(|item| {
             item.name() == name || item.name().strip_prefix("claude_code.") == Some(name)
@@ -105,22 +113,55 @@ impl<T: Item> Emitted<T> {
     }
 
     /// Returns the items that have this attribute with this value.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, LinesOfCode, Telemetry};
+    /// # let telemetry = Telemetry::in_memory();
+    /// # let session = telemetry.session(Identity::new());
+    /// session.record_lines_of_code(LinesOfCode::new().added(12).removed(5));
+    /// let removed = telemetry.metrics().named("lines_of_code.count").with("type", "removed");
+    /// assert_eq!(removed.total(), 5.0);
+    /// ```
     pub fn with(&self, key: &str, value: impl Into<Attribute>) -> Self {
         let value = value.into();
         self.filter(|item| item.attributes().get(key) == Some(&value))
     }
 
     /// Returns the items that do not have this attribute.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let telemetry = Telemetry::in_memory();
+    /// # let session = telemetry.session(Identity::new());
+    /// assert!(telemetry.metrics().without("session.id").is_empty());
+    /// ```
     pub fn without(&self, key: &str) -> Self {
         self.filter(|item| item.attributes().get(key).is_none())
     }
 
     /// Returns the items for which `keep` returns true.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let telemetry = Telemetry::in_memory();
+    /// # let session = telemetry.session(Identity::new());
+    /// session.prompt("hi").end();
+    /// let short = telemetry.spans().filter(|span| span.duration.as_secs() < 60);
+    /// assert_eq!(short.len(), 1);
+    /// ```
     pub fn filter(&self, keep: impl Fn(&T) -> bool) -> Self {
         Self(self.iter().filter(|item| keep(item)).cloned().collect())
     }
 
     /// Returns the names in order, without the prefix `claude_code.`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let telemetry = Telemetry::in_memory();
+    /// # let session = telemetry.session(Identity::new());
+    /// session.prompt("hi").end();
+    /// assert_eq!(telemetry.events().names(), ["user_prompt"]);
+    /// ```
     pub fn names(&self) -> Vec<&str> {
         self.iter()
             .map(|item| {
@@ -135,6 +176,15 @@ impl<T: Item> Emitted<T> {
     /// # Errors
     ///
     /// Returns an error if there are no items, or more than one. The error lists the names of the items.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let telemetry = Telemetry::in_memory();
+    /// # let session = telemetry.session(Identity::new());
+    /// session.prompt("hi").end();
+    /// assert_eq!(telemetry.events().only()?.name, "claude_code.user_prompt");
+    /// # Ok::<(), claude_code_telemetry::testing::NotOne>(())
+    /// ```
     pub fn only(&self) -> Result<&T, NotOne> {
         match &self.0[..] {
             [item] => Ok(item),
@@ -147,6 +197,14 @@ impl<T: Item> Emitted<T> {
 
 impl Emitted<Metric> {
     /// Returns the sum of all series.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Commit, Identity, Telemetry};
+    /// # let telemetry = Telemetry::in_memory();
+    /// # let session = telemetry.session(Identity::new());
+    /// session.record_commit(Commit::new().count(2));
+    /// assert_eq!(telemetry.metrics().named("commit.count").total(), 2.0);
+    /// ```
     pub fn total(&self) -> f64 {
         self.iter().map(|metric| metric.total).sum()
     }
@@ -154,6 +212,19 @@ impl Emitted<Metric> {
 
 impl Emitted<Span> {
     /// Returns the direct children of a span.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{HookOutcome, Identity, Telemetry};
+    /// # let telemetry = Telemetry::in_memory();
+    /// # let session = telemetry.session(Identity::new());
+    /// let prompt = session.prompt("hi");
+    /// prompt.hook("PreToolUse", "PreToolUse:Bash").finish(HookOutcome::new());
+    /// prompt.end();
+    /// let spans = telemetry.spans();
+    /// let root = spans.named("interaction").only()?.clone();
+    /// assert_eq!(spans.children_of(&root).names(), ["hook"]);
+    /// # Ok::<(), claude_code_telemetry::testing::NotOne>(())
+    /// ```
     pub fn children_of(&self, parent: &Span) -> Self {
         self.filter(|span| {
             span.trace_id == parent.trace_id && span.parent.as_deref() == Some(&parent.id)

@@ -16,7 +16,7 @@ const INTRODUCTION: &str = "\
 # Telemetry
 
 This page lists everything that the library emits. It sends nothing else. `UPDATE_DOCS=1 cargo test docs` generates this
-page from [`src/catalog.rs`](../src/catalog.rs). [CONFIGURATION.md](CONFIGURATION.md) explains the variables.
+page from [`src/catalog.rs`][catalog.rs]. [CONFIGURATION.md][configuration] explains the variables.
 
 The tables list the attributes in the order in which they are sent:
 
@@ -124,7 +124,7 @@ fn document() -> String {
         }
     }
     out.truncate(out.trim_end().len());
-    out.push('\n');
+    out.push_str("\n\n[catalog.rs]: ../src/catalog.rs\n[configuration]: CONFIGURATION.md\n");
     out
 }
 

@@ -1,5 +1,6 @@
-//! The files that the documents refer to exist.
+//! The links of the documents work in the repository and in the rustdoc.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,15 +22,72 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// Returns the targets of links, except links to other sites and within the page.
-fn links(text: &str) -> impl Iterator<Item = &str> {
+/// Returns the text without blocks of code.
+fn prose(text: &str) -> String {
+    let blocks = text.split("\n```").step_by(2);
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the targets of inline links, except links to other sites and within the page.
+fn inline_links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next());
-    targets
-        .filter(|target| !target.contains("://") && !target.starts_with('#'))
-        .filter_map(|target| target.split('#').next())
+    targets.filter(|target| !target.contains("://") && !target.starts_with('#'))
+}
+
+/// Returns the labels of reference links: `[text][label]`.
+fn labels(text: &str) -> impl Iterator<Item = &str> {
+    let links = text.split("][").skip(1);
+    links.filter_map(|rest| rest.split(']').next())
+}
+
+/// Returns the labels and targets of the definitions of reference links: lines of the form `[label]: target`.
+fn definitions(text: &str) -> BTreeMap<&str, &str> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix('['));
+    let pairs = lines.filter_map(|line| line.split_once("]: "));
+    pairs.filter(|(label, _)| !label.contains(']')).collect()
+}
+
+/// Returns the relative targets of all links: a path, and a heading after `#`.
+fn links(text: &str) -> Vec<&str> {
+    let defined = definitions(text).into_values();
+    let relative = defined.filter(|target| !target.contains("://"));
+    inline_links(text).chain(relative).collect()
+}
+
+/// Returns the anchors of the headings, by the rules of GitHub and rustdoc.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title
+                .chars()
+                .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+/// Returns the names of the documents that `src/docs.rs` publishes, and the labels that it defines for them.
+fn published() -> (Vec<String>, BTreeSet<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs.rs");
+    let source = fs::read_to_string(path).unwrap();
+    let (pages, _) = source.split_once("#[cfg(doctest)]").unwrap();
+    let after = |text: &str, start: &str, end: &str| -> Vec<String> {
+        let rest = text.split(start).skip(1);
+        rest.map(|rest| rest.split(end).next().unwrap().to_owned())
+            .collect()
+    };
+    let mut labels = after(pages, "\"[", "]: crate::docs::");
+    labels.extend(after(pages, "source!(\"", "\""));
+    let labels = labels.into_iter().filter(|label| !label.contains('\n'));
+    (
+        after(pages, "include_str!(\"../docs/", "\")"),
+        labels.collect(),
+    )
 }
 
 /// Returns the paths of repository files that are written in backticks.
@@ -47,10 +105,65 @@ fn every_link_has_an_existing_target() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for link in links(&text) {
-            let target = document.parent().unwrap().join(link);
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = document.parent().unwrap().join(path);
             assert!(target.exists(), "{}: {link}", document.display());
+            if !heading.is_empty() {
+                let anchors = anchors(&prose(&fs::read_to_string(&target).unwrap()));
+                let exists = anchors.iter().any(|anchor| anchor == heading);
+                assert!(exists, "{}: {link}", document.display());
+            }
         }
     }
+}
+
+#[test]
+fn every_link_within_a_document_has_an_existing_heading() {
+    for document in documents() {
+        let text = prose(&fs::read_to_string(&document).unwrap());
+        let anchors = anchors(&text);
+        for rest in text.split("](#").skip(1) {
+            let heading = rest.split(')').next().unwrap();
+            let exists = anchors.iter().any(|anchor| anchor == heading);
+            assert!(exists, "{}: #{heading}", document.display());
+        }
+    }
+}
+
+#[test]
+fn every_document_for_hosts_is_published_in_the_rustdoc() {
+    let (mut published, _) = published();
+    published.extend(["CONTRIBUTING.md".to_owned()]);
+    published.sort_unstable();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.path().is_file());
+    let mut names: Vec<_> = files
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(published, names);
+}
+
+#[test]
+fn no_relative_link_is_left_unresolved_in_the_rustdoc() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let (pages, in_rustdoc) = published();
+    let mut used = BTreeSet::new();
+    for page in &pages {
+        let text = fs::read_to_string(folder.join(page)).unwrap();
+        let prose = prose(&text);
+        // An inline link has the same target in the repository and in the rustdoc.
+        assert_eq!(inline_links(&prose).next(), None, "{page}");
+        let in_repository: BTreeSet<_> = definitions(&prose).into_keys().collect();
+        let labels: BTreeSet<_> = labels(&prose).collect();
+        assert_eq!(labels, in_repository, "{page}: used and defined labels");
+        used.extend(labels.into_iter().map(str::to_owned));
+    }
+    assert_eq!(
+        used, in_rustdoc,
+        "labels in the documents and in src/docs.rs"
+    );
 }
 
 #[test]

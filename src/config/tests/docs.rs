@@ -20,7 +20,7 @@ const INTRODUCTION: &str = "\
 # Configuration
 
 This page lists every variable that the library reads. `UPDATE_DOCS=1 cargo test docs` generates it from
-[`src/config/variables.rs`](../src/config/variables.rs).
+[`src/config/variables.rs`][variables.rs].
 
 A value can come from several layers. From the highest to the lowest: managed settings, host, local, project and user
 settings, environment.
@@ -91,6 +91,7 @@ fn document() -> String {
     for variable in all().filter(|variable| !variable.has_effect) {
         writeln!(out, "- `{}`", variable.name).unwrap();
     }
+    out.push_str("\n[variables.rs]: ../src/config/variables.rs\n");
     out
 }
 

@@ -55,6 +55,14 @@ impl HookOutcome {
 /// `OTEL_LOG_TOOL_DETAILS`.
 ///
 /// A handle that is dropped without [`finish`](Self::finish) ends its span without any outcome.
+///
+/// ```
+/// # use claude_code_telemetry::{HookOutcome, Identity, Telemetry};
+/// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+/// let hooks = prompt.hook("PreToolUse", "PreToolUse:Bash");
+/// // ... run both hooks; one of them forbids the call
+/// hooks.finish(HookOutcome::new().succeeded(1).blocking(1));
+/// ```
 #[derive(Debug)]
 #[must_use = "hooks that are dropped have no outcome: call `finish`"]
 pub struct Hook(OperationHandle<OpenSpan<HookSpan>>);
@@ -78,6 +86,13 @@ impl Hook {
     }
 
     /// Ends the span `claude_code.hook` with `duration_ms` and the counts of `outcome`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{HookOutcome, Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let hooks = prompt.hook("PostToolUse", "PostToolUse:Edit");
+    /// hooks.finish(HookOutcome::new().succeeded(1).failed(1));
+    /// ```
     pub fn finish(self, outcome: HookOutcome) {
         if let Some((session, mut hooks)) = self.0.lock() {
             let end = session.telemetry.timestamp(outcome.at);

@@ -98,6 +98,15 @@ impl LlmRequest {
 
     /// Begins another attempt after a failed one. Adds a span event `gen_ai.request.attempt`; emits no event and no
     /// metric.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// // ... the API answers 529
+    /// request.retry();
+    /// # drop(request);
+    /// ```
     pub fn retry(&self) {
         if let Some((session, mut request)) = self.request.lock() {
             request.attempt_began = session.telemetry.timestamp(None);
@@ -109,6 +118,15 @@ impl LlmRequest {
 
     /// Records the arrival of the first token of the response: the attribute `ttft_ms` of a request that succeeds, measured
     /// from the start of the current attempt. Only the first call of an attempt has an effect.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// // ... the stream begins
+    /// request.first_token();
+    /// # drop(request);
+    /// ```
     pub fn first_token(&self) {
         if let Some((session, mut request)) = self.request.lock()
             && request.time_to_first_token.is_none()
@@ -121,6 +139,14 @@ impl LlmRequest {
 
     /// Records the body of the current attempt: emits the event `claude_code.api_request_body` if
     /// `OTEL_LOG_RAW_API_BODIES` is on. Call it once for each attempt.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// request.body(r#"{"messages":[]}"#);
+    /// # drop(request);
+    /// ```
     pub fn body(&self, body: impl Into<Content>) {
         self.record_body(body.into(), None);
     }
@@ -149,6 +175,14 @@ impl LlmRequest {
 
     /// Sets the body of the response: the event `claude_code.api_response_body`, which is emitted right after the event
     /// of the request when the request finishes.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// request.response_body(r#"{"content":[]}"#);
+    /// request.finish(ApiRequest::new("claude-sonnet-4-6"));
+    /// ```
     pub fn response_body(&self, body: impl Into<Content>) {
         if let Some((_, mut request)) = self.request.lock() {
             request.response_body = Some(body.into());
@@ -171,6 +205,14 @@ impl LlmRequest {
 
     /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to the
     /// metrics, and ends the span. The requested model is that of the handle.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry, TokenUsage};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// let usage = TokenUsage::new().input(1_200).output(86);
+    /// request.finish(ApiRequest::new("claude-sonnet-4-6").tokens(usage).cost_usd(0.0049));
+    /// ```
     pub fn finish(self, mut answer: ApiRequest) {
         let Some((session, mut request)) = self.request.lock() else {
             return;
@@ -202,6 +244,13 @@ impl LlmRequest {
 
     /// Ends a request that failed after its last attempt: emits the event `claude_code.api_error` and ends the span
     /// with the status ERROR. No metric is recorded.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{ApiError, Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// request.fail(ApiError::new("claude-sonnet-4-6", "prompt is too long").status_code(400));
+    /// ```
     pub fn fail(self, mut error: ApiError) {
         let Some((session, mut request)) = self.request.lock() else {
             return;

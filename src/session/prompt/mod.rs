@@ -29,7 +29,7 @@ use crate::content::{Gated, Payload, Prompt as UserText};
 use crate::encode::spans::SpanRecord;
 use crate::record::{UserPrompt, record, span};
 use crate::session::Recorder;
-use crate::session::recorder::recorder_methods;
+use crate::session::recorder::{operation_methods, recorder_methods};
 use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore};
 
 /// An interaction: a prompt and the work that it causes. It is the span `claude_code.interaction`.
@@ -37,6 +37,18 @@ use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, 
 /// Its events carry the `prompt.id` of this prompt, even after the session has a newer prompt. Its requests, tool calls
 /// and hooks are children of this prompt's span. The interaction ends with [`end`](Self::end) or when the last clone is
 /// dropped. Work that continues in the background keeps this prompt's span as its parent.
+///
+/// ```
+/// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry, ToolOutcome};
+/// # let session = Telemetry::disabled().session(Identity::new());
+/// let prompt = session.prompt("Fix the failing test");
+/// let request = prompt.llm_request("claude-sonnet-4-6");
+/// request.finish(ApiRequest::new("claude-sonnet-4-6").cost_usd(0.0049));
+/// let tool = prompt.tool("Bash");
+/// tool.executing();
+/// tool.finish(ToolOutcome::new().result_size_bytes(1_280));
+/// prompt.end();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Prompt {
     recorder: Recorder,
@@ -65,6 +77,63 @@ struct Interaction {
 }
 
 impl Prompt {
+    operation_methods!(|self| &self.recorder);
+
+    /// Ends the interaction for all clones, with the span `claude_code.interaction`. Events of the session keep its
+    /// `prompt.id` until the next prompt.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let session = Telemetry::disabled().session(Identity::new());
+    /// let prompt = session.prompt("Fix the failing test");
+    /// // ... requests and tool calls
+    /// prompt.end();
+    /// ```
+    pub fn end(self) {
+        self.end_with(PromptEnd::new());
+    }
+
+    /// Ends the interaction for all clones, at the time and with the duration of `end`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, PromptEnd, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// prompt.end_with(PromptEnd::new().duration(std::time::Duration::from_secs(12)));
+    /// ```
+    pub fn end_with(self, end: PromptEnd) {
+        if let Some((session, mut interaction)) = self.interaction.lock() {
+            interaction.end(session, end);
+        }
+    }
+
+    /// Returns the `prompt.id`: a UUID unless the host set another id; empty when telemetry is off.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let session = Telemetry::disabled().session(Identity::new());
+    /// let prompt = session.prompt("Fix the failing test");
+    /// println!("prompt.id = {}", prompt.id());
+    /// ```
+    pub fn id(&self) -> &str {
+        self.recorder
+            .prompt
+            .as_ref()
+            .map_or("", |prompt| &prompt.id)
+    }
+
+    /// Returns the recorder of this interaction. Clone it into background tasks: unlike a clone of the prompt, it does
+    /// not keep the interaction open.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let recorder = prompt.recorder().clone();
+    /// std::thread::spawn(move || recorder.tool("Bash").end());
+    /// ```
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
     recorder_methods!(|self| &self.recorder);
 
     /// Begins an interaction. `outer` is the recorder on which the host begins the prompt.
@@ -81,33 +150,6 @@ impl Prompt {
         Self {
             recorder,
             interaction,
-        }
-    }
-
-    /// Returns the `prompt.id`: a UUID unless the host set another id; empty when telemetry is off.
-    pub fn id(&self) -> &str {
-        self.recorder
-            .prompt
-            .as_ref()
-            .map_or("", |prompt| &prompt.id)
-    }
-
-    /// Returns the recorder of this interaction. Clone it into background tasks: unlike a clone of the prompt, it does
-    /// not keep the interaction open.
-    pub fn recorder(&self) -> &Recorder {
-        &self.recorder
-    }
-
-    /// Ends the interaction for all clones, with the span `claude_code.interaction`. Events of the session keep its
-    /// `prompt.id` until the next prompt.
-    pub fn end(self) {
-        self.end_with(PromptEnd::new());
-    }
-
-    /// Ends the interaction for all clones, at the time and with the duration of `end`.
-    pub fn end_with(self, end: PromptEnd) {
-        if let Some((session, mut interaction)) = self.interaction.lock() {
-            interaction.end(session, end);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::content::Gated;
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
 use crate::session::Recorder;
-use crate::session::recorder::recorder_methods;
+use crate::session::recorder::{operation_methods, recorder_methods};
 use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
 
 /// A tool call in progress: the spans `claude_code.tool`, `claude_code.tool.blocked_on_user` and
@@ -77,22 +77,16 @@ struct Decided {
 }
 
 impl PendingToolCall {
-    recorder_methods!(|self| &self.recorder);
-
-    pub(crate) fn new(outside: &Recorder) -> Self {
-        let span = outside.session().map(|session| {
-            let start = outside.timestamp(session, None);
-            outside.begin_span(session, start)
-        });
-        let recorder = Recorder {
-            parent: span.as_ref().and_then(|span| span.context.clone()),
-            context: RequestContext::Tool,
-            ..outside.clone()
-        };
-        Self { recorder, span }
-    }
-
     /// Begins the call, whose spans are `claude_code.tool` and `claude_code.tool.blocked_on_user`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let reserved = prompt.reserve_tool();
+    /// // ... work inside the call
+    /// let tool = reserved.begin("Agent");
+    /// # tool.end();
+    /// ```
     pub fn begin(self, options: impl Into<ToolCallOptions>) -> ToolCall {
         let Self { mut recorder, span } = self;
         let session = recorder.session().cloned();
@@ -126,19 +120,53 @@ impl PendingToolCall {
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
+
+    operation_methods!(|self| &self.recorder);
+
+    recorder_methods!(|self| &self.recorder);
+
+    pub(crate) fn new(outside: &Recorder) -> Self {
+        let span = outside.session().map(|session| {
+            let start = outside.timestamp(session, None);
+            outside.begin_span(session, start)
+        });
+        let recorder = Recorder {
+            parent: span.as_ref().and_then(|span| span.context.clone()),
+            context: RequestContext::Tool,
+            ..outside.clone()
+        };
+        Self { recorder, span }
+    }
 }
 
 impl ToolCall {
-    recorder_methods!(|self| &self.recorder);
-
     /// Records the permission decision: emits the event `claude_code.tool_decision` and, for Edit, Write and
     /// NotebookEdit, adds to `claude_code.code_edit_tool.decision`. Ends the wait, and with it the span
     /// `claude_code.tool.blocked_on_user`. Only the first decision has an effect.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Decision, DecisionSource, Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let tool = prompt.tool("Bash");
+    /// // ... ask the user
+    /// tool.decided(Decision::Accept, DecisionSource::UserTemporary);
+    /// # tool.end();
+    /// ```
     pub fn decided(&self, decision: Decision, source: DecisionSource) {
         self.decided_as(Permission::new(decision, source));
     }
 
     /// Records a decision as [`decided`](Self::decided) does, with further details.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Decision, DecisionSource, Identity, Permission, Telemetry};
+    /// # use std::time::Duration;
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let tool = prompt.tool("Bash");
+    /// let permission = Permission::new(Decision::Accept, DecisionSource::UserTemporary);
+    /// tool.decided_as(permission.waited(Duration::from_secs(3)));
+    /// # tool.end();
+    /// ```
     pub fn decided_as(&self, permission: Permission) {
         let Some((session, mut call)) = self.call.lock() else {
             return;
@@ -156,6 +184,15 @@ impl ToolCall {
 
     /// Begins the execution: the span `claude_code.tool.execution`. If no decision was [recorded](Self::decided), the
     /// wait ends and its span carries `unknown`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let tool = prompt.tool("Bash");
+    /// tool.executing();
+    /// // ... run it
+    /// # tool.end();
+    /// ```
     pub fn executing(&self) {
         self.begin_execution(None);
     }
@@ -165,43 +202,16 @@ impl ToolCall {
         self.begin_execution(Some(time));
     }
 
-    fn begin_execution(&self, time: Option<SystemTime>) {
-        if let Some((session, mut call)) = self.call.lock() {
-            let now = call.timestamp(session, time);
-            call.execute(session, now);
-        }
-    }
-
-    /// Returns the environment of a subprocess of this tool: without `OTEL_*` variables, and with the trace context of
-    /// the execution, or of the call before the execution begins.
-    pub fn child_env(&self) -> ChildEnv {
-        self.recorder.child_env_of(self.context().as_deref())
-    }
-
-    /// Passes the trace context of the execution to a carrier, for an MCP request: `traceparent` and, if there is one,
-    /// `tracestate`.
-    pub fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
-        if let Some(context) = self.context() {
-            context.inject(carrier);
-        }
-    }
-
-    /// Returns the span context of the execution, or of the call before the execution begins.
-    pub(crate) fn context(&self) -> Option<Arc<TraceContext>> {
-        let executed = self
-            .call
-            .lock()
-            .and_then(|(_, call)| call.execution.as_ref()?.context.clone());
-        executed.or_else(|| self.recorder.parent.clone())
-    }
-
-    /// Returns the recorder for work inside the call. Clone it into the tasks of a subagent.
-    pub fn recorder(&self) -> &Recorder {
-        &self.recorder
-    }
-
     /// Ends a call whose tool has run: emits the event `claude_code.tool_result` and ends the spans. A call that was
     /// rejected and never ran ends without a result.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry, ToolOutcome};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let tool = prompt.tool("Bash");
+    /// let result = std::fs::read_to_string("/etc/hostname");
+    /// tool.finish(ToolOutcome::from_result(&result));
+    /// ```
     pub fn finish(self, outcome: ToolOutcome) {
         let Some((session, mut call)) = self.call.lock() else {
             return;
@@ -215,6 +225,14 @@ impl ToolCall {
     }
 
     /// Ends a call that was denied or canceled: ends its spans and emits no event.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Decision, DecisionSource, Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let tool = prompt.tool("Bash");
+    /// tool.decided(Decision::Reject, DecisionSource::UserReject);
+    /// tool.end();
+    /// ```
     pub fn end(self) {
         self.end_call(None);
     }
@@ -222,6 +240,74 @@ impl ToolCall {
     /// Ends a call as [`end`](Self::end) does, at an explicit time.
     pub fn end_at(self, time: SystemTime) {
         self.end_call(Some(time));
+    }
+
+    operation_methods!(|self| &self.recorder);
+
+    /// Returns the environment of a subprocess of this tool: without `OTEL_*` variables, and with the trace context of
+    /// the execution, or of the call before the execution begins.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let tool = prompt.tool("Bash");
+    /// tool.executing();
+    /// let mut command = std::process::Command::new("cargo");
+    /// tool.child_env().apply(command.arg("test"));
+    /// # tool.end();
+    /// ```
+    pub fn child_env(&self) -> ChildEnv {
+        self.recorder.child_env_of(self.context().as_deref())
+    }
+
+    /// Passes the trace context of the execution to a carrier, for an MCP request: `traceparent` and, if there is one,
+    /// `tracestate`.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let tool = prompt.tool("mcp__github__search");
+    /// let mut headers = Vec::new();
+    /// tool.inject(|name, value| headers.push((name, value.to_owned())));
+    /// # tool.end();
+    /// ```
+    pub fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
+        if let Some(context) = self.context() {
+            context.inject(carrier);
+        }
+    }
+
+    /// Returns the recorder for work inside the call. Clone it into the tasks of a subagent.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let agent = prompt.tool("Agent");
+    /// let recorder = agent.recorder().clone();
+    /// let subagent = std::thread::spawn(move || recorder.tool("Grep").end());
+    /// # let _ = subagent.join();
+    /// # agent.end();
+    /// ```
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    recorder_methods!(|self| &self.recorder);
+
+    /// Returns the span context of the execution, or of the call before the execution begins.
+    pub(crate) fn context(&self) -> Option<Arc<TraceContext>> {
+        let executed = self
+            .call
+            .lock()
+            .and_then(|(_, call)| call.execution.as_ref()?.context.clone());
+        executed.or_else(|| self.recorder.parent.clone())
+    }
+
+    fn begin_execution(&self, time: Option<SystemTime>) {
+        if let Some((session, mut call)) = self.call.lock() {
+            let now = call.timestamp(session, time);
+            call.execute(session, now);
+        }
     }
 
     fn end_call(self, time: Option<SystemTime>) {
