@@ -176,7 +176,7 @@ pub use propagation::{ChildEnv, TraceParent, TraceParentError};
 pub use providers::Providers;
 pub use record::*;
 pub use session::{
-    Hook, HookOutcome, LlmRequest, LlmRequestOptions, PendingToolCall, Permission, Prompt,
+    Calls, Hook, HookOutcome, LlmRequest, LlmRequestOptions, PendingToolCall, Permission, Prompt,
     PromptEnd, Recorder, RequestContext, Session, SessionOptions, ToolCall, ToolCallOptions,
     ToolOutcome, ToolOutput,
 };

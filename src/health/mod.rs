@@ -159,6 +159,9 @@ pub struct Health {
     /// Spans that the shutdown ended, because they were open: prompts, requests, tool calls and hooks, each counted
     /// once.
     pub unfinished_spans: u64,
+    /// Model requests, tool calls and hooks that have no outcome, because their handle was dropped. A canceled future does
+    /// that. The first one is reported in the diagnostics.
+    pub dropped_handles: u64,
     /// Requests that were recorded without a cost, which is sent as 0. Each model is reported once in the diagnostics.
     pub requests_without_cost: u64,
     /// Series of metrics in the registry, live or remembered.

@@ -58,7 +58,7 @@ impl TraceContext {
     }
 
     /// Writes the context to a carrier under the lower-case names of the W3C headers.
-    pub(crate) fn inject(&self, mut carrier: impl FnMut(&'static str, &str)) {
+    pub(crate) fn inject<R>(&self, mut carrier: impl FnMut(&'static str, &str) -> R) {
         carrier("traceparent", &self.traceparent());
         if let Some(state) = &self.trace_state {
             carrier("tracestate", state);

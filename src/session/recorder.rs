@@ -410,7 +410,7 @@ impl Recorder {
     }
 
     /// Passes the trace context of this recorder to a carrier.
-    pub(crate) fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
+    pub(crate) fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
         if let Some(context) = &self.parent {
             context.inject(carrier);
         }

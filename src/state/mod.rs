@@ -67,6 +67,9 @@ pub(crate) struct TelemetryState {
     /// Set when it was reported that the private thread could not be started.
     pub(crate) no_thread_reported: AtomicBool,
     pub(crate) unfinished_spans: AtomicU64,
+    pub(crate) dropped_handles: AtomicU64,
+    /// Set when a handle without an outcome was reported.
+    pub(crate) dropped_handle_reported: AtomicBool,
     pub(crate) unknown_costs: UnknownCosts,
     pub(crate) after_shutdown: AtomicU64,
     pub(crate) invalid_measurements: AtomicU64,
@@ -184,6 +187,14 @@ impl TelemetryState {
         }
     }
 
+    /// Counts an operation whose handle was dropped without an outcome, and reports the first one.
+    pub(crate) fn handle_was_dropped(&self, operation: &str) {
+        self.dropped_handles.fetch_add(1, Ordering::Relaxed);
+        self.report_once(&self.dropped_handle_reported, || {
+            format!("a handle of a {operation} was dropped without an outcome, so its span has ended and no event was emitted; call `finish`, `fail` or `end` on every handle")
+        });
+    }
+
     /// Reports a diagnostic only the first time.
     pub(crate) fn report_once(&self, reported: &AtomicBool, message: impl FnOnce() -> String) {
         if !reported.swap(true, Ordering::Relaxed) {
@@ -240,6 +251,7 @@ impl TelemetryState {
             series_overflow: self.series_overflow.load(Ordering::Relaxed),
             after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
+            dropped_handles: self.dropped_handles.load(Ordering::Relaxed),
             requests_without_cost: self.unknown_costs.requests(),
             series: registry.len() as u64,
             series_limit: limit(registry.max_series),

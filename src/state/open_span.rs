@@ -84,6 +84,10 @@ impl<R> OpenSpan<R> {
         self.context.as_ref().filter(|_| !self.ended)
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Returns whether the span is recorded when it ends.
     pub(crate) fn is_recorded(&self) -> bool {
         self.open_context().is_some_and(|context| context.sampled)
@@ -138,6 +142,14 @@ impl<R> fmt::Debug for OpenSpan<R> {
 
 /// An operation without any state but its span.
 impl<R: SpanRecord + Clone + 'static> Operation for OpenSpan<R> {
+    fn name(&self) -> &'static str {
+        self.record.span().span_type
+    }
+
+    fn has_outcome(&self) -> bool {
+        self.ended
+    }
+
     fn is_recorded(&self) -> bool {
         self.is_recorded()
     }

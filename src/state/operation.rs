@@ -9,6 +9,12 @@ use super::SessionCore;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
 pub(crate) trait Operation: Send {
+    /// Returns the name of the operation in diagnostics.
+    fn name(&self) -> &'static str;
+
+    /// Returns whether the operation has its outcome, or needs none.
+    fn has_outcome(&self) -> bool;
+
     /// Returns whether the span of the whole operation is recorded when it ends.
     fn is_recorded(&self) -> bool;
 
@@ -58,6 +64,17 @@ impl<O: Operation + 'static> OperationHandle<O> {
     }
 }
 
+impl<O: Operation> OperationHandle<O> {
+    /// Ends the operation without an outcome.
+    pub(crate) fn abandon(&self) {
+        if let Some(shared) = &self.0
+            && shared.session.telemetry.in_original_process()
+        {
+            shared.drop_operation();
+        }
+    }
+}
+
 impl<O: Operation + ?Sized> Shared<O> {
     fn lock(&self) -> MutexGuard<'_, O> {
         self.operation
@@ -67,6 +84,17 @@ impl<O: Operation + ?Sized> Shared<O> {
 
     fn abandon(&self) -> bool {
         self.lock().abandon(&self.session)
+    }
+
+    /// Abandons the operation of a handle that was dropped. Counts it if it needed an outcome.
+    fn drop_operation(&self) {
+        let mut operation = self.lock();
+        let needs_outcome = (!operation.has_outcome()).then(|| operation.name());
+        operation.abandon(&self.session);
+        drop(operation);
+        if let Some(name) = needs_outcome {
+            self.session.telemetry.handle_was_dropped(name);
+        }
     }
 
     fn address(&self) -> usize {
@@ -90,7 +118,7 @@ impl<O: Operation + ?Sized> Drop for Shared<O> {
     fn drop(&mut self) {
         let telemetry = &self.session.telemetry;
         if telemetry.in_original_process() {
-            self.abandon();
+            self.drop_operation();
             telemetry.operations.lock().remove(&self.address());
         }
     }

@@ -170,6 +170,8 @@ impl TelemetryBuilder {
             malformed_state: AtomicBool::new(false),
             no_thread_reported: AtomicBool::new(false),
             unfinished_spans: AtomicU64::new(0),
+            dropped_handles: AtomicU64::new(0),
+            dropped_handle_reported: AtomicBool::new(false),
             unknown_costs: UnknownCosts::default(),
             after_shutdown: AtomicU64::new(0),
             sessions: SessionTable::default(),

@@ -141,7 +141,7 @@ span claude_code.interaction interaction
  interaction.duration_ms:int
 span claude_code.llm_request llm_request ERROR
  model:string
- gen_ai.system:string=anthropic
+ gen_ai.system:string
  gen_ai.request.model:string
  llm_request.context:string=interaction|tool|standalone
  speed:string=fast|normal

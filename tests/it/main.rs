@@ -32,6 +32,7 @@ mod traces;
 mod api_is_shareable;
 mod borrowed_strings;
 mod bounds;
+mod calls;
 mod canary;
 mod catalog;
 mod catalog_docs;

@@ -34,6 +34,9 @@ record! {
         required model: Text = "model";
         /// Sets the subsystem that makes the request (`query_source`), for example `compact`.
         optional query_source: Option<Text> = "query_source";
+        /// Sets the provider of the model (`gen_ai.system`), for example `openai`. The default is `anthropic`. Sent only on
+        /// the span.
+        optional provider: Option<Text> = "gen_ai.system" | "provider";
         /// Sets the origin of the request (`llm_request.context`). The default is the kind of the handle on which it
         /// begins.
         optional context: Option<RequestContext> = "llm_request.context" | "context";
@@ -72,6 +75,8 @@ pub struct LlmRequest {
 
 struct Request {
     span: OpenSpan<LlmSpan>,
+    /// True if [`LlmRequest::attempt_started`] has marked the current attempt.
+    is_attempt_marked: bool,
     attempt_began: Timestamp,
     /// From the start of the current attempt.
     time_to_first_token: Option<Duration>,
@@ -88,6 +93,7 @@ impl LlmRequest {
             recorder.parent.clone_from(&span.context);
             Request {
                 span,
+                is_attempt_marked: false,
                 attempt_began: start,
                 time_to_first_token: None,
                 response_body: None,
@@ -109,10 +115,27 @@ impl LlmRequest {
     /// ```
     pub fn retry(&self) {
         if let Some((session, mut request)) = self.request.lock() {
-            request.attempt_began = session.telemetry.timestamp(None);
-            request.time_to_first_token = None;
-            let (at, _) = request.attempt_began.since(&request.span.start);
-            request.span.record.retry(at);
+            request.retry(session);
+        }
+    }
+
+    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call marks the
+    /// attempt that began with the request, or with [`retry`](Self::retry); each later call begins another attempt.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// request.attempt_started(); // The first attempt.
+    /// request.attempt_started(); // A second one.
+    /// # drop(request);
+    /// ```
+    pub fn attempt_started(&self) {
+        if let Some((session, mut request)) = self.request.lock() {
+            if request.is_attempt_marked {
+                request.retry(session);
+            }
+            request.is_attempt_marked = true;
         }
     }
 
@@ -199,7 +222,9 @@ impl LlmRequest {
     /// let mut headers = Vec::new();
     /// request.inject(|name, value| headers.push((name, value.to_owned())));
     /// ```
-    pub fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
+    ///
+    /// The result of the closure is ignored, so that it can be one call of the host's own map of headers.
+    pub fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
         self.recorder.inject(carrier);
     }
 
@@ -265,9 +290,31 @@ impl LlmRequest {
         drop(request);
         self.recorder.emit(error);
     }
+
+    /// Returns another handle of the same request.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            recorder: self.recorder.clone(),
+            request: self.request.clone(),
+        }
+    }
+
+    /// Ends the request without an outcome.
+    pub(super) fn abandon(&self) {
+        self.request.abandon();
+    }
 }
 
 impl Request {
+    /// Begins another attempt.
+    fn retry(&mut self, session: &SessionCore) {
+        self.is_attempt_marked = false;
+        self.attempt_began = session.telemetry.timestamp(None);
+        self.time_to_first_token = None;
+        let (at, _) = self.attempt_began.since(&self.span.start);
+        self.span.record.retry(at);
+    }
+
     /// Completes the fields of an outcome that the host did not set: the subsystem, and the duration of the last
     /// attempt. Returns the end of the request, and the start of the last attempt in nanoseconds since the Unix epoch.
     fn complete(
@@ -287,6 +334,14 @@ impl Request {
 }
 
 impl Operation for Request {
+    fn name(&self) -> &'static str {
+        "model request"
+    }
+
+    fn has_outcome(&self) -> bool {
+        self.span.has_ended()
+    }
+
     fn is_recorded(&self) -> bool {
         self.span.is_recorded()
     }

@@ -27,7 +27,7 @@ span! {
         fails when "the request failed; the message is the error's", has events REQUEST_ATTEMPT;
     sent {
         model: Text = "model", "Requested model";
-        system: Anthropic = "gen_ai.system", "Always `anthropic`";
+        system: Provider = "gen_ai.system", "Provider of the model, by default `anthropic`";
         request_model: Text = "gen_ai.request.model", "Requested model";
         context: RequestContext = "llm_request.context", "Origin of the request: the handle on which it was started";
         speed: Speed = "speed", "Speed mode";
@@ -59,11 +59,21 @@ span! {
 
 type Attempts = Vec<u64>;
 
-/// The system of a request, which is always the same.
-#[derive(Clone, Default)]
-pub(crate) struct Anthropic;
+/// The provider of the model.
+#[derive(Clone)]
+pub(crate) struct Provider(Text);
 
-impl Payload for Anthropic {}
+impl Default for Provider {
+    fn default() -> Self {
+        Self(Text::from_static("anthropic"))
+    }
+}
+
+impl Payload for Provider {
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+}
 
 /// The reason why the model stopped, as a list.
 #[derive(Clone)]
@@ -76,7 +86,7 @@ impl Payload for FinishReasons {
 }
 
 scalars! {
-    Anthropic: String.one_of(&["anthropic"]) = |_system| Some("anthropic".into());
+    Provider: String = |provider| Some((&*provider.0).into());
     FinishReasons: StringArray = |reason| Some(vec![(&*reason.0).into()]);
 }
 
@@ -95,6 +105,9 @@ impl LlmSpan {
         self.model = options.model;
         self.context = options.context.unwrap_or(context);
         self.query_source = options.query_source;
+        if let Some(provider) = options.provider {
+            self.system = Provider(provider);
+        }
         self.attempt = 1;
         self.attempts.push(start.wall());
     }

@@ -1,5 +1,6 @@
 //! Prompts and the work that they cause: the handles that open and end spans.
 
+mod calls;
 mod hook;
 mod llm_request;
 mod llm_span;
@@ -11,6 +12,7 @@ mod tool_span;
 #[cfg(all(test, feature = "console"))]
 mod tests;
 
+pub use calls::Calls;
 pub use hook::{Hook, HookOutcome};
 pub use llm_request::{LlmRequest, LlmRequestOptions, RequestContext};
 pub use tool_call::{PendingToolCall, ToolCall};
@@ -21,10 +23,12 @@ pub(crate) use hook::HookSpan;
 pub(crate) use llm_span::LlmSpan;
 pub(crate) use tool_span::{BlockedSpan, ExecutionSpan, ToolSpan};
 
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use self::calls::OpenCalls;
 use crate::content::{Gated, Payload, Prompt as UserText};
 use crate::encode::spans::SpanRecord;
 use crate::record::{UserPrompt, record, span};
@@ -52,6 +56,7 @@ use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, 
 #[derive(Clone, Debug)]
 pub struct Prompt {
     recorder: Recorder,
+    calls: Arc<OpenCalls>,
     interaction: OperationHandle<Interaction>,
 }
 
@@ -72,12 +77,18 @@ record! {
 }
 
 struct Interaction {
+    calls: Arc<OpenCalls>,
     mark: Arc<PromptMark>,
     span: OpenSpan<InteractionSpan>,
 }
 
 impl Prompt {
     operation_methods!(|self| &self.recorder);
+
+    /// Returns the open requests and tool calls of this prompt by ids of the host, for a framework that calls back with ids.
+    pub fn calls(&self) -> Calls {
+        Calls::new(&self.recorder, &self.calls)
+    }
 
     /// Ends the interaction for all clones, with the span `claude_code.interaction`. Events of the session keep its
     /// `prompt.id` until the next prompt.
@@ -139,8 +150,9 @@ impl Prompt {
     /// Begins an interaction. `outer` is the recorder on which the host begins the prompt.
     pub(crate) fn begin(outer: &Recorder, prompt: UserPrompt) -> Self {
         let mut recorder = outer.clone();
+        let calls = Arc::<OpenCalls>::default();
         let interaction = OperationHandle::begin(outer.session(), |session| {
-            let interaction = Interaction::begin(session, prompt);
+            let interaction = Interaction::begin(session, prompt, Arc::clone(&calls));
             recorder.began = Some(interaction.span.start);
             recorder.parent.clone_from(&interaction.span.context);
             recorder.prompt = Some(Arc::clone(&interaction.mark));
@@ -149,6 +161,7 @@ impl Prompt {
         });
         Self {
             recorder,
+            calls,
             interaction,
         }
     }
@@ -156,7 +169,7 @@ impl Prompt {
 
 impl Interaction {
     /// Begins the interaction of a prompt, which becomes the newest prompt of the session, and emits its event.
-    fn begin(session: &SessionCore, mut prompt: UserPrompt) -> Self {
+    fn begin(session: &SessionCore, mut prompt: UserPrompt, calls: Arc<OpenCalls>) -> Self {
         let telemetry = &session.telemetry;
         let parent = match &prompt.parent {
             Some(parent) => Some(Arc::new(parent.context.clone())),
@@ -188,10 +201,11 @@ impl Interaction {
         if prompt.has_event {
             session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
         }
-        Self { mark, span }
+        Self { calls, mark, span }
     }
 
     fn end(&mut self, session: &SessionCore, end: PromptEnd) -> bool {
+        self.calls.abandon();
         self.mark.ended.store(true, Ordering::Release);
         let now = session.telemetry.timestamp(end.at);
         if let Some(duration) = end.duration {
@@ -205,6 +219,15 @@ impl Interaction {
 }
 
 impl Operation for Interaction {
+    fn name(&self) -> &'static str {
+        "prompt"
+    }
+
+    fn has_outcome(&self) -> bool {
+        // The end of the last handle is the end of the prompt.
+        true
+    }
+
     fn is_recorded(&self) -> bool {
         self.span.is_recorded()
     }

@@ -140,6 +140,19 @@ impl PendingToolCall {
 }
 
 impl ToolCall {
+    /// Returns another handle of the same call.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            recorder: self.recorder.clone(),
+            call: self.call.clone(),
+        }
+    }
+
+    /// Ends the call without an outcome.
+    pub(super) fn abandon(&self) {
+        self.call.abandon();
+    }
+
     /// Records the permission decision: emits the event `claude_code.tool_decision` and, for Edit, Write and
     /// NotebookEdit, adds to `claude_code.code_edit_tool.decision`. Ends the wait, and with it the span
     /// `claude_code.tool.blocked_on_user`. Only the first decision has an effect.
@@ -271,7 +284,7 @@ impl ToolCall {
     /// tool.inject(|name, value| headers.push((name, value.to_owned())));
     /// # tool.end();
     /// ```
-    pub fn inject(&self, carrier: impl FnMut(&'static str, &str)) {
+    pub fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
         if let Some(context) = self.context() {
             context.inject(carrier);
         }
@@ -418,6 +431,17 @@ impl Call {
 }
 
 impl Operation for Call {
+    fn name(&self) -> &'static str {
+        "tool call"
+    }
+
+    fn has_outcome(&self) -> bool {
+        // A call that was rejected has no result.
+        let permission = self.permission.as_ref();
+        let is_rejected = permission.is_some_and(|permission| permission.decision == Decision::Reject);
+        self.span.has_ended() || is_rejected
+    }
+
     fn is_recorded(&self) -> bool {
         self.span.is_recorded()
     }
