@@ -24,6 +24,8 @@ messages! {
     Problem {
         UnknownVariable { nearest: &'static str }:
             "no such variable; the nearest known one is {nearest}";
+        MisspelledVariable { meant: &'static str }:
+            "no such variable, so it has no effect; did you mean {meant}?";
         WithoutEffect: "known, but without effect in this library";
         NotUnicode: "not valid UTF-8, so it counts as unset";
         SettingsUnreadable { why: String }: "cannot be read, so none of it counts: {why}";
