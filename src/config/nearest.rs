@@ -5,7 +5,7 @@ use strsim::osa_distance;
 /// Returns the word nearest to a given one: a word that contains it before all others (`http` stands for `http/protobuf`,
 /// although `grpc` is fewer edits away), else by edit distance, where two letters in the wrong order are one edit; the
 /// first of equals.
-pub(super) fn nearest<'w>(
+pub(crate) fn nearest<'w>(
     given: &str,
     words: impl IntoIterator<Item = &'w str>,
 ) -> Option<&'w str> {
