@@ -27,21 +27,24 @@ pub(crate) fn nearest<'w>(
 /// Returns true if a given name is probably a misspelling of a word: at most two edits away, where two letters in the
 /// wrong order are one edit, or the same words (separated by `_`) in another order or number (`METRIC`, `METRICS`).
 pub(super) fn is_misspelling(given: &str, word: &str) -> bool {
-    // Most names of an environment differ in more letters, which is much faster to find out than the distance.
-    letters_in_one(given, word) <= 2 * MAX_EDITS
+    // Most names of an environment differ in length or in more letters, which is much faster to find out than the
+    // distance.
+    given.len().abs_diff(word.len()) <= 2 * MAX_EDITS
+        && letters_in_one(given, word) <= 2 * MAX_EDITS
         && (osa_distance(given, word) <= MAX_EDITS || singular_words(given) == singular_words(word))
 }
 
 /// The largest distance of a misspelled name.
 const MAX_EDITS: usize = 2;
 
-/// Returns the number of letters of one text that the other lacks, in any order, without `S`. An edit changes two at
-/// most.
+/// Returns a lower bound of the number of letters that only one of the texts has, in any order, without `S`. An edit
+/// changes two at most.
 fn letters_in_one(one: &str, other: &str) -> usize {
-    let mut counts = [0_i32; 256];
+    // Letters that share a count can only lower the bound.
+    let mut counts = [0_i32; 32];
     for (text, step) in [(one, 1), (other, -1)] {
         for byte in text.bytes().filter(|byte| *byte != b'S') {
-            if let Some(count) = counts.get_mut(usize::from(byte)) {
+            if let Some(count) = counts.get_mut(usize::from(byte % 32)) {
                 *count += step;
             }
         }
