@@ -209,6 +209,9 @@ pub(crate) struct Exporters {
     pub(super) unknown: Vec<(String, &'static str)>,
 }
 
+/// Other words for the console exporter, which are no misspellings of it.
+const CONSOLE: [&str; 3] = ["stdout", "stdio", "logging"];
+
 /// Parses a list of exporters, separated by commas. Unknown names are left out; the other names remain valid.
 pub(super) fn exporters(input: &mut Input<'_>, words: &[&'static str]) -> Exporters {
     let mut found = Exporters::default();
@@ -220,11 +223,14 @@ pub(super) fn exporters(input: &mut Input<'_>, words: &[&'static str]) -> Export
             Ok("console") => found.wanted.push(Exporter::Console),
             Ok("prometheus") => found.wanted.push(Exporter::Prometheus),
             Ok(_) => found.none = true,
-            Err(problem) => {
-                if let Problem::UnknownValue { word, nearest, .. } = &problem
-                    && !found.unknown.iter().any(|(known, _)| known == word)
-                {
-                    found.unknown.push((word.clone(), nearest));
+            Err(mut problem) => {
+                if let Problem::UnknownValue { word, nearest, .. } = &mut problem {
+                    if CONSOLE.contains(&&**word) {
+                        *nearest = "console";
+                    }
+                    if !found.unknown.iter().any(|(known, _)| known == word) {
+                        found.unknown.push((word.clone(), nearest));
+                    }
                 }
                 input.problems.push(problem);
             }
@@ -370,6 +376,17 @@ mod tests {
             let found = exporters(&mut input, &words);
             assert_eq!((&*found.wanted, found.none), (wanted, none), "{text}");
             assert_eq!(input.problems.len(), warnings, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_words_for_the_console_exporter_mean_it() {
+        for text in ["stdout", "stdio", "logging"] {
+            let mut input = Input::new(text, "");
+            let found = exporters(&mut input, &["console", "otlp", "none"]);
+            assert_eq!(found.unknown, [(text.to_owned(), "console")]);
+            let problem = input.problems.pop().unwrap().to_string();
+            assert!(problem.contains("did you mean console?"), "{problem}");
         }
     }
 }

@@ -37,6 +37,8 @@ pub use builder::ConfigBuilder;
 pub use changes::ChangedSetting;
 pub use destination::OtlpDestination;
 pub use explain::Explanation;
+#[cfg(feature = "testing")]
+pub(crate) use nearest::nearest;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) use otlp::path;
 pub use settings::SettingsFiles;

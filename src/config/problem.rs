@@ -7,6 +7,8 @@ use super::secret::PEM_BEGIN;
 pub(crate) enum Problem {
     #[error("unknown variable; the most similar known variable is {nearest}")]
     UnknownVariable { nearest: &'static str },
+    #[error("unknown variable, so it has no effect; did you mean {meant}?")]
+    MisspelledVariable { meant: &'static str },
     #[error("has no effect in this library")]
     WithoutEffect,
     #[error("not valid UTF-8, so it counts as unset")]

@@ -174,10 +174,12 @@ impl Values {
     }
 }
 
-/// Reports an unknown name if it looks like a telemetry variable. Unknown names of the host are always reported, because
-/// they can have no other purpose.
+/// Reports an unknown name if it is probably a misspelled variable, or begins like a telemetry variable. Unknown names of
+/// the host are always reported, because they can have no other purpose.
 fn warn_of_unknown(set: &Assignment, report: &mut WarningCollector) {
-    if variables::looks_like_telemetry_variable(&set.name) || set.layer() == Layer::Host {
+    if let Some(meant) = variables::misspelled(&set.name) {
+        report.warn(set, Problem::MisspelledVariable { meant });
+    } else if variables::looks_like_telemetry_variable(&set.name) || set.layer() == Layer::Host {
         let effective = variables::all().filter(|known| known.has_effect);
         let nearest = nearest(&set.name, effective.map(|known| known.name)).unwrap_or_default();
         report.warn(set, Problem::UnknownVariable { nearest });
@@ -274,6 +276,33 @@ mod tests {
                 "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT",
                 Some("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS"),
             ),
+            (
+                Layer::Environment,
+                "OTEL_EXPORTER_OLTP_ENDPOINT",
+                Some("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            ),
+            (
+                Layer::Environment,
+                "OTEL_EXPORTER_OTLP_ENDPOINT_LOGS",
+                Some("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"),
+            ),
+            (
+                Layer::Project,
+                "CLAUDE_CODE_ENABLE_TELEMETERY",
+                Some("CLAUDE_CODE_ENABLE_TELEMETRY"),
+            ),
+            (
+                Layer::Environment,
+                "OTEL_METRICS_EXPORTR",
+                Some("OTEL_METRICS_EXPORTER"),
+            ),
+            (
+                Layer::Environment,
+                "OTEL_METRICS_EXPORT_INTERVAL",
+                Some("OTEL_METRIC_EXPORT_INTERVAL"),
+            ),
+            (Layer::Environment, "HTTPS_PROXYS", Some("HTTPS_PROXY")),
+            (Layer::Environment, "HTTPS_PROX", None),
             (Layer::Environment, "OTEL_SOMETHING", None),
             (Layer::Environment, "PATH", None),
             (

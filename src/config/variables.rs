@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::kind::{self, Exporters, Kind, Parse, Parser, milliseconds, number};
+use super::nearest::{is_misspelling, nearest};
 use super::pairs::{self, Pair};
 use super::problem::Problem;
 use super::protocol::{Compression, Protocol, Temporality};
@@ -142,7 +143,21 @@ pub(crate) fn find(name: &str) -> Option<&'static Variable> {
     all().find(|variable| variable.matches(name))
 }
 
-/// Returns true if an unknown name looks like a misspelled telemetry variable.
+/// The length of the shortest name that can count as misspelled. Shorter ones are too often the names of others.
+const MIN_MISSPELLED: usize = 12;
+
+/// Returns the variable that an unknown name probably stands for.
+pub(crate) fn misspelled(name: &str) -> Option<&'static str> {
+    let known = all().filter(|known| known.has_effect && !known.is_settings_key());
+    let names = known.map(|known| known.name);
+    let is_long_enough = name.len() >= MIN_MISSPELLED;
+    nearest(
+        name,
+        names.filter(|known| is_long_enough && is_misspelling(name, known)),
+    )
+}
+
+/// Returns true if an unknown name begins like a telemetry variable.
 pub(crate) fn looks_like_telemetry_variable(name: &str) -> bool {
     let prefixes = [
         "OTEL_EXPORTER_OTLP_",
@@ -424,6 +439,8 @@ without_effect! {
     // Standard variables whose names begin like those of this library.
     OpenTelemetry "OTEL_LOG_LEVEL";
     OpenTelemetry "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    OpenTelemetry "OTEL_EXPORTER_OTLP_METRIC_INSECURE";
+    OpenTelemetry "OTEL_EXPORTER_OTLP_SPAN_INSECURE";
     Elsewhere "OTEL_LOG_ASSISTANT_RESPONSES";
     Elsewhere "OTEL_LOG_MANAGED_SETTINGS";
     Elsewhere "OTEL_METRICS_INCLUDE_ENTRYPOINT";

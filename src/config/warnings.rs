@@ -36,11 +36,17 @@ impl Warning {
     /// Returns the most similar valid value or variable.
     pub fn nearest(&self) -> Option<&str> {
         match &self.problem {
-            Problem::UnknownVariable { nearest }
+            Problem::MisspelledVariable { meant: nearest }
+            | Problem::UnknownVariable { nearest }
             | Problem::UnknownValue { nearest, .. }
             | Problem::NotBoolean { nearest } => Some(nearest),
             _ => None,
         }
+    }
+
+    /// Returns true if the variable is probably a misspelled one of this library.
+    pub(crate) fn is_misspelling(&self) -> bool {
+        matches!(self.problem, Problem::MisspelledVariable { .. })
     }
 
     /// Returns true if a settings file of a project sets a variable that it may not set.

@@ -44,13 +44,17 @@ pub struct Diagnosis {
     /// The variables that settings files of a project set but may not set. Each warning says where the variable
     /// belongs.
     pub misplaced: Vec<Warning>,
+    /// The unknown variables that are probably misspelled. Each warning names the variable that is probably meant.
+    pub misspelled: Vec<Warning>,
 }
 
 impl Diagnosis {
-    /// Returns true if every requested exporter is known and works. True also when telemetry is off, because no
-    /// exporter is requested then.
+    /// Returns true if every requested exporter is known and works, and no variable is probably misspelled. True also
+    /// when telemetry is off, because no exporter is requested then.
     pub fn is_healthy(&self) -> bool {
-        self.unknown.is_empty() && self.probes.iter().all(Probe::works)
+        self.misspelled.is_empty()
+            && self.unknown.is_empty()
+            && self.probes.iter().all(Probe::works)
     }
 }
 
@@ -132,21 +136,27 @@ impl Config {
             }
             probe.make_visible();
         }
-        let misplaced = self
-            .warnings()
-            .iter()
-            .filter(|warning| warning.is_misplaced());
+        let warnings = |are: fn(&Warning) -> bool| {
+            let warnings = self.warnings().iter().filter(|warning| are(warning));
+            warnings.cloned().collect()
+        };
         Diagnosis {
             enabled: self.is_enabled(),
             probes,
             unknown: self.unknown.clone(),
-            misplaced: misplaced.cloned().collect(),
+            misplaced: warnings(Warning::is_misplaced),
+            misspelled: warnings(Warning::is_misspelling),
         }
     }
 }
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        list(
+            f,
+            "variables that are probably misspelled",
+            &self.misspelled,
+        )?;
         for probe in &self.probes {
             writeln!(f, "{probe}\n")?;
         }
@@ -164,13 +174,7 @@ impl fmt::Display for Diagnosis {
                 "  remedy    correct {variable}; did you mean {nearest}?\n"
             )?;
         }
-        if !self.misplaced.is_empty() {
-            writeln!(f, "variables that a project may not set")?;
-            for warning in &self.misplaced {
-                writeln!(f, "  {warning}")?;
-            }
-            writeln!(f)?;
-        }
+        list(f, "variables that a project may not set", &self.misplaced)?;
         let broken = self.probes.iter().filter(|probe| !probe.works()).count() + self.unknown.len();
         let all = self.probes.len() + self.unknown.len();
         match (all, broken) {
@@ -183,4 +187,16 @@ impl fmt::Display for Diagnosis {
             _ => write!(f, "{broken} of {all} exporters do not work."),
         }
     }
+}
+
+/// Writes a paragraph with a list of warnings, if there are any.
+fn list(f: &mut fmt::Formatter<'_>, title: &str, warnings: &[Warning]) -> fmt::Result {
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "{title}")?;
+    for warning in warnings {
+        writeln!(f, "  {warning}")?;
+    }
+    writeln!(f)
 }

@@ -94,8 +94,12 @@ impl PushReader {
             .chunk_by(|one, next| metric(one).name == metric(next).name)
             .map(|samples| self.metric(metric(&samples[0]), points.by_ref().take(samples.len())))
             .collect();
+        let changed = samples
+            .iter()
+            .filter(|sample| sample.is_changed(self.reader));
         Batch {
             items: samples.len() as u64,
+            losses: changed.count() as u64,
             message: self.resource_and_scope.request(&metrics),
         }
     }

@@ -300,7 +300,7 @@ impl Pipeline {
             }
         };
         self.counters.failed(error.to_string());
-        self.counters.refused(batch.items);
+        self.counters.refused(batch.losses);
         self.source.acknowledge();
         self.report_change(format!("{error}; what it refuses is lost"));
         Ok(())

@@ -119,6 +119,7 @@ impl<T: Encode> Source for QueueSource<T> {
         };
         (!records.is_empty()).then(|| Batch {
             items: records.len() as u64,
+            losses: records.len() as u64,
             message: self.encoder.request(records),
         })
     }

@@ -77,6 +77,9 @@ pub(crate) struct Batch {
     pub(crate) message: Bytes,
     /// The number of data points, log records or spans.
     pub(crate) items: u64,
+    /// The number of items that are lost if the receiver rejects the request: all except data points that repeat a
+    /// delivered value.
+    pub(crate) losses: u64,
 }
 
 /// Splits the last batch of a stack into two: the first half becomes the last batch. Returns false if there is no batch

@@ -138,8 +138,12 @@ impl Counter {
 
     /// Returns whether a push reader has not delivered the current value.
     pub(super) fn is_changed(&self, reader: usize) -> bool {
+        self.differs(reader, self.value.get())
+    }
+
+    fn differs(&self, reader: usize, value: f64) -> bool {
         let progress = self.progress.get(reader);
-        progress.is_some_and(|progress| progress.delivered.value.get() != self.value.get())
+        progress.is_some_and(|progress| progress.delivered.value.get() != value)
     }
 
     /// Returns the value and the time at which the next data point of a push reader starts.
@@ -175,6 +179,11 @@ impl Counter {
 }
 
 impl Sample {
+    /// Returns whether a push reader has delivered another value than this one.
+    pub(crate) fn is_changed(&self, reader: usize) -> bool {
+        self.counter.differs(reader, self.value)
+    }
+
     /// Notes that a reader has delivered the sample as a data point that ends at this time.
     pub(crate) fn acknowledge(&self, reader: usize, time: u64) {
         self.counter

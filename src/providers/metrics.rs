@@ -103,9 +103,11 @@ impl Source for HostMetrics {
                 ..ResourceMetrics::default()
             }],
         };
+        let items = count_points(metrics) as u64;
         Some(Batch {
             message: message.encode_to_vec().into(),
-            items: count_points(metrics) as u64,
+            items,
+            losses: items,
         })
     }
 

@@ -142,7 +142,7 @@ impl<R> fmt::Debug for OpenSpan<R> {
 
 /// An operation without any state but its span.
 impl<R: SpanRecord + Clone + 'static> Operation for OpenSpan<R> {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &'static str {
         self.record.span().span_type
     }
 

@@ -9,8 +9,8 @@ use super::SessionCore;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
 pub(crate) trait Operation: Send {
-    /// Returns the name of the operation in diagnostics.
-    fn name(&self) -> &'static str;
+    /// Returns the kind of the operation, for diagnostics.
+    fn kind(&self) -> &'static str;
 
     /// Returns whether the operation has its outcome, or needs none.
     fn has_outcome(&self) -> bool;
@@ -89,11 +89,11 @@ impl<O: Operation + ?Sized> Shared<O> {
     /// Abandons the operation of a handle that was dropped. Counts it if it needed an outcome.
     fn drop_operation(&self) {
         let mut operation = self.lock();
-        let needs_outcome = (!operation.has_outcome()).then(|| operation.name());
+        let needs_outcome = (!operation.has_outcome()).then(|| operation.kind());
         operation.abandon(&self.session);
         drop(operation);
-        if let Some(name) = needs_outcome {
-            self.session.telemetry.handle_was_dropped(name);
+        if let Some(kind) = needs_outcome {
+            self.session.telemetry.handle_was_dropped(kind);
         }
     }
 

@@ -321,13 +321,13 @@ impl Telemetry {
     }
 
     fn report(&self, shutdown: bool, in_time: bool) -> Report {
-        let warnings = self.config().warnings().len();
         if shutdown && let Some(inner) = self.inner() {
             for counters in &inner.active.load().counters {
                 counters.shutdown_returns();
             }
         }
-        Report::new(&self.health(), warnings, in_time)
+        let config = self.config();
+        Report::new(&self.health(), config.warnings(), shutdown, in_time)
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use crate::health::{ExporterHealth, Health};
+use crate::config::Warning;
+use crate::health::{Exporter, ExporterHealth, Health};
+use crate::signal::Signal;
 
 /// The state of delivery at the end of a flush or a shutdown. Counts start with the telemetry.
 ///
-/// `Display` writes one line for each exporter, suitable for a log.
+/// `Display` writes one line for each exporter and for each warning about the configuration, suitable for a log. The
+/// number of these warnings and their length are limited.
 ///
 /// ```
 /// # use claude_code_telemetry::Telemetry;
@@ -24,22 +27,42 @@ pub struct Report {
     pub exporters: Vec<ExporterHealth>,
     /// Measurements that were dropped because the registry was full or because they were recorded after the shutdown.
     pub lost_amounts: u64,
+    /// Model requests, tool calls and hooks that have no outcome, because their handle was dropped, as in
+    /// [`Health::dropped_handles`].
+    pub dropped_handles: u64,
     /// `true` if every exporter completed the request. `false` if the timeout passed first, or if it became clear that
     /// an exporter cannot complete it. Metrics may then have changed without appearing in any count here, because they
     /// were not collected yet.
+    ///
+    /// Also `true` for a shutdown that could only not deliver data points which repeat delivered values: no measurement
+    /// is lost with them.
     pub in_time: bool,
-    /// The number of warnings about the configuration; [`Telemetry::explain`](super::Telemetry::explain) returns their
-    /// texts.
+    /// The number of warnings about the configuration.
     pub warnings: usize,
+    /// The warnings about the configuration, which [`Telemetry::explain`](super::Telemetry::explain) returns too.
+    config_warnings: Vec<Warning>,
 }
 
+/// The number of warnings that `Display` writes.
+const MAX_WARNINGS: usize = 5;
+
+/// The length to which `Display` truncates the text of a warning, in characters.
+const MAX_WARNING_LENGTH: usize = 300;
+
 impl Report {
-    pub(super) fn new(health: &Health, warnings: usize, in_time: bool) -> Self {
+    pub(super) fn new(
+        health: &Health,
+        config_warnings: &[Warning],
+        shutdown: bool,
+        in_time: bool,
+    ) -> Self {
         Self {
             exporters: health.exporters.clone(),
             lost_amounts: health.series_overflow + health.after_shutdown,
-            in_time,
-            warnings,
+            dropped_handles: health.dropped_handles,
+            in_time: in_time || shutdown && nothing_is_left(&health.exporters),
+            warnings: config_warnings.len(),
+            config_warnings: config_warnings.to_vec(),
         }
     }
 
@@ -72,16 +95,52 @@ impl fmt::Display for Report {
                 self.lost_amounts
             ));
         }
+        match self.dropped_handles {
+            0 => {}
+            1 => lines.push("1 handle was dropped without an outcome".to_owned()),
+            many => lines.push(format!("{many} handles were dropped without an outcome")),
+        }
         if !self.in_time {
             lines.push("not everything was delivered in time".to_owned());
         }
         match self.warnings {
             0 => {}
-            1 => lines.push("1 warning about the configuration".to_owned()),
-            many => lines.push(format!("{many} warnings about the configuration")),
+            1 => lines.push("1 warning about the configuration:".to_owned()),
+            many => lines.push(format!("{many} warnings about the configuration:")),
+        }
+        let warnings = self.config_warnings.iter().take(MAX_WARNINGS);
+        lines.extend(warnings.map(|warning| format!("- {}", shortened(warning.to_string()))));
+        let more = self.warnings.saturating_sub(MAX_WARNINGS);
+        if more > 0 {
+            lines.push(format!("- and {more} more"));
+        }
+        if self.warnings > 0 {
+            lines.push(
+                "Telemetry::explain returns the whole configuration, and Config::diagnose or \
+                 `claude-code-telemetry doctor` tries its exporters"
+                    .to_owned(),
+            );
         }
         f.write_str(&lines.join("\n"))
     }
+}
+
+/// Returns true if exporters that have ended have delivered everything. Host metrics that were not collected are in no
+/// count, so they may be lost.
+fn nothing_is_left(exporters: &[ExporterHealth]) -> bool {
+    exporters.iter().all(|health| {
+        let is_counted = health.exporter != Exporter::Host || health.signal != Signal::Metrics;
+        is_counted && health.is_complete()
+    })
+}
+
+/// Truncates the text of a warning, which can contain a long value.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_WARNING_LENGTH) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn line(exporter: &ExporterHealth) -> String {

@@ -6,6 +6,8 @@ use std::ops::Index;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
+use super::names::check_key;
+
 /// The value of an attribute. It can be compared with strings, numbers and booleans of the same type.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -98,8 +100,9 @@ impl fmt::Display for Attribute {
     }
 }
 
-/// A list of attributes in the order in which they were sent. Indexing with a missing key returns
-/// [`Attribute::Missing`].
+/// A list of attributes in the order in which they were sent. Indexing with a missing key of the catalog returns
+/// [`Attribute::Missing`]; indexing with a key that is neither in the list nor in the catalog panics, because it is
+/// probably misspelled.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes(Vec<(String, Attribute)>);
 
@@ -134,7 +137,10 @@ impl Attributes {
 impl Index<&str> for Attributes {
     type Output = Attribute;
 
+    #[track_caller]
     fn index(&self, key: &str) -> &Attribute {
-        self.get(key).unwrap_or(&Attribute::Missing)
+        let value = self.get(key);
+        check_key(key, value.is_some());
+        value.unwrap_or(&Attribute::Missing)
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn dump(store: &Store) -> String {
     out.push_str("spans\n");
     let mut spans = store.spans();
     spans
-        .0
+        .items
         .sort_by(|a, b| (a.start, &a.trace_id, &a.id).cmp(&(b.start, &b.trace_id, &b.id)));
     let ids: HashSet<_> = spans.iter().map(|span| &span.id).collect();
     for root in &spans {

@@ -1,9 +1,13 @@
 //! The emitted items, and their queries.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::attributes::{Attribute, Attributes};
+use super::names::{self, check_key, check_name, short};
 
 /// An event: one log record.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,8 +71,8 @@ pub struct SpanEvent {
     pub attributes: Attributes,
 }
 
-/// An emitted item.
-pub trait Item: Clone {
+/// An emitted item: an event, a series of a metric, a span or a span event.
+pub trait Item: Clone + names::Kind {
     /// Returns the full name.
     fn name(&self) -> &str;
 
@@ -93,10 +97,26 @@ macro_rules! items {
 items! { Event Metric Span SpanEvent }
 
 /// A list of emitted items: a slice that can be filtered by name and attribute.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Emitted<T>(pub(super) Vec<T>);
+///
+/// A name that is not in the [`catalog`](crate::catalog) is a mistake in the test. It causes a panic that names the
+/// nearest one, because otherwise an assertion that something is missing would pass.
+#[derive(Clone)]
+pub struct Emitted<T> {
+    pub(super) items: Vec<T>,
+    /// The names of the items before the first selection.
+    all: Arc<[String]>,
+}
 
 impl<T: Item> Emitted<T> {
+    pub(super) fn new(items: impl IntoIterator<Item = T>) -> Self {
+        let items: Vec<_> = items.into_iter().collect();
+        let all = items.iter().map(|item| short(item.name()).to_owned());
+        Self {
+            all: all.collect(),
+            items,
+        }
+    }
+
     /// Returns the items with this name, with or without the prefix `claude_code.`.
     ///
     /// ```
@@ -106,10 +126,14 @@ impl<T: Item> Emitted<T> {
     /// session.record_commit(Commit::new());
     /// assert_eq!(telemetry.metrics().named("commit.count").len(), 1);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if the catalog has no such name.
+    #[track_caller]
     pub fn named(&self, name: &str) -> Self {
-        self.filter(|item| {
-            item.name() == name || item.name().strip_prefix("claude_code.") == Some(name)
-        })
+        check_name::<T>(name);
+        self.filter(|item| short(item.name()) == short(name))
     }
 
     /// Returns the items that have this attribute with this value.
@@ -122,7 +146,13 @@ impl<T: Item> Emitted<T> {
     /// let removed = telemetry.metrics().named("lines_of_code.count").with("type", "removed");
     /// assert_eq!(removed.total(), 5.0);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if neither the catalog nor an item of the list has such an attribute.
+    #[track_caller]
     pub fn with(&self, key: &str, value: impl Into<Attribute>) -> Self {
+        self.check_key(key);
         let value = value.into();
         self.filter(|item| item.attributes().get(key) == Some(&value))
     }
@@ -135,8 +165,21 @@ impl<T: Item> Emitted<T> {
     /// # let session = telemetry.session(Identity::new());
     /// assert!(telemetry.metrics().without("session.id").is_empty());
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if neither the catalog nor an item of the list has such an attribute. To check that an attribute of
+    /// `OTEL_RESOURCE_ATTRIBUTES` is missing, use [`Attributes::get`].
+    #[track_caller]
     pub fn without(&self, key: &str) -> Self {
+        self.check_key(key);
         self.filter(|item| item.attributes().get(key).is_none())
+    }
+
+    #[track_caller]
+    fn check_key(&self, key: &str) {
+        let is_emitted = self.iter().any(|item| item.attributes().get(key).is_some());
+        check_key(key, is_emitted);
     }
 
     /// Returns the items for which `keep` returns true.
@@ -150,7 +193,10 @@ impl<T: Item> Emitted<T> {
     /// assert_eq!(short.len(), 1);
     /// ```
     pub fn filter(&self, keep: impl Fn(&T) -> bool) -> Self {
-        Self(self.iter().filter(|item| keep(item)).cloned().collect())
+        Self {
+            items: self.iter().filter(|item| keep(item)).cloned().collect(),
+            all: Arc::clone(&self.all),
+        }
     }
 
     /// Returns the names in order, without the prefix `claude_code.`.
@@ -163,19 +209,15 @@ impl<T: Item> Emitted<T> {
     /// assert_eq!(telemetry.events().names(), ["user_prompt"]);
     /// ```
     pub fn names(&self) -> Vec<&str> {
-        self.iter()
-            .map(|item| {
-                let name = item.name();
-                name.strip_prefix("claude_code.").unwrap_or(name)
-            })
-            .collect()
+        self.iter().map(|item| short(item.name())).collect()
     }
 
     /// Returns the only item.
     ///
     /// # Errors
     ///
-    /// Returns an error if there are no items, or more than one. The error lists the names of the items.
+    /// Returns an error if there are no items, or more than one. The error lists the names of the items; if there are
+    /// none, those from which they were selected.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -186,12 +228,26 @@ impl<T: Item> Emitted<T> {
     /// # Ok::<(), claude_code_telemetry::testing::NotOne>(())
     /// ```
     pub fn only(&self) -> Result<&T, NotOne> {
-        match &self.0[..] {
+        match &self.items[..] {
             [item] => Ok(item),
             items => Err(NotOne {
                 names: items.iter().map(|item| item.name().to_owned()).collect(),
+                all: Arc::clone(&self.all),
             }),
         }
+    }
+}
+
+/// Compares the items, wherever they were selected from.
+impl<T: PartialEq> PartialEq for Emitted<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.items == other.items
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Emitted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.items).finish()
     }
 }
 
@@ -236,7 +292,7 @@ impl<T> Deref for Emitted<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.0
+        &self.items
     }
 }
 
@@ -245,7 +301,7 @@ impl<T> IntoIterator for Emitted<T> {
     type IntoIter = std::vec::IntoIter<T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.items.into_iter()
     }
 }
 
@@ -254,17 +310,39 @@ impl<'a, T> IntoIterator for &'a Emitted<T> {
     type IntoIter = std::slice::Iter<'a, T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.items.iter()
     }
 }
 
 /// The error of [`Emitted::only`]: there is not exactly one item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one, but there {}", match &.names[..] {
-    [] => "is none".to_owned(),
-    names => format!("are {}: {names:?}", names.len()),
+#[error("expected one, but there {}", match &self.names[..] {
+    [] if self.all.is_empty() => "is none".to_owned(),
+    [] => format!("is none; before the selection there were {}", listed(&self.all)),
+    names => format!("are {}", listed(names)),
 })]
+#[non_exhaustive]
 pub struct NotOne {
     /// The names of the items.
     pub names: Vec<String>,
+    /// The names of the items before the first selection.
+    all: Arc<[String]>,
+}
+
+/// The number of different names that a message lists.
+const MAX_NAMES: usize = 10;
+
+/// Returns the number of names, and each name with the number of its items.
+fn listed(names: &[String]) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
+    }
+    let mut texts: Vec<_> = counts
+        .iter()
+        .take(MAX_NAMES)
+        .map(|(name, count)| format!("{name} ({count})"))
+        .collect();
+    texts.extend((counts.len() > MAX_NAMES).then(|| "...".to_owned()));
+    format!("{}: {}", names.len(), texts.join(", "))
 }

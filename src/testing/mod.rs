@@ -28,6 +28,7 @@
 mod attributes;
 mod dump;
 mod emitted;
+mod names;
 mod store;
 
 pub use attributes::{Attribute, Attributes};

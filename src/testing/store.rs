@@ -52,19 +52,14 @@ impl Store {
         let requests = self.requests::<ExportLogsServiceRequest>(Signal::Logs);
         let resources = requests.into_iter().flat_map(|one| one.resource_logs);
         let scopes = resources.flat_map(|resource| resource.scope_logs);
-        Emitted(
-            scopes
-                .flat_map(|scope| scope.log_records)
-                .map(event)
-                .collect(),
-        )
+        Emitted::new(scopes.flat_map(|scope| scope.log_records).map(event))
     }
 
     pub(super) fn spans(&self) -> Emitted<Span> {
         let requests = self.requests::<ExportTraceServiceRequest>(Signal::Traces);
         let resources = requests.into_iter().flat_map(|one| one.resource_spans);
         let scopes = resources.flat_map(|resource| resource.scope_spans);
-        Emitted(scopes.flat_map(|scope| scope.spans).map(span).collect())
+        Emitted::new(scopes.flat_map(|scope| scope.spans).map(span))
     }
 
     pub(super) fn metrics(&self) -> Emitted<Metric> {
@@ -75,7 +70,7 @@ impl Store {
         for metric in scopes.flat_map(|scope| scope.metrics) {
             add_points(metric, &mut series);
         }
-        Emitted(series.into_values().collect())
+        Emitted::new(series.into_values())
     }
 
     fn requests<M: Message + Default>(&self, signal: Signal) -> Vec<M> {

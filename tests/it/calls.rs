@@ -174,11 +174,27 @@ fn provider_of_the_model_is_sent_on_the_span() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
     let options = LlmRequestOptions::new("gpt-5").provider("openai");
-    prompt.llm_request(options).fail(ApiError::new("gpt-5", "overloaded"));
-    prompt.llm_request(MODEL).fail(ApiError::new(MODEL, "overloaded"));
+    prompt
+        .llm_request(options)
+        .fail(ApiError::new("gpt-5", "overloaded"));
+    prompt
+        .llm_request(MODEL)
+        .fail(ApiError::new(MODEL, "overloaded"));
     let spans = memory.spans().named("llm_request");
-    assert_eq!(spans.with("gen_ai.system", "openai").with("model", "gpt-5").len(), 1);
-    assert_eq!(spans.with("gen_ai.system", "anthropic").with("model", MODEL).len(), 1);
+    assert_eq!(
+        spans
+            .with("gen_ai.system", "openai")
+            .with("model", "gpt-5")
+            .len(),
+        1
+    );
+    assert_eq!(
+        spans
+            .with("gen_ai.system", "anthropic")
+            .with("model", MODEL)
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -210,7 +226,11 @@ fn dropped_handles_are_counted_and_reported_once() {
     assert_eq!(telemetry.health().dropped_handles, 3);
     let report = telemetry.shutdown();
     assert_eq!(report.dropped_handles, 3);
-    assert!(report.to_string().contains("3 handles were dropped without an outcome"));
+    assert!(
+        report
+            .to_string()
+            .contains("3 handles were dropped without an outcome")
+    );
     assert!(report.is_complete());
     let messages = messages.lock().unwrap();
     assert_eq!(messages.len(), 1, "{messages:?}");

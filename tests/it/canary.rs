@@ -458,7 +458,18 @@ const SETTERS: &[(&str, &[&str])] = &[
         "record/streamed_response.rs StreamedResponse::push",
         &["streamed_part"],
     ),
+    // Ids of the host, which are never sent.
+    ("session/prompt/calls.rs Calls::begin_request", &[]),
+    ("session/prompt/calls.rs Calls::request", &[]),
+    ("session/prompt/calls.rs Calls::take_request", &[]),
+    ("session/prompt/calls.rs Calls::begin_tool", &[]),
+    ("session/prompt/calls.rs Calls::tool", &[]),
+    ("session/prompt/calls.rs Calls::take_tool", &[]),
     // Open: sent without a flag.
+    (
+        "session/prompt/llm_request.rs LlmRequestOptions::provider",
+        &[],
+    ),
     ("record/response.rs ApiRequest::from_usage", &[]),
     ("record/streamed_response.rs StreamedResponse::new", &[]),
     ("record/streamed_response.rs StreamedResponse::header", &[]),
@@ -526,6 +537,8 @@ const SETTERS: &[(&str, &[&str])] = &[
 const NO_TEXT: &[&str] = &[
     "ActiveTime",
     "ActivityType",
+    // Shows a recorder and handles, which are searched.
+    "Calls",
     "Commit",
     "Cost",
     "Decision",

@@ -693,6 +693,62 @@ fn misspelled_exporter_names_are_diagnosed() {
 }
 
 #[test]
+fn misspelled_variables_are_named_first_and_are_not_healthy() {
+    let misspelled = [
+        ("CLAUDE_CODE_ENABLE_TELEMETERY", "CANARY"),
+        (
+            "OTEL_EXPORTER_OLTP_ENDPOINT",
+            "http://user:CANARY@collector",
+        ),
+        ("OTEL_METRICS_EXPORT_INTERVAL", "1000"),
+        ("OTEL_METRICS_EXPORTR", "console"),
+        ("OTEL_METRIC_EXPORTER", "console"),
+    ];
+    let diagnosis = diagnose(&misspelled);
+    assert!(!diagnosis.is_healthy());
+    let mut names: Vec<_> = diagnosis
+        .misspelled
+        .iter()
+        .map(|warning| (warning.variable().unwrap(), warning.nearest().unwrap()))
+        .collect();
+    names.sort_unstable();
+    let meant = [
+        "CLAUDE_CODE_ENABLE_TELEMETRY",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        "OTEL_METRICS_EXPORTER",
+        "OTEL_METRICS_EXPORTER",
+    ];
+    let given = misspelled.map(|(name, _)| name);
+    let mut expected: Vec<_> = given.into_iter().zip(meant).collect();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    assert_snapshot("misspelt-variables", &diagnosis, &[]);
+    assert!(!format!("{diagnosis:?} {:?}", config(&misspelled)).contains("CANARY"));
+    let (status, out, _) = run(&misspelled, &[]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(!out.contains("CANARY"), "{out}");
+
+    // The standard names of OpenTelemetry are none, and neither are names that only begin like a variable.
+    let others = [("OTEL_LOG_LEVEL", "debug"), ("OTEL_LOG_SOMETHING", "1")];
+    let diagnosis = diagnose(&others);
+    assert!(diagnosis.is_healthy() && diagnosis.misspelled.is_empty());
+}
+
+#[test]
+fn other_words_for_the_console_exporter_are_diagnosed_as_it() {
+    for word in ["stdout", "logging", "stdio"] {
+        let diagnosis = diagnose(&[
+            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+            ("OTEL_LOGS_EXPORTER", word),
+        ]);
+        assert!(!diagnosis.is_healthy());
+        let text = diagnosis.to_string();
+        assert!(text.contains("did you mean console?"), "{text}");
+    }
+}
+
+#[test]
 fn variables_that_a_project_may_not_set_are_reported_with_the_right_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(".claude").join("settings.json");

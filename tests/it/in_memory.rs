@@ -212,3 +212,103 @@ fn only_fails_with_the_number_of_items() {
         "{two}"
     );
 }
+
+/// Returns the message with which a call panics.
+#[track_caller]
+fn panic_of<T>(call: impl FnOnce() -> T) -> String {
+    let call = std::panic::AssertUnwindSafe(call);
+    let payload = std::panic::catch_unwind(call).err().expect("no panic");
+    payload.downcast_ref::<String>().unwrap().clone()
+}
+
+#[test]
+fn names_that_the_catalog_lacks_panic_with_the_nearest_one() {
+    let telemetry = InMemory::builder()
+        .variable("OTEL_RESOURCE_ATTRIBUTES", "team=core")
+        .start();
+    a_turn(telemetry.telemetry(), |_| {});
+    let (events, metrics, spans) = (telemetry.events(), telemetry.metrics(), telemetry.spans());
+    for (message, expected) in [
+        (
+            panic_of(|| events.named("api_requst")),
+            r#"event "api_requst"; did you mean "api_request"?"#,
+        ),
+        (
+            panic_of(|| events.named("token.usage")),
+            r#"event "token.usage"; did you mean "#,
+        ),
+        (
+            panic_of(|| metrics.named("claude_code.tokens.usage")),
+            r#"metric "claude_code.tokens.usage"; did you mean "token.usage"?"#,
+        ),
+        (
+            panic_of(|| spans.named("llm.request")),
+            r#"span "llm.request"; did you mean "llm_request"?"#,
+        ),
+        (
+            panic_of(|| events.with("desicion", "reject")),
+            r#"attribute "desicion"; did you mean "decision"?"#,
+        ),
+        (
+            panic_of(|| events.without("tool_inputs")),
+            r#"attribute "tool_inputs"; did you mean "tool_input"?"#,
+        ),
+        (
+            panic_of(|| events[0].attributes["promt"].clone()),
+            r#"attribute "promt"; did you mean "prompt"?"#,
+        ),
+    ] {
+        assert!(
+            message.starts_with(&format!("the catalog has no {expected}")),
+            "{message}"
+        );
+    }
+    // Names of the catalog that were not emitted, and keys that are not in the catalog but were emitted.
+    assert!(events.named("skill_activated").is_empty());
+    assert_eq!(
+        events[0].attributes["tool_input"],
+        claude_code_telemetry::testing::Attribute::Missing
+    );
+    assert_eq!(events.with("team", "core").len(), events.len());
+    assert!(events.without("team").is_empty());
+}
+
+#[test]
+fn every_name_of_the_catalog_can_be_selected() {
+    use claude_code_telemetry::catalog;
+    let telemetry = Telemetry::in_memory();
+    for event in catalog::EVENTS {
+        assert!(telemetry.events().named(event.name).is_empty());
+        assert!(telemetry.events().named(event.body).is_empty());
+        for attribute in event.attributes {
+            assert!(telemetry.events().without(attribute.name).is_empty());
+        }
+    }
+    for metric in catalog::METRICS {
+        assert!(telemetry.metrics().named(metric.name).is_empty());
+    }
+    for span in catalog::SPANS {
+        assert!(telemetry.spans().named(span.name).is_empty());
+        assert!(telemetry.spans().without("span.type").is_empty());
+    }
+}
+
+#[test]
+fn only_shows_what_there_was() {
+    let telemetry = Telemetry::in_memory();
+    let none = telemetry.spans().only().unwrap_err().to_string();
+    assert_eq!(none, "expected one, but there is none");
+    a_turn(telemetry.telemetry(), |_| {});
+    let events = telemetry.events();
+    let skill = events.named("skill_activated").only().unwrap_err();
+    assert_eq!(
+        skill.to_string(),
+        "expected one, but there is none; before the selection there were 5: api_request (1), tool_decision (2), \
+         tool_result (1), user_prompt (1)"
+    );
+    let decisions = events.named("tool_decision").only().unwrap_err();
+    assert_eq!(
+        decisions.to_string(),
+        "expected one, but there are 2: claude_code.tool_decision (2)"
+    );
+}

@@ -12,8 +12,8 @@ use crate::host::{
 };
 use crate::support::{Answer, black_hole};
 use claude_code_telemetry::{
-    Commit, ExporterHealth, ExporterState, Health, Session, Signal, Telemetry, TokenType, Tokens,
-    ToolResult,
+    Commit, Config, ExporterHealth, ExporterState, Health, Session, Signal, Telemetry, TokenType,
+    Tokens, ToolResult,
 };
 
 const LIMIT: Duration = Duration::from_millis(300);
@@ -146,6 +146,88 @@ fn shutdown_timeout_counts_only_changed_series_as_lost() {
         telemetry.shutdown();
         assert_eq!(lost(&telemetry.health()), 2);
     }
+}
+
+#[test]
+fn points_that_repeat_delivered_values_are_not_lost() {
+    for protocol in Protocol::all() {
+        for answer in [Answer::Hang, Answer::status(503), Answer::status(400)] {
+            let receiver = protocol.receiver();
+            let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS[1..]);
+            let session = telemetry.session(session("s"));
+            record(&session);
+            assert!(telemetry.flush().is_complete());
+            let delivered = receiver.received().points().len();
+            receiver.answer(move |_| answer.clone());
+            let report = telemetry.shutdown();
+            assert!(report.in_time && report.is_complete(), "{report}");
+            assert!(!report.to_string().contains("not everything"), "{report}");
+            // The points were sent, and not accepted.
+            let sent = receiver.received().points().len();
+            assert!(sent > delivered, "{sent}");
+            let health = telemetry.health();
+            assert_eq!(otlp(&health, Signal::Metrics).dropped.total(), 0);
+        }
+    }
+}
+
+#[test]
+fn only_points_with_new_values_are_lost_when_they_are_rejected() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+        let session = telemetry.session(session("s"));
+        record(&session);
+        assert!(telemetry.flush().is_complete());
+        receiver.answer(|_| Answer::status(400));
+        for expected in [0, 1] {
+            let report = telemetry.flush();
+            assert_eq!(report.is_complete(), expected == 0, "{report}");
+            let health = telemetry.health();
+            let metrics = otlp(&health, Signal::Metrics);
+            assert_eq!(metrics.dropped.refused, expected, "{report}");
+            session.record_commit(Commit::new());
+            telemetry.flush();
+        }
+    }
+}
+
+#[test]
+fn report_shows_the_warnings_about_the_configuration() {
+    let start = |variables: &[(&str, &str)]| {
+        let config = Config::builder()
+            .environment(variables.iter().copied())
+            .build();
+        Telemetry::start(config, host::service())
+    };
+    let one = start(&[("OTEL_EXPORTER_OLTP_ENDPOINT", "CANARY")]).shutdown();
+    assert_eq!(
+        one.to_string(),
+        "telemetry is off\n\
+         1 warning about the configuration:\n\
+         - OTEL_EXPORTER_OLTP_ENDPOINT (environment): unknown variable, so it has no effect; did you mean \
+         OTEL_EXPORTER_OTLP_ENDPOINT?\n\
+         Telemetry::explain returns the whole configuration, and Config::diagnose or `claude-code-telemetry doctor` \
+         tries its exporters"
+    );
+
+    // The number of warnings and their length are limited.
+    let long = "é".repeat(10_000);
+    let names =
+        ["LOGS", "TRACES", "METRICS"].map(|signal| format!("OTEL_EXPORTER_OTLP_{signal}_TIMEOUT"));
+    let mut variables: Vec<_> = names.iter().map(|name| (&**name, &*long)).collect();
+    variables.extend([
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", &*long),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", &long),
+        ("OTEL_LOGS_EXPORT_INTERVAL", &long),
+        ("OTEL_TRACES_EXPORT_INTERVAL", &long),
+    ]);
+    let many = start(&variables).shutdown();
+    let text = many.to_string();
+    assert!(many.warnings == 7 && text.contains("7 warnings about the configuration:\n- "));
+    assert_eq!(text.matches("\n- ").count(), 6, "{text}");
+    assert!(text.contains("…\n- and 2 more\n"), "{text}");
+    assert!(text.chars().count() < 2_000, "{text}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::explain::Trust;
 use crate::output::print;
 
-/// The exit status if an exporter does not work.
+/// The exit status if an exporter does not work, or a variable is probably misspelled.
 const UNHEALTHY: u8 = 1;
 /// The exit status if the command line is invalid.
 pub(crate) const INVALID_COMMAND_LINE: u8 = 2;
@@ -17,7 +17,7 @@ pub(crate) const INVALID_COMMAND_LINE: u8 = 2;
 #[command(after_help = "\
 Exit status:
   0  everything that is configured works, or telemetry is off
-  1  an exporter does not work
+  1  an exporter does not work, or a variable is probably misspelled
   2  the command line is invalid")]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -41,6 +41,11 @@ The configuration is resolved once, when `Config` is built, and never fails. A v
 that names the variable, the value, its origin and the nearest valid value. `Config::explain()` shows every variable that is
 set, its origin and its effect.
 
+A name that no variable has causes a warning with the nearest name if it is probably misspelled: if it has at least 12
+characters and is at most two edits away from the name of a variable, or has the same words in another order or number
+(`OTEL_METRIC_EXPORTER`). So does every unknown name that begins with `OTEL_EXPORTER_OTLP_`, `OTEL_LOG_`,
+`OTEL_METRICS_INCLUDE_` or `CLAUDE_CODE_OTEL_`. The values of unknown variables are never shown.
+
 - Booleans: `1`, `true`, `yes`, `on` are true, `0`, `false`, `no`, `off` are false, in any case. Any other value causes a warning
   and is false.
 - Numbers are whole and decimal. They may contain `_` between digits (`64_000`) or an exponent (`2e3`). Any other value causes a

@@ -70,3 +70,60 @@ fn shown_values_hide_secrets_and_control_characters() {
         "a\u{fffd}[1mb\u{fffd}"
     );
 }
+
+#[test]
+fn names_of_other_variables_are_not_misspellings() {
+    // The names of the specification of OpenTelemetry without effect here, also obsolete ones.
+    let specification = [
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_BLRP_EXPORT_TIMEOUT",
+        "OTEL_BSP_EXPORT_TIMEOUT",
+        "OTEL_CONFIG_FILE",
+        "OTEL_ENTITIES",
+        "OTEL_EXPERIMENTAL_CONFIG_FILE",
+        "OTEL_EXPORTER_JAEGER_AGENT_HOST",
+        "OTEL_EXPORTER_JAEGER_AGENT_PORT",
+        "OTEL_EXPORTER_JAEGER_ENDPOINT",
+        "OTEL_EXPORTER_JAEGER_PASSWORD",
+        "OTEL_EXPORTER_JAEGER_PROTOCOL",
+        "OTEL_EXPORTER_JAEGER_TIMEOUT",
+        "OTEL_EXPORTER_JAEGER_USER",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "OTEL_EXPORTER_OTLP_METRIC_INSECURE",
+        "OTEL_EXPORTER_OTLP_SPAN_INSECURE",
+        "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
+        "OTEL_EXPORTER_ZIPKIN_PROTOCOL",
+        "OTEL_EXPORTER_ZIPKIN_TIMEOUT",
+        "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_LOG_LEVEL",
+        "OTEL_METRICS_EXEMPLAR_FILTER",
+        "OTEL_METRIC_EXPORT_TIMEOUT",
+        "OTEL_PROPAGATORS",
+        "OTEL_SPAN_LINK_COUNT_LIMIT",
+        "OTEL_TRACES_SAMPLER",
+        "OTEL_TRACES_SAMPLER_ARG",
+    ];
+    let others = [
+        "ANTHROPIC_API_KEY",
+        "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE",
+        "CLAUDE_CODE_DISABLE_TELEMETRY",
+        "CLAUDE_CODE_ENABLE_TASKS",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DISABLE_TELEMETRY",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+        "OTEL_NODE_RESOURCE_DETECTORS",
+        "OTEL_PYTHON_LOG_LEVEL",
+        "OTEL_SERVICE_VERSION",
+        "SSL_CERT_FILE",
+        "XDG_RUNTIME_DIR",
+        "YARN_HTTPS_PROXY",
+        "npm_config_https_proxy",
+    ];
+    for name in specification.into_iter().chain(others) {
+        // Only unknown names can be misspelled.
+        let meant = find(name).map_or_else(|| misspelled(name), |_| None);
+        assert_eq!(meant, None, "{name}");
+    }
+}

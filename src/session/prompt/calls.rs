@@ -69,7 +69,9 @@ impl Calls {
         id: impl Into<Text>,
         options: impl Into<LlmRequestOptions>,
     ) -> Arc<LlmRequest> {
-        self.open.requests.begin(id.into(), self.recorder.llm_request(options))
+        self.open
+            .requests
+            .begin(id.into(), self.recorder.llm_request(options))
     }
 
     /// Returns the open request with this id; `None` if there is none.
@@ -88,7 +90,9 @@ impl Calls {
         id: impl Into<Text>,
         options: impl Into<ToolCallOptions>,
     ) -> Arc<ToolCall> {
-        self.open.tools.begin(id.into(), self.recorder.tool(options))
+        self.open
+            .tools
+            .begin(id.into(), self.recorder.tool(options))
     }
 
     /// Returns the open tool call with this id; `None` if there is none.

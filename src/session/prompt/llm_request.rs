@@ -334,7 +334,7 @@ impl Request {
 }
 
 impl Operation for Request {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &'static str {
         "model request"
     }
 

@@ -23,7 +23,6 @@ pub(crate) use hook::HookSpan;
 pub(crate) use llm_span::LlmSpan;
 pub(crate) use tool_span::{BlockedSpan, ExecutionSpan, ToolSpan};
 
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -219,7 +218,7 @@ impl Interaction {
 }
 
 impl Operation for Interaction {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &'static str {
         "prompt"
     }
 

@@ -431,14 +431,15 @@ impl Call {
 }
 
 impl Operation for Call {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &'static str {
         "tool call"
     }
 
     fn has_outcome(&self) -> bool {
         // A call that was rejected has no result.
         let permission = self.permission.as_ref();
-        let is_rejected = permission.is_some_and(|permission| permission.decision == Decision::Reject);
+        let is_rejected =
+            permission.is_some_and(|permission| permission.decision == Decision::Reject);
         self.span.has_ended() || is_rejected
     }
 

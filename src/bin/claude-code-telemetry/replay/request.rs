@@ -18,6 +18,8 @@ struct Request {
     metric_model: Option<String>,
     #[serde(default, deserialize_with = "optional")]
     query_source: Option<String>,
+    #[serde(default, deserialize_with = "optional", alias = "gen_ai.system")]
+    provider: Option<String>,
     context: Option<RequestContext>,
     #[serde(default, deserialize_with = "optional")]
     parent_tool: Option<String>,
@@ -58,6 +60,9 @@ impl Request {
             .at(before(end, duration));
         if let Some(source) = self.query_source {
             options = options.query_source(source);
+        }
+        if let Some(provider) = self.provider {
+            options = options.provider(provider);
         }
         let request = scope
             .inside(self.parent_tool.as_deref())

@@ -1,0 +1,93 @@
+//! The names of the catalog, with which the names in a test are compared.
+
+use super::emitted::{Event, Metric, Span, SpanEvent};
+use crate::catalog::{EVENT_ATTRIBUTES, EVENTS, METRICS, SPANS, STANDARD_ATTRIBUTES};
+use crate::config::nearest;
+
+/// A kind of item in the catalog.
+pub trait Kind {
+    /// The word for an item in messages.
+    const WORD: &'static str;
+
+    /// Returns the full names of all items of this kind.
+    fn names() -> Vec<&'static str>;
+}
+
+impl Kind for Event {
+    const WORD: &'static str = "event";
+
+    fn names() -> Vec<&'static str> {
+        EVENTS.iter().map(|event| event.body).collect()
+    }
+}
+
+impl Kind for Metric {
+    const WORD: &'static str = "metric";
+
+    fn names() -> Vec<&'static str> {
+        METRICS.iter().map(|metric| metric.name).collect()
+    }
+}
+
+impl Kind for Span {
+    const WORD: &'static str = "span";
+
+    fn names() -> Vec<&'static str> {
+        SPANS.iter().map(|span| span.name).collect()
+    }
+}
+
+impl Kind for SpanEvent {
+    const WORD: &'static str = "span event";
+
+    fn names() -> Vec<&'static str> {
+        let events = SPANS.iter().flat_map(|span| span.events);
+        events.map(|event| event.name).collect()
+    }
+}
+
+/// Returns a name without the prefix that is optional in tests.
+pub(super) fn short(name: &str) -> &str {
+    name.strip_prefix("claude_code.").unwrap_or(name)
+}
+
+/// Panics if the catalog has no item with this name.
+#[track_caller]
+pub(super) fn check_name<T: Kind>(name: &str) {
+    let known = T::names();
+    if !known.iter().any(|known| short(known) == short(name)) {
+        unknown(T::WORD, name, known.into_iter().map(short));
+    }
+}
+
+/// Panics if neither the catalog nor the emitted data has an attribute with this key.
+#[track_caller]
+pub(super) fn check_key(key: &str, is_emitted: bool) {
+    let span_events = SPANS.iter().flat_map(|span| span.events);
+    let lists = [STANDARD_ATTRIBUTES, EVENT_ATTRIBUTES]
+        .into_iter()
+        .chain(METRICS.iter().map(|metric| metric.attributes))
+        .chain(EVENTS.iter().map(|event| event.attributes))
+        .chain(SPANS.iter().map(|span| span.attributes))
+        .chain(span_events.map(|event| event.attributes));
+    let known: Vec<_> = lists.flatten().map(|attribute| attribute.name).collect();
+    let is_derived = |suffix| {
+        let whole = key.strip_suffix(suffix);
+        whole.is_some_and(|whole| known.contains(&whole))
+    };
+    let is_known = known.contains(&key)
+        || key == "span.type"
+        || is_derived("_truncated")
+        || is_derived("_original_length");
+    if !is_emitted && !is_known {
+        unknown("attribute", key, known.into_iter());
+    }
+}
+
+/// Panics, because a test with a misspelled name would check nothing: an assertion that something is missing would pass.
+#[track_caller]
+#[allow(clippy::panic, reason = "only tests use this module")]
+fn unknown<'n>(word: &str, name: &str, known: impl Iterator<Item = &'n str>) {
+    let nearest = nearest(name, known).unwrap_or_default();
+    panic!("the catalog has no {word} {name:?}; did you mean {nearest:?}?");
+}
