@@ -433,15 +433,15 @@ const SETTERS: &[(&str, &[&str])] = &[
         &["subagent"],
     ),
     (
-        "session/recorder.rs recorder_methods::hook",
+        "session/recorder.rs operation_methods::hook",
         &["hook_event", "hook_server", "hook_tool"],
     ),
     (
-        "session/recorder.rs recorder_methods::hook_at",
+        "session/recorder.rs operation_methods::hook_at",
         &["hook_server", "hook_tool"],
     ),
     (
-        "session/recorder.rs recorder_methods::tool",
+        "session/recorder.rs operation_methods::tool",
         &["call_server", "call_tool"],
     ),
     ("session/mod.rs Session::prompt", &["prompt"]),
@@ -520,7 +520,7 @@ const SETTERS: &[(&str, &[&str])] = &[
         "session/prompt/tool_options.rs ToolOutcome::error_type",
         &[],
     ),
-    ("session/recorder.rs recorder_methods::llm_request", &[]),
+    ("session/recorder.rs operation_methods::llm_request", &[]),
     ("state/session_options.rs SessionOptions::id", &[]),
     (
         "state/session_options.rs SessionOptions::terminal_type",

@@ -431,5 +431,7 @@ fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_close
     wait_for_health(&telemetry, |now| health(now).addresses.is_empty());
     let flush = runtime.block_on(telemetry.flush_async());
     let shutdown = runtime.block_on(telemetry.shutdown_async());
-    assert!(!flush.in_time && !shutdown.in_time, "{flush} {shutdown}");
+    assert!(!flush.in_time, "{flush}");
+    // Nothing is lost with a scrape that is not finished.
+    assert!(shutdown.is_complete(), "{shutdown}");
 }
