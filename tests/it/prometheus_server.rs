@@ -259,8 +259,10 @@ fn series_are_counted_as_lost_if_the_port_never_becomes_free() {
     let report = second.shutdown();
     assert!(!report.is_complete());
     assert_eq!(report.exporters[0].dropped.shutdown, 2);
-    // Exactly one diagnostic in total.
-    diagnostics.assert_once("");
+    // The port is reported once, and so is the loss. Nothing else is.
+    diagnostics.assert_once("is taken");
+    diagnostics.assert_once("2 items are lost so far");
+    assert_eq!(diagnostics.count(""), 2);
 }
 
 #[test]
