@@ -17,7 +17,7 @@ mod support;
 use std::hint::black_box;
 use std::time::Duration;
 
-use claude_code_telemetry::{Prompt, ToolOutcome, ToolResult};
+use claude_code_telemetry::{Prompt, Text, ToolOutcome, ToolResult};
 use support::host::{self, Signals};
 
 #[global_allocator]
@@ -30,6 +30,9 @@ const CALLS: usize = 300;
 const COLD_CALLS: usize = 20;
 /// The size of the data that evicts the caches before each of these calls, in bytes.
 const EVICTION_BYTES: usize = 8 * 1024 * 1024;
+
+/// The name of the tool.
+const READ: Text = Text::from_static("Read");
 
 /// A name, the exported signals, and one call.
 type Scenario = (&'static str, Signals, fn(&Prompt));
@@ -49,19 +52,20 @@ fn request(prompt: &Prompt) {
 }
 
 fn span(prompt: &Prompt) {
-    prompt.llm_request(host::MODEL).finish(host::request());
+    let model = Text::from_static(host::MODEL);
+    prompt.llm_request(model).finish(host::request());
 }
 
 fn tool_result(prompt: &Prompt) {
-    let result = ToolResult::new("Read")
-        .tool_use_id("toolu_01")
+    let result = ToolResult::new(READ)
+        .tool_use_id(Text::from_static("toolu_01"))
         .duration(Duration::from_millis(4))
         .result_size_bytes(1_280);
     prompt.record_tool_result(result);
 }
 
 fn tool(prompt: &Prompt) {
-    let tool = prompt.tool("Read");
+    let tool = prompt.tool(READ);
     tool.executing();
     tool.finish(ToolOutcome::new().result_size_bytes(31));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::record::{ApiRequest, TokenUsage, is_valid_cost};
+use crate::record::{ApiRequest, Speed, TokenUsage, is_valid_cost};
 
 /// The prices of one model, in US dollars per million tokens.
 ///
@@ -152,10 +152,14 @@ impl Prices {
 }
 
 impl ApiRequest {
-    /// Sets the cost (`cost_usd`) by the prices of the model that answered, from the [tokens](Self::tokens) that were
-    /// set before. Without a price for this model, the cost remains unknown: it is sent as 0, counted as
+    /// Sets the cost (`cost_usd`) by the prices of the model that responded, from the [tokens](Self::tokens) that were
+    /// set before. The cost remains unknown if the table has no price for this model, if the request has no tokens, and in
+    /// [fast mode](Self::speed), which has other prices: it is sent as 0, counted as
     /// [`requests_without_cost`](crate::Health::requests_without_cost), and reported once for each model.
     pub fn priced(self, prices: &Prices) -> Self {
+        if self.usage().total() == 0 || self.speed == Speed::Fast {
+            return self;
+        }
         match prices.cost_usd(&self.model, self.usage()) {
             Some(usd) => self.cost_usd(usd),
             None => self,

@@ -1,10 +1,12 @@
 //! Texts of records.
 
 use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-use compact_str::CompactString;
+use arrayvec::ArrayString;
 use serde::{Serialize, Serializer};
 
 /// A text of a record or of options: a name, an id, a message.
@@ -23,41 +25,65 @@ use serde::{Serialize, Serializer};
 ///     ApiRequest::new(MODEL).request_id(id)
 /// }
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(CompactString);
+#[derive(Clone)]
+pub struct Text(Storage);
+
+/// The longest text, in bytes, that is stored without an allocation.
+const INLINE: usize = 24;
+
+#[derive(Clone)]
+enum Storage {
+    Static(&'static str),
+    Inline(ArrayString<INLINE>),
+    Owned(String),
+}
 
 impl Text {
     /// Creates a text from a `'static` one, without an allocation.
     #[inline]
     pub const fn from_static(text: &'static str) -> Self {
-        Self(CompactString::const_new(text))
+        Self(Storage::Static(text))
     }
 
     /// Returns the text.
     #[inline]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Storage::Static(text) => text,
+            Storage::Inline(text) => text,
+            Storage::Owned(text) => text,
+        }
+    }
+}
+
+impl Default for Text {
+    #[inline]
+    fn default() -> Self {
+        Self::from_static("")
     }
 }
 
 impl From<&str> for Text {
     #[inline]
     fn from(text: &str) -> Self {
-        Self(CompactString::new(text))
+        Self(match ArrayString::from(text) {
+            Ok(text) => Storage::Inline(text),
+            Err(_) => Storage::Owned(text.to_owned()),
+        })
     }
 }
 
 impl From<&String> for Text {
     #[inline]
     fn from(text: &String) -> Self {
-        Self(CompactString::new(text))
+        text.as_str().into()
     }
 }
 
 impl From<String> for Text {
     #[inline]
     fn from(text: String) -> Self {
-        Self(text.into())
+        Self(Storage::Owned(text))
     }
 }
 
@@ -76,7 +102,7 @@ impl Deref for Text {
 
     #[inline]
     fn deref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
@@ -89,6 +115,32 @@ impl AsRef<str> for Text {
 impl Borrow<str> for Text {
     fn borrow(&self) -> &str {
         self
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other)
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
@@ -118,7 +170,10 @@ impl fmt::Debug for Text {
 
 impl From<Text> for String {
     fn from(text: Text) -> Self {
-        text.0.into_string()
+        match text.0 {
+            Storage::Owned(text) => text,
+            _ => text.as_str().to_owned(),
+        }
     }
 }
 

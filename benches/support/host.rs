@@ -121,7 +121,7 @@ pub fn prompt(telemetry: &Telemetry, number: usize) -> Prompt {
 /// Returns a request with a cost, four token counts, and an event with 20 attributes.
 pub fn request() -> ApiRequest {
     let [input, output, read, creation] = TOKENS;
-    ApiRequest::new(MODEL)
+    ApiRequest::new(Text::from_static(MODEL))
         .tokens(
             TokenUsage::new()
                 .input(input)

@@ -2,6 +2,9 @@
 
 use strsim::osa_distance;
 
+/// The number of characters of a name that are compared.
+const MAX_LENGTH: usize = 200;
+
 /// Returns the word nearest to a given one: a word that contains it before all others (`http` stands for `http/protobuf`,
 /// although `grpc` is fewer edits away), else by edit distance, where two letters in the wrong order are one edit; the
 /// first of equals.
@@ -9,6 +12,8 @@ pub(crate) fn nearest<'w>(
     given: &str,
     words: impl IntoIterator<Item = &'w str>,
 ) -> Option<&'w str> {
+    // A key of a settings file can have any length.
+    let given: String = given.chars().take(MAX_LENGTH).collect();
     let given = given.to_lowercase();
     words.into_iter().min_by_key(|word| {
         let word = word.to_lowercase();

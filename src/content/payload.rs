@@ -33,10 +33,13 @@ impl<R: ?Sized> Deref for Filtered<R> {
 }
 
 impl ContentPolicy {
-    /// Removes the content that the policy withholds. Returns `None` if the whole record must not be exported.
+    /// Removes the content that the policy withholds, and passes the record to `queue`, unless the whole record must not
+    /// be exported. A record that was returned would be moved more often.
     #[inline]
-    pub(crate) fn filter<R: Payload>(&self, mut record: R) -> Option<Filtered<R>> {
-        record.filter(self).then_some(Filtered(record))
+    pub(crate) fn filter<R: Payload>(&self, mut record: R, queue: impl FnOnce(Filtered<R>)) {
+        if record.filter(self) {
+            queue(Filtered(record));
+        }
     }
 }
 

@@ -20,7 +20,9 @@ pub(super) fn filtered<R: Payload>(record: R) -> Filtered<R> {
         error_messages: false,
         max_length: 0,
     };
-    policy.filter(record).unwrap()
+    let mut filtered = None;
+    policy.filter(record, |record| filtered = Some(record));
+    filtered.unwrap()
 }
 
 fn text(value: impl Into<String>) -> OtlpValue {

@@ -1,4 +1,4 @@
-//! What a response of the Messages API states about its request.
+//! The record of a request from a response of the Messages API.
 
 use super::{ApiRequest, Speed, Text, TokenUsage, optional};
 use crate::content::json::{self, Event};

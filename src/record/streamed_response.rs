@@ -37,8 +37,10 @@ pub struct StreamedResponse {
     line: Vec<u8>,
     /// The data of the current event: the lines so far.
     data: Vec<u8>,
+    /// True if the current line has no bytes, also if they were skipped.
+    is_line_empty: bool,
     /// True if the current event is larger than [`MAX_EVENT`].
-    skipped: bool,
+    is_skipped: bool,
     /// True if the last byte was a carriage return, which a line feed may follow in the same end of a line.
     after_return: bool,
 }
@@ -53,7 +55,8 @@ impl StreamedResponse {
             started: false,
             line: Vec::new(),
             data: Vec::new(),
-            skipped: false,
+            is_line_empty: true,
+            is_skipped: false,
             after_return: false,
         }
     }
@@ -106,8 +109,9 @@ impl StreamedResponse {
 
     /// Adds a part of a line.
     fn append(&mut self, bytes: &[u8]) {
-        self.skipped |= self.line.len() + self.data.len() + bytes.len() > MAX_EVENT;
-        if self.skipped {
+        self.is_line_empty &= bytes.is_empty();
+        self.is_skipped |= self.line.len() + self.data.len() + bytes.len() > MAX_EVENT;
+        if self.is_skipped {
             self.line = Vec::new();
             self.data = Vec::new();
         } else {
@@ -118,9 +122,9 @@ impl StreamedResponse {
     /// Reads a line: a part of an event, or the empty line after it.
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
-        if line.is_empty() {
+        if std::mem::replace(&mut self.is_line_empty, true) {
             let data = std::mem::take(&mut self.data);
-            if !std::mem::take(&mut self.skipped) {
+            if !std::mem::take(&mut self.is_skipped) {
                 self.event(&String::from_utf8_lossy(&data));
             }
         } else if let Some(data) = line.strip_prefix(b"data:") {
@@ -130,7 +134,7 @@ impl StreamedResponse {
     }
 }
 
-/// Shows none of the bytes that were read, because they are content.
+/// Hides the buffers, because they contain content.
 impl fmt::Debug for StreamedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamedResponse")

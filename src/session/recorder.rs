@@ -432,11 +432,13 @@ impl Recorder {
     }
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.
+    #[inline]
     pub(crate) fn emit<R: EventRecord>(&self, record: R) {
         self.emit_in(record, EventSpan::PromptOr(self.parent.as_ref()));
     }
 
     /// Emits an event with this span.
+    #[inline]
     pub(crate) fn emit_in<R: EventRecord>(&self, record: R, span: EventSpan<'_>) {
         if let Some(session) = self.session() {
             session.emit(record, self.prompt.as_ref(), span);

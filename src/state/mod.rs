@@ -188,10 +188,10 @@ impl TelemetryState {
     }
 
     /// Counts an operation whose handle was dropped without an outcome, and reports the first one.
-    pub(crate) fn handle_was_dropped(&self, operation: &str) {
+    pub(crate) fn count_dropped_handle(&self, operation: &str) {
         self.dropped_handles.fetch_add(1, Ordering::Relaxed);
         self.report_once(&self.dropped_handle_reported, || {
-            format!("a handle of a {operation} was dropped without an outcome, so its span has ended and no event was emitted; call `finish`, `fail` or `end` on every handle")
+            format!("the handle of a {operation} was dropped without an outcome, so its span has ended and no event was emitted; this is right if the {operation} was canceled, and otherwise call `finish`, `fail` or `end`")
         });
     }
 

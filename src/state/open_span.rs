@@ -94,7 +94,7 @@ impl<R> OpenSpan<R> {
     }
 }
 
-impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
+impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
     /// Ends the span and queues it for every exporter that takes spans. `outcome` completes the data, which has the
     /// duration already; the same policy then filters all of the data. Returns `false`, and queues nothing, if the span
     /// has ended before or is not recorded.
@@ -106,28 +106,30 @@ impl<R: SpanRecord + Clone + 'static> OpenSpan<R> {
     ) -> bool {
         let recorded = self.is_recorded();
         self.ended = true;
+        // A handle can outlive the span, and must not keep its content in memory.
+        let mut record = std::mem::take(&mut self.record);
         let Some(context) = self.context.as_deref().filter(|_| recorded) else {
             return false;
         };
         let (end, duration) = end.since(&self.start);
         let active = session.telemetry.active.load();
-        let mut record = self.record.clone();
         record.set_duration(duration);
         outcome(&mut record, &active.policy);
-        let Some(record) = active.policy.filter(record) else {
-            return false;
-        };
-        let size = record.size();
-        let span = Box::new(Finished {
-            context: context.clone(),
-            parent: self.parent,
-            start: self.start.wall(),
-            end,
-            standard: session.standard(),
-            record,
+        let mut queued = false;
+        active.policy.filter(record, |record| {
+            let span = Box::new(Finished {
+                context: context.clone(),
+                parent: self.parent,
+                start: self.start.wall(),
+                end,
+                standard: session.standard(),
+                record,
+            });
+            let size = span.record.size();
+            session.telemetry.enqueue(&active.spans, span, size);
+            queued = true;
         });
-        session.telemetry.enqueue(&active.spans, span, size);
-        true
+        queued
     }
 }
 
@@ -141,7 +143,7 @@ impl<R> fmt::Debug for OpenSpan<R> {
 }
 
 /// An operation without any state but its span.
-impl<R: SpanRecord + Clone + 'static> Operation for OpenSpan<R> {
+impl<R: SpanRecord + Default + 'static> Operation for OpenSpan<R> {
     fn kind(&self) -> &'static str {
         self.record.span().span_type
     }
@@ -155,6 +157,6 @@ impl<R: SpanRecord + Clone + 'static> Operation for OpenSpan<R> {
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
-        self.end(session, session.telemetry.timestamp(None), |_, _| {})
+        !self.ended && self.end(session, session.telemetry.timestamp(None), |_, _| {})
     }
 }

@@ -93,7 +93,7 @@ impl<O: Operation + ?Sized> Shared<O> {
         operation.abandon(&self.session);
         drop(operation);
         if let Some(kind) = needs_outcome {
-            self.session.telemetry.handle_was_dropped(kind);
+            self.session.telemetry.count_dropped_handle(kind);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -162,7 +163,7 @@ impl SessionCore {
     /// Returns the cost of a request: 0 if the host does not know it, which is counted.
     pub(crate) fn cost_usd(&self, request: &ApiRequest) -> f64 {
         request.cost_usd.0.unwrap_or_else(|| {
-            self.telemetry.cost_is_unknown(&request.model);
+            self.telemetry.count_unknown_cost(&request.model);
             0.0
         })
     }
@@ -287,10 +288,23 @@ impl SessionCore {
         span: EventSpan<'_>,
     ) {
         let time = record.time();
-        let Some(record) = snapshot.active.policy.filter(record) else {
-            return;
-        };
-        let telemetry = &*self.telemetry;
+        snapshot.active.policy.filter(record, |record| {
+            let envelope = self.envelope(snapshot, time, prompt, span);
+            let event = Box::new(Queued { envelope, record });
+            let size = event.record.size();
+            self.telemetry.enqueue(&snapshot.active.events, event, size);
+        });
+    }
+
+    /// Returns what an event has in addition to its record. `time` is the time that the host set.
+    #[inline]
+    fn envelope(
+        &self,
+        snapshot: &SessionSnapshot,
+        time: Option<SystemTime>,
+        prompt: Option<&Arc<PromptMark>>,
+        span: EventSpan<'_>,
+    ) -> Envelope {
         let newest;
         let prompt = match prompt {
             Some(prompt) => Some(prompt),
@@ -303,18 +317,14 @@ impl SessionCore {
             EventSpan::Fixed(span) => span,
             EventSpan::PromptOr(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
         };
-        let time = time.map_or_else(|| telemetry.clock.now(), nanos);
-        let envelope = Envelope {
-            time,
+        Envelope {
+            time: time.map_or_else(|| self.telemetry.clock.now(), nanos),
             sequence: self.state.sequence.fetch_add(1, Ordering::Relaxed),
             standard: Arc::clone(&snapshot.standard),
             workspace_host_paths: self.workspace_host_paths.clone(),
             prompt_id: prompt.map(|prompt| Arc::clone(&prompt.id)),
             span: span.cloned(),
-        };
-        let event = Box::new(Queued { envelope, record });
-        let size = event.record.size();
-        telemetry.enqueue(&snapshot.active.events, event, size);
+        }
     }
 
     /// Returns the parent span that the environment names for an interaction. The environment is read when the

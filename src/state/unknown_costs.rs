@@ -37,7 +37,7 @@ impl UnknownCosts {
 impl TelemetryState {
     /// Counts a request without a cost, and reports the first one of each model.
     #[cold]
-    pub(crate) fn cost_is_unknown(&self, model: &str) {
+    pub(crate) fn count_unknown_cost(&self, model: &str) {
         if self.unknown_costs.add(model) {
             let model: String = model.chars().take(200).collect();
             self.diagnostics.report_later(format!(

@@ -114,6 +114,14 @@ fn calls_that_are_open_at_the_end_of_the_prompt_are_ended_with_it() {
     assert!(calls.request("r1").is_none() && calls.take_tool("t1").is_none());
     held.attempt_started();
     drop(held);
+    // Nothing gets the context of the ended prompt.
+    let late = calls.begin_tool("t2", "Bash");
+    assert!(calls.tool("t2").is_none());
+    late.executing();
+    let environment = format!("{:?}", late.child_env());
+    assert!(!environment.contains("TRACEPARENT"), "{environment}");
+    drop(late);
+    assert_eq!(memory.spans().named("tool").len(), 1);
     assert_eq!(memory.spans().named("llm_request").len(), 1);
     assert_eq!(memory.events().named("api_request").len(), 0);
     assert_eq!(memory.telemetry().health().dropped_handles, 2);

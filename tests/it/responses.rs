@@ -228,7 +228,9 @@ fn oversized_event_is_skipped_and_the_next_one_is_read() {
     for _ in 0..17 {
         response.push(vec![b'x'; 1024 * 1024]);
     }
-    response.push("\"}\n\ndata: {\"usage\":{\"output_tokens\":7}}\n\n");
+    // Another line of the same event.
+    response.push("\"}\ndata: {\"usage\":{\"input_tokens\":6}}\n");
+    response.push("\ndata: {\"usage\":{\"output_tokens\":7}}\n\n");
     let usage = TokenUsage::new().output(7);
     assert_eq!(
         response.into_request(),
@@ -366,7 +368,8 @@ fn requests_without_a_cost_are_counted_and_each_model_is_reported_once() {
         .start();
     let session = telemetry.session(Identity::new().user_id("kim"));
     let prices = Prices::new().model("priced", Price::new(1.0, 1.0));
-    let request = |model: &'static str| ApiRequest::new(model).priced(&prices);
+    let usage = TokenUsage::new().input(5);
+    let request = |model: &'static str| ApiRequest::new(model).tokens(usage).priced(&prices);
     session.record_api_request(request("priced-1"));
     session.record_api_request(request("priced-1").cost_usd(0.0));
     assert_eq!(telemetry.health().requests_without_cost, 0);
@@ -385,6 +388,23 @@ fn requests_without_a_cost_are_counted_and_each_model_is_reported_once() {
         )
     };
     assert_eq!(messages, [of("odd-1"), of("odd-2")]);
+}
+
+#[test]
+fn cost_without_tokens_and_in_fast_mode_is_unknown() {
+    let prices = Prices::new().model("m", Price::new(1.0, 1.0));
+    let tokens = TokenUsage::new().input(5);
+    for request in [
+        ApiRequest::new("m"),
+        ApiRequest::new("m").tokens(tokens).speed(Speed::Fast),
+    ] {
+        assert_eq!(request.clone().priced(&prices), request);
+    }
+    let priced = ApiRequest::new("m").tokens(tokens).priced(&prices);
+    assert_eq!(
+        priced,
+        ApiRequest::new("m").tokens(tokens).cost_usd(0.000_005)
+    );
 }
 
 #[test]

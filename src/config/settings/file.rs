@@ -128,7 +128,9 @@ fn parse(read: Result<Vec<u8>, FileProblem>) -> Result<Map<String, Value>, Probl
 fn is_telemetry_variable(name: &str) -> bool {
     match variables::find(name) {
         Some(variable) => !variable.is_settings_key(),
-        None => variables::looks_like_telemetry_variable(name),
+        None => {
+            variables::looks_like_telemetry_variable(name) || variables::misspelled(name).is_some()
+        }
     }
 }
 

@@ -17,8 +17,8 @@ const MAX_OPEN: usize = 1_024;
 /// [`tool_use_id`](ToolCallOptions::tool_use_id).
 ///
 /// A request or tool call is begun, looked up any number of times while it is open, and taken to be finished. What is
-/// still open when the prompt ends is ended without an outcome, and so are the call that has the same id as a new one,
-/// and the oldest one if more than 1,024 are open.
+/// still open when the prompt ends is ended without an outcome, and so are the call that has the same id as a new one, and
+/// the oldest one if more than 1,024 are open. A call that is begun after the end of the prompt does nothing.
 ///
 /// ```
 /// use claude_code_telemetry::{Calls, Decision, DecisionSource, ToolCallOptions, ToolOutcome};
@@ -48,19 +48,57 @@ pub struct Calls {
     open: Arc<OpenCalls>,
 }
 
-/// The open calls. It is shared by the clones of a prompt and of its [`Calls`].
+/// The open calls of a prompt, which its [`Calls`] share.
 #[derive(Debug, Default)]
 pub(super) struct OpenCalls {
     requests: Open<LlmRequest>,
     tools: Open<ToolCall>,
 }
 
-impl Calls {
-    pub(super) fn new(recorder: &Recorder, open: &Arc<OpenCalls>) -> Self {
+/// The owner of the open calls: the clones of a prompt. When the last one is dropped, the calls are ended.
+#[derive(Debug)]
+pub(super) struct CallsOwner {
+    recorder: Recorder,
+    open: Arc<OpenCalls>,
+}
+
+impl CallsOwner {
+    pub(super) fn new(recorder: &Recorder) -> Self {
         Self {
             recorder: recorder.clone(),
-            open: Arc::clone(open),
+            open: Arc::default(),
         }
+    }
+
+    pub(super) fn calls(&self) -> Calls {
+        Calls {
+            recorder: self.recorder.clone(),
+            open: Arc::clone(&self.open),
+        }
+    }
+
+    /// Ends everything that is still open, without an outcome, also if the host holds a call at this moment. Nothing can be
+    /// begun after it.
+    pub(super) fn close(&self) {
+        // In a forked child, a thread that is gone may hold the locks.
+        if self.recorder.session_here().is_some() {
+            self.open.requests.close(LlmRequest::abandon);
+            self.open.tools.close(ToolCall::abandon);
+        }
+    }
+}
+
+impl Drop for CallsOwner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Calls {
+    /// Returns the open calls; `None` if telemetry can never be on, and in a forked child, where a thread that is gone may
+    /// hold the locks.
+    fn open(&self) -> Option<&OpenCalls> {
+        self.recorder.session_here().map(|_| &*self.open)
     }
 
     /// Begins a model request under an id, and returns it.
@@ -69,19 +107,21 @@ impl Calls {
         id: impl Into<Text>,
         options: impl Into<LlmRequestOptions>,
     ) -> Arc<LlmRequest> {
-        self.open
-            .requests
-            .begin(id.into(), self.recorder.llm_request(options))
+        let Some(open) = self.open() else {
+            return Arc::new(self.recorder.llm_request(options));
+        };
+        let request = open.requests.recorder(&self.recorder).llm_request(options);
+        open.requests.add(id.into(), request, LlmRequest::abandon)
     }
 
     /// Returns the open request with this id; `None` if there is none.
     pub fn request(&self, id: &str) -> Option<Arc<LlmRequest>> {
-        self.open.requests.get(id)
+        self.open()?.requests.get(id)
     }
 
     /// Removes the open request with this id and returns it, so that it can be finished.
     pub fn take_request(&self, id: &str) -> Option<LlmRequest> {
-        self.open.requests.take(id).map(|request| request.share())
+        Some(self.open()?.requests.take(id)?.share())
     }
 
     /// Begins a tool call under an id, and returns it.
@@ -90,73 +130,97 @@ impl Calls {
         id: impl Into<Text>,
         options: impl Into<ToolCallOptions>,
     ) -> Arc<ToolCall> {
-        self.open
-            .tools
-            .begin(id.into(), self.recorder.tool(options))
+        let Some(open) = self.open() else {
+            return Arc::new(self.recorder.tool(options));
+        };
+        let tool = open.tools.recorder(&self.recorder).tool(options);
+        open.tools.add(id.into(), tool, ToolCall::abandon)
     }
 
     /// Returns the open tool call with this id; `None` if there is none.
     pub fn tool(&self, id: &str) -> Option<Arc<ToolCall>> {
-        self.open.tools.get(id)
+        self.open()?.tools.get(id)
     }
 
     /// Removes the open tool call with this id and returns it, so that it can be finished.
     pub fn take_tool(&self, id: &str) -> Option<ToolCall> {
-        self.open.tools.take(id).map(|tool| tool.share())
+        Some(self.open()?.tools.take(id)?.share())
     }
 }
 
-impl OpenCalls {
-    /// Ends everything that is still open, without an outcome, also if the host holds a call at this moment.
-    pub(super) fn abandon(&self) {
-        self.requests.drain().for_each(|request| request.abandon());
-        self.tools.drain().for_each(|tool| tool.abandon());
-    }
-}
-
-/// Open calls of one kind, the oldest first. A host has few calls open at the same time, so that a list is enough.
+/// Open calls of one kind. A host has few calls open at the same time, so that a list is enough.
 #[derive(Debug)]
-struct Open<T>(Mutex<Vec<(Text, Arc<T>)>>);
+struct Open<T>(Mutex<List<T>>);
+
+#[derive(Debug)]
+struct List<T> {
+    /// The oldest first.
+    calls: Vec<(Text, Arc<T>)>,
+    /// True after the end of the prompt.
+    is_closed: bool,
+}
 
 impl<T> Default for Open<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(List {
+            calls: Vec::new(),
+            is_closed: false,
+        }))
     }
 }
 
 impl<T> Open<T> {
-    fn begin(&self, id: Text, call: T) -> Arc<T> {
+    /// Returns the recorder on which a call is begun: after the end of the prompt, one that does nothing.
+    fn recorder(&self, prompt: &Recorder) -> Recorder {
+        let mut recorder = prompt.clone();
+        if self.lock().is_closed {
+            recorder.session = None;
+            recorder.parent = None;
+        }
+        recorder
+    }
+
+    /// Adds a call, and ends the one that it replaces. After the end of the prompt, the new call itself is ended.
+    fn add(&self, id: Text, call: T, abandon: fn(&T)) -> Arc<T> {
         let call = Arc::new(call);
-        let mut open = self.lock();
-        let same = open.iter().position(|(other, _)| *other == id);
-        let replaced = same.or((open.len() == MAX_OPEN).then_some(0));
-        // It is dropped, which ends it, after the lock is released.
-        let replaced = replaced.map(|index| open.remove(index));
-        open.push((id, Arc::clone(&call)));
-        drop(open);
-        drop(replaced);
+        let mut list = self.lock();
+        let ended = if list.is_closed {
+            Some(Arc::clone(&call))
+        } else {
+            let same = list.calls.iter().position(|(other, _)| *other == id);
+            let replaced = same.or((list.calls.len() == MAX_OPEN).then_some(0));
+            let replaced = replaced.map(|index| list.calls.remove(index).1);
+            list.calls.push((id, Arc::clone(&call)));
+            replaced
+        };
+        drop(list);
+        if let Some(ended) = ended {
+            abandon(&ended);
+        }
         call
     }
 
     fn get(&self, id: &str) -> Option<Arc<T>> {
-        let open = self.lock();
-        let (_, call) = open.iter().find(|(other, _)| *other == *id)?;
+        let list = self.lock();
+        let (_, call) = list.calls.iter().find(|(other, _)| *other == *id)?;
         Some(Arc::clone(call))
     }
 
     fn take(&self, id: &str) -> Option<Arc<T>> {
-        let mut open = self.lock();
-        let index = open.iter().position(|(other, _)| *other == *id)?;
-        Some(open.remove(index).1)
+        let calls = &mut self.lock().calls;
+        let index = calls.iter().position(|(other, _)| *other == *id)?;
+        Some(calls.remove(index).1)
     }
 
-    fn drain(&self) -> impl Iterator<Item = Arc<T>> + use<T> {
-        std::mem::take(&mut *self.lock())
-            .into_iter()
-            .map(|(_, call)| call)
+    fn close(&self, abandon: fn(&T)) {
+        let mut list = self.lock();
+        list.is_closed = true;
+        let calls = std::mem::take(&mut list.calls);
+        drop(list);
+        calls.iter().for_each(|(_, call)| abandon(call));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Text, Arc<T>)>> {
+    fn lock(&self) -> MutexGuard<'_, List<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -207,8 +207,10 @@ impl LlmRequest {
     /// request.finish(ApiRequest::new("claude-sonnet-4-6"));
     /// ```
     pub fn response_body(&self, body: impl Into<Content>) {
+        // The conversion may copy the body, which other threads and the shutdown must not wait for.
+        let body = body.into();
         if let Some((_, mut request)) = self.request.lock() {
-            request.response_body = Some(body.into());
+            request.response_body = Some(body);
         }
     }
 

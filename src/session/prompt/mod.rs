@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use self::calls::OpenCalls;
+use self::calls::CallsOwner;
 use crate::content::{Gated, Payload, Prompt as UserText};
 use crate::encode::spans::SpanRecord;
 use crate::record::{UserPrompt, record, span};
@@ -55,7 +55,7 @@ use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, 
 #[derive(Clone, Debug)]
 pub struct Prompt {
     recorder: Recorder,
-    calls: Arc<OpenCalls>,
+    calls: Arc<CallsOwner>,
     interaction: OperationHandle<Interaction>,
 }
 
@@ -76,7 +76,6 @@ record! {
 }
 
 struct Interaction {
-    calls: Arc<OpenCalls>,
     mark: Arc<PromptMark>,
     span: OpenSpan<InteractionSpan>,
 }
@@ -86,7 +85,7 @@ impl Prompt {
 
     /// Returns the open requests and tool calls of this prompt by ids of the host, for a framework that calls back with ids.
     pub fn calls(&self) -> Calls {
-        Calls::new(&self.recorder, &self.calls)
+        self.calls.calls()
     }
 
     /// Ends the interaction for all clones, with the span `claude_code.interaction`. Events of the session keep its
@@ -111,6 +110,7 @@ impl Prompt {
     /// prompt.end_with(PromptEnd::new().duration(std::time::Duration::from_secs(12)));
     /// ```
     pub fn end_with(self, end: PromptEnd) {
+        self.calls.close();
         if let Some((session, mut interaction)) = self.interaction.lock() {
             interaction.end(session, end);
         }
@@ -149,9 +149,8 @@ impl Prompt {
     /// Begins an interaction. `outer` is the recorder on which the host begins the prompt.
     pub(crate) fn begin(outer: &Recorder, prompt: UserPrompt) -> Self {
         let mut recorder = outer.clone();
-        let calls = Arc::<OpenCalls>::default();
         let interaction = OperationHandle::begin(outer.session(), |session| {
-            let interaction = Interaction::begin(session, prompt, Arc::clone(&calls));
+            let interaction = Interaction::begin(session, prompt);
             recorder.began = Some(interaction.span.start);
             recorder.parent.clone_from(&interaction.span.context);
             recorder.prompt = Some(Arc::clone(&interaction.mark));
@@ -159,8 +158,8 @@ impl Prompt {
             interaction
         });
         Self {
+            calls: Arc::new(CallsOwner::new(&recorder)),
             recorder,
-            calls,
             interaction,
         }
     }
@@ -168,7 +167,7 @@ impl Prompt {
 
 impl Interaction {
     /// Begins the interaction of a prompt, which becomes the newest prompt of the session, and emits its event.
-    fn begin(session: &SessionCore, mut prompt: UserPrompt, calls: Arc<OpenCalls>) -> Self {
+    fn begin(session: &SessionCore, mut prompt: UserPrompt) -> Self {
         let telemetry = &session.telemetry;
         let parent = match &prompt.parent {
             Some(parent) => Some(Arc::new(parent.context.clone())),
@@ -200,20 +199,16 @@ impl Interaction {
         if prompt.has_event {
             session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
         }
-        Self { calls, mark, span }
+        Self { mark, span }
     }
 
     fn end(&mut self, session: &SessionCore, end: PromptEnd) -> bool {
-        self.calls.abandon();
         self.mark.ended.store(true, Ordering::Release);
         let now = session.telemetry.timestamp(end.at);
         if let Some(duration) = end.duration {
             self.span.start = now.before(duration);
         }
-        let recorded = self.span.end(session, now, |_, _| {});
-        // A clone of the prompt can outlive the interaction, and must not keep the text in memory.
-        self.span.record.text = Gated::default();
-        recorded
+        self.span.end(session, now, |_, _| {})
     }
 }
 

@@ -420,13 +420,11 @@ impl Call {
             });
         }
         let (tool, start) = (&self.options.name, self.span.start);
-        let recorded = self.span.end(session, end, |call, policy| {
+        self.span.end(session, end, |call, policy| {
             if let Some(outcome) = outcome {
                 call.finish(tool, outcome, end.since(&start).0, policy);
             }
-        });
-        self.span.record = ToolSpan::default();
-        recorded
+        })
     }
 }
 
@@ -448,8 +446,10 @@ impl Operation for Call {
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
-        let end = self.timestamp(session, None);
-        let recorded = self.end(session, end, None);
+        let recorded = !self.span.has_ended() && {
+            let end = self.timestamp(session, None);
+            self.end(session, end, None)
+        };
         // The host can keep the handle after a shutdown, and must not keep the content with it.
         self.options.input = Gated::default();
         self.options.parameters = Gated::default();

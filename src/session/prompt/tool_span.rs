@@ -57,8 +57,10 @@ impl ToolSpan {
     /// Adds the input and the details that it contains.
     pub(crate) fn add_details(&mut self, options: &ToolCallOptions, policy: &ContentPolicy) {
         let input = options.input.content();
-        let detail =
-            |text: Option<String>| Gated::optional(text.unwrap_or_default()).filtered(policy);
+        let detail = |text: Option<String>| match text {
+            Some(text) => Gated::optional(text).filtered(policy),
+            None => Gated::default(),
+        };
         let member = |names: &[&str]| detail(input.and_then(|input| policy.member(input, names)));
         let derived = derived_parameters(&options.name, options.mcp.as_ref(), input, policy);
         let derived = derived.map_or_else(Gated::<ToolParameters>::default, Gated::from);
