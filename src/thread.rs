@@ -7,7 +7,11 @@
 //! undefined, and the handler for stack overflows needs them.
 
 use std::io;
-use std::thread::{Builder, JoinHandle};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::{Builder, JoinHandle, Thread};
+use std::time::Instant;
 
 /// Starts a thread that handles no signal of the process.
 ///
@@ -22,6 +26,32 @@ pub(crate) fn spawn<T: Send + 'static>(
     // signals.
     let _blocked = signals::block();
     Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Waits on the current thread for the result of a future; returns `None` if `end` passes before. Also works inside a
+/// runtime.
+pub(crate) fn wait_until<T>(end: Instant, future: impl Future<Output = T>) -> Option<T> {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    // The budget of a surrounding task of tokio must not keep the future from its result.
+    let mut future = pin!(tokio::task::unconstrained(future));
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(result);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        std::thread::park_timeout(left);
+    }
 }
 
 #[cfg(any(feature = "grpc", feature = "http"))]

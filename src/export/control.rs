@@ -1,13 +1,12 @@
-//! Requests to an exporter from outside: its desired state, flushes and the shutdown.
+//! Requests to a task of the private thread from outside: its configuration, flushes and the shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::BoxFuture;
-use super::command::{Command, at};
 use super::exporter::ExporterSettings;
 use super::source::SourceConfig;
 
@@ -20,6 +19,17 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// The shortest pause that a receiver can ask for, unless the pipeline's own pause is shorter.
 const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The time for an answer that arrives together with the deadline: on a busy machine the runtime notices both at once.
+const LAST_MOMENT: Duration = Duration::from_millis(1);
+
+/// The message that some data is undelivered or lost.
+#[derive(Debug)]
+pub(crate) struct Incomplete;
+
+/// A caller that waits until every clone is dropped, and watches its own deadline. An [`Incomplete`] message tells the
+/// caller that not everything was delivered.
+pub(crate) type Waiter = mpsc::Sender<Incomplete>;
+
 /// The configuration of one exporter.
 #[derive(Clone)]
 pub(crate) struct PipelineConfig {
@@ -29,26 +39,75 @@ pub(crate) struct PipelineConfig {
     pub(crate) source: Arc<SourceConfig>,
 }
 
-/// The state that the configuration asks for. Only the latest counts.
-pub(crate) enum DesiredState {
-    Off,
-    On(PipelineConfig),
-    /// Off, after the remaining data was delivered with the configuration from before. `reason` is `Some` if the
-    /// configuration asks for the exporter, but it is unavailable.
-    Draining {
-        config: PipelineConfig,
-        deadline: Instant,
-        reason: Option<String>,
-    },
+/// The end of an exporter that the configuration turned off.
+pub(crate) struct Drain {
+    /// The deadline of the remaining data, which is delivered with the configuration from before.
+    pub(crate) deadline: Instant,
+    /// `Some` if the configuration asks for the exporter, but it is unavailable.
+    pub(crate) reason: Option<String>,
 }
 
-impl DesiredState {
-    /// Returns the configuration with which data is delivered.
-    pub(crate) fn config(&self) -> Option<&PipelineConfig> {
-        match self {
-            Self::Off => None,
-            Self::On(config) | Self::Draining { config, .. } => Some(config),
+/// The requests to one task. Only the latest configuration counts.
+#[derive(Default)]
+pub(crate) struct Requests {
+    /// The configuration with which data is delivered; `None` while the exporter is off.
+    pub(crate) config: Option<PipelineConfig>,
+    pub(crate) drain: Option<Drain>,
+    /// The number of changes of the two fields above.
+    pub(crate) revision: u64,
+    /// The deadline of the shutdown.
+    pub(crate) shutdown: Option<Instant>,
+    /// The callers of flushes for which no pass has begun. A caller may have stopped waiting.
+    pub(crate) flushes: Vec<Waiter>,
+    /// The callers of the shutdown. They wait until the task ends, because only then the losses are known.
+    shutdowns: Vec<Waiter>,
+    has_ended: bool,
+}
+
+impl Requests {
+    /// Adds a request to deliver all data that was recorded before. The shutdown also ends the task by the deadline.
+    pub(crate) fn add(&mut self, waiter: Waiter, shutdown: Option<Instant>) {
+        if self.has_ended {
+            return;
         }
+        match shutdown {
+            None => {
+                self.flushes.retain(|waiter| !waiter.is_closed());
+                self.flushes.push(waiter);
+            }
+            Some(deadline) => {
+                // A second shutdown can bring the deadline forward, never postpone it.
+                self.shutdown = self.shutdown.into_iter().chain([deadline]).min();
+                self.shutdowns.push(waiter);
+            }
+        }
+    }
+
+    /// Releases all callers. No more requests are taken.
+    pub(crate) fn end(&mut self, complete: bool) {
+        self.has_ended = true;
+        let flushes = self.flushes.drain(..);
+        release(flushes.chain(self.shutdowns.drain(..)), complete);
+        // Releases the headers helper.
+        (self.config, self.drain) = (None, None);
+    }
+}
+
+/// Releases callers. `complete` is true if their request was fulfilled.
+fn release(waiters: impl Iterator<Item = Waiter>, complete: bool) {
+    for waiter in waiters {
+        if !complete {
+            // A full channel already holds this message.
+            let _ = waiter.try_send(Incomplete);
+        }
+    }
+}
+
+/// Waits until `time`; never returns if it is `None`.
+pub(crate) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -61,77 +120,100 @@ pub(crate) enum Interruption {
     Replaced,
 }
 
-/// The receiving end of the requests to one exporter.
+/// The pipeline's end of the requests to it.
 pub(crate) struct Control {
-    commands: mpsc::UnboundedReceiver<Command>,
-    pub(super) desired: Arc<watch::Sender<DesiredState>>,
-    /// Knows whether the desired state has changed since the exporter applied it.
-    applied: watch::Receiver<DesiredState>,
-    /// Wakes [`changed`](Self::changed) at a new desired state.
-    news: watch::Receiver<DesiredState>,
+    pub(super) requests: Arc<watch::Sender<Requests>>,
+    changes: watch::Receiver<Requests>,
+    /// The revision of the configuration that was applied last.
+    pub(super) applied: u64,
     /// The settings of the current exporter.
-    current: Option<ExporterSettings>,
-    /// The commands whose senders wait, each with true if a pass began after it arrived.
-    waiting: Vec<(Command, bool)>,
-    /// True if a command arrived since the last pass began, even if its sender has stopped waiting.
-    requested: bool,
-    /// The deadline of the shutdown.
-    closing: Option<Instant>,
+    pub(super) current: Option<ExporterSettings>,
+    /// The callers for which the current pass began.
+    served: Vec<Waiter>,
 }
 
 impl Control {
-    pub(crate) fn new() -> (
-        mpsc::UnboundedSender<Command>,
-        Arc<watch::Sender<DesiredState>>,
-        Self,
-    ) {
-        let (sender, commands) = mpsc::unbounded_channel();
-        let desired = Arc::new(watch::Sender::new(DesiredState::Off));
-        let control = Self {
-            commands,
-            applied: desired.subscribe(),
-            news: desired.subscribe(),
+    pub(crate) fn new() -> Self {
+        let requests = Arc::new(watch::Sender::default());
+        Self {
+            changes: requests.subscribe(),
+            requests,
+            applied: 0,
             current: None,
-            desired: Arc::clone(&desired),
-            waiting: Vec::new(),
-            requested: false,
-            closing: None,
-        };
-        (sender, desired, control)
-    }
-
-    /// Waits until a command or a new desired state arrives, or the deadline of a sender passes.
-    pub(crate) async fn changed(&mut self) {
-        let expiry = self.waiting.iter().map(|(command, _)| command.deadline);
-        let expiry = expiry.min();
-        tokio::select! {
-            biased;
-            Some(command) = self.commands.recv() => {
-                if command.shutdown {
-                    // A second shutdown can bring the deadline forward, never postpone it.
-                    self.closing = self.closing.into_iter().chain([command.deadline]).min();
-                }
-                self.waiting.push((command, false));
-                self.requested = true;
-            }
-            // The channel stays open, because `self` owns a sender.
-            _ = self.news.changed() => {}
-            () = at(expiry) => {
-                let now = Instant::now();
-                self.release_if(false, |command, _| command.deadline <= now);
-            }
+            served: Vec::new(),
         }
     }
 
-    /// Returns the result of work for the current exporter. Releases senders at their deadlines meanwhile. Work for an
-    /// exporter that was replaced may take `grace` longer.
+    /// Waits until the requests change.
+    pub(crate) async fn changed(&mut self) {
+        // The channel stays open, because `self` owns a sender.
+        let _ = self.changes.changed().await;
+    }
+
+    /// Returns the configuration, which counts as applied from now on.
+    pub(crate) fn apply(&mut self) -> Option<PipelineConfig> {
+        let requests = self.requests.borrow();
+        self.applied = requests.revision;
+        requests.config.clone()
+    }
+
+    /// Returns true if the configuration has changed since it was last applied.
+    pub(crate) fn has_news(&self) -> bool {
+        self.requests.borrow().revision != self.applied
+    }
+
+    /// Returns true if the configuration asks for another exporter than the current one.
+    pub(crate) fn is_replaced(&self) -> bool {
+        let requests = self.requests.borrow();
+        let config = requests.config.as_ref();
+        config.is_some_and(|config| Some(&config.exporter) != self.current.as_ref())
+    }
+
+    pub(crate) fn is_shutdown(&self) -> bool {
+        self.requests.borrow().shutdown.is_some()
+    }
+
+    /// Returns the time after which nothing more is sent: the deadline of the shutdown, or of an exporter that is
+    /// turned off, whichever is earlier.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        let requests = self.requests.borrow();
+        let drain = requests.drain.as_ref().map(|drain| drain.deadline);
+        requests.shutdown.into_iter().chain(drain).min()
+    }
+
+    /// Returns true if a caller, or the end of the exporter, asks for a pass that has not begun.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.end().is_some() || !self.requests.borrow().flushes.is_empty()
+    }
+
+    /// Begins a pass for all callers that wait.
+    pub(crate) fn begin(&mut self) {
+        self.requests.send_if_modified(|requests| {
+            self.served.append(&mut requests.flushes);
+            false
+        });
+    }
+
+    /// Releases the callers for which the current pass began.
+    pub(crate) fn release(&mut self, complete: bool) {
+        release(self.served.drain(..), complete);
+    }
+
+    /// Releases all callers. No more requests are taken.
+    pub(crate) fn release_all(&mut self, complete: bool) {
+        self.release(complete);
+        self.requests.send_modify(|requests| requests.end(complete));
+    }
+
+    /// Returns the result of work for the current exporter. Work for an exporter that was replaced may take `grace`
+    /// longer.
     pub(crate) async fn meanwhile<T>(
         &mut self,
         mut work: BoxFuture<'_, T>,
         grace: Duration,
     ) -> Result<T, Interruption> {
         let mut replaced = None;
-        loop {
+        let interruption = loop {
             if replaced.is_none() && self.is_replaced() {
                 replaced = Some(Instant::now() + grace);
             }
@@ -140,102 +222,16 @@ impl Control {
                 biased;
                 result = &mut work => return Ok(result),
                 () = self.changed() => {}
-                () = at(end) => return Err(Interruption::Deadline),
-                () = at(replaced) => return Err(Interruption::Replaced),
+                () = at(end) => break Interruption::Deadline,
+                () = at(replaced) => break Interruption::Replaced,
             }
-        }
-    }
-
-    /// Returns the deadline of the shutdown; `None` before the shutdown was requested.
-    pub(crate) fn closing(&self) -> Option<Instant> {
-        self.closing
-    }
-
-    /// Returns true if the desired state has changed since it was last applied.
-    pub(crate) fn has_news(&self) -> bool {
-        self.applied.has_changed().unwrap_or_default()
-    }
-
-    /// Returns the configuration of the desired state, which counts as applied from now on.
-    pub(crate) fn apply(&mut self) -> Option<PipelineConfig> {
-        self.applied.borrow_and_update().config().cloned()
-    }
-
-    /// Changes the settings of the current exporter. Returns false if they are equal.
-    pub(crate) fn replace(&mut self, settings: &ExporterSettings) -> bool {
-        let is_other = self.current.as_ref() != Some(settings);
-        self.current = Some(settings.clone());
-        is_other
-    }
-
-    /// Returns true if the configuration asks for another exporter than the current one.
-    pub(crate) fn is_replaced(&self) -> bool {
-        let desired = self.desired.borrow();
-        let config = desired.config();
-        config.is_some_and(|config| Some(&config.exporter) != self.current.as_ref())
-    }
-
-    /// Returns true if the exporter is to be turned off.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.drain_deadline().is_some()
-    }
-
-    fn drain_deadline(&self) -> Option<Instant> {
-        match *self.desired.borrow() {
-            DesiredState::Draining { deadline, .. } => Some(deadline),
-            DesiredState::Off | DesiredState::On(_) => None,
-        }
-    }
-
-    /// Returns the time after which nothing more is sent: the deadline of the shutdown, or of an exporter that is
-    /// turned off, whichever is earlier.
-    pub(crate) fn end(&self) -> Option<Instant> {
-        let deadlines = [self.closing, self.drain_deadline()];
-        deadlines.into_iter().flatten().min()
-    }
-
-    /// Begins a pass for all senders that wait.
-    pub(crate) fn begin(&mut self) {
-        self.requested = false;
-        for (_, begun) in &mut self.waiting {
-            *begun = true;
-        }
-    }
-
-    /// Returns true if a sender waits for a pass, or the last command was not followed by a pass.
-    pub(crate) fn is_requested(&self) -> bool {
-        self.requested || self.closing.is_some() || !self.waiting.is_empty()
-    }
-
-    /// Returns true if a sender waits whose command arrived after the last pass began.
-    pub(crate) fn is_requested_again(&self) -> bool {
-        self.waiting.iter().any(|(_, begun)| !begun)
-    }
-
-    /// Releases the senders that waited when the last pass began. Senders of the shutdown wait until the exporter ends,
-    /// because only then the losses are known.
-    pub(crate) fn release(&mut self, complete: bool) {
-        self.release_if(complete, |command, begun| begun && !command.shutdown);
-    }
-
-    /// Releases all senders, including those of the shutdown. No more commands are received.
-    pub(crate) fn release_all(&mut self, complete: bool) {
-        self.commands.close();
-        while let Ok(command) = self.commands.try_recv() {
-            command.waiter.release(complete);
-        }
-        self.release_if(complete, |_, _| true);
-    }
-
-    fn release_if(&mut self, complete: bool, released: impl Fn(&Command, bool) -> bool) {
-        let released = |(command, begun): &mut (Command, bool)| released(command, *begun);
-        for (command, _) in self.waiting.extract_if(.., released) {
-            command.waiter.release(complete);
-        }
+        };
+        let last = timeout(LAST_MOMENT, work).await;
+        last.map_err(|_| interruption)
     }
 
     /// Waits between two attempts of the current exporter: for the time that the receiver asked for, otherwise for
-    /// `own`, which is shortened while a sender waits. Returns an error if there is no next attempt.
+    /// `own`, which is shortened while a caller waits. Returns an error if there is no next attempt.
     pub(crate) async fn pause(
         &mut self,
         own: Duration,
@@ -246,14 +242,14 @@ impl Control {
             if self.is_replaced() {
                 return Err(Interruption::Replaced);
             }
-            let end_of_all = self.end();
-            let hurry = !self.waiting.is_empty() || end_of_all.is_some();
+            let last = self.end();
+            let hurry = last.is_some() || self.has_callers();
             let own = if hurry { own.min(PATIENCE) } else { own };
             // `Retry-After: 0` must not cause retries without a pause.
             let shortest = own.min(SHORTEST_RETRY_AFTER);
             let wait = retry_after.map_or(own, |wait| wait.clamp(shortest, LONGEST_RETRY_AFTER));
             let end = start + wait;
-            if end_of_all.is_some_and(|last| last <= end) {
+            if last.is_some_and(|last| last <= end) {
                 return Err(Interruption::Deadline);
             }
             tokio::select! {
@@ -263,6 +259,12 @@ impl Control {
             }
         }
     }
+
+    fn has_callers(&self) -> bool {
+        let requests = self.requests.borrow();
+        let mut callers = self.served.iter().chain(&requests.flushes);
+        callers.any(|waiter| !waiter.is_closed())
+    }
 }
 
 #[cfg(test)]
@@ -270,7 +272,6 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::export::command::Waiter;
 
     fn config() -> PipelineConfig {
         PipelineConfig {
@@ -283,21 +284,19 @@ mod tests {
     /// Returns the length in milliseconds of a pause, given the pipeline's `own` pause and the pause that the receiver
     /// `retry_after` for.
     async fn pause(own: u64, retry_after: Option<u64>, waiting: bool) -> u64 {
-        let (commands, desired, mut control) = Control::new();
-        // A change that does not end the pause.
-        desired.send_replace(DesiredState::On(config()));
-        if waiting {
-            let command = Command {
-                deadline: Instant::now() + Duration::from_secs(3600),
-                shutdown: false,
-                waiter: Waiter::Task(mpsc::channel(1).0),
-            };
-            commands.send(command).unwrap();
-        }
+        let mut control = Control::new();
+        let (waiter, _caller) = mpsc::channel(1);
+        control.requests.send_modify(|requests| {
+            // A change that does not end the pause.
+            requests.config = Some(config());
+            if waiting {
+                requests.add(waiter, None);
+            }
+        });
         let start = Instant::now();
         let [own, retry_after] =
             [Some(own), retry_after].map(|wait| wait.map(Duration::from_millis));
-        control.replace(&config().exporter);
+        control.current = Some(config().exporter);
         let ended = control.pause(own.unwrap(), retry_after).await;
         assert!(ended.is_ok());
         u64::try_from(start.elapsed().as_millis()).unwrap()
@@ -317,29 +316,5 @@ mod tests {
         }
         let took = pause(5_000, Some(10), false).await;
         assert_eq!(took, 1_000);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waiter_released_at_its_deadline_learns_that_delivery_is_incomplete() {
-        let (commands, _desired, mut control) = Control::new();
-        let ask = |seconds| {
-            let (sender, answer) = std::sync::mpsc::channel();
-            let command = Command {
-                deadline: Instant::now() + Duration::from_secs(seconds),
-                shutdown: false,
-                waiter: Waiter::Thread(sender),
-            };
-            commands.send(command).unwrap();
-            answer
-        };
-        let (hasty, patient) = (ask(1), ask(60));
-        for _ in 0..3 {
-            control.changed().await;
-        }
-        assert!(hasty.recv().is_ok() && hasty.recv().is_err());
-        assert!(control.is_requested_again());
-        control.begin();
-        control.release(true);
-        assert!(patient.recv().is_err());
     }
 }

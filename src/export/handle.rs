@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::command::Command;
-use super::control::{Control, DesiredState, PipelineConfig};
+use super::control::{Control, Drain, PipelineConfig, Requests};
 use super::pipeline::Pipeline;
 use super::queue::Queue;
 use super::queue_source::QueueSource;
@@ -22,13 +20,15 @@ use crate::signal::Signal;
 /// An exporter that a configuration can ask for. Its data and its counters outlive every change of the configuration.
 pub(crate) struct ExporterHandle {
     counters: Arc<ExporterCounters>,
-    desired: Arc<watch::Sender<DesiredState>>,
+    requests: Arc<watch::Sender<Requests>>,
     /// Lets the source take data, when the exporter is turned on.
     open: Box<dyn Fn() + Send>,
     /// The task that drives the exporter, until it is turned on for the first time.
-    task: Option<(UnboundedSender<Command>, Job)>,
-    /// True if the current configuration asks for the exporter.
+    task: Option<Job>,
+    /// True if the current configuration asks for the exporter, and it is available.
     on: bool,
+    /// The reason why the exporter is unavailable although the current configuration asks for it.
+    unavailable: Option<String>,
     /// True if a configuration has ever asked for the exporter.
     known: bool,
 }
@@ -42,16 +42,18 @@ impl ExporterHandle {
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
-        let (commands, desired, control) = Control::new();
+        let control = Control::new();
+        let requests = Arc::clone(&control.requests);
         let counters = Arc::new(counters);
         let (of, diagnostics) = (Arc::clone(&counters), Arc::clone(diagnostics));
         let pipeline = Pipeline::new(Box::new(source), control, of, diagnostics, clock);
         Self {
             counters,
-            desired,
+            requests,
             open: Box::new(open),
-            task: Some((commands, Box::new(move || Box::pin(pipeline.run())))),
+            task: Some(Box::new(move || Box::pin(pipeline.run()))),
             on: false,
+            unavailable: None,
             known: false,
         }
     }
@@ -89,57 +91,49 @@ impl ExporterHandle {
     pub(crate) fn turn_on(&mut self, config: PipelineConfig, runtime: &Runtime) {
         self.known = true;
         self.on = true;
-        self.desired.send_modify(|desired| {
-            *desired = DesiredState::On(config);
+        self.requests.send_modify(|requests| {
+            (requests.config, requests.drain) = (Some(config), None);
+            requests.revision += 1;
             // The lock orders this and the end of an exporter that was turned off before.
             self.counters.turned_on();
             (self.open)();
         });
         let started = match self.task.take() {
-            Some((commands, task)) => runtime.spawn(commands, task),
+            Some(task) => runtime.spawn(Arc::clone(&self.requests), task),
             // The task has ended, by a shutdown or an error, and no longer takes data.
-            None => !self.desired.is_closed(),
+            None => !self.requests.is_closed(),
         };
         if !started {
             self.counters.shut_down();
-            // Releases the headers helper.
-            self.desired.send_replace(DesiredState::Off);
+            self.requests.send_modify(|requests| requests.end(false));
         }
     }
 
     /// Marks the exporter as one that the current configuration does not ask for, or that is unavailable for a reason.
     /// It takes data until it is [turned off](Self::turn_off).
-    pub(crate) fn mark_off(&mut self, reason: Option<&String>) {
+    pub(crate) fn mark_off(&mut self, reason: Option<String>) {
         self.known |= reason.is_some();
         self.on = false;
+        self.unavailable = reason;
     }
 
     /// Turns the exporter off if it is marked. Its remaining data is still delivered, until the deadline.
-    pub(crate) fn turn_off(&self, deadline: Instant, reason: Option<String>) {
-        if self.is_on() {
+    pub(crate) fn turn_off(&self, deadline: Instant) {
+        if self.on {
             return;
         }
-        self.desired.send_if_modified(|desired| match desired {
-            DesiredState::On(config) => {
-                *desired = DesiredState::Draining {
-                    config: config.clone(),
-                    deadline,
-                    reason,
-                };
-                true
-            }
+        let reason = self.unavailable.clone();
+        let drain = |requests: &mut Requests| match &mut requests.drain {
             // The exporter updates its counters when it is drained, unless it is turned on again before.
-            DesiredState::Draining { reason: known, .. } => {
-                *known = reason;
-                false
+            Some(drain) => drain.reason = reason,
+            None if requests.config.is_some() => {
+                requests.drain = Some(Drain { deadline, reason });
+                requests.revision += 1;
             }
-            DesiredState::Off => {
-                if self.known {
-                    self.counters.turned_off(0, reason);
-                }
-                false
-            }
-        });
+            None if self.known => self.counters.turned_off(0, reason),
+            None => {}
+        };
+        self.requests.send_modify(drain);
     }
 }
 
@@ -172,7 +166,7 @@ mod tests {
         counters.listens_on(vec![address]);
         for _ in 0..2 {
             handle.mark_off(None);
-            handle.turn_off(Instant::now(), None);
+            handle.turn_off(Instant::now());
         }
         handle.turn_on(config, &runtime);
         let health = counters.snapshot();

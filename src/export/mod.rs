@@ -2,7 +2,6 @@
 
 mod backoff;
 pub(crate) mod blocking;
-mod command;
 #[cfg(feature = "console")]
 pub(crate) mod console;
 mod control;
@@ -40,8 +39,7 @@ pub(crate) mod fuzzing {
     pub use super::otlp::fuzzing::answer;
 }
 
-pub(crate) use command::{Command, Incomplete, Waiter};
-pub(crate) use control::PipelineConfig;
+pub(crate) use control::{PipelineConfig, Requests};
 pub(crate) use exporter::{ExporterSettings, MakeExporter, MakePage, PageSettings};
 pub(crate) use handle::ExporterHandle;
 #[cfg(feature = "prometheus")]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
-use super::Command;
+use super::Requests;
 use super::runtime::Job;
 use crate::config::HeadersHelper;
 use crate::diagnostics::Diagnostics;
@@ -17,7 +17,7 @@ impl Helper {
     pub(crate) fn new(
         _: &HeadersHelper,
         _: Arc<Diagnostics>,
-    ) -> Option<(Arc<Self>, UnboundedSender<Command>, Job)> {
+    ) -> Option<(Arc<Self>, Arc<watch::Sender<Requests>>, Job)> {
         None
     }
 

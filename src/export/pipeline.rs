@@ -8,9 +8,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::blocking;
-use super::command::at;
-use super::control::{Control, DesiredState, Interruption};
+use super::blocking::{self, BlockingError};
+use super::control::{Control, Interruption, at};
 use super::export_result::{Delivery, ExportError, ExportResult, FailureClass};
 use super::exporter::ExporterSettings;
 use super::push_exporter::PushExporter;
@@ -27,9 +26,6 @@ const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 /// and gets a moment to acknowledge it. The request is then sent to the new receiver.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// The number of runtime turns that an answer may take from the socket to the task that waits for it.
-const LAST_TURNS: usize = 4;
-
 /// The supervisor of one exporter. It delivers the data of a source at an interval, when the source is full, and on
 /// request. The configuration replaces the active exporter as a whole; the source, its undelivered data, the schedule
 /// and the callers that wait stay.
@@ -39,19 +35,15 @@ pub(crate) struct Pipeline {
     diagnostics: Arc<Diagnostics>,
     clock: Clock,
     control: Control,
-    /// `None` while the exporter is off or cannot be built.
-    active: Option<Arc<dyn PushExporter>>,
     interval: Duration,
-    /// The time of the next pass; `None` while the exporter is off or cannot be built.
+    /// The time of the next pass; `None` while the exporter is off.
     due: Option<Instant>,
     /// The last report of a rejection or a warning of the receiver.
     last_report: Option<String>,
-    /// True after the pipeline reported that requests go to a path other than that of the configured URL.
-    path_reported: bool,
 }
 
 impl Pipeline {
-    /// Creates the pipeline of an exporter that is off until its desired state is another.
+    /// Creates the pipeline of an exporter that is off until a configuration asks for it.
     pub(crate) fn new(
         source: Box<dyn Source>,
         control: Control,
@@ -65,208 +57,225 @@ impl Pipeline {
             diagnostics,
             clock,
             control,
-            active: None,
             interval: Duration::ZERO,
             due: None,
             last_report: None,
-            path_reported: false,
         }
     }
 
-    /// Runs the pipeline until shutdown.
+    /// Runs one exporter after another until shutdown.
     pub(crate) async fn run(mut self) {
-        let in_time = loop {
-            self.wait().await;
-            // A pass that began before may not have covered everything.
-            let is_draining = self.control.is_draining();
-            let in_time = match self.pass().await {
+        let complete = loop {
+            let complete = match self.run_exporter().await {
                 Ok(()) => true,
                 Err(Interruption::Deadline) => false,
-                // The next exporter gets at once what this one did not deliver.
-                Err(Interruption::Replaced) => {
-                    self.due = Some(Instant::now());
-                    continue;
-                }
+                Err(Interruption::Replaced) => continue,
             };
-            if is_draining || !in_time {
-                self.close().await;
-                if self.turn_off(None) {
-                    self.control.release(in_time);
-                }
+            // A configuration that arrived during the last pass may have let more data in.
+            if complete && self.control.has_news() {
+                continue;
             }
+            if self.turn_off(None) {
+                self.control.release(complete);
+            }
+            if self.control.is_shutdown() {
+                break complete;
+            }
+        };
+        self.counters.shut_down();
+        self.control.release_all(complete);
+        self.report_losses(true);
+    }
+
+    /// Builds the exporter that the configuration asks for, and runs it until another one is needed.
+    async fn run_exporter(&mut self) -> Result<(), Interruption> {
+        let settings = self.apply();
+        self.control.current.clone_from(&settings);
+        let exporter = match settings {
+            // An exporter that cannot be built is not built again to be turned off.
+            Some(settings) if !self.counters.is_off() => self.build(settings).await,
+            _ => None,
+        };
+        let Some(exporter) = exporter else {
+            return self.stay_off().await;
+        };
+        let result = self.export(&exporter).await;
+        tokio::select! {
+            () = exporter.close() => {}
+            () = at(self.control.end()) => {}
+        }
+        result
+    }
+
+    /// Applies the configuration, and returns the settings of its exporter.
+    fn apply(&mut self) -> Option<ExporterSettings> {
+        let config = self.control.apply()?;
+        self.source.configure(&config.source);
+        self.interval = config.interval;
+        // Repeated changes must not postpone an export that is due.
+        let due = Instant::now() + self.interval;
+        self.due = self.due.into_iter().chain([due]).min();
+        Some(config.exporter)
+    }
+
+    /// Builds an exporter. Returns `None` if it cannot be built, or is no longer wanted.
+    async fn build(&mut self, settings: ExporterSettings) -> Option<Arc<dyn PushExporter>> {
+        let error = match self.try_build(settings).await {
+            Ok(Ok(exporter)) => {
+                self.counters.starts();
+                return Some(exporter);
+            }
+            Ok(Err(error)) => error,
+            Err(Interruption::Deadline) => "the shutdown came before it was ready".to_owned(),
+            Err(Interruption::Replaced) => return None,
+        };
+        if self.turn_off(Some(&error)) {
+            let report = format!("{} are off: {error}", self.counters.name());
+            self.diagnostics.report_later(report);
+        }
+        None
+    }
+
+    /// Builds an exporter. One that may read certificates is built on a thread that may block, so that this thread keeps
+    /// every deadline.
+    async fn try_build(
+        &mut self,
+        settings: ExporterSettings,
+    ) -> Result<Result<Arc<dyn PushExporter>, String>, Interruption> {
+        let signal = self.counters.signal();
+        let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
+        while settings.may_block() {
+            let own = settings.clone();
+            let build = blocking::spawn(move || own.build(signal));
+            match self.control.meanwhile(build, Duration::ZERO).await? {
+                Ok(built) => return Ok(built),
+                Err(error) => self.retry(&error, &mut backoff).await?,
+            }
+        }
+        Ok(settings.build(signal))
+    }
+
+    /// Waits until the configuration or the shutdown ends the pause of an exporter that is off or cannot be built.
+    async fn stay_off(&mut self) -> Result<(), Interruption> {
+        self.turn_off(None);
+        while !self.control.has_news() {
+            self.control.begin();
+            self.control.release(true);
+            if self.control.is_shutdown() {
+                return Ok(());
+            }
+            self.control.changed().await;
+        }
+        Err(Interruption::Replaced)
+    }
+
+    /// Exports with one exporter until all data is delivered before the shutdown, or before the exporter is turned off.
+    async fn export(&mut self, exporter: &Arc<dyn PushExporter>) -> Result<(), Interruption> {
+        let mut path_reported = false;
+        loop {
+            self.wait().await?;
+            // A pass that began before may not have covered everything.
+            let is_last = self.control.end().is_some();
+            if let Err(interruption) = self.pass(exporter).await {
+                // The next exporter gets at once what this one did not deliver.
+                self.due = Some(Instant::now());
+                return Err(interruption);
+            }
+            self.control.release(true);
             self.report_losses(false);
-            if self.control.closing().is_some() {
-                break in_time;
+            if let Some(path) = exporter.standard_path()
+                && !std::mem::replace(&mut path_reported, true)
+            {
+                self.report_path(path);
+            }
+            if is_last {
+                return Ok(());
             }
             // Missed intervals are not made up for after an outage: the next pass covers them.
             let now = Instant::now();
             if self.due.is_some_and(|due| due <= now) {
                 self.due = Some(now + self.interval);
             }
-        };
-        self.close().await;
-        self.counters.shut_down();
-        self.control.release_all(in_time);
-        self.report_losses(true);
-    }
-
-    /// Ends the active exporter, at most until nothing may be sent any more.
-    async fn close(&mut self) {
-        if let Some(active) = self.active.take() {
-            tokio::select! {
-                () = active.close() => {}
-                () = at(self.control.end()) => {}
-            }
         }
     }
 
-    /// Waits until a pass is due, and applies new configurations meanwhile.
-    async fn wait(&mut self) {
+    /// Waits until a pass is due. Applies new configurations that keep the exporter meanwhile.
+    async fn wait(&mut self) -> Result<(), Interruption> {
         loop {
-            while self.control.has_news() {
-                self.apply().await;
+            if self.control.is_replaced() {
+                return Err(Interruption::Replaced);
             }
-            let is_on = self.active.is_some();
-            if self.control.is_requested() || is_on && self.control.is_draining() {
-                return;
+            if self.control.has_news() {
+                self.apply();
+            }
+            if self.control.is_requested() || self.source.is_full() {
+                return Ok(());
             }
             tokio::select! {
                 () = self.control.changed() => {}
-                () = self.source.filled(), if is_on => return,
-                () = at(self.due), if is_on => return,
+                () = self.source.filled() => return Ok(()),
+                () = at(self.due) => return Ok(()),
             }
         }
     }
 
-    /// Applies the desired state: builds another exporter if the current one does not fit.
-    async fn apply(&mut self) {
-        let Some(config) = self.control.apply() else {
-            return;
-        };
-        self.source.configure(&config.source);
-        self.interval = config.interval;
-        // Repeated changes must not postpone an export that is due.
-        let due = Instant::now() + self.interval;
-        self.due = self.due.into_iter().chain([due]).min();
-        // An exporter that could not be built is built again when the configuration asks for it again.
-        let is_other = self.control.replace(&config.exporter) || self.active.is_none();
-        if is_other && !self.counters.is_off() {
-            self.build(config.exporter).await;
-        }
-        if self.active.is_none() && !self.control.has_news() {
-            self.turn_off(None);
-        }
-    }
-
-    /// Replaces the exporter.
-    async fn build(&mut self, settings: ExporterSettings) {
-        self.close().await;
-        let error = match self.build_exporter(settings).await {
-            Ok(Ok(exporter)) => {
-                self.active = Some(exporter);
-                self.path_reported = false;
-                self.counters.starts();
-                return;
-            }
-            Ok(Err(error)) => error,
-            Err(Interruption::Deadline) => "the shutdown came before it was ready".to_owned(),
-            Err(Interruption::Replaced) => return,
-        };
-        if !self.control.is_draining() && self.turn_off(Some(&error)) {
-            let report = format!("{} are off: {error}", self.counters.name());
-            self.diagnostics.report_later(report);
-        }
-    }
-
-    /// Builds an exporter. One that may read certificates is built on a thread that may block, so that this thread keeps
-    /// every deadline.
-    async fn build_exporter(
-        &mut self,
-        settings: ExporterSettings,
-    ) -> Result<Result<Arc<dyn PushExporter>, String>, Interruption> {
-        let signal = self.counters.signal();
-        if !settings.may_block() {
-            return Ok(settings.build(signal));
-        }
-        let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
+    /// Delivers everything that the source holds now.
+    async fn pass(&mut self, exporter: &Arc<dyn PushExporter>) -> Result<(), Interruption> {
+        self.control.begin();
+        self.source.begin();
         loop {
-            let own = settings.clone();
-            let build = blocking::spawn(move || own.build(signal));
-            match self.control.meanwhile(build, Duration::ZERO).await? {
-                Ok(built) => return Ok(built),
-                Err(error) => {
-                    self.failed(error.to_string(), "it is tried again, and data waits");
-                    self.control.pause(backoff.next(), None).await?;
-                }
+            let mut backoff = Backoff::new(self.interval);
+            while let Err(error) = self
+                .control
+                .meanwhile(self.source.prepare(), Duration::ZERO)
+                .await?
+            {
+                self.retry(&error, &mut backoff).await?;
             }
+            let Some(batch) = self.source.batch(exporter.max_bytes()) else {
+                return Ok(());
+            };
+            self.deliver(exporter, batch).await?;
+            self.report_losses(false);
         }
     }
 
-    /// Ends an exporter that is to be turned off, or that cannot be built because of an error: drops all undelivered
-    /// items. Returns false without an effect if there is a newer configuration.
+    /// Drops the undelivered items of an exporter that was turned off, or that cannot be built because of an error.
+    /// Returns false without an effect if there is a newer configuration.
     fn turn_off(&mut self, error: Option<&str>) -> bool {
         let mut is_off = false;
-        let desired = Arc::clone(&self.control.desired);
-        // The lock of the desired state excludes a change meanwhile: items that are recorded after a change must not be
-        // dropped.
-        desired.send_if_modified(|desired| {
-            match (&mut *desired, error) {
-                // A newer draining state has a later deadline, and items that the last pass did not cover.
-                (DesiredState::Draining { reason, .. }, _) if !self.control.has_news() => {
-                    let reason = reason.take();
+        // The lock of the requests excludes a change meanwhile: items that are recorded after a change must not be
+        // dropped. A newer request to turn the exporter off has a later deadline, and items that the last pass did not
+        // cover.
+        self.control.requests.send_if_modified(|requests| {
+            if requests.revision != self.control.applied {
+                return false;
+            }
+            match (&mut requests.drain, error) {
+                (Some(drain), None) => {
+                    let reason = drain.reason.take();
                     self.counters.turned_off(self.source.discard(), reason);
                     // Releases the headers helper.
-                    *desired = DesiredState::Off;
+                    (requests.config, requests.drain) = (None, None);
                 }
-                (DesiredState::On(_), Some(error)) if !self.control.has_news() => {
-                    self.counters.stays_off(self.source.discard(), error);
-                }
+                (None, Some(error)) => self.counters.stays_off(self.source.discard(), error),
                 _ => return false,
             }
             is_off = true;
-            (self.active, self.due) = (None, None);
+            self.due = None;
             false
         });
         is_off
     }
 
-    /// Runs passes until no caller waits for another one.
-    async fn pass(&mut self) -> Result<(), Interruption> {
-        loop {
-            self.control.begin();
-            let Some(active) = self.active.clone() else {
-                self.control.release(true);
-                return Ok(());
-            };
-            self.source.begin();
-            loop {
-                self.prepare().await?;
-                let Some(batch) = self.source.batch(active.max_bytes()) else {
-                    break;
-                };
-                self.deliver(&active, batch).await?;
-                self.report_losses(false);
-            }
-            self.control.release(true);
-            if !self.control.is_requested_again() && !self.source.is_full() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Lets the source prepare the data of the next requests, and retries if no thread is available for that. Releases
-    /// callers at their deadlines meanwhile.
-    async fn prepare(&mut self) -> Result<(), Interruption> {
-        let mut backoff = Backoff::new(self.interval);
-        while let Err(error) = self
-            .control
-            .meanwhile(self.source.prepare(), Duration::ZERO)
-            .await?
-        {
-            self.failed(error.to_string(), "it is tried again, and data waits");
-            self.control.pause(backoff.next(), None).await?;
-        }
-        Ok(())
+    /// Waits before the next attempt to start a thread.
+    async fn retry(
+        &mut self,
+        error: &BlockingError,
+        backoff: &mut Backoff,
+    ) -> Result<(), Interruption> {
+        self.failed(error.to_string(), "it is tried again, and data waits");
+        self.control.pause(backoff.next(), None).await
     }
 
     /// Sends the same bytes until they are delivered or permanently rejected, or splits a batch that is too large.
@@ -279,7 +288,6 @@ impl Pipeline {
         let mut backoff = Backoff::new(self.interval);
         let error = loop {
             let result = self.attempt(active, body.clone()).await?;
-            self.report_path(&**active);
             let error = match result {
                 Ok(Delivery { rejected, message }) => {
                     self.report_message(rejected, message);
@@ -321,10 +329,7 @@ impl Pipeline {
         let mut attempt = JoinSet::new();
         attempt.spawn(async move { exporter.export(body, deadline).await });
         let outcome = Box::pin(attempt.join_next());
-        match self.control.meanwhile(outcome, SETTLE).await {
-            Ok(outcome) => Ok(settled(outcome)),
-            Err(interruption) => last_outcome(&mut attempt).await.ok_or(interruption),
-        }
+        self.control.meanwhile(outcome, SETTLE).await.map(settled)
     }
 
     /// Counts a failed attempt, and reports it if it is the first one.
@@ -349,14 +354,8 @@ impl Pipeline {
         });
     }
 
-    /// Reports once that requests go to a path other than that of the configured URL.
-    fn report_path(&mut self, active: &dyn PushExporter) {
-        let Some(path) = active.standard_path() else {
-            return;
-        };
-        if std::mem::replace(&mut self.path_reported, true) {
-            return;
-        }
+    /// Reports that requests go to a path other than that of the configured URL.
+    fn report_path(&self, path: &str) {
         let variable = variables::ENDPOINT.of(self.counters.signal()).name;
         self.report(format!(
             "the receiver takes no requests at the URL of {variable}, which has no path, and takes them at {path}: add \
@@ -391,8 +390,6 @@ impl Drop for Pipeline {
         self.counters.ended_by_panic();
         self.counters.shut_down();
         self.control.release_all(false);
-        // Releases the headers helper.
-        self.control.desired.send_replace(DesiredState::Off);
     }
 }
 
@@ -401,18 +398,6 @@ fn settled(outcome: Option<Result<ExportResult, JoinError>>) -> ExportResult {
         Some(Ok(outcome)) => outcome,
         _ => Err(ExportError::panicked()),
     }
-}
-
-/// Returns the outcome of an attempt whose answer arrived when its time was over. On a busy machine the runtime notices
-/// both at once.
-async fn last_outcome(attempt: &mut JoinSet<ExportResult>) -> Option<ExportResult> {
-    for _ in 0..LAST_TURNS {
-        tokio::task::yield_now().await;
-        if let Some(outcome) = attempt.try_join_next() {
-            return Some(settled(Some(outcome)));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

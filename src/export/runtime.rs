@@ -1,16 +1,18 @@
 //! The private thread that drives all exporters, independent of any runtime of the host.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
+use super::control::Incomplete;
 use super::suppression::{self, SuppressedScope};
-use super::{BoxFuture, Command, Incomplete, Waiter};
+use super::{BoxFuture, Requests};
 use crate::diagnostics::Diagnostics;
 use crate::fork::Process;
 use crate::health::ExporterCounters;
@@ -35,7 +37,10 @@ pub(crate) struct Runtime {
 
 #[derive(Default)]
 struct State {
-    pipelines: Vec<UnboundedSender<Command>>,
+    /// The requests to every task.
+    tasks: Vec<Arc<watch::Sender<Requests>>>,
+    /// The runtime of the thread; `None` until it is started.
+    runtime: Option<Handle>,
     /// The sender of jobs; `None` after the shutdown was requested.
     jobs: Option<UnboundedSender<Job>>,
     /// The jobs that wait for the thread; `None` when the thread receives them.
@@ -79,17 +84,17 @@ impl Runtime {
         }
     }
 
-    /// Runs a job on the private thread until the job ends; `commands` is the sender of the job's commands. If there is
-    /// no thread yet, the job waits for [`start`](Self::start). Returns false after the shutdown.
-    pub(crate) fn spawn(&self, commands: UnboundedSender<Command>, job: Job) -> bool {
+    /// Runs a job on the private thread until the job ends, which takes `requests`. If there is no thread yet, the job
+    /// waits for [`start`](Self::start). Returns false after the shutdown.
+    pub(crate) fn spawn(&self, requests: Arc<watch::Sender<Requests>>, job: Job) -> bool {
         let mut state = self.lock();
         let Some(jobs) = &state.jobs else {
             return false;
         };
         // The channel is closed if the thread has ended by a panic. The job is then dropped.
         let _ = jobs.send(job);
-        state.pipelines.retain(|pipeline| !pipeline.is_closed());
-        state.pipelines.push(commands);
+        state.tasks.retain(|task| !task.is_closed());
+        state.tasks.push(requests);
         true
     }
 
@@ -128,7 +133,8 @@ impl Runtime {
             return Ok(state.jobs.is_some());
         };
         match self.start_thread() {
-            Ok(hand_over) => {
+            Ok((runtime, hand_over)) => {
+                state.runtime = Some(runtime);
                 hand_over(jobs);
                 state.failed = None;
                 self.counters.iter().for_each(|counters| counters.starts());
@@ -146,8 +152,8 @@ impl Runtime {
         }
     }
 
-    /// Starts the private thread. Returns the function that hands it its jobs.
-    fn start_thread(&self) -> io::Result<impl FnOnce(UnboundedReceiver<Job>) + use<>> {
+    /// Starts the private thread. Returns its runtime, and the function that hands it its jobs.
+    fn start_thread(&self) -> io::Result<(Handle, impl FnOnce(UnboundedReceiver<Job>) + use<>)> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let diagnostics = Arc::clone(&self.diagnostics);
         thread::spawn("claude-code-telemetry", move || {
@@ -157,7 +163,8 @@ impl Runtime {
         })?;
         // Built only now: without a thread, it would be dropped here, where another runtime may be current.
         let runtime = suppression::runtime()?;
-        Ok(move |jobs| drop(sender.send((runtime, jobs))))
+        let handle = runtime.handle().clone();
+        Ok((handle, move |jobs| drop(sender.send((runtime, jobs)))))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -167,63 +174,50 @@ impl Runtime {
     /// Asks every pipeline to deliver its data, and waits up to `limit` by the caller's own clock. Returns true if
     /// everything was delivered in time.
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
-        let (waiter, finished) = std::sync::mpsc::channel();
         let end = std::time::Instant::now() + limit;
-        let started = self.send(limit, shutdown, Waiter::Thread(waiter));
-        wait(&finished, end) && started
+        thread::wait_until(end, self.request_async(limit, shutdown)).unwrap_or(false)
     }
 
-    /// Does the same as [`request`](Self::request) for a task of any runtime. The pipelines release the task at the
-    /// deadline.
+    /// Does the same as [`request`](Self::request) for a task of any runtime. The private runtime watches the deadline.
+    ///
+    /// If a job waits for the private thread, a flush is not sent, and a shutdown drops such jobs, which counts the data
+    /// that waits for them as lost.
     pub(crate) fn request_async(
         &self,
         limit: Duration,
         shutdown: bool,
     ) -> impl Future<Output = bool> + Send + use<> {
-        let (waiter, mut finished) = tokio::sync::mpsc::channel(1);
-        let started = self.send(limit, shutdown, Waiter::Task(waiter));
-        async move {
-            let mut all = started;
-            while let Some(Incomplete) = finished.recv().await {
-                all = false;
-            }
-            all
-        }
-    }
-
-    /// Sends a request to every pipeline. Returns false if a job waits for the private thread: a flush is then not sent,
-    /// and a shutdown drops such jobs, which counts the data that waits for them as lost.
-    fn send(&self, limit: Duration, shutdown: bool, waiter: Waiter) -> bool {
         let deadline = Instant::now() + limit;
+        let (waiter, mut finished) = mpsc::channel(1);
+        let (mut timer, mut expired) = oneshot::channel::<()>();
         let mut state = self.lock();
-        let started = !state.is_waiting();
+        let mut all = !state.is_waiting();
         if shutdown {
             // The thread ends with the last pipeline.
             (state.jobs, state.waiting) = (None, None);
         }
-        if started || shutdown {
-            for pipeline in &state.pipelines {
-                // A pipeline that has ended needs no command.
-                let _ = pipeline.send(Command {
-                    deadline,
-                    shutdown,
-                    waiter: waiter.clone(),
-                });
+        if all || shutdown {
+            let shutdown = shutdown.then_some(deadline);
+            // A task that has ended needs no request.
+            for task in state.tasks.iter().filter(|task| !task.is_closed()) {
+                task.send_modify(|requests| requests.add(waiter.clone(), shutdown));
             }
         }
-        started
-    }
-}
-
-/// Waits until every pipeline is done, at most until `end`. Returns true if everything was delivered.
-fn wait(finished: &Receiver<Incomplete>, end: std::time::Instant) -> bool {
-    let mut all = true;
-    loop {
-        let left = end.saturating_duration_since(std::time::Instant::now());
-        match finished.recv_timeout(left) {
-            Ok(Incomplete) => all = false,
-            Err(RecvTimeoutError::Disconnected) => return all,
-            Err(RecvTimeoutError::Timeout) => return false,
+        if let Some(runtime) = &state.runtime {
+            runtime.spawn(async move { drop(timeout_at(deadline, timer.closed()).await) });
+        }
+        drop((state, waiter));
+        async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    message = finished.recv() => match message {
+                        Some(Incomplete) => all = false,
+                        None => return all,
+                    },
+                    _ = &mut expired => return false,
+                }
+            }
         }
     }
 }
@@ -259,4 +253,46 @@ fn drive(
     });
     // A blocked console must not keep the thread alive.
     runtime.shutdown_background();
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::export::control::Control;
+
+    #[test]
+    fn caller_that_returns_at_its_deadline_learns_that_delivery_is_incomplete() {
+        let runtime = Runtime::new(Vec::new(), Arc::default());
+        let mut control = Control::new();
+        let requests = Arc::clone(&control.requests);
+        let pass = Arc::new(Notify::new());
+        let begins = Arc::clone(&pass);
+        let job = move || -> BoxFuture<'static, ()> {
+            Box::pin(async move {
+                begins.notified().await;
+                // The request counts although its caller has returned.
+                assert!(control.is_requested());
+                control.begin();
+                control.release(true);
+                assert!(!control.is_requested());
+                begins.notified().await;
+            })
+        };
+        assert!(runtime.spawn(requests, Box::new(job)));
+        assert!(runtime.start().unwrap());
+        let hasty = Duration::from_millis(20);
+        assert!(!runtime.request(hasty, false));
+        let hasty = runtime.request_async(hasty, false);
+        assert_eq!(thread::wait_until(far(), hasty), Some(false));
+        let patient = runtime.request_async(Duration::from_secs(60), false);
+        pass.notify_one();
+        assert_eq!(thread::wait_until(far(), patient), Some(true));
+        pass.notify_one();
+    }
+
+    fn far() -> std::time::Instant {
+        std::time::Instant::now() + Duration::from_secs(60)
+    }
 }

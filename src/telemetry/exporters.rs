@@ -115,7 +115,7 @@ impl Exporters {
         for handle in &mut all {
             let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
             match self.settings(config, signal, kind, &source, helper.as_ref()) {
-                None => handle.mark_off(config.unavailable_reason(signal, kind).as_ref()),
+                None => handle.mark_off(config.unavailable_reason(signal, kind)),
                 Some(exporter) => {
                     let interval = match signal {
                         Signal::Metrics => config.metrics.interval,
@@ -167,12 +167,9 @@ impl Exporters {
     }
 
     /// Turns off the marked exporters. Their queued items are still delivered, within the limit.
-    pub(super) fn turn_off(&mut self, config: &Config, limit: Duration) {
+    pub(super) fn turn_off(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
-        for handle in &self.all {
-            let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
-            handle.turn_off(deadline, config.unavailable_reason(signal, kind));
-        }
+        self.all.iter().for_each(|handle| handle.turn_off(deadline));
     }
 
     /// Returns the providers of the host.
@@ -228,9 +225,9 @@ impl Exporters {
         {
             return Some(running);
         }
-        let (helper, commands, job) = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
+        let (helper, requests, job) = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
         self.helper = Arc::downgrade(&helper);
-        runtime.spawn(commands, job);
+        runtime.spawn(requests, job);
         Some(helper)
     }
 }

@@ -16,12 +16,12 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::backoff::Backoff;
 use super::runtime::Job;
-use super::{BoxFuture, Command};
+use super::{BoxFuture, Requests};
 use crate::config::HeadersHelper;
 use crate::diagnostics::Diagnostics;
 use failure::Failure;
@@ -92,7 +92,7 @@ impl Helper {
     pub(crate) fn new(
         config: &HeadersHelper,
         diagnostics: Arc<Diagnostics>,
-    ) -> Option<(Arc<Self>, mpsc::UnboundedSender<Command>, Job)> {
+    ) -> Option<(Arc<Self>, Arc<watch::Sender<Requests>>, Job)> {
         Some(Self::with_limit(config, LIMIT, diagnostics))
     }
 
@@ -100,7 +100,7 @@ impl Helper {
         config: &HeadersHelper,
         limit: Duration,
         diagnostics: Arc<Diagnostics>,
-    ) -> (Arc<Self>, mpsc::UnboundedSender<Command>, Job) {
+    ) -> (Arc<Self>, Arc<watch::Sender<Requests>>, Job) {
         let state = Arc::new(watch::Sender::new(State {
             runs: 0,
             good: None,
@@ -109,7 +109,8 @@ impl Helper {
             next_renewal: None,
         }));
         let (wanted, is_wanted) = watch::channel(0);
-        let (commands, receiver) = mpsc::unbounded_channel();
+        let requests = Arc::new(watch::Sender::default());
+        let (own, changes) = (Arc::clone(&requests), requests.subscribe());
         let runner = Runner {
             config: config.clone(),
             limit,
@@ -122,8 +123,9 @@ impl Helper {
             state,
             wanted,
         };
-        let job = Box::new(move || -> BoxFuture<'static, ()> { Box::pin(runner.run(receiver)) });
-        (Arc::new(helper), commands, job)
+        let job =
+            Box::new(move || -> BoxFuture<'static, ()> { Box::pin(runner.run(own, changes)) });
+        (Arc::new(helper), requests, job)
     }
 
     pub(crate) fn config(&self) -> &HeadersHelper {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -13,7 +13,7 @@ use super::{State, command};
 use crate::config::HeadersHelper;
 use crate::diagnostics::Diagnostics;
 use crate::export::backoff::Backoff;
-use crate::export::command::{Command, at};
+use crate::export::control::{Requests, at};
 
 /// The margin before a shutdown's deadline at which a run is killed, so that the caller need not wait for it. The margin
 /// is at most a quarter of the remaining time.
@@ -30,28 +30,29 @@ pub(super) struct Runner {
     pub(super) diagnostics: Arc<Diagnostics>,
 }
 
-/// Waits until the task must end. Returns the shutdown commands, whose senders wait for that.
+/// Waits until the task must end.
 async fn end(
-    mut commands: mpsc::UnboundedReceiver<Command>,
+    requests: &watch::Sender<Requests>,
+    mut changes: watch::Receiver<Requests>,
     mut wanted: watch::Receiver<u64>,
-) -> Vec<Command> {
-    let mut shutdowns = Vec::new();
-    let mut time: Option<Instant> = None;
+) {
     loop {
+        let deadline = changes.borrow_and_update().shutdown;
+        let killing = deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            deadline - MARGIN.min(left / 4)
+        });
         tokio::select! {
             biased;
-            () = ended(&mut wanted) => return shutdowns,
-            () = at(time) => return shutdowns,
-            Some(command) = commands.recv() => {
-                // A flush waits for pipelines only, not for the helper.
-                if command.shutdown {
-                    let left = command.deadline.saturating_duration_since(Instant::now());
-                    let killing = command.deadline - MARGIN.min(left / 4);
-                    time = Some(time.map_or(killing, |known| known.min(killing)));
-                    shutdowns.push(command);
-                }
-            }
+            () = ended(&mut wanted) => return,
+            () = at(killing) => return,
+            _ = changes.changed() => {}
         }
+        // A flush waits for pipelines only, not for the helper.
+        requests.send_if_modified(|requests| {
+            requests.flushes.clear();
+            false
+        });
     }
 }
 
@@ -61,21 +62,26 @@ async fn ended(wanted: &mut watch::Receiver<u64>) {
 }
 
 impl Runner {
-    pub(super) async fn run(mut self, commands: mpsc::UnboundedReceiver<Command>) {
+    /// Runs the helper. `changes` receives the requests; the task takes requests until it is dropped.
+    pub(super) async fn run(
+        mut self,
+        requests: Arc<watch::Sender<Requests>>,
+        changes: watch::Receiver<Requests>,
+    ) {
         // A run is a separate task, so that a panic in it is a failure like any other.
         let mut runs = JoinSet::new();
-        let end = end(commands, self.wanted.clone());
-        let shutdowns = tokio::select! {
+        let wanted = self.wanted.clone();
+        tokio::select! {
             biased;
-            shutdowns = end => shutdowns,
-            () = self.work(&mut runs) => Vec::new(),
-        };
+            () = end(&requests, changes, wanted) => {}
+            () = self.work(&mut runs) => {}
+        }
         if !runs.is_empty() {
             // The run is killed before the callers of the shutdown learn that the task has ended.
             runs.shutdown().await;
             self.publish(Err(Failure::Stopped), false);
         }
-        drop(shutdowns);
+        requests.send_modify(|requests| requests.end(true));
     }
 
     /// Runs the helper repeatedly. Never returns.

@@ -17,7 +17,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 struct Fixture {
     runtime: Runtime,
     helper: Arc<Helper>,
-    commands: mpsc::UnboundedSender<Command>,
+    requests: Arc<watch::Sender<Requests>>,
     task: JoinHandle<()>,
     reports: Arc<Mutex<Vec<String>>>,
 }
@@ -41,12 +41,12 @@ impl Fixture {
             interval,
             grpc: true,
         };
-        let (helper, commands, job) = Helper::with_limit(&config, limit, Arc::new(diagnostics));
+        let (helper, requests, job) = Helper::with_limit(&config, limit, Arc::new(diagnostics));
         let task = runtime.spawn(job());
         Self {
             runtime,
             helper,
-            commands,
+            requests,
             task,
             reports,
         }
@@ -363,16 +363,10 @@ fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
     let line = format!("echo $$ > '{}'; sleep 600", own.display());
     let mut fixture = Fixture::new(&line, NEVER, LONG);
     fixture.wait(written(&own));
-    let (done, mut finished) = mpsc::channel(1);
+    let (done, mut finished) = tokio::sync::mpsc::channel(1);
     let deadline = Instant::now() + Duration::from_millis(600);
-    fixture
-        .commands
-        .send(Command {
-            deadline,
-            shutdown: true,
-            waiter: super::super::Waiter::Task(done),
-        })
-        .unwrap();
+    let add = |requests: &mut Requests| requests.add(done, Some(deadline));
+    fixture.requests.send_modify(add);
     fixture.runtime.block_on(async {
         finished.recv().await;
         (&mut fixture.task).await.unwrap();

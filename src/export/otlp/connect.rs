@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::error::{connection_error, flatten};
 use super::resolve::resolve;
-use crate::export::command::at;
+use crate::export::control::at;
 use crate::export::export_result::{ErrorKind, ExportError};
 
 /// The pause before the next address is tried ("Connection Attempt Delay").
