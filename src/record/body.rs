@@ -2,9 +2,41 @@
 
 use std::time::SystemTime;
 
-use super::Text;
 use super::event::event;
+use super::field::{integer, quoted};
+use super::{Field, Out, Quoted, Text, Value};
 use crate::content::{Body, Content};
+use crate::schema::{Attribute, Kind};
+
+const LENGTH: Attribute = u64::ATTRIBUTE.named(
+    "body_length",
+    "Length of the body before truncation, in UTF-16 code units",
+);
+const TRUNCATED: Attribute = Quoted::ATTRIBUTE
+    .one_of(&["true"])
+    .when_known()
+    .named("body_truncated", "Present when the body was truncated");
+
+/// A body, its length, and whether it was truncated.
+impl Field for Body {
+    const ATTRIBUTE: Attribute = Attribute::of(Kind::Text).gated(Self::GATE);
+
+    fn value(&self) -> Option<Value<'_>> {
+        Some(Value::Text(self.redacted().text.clone().into()))
+    }
+
+    fn write(&self, key: &'static str, out: &mut dyn Out) {
+        let body = self.redacted();
+        if body.unreadable {
+            out.unreadable_body();
+        }
+        out.text(key, &body.text);
+        out.value(LENGTH.name, Value::Int(integer(body.length as u64)));
+        if body.truncated {
+            out.value(TRUNCATED.name, Value::Text(quoted(true)));
+        }
+    }
+}
 
 event! {
     /// The body of an attempt of a request, as JSON text.
@@ -21,8 +53,7 @@ event! {
     sent {
         required body: Body =
             "body", "The request as compact JSON, thinking redacted, truncated at 60 KB",
-            "body_length", "Length of the body before truncation, in UTF-16 code units",
-            "body_truncated", "Present when the body was truncated";
+            then LENGTH, TRUNCATED;
         required model: Text = "model", "Model that was asked for";
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
@@ -47,8 +78,7 @@ event! {
     sent {
         required body: Body =
             "body", "The response as compact JSON, thinking redacted, truncated at 60 KB",
-            "body_length", "Length of the body before truncation, in UTF-16 code units",
-            "body_truncated", "Present when the body was truncated";
+            then LENGTH, TRUNCATED;
         required model: Text = "model", "Model that answered";
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
         optional request_id: Option<Text> = "request_id", "The API's request id";

@@ -43,7 +43,7 @@ pub(crate) use attributes::{Out, Value};
 pub(crate) use definition::record;
 pub(crate) use event::EventRecord;
 pub(crate) use field::{
-    ErrorMessage, Field, Measured, Quoted, Scalar, Status, ToolError, attribute_rows, scalars,
+    ErrorMessage, Field, Measured, Quoted, Status, ToolError, attribute_rows, fields,
 };
 pub(crate) use parameters::derived_parameters;
 pub(crate) use setter::{setter, setters};

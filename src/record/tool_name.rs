@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde_json::json;
 
 use super::definition::record;
-use super::{Text, scalars};
+use super::{Text, fields};
 use crate::content::{Content, Payload};
 
 /// The text that events carry instead of the name of an MCP tool.
@@ -36,15 +36,8 @@ impl McpTool {
 
     /// Returns the parameters of a call (`tool_parameters`), which contain the two names.
     pub(crate) fn parameters(&self) -> Content {
-        #[derive(Serialize)]
-        struct Parameters<'a> {
-            mcp_server_name: &'a str,
-            mcp_tool_name: &'a str,
-        }
-        Content::json(&Parameters {
-            mcp_server_name: &self.server,
-            mcp_tool_name: &self.tool,
-        })
+        let (server, tool) = (&self.server, &self.tool);
+        Content::json(&json!({ "mcp_server_name": server, "mcp_tool_name": tool }))
     }
 }
 
@@ -91,7 +84,7 @@ impl Payload for ToolName {
     }
 }
 
-scalars! {
+fields! {
     ToolName: Text = |name| Some(name.public().into());
 }
 
