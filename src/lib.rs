@@ -124,7 +124,6 @@ mod fork;
 mod global;
 mod health;
 mod hex;
-mod identity;
 mod installation;
 mod language;
 mod metrics;
@@ -157,7 +156,6 @@ pub use doctor::{Diagnosis, Probe};
 pub use early::{EarlyRecords, EarlyReport};
 pub use global::{AlreadySet, global, set_global};
 pub use health::{Dropped, Exporter, ExporterHealth, ExporterState, Failure, Health};
-pub use identity::Identity;
 pub use language::language_from_path;
 pub use propagation::{ChildEnv, TraceParent, TraceParentError};
 #[cfg(feature = "providers")]

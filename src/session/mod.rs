@@ -14,8 +14,8 @@ use recorder::recorder_methods;
 use std::sync::Arc;
 
 use crate::environment::Environment;
-use crate::identity::Identity;
 use crate::propagation::Ids;
+use crate::record::Identity;
 use crate::record::UserPrompt;
 pub use crate::state::SessionOptions;
 use crate::state::{SessionCore, TelemetryState};

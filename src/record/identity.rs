@@ -1,0 +1,42 @@
+//! The identity of the user: the standard attributes that the host provides.
+
+use std::sync::Arc;
+
+use super::definition::record;
+
+/// A text that many records share.
+pub(crate) type SharedText = Arc<str>;
+
+record! {
+    /// The user of a session. Attributes that are not set, or set to an empty text, are left out of the telemetry.
+    ///
+    /// An identity is set when the session starts, and can be [changed](crate::Session::set_identity) when the user signs
+    /// in or out.
+    ///
+    /// ```
+    /// use claude_code_telemetry::Identity;
+    /// let identity = Identity::new().organization_id("org-1").email("kim@example.com");
+    /// ```
+    record Identity: Clone, Debug, PartialEq, Eq;
+
+    /// Creates an empty identity: `user.id` is that of the installation.
+    new();
+
+    fields {
+        /// Sets the anonymous identifier of the installation (`user.id`); by default 64 random hex digits, stored for the
+        /// installation.
+        optional user_id: Option<SharedText> = "user.id" | "user_id";
+        /// Sets the UUID of the organization (`organization.id`), for an authenticated user.
+        optional organization_id: Option<SharedText> = "organization.id" | "organization_id";
+        /// Sets the email address (`user.email`), for an authenticated user.
+        optional email: Option<SharedText> = "user.email" | "user_email" | "email";
+        /// Sets the UUID of the account (`user.account_uuid`), for an authenticated user. It is sent unless
+        /// `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is off.
+        optional account_uuid: Option<SharedText> =
+            "user.account_uuid" | "user_account_uuid" | "account_uuid";
+        /// Sets the account in the tagged format of the admin APIs (`user.account_id`), such as `user_01BWBeN28...`. It is
+        /// sent unless `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is off.
+        optional account_id: Option<SharedText> =
+            "user.account_id" | "user_account_id" | "account_id";
+    }
+}
