@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::record::Identity;
-use crate::record::{StartType, setters};
+use crate::record::{Identity, StartType, setters};
 
 /// Options for starting a session. An [`Identity`] alone is enough; every option has a default.
 ///
@@ -30,16 +29,27 @@ impl SessionOptions {
         Self::default()
     }
 
+    /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
+    ///
+    /// An id that was used before continues that session: its event sequence and its metric totals.
+    pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
     setters! {
-        /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
-        ///
-        /// An id that was used before continues that session: its event sequence and its metric totals.
-        id: Option<SharedText>,
         /// Sets the user of the session. The default is an empty identity.
         identity: Identity,
-        /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
-        /// attribute.
-        terminal_type: Option<SharedText>,
+    }
+
+    /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
+    /// attribute.
+    pub fn terminal_type(mut self, terminal: impl Into<Arc<str>>) -> Self {
+        self.terminal_type = Some(terminal.into());
+        self
+    }
+
+    setters! {
         /// Sets how the session began: the attribute `start_type` of `claude_code.session.count`, omitted by default.
         start_type: Option<StartType>,
     }
