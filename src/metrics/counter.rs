@@ -1,10 +1,10 @@
 //! A counter of one series: a value that threads add to without a lock, and the state of each reader.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::READERS;
 use super::series::Series;
-use super::{PUSH_READERS, READERS};
 use crate::session_attributes::SessionAttributes;
 
 /// The counter of one series.
@@ -16,31 +16,39 @@ use crate::session_attributes::SessionAttributes;
 pub(crate) struct Counter {
     pub(crate) series: Series,
     pub(crate) standard: Arc<SessionAttributes>,
-    value: Number,
+    /// The bits of an `f64`.
+    value: AtomicU64,
     /// The number of handles, which may add to the counter.
     holders: AtomicU32,
-    /// The number of times that a session opened the counter; changed under the registry's lock.
-    generation: AtomicU32,
-    /// The generation that each reader has delivered completely.
-    delivered_generations: [AtomicU32; READERS],
-    /// The progress of each push reader; the page always shows the whole value.
-    progress: [Progress; PUSH_READERS],
+    /// Never locked to add an amount, and locked after the registry, never before it.
+    state: Mutex<State>,
 }
 
-/// The progress of one push reader. Only that reader writes it.
-#[derive(Debug, Default)]
+/// The state of a counter that only readers and sessions that open it use.
+#[derive(Debug)]
+struct State {
+    /// The number of times that a session opened the counter; changed under the registry's lock.
+    generation: u32,
+    progress: [Progress; READERS],
+}
+
+/// The progress of one reader.
+#[derive(Clone, Copy, Debug)]
 struct Progress {
+    /// The generation that the reader has delivered completely.
+    generation: u32,
     /// The end of the last delivered data point.
     delivered: Position,
-    /// The start of the next data point. Equal to `delivered` if the points are deltas.
+    /// The start of the next data point. Equal to `delivered` if the points are deltas. The page does not use it, because
+    /// it always shows the whole value.
     start: Position,
 }
 
 /// A value of a counter and its time, in nanoseconds since the Unix epoch.
-#[derive(Debug, Default)]
-struct Position {
-    value: Number,
-    time: AtomicU64,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Position {
+    pub(crate) value: f64,
+    pub(crate) time: u64,
 }
 
 /// A counter as a reader found it.
@@ -53,60 +61,28 @@ pub(crate) struct Sample {
     pub(crate) ended: Option<u32>,
 }
 
-/// An `f64` that can be shared between threads.
-#[derive(Debug, Default)]
-struct Number(AtomicU64);
-
-impl Number {
-    fn get(&self) -> f64 {
-        f64::from_bits(self.0.load(Ordering::Acquire))
-    }
-
-    fn set(&self, value: f64) {
-        self.0.store(value.to_bits(), Ordering::Release);
-    }
-
-    fn add(&self, amount: f64) {
-        // The sum is clamped, so that a sum of finite amounts stays finite.
-        let sum = |bits| Some((f64::from_bits(bits) + amount).min(f64::MAX).to_bits());
-        let _ = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, sum);
-    }
-}
-
-impl Position {
-    fn get(&self) -> (f64, u64) {
-        (self.value.get(), self.time.load(Ordering::Acquire))
-    }
-
-    fn set(&self, (value, time): (f64, u64)) {
-        self.value.set(value);
-        self.time.store(time, Ordering::Release);
-    }
-}
-
 impl Counter {
-    /// Creates a counter. The active readers begin at its start.
-    pub(super) fn new(
-        series: Series,
-        standard: Arc<SessionAttributes>,
-        now: u64,
-        readers: [bool; READERS],
-    ) -> Self {
-        let counter = Self {
+    /// Creates a counter that all readers begin now.
+    pub(super) fn new(series: Series, standard: Arc<SessionAttributes>, now: u64) -> Self {
+        let now = Position {
+            value: 0.0,
+            time: now,
+        };
+        let begun = Progress {
+            generation: 0,
+            delivered: now,
+            start: now,
+        };
+        Self {
             series,
             standard,
-            value: Number::default(),
+            value: AtomicU64::new(0.0_f64.to_bits()),
             holders: AtomicU32::new(0),
-            generation: AtomicU32::new(0),
-            delivered_generations: Default::default(),
-            progress: Default::default(),
-        };
-        for reader in (0..READERS).filter(|reader| readers[*reader]) {
-            counter.begin(reader, now);
+            state: Mutex::new(State {
+                generation: 0,
+                progress: [begun; READERS],
+            }),
         }
-        counter
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -115,70 +91,55 @@ impl Counter {
 
     /// Returns whether a reader has delivered everything that was added before the last session closed the counter.
     pub(super) fn is_delivered(&self, reader: usize) -> bool {
-        let generation = self.generation.load(Ordering::SeqCst);
-        self.delivered_generations[reader].load(Ordering::SeqCst) == generation
+        let state = self.state();
+        state.progress[reader].generation == state.generation
     }
 
     /// Reads the counter. Must be called under the registry's lock, so that no session opens the counter meanwhile.
     pub(super) fn sample(self: &Arc<Self>) -> Sample {
         // Load order matters: holders, then value. Otherwise the value could lack the last amounts before the end.
-        let ended = self.ended();
+        let has_ended = !self.is_held() && self.standard.ends();
         Sample {
             counter: Arc::clone(self),
-            value: self.value.get(),
-            ended,
+            value: self.value(),
+            ended: has_ended.then(|| self.state().generation),
         }
     }
 
-    /// Returns the generation of the counter if its series has ended.
-    fn ended(&self) -> Option<u32> {
-        let has_ended = !self.is_held() && self.standard.ends();
-        has_ended.then(|| self.generation.load(Ordering::SeqCst))
-    }
-
-    /// Returns whether a push reader has not delivered the current value.
+    /// Returns whether a reader has not delivered the current value.
     pub(super) fn is_changed(&self, reader: usize) -> bool {
-        let progress = self.progress.get(reader);
-        progress.is_some_and(|progress| progress.delivered.value.get() != self.value.get())
+        self.state().progress[reader].delivered.value != self.value()
     }
 
-    /// Returns the value and the time at which the next data point of a push reader starts.
-    pub(crate) fn start(&self, reader: usize) -> (f64, u64) {
-        let progress = self.progress.get(reader);
-        progress.map_or_else(Default::default, |progress| progress.start.get())
+    /// Returns the value and the time at which the next data point of a reader starts.
+    pub(crate) fn start(&self, reader: usize) -> Position {
+        self.state().progress[reader].start
     }
 
-    /// Starts the next data point of a push reader where the last delivered one ended.
+    /// Starts the next data point of a reader where the last delivered one ended.
     pub(crate) fn start_at_delivered(&self, reader: usize) {
-        if let Some(progress) = self.progress.get(reader) {
-            progress.start.set(progress.delivered.get());
-        }
+        let progress = &mut self.state().progress[reader];
+        progress.start = progress.delivered;
     }
 
-    /// Adds a reader, which may have been removed before. It receives only amounts that are added after this call.
-    pub(super) fn begin(&self, reader: usize, now: u64) {
-        // Load order matters as in `sample`.
-        let ended = self.ended();
-        self.acknowledge(reader, self.value.get(), now, ended);
-        self.start_at_delivered(reader);
+    fn value(&self) -> f64 {
+        f64::from_bits(self.value.load(Ordering::Acquire))
     }
 
-    /// Notes that a reader has delivered a value, and the generation of an ended series.
-    fn acknowledge(&self, reader: usize, value: f64, time: u64, ended: Option<u32>) {
-        if let Some(progress) = self.progress.get(reader) {
-            progress.delivered.set((value, time));
-        }
-        if let Some(generation) = ended {
-            self.delivered_generations[reader].store(generation, Ordering::SeqCst);
-        }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sample {
     /// Notes that a reader has delivered the sample as a data point that ends at this time.
     pub(crate) fn acknowledge(&self, reader: usize, time: u64) {
-        self.counter
-            .acknowledge(reader, self.value, time, self.ended);
+        let progress = &mut self.counter.state().progress[reader];
+        progress.delivered = Position {
+            value: self.value,
+            time,
+        };
+        progress.generation = self.ended.unwrap_or(progress.generation);
     }
 }
 
@@ -189,14 +150,19 @@ pub(crate) struct CounterHandle(Arc<Counter>);
 impl CounterHandle {
     /// Opens a counter. Must be called under the registry's lock.
     pub(super) fn new(counter: Arc<Counter>) -> Self {
-        counter.generation.fetch_add(1, Ordering::SeqCst);
+        let mut state = counter.state();
+        state.generation = state.generation.wrapping_add(1);
+        drop(state);
         counter.holders.fetch_add(1, Ordering::SeqCst);
         Self(counter)
     }
 
     /// Adds an amount. Does not lock or allocate.
     pub(crate) fn add(&self, amount: f64) {
-        self.0.value.add(amount);
+        // The sum is clamped, so that a sum of finite amounts stays finite.
+        let sum = |bits| Some((f64::from_bits(bits) + amount).min(f64::MAX).to_bits());
+        let value = &self.0.value;
+        let _ = value.fetch_update(Ordering::AcqRel, Ordering::Relaxed, sum);
     }
 
     pub(crate) fn series(&self) -> &Series {

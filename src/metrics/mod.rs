@@ -14,12 +14,10 @@ pub(crate) use counter::{CounterHandle, Sample};
 pub(crate) use registry::Registry;
 #[cfg(feature = "prometheus")]
 pub(crate) use scrape_reader::ScrapeReader;
-pub(crate) use series::{REQUEST_SERIES, Series};
+pub(crate) use series::{Measure, REQUEST_SERIES, Series};
 
 /// The number of readers: OTLP, the console and Prometheus.
 const READERS: usize = 3;
-/// The number of push readers, which have the first indexes: OTLP and the console.
-const PUSH_READERS: usize = 2;
 /// The index of the OTLP exporter's reader.
 pub(crate) const OTLP_READER: usize = 0;
 /// The index of the console exporter's reader.

@@ -170,17 +170,16 @@ impl Registry {
             return;
         }
         let now = self.now();
-        table
-            .counters()
-            .for_each(|counter| counter.begin(reader, now));
+        for counter in table.counters() {
+            counter.sample().acknowledge(reader, now);
+            counter.start_at_delivered(reader);
+        }
     }
 
     /// Removes a reader: no series is kept for it any longer.
     pub(crate) fn leave(&self, reader: usize) {
-        let mut table = self.lock();
-        table.readers[reader] = false;
-        table.sweep();
-        table.full = false;
+        self.lock().readers[reader] = false;
+        self.remove_ended();
     }
 
     /// Returns a sample of every series that a reader reports, in the order of the catalog.
@@ -282,7 +281,7 @@ impl Table {
         self.bytes
             .add(&series, counters.is_empty().then_some(&*standard));
         self.series += 1;
-        let counter = Arc::new(Counter::new(series, standard, now, self.readers));
+        let counter = Arc::new(Counter::new(series, standard, now));
         // Doubling the capacity would dominate the memory of a session with few series.
         if counters.len() == counters.capacity() {
             counters.reserve_exact(1 + counters.len() / 2);

@@ -5,48 +5,64 @@ use std::sync::Arc;
 
 use super::catalog as metric;
 use super::catalog::METRICS;
-use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
+use crate::record::{
+    ActivityType, Decision, DecisionSource, EditTool, LineChange, StartType, TokenType,
+};
 use crate::schema::Metric;
 
 /// The number of series to which a request adds: its cost and the four types of its tokens.
 pub(crate) const REQUEST_SERIES: usize = 1 + TokenType::ALL.len();
 
-/// A metric and the values of the attributes that belong to it. `T` is the type of texts from the host: a record finds
-/// its series by a `Series<&str>`, which needs no allocation.
+/// A metric and the values of the attributes that belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Series<T = Arc<str>> {
+pub(crate) struct Series<T = Arc<str>> {
+    measure: Measure,
+    /// The attribute whose text comes from the host: a model or a language. A record finds its series by a
+    /// `Series<&str>`, which needs no allocation.
+    pub(super) text: Option<T>,
+}
+
+/// A metric and the values of its attributes that are enums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
     SessionCount(Option<StartType>),
-    LinesAdded,
-    LinesRemoved,
+    Lines(LineChange),
     PullRequests,
     Commits,
-    Cost {
-        model: T,
-    },
-    Tokens {
-        model: T,
-        kind: TokenType,
-    },
-    CodeEditDecision {
-        decision: Decision,
-        source: DecisionSource,
-        tool: EditTool,
-        language: T,
-    },
+    Cost,
+    Tokens(TokenType),
+    CodeEditDecision(Decision, DecisionSource, EditTool),
     ActiveTime(ActivityType),
+}
+
+impl<T> From<Measure> for Series<T> {
+    fn from(measure: Measure) -> Self {
+        let text = None;
+        Self { measure, text }
+    }
+}
+
+impl Measure {
+    /// Returns the series with the model or the language of this text.
+    pub(crate) fn of<T>(self, text: T) -> Series<T> {
+        Series {
+            measure: self,
+            text: Some(text),
+        }
+    }
 }
 
 impl<T> Series<T> {
     pub(crate) fn metric(&self) -> &'static Metric {
-        match self {
-            Self::SessionCount(_) => &metric::SESSION_COUNT,
-            Self::LinesAdded | Self::LinesRemoved => &metric::LINES_OF_CODE,
-            Self::PullRequests => &metric::PULL_REQUEST,
-            Self::Commits => &metric::COMMIT,
-            Self::Cost { .. } => &metric::COST,
-            Self::Tokens { .. } => &metric::TOKENS,
-            Self::CodeEditDecision { .. } => &metric::CODE_EDIT_DECISION,
-            Self::ActiveTime(_) => &metric::ACTIVE_TIME,
+        match self.measure {
+            Measure::SessionCount(_) => &metric::SESSION_COUNT,
+            Measure::Lines(_) => &metric::LINES_OF_CODE,
+            Measure::PullRequests => &metric::PULL_REQUEST,
+            Measure::Commits => &metric::COMMIT,
+            Measure::Cost => &metric::COST,
+            Measure::Tokens(_) => &metric::TOKENS,
+            Measure::CodeEditDecision(..) => &metric::CODE_EDIT_DECISION,
+            Measure::ActiveTime(_) => &metric::ACTIVE_TIME,
         }
     }
 
@@ -58,41 +74,11 @@ impl<T> Series<T> {
             .position(|known| std::ptr::eq(*known, metric))
     }
 
-    /// Returns the attribute value whose text comes from the host.
-    pub(super) fn text(&self) -> Option<&T> {
-        match self {
-            Self::Cost { model: text }
-            | Self::Tokens { model: text, .. }
-            | Self::CodeEditDecision { language: text, .. } => Some(text),
-            _ => None,
-        }
-    }
-
     /// Returns the series with another text from the host.
     pub(crate) fn map<'a, U>(&'a self, text: impl FnOnce(&'a T) -> U) -> Series<U> {
-        match self {
-            Self::SessionCount(start) => Series::SessionCount(*start),
-            Self::LinesAdded => Series::LinesAdded,
-            Self::LinesRemoved => Series::LinesRemoved,
-            Self::PullRequests => Series::PullRequests,
-            Self::Commits => Series::Commits,
-            Self::Cost { model } => Series::Cost { model: text(model) },
-            Self::Tokens { model, kind } => Series::Tokens {
-                model: text(model),
-                kind: *kind,
-            },
-            Self::CodeEditDecision {
-                decision,
-                source,
-                tool,
-                language,
-            } => Series::CodeEditDecision {
-                decision: *decision,
-                source: *source,
-                tool: *tool,
-                language: text(language),
-            },
-            Self::ActiveTime(kind) => Series::ActiveTime(*kind),
+        Series {
+            measure: self.measure,
+            text: self.text.as_ref().map(text),
         }
     }
 }
@@ -100,35 +86,28 @@ impl<T> Series<T> {
 impl Series {
     /// Returns all series to which a request of a model adds, by place.
     pub(crate) fn of_request(model: &Arc<str>) -> [Self; REQUEST_SERIES] {
-        let tokens = |kind| Self::Tokens {
-            model: Arc::clone(model),
-            kind,
-        };
-        let [input, output, cache_read, cache_creation] = TokenType::ALL.map(tokens);
-        let cost = Self::Cost {
-            model: Arc::clone(model),
-        };
-        [cost, input, output, cache_read, cache_creation]
+        let [input, output, cache_read, cache_creation] = TokenType::ALL.map(Measure::Tokens);
+        [Measure::Cost, input, output, cache_read, cache_creation]
+            .map(|measure| measure.of(Arc::clone(model)))
     }
 
     /// Returns the attributes that belong to the metric, in the order of the catalog.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let values = match self {
-            Self::SessionCount(start) => start.iter().map(|start| start.as_str()).collect(),
-            Self::LinesAdded => vec!["added"],
-            Self::LinesRemoved => vec!["removed"],
-            Self::PullRequests | Self::Commits => Vec::new(),
-            Self::Cost { model } => vec![&**model],
-            Self::Tokens { model, kind } => vec![&**model, kind.as_str()],
-            Self::CodeEditDecision {
-                decision,
-                source,
-                tool,
-                language,
-            } => vec![decision.as_str(), source.as_str(), tool.as_str(), language],
-            Self::ActiveTime(kind) => vec![kind.as_str()],
+        let text = self.text.as_deref();
+        let values = match self.measure {
+            Measure::SessionCount(start) => vec![start.map(StartType::as_str)],
+            Measure::Lines(change) => vec![Some(change.as_str())],
+            Measure::PullRequests | Measure::Commits => Vec::new(),
+            Measure::Cost => vec![text],
+            Measure::Tokens(kind) => vec![text, Some(kind.as_str())],
+            Measure::CodeEditDecision(decision, source, tool) => {
+                let decided = [decision.as_str(), source.as_str(), tool.as_str()];
+                decided.into_iter().map(Some).chain([text]).collect()
+            }
+            Measure::ActiveTime(kind) => vec![Some(kind.as_str())],
         };
         let keys = self.metric().attributes.iter();
-        keys.map(|attribute| attribute.name).zip(values)
+        let all = keys.map(|attribute| attribute.name).zip(values);
+        all.filter_map(|(key, value)| Some((key, value?)))
     }
 }

@@ -61,8 +61,8 @@ pub(crate) const fn count(fields: &[&[Attribute]]) -> usize {
 /// attribute of the type.
 macro_rules! rows {
     ($($Type:ident $(<$Inner:ident>)? = $($key:literal, $description:literal),+;)*) => {{
-        use $crate::record::field::{count, joined, rows};
-        const FIELDS: &[&[$crate::schema::Attribute]] = &[$(&rows(
+        use $crate::record::field::{count, joined};
+        const FIELDS: &[&[$crate::schema::Attribute]] = &[$(&$crate::record::field::rows(
             ::std::marker::PhantomData::<$Type $(<$Inner>)?>,
             [$(($key, $description)),+],
         )),*];

@@ -6,10 +6,12 @@ macro_rules! string_enum {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
+        #[allow(unreachable_pub, reason = "hosts need only some of the enums")]
         pub enum $name {
             $($(#[$doc])* #[doc = concat!("(`", $text, "`)")] $variant,)*
         }
 
+        #[allow(unreachable_pub, reason = "hosts need only some of the enums")]
         impl $name {
             /// Returns the text that is sent as the value of the attribute.
             pub const fn as_str(self) -> &'static str {

@@ -53,6 +53,16 @@ string_enum! {
     }
 }
 
+string_enum! {
+    /// The kind of a change: the attribute `type` of `claude_code.lines_of_code.count`.
+    LineChange {
+        /// Lines were added.
+        Added = "added",
+        /// Lines were removed.
+        Removed = "removed",
+    }
+}
+
 record! {
     /// Lines of code that were modified.
     ///

@@ -12,7 +12,7 @@ use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
-use crate::metrics::Series;
+use crate::metrics::{Measure, Series};
 use crate::propagation::{TraceContext, TraceParent};
 use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, countable};
 use crate::session_attributes::SessionAttributes;
@@ -84,7 +84,7 @@ impl SessionCore {
         self.renew(&identity, active);
         drop(identity);
         if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
-            self.add_to(&Series::SessionCount(self.start_type), 1.0);
+            self.add_to(&Measure::SessionCount(self.start_type).into(), 1.0);
         }
     }
 
@@ -162,7 +162,7 @@ impl SessionCore {
     /// Adds to the cost of a model. An invalid amount is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
         if self.check_amount(usd) {
-            self.add(&Series::Cost { model }, usd);
+            self.add(&Measure::Cost.of(model), usd);
         }
     }
 
@@ -188,7 +188,7 @@ impl SessionCore {
     fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
         self.add_cost(model, usd);
         for kind in TokenType::ALL {
-            self.add(&Series::Tokens { model, kind }, usage.get(kind) as f64);
+            self.add(&Measure::Tokens(kind).of(model), usage.get(kind) as f64);
         }
     }
 
