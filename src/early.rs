@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::mem::size_of;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::fork::Process;
 use crate::session::recorder::record_methods;
@@ -14,9 +13,6 @@ use crate::session::{Recordable, Recorder, Session};
 const MAX_RECORDS: usize = 1_024;
 /// The maximum size of the records that are kept, in bytes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// The time after which a forked child considers the lock orphaned. A living thread of the child holds it for less time
-/// than this; a thread that does not exist in the child never releases it.
-const HELD: Duration = Duration::from_millis(100);
 
 /// A buffer for records from before the start of the telemetry, which are recorded later with their original time.
 ///
@@ -51,8 +47,8 @@ pub struct EarlyRecords {
     /// The recorder for all records after the delivery.
     recorder: OnceLock<Recorder>,
     process: Process,
-    /// Set in a forked child if the lock is held by a thread that does not exist there.
-    orphaned: AtomicBool,
+    /// The buffer of a forked child.
+    of_child: OnceLock<Mutex<EarlyQueue>>,
 }
 
 /// A record that waits for a recorder.
@@ -86,7 +82,7 @@ impl EarlyRecords {
             waiting: Mutex::default(),
             recorder: OnceLock::new(),
             process: Process::current(),
-            orphaned: AtomicBool::new(false),
+            of_child: OnceLock::new(),
         }
     }
 
@@ -94,10 +90,7 @@ impl EarlyRecords {
     /// directly. Only the first call has an effect; the report of a later call is empty.
     pub fn deliver_to(&self, session: &Session) -> EarlyReport {
         let recorder = session.recorder();
-        let Some(mut waiting) = self.waiting() else {
-            let _ = self.recorder.set(recorder.clone());
-            return EarlyReport::default();
-        };
+        let mut waiting = self.waiting();
         if self.recorder.get().is_some() {
             return EarlyReport::default();
         }
@@ -128,9 +121,7 @@ impl EarlyRecords {
         if let Some(recorder) = self.recorder.get() {
             return record.record(recorder);
         }
-        let Some(mut waiting) = self.waiting() else {
-            return;
-        };
+        let mut waiting = self.waiting();
         // The delivery completed while this call waited for the lock.
         if let Some(recorder) = self.recorder.get() {
             drop(waiting);
@@ -149,22 +140,20 @@ impl EarlyRecords {
         }
     }
 
-    /// Locks the buffer. Returns `None` in a forked child if another thread held the lock at the fork.
-    fn waiting(&self) -> Option<MutexGuard<'_, EarlyQueue>> {
-        if self.process.is_current() {
-            let waiting = self.waiting.lock();
-            return Some(waiting.unwrap_or_else(PoisonError::into_inner));
-        }
-        let end = Instant::now() + HELD;
-        while !self.orphaned.load(Ordering::Relaxed) {
-            match self.waiting.try_lock() {
-                Ok(waiting) => return Some(waiting),
-                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::yield_now(),
-                Err(TryLockError::WouldBlock) => self.orphaned.store(true, Ordering::Relaxed),
-            }
-        }
-        None
+    /// Locks the buffer; in a forked child, the child's own one, which takes over the records of the parent unless
+    /// another thread held the lock at the fork.
+    fn waiting(&self) -> MutexGuard<'_, EarlyQueue> {
+        let queue = match self.process.is_current() {
+            true => &self.waiting,
+            false => self.of_child.get_or_init(|| {
+                let inherited = self.waiting.try_lock();
+                Mutex::new(
+                    inherited
+                        .map_or_else(|_| EarlyQueue::default(), |mut q| std::mem::take(&mut *q)),
+                )
+            }),
+        };
+        queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
