@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::record::{ApiRequest, Speed, TokenUsage, is_valid_cost};
+use crate::record::{ApiRequest, Speed, TokenUsage, is_valid_cost, setters};
 
 /// The prices of one model, in US dollars per million tokens.
 ///
@@ -36,22 +36,13 @@ impl Price {
         }
     }
 
-    /// Sets the price of input tokens that were read from the cache.
-    pub fn cache_read(mut self, usd: f64) -> Self {
-        self.cache_read = Some(usd);
-        self
-    }
-
-    /// Sets the price of input tokens that were written to the cache for 5 minutes.
-    pub fn cache_write_5m(mut self, usd: f64) -> Self {
-        self.cache_write_5m = Some(usd);
-        self
-    }
-
-    /// Sets the price of input tokens that were written to the cache for 1 hour.
-    pub fn cache_write_1h(mut self, usd: f64) -> Self {
-        self.cache_write_1h = Some(usd);
-        self
+    setters! {
+        /// Sets the price of input tokens that were read from the cache.
+        cache_read: Option<f64>,
+        /// Sets the price of input tokens that were written to the cache for 5 minutes.
+        cache_write_5m: Option<f64>,
+        /// Sets the price of input tokens that were written to the cache for 1 hour.
+        cache_write_1h: Option<f64>,
     }
 
     /// Returns the cost of a usage in US dollars.
@@ -128,11 +119,9 @@ impl Prices {
         let Table { models } = serde_json::from_str(json).map_err(PricesError::Json)?;
         for (prefix, price) in &models {
             let cached = [price.cache_read, price.cache_write_5m, price.cache_write_1h];
-            let all = cached
-                .into_iter()
-                .flatten()
-                .chain([price.input, price.output]);
-            if let Some(usd) = all.into_iter().find(|usd| !is_valid_cost(*usd)) {
+            let uncached = [price.input, price.output];
+            let mut all = cached.into_iter().flatten().chain(uncached);
+            if let Some(usd) = all.find(|usd| !is_valid_cost(*usd)) {
                 let prefix = prefix.clone();
                 return Err(PricesError::InvalidPrice { prefix, usd });
             }
@@ -157,10 +146,11 @@ impl ApiRequest {
     /// [fast mode](Self::speed), which has other prices: it is sent as 0, counted as
     /// [`requests_without_cost`](crate::Health::requests_without_cost), and reported once for each model.
     pub fn priced(self, prices: &Prices) -> Self {
-        if self.usage().total() == 0 || self.speed == Speed::Fast {
+        let usage = self.usage();
+        if usage.total() == 0 || self.speed == Speed::Fast {
             return self;
         }
-        match prices.cost_usd(&self.model, self.usage()) {
+        match prices.cost_usd(&self.model, usage) {
             Some(usd) => self.cost_usd(usd),
             None => self,
         }

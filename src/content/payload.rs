@@ -33,13 +33,19 @@ impl<R: ?Sized> Deref for Filtered<R> {
 }
 
 impl ContentPolicy {
-    /// Removes the content that the policy withholds, and passes the record to `queue`, unless the whole record must not
-    /// be exported. A record that was returned would be moved more often.
+    /// Removes the content that the policy withholds, and passes the record to `queue`. Returns `false`, and does not call
+    /// `queue`, if the whole record must not be exported. A record that was returned would be moved more often.
     #[inline]
-    pub(crate) fn filter<R: Payload>(&self, mut record: R, queue: impl FnOnce(Filtered<R>)) {
-        if record.filter(self) {
+    pub(crate) fn filter<R: Payload>(
+        &self,
+        mut record: R,
+        queue: impl FnOnce(Filtered<R>),
+    ) -> bool {
+        let passes = record.filter(self);
+        if passes {
             queue(Filtered(record));
         }
+        passes
     }
 }
 

@@ -53,12 +53,18 @@ pub(super) struct Answer {
     speed: Speed,
     stop_reason: Option<String>,
     has_tool_call: Option<bool>,
+    /// True if an event of a streamed response contained a token.
+    pub(super) has_token: bool,
 }
 
 impl Answer {
     /// Reads a response, or an event of a streamed response, which contains a part of one.
     pub(super) fn read(&mut self, json: &str) {
         json::visit(json, |path, value| {
+            if let (["type"], Event::String(text)) = (path, value) {
+                let event = text.plain().unwrap_or_default();
+                self.has_token |= event.starts_with("content_block");
+            }
             // The events `message_start` and `message_delta` contain members of a response in an object.
             let path = match path {
                 ["message" | "delta", path @ ..] => path,

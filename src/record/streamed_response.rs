@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::response::Answer;
 use super::{ApiRequest, Text};
-use crate::content::json;
 
 /// The size limit, in bytes, of one event. A larger event is skipped.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
@@ -33,7 +32,6 @@ pub struct StreamedResponse {
     requested_model: Text,
     request_id: Option<Text>,
     answer: Answer,
-    started: bool,
     line: Vec<u8>,
     /// The data of the current event: the lines so far.
     data: Vec<u8>,
@@ -52,7 +50,6 @@ impl StreamedResponse {
             requested_model: requested_model.into(),
             request_id: None,
             answer: Answer::default(),
-            started: false,
             line: Vec::new(),
             data: Vec::new(),
             is_line_empty: true,
@@ -73,7 +70,7 @@ impl StreamedResponse {
     /// token has arrived: call [`LlmRequest::first_token`](crate::LlmRequest::first_token) then. An event of more than
     /// 16 MiB is skipped.
     pub fn push(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        let started = self.started;
+        let had_token = self.answer.has_token;
         let mut bytes = bytes.as_ref();
         while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
             let continues = end == 0 && self.after_return && bytes.first() == Some(&b'\n');
@@ -86,16 +83,14 @@ impl StreamedResponse {
         }
         self.after_return &= bytes.is_empty();
         self.append(bytes);
-        self.started && !started
+        self.answer.has_token && !had_token
     }
 
     /// Reads the data of one event: the JSON text after `data:`. Returns `true` once, as [`push`](Self::push) does.
     pub fn event(&mut self, data: &str) -> bool {
-        let started = self.started;
+        let had_token = self.answer.has_token;
         self.answer.read(data);
-        let kind = json::member(data, "type");
-        self.started |= kind.is_some_and(|kind| kind.starts_with("content_block"));
-        self.started && !started
+        self.answer.has_token && !had_token
     }
 
     /// Returns the record of what was read. The cost is not known: set it, or call [`priced`](ApiRequest::priced).

@@ -115,7 +115,6 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
         let active = session.telemetry.active.load();
         record.set_duration(duration);
         outcome(&mut record, &active.policy);
-        let mut queued = false;
         active.policy.filter(record, |record| {
             let span = Box::new(Finished {
                 context: context.clone(),
@@ -127,9 +126,7 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
             });
             let size = span.record.size();
             session.telemetry.enqueue(&active.spans, span, size);
-            queued = true;
-        });
-        queued
+        })
     }
 }
 

@@ -57,33 +57,26 @@ pub(super) struct OpenCalls {
 
 /// The owner of the open calls: the clones of a prompt. When the last one is dropped, the calls are ended.
 #[derive(Debug)]
-pub(super) struct CallsOwner {
-    recorder: Recorder,
-    open: Arc<OpenCalls>,
-}
+pub(super) struct CallsOwner(Calls);
 
 impl CallsOwner {
     pub(super) fn new(recorder: &Recorder) -> Self {
-        Self {
+        Self(Calls {
             recorder: recorder.clone(),
             open: Arc::default(),
-        }
+        })
     }
 
     pub(super) fn calls(&self) -> Calls {
-        Calls {
-            recorder: self.recorder.clone(),
-            open: Arc::clone(&self.open),
-        }
+        self.0.clone()
     }
 
     /// Ends everything that is still open, without an outcome, also if the host holds a call at this moment. Nothing can be
     /// begun after it.
     pub(super) fn close(&self) {
-        // In a forked child, a thread that is gone may hold the locks.
-        if self.recorder.session_here().is_some() {
-            self.open.requests.close(LlmRequest::abandon);
-            self.open.tools.close(ToolCall::abandon);
+        if let Some(open) = self.0.open() {
+            open.requests.close();
+            open.tools.close();
         }
     }
 }
@@ -101,17 +94,32 @@ impl Calls {
         self.recorder.session_here().map(|_| &*self.open)
     }
 
+    /// Begins a call and adds it to the open ones. After the end of the prompt, it is begun on a recorder that does nothing.
+    fn begin<T: Handle>(
+        &self,
+        calls: impl FnOnce(&OpenCalls) -> &Open<T>,
+        id: Text,
+        begin: impl FnOnce(&Recorder) -> T,
+    ) -> Arc<T> {
+        let Some(calls) = self.open().map(calls) else {
+            return Arc::new(begin(&self.recorder));
+        };
+        let mut recorder = self.recorder.clone();
+        if calls.lock().is_closed {
+            recorder.session = None;
+            recorder.parent = None;
+        }
+        calls.add(id, begin(&recorder))
+    }
+
     /// Begins a model request under an id, and returns it.
     pub fn begin_request(
         &self,
         id: impl Into<Text>,
         options: impl Into<LlmRequestOptions>,
     ) -> Arc<LlmRequest> {
-        let Some(open) = self.open() else {
-            return Arc::new(self.recorder.llm_request(options));
-        };
-        let request = open.requests.recorder(&self.recorder).llm_request(options);
-        open.requests.add(id.into(), request, LlmRequest::abandon)
+        let begin = |recorder: &Recorder| recorder.llm_request(options);
+        self.begin(|open| &open.requests, id.into(), begin)
     }
 
     /// Returns the open request with this id; `None` if there is none.
@@ -130,11 +138,8 @@ impl Calls {
         id: impl Into<Text>,
         options: impl Into<ToolCallOptions>,
     ) -> Arc<ToolCall> {
-        let Some(open) = self.open() else {
-            return Arc::new(self.recorder.tool(options));
-        };
-        let tool = open.tools.recorder(&self.recorder).tool(options);
-        open.tools.add(id.into(), tool, ToolCall::abandon)
+        let begin = |recorder: &Recorder| recorder.tool(options);
+        self.begin(|open| &open.tools, id.into(), begin)
     }
 
     /// Returns the open tool call with this id; `None` if there is none.
@@ -146,6 +151,11 @@ impl Calls {
     pub fn take_tool(&self, id: &str) -> Option<ToolCall> {
         Some(self.open()?.tools.take(id)?.share())
     }
+}
+
+/// A handle of an operation that can be ended without an outcome.
+pub(super) trait Handle {
+    fn abandon(&self);
 }
 
 /// Open calls of one kind. A host has few calls open at the same time, so that a list is enough.
@@ -169,19 +179,9 @@ impl<T> Default for Open<T> {
     }
 }
 
-impl<T> Open<T> {
-    /// Returns the recorder on which a call is begun: after the end of the prompt, one that does nothing.
-    fn recorder(&self, prompt: &Recorder) -> Recorder {
-        let mut recorder = prompt.clone();
-        if self.lock().is_closed {
-            recorder.session = None;
-            recorder.parent = None;
-        }
-        recorder
-    }
-
+impl<T: Handle> Open<T> {
     /// Adds a call, and ends the one that it replaces. After the end of the prompt, the new call itself is ended.
-    fn add(&self, id: Text, call: T, abandon: fn(&T)) -> Arc<T> {
+    fn add(&self, id: Text, call: T) -> Arc<T> {
         let call = Arc::new(call);
         let mut list = self.lock();
         let ended = if list.is_closed {
@@ -195,7 +195,7 @@ impl<T> Open<T> {
         };
         drop(list);
         if let Some(ended) = ended {
-            abandon(&ended);
+            ended.abandon();
         }
         call
     }
@@ -212,12 +212,12 @@ impl<T> Open<T> {
         Some(calls.remove(index).1)
     }
 
-    fn close(&self, abandon: fn(&T)) {
+    fn close(&self) {
         let mut list = self.lock();
         list.is_closed = true;
         let calls = std::mem::take(&mut list.calls);
         drop(list);
-        calls.iter().for_each(|(_, call)| abandon(call));
+        calls.iter().for_each(|(_, call)| call.abandon());
     }
 
     fn lock(&self) -> MutexGuard<'_, List<T>> {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::calls::Handle;
 use super::llm_span::LlmSpan;
 use crate::content::Content;
 use crate::record::string_enum::string_enum;
@@ -300,11 +301,6 @@ impl LlmRequest {
             request: self.request.clone(),
         }
     }
-
-    /// Ends the request without an outcome.
-    pub(super) fn abandon(&self) {
-        self.request.abandon();
-    }
 }
 
 impl Request {
@@ -332,6 +328,12 @@ impl Request {
         let end = session.telemetry.timestamp(at);
         let last = *duration.get_or_insert_with(|| end.since(&self.attempt_began).1);
         (end, end.on(&self.span.start).before(last).wall())
+    }
+}
+
+impl Handle for LlmRequest {
+    fn abandon(&self) {
+        self.request.abandon();
     }
 }
 

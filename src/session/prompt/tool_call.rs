@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::calls::Handle;
 use super::llm_request::RequestContext;
 use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
 use super::tool_span::{BlockedSpan, ExecutionSpan, ToolSpan};
@@ -146,11 +147,6 @@ impl ToolCall {
             recorder: self.recorder.clone(),
             call: self.call.clone(),
         }
-    }
-
-    /// Ends the call without an outcome.
-    pub(super) fn abandon(&self) {
-        self.call.abandon();
     }
 
     /// Records the permission decision: emits the event `claude_code.tool_decision` and, for Edit, Write and
@@ -425,6 +421,12 @@ impl Call {
                 call.finish(tool, outcome, end.since(&start).0, policy);
             }
         })
+    }
+}
+
+impl Handle for ToolCall {
+    fn abandon(&self) {
+        self.call.abandon();
     }
 }
 
