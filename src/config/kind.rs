@@ -105,32 +105,38 @@ impl<'a> Input<'a> {
     }
 }
 
+/// Returns a kind whose values are no booleans.
+pub(super) const fn of<T>(
+    default: &'static str,
+    format: &'static str,
+    shown: fn(&str) -> String,
+    parse: Parser<T>,
+) -> Kind<Parser<T>> {
+    Kind {
+        default,
+        format,
+        shown,
+        is_boolean: false,
+        parse,
+    }
+}
+
 pub(super) const fn milliseconds<const MINIMUM: u64>(
     default: &'static str,
 ) -> Kind<Parser<Duration>> {
-    Kind {
-        default,
-        format: "ms",
-        shown: visible,
-        is_boolean: false,
-        parse: |input| {
-            let number = input.whole_number(MINIMUM, i64::MAX.unsigned_abs())?;
-            Some(Duration::from_millis(number))
-        },
-    }
+    of(default, "ms", visible, |input| {
+        let number = input.whole_number(MINIMUM, i64::MAX.unsigned_abs())?;
+        Some(Duration::from_millis(number))
+    })
 }
 
 pub(super) const fn number<T: TryFrom<u64>, const MAXIMUM: u32>(
     default: &'static str,
     unit: &'static str,
 ) -> Kind<Parser<T>> {
-    Kind {
-        default,
-        format: unit,
-        shown: visible,
-        is_boolean: false,
-        parse: |input| input.whole_number(0, MAXIMUM.into())?.try_into().ok(),
-    }
+    of(default, unit, visible, |input| {
+        input.whole_number(0, MAXIMUM.into())?.try_into().ok()
+    })
 }
 
 pub(super) fn text(input: &mut Input<'_>) -> Option<String> {

@@ -157,11 +157,9 @@ pub(super) fn resolve<'v>(
 /// Returns the configured protocol.
 fn protocol(resolver: &mut Resolver<'_>) -> Option<Protocol> {
     let (values, group) = (resolver.values, &variables::PROTOCOL);
-    let [specific, general] = resolver.pair(group);
+    let [specific, _] = resolver.pair(group);
     let specific = specific.and_then(|_| values.given(group.of(resolver.signal)));
-    specific
-        .or_else(|| general.and_then(|_| values.given(&group.general)))
-        .copied()
+    specific.or_else(|| values.given(&group.general)).copied()
 }
 
 /// Returns the URL of the requests, and the problem of a path that is probably a mistake.
@@ -240,12 +238,9 @@ fn add_headers(
             continue;
         };
         for pair in pairs {
-            match pair
-                .grpc_problem
-                .clone()
-                .filter(|_| protocol == Protocol::Grpc)
-            {
-                Some(problem) => resolver.warn(set, problem),
+            let problem = pair.grpc_problem.as_ref();
+            match problem.filter(|_| protocol == Protocol::Grpc) {
+                Some(problem) => resolver.warn(set, problem.clone()),
                 None => {
                     let (value, variable) = (pair.value.clone(), row.name);
                     pairs::put(headers, &pair.name, Header { value, variable });

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::kind::{self, Exporters, Kind, Parse, Parser, milliseconds, number};
+use super::kind::{self, Exporters, Kind, Parse, Parser, milliseconds, number, of};
 use super::nearest::{is_misspelling, nearest};
 use super::pairs::{self, Pair};
 use super::problem::Problem;
@@ -148,13 +148,15 @@ const MIN_MISSPELLED: usize = 12;
 
 /// Returns the variable that an unknown name probably stands for.
 pub(crate) fn misspelled(name: &str) -> Option<&'static str> {
+    if name.len() < MIN_MISSPELLED {
+        return None;
+    }
     let known = all().filter(|known| known.has_effect && !known.is_settings_key());
     let names = known.map(|known| known.name);
-    let is_long_enough = name.len() >= MIN_MISSPELLED;
-    nearest(
-        name,
-        names.filter(|known| is_long_enough && is_misspelling(name, known)),
-    )
+    let mut similar = names.filter(|known| is_misspelling(name, known)).peekable();
+    // Most variables of an environment are similar to none.
+    similar.peek()?;
+    nearest(name, similar)
 }
 
 /// Returns true if an unknown name begins like a telemetry variable.
@@ -226,21 +228,6 @@ const fn boolean(default: &'static str, parse: Parser<bool>) -> Of<bool> {
     Kind {
         is_boolean: true,
         ..of(default, "boolean", visible, parse)
-    }
-}
-
-const fn of<T>(
-    default: &'static str,
-    format: &'static str,
-    shown: fn(&str) -> String,
-    parse: Parser<T>,
-) -> Of<T> {
-    Kind {
-        default,
-        format,
-        shown,
-        is_boolean: false,
-        parse,
     }
 }
 

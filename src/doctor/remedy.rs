@@ -21,7 +21,7 @@ pub(super) fn describe(
         path(probe.signal),
     );
     // Requests are posted to the root, because the endpoint of a signal is used as it is.
-    if otlp.protocol != Protocol::Grpc && otlp.endpoint.path() == "/" {
+    if otlp.has_bare_url {
         probe.note = Some(format!(
             "{endpoint} has no path and is used as it is; a receiver that responds with 404 or 405 there gets its requests at {path}"
         ));

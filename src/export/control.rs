@@ -27,7 +27,7 @@ const REST_OF_ANSWER: Duration = Duration::from_millis(100);
 /// The configuration of one exporter.
 #[derive(Clone)]
 pub(crate) struct PipelineConfig {
-    /// The settings that need a new client when they change.
+    /// The settings that need a new exporter when they change.
     pub(crate) exporter: ExporterSettings,
     pub(crate) interval: Duration,
     pub(crate) source: Arc<SourceConfig>,
@@ -61,7 +61,7 @@ impl DesiredState {
 pub(crate) enum Interruption {
     /// The deadline passed.
     Deadline,
-    /// The configuration asks for another client.
+    /// The configuration asks for another exporter.
     Replaced,
 }
 

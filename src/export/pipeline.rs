@@ -227,7 +227,7 @@ impl Pipeline {
                 _ => return false,
             }
             is_off = true;
-            (self.active, self.due) = (None, None);
+            self.due = None;
             false
         });
         is_off

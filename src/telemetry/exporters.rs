@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::Service;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::config::variables::TEMPORALITY;
-use crate::config::{Config, SignalConfig};
 use crate::diagnostics::Diagnostics;
 use crate::encode::Encode;
 use crate::encode::events::{EventEncoder, EventItem};
@@ -117,11 +117,7 @@ impl Exporters {
             match self.settings(config, signal, kind, &source, helper.as_ref()) {
                 None => handle.mark_off(config.unavailable_reason(signal, kind).as_ref()),
                 Some(exporter) => {
-                    let interval = match signal {
-                        Signal::Metrics => config.metrics.interval,
-                        Signal::Logs => config.events.interval,
-                        Signal::Traces => config.spans.interval,
-                    };
+                    let interval = config.of(signal).interval;
                     let source = Arc::clone(&source);
                     let config = PipelineConfig {
                         exporter,
@@ -144,20 +140,21 @@ impl Exporters {
         source: &SourceConfig,
         helper: Option<&Arc<Helper>>,
     ) -> Option<ExporterSettings> {
-        let SignalConfig { otlp, console, .. } = config.of(signal);
-        let otlp = otlp
-            .clone()
-            .map(|otlp| ExporterSettings::Otlp(Box::new(otlp), helper.cloned()));
+        let signal = config.of(signal);
+        let otlp = || {
+            let otlp = Box::new(signal.otlp.clone()?);
+            Some(ExporterSettings::Otlp(otlp, helper.cloned()))
+        };
         match (exporter, &self.custom) {
             (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
             (Exporter::Console, Some(_)) => None,
-            (Exporter::Otlp, None) | (Exporter::Host, _) => otlp,
-            (Exporter::Console, None) => {
-                console.then(|| ExporterSettings::Console(Arc::clone(&self.writer)))
-            }
+            (Exporter::Otlp, None) | (Exporter::Host, _) => otlp(),
+            (Exporter::Console, None) => signal
+                .console
+                .then(|| ExporterSettings::Console(Arc::clone(&self.writer))),
             (Exporter::Prometheus, _) => {
                 let settings = PageSettings {
-                    address: config.metrics.prometheus.clone()?,
+                    address: signal.prometheus.clone()?,
                     resource: source.resource.clone(),
                 };
                 let page = self.page.as_ref()?;

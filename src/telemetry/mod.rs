@@ -327,7 +327,7 @@ impl Telemetry {
             }
         }
         let config = self.config();
-        Report::new(&self.health(), config.warnings(), shutdown, in_time)
+        Report::new(self.health(), config.warnings(), shutdown, in_time)
     }
 }
 

@@ -39,11 +39,11 @@ pub struct Report {
     pub in_time: bool,
     /// The number of warnings about the configuration.
     pub warnings: usize,
-    /// The warnings about the configuration, which [`Telemetry::explain`](super::Telemetry::explain) returns too.
+    /// The first warnings about the configuration; [`Telemetry::explain`](super::Telemetry::explain) returns all of them.
     config_warnings: Vec<Warning>,
 }
 
-/// The number of warnings that `Display` writes.
+/// The number of warnings that a report keeps and `Display` writes.
 const MAX_WARNINGS: usize = 5;
 
 /// The length to which `Display` truncates the text of a warning, in characters.
@@ -51,18 +51,18 @@ const MAX_WARNING_LENGTH: usize = 300;
 
 impl Report {
     pub(super) fn new(
-        health: &Health,
+        health: Health,
         config_warnings: &[Warning],
         shutdown: bool,
         in_time: bool,
     ) -> Self {
         Self {
-            exporters: health.exporters.clone(),
+            in_time: in_time || shutdown && nothing_is_left(&health.exporters),
+            exporters: health.exporters,
             lost_amounts: health.series_overflow + health.after_shutdown,
             dropped_handles: health.dropped_handles,
-            in_time: in_time || shutdown && nothing_is_left(&health.exporters),
             warnings: config_warnings.len(),
-            config_warnings: config_warnings.to_vec(),
+            config_warnings: config_warnings.iter().take(MAX_WARNINGS).cloned().collect(),
         }
     }
 
@@ -108,7 +108,7 @@ impl fmt::Display for Report {
             1 => lines.push("1 warning about the configuration:".to_owned()),
             many => lines.push(format!("{many} warnings about the configuration:")),
         }
-        let warnings = self.config_warnings.iter().take(MAX_WARNINGS);
+        let warnings = self.config_warnings.iter();
         lines.extend(warnings.map(|warning| format!("- {}", shortened(warning.to_string()))));
         let more = self.warnings.saturating_sub(MAX_WARNINGS);
         if more > 0 {

@@ -31,7 +31,7 @@ use task::Runner;
 pub(crate) use output::Headers;
 
 /// Entry points of the fuzz targets.
-#[cfg(fuzzing)]
+#[cfg(all(fuzzing, feature = "grpc"))]
 pub(crate) mod fuzzing {
     use super::output::parse;
 

@@ -45,7 +45,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) struct Connector {
     pub(super) tls: Option<Arc<Tls>>,
     proxy: Option<Arc<Proxy>>,
-    /// The time limit for making a connection.
+    /// The timeout of an attempt, within which each address of a host is tried.
     timeout: Duration,
     pub(super) limit: ReadLimit,
     /// The latest connection, for the doctor.

@@ -65,7 +65,7 @@ pub(crate) fn handle(
     );
     let source = PageSource {
         series: Arc::clone(&series),
-        next_read: Instant::now(),
+        next_read: Instant::now() + READ_INTERVAL,
     };
     let open = move || opened.reader().start();
     let handle = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
