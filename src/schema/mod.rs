@@ -69,6 +69,19 @@ impl Gate {
     }
 }
 
+impl Kind {
+    /// Returns the name of the type: `string`, `int`, `double`, `bool` or `string[]`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Double => "double",
+            Self::Bool => "bool",
+            Self::StringArray => "string[]",
+        }
+    }
+}
+
 /// An attribute of a data point, an event or a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use claude_code_telemetry::{
-    ApiError, ApiRequest, Content, EditTool, HookOutcome, Identity, LlmRequestOptions,
-    PluginInstalled, Service, SessionOptions, SkillActivated, Telemetry, Text, ToolCallOptions,
-    ToolOutcome, ToolOutput, ToolResult, UserPrompt,
+    ApiError, ApiRequest, Content, HookOutcome, Identity, LlmRequestOptions, PluginInstalled,
+    Service, SessionOptions, SkillActivated, Telemetry, Text, ToolCallOptions, ToolOutcome,
+    ToolOutput, ToolResult, UserPrompt,
 };
 
 /// Strings that a host knows only at run time.
@@ -92,7 +92,7 @@ fn every_form_of_a_string_is_accepted() {
         ApiRequest::new("claude-sonnet-4-6"),
         ApiRequest::new(&agent.model),
         ApiRequest::new(agent.model.clone()),
-        ApiRequest::new(borrowed.clone()),
+        ApiRequest::new(borrowed),
         ApiRequest::new(owned.clone()),
         ApiRequest::new(STATIC),
     ] {
@@ -112,5 +112,5 @@ fn every_form_of_a_string_is_accepted() {
     assert_eq!(requests.with("model", "claude-sonnet-4-6").len(), 7);
     let prompts = memory.events().named("user_prompt");
     assert_eq!(prompts.with("prompt_length", 20).len(), 5);
-    let _ = (Service::new(&agent.model, &agent.model), EditTool::Edit);
+    let _ = Service::new(&agent.model, &agent.model);
 }

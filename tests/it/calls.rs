@@ -1,13 +1,13 @@
 //! Requests and tool calls that a host addresses by its own ids, and handles that are dropped.
 #![cfg(feature = "testing")]
 
-use std::sync::{Arc, Mutex};
-
 use claude_code_telemetry::testing::InMemory;
 use claude_code_telemetry::{
     ApiError, ApiRequest, Calls, Config, Decision, DecisionSource, Identity, LlmRequestOptions,
     Prompt, Service, Telemetry, ToolCallOptions, ToolOutcome,
 };
+
+use crate::host::start_with_diagnostics;
 
 const MODEL: &str = "claude-sonnet-4-6";
 
@@ -207,18 +207,15 @@ fn provider_of_the_model_is_sent_on_the_span() {
 
 #[test]
 fn dropped_handles_are_counted_and_reported_once() {
-    let messages: Arc<Mutex<Vec<String>>> = Arc::default();
-    let sink = Arc::clone(&messages);
     let config = Config::builder()
         .environment([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
             ("OTEL_LOGS_EXPORTER", "console"),
         ])
         .build();
-    let telemetry = Telemetry::builder(config, Service::new("agent", "1.0"))
-        .console_writer(std::io::sink())
-        .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.to_string()))
-        .start();
+    let builder =
+        Telemetry::builder(config, Service::new("agent", "1.0")).console_writer(std::io::sink());
+    let (telemetry, diagnostics) = start_with_diagnostics(builder);
     let session = telemetry.session(Identity::new().user_id("kim"));
     let prompt = session.prompt("Fix it");
     drop(prompt.tool("Bash"));
@@ -240,7 +237,7 @@ fn dropped_handles_are_counted_and_reported_once() {
             .contains("3 handles were dropped without an outcome")
     );
     assert!(report.is_complete());
-    let messages = messages.lock().unwrap();
+    let messages = diagnostics.all();
     assert_eq!(messages.len(), 1, "{messages:?}");
     assert!(messages[0].contains("tool call"), "{messages:?}");
 }

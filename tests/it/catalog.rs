@@ -258,7 +258,7 @@ fn catalog_scope() -> [(&'static str, String); 3] {
 
 fn write_attributes(out: &mut String, attributes: &[Attribute]) {
     for attribute in attributes {
-        let kind = kind_name(attribute.kind);
+        let kind = attribute.kind.name();
         write!(out, " {}:{kind}", attribute.name).unwrap();
         if attribute.conditional {
             out.push('?');
@@ -273,17 +273,6 @@ fn write_attributes(out: &mut String, attributes: &[Attribute]) {
             write!(out, "={}", attribute.values.join("|")).unwrap();
         }
         out.push('\n');
-    }
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::String => "string",
-        Kind::Int => "int",
-        Kind::Double => "double",
-        Kind::Bool => "bool",
-        Kind::StringArray => "string[]",
-        other => panic!("{other:?} has no name"),
     }
 }
 

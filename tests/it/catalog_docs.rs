@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::document::check_document;
 use claude_code_telemetry::catalog::{
-    Attribute, EVENT_ATTRIBUTES, EVENTS, Gate, Kind, METRICS, SPANS, STANDARD_ATTRIBUTES, scope,
+    Attribute, EVENT_ATTRIBUTES, EVENTS, Gate, METRICS, SPANS, STANDARD_ATTRIBUTES, scope,
 };
 
 #[test]
@@ -154,23 +154,12 @@ fn attributes(out: &mut String, attributes: &[Attribute]) {
     let rows = attributes.iter().map(|attribute| {
         [
             code(attribute.name),
-            kind(attribute.kind).into(),
+            attribute.kind.name().into(),
             present(attribute),
             description(attribute),
         ]
     });
     table(out, ["attribute", "type", "present", "description"], rows);
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::String => "string",
-        Kind::Int => "int",
-        Kind::Double => "double",
-        Kind::Bool => "bool",
-        Kind::StringArray => "string[]",
-        other => panic!("{other:?} has no name"),
-    }
 }
 
 fn present(attribute: &Attribute) -> String {

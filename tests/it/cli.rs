@@ -2,37 +2,28 @@
 #![cfg(feature = "cli")]
 
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::example;
 use claude_code_telemetry::catalog::{EVENTS, METRICS, SPANS};
 use claude_code_telemetry::{Config, SettingsFiles};
 use serde_json::Value;
-use tempfile::TempDir;
 
 const COMMANDS: [&str; 4] = ["replay", "doctor", "explain", "catalog"];
 
 /// Runs the program. Returns its exit status, standard output and standard error.
 fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> (i32, String, String) {
     let home = tempfile::tempdir().unwrap();
-    run_at(&home, arguments, variables, input)
-}
-
-fn run_at(
-    home: &TempDir,
-    arguments: &[&str],
-    variables: &[(&str, &str)],
-    input: &str,
-) -> (i32, String, String) {
     let mut command = example::program(arguments[0], home.path());
     command
         .args(&arguments[1..])
         .envs(variables.iter().copied())
         .current_dir(home.path());
-    texts(finished(command, input))
+    finished(command, input)
 }
 
-fn finished(mut command: Command, input: &str) -> Output {
+/// Runs a command to its end. Returns its exit status, standard output and standard error.
+fn finished(mut command: Command, input: &str) -> (i32, String, String) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -41,12 +32,22 @@ fn finished(mut command: Command, input: &str) -> Output {
         .unwrap();
     // A command that reads no input may have exited.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-fn texts(output: Output) -> (i32, String, String) {
+    let output = child.wait_with_output().unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     (output.status.code().unwrap(), out, err)
+}
+
+/// Asserts that a string is the answer of the step `child_env`.
+#[track_caller]
+pub(crate) fn assert_answer(text: &str) {
+    let [line] = text.lines().collect::<Vec<_>>()[..] else {
+        panic!("{text:?}");
+    };
+    let answer: Value = serde_json::from_str(line).unwrap();
+    assert!(
+        answer["set"].is_object() && answer["remove"].is_array(),
+        "{text}"
+    );
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn invalid_command_line_exits_with_status_1() {
         assert!(err.starts_with("error: "), "{err}");
         assert!(err.contains("try '--help'"), "{err}");
     }
-    let alone = texts(finished(Command::new(example::PROGRAM), ""));
+    let alone = finished(Command::new(example::PROGRAM), "");
     assert_eq!((alone.0, alone.1.as_str()), (1, ""));
     assert!(alone.2.contains("Usage: claude-code-telemetry"));
 }
@@ -153,7 +154,7 @@ fn explain_applies_project_settings_only_if_the_workspace_is_trusted() {
     let shown = |trust: &[&str]| {
         let mut command = example::program("explain", home.path());
         command.args(trust).current_dir(project.path());
-        texts(finished(command, "")).1
+        finished(command, "").1
     };
     assert!(!shown(&[]).contains("1234"));
     assert!(shown(&["--trust-workspace"]).contains("1234"));
@@ -223,11 +224,7 @@ const RUN: &str = concat!(
 fn standard_output_contains_only_answers_without_the_console_exporter() {
     let (status, out, err) = run(&["replay"], &[], RUN);
     assert_eq!(status, 2);
-    let [answer] = out.lines().collect::<Vec<_>>()[..] else {
-        panic!("{out}");
-    };
-    let answer: Value = serde_json::from_str(answer).unwrap();
-    assert!(answer["set"].is_object() && answer["remove"].is_array());
+    assert_answer(&out);
     assert!(err.contains("\nline 4: "), "{err}");
 }
 

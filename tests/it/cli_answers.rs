@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::cli::assert_answer;
 use crate::example;
 use crate::replay::{Replay, SESSION};
 use serde_json::Value;
@@ -30,18 +31,6 @@ fn prepared() -> (TempDir, File) {
     std::fs::write(&input, format!("{SESSION}\n{ASK}\n")).unwrap();
     let input = File::open(input).unwrap();
     (home, input)
-}
-
-#[track_caller]
-fn assert_answer(text: &str) {
-    let [line] = text.lines().collect::<Vec<_>>()[..] else {
-        panic!("{text:?}");
-    };
-    let answer: Value = serde_json::from_str(line).unwrap();
-    assert!(
-        answer["set"].is_object() && answer["remove"].is_array(),
-        "{text}"
-    );
 }
 
 #[test]
@@ -83,9 +72,8 @@ fn answers_go_to_a_named_file() {
 fn replay_with_descriptor(home: &Path, input: File, redirection: &str, out: Stdio) {
     let script = format!(r#"exec "$0" replay --answers 3 {redirection} >out 2>errors"#);
     let mut command = Command::new("sh");
+    example::clean(&mut command, home);
     command
-        .env_clear()
-        .env("HOME", home)
         .args(["-c", &script, example::PROGRAM])
         .current_dir(home)
         .stdin(input)

@@ -1,25 +1,13 @@
 //! The exit statuses of the command `replay`, and what signals make of them.
 #![cfg(all(feature = "cli", unix))]
 
-use crate::replay::{PATIENCE, Replay, SESSION, names, skill};
+use crate::replay::{PATIENCE, Replay, SESSION, SHORT, names, skill, unavailable};
 use crate::support::{Answer, Receiver};
 use rustix::process::Signal;
 
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 
-/// Timeouts that are short for a receiver that accepts nothing.
-const SHORT: [(&str, &str); 2] = [
-    ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
-    ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
-];
-
 const OFF: &str = "telemetry is off, so nothing is sent: set CLAUDE_CODE_ENABLE_TELEMETRY=1";
-
-fn unavailable() -> Receiver {
-    let receiver = Receiver::http();
-    receiver.answer(|_| Answer::status(503));
-    receiver
-}
 
 #[test]
 fn status_is_0_if_everything_was_delivered() {
@@ -56,7 +44,8 @@ fn status_is_2_if_a_line_was_bad_also_if_telemetry_was_lost_or_is_off() {
     replay.line("{");
     assert_eq!(replay.end().0, 2);
 
-    let mut replay = Replay::start(&unavailable(), &SHORT);
+    let receiver = unavailable();
+    let mut replay = Replay::start(&receiver, &SHORT);
     replay.line(SESSION);
     replay.line("{");
     let (status, errors) = replay.end();
@@ -72,7 +61,8 @@ fn status_is_2_if_a_line_was_bad_also_if_telemetry_was_lost_or_is_off() {
 
 #[test]
 fn status_is_3_if_telemetry_was_lost() {
-    let mut replay = Replay::start(&unavailable(), &SHORT);
+    let receiver = unavailable();
+    let mut replay = Replay::start(&receiver, &SHORT);
     replay.line(SESSION);
     let (status, errors) = replay.end();
     assert_eq!(status, 3);

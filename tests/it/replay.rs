@@ -18,6 +18,32 @@ use tempfile::TempDir;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Returns the variables of a replay that exports metrics and events to an endpoint.
+pub(crate) fn variables(endpoint: &str) -> [(&str, &str); 7] {
+    [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
+    ]
+}
+
+/// Timeouts that are short for a receiver that accepts nothing.
+pub(crate) const SHORT: [(&str, &str); 2] = [
+    ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
+    ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
+];
+
+/// Starts a receiver that accepts nothing.
+pub(crate) fn unavailable() -> Receiver {
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(503));
+    receiver
+}
+
 /// A running replay that reads the lines that the test writes.
 pub(crate) struct Replay {
     child: Child,
@@ -30,18 +56,9 @@ pub(crate) struct Replay {
 
 impl Replay {
     /// Starts a replay that exports metrics and events to a receiver.
-    pub(crate) fn start(receiver: &Receiver, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(receiver: &Receiver, extra: &[(&str, &str)]) -> Self {
         let endpoint = receiver.endpoint();
-        let base = [
-            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-            ("OTEL_METRICS_EXPORTER", "otlp"),
-            ("OTEL_LOGS_EXPORTER", "otlp"),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
-            ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
-            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
-        ];
-        Self::spawn(&["-"], base.iter().chain(variables).copied())
+        Self::spawn(&["-"], variables(&endpoint).iter().chain(extra).copied())
     }
 
     /// Starts a replay with these arguments and variables.
@@ -291,13 +308,8 @@ fn no_data_is_lost_when_the_transcript_is_faster_than_the_receiver() {
 
 #[test]
 fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
-    let receiver = Receiver::http();
-    receiver.answer(|_| Answer::status(503));
-    let short = [
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
-    ];
-    let mut replay = Replay::start(&receiver, &short);
+    let receiver = unavailable();
+    let mut replay = Replay::start(&receiver, &SHORT);
     replay.line(SESSION);
     for n in 0..30_000 {
         replay.line(&skill(&n.to_string()));
@@ -392,8 +404,7 @@ fn signal_ends_a_sleep_step() {
 #[cfg(unix)]
 #[test]
 fn signal_ends_the_wait_for_an_unavailable_receiver() {
-    let receiver = Receiver::http();
-    receiver.answer(|_| Answer::status(503));
+    let receiver = unavailable();
     let limits = [
         ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000"),
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),

@@ -1,13 +1,13 @@
 //! Requests from responses of the Messages API, whole and streamed, and their cost.
 #![cfg(feature = "testing")]
 
-use std::sync::{Arc, Mutex};
-
 use claude_code_telemetry::{
     ApiRequest, Config, Identity, Price, Prices, PricesError, Service, Speed, StreamedResponse,
     Telemetry, TokenUsage,
 };
 use proptest::prelude::*;
+
+use crate::host::start_with_diagnostics;
 
 const MODEL: &str = "claude-sonnet-4-6";
 
@@ -353,8 +353,6 @@ fn example_table_of_prices_is_valid() {
 
 #[test]
 fn requests_without_a_cost_are_counted_and_each_model_is_reported_once() {
-    let messages: Arc<Mutex<Vec<String>>> = Arc::default();
-    let sink = Arc::clone(&messages);
     let config = Config::builder()
         .environment([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -362,10 +360,9 @@ fn requests_without_a_cost_are_counted_and_each_model_is_reported_once() {
             ("OTEL_LOGS_EXPORTER", "console"),
         ])
         .build();
-    let telemetry = Telemetry::builder(config, Service::new("agent", "1.0"))
-        .console_writer(std::io::sink())
-        .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.to_string()))
-        .start();
+    let builder =
+        Telemetry::builder(config, Service::new("agent", "1.0")).console_writer(std::io::sink());
+    let (telemetry, diagnostics) = start_with_diagnostics(builder);
     let session = telemetry.session(Identity::new().user_id("kim"));
     let prices = Prices::new().model("priced", Price::new(1.0, 1.0));
     let usage = TokenUsage::new().input(5);
@@ -380,7 +377,7 @@ fn requests_without_a_cost_are_counted_and_each_model_is_reported_once() {
     session.llm_request("odd-1").finish(request("odd-1"));
     assert_eq!(telemetry.health().requests_without_cost, 7);
     telemetry.shutdown();
-    let mut messages = messages.lock().unwrap().clone();
+    let mut messages = diagnostics.all();
     messages.sort();
     let of = |model: &str| {
         format!(

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::example;
+use crate::replay::{names, variables};
 use crate::support::Receiver;
 
 const DOCUMENT: &str = include_str!("../../docs/TRANSCRIPT.md");
@@ -38,23 +39,7 @@ fn run(mut program: Command) -> Vec<String> {
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    let logs = receiver.received().accepted().logs();
-    logs.iter()
-        .map(|log| log.attributes["event.name"].as_str().unwrap().to_owned())
-        .collect()
-}
-
-fn variables(endpoint: &str) -> [(&'static str, String); 7] {
-    [
-        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-        ("OTEL_METRICS_EXPORTER", "otlp"),
-        ("OTEL_LOGS_EXPORTER", "otlp"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
-    ]
-    .map(|(name, value)| (name, value.to_owned()))
+    names(&receiver)
 }
 
 /// Returns true if a program can be run. Otherwise prints a message that the test is skipped.

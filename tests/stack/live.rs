@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::dashboards::queries;
-use crate::example::PROGRAM;
+use crate::example;
 use crate::prometheus::Prometheus;
 use crate::support::Receiver;
 use crate::{exposition, have, repository, text};
@@ -20,10 +20,7 @@ fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
     let endpoint = receiver.endpoint();
     let env = text("env");
     let variables = env.lines().filter_map(|line| line.split_once('='));
-    Command::new(PROGRAM)
-        .arg("replay")
-        .env_clear()
-        .env("HOME", home)
+    example::program("replay", home)
         .envs(variables.filter(|(name, _)| !name.starts_with('#')))
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         .env("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000")

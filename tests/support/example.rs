@@ -59,7 +59,7 @@ pub fn program(name: &str, home: &Path) -> Command {
 }
 
 /// Leaves only the variables that a program needs to run at all, and `home` as the home directory.
-fn clean(command: &mut Command, home: &Path) {
+pub fn clean(command: &mut Command, home: &Path) {
     command
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| {

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use claude_code_telemetry::catalog::{
-    Attribute, EVENT_ATTRIBUTES, EVENTS, Event, Gate, Kind, METRICS, Metric, SPANS,
-    STANDARD_ATTRIBUTES, Span, SpanEvent, scope,
+    Attribute, EVENT_ATTRIBUTES, EVENTS, Event, Gate, METRICS, Metric, SPANS, STANDARD_ATTRIBUTES,
+    Span, SpanEvent, scope,
 };
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ fn attributes(attributes: &[Attribute]) -> Vec<Value> {
     let attribute = |attribute: &Attribute| {
         json!({
             "name": attribute.name,
-            "type": kind(attribute.kind),
+            "type": attribute.kind.name(),
             "description": attribute.description,
             "values": attribute.values,
             "conditional": attribute.conditional,
@@ -103,15 +103,4 @@ fn attributes(attributes: &[Attribute]) -> Vec<Value> {
         })
     };
     attributes.iter().map(attribute).collect()
-}
-
-/// Returns the name of a type, as the Markdown uses it.
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Int => "int",
-        Kind::Double => "double",
-        Kind::Bool => "bool",
-        Kind::StringArray => "string[]",
-        _ => "string",
-    }
 }

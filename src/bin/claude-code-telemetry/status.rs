@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 /// The end of a run, with its exit status. If several apply, the first one of this list does.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// The input could not be read, or the command line is invalid.
     Unreadable = 1,
