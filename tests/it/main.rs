@@ -72,6 +72,8 @@ mod sequence;
 mod settings;
 mod shutdown;
 mod split;
+#[cfg(all(unix, feature = "grpc", feature = "http", feature = "console"))]
+mod stack;
 mod tls;
 mod totals;
 mod totals_under_load;

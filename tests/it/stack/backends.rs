@@ -7,8 +7,8 @@ use std::process::Command;
 
 use claude_code_telemetry::Signal;
 
-use crate::files::{collector, configured};
-use crate::{repository, stack};
+use super::files::{collector, configured};
+use super::{repository, stack};
 
 /// A fenced code block of the document, with the heading above it and its language.
 struct Block {

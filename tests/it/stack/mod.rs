@@ -3,21 +3,6 @@
 //!
 //! The programs are `prometheus`, `promtool`, `docker-compose` and a Collector (located as in `collector.rs`). A test
 //! whose program is missing prints a message and is skipped. `queries.mjs` parses the queries of Loki and Tempo.
-#![cfg(all(unix, feature = "grpc", feature = "http", feature = "console"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::print_stdout
-)]
-
-#[path = "../support/example.rs"]
-mod example;
-#[path = "../support/port.rs"]
-mod port;
-#[path = "../support/mod.rs"]
-mod support;
 
 mod backends;
 mod compose;

@@ -11,7 +11,7 @@ const parsers = {
   loki: load('@grafana/lezer-logql').parser,
   tempo: load('@grafana/lezer-traceql').parser,
 };
-const stack = join(dirname(fileURLToPath(import.meta.url)), '../../examples/stack/grafana');
+const stack = join(dirname(fileURLToPath(import.meta.url)), '../../../examples/stack/grafana');
 
 // The values that Grafana inserts before it sends a query.
 function filledIn(query) {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::dashboards::queries;
+use super::dashboards::queries;
+use super::prometheus::Prometheus;
+use super::{exposition, have, repository, text};
 use crate::example;
-use crate::prometheus::Prometheus;
 use crate::support::Receiver;
-use crate::{exposition, have, repository, text};
 
 /// Starts a replay that exports to `receiver`, with the variables of the stack.
 fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
@@ -254,7 +254,8 @@ fn published(prometheus: &Prometheus) -> Vec<String> {
         eprintln!("skipped: the variable CONSUMER_QUERIES names no folder with promql.tsv");
         return Vec::new();
     };
-    let exceptions = fs::read_to_string(repository("tests/stack/promql_exceptions.tsv")).unwrap();
+    let exceptions =
+        fs::read_to_string(repository("tests/it/stack/promql_exceptions.tsv")).unwrap();
     let exceptions: Vec<_> = exceptions
         .lines()
         .filter(|line| !line.starts_with('#'))

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::stack;
 use crate::port::free_port;
-use crate::stack;
 
 /// The longest time that a test waits for an expected state. The rules are evaluated once a minute.
 const PATIENCE: Duration = Duration::from_secs(240);

@@ -6,9 +6,9 @@ use claude_code_telemetry::catalog::{
     Attribute, EVENT_ATTRIBUTES, EVENTS, METRICS, SPANS, STANDARD_ATTRIBUTES,
 };
 
-use crate::dashboards::{Query, queries};
-use crate::exposition::translated;
-use crate::text;
+use super::dashboards::{Query, queries};
+use super::exposition::translated;
+use super::text;
 
 /// Keys of `OTEL_RESOURCE_ATTRIBUTES` that the dashboards can group by.
 const CUSTOM: [&str; 3] = ["team.id", "department", "cost_center"];

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::stack;
+use super::stack;
 
 /// A query of a panel or of a dashboard variable.
 #[derive(Debug)]

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::live;
+use super::live;
+use super::text;
 use crate::support::{Message, Receiver};
-use crate::text;
 
 /// The items and bytes that the runs of the demo sent.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{have, stack, succeeds, text};
+use super::{have, stack, succeeds, text};
 
 /// Returns the values of all `key: value` lines, and the list items below a line that consists only of `key:`.
 fn values(document: &str, key: &str) -> Vec<String> {

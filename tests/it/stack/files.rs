@@ -7,7 +7,7 @@ use std::process::Command;
 use claude_code_telemetry::Config;
 use serde_json::Value;
 
-use crate::{have, repository, stack, succeeds, text};
+use super::{have, repository, stack, succeeds, text};
 
 #[test]
 fn prometheus_configuration_and_rules_are_valid() {
@@ -31,7 +31,7 @@ fn rules_and_alerts_pass_their_promtool_tests() {
     if have("promtool") {
         let mut promtool = Command::new("promtool");
         promtool.args(["test", "rules"]);
-        succeeds(promtool.arg(repository("tests/stack/rules_test.yaml")));
+        succeeds(promtool.arg(repository("tests/it/stack/rules_test.yaml")));
     }
 }
 
@@ -42,7 +42,7 @@ fn every_alert_has_a_summary_a_runbook_and_a_test() {
     assert!(count("- alert: ") >= 4);
     assert_eq!(count("- alert: "), count("runbook: |"));
     assert_eq!(count("- alert: "), count("summary: "));
-    let tested = std::fs::read_to_string(repository("tests/stack/rules_test.yaml")).unwrap();
+    let tested = std::fs::read_to_string(repository("tests/it/stack/rules_test.yaml")).unwrap();
     for alert in alerts
         .lines()
         .filter_map(|l| l.trim().strip_prefix("- alert: "))
