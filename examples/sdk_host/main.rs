@@ -15,7 +15,8 @@
 //! attempt to its response, and wants its spans, uses handles, as in the example `agent_loop`.
 //!
 //! Rules for a server: start the telemetry once; use one session for each conversation, because sessions are cheap; a
-//! session ends with its last handle, when the connection closes; no session waits for another session or for the network.
+//! session ends with its last handle, when the connection closes; no session waits for another session or for the
+//! network.
 
 mod server;
 mod users;

@@ -226,7 +226,7 @@ fn document_mentions_every_step_and_field() {
             }
         }
         for part in source.split("#[derive(Deserialize)]\n").skip(1) {
-            // Types that are read through another type have no fields of their own in the document.
+            // Types that are read through another type have no documented fields.
             if part.starts_with("#[serde(t") || part.starts_with("#[serde(f") {
                 continue;
             }
