@@ -22,14 +22,14 @@ use host::Signals;
 static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 /// No server listens on this port. The export interval is an hour, so the exporter never connects.
-const NOBODY: &str = "http://127.0.0.1:9";
+const UNUSED_ENDPOINT: &str = "http://127.0.0.1:9";
 /// A number of calls that does not wake the exporter.
 const CALLS: u64 = 200;
 /// The queue allocates a block for every 31 records.
 const BLOCKS: u64 = CALLS / 31 + 1;
 
 fn telemetry(signals: Signals, extra: &[(&str, &str)]) -> Telemetry {
-    host::telemetry(signals, NOBODY, "http/protobuf", extra)
+    host::telemetry(signals, UNUSED_ENDPOINT, "http/protobuf", extra)
 }
 
 /// Counts the allocations of [`CALLS`] calls, after two calls that create the series and buffers.

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
-use support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+use support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
 use support::{Receiver, refused_port};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -94,7 +94,10 @@ fn export_traffic_emits_no_tracing_events() {
     let receiver = Receiver::grpc();
     let deadline = Instant::now() + Duration::from_secs(60);
     while everything.events.load(Ordering::SeqCst) == 0 {
-        assert!(Instant::now() < deadline, "nothing is heard");
+        assert!(
+            Instant::now() < deadline,
+            "the subscriber received no event"
+        );
         run("grpc", &receiver.endpoint(), &[]);
     }
 }
@@ -165,13 +168,13 @@ fn only_documented_targets_reach_the_logger_of_log() {
             "grpc" => (Receiver::grpc(), b"h2"),
             _ => (Receiver::http(), b"http/1.1"),
         };
-        let behaviour = Behaviour {
+        let behavior = Behavior {
             issued: authority.local(),
             clients: None,
             protocol: alpn,
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behaviour);
+        let front = Front::before(receiver.port(), &behavior);
         run(protocol, &unused_port.endpoint(), &[]);
         run(protocol, &receiver.endpoint(), &[]);
         run(

@@ -99,7 +99,7 @@ fn inherited_telemetry_neither_sends_nor_blocks_in_a_forked_child() {
         .map(|point| point.value)
         .sum();
     assert_eq!(commits, 1.0);
-    assert_eq!(received.logs().len(), 1, "the prompt alone");
+    assert_eq!(received.logs().len(), 1, "only the prompt");
 }
 
 #[test]

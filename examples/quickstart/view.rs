@@ -160,9 +160,9 @@ pub(crate) fn events(page: &mut Page, events: &[Event]) {
     let names = events.iter().map(|event| event.name.len());
     let name_width = names.max().unwrap_or_default();
     for (n, event) in events.iter().enumerate() {
-        let neighbour = |other: Option<&Event>| other.is_some_and(|it| it.prompt == event.prompt);
+        let neighbor = |other: Option<&Event>| other.is_some_and(|it| it.prompt == event.prompt);
         let before = n.checked_sub(1).and_then(|n| events.get(n));
-        let bar = match (neighbour(before), neighbour(events.get(n + 1))) {
+        let bar = match (neighbor(before), neighbor(events.get(n + 1))) {
             _ if event.prompt.is_none() => " ",
             (false, true) => "┌",
             (true, true) => "│",

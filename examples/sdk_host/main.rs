@@ -14,8 +14,9 @@
 //! `record_api_request` and its siblings, one call for each record. A host that follows a request from its first
 //! attempt to its response, and wants its spans, uses handles, as in the example `agent_loop`.
 //!
-//! Rules for a server: start the telemetry once; use one session for each user, because sessions are cheap; a session
-//! ends with its last handle, when the user leaves; no session waits for another session or for the network.
+//! Rules for a server: start the telemetry once; use one session for each conversation, because sessions are cheap; a
+//! session ends with its last handle, when the connection closes; no session waits for another session or for the
+//! network.
 
 mod server;
 mod users;

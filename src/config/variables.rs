@@ -294,7 +294,7 @@ macro_rules! without_effect {
 // Name, type and kind; signal, source and use in a project; name; meaning.
 single! {
     ENABLE_TELEMETRY: bool = OFF, All ClaudeCode Ignored,
-        "CLAUDE_CODE_ENABLE_TELEMETRY", "Nothing is built or sent without it";
+        "CLAUDE_CODE_ENABLE_TELEMETRY", "Turns telemetry on";
     SDK_DISABLED: bool = OFF, All OpenTelemetry Ignored,
         "OTEL_SDK_DISABLED", "Turns everything off";
     METRICS_EXPORTER: Exporters = METRICS_EXPORTERS, Metrics OpenTelemetry NoneOnly,
@@ -304,7 +304,7 @@ single! {
     TRACES_EXPORTER: Exporters = EXPORTERS, Traces OpenTelemetry NoneOnly,
         "OTEL_TRACES_EXPORTER", "Exporters of spans; `none` turns them off";
     ENHANCED_TELEMETRY_BETA: bool = OFF, Traces ClaudeCode Ignored,
-        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "Spans need it";
+        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "No span is sent without it";
     ENHANCED_TELEMETRY_BETA_ALIAS: bool = OFF, Traces ClaudeCode Ignored,
         "ENABLE_ENHANCED_TELEMETRY_BETA", "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
     TEMPORALITY: Temporality = TEMPORALITIES, Metrics OpenTelemetry Allowed,
@@ -341,7 +341,7 @@ single! {
         "OTEL_RESOURCE_ATTRIBUTES",
         "Attributes of the resource: key=value,key=value, values percent-encoded";
     SERVICE_NAME: String = TEXT, All OpenTelemetry Ignored,
-        "OTEL_SERVICE_NAME", "service.name, over every other source of it";
+        "OTEL_SERVICE_NAME", "Overrides service.name from every other source";
     HEADERS_HELPER: String = COMMAND, All ClaudeCode Ignored,
         "otelHeadersHelper",
         "A command that prints headers as a JSON object (a settings key, no environment variable)";
@@ -364,30 +364,30 @@ single! {
         "OTEL_EXPORTER_PROMETHEUS_PORT",
         "Port of the Prometheus scrape endpoint; 0 chooses a free port, which health shows. If the port is in use, the library tries it again every 5 seconds";
     CLIENT_CERT: String = PATH, All Elsewhere Ignored,
-        "CLAUDE_CODE_CLIENT_CERT", "Client certificate (PEM) when no OTEL one is set";
+        "CLAUDE_CODE_CLIENT_CERT", "Client certificate (PEM), if no OTEL_EXPORTER_OTLP_* variable sets a client certificate or its key";
     CLIENT_KEY: String = PATH, All Elsewhere Ignored,
-        "CLAUDE_CODE_CLIENT_KEY", "Key of the client certificate (PEM) when no OTEL one is set";
+        "CLAUDE_CODE_CLIENT_KEY", "Key of CLAUDE_CODE_CLIENT_CERT (PEM)";
     EXTRA_CA_CERTS: String = PATH, All Elsewhere Ignored,
         "NODE_EXTRA_CA_CERTS",
-        "Certificates of authorities (PEM) to trust beside the platform's when no OTEL ones are set";
+        "Certificates of authorities (PEM) to trust in addition to the platform's, if OTEL_EXPORTER_OTLP_CERTIFICATE is unset";
     HTTPS_PROXY: String = URL, All Elsewhere Ignored,
         "HTTPS_PROXY",
         "Proxy for https endpoints: http://host:port, with user:password@ before the host if the proxy requires them";
     HTTPS_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "https_proxy", "Another name of HTTPS_PROXY, which takes precedence in the same layer";
+        "https_proxy", "Another name of HTTPS_PROXY; in the same layer, HTTPS_PROXY takes precedence";
     HTTP_PROXY: String = URL, All Elsewhere Ignored,
-        "HTTP_PROXY", "Proxy for OTLP over HTTP to http endpoints; gRPC goes there directly";
+        "HTTP_PROXY", "Proxy for OTLP over HTTP to http endpoints; OTLP over gRPC connects to such endpoints directly";
     HTTP_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "http_proxy", "Another name of HTTP_PROXY, which takes precedence in the same layer";
+        "http_proxy", "Another name of HTTP_PROXY; in the same layer, HTTP_PROXY takes precedence";
     ALL_PROXY: String = URL, All Elsewhere Ignored,
-        "ALL_PROXY", "Proxy where neither HTTPS_PROXY nor HTTP_PROXY names one";
+        "ALL_PROXY", "Proxy for https endpoints if HTTPS_PROXY is unset, and for http endpoints if HTTP_PROXY is unset";
     ALL_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "all_proxy", "Another name of ALL_PROXY, which takes precedence in the same layer";
+        "all_proxy", "Another name of ALL_PROXY; in the same layer, ALL_PROXY takes precedence";
     NO_PROXY: String = TEXT, All Elsewhere Ignored,
         "NO_PROXY",
         "Hosts that are reached without a proxy, separated by commas: example.com (and all below it), 10.0.0.0/8, host:port, * for all; localhost and loopback addresses always are";
     NO_PROXY_LOWER: String = TEXT, All Elsewhere Ignored,
-        "no_proxy", "Another name of NO_PROXY, which takes precedence in the same layer";
+        "no_proxy", "Another name of NO_PROXY; in the same layer, NO_PROXY takes precedence";
 }
 
 // Name, type and kind; use in a project; name after `OTEL_EXPORTER_OTLP_` and the signal; meaning.
@@ -396,17 +396,17 @@ per_signal! {
         "PROTOCOL", "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";
     ENDPOINT: String = URL, Ignored,
         "ENDPOINT",
-        "URL of the receiver; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP, /v1/metrics, /v1/logs or /v1/traces is appended to the general endpoint. A signal-specific endpoint is used as it is; if it has no path and the receiver responds with 404 or 405, requests go to that path too";
+        "URL of the receiver; unset: http://localhost:4317 (grpc), http://localhost:4318 (http). Over HTTP, /v1/metrics, /v1/logs or /v1/traces is appended to the general endpoint. A signal-specific endpoint is used as it is; if it has no path and the receiver responds with 404 or 405, requests are sent to that path";
     HEADERS: Vec<Pair> = HEADER_PAIRS, Ignored,
         "HEADERS",
-        "Headers of every request: name=value,name=value, values percent-encoded; signal-specific ones win";
+        "Headers of every request: name=value,name=value, values percent-encoded; a signal-specific header overrides the general one of the same name";
     TIMEOUT: Duration = milliseconds::<1>("10000"), Allowed,
         "TIMEOUT",
         "Timeout of one attempt; undelivered items stay in the queue and are sent again";
     COMPRESSION: Compression = COMPRESSIONS, Allowed,
         "COMPRESSION", "Compression of requests";
     INSECURE: bool = OFF, Ignored,
-        "INSECURE", "A gRPC endpoint without a scheme is http when true, else https";
+        "INSECURE", "Scheme of a gRPC endpoint that is written without one: http if true, otherwise https";
     CERTIFICATE: String = PATH, Ignored,
         "CERTIFICATE",
         "Certificates of authorities (PEM) to trust for https endpoints, in place of the platform's";

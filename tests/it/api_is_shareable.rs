@@ -6,42 +6,42 @@ use claude_code_telemetry::{
     ToolCall, ToolResult, UserPrompt,
 };
 
-fn shared<T: Send + Sync + Clone + 'static>() {}
+fn assert_send_sync_clone<T: Send + Sync + Clone + 'static>() {}
 
-fn sent<T: Send + 'static>() {}
+fn assert_send<T: Send + 'static>() {}
 
-fn sent_and_shared<T: Send + Sync + 'static>() {}
+fn assert_send_sync<T: Send + Sync + 'static>() {}
 
 #[test]
 fn handles_and_values_are_send_sync_and_clone() {
-    shared::<Telemetry>();
-    shared::<Session>();
-    shared::<Prompt>();
-    shared::<Recorder>();
-    shared::<Config>();
-    shared::<Identity>();
-    shared::<SessionOptions>();
-    shared::<Service>();
-    shared::<Health>();
-    shared::<Report>();
-    shared::<Diagnostic>();
+    assert_send_sync_clone::<Telemetry>();
+    assert_send_sync_clone::<Session>();
+    assert_send_sync_clone::<Prompt>();
+    assert_send_sync_clone::<Recorder>();
+    assert_send_sync_clone::<Config>();
+    assert_send_sync_clone::<Identity>();
+    assert_send_sync_clone::<SessionOptions>();
+    assert_send_sync_clone::<Service>();
+    assert_send_sync_clone::<Health>();
+    assert_send_sync_clone::<Report>();
+    assert_send_sync_clone::<Diagnostic>();
 }
 
 #[test]
 fn handles_that_end_once_are_send_and_sync() {
-    sent_and_shared::<LlmRequest>();
-    sent_and_shared::<ToolCall>();
-    sent_and_shared::<PendingToolCall>();
-    sent_and_shared::<Hook>();
+    assert_send_sync::<LlmRequest>();
+    assert_send_sync::<ToolCall>();
+    assert_send_sync::<PendingToolCall>();
+    assert_send_sync::<Hook>();
 }
 
 #[test]
 fn records_and_builders_are_send() {
-    sent::<TelemetryBuilder>();
-    sent::<ApiRequest>();
-    sent::<ApiError>();
-    sent::<ToolResult>();
-    sent::<UserPrompt>();
+    assert_send::<TelemetryBuilder>();
+    assert_send::<ApiRequest>();
+    assert_send::<ApiError>();
+    assert_send::<ToolResult>();
+    assert_send::<UserPrompt>();
 }
 
 #[tokio::test(flavor = "multi_thread")]

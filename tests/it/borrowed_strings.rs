@@ -1,4 +1,4 @@
-//! A host passes its own strings in the form in which it has them.
+//! Setters accept strings in any form: borrowed, owned, static, or `Cow`.
 #![cfg(feature = "testing")]
 
 use std::borrow::Cow;
@@ -30,7 +30,7 @@ impl Agent {
     }
 }
 
-/// The first lines of a host that only has references.
+/// A host that has only `&str`s.
 #[test]
 fn references_are_accepted_wherever_a_string_is_given() {
     let agent = Agent::new();

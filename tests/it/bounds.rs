@@ -17,7 +17,7 @@ const MAX_RECORDS: u64 = 16_384;
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// Starts a receiver that responds with 503, and telemetry that has already failed to deliver a record to it.
-fn swallowed(protocol: Protocol) -> (Receiver, Telemetry) {
+fn start_with_failing_receiver(protocol: Protocol) -> (Receiver, Telemetry) {
     let receiver = protocol.receiver();
     receiver.answer(|_| Answer::status(503));
     let telemetry = telemetry(
@@ -37,7 +37,7 @@ fn swallowed(protocol: Protocol) -> (Receiver, Telemetry) {
 }
 
 /// Returns the sequence numbers of the delivered events of session `s`.
-fn arrived(receiver: &Receiver) -> BTreeSet<u64> {
+fn delivered_sequence_numbers(receiver: &Receiver) -> BTreeSet<u64> {
     let logs = receiver.received().accepted().logs();
     let logs = logs
         .iter()
@@ -48,7 +48,7 @@ fn arrived(receiver: &Receiver) -> BTreeSet<u64> {
 
 #[test]
 fn queue_is_bounded_by_records() {
-    let (receiver, telemetry) = swallowed(Protocol::any());
+    let (receiver, telemetry) = start_with_failing_receiver(Protocol::any());
     let session = telemetry.session(session("s"));
     for _ in 0..20_000 {
         session.record_tool_result(ToolResult::new("Read"));
@@ -64,20 +64,21 @@ fn queue_is_bounded_by_records() {
         (0, MAX_RECORDS),
         "{report}"
     );
-    let arrived = arrived(&receiver);
+    let arrived = delivered_sequence_numbers(&receiver);
     assert_eq!(arrived.len() as u64 + events.dropped.total(), 20_000);
-    // The oldest records are kept. The gap in the sequence numbers shows the loss.
+    // The oldest records are kept: the one of session `first`, and those with the numbers 0 to `MAX_RECORDS - 2`. The
+    // gap in the sequence numbers shows the loss.
     assert_eq!(arrived.last(), Some(&(MAX_RECORDS - 2)));
     // The queue has room again.
     session.record_tool_result(ToolResult::new("Read"));
     telemetry.flush();
-    assert!(self::arrived(&receiver).contains(&20_000));
+    assert!(delivered_sequence_numbers(&receiver).contains(&20_000));
 }
 
 #[test]
 fn queue_is_bounded_by_bytes() {
     for protocol in Protocol::all() {
-        let (receiver, telemetry) = swallowed(protocol);
+        let (receiver, telemetry) = start_with_failing_receiver(protocol);
         let session = telemetry.session(session("s"));
         let text = "x".repeat(1024 * 1024);
         for _ in 0..60 {
@@ -94,7 +95,10 @@ fn queue_is_bounded_by_bytes() {
         telemetry.flush();
         let events = otlp(&telemetry.health(), Signal::Logs);
         assert_eq!(events.queued, 0);
-        assert_eq!(arrived(&receiver).len() as u64 + events.dropped.total(), 60);
+        assert_eq!(
+            delivered_sequence_numbers(&receiver).len() as u64 + events.dropped.total(),
+            60
+        );
         let accepted = receiver.received().accepted();
         assert!(
             accepted
@@ -113,8 +117,8 @@ fn queue_is_bounded_by_bytes() {
 }
 
 #[test]
-fn queue_is_bounded_by_records_of_many_threads() {
-    let (receiver, telemetry) = swallowed(Protocol::any());
+fn queue_is_bounded_by_records_under_concurrency() {
+    let (receiver, telemetry) = start_with_failing_receiver(Protocol::any());
     let session = telemetry.session(session("s"));
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -133,7 +137,7 @@ fn queue_is_bounded_by_records_of_many_threads() {
     telemetry.flush();
     let events = otlp(&telemetry.health(), Signal::Logs);
     assert_eq!(
-        arrived(&receiver).len() as u64 + events.dropped.total(),
+        delivered_sequence_numbers(&receiver).len() as u64 + events.dropped.total(),
         24_000
     );
 }
@@ -182,7 +186,8 @@ fn losses_are_reported_in_sum_and_not_per_record() {
     receiver.answer(|_| Answer::Ok);
     telemetry.flush();
     telemetry.shutdown();
-    // A dedicated thread calls the callback, in order. The last message has the sum of the losses.
+    // A dedicated thread calls the callback, in order. The last message has the sum of the losses: 20,000 records
+    // less the 16,384 of the queue.
     let mut messages: Vec<String> = Vec::new();
     while !messages
         .last()
@@ -295,6 +300,7 @@ fn series_stay_bounded_after_identity_changes() {
     telemetry.flush();
     telemetry.flush();
     let health = telemetry.health();
+    // The series of the current identity and of the last 64 replaced ones.
     assert!(health.series <= 65, "{}", health.series);
     assert!(health.series_bytes > 0 && health.series_bytes < health.series_bytes_limit);
     assert!(telemetry.shutdown().is_complete());
@@ -322,6 +328,7 @@ fn series_of_ended_sessions_are_removed_beyond_the_limit() {
     }
     telemetry.flush();
     telemetry.flush();
+    // The series of the last 1,024 ended sessions are kept, three for each session.
     assert_eq!(telemetry.health().series, 3 * 1_024);
     assert!(telemetry.shutdown().is_complete());
     let points = receiver.received().points();

@@ -114,7 +114,7 @@ fn calls_that_are_open_at_the_end_of_the_prompt_are_ended_with_it() {
     assert!(calls.request("r1").is_none() && calls.take_tool("t1").is_none());
     held.attempt_started();
     drop(held);
-    // Nothing gets the context of the ended prompt.
+    // A call that begins after the end of the prompt gets no trace context.
     let late = calls.begin_tool("t2", "Bash");
     assert!(calls.tool("t2").is_none());
     late.executing();
@@ -128,7 +128,7 @@ fn calls_that_are_open_at_the_end_of_the_prompt_are_ended_with_it() {
 }
 
 #[test]
-fn same_id_and_too_many_calls_end_the_older_one() {
+fn reused_id_and_the_limit_of_1024_calls_end_the_oldest_call() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
     let calls = prompt.calls();
@@ -148,7 +148,7 @@ fn same_id_and_too_many_calls_end_the_older_one() {
 }
 
 #[test]
-fn first_started_attempt_is_the_one_that_began() {
+fn first_attempt_started_does_not_count_as_another_attempt() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
     let attempts = |steps: &dyn Fn(&claude_code_telemetry::LlmRequest), record: ApiRequest| {
@@ -243,7 +243,7 @@ fn dropped_handles_are_counted_and_reported_once() {
 }
 
 #[test]
-fn carrier_can_return_anything() {
+fn inject_accepts_closures_that_return_values() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
     let request = prompt.llm_request(MODEL);

@@ -26,7 +26,7 @@ use crate::support::{Message, Received};
 
 /// The contract. An attribute is written as `name:type`, followed by `?` if it is present only when its value is
 /// known, `@` and the switch that it needs, `!` if it is redacted instead of omitted, and `=` and the closed list of
-/// its values.
+/// its values. `ERROR` follows a span whose status can be an error, and ` + ` precedes an event of the span.
 const CONTRACT: &str = "\
 scope metrics com.anthropic.claude_code
 scope events com.anthropic.claude_code.events
@@ -202,7 +202,7 @@ span claude_code.hook hook ERROR
 
 #[test]
 fn catalog_matches_the_contract() {
-    let catalog = written_catalog();
+    let catalog = formatted_catalog();
     for (number, (found, expected)) in catalog.lines().zip(CONTRACT.lines()).enumerate() {
         assert_eq!(found, expected, "line {}", number + 1);
     }
@@ -210,9 +210,9 @@ fn catalog_matches_the_contract() {
 }
 
 /// Formats the catalog in the form of [`CONTRACT`].
-fn written_catalog() -> String {
+fn formatted_catalog() -> String {
     let mut out = String::new();
-    let scope = catalog_scope();
+    let scope = scopes();
     for (signal, name) in scope {
         writeln!(out, "scope {signal} {name}").unwrap();
     }
@@ -247,7 +247,7 @@ fn written_catalog() -> String {
     out
 }
 
-fn catalog_scope() -> [(&'static str, String); 3] {
+fn scopes() -> [(&'static str, String); 3] {
     use catalog::scope::{EVENTS, METRICS, SPANS, SPANS_VERSION};
     [
         ("metrics", METRICS.to_owned()),
@@ -292,19 +292,19 @@ fn records_with_every_field_have_all_catalog_attributes() {
     let received = recorded(&EVERYTHING, record_every_field);
     let seen = Seen::of(&received);
     for metric in METRICS {
-        seen.assert_all(metric.name, metric.attributes);
-        seen.assert_all(&format!("{}/standard", metric.name), STANDARD_ATTRIBUTES);
+        seen.assert_names(metric.name, metric.attributes);
+        seen.assert_names(&format!("{}/standard", metric.name), STANDARD_ATTRIBUTES);
     }
     for event in EVENTS {
-        seen.assert_all(event.body, event.attributes);
-        seen.assert_all(&format!("{}/standard", event.body), STANDARD_ATTRIBUTES);
-        seen.assert_all(&format!("{}/event", event.body), EVENT_ATTRIBUTES);
+        seen.assert_names(event.body, event.attributes);
+        seen.assert_names(&format!("{}/standard", event.body), STANDARD_ATTRIBUTES);
+        seen.assert_names(&format!("{}/event", event.body), EVENT_ATTRIBUTES);
     }
     for span in SPANS {
-        seen.assert_all(span.name, span.attributes);
-        seen.assert_all(&format!("{}/standard", span.name), STANDARD_ATTRIBUTES);
+        seen.assert_names(span.name, span.attributes);
+        seen.assert_names(&format!("{}/standard", span.name), STANDARD_ATTRIBUTES);
         for event in span.events {
-            seen.assert_all(&format!("{}/{}", span.name, event.name), event.attributes);
+            seen.assert_names(&format!("{}/{}", span.name, event.name), event.attributes);
         }
     }
 }
@@ -370,15 +370,15 @@ fn assert_required_only(received: &Received) {
         kept.copied().collect()
     };
     for metric in METRICS {
-        seen.assert_exactly(metric.name, &required(metric.attributes));
-        seen.assert_exactly(
+        seen.assert_names(metric.name, &required(metric.attributes));
+        seen.assert_names(
             &format!("{}/standard", metric.name),
             &STANDARD_ATTRIBUTES[..1],
         );
     }
     for event in EVENTS {
-        seen.assert_exactly(event.body, &required(event.attributes));
-        seen.assert_exactly(
+        seen.assert_names(event.body, &required(event.attributes));
+        seen.assert_names(
             &format!("{}/standard", event.body),
             &STANDARD_ATTRIBUTES[..1],
         );
@@ -386,9 +386,9 @@ fn assert_required_only(received: &Received) {
     for span in SPANS {
         // A successful request also has its token counts, and a failed request its error.
         if span.span_type != "llm_request" {
-            seen.assert_exactly(span.name, &required(span.attributes));
+            seen.assert_names(span.name, &required(span.attributes));
         }
-        seen.assert_exactly(
+        seen.assert_names(
             &format!("{}/standard", span.name),
             &STANDARD_ATTRIBUTES[..1],
         );
@@ -573,13 +573,9 @@ impl Seen {
         rest
     }
 
-    fn assert_all(&self, group: &str, known: &[Attribute]) {
+    fn assert_names(&self, group: &str, known: &[Attribute]) {
         let names: BTreeSet<_> = known.iter().map(|a| a.name.to_owned()).collect();
         assert_eq!(self.0.get(group), Some(&names), "{group}");
-    }
-
-    fn assert_exactly(&self, group: &str, known: &[Attribute]) {
-        self.assert_all(group, known);
     }
 }
 

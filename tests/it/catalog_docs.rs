@@ -45,14 +45,14 @@ fn document() -> String {
     out.push_str("## Standard attributes\n\nOn every data point, event and span.\n\n");
     attributes(&mut out, STANDARD_ATTRIBUTES);
     out.push_str(
-        "The keys of `OTEL_RESOURCE_ATTRIBUTES` follow as text, unless `OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES` is off. \
-         Those of\nthe resource itself (`service.*`, `host.*`, `os.*`, `wsl.version`, `telemetry.sdk.*`) stay on the \
+        "The keys of `OTEL_RESOURCE_ATTRIBUTES` follow as strings, unless `OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES` is off. \
+         Keys of\nthe resource itself (`service.*`, `host.*`, `os.*`, `wsl.version`, `telemetry.sdk.*`) stay on the \
          resource, and no custom\nattribute replaces a standard one or one of the item's own.\n\n",
     );
 
     writeln!(
         out,
-        "## Metrics\n\nScope `{}`, in the version of the service. All are monotonic sums of doubles, delta by default.\n",
+        "## Metrics\n\nScope `{}`, with the version of the service. All are monotonic sums of doubles, delta by default.\n",
         scope::METRICS
     )
     .unwrap();
@@ -71,8 +71,8 @@ fn document() -> String {
 
     writeln!(
         out,
-        "## Events\n\nScope `{}`, in the version of the service. An event is a log record without severity whose body \
-         and\n`event_name` are its full name; both of its times are the time of the event.\n",
+        "## Events\n\nScope `{}`, with the version of the service. An event is a log record without severity whose body \
+         and\n`event_name` are its full name. Its timestamp and its observed timestamp are the time of the event.\n",
         scope::EVENTS
     )
     .unwrap();
@@ -95,7 +95,7 @@ fn document() -> String {
 
     writeln!(
         out,
-        "## Spans\n\nScope `{}`, version `{}`. They need `CLAUDE_CODE_ENHANCED_TELEMETRY_BETA`. All are of kind INTERNAL. \
+        "## Spans\n\nScope `{}`, version `{}`. Spans need `CLAUDE_CODE_ENHANCED_TELEMETRY_BETA`. All are of kind INTERNAL. \
          After the\nstandard attributes, `span.type` is the name without `claude_code.`; the status is unset unless \
          something failed.\n\n```text",
         scope::SPANS,
@@ -114,7 +114,7 @@ fn document() -> String {
         for event in span.events {
             let content = match event.name {
                 "tool.output" => {
-                    " Needs `OTEL_LOG_TOOL_CONTENT`, whatever else its attributes need."
+                    " Needs `OTEL_LOG_TOOL_CONTENT`, in addition to the variables of its attributes."
                 }
                 _ => "",
             };

@@ -218,7 +218,8 @@ fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
     ledger
 }
 
-/// Starts a receiver whose responses are determined by a seed.
+/// Starts a receiver whose responses are determined by a seed. It accepts no request while `outage` is true, and all
+/// requests once `calm` is true.
 fn receiver(
     protocol: Protocol,
     seed: u64,
@@ -374,13 +375,13 @@ fn assert_events(received: &Received, ledger: &Ledger, dropped: u64) {
     for log in received.logs() {
         let session = log.attributes["session.id"].as_str().unwrap().to_owned();
         let number = log.attributes["event.sequence"].as_u64().unwrap();
-        let name = log.attributes["event.timestamp"].clone();
+        let timestamp = log.attributes["event.timestamp"].clone();
         let known = events_by_session
             .entry(session)
             .or_default()
-            .insert(number, name.clone());
+            .insert(number, timestamp.clone());
         assert!(
-            known.is_none_or(|known| known == name),
+            known.is_none_or(|known| known == timestamp),
             "two events have one number"
         );
     }

@@ -67,8 +67,8 @@ fn answers_go_to_a_named_file() {
     assert_answer(&read_to_string(file).unwrap());
 }
 
-/// Runs a replay whose answers go to the descriptor 3, which the shell makes with `redirection`. Its standard output goes
-/// to the file `out`.
+/// Runs a replay whose answers go to the descriptor 3, which the shell opens with `redirection`. The standard output of
+/// the shell is `out`, and that of the replay is a file with the same name.
 fn replay_with_descriptor(home: &Path, input: File, redirection: &str, out: Stdio) {
     let script = format!(r#"exec "$0" replay --answers 3 {redirection} >out 2>errors"#);
     let mut command = Command::new("sh");

@@ -1,4 +1,4 @@
-//! The exit statuses of the command `replay`, and what signals make of them.
+//! The exit statuses of the command `replay`, and that signals do not change them.
 #![cfg(all(feature = "cli", unix))]
 
 use crate::replay::{PATIENCE, Replay, SESSION, SHORT, names, skill, unavailable};
@@ -29,7 +29,7 @@ fn status_is_1_if_the_input_cannot_be_read() {
     assert_eq!(errors.len(), 1, "{errors:#?}");
     assert!(errors[0].starts_with(&format!("cannot open {missing}: ")));
 
-    // A folder can be opened and not be read. That telemetry is off does not matter then.
+    // A folder can be opened but not read. This error takes precedence over the status of disabled telemetry.
     let folder = folder.path().to_str().unwrap();
     let (status, errors) = Replay::spawn(&[folder], []).end();
     assert_eq!(status, 1);
@@ -38,7 +38,7 @@ fn status_is_1_if_the_input_cannot_be_read() {
 }
 
 #[test]
-fn status_is_2_if_a_line_was_bad_also_if_telemetry_was_lost_or_is_off() {
+fn status_is_2_if_a_line_was_invalid_also_if_telemetry_was_lost_or_is_off() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
     replay.line("{");
@@ -90,7 +90,7 @@ fn status_is_4_if_telemetry_is_off_which_is_reported_once() {
     assert_eq!(errors.len(), 1, "{errors:#?}");
     assert!(errors[0].starts_with(OFF), "{errors:#?}");
     assert!(errors[0].contains("`claude-code-telemetry explain`"));
-    // An input without lines is no different.
+    // An empty input has the same status and message.
     assert_eq!(Replay::spawn(&["-"], []).end(), (4, errors));
 }
 
@@ -140,7 +140,7 @@ fn signal_leaves_each_status_as_it_is() {
     }
 }
 
-/// Signals are blocked before the named pipe is opened, so that the mask shows when one may be sent.
+/// The program blocks signals before it opens the pipe: its signal mask shows when the test may send one.
 #[cfg(target_os = "linux")]
 #[test]
 fn signal_ends_the_wait_for_the_writer_of_a_named_pipe() {

@@ -141,7 +141,7 @@ impl Relay {
         relay
     }
 
-    fn lead_to(&self, port: u16) {
+    fn forward_to(&self, port: u16) {
         self.target.store(port, Ordering::SeqCst);
         for stream in self.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
@@ -236,7 +236,7 @@ fn no_data_is_lost_when_a_collector_is_stopped_or_killed() {
         let receiver = Receiver::http();
         let relay = Relay::new();
         let collector = Collector::start(&script, &receiver);
-        relay.lead_to(collector.port(protocol));
+        relay.forward_to(collector.port(protocol));
         let telemetry = telemetry(
             &format!("http://127.0.0.1:{}", relay.port),
             protocol,
@@ -261,7 +261,7 @@ fn no_data_is_lost_when_a_collector_is_stopped_or_killed() {
         });
         count += steps(&session, some);
         let collector = Collector::start(&script, &receiver);
-        relay.lead_to(collector.port(protocol));
+        relay.forward_to(collector.port(protocol));
         count += steps(&session, some);
         // Kill the Collector.
         thread::scope(|scope| {
@@ -272,7 +272,7 @@ fn no_data_is_lost_when_a_collector_is_stopped_or_killed() {
         });
         count += steps(&session, some);
         let collector = Collector::start(&script, &receiver);
-        relay.lead_to(collector.port(protocol));
+        relay.forward_to(collector.port(protocol));
         count += steps(&session, some);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");

@@ -242,8 +242,8 @@ fn assert_ignored_are_reported(given: &Given, config: &Config) {
                     && warning.variable() == Some(name)
                     && (belongs || text.contains("counts as off"))
             });
-            let heard = given.trusted && !given.unreadable;
-            let ignored = heard && !given.may_set(layer, name, value);
+            let is_read = given.trusted && !given.unreadable;
+            let ignored = is_read && !given.may_set(layer, name, value);
             assert_eq!(
                 is_reported,
                 ignored,

@@ -119,13 +119,13 @@ fn control_characters_are_escaped_in_a_line() {
     assert!(telemetry.shutdown().is_complete());
 
     let raw = screen.text();
-    let is_obeyed = |c: char| {
+    let affects_terminal = |c: char| {
         (c.is_control() && c != '\n')
             || ('\u{202a}'..='\u{202e}').contains(&c)
             || ('\u{2066}'..='\u{2069}').contains(&c)
             || "\u{200e}\u{200f}\u{61c}".contains(c)
     };
-    assert!(!raw.contains(is_obeyed), "{raw:?}");
+    assert!(!raw.contains(affects_terminal), "{raw:?}");
     assert!(raw.contains("é😀 \\u009b31m\\\\"), "{raw}");
     // The parsed output is complete.
     let lines = screen.lines();

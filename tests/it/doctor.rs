@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::host::Protocol;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front, version_1};
+use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front, version_1};
 use crate::support::{Answer, Receiver, black_hole, refused_port};
 use crate::{example, host, support};
 use claude_code_telemetry::{
@@ -244,7 +244,7 @@ fn diagnosis_ends_at_the_deadline_of_the_caller() {
     let diagnosis = config.diagnose_within(Duration::from_millis(200));
     assert!(!diagnosis.is_healthy());
     assert_eq!(diagnosis.probes.len(), 1);
-    // The time limit is far below the receiver's timeout, and long enough for a busy machine.
+    // The limit is far below the exporter's timeout of 60 s, and long enough for a busy machine.
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
@@ -255,7 +255,7 @@ fn certificate_of_an_unknown_authority_is_diagnosed() {
     let ca = files.write("ca.pem", theirs.pem());
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
-        let front = Front::before(receiver.port(), &behaviour(protocol, &ours, None));
+        let front = Front::before(receiver.port(), &behavior(protocol, &ours, None));
         let endpoint = format!("https://127.0.0.1:{}", front.port());
         for (name, extra) in [
             ("unknown", vec![("NODE_EXTRA_CA_CERTS", ca.as_str())]),
@@ -279,11 +279,11 @@ fn self_signed_authority_is_healthy_only_with_the_same_certificate() {
     let another = files.write("another.pem", server.itself_again().certificate);
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
-        let behaviour = Behaviour {
+        let behavior = Behavior {
             issued: server.itself(),
-            ..behaviour(protocol, &server, None)
+            ..behavior(protocol, &server, None)
         };
-        let front = Front::before(receiver.port(), &behaviour);
+        let front = Front::before(receiver.port(), &behavior);
         let endpoint = format!("https://127.0.0.1:{}", front.port());
         for (name, ca) in [("this", &this), ("another", &another)] {
             let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
@@ -301,11 +301,11 @@ fn version_1_certificate_is_diagnosed() {
     let ca = files.write("ca.pem", version_1().certificate);
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
-        let behaviour = Behaviour {
+        let behavior = Behavior {
             issued: version_1(),
-            ..behaviour(protocol, &Authority::new("ours"), None)
+            ..behavior(protocol, &Authority::new("ours"), None)
         };
-        let front = Front::before(receiver.port(), &behaviour);
+        let front = Front::before(receiver.port(), &behavior);
         let endpoint = format!("https://127.0.0.1:{}", front.port());
         let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
         let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
@@ -338,8 +338,8 @@ fn certificate_file_in_der_format_is_diagnosed() {
     assert_snapshot("client-certificate-der", &diagnosis, &[(folder, "FOLDER/")]);
 }
 
-fn behaviour(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behaviour {
-    Behaviour {
+fn behavior(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behavior {
+    Behavior {
         issued: authority.local(),
         clients,
         protocol: match protocol {
@@ -366,8 +366,8 @@ fn client_authentication_is_healthy_only_with_an_accepted_certificate() {
     let bad = write("bad", &other.issue(&["agent"]));
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
-        let behaviour = behaviour(protocol, &authority, Some(authority.pem().to_owned()));
-        let front = Front::before(receiver.port(), &behaviour);
+        let behavior = behavior(protocol, &authority, Some(authority.pem().to_owned()));
+        let front = Front::before(receiver.port(), &behavior);
         let endpoint = format!("https://127.0.0.1:{}", front.port());
         for (name, identity) in [
             ("without", None),
@@ -488,7 +488,7 @@ fn protocol_and_tls_mismatches_are_diagnosed() {
     let trust = ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str());
     let (grpc, http) = (Receiver::grpc(), Receiver::http());
     let secure = |protocol, receiver: &Receiver| {
-        Front::before(receiver.port(), &behaviour(protocol, &authority, None))
+        Front::before(receiver.port(), &behavior(protocol, &authority, None))
     };
     let secure_grpc = secure(Protocol::Grpc, &grpc);
     let secure_http = secure(Protocol::HttpProtobuf, &http);
@@ -629,7 +629,7 @@ fn receiver_that_rejects_requests_is_diagnosed() {
 }
 
 #[test]
-fn disabled_exporter_is_explained_and_others_are_probed() {
+fn exporter_with_an_invalid_endpoint_is_explained_and_others_are_probed() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
     let extra = [
@@ -670,7 +670,7 @@ fn misspelled_exporter_names_are_diagnosed() {
         (Signal::Metrics, "otpl", "otlp")
     );
     assert_eq!(unknown.variable, "OTEL_METRICS_EXPORTER");
-    assert_snapshot("misspelt", &diagnosis, &[]);
+    assert_snapshot("misspelled", &diagnosis, &[]);
     assert_eq!(run(&alone, &[]).0, Some(1));
 
     let beside = [
@@ -679,7 +679,7 @@ fn misspelled_exporter_names_are_diagnosed() {
     ];
     let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &beside));
     assert!(!diagnosis.is_healthy());
-    assert_snapshot("misspelt-beside-others", &diagnosis, &[port(&endpoint)]);
+    assert_snapshot("misspelled-beside-others", &diagnosis, &[port(&endpoint)]);
 
     // These configurations do not request the exporter: telemetry or the signal is off.
     let off = [
@@ -723,20 +723,21 @@ fn misspelled_variables_are_named_first_and_are_not_healthy() {
     let mut expected: Vec<_> = given.into_iter().zip(meant).collect();
     expected.sort_unstable();
     assert_eq!(names, expected);
-    assert_snapshot("misspelt-variables", &diagnosis, &[]);
+    assert_snapshot("misspelled-variables", &diagnosis, &[]);
     assert!(!format!("{diagnosis:?} {:?}", config(&misspelled)).contains("CANARY"));
     let (status, out, _) = run(&misspelled, &[]);
     assert_eq!(status, Some(1), "{out}");
     assert!(!out.contains("CANARY"), "{out}");
 
-    // The standard names of OpenTelemetry are none, and neither are names that only begin like a variable.
+    // Standard variables of OpenTelemetry do not count as misspelled, and neither do names that share only a prefix
+    // with a variable.
     let others = [("OTEL_LOG_LEVEL", "debug"), ("OTEL_LOG_SOMETHING", "1")];
     let diagnosis = diagnose(&others);
     assert!(diagnosis.is_healthy() && diagnosis.misspelled.is_empty());
 }
 
 #[test]
-fn other_words_for_the_console_exporter_are_diagnosed_as_it() {
+fn synonyms_suggest_the_console_exporter() {
     for word in ["stdout", "logging", "stdio"] {
         let diagnosis = diagnose(&[
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -749,7 +750,7 @@ fn other_words_for_the_console_exporter_are_diagnosed_as_it() {
 }
 
 #[test]
-fn variables_that_a_project_may_not_set_are_reported_with_the_right_place() {
+fn variables_that_a_project_may_not_set_are_reported_with_the_layers_that_may() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(".claude").join("settings.json");
     std::fs::create_dir(file.parent().unwrap()).unwrap();

@@ -295,8 +295,8 @@ fn endpoints_example_sends_each_signal_to_its_endpoint() {
 
     // With the path that the warning suggests there is no warning, and the data is delivered.
     let (metrics, logs) = (Receiver::http(), Receiver::grpc());
-    let cured = format!("{}/v1/metrics", metrics.endpoint());
-    let moved = with(&example, "http://metrics.example.com:4318", &cured);
+    let corrected = format!("{}/v1/metrics", metrics.endpoint());
+    let moved = with(&example, "http://metrics.example.com:4318", &corrected);
     let moved = with(&moved, "http://logs.example.com:4317", &logs.endpoint());
     assert_eq!(warnings(&config(&moved)), [""; 0]);
     run(config(&moved));
@@ -400,13 +400,13 @@ fn managed_settings_example_overrides_the_environment() {
     let (receiver, elsewhere) = (Receiver::grpc(), Receiver::grpc());
     let example = EXAMPLE.replace("http://collector.example.com:4317", &receiver.endpoint());
     let folder = settings("managed-settings.json", &example);
-    let elsewhere_too = elsewhere.endpoint();
+    let other_endpoint = elsewhere.endpoint();
     // Settings of the user cannot override the managed ones.
     let config = Config::builder()
         .environment([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "0"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere_too),
-            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &elsewhere_too),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &other_endpoint),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &other_endpoint),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=mine"),
         ])
         .settings_files(SettingsFiles::none().managed_folder(folder.path()))

@@ -173,7 +173,7 @@ fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
         .to_vec()
 }
 
-/// Starts telemetry of three signals with such endpoints. Returns it with the list of diagnostics.
+/// Starts telemetry of three signals whose endpoints have no path. Returns it with the list of diagnostics.
 fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec<String>>>) {
     let bare = bare(receiver);
     let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
@@ -190,7 +190,7 @@ fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec
 const HTTP: [Protocol; 2] = [Protocol::HttpProtobuf, Protocol::HttpJson];
 
 #[test]
-fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
+fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404_or_405() {
     for status in [404, 405] {
         for protocol in HTTP {
             let receiver = Receiver::http();
@@ -250,7 +250,7 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404() {
 fn bare_endpoint_is_kept_after_429() {
     let receiver = Receiver::http();
     receiver.answer_by(|_, request| match request.path.as_str() {
-        // The receiver cannot decode requests at `/` and responds with an error, here one that requests a later retry.
+        // Only 404 and 405 move the requests to the standard path.
         "/" => Answer::status(429).retry_after(Duration::from_secs(3600)),
         _ => Answer::Ok,
     });
@@ -322,6 +322,7 @@ fn data_of_a_bare_endpoint_is_kept_while_the_standard_path_is_unavailable() {
         let receiver = Receiver::http();
         receiver.answer_by(|n, request| match request.path.as_str() {
             "/" => Answer::status(404),
+            // The first attempts at the standard path fail.
             _ if n < 8 => Answer::status(503),
             _ => Answer::Ok,
         });
@@ -349,6 +350,7 @@ fn standard_path_is_remembered_when_the_body_of_its_success_never_ends() {
         assert!(report.is_complete(), "{report}");
     }
     let at_root = receiver.received().filter(|request| request.path == "/");
+    // One request of each signal.
     assert_eq!(at_root.len(), 2);
     telemetry.shutdown_within(Duration::from_secs(3));
 }

@@ -26,7 +26,7 @@ fn record(session: &Session) {
     session.record_commit(Commit::new());
 }
 
-fn words(health: &ExporterHealth) -> String {
+fn last_error(health: &ExporterHealth) -> String {
     health.last_error.clone().expect("an error").message
 }
 
@@ -45,7 +45,7 @@ fn unavailable(protocol: Protocol) -> Answer {
 /// Asserts that flush and shutdown keep their deadlines when nothing can be delivered to `endpoint`, and that health
 /// gives the reason.
 #[track_caller]
-fn assert_bounded(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
+fn assert_deadlines_are_kept(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
     for protocol in Protocol::all() {
         let telemetry = telemetry(endpoint, protocol, &[&LIMITS, extra].concat());
         let session = telemetry.session(session("s"));
@@ -63,7 +63,7 @@ fn assert_bounded(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
             let health = otlp(&health, signal);
             assert_eq!((health.delivered, health.dropped.total()), (0, 0));
             assert_eq!(health.queued, if signal == Signal::Logs { 1 } else { 2 });
-            assert!(words(&health).contains(why), "{}", words(&health));
+            assert!(last_error(&health).contains(why), "{}", last_error(&health));
             assert!(health.last_success.is_none());
         }
         let report = within(LIMIT, || telemetry.shutdown());
@@ -79,14 +79,14 @@ fn assert_bounded(endpoint: &str, why: &str, extra: &[(&str, &str)]) {
 #[test]
 fn flush_and_shutdown_keep_their_deadlines_when_connections_are_refused() {
     let port = refused_port();
-    assert_bounded(&port.endpoint(), "connection refused", &[]);
+    assert_deadlines_are_kept(&port.endpoint(), "connection refused", &[]);
 }
 
 #[test]
 fn flush_and_shutdown_keep_their_deadlines_without_a_response() {
     let hole = black_hole();
     let timeout = [("OTEL_EXPORTER_OTLP_TIMEOUT", "100")];
-    assert_bounded(&hole.endpoint(), "no answer", &timeout);
+    assert_deadlines_are_kept(&hole.endpoint(), "no answer", &timeout);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn recording_is_not_delayed_by_a_silent_receiver() {
             record(&session);
         }
         let took = start.elapsed();
-        // A single wait for the receiver would take longer.
+        // Waiting for a single response would take the exporter's timeout, 30 s.
         assert!(took < Duration::from_secs(8), "{took:?}");
     }
 }
@@ -216,7 +216,11 @@ fn events_are_resent_unchanged_after_a_retryable_response() {
             (ExporterState::Working, 2, 3)
         );
         assert_eq!(health.dropped.total(), 0);
-        assert!(words(&health).contains("overloaded"), "{}", words(&health));
+        assert!(
+            last_error(&health).contains("overloaded"),
+            "{}",
+            last_error(&health)
+        );
         assert!(health.last_success.unwrap() >= before);
     }
 }
@@ -257,9 +261,9 @@ fn only_a_rejected_request_is_dropped_and_counted() {
         );
         assert_eq!(metrics.state, ExporterState::Failing);
         assert!(
-            words(&metrics).contains("no such tenant"),
+            last_error(&metrics).contains("no such tenant"),
             "{}",
-            words(&metrics)
+            last_error(&metrics)
         );
         // The next time window starts at the end of the lost one.
         let lost = receiver.received().points();
@@ -406,7 +410,7 @@ fn exporter_with_an_invalid_endpoint_is_off_and_counts_its_losses() {
     let health = wait_for_health(&telemetry, |health| {
         otlp(health, Signal::Logs).state == ExporterState::Off
     });
-    assert!(words(&otlp(&health, Signal::Logs)).contains("10.0.0.999"));
+    assert!(last_error(&otlp(&health, Signal::Logs)).contains("10.0.0.999"));
     let session = telemetry.session(session("s"));
     (0..20).for_each(|_| record(&session));
     let report = within(LIMIT, || telemetry.flush());
@@ -468,9 +472,9 @@ fn flood_of_interim_responses_fails_the_attempt_and_only_that_signal() {
         (ExporterState::Failing, 0)
     );
     assert!(
-        words(&events).contains("interim responses"),
+        last_error(&events).contains("interim responses"),
         "{}",
-        words(&events)
+        last_error(&events)
     );
     // Metrics are delivered during the whole time.
     receiver.wait_until(PATIENCE, |received| received.accepted().len() > 20);

@@ -45,7 +45,7 @@ impl Helper {
         let start =
             format!("here='{here}'\necho >> \"$here/runs\"\nn=$(($(wc -l < \"$here/runs\")))\n");
         fs::write(helper.file("start"), start + ". \"$here/body\"\n").unwrap();
-        helper.becomes(body);
+        helper.replace_body(body);
         helper
     }
 
@@ -55,7 +55,7 @@ impl Helper {
     }
 
     /// Replaces the body for all further runs.
-    fn becomes(&self, body: &str) {
+    fn replace_body(&self, body: &str) {
         fs::write(self.file("next"), body).unwrap();
         fs::rename(self.file("next"), self.file("body")).unwrap();
     }
@@ -65,7 +65,7 @@ impl Helper {
     }
 
     /// Returns the shell command that runs the helper.
-    fn line(&self) -> String {
+    fn command(&self) -> String {
         format!("sh '{}'", self.file("start").display())
     }
 
@@ -131,7 +131,7 @@ fn refusals(protocol: Protocol) -> [Answer; 2] {
 }
 
 /// Returns true if the process whose id is in `file` is running. A zombie process is not running.
-fn lives(file: &Path) -> bool {
+fn is_running(file: &Path) -> bool {
     let pid = fs::read_to_string(file).unwrap();
     let pid = pid.trim();
     assert!(!pid.is_empty());
@@ -175,7 +175,7 @@ fn helper_headers_override_static_headers_on_every_signal() {
             ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", specific),
             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", specific),
         ];
-        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &extra);
+        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &extra);
         record(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
@@ -202,7 +202,11 @@ fn helper_headers_override_static_headers_on_every_signal() {
             }
         }
     }
-    assert_eq!(helper.runs(), Protocol::all().len(), "one for all signals");
+    assert_eq!(
+        helper.runs(),
+        Protocol::all().len(),
+        "one run for all signals"
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -212,7 +216,7 @@ fn helper_starts_without_blocked_signals() {
         r#"printf '{"X-Blocked":"%s"}' "$(sed -n 's/^SigBlk:[[:space:]]*//p' /proc/self/status)""#,
     );
     let receiver = Protocol::any().receiver();
-    let (telemetry, _) = start(&receiver, Protocol::any(), &helper.line(), &[]);
+    let (telemetry, _) = start(&receiver, Protocol::any(), &helper.command(), &[]);
     record(&telemetry);
     assert!(telemetry.shutdown().is_complete());
     for request in &receiver.received().requests {
@@ -226,7 +230,7 @@ fn helper_path_may_contain_spaces_and_shell_characters() {
     let folder = helper.file("a folder; exit 9 #");
     fs::create_dir(&folder).unwrap();
     let path = folder.join("my helper $(exit 9).sh");
-    let script = format!("#!/bin/sh\nexec {}\n", helper.line());
+    let script = format!("#!/bin/sh\nexec {}\n", helper.command());
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let protocol = Protocol::any();
@@ -245,7 +249,7 @@ fn helper_runs_again_at_the_interval() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let (telemetry, diagnostics) =
-            start(&receiver, protocol, &helper.line(), &[(DEBOUNCE, "100")]);
+            start(&receiver, protocol, &helper.command(), &[(DEBOUNCE, "100")]);
         let mut seen = BTreeSet::new();
         let deadline = Instant::now() + PATIENCE;
         while seen.len() < 3 {
@@ -267,7 +271,7 @@ fn helper_runs_once_after_rejected_credentials_and_data_is_resent() {
         for refusal in refusals(protocol) {
             let helper = Helper::counting();
             let receiver = protocol.receiver();
-            let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[]);
+            let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
             receiver.answer_by(move |_, request| match header(request, "x-run") {
                 Some("1") => refusal.clone(),
                 Some("2") => Answer::Ok,
@@ -303,7 +307,7 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
             let helper = Helper::counting();
             let receiver = protocol.receiver();
             let good = Arc::new(AtomicBool::new(false));
-            let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[]);
+            let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
             let open = Arc::clone(&good);
             receiver.answer(move |_| {
                 if open.load(Ordering::SeqCst) {
@@ -334,6 +338,7 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
                 );
             }
             let (runs, time) = (helper.runs() as u128, start.elapsed());
+            // Rejections cause runs at least 250 ms apart: fewer than five in 700 ms.
             let most = 5 * (1 + time.as_millis() / 700);
             assert!((2..=most).contains(&runs), "{runs} runs in {time:?}");
             good.store(true, Ordering::SeqCst);
@@ -377,9 +382,9 @@ fn no_data_is_sent_before_the_helper_succeeds() {
             r#"[ -e "$here/good" ] || { echo '{"x-run":"bad"}'; exit 4; }; printf '{"x-run":"good"}'"#,
         );
         let receiver = protocol.receiver();
-        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[]);
+        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
         record(&telemetry);
-        let failed = wait_for_health_while_flushing(&telemetry);
+        let failed = error_of_queued_events(&telemetry);
         assert!(
             failed.contains("otelHeadersHelper has given no headers yet")
                 && failed.contains("exit status 4"),
@@ -410,7 +415,7 @@ fn no_data_is_sent_before_the_helper_succeeds() {
 }
 
 /// Flushes with a short timeout, and returns the reason why the events stay in the queue.
-fn wait_for_health_while_flushing(telemetry: &Telemetry) -> String {
+fn error_of_queued_events(telemetry: &Telemetry) -> String {
     telemetry.flush_within(Duration::from_millis(1));
     let health = wait_for_health(telemetry, |health| {
         otlp(health, Signal::Logs).last_error.is_some()
@@ -425,11 +430,12 @@ fn last_valid_headers_are_used_after_a_failed_run() {
     let helper = Helper::counting();
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[(DEBOUNCE, "100")]);
+    let (telemetry, diagnostics) =
+        start(&receiver, protocol, &helper.command(), &[(DEBOUNCE, "100")]);
     record(&telemetry);
     assert!(telemetry.flush().is_complete());
     for body in ["echo garbage", "exit 3", "printf '{\"x-run\":1}'"] {
-        helper.becomes(body);
+        helper.replace_body(body);
         // No later run returns valid headers.
         let last = helper.runs();
         wait_for(|| helper.runs() >= last + 3);
@@ -448,7 +454,7 @@ fn last_valid_headers_are_used_after_a_failed_run() {
         "{:?}",
         diagnostics.all()
     );
-    helper.becomes("printf '{\"x-run\":\"new\"}'");
+    helper.replace_body("printf '{\"x-run\":\"new\"}'");
     wait_for(|| diagnostics.count_starting("otelHeadersHelper works again") == 1);
     receiver.clear();
     record(&telemetry);
@@ -475,13 +481,13 @@ fn invalid_helper_output_is_reported_and_delays_the_export() {
     ] {
         let helper = Helper::new(body);
         let receiver = protocol.receiver();
-        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.line(), &[]);
+        let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
         record(&telemetry);
         wait_for(|| diagnostics.count_starting("otelHeadersHelper failed") == 1);
-        let error = wait_for_health_while_flushing(&telemetry);
+        let error = error_of_queued_events(&telemetry);
         assert!(error.contains("otelHeadersHelper"), "{error}");
         assert!(receiver.received().is_empty(), "{body}");
-        helper.becomes("printf '{\"x-run\":\"good\"}'");
+        helper.replace_body("printf '{\"x-run\":\"good\"}'");
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{body}: {report}");
         for request in receiver.received().requests {
@@ -499,12 +505,12 @@ fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
         let (own, child) = (helper.file("own"), helper.file("child"));
         let receiver = protocol.receiver();
         let (telemetry, _) = within(Duration::from_millis(200), || {
-            let started = start(&receiver, protocol, &helper.line(), &[]);
+            let started = start(&receiver, protocol, &helper.command(), &[]);
             record(&started.0);
             started
         });
         wait_for(|| is_written(&own));
-        assert!(lives(&own) && lives(&child));
+        assert!(is_running(&own) && is_running(&child));
         let limit = Duration::from_millis(300);
         within(limit, || telemetry.flush_within(limit));
         wait_for_health(&telemetry, |health| {
@@ -523,7 +529,7 @@ fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
                 );
             }
         }
-        wait_for(|| !lives(&own) && !lives(&child));
+        wait_for(|| !is_running(&own) && !is_running(&child));
         assert!(receiver.received().is_empty());
         assert_eq!(helper.runs(), 1);
     }
@@ -534,12 +540,12 @@ fn shutdown_without_data_does_not_wait_for_the_helper() {
     let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let command = helper.line();
+    let command = helper.command();
     let (telemetry, diagnostics) = start(&receiver, protocol, &command, &[]);
     wait_for(|| is_written(&helper.file("own")));
     let report = within(Duration::from_secs(2), || telemetry.shutdown());
     assert!(report.is_complete(), "{report}");
-    wait_for(|| !lives(&helper.file("own")));
+    wait_for(|| !is_running(&helper.file("own")));
     assert_eq!(diagnostics.all(), [""; 0]);
 }
 
@@ -605,11 +611,11 @@ fn helper_is_killed_when_the_process_shuts_down_and_exits() {
     let receiver = Protocol::any().receiver();
     let variables = [
         ("HEADERS_HELPER_STARTED", own.to_str().unwrap()),
-        (COMMAND, &helper.line()),
+        (COMMAND, &helper.command()),
         (LIMIT, "2000"),
     ];
     run_child(&receiver, &variables);
-    wait_for(|| !lives(&own));
+    wait_for(|| !is_running(&own));
     assert!(receiver.received().is_empty());
 }
 
@@ -624,7 +630,7 @@ fn header_values_and_command_and_stderr_never_appear_in_output() {
             *) printf '{"authorization":"Bearer CANARY-value-%s"}' $n;;
             esac"#,
         );
-        let command = format!("{} CANARY-argument", helper.line());
+        let command = format!("{} CANARY-argument", helper.command());
         let receiver = protocol.receiver();
         // The receiver repeats the received header in its response.
         receiver.answer_by(move |n, request| {
@@ -669,7 +675,7 @@ fn helper_stops_after_the_exporters_are_turned_off() {
     let helper = Helper::counting();
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let command = helper.line();
+    let command = helper.command();
     let (telemetry, _) = start(&receiver, protocol, &command, &[(DEBOUNCE, "100")]);
     wait_for(|| helper.runs() >= 2);
     let none = [

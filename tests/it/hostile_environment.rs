@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::proxy::Proxy;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
 use crate::support::{Attributes, Receiver};
 use claude_code_telemetry::{
     ApiRequest, Config, Decision, DecisionSource, Identity, Service, SessionOptions, Telemetry,
@@ -191,7 +191,7 @@ fn folder_with_settings(endpoint: &str) -> Files {
 }
 
 /// Returns the data that a receiver got, without the parts that differ between runs.
-fn what_arrived(receiver: &Receiver) -> Vec<Value> {
+fn received_data(receiver: &Receiver) -> Vec<Value> {
     const RANDOM: [&str; 6] = [
         "prompt.id",
         "event.timestamp",
@@ -299,7 +299,7 @@ fn hostile_environment_does_not_change_the_exported_data() {
                 environment,
                 &folder.path(""),
             );
-            let mut arrived = json!(what_arrived(&receiver)).to_string();
+            let mut arrived = json!(received_data(&receiver)).to_string();
             // Only the port may differ.
             arrived = arrived.replace(&receiver.port().to_string(), "PORT");
             serde_json::from_str::<Vec<Value>>(&arrived).unwrap()
@@ -323,7 +323,7 @@ fn hostile_environment_does_not_change_the_trusted_authority() {
             "grpc" => Receiver::grpc(),
             _ => Receiver::http(),
         };
-        let behaviour = Behaviour {
+        let behavior = Behavior {
             issued: authority.local(),
             clients: None,
             protocol: if protocol == "grpc" {
@@ -333,7 +333,7 @@ fn hostile_environment_does_not_change_the_trusted_authority() {
             },
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behaviour);
+        let front = Front::before(receiver.port(), &behavior);
         let proxy = Proxy::start();
         let folder = folder_with_settings(&proxy.url());
         let ca = folder.write("ca.pem", authority.pem());

@@ -13,7 +13,7 @@ use claude_code_telemetry::{
 const MODEL: &str = "claude-sonnet-4-6";
 
 /// Records a prompt with a request and a tool call, as a host would.
-fn a_turn(telemetry: &Telemetry, clock: impl Fn(u64)) {
+fn record_turn(telemetry: &Telemetry, clock: impl Fn(u64)) {
     let identity = Identity::new().email("kim@example.com");
     let session = telemetry.session(SessionOptions::from(identity).start_type(StartType::Fresh));
     let prompt = session.prompt("Fix the failing test");
@@ -39,7 +39,7 @@ fn a_turn(telemetry: &Telemetry, clock: impl Fn(u64)) {
 #[test]
 fn recorded_data_is_selectable_by_name_and_attribute() {
     let telemetry = Telemetry::in_memory();
-    a_turn(telemetry.telemetry(), |_| {});
+    record_turn(telemetry.telemetry(), |_| {});
 
     let events = telemetry.events();
     assert_eq!(
@@ -155,7 +155,7 @@ fn dump_is_reproducible_with_fixed_clock_and_ids() {
             .service(Service::new("my-agent", "1.2.3"))
             .fixed()
             .start();
-        a_turn(telemetry.telemetry(), |millis| {
+        record_turn(telemetry.telemetry(), |millis| {
             telemetry.advance(Duration::from_millis(millis));
         });
         telemetry.dump()
@@ -200,7 +200,7 @@ fn only_fails_with_the_number_of_items() {
     let telemetry = Telemetry::in_memory();
     let none = telemetry.events().only().unwrap_err();
     assert_eq!(none.to_string(), "expected one, but there is none");
-    a_turn(telemetry.telemetry(), |_| {});
+    record_turn(telemetry.telemetry(), |_| {});
     let two = telemetry
         .events()
         .named("tool_decision")
@@ -226,7 +226,7 @@ fn names_that_the_catalog_lacks_panic_with_the_nearest_one() {
     let telemetry = InMemory::builder()
         .variable("OTEL_RESOURCE_ATTRIBUTES", "team=core")
         .start();
-    a_turn(telemetry.telemetry(), |_| {});
+    record_turn(telemetry.telemetry(), |_| {});
     let (events, metrics, spans) = (telemetry.events(), telemetry.metrics(), telemetry.spans());
     for (message, expected) in [
         (
@@ -294,11 +294,11 @@ fn every_name_of_the_catalog_can_be_selected() {
 }
 
 #[test]
-fn only_shows_what_there_was() {
+fn error_of_only_lists_the_items_before_the_selection() {
     let telemetry = Telemetry::in_memory();
     let none = telemetry.spans().only().unwrap_err().to_string();
     assert_eq!(none, "expected one, but there is none");
-    a_turn(telemetry.telemetry(), |_| {});
+    record_turn(telemetry.telemetry(), |_| {});
     let events = telemetry.events();
     let skill = events.named("skill_activated").only().unwrap_err();
     assert_eq!(

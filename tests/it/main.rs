@@ -1,4 +1,4 @@
-//! Tests of behavior through the public API, one module for each promise.
+//! Tests through the public API. Each module tests one guarantee or feature.
 //!
 //! Tests that need a separate process are test binaries next to this one.
 #![allow(

@@ -125,7 +125,7 @@ fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Rece
     });
 }
 
-/// Runs an outage in which every request gets such a response.
+/// Runs an outage in which every request gets the response that `answer` returns.
 fn outage_with(answer: impl Fn(Protocol, usize) -> Answer + Clone + Send + Sync + 'static) {
     outage(
         move |receiver, protocol| {
@@ -239,6 +239,7 @@ fn retry_delay_of_zero_does_not_cause_a_busy_loop() {
             for request in &received.requests {
                 if let Some(before) = last.insert(&request.path, request.at) {
                     let pause = request.at - before;
+                    // The pause during a flush is 200 ms, but a busy receiver can record an arrival late.
                     assert!(pause >= Duration::from_millis(90), "{pause:?}");
                 }
             }
@@ -316,6 +317,7 @@ fn span_queue_is_bounded_by_bytes() {
     let health = telemetry.health();
     for signal in [Signal::Logs, Signal::Traces] {
         let exporter = otlp(&health, signal);
+        // 64 texts fill the 32 MiB of the queue. Other fields need a part of them.
         assert!((60..=64).contains(&exporter.queued), "{exporter:?}");
         assert_eq!(exporter.dropped.queue_full, 80 - exporter.queued);
     }

@@ -108,7 +108,7 @@ fn file(name: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn is_warned_of(explanation: &Explanation, layer: Layer) -> bool {
+fn has_warning_for_layer(explanation: &Explanation, layer: Layer) -> bool {
     let origins = explanation
         .warnings()
         .iter()
@@ -195,7 +195,7 @@ fn any_settings_file_gives_a_configuration() {
         prop_assert!(settings.iter().any(|setting| setting.name() == "OTEL_SERVICE_NAME"));
         let is_object = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| json.is_object());
         if !is_object {
-            prop_assert!(is_warned_of(config.explain(), Layer::User), "{}", config.explain());
+            prop_assert!(has_warning_for_layer(config.explain(), Layer::User), "{}", config.explain());
         }
     });
 }

@@ -408,7 +408,7 @@ fn reconfiguration_turns_the_scrape_endpoint_on_and_moves_it_and_turns_it_off() 
     assert!(telemetry.shutdown().is_complete());
 }
 
-/// The endpoint itself waits 500 ms for its clients.
+/// On closing, the endpoint waits up to 500 ms for responses in progress.
 #[test]
 fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_closes() {
     let config_with = |exporter, shutdown_timeout| {
@@ -434,6 +434,6 @@ fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_close
     let flush = runtime.block_on(telemetry.flush_async());
     let shutdown = runtime.block_on(telemetry.shutdown_async());
     assert!(!flush.in_time, "{flush}");
-    // Nothing is lost with a scrape that is not finished.
+    // An unfinished scrape counts as no loss.
     assert!(shutdown.is_complete(), "{shutdown}");
 }

@@ -55,7 +55,7 @@ fn block_collections(meter: &Meter) -> Sender<()> {
     gate
 }
 
-fn say(providers: &Providers, text: &'static str) {
+fn emit_log(providers: &Providers, text: &'static str) {
     let logger = providers.logger_provider().logger(SCOPE);
     let mut record = logger.create_log_record();
     record.set_severity_number(Severity::Warn);
@@ -117,7 +117,7 @@ fn host_signals_are_delivered_over_every_protocol() {
         compile.end();
         tool.finish(ToolOutcome::new());
         prompt.end();
-        say(&providers, "nothing there");
+        emit_log(&providers, "nothing there");
 
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
@@ -195,7 +195,7 @@ fn no_host_data_is_lost_in_an_outage() {
         let hits = meter.u64_counter("cache.hits").build();
         for _ in 0..3 {
             hits.add(1, &[]);
-            say(&providers, "again");
+            emit_log(&providers, "again");
             assert!(providers.tracer_provider().force_flush().is_ok());
         }
         hits.add(1, &[]);
@@ -254,19 +254,19 @@ fn silent_receiver_and_blocked_callback_do_not_block_the_host() {
         let providers = telemetry.providers();
         let meter = providers.meter_provider().meter(SCOPE);
         let gate = block_collections(&meter);
-        say(&providers, "lost");
+        emit_log(&providers, "lost");
         assert!(within(limit, || providers.logger_provider().force_flush()).is_err());
         let report = within(limit, || telemetry.shutdown());
         assert!(!report.is_complete());
-        let lost = |count| {
+        let wait_for_losses = |count| {
             wait_for_health(&telemetry, |health| {
                 let own = exporter(health, Signal::Logs, Exporter::Host);
                 (own.state, own.dropped.shutdown) == (ExporterState::ShutDown, count)
             })
         };
-        lost(1);
-        say(&providers, "late");
-        lost(2);
+        wait_for_losses(1);
+        emit_log(&providers, "late");
+        wait_for_losses(2);
         // The callback still blocks.
         within(limit, || drop((providers, telemetry)));
         drop(gate);
@@ -289,7 +289,7 @@ fn metrics_of_a_provider_are_delivered_after_its_shutdown_timed_out() {
     let hits = || sum(&select(&receiver.received().points(), "cache.hits", &[]));
     let deadline = Instant::now() + host::PATIENCE;
     while hits() == 0.0 {
-        assert!(Instant::now() < deadline, "nothing comes");
+        assert!(Instant::now() < deadline, "no metrics arrived");
         telemetry.flush();
     }
     assert!(telemetry.shutdown().is_complete());
@@ -306,7 +306,7 @@ fn blocked_callback_delays_only_host_metrics() {
     let gate = block_collections(&meter);
     let session = telemetry.session(session("s"));
     session.record_commit(Commit::new());
-    say(&providers, "goes on");
+    emit_log(&providers, "goes on");
     let flushed = thread::spawn({
         let telemetry = telemetry.clone();
         move || telemetry.flush()
@@ -338,7 +338,7 @@ fn providers_do_nothing_without_an_otlp_exporter() {
     );
     for telemetry in [telemetry, Telemetry::disabled()] {
         let providers = telemetry.providers();
-        say(&providers, "nobody");
+        emit_log(&providers, "nobody");
         let meter = providers.meter_provider().meter(SCOPE);
         meter.u64_counter("cache.hits").build().add(1, &[]);
         assert!(telemetry.shutdown().is_complete());
@@ -421,6 +421,7 @@ fn deeply_nested_log_values_are_cut_and_the_batch_is_delivered() {
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
         let providers = telemetry.providers();
         let mut value = AnyValue::from("deep");
+        // Far more than the 16 nested lists that are sent.
         for _ in 0..60 {
             value = AnyValue::ListAny(Box::new(vec![value]));
         }
@@ -428,7 +429,7 @@ fn deeply_nested_log_values_are_cut_and_the_batch_is_delivered() {
         let mut record = logger.create_log_record();
         record.set_body(value);
         logger.emit(record);
-        say(&providers, "flat");
+        emit_log(&providers, "flat");
         assert!(telemetry.flush().is_complete());
         let logs = of_host(&receiver.received()).logs();
         assert_eq!(logs.len(), 2, "{protocol:?}");
@@ -450,7 +451,7 @@ fn panic_of_a_callback_is_reported_and_blocks_nothing() {
         .u64_observable_gauge("gauge")
         .with_callback(|_| panic!("an error of the host"))
         .build();
-    say(&providers, "goes on");
+    emit_log(&providers, "goes on");
     assert!(telemetry.flush().in_time);
     let metrics = exporter(&telemetry.health(), Signal::Metrics, Exporter::Host);
     assert_eq!(metrics.state, ExporterState::Failing);
@@ -498,7 +499,7 @@ fn records_that_are_too_large_are_truncated() {
         let receiver = protocol.receiver();
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
         let providers = telemetry.providers();
-        say(
+        emit_log(
             &providers,
             String::from_utf8(vec![b'x'; BYTES]).unwrap().leak(),
         );

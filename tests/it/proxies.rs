@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::catalog_support::PROTOCOLS;
 use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
 use crate::support::proxy::Proxy;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
 use crate::support::{Receiver, black_hole, refused_port};
 use claude_code_telemetry::{Config, ExporterState, SettingsFiles, Signal, Telemetry};
 
@@ -15,7 +15,7 @@ use claude_code_telemetry::{Config, ExporterState, SettingsFiles, Signal, Teleme
 const HOST: &str = "collector.test";
 
 /// Records an event, and asserts that it arrives.
-fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
+fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
     record(telemetry);
     let report = telemetry.flush_within(LONG);
     assert!(report.is_complete(), "{}", last_error(telemetry));
@@ -25,7 +25,7 @@ fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
 }
 
 /// Records an event, waits until the expected error is reported, and asserts that the event is still in the queue.
-fn fails(telemetry: &Telemetry, expected: &str) {
+fn assert_fails(telemetry: &Telemetry, expected: &str) {
     record(telemetry);
     let begin = Instant::now();
     while last_error(telemetry) != expected {
@@ -61,14 +61,14 @@ impl Secure {
             _ => (Receiver::http(), b"http/1.1"),
         };
         let (authority, files) = (Authority::new("ours"), Files::new());
-        let behaviour = Behaviour {
+        let behavior = Behavior {
             issued: authority.issue(&[HOST]),
             clients: None,
             protocol: alpn,
             versions: ALL_VERSIONS,
         };
         Self {
-            front: Front::before(receiver.port(), &behaviour),
+            front: Front::before(receiver.port(), &behavior),
             receiver,
             authority: files.write("ca.pem", authority.pem()),
             _files: files,
@@ -85,10 +85,10 @@ fn plain_text_requests_are_forwarded() {
     for protocol in ["http/protobuf", "http/json"] {
         for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             let receiver = Receiver::http();
-            let proxy = Proxy::start().knows("collector.test:4318", receiver.port());
+            let proxy = Proxy::start().route("collector.test:4318", receiver.port());
             let endpoint = "http://collector.test:4318";
             let telemetry = start(protocol, endpoint, &[(variable, &proxy.url())]);
-            delivers(&telemetry, &receiver);
+            assert_delivers(&telemetry, &receiver);
             let request = receiver.received().requests[0].clone();
             assert_eq!(request.path, "/v1/logs");
             assert_eq!(request.headers["host"], "collector.test:4318");
@@ -112,10 +112,10 @@ fn tls_requests_go_through_a_tunnel() {
             ("https://collector.test:4318", "collector.test:4318"),
         ] {
             let secure = Secure::new(protocol);
-            let proxy = Proxy::start().knows(authority, secure.front.port());
+            let proxy = Proxy::start().route(authority, secure.front.port());
             let more = [("HTTPS_PROXY", &*proxy.url()), secure.trust()];
             let telemetry = start(protocol, endpoint, &more);
-            delivers(&telemetry, &secure.receiver);
+            assert_delivers(&telemetry, &secure.receiver);
             for request in proxy.requests() {
                 assert_eq!(request.line, format!("CONNECT {authority} HTTP/1.1"));
                 assert_eq!(request.headers["host"], authority);
@@ -134,10 +134,10 @@ fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
         let secure = Secure::new(protocol);
         let plain = Receiver::http();
         let proxy = Proxy::start()
-            .knows("collector.test:443", secure.front.port())
-            .knows("collector.test:80", secure.front.port())
-            .knows("collector.test:4318", plain.port());
-        proxy.wants(authorization);
+            .route("collector.test:443", secure.front.port())
+            .route("collector.test:80", secure.front.port())
+            .route("collector.test:4318", plain.port());
+        proxy.require_authorization(authorization);
         for (variable, endpoint, receiver) in [
             ("HTTPS_PROXY", "https://collector.test", &secure.receiver),
             ("HTTP_PROXY", "http://collector.test:4318", &plain),
@@ -153,7 +153,7 @@ fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
             let without = format!("http://{name}");
             let set = [&more[..], &[(variable, &*without)]].concat();
             let telemetry = start(protocol, endpoint, &set);
-            fails(
+            assert_fails(
                 &telemetry,
                 &format!(
                     "the proxy {name} ({variable}) wants user and password (HTTP 407): write them into the variable, as http://user:password@host:port"
@@ -163,7 +163,7 @@ fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
             let wrong = format!("http://user:WRONG@{name}");
             let set = [&more[..], &[(variable, &*wrong)]].concat();
             let telemetry = start(protocol, endpoint, &set);
-            fails(
+            assert_fails(
                 &telemetry,
                 &format!(
                     "the proxy {name} ({variable}) does not accept the user and password in the variable (HTTP 407)"
@@ -178,7 +178,7 @@ fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
                 assert!(!seen.contains(secret), "{seen}");
             }
             let telemetry = start(protocol, endpoint, &set);
-            delivers(&telemetry, receiver);
+            assert_delivers(&telemetry, receiver);
         }
     }
 }
@@ -194,7 +194,7 @@ fn error_names_a_proxy_that_refuses_connections() {
     ] {
         let telemetry = start(protocol, endpoint, &[(variable, &port.endpoint())]);
         let message = format!("connection refused by the proxy {name} ({variable})");
-        fails(&telemetry, &message);
+        assert_fails(&telemetry, &message);
     }
 }
 
@@ -205,14 +205,14 @@ fn error_names_a_proxy_that_cannot_reach_the_receiver() {
         let name = proxy.name();
         let set = [("HTTPS_PROXY", &*proxy.url())];
         let telemetry = start(protocol, "https://collector.test:8443", &set);
-        fails(
+        assert_fails(
             &telemetry,
             &format!(
                 "the proxy {name} (HTTPS_PROXY) does not connect to collector.test:8443: HTTP 502"
             ),
         );
-        proxy.refuses("403 Forbidden");
-        fails(
+        proxy.reject_with("403 Forbidden");
+        assert_fails(
             &telemetry,
             &format!(
                 "the proxy {name} (HTTPS_PROXY) does not connect to collector.test:8443: HTTP 403"
@@ -223,7 +223,7 @@ fn error_names_a_proxy_that_cannot_reach_the_receiver() {
     let set = [("HTTP_PROXY", &*proxy.url())];
     let telemetry = start("http/json", "http://collector.test", &set);
     let name = proxy.name();
-    fails(
+    assert_fails(
         &telemetry,
         &format!("HTTP 502 from collector.test through the proxy {name} (HTTP_PROXY)"),
     );
@@ -235,7 +235,7 @@ fn error_names_a_server_that_is_not_a_proxy() {
     let name = grpc.endpoint().replace("http://", "");
     let set = [("HTTPS_PROXY", &*grpc.endpoint())];
     let telemetry = start("http/protobuf", "https://collector.test", &set);
-    fails(
+    assert_fails(
         &telemetry,
         &format!("the proxy {name} (HTTPS_PROXY) does not speak HTTP/1: is it a proxy?"),
     );
@@ -248,7 +248,7 @@ fn error_names_a_server_that_is_not_a_proxy() {
     ];
     for protocol in PROTOCOLS {
         let telemetry = start(protocol, "https://collector.test", &set);
-        fails(
+        assert_fails(
             &telemetry,
             &format!(
                 "no answer from collector.test through the proxy {name} (HTTPS_PROXY) within 40 ms"
@@ -263,13 +263,13 @@ fn receiver_certificate_is_verified_through_a_tunnel() {
         let secure = Secure::new(protocol);
         let files = Files::new();
         let other = files.write("other.pem", Authority::new("other").pem());
-        let proxy = Proxy::start().knows("collector.test:443", secure.front.port());
+        let proxy = Proxy::start().route("collector.test:443", secure.front.port());
         let set = [
             ("HTTPS_PROXY", &*proxy.url()),
             ("OTEL_EXPORTER_OTLP_CERTIFICATE", &*other),
         ];
         let telemetry = start(protocol, "https://collector.test", &set);
-        fails(
+        assert_fails(
             &telemetry,
             &format!(
                 "the certificate of collector.test through the proxy {} (HTTPS_PROXY) is not signed by a known authority: the file of OTEL_EXPORTER_OTLP_CERTIFICATE does not hold its authority",
@@ -291,7 +291,7 @@ fn localhost_is_reached_without_the_proxy() {
         let set = [("ALL_PROXY", &*proxy.url())];
         let endpoint = format!("http://localhost:{}", receiver.port());
         let telemetry = start(protocol, &endpoint, &set);
-        delivers(&telemetry, &receiver);
+        assert_delivers(&telemetry, &receiver);
         assert_eq!(proxy.requests(), []);
         let explained = telemetry.explain().to_string();
         let message = "not through the proxy of ALL_PROXY: this machine";
@@ -307,10 +307,10 @@ fn hosts_in_no_proxy_are_reached_without_the_proxy() {
         for (no_proxy, directly) in [("0.0.0.0", true), ("*", true), ("0.0.0.0:1,x", false)] {
             let receiver = Receiver::http();
             let name = format!("0.0.0.0:{}", receiver.port());
-            let proxy = Proxy::start().knows(&name, receiver.port());
+            let proxy = Proxy::start().route(&name, receiver.port());
             let set = [("HTTP_PROXY", &*proxy.url()), ("NO_PROXY", no_proxy)];
             let telemetry = start(protocol, &format!("http://{name}"), &set);
-            delivers(&telemetry, &receiver);
+            assert_delivers(&telemetry, &receiver);
             assert_eq!(proxy.requests().is_empty(), directly, "{no_proxy}");
         }
     }
@@ -318,7 +318,7 @@ fn hosts_in_no_proxy_are_reached_without_the_proxy() {
 
 #[test]
 fn invalid_proxy_url_is_a_warning() {
-    for (text, displayed, cure) in [
+    for (text, displayed, fix) in [
         (
             "socks5://user:SECRET@proxy:1080",
             "socks5://<hidden>@proxy:1080",
@@ -337,7 +337,7 @@ fn invalid_proxy_url_is_a_warning() {
         let message = warning.to_string();
         let start = format!("HTTPS_PROXY={displayed} (environment): ");
         assert!(
-            message.starts_with(&start) && message.contains(cure),
+            message.starts_with(&start) && message.contains(fix),
             "{message}"
         );
         assert!(!format!("{config:?} {}", config.explain()).contains("SECRET"));

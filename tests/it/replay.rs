@@ -127,7 +127,7 @@ impl Replay {
         std::thread::spawn(move || exited.send(self.child.wait().unwrap()));
         let Ok(status) = status.recv_timeout(PATIENCE) else {
             let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
-            panic!("it goes on after {signal:?}");
+            panic!("the replay continues after {signal:?}");
         };
         drop(self.input);
         let code = status.code().unwrap_or_else(|| panic!("{status}"));

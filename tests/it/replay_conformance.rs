@@ -1,9 +1,10 @@
 //! Transcripts of agent runs, and the telemetry that each of them must produce.
 //!
 //! The command `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data.
-//! There, `standard` holds attributes that all items have, `prompt` is the number of an event's prompt (0 means
+//! In `NAME.json`, `standard` holds attributes that all items have, `prompt` is the number of an event's prompt (0 means
 //! before the first prompt), `span` and `parent_id` refer to an entry of `spans`, and `{"$present": true}` matches
-//! any string.
+//! any string. In the expected output, `{"$any": […]}` matches what one of its values matches, `{"$traceparent": N}` the
+//! `traceparent` of span N, and `{"$otel_variables": […]}` a list of `OTEL_` names that includes these.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -128,11 +129,11 @@ impl Case {
     }
 
     fn compare(mut self) -> Vec<String> {
-        let matched = self.spans();
-        self.events(&matched);
-        self.metrics();
-        self.origins();
-        self.program(&matched);
+        let matched = self.match_spans();
+        self.compare_events(&matched);
+        self.compare_metrics();
+        self.compare_resources_and_scopes();
+        self.compare_output(&matched);
         self.problems
     }
 
@@ -147,7 +148,7 @@ impl Case {
         self.expected[what].as_array().unwrap().clone()
     }
 
-    fn events(&mut self, matched: &HashMap<u64, Span>) {
+    fn compare_events(&mut self, matched: &HashMap<u64, Span>) {
         let mut first: BTreeMap<String, u64> = BTreeMap::new();
         let session = |log: &Log| {
             let id = log.attributes.get("session.id");
@@ -225,7 +226,7 @@ impl Case {
         }
     }
 
-    fn metrics(&mut self) {
+    fn compare_metrics(&mut self) {
         let mut left: Vec<Vec<Point>> = Vec::new();
         for point in &self.points {
             let series = left.iter_mut().find(|series| {
@@ -248,7 +249,7 @@ impl Case {
                 continue;
             };
             let series = left.remove(index);
-            let found = self.series(&metric, &series);
+            let found = self.series_problems(&metric, &series);
             self.report(&what, found);
         }
         for series in left {
@@ -260,7 +261,7 @@ impl Case {
         }
     }
 
-    fn series(&self, metric: &Value, series: &[Point]) -> Vec<String> {
+    fn series_problems(&self, metric: &Value, series: &[Point]) -> Vec<String> {
         let mut found = Vec::new();
         let delta = self.expected["temporality"] == serde_json::json!([1]);
         let total: f64 = if delta {
@@ -295,12 +296,12 @@ impl Case {
 
     /// Matches each expected span with a received span. Returns the received spans by the number of the expected
     /// span.
-    fn spans(&mut self) -> HashMap<u64, Span> {
+    fn match_spans(&mut self) -> HashMap<u64, Span> {
         let expected = self.list("spans");
         let mut matched = HashMap::new();
         let mut left = self.spans.clone();
         left.sort_by_key(|span| span.start);
-        self.below(None, &expected, &mut left, &mut matched);
+        self.match_children(None, &expected, &mut left, &mut matched);
         for span in left {
             let problem = format!("the span {} is not expected", span.name);
             self.problems.push(problem);
@@ -309,7 +310,7 @@ impl Case {
     }
 
     /// Matches the child spans of a matched span.
-    fn below(
+    fn match_children(
         &mut self,
         parent: Option<(u64, &Span)>,
         expected: &[Value],
@@ -334,7 +335,7 @@ impl Case {
                 .collect();
             let best = candidates
                 .into_iter()
-                .map(|n| (self.span(child, &left[n], expected), n))
+                .map(|n| (self.span_differences(child, &left[n], expected), n))
                 .min_by_key(|(found, n)| (found.len(), *n));
             let what = format!("span {} {}", child["id"], child["name"]);
             let Some((found, n)) = best else {
@@ -344,13 +345,13 @@ impl Case {
             let span = left.remove(n);
             self.report(&what, found);
             let number = child["id"].as_u64().unwrap();
-            self.below(Some((number, &span)), expected, left, matched);
+            self.match_children(Some((number, &span)), expected, left, matched);
             matched.insert(number, span);
         }
     }
 
     /// Returns the differences of a span, including the names of its child spans.
-    fn span(&self, expected: &Value, span: &Span, all: &[Value]) -> Vec<String> {
+    fn span_differences(&self, expected: &Value, span: &Span, all: &[Value]) -> Vec<String> {
         let mut found = differences(&self.attributes(expected), &span.attributes);
         let mut wanted: Vec<&str> = all
             .iter()
@@ -418,7 +419,7 @@ impl Case {
     }
 
     /// Compares resources and instrumentation scopes.
-    fn origins(&mut self) {
+    fn compare_resources_and_scopes(&mut self) {
         let logs = self.logs.iter();
         let points = self.points.iter();
         let spans = self.spans.iter();
@@ -448,7 +449,7 @@ impl Case {
     }
 
     /// Compares the exit status and the output of the program.
-    fn program(&mut self, matched: &HashMap<u64, Span>) {
+    fn compare_output(&mut self, matched: &HashMap<u64, Span>) {
         let errors = String::from_utf8_lossy(&self.output.stderr).into_owned();
         let bad_line = errors.lines().any(|line| line.starts_with("line "));
         if !self.output.status.success() || bad_line {
@@ -468,7 +469,7 @@ impl Case {
             self.problems.push(format!("printed: {printed}"));
         }
         for (wanted, line) in wanted.iter().zip(&lines) {
-            if !prints(wanted, line, matched) {
+            if !output_matches(wanted, line, matched) {
                 self.problems.push(format!("printed: {line}"));
             }
         }
@@ -515,10 +516,12 @@ fn equal(key: &str, wanted: &Value, actual: &Value) -> bool {
 }
 
 /// Returns true if a printed value matches the expected value.
-fn prints(wanted: &Value, actual: &Value, matched: &HashMap<u64, Span>) -> bool {
+fn output_matches(wanted: &Value, actual: &Value, matched: &HashMap<u64, Span>) -> bool {
     if let Some(any) = wanted.get("$any") {
         let any = any.as_array().unwrap();
-        return any.iter().any(|wanted| prints(wanted, actual, matched));
+        return any
+            .iter()
+            .any(|wanted| output_matches(wanted, actual, matched));
     }
     if let Some(number) = wanted.get("$traceparent") {
         let span = &matched[&number.as_u64().unwrap()];
@@ -536,7 +539,7 @@ fn prints(wanted: &Value, actual: &Value, matched: &HashMap<u64, Span>) -> bool 
                 && wanted.iter().all(|(key, wanted)| {
                     actual
                         .get(key)
-                        .is_some_and(|actual| prints(wanted, actual, matched))
+                        .is_some_and(|actual| output_matches(wanted, actual, matched))
                 })
         }
         _ => wanted == actual,

@@ -141,7 +141,7 @@ fn members_that_are_missing_or_unexpected_are_left_out() {
             r#"{"error":{"type":"overloaded_error","message":"m"}}"#,
             requested(),
         ),
-        // What precedes a syntax error counts.
+        // Members before a syntax error are used.
         (
             r#"{"usage":{"input_tokens":5},"model":"#,
             requested().tokens(input(5)),
@@ -225,6 +225,7 @@ fn events_that_a_client_has_separated_are_read() {
 fn oversized_event_is_skipped_and_the_next_one_is_read() {
     let mut response = StreamedResponse::new(MODEL);
     response.push("data: {\"usage\":{\"input_tokens\":5},\"x\":\"");
+    // One MiB more than the limit of an event.
     for _ in 0..17 {
         response.push(vec![b'x'; 1024 * 1024]);
     }
@@ -322,7 +323,7 @@ fn cost_follows_from_the_longest_prefix_and_the_kinds_of_tokens() {
     ] {
         assert_eq!(prices.cost_usd(model, usage), cost, "{model}");
     }
-    // More tokens for 1 hour than tokens in all are the same as all.
+    // A count for 1 hour that exceeds all cache-creation tokens counts as all of them.
     let odd = TokenUsage::new()
         .cache_creation(1_000_000)
         .cache_creation_1h(u64::MAX);

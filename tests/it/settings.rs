@@ -161,8 +161,8 @@ fn empty_value_unsets_lower_layers() {
         let both = format!(r#"{{"env": {{"{ENABLE}": "", "{SHARED}": ""}}}}"#);
         machine.write(file, both);
         let config = machine.config_with(&on, true);
-        let cancelled = setting(&config, SHARED).unwrap();
-        assert_eq!(cancelled.overrode().next().unwrap().0, "a=b");
+        let canceled = setting(&config, SHARED).unwrap();
+        assert_eq!(canceled.overrode().next().unwrap().0, "a=b");
         let may = !matches!(layer, Layer::Local | Layer::Project);
         assert_eq!(config.is_enabled(), !may, "{file}");
         let enable = setting(&config, ENABLE).unwrap();
@@ -352,9 +352,10 @@ mod unix {
             machine.write(PROJECT, env(SHARED, "a=project"));
             let path = machine.path(locked);
             fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-            let for_root = fs::File::open(&path).is_ok();
+            // For root, all files are readable.
+            let is_readable = fs::File::open(&path).is_ok();
             let config = machine.config();
-            if !for_root {
+            if !is_readable {
                 let all = warnings(&config);
                 assert!(
                     all[0].contains("cannot be read") && all[0].contains(path.to_str().unwrap())

@@ -27,7 +27,7 @@ fn record(session: &Session) {
     session.record_commit(Commit::new());
 }
 
-fn all_off(health: &Health) -> bool {
+fn all_shut_down(health: &Health) -> bool {
     let ended = |exporter: &ExporterHealth| exporter.state == ExporterState::ShutDown;
     health.exporters.iter().all(ended)
 }
@@ -46,7 +46,7 @@ fn shutdown_is_idempotent() {
         record(&telemetry.session(session("s")));
         assert!(telemetry.shutdown().is_complete());
         let again = within(Duration::ZERO, || telemetry.shutdown());
-        assert!(again.is_complete() && all_off(&telemetry.health()));
+        assert!(again.is_complete() && all_shut_down(&telemetry.health()));
         assert!(within(Duration::ZERO, || telemetry.flush()).is_complete());
         drop(telemetry);
         assert_eq!(receiver.received().logs().len(), 1);
@@ -116,7 +116,7 @@ fn health_matches_the_report_after_a_shutdown_timeout() {
         (0..100).for_each(|_| record(&session));
         let report = telemetry.shutdown();
         let health = telemetry.health();
-        assert!(!report.is_complete() && all_off(&health), "{report}");
+        assert!(!report.is_complete() && all_shut_down(&health), "{report}");
         for (reported, seen) in report.exporters.iter().zip(&health.exporters) {
             assert_eq!((reported.state, reported.queued), (seen.state, seen.queued));
             assert_eq!(reported.dropped, seen.dropped);
@@ -364,7 +364,7 @@ fn pending_flush_ends_with_the_shutdown() {
             flush.join().unwrap();
         });
     });
-    wait_for_health(&telemetry, all_off);
+    wait_for_health(&telemetry, all_shut_down);
 }
 
 #[test]

@@ -261,11 +261,11 @@ fn requests_stay_under_4_mib_and_state_their_length() {
     }
 }
 
-/// The messages that a gRPC server of another library received.
+/// The messages that tonic's own server received.
 #[derive(Clone, Default)]
-struct Real(Arc<Mutex<Vec<support::Message>>>);
+struct TonicServer(Arc<Mutex<Vec<support::Message>>>);
 
-impl Real {
+impl TonicServer {
     fn received(&self) -> Received {
         let request = |message: &support::Message| Request {
             path: String::new(),
@@ -284,7 +284,7 @@ impl Real {
 macro_rules! service {
     ($service:ident, $request:ty, $response:ty, $message:ident) => {
         #[tonic::async_trait]
-        impl $service for Real {
+        impl $service for TonicServer {
             async fn export(
                 &self,
                 request: tonic::Request<$request>,
@@ -317,9 +317,9 @@ service!(
 );
 
 /// Runs tonic's own server with this limit for messages, or with its default limit of 4 MiB.
-fn real_server(limit: Option<usize>) -> (Real, String, oneshot::Sender<()>) {
-    let real = Real::default();
-    let services = real.clone();
+fn start_tonic_server(limit: Option<usize>) -> (TonicServer, String, oneshot::Sender<()>) {
+    let tonic_server = TonicServer::default();
+    let services = tonic_server.clone();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
@@ -352,12 +352,12 @@ fn real_server(limit: Option<usize>) -> (Real, String, oneshot::Sender<()>) {
             }
         });
     });
-    (real, endpoint, stop)
+    (tonic_server, endpoint, stop)
 }
 
 #[test]
 fn tonic_server_with_the_default_limit_accepts_everything() {
-    let (real, endpoint, _stop) = real_server(None);
+    let (tonic_server, endpoint, _stop) = start_tonic_server(None);
     let telemetry = start(&endpoint, Protocol::Grpc, &[]);
     let _sessions = work(&telemetry);
     let session = telemetry.session(session("large"));
@@ -367,7 +367,7 @@ fn tonic_server_with_the_default_limit_accepts_everything() {
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
     let large = |attributes: &support::Attributes| attributes["session.id"] == "large";
-    let received = real.received();
+    let received = tonic_server.received();
     let logs = received.logs();
     assert_eq!(logs.iter().filter(|log| large(&log.attributes)).count(), 80);
     assert_eq!(logs.len(), 80 + 2 * SESSIONS * EACH);
@@ -376,7 +376,7 @@ fn tonic_server_with_the_default_limit_accepts_everything() {
 #[test]
 fn tonic_server_with_a_small_limit_gets_split_batches() {
     for compression in ["none", "gzip"] {
-        let (real, endpoint, _stop) = real_server(Some(LIMIT));
+        let (tonic_server, endpoint, _stop) = start_tonic_server(Some(LIMIT));
         let extra = [("OTEL_EXPORTER_OTLP_COMPRESSION", compression)];
         let telemetry = start(&endpoint, Protocol::Grpc, &extra);
         let _sessions = work(&telemetry);
@@ -384,14 +384,14 @@ fn tonic_server_with_a_small_limit_gets_split_batches() {
             .session(session(&"g".repeat(2 * LIMIT)))
             .record_tool_result(ToolResult::new("Read"));
         telemetry.shutdown();
-        assert_all(&real.received(), 1);
+        assert_all(&tonic_server.received(), 1);
         let events = otlp(&telemetry.health(), Signal::Logs);
         assert_eq!((events.dropped.refused, events.dropped.total()), (1, 1));
     }
 }
 
-/// Starts a server that responds to an oversized request with 413 after its head, without reading the body, and
-/// disconnects.
+/// Starts a server that responds to a request of more than `limit` bytes with 413 after its head, without reading the
+/// body, and disconnects after `linger`. Returns the lengths of the accepted bodies, and the endpoint.
 fn hasty_server(limit: usize, linger: Duration) -> (Arc<Mutex<Vec<usize>>>, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -400,13 +400,13 @@ fn hasty_server(limit: usize, linger: Duration) -> (Arc<Mutex<Vec<usize>>>, Stri
     thread::spawn(move || {
         for stream in listener.incoming() {
             let lengths = Arc::clone(&lengths);
-            thread::spawn(move || hasty(stream.unwrap(), limit, linger, &lengths));
+            thread::spawn(move || serve_hasty(stream.unwrap(), limit, linger, &lengths));
         }
     });
     (taken, endpoint)
 }
 
-fn hasty(mut stream: TcpStream, limit: usize, linger: Duration, taken: &Mutex<Vec<usize>>) {
+fn serve_hasty(mut stream: TcpStream, limit: usize, linger: Duration, taken: &Mutex<Vec<usize>>) {
     loop {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {

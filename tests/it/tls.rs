@@ -12,7 +12,7 @@ use crate::events_host::{LONG, Variable, configuration, exporter, last_error, re
 use crate::support;
 use crate::support::Receiver;
 use crate::support::tls::{
-    ALL_VERSIONS, Authority, Behaviour, Files, Front, Handshake, Issued, ONLY_1_2,
+    ALL_VERSIONS, Authority, Behavior, Files, Front, Handshake, Issued, ONLY_1_2,
 };
 use claude_code_telemetry::{ExporterState, Service, Signal, Telemetry};
 
@@ -27,8 +27,8 @@ fn alpn(protocol: &str) -> &'static [u8] {
     }
 }
 
-fn behaviour(protocol: &str, issued: Issued) -> Behaviour {
-    Behaviour {
+fn behavior(protocol: &str, issued: Issued) -> Behavior {
+    Behavior {
         issued,
         clients: None,
         protocol: alpn(protocol),
@@ -37,7 +37,7 @@ fn behaviour(protocol: &str, issued: Issued) -> Behaviour {
 }
 
 /// Records a prompt, and asserts that its event arrives.
-fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
+fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
     record(telemetry);
     let report = telemetry.flush_within(LONG);
     assert!(report.is_complete(), "{}", last_error(telemetry));
@@ -53,7 +53,7 @@ fn delivers(telemetry: &Telemetry, receiver: &Receiver) {
 
 /// Records a prompt, and flushes until the reported error satisfies `expected`, with the endpoint replaced by `it`.
 /// Asserts that each flush keeps its deadline and that no data is lost.
-fn fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
+fn assert_fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
     record(telemetry);
     let begin = Instant::now();
     loop {
@@ -85,11 +85,11 @@ fn certificate_of_the_configured_authority_is_accepted() {
             ("localhost", ONLY_1_2),
         ] {
             let receiver = receiver(protocol);
-            let behaviour = Behaviour {
+            let behavior = Behavior {
                 versions,
-                ..behaviour(protocol, authority.local())
+                ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behaviour);
+            let front = Front::before(receiver.port(), &behavior);
             let endpoint = format!("https://{host}:{}", front.port());
             let all = [
                 (CA, ca.as_str()),
@@ -128,9 +128,9 @@ fn configured_self_signed_certificate_is_accepted() {
     let ca = files.write("ca.pem", &issued.certificate);
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behaviour(protocol, issued.clone()));
+        let front = Front::before(receiver.port(), &behavior(protocol, issued.clone()));
         let endpoint = format!("https://localhost:{}", front.port());
-        delivers(&start(protocol, &endpoint, &[(CA, &ca)]), &receiver);
+        assert_delivers(&start(protocol, &endpoint, &[(CA, &ca)]), &receiver);
     }
 }
 
@@ -152,19 +152,19 @@ fn configured_client_certificate_is_presented() {
             ),
         ] {
             let receiver = receiver(protocol);
-            let behaviour = Behaviour {
+            let behavior = Behavior {
                 clients: Some(clients.pem().to_owned()),
                 versions,
-                ..behaviour(protocol, authority.local())
+                ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behaviour);
+            let front = Front::before(receiver.port(), &behavior);
             let endpoint = format!("https://localhost:{}", front.port());
             let identity = [
                 (CA, ca.as_str()),
                 (names[0], certificate.as_str()),
                 (names[1], key.as_str()),
             ];
-            delivers(&start(protocol, &endpoint, &identity), &receiver);
+            assert_delivers(&start(protocol, &endpoint, &identity), &receiver);
             assert!(front.handshakes()[0].client_certificate);
         }
     }
@@ -181,17 +181,17 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
     for protocol in PROTOCOLS {
         for versions in [ALL_VERSIONS, ONLY_1_2] {
             let receiver = receiver(protocol);
-            let behaviour = Behaviour {
+            let behavior = Behavior {
                 clients: Some(clients.pem().to_owned()),
                 versions,
-                ..behaviour(protocol, authority.local())
+                ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behaviour);
+            let front = Front::before(receiver.port(), &behavior);
             let name = format!("localhost:{}", front.port());
             let endpoint = format!("https://{name}");
             let wanted = "it wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
             let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
-            fails(&telemetry, &name, |message| message == wanted);
+            assert_fails(&telemetry, &name, |message| message == wanted);
             let identity = [
                 (CA, ca.as_str()),
                 (CERTIFICATE, certificate.as_str()),
@@ -200,7 +200,7 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
             // The receiver's reason may be lost if it closes the connection immediately.
             let wanted = "accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
             let telemetry = start(protocol, &endpoint, &identity);
-            fails(&telemetry, &name, |message| message.contains(wanted));
+            assert_fails(&telemetry, &name, |message| message.contains(wanted));
             assert!(receiver.received().is_empty());
         }
     }
@@ -257,10 +257,10 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
                 continue;
             }
             let receiver = receiver(protocol);
-            let front = Front::before(receiver.port(), &behaviour(protocol, issued.clone()));
+            let front = Front::before(receiver.port(), &behavior(protocol, issued.clone()));
             let name = format!("localhost:{}", front.port());
             let telemetry = start(protocol, &format!("https://{name}"), variables);
-            fails(&telemetry, &name, |message| message == *expected);
+            assert_fails(&telemetry, &name, |message| message == *expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
         }
     }
@@ -274,13 +274,13 @@ fn node_extra_ca_certs_is_trusted_unless_an_otlp_authority_is_set() {
     let wrong = files.write("wrong.pem", other.pem());
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behaviour(protocol, authority.local()));
+        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
         let name = format!("localhost:{}", front.port());
         let endpoint = format!("https://{name}");
         let extra = ("NODE_EXTRA_CA_CERTS", ca.as_str());
-        delivers(&start(protocol, &endpoint, &[extra]), &receiver);
+        assert_delivers(&start(protocol, &endpoint, &[extra]), &receiver);
         let telemetry = start(protocol, &endpoint, &[extra, (CA, &wrong)]);
-        fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &name, |message| {
             message.contains("not signed by a known authority")
         });
     }
@@ -295,7 +295,7 @@ fn error_explains_a_server_without_tls_at_an_https_endpoint() {
         let receiver = receiver(protocol);
         let name = format!("127.0.0.1:{}", receiver.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &name, |message| {
             message.ends_with("is it an http:// endpoint?")
         });
         assert!(receiver.received().is_empty());
@@ -307,11 +307,11 @@ fn error_explains_a_tls_server_at_an_http_endpoint() {
     let authority = Authority::new("ours");
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behaviour(protocol, authority.local()));
+        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
         let name = format!("127.0.0.1:{}", front.port());
         let telemetry = start(protocol, &format!("http://{name}"), &[]);
         // The error depends on whether the alert or the end of the connection is noticed first.
-        fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &name, |message| {
             message.ends_with("https:// endpoint?") || message.ends_with("without TLS?")
         });
         assert!(receiver.received().is_empty());
@@ -332,10 +332,10 @@ fn error_explains_another_protocol_over_tls() {
         ),
     ] {
         let receiver = receiver(theirs);
-        let front = Front::before(receiver.port(), &behaviour(theirs, authority.local()));
+        let front = Front::before(receiver.port(), &behavior(theirs, authority.local()));
         let name = format!("localhost:{}", front.port());
         let telemetry = start(ours, &format!("https://{name}"), &[(CA, &ca)]);
-        fails(&telemetry, &name, |message| message == expected);
+        assert_fails(&telemetry, &name, |message| message == expected);
     }
 }
 
@@ -350,7 +350,7 @@ fn tls_handshake_ends_at_the_deadline() {
         let timeout = [(CA, ca.as_str()), ("OTEL_EXPORTER_OTLP_TIMEOUT", "300")];
         let telemetry = start(protocol, &endpoint, &timeout);
         let name = endpoint.replace("https://", "");
-        fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &name, |message| {
             message == "no answer from it within 300 ms"
         });
     }
@@ -558,7 +558,7 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
     // The file is used once it exists.
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behaviour(protocol, authority.local()));
+        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
         let endpoint = format!("https://localhost:{}", front.port());
         let extra = files.path(&protocol.replace('/', "-"));
         let variables = [("NODE_EXTRA_CA_CERTS", extra.to_str().unwrap())];
@@ -568,7 +568,7 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
         // On a platform without authorities, the first attempt turns the exporter off.
         telemetry.flush_within(LONG);
         if exporter(&telemetry, Signal::Logs).state != ExporterState::Off {
-            delivers(&telemetry, &receiver);
+            assert_delivers(&telemetry, &receiver);
         }
     }
 }
@@ -590,6 +590,8 @@ fn telemetry_certificates_without_tls_are_reported() {
         ],
     );
     let warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
+    // `NODE_EXTRA_CA_CERTS` and `CLAUDE_CODE_CLIENT_CERT` also apply to connections of the host, so that they cause no
+    // warning.
     let words = "/nonexistent (environment): has no effect where the endpoint is http://; write https:// there to use TLS";
     assert_eq!(
         warnings,
@@ -629,9 +631,9 @@ fn signal_specific_certificates_apply_to_that_signal() {
     for protocol in PROTOCOLS {
         let receivers = [receiver(protocol), receiver(protocol)];
         let fronts =
-            [(&general, &clients), (&special, &others)].map(|(server, clients)| Behaviour {
+            [(&general, &clients), (&special, &others)].map(|(server, clients)| Behavior {
                 clients: Some(clients.pem().to_owned()),
-                ..behaviour(protocol, server.local())
+                ..behavior(protocol, server.local())
             });
         let fronts = [
             Front::before(receivers[0].port(), &fronts[0]),
@@ -674,13 +676,13 @@ fn renewed_files_are_used_after_a_failure() {
                 files.write("client.key", &client.key),
             ]
         };
-        let behaviours = [0, 1].map(|generation: usize| Behaviour {
+        let behaviors = [0, 1].map(|generation: usize| Behavior {
             clients: Some(clients[generation].pem().to_owned()),
-            ..behaviour(protocol, authorities[generation].local())
+            ..behavior(protocol, authorities[generation].local())
         });
         let [ca, certificate, key] = write(0);
         let mut receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behaviours[0]);
+        let front = Front::before(receiver.port(), &behaviors[0]);
         let name = format!("localhost:{}", front.port());
         let variables = [
             (CA, ca.as_str()),
@@ -688,24 +690,24 @@ fn renewed_files_are_used_after_a_failure() {
             (KEY, key.as_str()),
         ];
         let telemetry = start(protocol, &format!("https://{name}"), &variables);
-        delivers(&telemetry, &receiver);
+        assert_delivers(&telemetry, &receiver);
 
         // First, the receiver gets new certificates.
-        front.change(&behaviours[1]);
+        front.change(&behaviors[1]);
         receiver.restart();
-        fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &name, |message| {
             message.contains("not signed by a known authority")
         });
 
         // Only the key is renewed. This has no effect, but it is reported.
         files.write("client.key", &clients[1].issue(&["agent"]).key);
-        fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &name, |message| {
             message.contains(". Read again: OTEL_EXPORTER_OTLP_CLIENT_KEY=")
                 && message.contains("does not belong to the certificate")
         });
 
         write(1);
-        delivers(&telemetry, &receiver);
+        assert_delivers(&telemetry, &receiver);
         let health = exporter(&telemetry, Signal::Logs);
         assert_eq!(health.state, ExporterState::Working);
         assert_eq!(health.dropped.total(), 0);

@@ -102,8 +102,8 @@ fn totals_are_exact_while_eight_threads_record() {
     }
 }
 
-/// The number of sessions that all threads open at the same time, several times each, and never again. A measurement that
-/// is recorded just after a reader saw the end of a session is not recovered by a later opening.
+/// The number of sessions that all threads open at the same time, several times each, and never again: a later opening
+/// would hide the loss of a measurement that was recorded just after a reader saw the end of the session.
 const SHARED_IDS: usize = 500;
 /// The number of times that each thread opens a shared session.
 const OPENINGS: usize = 4;
@@ -112,7 +112,7 @@ const OPENINGS: usize = 4;
 const OWN_IDS: usize = 120;
 
 /// Records in sessions that end immediately after the records.
-fn come_and_go(telemetry: &Telemetry, thread: usize, together: &Barrier) {
+fn record_in_short_sessions(telemetry: &Telemetry, thread: usize, together: &Barrier) {
     for id in 0..SHARED_IDS {
         together.wait();
         for _ in 0..OPENINGS {
@@ -174,7 +174,7 @@ fn totals_of_two_readers_are_exact_while_sessions_start_and_end() {
         .start();
     let together = Barrier::new(THREADS);
     flush_during(&telemetry, |thread| {
-        come_and_go(&telemetry, thread, &together)
+        record_in_short_sessions(&telemetry, thread, &together)
     });
     assert!(telemetry.shutdown().is_complete());
 
@@ -220,7 +220,7 @@ fn cumulative_values_never_decrease_while_sessions_start_and_end() {
     );
     let together = Barrier::new(THREADS);
     flush_during(&telemetry, |thread| {
-        come_and_go(&telemetry, thread, &together)
+        record_in_short_sessions(&telemetry, thread, &together)
     });
     assert!(telemetry.shutdown().is_complete());
     let points = receiver.received().accepted().points();

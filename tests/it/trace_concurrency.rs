@@ -21,7 +21,7 @@ const TOOLS: usize = 20;
 const THREADS: usize = 8;
 
 /// Returns the waiting time and the execution time of a call with explicit times.
-fn given(tool: usize) -> (Duration, Duration) {
+fn explicit_times(tool: usize) -> (Duration, Duration) {
     let milliseconds = tool as u64;
     (
         Duration::from_millis(milliseconds),
@@ -30,19 +30,19 @@ fn given(tool: usize) -> (Duration, Duration) {
 }
 
 /// Returns true if a call has explicit times. This applies to every second call; the others are timed by the library.
-fn is_given(tool: usize) -> bool {
+fn has_explicit_times(tool: usize) -> bool {
     tool % 2 == 1
 }
 
 /// Runs a thread's share of the calls of all open prompts: starts all, then decides all, executes all, and ends all.
-fn share(thread: usize, prompts: &[(usize, Prompt)], together: &Barrier) {
+fn run_share(thread: usize, prompts: &[(usize, Prompt)], together: &Barrier) {
     together.wait();
     let start = SystemTime::now();
     let mut calls: Vec<(usize, ToolCall)> = Vec::new();
     for (number, prompt) in prompts {
         for tool in (thread..TOOLS).step_by(THREADS) {
             let options = ToolCallOptions::new("Bash").tool_use_id(format!("{number}/{tool}"));
-            let options = if is_given(tool) {
+            let options = if has_explicit_times(tool) {
                 options.at(start)
             } else {
                 options
@@ -52,15 +52,15 @@ fn share(thread: usize, prompts: &[(usize, Prompt)], together: &Barrier) {
     }
     for (tool, call) in calls.iter().rev() {
         let accept = Permission::new(Decision::Accept, DecisionSource::Config);
-        match is_given(*tool) {
-            true => call.decided_as(accept.at(start + given(*tool).0)),
+        match has_explicit_times(*tool) {
+            true => call.decided_as(accept.at(start + explicit_times(*tool).0)),
             false => call.decided_as(accept),
         }
     }
     thread::yield_now();
     for (tool, call) in &calls {
-        match is_given(*tool) {
-            true => call.executing_at(start + given(*tool).0),
+        match has_explicit_times(*tool) {
+            true => call.executing_at(start + explicit_times(*tool).0),
             false => call.executing(),
         }
     }
@@ -68,8 +68,8 @@ fn share(thread: usize, prompts: &[(usize, Prompt)], together: &Barrier) {
     while !calls.is_empty() {
         let (tool, call) = calls.swap_remove(calls.len() / 2);
         let outcome = ToolOutcome::new();
-        let (wait, execution) = given(tool);
-        match is_given(tool) {
+        let (wait, execution) = explicit_times(tool);
+        match has_explicit_times(tool) {
             true => call.finish(outcome.at(start + wait + execution)),
             false => call.finish(outcome),
         }
@@ -88,7 +88,7 @@ fn concurrent_spans_arrive_once_under_the_right_parent() {
         thread::scope(|scope| {
             for thread in 0..THREADS {
                 let (prompts, together) = (&prompts, &together);
-                scope.spawn(move || share(thread, prompts, together));
+                scope.spawn(move || run_share(thread, prompts, together));
             }
         });
         for (_, prompt) in prompts {
@@ -166,15 +166,18 @@ fn check_tool(interaction: &Span, tool: &Span, children: &[&Span]) {
     assert!(wait.end <= execution.start);
     let id = tool.attributes["tool_use_id"].as_str().unwrap();
     let number = id.rsplit('/').next().unwrap().parse().unwrap();
-    if is_given(number) {
-        let (waited, executed) = given(number);
+    if has_explicit_times(number) {
+        let (waited, executed) = explicit_times(number);
         let took = |span: &Span| Duration::from_nanos(span.end - span.start);
         assert_eq!((took(wait), took(execution)), (waited, executed), "{id}");
     } else {
         // The start is taken from the wall clock and the duration from the monotonic clock. The two may drift
         // slightly.
-        let slack = 50_000_000;
-        assert!(tool.start + slack >= interaction.start && tool.end <= interaction.end + slack);
+        let slack_nanos = 50_000_000;
+        assert!(
+            tool.start + slack_nanos >= interaction.start
+                && tool.end <= interaction.end + slack_nanos
+        );
     }
 }
 

@@ -78,7 +78,7 @@ fn record(session: &Session) {
     }
 }
 
-/// Returns the places of spans that contain a mark: `span.attribute`, or `event.attribute` for a span event.
+/// Returns the places of spans whose value contains `secret`: `span.attribute`, or `event.attribute` for a span event.
 fn places(spans: &Spans) -> Vec<String> {
     let mut places = Vec::new();
     for span in spans.iter() {
@@ -218,7 +218,7 @@ fn output(span: &Span) -> Vec<(&str, Value)> {
 }
 
 /// Runs a tool call with this outcome, and returns its span.
-fn output_of(host: &Host, tool: &'static str, outcome: ToolOutcome) -> Span {
+fn run_tool(host: &Host, tool: &'static str, outcome: ToolOutcome) -> Span {
     let call = host.session().tool(tool);
     call.executing();
     call.finish(outcome);
@@ -231,14 +231,14 @@ fn failed_tool_has_no_output_event() {
     let outcome = ToolOutcome::new()
         .output("what it wrote before")
         .failed("exit code 1");
-    assert_eq!(output_of(&host, "Bash", outcome).events, []);
+    assert_eq!(run_tool(&host, "Bash", outcome).events, []);
 }
 
 #[test]
 fn output_at_the_limit_is_not_truncated() {
     let host = Host::with([(CONTENT, "1")]);
     let text = "x".repeat(61_440);
-    let span = output_of(&host, "Bash", ToolOutcome::new().output(text.clone()));
+    let span = run_tool(&host, "Bash", ToolOutcome::new().output(text.clone()));
     assert_eq!(output(&span), [("output", json!(text))]);
 }
 
@@ -246,7 +246,7 @@ fn output_at_the_limit_is_not_truncated() {
 fn output_over_the_limit_is_truncated_with_a_marker() {
     let host = Host::with([(CONTENT, "1")]);
     let marker = "\n\n[TRUNCATED - Content exceeds 60KB limit]";
-    let span = output_of(&host, "Bash", ToolOutcome::new().output("x".repeat(61_441)));
+    let span = run_tool(&host, "Bash", ToolOutcome::new().output("x".repeat(61_441)));
     let cut = "x".repeat(61_440 - marker.len()) + marker;
     assert_eq!(
         output(&span),
@@ -268,7 +268,7 @@ fn output_attributes_share_a_single_limit() {
             .diff("d".repeat(200))
             .output("o".repeat(5)),
     );
-    let span = output_of(&host, "Edit", outcome);
+    let span = run_tool(&host, "Edit", outcome);
     let cut = "d".repeat(80 - marker.len()) + marker;
     assert_eq!(
         output(&span),
@@ -292,7 +292,7 @@ fn output_hidden_by_a_switch_does_not_count_toward_the_limit() {
             .file_path("p".repeat(90))
             .content("c".repeat(100)),
     );
-    let span = output_of(&host, "Read", outcome);
+    let span = run_tool(&host, "Read", outcome);
     assert_eq!(output(&span), [("content", json!("c".repeat(100)))]);
 }
 

@@ -576,7 +576,7 @@ fn every_request_attempt_is_a_span_event() {
     assert!(times.is_sorted() && times[2] <= retried.end);
     assert_eq!(retried.attributes["attempt"], 3);
     assert_eq!(retried.attributes["llm_request.context"], "standalone");
-    // Only an answered request has a time to the first token.
+    // Only a successful request has a time to the first token.
     assert!(!retried.attributes.contains_key("ttft_ms"));
 }
 

@@ -43,7 +43,7 @@ fn run(mut program: Command) -> Vec<String> {
 }
 
 /// Returns true if a program can be run. Otherwise prints a message that the test is skipped.
-fn is_there(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     let there = Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
@@ -86,7 +86,7 @@ fn javascript(folder: &Path, source: &str) -> Command {
 
 #[test]
 fn python_program_of_the_document_runs() {
-    if !is_there("python3") {
+    if !is_installed("python3") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ fn python_program_of_the_document_runs() {
 
 #[test]
 fn typescript_program_of_the_document_runs() {
-    if !is_there("node") {
+    if !is_installed("node") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ fn assert_continues_without_telemetry(mut program: impl FnMut() -> Command) {
 
 #[test]
 fn python_program_continues_when_telemetry_fails() {
-    if !is_there("python3") {
+    if !is_installed("python3") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -141,7 +141,7 @@ fn python_program_continues_when_telemetry_fails() {
 
 #[test]
 fn typescript_program_continues_when_telemetry_fails() {
-    if !is_there("node") {
+    if !is_installed("node") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -190,6 +190,7 @@ fn document_mentions_every_step_and_field() {
             named.push(step.to_owned());
         }
     }
+    // All steps of the program were found.
     assert_eq!(named.len(), 24, "{named:?}");
     let mut sources = Vec::new();
     for folder in [
@@ -225,6 +226,7 @@ fn document_mentions_every_step_and_field() {
             }
         }
         for part in source.split("#[derive(Deserialize)]\n").skip(1) {
+            // Types that are read through another type have no documented fields.
             if part.starts_with("#[serde(t") || part.starts_with("#[serde(f") {
                 continue;
             }

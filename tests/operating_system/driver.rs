@@ -112,7 +112,7 @@ impl Driver {
         found.unwrap_or_else(|| panic!("{health}")).clone()
     }
 
-    /// A file at home.
+    /// Returns the content of a file in the home directory.
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.home.path().join(name)).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
 //! A host program that a test drives. Each line of standard input is a command, each line of standard output its
-//! answer.
+//! response.
 //!
 //! It is a separate program and not part of the test binary, because limits, signals and users apply to a whole
 //! process, and because it is also built with `panic = "abort"`.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::driver::Driver;
 use super::host::{self, Protocol};
 use super::signals::{page_address, page_environment, scrape};
-use super::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
 use super::support::{Receiver, refused_port};
 
 /// Returns the variables of a host that sends metrics and events to `localhost`, a name that has to be resolved.
@@ -196,7 +196,7 @@ fn exporter_with_tls_is_built_once_there_are_threads() {
         let receiver = protocol.receiver();
         let authority = Authority::new("authority");
         let files = Files::new();
-        let behaviour = Behaviour {
+        let behavior = Behavior {
             issued: authority.local(),
             clients: None,
             protocol: match protocol {
@@ -205,7 +205,7 @@ fn exporter_with_tls_is_built_once_there_are_threads() {
             },
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behaviour);
+        let front = Front::before(receiver.port(), &behavior);
         let path = files.write("authority.pem", authority.pem());
         let trusted = [("OTEL_EXPORTER_OTLP_CERTIFICATE", path.as_str())];
         let endpoint = format!("https://127.0.0.1:{}", front.port());
@@ -269,7 +269,7 @@ fn instruments_of_the_host_are_collected_once_there_are_threads() {
 }
 
 #[test]
-fn diagnosis_without_threads_says_so() {
+fn diagnosis_names_the_thread_limit_when_no_thread_can_start() {
     let receiver = Receiver::grpc();
     let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
     if !driver.become_user() {
@@ -334,7 +334,7 @@ fn http_reconnects_after_threads_ran_out() {
 }
 
 #[test]
-fn page_is_served_again_after_threads_ran_out() {
+fn scrape_endpoint_is_served_again_after_threads_ran_out() {
     let mut driver = Driver::new(page_environment());
     if !driver.become_user() {
         return;

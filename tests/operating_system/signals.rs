@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use super::cutter::Cutter;
 use super::driver::Driver;
 use super::host::{self, PATIENCE, Protocol};
-use super::support::tls::{ALL_VERSIONS, Authority, Behaviour, Files, Front};
+use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
 
 /// Asserts that the host survives three connection resets. It sends events of one megabyte through a relay that
 /// resets connections in the middle.
@@ -25,7 +25,7 @@ fn assert_survives(protocol: Protocol, secure: bool) {
     let front = secure.then(|| {
         Front::before(
             receiver.port(),
-            &Behaviour {
+            &Behavior {
                 issued: authority.local(),
                 clients: None,
                 protocol: match protocol {

@@ -1,4 +1,5 @@
-//! The log records, data points and spans of requests, without their nesting in resources and scopes.
+//! The log records, data points and spans of requests, without their nesting in resources and scopes. All times are in
+//! nanoseconds since the Unix epoch.
 
 use std::collections::BTreeMap;
 

@@ -57,7 +57,7 @@ impl Proxy {
     }
 
     /// Forwards requests for `receiver` (`host:port`) to the local `port`.
-    pub fn knows(self, receiver: &str, port: u16) -> Self {
+    pub fn route(self, receiver: &str, port: u16) -> Self {
         let mut state = self.shared.lock().unwrap();
         state.known.insert(receiver.to_owned(), port);
         drop(state);
@@ -65,12 +65,12 @@ impl Proxy {
     }
 
     /// Requires this `Proxy-Authorization` from now on.
-    pub fn wants(&self, authorization: &str) {
+    pub fn require_authorization(&self, authorization: &str) {
         self.shared.lock().unwrap().wanted = Some(authorization.to_owned());
     }
 
     /// Responds to every request with this status from now on.
-    pub fn refuses(&self, status: &'static str) {
+    pub fn reject_with(&self, status: &'static str) {
         self.shared.lock().unwrap().refusal = Some(status);
     }
 
@@ -134,7 +134,7 @@ fn parse(head: &str) -> ProxyRequest {
     }
 }
 
-/// Returns either a response that refuses the request, or the port to forward to.
+/// Returns either a response that rejects the request, or the port to forward to.
 fn decide(state: &State, request: &ProxyRequest) -> (String, Option<u16>) {
     let refuse = |status: &str| {
         let response =

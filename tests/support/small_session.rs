@@ -45,7 +45,7 @@ const STANDARD: [(&str, &str); 10] = [
 ];
 
 /// Returns 2026-04-16T09:30:00.123Z, plus nanoseconds that the formatted timestamp does not include.
-fn noon() -> SystemTime {
+fn prompt_time() -> SystemTime {
     UNIX_EPOCH + Duration::new(1_776_331_800, 123_456_789)
 }
 
@@ -66,7 +66,7 @@ pub fn work(telemetry: &Telemetry) {
             .start_type(StartType::Fresh)
             .workspace_host_paths(["/work/a", "/work/b"]),
     );
-    let prompt = session.prompt(UserPrompt::new("Fix the bug").id(PROMPT).at(noon()));
+    let prompt = session.prompt(UserPrompt::new("Fix the bug").id(PROMPT).at(prompt_time()));
     prompt.record_api_request(
         ApiRequest::new("sonnet")
             .tokens(TokenUsage::new().input(120).output(45).cache_read(2_000))

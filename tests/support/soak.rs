@@ -76,7 +76,7 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
     let length = file.metadata().unwrap().len();
     file.set_len(length - length % ENTRY_BYTES).unwrap();
     let file = Rc::new(file);
-    let mute: Rc<Path> = mute(account).into();
+    let mute: Rc<Path> = mute_file(account).into();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -119,7 +119,7 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
 }
 
 /// Returns the path of a file. While it exists, the receiver reads all requests and responds to none.
-fn mute(account: &Path) -> PathBuf {
+fn mute_file(account: &Path) -> PathBuf {
     account.with_extension("mute")
 }
 
@@ -365,7 +365,7 @@ pub fn run(plan: &Plan) -> Summary {
                 thread::sleep(Duration::from_millis(1));
             }
             // The receiver has stored the last requests but not acknowledged them, so the host must resend them.
-            let mute = mute(&receiver.account);
+            let mute = mute_file(&receiver.account);
             File::create(&mute).unwrap();
             let length = || std::fs::metadata(&receiver.account).map_or(0, |file| file.len());
             let (before, start) = (length(), Instant::now());

@@ -193,7 +193,7 @@ fn text(path: &Path) -> String {
 
 /// The TLS behavior of a server.
 #[derive(Clone)]
-pub struct Behaviour {
+pub struct Behavior {
     pub issued: Issued,
     /// The authorities that must have issued the client's certificate. `None` requires no client certificate.
     pub clients: Option<String>,
@@ -222,17 +222,17 @@ pub struct Front {
 
 impl Front {
     /// Starts a TLS server in front of the receiver on `port`.
-    pub fn before(port: u16, behaviour: &Behaviour) -> Self {
-        Self::start(port, server_config(behaviour, client_verifier(behaviour)))
+    pub fn before(port: u16, behavior: &Behavior) -> Self {
+        Self::start(port, server_config(behavior, client_verifier(behavior)))
     }
 
     /// Like `before`, with a custom verifier of client certificates.
     pub fn with_client_verifier(
         port: u16,
-        behaviour: &Behaviour,
+        behavior: &Behavior,
         verifier: Arc<dyn ClientCertVerifier>,
     ) -> Self {
-        Self::start(port, server_config(behaviour, verifier))
+        Self::start(port, server_config(behavior, verifier))
     }
 
     fn start(port: u16, config: Arc<ServerConfig>) -> Self {
@@ -258,8 +258,8 @@ impl Front {
     }
 
     /// Changes the behavior for new connections.
-    pub fn change(&self, behaviour: &Behaviour) {
-        let config = server_config(behaviour, client_verifier(behaviour));
+    pub fn change(&self, behavior: &Behavior) {
+        let config = server_config(behavior, client_verifier(behavior));
         *self.config.lock().unwrap() = config;
     }
 
@@ -268,8 +268,8 @@ impl Front {
     }
 }
 
-fn client_verifier(behaviour: &Behaviour) -> Arc<dyn ClientCertVerifier> {
-    let Some(authorities) = &behaviour.clients else {
+fn client_verifier(behavior: &Behavior) -> Arc<dyn ClientCertVerifier> {
+    let Some(authorities) = &behavior.clients else {
         return WebPkiClientVerifier::no_client_auth();
     };
     let mut roots = RootCertStore::empty();
@@ -281,16 +281,16 @@ fn client_verifier(behaviour: &Behaviour) -> Arc<dyn ClientCertVerifier> {
     verifier.unwrap()
 }
 
-fn server_config(behaviour: &Behaviour, clients: Arc<dyn ClientCertVerifier>) -> Arc<ServerConfig> {
+fn server_config(behavior: &Behavior, clients: Arc<dyn ClientCertVerifier>) -> Arc<ServerConfig> {
     let provider = Arc::new(ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(behaviour.versions)
+        .with_protocol_versions(behavior.versions)
         .unwrap()
         .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(
-            behaviour.issued.certified(),
+            behavior.issued.certified(),
         )));
-    config.alpn_protocols = vec![behaviour.protocol.to_vec()];
+    config.alpn_protocols = vec![behavior.protocol.to_vec()];
     Arc::new(config)
 }
 

@@ -305,6 +305,7 @@ impl Given {
             .filter(|_| !one.as_ref().is_some_and(is_managed))
             .or(one)
             .or(all)?;
+        // The proxy can read the headers of requests without TLS.
         let readable = !secure;
         let refused = readable && (protocol == "grpc" || guarded && layer != Layer::Managed);
         (!endpoint.contains("localhost") && !refused).then(|| name.to_owned())

@@ -55,7 +55,8 @@ fn project_file_in_the_home_directory_is_the_user_file() {
     }
 }
 
-/// The variables that a project may set to any value, each with an example value.
+/// Variables that a project may set to any value, each with an example value, and variables with a value that turns
+/// something off.
 const ALLOWED: [(&str, &str); 21] = [
     ("OTEL_RESOURCE_ATTRIBUTES", "team=core"),
     ("OTEL_METRIC_EXPORT_INTERVAL", "1000"),

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{have, stack, succeeds, text};
+use super::{assert_succeeds, is_installed, stack, text};
 
 /// Returns the values of all `key: value` lines, and the list items below a line that consists only of `key:`.
 fn values(document: &str, key: &str) -> Vec<String> {
@@ -60,9 +60,9 @@ fn every_service_has_limits_and_keeps_its_data_in_volumes() {
 
 #[test]
 fn compose_file_is_valid() {
-    if have("docker-compose") {
+    if is_installed("docker-compose") {
         let mut compose = Command::new("docker-compose");
         compose.arg("-f").arg(stack("docker-compose.yaml"));
-        succeeds(compose.args(["config", "--quiet"]));
+        assert_succeeds(compose.args(["config", "--quiet"]));
     }
 }

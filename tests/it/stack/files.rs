@@ -7,13 +7,13 @@ use std::process::Command;
 use claude_code_telemetry::Config;
 use serde_json::Value;
 
-use super::{have, repository, stack, succeeds, text};
+use super::{assert_succeeds, is_installed, repository, stack, text};
 
 #[test]
 fn prometheus_configuration_and_rules_are_valid() {
-    if have("promtool") {
+    if is_installed("promtool") {
         let mut promtool = Command::new("promtool");
-        succeeds(
+        assert_succeeds(
             promtool
                 .args(["check", "config"])
                 .arg(stack("prometheus/prometheus.yaml")),
@@ -21,17 +21,17 @@ fn prometheus_configuration_and_rules_are_valid() {
         let mut promtool = Command::new("promtool");
         promtool.args(["check", "rules"]);
         promtool.args(["rules.yaml", "alerts.yaml"].map(|file| stack("prometheus").join(file)));
-        succeeds(&mut promtool);
+        assert_succeeds(&mut promtool);
     }
 }
 
 /// `rules_test.yaml` states what the rules record and when the alerts fire.
 #[test]
 fn rules_and_alerts_pass_their_promtool_tests() {
-    if have("promtool") {
+    if is_installed("promtool") {
         let mut promtool = Command::new("promtool");
         promtool.args(["test", "rules"]);
-        succeeds(promtool.arg(repository("tests/it/stack/rules_test.yaml")));
+        assert_succeeds(promtool.arg(repository("tests/it/stack/rules_test.yaml")));
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn collector() -> Option<PathBuf> {
         eprintln!("skipped: the variable COLLECTOR_TOOLS names no folder with collector.py");
         return None;
     };
-    if !have("python3") {
+    if !is_installed("python3") {
         return None;
     }
     let mut python = Command::new("python3");
@@ -79,7 +79,7 @@ fn core_configuration_is_valid_for_a_collector() {
     collector
         .args(["validate", "--config"])
         .arg(stack("otel-collector/core.yaml"));
-    succeeds(&mut collector);
+    assert_succeeds(&mut collector);
 }
 
 /// Builds the configuration from these variables, without reading any file.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::dashboards::queries;
 use super::prometheus::Prometheus;
-use super::{exposition, have, repository, text};
+use super::{exposition, is_installed, repository, text};
 use crate::example;
 use crate::support::Receiver;
 
@@ -33,7 +33,7 @@ fn start(receiver: &Receiver, home: &Path, extra: &[(&str, &str)]) -> Child {
 }
 
 /// Waits until a replay has exited, and asserts success without warnings.
-fn ended_well(replay: Child) {
+fn assert_succeeded(replay: Child) {
     let output = replay.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -45,7 +45,7 @@ pub(crate) fn replay(receiver: &Receiver, home: &Path, extra: &[(&str, &str)], s
     let mut input = replay.stdin.take().unwrap();
     writeln!(input, "{}", steps.join("\n")).unwrap();
     drop(input);
-    ended_well(replay);
+    assert_succeeded(replay);
 }
 
 /// Returns the steps of the demo without the `sleep` steps.
@@ -160,7 +160,7 @@ fn recorded(query: &str) -> String {
 
 #[test]
 fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
-    if !have("prometheus") {
+    if !is_installed("prometheus") {
         return;
     }
     let demo = text("demo.jsonl");
@@ -186,7 +186,7 @@ fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
     prometheus.wait("scraped", |prometheus| prometheus.value(seen).is_some());
     writeln!(input, "{}", rest.join("\n")).unwrap();
     drop(input);
-    ended_well(replay);
+    assert_succeeded(replay);
 
     let expected = expected(&steps);
     assert_eq!(expected.len(), 17, "the demo lacks something: {expected:?}");

@@ -34,7 +34,7 @@ fn text(path: &str) -> String {
 }
 
 /// Returns true if a program can be run. Otherwise prints a message that the test is skipped.
-fn have(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     let status = Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
@@ -49,7 +49,7 @@ fn have(program: &str) -> bool {
 
 /// Runs a command, and asserts that it succeeds.
 #[track_caller]
-fn succeeds(command: &mut Command) {
+fn assert_succeeds(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let out = String::from_utf8_lossy(&output.stdout);
     let error = String::from_utf8_lossy(&output.stderr);

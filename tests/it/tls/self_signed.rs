@@ -13,14 +13,14 @@ fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
     for protocol in PROTOCOLS {
         for versions in [ALL_VERSIONS, ONLY_1_2] {
             let receiver = receiver(protocol);
-            let behaviour = Behaviour {
+            let behavior = Behavior {
                 versions,
-                ..behaviour(protocol, issued.clone())
+                ..behavior(protocol, issued.clone())
             };
-            let front = Front::before(receiver.port(), &behaviour);
+            let front = Front::before(receiver.port(), &behavior);
             let name = format!("localhost:{}", front.port());
             let telemetry = start(protocol, &format!("https://{name}"), &[(CA, ca)]);
-            fails(&telemetry, &name, |error| error == expected);
+            assert_fails(&telemetry, &name, |error| error == expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
         }
     }
@@ -42,14 +42,14 @@ fn self_signed_authority_is_accepted_when_a_configured_file_contains_it() {
             // The certificate itself, and a certificate that it signed.
             for issued in [server.itself(), server.local()] {
                 let receiver = receiver(protocol);
-                let behaviour = Behaviour {
+                let behavior = Behavior {
                     versions,
-                    ..behaviour(protocol, issued)
+                    ..behavior(protocol, issued)
                 };
-                let front = Front::before(receiver.port(), &behaviour);
+                let front = Front::before(receiver.port(), &behavior);
                 let endpoint = format!("https://{host}:{}", front.port());
                 let telemetry = start(protocol, &endpoint, &[(trust.0, trust.1)]);
-                delivers(&telemetry, &receiver);
+                assert_delivers(&telemetry, &receiver);
             }
         }
     }
@@ -118,11 +118,11 @@ fn self_signed_authority_is_accepted_after_it_was_added_to_the_file() {
         let ca = files.write("ca.pem", server.pem());
         let receiver = receiver(protocol);
         let renewed = server.itself_again();
-        let front = Front::before(receiver.port(), &behaviour(protocol, renewed.clone()));
+        let front = Front::before(receiver.port(), &behavior(protocol, renewed.clone()));
         let name = format!("localhost:{}", front.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        fails(&telemetry, &name, |error| error == NOT_IN_FILE);
+        assert_fails(&telemetry, &name, |error| error == NOT_IN_FILE);
         files.write("ca.pem", renewed.certificate);
-        delivers(&telemetry, &receiver);
+        assert_delivers(&telemetry, &receiver);
     }
 }

@@ -87,19 +87,19 @@ fn version_1_client_certificate_is_presented() {
     for protocol in PROTOCOLS {
         for versions in [ALL_VERSIONS, ONLY_1_2] {
             let receiver = receiver(protocol);
-            let behaviour = Behaviour {
+            let behavior = Behavior {
                 versions,
-                ..behaviour(protocol, authority.local())
+                ..behavior(protocol, authority.local())
             };
             let verifier = AnyVersion::new(&client);
-            let front = Front::with_client_verifier(receiver.port(), &behaviour, verifier);
+            let front = Front::with_client_verifier(receiver.port(), &behavior, verifier);
             let endpoint = format!("https://localhost:{}", front.port());
             let identity = [
                 (CA, ca.as_str()),
                 (CERTIFICATE, certificate.as_str()),
                 (KEY, key.as_str()),
             ];
-            delivers(&start(protocol, &endpoint, &identity), &receiver);
+            assert_delivers(&start(protocol, &endpoint, &identity), &receiver);
             assert!(front.handshakes()[0].client_certificate);
         }
     }
@@ -115,11 +115,11 @@ fn error_explains_a_rejected_version_1_client_certificate() {
     let key = files.write("client.key", &client.key);
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let behaviour = Behaviour {
+        let behavior = Behavior {
             clients: Some(clients.pem().to_owned()),
-            ..behaviour(protocol, authority.local())
+            ..behavior(protocol, authority.local())
         };
-        let front = Front::before(receiver.port(), &behaviour);
+        let front = Front::before(receiver.port(), &behavior);
         let name = format!("localhost:{}", front.port());
         let identity = [
             (CA, ca.as_str()),
@@ -127,7 +127,7 @@ fn error_explains_a_rejected_version_1_client_certificate() {
             (KEY, key.as_str()),
         ];
         let telemetry = start(protocol, &format!("https://{name}"), &identity);
-        fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &name, |message| {
             message
                 .contains("accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")
         });
@@ -163,10 +163,10 @@ fn version_1_server_certificate_is_rejected_with_the_reason() {
     let expected = "the certificate of it has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName";
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behaviour(protocol, server.clone()));
+        let front = Front::before(receiver.port(), &behavior(protocol, server.clone()));
         let name = format!("localhost:{}", front.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        fails(&telemetry, &name, |message| message == expected);
+        assert_fails(&telemetry, &name, |message| message == expected);
         assert!(receiver.received().is_empty() && receiver.connections() == 0);
     }
 }
