@@ -17,6 +17,8 @@ ALLOWED = {
     "serde_core",
     # `Content` can be created from a `RawValue`.
     "serde_json",
+    # `inject_headers` takes the `HeaderMap` of a request, which hosts have from their HTTP client. The crate is stable.
+    "http",
     # `Telemetry::providers()` returns the SDK's providers.
     "opentelemetry",
     "opentelemetry_sdk",

@@ -11,6 +11,8 @@ pub(crate) use ids::IdGenerator;
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderValue};
+
 /// The context of a local or remote span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TraceContext {
@@ -63,5 +65,15 @@ impl TraceContext {
         if let Some(state) = &self.trace_state {
             carrier("tracestate", state);
         }
+    }
+
+    /// Sets the W3C headers. Removes a `tracestate` of another context, which must not be sent with this `traceparent`.
+    pub(crate) fn inject_headers(&self, headers: &mut HeaderMap) {
+        headers.remove("tracestate");
+        self.inject(|name, value| {
+            // Neither fails: the values are printable ASCII, and no request has 32,768 headers.
+            let value = HeaderValue::from_str(value).ok()?;
+            headers.try_insert(name, value).ok()
+        });
     }
 }

@@ -409,13 +409,6 @@ impl Recorder {
         self.began.map_or(time, |began| time.on(&began))
     }
 
-    /// Passes the trace context of this recorder to a carrier.
-    pub(crate) fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
-        if let Some(context) = &self.parent {
-            context.inject(carrier);
-        }
-    }
-
     /// Adds to a series.
     pub(crate) fn add(&self, series: &Series<&str>, value: f64) {
         if let Some(session) = self.session() {

@@ -80,6 +80,7 @@ mod totals_under_load;
 mod trace_child_process;
 mod trace_concurrency;
 mod trace_content;
+mod trace_headers;
 mod trace_lifecycle;
 mod trace_propagation;
 mod trace_tree;

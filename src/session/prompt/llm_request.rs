@@ -215,8 +215,41 @@ impl LlmRequest {
         }
     }
 
-    /// Passes the trace context of this request to a carrier: the header `traceparent` and, if there is one,
-    /// `tracestate`. When tracing is off, the carrier is not called.
+    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this request. Replaces
+    /// headers of another context, so that the same request can be sent again. When tracing is off, the headers stay
+    /// unchanged.
+    ///
+    /// The map is that of the crate `http`, which most clients use, for example `reqwest`:
+    ///
+    /// ```
+    /// # use claude_code_telemetry::LlmRequest;
+    /// # async fn send(request: &LlmRequest, client: &reqwest::Client, body: String) -> reqwest::Result<()> {
+    /// let mut attempt = client.post("http://localhost:8080/v1/messages").body(body).build()?;
+    /// request.inject_headers(attempt.headers_mut());
+    /// let response = client.execute(attempt).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// or `hyper`, with a request of the crate `http` itself:
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// # let request = prompt.llm_request("claude-sonnet-4-6");
+    /// let mut attempt = http::Request::post("http://localhost:8080/v1/messages").body("{}")?;
+    /// request.inject_headers(attempt.headers_mut());
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    pub fn inject_headers(&self, headers: &mut http::HeaderMap) {
+        if let Some(context) = &self.recorder.parent {
+            context.inject_headers(headers);
+        }
+    }
+
+    /// Passes the trace context of this request to any other carrier: `traceparent` and, if there is one, `tracestate`.
+    /// When tracing is off, the carrier is not called. For the headers of the crate `http`, use
+    /// [`inject_headers`](Self::inject_headers).
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -228,7 +261,9 @@ impl LlmRequest {
     ///
     /// The result of the closure is ignored, so that it can be one call of the host's own map of headers.
     pub fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
-        self.recorder.inject(carrier);
+        if let Some(context) = &self.recorder.parent {
+            context.inject(carrier);
+        }
     }
 
     /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to the

@@ -265,19 +265,53 @@ impl ToolCall {
     /// tool.child_env().apply(command.arg("test"));
     /// # tool.end();
     /// ```
+    ///
+    /// A command of tokio contains one of the standard library:
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let tool = Telemetry::disabled().session(Identity::new()).tool("Bash");
+    /// let mut command = tokio::process::Command::new("cargo");
+    /// tool.child_env().apply(command.arg("test").as_std_mut());
+    /// # tool.end();
+    /// ```
     pub fn child_env(&self) -> ChildEnv {
         self.recorder.child_env_of(self.context().as_deref())
     }
 
-    /// Passes the trace context of the execution to a carrier, for an MCP request: `traceparent` and, if there is one,
-    /// `tracestate`.
+    /// Sets the headers `traceparent` and `tracestate` of an HTTP request of this tool to the trace context of the
+    /// execution, or of the call before the execution begins. Otherwise as
+    /// [`LlmRequest::inject_headers`](crate::LlmRequest::inject_headers).
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let tool = prompt.tool("WebFetch");
+    /// tool.executing();
+    /// let mut request = http::Request::get("http://localhost:8080/page").body(())?;
+    /// tool.inject_headers(request.headers_mut());
+    /// # tool.end();
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    pub fn inject_headers(&self, headers: &mut http::HeaderMap) {
+        if let Some(context) = self.context() {
+            context.inject_headers(headers);
+        }
+    }
+
+    /// Passes the trace context of the execution, or of the call before the execution begins, to a carrier:
+    /// `traceparent` and, if there is one, `tracestate`. When tracing is off, the carrier is not called.
+    ///
+    /// A request to an MCP server carries the two in `params._meta`, over every transport
+    /// ([SEP-414](https://modelcontextprotocol.io/seps/414-request-meta)):
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
     /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
     /// let tool = prompt.tool("mcp__github__search");
-    /// let mut headers = Vec::new();
-    /// tool.inject(|name, value| headers.push((name, value.to_owned())));
+    /// tool.executing();
+    /// let mut meta = serde_json::Map::new();
+    /// tool.inject(|key, value| meta.insert(key.to_owned(), value.into()));
     /// # tool.end();
     /// ```
     pub fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
