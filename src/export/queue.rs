@@ -64,7 +64,7 @@ impl<T> Queue<T> {
         true
     }
 
-    /// Returns true if no exporter takes items from the queue any more.
+    /// Returns true if the exporter takes no more items from the queue.
     pub(crate) fn is_off(&self) -> bool {
         self.waiting.is_off()
     }
