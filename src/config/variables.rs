@@ -12,8 +12,8 @@ use super::secret::{HIDDEN, PEM_BEGIN};
 use crate::signal::Signal;
 use crate::visible::visible;
 
-/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`). `P` is the [`Parser`]
-/// of its values.
+/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`). `P` is the
+/// [`Parser`] of its values.
 #[cfg_attr(
     not(test),
     allow(dead_code, reason = "the documentation is made from it")
@@ -143,7 +143,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Variable> {
     all().find(|variable| variable.matches(name))
 }
 
-/// The length of the shortest name that can count as misspelled. Shorter ones are too often the names of others.
+/// The length of the shortest name that can count as misspelled. Shorter names too often belong to other programs.
 const MIN_MISSPELLED: usize = 12;
 
 /// Returns the variable that an unknown name probably stands for.
@@ -304,7 +304,7 @@ single! {
     TRACES_EXPORTER: Exporters = EXPORTERS, Traces OpenTelemetry NoneOnly,
         "OTEL_TRACES_EXPORTER", "Exporters of spans; `none` turns them off";
     ENHANCED_TELEMETRY_BETA: bool = OFF, Traces ClaudeCode Ignored,
-        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "Spans need it";
+        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "No span is sent without it";
     ENHANCED_TELEMETRY_BETA_ALIAS: bool = OFF, Traces ClaudeCode Ignored,
         "ENABLE_ENHANCED_TELEMETRY_BETA", "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
     TEMPORALITY: Temporality = TEMPORALITIES, Metrics OpenTelemetry Allowed,

@@ -87,12 +87,15 @@ fn document() -> String {
         );
     }
     out.push_str(
-        "## OTLP\n\nEach of these is there four times: for all signals, and for one with `METRICS_`, `LOGS_` or `TRACES_` \
-         after\n`OTEL_EXPORTER_OTLP_`, which wins: `OTEL_EXPORTER_OTLP_ENDPOINT` and \
-         `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`.\n\n",
+        "## OTLP\n\nEach of these variables also exists for each signal, with `METRICS_`, `LOGS_` or `TRACES_` after \
+         `OTEL_EXPORTER_OTLP_`,\nsuch as `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`. The variable of a signal takes precedence over the \
+         general one.\n\n",
     );
     rows(&mut out, all().filter(|v| works(v) && shared(v)));
-    out.push_str("## Without effect\n\nKnown from elsewhere; one that is set is a warning, not a misspelling.\n\n");
+    out.push_str(
+        "## Without effect\n\nThe library knows these variables, but does not use them. If one is set, a warning says \
+         so.\n\n",
+    );
     for variable in all().filter(|variable| !variable.has_effect) {
         writeln!(out, "- `{}`", variable.name).unwrap();
     }
