@@ -113,10 +113,7 @@ impl Tls {
             Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
             _ => "TLS",
         };
-        let trust = match self.trust_variable() {
-            Some(variable) => format!("the authorities of {variable}"),
-            None => "the authorities of this system".to_owned(),
-        };
+        let trust = authorities(&self.files.trust);
         let client = match (self.is_certificate_requested(), self.identity_variable()) {
             (true, Some(variable)) => {
                 format!("; the client certificate of {variable} was asked for")
@@ -130,6 +127,17 @@ impl Tls {
     /// Returns true if HTTP/2 is offered.
     pub(crate) fn is_http_2(&self) -> bool {
         self.alpn == HTTP_2
+    }
+}
+
+/// Names the authorities that may have signed an accepted certificate.
+fn authorities(trust: &Trust) -> String {
+    match trust {
+        Trust::Platform => "the authorities of this system".to_owned(),
+        Trust::PlatformAnd(file) => {
+            format!("the authorities of this system or of {}", file.variable)
+        }
+        Trust::Only(file) => format!("the authorities of {}", file.variable),
     }
 }
 
@@ -200,6 +208,28 @@ impl fmt::Debug for Resolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tls::PemFile;
+
+    #[test]
+    fn accepted_certificate_is_attributed_to_all_trusted_authorities() {
+        let file = |variable| PemFile {
+            variable,
+            path: "/ca.pem".into(),
+        };
+        for (trust, expected) in [
+            (Trust::Platform, "the authorities of this system"),
+            (
+                Trust::PlatformAnd(file("NODE_EXTRA_CA_CERTS")),
+                "the authorities of this system or of NODE_EXTRA_CA_CERTS",
+            ),
+            (
+                Trust::Only(file("OTEL_EXPORTER_OTLP_CERTIFICATE")),
+                "the authorities of OTEL_EXPORTER_OTLP_CERTIFICATE",
+            ),
+        ] {
+            assert_eq!(authorities(&trust), expected);
+        }
+    }
 
     #[test]
     fn tls_without_any_authority_is_an_error() {
