@@ -28,7 +28,7 @@ pub(super) fn enforce(
             // The managed settings that cannot be read may forbid content.
             _ if !managed_is_complete && variable.is_content_switch() => {
                 if truth(set.text()) == Some(true) {
-                    report.warn(set, Problem::ContentHeld);
+                    report.warn(set, Problem::ContentSwitchIgnored);
                 }
                 return false;
             }

@@ -57,7 +57,7 @@ pub(super) fn read(
         let ignored = match layer {
             Layer::User => None,
             _ if !trusted => Some(Problem::Untrusted),
-            _ => (!settings.managed_is_complete).then_some(Problem::ProjectHeld),
+            _ => (!settings.managed_is_complete).then_some(Problem::ProjectIgnored),
         };
         match ignored {
             None => settings.read(&origin, report),

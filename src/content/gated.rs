@@ -16,17 +16,17 @@ use crate::schema::Gate;
 /// The size, in bytes, above which a text is shaped on the caller's thread instead of being kept whole.
 const SHAPE_AT_ONCE: usize = 256 * 1024;
 
-/// The size limit, in bytes, of a kept text whose kind has no limit. It exceeds the size limit of a record, so that the
+/// The size limit, in bytes, of a text whose kind has no limit. It exceeds the size limit of a record, so that the
 /// export, which truncates the text to fit, still detects that it is too long.
-const KEPT: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Truncates the text to [`KEPT`] bytes.
-fn truncate_to_kept(content: Content) -> Content {
-    if content.size() <= KEPT {
+/// Truncates the text to [`MAX_BYTES`].
+fn bounded(content: Content) -> Content {
+    if content.size() <= MAX_BYTES {
         return content;
     }
     let text = content.text();
-    let mut end = KEPT;
+    let mut end = MAX_BYTES;
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -99,7 +99,7 @@ impl<K: ContentKind> Gated<K> {
         };
         Self {
             shaped,
-            ..Self::new(content.map(truncate_to_kept))
+            ..Self::new(content.map(bounded))
         }
     }
 

@@ -67,7 +67,7 @@ impl Probe {
     pub(super) fn fail(&mut self, error: Option<&io::Error>) {
         self.problem = Some(match error {
             Some(error) => format!("it cannot be tried: {error}"),
-            None => "the time was over before it was tried to the end".to_owned(),
+            None => "the time limit passed before the trial ended".to_owned(),
         });
         self.remedy = error.map(|_| {
             "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)"

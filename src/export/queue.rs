@@ -98,7 +98,7 @@ impl<T> Queue<T> {
         Arc::clone(&self.waiting)
     }
 
-    /// Waits until enough items for a full request are queued.
+    /// Waits until the queue holds enough items or bytes to be exported before the interval ends.
     pub(crate) async fn filled(&self) {
         self.wake.notified().await;
     }

@@ -122,9 +122,9 @@ mod tests {
 
     #[test]
     fn port_in_use_on_any_address_is_reported() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let taken = (taken.local_addr().unwrap().port(), taken);
-        let why = bind(&config("localhost", taken.0)).unwrap_err();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = listener.local_addr().unwrap().port();
+        let why = bind(&config("localhost", taken)).unwrap_err();
         assert!(why.contains("is taken"), "{why}");
         assert!(why.contains("OTEL_EXPORTER_PROMETHEUS_PORT"), "{why}");
     }
