@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
     /// The time of a manual clock, in nanoseconds since the Unix epoch; `None` = the system clock.
-    set: Option<&'static AtomicU64>,
+    manual: Option<&'static AtomicU64>,
 }
 
 impl Clock {
@@ -16,38 +16,38 @@ impl Clock {
     #[cfg(feature = "testing")]
     pub(crate) fn standing(time: SystemTime) -> Self {
         Self {
-            set: Some(Box::leak(Box::new(AtomicU64::new(nanos(time))))),
+            manual: Some(Box::leak(Box::new(AtomicU64::new(nanos(time))))),
         }
     }
 
     /// Moves a manual clock forward. Has no effect on the system clock.
     #[cfg(feature = "testing")]
     pub(crate) fn advance(self, duration: Duration) {
-        if let Some(set) = self.set {
+        if let Some(time) = self.manual {
             let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-            set.fetch_add(nanos, Ordering::Relaxed);
+            time.fetch_add(nanos, Ordering::Relaxed);
         }
     }
 
     /// Sets a manual clock, also to an earlier time. Has no effect on the system clock.
     #[cfg(all(test, feature = "testing"))]
     pub(crate) fn set(self, time: SystemTime) {
-        if let Some(set) = self.set {
-            set.store(nanos(time), Ordering::Relaxed);
+        if let Some(manual) = self.manual {
+            manual.store(nanos(time), Ordering::Relaxed);
         }
     }
 
     /// Returns the current time in nanoseconds since the Unix epoch.
     pub(crate) fn now(self) -> u64 {
-        match self.set {
-            Some(set) => set.load(Ordering::Relaxed),
+        match self.manual {
+            Some(time) => time.load(Ordering::Relaxed),
             None => nanos(SystemTime::now()),
         }
     }
 
     /// Returns the current time of the monotonic clock; `None` for a manual clock.
     pub(crate) fn instant(self) -> Option<Instant> {
-        self.set.is_none().then(Instant::now)
+        self.manual.is_none().then(Instant::now)
     }
 }
 

@@ -69,13 +69,13 @@ impl Diagnostics {
     }
 
     /// Turns the output to standard error on or off.
-    pub(crate) fn to_stderr(&self, on: bool) {
+    pub(crate) fn set_stderr(&self, on: bool) {
         self.stderr.store(on, Ordering::Relaxed);
     }
 
     /// Delivers a diagnostic on the current thread.
     pub(crate) fn report(&self, message: impl Into<String>) {
-        self.tell(&Diagnostic::new(&message.into()));
+        self.deliver(&Diagnostic::new(&message.into()));
     }
 
     /// Delivers a diagnostic on a separate thread, in order, so that a slow callback delays neither an exporter nor a
@@ -91,14 +91,15 @@ impl Diagnostics {
         self.resume();
     }
 
-    /// Starts the delivery of the queue. Without a thread, the next diagnostic tries again.
+    /// Starts a thread that delivers the queue, unless one is running. If no thread can be started, the next diagnostic
+    /// tries again.
     pub(crate) fn resume(self: &Arc<Self>) {
         let mut pending = self.pending();
         if !pending.queue.is_empty() && !pending.busy {
             let this = Arc::clone(self);
             let started = thread::spawn("claude-code-telemetry-diagnostics", move || {
                 while let Some(diagnostic) = this.next_pending() {
-                    this.tell(&diagnostic);
+                    this.deliver(&diagnostic);
                 }
                 this.idle.notify_one();
             });
@@ -125,7 +126,7 @@ impl Diagnostics {
     }
 
     /// Delivers a diagnostic. A panic of the callback and a closed standard error are ignored.
-    fn tell(&self, diagnostic: &Diagnostic) {
+    fn deliver(&self, diagnostic: &Diagnostic) {
         if self.stderr.load(Ordering::Relaxed) {
             let _ = writeln!(std::io::stderr(), "claude-code-telemetry: {diagnostic}");
         }

@@ -25,11 +25,11 @@ const HELD: Duration = Duration::from_millis(100);
 /// to a session, in order. Later records go to that session directly, so that a part of the host that uses this buffer
 /// need not know whether the start is over.
 ///
-/// No record is sent before the delivery: each `record_*` method states what the record emits or adds then. The content policy of the session's telemetry applies to content then.
-/// Records that are never delivered are dropped with the buffer. At most 1,024 records and 4 MiB are kept; further
-/// records are dropped and counted. Metrics count at the time of delivery, because a measurement carries no timestamp.
-/// A forked child has a copy of the records from before the fork: records that both processes deliver are delivered
-/// twice.
+/// No record is sent before the delivery: each `record_*` method states what the record emits or adds then. The content
+/// policy of the session's telemetry applies at the delivery. Records that are never delivered are dropped with the
+/// buffer. At most 1,024 records and 4 MiB are kept; further records are dropped and counted. Metrics count at the time
+/// of delivery, because a measurement carries no timestamp. A forked child has a copy of the records from before the
+/// fork: records that both processes deliver are delivered twice.
 ///
 /// ```
 /// use claude_code_telemetry::{

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::hex::hex;
 use crate::random::random;
 
-/// A reason why the id cannot be stored, so that the next run has a different one.
+/// A problem with the stored id: this run has another id than the previous one, or than the next one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InstallationIdError {
     #[error("no folder is known to keep the installation id in; set one in the configuration")]
@@ -34,6 +34,7 @@ pub(crate) fn installation_id(path: Option<&Path>) -> (String, Option<Installati
     stored.unwrap_or_else(|error| (process_id(), Some(error)))
 }
 
+/// Returns the id stored in the file, or a new one that was stored there.
 fn stored_id(path: &Path) -> Result<(String, Option<InstallationIdError>), InstallationIdError> {
     let replace = match read(path) {
         Ok(Some(id)) => return Ok((id, None)),
@@ -76,6 +77,7 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     }
     let mut bytes = Vec::new();
     fs::File::open(path)?
+        // White space around the id is accepted.
         .take(LENGTH as u64 + 64)
         .read_to_end(&mut bytes)?;
     let text = String::from_utf8(bytes).unwrap_or_default();
@@ -99,6 +101,7 @@ fn write(path: &Path, replace: bool) -> io::Result<String> {
     read(path)?.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
 
+/// Moves the draft to its path.
 fn publish(draft: &Path, path: &Path, replace: bool) -> io::Result<()> {
     // Creating a link fails where a rename would overwrite the id of another process.
     match fs::hard_link(draft, path) {

@@ -1,9 +1,10 @@
 //! The programming language of a file, determined from its name.
 
-/// The language of a file whose extension is not listed.
+/// The language of a file whose extension and name are not listed.
 pub(crate) const UNKNOWN: &str = "unknown";
 
-/// Returns the programming language of a file by its extension; `unknown` for other extensions.
+/// Returns the programming language of a file, by its extension or by a well-known name such as `Makefile`; `unknown`
+/// for all other files.
 ///
 /// ```
 /// use claude_code_telemetry::language_from_path;

@@ -40,8 +40,8 @@ impl Endpoint {
         if full.host().is_empty() {
             return Err(EndpointProblem::NoHost);
         }
-        let (user, host_and_port) = match full.as_str().rsplit_once('@') {
-            Some((user, rest)) => (Some(user), rest),
+        let (user_info, host_and_port) = match full.as_str().rsplit_once('@') {
+            Some((user_info, rest)) => (Some(user_info), rest),
             None => (None, full.as_str()),
         };
         let authority: Authority = host_and_port.parse().map_err(|_| EndpointProblem::NotUrl)?;
@@ -50,7 +50,7 @@ impl Endpoint {
         if after_host != Some("") && authority.port_u16().is_none() {
             return Err(EndpointProblem::NotUrl);
         }
-        let authorization = user.map(basic_authorization);
+        let authorization = user_info.map(basic_authorization);
         parts.authority = Some(authority);
         let root = || PathAndQuery::from_static("/");
         parts.path_and_query = Some(parts.path_and_query.unwrap_or_else(root));
@@ -94,8 +94,8 @@ impl Endpoint {
 
 /// Converts the `user:password` of a URL to the header that HTTP clients send. As a header the credentials work the
 /// same way with every protocol, and the URL itself holds no secret.
-fn basic_authorization(user: &str) -> Secret {
-    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+fn basic_authorization(user_info: &str) -> Secret {
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     let (user, password) = (percent_decode_lossy(user), percent_decode_lossy(password));
     let encoded = BASE64_STANDARD.encode(format!("{user}:{password}"));
     Secret::new(format!("Basic {encoded}"))

@@ -69,7 +69,7 @@ pub struct Config {
     pub(crate) unknown: Vec<UnknownExporter>,
     pub(crate) metrics: SignalConfig,
     pub(crate) events: SignalConfig,
-    /// All exporters are off without the beta variable.
+    /// All exporters of spans are off without `CLAUDE_CODE_ENHANCED_TELEMETRY_BETA`.
     pub(crate) spans: SignalConfig,
     /// The command that prints headers that change over time.
     pub(crate) headers_helper: Option<HeadersHelper>,
@@ -121,13 +121,14 @@ pub(crate) struct SignalConfig {
     /// For metrics only.
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
     pub(crate) prometheus: Option<PrometheusConfig>,
-    /// The time from one collection of metrics to the next; the longest time that an event or a span stays in the queue.
+    /// The time from one collection of metrics to the next; the longest time that an event or a span stays in the
+    /// queue.
     pub(crate) interval: Duration,
     /// The configured exporters that cannot be built, each with the text of the warning.
     pub(crate) unavailable: Vec<(Exporter, String)>,
 }
 
-/// The standard attributes that metrics, events and spans carry.
+/// The switches of the attributes that metrics, events and spans carry: true if the attribute is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AttributeSwitches {
     pub(crate) session_id: bool,

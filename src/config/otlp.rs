@@ -127,9 +127,9 @@ pub(super) fn resolve<'v>(
         (None, None) => ", chosen because neither protocol nor endpoint is set",
     };
     let authorization = parsed.authorization.take();
-    let guarded = has_managed_credentials(resolver)
+    let sends_managed_credentials = has_managed_credentials(resolver)
         || authorization.is_some() && set.layer() == Layer::Managed;
-    let (proxy, through) = proxy::resolve(resolver, &parsed, protocol, guarded);
+    let (proxy, through) = proxy::resolve(resolver, &parsed, protocol, sends_managed_credentials);
     resolver.report.fact(&format!(
         "{}: OTLP to {} ({}{why}){through}",
         name(signal),
@@ -204,6 +204,8 @@ fn endpoint<'v>(resolver: &mut Resolver<'v>) -> Result<Option<(&'v Setting, bool
     found
 }
 
+/// Returns true if managed settings contain credentials for the signal. These are sent only to an endpoint that managed
+/// settings contain too.
 fn has_managed_credentials(resolver: &Resolver<'_>) -> bool {
     let (headers, key) = (&variables::HEADERS, &variables::OTLP_CLIENT_KEY);
     let certificate = &variables::OTLP_CLIENT_CERTIFICATE;

@@ -25,9 +25,10 @@ pub(super) fn enforce(
         };
         let problem = match set.layer() {
             Layer::Managed => None,
+            // The managed settings that cannot be read may forbid content.
             _ if !managed_is_complete && variable.is_content_switch() => {
                 if truth(set.text()) == Some(true) {
-                    report.warn(set, Problem::ContentHeld);
+                    report.warn(set, Problem::ContentSwitchIgnored);
                 }
                 return false;
             }

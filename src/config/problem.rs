@@ -42,11 +42,11 @@ pub(crate) enum Problem {
     )]
     ManagedIncomplete(Box<Problem>),
     #[error("counts as off, because managed settings, which may forbid it, cannot be read")]
-    ContentHeld,
+    ContentSwitchIgnored,
     #[error(
         "its telemetry settings are ignored, because managed settings, which take precedence, cannot be read"
     )]
-    ProjectHeld,
+    ProjectIgnored,
     #[error("ignored, because settings files of a project may not set it; set it in {belongs}")]
     NotInProject { belongs: &'static str },
     #[error(

@@ -72,6 +72,7 @@ impl Temporality {
         let words = [
             ("delta", Self::Delta),
             ("cumulative", Self::Cumulative),
+            // For counters, which are the only instruments here, `lowmemory` is the same as `delta`.
             ("lowmemory", Self::Delta),
         ];
         input.word(&words, true)

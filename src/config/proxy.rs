@@ -1,7 +1,7 @@
 //! The proxy that the requests of one exporter go through.
 //!
-//! The variables are those of curl and of most programs. Like every other variable they are read from the layers: no
-//! code of this crate below the configuration reads the process environment.
+//! The variables are those of curl and of most programs. Like every other variable, they are read from the layers of
+//! the configuration: exporters never read the process environment.
 
 use http::Uri;
 
@@ -35,13 +35,13 @@ impl ProxyConfig {
     }
 }
 
-/// Returns the proxy for `endpoint`, and the choice as an addition to the explanation. `guarded`: managed credentials are
-/// sent to the endpoint.
+/// Returns the proxy for `endpoint`, and the choice as an addition to the explanation. `sends_managed_credentials` is
+/// true if credentials of managed settings are sent to the endpoint.
 pub(super) fn resolve(
     resolver: &mut Resolver<'_>,
     endpoint: &Endpoint,
     protocol: Protocol,
-    guarded: bool,
+    sends_managed_credentials: bool,
 ) -> (Option<Box<ProxyConfig>>, String) {
     let values = resolver.values;
     let Some(set) = chosen(resolver, endpoint.is_https()) else {
@@ -71,7 +71,7 @@ pub(super) fn resolve(
         let receiver = receiver.unwrap_or_default();
         let problem = if protocol == Protocol::Grpc {
             Some(Problem::ProxyPlain { receiver })
-        } else if guarded && set.layer() != Layer::Managed {
+        } else if sends_managed_credentials && set.layer() != Layer::Managed {
             Some(Problem::ProxyManagedCredentials { receiver })
         } else {
             None
@@ -137,14 +137,14 @@ mod tests {
     /// Returns the route to an endpoint with these variables set. The prefix `M:` puts a variable into managed settings
     /// instead of the environment, `H:` into the host layer.
     fn route(endpoint: &str, protocol: Protocol, set: &[(&str, &str)]) -> (Route, Vec<Problem>) {
-        full(endpoint, protocol, set, false)
+        route_of(endpoint, protocol, set, false)
     }
 
-    fn full(
+    fn route_of(
         endpoint: &str,
         protocol: Protocol,
         set: &[(&str, &str)],
-        guarded: bool,
+        sends_managed_credentials: bool,
     ) -> (Route, Vec<Problem>) {
         let mut report = WarningCollector::default();
         let assignments = set.iter().map(|(name, value)| {
@@ -158,7 +158,12 @@ mod tests {
         let values = Values::new(assignments.collect(), &mut report);
         let endpoint = Endpoint::parse(endpoint, false).unwrap();
         let mut resolver = Resolver::of(Signal::Logs, &values, &mut report);
-        let route = resolve(&mut resolver, &endpoint, protocol, guarded);
+        let route = resolve(
+            &mut resolver,
+            &endpoint,
+            protocol,
+            sends_managed_credentials,
+        );
         let problems = report.warnings.iter().map(|w| w.problem().clone());
         let problems =
             problems.filter(|problem| !matches!(problem, Problem::ManagedGeneral { .. }));
@@ -328,7 +333,7 @@ mod tests {
             ("https://h", "HTTPS_PROXY", true),
         ] {
             let set = [(name, "http://a:1")];
-            let (found, problems) = full(endpoint, Protocol::HttpJson, &set, true);
+            let (found, problems) = route_of(endpoint, Protocol::HttpJson, &set, true);
             assert_eq!(found.0.is_some(), through, "{name}");
             assert_eq!(problems.is_empty(), through, "{name}");
         }

@@ -40,7 +40,7 @@ pub(super) fn read(
         user,
     } = files.locate(std::env::consts::OS, environment, working_folder);
     // In the home folder the project's file is the file of the user.
-    let project = project.filter(|file| !user.as_ref().is_some_and(|user| same(file, user)));
+    let project = project.filter(|file| !user.as_ref().is_some_and(|user| is_same(file, user)));
 
     let mut settings = Settings::new();
     for file in settings.managed_files(&managed, report) {
@@ -57,7 +57,7 @@ pub(super) fn read(
         let ignored = match layer {
             Layer::User => None,
             _ if !trusted => Some(Problem::Untrusted),
-            _ => (!settings.managed_is_complete).then_some(Problem::ProjectHeld),
+            _ => (!settings.managed_is_complete).then_some(Problem::ProjectIgnored),
         };
         match ignored {
             None => settings.read(&origin, report),
@@ -71,8 +71,8 @@ pub(super) fn read(
 /// Returns true if an ignored file would have affected telemetry. Proxies and certificates do not count, because they
 /// are set for other programs too.
 fn is_about_telemetry(origin: &Provenance) -> bool {
-    let (mut found, mut unheard) = (Settings::new(), WarningCollector::default());
-    found.read(origin, &mut unheard);
+    let (mut found, mut unreported) = (Settings::new(), WarningCollector::default());
+    found.read(origin, &mut unreported);
     let telemetry = |name: &str| {
         let begins = ["OTEL_", "CLAUDE_CODE_OTEL_", variables::HEADERS_HELPER.name];
         begins.iter().any(|start| name.starts_with(start))
@@ -80,11 +80,12 @@ fn is_about_telemetry(origin: &Provenance) -> bool {
             || name.ends_with("_TELEMETRY_BETA")
     };
     let mut set = found.assignments.iter().map(|set| set.name.as_str());
-    let mut refused = unheard.warnings.iter().filter_map(Warning::variable);
+    let mut refused = unreported.warnings.iter().filter_map(Warning::variable);
     set.any(telemetry) || refused.any(telemetry)
 }
 
-fn same(one: &Path, other: &Path) -> bool {
+/// Returns true if both paths refer to the same file.
+fn is_same(one: &Path, other: &Path) -> bool {
     let canonical = |path| fs::canonicalize(path).ok();
     one == other || canonical(one).is_some_and(|one| canonical(other) == Some(one))
 }

@@ -70,26 +70,27 @@ pub(super) fn warn_of_no_effect(resolver: &mut Resolver<'_>) {
 fn identity<'v>(resolver: &mut Resolver<'v>) -> Result<Option<IdentityFiles>, Unusable<'v>> {
     let certificates = &variables::OTLP_CLIENT_CERTIFICATE;
     let keys = &variables::OTLP_CLIENT_KEY;
-    let own = [certificates, keys].map(|group| {
+    let otel = [certificates, keys].map(|group| {
         let [specific, general] = resolver.pair(group);
         specific.or(general)
     });
     let (values, signal) = (resolver.values, resolver.signal);
-    let other = [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|name| values.set(name));
+    let claude_code =
+        [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|name| values.set(name));
     let is_managed = |pair: [Option<&Setting>; 2]| {
         let mut set = pair.into_iter().flatten();
         set.any(|set| set.layer() == Layer::Managed)
     };
-    let chosen = if is_managed(other) && !is_managed(own) {
-        for set in own.into_iter().flatten() {
+    let chosen = if is_managed(claude_code) && !is_managed(otel) {
+        for set in otel.into_iter().flatten() {
             let general = variables::CLIENT_CERT.name;
             resolver.warn(set, Problem::ManagedGeneral { general });
         }
-        other
-    } else if own.iter().all(Option::is_none) {
-        other
+        claude_code
+    } else if otel.iter().all(Option::is_none) {
+        claude_code
     } else {
-        own
+        otel
     };
     let alone = match chosen {
         [None, None] => return Ok(None),

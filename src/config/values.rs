@@ -109,8 +109,8 @@ impl Values {
         // The sort is stable: the assignments of one variable stay in the order of their layers.
         assignments.sort_by(|one, other| one.name.cmp(&other.name));
         let by_name = assignments.chunk_by(|one, other| one.name == other.name);
-        let settings = by_name.filter_map(|of_one| {
-            let (winner, overridden) = of_one.split_first()?;
+        let settings = by_name.filter_map(|assignments| {
+            let (winner, overridden) = assignments.split_first()?;
             Some(Setting {
                 variable: winner.variable?,
                 winner: winner.clone(),
@@ -149,7 +149,8 @@ impl Values {
     }
 
     /// Returns the assignment of a variable with two names: of the higher layer; within a layer, a non-empty value
-    /// before an empty one, then the first name. An empty value in a higher layer cancels the other name in lower layers.
+    /// before an empty one, then the first name. An empty value in a higher layer cancels the other name in lower
+    /// layers.
     pub(super) fn highest_precedence<T>(&self, names: [&Typed<T>; 2]) -> Option<&Setting> {
         let set = names.iter().filter_map(|name| self.find(name.name));
         set.min_by_key(|set| (set.layer(), set.text().is_empty()))
@@ -174,8 +175,8 @@ impl Values {
     }
 }
 
-/// Reports an unknown name if it is probably a misspelled variable, or begins like a telemetry variable. Unknown names of
-/// the host are always reported, because they can have no other purpose.
+/// Reports an unknown name if it is probably a misspelled variable, or begins like a telemetry variable. Unknown names
+/// of the host are always reported, because they can have no other purpose.
 fn warn_of_unknown(set: &Assignment, report: &mut WarningCollector) {
     if let Some(meant) = variables::misspelled(&set.name) {
         report.warn(set, Problem::MisspelledVariable { meant });

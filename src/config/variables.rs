@@ -12,8 +12,8 @@ use super::secret::{HIDDEN, PEM_BEGIN};
 use crate::signal::Signal;
 use crate::visible::visible;
 
-/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`). `P` is the [`Parser`]
-/// of its values.
+/// An environment variable, or the only settings key that is not a variable (`otelHeadersHelper`). `P` is the
+/// [`Parser`] of its values.
 #[cfg_attr(
     not(test),
     allow(dead_code, reason = "the documentation is made from it")
@@ -143,7 +143,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Variable> {
     all().find(|variable| variable.matches(name))
 }
 
-/// The length of the shortest name that can count as misspelled. Shorter ones are too often the names of others.
+/// The length of the shortest name that can count as misspelled. Shorter names too often belong to other programs.
 const MIN_MISSPELLED: usize = 12;
 
 /// Returns the variable that an unknown name probably stands for.

@@ -1,7 +1,8 @@
-//! Content behind a gate, in the shape of its kind.
+//! Content that is exported only while its gate, a variable such as `OTEL_LOG_USER_PROMPTS`, is on.
 //!
-//! A long text is shaped when the policy admits it, so that no more than its limit is kept. A shorter text is moved and
-//! shaped when it is exported.
+//! Shaping converts a text to the form in which its kind is exported, for example to compact JSON. A long text is
+//! shaped when the policy admits it, so that no more than its limit is kept. A shorter text is moved and shaped when it
+//! is exported.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,17 +16,17 @@ use crate::schema::Gate;
 /// The size, in bytes, above which a text is shaped on the caller's thread instead of being kept whole.
 const SHAPE_AT_ONCE: usize = 256 * 1024;
 
-/// The size limit, in bytes, of a kept text whose kind has no limit. It exceeds the size limit of a record, so that the
+/// The size limit, in bytes, of a text whose kind has no limit. It exceeds the size limit of a record, so that the
 /// export, which truncates the text to fit, still detects that it is too long.
-const KEPT: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Returns the text, truncated to [`KEPT`] bytes.
-fn kept(content: Content) -> Content {
-    if content.size() <= KEPT {
+/// Truncates the text to [`MAX_BYTES`].
+fn bounded(content: Content) -> Content {
+    if content.size() <= MAX_BYTES {
         return content;
     }
     let text = content.text();
-    let mut end = KEPT;
+    let mut end = MAX_BYTES;
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -36,16 +37,17 @@ fn kept(content: Content) -> Content {
 #[derive(Clone, Default)]
 pub(crate) struct Gated<K> {
     content: Option<Content>,
-    /// `true` if the content already has the shape in which it is exported.
+    /// True if the content was shaped, so that it is exported as it is.
     shaped: bool,
     kind: PhantomData<K>,
 }
 
 /// A kind of content.
 pub(crate) trait ContentKind: Clone + Default {
+    /// The variable that must be on for the export.
     const GATE: Gate;
 
-    /// Set if the content is exported as `<REDACTED>` while the gate is closed. Other content is omitted.
+    /// True if the content is exported as `<REDACTED>` while the gate is closed. Other content is omitted.
     const REDACTED: bool = false;
 
     /// Returns the text in the shape in which it is exported; `None` if there is nothing to export.
@@ -68,7 +70,7 @@ impl<K: ContentKind> Gated<K> {
         Self::new(Content::optional(content))
     }
 
-    /// Returns the content as the host gave it.
+    /// Returns the content: as the host gave it, or as [`filter`](Payload::filter) left it.
     pub(crate) fn content(&self) -> Option<&Content> {
         self.content.as_ref()
     }
@@ -84,7 +86,7 @@ impl<K: ContentKind> Gated<K> {
 
     /// Drops the content if the gate is closed.
     #[inline]
-    pub(crate) fn close(&mut self, policy: &ContentPolicy) {
+    pub(crate) fn drop_if_closed(&mut self, policy: &ContentPolicy) {
         self.content.take_if(|_| !policy.is_open(K::GATE));
     }
 
@@ -97,11 +99,11 @@ impl<K: ContentKind> Gated<K> {
         };
         Self {
             shaped,
-            ..Self::new(content.map(kept))
+            ..Self::new(content.map(bounded))
         }
     }
 
-    /// Returns what the policy admits of the content.
+    /// Returns the content after [`filter`](Payload::filter).
     #[inline]
     pub(crate) fn filtered(mut self, policy: &ContentPolicy) -> Self {
         self.filter(policy);
@@ -116,7 +118,7 @@ impl<K: ContentKind> Payload for Gated<K> {
 
     #[inline]
     fn filter(&mut self, policy: &ContentPolicy) -> bool {
-        self.close(policy);
+        self.drop_if_closed(policy);
         if let Some(content) = self
             .content
             .take_if(|content| content.size() > SHAPE_AT_ONCE)
@@ -149,7 +151,7 @@ impl ContentKind for Prompt {
 }
 
 impl Gated<Prompt> {
-    /// Returns the length in UTF-16 code units. It is known only before the prompt passes the policy.
+    /// Returns the length in UTF-16 code units. It must be called before the policy filters the prompt.
     pub(crate) fn length(&self) -> u64 {
         utf16::len(self.content().map_or("", Content::text)) as u64
     }
@@ -280,13 +282,14 @@ impl ContentKind for ToolContent {
 }
 
 impl ContentPolicy {
-    /// Returns whether a part of a tool's output may be exported. `is_input`: the part repeats the arguments of the call.
+    /// Returns true if a part of a tool's output may be exported. `is_input` is true if the part repeats the arguments
+    /// of the call.
     pub(crate) fn admits_tool_output(&self, is_input: bool) -> bool {
         self.tool_content() && (!is_input || self.tool_details())
     }
 
-    /// Admits a part of a tool's output, truncated to the remaining `room`, which it reduces. `is_input`: the part
-    /// repeats the arguments of the call.
+    /// Returns a part of a tool's output, truncated to `room` UTF-16 code units, if it may be exported. Subtracts its
+    /// length from `room`. `is_input` is true if the part repeats the arguments of the call.
     pub(crate) fn tool_output(
         &self,
         content: &Content,

@@ -21,7 +21,7 @@ pub(crate) enum Unreadable {
     Syntax,
     /// Arrays and objects are nested deeper than the limit of the scanner.
     TooDeep,
-    /// Thinking was found after it had been written.
+    /// An object turned out to be the model's thinking after a part of it had been written.
     Thinking,
 }
 
@@ -60,6 +60,7 @@ enum Expect {
 /// A scanner that reads a document from beginning to end, event by event.
 pub(crate) struct Scanner<'a> {
     text: &'a str,
+    /// The number of bytes that were read.
     at: usize,
     expect: Expect,
     /// The bytes that close the open arrays and objects.
@@ -113,7 +114,8 @@ impl<'a> Scanner<'a> {
         Ok(event)
     }
 
-    /// Passes every event of the value that begins with `first`, the last event, to `each`.
+    /// Passes every event of a value to `each`. `first` is the event that [`next`](Self::next) returned last, with
+    /// which the value begins.
     pub(crate) fn value(
         &mut self,
         first: Event<'a>,
@@ -128,7 +130,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Skips the value that begins with `first`, the last event.
+    /// Skips the value that begins with `first`, the event that [`next`](Self::next) returned last.
     pub(crate) fn skip(&mut self, first: Event<'a>) -> Result<(), Unreadable> {
         self.value(first, |_| {})
     }
@@ -207,7 +209,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Returns the first position at or after `from` whose byte is a `hit`, or the end.
+/// Returns the first position at or after `from` of a byte for which `hit` is true, or the end.
 fn find(bytes: &[u8], from: usize, hit: impl Fn(u8) -> bool) -> usize {
     let rest = &bytes[from..];
     // Most keys and many values end within a few bytes, so that blocks would not pay off.

@@ -33,8 +33,9 @@ impl<R: ?Sized> Deref for Filtered<R> {
 }
 
 impl ContentPolicy {
-    /// Removes the content that the policy withholds, and passes the record to `queue`. Returns `false`, and does not call
-    /// `queue`, if the whole record must not be exported. A record that was returned would be moved more often.
+    /// Removes the content that the policy withholds, and passes the record to `queue`. Returns `false`, and does not
+    /// call `queue`, if the whole record must not be exported. The record is not returned, because that would move it
+    /// once more.
     #[inline]
     pub(crate) fn filter<R: Payload>(
         &self,

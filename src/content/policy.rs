@@ -53,7 +53,7 @@ impl ContentPolicy {
         self.max_length
     }
 
-    /// Returns whether content behind this gate may be exported.
+    /// Returns true if the variable of `gate` permits the export.
     pub(crate) fn is_open(&self, gate: Gate) -> bool {
         match gate {
             Gate::UserPrompts => self.user_prompts,

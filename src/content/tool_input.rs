@@ -252,7 +252,7 @@ mod tests {
         assert!(shaped(&items).ends_with(",\"…[100001 items]\"]"));
     }
 
-    /// Applies the rules to a tree.
+    /// Bounds a tree of values: the reference for `shape`.
     fn model(value: &Sample, depth: usize) -> Sample {
         match value {
             Sample::Scalar(_) => value.clone(),

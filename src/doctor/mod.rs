@@ -60,8 +60,8 @@ impl Diagnosis {
 
 impl Config {
     /// Tries every exporter once: sends an empty request to each receiver, over the same transport and with the same
-    /// headers and certificates as the exporter, and checks the connection. For a `doctor` command of the host. No
-    /// [`Telemetry`](crate::Telemetry) is involved.
+    /// headers and certificates as the exporter, and checks the connection. It is meant for a `doctor` command of
+    /// the host, and uses no [`Telemetry`](crate::Telemetry).
     ///
     /// The exporters are tried in parallel, each within its `OTEL_EXPORTER_OTLP_TIMEOUT` (10 seconds by default) plus
     /// the time of the headers helper, if there is one (30 seconds at most). The whole call takes 45 seconds at most.

@@ -21,7 +21,7 @@ pub(super) async fn probe_all(
     limit: Duration,
     tried: mpsc::Sender<Probe>,
 ) {
-    let last = Instant::now() + limit;
+    let deadline = Instant::now() + limit;
     untried.retain(|probe| probe.exporter == Exporter::Otlp);
     let helper = config.headers_helper.as_ref();
     let helper = helper
@@ -38,7 +38,7 @@ pub(super) async fn probe_all(
         };
         let (config, helper, tried) = (config.clone(), helper.clone(), tried.clone());
         probes.spawn(async move {
-            let trial = Trial::run(probe.signal, &otlp, helper, last).await;
+            let trial = Trial::run(probe.signal, &otlp, helper, deadline).await;
             remedy::describe(&mut probe, &config, &otlp, trial);
             let _ = tried.send(probe);
         });

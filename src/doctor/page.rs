@@ -11,7 +11,7 @@ use crate::export::page_addresses;
 use crate::health::Exporter;
 
 /// The timeout for the response of a page that is already served.
-const PATIENCE: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Tries the page, if the configuration requests it. Blocks the thread.
 pub(super) fn probe_all(config: &Config, untried: Vec<Probe>, tried: &mpsc::Sender<Probe>) {
@@ -47,16 +47,17 @@ fn describe(probe: &mut Probe, config: &PrometheusConfig) {
     }
 }
 
-/// Returns true if the port is in use by such a page.
+/// Returns true if the port is in use by a Prometheus page of this library.
 fn is_served(config: &PrometheusConfig) -> bool {
     let addresses = (&*config.host, config.port).to_socket_addrs();
     addresses.is_ok_and(|mut addresses| addresses.any(|address| answers(address).unwrap_or(false)))
 }
 
+/// Returns true if a Prometheus page is served at the address.
 fn answers(address: SocketAddr) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, RESPONSE_TIMEOUT)?;
+    stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
+    stream.set_write_timeout(Some(RESPONSE_TIMEOUT))?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(16 * 1024).read_to_end(&mut answer)?;

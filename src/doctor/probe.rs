@@ -67,7 +67,7 @@ impl Probe {
     pub(super) fn fail(&mut self, error: Option<&io::Error>) {
         self.problem = Some(match error {
             Some(error) => format!("it cannot be tried: {error}"),
-            None => "the time was over before it was tried to the end".to_owned(),
+            None => "the time limit passed before the trial ended".to_owned(),
         });
         self.remedy = error.map(|_| {
             "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)"
@@ -161,7 +161,7 @@ fn target(config: &Config, signal: Signal, exporter: Exporter) -> Option<String>
             signal.console.then(|| text.to_owned())
         }
         Exporter::Prometheus => signal.prometheus.as_ref().map(PrometheusConfig::address),
-        // The host exporters use the OTLP exporter settings of their signal.
+        // The exporters of host instruments use the OTLP settings of their signal, which are tried as such.
         Exporter::Host => None,
     }
 }

@@ -143,7 +143,7 @@ fn connection_remedy(
             "it accepts connections and does not respond: correct host and port in {endpoint} if it is not an OTLP receiver, or raise {} if it is slow",
             variable(probe, config, &variables::TIMEOUT)
         ),
-        ErrorKind::Held => {
+        ErrorKind::NoHeaders => {
             "nothing is sent without its headers: correct the command of otelHeadersHelper; it prints one JSON object of strings".to_owned()
         }
         ErrorKind::Broken => format!(

@@ -42,34 +42,36 @@ pub(super) enum Speaks {
 }
 
 impl Trial {
-    /// Sends an empty request as the exporter of `signal` would, within its timeout. The error says why the exporter
-    /// cannot be built.
+    /// Sends an empty request as the exporter of `signal` would, within its timeout and until `deadline`. The error
+    /// says why the exporter cannot be built.
     pub(super) async fn run(
         signal: Signal,
         config: &OtlpConfig,
         helper: Option<Arc<Helper>>,
-        last: Instant,
+        deadline: Instant,
     ) -> Result<Self, String> {
-        let held = match &helper {
+        let no_headers = match &helper {
             None => None,
-            Some(helper) => helper.headers(&AtomicU64::new(0), last).await.err(),
+            Some(helper) => helper.headers(&AtomicU64::new(0), deadline).await.err(),
         };
         let limit = config.timeout;
-        let mut trial = Self::send(signal, config.clone(), helper, held, last, limit).await?;
+        let mut trial =
+            Self::send(signal, config.clone(), helper, no_headers, deadline, limit).await?;
         if let Err(error) = &trial.outcome {
-            let last = last.min(Instant::now() + SEARCH);
-            trial.speaks = trial.search(signal, config, error.kind(), last).await;
+            let deadline = deadline.min(Instant::now() + SEARCH);
+            trial.speaks = trial.search(signal, config, error.kind(), deadline).await;
         }
         Ok(trial)
     }
 
-    /// Sends an empty request within `limit`. Only connects if the request is `held` back for want of headers.
+    /// Sends an empty request within `limit`. If the helper has given no headers, only connects: `no_headers` is the
+    /// reason.
     async fn send(
         signal: Signal,
         config: OtlpConfig,
         helper: Option<Arc<Helper>>,
-        held: Option<String>,
-        last: Instant,
+        no_headers: Option<String>,
+        deadline: Instant,
         limit: Duration,
     ) -> Result<Self, String> {
         let protocol = config.protocol;
@@ -77,15 +79,15 @@ impl Trial {
         let client = client.map_err(|error| error.to_string())??;
         let client = client.with_helper(helper);
         let started = Instant::now();
-        let deadline = last.min(started + limit);
-        let outcome = match held {
+        let deadline = deadline.min(started + limit);
+        let outcome = match no_headers {
             None => {
                 let body = encode(protocol, signal, Bytes::new());
                 client.send(body, deadline, &Accepted::default()).await
             }
             Some(why) => {
                 client.connect(deadline).await;
-                Err(ExportError::new(ErrorKind::Held, why))
+                Err(ExportError::new(ErrorKind::NoHeaders, why))
             }
         };
         Ok(Self {
@@ -104,7 +106,7 @@ impl Trial {
         signal: Signal,
         config: &OtlpConfig,
         failure: ErrorKind,
-        last: Instant,
+        deadline: Instant,
     ) -> Option<Speaks> {
         if self.connection.connected.is_none()
             || !matches!(failure, ErrorKind::Broken | ErrorKind::Tls(_))
@@ -112,7 +114,7 @@ impl Trial {
             return None;
         }
         let attempt = async |(speaks, config): (Speaks, OtlpConfig)| {
-            let trial = Self::send(signal, config, None, None, last, SEARCH)
+            let trial = Self::send(signal, config, None, None, deadline, SEARCH)
                 .await
                 .ok()?;
             let is_right = match speaks {

@@ -99,9 +99,7 @@ impl Encode for EventEncoder {
         let envelope = &event.envelope;
         let name = event.record.event().body;
         let mut out = Writer::with_capacity(USUAL_BYTES + event.record.size());
-        if envelope.time > 0 {
-            out.fixed_64(1, envelope.time);
-        }
+        out.time(1, envelope.time);
         out.nested(5, |any| any.string(1, name));
         self.attributes(event, stats, &mut Field(6, &mut out));
         if let Some(span) = &envelope.span {
@@ -111,9 +109,7 @@ impl Encode for EventEncoder {
             out.bytes(9, &span.trace_id);
             out.bytes(10, &span.span_id);
         }
-        if envelope.time > 0 {
-            out.fixed_64(11, envelope.time);
-        }
+        out.time(11, envelope.time);
         out.string(12, name);
         out.finish()
     }
@@ -131,7 +127,7 @@ impl Encode for EventEncoder {
     }
 }
 
-/// The attributes of the record itself. Numbers become text if an older version of the CLI would write them so.
+/// An output of the record's own attributes, which encodes numbers as the configuration requires.
 struct RecordAttributes<'a, O> {
     out: &'a mut O,
     numbers: NumberEncoding,

@@ -1,10 +1,12 @@
-//! A protobuf writer that encodes recorded data directly. The official types would copy every text once more.
+//! A protobuf writer that encodes recorded data directly. The types of `opentelemetry-proto` would copy every text once
+//! more.
 //!
-//! The output equals the encoding of the official types: fields in the order of their numbers, lengths in their
+//! The output equals the encoding of these types: fields in the order of their numbers, lengths in their
 //! shortest form.
 
 use crate::record::{Out, Value};
 
+// The wire types of protobuf.
 const VARINT: u8 = 0;
 const FIXED_64: u8 = 1;
 const LENGTH: u8 = 2;
@@ -32,7 +34,8 @@ impl Out for Field<'_> {
     }
 }
 
-/// Returns the encoded size of a field with content of this length. The field's number is below 16.
+/// Returns the encoded size of a length-delimited field with content of this length. The field's number must be below
+/// 16, so that its tag has one byte.
 pub(crate) fn field_len(length: usize) -> usize {
     1 + prost::length_delimiter_len(length) + length
 }
@@ -60,7 +63,8 @@ impl Writer {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    /// Writes a time, which is absent if it is 0.
+    /// Writes a time in nanoseconds since the Unix epoch. A time of 0, the default of the
+    /// field, is omitted.
     pub(crate) fn time(&mut self, field: u8, nanos: u64) {
         if nanos > 0 {
             self.fixed_64(field, nanos);

@@ -9,7 +9,8 @@ use prost::Message;
 use super::decoded;
 use crate::content::{truncate::marker, utf16};
 
-/// The size limit of a single record or span, in bytes of protobuf, because it cannot be split.
+/// The size limit of a single record or span, in bytes of protobuf: the limit of a request, because a record cannot be
+/// split.
 pub(crate) const MAX_ITEM_BYTES: usize = 3_670_016;
 /// The bytes reserved for the truncation marker; more than any marker needs.
 const MARKER_ROOM: usize = 128;
@@ -74,7 +75,9 @@ impl Shorten for Span {
 
 /// Returns the texts among attribute values.
 fn texts(attributes: &mut [KeyValue]) -> impl Iterator<Item = &mut String> {
-    let values = attributes.iter_mut().filter_map(|one| one.value.as_mut());
+    let values = attributes
+        .iter_mut()
+        .filter_map(|attribute| attribute.value.as_mut());
     values.filter_map(text)
 }
 

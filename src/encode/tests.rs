@@ -1,4 +1,4 @@
-//! Attributes in the official types: the reference for the tests of the encoders.
+//! Attributes in the types of `opentelemetry-proto`, which are the reference for the tests of the encoders.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};

@@ -13,8 +13,8 @@ use super::BoxFuture;
 use super::suppression::SuppressedScope;
 use crate::thread;
 
-/// The most functions that block at the same time. The limit is higher than the number of consoles and name lookups
-/// that can hang.
+/// The most functions that block at the same time. The limit is higher than the number of console writers and name
+/// lookups that can hang.
 const LIMIT: usize = 64;
 
 /// The most name lookups at the same time. Lookups that never return must leave threads for everything else.
@@ -34,7 +34,7 @@ pub(crate) enum BlockingError {
     /// The system cannot start a thread.
     #[error("no thread can be started: {0}")]
     NoThread(#[source] io::Error),
-    /// This many functions have not returned, which is the limit.
+    /// The limit of functions that block at the same time is reached. The number is the limit.
     #[error("{0} other functions block already")]
     TooMany(usize),
     /// The function panicked.
@@ -45,9 +45,8 @@ pub(crate) enum BlockingError {
 /// The result of a blocking function. If it is dropped, the function still runs to its end.
 pub(crate) type Blocking<T> = BoxFuture<'static, Result<T, BlockingError>>;
 
-/// Runs a function on a separate thread, inside the caller's runtime if there is one.
-///
-/// `work` is dropped at once if no thread is available: it must not hold a lock that another thread waits for.
+/// Runs a function on a separate thread, with the caller's tokio runtime entered if there is one. `work` is dropped
+/// without being run if no thread is available.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
     start(Counted::new(&RUNNING, LIMIT), work)
 }
@@ -62,6 +61,7 @@ pub(crate) fn spawn_lookup<T: Send + 'static>(
     start(counted, work)
 }
 
+/// Starts the thread, and keeps `counted` until `work` returns.
 fn start<T: Send + 'static>(
     counted: Result<impl Send + 'static, BlockingError>,
     work: impl FnOnce() -> T + Send + 'static,

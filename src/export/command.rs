@@ -3,8 +3,8 @@
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// A caller that waits until every clone is dropped. An [`Incomplete`] message tells the caller that not everything was
-/// delivered.
+/// A handle to a caller that waits until every clone of the handle is dropped. An [`Incomplete`] message tells the
+/// caller that not everything was delivered.
 #[derive(Clone, Debug)]
 pub(crate) enum Waiter {
     /// A thread, which watches its own deadline.
@@ -18,7 +18,7 @@ pub(crate) enum Waiter {
 pub(crate) struct Incomplete;
 
 impl Waiter {
-    /// Releases the caller. `complete` is true if its request was fulfilled.
+    /// Drops the handle. `complete` is true if the caller's request was fulfilled.
     pub(super) fn release(self, complete: bool) {
         match self {
             _ if complete => {}
@@ -32,7 +32,7 @@ impl Waiter {
 /// A request to deliver all data that was recorded before it.
 #[derive(Debug)]
 pub(crate) struct Command {
-    /// The time at which the sender stops waiting.
+    /// The time at which the caller stops waiting.
     pub(crate) deadline: Instant,
     /// True for the shutdown: no more data will be recorded, and the exporter ends by the deadline.
     pub(crate) shutdown: bool,

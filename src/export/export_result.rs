@@ -1,7 +1,10 @@
 //! Outcomes of attempts to deliver a request.
 #![cfg_attr(
     not(all(feature = "grpc", feature = "http")),
-    allow(dead_code, reason = "what a transport alone can tell")
+    allow(
+        dead_code,
+        reason = "only the transports of OTLP construct these values"
+    )
 )]
 
 use std::sync::atomic::AtomicBool;
@@ -60,8 +63,8 @@ pub(crate) enum ErrorKind {
     Timeout,
     /// The receiver responded with an error.
     Answered(ErrorAnswer),
-    /// The request was not sent, because there are no headers for it.
-    Held,
+    /// The request was not sent, because the headers helper has given no headers yet.
+    NoHeaders,
     /// The request was not sent, or not completely: an error of this library, or the system cannot start a thread.
     Internal,
 }
@@ -135,10 +138,10 @@ impl ExportError {
         Self::new(ErrorKind::Internal, error.to_string())
     }
 
-    /// Appends a detail to the text of the error. `more` must be safe to display.
-    pub(super) fn and(self, more: &str) -> Self {
+    /// Appends a detail to the text of the error. `detail` must be safe to display.
+    pub(super) fn with_detail(self, detail: &str) -> Self {
         Self {
-            text: format!("{} ({more})", self.text),
+            text: format!("{} ({detail})", self.text),
             ..self
         }
     }

@@ -17,10 +17,10 @@ use crate::config::PrometheusConfig;
 use crate::config::otlp::OtlpConfig;
 use crate::signal::Signal;
 
-/// A function that returns the exporter of a signal which replaces a receiver.
+/// A function that creates an exporter of a signal that keeps requests in this process instead of sending them.
 pub(crate) type MakeExporter = Arc<dyn Fn(Signal) -> Arc<dyn PushExporter> + Send + Sync>;
 
-/// The settings of a Prometheus page.
+/// The settings of a Prometheus scrape endpoint, which serves one page of metrics.
 #[derive(Clone, PartialEq)]
 pub(crate) struct PageSettings {
     pub(crate) address: PrometheusConfig,
@@ -28,27 +28,27 @@ pub(crate) struct PageSettings {
     pub(crate) resource: Vec<(String, String)>,
 }
 
-/// A function that starts a page.
+/// A function that starts to serve a page.
 pub(crate) type MakePage = Arc<dyn Fn(PageSettings) -> Arc<dyn PushExporter> + Send + Sync>;
 
-/// The settings from which an exporter is built. Exporters with equal settings are equal.
+/// The settings from which an exporter is built. Equal settings build equivalent exporters.
 #[derive(Clone)]
 pub(crate) enum ExporterSettings {
     Otlp(Box<OtlpConfig>, Option<Arc<Helper>>),
     Console(Writer),
     Prometheus(PageSettings, MakePage),
-    /// Requests stay in this process.
+    /// An exporter that keeps requests in this process.
     Custom(MakeExporter),
 }
 
 impl PartialEq for ExporterSettings {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Otlp(config, helper), Self::Otlp(other, others)) => {
-                config == other && helper == others
+            (Self::Otlp(config, helper), Self::Otlp(other, other_helper)) => {
+                config == other && helper == other_helper
             }
             (Self::Prometheus(settings, _), Self::Prometheus(other, _)) => settings == other,
-            // Neither changes after the start.
+            // The writer and the function are set once, when telemetry starts.
             (Self::Console(_), Self::Console(_)) | (Self::Custom(_), Self::Custom(_)) => true,
             _ => false,
         }
@@ -61,8 +61,8 @@ impl ExporterSettings {
         matches!(self, Self::Otlp(config, _) if config.tls.is_some())
     }
 
-    /// Builds the exporter. Must be called inside the private runtime. The error is a sentence that says why the
-    /// exporter cannot be built.
+    /// Builds the exporter. Must be called inside the library's tokio runtime. The error is a sentence that says why
+    /// the exporter cannot be built.
     pub(crate) fn build(self, signal: Signal) -> Result<Arc<dyn PushExporter>, String> {
         match self {
             #[cfg(any(feature = "grpc", feature = "http"))]

@@ -1,4 +1,4 @@
-//! Export: batches, retries, transports, and the private runtime that drives all exporters.
+//! Export: batches, retries, transports, and the library's own tokio runtime, which drives all exporters.
 
 mod backoff;
 pub(crate) mod blocking;

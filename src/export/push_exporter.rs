@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use super::export_result::{Accepted, ExportResult};
 
-/// The most protobuf bytes in one request. Receivers accept 4 MiB.
+/// The most protobuf bytes in one request: 3.5 MiB, because receivers accept 4 MiB by default.
 pub(super) const MAX_BYTES: usize = 3_670_016;
 /// The most bytes in one request of a text format, counted as protobuf. JSON takes about twice as much.
 #[cfg(any(feature = "grpc", feature = "http", feature = "console"))]
@@ -19,14 +19,15 @@ pub(super) const MAX_BYTES_OF_TEXT: usize = 1024 * 1024;
 /// The writer of the console exporter: standard output, or the host's writer.
 pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 
-/// An exporter of one signal: a client of a receiver, a writer, or a page.
+/// An exporter of one signal: an OTLP client, a writer of lines, or a Prometheus page.
 pub(crate) trait PushExporter: Send + Sync {
     /// Returns the most protobuf bytes in one request.
     fn max_bytes(&self) -> usize {
         MAX_BYTES
     }
 
-    /// Returns the timeout of one attempt. The default is long: a write that blocks delays this exporter only.
+    /// Returns the timeout of one attempt. The default is long, because a write that blocks delays only its own
+    /// exporter.
     fn timeout(&self) -> Duration {
         Duration::from_secs(3600)
     }
@@ -49,7 +50,7 @@ pub(crate) trait PushExporter: Send + Sync {
         Box::pin(std::future::ready(()))
     }
 
-    /// Returns the path to which requests go instead of that of the configured URL.
+    /// Returns the path to which requests go, if it is not that of the configured URL.
     fn standard_path(&self) -> Option<&str> {
         None
     }

@@ -64,7 +64,7 @@ impl<T> Queue<T> {
         true
     }
 
-    /// Returns true if no exporter takes items from the queue any more.
+    /// Returns true if the exporter takes no more items from the queue.
     pub(crate) fn is_off(&self) -> bool {
         self.waiting.is_off()
     }
@@ -98,7 +98,7 @@ impl<T> Queue<T> {
         Arc::clone(&self.waiting)
     }
 
-    /// Waits until enough items for a full request are queued.
+    /// Waits until the queue holds enough items or bytes to be exported before the interval ends.
     pub(crate) async fn filled(&self) {
         self.wake.notified().await;
     }

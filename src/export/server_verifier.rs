@@ -50,7 +50,7 @@ impl ServerCertVerifier for ServerVerifier {
         let verified =
             webpki.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
         match verified {
-            // The validity was verified before this error was returned, but the name was not. The signature of the
+            // webpki verified the validity period before it returned this error, but not the name. The signature of the
             // handshake is verified as for every other certificate, so the receiver must have the key.
             Err(Error::InvalidCertificate(problem))
                 if is_marked_as_authority(&problem) && self.trusted.contains(certificate) =>

@@ -71,7 +71,7 @@ pub(crate) trait Source: Send {
     }
 }
 
-/// A request.
+/// The request of the current batch.
 pub(crate) struct Batch {
     /// The export request, in bytes of protobuf.
     pub(crate) message: Bytes,

@@ -1,4 +1,4 @@
-//! The TLS of one exporter: one rustls configuration for every transport.
+//! The TLS configuration of one exporter.
 //!
 //! Each configuration gets the crypto provider, ring, explicitly. The default provider of the process is neither
 //! installed nor read, because it belongs to the host.
@@ -23,19 +23,21 @@ pub(crate) const HTTP_2: &[u8] = b"h2";
 /// The ALPN protocol of HTTP/1.1.
 pub(crate) const HTTP_1_1: &[u8] = b"http/1.1";
 
-/// The TLS of one exporter.
+/// The TLS configuration of one exporter. It is renewed from its files after a failed connection.
 pub(crate) struct Tls {
     files: TlsFiles,
     alpn: &'static [u8],
     /// The authorities that the platform trusts; empty if the configuration excludes them.
     platform: Vec<CertificateDer<'static>>,
+    /// True if the receiver has asked for a client certificate since its last response.
     requested: Arc<AtomicBool>,
+    /// The content of the files, and the rustls configuration made from it.
     current: Mutex<(Material, Arc<ClientConfig>)>,
 }
 
 impl Tls {
-    /// Creates the TLS of an exporter. Blocks while the platform's authorities are loaded. The error is a sentence that
-    /// says why TLS cannot be used.
+    /// Creates the TLS configuration of an exporter. Blocks while the platform's authorities are loaded. The error is a
+    /// sentence that says why TLS cannot be used.
     pub(crate) fn new(config: &TlsConfig, alpn: &'static [u8]) -> Result<Self, String> {
         let platform = match config.files.trust {
             Trust::Platform | Trust::PlatformAnd(_) => platform_authorities(),
@@ -80,7 +82,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Records a response: the receiver has the client certificate, if it asked for one.
+    /// Records that the receiver responded, so it accepted the client certificate if it asked for one.
     pub(crate) fn answered(&self) {
         self.requested.store(false, Ordering::Relaxed);
     }
@@ -91,13 +93,13 @@ impl Tls {
     }
 
     /// Returns the variable that configures the client certificate, if there is one.
-    pub(crate) fn identity(&self) -> Option<&'static str> {
+    pub(crate) fn identity_variable(&self) -> Option<&'static str> {
         let identity = self.files.identity.as_ref()?;
         Some(identity.certificate.variable)
     }
 
     /// Returns the variable that configures the authorities, if there is one.
-    pub(crate) fn trust(&self) -> Option<&'static str> {
+    pub(crate) fn trust_variable(&self) -> Option<&'static str> {
         match &self.files.trust {
             Trust::Platform => None,
             Trust::PlatformAnd(file) | Trust::Only(file) => Some(file.variable),
@@ -111,11 +113,8 @@ impl Tls {
             Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
             _ => "TLS",
         };
-        let trust = match self.trust() {
-            Some(variable) => format!("the authorities of {variable}"),
-            None => "the authorities of this system".to_owned(),
-        };
-        let client = match (self.is_certificate_requested(), self.identity()) {
+        let trust = authorities(&self.files.trust);
+        let client = match (self.is_certificate_requested(), self.identity_variable()) {
             (true, Some(variable)) => {
                 format!("; the client certificate of {variable} was asked for")
             }
@@ -131,6 +130,18 @@ impl Tls {
     }
 }
 
+/// Names the authorities that may have signed an accepted certificate.
+fn authorities(trust: &Trust) -> String {
+    match trust {
+        Trust::Platform => "the authorities of this system".to_owned(),
+        Trust::PlatformAnd(file) => {
+            format!("the authorities of this system or of {}", file.variable)
+        }
+        Trust::Only(file) => format!("the authorities of {}", file.variable),
+    }
+}
+
+/// Builds a rustls configuration that trusts the authorities of the platform and those of `material`.
 fn client(
     platform: &[CertificateDer<'static>],
     material: &Material,
@@ -197,6 +208,28 @@ impl fmt::Debug for Resolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tls::PemFile;
+
+    #[test]
+    fn accepted_certificate_is_attributed_to_all_trusted_authorities() {
+        let file = |variable| PemFile {
+            variable,
+            path: "/ca.pem".into(),
+        };
+        for (trust, expected) in [
+            (Trust::Platform, "the authorities of this system"),
+            (
+                Trust::PlatformAnd(file("NODE_EXTRA_CA_CERTS")),
+                "the authorities of this system or of NODE_EXTRA_CA_CERTS",
+            ),
+            (
+                Trust::Only(file("OTEL_EXPORTER_OTLP_CERTIFICATE")),
+                "the authorities of OTEL_EXPORTER_OTLP_CERTIFICATE",
+            ),
+        ] {
+            assert_eq!(authorities(&trust), expected);
+        }
+    }
 
     #[test]
     fn tls_without_any_authority_is_an_error() {

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use super::{Dropped, Exporter, ExporterHealth, ExporterState, QueueDepth};
 use crate::signal::Signal;
 
-/// The counters of a source while it encodes items.
+/// The numbers of items and bodies that were changed when they were encoded. [`ExporterHealth`] describes them.
 #[derive(Debug, Default)]
 pub(crate) struct EncodeStats {
     pub(crate) shortened: AtomicU64,
     pub(crate) unreadable_bodies: AtomicU64,
 }
 
-/// A function that returns the number of items recorded and not delivered.
+/// A function that returns the number of items that were recorded and not delivered.
 pub(crate) type Undelivered = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// The counters behind an [`ExporterHealth`].
@@ -105,7 +105,7 @@ impl ExporterCounters {
         self.waiting.is_off()
     }
 
-    /// Counts items for which the queue had no room.
+    /// Counts items that were dropped because the queue was full.
     pub(crate) fn queue_full(&self, items: u64) {
         self.queue_full.fetch_add(items, Ordering::Relaxed);
     }
@@ -150,7 +150,7 @@ impl ExporterCounters {
     /// Records that the task of the exporter ended, if a panic is the reason.
     pub(crate) fn ended_by_panic(&self) {
         if std::thread::panicking() {
-            self.turned_off(0, Some("it ended by an error of its own".to_owned()));
+            self.turned_off(0, Some("it ended because of an internal error".to_owned()));
         }
     }
 
@@ -207,8 +207,8 @@ impl ExporterCounters {
         let health = &mut self.progress().health;
         let undelivered = self.undelivered();
         self.waiting.set_off(true);
-        // An item that is recorded at this moment is in this number, or is dropped because the exporter is off, or stays in
-        // the queue, where a snapshot after the shutdown counts it.
+        // An item that is recorded at this moment is in this number, or is dropped because the exporter is off, or
+        // stays in the queue, where a snapshot after the shutdown counts it.
         let queued = self.waiting.clear();
         health.addresses.clear();
         health.dropped.shutdown += undelivered.unwrap_or(queued);
@@ -239,7 +239,7 @@ impl ExporterCounters {
             (dropped.rejected, "rejected by the receiver"),
             (
                 dropped.shutdown,
-                "not delivered before the shutdown's deadline",
+                "not delivered before the exporter was turned off, or recorded after that",
             ),
         ];
         let reasons = reasons.iter().filter(|(items, _)| *items > 0);
@@ -281,7 +281,7 @@ impl ExporterCounters {
     /// those of the queue.
     fn undelivered(&self) -> Option<u64> {
         let undelivered = self.undelivered.as_ref()?;
-        // After the end they are counted already.
+        // After the end of the exporter, these items are counted as dropped.
         Some(if self.is_off() { 0 } else { undelivered() })
     }
 

@@ -42,7 +42,7 @@ impl fmt::Display for Exporter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExporterState {
-    /// The exporter has not made an attempt yet.
+    /// The exporter has made no attempt since it was last turned on.
     Idle,
     /// The last attempt succeeded.
     Working,
@@ -159,8 +159,8 @@ pub struct Health {
     /// Spans that the shutdown ended, because they were open: prompts, requests, tool calls and hooks, each counted
     /// once.
     pub unfinished_spans: u64,
-    /// Model requests, tool calls and hooks that have no outcome, because their handle was dropped. A canceled future does
-    /// that. The first one is reported in the diagnostics.
+    /// Model requests, tool calls and hooks that have no outcome, because their handle was dropped. A canceled future
+    /// does that. The first one is reported in the diagnostics.
     pub dropped_handles: u64,
     /// Requests that were recorded without a cost, which is sent as 0. Each model is reported once in the diagnostics.
     pub requests_without_cost: u64,
@@ -189,11 +189,11 @@ impl ExporterHealth {
     /// assert_eq!(late.count(), 0);
     /// ```
     pub fn is_complete(&self) -> bool {
-        self.queued == 0 && self.is_unharmed()
+        self.queued == 0 && self.has_no_losses()
     }
 
     /// Returns true if no item was dropped and the exporter could be built, also with items in the queue.
-    pub(crate) fn is_unharmed(&self) -> bool {
+    pub(crate) fn has_no_losses(&self) -> bool {
         self.dropped.total() == 0 && self.state != ExporterState::Off
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The item count, and the byte count where bytes are limited.
+/// The counts of the items in a queue and, if the queue has a limit of bytes, of their bytes.
 #[derive(Debug, Default)]
 pub(crate) struct QueueDepth {
     items: AtomicUsize,
@@ -12,7 +12,7 @@ pub(crate) struct QueueDepth {
 }
 
 impl QueueDepth {
-    /// Returns true if the exporter has ended: a new item would stay in the queue forever.
+    /// Returns true if the exporter takes no more items: a new item would stay in the queue forever.
     pub(crate) fn is_off(&self) -> bool {
         self.off.load(Ordering::Relaxed)
     }

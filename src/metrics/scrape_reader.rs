@@ -1,4 +1,4 @@
-//! The reader for a page that other processes scrape, at times and by a number of scrapers that are unknown.
+//! The reader for the Prometheus page. Any number of scrapers may fetch the page, at any time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl ScrapeReader {
             if stays {
                 self.ended.insert(end, stay);
             } else {
-                // The page has no use for the time of its last look.
+                // Only push readers use the time.
                 sample.acknowledge(self.reader, 0);
             }
             stays

@@ -11,8 +11,8 @@ use crate::schema::Metric;
 /// The number of series to which a request adds: its cost and the four types of its tokens.
 pub(crate) const SERIES_PER_REQUEST: usize = 1 + TokenType::ALL.len();
 
-/// A metric and the values of the attributes that belong to it. `T` is the type of strings from the host: a record finds
-/// its series by a `Series<&str>`, which needs no allocation.
+/// A metric and the values of the attributes that belong to it. `T` is the type of strings from the host: a record
+/// finds its series by a `Series<&str>`, which needs no allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Series<T = Arc<str>> {
     SessionCount(Option<StartType>),
@@ -118,7 +118,7 @@ impl Series {
         keys.map(|attribute| attribute.name).zip(self.values())
     }
 
-    /// Returns the values of the attributes. Only an unknown start of a session has none.
+    /// Returns the values of the attributes. Only the value of an unknown start type is missing.
     fn values(&self) -> Vec<&str> {
         match self {
             Self::SessionCount(start) => start.iter().map(|start| start.as_str()).collect(),

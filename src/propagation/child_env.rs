@@ -39,6 +39,7 @@ impl ChildEnv {
             match &context.trace_state {
                 Some(state) => set.push(("TRACESTATE", state.to_string())),
                 None => {
+                    // Only the variable itself, not others that begin with its name.
                     let length = "TRACESTATE".len();
                     let inherited = names("TRACESTATE").into_iter();
                     remove.extend(inherited.filter(|name| name.len() == length));

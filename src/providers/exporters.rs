@@ -16,8 +16,9 @@ use crate::state::TelemetryState;
 use crate::telemetry::Telemetry;
 
 impl Telemetry {
-    /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the
-    /// catalog's: with the same resource, headers, TLS, limits and deadlines. Every call returns the same providers.
+    /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the data of
+    /// the
+    /// [catalog](crate::catalog): with the same resource, headers, TLS, limits and deadlines. Every call returns the same providers.
     /// They do nothing if telemetry is [disabled](Self::disabled) or was shut down, and in a forked child. Their
     /// metrics keep the temporality of the configuration at the first call: if settings arrive after the start, make
     /// the first call after them.
@@ -49,8 +50,8 @@ impl Telemetry {
         state
             .active
             .store(Arc::new(exporters.active_config(config)));
-        // A later configuration change waits for recorders that still use the previous configuration, so the sessions switch to
-        // this one now.
+        // A later configuration change waits for recorders that still use the previous configuration, so the sessions
+        // switch to this one now.
         for session in state.sessions.all() {
             session.refresh();
         }

@@ -1,6 +1,6 @@
 //! OpenTelemetry SDK providers for a host's own instruments, with the configuration of the telemetry.
 //!
-//! Data that a host records with them is passed to pipelines like those of the catalog: with the same endpoints,
+//! Data that a host records with them is passed to pipelines like those of the library's data: with the same endpoints,
 //! headers, headers helper, TLS, proxies and limits, the same retries and the same deadlines. The export of the SDK is
 //! not used, and the SDK reads no variable of the process environment.
 
@@ -29,7 +29,8 @@ use crate::session::{Recorder, ToolCall};
 use queue::HostQueue;
 use reader::Reader;
 
-/// OpenTelemetry providers for a host's own metrics, logs and spans, in addition to the catalog's.
+/// OpenTelemetry providers for a host's own metrics, logs and spans, in addition to the data of the
+/// [catalog](crate::catalog).
 ///
 /// They export to the destinations of the telemetry's OTLP exporters. A signal's provider does nothing while the
 /// configuration has no OTLP exporter for that signal. If a later configuration
@@ -41,8 +42,8 @@ use reader::Reader;
 /// provider's own `force_flush` flushes the whole telemetry within its flush timeout. A provider's own `shutdown` ends
 /// only that provider and does not wait: its remaining data is sent with the rest.
 ///
-/// Values of log records may nest 16 lists or maps. Deeper ones are sent as `<nested>`, because receivers reject requests
-/// that nest too deeply.
+/// Values of log records may nest 16 lists or maps. Deeper ones are sent as `<nested>`, because receivers reject
+/// requests that nest too deeply.
 ///
 /// ```
 /// use claude_code_telemetry::{Config, Identity, Service, Telemetry};

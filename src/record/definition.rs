@@ -2,8 +2,9 @@
 
 /// Defines a record or options, with constructor, setters and deserialization.
 ///
-/// `new` lists the parameters of the constructor. `fields` lists the fields, each with its names in a transcript; the last
-/// name is the documented one. The word before a field states how it is set:
+/// `new` lists the parameters of the constructor. `fields` lists the fields, each with its names in a transcript (a
+/// file of JSON lines: `docs/TRANSCRIPT.md`); the last name is the documented one. The word before a field states how
+/// it is set:
 ///
 /// - `required`: by the constructor.
 /// - `optional`: by a setter. A transcript may omit it.
@@ -133,7 +134,7 @@ macro_rules! Member {
 }
 
 /// Expands to the value of a field from a transcript: the member, or the default. A missing member of a field that is
-/// `required` or `expected` is an error.
+/// `required` or `required_in_transcript` is an error.
 #[cfg(feature = "serde")]
 macro_rules! member {
     (required $member:expr, $names:expr) => {

@@ -11,8 +11,8 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 /// Collects the record of a request from the events of its streamed response.
 ///
 /// Pass the bytes of the body as they arrive to [`push`](Self::push), or the data of each event to
-/// [`event`](Self::event) if the HTTP client already separates them. Nothing fails: what is missing, unexpected or
-/// malformed is left out.
+/// [`event`](Self::event) if the HTTP client already separates them. Reading never fails: missing,
+/// unexpected or malformed parts are ignored.
 ///
 /// ```
 /// use claude_code_telemetry::{LlmRequest, StreamedResponse};
@@ -32,6 +32,7 @@ pub struct StreamedResponse {
     requested_model: Text,
     request_id: Option<Text>,
     answer: Answer,
+    /// The current line so far.
     line: Vec<u8>,
     /// The data of the current event: the lines so far.
     data: Vec<u8>,

@@ -199,8 +199,8 @@ impl ToolResult {
         self
     }
 
-    /// Derives the parameters and the scope of an MCP tool. Takes the names out of the record, because their type has no
-    /// filter.
+    /// Derives the parameters and the scope of an MCP tool. Then removes the MCP names from the record, because the
+    /// policy does not filter them there.
     fn derive(&mut self, policy: &ContentPolicy) {
         let (mcp, input) = (self.mcp.as_ref(), self.input.content());
         let derived = derived_parameters(&self.tool_name, mcp, input, policy);

@@ -34,7 +34,7 @@ string_enum! {
 }
 
 impl TokenType {
-    /// All types, in the order of their numbers.
+    /// All types, in the order of the counts of [`TokenUsage`](crate::TokenUsage).
     pub(crate) const ALL: [Self; 4] = [
         Self::Input,
         Self::Output,
@@ -139,7 +139,8 @@ record! {
     /// Adds to `claude_code.active_time.total`, in seconds.
     record ActiveTime: Clone, Copy, Debug, PartialEq, Eq;
 
-    /// Creates a record of the time of keyboard interaction, or of tools and model responses, since the previous record.
+    /// Creates a record of the time of keyboard interaction, or of tools and model responses, since the previous
+    /// record.
     new(kind: ActivityType, duration: Duration);
 
     fields {

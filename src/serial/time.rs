@@ -1,6 +1,7 @@
 //! Field types for times, and for durations in milliseconds.
 
-// The program includes this file as well, so the file must not depend on the rest of the crate.
+// The program `claude-code-telemetry` includes this file by its path, so the file must not depend on the rest of the
+// crate.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -310,9 +310,9 @@ pub(crate) trait Recordable: Payload + Send + Sized + 'static {
 ///
 /// [`Session`](crate::Session), [`Prompt`](crate::Prompt) and [`ToolCall`](crate::ToolCall) have a recorder, and its
 /// methods that record and begin. Events carry the `prompt.id` of the recorder's prompt; events of a session's recorder
-/// carry that of the newest prompt. Spans that are begun on a recorder are children of its span; spans that are begun on
-/// a session's recorder are the roots of new traces. The current span of the host's instrumentation is never used: a parent is
-/// always one of these handles. A clone is cheap and can be moved to other tasks and threads.
+/// carry that of the newest prompt. Spans that are begun on a recorder are children of its span; spans that are begun
+/// on a session's recorder are the roots of new traces. The current span of the host's instrumentation is never used: a
+/// parent is always one of these handles. A clone is cheap and can be moved to other tasks and threads.
 ///
 /// ```
 /// # use claude_code_telemetry::{ApiRequest, Identity, Recorder, Telemetry};
@@ -381,7 +381,7 @@ impl Recorder {
             .filter(|session| session.telemetry.is_on())
     }
 
-    /// Returns the session, also when telemetry is off; `None` when it can never be on, and in a forked child.
+    /// Returns the session, also when telemetry is off; `None` when telemetry can never be on, and in a forked child.
     pub(crate) fn session_here(&self) -> Option<&Arc<SessionCore>> {
         self.session
             .as_ref()
@@ -416,7 +416,8 @@ impl Recorder {
         }
     }
 
-    /// Emits the event of a request. A cost that is not valid is counted as such.
+    /// Emits the event of a request. An invalid cost is counted in
+    /// [`Health::invalid_measurements`](crate::Health::invalid_measurements).
     pub(crate) fn emit_request(&self, request: ApiRequest) {
         if let Some(session) = self.session() {
             session.check_cost(session.cost_usd(&request));

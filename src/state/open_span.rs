@@ -9,13 +9,14 @@ use crate::encode::spans::{Finished, SpanRecord};
 use crate::propagation::TraceContext;
 use crate::signal::Signal;
 
-/// A span that has begun, with its start and the data that is known so far. Without tracing, the span has no context and
-/// is never recorded.
+/// A span that has begun, with its start and the data that is known so far. Without tracing, the span has no context
+/// and is never recorded.
 pub(crate) struct OpenSpan<R> {
     pub(crate) start: Timestamp,
     /// The context, also after the end; `None` if tracing was off at the beginning.
     pub(crate) context: Option<Arc<TraceContext>>,
     pub(crate) record: R,
+    /// The span id of the parent, and true if the parent belongs to another process.
     parent: Option<([u8; 8], bool)>,
     ended: bool,
 }

@@ -62,8 +62,8 @@ impl SessionCore {
             snapshot: ArcSwap::from_pointee(snapshot),
             prompt: ArcSwapOption::empty(),
         });
-        // A concurrent change of the configuration finds the session in the table, or it came before: then it is applied
-        // here.
+        // A concurrent change of the configuration either finds the session in the table, or came earlier and is
+        // applied here.
         session.refresh();
         session
     }
@@ -201,8 +201,8 @@ impl SessionCore {
         }
     }
 
-    /// Opens all series of a model under one lock, and adds its first request. Returns `false`, and adds nothing, if the
-    /// registry has no room for all of them.
+    /// Opens all series of a model under one lock, and adds its first request. Returns `false`, and adds nothing, if
+    /// the registry has no room for all of them.
     #[cold]
     fn add_first_request(&self, model: &str, usd: f64, usage: TokenUsage) -> bool {
         let registry = &self.telemetry.registry;

@@ -64,7 +64,7 @@ pub struct TelemetryBuilder {
     pub(crate) clock: Clock,
     pub(crate) ids: IdGenerator,
     pub(crate) installation_id: OnceLock<Arc<str>>,
-    /// Replaces the exporters that the configuration asks for.
+    /// Replaces the OTLP and console exporters, whatever the configuration asks for.
     pub(crate) exporter: Option<MakeExporter>,
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Exporters {
     writer: Writer,
     diagnostics: Arc<Diagnostics>,
     service: Service,
-    /// Replaces the exporters of the catalog.
+    /// Replaces the OTLP and console exporters, whatever the configuration asks for.
     custom: Option<MakeExporter>,
     /// Starts pages; `None` if the build has no Prometheus exporter.
     page: Option<MakePage>,
@@ -50,8 +50,8 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// Creates the exporters, all of them off. `custom` replaces those of the catalog, whatever a configuration asks
-    /// for.
+    /// Creates the exporters, all of them off. `custom` replaces the OTLP and console exporters, whatever the
+    /// configuration asks for.
     pub(super) fn new(
         service: Service,
         registry: &Arc<Registry>,
@@ -92,7 +92,7 @@ impl Exporters {
         }
     }
 
-    /// Returns the counters of some exporters.
+    /// Returns the counters of the exporters for which `wanted` is true.
     pub(super) fn counters_of(
         &self,
         wanted: impl Fn(&ExporterHandle) -> bool,
@@ -187,6 +187,7 @@ impl Exporters {
         config: &Config,
         runtime: &Runtime,
     ) {
+        // Only the new handles are turned on: the others are already as the configuration asks for.
         let own = std::mem::replace(&mut self.all, handles.into());
         self.turn_on(config, runtime);
         self.all.splice(0..0, own);
@@ -232,7 +233,7 @@ impl Exporters {
     }
 }
 
-/// Creates the handle of an exporter of the catalog's metrics.
+/// Creates the handle of an exporter that pushes the metrics of the registry.
 fn metrics(
     exporter: Exporter,
     reader: usize,
@@ -241,8 +242,8 @@ fn metrics(
     clock: Clock,
 ) -> ExporterHandle {
     let source = PushReader::new(reader, Arc::clone(registry));
-    let of = Arc::clone(registry);
-    let undelivered = Box::new(move || of.undelivered(reader));
+    let counted = Arc::clone(registry);
+    let undelivered = Box::new(move || counted.undelivered(reader));
     let counters = ExporterCounters::new(
         Signal::Metrics,
         exporter,
@@ -255,7 +256,7 @@ fn metrics(
     ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock)
 }
 
-/// Creates the handles of the exporters of a signal whose items are queued. Returns the queues.
+/// Creates the exporters of a signal whose items are queued, and adds their handles to `all`. Returns the queues.
 fn queues<T: Encode>(
     signal: Signal,
     encoder: fn(&SourceConfig) -> T,

@@ -295,12 +295,14 @@ impl Telemetry {
         self.handle_here().map(|handle| &handle.state)
     }
 
+    /// Returns the handle; `None` when telemetry can never be on, and in a forked child.
     pub(crate) fn handle_here(&self) -> Option<&Handle> {
         self.handle
             .as_deref()
             .filter(|handle| handle.state.in_original_process())
     }
 
+    /// Flushes, or shuts down if `shutdown` is true.
     fn request(&self, limit: Duration, shutdown: bool) -> Report {
         let in_time = self
             .inner()
@@ -308,6 +310,7 @@ impl Telemetry {
         self.report(shutdown, in_time)
     }
 
+    /// Does the same as [`request`](Self::request), without blocking the task.
     async fn request_async(&self, limit: Duration, shutdown: bool) -> Report {
         let mut in_time = true;
         if let Some(inner) = self.inner() {

@@ -54,7 +54,7 @@ impl Handle {
         if state.stopped.load(Ordering::SeqCst) {
             return false;
         }
-        state.diagnostics.to_stderr(config.get(&DIAG_STDERR));
+        state.diagnostics.set_stderr(config.get(&DIAG_STDERR));
         exporters.turn_on(&config, &state.runtime);
         let active = exporters.active_config(Arc::clone(&config));
         let signals = active.signals();

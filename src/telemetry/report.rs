@@ -34,12 +34,13 @@ pub struct Report {
     /// an exporter cannot complete it. Metrics may then have changed without appearing in any count here, because they
     /// were not collected yet.
     ///
-    /// Also `true` for a shutdown that could only not deliver data points which repeat delivered values: no measurement
-    /// is lost with them.
+    /// Also `true` for a shutdown if the only undelivered data points repeat delivered values: no measurement is lost
+    /// with them.
     pub in_time: bool,
     /// The number of warnings about the configuration.
     pub warnings: usize,
-    /// The first warnings about the configuration; [`Telemetry::explain`](super::Telemetry::explain) returns all of them.
+    /// The first warnings about the configuration; [`Telemetry::explain`](super::Telemetry::explain) returns all of
+    /// them.
     config_warnings: Vec<Warning>,
 }
 
@@ -79,7 +80,7 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         self.in_time
             && self.lost_amounts == 0
-            && self.exporters.iter().all(ExporterHealth::is_unharmed)
+            && self.exporters.iter().all(ExporterHealth::has_no_losses)
     }
 }
 
@@ -91,7 +92,7 @@ impl fmt::Display for Report {
         }
         if self.lost_amounts > 0 {
             lines.push(format!(
-                "{} amounts of metrics were left out",
+                "{} measurements of metrics were dropped",
                 self.lost_amounts
             ));
         }

@@ -111,7 +111,7 @@ impl Attributes {
         let attributes = attributes.into_iter();
         Self(
             attributes
-                .map(|one| (one.key, Attribute::new(one.value)))
+                .map(|pair| (pair.key, Attribute::new(pair.value)))
                 .collect(),
         )
     }

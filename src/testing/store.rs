@@ -50,21 +50,27 @@ impl PushExporter for StoreExporter {
 impl Store {
     pub(super) fn events(&self) -> Emitted<Event> {
         let requests = self.requests::<ExportLogsServiceRequest>(Signal::Logs);
-        let resources = requests.into_iter().flat_map(|one| one.resource_logs);
+        let resources = requests
+            .into_iter()
+            .flat_map(|request| request.resource_logs);
         let scopes = resources.flat_map(|resource| resource.scope_logs);
         Emitted::new(scopes.flat_map(|scope| scope.log_records).map(event))
     }
 
     pub(super) fn spans(&self) -> Emitted<Span> {
         let requests = self.requests::<ExportTraceServiceRequest>(Signal::Traces);
-        let resources = requests.into_iter().flat_map(|one| one.resource_spans);
+        let resources = requests
+            .into_iter()
+            .flat_map(|request| request.resource_spans);
         let scopes = resources.flat_map(|resource| resource.scope_spans);
         Emitted::new(scopes.flat_map(|scope| scope.spans).map(span))
     }
 
     pub(super) fn metrics(&self) -> Emitted<Metric> {
         let requests = self.requests::<ExportMetricsServiceRequest>(Signal::Metrics);
-        let resources = requests.into_iter().flat_map(|one| one.resource_metrics);
+        let resources = requests
+            .into_iter()
+            .flat_map(|request| request.resource_metrics);
         let scopes = resources.flat_map(|resource| resource.scope_metrics);
         let mut series = BTreeMap::new();
         for metric in scopes.flat_map(|scope| scope.metrics) {

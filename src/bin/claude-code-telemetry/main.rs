@@ -39,10 +39,10 @@ enum Command {
 fn main() -> ExitCode {
     let command = match Arguments::try_parse() {
         Ok(arguments) => arguments.command,
-        Err(shown) => {
-            // Also `--help` and `--version` end here.
-            let _ = shown.print();
-            return match shown.use_stderr() {
+        Err(error) => {
+            // clap also reports `--help` and `--version` in this way.
+            let _ = error.print();
+            return match error.use_stderr() {
                 true => invalid_command_line(),
                 false => ExitCode::SUCCESS,
             };
@@ -56,8 +56,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns the exit status for an invalid command line. That of `doctor` differs, because 1 is its status for an exporter
-/// that does not work.
+/// Returns the exit status for an invalid command line. That of `doctor` differs, because 1 is its status for an
+/// exporter that does not work.
 fn invalid_command_line() -> ExitCode {
     match std::env::args_os().nth(1) {
         Some(command) if command == "doctor" => doctor::INVALID_COMMAND_LINE.into(),

@@ -10,13 +10,15 @@ use crate::environment::Environment;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SettingsFiles {
-    managed: Place,
-    user: Place,
-    project: Place,
+    managed: Location,
+    user: Location,
+    project: Location,
 }
 
+/// The location of the settings files of one or two layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum Location {
+    /// No file is read.
     Nowhere,
     /// The default location of the operating system and the environment.
     System,
@@ -36,37 +38,37 @@ impl SettingsFiles {
     /// The home folder and `CLAUDE_CONFIG_DIR` are looked up in the environment from which the configuration is
     /// resolved, also when it is [injected](crate::ConfigBuilder::environment).
     pub fn system() -> Self {
-        Self::all(Place::System)
+        Self::all(Location::System)
     }
 
     /// Returns an empty set: no settings file is read.
     pub fn none() -> Self {
-        Self::all(Place::Nowhere)
+        Self::all(Location::Nowhere)
     }
 
-    fn all(place: Place) -> Self {
+    fn all(location: Location) -> Self {
         Self {
-            managed: place.clone(),
-            user: place.clone(),
-            project: place,
+            managed: location.clone(),
+            user: location.clone(),
+            project: location,
         }
     }
 
     /// Sets the folder that contains `managed-settings.json` and `managed-settings.d`.
     pub fn managed_folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.managed = Place::At(folder.into());
+        self.managed = Location::At(folder.into());
         self
     }
 
     /// Sets the user's settings file. `CLAUDE_CONFIG_DIR` then has no effect on it.
     pub fn user_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.user = Place::At(file.into());
+        self.user = Location::At(file.into());
         self
     }
 
     /// Sets the project folder, which contains `.claude/settings.json` and `.claude/settings.local.json`.
     pub fn project_folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.project = Place::At(folder.into());
+        self.project = Location::At(folder.into());
         self
     }
 
@@ -81,9 +83,9 @@ impl SettingsFiles {
         let in_project = |file| project.as_ref().map(|p| p.join(".claude").join(file));
         Paths {
             managed: match &self.managed {
-                Place::Nowhere => Vec::new(),
-                Place::System => managed_folders(os).iter().map(PathBuf::from).collect(),
-                Place::At(folder) => vec![folder.clone()],
+                Location::Nowhere => Vec::new(),
+                Location::System => managed_folders(os).iter().map(PathBuf::from).collect(),
+                Location::At(folder) => vec![folder.clone()],
             },
             local: in_project("settings.local.json"),
             project: in_project("settings.json"),
@@ -92,7 +94,7 @@ impl SettingsFiles {
     }
 }
 
-impl Place {
+impl Location {
     fn or_else(&self, system: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
         match self {
             Self::Nowhere => None,

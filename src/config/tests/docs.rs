@@ -92,7 +92,10 @@ fn document() -> String {
          general one.\n\n",
     );
     rows(&mut out, all().filter(|v| works(v) && shared(v)));
-    out.push_str("## Without effect\n\nThe library knows these variables, but does not use them. If one is set, a warning says so.\n\n");
+    out.push_str(
+        "## Without effect\n\nThe library knows these variables, but does not use them. If one is set, a warning says \
+         so.\n\n",
+    );
     for variable in all().filter(|variable| !variable.has_effect) {
         writeln!(out, "- `{}`", variable.name).unwrap();
     }

@@ -31,8 +31,8 @@ fn object(json: &str) -> Result<Scanner<'_>, Unreadable> {
     }
 }
 
-/// Passes each value to `visit`, with the keys that lead to it; an item of an array has the key `""`. A container is
-/// passed when it begins. Stops at the first syntax error, after the values before it.
+/// Passes each value to `visit`, with the keys that lead to it; an item of an array has the key `""`. An array or
+/// object is passed as its start event. Stops at the first syntax error, after the values before it.
 pub(crate) fn visit<'a>(json: &'a str, mut visit: impl FnMut(&[&'a str], Event<'a>)) {
     let mut scanner = Scanner::new(json, MAX_DEPTH);
     let mut path = Vec::new();
@@ -50,6 +50,7 @@ pub(crate) fn visit<'a>(json: &'a str, mut visit: impl FnMut(&[&'a str], Event<'
             value => visit(&path, value),
         }
         if let Event::ObjectStart | Event::ArrayStart = event {
+            // The first key of an object replaces this one.
             path.push("");
         }
     }

@@ -3,11 +3,13 @@
 use super::super::utf16;
 use super::{Event, Part};
 
-/// A writer of compact JSON, as `JSON.stringify` of JavaScript writes it. It keeps the first units up to a limit, and
-/// counts all units.
+/// A writer of compact JSON, as `JSON.stringify` of JavaScript writes it. It keeps the first UTF-16 units up to a
+/// limit, and counts all units.
 pub(crate) struct Writer {
     kept: String,
+    /// The number of UTF-16 units that can still be kept.
     room: usize,
+    /// The number of UTF-16 units that were written.
     units: usize,
     /// True if a comma must precede the next item or member.
     follows: bool,

@@ -138,13 +138,14 @@ fn large_hostile_bodies_are_redacted_in_bounded_memory() {
     );
 }
 
-fn says(text: &[u16], meant: &[&str]) -> bool {
-    meant
+fn is_one_of(text: &[u16], words: &[&str]) -> bool {
+    words
         .iter()
-        .any(|meant| text.iter().copied().eq(meant.encode_utf16()))
+        .any(|word| text.iter().copied().eq(word.encode_utf16()))
 }
 
-/// Applies the rule to a tree; `None` when the whole body must be withheld.
+/// Redacts a tree of values: the reference for the redaction of text. Returns `None` if the whole body must be
+/// withheld.
 fn model(value: &Sample) -> Option<Sample> {
     match value {
         Sample::Scalar(_) | Sample::Text(_) => Some(value.clone()),
@@ -155,15 +156,16 @@ fn model(value: &Sample) -> Option<Sample> {
             .map(Sample::Array),
         Sample::Object(members) => {
             let is_type = |(key, value): &(Vec<u16>, Sample)| {
-                matches!(value, Sample::Text(text) if says(text, &TYPES)) && says(key, &["type"])
+                matches!(value, Sample::Text(text) if is_one_of(text, &TYPES))
+                    && is_one_of(key, &["type"])
             };
-            let told = members.iter().position(is_type);
+            let type_at = members.iter().position(is_type);
             let member = |(at, (key, value)): (usize, &(Vec<u16>, Sample))| {
-                let thinking = told.is_some() && says(key, &MEMBERS);
+                let thinking = type_at.is_some() && is_one_of(key, &MEMBERS);
                 let value = match value {
                     Sample::Text(_) if thinking => Sample::text(REDACTED),
                     Sample::Array(_) | Sample::Object(_) if thinking => {
-                        told.filter(|told| *told < at)?;
+                        type_at.filter(|type_at| *type_at < at)?;
                         Sample::text(REDACTED)
                     }
                     _ => model(value)?,

@@ -1,4 +1,4 @@
-//! A single run of the helper.
+//! A single run of the headers helper, which is a command of the user.
 
 #[cfg(unix)]
 use std::os::unix::process::CommandExt;
@@ -30,8 +30,8 @@ const REAPING: Duration = Duration::from_secs(1);
 const FIRST_POLL: Duration = Duration::from_millis(1);
 const LONGEST_POLL: Duration = Duration::from_millis(50);
 
-/// Runs the helper once and returns its output. The helper is killed together with the processes that it started after
-/// `limit`, and if the future is dropped.
+/// Runs the helper once and returns its output. After `limit`, or if the future is dropped, the helper is killed
+/// together with the processes that it started.
 pub(super) async fn run(command: Secret, limit: Duration) -> Result<Vec<u8>, Failure> {
     let deadline = Instant::now() + limit;
     // Checking files may block, and so may starting a program.
@@ -61,16 +61,16 @@ impl Running {
     /// Starts the helper. A text that names a file is run as a program, including any spaces. Every other text is a
     /// line for the shell.
     fn start(text: &str) -> Result<Self, Failure> {
-        let refuse = |error: std::io::Error| Failure::Start(error.to_string());
+        let failed = |error: std::io::Error| Failure::Start(error.to_string());
         let path = Path::new(text);
         let mut command = if path.is_file() {
             // A bare file name would be searched for in `PATH`.
-            Command::new(std::path::absolute(path).map_err(refuse)?)
+            Command::new(std::path::absolute(path).map_err(failed)?)
         } else {
             shell(text)
         };
         for (name, _) in std::env::vars_os() {
-            if is_of_telemetry(name.as_encoded_bytes()) {
+            if is_otel_variable(name.as_encoded_bytes()) {
                 command.env_remove(name);
             }
         }
@@ -83,7 +83,7 @@ impl Running {
         #[cfg(windows)]
         command.creation_flags(CREATE_NO_WINDOW);
         thread::unblock_signals_in(&mut command);
-        let child = Some(command.spawn().map_err(refuse)?);
+        let child = Some(command.spawn().map_err(failed)?);
         Ok(Self { child })
     }
 
@@ -135,8 +135,8 @@ impl Running {
         }
     }
 
-    /// Kills the process and, on platforms with process groups, all processes that it started. Does nothing after its
-    /// end, because another process may have its number by then.
+    /// Kills the process and, on Unix, all processes of its group. Does nothing after the end of the process, because
+    /// its process id may belong to another process by then.
     fn kill(&mut self) {
         let Some(child) = &mut self.child else {
             return;
@@ -159,7 +159,7 @@ impl Drop for Running {
         if let Some(mut child) = self.child.take()
             && !matches!(child.try_wait(), Ok(Some(_)) | Err(_))
         {
-            // The process ends soon, and must not remain as a zombie.
+            // A killed process ends soon, but remains as a zombie until its status is collected.
             blocking::detach(move || drop(child.wait()));
         }
     }
@@ -202,14 +202,15 @@ async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Returns true for exporter settings. They are not passed on, because an instrumented helper would export to the
-/// agent's receiver.
-fn is_of_telemetry(name: &[u8]) -> bool {
+/// Returns true for an `OTEL_*` variable. The helper does not inherit these variables, because an instrumented helper
+/// would export its own telemetry to the host's receiver.
+fn is_otel_variable(name: &[u8]) -> bool {
     const PREFIX: &[u8] = b"OTEL_";
     name.get(..PREFIX.len())
         .is_some_and(|start| start == PREFIX || cfg!(windows) && start.eq_ignore_ascii_case(PREFIX))
 }
 
+/// Returns a command that runs `line` in `sh`.
 #[cfg(not(windows))]
 fn shell(line: &str) -> Command {
     let mut command = Command::new("sh");

@@ -36,7 +36,7 @@ pub(super) enum Failure {
     Value(usize),
     #[error("it cannot be started ({0}); it is tried again")]
     NoThread(String),
-    #[error("running it failed by an error of this library's own")]
+    #[error("running it failed because of an internal error of this library")]
     Panicked,
     #[error("it still ran at the shutdown and was killed")]
     Stopped,

@@ -1,7 +1,7 @@
-//! Dynamic headers: the output of the user's `otelHeadersHelper`.
+//! Dynamic headers: the output of the user's command `otelHeadersHelper`.
 //!
-//! A single [`Helper`] serves all exporters of a telemetry instance. A task of the private runtime runs the command at
-//! the start, at every interval, and when a receiver rejected the headers. Exporters use the headers of the last
+//! A single [`Helper`] serves all exporters of a telemetry instance. A task of the library's runtime runs the command
+//! at the start, at every interval, and when a receiver rejected the headers. Exporters use the headers of the last
 //! successful run. A failed run is reported and changes nothing else. Until the first successful run, exporters wait
 //! and the command is retried with back-off. An empty object is a successful run like any other: requests are then sent
 //! with the static headers only.
@@ -88,8 +88,8 @@ pub(crate) struct Current {
 }
 
 impl Helper {
-    /// Creates the helper and the job that runs it, with the sender that tells the job about the shutdown. Returns `Some`
-    /// in every build with OTLP.
+    /// Creates the helper and the job that runs it, with the sender that tells the job about the shutdown. Returns
+    /// `Some` in every build with OTLP.
     pub(crate) fn new(
         config: &HeadersHelper,
         diagnostics: Arc<Diagnostics>,
@@ -149,7 +149,7 @@ impl Helper {
         state.current(0).ok_or_else(|| {
             format!(
                 "otelHeadersHelper has given no headers yet: {}",
-                state.why()
+                state.reason()
             )
         })
     }
@@ -173,6 +173,7 @@ impl Helper {
                         .to_owned(),
                 );
             }
+            // The first caller causes the run, and the others wait for the same one.
             self.wanted.send_if_modified(|wanted| {
                 let raised = *wanted <= refused.runs;
                 *wanted = (*wanted).max(refused.runs + 1);
@@ -186,7 +187,7 @@ impl Helper {
         let state = state.borrow();
         state
             .current(refused.runs)
-            .ok_or_else(|| format!("otelHeadersHelper ran again and failed: {}", state.why()))
+            .ok_or_else(|| format!("otelHeadersHelper ran again and failed: {}", state.reason()))
     }
 
     /// Records that a receiver accepted the headers.
@@ -195,6 +196,7 @@ impl Helper {
             if state.next_renewal.take().is_some() {
                 state.renewals = Backoff::new(self.config.interval);
             }
+            // The waiting exporters need not be woken: no run has ended.
             false
         });
     }
@@ -210,7 +212,8 @@ impl State {
         })
     }
 
-    fn why(&self) -> String {
+    /// Returns the reason why there are no headers of the last run.
+    fn reason(&self) -> String {
         match &self.failure {
             Some(failure) => failure.to_string(),
             None => "it still runs".to_owned(),

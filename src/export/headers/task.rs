@@ -15,8 +15,8 @@ use crate::diagnostics::Diagnostics;
 use crate::export::backoff::Backoff;
 use crate::export::command::{Command, at};
 
-/// The margin before a shutdown's deadline at which a run is killed, so that the caller need not wait for it. The margin
-/// is at most a quarter of the remaining time.
+/// The margin before a shutdown's deadline at which a run is killed, so that the caller need not wait for it. The
+/// margin is at most a quarter of the remaining time.
 const MARGIN: Duration = Duration::from_millis(250);
 
 /// The task that runs the helper until the last pipeline has ended or a shutdown runs out of time.
@@ -30,7 +30,7 @@ pub(super) struct Runner {
     pub(super) diagnostics: Arc<Diagnostics>,
 }
 
-/// Waits until the task must end. Returns the shutdown commands, whose senders wait for that.
+/// Waits until the task must end. Returns the shutdown commands, whose senders wait until they are dropped.
 async fn end(
     mut commands: mpsc::UnboundedReceiver<Command>,
     mut wanted: watch::Receiver<u64>,
@@ -46,8 +46,8 @@ async fn end(
                 // A flush waits for pipelines only, not for the helper.
                 if command.shutdown {
                     let left = command.deadline.saturating_duration_since(Instant::now());
-                    let killing = command.deadline - MARGIN.min(left / 4);
-                    time = Some(time.map_or(killing, |known| known.min(killing)));
+                    let kill_at = command.deadline - MARGIN.min(left / 4);
+                    time = Some(time.map_or(kill_at, |known| known.min(kill_at)));
                     shutdowns.push(command);
                 }
             }
@@ -81,7 +81,7 @@ impl Runner {
     /// Runs the helper repeatedly. Never returns.
     async fn work(&mut self, runs: &mut JoinSet<Result<Headers, Failure>>) {
         let mut backoff = Backoff::new(self.config.interval);
-        let mut is_wanted = false;
+        let mut is_renewal = false;
         loop {
             let (command, limit) = (self.config.command.clone(), self.limit);
             runs.spawn(async move { output::parse(&command::run(command, limit).await?) });
@@ -90,20 +90,20 @@ impl Runner {
                 Some(Err(_)) | None => Err(Failure::Panicked),
             };
             self.report(&result);
-            let pause = match self.publish(result, is_wanted) {
+            let pause = match self.publish(result, is_renewal) {
                 true => self.config.interval,
                 false => backoff.next(),
             };
-            is_wanted = tokio::select! {
+            is_renewal = tokio::select! {
                 biased;
-                () = self.is_wanted() => true,
+                () = self.wait_until_wanted() => true,
                 () = sleep(pause) => false,
             };
         }
     }
 
-    /// Publishes the result of a run, which rejected headers may have caused. Returns true if there are headers, from this
-    /// run or an earlier one.
+    /// Publishes the result of a run. `is_renewal` is true if rejected headers caused the run. Returns true if there
+    /// are headers, from this run or an earlier one.
     fn publish(&self, result: Result<Headers, Failure>, is_renewal: bool) -> bool {
         self.state.send_modify(|state| {
             state.runs += 1;
@@ -146,9 +146,9 @@ impl Runner {
     }
 
     /// Waits until an exporter waits for a run that has not begun.
-    async fn is_wanted(&mut self) {
+    async fn wait_until_wanted(&mut self) {
         let runs = self.state.borrow().runs;
-        // Without a sender the task ends.
+        // Without a sender `end` returns, and the task ends.
         let _ = self.wanted.wait_for(|wanted| *wanted > runs).await;
     }
 }

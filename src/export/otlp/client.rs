@@ -39,9 +39,9 @@ pub(crate) struct Client {
     transport: Box<dyn Transport>,
     compression: Compression,
     url: Uri,
-    /// The URL of the same receiver with OTLP's path of the signal, if the configured URL has no path.
+    /// The URL of the same receiver with OTLP's default path of the signal, if the configured URL has no path.
     standard: Option<Uri>,
-    /// True after the receiver accepted a request at that path, because it serves nothing at the configured URL.
+    /// True after the receiver accepted a request at the standard URL, because it serves nothing at the configured one.
     uses_standard: AtomicBool,
     signal: Signal,
     protocol: Protocol,
@@ -97,8 +97,8 @@ impl Client {
         self
     }
 
-    /// Makes one attempt to deliver `body`, which [`encode`](crate::export::encode) made for this client's protocol. The
-    /// attempt ends by `deadline`.
+    /// Makes one attempt to deliver `body`, which [`encode`](crate::export::encode) made for this client's protocol.
+    /// The attempt ends by `deadline`. Over HTTP, sets `accepted` as soon as the status of the response is a success.
     ///
     /// If the receiver rejects the headers of the helper, waits for new headers and sends the request once more. If the
     /// new headers are rejected too, returns a retryable outcome, so that the data is kept: the rejection may end as
@@ -119,26 +119,31 @@ impl Client {
         };
         let current = helper.headers(&self.known_runs, deadline).await;
         let current = current.map_err(|why| {
-            ExportError::new(ErrorKind::Held, format!("nothing is sent to {name}: {why}"))
+            ExportError::new(
+                ErrorKind::NoHeaders,
+                format!("nothing is sent to {name}: {why}"),
+            )
         })?;
-        let receiver = self.receiver.with(&current.headers);
+        let receiver = self.receiver.with_headers(&current.headers);
         let mut outcome = self
             .attempt(&receiver, body.clone(), deadline, accepted)
             .await;
         if let Err(error) = &outcome
             && error.class() == FailureClass::Unauthenticated
         {
-            let renewed = helper
-                .renewed(&current, deadline)
-                .await
-                .map_err(|why| error.clone().and(&why).with_class(FailureClass::RETRYABLE))?;
-            let receiver = self.receiver.with(&renewed.headers);
+            let renewed = helper.renewed(&current, deadline).await.map_err(|why| {
+                error
+                    .clone()
+                    .with_detail(&why)
+                    .with_class(FailureClass::RETRYABLE)
+            })?;
+            let receiver = self.receiver.with_headers(&renewed.headers);
             outcome = self.attempt(&receiver, body, deadline, accepted).await;
         }
         let outcome = outcome.inspect(|_| helper.accepted());
         outcome.map_err(|error| match error.class() {
             FailureClass::Unauthenticated => error
-                .and(
+                .with_detail(
                     "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
                 )
                 .with_class(FailureClass::RETRYABLE),
@@ -179,7 +184,7 @@ impl Client {
             // A path that exists may be unavailable for a while: the data must not be lost.
             Err(error) => {
                 let text = format!("at {}: {error}", standard.path());
-                Err(first.clone().and(&text).with_class(error.class()))
+                Err(first.clone().with_detail(&text).with_class(error.class()))
             }
         }
     }

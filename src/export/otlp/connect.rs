@@ -49,8 +49,9 @@ pub(super) fn lock(observed: &Mutex<Observed>) -> MutexGuard<'_, Observed> {
     observed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Connects to the host of a URL, which errors call `name`, and records the addresses. `timeout` is that of the attempt
-/// that needs the connection, which ends the wait by dropping the future.
+/// Connects to the host of a URL, which errors call `name`, and records the addresses. `timeout` is the timeout of the
+/// export attempt that needs the connection. It only limits the pauses between addresses: the attempt ends the wait by
+/// dropping the future.
 ///
 /// # Errors
 ///
@@ -81,20 +82,21 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// Connects to the address that accepts the connection first. Each address is tried before `timeout`.
+/// Connects to the address that accepts the connection first. The pauses are short enough that every address is tried
+/// before `timeout`.
 ///
 /// # Errors
 ///
 /// Returns the first error if all addresses fail.
 async fn connect_to_any(addresses: &[SocketAddr], timeout: Duration) -> io::Result<TcpStream> {
-    let share = timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-    let mut waiting = by_turns(addresses).into_iter();
+    let longest_pause = timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut waiting = interleaved(addresses).into_iter();
     let mut attempts = JoinSet::new();
     let mut error = None;
     loop {
         let address = waiting.next();
         address.map(|address| attempts.spawn(TcpStream::connect(address)));
-        let pause = address.map(|_| Instant::now() + PAUSE.min(share));
+        let pause = address.map(|_| Instant::now() + PAUSE.min(longest_pause));
         tokio::select! {
             biased;
             attempt = attempts.join_next() => match attempt {
@@ -112,7 +114,7 @@ async fn connect_to_any(addresses: &[SocketAddr], timeout: Duration) -> io::Resu
 }
 
 /// Returns the addresses with the two families alternating, beginning with the family that the system prefers.
-fn by_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let prefers_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses
         .iter()
@@ -175,7 +177,7 @@ mod tests {
                 vec!["1.1.1.1:1", "[::1]:1", "[::2]:1"],
             ),
         ] {
-            assert_eq!(by_turns(&addresses(&found)), addresses(&tried));
+            assert_eq!(interleaved(&addresses(&found)), addresses(&tried));
         }
     }
 }

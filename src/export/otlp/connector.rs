@@ -64,7 +64,7 @@ impl Connector {
         })
     }
 
-    /// Returns the proxy that sees the requests, if there is one. A proxy with a tunnel does not see them.
+    /// Returns the proxy if it forwards requests, and so sees them. A proxy with a tunnel does not see them.
     pub(super) fn forwarder(&self) -> Option<&Proxy> {
         self.proxy.as_deref().filter(|_| self.tls.is_none())
     }
@@ -115,11 +115,11 @@ impl Service<Uri> for Connector {
 
 /// The proxy of an exporter.
 pub(super) struct Proxy {
-    /// The URL that is connected to.
+    /// The URL of the proxy.
     url: Uri,
     /// The host and port, and the variable that configures the proxy, as every error names them.
     name: String,
-    /// `Proxy-Authorization`
+    /// The value of `Proxy-Authorization`.
     pub(super) authorization: Option<HeaderValue>,
 }
 
@@ -137,7 +137,7 @@ impl Proxy {
         }
     }
 
-    /// Asks the proxy for a connection to the receiver.
+    /// Opens a tunnel to the receiver through the proxy (`CONNECT`).
     async fn tunnel(&self, stream: Stream, receiver: &Uri) -> Result<Stream, ExportError> {
         let failed = |error: hyper::Error| match error.is_parse() {
             true => self.error(&format!(

@@ -1,4 +1,4 @@
-//! Texts of errors.
+//! Texts of connection errors.
 
 use std::error::Error;
 use std::io;
@@ -61,18 +61,18 @@ pub(super) fn connection_error(
 
 /// Returns the whole chain of causes on one line, without repeated texts.
 pub(super) fn flatten(error: &(dyn Error + 'static)) -> String {
-    let mut words = String::new();
+    let mut line = String::new();
     for cause in chain(error) {
         let text = cause.to_string();
-        if words.contains(text.as_str()) {
+        if line.contains(text.as_str()) {
             continue;
         }
-        if !words.is_empty() {
-            words.push_str(": ");
+        if !line.is_empty() {
+            line.push_str(": ");
         }
-        words.push_str(&text);
+        line.push_str(&text);
     }
-    words
+    line
 }
 
 /// Returns the error and its causes. The `source` of an `io::Error` skips the error that it wraps, so the wrapped error
@@ -81,10 +81,10 @@ pub(super) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
-        let made_of = error
+        let wrapped = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
-        match made_of {
+        match wrapped {
             Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => (**error).source(),
         }
@@ -107,7 +107,7 @@ pub(super) fn sanitize(text: &str) -> String {
 
 /// Formats a duration as `5 s`, `1.5 s` or `20 ms`.
 pub(super) fn duration(duration: Duration) -> String {
-    // Deadlines are instants, so the measured time is a few microseconds shorter than the configured one.
+    // The time from now to a deadline is a few microseconds shorter than the timeout that was configured.
     let millis = duration.as_micros().div_ceil(1000);
     if millis < 1000 {
         format!("{millis} ms")

@@ -33,7 +33,7 @@ impl Transport for Grpc {
         if is_gzip {
             headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
         }
-        // Receivers compress their responses as the request is compressed.
+        // Receivers usually compress a response if its request is compressed.
         let accepted = HeaderValue::from_static("identity,gzip");
         headers.insert("grpc-accept-encoding", accepted);
         if let Ok(timeout) = grpc_timeout(deadline).parse() {
@@ -48,7 +48,7 @@ impl Transport for Grpc {
 
     fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult {
         let (status, headers) = (answer.head.status, &answer.head.headers);
-        // A rejection may arrive in the headers, without a body.
+        // A Trailers-Only response has its status in the headers, and no body.
         if headers.contains_key("grpc-status") {
             return status::grpc(receiver, headers).map(|()| Delivery::default());
         }

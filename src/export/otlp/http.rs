@@ -18,7 +18,7 @@ use crate::export::export_result::{ErrorAnswer, ExportResult, FailureClass};
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
-/// `google.rpc.Status`, with which receivers explain a rejection. Only the required field is declared.
+/// `google.rpc.Status`, with which receivers explain a rejection. Only the field that is read is declared.
 #[derive(Clone, PartialEq, Message)]
 struct Status {
     /// The message for the developer.
@@ -26,7 +26,7 @@ struct Status {
     message: String,
 }
 
-/// The names of the number of rejected items in JSON, one for each signal.
+/// The JSON names of the number of rejected items, one for each signal.
 const REJECTED: [&str; 3] = ["rejectedDataPoints", "rejectedLogRecords", "rejectedSpans"];
 
 /// OTLP over HTTP, in the encoding of the protocol.
@@ -75,7 +75,8 @@ fn content_type(headers: &HeaderMap) -> &str {
         .trim()
 }
 
-/// Returns the error message in the body of a response without success. HTML pages are left out.
+/// Returns the error message in the body of a response without success. Other media types, such as HTML pages, are
+/// ignored.
 fn message(headers: &HeaderMap, body: &[u8]) -> String {
     match content_type(headers) {
         PROTOBUF => Status::decode(body)

@@ -1,8 +1,8 @@
 //! The HTTP client of an exporter: HTTP/2 for gRPC, HTTP/1.1 for OTLP over HTTP.
 //!
-//! It is built from crates that a host does not configure by using them: the features of the host's own HTTP client
-//! stay unchanged. The client reads nothing from the process environment and follows no redirects, so that credentials
-//! are sent only to the configured receiver.
+//! The client is built on hyper and not on a larger HTTP client such as reqwest. Cargo unifies features, so that would
+//! change the features of the host's own HTTP client. The client reads nothing from the process environment and follows
+//! no redirects, so that credentials are sent only to the configured receiver.
 
 use std::error::Error;
 use std::future::Future;
@@ -58,8 +58,8 @@ impl HttpClient {
         })
     }
 
-    /// Sends a request and waits for the response until `deadline`. Sets `accepted` before the rest of a success is read. The
-    /// error is that of a connection, or of a proxy.
+    /// Sends a request and waits for the response until `deadline`. Over HTTP, sets `accepted` as soon as the head of a
+    /// response reports success, before its body is read. The error is that of the connection or of the proxy.
     ///
     /// The request is sent a second time only if a kept connection turned out to be closed before any byte of the
     /// request was written. Dropping the future cancels the request.
@@ -140,15 +140,15 @@ impl HttpClient {
             return failed;
         }
         let detail = flatten(error);
-        // The response of an HTTP/1 server looks like a frame of absurd size. An HTTP/2 server speaks first, and its
-        // first bytes are not those of an HTTP/1.1 response.
+        // To an HTTP/2 client, the response of an HTTP/1 server looks like a frame of absurd size. An HTTP/2 server
+        // speaks first, and its first bytes are not those of an HTTP/1.1 response.
         let signs = [
             "frame with invalid size",
             "invalid HTTP version",
             "unexpected message",
         ];
-        let is_other = signs.iter().any(|sign| detail.contains(sign));
-        let what = match (is_other, self.is_http_2) {
+        let is_other_protocol = signs.iter().any(|sign| detail.contains(sign));
+        let what = match (is_other_protocol, self.is_http_2) {
             (true, true) => format!("{} does not speak HTTP/2", receiver.name),
             (true, false) => format!("{} does not speak HTTP/1.1", receiver.name),
             // Other servers close the connection.
@@ -156,11 +156,13 @@ impl HttpClient {
         };
         let is_new = !self.answered.load(Ordering::Relaxed);
         let guess = match (self.is_http_2, is_secure) {
-            (true, _) if !is_new || !is_other && detail.contains("http2 error") => return failed,
+            (true, _) if !is_new || !is_other_protocol && detail.contains("http2 error") => {
+                return failed;
+            }
             (true, true) => "an OTLP/gRPC endpoint",
             (true, false) => "an OTLP/gRPC endpoint without TLS",
-            (false, true) if is_other => "an OTLP/gRPC endpoint",
-            (false, false) if is_other => "an OTLP/gRPC or https:// endpoint",
+            (false, true) if is_other_protocol => "an OTLP/gRPC endpoint",
+            (false, false) if is_other_protocol => "an OTLP/gRPC or https:// endpoint",
             (false, false) if is_new => "an https:// endpoint",
             (false, _) => return failed,
         };

@@ -6,7 +6,7 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `client.rs` | one attempt: headers of the helper, URL, compression |
+//! | `client.rs`, `url.rs`, `gzip.rs` | one attempt: headers of the helper, URL, compression |
 //! | `transport.rs`, `grpc.rs`, `http.rs` | the two mappings of OTLP to HTTP |
 //! | `http_client.rs` | connections that are kept alive, deadlines |
 //! | `connector.rs`, `connect.rs`, `resolve.rs`, `stream.rs` | a connection: proxy, TLS, TCP, name resolution, read limit |

@@ -15,7 +15,7 @@ use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError};
 use crate::export::headers::Headers;
 use crate::export::tls::Tls;
 
-/// A receiver.
+/// An OTLP receiver, as a client addresses it and errors name it.
 #[derive(Clone)]
 pub(super) struct Receiver {
     /// The host and port, and the proxy if there is one, as every error names them.
@@ -63,7 +63,7 @@ impl Receiver {
     }
 
     /// Returns the same receiver with the headers of the helper, which take precedence.
-    pub(super) fn with(&self, dynamic: &Headers) -> Self {
+    pub(super) fn with_headers(&self, dynamic: &Headers) -> Self {
         let mut receiver = self.clone();
         for header in dynamic.iter() {
             receiver.secrets.add_header(&header.secret);

@@ -14,7 +14,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let at = parse_http_date(value).ok()?;
-    // The receiver's own clock, when its response has the time: this machine's may differ.
+    // The date is compared with the receiver's own clock if the response contains it: this machine's clock may differ.
     let now = text(DATE).and_then(|date| parse_http_date(date).ok());
     let now = now.unwrap_or_else(SystemTime::now);
     Some(at.duration_since(now).unwrap_or_default())
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn date_that_is_malformed_is_no_wait() {
+    fn malformed_date_is_ignored() {
         for broken in [
             "",
             "soon",
@@ -64,6 +64,10 @@ mod tests {
         ] {
             assert_eq!(wait(&[(RETRY_AFTER, broken)]), None, "{broken}");
         }
+    }
+
+    #[test]
+    fn date_after_a_leap_day_is_parsed() {
         let leap_day = "Thu, 29 Feb 2024 23:59:59 GMT";
         let after = "Fri, 01 Mar 2024 00:00:00 GMT";
         assert_eq!(

@@ -1,6 +1,6 @@
 //! `google.rpc.RetryInfo`: the wait that a gRPC receiver asks for.
 //!
-//! It is a part of the details of a `google.rpc.Status`. Only the required fields of these messages are declared.
+//! It is a part of the details of a `google.rpc.Status`. Only the fields that are read are declared.
 
 use std::time::Duration;
 

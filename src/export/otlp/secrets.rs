@@ -62,15 +62,17 @@ impl Secrets {
         forms.fold(text.to_owned(), |text, form| form.hide_in(&text))
     }
 
+    /// Adds `user:password`, the password, and the user name.
     fn add_user_and_password(&mut self, text: &str) {
         self.add(text, false);
         if let Some((user, password)) = text.split_once(':') {
             self.add(password, false);
-            // Without a password, the user's name is a token.
+            // Without a password, the user name may be a token, so it is hidden everywhere.
             self.add(user, !password.is_empty());
         }
     }
 
+    /// Adds a text and its percent-decoded form.
     fn add(&mut self, text: &str, only_quoted: bool) {
         let decoded = percent_decode_lossy(text);
         let decoded = (decoded != text).then_some(decoded);
@@ -137,8 +139,8 @@ fn hex(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// Returns the text that `text` encodes in base64, in the standard alphabet or that of URLs. Returns `None` if it encodes
-/// no text.
+/// Returns the text that `text` encodes in base64, in the standard alphabet or that of URLs. Returns `None` if it
+/// encodes no text.
 fn text_in_base64(text: &str) -> Option<String> {
     let standard = text.replace('-', "+").replace('_', "/");
     let decoded = String::from_utf8(decode_base64(standard.as_bytes())?).ok()?;

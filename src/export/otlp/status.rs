@@ -11,8 +11,8 @@ use super::retry_info::retry_delay;
 use crate::export::export_result::ExportError;
 use crate::export::export_result::{Delivery, ErrorAnswer, ExportResult, FailureClass};
 
-/// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`. The three messages differ only in the name of one field,
-/// which protobuf does not send.
+/// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`. The three messages differ only in the name of one
+/// field, which protobuf does not send.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ExportResponse {
     /// The partial success. Receivers may send it although they accepted everything.
@@ -41,7 +41,7 @@ pub(super) fn success(receiver: &Receiver, response: Option<ExportResponse>) -> 
     })
 }
 
-/// Returns the outcome of a response with an HTTP status; `message` is the receiver's message.
+/// Returns the outcome of a response with an HTTP status other than a success; `message` is the receiver's message.
 pub(super) fn http(
     receiver: &Receiver,
     status: StatusCode,
@@ -134,8 +134,8 @@ pub(super) fn percent_decode(text: &[u8]) -> String {
 
 /// Returns true if a receiver's message says that the request was too large.
 ///
-/// gRPC has no separate status for this, and many receivers respond with 400 over HTTP. The phrases are those of the gRPC
-/// libraries of Go, Rust, Java, C++, JavaScript and .NET, and of Go's HTTP server.
+/// gRPC has no separate status for this, and many receivers respond with 400 over HTTP. The phrases are those of the
+/// gRPC libraries of Go, Rust, Java, C++, JavaScript and .NET, and of Go's HTTP server.
 fn is_too_large(message: &str) -> bool {
     const SIGNS: &[&str] = &[
         "larger than max",

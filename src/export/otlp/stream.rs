@@ -9,11 +9,11 @@ use std::task::{Context, Poll, ready};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The most bytes before the head of a response (those of the TLS handshake, of the proxy and of interim responses), and
-/// the most bytes after the head.
+/// The most bytes before the head of a response (those of the TLS handshake, of the proxy and of interim responses),
+/// and the most bytes after the head.
 const MAX_READ: usize = 256 * 1024;
 
-/// The text of the error if there are more bytes. HTTP/2 keeps only the text of an error.
+/// The text of the error if there are more bytes. The HTTP/2 client keeps only the text of an error.
 pub(super) const TOO_MUCH: &str = "no complete response in 256 KiB";
 
 /// The number of bytes that the connections of one exporter may still read before the head of a response, or after it.

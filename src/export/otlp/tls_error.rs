@@ -32,7 +32,7 @@ pub(super) fn explain(name: &str, tls: &Tls, error: &(dyn Error + 'static)) -> O
 /// Explains why the receiver's certificate was rejected.
 fn certificate(name: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure, String) {
     let (failure, what) = match problem {
-        CertificateError::UnknownIssuer => (TlsFailure::UnknownAuthority, match tls.trust() {
+        CertificateError::UnknownIssuer => (TlsFailure::UnknownAuthority, match tls.trust_variable() {
             None => "is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE".into(),
             Some(variable) => format!(
                 "is not signed by a known authority: the file of {variable} does not hold its authority"
@@ -44,7 +44,7 @@ fn certificate(name: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure
             (TlsFailure::OtherNames, format!("is for other names: {}", names.join(", ")))
         }
         // `openssl req -x509` sets the mark by default.
-        marked if is_marked_as_authority(marked) => (TlsFailure::MarkedAsAuthority, match tls.trust() {
+        marked if is_marked_as_authority(marked) => (TlsFailure::MarkedAsAuthority, match tls.trust_variable() {
             None => "is marked as an authority's (CA:TRUE): set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds it, or use one without the mark".to_owned(),
             Some(variable) => format!(
                 "is marked as an authority's (CA:TRUE) and is not in the file of {variable}: add it there, or use one without the mark"
@@ -135,14 +135,14 @@ fn without_cause(name: &str, tls: &Tls, detail: &str) -> Option<(TlsFailure, Str
     })
 }
 
-/// Explains a failure after the receiver asked for a client certificate: `rejected` describes the rejection of the one
-/// that the variable names.
+/// Explains a failure after the receiver asked for a client certificate. `rejected` describes the rejection of the
+/// certificate that a variable names.
 fn client_certificate(
     name: &str,
     tls: &Tls,
     rejected: impl FnOnce(&str) -> String,
 ) -> (TlsFailure, String) {
-    match tls.identity() {
+    match tls.identity_variable() {
         None => wants_certificate(name),
         Some(variable) => (TlsFailure::ClientCertificate, rejected(variable)),
     }

@@ -7,8 +7,9 @@ use ::http::Uri;
 use super::receiver::name;
 use crate::config::otlp::OtlpConfig;
 
-/// Returns the URL of an endpoint as it is requested: without user information, with an IP address in its usual form, and
-/// with all characters escaped that a request line must not contain. The error is a sentence that says what is wrong.
+/// Returns the URL of an endpoint as it is requested: without user information, with an IP address in its usual form,
+/// and with all characters escaped that a request line must not contain. The error is a sentence that says what is
+/// wrong.
 pub(super) fn request_url(config: &OtlpConfig) -> Result<Uri, String> {
     let endpoint = &config.endpoint;
     // The TLS configuration decides the scheme: `https` must not fall back to plain text.
@@ -29,6 +30,7 @@ pub(super) fn request_url(config: &OtlpConfig) -> Result<Uri, String> {
     url.map_err(|reason| format!("{} cannot be an OTLP endpoint: {reason}", name(endpoint)))
 }
 
+/// Returns the URL without user information, normalized and escaped.
 fn normalized(endpoint: &Uri) -> Result<Uri, String> {
     let scheme = endpoint.scheme_str().unwrap_or_default();
     let host = address(endpoint.host().unwrap_or_default())?;
@@ -61,8 +63,8 @@ pub(super) fn at_path(url: &Uri, path: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Returns `host`, or an error if it looks like an IP address and is not valid. Without this check, a resolver would be
-/// asked for it at every attempt.
+/// Returns `host`, or an error if it looks like an IP address and is not valid. Without this check, the resolver would
+/// be asked for the text at every attempt.
 fn address(host: &str) -> Result<String, &'static str> {
     if let Some(inner) = host.strip_prefix('[') {
         return match inner.strip_suffix(']').map(str::parse::<Ipv6Addr>) {

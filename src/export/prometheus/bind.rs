@@ -55,7 +55,7 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, Error> {
     Ok(all)
 }
 
-/// Binds one port on all addresses that this machine has.
+/// Binds one port on all of `addresses` that this machine has.
 fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, Error> {
     let mut result = bind_each(addresses, port);
     // A port that the system chooses is known to be free on the first address only.
@@ -70,6 +70,7 @@ fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, Error> 
     result
 }
 
+/// Binds one port on each address. Returns an error if the port is in use on any address, or no address can be bound.
 fn bind_each(addresses: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Error> {
     let mut listeners = Vec::new();
     let mut missing = Error::from(ErrorKind::AddrNotAvailable);
@@ -121,9 +122,9 @@ mod tests {
 
     #[test]
     fn port_in_use_on_any_address_is_reported() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let taken = (taken.local_addr().unwrap().port(), taken);
-        let why = bind(&config("localhost", taken.0)).unwrap_err();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = listener.local_addr().unwrap().port();
+        let why = bind(&config("localhost", taken)).unwrap_err();
         assert!(why.contains("is taken"), "{why}");
         assert!(why.contains("OTEL_EXPORTER_PROMETHEUS_PORT"), "{why}");
     }

@@ -42,8 +42,8 @@ use serve::Server;
 const RETRY: Duration = Duration::from_secs(5);
 /// The interval at which series are read if no client fetches the page.
 const READ_INTERVAL: Duration = Duration::from_secs(60);
-/// The longest time that the end of a page waits for clients that are still reading.
-const LAST_READERS: Duration = Duration::from_millis(500);
+/// The longest time that the end of a page waits for clients that are still fetching it.
+const LAST_FETCHES: Duration = Duration::from_millis(500);
 
 /// Creates the handle of the Prometheus exporter, and the function that starts its pages.
 pub(crate) fn handle(
@@ -127,8 +127,8 @@ impl PageSeries {
     }
 }
 
-/// The source of a page: it has no requests, because clients fetch the page. Its passes release the series that ended
-/// long ago, also if no client fetches the page.
+/// The source of a page. It has no batches, because clients fetch the page. Reading the series at an interval releases
+/// those that ended long ago, also if no client fetches the page.
 struct PageSource {
     series: Arc<PageSeries>,
     next_read: Instant,
@@ -171,7 +171,7 @@ impl Source for PageSource {
 struct Page {
     server: Arc<Server>,
     closing: watch::Sender<bool>,
-    /// The task of the server, which ends when this is dropped.
+    /// The task of the server. Dropping the set ends the task.
     _serving: JoinSet<()>,
 }
 
@@ -181,11 +181,11 @@ impl PushExporter for Page {
         Box::pin(std::future::ready(Ok(Delivery::default())))
     }
 
-    /// Frees the port, and waits for clients that are still reading.
+    /// Frees the port, and waits for clients that are still fetching the page.
     fn close(&self) -> BoxFuture<'_, ()> {
         self.server.counters.listens_on(Vec::new());
         self.closing.send_replace(true);
-        Box::pin(async { drop(timeout(LAST_READERS, self.closing.closed()).await) })
+        Box::pin(async { drop(timeout(LAST_FETCHES, self.closing.closed()).await) })
     }
 }
 

@@ -14,8 +14,8 @@ use crate::session_attributes::CustomAttributes;
 /// The media type of the text format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Renders the page of these series, which are in the order of the catalog. `target_info` shows the resource attributes.
-/// The results of `write!` are ignored, because writing to a `String` cannot fail.
+/// Renders the page of these series, which are in the order of the catalog. `target_info` shows the resource
+/// attributes. The results of `write!` are ignored, because writing to a `String` cannot fail.
 pub(super) fn render(samples: &[Sample], resource: &[(String, String)]) -> Bytes {
     let resource = resource
         .iter()
@@ -59,7 +59,7 @@ fn total(metric: &str) -> String {
     }
 }
 
-/// Returns the labels of the standard attributes and of those of the metric.
+/// Returns the labels of the standard attributes and of the metric's own attributes.
 fn own_labels(sample: &Sample) -> Vec<(String, &str)> {
     let standard = sample.counter.standard.attributes.iter();
     let standard = standard.map(|(key, value)| (*key, &**value));
@@ -67,7 +67,8 @@ fn own_labels(sample: &Sample) -> Vec<(String, &str)> {
     own.map(|(key, value)| (name(key), value)).collect()
 }
 
-/// The custom labels of a metric. All sessions share them, so they are converted once.
+/// The custom labels of the last series. Usually all series of a metric have the same custom attributes, so they are
+/// converted once.
 #[derive(Default)]
 struct CustomLabels {
     attributes: Option<CustomAttributes>,

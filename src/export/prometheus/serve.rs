@@ -49,7 +49,7 @@ pub(super) struct Server {
     pub(super) counters: Arc<ExporterCounters>,
     pub(super) diagnostics: Arc<Diagnostics>,
     pub(super) clock: Clock,
-    /// The page that was rendered last, while a client gets it.
+    /// The page that was rendered last, as long as a response to a client holds it.
     pub(super) last: Arc<tokio::sync::Mutex<Weak<Rendered>>>,
 }
 
@@ -96,8 +96,8 @@ impl Server {
         local: bool,
         mut closing: watch::Receiver<bool>,
     ) {
-        let given = OnceLock::new();
-        let service = service_fn(|request| self.respond(request, local, &given));
+        let responded = OnceLock::new();
+        let service = service_fn(|request| self.respond(request, local, &responded));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -117,19 +117,20 @@ impl Server {
             connection.await
         };
         // A page is delivered only if it was written completely.
-        if let (Ok(Ok(())), Some(page)) = (timeout(LIFE, served).await, given.get()) {
+        if let (Ok(Ok(())), Some(page)) = (timeout(LIFE, served).await, responded.get()) {
             self.delivered(Arc::clone(page)).await;
         }
     }
 
+    /// Returns the response to a request. Stores the page in `responded` if the response contains it.
     async fn respond(
         self: &Arc<Self>,
         request: Request<Incoming>,
         local: bool,
-        given: &OnceLock<Arc<Rendered>>,
+        responded: &OnceLock<Arc<Rendered>>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let method = request.method();
-        if local && !self.is_meant(request.headers()) {
+        if local && !self.is_named_by(request.headers()) {
             let hint = "forbidden: ask for localhost or an IP address\n".to_owned();
             return Ok(plain(StatusCode::FORBIDDEN, hint));
         }
@@ -148,7 +149,7 @@ impl Server {
             Ok(page) => {
                 let text = page.text.clone();
                 if method == Method::GET {
-                    let _ = given.set(page);
+                    let _ = responded.set(page);
                 }
                 response(StatusCode::OK, page::CONTENT_TYPE, text)
             }
@@ -160,10 +161,10 @@ impl Server {
         })
     }
 
-    /// Returns true if a request names this server. This prevents DNS rebinding: a website can let its own name resolve
-    /// to the address of this machine, and then read what a browser on this machine gets under that name. A browser
-    /// always sends the name that it asked for.
-    fn is_meant(&self, headers: &HeaderMap) -> bool {
+    /// Returns true if the `Host` of a request names this server. This prevents DNS rebinding: a website can let its
+    /// own name resolve to the address of this machine, and then read what a browser on this machine gets under that
+    /// name. A browser always sends the name that it asked for.
+    fn is_named_by(&self, headers: &HeaderMap) -> bool {
         headers.get_all(HOST).iter().all(|value| {
             let authority = Authority::try_from(value.as_bytes());
             authority.is_ok_and(|authority| self.is_own(authority.host()))
@@ -211,6 +212,7 @@ impl Server {
         }
     }
 
+    /// Records that a client got the whole page.
     async fn delivered(self: &Arc<Self>, page: Arc<Rendered>) {
         self.counters
             .delivered(page.series.len() as u64, 0, self.clock.now());

@@ -68,15 +68,11 @@ impl HookOutcome {
 pub struct Hook(OperationHandle<OpenSpan<HookSpan>>);
 
 impl Hook {
-    pub(crate) fn begin(
-        outside: &Recorder,
-        event: Text,
-        name: Text,
-        at: Option<SystemTime>,
-    ) -> Self {
-        Self(OperationHandle::begin(outside.session(), |session| {
-            let start = outside.timestamp(session, at);
-            let mut span: OpenSpan<HookSpan> = outside.begin_span(session, start);
+    /// Begins hooks. `outer` is the recorder on which the host begins them.
+    pub(crate) fn begin(outer: &Recorder, event: Text, name: Text, at: Option<SystemTime>) -> Self {
+        Self(OperationHandle::begin(outer.session(), |session| {
+            let start = outer.timestamp(session, at);
+            let mut span: OpenSpan<HookSpan> = outer.begin_span(session, start);
             span.record.name = hook_name(name);
             // Names that the policy withholds are not kept, even if a later policy admits them.
             span.record.name.filter(&session.telemetry.policy());

@@ -35,8 +35,8 @@ record! {
         required model: Text = "model";
         /// Sets the subsystem that makes the request (`query_source`), for example `compact`.
         optional query_source: Option<Text> = "query_source";
-        /// Sets the provider of the model (`gen_ai.system`), for example `openai`. The default is `anthropic`. Sent only on
-        /// the span.
+        /// Sets the provider of the model (`gen_ai.system`), for example `openai`. The default is `anthropic`. Sent
+        /// only on the span.
         optional provider: Option<Text> = "gen_ai.system" | "provider";
         /// Sets the origin of the request (`llm_request.context`). The default is the kind of the handle on which it
         /// begins.
@@ -85,12 +85,13 @@ struct Request {
 }
 
 impl LlmRequest {
-    pub(crate) fn begin(outside: &Recorder, options: LlmRequestOptions) -> Self {
-        let mut recorder = outside.clone();
-        let request = OperationHandle::begin(outside.session(), |session| {
-            let start = outside.timestamp(session, options.at);
-            let mut span: OpenSpan<LlmSpan> = outside.begin_span(session, start);
-            span.record.begin(options, outside.context, start);
+    /// Begins a request. `outer` is the recorder on which the host begins it.
+    pub(crate) fn begin(outer: &Recorder, options: LlmRequestOptions) -> Self {
+        let mut recorder = outer.clone();
+        let request = OperationHandle::begin(outer.session(), |session| {
+            let start = outer.timestamp(session, options.at);
+            let mut span: OpenSpan<LlmSpan> = outer.begin_span(session, start);
+            span.record.begin(options, outer.context, start);
             recorder.parent.clone_from(&span.context);
             Request {
                 span,
@@ -120,8 +121,8 @@ impl LlmRequest {
         }
     }
 
-    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call marks the
-    /// attempt that began with the request, or with [`retry`](Self::retry); each later call begins another attempt.
+    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call marks
+    /// the attempt that began with the request, or with [`retry`](Self::retry); each later call begins another attempt.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -140,8 +141,8 @@ impl LlmRequest {
         }
     }
 
-    /// Records the arrival of the first token of the response: the attribute `ttft_ms` of a request that succeeds, measured
-    /// from the start of the current attempt. Only the first call of an attempt has an effect.
+    /// Records the arrival of the first token of the response: the attribute `ttft_ms` of a request that succeeds,
+    /// measured from the start of the current attempt. Only the first call of an attempt has an effect.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -266,8 +267,8 @@ impl LlmRequest {
         }
     }
 
-    /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to the
-    /// metrics, and ends the span. The requested model is that of the handle.
+    /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to
+    /// the metrics, and ends the span. The requested model is that of the handle.
     ///
     /// ```
     /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry, TokenUsage};
@@ -287,10 +288,10 @@ impl LlmRequest {
         let measured = request.time_to_first_token;
         answer.time_to_first_token = answer.time_to_first_token.or(measured);
         let (query_source, duration) = (&mut answer.query_source, &mut answer.duration.0);
-        let (end, last) = request.complete(session, answer.at, query_source, duration);
+        let (end, last_start) = request.complete(session, answer.at, query_source, duration);
         request
             .span
-            .end(session, end, |span, _| span.answer(&answer, last));
+            .end(session, end, |span, _| span.answer(&answer, last_start));
         let body = request.response_body.take().map(|body| {
             let mut record = ApiResponseBody::new(answer.model.clone(), body);
             record.query_source.clone_from(&answer.query_source);
@@ -319,12 +320,12 @@ impl LlmRequest {
             return;
         };
         let (query_source, duration) = (&mut error.query_source, &mut error.duration.0);
-        let (end, last) = request.complete(session, error.at, query_source, duration);
+        let (end, last_start) = request.complete(session, error.at, query_source, duration);
         let counted = u32::try_from(request.span.record.attempt).unwrap_or(u32::MAX);
         error.attempt.0.get_or_insert(counted);
         request
             .span
-            .end(session, end, |span, _| span.fail(&error, last));
+            .end(session, end, |span, _| span.fail(&error, last_start));
         drop(request);
         self.recorder.emit(error);
     }
@@ -348,7 +349,7 @@ impl Request {
         self.span.record.retry(at);
     }
 
-    /// Completes the fields of an outcome that the host did not set: the subsystem, and the duration of the last
+    /// Completes the fields of an outcome that the host did not set: `query_source`, and the duration of the last
     /// attempt. Returns the end of the request, and the start of the last attempt in nanoseconds since the Unix epoch.
     fn complete(
         &self,

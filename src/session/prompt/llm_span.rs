@@ -120,8 +120,8 @@ impl LlmSpan {
         }
     }
 
-    /// Adds the answer to the attempt that began at `last`.
-    pub(super) fn answer(&mut self, answer: &ApiRequest, last: u64) {
+    /// Adds the response. `last_start` is the start of the last attempt, in nanoseconds since the Unix epoch.
+    pub(super) fn answer(&mut self, answer: &ApiRequest, last_start: u64) {
         self.speed = answer.speed;
         self.query_source.clone_from(&answer.query_source);
         self.time_to_first_token = answer.time_to_first_token;
@@ -131,17 +131,17 @@ impl LlmSpan {
         self.has_tool_call = answer.has_tool_call;
         self.stop_reason.clone_from(&answer.stop_reason);
         self.finish_reasons = answer.stop_reason.clone().map(FinishReasons);
-        self.count_attempts(answer.attempt, last);
+        self.count_attempts(answer.attempt, last_start);
     }
 
-    /// Adds the error of the attempt that began at `last`.
-    pub(super) fn fail(&mut self, error: &ApiError, last: u64) {
+    /// Adds the error. `last_start` is the start of the last attempt, in nanoseconds since the Unix epoch.
+    pub(super) fn fail(&mut self, error: &ApiError, last_start: u64) {
         self.speed = error.speed;
         self.query_source.clone_from(&error.query_source);
         self.set_request_id(error.request_id.as_ref());
         self.status_code = error.status_code.0.map(u64::from);
         self.error = Some(error.error.clone());
-        self.count_attempts(error.attempt.0, last);
+        self.count_attempts(error.attempt.0, last_start);
     }
 
     fn set_request_id(&mut self, id: Option<&Text>) {
@@ -151,10 +151,11 @@ impl LlmSpan {
 
     /// Applies the number of attempts that the host reported. Attempts without a call of `retry` get the start of the
     /// last one.
-    fn count_attempts(&mut self, reported: Option<u32>, last: u64) {
+    fn count_attempts(&mut self, reported: Option<u32>, last_start: u64) {
         self.attempt = reported.map_or(self.attempt, u64::from);
         let events = usize::try_from(self.attempt).unwrap_or(usize::MAX);
-        self.attempts.resize(events.clamp(1, MAX_ATTEMPTS), last);
+        self.attempts
+            .resize(events.clamp(1, MAX_ATTEMPTS), last_start);
     }
 }
 

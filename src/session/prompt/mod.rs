@@ -83,7 +83,8 @@ struct Interaction {
 impl Prompt {
     operation_methods!(|self| &self.recorder);
 
-    /// Returns the open requests and tool calls of this prompt by ids of the host, for a framework that calls back with ids.
+    /// Returns the open requests and tool calls of this prompt by ids of the host, for a framework that calls back with
+    /// ids.
     pub fn calls(&self) -> Calls {
         self.calls.calls()
     }
@@ -218,7 +219,7 @@ impl Operation for Interaction {
     }
 
     fn has_outcome(&self) -> bool {
-        // The end of the last handle is the end of the prompt.
+        // A prompt needs no call of `end`: it ends when its last handle is dropped.
         true
     }
 

@@ -24,9 +24,8 @@ use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, SessionCore,
 /// These methods emit the events and metrics of the call: do not record a [`ToolResult`](crate::ToolResult) for the
 /// same call. Begin the hooks of a call (`PreToolUse`, `PostToolUse`) on the prompt, whose children they are.
 ///
-/// Record the work of a subagent inside the tool (its requests, its tool
-/// calls) on the handle or, in another task, on a clone of its [`recorder`](Self::recorder): its spans are children of
-/// the call's span.
+/// Record the work of a subagent inside the tool (its requests, its tool calls) on the handle or, in another task, on a
+/// clone of its [`recorder`](Self::recorder): the spans of that work are children of the call's span.
 ///
 /// ```
 /// # use claude_code_telemetry::{Decision, DecisionSource, Identity, Telemetry, ToolOutcome};
@@ -53,7 +52,7 @@ pub struct ToolCall {
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
     recorder: Recorder,
-    /// `None` when telemetry was off. It gets its data when the call begins.
+    /// The span of the call, without its data, which are set when the call begins. `None` when telemetry was off.
     span: Option<OpenSpan<()>>,
 }
 
@@ -64,16 +63,16 @@ struct Call {
     blocked: OpenSpan<BlockedSpan>,
     execution: Option<OpenSpan<ExecutionSpan>>,
     permission: Option<Permission>,
-    /// The end of the wait.
+    /// The time at which the wait for a decision ended.
     decided: Option<Timestamp>,
 }
 
 /// The records of a permission decision.
 struct Decided {
     event: ToolDecision,
-    /// The span of the wait, which is that of the event.
+    /// The span of the wait, to which the event belongs.
     span: Option<Arc<TraceContext>>,
-    /// Set for an editing tool.
+    /// `Some` for a tool that edits files.
     edit: Option<CodeEditDecision>,
 }
 
@@ -126,15 +125,16 @@ impl PendingToolCall {
 
     recorder_methods!(|self| &self.recorder);
 
-    pub(crate) fn new(outside: &Recorder) -> Self {
-        let span = outside.session().map(|session| {
-            let start = outside.timestamp(session, None);
-            outside.begin_span(session, start)
+    /// Reserves a call. `outer` is the recorder on which the host reserves it.
+    pub(crate) fn new(outer: &Recorder) -> Self {
+        let span = outer.session().map(|session| {
+            let start = outer.timestamp(session, None);
+            outer.begin_span(session, start)
         });
         let recorder = Recorder {
             parent: span.as_ref().and_then(|span| span.context.clone()),
             context: RequestContext::Tool,
-            ..outside.clone()
+            ..outer.clone()
         };
         Self { recorder, span }
     }
@@ -434,7 +434,7 @@ impl Call {
         Some(record)
     }
 
-    /// Ends all open spans. Returns whether the span of the call was recorded by this call.
+    /// Ends all open spans. Returns true if the span of the tool call was recorded now.
     fn end(
         &mut self,
         session: &SessionCore,

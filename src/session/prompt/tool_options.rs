@@ -14,28 +14,28 @@ record! {
     /// Options for beginning a tool call. The name of the tool alone is enough.
     record ToolCallOptions: Clone;
 
-    /// Creates the options of a call of the tool `name`. A name of the form `mcp__server__tool` is content: events carry
-    /// `mcp_tool` instead.
+    /// Creates the options of a call of the tool `name`. A name of the form `mcp__server__tool` is content: events
+    /// carry `mcp_tool` instead.
     new(name: impl Into<Text>);
 
     fields {
         required name: ToolName = "tool_name";
         /// Sets the id that the model gave the call (`tool_use_id`).
         optional tool_use_id: Option<Text> = "tool_use_id";
-        /// Sets the arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, shortened to a limit, together with
-        /// the attributes that are derived from them (`tool_parameters`, `file_path`, `full_command`, `skill_name`,
-        /// `subagent_type`).
+        /// Sets the arguments as JSON text. With `OTEL_LOG_TOOL_DETAILS` they are sent, shortened to a limit, together
+        /// with the attributes that are derived from them (`tool_parameters`, `file_path`, `full_command`,
+        /// `skill_name`, `subagent_type`).
         optional input: Gated<ToolInput> = "tool_input" | "input";
         /// Sets the tool's specific parameters as a JSON object (`tool_parameters`), sent only with
         /// `OTEL_LOG_TOOL_DETAILS`: [`ShellParameters`](crate::ShellParameters),
         /// [`SkillParameters`](crate::SkillParameters). They take precedence over those that are derived from the
         /// [input](Self::input).
         optional parameters: Gated<ToolParameters> = "tool_parameters" | "parameters";
-        /// Sets the MCP server and tool of the call. Their names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the span as
-        /// `mcp__server__tool`.
+        /// Sets the MCP server and tool of the call. Their names are sent only with `OTEL_LOG_TOOL_DETAILS`, on the
+        /// span as `mcp__server__tool`.
         optional mcp: Option<McpTool> = "mcp";
-        /// Sets the file that the tool reads or edits (`file_path`). The default is the `file_path` or `notebook_path` of
-        /// the input. The path is sent only on the span, and only with `OTEL_LOG_TOOL_DETAILS`.
+        /// Sets the file that the tool reads or edits (`file_path`). The default is the `file_path` or `notebook_path`
+        /// of the input. The path is sent only on the span, and only with `OTEL_LOG_TOOL_DETAILS`.
         optional file_path: Gated<ToolDetails> = "file_path";
         /// Sets the language of the edited file (`language` of `claude_code.code_edit_tool.decision`). The default is
         /// derived from the extension of the path.
@@ -115,7 +115,9 @@ pub struct Permission {
     pub(crate) decision: Decision,
     pub(crate) source: DecisionSource,
     pub(crate) waited: Option<Duration>,
+    /// False if the host records the event and the metric of the decision separately.
     pub(crate) event: bool,
+    /// True if the event `claude_code.tool_result` carries the decision.
     pub(crate) on_result: bool,
     /// The decision and source on the span of the wait; `None` is sent as `unknown`.
     pub(crate) span: (Option<Decision>, Option<DecisionSource>),
@@ -174,8 +176,8 @@ impl Permission {
     setters! {
         /// Sets the time of the decision. The default is the current time.
         at: Option<SystemTime>,
-        /// Sets the time of the event, if it differs from that of the decision. A host that learns of the call only after
-        /// its end can keep its events in order.
+        /// Sets the time of the event, if it differs from that of the decision. A host that learns of the call only
+        /// after its end can keep its events in order.
         event_at: Option<SystemTime>,
     }
 }
@@ -191,8 +193,8 @@ record! {
         custom success: BoolAsString = "success", default BoolAsString(true);
         custom error: ToolError = "error";
         custom error_type: Option<Text> = "error_type";
-        /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit). They
-        /// replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
+        /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit).
+        /// They replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
         optional parameters: Gated<ToolParameters> = "tool_parameters" | "parameters";
         /// Sets the size of the result in bytes (`tool_result_size_bytes`). Sent only on the event.
         optional result_size_bytes: Option<u64> = "tool_result_size_bytes" | "result_size_bytes";

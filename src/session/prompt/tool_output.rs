@@ -115,7 +115,7 @@ impl<T: Into<Content>> From<T> for ToolOutput {
 pub(crate) struct OutputEvent {
     /// Nanoseconds since the Unix epoch.
     time: u64,
-    /// The last part is `true` if the text repeats the input.
+    /// The keys and the text of each attribute, and `true` if the text repeats the tool's input.
     texts: Vec<(Keys, Truncated<'static>, bool)>,
 }
 

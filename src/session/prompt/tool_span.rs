@@ -41,9 +41,9 @@ span! {
 impl ToolSpan {
     /// Creates the data without content, and removes content that the policy withholds from `options`.
     pub(crate) fn begin(options: &mut ToolCallOptions, policy: &ContentPolicy) -> Self {
-        options.input.close(policy);
-        options.parameters.close(policy);
-        options.file_path.close(policy);
+        options.input.drop_if_closed(policy);
+        options.parameters.drop_if_closed(policy);
+        options.file_path.drop_if_closed(policy);
         let mut name = options.span_name();
         name.filter(policy);
         Self {
@@ -78,8 +78,8 @@ impl ToolSpan {
         self.input = options.input.clone().filtered(policy);
     }
 
-    /// Adds the outcome of a call of `tool` that ended at `time`, in nanoseconds since the Unix epoch. Only a successful
-    /// call carries its output.
+    /// Adds the outcome of a call of `tool` that ended at `time`, in nanoseconds since the Unix epoch. Only a
+    /// successful call carries its output.
     pub(crate) fn finish(
         &mut self,
         tool: &ToolName,
@@ -113,6 +113,7 @@ span! {
 }
 
 impl BlockedSpan {
+    /// Adds the decision and its source.
     pub(crate) fn decide(&mut self, permission: &Permission) {
         let (decision, source) = permission.span;
         self.decision = OrUnknown(decision);

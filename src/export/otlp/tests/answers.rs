@@ -1,4 +1,4 @@
-//! Outcomes of answers.
+//! Outcomes of attempts that get an answer.
 
 use super::prelude::*;
 #[cfg(feature = "grpc")]

@@ -237,9 +237,9 @@ fn unresolved_name_is_explained_and_retried() {
         let receiver = receiver(protocol);
         let address = receiver.endpoint()["http://".len()..].parse().unwrap();
         let host = format!("found-later-{protocol:?}.test").to_lowercase();
-        let looks = std::sync::atomic::AtomicUsize::new(0);
+        let lookups = std::sync::atomic::AtomicUsize::new(0);
         super::super::resolve::fake::define(&host, move || {
-            match looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            match lookups.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
                 0 => Err(std::io::Error::other("no thread can be started")),
                 _ => Ok(vec![address]),
             }
@@ -258,11 +258,11 @@ fn receiver_is_reached_again_after_a_panic_during_the_connection() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         let address = receiver.endpoint()["http://".len()..].parse().unwrap();
-        let looks = std::sync::atomic::AtomicUsize::new(0);
+        let lookups = std::sync::atomic::AtomicUsize::new(0);
         let host = format!("panics-{protocol:?}.test").to_lowercase();
         super::super::resolve::fake::define(&host, move || {
             assert!(
-                looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0,
+                lookups.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0,
                 "the connection's task ends"
             );
             Ok(vec![address])

@@ -162,6 +162,7 @@ mod prelude {
         outcome.as_ref().expect_err("an error").class()
     }
 
+    /// Returns the kind of a failure, which must be retryable.
     pub(super) fn kind(outcome: &ExportResult) -> ErrorKind {
         let class = class(outcome);
         assert!(matches!(class, FailureClass::Retryable { .. }), "{class:?}");

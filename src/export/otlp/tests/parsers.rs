@@ -17,6 +17,7 @@ fn headers(pairs: &[(&'static str, &[u8])]) -> HeaderMap {
         .collect()
 }
 
+/// Generates texts of these parts and of random bytes.
 fn texts(parts: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         4 => proptest::sample::select(parts).prop_map(|part| part.as_bytes().to_vec()),

@@ -62,7 +62,7 @@ fn traces() -> ExportTraceServiceRequest {
 }
 
 #[test]
-fn each_signal_arrives_as_it_was() {
+fn each_signal_arrives_unchanged() {
     for &protocol in PROTOCOLS {
         let receiver = receiver(protocol);
         for (signal, body, expected) in [
@@ -99,16 +99,16 @@ fn each_signal_arrives_as_it_was() {
 
 #[test]
 fn process_environment_does_not_change_requests() {
-    let nobody = refused_port();
+    let refused = refused_port();
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["each_signal_arrives_as_it_was", "--test-threads=1"]);
+    command.args(["each_signal_arrives_unchanged", "--test-threads=1"]);
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        command.env(name, nobody.endpoint());
-        command.env(name.to_lowercase(), nobody.endpoint());
+        command.env(name, refused.endpoint());
+        command.env(name.to_lowercase(), refused.endpoint());
     }
     command.env_remove("NO_PROXY").env_remove("no_proxy");
     command.env("OTEL_EXPORTER_OTLP_HEADERS", "a=b");
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", nobody.endpoint());
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", refused.endpoint());
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
