@@ -11,7 +11,7 @@ use crate::schema::Attribute;
 string_enum! {
     /// The speed mode of a model request: the attribute `speed`.
     #[derive(Default)]
-    Speed {
+    pub enum Speed {
         /// Fast mode.
         Fast = "fast",
         /// Normal mode.

@@ -54,6 +54,7 @@ pub(crate) use setter::{setter, setters};
 pub(crate) use span::{SpanAttributes, span};
 pub(crate) use tool::{OrUnknown, failure_setters};
 pub(crate) use tool_name::{MCP_TOOL, NameWithMcp, ToolName};
+pub(crate) use usage::LineChange;
 #[cfg(feature = "serde")]
 pub(crate) use {prompt::UuidString, serial::pair};
 

@@ -10,7 +10,7 @@ use crate::content::{ContentPolicy, Gated, Payload, ToolInput, ToolParameters};
 
 string_enum! {
     /// The outcome of a permission decision.
-    Decision {
+    pub enum Decision {
         /// The tool may run.
         Accept = "accept",
         /// The tool may not run.
@@ -20,7 +20,7 @@ string_enum! {
 
 string_enum! {
     /// The source of a permission decision.
-    DecisionSource {
+    pub enum DecisionSource {
         /// The configuration: an allow or deny rule, or the permission mode.
         Config = "config",
         /// A hook.

@@ -13,7 +13,7 @@ use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::identity::Identity;
-use crate::metrics::Series;
+use crate::metrics::{Series, SeriesKind};
 use crate::propagation::{TraceContext, TraceParent};
 use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, is_valid_cost};
 use crate::session_attributes::SessionAttributes;
@@ -85,7 +85,7 @@ impl SessionCore {
         self.renew(&identity, active);
         drop(identity);
         if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
-            self.add_to(&Series::SessionCount(self.start_type), 1.0);
+            self.add_to(SeriesKind::SessionCount(self.start_type).into(), 1.0);
         }
     }
 
@@ -136,13 +136,13 @@ impl SessionCore {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: &Series<&str>, value: f64) {
+    pub(crate) fn add(&self, series: Series<&str>, value: f64) {
         if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
             self.add_to(series, value);
         }
     }
 
-    fn add_to(&self, series: &Series<&str>, value: f64) {
+    fn add_to(&self, series: Series<&str>, value: f64) {
         match self.snapshot.load().counter(series) {
             Some(counter) => counter.add(value),
             None => self.add_first(series, value),
@@ -171,7 +171,7 @@ impl SessionCore {
     /// Adds to the cost of a model. An invalid cost is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
         if self.check_cost(usd) {
-            self.add(&Series::Cost { model }, usd);
+            self.add(SeriesKind::Cost.of(model), usd);
         }
     }
 
@@ -197,7 +197,8 @@ impl SessionCore {
     fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
         self.add_cost(model, usd);
         for kind in TokenType::ALL {
-            self.add(&Series::Tokens { model, kind }, usage.get(kind) as f64);
+            let series = SeriesKind::Tokens(kind).of(model);
+            self.add(series, usage.get(kind) as f64);
         }
     }
 
@@ -225,7 +226,7 @@ impl SessionCore {
     }
 
     /// Opens a series at its first use in this session, and adds to it.
-    fn add_first(&self, series: &Series<&str>, value: f64) {
+    fn add_first(&self, series: Series<&str>, value: f64) {
         let registry = &self.telemetry.registry;
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
