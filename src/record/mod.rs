@@ -46,8 +46,8 @@ pub(crate) use attributes::{Out, Value};
 pub(crate) use definition::record;
 pub(crate) use event::EventRecord;
 pub(crate) use field::{
-    BoolAsString, ErrorMessage, Field, Measured, Scalar, StatusCodeString, ToolError,
-    attribute_rows, scalars,
+    BoolAsString, ErrorMessage, Field, Measured, StatusCodeString, ToolError, attribute_rows,
+    fields,
 };
 pub(crate) use parameters::derived_parameters;
 pub(crate) use setter::{setter, setters};

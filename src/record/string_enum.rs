@@ -21,7 +21,7 @@ macro_rules! string_enum {
 
         impl $crate::content::Payload for $name {}
 
-        $crate::record::scalars! {
+        $crate::record::fields! {
             $name: String.one_of(&[$($text),*]) = |value| Some(value.as_str().into());
         }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::event::event;
 use super::string_enum::string_enum;
 use super::tool_name::{MCP_TOOL, McpTool, ToolName};
-use super::{BoolAsString, Text, ToolError, derived_parameters, scalars};
+use super::{BoolAsString, Text, ToolError, derived_parameters, fields};
 use crate::content::{ContentPolicy, Gated, Payload, ToolInput, ToolParameters};
 
 string_enum! {
@@ -48,7 +48,7 @@ impl<T> Default for OrUnknown<T> {
 
 impl<T> Payload for OrUnknown<T> {}
 
-scalars! {
+fields! {
     OrUnknown<Decision>: String.one_of(Decision::OR_UNKNOWN) =
         |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
     OrUnknown<DecisionSource>: String.one_of(DecisionSource::OR_UNKNOWN) =
