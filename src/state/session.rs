@@ -12,10 +12,11 @@ use super::snapshot::SessionSnapshot;
 use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
-use crate::identity::Identity;
 use crate::metrics::{Series, SeriesKind};
 use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, is_valid_cost};
+use crate::record::{
+    ApiRequest, EventRecord, Identity, StartType, TokenType, TokenUsage, is_valid_cost,
+};
 use crate::session_attributes::SessionAttributes;
 use crate::signal::Signal;
 
