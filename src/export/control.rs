@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::BoxFuture;
 use super::command::{Command, at};
@@ -23,6 +23,9 @@ const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The margin before the deadline of a caller at which the rest of an accepted request's answer is no longer waited for.
 /// The margin is at most a quarter of the time between the start of the attempt and the deadline.
 const REST_OF_ANSWER: Duration = Duration::from_millis(100);
+
+/// The time for a result that arrives together with its deadline: a busy runtime notices both at once.
+const LAST_MOMENT: Duration = Duration::from_millis(1);
 
 /// The configuration of one exporter.
 #[derive(Clone)]
@@ -141,7 +144,7 @@ impl Control {
     ) -> Result<T, Interruption> {
         let start = Instant::now();
         let mut replaced = None;
-        loop {
+        let interruption = loop {
             if replaced.is_none() && self.is_replaced() {
                 replaced = Some(Instant::now() + grace);
             }
@@ -158,12 +161,14 @@ impl Control {
             tokio::select! {
                 biased;
                 result = &mut work => return Ok(result),
-                () = accepted => return Err(Interruption::Deadline),
+                () = accepted => break Interruption::Deadline,
                 () = self.changed() => {}
-                () = at(end) => return Err(Interruption::Deadline),
-                () = at(replaced) => return Err(Interruption::Replaced),
+                () = at(end) => break Interruption::Deadline,
+                () = at(replaced) => break Interruption::Replaced,
             }
-        }
+        };
+        let result = timeout(LAST_MOMENT, work).await;
+        result.map_err(|_| interruption)
     }
 
     /// Returns the earliest deadline of a sender.
