@@ -13,7 +13,7 @@ use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::metrics::{Series, SeriesKind};
-use crate::propagation::{TraceContext, TraceParent};
+use crate::propagation::TraceContext;
 use crate::record::{
     ApiRequest, EventRecord, Identity, StartType, TokenType, TokenUsage, is_valid_cost,
 };
@@ -33,7 +33,7 @@ pub(crate) struct SessionCore {
     workspace_host_paths: Option<Arc<[Arc<str>]>>,
     terminal_type: Option<Arc<str>>,
     start_type: Option<StartType>,
-    non_interactive: bool,
+    pub(super) non_interactive: bool,
     /// `true` if the start of the session was counted.
     counted: AtomicBool,
     /// Held while `snapshot` is replaced, but not while it is read.
@@ -328,51 +328,6 @@ impl SessionCore {
             span: span.cloned(),
         }
     }
-
-    /// Returns the parent span that the environment names for an interaction. The environment is read when the
-    /// interaction begins, and only in a session that is not interactive. A malformed value is reported once and
-    /// ignored.
-    pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
-        if !self.non_interactive || !self.telemetry.records(Signal::Traces) {
-            return None;
-        }
-        let active = self.telemetry.active.load();
-        let environment = &active.config.environment;
-        let parent = environment
-            .get("TRACEPARENT")
-            .filter(|parent| !parent.is_empty())?;
-        let state = environment.get("TRACESTATE");
-        let telemetry = &self.telemetry;
-        match TraceParent::parse(&parent, state.as_deref()) {
-            Ok(TraceParent { context }) => {
-                let is_malformed =
-                    |state: &&str| context.trace_state.is_none() && has_member(state);
-                if let Some(state) = state.as_deref().filter(is_malformed) {
-                    telemetry.report_once(&telemetry.malformed_state, || {
-                        let shown: String = state.chars().take(200).collect();
-                        format!(
-                            "TRACESTATE of the environment is left out, and TRACEPARENT followed: {shown:?} \
-                             breaks the rules of W3C Trace Context; see what sets it"
-                        )
-                    });
-                }
-                Some(Arc::new(context))
-            }
-            Err(error) => {
-                telemetry.report_once(&telemetry.malformed_parent, || {
-                    format!(
-                        "TRACEPARENT is ignored and traces begin anew: {error}, but it is {parent:?}"
-                    )
-                });
-                None
-            }
-        }
-    }
-}
-
-/// Returns whether a comma-separated list has a member that is not blank.
-fn has_member(list: &str) -> bool {
-    list.split(',').any(|member| !member.trim().is_empty())
 }
 
 /// The span that an event carries.
