@@ -62,7 +62,7 @@ pub(crate) struct Sample {
 }
 
 impl Counter {
-    /// Creates a counter that every push reader reports from now on.
+    /// Creates a counter whose data points start now, for every push reader.
     pub(super) fn new(series: Series, standard: Arc<SessionAttributes>, now: u64) -> Self {
         let start = Position {
             value: 0.0,
