@@ -52,7 +52,8 @@ record! {
         /// # use claude_code_telemetry::Identity;
         /// let identity = Identity::new().account_uuid("5a0a2a4e-7f0b-4d8f-8d7c-0c2f3c1b9e77");
         /// ```
-        optional account_uuid: Option<SharedText> = "user.account_uuid" | "user_account_uuid" | "account_uuid";
+        optional account_uuid: Option<SharedText> =
+            "user.account_uuid" | "user_account_uuid" | "account_uuid";
         /// Sets the account in the tagged format of the admin APIs (`user.account_id`), such as `user_01BWBeN28...`. It is
         /// sent unless `OTEL_METRICS_INCLUDE_ACCOUNT_UUID` is off.
         ///
@@ -60,6 +61,7 @@ record! {
         /// # use claude_code_telemetry::Identity;
         /// let identity = Identity::new().account_id("user_01BWBeN28");
         /// ```
-        optional account_id: Option<SharedText> = "user.account_id" | "user_account_id" | "account_id";
+        optional account_id: Option<SharedText> =
+            "user.account_id" | "user_account_id" | "account_id";
     }
 }
