@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::BoxFuture;
 use super::command::{Command, at};
@@ -23,9 +23,6 @@ const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The margin before the deadline of a caller at which the rest of an accepted request's answer is no longer waited for.
 /// The margin is at most a quarter of the time between the start of the attempt and the deadline.
 const REST_OF_ANSWER: Duration = Duration::from_millis(100);
-
-/// The time for a result that arrives together with its deadline: a busy runtime notices both at once.
-const LAST_MOMENT: Duration = Duration::from_millis(1);
 
 /// The configuration of one exporter.
 #[derive(Clone)]
@@ -144,7 +141,7 @@ impl Control {
     ) -> Result<T, Interruption> {
         let start = Instant::now();
         let mut replaced = None;
-        let interruption = loop {
+        loop {
             if replaced.is_none() && self.is_replaced() {
                 replaced = Some(Instant::now() + grace);
             }
@@ -161,14 +158,12 @@ impl Control {
             tokio::select! {
                 biased;
                 result = &mut work => return Ok(result),
-                () = accepted => break Interruption::Deadline,
+                () = accepted => return Err(Interruption::Deadline),
                 () = self.changed() => {}
-                () = at(end) => break Interruption::Deadline,
-                () = at(replaced) => break Interruption::Replaced,
+                () = at(end) => return Err(Interruption::Deadline),
+                () = at(replaced) => return Err(Interruption::Replaced),
             }
-        };
-        let result = timeout(LAST_MOMENT, work).await;
-        result.map_err(|_| interruption)
+        }
     }
 
     /// Returns the earliest deadline of a sender.

@@ -178,16 +178,19 @@ impl SessionCore {
 
     /// Adds the cost of a request and all four types of its tokens, including zeros.
     fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
-        // The fast path handles only valid costs before the shutdown. The slow path counts all exceptions one by one.
-        let is_regular = self.telemetry.records(Signal::Metrics)
-            && is_valid_cost(usd)
-            && !self.telemetry.stopped.load(Ordering::Relaxed);
-        let is_added = is_regular
-            && (snapshot.add_request(model, usd, usage)
-                || self.add_first_request(model, usd, usage));
-        if !is_added {
-            self.add_slowly(model, usd, usage);
+        if !self.telemetry.records(Signal::Metrics) {
+            self.check_cost(usd);
+            return;
         }
+        // The fast path handles only valid costs before the shutdown. The slow path counts all exceptions one by one.
+        let regular = is_valid_cost(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
+        if regular
+            && (snapshot.add_request(model, usd, usage)
+                || self.add_first_request(model, usd, usage))
+        {
+            return;
+        }
+        self.add_slowly(model, usd, usage);
     }
 
     /// Adds the parts of a request one by one.
