@@ -188,3 +188,43 @@ impl Drop for CounterHandle {
         self.0.holders.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use crate::clock::Clock;
+    use crate::metrics::{Registry, SeriesKind};
+
+    use super::*;
+
+    #[test]
+    fn measurement_is_added_while_a_reader_holds_the_lock_of_the_counter() {
+        let registry = Registry::new(0, Clock::default());
+        let standard = registry.intern(SessionAttributes::default());
+        let held = registry.open(&standard, SeriesKind::Commits).unwrap();
+        let counter = Arc::clone(&held.0);
+        thread::scope(|scope| {
+            let state = counter.state();
+            let (done, added) = mpsc::channel();
+            scope.spawn(move || {
+                held.clone().add(1.0);
+                drop(held);
+                done.send(())
+            });
+            let result = added.recv_timeout(Duration::from_secs(60));
+            // The thread can end now, even if the assertion fails.
+            drop(state);
+            assert!(result.is_ok());
+        });
+        assert_eq!(counter.sample().value, 1.0);
+    }
+
+    #[test]
+    fn counter_needs_at_most_128_bytes() {
+        // An open session of six series needs about 2 KiB.
+        assert!(size_of::<Counter>() <= 128, "{}", size_of::<Counter>());
+    }
+}

@@ -160,6 +160,19 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
 }
 
 #[test]
+fn acknowledgment_does_not_end_a_series_that_was_opened_again_in_the_meantime() {
+    let registry = registry_with_limit(1);
+    let standard = registry.intern(session_attributes("a", true));
+    drop(registry.open(&standard, SeriesKind::Commits));
+    let samples = registry.collect(READER);
+    drop(registry.open(&standard, SeriesKind::Commits));
+    samples[0].acknowledge(READER, 1);
+    assert_eq!(registry.collect(READER).len(), 1);
+    deliver(&registry);
+    assert!(registry.collect(READER).is_empty());
+}
+
+#[test]
 fn full_registry_has_room_again_after_a_session_was_forgotten() {
     let registry = registry_with_limit(1);
     let remembered = registry.intern(session_attributes("a", true));
