@@ -63,7 +63,7 @@ struct EarlyQueue {
     records: Vec<EarlyRecord>,
     bytes: usize,
     lost_events: u64,
-    lost_amounts: u64,
+    lost_measurements: u64,
 }
 
 /// The result of delivering the records from before the start.
@@ -113,12 +113,12 @@ impl EarlyRecords {
         let EarlyQueue {
             records,
             lost_events,
-            lost_amounts,
+            lost_measurements,
             ..
         } = std::mem::take(&mut *waiting);
         let report = EarlyReport {
             delivered: records.len() as u64,
-            lost: lost_events + lost_amounts,
+            lost: lost_events + lost_measurements,
         };
         // The lock is held during the delivery, so that concurrent records are recorded after those in the buffer.
         for record in records {
@@ -156,7 +156,7 @@ impl EarlyRecords {
         } else if record.event_time().is_some() {
             waiting.lost_events += 1;
         } else {
-            waiting.lost_amounts += 1;
+            waiting.lost_measurements += 1;
         }
     }
 

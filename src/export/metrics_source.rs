@@ -72,11 +72,11 @@ impl PushReader {
     /// Returns the data point of a sample, in bytes of protobuf.
     fn point(&self, sample: &Sample) -> Vec<u8> {
         let counter = &sample.counter;
-        let (start_value, start_time) = counter.start(self.reader);
+        let start = counter.start(self.reader);
         let mut out = Writer::with_capacity(USUAL_POINT_BYTES);
-        out.time(2, start_time);
+        out.time(2, start.time);
         out.time(3, self.time);
-        out.fixed_64(4, (sample.value - start_value).to_bits());
+        out.fixed_64(4, (sample.value - start.value).to_bits());
         let mut attributes = Field(7, &mut out);
         let own = counter.series.metric().attributes;
         push_standard(&counter.standard, own, &mut attributes);
@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::metrics::{OTLP_READER, Series};
+    use crate::metrics::{OTLP_READER, Series, SeriesKind};
     use crate::session_attributes::SessionAttributes;
 
     /// Makes a collection with a single point and delivers it. Returns the start and the time of the point.
@@ -235,7 +235,7 @@ mod tests {
         reader.temporality = temporality;
         registry.add_reader(OTLP_READER);
         let standard = registry.intern(Default::default());
-        let held = registry.open(&standard, Series::Commits).unwrap();
+        let held = registry.open(&standard, SeriesKind::Commits).unwrap();
         let collect = |second: &u64| {
             clock.set(at(*second));
             held.add(1.0);
@@ -294,9 +294,9 @@ mod tests {
     #[test]
     fn deltas_start_where_the_last_cumulative_point_of_their_series_ended() {
         let (registry, mut reader, standard) = cumulative_reader();
-        let held = registry.open(&standard, Series::PullRequests).unwrap();
+        let held = registry.open(&standard, SeriesKind::PullRequests).unwrap();
         let commit = |count| {
-            let opened = registry.open(&standard, Series::Commits);
+            let opened = registry.open(&standard, SeriesKind::Commits);
             opened.unwrap().add(count);
         };
         commit(1.0);
@@ -321,8 +321,8 @@ mod tests {
     #[test]
     fn points_stay_contiguous_when_temporality_changes_between_the_requests_of_a_collection() {
         let (registry, mut reader, standard) = cumulative_reader();
-        let held = [Series::PullRequests, Series::Commits]
-            .map(|series| registry.open(&standard, series).unwrap());
+        let held = [SeriesKind::PullRequests, SeriesKind::Commits]
+            .map(|kind| registry.open(&standard, kind).unwrap());
         let add = |amount| held.iter().for_each(|held| held.add(amount));
         add(1.0);
         let first = deliver(&mut reader)[0].2;
@@ -356,7 +356,7 @@ mod tests {
             let standard = registry.intern(Default::default());
             let model: Arc<str> = "sonnet".into();
             let series = Series::of_request(&model).into_iter();
-            let held = registry.open_all(&standard, series.chain([Series::Commits]));
+            let held = registry.open_all(&standard, series.chain([SeriesKind::Commits.into()]));
             held[0].add(0.25);
             reader.begin();
             let batch = reader.batch(usize::MAX).unwrap();

@@ -18,15 +18,19 @@ pub(crate) struct QueueSource<T: Encode> {
     encoder: T,
     /// The number of items in the queue that the pass still has to deliver.
     left: usize,
-    /// An item that did not fit into the last request.
-    carried: Option<Entry<T::Item>>,
     /// The batches that are not acknowledged. The last one is the current one.
     batches: Vec<Vec<Entry<T::Item>>>,
     stats: Arc<EncodeStats>,
 }
 
-/// An item with its size in the queue.
-type Entry<I> = (I, usize);
+/// An item that was taken from the queue.
+struct Entry<I> {
+    item: I,
+    /// The size of the item in the queue.
+    size: usize,
+    /// True after the item was encoded for the first time, which counts what the encoder changes.
+    is_counted: bool,
+}
 
 impl<T: Encode> QueueSource<T> {
     pub(crate) fn new(
@@ -39,27 +43,31 @@ impl<T: Encode> QueueSource<T> {
             encoder: configured(&SourceConfig::default()),
             configured,
             left: 0,
-            carried: None,
             batches: Vec::new(),
             stats,
         }
     }
 
-    /// Takes and encodes the next item of the pass.
-    fn pop(&mut self) -> Option<(T::Record, Entry<T::Item>)> {
-        if let Some(carried) = self.carried.take() {
-            return Some((self.encode_again(&carried), carried));
-        }
-        if self.left == 0 {
-            return None;
-        }
-        let entry = self.queue.pop()?;
-        self.left -= 1;
-        Some((self.encode(&entry.0, &self.stats), entry))
+    /// Takes the items of the next batch.
+    fn take(&mut self) -> Vec<Entry<T::Item>> {
+        let count = self.left.min(BATCH_RECORDS);
+        self.left -= count;
+        let taken = (0..count).map_while(|_| self.queue.pop());
+        let entry = |(item, size)| Entry {
+            item,
+            size,
+            is_counted: false,
+        };
+        taken.map(entry).collect()
     }
 
-    fn encode(&self, item: &T::Item, stats: &EncodeStats) -> T::Record {
-        let mut record = self.encoder.encode(item, stats);
+    fn encode(&self, entry: &mut Entry<T::Item>) -> T::Record {
+        let uncounted = EncodeStats::default();
+        let stats = match std::mem::replace(&mut entry.is_counted, true) {
+            true => &uncounted,
+            false => &*self.stats,
+        };
+        let mut record = self.encoder.encode(&entry.item, stats);
         if T::size(&record) > MAX_ITEM_BYTES {
             T::shorten(&mut record);
             stats.shortened.fetch_add(1, Ordering::Relaxed);
@@ -67,39 +75,11 @@ impl<T: Encode> QueueSource<T> {
         record
     }
 
-    /// Encodes an item that was counted when it was first encoded.
-    fn encode_again(&self, (item, _): &Entry<T::Item>) -> T::Record {
-        self.encode(item, &EncodeStats::default())
-    }
-
-    /// Takes the items of the next batch, and returns their records.
-    fn next(&mut self, max_bytes: usize) -> Vec<T::Record> {
-        let (mut records, mut batch) = (Vec::new(), Vec::new());
-        let mut bytes = 0;
-        while records.len() < BATCH_RECORDS {
-            let Some((record, entry)) = self.pop() else {
-                break;
-            };
-            // A tag and a length prefix precede each record.
-            bytes += T::size(&record) + 8;
-            if bytes > max_bytes && !records.is_empty() {
-                self.carried = Some(entry);
-                break;
-            }
-            records.push(record);
-            batch.push(entry);
-        }
-        if !batch.is_empty() {
-            self.batches.push(batch);
-        }
-        records
-    }
-
     /// Releases the space of items that are delivered or dropped. Returns their number.
-    fn release(&self, entries: &[Entry<T::Item>]) -> u64 {
-        let bytes = entries.iter().map(|(_, size)| size).sum();
-        self.queue.release(entries.len(), bytes);
-        entries.len() as u64
+    fn release(&self, sizes: impl ExactSizeIterator<Item = usize>) -> u64 {
+        let items = sizes.len();
+        self.queue.release(items, sizes.sum());
+        items as u64
     }
 }
 
@@ -113,10 +93,21 @@ impl<T: Encode> Source for QueueSource<T> {
     }
 
     fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
-        let records: Vec<_> = match self.batches.last() {
-            Some(batch) => batch.iter().map(|entry| self.encode_again(entry)).collect(),
-            None => self.next(max_bytes),
-        };
+        let mut batch = self.batches.pop().unwrap_or_else(|| self.take());
+        let (mut records, mut bytes) = (Vec::with_capacity(batch.len()), 0);
+        for entry in &mut batch {
+            let record = self.encode(entry);
+            // A tag and a length prefix precede each record.
+            bytes += T::size(&record) + 8;
+            if bytes > max_bytes && !records.is_empty() {
+                break;
+            }
+            records.push(record);
+        }
+        let rest = batch.split_off(records.len());
+        let batches = [rest, batch].into_iter();
+        self.batches
+            .extend(batches.filter(|batch| !batch.is_empty()));
         (!records.is_empty()).then(|| Batch {
             items: records.len() as u64,
             losses: records.len() as u64,
@@ -126,7 +117,7 @@ impl<T: Encode> Source for QueueSource<T> {
 
     fn acknowledge(&mut self) {
         if let Some(batch) = self.batches.pop() {
-            self.release(&batch);
+            self.release(batch.iter().map(|entry| entry.size));
         }
     }
 
@@ -135,11 +126,12 @@ impl<T: Encode> Source for QueueSource<T> {
     }
 
     fn discard(&mut self) -> u64 {
-        let mut dropped: Vec<_> = self.batches.drain(..).flatten().collect();
-        dropped.extend(self.carried.take());
-        dropped.extend((0..self.queue.len()).filter_map(|_| self.queue.pop()));
+        let entries = self.batches.drain(..).flatten();
+        let mut sizes: Vec<_> = entries.map(|entry| entry.size).collect();
+        let left = (0..self.queue.len()).filter_map(|_| self.queue.pop());
+        sizes.extend(left.map(|(_, size)| size));
         self.left = 0;
-        self.release(&dropped)
+        self.release(sizes.into_iter())
     }
 
     fn is_full(&self) -> bool {

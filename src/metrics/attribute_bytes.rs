@@ -28,9 +28,10 @@ impl AttributeBytes {
 
     /// Returns the bytes that a series would add, and its attribute set if the series is the first of that set.
     pub(super) fn of(&self, series: &Series, set: Option<&SessionAttributes>) -> usize {
-        let text = series.text().filter(|text| !self.texts.contains(*text));
+        let text = series.text.as_deref();
+        let text = text.filter(|text| !self.texts.contains(*text));
         let custom = set.filter(|set| !self.custom.contains(&address(set)));
-        text.map_or(0, |text| text.len())
+        text.map_or(0, str::len)
             + set.map_or(0, SessionAttributes::own_bytes)
             + custom.map_or(0, SessionAttributes::custom_bytes)
     }
@@ -38,7 +39,7 @@ impl AttributeBytes {
     /// Adds a series, and its attribute set if the series is the first of that set.
     pub(super) fn add(&mut self, series: &Series, set: Option<&SessionAttributes>) {
         self.used += self.of(series, set);
-        self.texts.extend(series.text().cloned());
+        self.texts.extend(series.text.clone());
         self.custom.extend(set.map(address));
     }
 

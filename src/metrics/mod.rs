@@ -14,7 +14,7 @@ pub(crate) use counter::{CounterHandle, Sample};
 pub(crate) use registry::Registry;
 #[cfg(feature = "prometheus")]
 pub(crate) use scrape_reader::ScrapeReader;
-pub(crate) use series::{SERIES_PER_REQUEST, Series};
+pub(crate) use series::{SERIES_PER_REQUEST, Series, SeriesKind};
 
 /// The number of readers: OTLP, the console and Prometheus.
 const READERS: usize = 3;

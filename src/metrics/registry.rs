@@ -121,9 +121,9 @@ impl Registry {
     pub(crate) fn open(
         &self,
         standard: &Arc<SessionAttributes>,
-        series: Series,
+        series: impl Into<Series>,
     ) -> Option<CounterHandle> {
-        self.open_all(standard, [series]).pop()
+        self.open_all(standard, [series.into()]).pop()
     }
 
     /// Opens several series. Returns those that the registry has room for.
@@ -177,10 +177,8 @@ impl Registry {
 
     /// Removes a reader: no series is kept for it any longer.
     pub(crate) fn remove_reader(&self, reader: usize) {
-        let mut table = self.lock();
-        table.readers[reader] = false;
-        table.sweep();
-        table.full = false;
+        self.lock().readers[reader] = false;
+        self.remove_ended();
     }
 
     /// Returns a sample of every series that a reader reports, in the order of the catalog.
@@ -233,9 +231,8 @@ impl Registry {
         if !table.readers[reader] {
             return 0;
         }
-        let changed = table
-            .counters()
-            .filter(|counter| counter.is_changed(reader));
+        let samples = table.counters().map(Counter::sample);
+        let changed = samples.filter(|sample| sample.is_changed(reader));
         changed.count() as u64
     }
 
@@ -282,7 +279,7 @@ impl Table {
         self.bytes
             .add(&series, counters.is_empty().then_some(&*standard));
         self.series += 1;
-        let counter = Arc::new(Counter::new(series, standard, now, self.readers));
+        let counter = Arc::new(Counter::new(series, standard, now));
         // Doubling the capacity would dominate the memory of a session with few series.
         if counters.len() == counters.capacity() {
             counters.reserve_exact(1 + counters.len() / 2);

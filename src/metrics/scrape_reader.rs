@@ -29,7 +29,7 @@ type SeriesEnd = (usize, u32);
 /// The stay of an ended series on the page.
 struct Stay {
     since: Instant,
-    fetched: bool,
+    limit: Duration,
 }
 
 impl ScrapeReader {
@@ -63,14 +63,9 @@ impl ScrapeReader {
             };
             let stay = known.remove(&end).unwrap_or(Stay {
                 since: now,
-                fetched: false,
+                limit: WITHOUT_FETCH,
             });
-            let limit = if stay.fetched {
-                AFTER_FETCH
-            } else {
-                WITHOUT_FETCH
-            };
-            let stays = now.saturating_duration_since(stay.since) < limit;
+            let stays = now.saturating_duration_since(stay.since) < stay.limit;
             if stays {
                 self.ended.insert(end, stay);
             } else {
@@ -89,7 +84,7 @@ impl ScrapeReader {
     pub(crate) fn fetched(&mut self, page: &[Sample]) {
         for end in page.iter().filter_map(end) {
             if let Some(stay) = self.ended.get_mut(&end) {
-                stay.fetched = true;
+                stay.limit = AFTER_FETCH;
             }
         }
     }
@@ -102,7 +97,7 @@ fn end(sample: &Sample) -> Option<SeriesEnd> {
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use crate::metrics::Series;
+    use crate::metrics::SeriesKind;
     use crate::session_attributes::SessionAttributes;
 
     const READER: usize = 0;
@@ -131,7 +126,7 @@ mod tests {
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(true));
-        let held = registry.open(&attributes, Series::Commits).unwrap();
+        let held = registry.open(&attributes, SeriesKind::Commits).unwrap();
         held.add(1.0);
         let start = Instant::now();
         let live = reader.look(start);
@@ -158,7 +153,7 @@ mod tests {
         let attributes = registry.intern(standard(true));
         let add = || {
             registry
-                .open(&attributes, Series::Commits)
+                .open(&attributes, SeriesKind::Commits)
                 .unwrap()
                 .add(1.0)
         };
@@ -183,7 +178,7 @@ mod tests {
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(true));
-        drop(registry.open(&attributes, Series::Commits).unwrap());
+        drop(registry.open(&attributes, SeriesKind::Commits).unwrap());
         drop(attributes);
         let start = Instant::now();
         assert_eq!(values(&mut reader, start).len(), 1);
@@ -199,7 +194,7 @@ mod tests {
         reader.start();
         let attributes = registry.intern(standard(false));
         registry
-            .open(&attributes, Series::Commits)
+            .open(&attributes, SeriesKind::Commits)
             .unwrap()
             .add(1.0);
         let start = Instant::now();

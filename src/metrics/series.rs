@@ -5,48 +5,63 @@ use std::sync::Arc;
 
 use super::catalog as metric;
 use super::catalog::METRICS;
-use crate::record::{ActivityType, Decision, DecisionSource, EditTool, StartType, TokenType};
+use crate::record::{
+    ActivityType, Decision, DecisionSource, EditTool, LineChange, StartType, TokenType,
+};
 use crate::schema::Metric;
 
 /// The number of series to which a request adds: its cost and the four types of its tokens.
 pub(crate) const SERIES_PER_REQUEST: usize = 1 + TokenType::ALL.len();
 
-/// A metric and the values of the attributes that belong to it. `T` is the type of strings from the host: a record
-/// finds its series by a `Series<&str>`, which needs no allocation.
+/// A metric and the values of the attributes that belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Series<T = Arc<str>> {
+pub(crate) struct Series<T = Arc<str>> {
+    kind: SeriesKind,
+    /// The attribute value that the host chooses: a model or a language. A record finds its series by a `Series<&str>`,
+    /// which needs no allocation.
+    pub(super) text: Option<T>,
+}
+
+/// A metric and the values of its attributes that are enums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SeriesKind {
     SessionCount(Option<StartType>),
-    LinesAdded,
-    LinesRemoved,
+    Lines(LineChange),
     PullRequests,
     Commits,
-    Cost {
-        model: T,
-    },
-    Tokens {
-        model: T,
-        kind: TokenType,
-    },
-    CodeEditDecision {
-        decision: Decision,
-        source: DecisionSource,
-        tool: EditTool,
-        language: T,
-    },
+    Cost,
+    Tokens(TokenType),
+    CodeEditDecision(Decision, DecisionSource, EditTool),
     ActiveTime(ActivityType),
+}
+
+impl SeriesKind {
+    /// Returns the series of a model or a language.
+    pub(crate) fn of<T>(self, text: T) -> Series<T> {
+        Series {
+            kind: self,
+            text: Some(text),
+        }
+    }
+}
+
+impl<T> From<SeriesKind> for Series<T> {
+    fn from(kind: SeriesKind) -> Self {
+        Self { kind, text: None }
+    }
 }
 
 impl<T> Series<T> {
     pub(crate) fn metric(&self) -> &'static Metric {
-        match self {
-            Self::SessionCount(_) => &metric::SESSION_COUNT,
-            Self::LinesAdded | Self::LinesRemoved => &metric::LINES_OF_CODE,
-            Self::PullRequests => &metric::PULL_REQUEST,
-            Self::Commits => &metric::COMMIT,
-            Self::Cost { .. } => &metric::COST,
-            Self::Tokens { .. } => &metric::TOKENS,
-            Self::CodeEditDecision { .. } => &metric::CODE_EDIT_DECISION,
-            Self::ActiveTime(_) => &metric::ACTIVE_TIME,
+        match self.kind {
+            SeriesKind::SessionCount(_) => &metric::SESSION_COUNT,
+            SeriesKind::Lines(_) => &metric::LINES_OF_CODE,
+            SeriesKind::PullRequests => &metric::PULL_REQUEST,
+            SeriesKind::Commits => &metric::COMMIT,
+            SeriesKind::Cost => &metric::COST,
+            SeriesKind::Tokens(_) => &metric::TOKENS,
+            SeriesKind::CodeEditDecision(..) => &metric::CODE_EDIT_DECISION,
+            SeriesKind::ActiveTime(_) => &metric::ACTIVE_TIME,
         }
     }
 
@@ -58,41 +73,11 @@ impl<T> Series<T> {
             .position(|known| std::ptr::eq(*known, metric))
     }
 
-    /// Returns the attribute value that the host chooses.
-    pub(super) fn text(&self) -> Option<&T> {
-        match self {
-            Self::Cost { model: text }
-            | Self::Tokens { model: text, .. }
-            | Self::CodeEditDecision { language: text, .. } => Some(text),
-            _ => None,
-        }
-    }
-
     /// Returns the series with another value from the host.
     pub(crate) fn map<'a, U>(&'a self, text: impl FnOnce(&'a T) -> U) -> Series<U> {
-        match self {
-            Self::SessionCount(start) => Series::SessionCount(*start),
-            Self::LinesAdded => Series::LinesAdded,
-            Self::LinesRemoved => Series::LinesRemoved,
-            Self::PullRequests => Series::PullRequests,
-            Self::Commits => Series::Commits,
-            Self::Cost { model } => Series::Cost { model: text(model) },
-            Self::Tokens { model, kind } => Series::Tokens {
-                model: text(model),
-                kind: *kind,
-            },
-            Self::CodeEditDecision {
-                decision,
-                source,
-                tool,
-                language,
-            } => Series::CodeEditDecision {
-                decision: *decision,
-                source: *source,
-                tool: *tool,
-                language: text(language),
-            },
-            Self::ActiveTime(kind) => Series::ActiveTime(*kind),
+        Series {
+            kind: self.kind,
+            text: self.text.as_ref().map(text),
         }
     }
 }
@@ -100,15 +85,9 @@ impl<T> Series<T> {
 impl Series {
     /// Returns the series to which a request adds: the cost, then the four token types.
     pub(crate) fn of_request(model: &Arc<str>) -> [Self; SERIES_PER_REQUEST] {
-        let tokens = |kind| Self::Tokens {
-            model: Arc::clone(model),
-            kind,
-        };
-        let [input, output, cache_read, cache_creation] = TokenType::ALL.map(tokens);
-        let cost = Self::Cost {
-            model: Arc::clone(model),
-        };
-        [cost, input, output, cache_read, cache_creation]
+        let [input, output, cache_read, cache_creation] = TokenType::ALL.map(SeriesKind::Tokens);
+        [SeriesKind::Cost, input, output, cache_read, cache_creation]
+            .map(|kind| kind.of(Arc::clone(model)))
     }
 
     /// Returns the attributes that belong to the metric, in the order of the catalog.
@@ -120,20 +99,17 @@ impl Series {
 
     /// Returns the values of the attributes. Only the value of an unknown start type is missing.
     fn values(&self) -> Vec<&str> {
-        match self {
-            Self::SessionCount(start) => start.iter().map(|start| start.as_str()).collect(),
-            Self::LinesAdded => vec!["added"],
-            Self::LinesRemoved => vec!["removed"],
-            Self::PullRequests | Self::Commits => Vec::new(),
-            Self::Cost { model } => vec![&**model],
-            Self::Tokens { model, kind } => vec![&**model, kind.as_str()],
-            Self::CodeEditDecision {
-                decision,
-                source,
-                tool,
-                language,
-            } => vec![decision.as_str(), source.as_str(), tool.as_str(), language],
-            Self::ActiveTime(kind) => vec![kind.as_str()],
+        let text = self.text.as_deref().unwrap_or_default();
+        match self.kind {
+            SeriesKind::SessionCount(start) => start.iter().map(|start| start.as_str()).collect(),
+            SeriesKind::Lines(change) => vec![change.as_str()],
+            SeriesKind::PullRequests | SeriesKind::Commits => Vec::new(),
+            SeriesKind::Cost => vec![text],
+            SeriesKind::Tokens(kind) => vec![text, kind.as_str()],
+            SeriesKind::CodeEditDecision(decision, source, tool) => {
+                vec![decision.as_str(), source.as_str(), tool.as_str(), text]
+            }
+            SeriesKind::ActiveTime(kind) => vec![kind.as_str()],
         }
     }
 }
@@ -145,20 +121,16 @@ mod tests {
     #[test]
     fn every_series_has_a_value_for_each_attribute_of_its_metric() {
         let model: Arc<str> = "m".into();
-        let decision = Series::CodeEditDecision {
-            decision: Decision::Accept,
-            source: DecisionSource::Config,
-            tool: EditTool::Edit,
-            language: Arc::clone(&model),
-        };
+        let decided =
+            SeriesKind::CodeEditDecision(Decision::Accept, DecisionSource::Config, EditTool::Edit);
         let others = [
-            Series::SessionCount(Some(StartType::Fresh)),
-            Series::LinesAdded,
-            Series::LinesRemoved,
-            Series::PullRequests,
-            Series::Commits,
-            decision,
-            Series::ActiveTime(ActivityType::User),
+            SeriesKind::SessionCount(Some(StartType::Fresh)).into(),
+            SeriesKind::Lines(LineChange::Added).into(),
+            SeriesKind::Lines(LineChange::Removed).into(),
+            SeriesKind::PullRequests.into(),
+            SeriesKind::Commits.into(),
+            decided.of(Arc::clone(&model)),
+            SeriesKind::ActiveTime(ActivityType::User).into(),
         ];
         for series in Series::of_request(&model).iter().chain(&others) {
             let attributes = series.metric().attributes.len();

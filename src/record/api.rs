@@ -5,13 +5,12 @@ use std::time::{Duration, SystemTime};
 use super::definition::record;
 use super::event::event;
 use super::string_enum::string_enum;
-use super::{ErrorMessage, Field, Measured, Out, Scalar, StatusCodeString, Text, TokenType};
-use crate::schema::Attribute;
+use super::{ErrorMessage, Measured, StatusCodeString, Text, TokenType};
 
 string_enum! {
     /// The speed mode of a model request: the attribute `speed`.
     #[derive(Default)]
-    Speed {
+    pub enum Speed {
         /// Fast mode.
         Fast = "fast",
         /// Normal mode.
@@ -71,22 +70,6 @@ impl TokenUsage {
         [self.output, self.cache_read, self.cache_creation]
             .into_iter()
             .fold(self.input, u64::saturating_add)
-    }
-}
-
-impl Field<4> for TokenUsage {
-    const ATTRIBUTES: [Attribute; 4] = [u64::ATTRIBUTE; 4];
-
-    fn write(&self, keys: [&'static str; 4], out: &mut dyn Out) {
-        let counts = [
-            self.input,
-            self.output,
-            self.cache_read,
-            self.cache_creation,
-        ];
-        for (key, count) in keys.into_iter().zip(counts) {
-            count.write([key], out);
-        }
     }
 }
 

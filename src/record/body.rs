@@ -2,9 +2,37 @@
 
 use std::time::SystemTime;
 
-use super::Text;
 use super::event::event;
+use super::field::{integer, quoted};
+use super::{BoolAsString, Field, Out, Text, Value};
 use crate::content::{Body, Content};
+use crate::schema::{Attribute, Kind};
+
+const LENGTH: Attribute = u64::ATTRIBUTE.named(
+    "body_length",
+    "Length of the body before truncation, in UTF-16 code units",
+);
+const TRUNCATED: Attribute = BoolAsString::ATTRIBUTE
+    .one_of(&["true"])
+    .when_known()
+    .named("body_truncated", "Present when the body was truncated");
+
+/// A body, with its [`LENGTH`] and [`TRUNCATED`].
+impl Field for Body {
+    const ATTRIBUTE: Attribute = Attribute::of(Kind::String).gated(Self::GATE);
+
+    fn write(&self, key: &'static str, out: &mut dyn Out) {
+        let body = self.redacted();
+        if body.unreadable {
+            out.unreadable_body();
+        }
+        out.text(key, &body.text);
+        out.value(LENGTH.name, Value::Int(integer(body.length as u64)));
+        if body.truncated {
+            out.value(TRUNCATED.name, Value::String(quoted(true)));
+        }
+    }
+}
 
 event! {
     /// The body of an attempt of a request, as JSON text.
@@ -21,8 +49,7 @@ event! {
     sent {
         required body: Body =
             "body", "The request as compact JSON, thinking redacted, truncated at 61,440 UTF-16 code units by default",
-            "body_length", "Length of the body before truncation, in UTF-16 code units",
-            "body_truncated", "Present when the body was truncated";
+            and LENGTH, TRUNCATED;
         required model: Text = "model", "Requested model";
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
@@ -47,8 +74,7 @@ event! {
     sent {
         required body: Body =
             "body", "The response as compact JSON, thinking redacted, truncated at 61,440 UTF-16 code units by default",
-            "body_length", "Length of the body before truncation, in UTF-16 code units",
-            "body_truncated", "Present when the body was truncated";
+            and LENGTH, TRUNCATED;
         required model: Text = "model", "Model that responded";
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
         optional request_id: Option<Text> = "request_id", "The API's request id";

@@ -7,7 +7,7 @@ use crate::language::language_from_path;
 
 string_enum! {
     /// A tool that edits code.
-    EditTool {
+    pub enum EditTool {
         /// Replaces text in a file.
         Edit = "Edit",
         /// Writes a file.

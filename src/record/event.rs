@@ -20,9 +20,9 @@ pub(crate) trait EventRecord: Payload + Send + Sync + 'static {
 /// Defines the record of an event: a [`record!`](super::definition) with attributes and a row of the catalog.
 ///
 /// `sent` lists the attributes in their order on the wire, each with its key, other names that a transcript may use, and
-/// its description. A type that writes several attributes has a key and a description for each. `unsent` lists what the
-/// event does not carry, with the names in a transcript; every record has the field `at`. The [types](super::field) of
-/// the fields determine the rest.
+/// its description. `and` lists further attributes that the type writes. `unsent` lists what the event does not carry,
+/// with the names in a transcript; every record has the field `at`. The [types](super::field) of the fields determine
+/// the rest.
 macro_rules! event {
     (
         $(#[$meta:meta])*
@@ -36,7 +36,7 @@ macro_rules! event {
             $(#[$sent_meta:meta])*
             $how:ident $field:ident: $Type:ident $(<$Inner:ident>)? =
                 $key:literal $(| $alias:literal)*, $description:literal
-                $(, $more:literal, $more_description:literal)* $(, default $default:expr)?;
+                $(, and $($more:ident),+)? $(, default $default:expr)?;
         )*}
         unsent {$(
             $(#[$unsent_meta:meta])*
@@ -78,7 +78,7 @@ macro_rules! event {
                     description: $occasion,
                     gate: GATES.first().copied(),
                     attributes: $crate::record::attribute_rows! {$(
-                        $Type $(<$Inner>)? = $key, $description $(, $more, $more_description)*;
+                        $Type $(<$Inner>)? = $key, $description $(, and $($more),+)?;
                     )*},
                 }
             };
@@ -95,7 +95,7 @@ macro_rules! event {
             }
 
             fn attributes(&self, out: &mut dyn $crate::record::Out) {
-                $($crate::record::Field::write(&self.$field, [$key $(, $more)*], out);)*
+                $($crate::record::Field::write(&self.$field, $key, out);)*
             }
         }
     };

@@ -1,135 +1,70 @@
 //! The types of fields, which determine everything about an attribute except its key and its description: kind,
-//! presence, gate, format and order.
+//! presence, gate and format.
 
 use std::borrow::Cow;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::{Out, Text, Value, is_valid_cost};
-use crate::content::{Body, ContentKind, ContentPolicy, Gated, Payload};
+use crate::content::{ContentKind, ContentPolicy, Gated, Payload};
 use crate::schema::{Attribute, Kind};
 
-/// A type whose values are sent as `N` attributes, in order.
-pub(crate) trait Field<const N: usize>: Payload {
-    /// The attributes without keys and descriptions.
-    const ATTRIBUTES: [Attribute; N];
-
-    fn write(&self, keys: [&'static str; N], out: &mut dyn Out);
-}
-
-/// Returns the rows of the catalog for a field: the attributes of its type with these keys and descriptions.
-pub(crate) const fn rows<T: Field<N>, const N: usize>(
-    _: PhantomData<T>,
-    names: [(&'static str, &'static str); N],
-) -> [Attribute; N] {
-    let mut rows = T::ATTRIBUTES;
-    let mut i = 0;
-    while i < N {
-        rows[i] = rows[i].named(names[i].0, names[i].1);
-        i += 1;
-    }
-    rows
-}
-
-/// Returns the rows of all fields as one list, whose length is that of [`count`].
-pub(crate) const fn joined<const N: usize>(fields: &[&[Attribute]]) -> [Attribute; N] {
-    let mut rows = [Attribute::of(Kind::String); N];
-    let (mut field, mut row) = (0, 0);
-    while field < fields.len() {
-        let mut i = 0;
-        while i < fields[field].len() {
-            rows[row] = fields[field][i];
-            row += 1;
-            i += 1;
-        }
-        field += 1;
-    }
-    rows
-}
-
-/// Returns the number of rows of all fields.
-pub(crate) const fn count(fields: &[&[Attribute]]) -> usize {
-    let (mut field, mut rows) = (0, 0);
-    while field < fields.len() {
-        rows += fields[field].len();
-        field += 1;
-    }
-    rows
-}
-
-/// Expands to the catalog rows of a list of fields: `Type = "key", "description";`, with a key and a description for each
-/// attribute of the type.
-macro_rules! rows {
-    ($($Type:ident $(<$Inner:ident>)? = $($key:literal, $description:literal),+;)*) => {{
-        use $crate::record::field::{count, joined, rows};
-        const FIELDS: &[&[$crate::schema::Attribute]] = &[$(&rows(
-            ::std::marker::PhantomData::<$Type $(<$Inner>)?>,
-            [$(($key, $description)),+],
-        )),*];
-        const ROWS: [$crate::schema::Attribute; count(FIELDS)] = joined(FIELDS);
-        &ROWS
-    }};
-}
-pub(crate) use rows as attribute_rows;
-
-/// An optional field is sent when its value is known.
-impl<T: Field<N>, const N: usize> Field<N> for Option<T> {
-    const ATTRIBUTES: [Attribute; N] = {
-        let mut attributes = T::ATTRIBUTES;
-        let mut i = 0;
-        while i < N {
-            attributes[i] = attributes[i].when_known();
-            i += 1;
-        }
-        attributes
-    };
-
-    fn write(&self, keys: [&'static str; N], out: &mut dyn Out) {
-        if let Some(value) = self {
-            value.write(keys, out);
-        }
-    }
-}
-
-/// A type whose values are sent as one attribute.
-pub(crate) trait Scalar: Payload {
+/// A type whose values are sent as an attribute.
+pub(crate) trait Field: Payload {
     /// The attribute without a key and a description.
     const ATTRIBUTE: Attribute;
 
-    /// Returns the value of the attribute; `None` if it is not sent.
-    fn value(&self) -> Option<Value<'_>>;
+    /// Writes the attribute, unless the value is not sent.
+    fn write(&self, key: &'static str, out: &mut dyn Out);
 }
 
-impl<T: Scalar> Field<1> for T {
-    const ATTRIBUTES: [Attribute; 1] = [T::ATTRIBUTE];
+/// An optional field is sent when its value is known.
+impl<T: Field> Field for Option<T> {
+    const ATTRIBUTE: Attribute = T::ATTRIBUTE.when_known();
 
-    fn write(&self, [key]: [&'static str; 1], out: &mut dyn Out) {
-        if let Some(value) = self.value() {
-            out.value(key, value);
+    fn write(&self, key: &'static str, out: &mut dyn Out) {
+        if let Some(value) = self {
+            value.write(key, out);
         }
     }
 }
 
-/// Implements [`Scalar`]: `Type: Kind = |value| ...`, where the expression returns an `Option` of the Rust type of the
+/// Expands to the catalog rows of a list of fields: `Type = "key", "description";`. The rows after `and` are of further
+/// attributes that the type writes.
+macro_rules! attribute_rows {
+    ($($Type:ident $(<$Inner:ident>)? = $key:literal, $description:literal
+        $(, and $($more:ident),+)?;)*) => {
+        const {
+            &[$(
+                <$Type $(<$Inner>)? as $crate::record::Field>::ATTRIBUTE.named($key, $description)
+                $(, $($more),+)?
+            ),*]
+        }
+    };
+}
+pub(crate) use attribute_rows;
+
+/// Implements [`Field`]: `Type: Kind = |value| ...`, where the expression returns an `Option` of the Rust type of the
 /// kind. `None` sends no attribute.
-macro_rules! scalars {
+macro_rules! fields {
     ($($type:ty: $Kind:ident $(.$with:ident($($argument:expr),*))* = |$value:ident| $expression:expr;)*) => {$(
-        impl $crate::record::Scalar for $type {
+        impl $crate::record::Field for $type {
             const ATTRIBUTE: $crate::schema::Attribute =
                 $crate::schema::Attribute::of($crate::schema::Kind::$Kind)
                     $(.$with($($argument),*))*;
 
             #[inline]
-            fn value(&self) -> Option<$crate::record::Value<'_>> {
+            fn write(&self, key: &'static str, out: &mut dyn $crate::record::Out) {
                 let $value = self;
-                $expression.map($crate::record::Value::$Kind)
+                if let Some(value) = $expression.map($crate::record::Value::$Kind) {
+                    out.value(key, value);
+                }
             }
         }
     )*};
 }
-pub(crate) use scalars;
+pub(crate) use fields;
 
-scalars! {
+fields! {
     Text: String = |text| Some(Cow::Borrowed(&**text));
     bool: Bool = |value| Some(*value);
     u64: Int = |count| Some(integer(*count));
@@ -149,7 +84,7 @@ scalars! {
 }
 
 /// Returns a count as an integer of OTLP, at most `i64::MAX`.
-fn integer(count: u64) -> i64 {
+pub(super) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -158,20 +93,21 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn quoted(value: bool) -> Cow<'static, str> {
+pub(super) fn quoted(value: bool) -> Cow<'static, str> {
     if value { "true" } else { "false" }.into()
 }
 
-impl<K: ContentKind> Scalar for Gated<K> {
+impl<K: ContentKind> Field for Gated<K> {
     const ATTRIBUTE: Attribute = match K::REDACTED {
         true => Attribute::of(Kind::String).redacted_without(K::GATE),
         false => Attribute::of(Kind::String).when_known().gated(K::GATE),
     };
 
-    fn value(&self) -> Option<Value<'_>> {
+    fn write(&self, key: &'static str, out: &mut dyn Out) {
         // An empty string means that the value is absent, unless the prompt itself is empty.
-        let text = self.text().filter(|text| K::REDACTED || !text.is_empty());
-        text.map(Value::String)
+        if let Some(text) = self.text().filter(|text| K::REDACTED || !text.is_empty()) {
+            out.value(key, Value::String(text));
+        }
     }
 }
 
@@ -193,27 +129,6 @@ impl Payload for BoolAsString {}
 pub(crate) struct StatusCodeString(pub(crate) Option<u16>);
 
 impl Payload for StatusCodeString {}
-
-/// A body, its length, and whether it was truncated.
-impl Field<3> for Body {
-    const ATTRIBUTES: [Attribute; 3] = [
-        Attribute::of(Kind::String).gated(Self::GATE),
-        u64::ATTRIBUTE,
-        BoolAsString::ATTRIBUTE.one_of(&["true"]).when_known(),
-    ];
-
-    fn write(&self, [text, length, truncated]: [&'static str; 3], out: &mut dyn Out) {
-        let body = self.redacted();
-        if body.unreadable {
-            out.unreadable_body();
-        }
-        out.text(text, &body.text);
-        out.value(length, Value::Int(integer(body.length as u64)));
-        if body.truncated {
-            out.value(truncated, Value::String(quoted(true)));
-        }
-    }
-}
 
 /// The message of an error. The message may repeat content (a command, a path, a part of a body), so `Debug` shows only
 /// its length.

@@ -11,6 +11,7 @@ pub(crate) mod definition;
 mod edit;
 mod event;
 pub(crate) mod field;
+mod identity;
 mod parameters;
 mod plugin;
 mod prompt;
@@ -29,6 +30,7 @@ mod usage;
 pub use api::{ApiError, ApiRequest, Speed, TokenUsage};
 pub use body::{ApiRequestBody, ApiResponseBody};
 pub use edit::{CodeEditDecision, EditTool};
+pub use identity::Identity;
 pub use parameters::{ShellParameters, SkillParameters};
 pub use plugin::{InstallTrigger, PluginInstalled};
 pub use prompt::UserPrompt;
@@ -46,14 +48,15 @@ pub(crate) use attributes::{Out, Value};
 pub(crate) use definition::record;
 pub(crate) use event::EventRecord;
 pub(crate) use field::{
-    BoolAsString, ErrorMessage, Field, Measured, Scalar, StatusCodeString, ToolError,
-    attribute_rows, scalars,
+    BoolAsString, ErrorMessage, Field, Measured, StatusCodeString, ToolError, attribute_rows,
+    fields,
 };
 pub(crate) use parameters::derived_parameters;
 pub(crate) use setter::{setter, setters};
 pub(crate) use span::{SpanAttributes, span};
 pub(crate) use tool::{OrUnknown, failure_setters};
 pub(crate) use tool_name::{MCP_TOOL, NameWithMcp, ToolName};
+pub(crate) use usage::LineChange;
 #[cfg(feature = "serde")]
 pub(crate) use {prompt::UuidString, serial::pair};
 

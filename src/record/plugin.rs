@@ -8,7 +8,7 @@ use super::{BoolAsString, Text};
 
 string_enum! {
     /// The interface through which a plugin was installed: the attribute `install.trigger`.
-    InstallTrigger {
+    pub enum InstallTrigger {
         /// The command line.
         Cli = "cli",
         /// The interactive user interface.

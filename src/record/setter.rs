@@ -11,6 +11,11 @@ macro_rules! setter {
             @ $meta $field impl Into<$crate::record::Text>, $crate::record::optional
         );
     };
+    ($how:ident $meta:tt $field:ident Option<SharedText>) => {
+        $crate::record::setter!(
+            @ $meta $field impl Into<::std::sync::Arc<str>>, |text| Some(Into::into(text))
+        );
+    };
     ($how:ident $meta:tt $field:ident Gated<$Shape:ident>) => {
         $crate::record::setter!(
             @ $meta $field impl Into<$crate::content::Content>, $crate::content::Gated::optional

@@ -26,7 +26,7 @@ macro_rules! span {
             $(, fails when $error:literal)? $(, has events $event:ident)?;
         sent {$(
             $field:ident: $Type:ident $(<$Inner:ident>)? =
-                $($key:literal, $description:literal),+;
+                $key:literal, $description:literal;
         )*}
         $(unsent {$(
             $(#[$unsent_meta:meta])*
@@ -48,7 +48,7 @@ macro_rules! span {
                     span_type: $name,
                     description: $work,
                     attributes: $crate::record::attribute_rows! {$(
-                        $Type $(<$Inner>)? = $($key, $description),+;
+                        $Type $(<$Inner>)? = $key, $description;
                     )*},
                     events: &[$($event)?],
                     error: ERRORS.first().copied(),
@@ -66,7 +66,7 @@ macro_rules! span {
             }
 
             fn attributes(&self, out: &mut dyn $crate::record::Out) {
-                $($crate::record::Field::write(&self.$field, [$($key),+], out);)*
+                $($crate::record::Field::write(&self.$field, $key, out);)*
             }
         }
 

@@ -1,18 +1,18 @@
 //! Enums whose variants are sent as strings, with the conversions in both directions.
 
-/// Defines a public enum that has a string for each variant.
+/// Defines an enum that has a string for each variant.
 macro_rules! string_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum $name {
+        $vis enum $name {
             $($(#[$doc])* #[doc = concat!("(`", $text, "`)")] $variant,)*
         }
 
         impl $name {
             /// Returns the string that is sent as the value of the attribute.
-            pub const fn as_str(self) -> &'static str {
+            $vis const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
                 }
@@ -21,7 +21,7 @@ macro_rules! string_enum {
 
         impl $crate::content::Payload for $name {}
 
-        $crate::record::scalars! {
+        $crate::record::fields! {
             $name: String.one_of(&[$($text),*]) = |value| Some(value.as_str().into());
         }
 

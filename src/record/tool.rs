@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use super::event::event;
 use super::string_enum::string_enum;
 use super::tool_name::{MCP_TOOL, McpTool, ToolName};
-use super::{BoolAsString, Text, ToolError, derived_parameters, scalars};
+use super::{BoolAsString, Text, ToolError, derived_parameters, fields};
 use crate::content::{ContentPolicy, Gated, Payload, ToolInput, ToolParameters};
 
 string_enum! {
     /// The outcome of a permission decision.
-    Decision {
+    pub enum Decision {
         /// The tool may run.
         Accept = "accept",
         /// The tool may not run.
@@ -20,7 +20,7 @@ string_enum! {
 
 string_enum! {
     /// The source of a permission decision.
-    DecisionSource {
+    pub enum DecisionSource {
         /// The configuration: an allow or deny rule, or the permission mode.
         Config = "config",
         /// A hook.
@@ -48,7 +48,7 @@ impl<T> Default for OrUnknown<T> {
 
 impl<T> Payload for OrUnknown<T> {}
 
-scalars! {
+fields! {
     OrUnknown<Decision>: String.one_of(Decision::OR_UNKNOWN) =
         |decision| Some(decision.0.map_or("unknown", Decision::as_str).into());
     OrUnknown<DecisionSource>: String.one_of(DecisionSource::OR_UNKNOWN) =

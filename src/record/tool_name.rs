@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::definition::record;
-use super::{Text, scalars};
+use super::{Text, fields};
 use crate::content::{Content, ContentPolicy, Payload};
 
 /// The text that events carry instead of the name of an MCP tool.
@@ -110,7 +110,7 @@ impl Payload for ToolName {
     }
 }
 
-scalars! {
+fields! {
     ToolName: String = |name| Some(name.emitted_name().into());
     NameWithMcp: String = |name| Some((&**name.whole.as_ref().unwrap_or(&name.without_mcp)).into());
 }

@@ -9,7 +9,7 @@ use crate::content::Payload;
 
 string_enum! {
     /// The kind of a session's start: the attribute `start_type`.
-    StartType {
+    pub enum StartType {
         /// A new session.
         Fresh = "fresh",
         /// An earlier session that was selected again.
@@ -21,7 +21,7 @@ string_enum! {
 
 string_enum! {
     /// The type of tokens: the attribute `type` of `claude_code.token.usage`.
-    TokenType {
+    pub enum TokenType {
         /// Input tokens that did not come from the cache.
         Input = "input",
         /// Output tokens.
@@ -45,11 +45,21 @@ impl TokenType {
 
 string_enum! {
     /// The kind of activity: the attribute `type` of `claude_code.active_time.total`.
-    ActivityType {
+    pub enum ActivityType {
         /// Activity of the user: keyboard interaction.
         User = "user",
         /// Activity of the program: tools and model responses.
         Cli = "cli",
+    }
+}
+
+string_enum! {
+    /// The kind of a change of lines: the attribute `type` of `claude_code.lines_of_code.count`.
+    pub(crate) enum LineChange {
+        /// Lines were added.
+        Added = "added",
+        /// Lines were removed.
+        Removed = "removed",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
@@ -60,9 +61,10 @@ macro_rules! read_as {
 }
 pub(crate) use {read, read_as};
 
-read! { At, Box<RawValue>, Millis, bool, u32 }
+read! { At, Box<RawValue>, Millis, String, bool, u32 }
 
 read_as! {
+    Arc<str>: String => Self::from;
     Duration: Millis => |Millis(duration)| duration;
     SystemTime: At => |At(time)| time;
 }

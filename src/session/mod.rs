@@ -14,9 +14,8 @@ use recorder::{operation_methods, recorder_methods};
 use std::sync::Arc;
 
 use crate::environment::Environment;
-use crate::identity::Identity;
 use crate::propagation::IdGenerator;
-use crate::record::UserPrompt;
+use crate::record::{Identity, UserPrompt};
 pub use crate::state::SessionOptions;
 use crate::state::{SessionCore, TelemetryState};
 

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use super::Recorder;
 use super::recorder::Recordable;
 use crate::language::UNKNOWN;
-use crate::metrics::Series;
+use crate::metrics::SeriesKind;
 use crate::record::{
     ActiveTime, ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, CodeEditDecision, Commit,
-    Cost, LinesOfCode, PluginInstalled, PullRequest, SkillActivated, Tokens, ToolDecision,
-    ToolResult, UserPrompt,
+    Cost, LineChange, LinesOfCode, PluginInstalled, PullRequest, SkillActivated, Tokens,
+    ToolDecision, ToolResult, UserPrompt,
 };
 
 impl Recordable for ApiRequest {
@@ -51,12 +51,12 @@ events! {
 impl Recordable for LinesOfCode {
     fn record(self, recorder: &Recorder) {
         let counts = [
-            (Series::LinesAdded, self.added),
-            (Series::LinesRemoved, self.removed),
+            (LineChange::Added, self.added),
+            (LineChange::Removed, self.removed),
         ];
-        for (series, count) in counts {
+        for (change, count) in counts {
             if let Some(count) = count {
-                recorder.add(&series, count as f64);
+                recorder.add(SeriesKind::Lines(change), count as f64);
             }
         }
     }
@@ -64,22 +64,20 @@ impl Recordable for LinesOfCode {
 
 impl Recordable for Commit {
     fn record(self, recorder: &Recorder) {
-        recorder.add(&Series::Commits, self.count as f64);
+        recorder.add(SeriesKind::Commits, self.count as f64);
     }
 }
 
 impl Recordable for PullRequest {
     fn record(self, recorder: &Recorder) {
-        recorder.add(&Series::PullRequests, self.count as f64);
+        recorder.add(SeriesKind::PullRequests, self.count as f64);
     }
 }
 
 impl Recordable for ActiveTime {
     fn record(self, recorder: &Recorder) {
-        recorder.add(
-            &Series::ActiveTime(self.kind),
-            self.duration.0.as_secs_f64(),
-        );
+        let seconds = self.duration.0.as_secs_f64();
+        recorder.add(SeriesKind::ActiveTime(self.kind), seconds);
     }
 }
 
@@ -93,19 +91,15 @@ impl Recordable for Cost {
 
 impl Recordable for Tokens {
     fn record(self, recorder: &Recorder) {
-        let (model, kind) = (&*self.model, self.kind);
-        recorder.add(&Series::Tokens { model, kind }, self.count as f64);
+        let series = SeriesKind::Tokens(self.kind).of(&*self.model);
+        recorder.add(series, self.count as f64);
     }
 }
 
 impl Recordable for CodeEditDecision {
     fn record(self, recorder: &Recorder) {
-        let series = Series::CodeEditDecision {
-            decision: self.decision,
-            source: self.source,
-            tool: self.tool,
-            language: self.language.as_deref().unwrap_or(UNKNOWN),
-        };
-        recorder.add(&series, 1.0);
+        let kind = SeriesKind::CodeEditDecision(self.decision, self.source, self.tool);
+        let language = self.language.as_deref().unwrap_or(UNKNOWN);
+        recorder.add(kind.of(language), 1.0);
     }
 }

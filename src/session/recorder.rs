@@ -410,9 +410,9 @@ impl Recorder {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: &Series<&str>, value: f64) {
+    pub(crate) fn add<'a>(&self, series: impl Into<Series<&'a str>>, value: f64) {
         if let Some(session) = self.session() {
-            session.add(series, value);
+            session.add(series.into(), value);
         }
     }
 

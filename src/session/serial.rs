@@ -7,35 +7,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Permission, SessionOptions, ToolOutcome, ToolOutput};
-use crate::identity::Identity;
-use crate::record::{Decision, DecisionSource, OrUnknown, StartType, UuidString, pair};
+use crate::record::{Decision, DecisionSource, Identity, OrUnknown, StartType, UuidString, pair};
 use crate::serial::{Member, read};
-
-impl<'de> Deserialize<'de> for Identity {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Fields {
-            #[serde(alias = "user.id")]
-            user_id: Option<String>,
-            #[serde(alias = "organization.id")]
-            organization_id: Option<String>,
-            #[serde(alias = "user_account_uuid", alias = "user.account_uuid")]
-            account_uuid: Option<String>,
-            #[serde(alias = "user_account_id", alias = "user.account_id")]
-            account_id: Option<String>,
-            #[serde(alias = "user_email", alias = "user.email")]
-            email: Option<String>,
-        }
-        let fields = Fields::deserialize(deserializer)?;
-        Ok(Self {
-            user_id: fields.user_id.map(Into::into),
-            organization_id: fields.organization_id.map(Into::into),
-            account_uuid: fields.account_uuid.map(Into::into),
-            account_id: fields.account_id.map(Into::into),
-            email: fields.email.map(Into::into),
-        })
-    }
-}
 
 impl<'de> Deserialize<'de> for SessionOptions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::{ActiveConfig, TelemetryState};
-use crate::identity::Identity;
+use crate::record::Identity;
 use crate::schema::key;
 use crate::session_attributes::SessionAttributes;
 

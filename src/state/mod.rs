@@ -3,6 +3,7 @@
 
 mod active_config;
 mod attributes;
+mod inbound_parent;
 mod open_span;
 mod operation;
 mod prompt_mark;

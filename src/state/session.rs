@@ -12,10 +12,11 @@ use super::snapshot::SessionSnapshot;
 use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
-use crate::identity::Identity;
-use crate::metrics::Series;
-use crate::propagation::{TraceContext, TraceParent};
-use crate::record::{ApiRequest, EventRecord, StartType, TokenType, TokenUsage, is_valid_cost};
+use crate::metrics::{Series, SeriesKind};
+use crate::propagation::TraceContext;
+use crate::record::{
+    ApiRequest, EventRecord, Identity, StartType, TokenType, TokenUsage, is_valid_cost,
+};
 use crate::session_attributes::SessionAttributes;
 use crate::signal::Signal;
 
@@ -32,7 +33,7 @@ pub(crate) struct SessionCore {
     workspace_host_paths: Option<Arc<[Arc<str>]>>,
     terminal_type: Option<Arc<str>>,
     start_type: Option<StartType>,
-    non_interactive: bool,
+    pub(super) non_interactive: bool,
     /// `true` if the start of the session was counted.
     counted: AtomicBool,
     /// Held while `snapshot` is replaced, but not while it is read.
@@ -85,7 +86,7 @@ impl SessionCore {
         self.renew(&identity, active);
         drop(identity);
         if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
-            self.add_to(&Series::SessionCount(self.start_type), 1.0);
+            self.add_to(SeriesKind::SessionCount(self.start_type).into(), 1.0);
         }
     }
 
@@ -136,13 +137,13 @@ impl SessionCore {
     }
 
     /// Adds to a series.
-    pub(crate) fn add(&self, series: &Series<&str>, value: f64) {
+    pub(crate) fn add(&self, series: Series<&str>, value: f64) {
         if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
             self.add_to(series, value);
         }
     }
 
-    fn add_to(&self, series: &Series<&str>, value: f64) {
+    fn add_to(&self, series: Series<&str>, value: f64) {
         match self.snapshot.load().counter(series) {
             Some(counter) => counter.add(value),
             None => self.add_first(series, value),
@@ -171,7 +172,7 @@ impl SessionCore {
     /// Adds to the cost of a model. An invalid cost is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
         if self.check_cost(usd) {
-            self.add(&Series::Cost { model }, usd);
+            self.add(SeriesKind::Cost.of(model), usd);
         }
     }
 
@@ -197,7 +198,8 @@ impl SessionCore {
     fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
         self.add_cost(model, usd);
         for kind in TokenType::ALL {
-            self.add(&Series::Tokens { model, kind }, usage.get(kind) as f64);
+            let series = SeriesKind::Tokens(kind).of(model);
+            self.add(series, usage.get(kind) as f64);
         }
     }
 
@@ -225,7 +227,7 @@ impl SessionCore {
     }
 
     /// Opens a series at its first use in this session, and adds to it.
-    fn add_first(&self, series: &Series<&str>, value: f64) {
+    fn add_first(&self, series: Series<&str>, value: f64) {
         let registry = &self.telemetry.registry;
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
@@ -326,51 +328,6 @@ impl SessionCore {
             span: span.cloned(),
         }
     }
-
-    /// Returns the parent span that the environment names for an interaction. The environment is read when the
-    /// interaction begins, and only in a session that is not interactive. A malformed value is reported once and
-    /// ignored.
-    pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
-        if !self.non_interactive || !self.telemetry.records(Signal::Traces) {
-            return None;
-        }
-        let active = self.telemetry.active.load();
-        let environment = &active.config.environment;
-        let parent = environment
-            .get("TRACEPARENT")
-            .filter(|parent| !parent.is_empty())?;
-        let state = environment.get("TRACESTATE");
-        let telemetry = &self.telemetry;
-        match TraceParent::parse(&parent, state.as_deref()) {
-            Ok(TraceParent { context }) => {
-                let is_malformed =
-                    |state: &&str| context.trace_state.is_none() && has_member(state);
-                if let Some(state) = state.as_deref().filter(is_malformed) {
-                    telemetry.report_once(&telemetry.malformed_state, || {
-                        let shown: String = state.chars().take(200).collect();
-                        format!(
-                            "TRACESTATE of the environment is left out, and TRACEPARENT followed: {shown:?} \
-                             breaks the rules of W3C Trace Context; see what sets it"
-                        )
-                    });
-                }
-                Some(Arc::new(context))
-            }
-            Err(error) => {
-                telemetry.report_once(&telemetry.malformed_parent, || {
-                    format!(
-                        "TRACEPARENT is ignored and traces begin anew: {error}, but it is {parent:?}"
-                    )
-                });
-                None
-            }
-        }
-    }
-}
-
-/// Returns whether a comma-separated list has a member that is not blank.
-fn has_member(list: &str) -> bool {
-    list.split(',').any(|member| !member.trim().is_empty())
 }
 
 /// The span that an event carries.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::identity::Identity;
-use crate::record::{StartType, setters};
+use crate::record::{Identity, StartType, setters};
 
 /// Options for starting a session. An [`Identity`] alone is enough; every option has a default.
 ///
@@ -30,20 +29,16 @@ impl SessionOptions {
         Self::default()
     }
 
-    /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
-    ///
-    /// An id that was used before continues that session: its event sequence and its metric totals.
-    ///
-    /// ```
-    /// # use claude_code_telemetry::SessionOptions;
-    /// let options = SessionOptions::new().id("3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10");
-    /// ```
-    pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-
     setters! {
+        /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
+        ///
+        /// An id that was used before continues that session: its event sequence and its metric totals.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::SessionOptions;
+        /// let options = SessionOptions::new().id("3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10");
+        /// ```
+        id: Option<SharedText>,
         /// Sets the user of the session. The default is an empty identity.
         ///
         /// ```
@@ -51,21 +46,14 @@ impl SessionOptions {
         /// let options = SessionOptions::new().identity(Identity::new().email("kim@example.com"));
         /// ```
         identity: Identity,
-    }
-
-    /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
-    /// attribute.
-    ///
-    /// ```
-    /// # use claude_code_telemetry::SessionOptions;
-    /// let options = SessionOptions::new().terminal_type("vscode");
-    /// ```
-    pub fn terminal_type(mut self, terminal: impl Into<Arc<str>>) -> Self {
-        self.terminal_type = Some(terminal.into());
-        self
-    }
-
-    setters! {
+        /// Sets the terminal (`terminal.type`). The default is detected from the environment; an empty value omits the
+        /// attribute.
+        ///
+        /// ```
+        /// # use claude_code_telemetry::SessionOptions;
+        /// let options = SessionOptions::new().terminal_type("vscode");
+        /// ```
+        terminal_type: Option<SharedText>,
         /// Sets how the session began: the attribute `start_type` of `claude_code.session.count`, omitted by default.
         ///
         /// ```

@@ -44,7 +44,7 @@ impl SessionSnapshot {
     }
 
     /// Returns the counter of a series that this session has used.
-    pub(crate) fn counter(&self, series: &Series<&str>) -> Option<&CounterHandle> {
+    pub(crate) fn counter(&self, series: Series<&str>) -> Option<&CounterHandle> {
         let series = series.map(|text| shorten(text));
         let of_requests = self.requests.iter().flat_map(|known| &known.series);
         let mut counters = of_requests.chain(&self.others);

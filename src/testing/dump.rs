@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use super::attributes::Attributes;
-use super::emitted::{Emitted, Span};
+use super::emitted::Emitted;
+use super::items::Span;
 use super::store::Store;
 
 /// Returns all items as text. The results of `writeln!` are ignored, because writing to a `String` cannot fail.

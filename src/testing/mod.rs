@@ -28,11 +28,13 @@
 mod attributes;
 mod dump;
 mod emitted;
+mod items;
 mod names;
 mod store;
 
 pub use attributes::{Attribute, Attributes};
-pub use emitted::{Emitted, Event, Item, Metric, NotOne, Span, SpanEvent};
+pub use emitted::{Emitted, NotOne};
+pub use items::{Event, Item, Metric, Span, SpanEvent};
 
 use store::{Store, StoreExporter};
 

@@ -1,6 +1,5 @@
 //! The names of the catalog, with which the names in a test are compared.
 
-use super::emitted::{Event, Metric, Span, SpanEvent};
 use crate::catalog::{EVENT_ATTRIBUTES, EVENTS, METRICS, SPANS, STANDARD_ATTRIBUTES};
 use crate::config::nearest;
 use crate::schema::key::SPAN_TYPE;
@@ -12,39 +11,6 @@ pub trait Kind {
 
     /// Returns the full names of all items of this kind.
     fn names() -> Vec<&'static str>;
-}
-
-impl Kind for Event {
-    const WORD: &'static str = "event";
-
-    fn names() -> Vec<&'static str> {
-        EVENTS.iter().map(|event| event.body).collect()
-    }
-}
-
-impl Kind for Metric {
-    const WORD: &'static str = "metric";
-
-    fn names() -> Vec<&'static str> {
-        METRICS.iter().map(|metric| metric.name).collect()
-    }
-}
-
-impl Kind for Span {
-    const WORD: &'static str = "span";
-
-    fn names() -> Vec<&'static str> {
-        SPANS.iter().map(|span| span.name).collect()
-    }
-}
-
-impl Kind for SpanEvent {
-    const WORD: &'static str = "span event";
-
-    fn names() -> Vec<&'static str> {
-        let events = SPANS.iter().flat_map(|span| span.events);
-        events.map(|event| event.name).collect()
-    }
 }
 
 /// Returns a name without the prefix that is optional in tests.

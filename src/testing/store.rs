@@ -18,7 +18,8 @@ use prost::Message;
 use tokio::time::Instant;
 
 use super::attributes::Attributes;
-use super::emitted::{Emitted, Event, Metric, Span, SpanEvent};
+use super::emitted::Emitted;
+use super::items::{Event, Metric, Span, SpanEvent};
 use crate::encode::decoded;
 use crate::export::export_result::{Accepted, Delivery, ExportResult};
 use crate::export::{BoxFuture, PushExporter};

@@ -484,6 +484,11 @@ const SETTERS: &[(&str, &[&str])] = &[
     ("record/body.rs ApiResponseBody::query_source", &[]),
     ("record/body.rs ApiResponseBody::request_id", &[]),
     ("record/edit.rs CodeEditDecision::language", &[]),
+    ("record/identity.rs Identity::user_id", &[]),
+    ("record/identity.rs Identity::organization_id", &[]),
+    ("record/identity.rs Identity::email", &[]),
+    ("record/identity.rs Identity::account_uuid", &[]),
+    ("record/identity.rs Identity::account_id", &[]),
     (
         "record/plugin.rs PluginInstalled::new",
         &["plugin", "marketplace"],
@@ -752,7 +757,12 @@ fn functions_with_strings(source: &str) -> Vec<String> {
         let setter = field
             .and_then(|field| field.split_once(": "))
             .map(|(name, rest)| (name, rest.split(' ').next().unwrap()));
-        const KINDS: [&str; 3] = ["Option<Text>", "Option<Content>", "Option<McpTool>"];
+        const KINDS: [&str; 4] = [
+            "Option<Text>",
+            "Option<SharedText>",
+            "Option<Content>",
+            "Option<McpTool>",
+        ];
         if let Some((name, kind)) = setter
             && (KINDS.contains(&kind) || kind.starts_with("Gated<"))
             && line.starts_with("        ")

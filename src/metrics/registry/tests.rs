@@ -2,6 +2,7 @@ use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use super::*;
+use crate::metrics::SeriesKind;
 
 const READER: usize = 0;
 
@@ -34,23 +35,23 @@ fn outdated_series_make_room_after_their_delivery() {
         let registry = registry_with_limit(2);
         let before = registry.intern(session_attributes("before", is_session_scoped));
         let after = registry.intern(session_attributes("after", is_session_scoped));
-        let held = registry.open(&before, Series::Commits).unwrap();
-        let ended = registry.open(&before, Series::PullRequests).unwrap();
+        let held = registry.open(&before, SeriesKind::Commits).unwrap();
+        let ended = registry.open(&before, SeriesKind::PullRequests).unwrap();
         drop(ended);
         registry.mark_outdated();
         registry.intern(session_attributes("after", is_session_scoped));
 
         // The old series are not delivered yet.
-        assert!(registry.open(&after, Series::Commits).is_none());
+        assert!(registry.open(&after, SeriesKind::Commits).is_none());
         deliver(&registry);
-        let first = registry.open(&after, Series::Commits);
+        let first = registry.open(&after, SeriesKind::Commits);
         assert!(first.is_some(), "{is_session_scoped}");
         assert_eq!(registry.len(), 2);
         // The held series has not ended yet.
-        assert!(registry.open(&after, Series::PullRequests).is_none());
+        assert!(registry.open(&after, SeriesKind::PullRequests).is_none());
         drop(held);
         deliver(&registry);
-        let second = registry.open(&after, Series::PullRequests);
+        let second = registry.open(&after, SeriesKind::PullRequests);
         assert!(second.is_some(), "{is_session_scoped}");
         assert_eq!(registry.len(), 2);
     }
@@ -64,21 +65,17 @@ fn attribute_bytes_are_bounded_shared_and_released() {
     let (first, second) = ("1".repeat(40), "2".repeat(40));
     let first = registry.intern(session_attributes(&first, true));
     let second = registry.intern(session_attributes(&second, true));
-    let cost = || Series::Cost {
-        model: registry.text("0123456789"),
-    };
+    let cost = || SeriesKind::Cost.of(registry.text("0123456789"));
     assert_eq!(registry.attribute_bytes(), 0);
     let held = registry.open(&first, cost()).unwrap();
     assert_eq!(registry.attribute_bytes(), 50);
     let other = registry.open(&second, cost()).unwrap();
     assert_eq!(registry.attribute_bytes(), 90);
-    let long = Series::Cost {
-        model: registry.text("another model"),
-    };
+    let long = SeriesKind::Cost.of(registry.text("another model"));
     assert!(registry.open(&first, long.clone()).is_none());
     assert_eq!((registry.attribute_bytes(), registry.len()), (90, 2));
     // Series without a text of their metric still fit.
-    assert!(registry.open(&first, Series::Commits).is_some());
+    assert!(registry.open(&first, SeriesKind::Commits).is_some());
 
     drop((other, second));
     deliver(&registry);
@@ -102,15 +99,15 @@ fn unused_attribute_sets_are_removed() {
 fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registry() {
     let registry = registry_with_limit(1);
     let before = registry.intern(session_attributes("before", true));
-    drop(registry.open(&before, Series::Commits));
+    drop(registry.open(&before, SeriesKind::Commits));
     deliver(&registry);
     // The session is remembered, so its series are kept.
     let after = registry.intern(session_attributes("after", true));
-    assert!(registry.open(&after, Series::Commits).is_none());
+    assert!(registry.open(&after, SeriesKind::Commits).is_none());
     drop(before);
     registry.mark_outdated();
     let after = registry.intern(session_attributes("after", true));
-    let held = registry.open(&after, Series::Commits);
+    let held = registry.open(&after, SeriesKind::Commits);
     assert!(held.is_some());
     assert_eq!(registry.len(), 1);
     assert_eq!(registry.lock().sets.len(), 1);
@@ -120,7 +117,7 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
 fn concurrent_additions_lose_no_measurement() {
     let registry = registry_with_limit(1);
     let standard = registry.intern(session_attributes("a", true));
-    let held = registry.open(&standard, Series::Commits).unwrap();
+    let held = registry.open(&standard, SeriesKind::Commits).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
             let held = held.clone();
@@ -141,7 +138,10 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..OPENINGS {
-                    registry.open(&standard, Series::Commits).unwrap().add(1.0);
+                    registry
+                        .open(&standard, SeriesKind::Commits)
+                        .unwrap()
+                        .add(1.0);
                 }
                 running.fetch_sub(1, Ordering::SeqCst);
             });
@@ -154,31 +154,44 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
     // The session is remembered, so the series continues.
-    drop(registry.open(&standard, Series::Commits));
+    drop(registry.open(&standard, SeriesKind::Commits));
     let total = (THREADS * OPENINGS) as f64;
     assert_eq!(registry.collect(READER)[0].value, total);
+}
+
+#[test]
+fn acknowledgment_does_not_end_a_series_that_was_opened_again_in_the_meantime() {
+    let registry = registry_with_limit(1);
+    let standard = registry.intern(session_attributes("a", true));
+    drop(registry.open(&standard, SeriesKind::Commits));
+    let samples = registry.collect(READER);
+    drop(registry.open(&standard, SeriesKind::Commits));
+    samples[0].acknowledge(READER, 1);
+    assert_eq!(registry.collect(READER).len(), 1);
+    deliver(&registry);
+    assert!(registry.collect(READER).is_empty());
 }
 
 #[test]
 fn full_registry_has_room_again_after_a_session_was_forgotten() {
     let registry = registry_with_limit(1);
     let remembered = registry.intern(session_attributes("a", true));
-    drop(registry.open(&remembered, Series::Commits));
+    drop(registry.open(&remembered, SeriesKind::Commits));
     deliver(&registry);
     let next = registry.intern(session_attributes("b", true));
-    assert!(registry.open(&next, Series::Commits).is_none());
+    assert!(registry.open(&next, SeriesKind::Commits).is_none());
     drop(remembered);
     registry.retry_eviction();
-    assert!(registry.open(&next, Series::Commits).is_some());
+    assert!(registry.open(&next, SeriesKind::Commits).is_some());
 }
 
 #[test]
 fn reader_receives_only_measurements_after_it_was_added() {
     let registry = registry_with_limit(2);
     let standard = registry.intern(session_attributes("a", true));
-    let held = registry.open(&standard, Series::Commits).unwrap();
+    let held = registry.open(&standard, SeriesKind::Commits).unwrap();
     held.add(1.0);
-    drop(registry.open(&standard, Series::PullRequests));
+    drop(registry.open(&standard, SeriesKind::PullRequests));
     registry.remove_reader(READER);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
@@ -189,5 +202,5 @@ fn reader_receives_only_measurements_after_it_was_added() {
     let [sample] = &samples[..] else {
         panic!("{samples:?}");
     };
-    assert_eq!(sample.value - sample.counter.start(READER).0, 2.0);
+    assert_eq!(sample.value - sample.counter.start(READER).value, 2.0);
 }

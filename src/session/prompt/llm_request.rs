@@ -13,7 +13,7 @@ use crate::state::{OpenSpan, Operation, OperationHandle, SessionCore, Timestamp}
 string_enum! {
     /// The origin of a model request: the attribute `llm_request.context`.
     #[derive(Default)]
-    RequestContext {
+    pub enum RequestContext {
         /// The turn of a prompt.
         Interaction = "interaction",
         /// A subagent inside a tool.

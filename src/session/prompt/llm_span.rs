@@ -7,8 +7,7 @@ use super::llm_request::{LlmRequestOptions, RequestContext};
 use crate::content::Payload;
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    ApiError, ApiRequest, ErrorMessage, Speed, Text, TokenUsage, Value, attribute_rows, scalars,
-    span,
+    ApiError, ApiRequest, ErrorMessage, Speed, Text, Value, attribute_rows, fields, span,
 };
 use crate::schema;
 use crate::state::Timestamp;
@@ -35,10 +34,10 @@ span! {
         duration: Duration = "duration_ms", "Duration of all attempts in milliseconds";
         time_to_first_token: Option<Duration> =
             "ttft_ms", "Time to the first token in milliseconds";
-        tokens: Option<TokenUsage> =
-            "input_tokens", "Input tokens",
-            "output_tokens", "Output tokens",
-            "cache_read_tokens", "Tokens read from the cache",
+        input_tokens: Option<u64> = "input_tokens", "Input tokens";
+        output_tokens: Option<u64> = "output_tokens", "Output tokens";
+        cache_read_tokens: Option<u64> = "cache_read_tokens", "Tokens read from the cache";
+        cache_creation_tokens: Option<u64> =
             "cache_creation_tokens", "Tokens written to the cache";
         request_id: Option<Text> = "request_id", "The API's request id";
         response_id: Option<Text> = "gen_ai.response.id", "The same id";
@@ -85,7 +84,7 @@ impl Payload for FinishReasons {
     }
 }
 
-scalars! {
+fields! {
     Provider: String = |provider| Some((&*provider.0).into());
     FinishReasons: StringArray = |reason| Some(vec![(&*reason.0).into()]);
 }
@@ -125,7 +124,10 @@ impl LlmSpan {
         self.speed = answer.speed;
         self.query_source.clone_from(&answer.query_source);
         self.time_to_first_token = answer.time_to_first_token;
-        self.tokens = Some(answer.usage());
+        self.input_tokens = Some(answer.input_tokens);
+        self.output_tokens = Some(answer.output_tokens);
+        self.cache_read_tokens = Some(answer.cache_read_tokens);
+        self.cache_creation_tokens = Some(answer.cache_creation_tokens);
         self.set_request_id(answer.request_id.as_ref());
         self.success = true;
         self.has_tool_call = answer.has_tool_call;

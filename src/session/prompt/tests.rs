@@ -9,8 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::identity::Identity;
-use crate::record::{ApiError, ApiRequest, Decision, DecisionSource, McpTool};
+use crate::record::{ApiError, ApiRequest, Decision, DecisionSource, Identity, McpTool};
 use crate::session::Session;
 use crate::telemetry::{Service, Telemetry};
 
