@@ -161,7 +161,7 @@ fn target(config: &Config, signal: Signal, exporter: Exporter) -> Option<String>
             signal.console.then(|| text.to_owned())
         }
         Exporter::Prometheus => signal.prometheus.as_ref().map(PrometheusConfig::address),
-        // The host exporters use the OTLP exporter settings of their signal.
-        Exporter::Host => None,
+        // The exporters of host instruments have the settings of the other exporters.
+        Exporter::Host | Exporter::HostConsole => None,
     }
 }

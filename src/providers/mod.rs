@@ -6,6 +6,7 @@
 
 mod encoder;
 mod exporters;
+mod first_reader;
 mod logs;
 mod metrics;
 mod points;
@@ -14,6 +15,7 @@ mod reader;
 mod spans;
 
 use std::fmt;
+use std::sync::Weak;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
@@ -26,8 +28,12 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
 
 use crate::propagation::TraceContext;
 use crate::session::{Recorder, ToolCall};
+use first_reader::FirstReader;
 use queue::HostQueue;
 use reader::Reader;
+
+/// The receivers of the data of the three providers. There is a reader for each exporter of metrics.
+type Receivers = (Vec<Reader>, HostQueue<LogRecord>, HostQueue<Span>);
 
 /// OpenTelemetry providers for a host's own metrics, logs and spans, in addition to the catalog's.
 ///
@@ -191,7 +197,7 @@ impl From<&TraceContext> for SpanContext {
 
 impl Providers {
     /// Creates the providers. Without receivers of their data, they do nothing.
-    fn new(receivers: Option<(Reader, HostQueue<LogRecord>, HostQueue<Span>)>) -> Self {
+    fn new(receivers: Option<Receivers>) -> Self {
         let mut meter = SdkMeterProvider::builder().with_resource(no_resource());
         let mut logger = SdkLoggerProvider::builder().with_resource(no_resource());
         let root = match receivers {
@@ -204,8 +210,15 @@ impl Providers {
             .with_resource(no_resource())
             .with_sampler(Sampler::ParentBased(Box::new(root)))
             .with_span_limits(SpanLimits::default());
-        if let Some((reader, logs, spans)) = receivers {
-            meter = meter.with_reader(reader);
+        if let Some((readers, logs, spans)) = receivers {
+            if let [first, others @ ..] = &readers[..] {
+                let telemetry = Weak::clone(&logs.telemetry);
+                let first = FirstReader::new(first.clone(), others.to_vec(), telemetry);
+                meter = meter.with_reader(first);
+                for other in others {
+                    meter = meter.with_reader(other.clone());
+                }
+            }
             logger = logger.with_log_processor(logs);
             tracer = tracer.with_span_processor(spans);
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::config::Warning;
-use crate::health::{Exporter, ExporterHealth, Health};
+use crate::health::{ExporterHealth, Health};
 use crate::signal::Signal;
 
 /// The state of delivery at the end of a flush or a shutdown. Counts start with the telemetry.
@@ -129,7 +129,7 @@ impl fmt::Display for Report {
 /// count, so they may be lost.
 fn nothing_is_left(exporters: &[ExporterHealth]) -> bool {
     exporters.iter().all(|health| {
-        let is_counted = health.exporter != Exporter::Host || health.signal != Signal::Metrics;
+        let is_counted = !health.exporter.is_host() || health.signal != Signal::Metrics;
         is_counted && health.is_complete()
     })
 }
