@@ -37,13 +37,15 @@ type Receivers = (Vec<Reader>, HostQueue<LogRecord>, HostQueue<Span>);
 
 /// OpenTelemetry providers for a host's own metrics, logs and spans, in addition to the catalog's.
 ///
-/// They export to the destinations of the telemetry's OTLP exporters. A signal's provider does nothing while the
-/// configuration has no OTLP exporter for that signal. If a later configuration
+/// They export to the destinations of the telemetry's exporters `otlp` and `console`; to the console, one line for each
+/// data point, log record and span. Metrics are not on the Prometheus page. A signal's provider does nothing while the
+/// configuration has neither exporter for that signal. If a later configuration
 /// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)) has one, the provider begins with the data recorded from
 /// then on. The providers are not registered globally; a host that needs that registers them itself.
 ///
 /// Recorded data is delivered with the telemetry's intervals, flushes and shutdown; after the shutdown it is dropped
-/// and counted. [`Health`](crate::Health) counts it separately, as [`Exporter::Host`](crate::Exporter::Host). A
+/// and counted. [`Health`](crate::Health) and reports count it separately, as
+/// [`Exporter::Host`](crate::Exporter::Host) and [`Exporter::HostConsole`](crate::Exporter::HostConsole). A
 /// provider's own `force_flush` flushes the whole telemetry within its flush timeout. A provider's own `shutdown` ends
 /// only that provider and does not wait: its remaining data is sent with the rest.
 ///
@@ -79,6 +81,9 @@ impl Providers {
     /// Returns the meter provider. Instruments keep the temporality of the configuration at the first call of
     /// [`Telemetry::providers`](crate::Telemetry::providers); a later configuration does not change it, and a
     /// diagnostic reports that.
+    ///
+    /// Each exporter collects the metrics for itself, and calls the callbacks of observable instruments for that; two
+    /// exporters can do so at the same time.
     ///
     /// Delta points leave out data recorded while the exporter was off. To find the boundary, `reconfigure` calls the
     /// host's callbacks when it turns the exporter on, and waits for them for a second at most (data recorded until a
