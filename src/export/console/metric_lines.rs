@@ -152,8 +152,8 @@ fn exponential(
     values.push(("scale", point.scale.into()));
     values.push(("zero_count", point.zero_count.into()));
     values.push(("zero_threshold", double(point.zero_threshold)));
-    for (name, buckets) in [("positive", &point.positive), ("negative", &point.negative)] {
-        values.extend(buckets.as_ref().map(|found| (name, members_of(found))));
+    for (name, found) in [("positive", &point.positive), ("negative", &point.negative)] {
+        values.extend(found.as_ref().map(|found| (name, buckets(found))));
     }
     Point {
         kind: vec![("type", "exponential_histogram".into())],
@@ -174,7 +174,7 @@ fn summary<'a>(count: u64, sum: Option<f64>, min: Option<f64>, max: Option<f64>)
     values
 }
 
-fn members_of(buckets: &Buckets) -> Member<'_> {
+fn buckets(buckets: &Buckets) -> Member<'_> {
     Member::Object(Object(vec![
         ("offset", buckets.offset.into()),
         ("bucket_counts", counts(&buckets.bucket_counts)),
