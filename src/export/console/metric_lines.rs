@@ -72,82 +72,74 @@ impl<'a> Point<'a> {
     }
 }
 
+/// Returns the points of metric data of any type: these have the same fields except for the values.
+macro_rules! points {
+    ($data:expr, $temporality:expr, $kind:expr, $values:expr) => {
+        $data
+            .data_points
+            .iter()
+            .map(|point| Point {
+                kind: $kind,
+                values: $values(point),
+                temporality: $temporality,
+                start: point.start_time_unix_nano,
+                time: point.time_unix_nano,
+                attributes: &point.attributes,
+            })
+            .collect()
+    };
+}
+
 fn points(metric: &Metric) -> Vec<Point<'_>> {
+    let kind = |name: &'static str| vec![("type", name.into())];
     match &metric.data {
-        Some(Data::Gauge(gauge)) => {
-            let points = gauge.data_points.iter();
-            points
-                .map(|point| number(point, vec![("type", "gauge".into())], None))
-                .collect()
+        Some(Data::Gauge(data)) => points!(data, None, kind("gauge"), number),
+        Some(Data::Sum(data)) => {
+            let temporality = Some(data.aggregation_temporality());
+            let kind = || {
+                vec![
+                    ("type", "sum".into()),
+                    ("monotonic", data.is_monotonic.into()),
+                ]
+            };
+            points!(data, temporality, kind(), number)
         }
-        Some(Data::Sum(sum)) => {
-            let points = sum.data_points.iter();
-            points
-                .map(|point| {
-                    let kind = vec![
-                        ("type", "sum".into()),
-                        ("monotonic", sum.is_monotonic.into()),
-                    ];
-                    number(point, kind, Some(sum.aggregation_temporality()))
-                })
-                .collect()
+        Some(Data::Histogram(data)) => {
+            let temporality = Some(data.aggregation_temporality());
+            points!(data, temporality, kind("histogram"), histogram)
         }
-        Some(Data::Histogram(metric)) => {
-            let points = metric.data_points.iter();
-            points
-                .map(|point| histogram(point, metric.aggregation_temporality()))
-                .collect()
-        }
-        Some(Data::ExponentialHistogram(metric)) => {
-            let points = metric.data_points.iter();
-            points
-                .map(|point| exponential(point, metric.aggregation_temporality()))
-                .collect()
+        Some(Data::ExponentialHistogram(data)) => {
+            let temporality = Some(data.aggregation_temporality());
+            points!(
+                data,
+                temporality,
+                kind("exponential_histogram"),
+                exponential
+            )
         }
         // The SDK has no other type of metric.
         _ => Vec::new(),
     }
 }
 
-fn number<'a>(
-    point: &'a NumberDataPoint,
-    kind: Members<'a>,
-    temporality: Option<AggregationTemporality>,
-) -> Point<'a> {
+fn number(point: &NumberDataPoint) -> Members<'_> {
     let value = match point.value {
         Some(Number::AsDouble(value)) => double(value),
         Some(Number::AsInt(value)) => value.into(),
         None => Value::Null.into(),
     };
-    Point {
-        kind,
-        values: vec![("value", value)],
-        temporality,
-        start: point.start_time_unix_nano,
-        time: point.time_unix_nano,
-        attributes: &point.attributes,
-    }
+    vec![("value", value)]
 }
 
-fn histogram(point: &HistogramDataPoint, temporality: AggregationTemporality) -> Point<'_> {
+fn histogram(point: &HistogramDataPoint) -> Members<'_> {
     let mut values = summary(point.count, point.sum, point.min, point.max);
     let bounds = point.explicit_bounds.iter().map(|bound| double(*bound));
     values.push(("explicit_bounds", bounds.collect()));
     values.push(("bucket_counts", counts(&point.bucket_counts)));
-    Point {
-        kind: vec![("type", "histogram".into())],
-        values,
-        temporality: Some(temporality),
-        start: point.start_time_unix_nano,
-        time: point.time_unix_nano,
-        attributes: &point.attributes,
-    }
+    values
 }
 
-fn exponential(
-    point: &ExponentialHistogramDataPoint,
-    temporality: AggregationTemporality,
-) -> Point<'_> {
+fn exponential(point: &ExponentialHistogramDataPoint) -> Members<'_> {
     let mut values = summary(point.count, point.sum, point.min, point.max);
     values.push(("scale", point.scale.into()));
     values.push(("zero_count", point.zero_count.into()));
@@ -155,14 +147,7 @@ fn exponential(
     for (name, found) in [("positive", &point.positive), ("negative", &point.negative)] {
         values.extend(found.as_ref().map(|found| (name, buckets(found))));
     }
-    Point {
-        kind: vec![("type", "exponential_histogram".into())],
-        values,
-        temporality: Some(temporality),
-        start: point.start_time_unix_nano,
-        time: point.time_unix_nano,
-        attributes: &point.attributes,
-    }
+    values
 }
 
 /// Returns what both types of histograms have.
