@@ -94,8 +94,8 @@
 //!
 //! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a scrape endpoint),
 //! `console` (JSON lines) and `providers` (`Telemetry::providers`, the providers of the OpenTelemetry SDK for the
-//! host's own instruments, which export to the same receivers) are on by default. An exporter that is configured but
-//! not compiled in causes a warning that names the feature. [`docs::features`] compares the costs.
+//! host's own instruments, which export to the same OTLP receivers and the same console) are on by default. An exporter
+//! that is configured but not compiled in causes a warning that names the feature. [`docs::features`] compares the costs.
 //!
 //! The following are off by default:
 //!

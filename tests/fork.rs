@@ -162,3 +162,53 @@ fn prometheus_scrape_endpoint_stays_with_the_parent_after_a_fork() {
         "{page}"
     );
 }
+
+#[test]
+#[cfg(all(feature = "providers", feature = "console"))]
+fn host_instruments_write_nothing_in_a_forked_child() {
+    use opentelemetry::logs::{Logger, LoggerProvider};
+    use opentelemetry::metrics::MeterProvider;
+    use opentelemetry::trace::{Span, Tracer, TracerProvider};
+
+    let environment = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_METRICS_EXPORTER", "console"),
+        ("OTEL_LOGS_EXPORTER", "console"),
+        ("OTEL_TRACES_EXPORTER", "console"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
+    ];
+    let config = Config::builder().environment(environment).build();
+    let screen = host::Screen::default();
+    let telemetry = Telemetry::builder(config, Service::new("claude-code", "1.2.3"))
+        .console_writer(screen.clone())
+        .start();
+    let providers = telemetry.providers();
+    let hits = providers.meter_provider().meter("host");
+    let hits = hits.u64_counter("hits").build();
+    let logger = providers.logger_provider().logger("host");
+    let tracer = providers.tracer_provider().tracer("host");
+    let record = || {
+        hits.add(1, &[]);
+        logger.emit(logger.create_log_record());
+        tracer.start("look").end();
+    };
+    record();
+    let (child_telemetry, child_providers) = (telemetry.clone(), providers.clone());
+    let child_screen = screen.clone();
+    assert!(in_child(|| {
+        let began = Instant::now();
+        record();
+        let flushed = child_providers.meter_provider().force_flush();
+        let shut_down = child_providers.meter_provider().shutdown();
+        child_telemetry.shutdown();
+        drop((child_telemetry, child_providers));
+        flushed.is_err()
+            && shut_down.is_err()
+            && child_screen.text().is_empty()
+            && began.elapsed() < Duration::from_secs(30)
+    }));
+    let report = telemetry.shutdown();
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(screen.lines().len(), 3);
+}

@@ -201,7 +201,9 @@ fn exporters<'v>(
             continue;
         }
         let resolved = match exporter {
-            Exporter::Console => console(resolver, set).map(|()| config.console = true),
+            Exporter::Console | Exporter::HostConsole => {
+                console(resolver, set).map(|()| config.console = true)
+            }
             Exporter::Prometheus => {
                 prometheus::resolve(resolver, set).map(|page| config.prometheus = Some(page))
             }

@@ -161,7 +161,7 @@ fn target(config: &Config, signal: Signal, exporter: Exporter) -> Option<String>
             signal.console.then(|| text.to_owned())
         }
         Exporter::Prometheus => signal.prometheus.as_ref().map(PrometheusConfig::address),
-        // The exporters of host instruments use the OTLP settings of their signal, which are tried as such.
-        Exporter::Host => None,
+        // The exporters of host instruments use the settings of the other exporters, which are tried as such.
+        Exporter::Host | Exporter::HostConsole => None,
     }
 }

@@ -25,6 +25,34 @@ pub enum Exporter {
     Prometheus,
     /// `otlp` for host instruments: those of `Telemetry::providers`.
     Host,
+    /// `console` for host instruments.
+    HostConsole,
+}
+
+impl Exporter {
+    /// Returns true for an exporter of host instruments, which are those of `Telemetry::providers`. The exporter
+    /// counts their items only, separately from those of the catalog.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Telemetry;
+    /// # let telemetry = Telemetry::disabled();
+    /// let exporters = telemetry.health().exporters;
+    /// let host = exporters.iter().filter(|exporter| exporter.exporter.is_host());
+    /// let delivered: u64 = host.map(|exporter| exporter.delivered).sum();
+    /// # assert_eq!(delivered, 0);
+    /// ```
+    pub fn is_host(self) -> bool {
+        matches!(self, Self::Host | Self::HostConsole)
+    }
+
+    /// Returns the exporter of the catalog with the same settings and the same destination.
+    pub(crate) fn destination(self) -> Self {
+        match self {
+            Self::Otlp | Self::Host => Self::Otlp,
+            Self::Console | Self::HostConsole => Self::Console,
+            Self::Prometheus => Self::Prometheus,
+        }
+    }
 }
 
 impl fmt::Display for Exporter {
@@ -33,7 +61,8 @@ impl fmt::Display for Exporter {
             Self::Otlp => "otlp",
             Self::Console => "console",
             Self::Prometheus => "prometheus",
-            Self::Host => "otlp (host instruments)",
+            Self::Host => "otlp, host instruments",
+            Self::HostConsole => "console, host instruments",
         })
     }
 }

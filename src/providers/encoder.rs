@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use opentelemetry::InstrumentationScope;
@@ -55,11 +56,12 @@ impl<R> HostEncoder<R> {
 }
 
 impl<R: Shorten> Encode for HostEncoder<R> {
-    type Item = Scoped<R>;
+    /// The exporters of a signal share their items.
+    type Item = Arc<Scoped<R>>;
     type Record = Scoped<R>;
 
-    fn encode(&self, item: &Scoped<R>, _: &EncodeStats) -> Scoped<R> {
-        item.clone()
+    fn encode(&self, item: &Arc<Scoped<R>>, _: &EncodeStats) -> Scoped<R> {
+        Scoped::clone(item)
     }
 
     fn size(item: &Scoped<R>) -> usize {

@@ -9,6 +9,7 @@ use super::queue::HostQueue;
 use super::reader::Reader;
 use crate::config::Config;
 use crate::config::variables::TEMPORALITY;
+use crate::encode::shorten::Shorten;
 use crate::export::ExporterHandle;
 use crate::health::{Exporter, ExporterCounters};
 use crate::signal::Signal;
@@ -61,24 +62,74 @@ impl Telemetry {
     }
 }
 
-/// Creates the providers, and the exporters of their data, one for each signal, all of them off.
-fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, [ExporterHandle; 3]) {
+/// The exporters of host instruments.
+const EXPORTERS: &[Exporter] = &[
+    Exporter::Host,
+    #[cfg(feature = "console")]
+    Exporter::HostConsole,
+];
+
+/// Returns true if the configuration asks for an exporter of host instruments.
+pub(super) fn is_configured(config: &Config, signal: Signal, exporter: Exporter) -> bool {
+    let signal = config.of(signal);
+    match exporter {
+        Exporter::HostConsole => signal.console,
+        _ => signal.otlp.is_some(),
+    }
+}
+
+/// Creates the providers, and the exporters of their data, for each signal, all of them off.
+fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, Vec<ExporterHandle>) {
+    let mut handles = Vec::new();
+    let readers = readers(config, state, &mut handles);
+    let logs = queue(Signal::Logs, state, &mut handles);
+    let spans = queue(Signal::Traces, state, &mut handles);
+    (Providers::new(Some((readers, logs, spans))), handles)
+}
+
+/// Creates a reader for each exporter of metrics, so that each has its own deltas and none waits for another one.
+fn readers(
+    config: &Config,
+    state: &TelemetryState,
+    handles: &mut Vec<ExporterHandle>,
+) -> Vec<Reader> {
     let (diagnostics, clock) = (&state.diagnostics, state.clock);
-    let (own, host) = (&config.metrics, Exporter::Host);
     let temporality = config.get(&TEMPORALITY);
-    let reader = Reader::new(temporality, own.otlp.is_some(), Arc::downgrade(state));
-    let source = HostMetrics::new(reader.clone(), temporality, Arc::clone(diagnostics));
-    let (waiting, stats) = (Arc::clone(reader.waiting()), Arc::default());
-    let counters = ExporterCounters::new(Signal::Metrics, host, waiting, stats, None);
-    let opened = reader.clone();
-    let open = move || opened.begin();
-    let metrics = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
-    let (logs, queue) =
-        ExporterHandle::with_queue(Signal::Logs, host, HostEncoder::new, diagnostics, clock);
-    let log_queue = HostQueue::new((queue, Arc::clone(logs.counters())), state);
-    let (spans, queue) =
-        ExporterHandle::with_queue(Signal::Traces, host, HostEncoder::new, diagnostics, clock);
-    let span_queue = HostQueue::new((queue, Arc::clone(spans.counters())), state);
-    let providers = Providers::new(Some((reader, log_queue, span_queue)));
-    (providers, [metrics, logs, spans])
+    let is_reported = Arc::default();
+    let reader = |&exporter: &Exporter| {
+        let on = is_configured(config, Signal::Metrics, exporter);
+        let reader = Reader::new(temporality, on);
+        let source = HostMetrics::new(
+            reader.clone(),
+            temporality,
+            Arc::clone(&is_reported),
+            Arc::clone(diagnostics),
+        );
+        let (waiting, stats) = (Arc::clone(reader.waiting()), Arc::default());
+        let counters = ExporterCounters::new(Signal::Metrics, exporter, waiting, stats, None);
+        let opened = reader.clone();
+        let open = move || opened.begin();
+        let handle = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
+        handles.push(handle);
+        reader
+    };
+    EXPORTERS.iter().map(reader).collect()
+}
+
+/// Creates a queue for each exporter of log records or spans.
+fn queue<R: Shorten>(
+    signal: Signal,
+    state: &Arc<TelemetryState>,
+    handles: &mut Vec<ExporterHandle>,
+) -> HostQueue<R> {
+    let (diagnostics, clock) = (&state.diagnostics, state.clock);
+    let queues = EXPORTERS.iter().map(|&exporter| {
+        let encoder = HostEncoder::new;
+        let (handle, queue) =
+            ExporterHandle::with_queue(signal, exporter, encoder, diagnostics, clock);
+        let counters = Arc::clone(handle.counters());
+        handles.push(handle);
+        (queue, counters)
+    });
+    HostQueue::new(queues.collect(), state)
 }

@@ -1,6 +1,7 @@
 //! The host's metrics: collected from the SDK when an export is due, and encoded as OTLP.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
@@ -26,8 +27,9 @@ pub(super) struct HostMetrics {
     is_requested: bool,
     /// The temporality with which the instruments were created.
     temporality: Temporality,
-    /// True after a configuration with another temporality was reported.
-    is_reported: bool,
+    /// True after a configuration with another temporality was reported. The sources of a provider share it, so that
+    /// one of them reports it.
+    is_reported: Arc<AtomicBool>,
     diagnostics: Arc<Diagnostics>,
 }
 
@@ -35,6 +37,7 @@ impl HostMetrics {
     pub(super) fn new(
         reader: Reader,
         temporality: Temporality,
+        is_reported: Arc<AtomicBool>,
         diagnostics: Arc<Diagnostics>,
     ) -> Self {
         Self {
@@ -43,7 +46,7 @@ impl HostMetrics {
             collecting: None,
             is_requested: false,
             temporality,
-            is_reported: false,
+            is_reported,
             diagnostics,
         }
     }
@@ -53,7 +56,7 @@ impl Source for HostMetrics {
     fn configure(&mut self, config: &SourceConfig) {
         self.resource = config.resource_and_scope("", "").resource;
         let differs = config.temporality != self.temporality;
-        let was_reported = std::mem::replace(&mut self.is_reported, differs);
+        let was_reported = self.is_reported.swap(differs, Ordering::Relaxed);
         if !differs || was_reported {
             return;
         }

@@ -6,6 +6,7 @@
 
 mod encoder;
 mod exporters;
+mod first_reader;
 mod logs;
 mod metrics;
 mod points;
@@ -14,6 +15,7 @@ mod reader;
 mod spans;
 
 use std::fmt;
+use std::sync::Weak;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
@@ -26,19 +28,25 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
 
 use crate::propagation::TraceContext;
 use crate::session::{Recorder, ToolCall};
+use first_reader::FirstReader;
 use queue::HostQueue;
 use reader::Reader;
+
+/// The receivers of the data of the three providers. There is a reader for each exporter of metrics.
+type Receivers = (Vec<Reader>, HostQueue<LogRecord>, HostQueue<Span>);
 
 /// OpenTelemetry providers for a host's own metrics, logs and spans, in addition to the data of the
 /// [catalog](crate::catalog).
 ///
-/// They export to the destinations of the telemetry's OTLP exporters. A signal's provider does nothing while the
-/// configuration has no OTLP exporter for that signal. If a later configuration
+/// They export to the destinations of the telemetry's exporters `otlp` and `console`; to the console, one line for each
+/// data point, log record and span. Metrics are not on the Prometheus page. A signal's provider does nothing while the
+/// configuration has neither exporter for that signal. If a later configuration
 /// ([`Telemetry::reconfigure`](crate::Telemetry::reconfigure)) has one, the provider begins with the data recorded from
 /// then on. The providers are not registered globally; a host that needs that registers them itself.
 ///
 /// Recorded data is delivered with the telemetry's intervals, flushes and shutdown; after the shutdown it is dropped
-/// and counted. [`Health`](crate::Health) counts it separately, as [`Exporter::Host`](crate::Exporter::Host). A
+/// and counted. [`Health`](crate::Health) and reports count it separately, as
+/// [`Exporter::Host`](crate::Exporter::Host) and [`Exporter::HostConsole`](crate::Exporter::HostConsole). A
 /// provider's own `force_flush` flushes the whole telemetry within its flush timeout. A provider's own `shutdown` ends
 /// only that provider and does not wait: its remaining data is sent with the rest.
 ///
@@ -74,6 +82,9 @@ impl Providers {
     /// Returns the meter provider. Instruments keep the temporality of the configuration at the first call of
     /// [`Telemetry::providers`](crate::Telemetry::providers); a later configuration does not change it, and a
     /// diagnostic reports that.
+    ///
+    /// Each exporter collects the metrics for itself, and calls the callbacks of observable instruments for that; two
+    /// exporters can do so at the same time.
     ///
     /// Delta points leave out data recorded while the exporter was off. To find the boundary, `reconfigure` calls the
     /// host's callbacks when it turns the exporter on, and waits for them for a second at most (data recorded until a
@@ -192,7 +203,7 @@ impl From<&TraceContext> for SpanContext {
 
 impl Providers {
     /// Creates the providers. Without receivers of their data, they do nothing.
-    fn new(receivers: Option<(Reader, HostQueue<LogRecord>, HostQueue<Span>)>) -> Self {
+    fn new(receivers: Option<Receivers>) -> Self {
         let mut meter = SdkMeterProvider::builder().with_resource(no_resource());
         let mut logger = SdkLoggerProvider::builder().with_resource(no_resource());
         let root = match receivers {
@@ -205,8 +216,15 @@ impl Providers {
             .with_resource(no_resource())
             .with_sampler(Sampler::ParentBased(Box::new(root)))
             .with_span_limits(SpanLimits::default());
-        if let Some((reader, logs, spans)) = receivers {
-            meter = meter.with_reader(reader);
+        if let Some((readers, logs, spans)) = receivers {
+            if let [first, others @ ..] = &readers[..] {
+                let telemetry = Weak::clone(&logs.telemetry);
+                let first = FirstReader::new(first.clone(), others.to_vec(), telemetry);
+                meter = meter.with_reader(first);
+                for other in others {
+                    meter = meter.with_reader(other.clone());
+                }
+            }
             logger = logger.with_log_processor(logs);
             tracer = tracer.with_span_processor(spans);
         }

@@ -1,4 +1,4 @@
-//! The queue of the host's log records or spans, which the SDK's processors fill.
+//! The queues of the host's log records or spans, which the SDK's processors fill.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -6,36 +6,47 @@ use std::sync::{Arc, Weak};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
 use super::encoder::{HostEncoder, Scoped};
+use super::exporters::is_configured;
 use crate::config::variables::FLUSH_TIMEOUT;
 use crate::encode::Encode;
 use crate::encode::shorten::Shorten;
 use crate::state::{ExporterQueue, TelemetryState, enqueue_for};
 
-/// The sending side of the queue of one signal. An SDK processor pushes the host's records into it. Never blocks.
+/// The sending side of the queues of one signal, one for each exporter. An SDK processor pushes the host's records into
+/// it. Never blocks.
 pub(super) struct HostQueue<R> {
-    queue: ExporterQueue<Scoped<R>>,
+    queues: Vec<ExporterQueue<Arc<Scoped<R>>>>,
     /// A weak reference, so that providers do not keep the telemetry alive.
     pub(super) telemetry: Weak<TelemetryState>,
 }
 
 impl<R: Shorten> HostQueue<R> {
-    pub(super) fn new(queue: ExporterQueue<Scoped<R>>, telemetry: &Arc<TelemetryState>) -> Self {
+    pub(super) fn new(
+        queues: Vec<ExporterQueue<Arc<Scoped<R>>>>,
+        telemetry: &Arc<TelemetryState>,
+    ) -> Self {
         let telemetry = Arc::downgrade(telemetry);
-        Self { queue, telemetry }
+        Self { queues, telemetry }
     }
 
-    /// Enqueues a record, or counts it as dropped. Does nothing if no OTLP exporter is
-    /// configured for the signal.
+    /// Enqueues a record for each exporter that is configured for the signal, or counts it as dropped. Without such an
+    /// exporter, the record is not even created.
     pub(super) fn push(&self, record: impl FnOnce() -> Scoped<R>) {
         let Some(telemetry) = upgrade_in_original_process(&self.telemetry) else {
             return;
         };
-        let (_, counters) = &self.queue;
-        let signal = counters.signal();
-        if telemetry.active.load().config.of(signal).otlp.is_some() {
-            let record = record();
-            let size = HostEncoder::size(&record);
-            enqueue_for(&self.queue, record, size, &telemetry.stopped);
+        let active = telemetry.active.load();
+        let queues = self.queues.iter().filter(|(_, counters)| {
+            is_configured(&active.config, counters.signal(), counters.exporter())
+        });
+        let mut queues = queues.peekable();
+        if queues.peek().is_none() {
+            return;
+        }
+        let record = Arc::new(record());
+        let size = HostEncoder::size(&record);
+        for queue in queues {
+            enqueue_for(queue, Arc::clone(&record), size, &telemetry.stopped);
         }
     }
 }

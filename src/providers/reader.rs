@@ -1,4 +1,4 @@
-//! The reader of the SDK's meter provider.
+//! The readers of the SDK's meter provider, one for each exporter.
 //!
 //! A collection calls the host's callbacks, which may block, so it never runs on a thread that has other work.
 
@@ -10,21 +10,20 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::ScopeMetrics;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics as Collection;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
 use super::points::count_points;
-use super::queue::{flush, upgrade_in_original_process};
 use crate::config;
 use crate::export::suppression::SuppressedScope;
 use crate::health::QueueDepth;
-use crate::state::TelemetryState;
 use crate::thread;
 
-/// The time limit for the host's callbacks when the exporter is turned on.
-const CALLBACK_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time limit for the host's callbacks when an exporter is turned on. A configuration can turn on two exporters, and
+/// then waits up to a second.
+const CALLBACK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A metric reader that collects when the exporter asks for it.
 #[derive(Clone)]
@@ -38,7 +37,6 @@ struct Shared {
     /// The number of collected data points that are neither delivered nor dropped. It is turned off when the exporter
     /// ends.
     waiting: Arc<QueueDepth>,
-    telemetry: Weak<TelemetryState>,
 }
 
 pub(super) struct State {
@@ -72,11 +70,7 @@ enum Phase {
 
 impl Reader {
     /// Creates a reader. `on` is true if the exporter is on at first.
-    pub(super) fn new(
-        temporality: config::Temporality,
-        on: bool,
-        telemetry: Weak<TelemetryState>,
-    ) -> Self {
+    pub(super) fn new(temporality: config::Temporality, on: bool) -> Self {
         let temporality = match temporality {
             config::Temporality::Delta => Temporality::Delta,
             config::Temporality::Cumulative => Temporality::Cumulative,
@@ -91,7 +85,6 @@ impl Reader {
                 collected: VecDeque::new(),
             }),
             waiting: Arc::default(),
-            telemetry,
         }))
     }
 
@@ -140,6 +133,20 @@ impl Reader {
         self.0.waiting.clear()
     }
 
+    /// Collects once more, and ends the reader.
+    pub(super) fn collect_last(&self) {
+        // After the end of the exporter, a last collection has no use.
+        if !self.0.waiting.is_off() {
+            self.collect();
+        }
+        self.end();
+    }
+
+    /// Ends the reader: nothing is collected any more.
+    pub(super) fn end(&self) {
+        self.state().phase = Phase::Ended;
+    }
+
     pub(super) fn waiting(&self) -> &Arc<QueueDepth> {
         &self.0.waiting
     }
@@ -169,29 +176,13 @@ impl MetricReader for Reader {
         self.0.reader.collect(metrics)
     }
 
+    /// Does nothing: the [first reader](super::first_reader::FirstReader) flushes for all readers.
     fn force_flush(&self) -> OTelSdkResult {
-        flush(&self.0.telemetry)
+        Ok(())
     }
 
-    /// Shuts the reader down. Data recorded before is sent with the next flush, interval or shutdown of the telemetry.
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        if upgrade_in_original_process(&self.0.telemetry).is_none() {
-            return Err(OTelSdkError::AlreadyShutdown);
-        }
-        // After the end of the exporter, a last collection has no use.
-        if !self.0.waiting.is_off() {
-            let reader = self.clone();
-            let collect_last = move || {
-                reader.collect();
-                reader.state().phase = Phase::Ended;
-            };
-            // One of the callbacks may be the caller of this function.
-            if !ends_within(timeout, collect_last) {
-                return Err(OTelSdkError::Timeout(timeout));
-            }
-        }
-        // Also if a callback panicked, or no thread could be started.
-        self.state().phase = Phase::Ended;
+    /// Does nothing: the [first reader](super::first_reader::FirstReader) shuts all readers down.
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
     }
 
@@ -207,7 +198,7 @@ impl fmt::Debug for Reader {
 }
 
 /// Runs a function on a separate thread, if one can be started. Returns false if the timeout passes before it ends.
-fn ends_within(timeout: Duration, work: impl FnOnce() + Send + 'static) -> bool {
+pub(super) fn ends_within(timeout: Duration, work: impl FnOnce() + Send + 'static) -> bool {
     let (running, ended) = mpsc::channel::<()>();
     let thread = thread::spawn("claude-code-telemetry-callbacks", move || {
         // Dropped at the end, also by a panic.

@@ -149,7 +149,7 @@ impl Exporters {
             (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
             (Exporter::Console, Some(_)) => None,
             (Exporter::Otlp, None) | (Exporter::Host, _) => otlp(),
-            (Exporter::Console, None) => signal
+            (Exporter::Console, None) | (Exporter::HostConsole, _) => signal
                 .console
                 .then(|| ExporterSettings::Console(Arc::clone(&self.writer))),
             (Exporter::Prometheus, _) => {
@@ -183,13 +183,15 @@ impl Exporters {
     pub(crate) fn add_host(
         &mut self,
         providers: impl Any + Send,
-        handles: impl Into<Vec<ExporterHandle>>,
+        handles: Vec<ExporterHandle>,
         config: &Config,
         runtime: &Runtime,
     ) {
         // Only the new handles are turned on: the others are already as the configuration asks for.
-        let own = std::mem::replace(&mut self.all, handles.into());
+        let own = std::mem::replace(&mut self.all, handles);
         self.turn_on(config, runtime);
+        // Records why an exporter is unavailable.
+        self.turn_off(config, Duration::ZERO);
         self.all.splice(0..0, own);
         self.host = Some(Box::new(providers));
     }
@@ -202,8 +204,8 @@ impl Exporters {
         };
         let takes_metrics = |handle: &ExporterHandle| {
             let counters = handle.counters();
-            let is_own = counters.exporter() != Exporter::Host;
-            handle.is_on() && is_own && counters.signal() == Signal::Metrics
+            let is_host = counters.exporter().is_host();
+            handle.is_on() && !is_host && counters.signal() == Signal::Metrics
         };
         let mut active = ActiveConfig::off(config);
         active.metrics = self.all.iter().any(takes_metrics);

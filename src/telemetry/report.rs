@@ -3,13 +3,14 @@
 use std::fmt;
 
 use crate::config::Warning;
-use crate::health::{Exporter, ExporterHealth, Health};
+use crate::health::{ExporterHealth, Health};
 use crate::signal::Signal;
 
 /// The state of delivery at the end of a flush or a shutdown. Counts start with the telemetry.
 ///
 /// `Display` writes one line for each exporter and for each warning about the configuration, suitable for a log. The
-/// number of these warnings and their length are limited.
+/// number of these warnings and their length are limited. Host instruments (`Telemetry::providers`) have their own
+/// lines, such as `metrics (console, host instruments): 3 delivered, 0 waiting, 0 lost`.
 ///
 /// ```
 /// # use claude_code_telemetry::Telemetry;
@@ -23,7 +24,8 @@ use crate::signal::Signal;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// Each exporter of each signal that the configuration asks for; empty when telemetry is off.
+    /// Each exporter of each signal that the configuration asks for, those of host instruments separately
+    /// ([`Exporter::is_host`](crate::Exporter::is_host)); empty when telemetry is off.
     pub exporters: Vec<ExporterHealth>,
     /// Measurements that were dropped because the registry was full or because they were recorded after the shutdown.
     pub lost_amounts: u64,
@@ -130,7 +132,7 @@ impl fmt::Display for Report {
 /// count, so they may be lost.
 fn nothing_is_left(exporters: &[ExporterHealth]) -> bool {
     exporters.iter().all(|health| {
-        let is_counted = health.exporter != Exporter::Host || health.signal != Signal::Metrics;
+        let is_counted = !health.exporter.is_host() || health.signal != Signal::Metrics;
         is_counted && health.is_complete()
     })
 }

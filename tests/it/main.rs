@@ -63,6 +63,7 @@ mod prometheus_scraped;
 mod prometheus_server;
 mod protocols;
 mod providers;
+mod providers_console;
 mod proxies;
 mod reconfigure;
 mod replay;
