@@ -1,6 +1,7 @@
 //! The explanation of a configuration: the origin of every value, the consequences and the warnings.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::builder::HostSetting;
 use super::changes::{ChangedSetting, differences};
@@ -11,7 +12,7 @@ use super::warnings::{Warning, WarningCollector};
 /// displays as a table. Secrets are hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    settings: Vec<Setting>,
+    settings: Arc<[Setting]>,
     host_settings: Vec<HostSetting>,
     changes: Vec<ChangedSetting>,
     facts: Vec<String>,
@@ -25,7 +26,7 @@ impl Explanation {
         report: WarningCollector,
     ) -> Self {
         Self {
-            settings: values.settings.clone(),
+            settings: Arc::clone(&values.settings),
             host_settings,
             changes: Vec::new(),
             facts: report.facts,

@@ -202,6 +202,12 @@ impl Config {
         self.values.get(variable)
     }
 
+    /// Returns true if a variable is set and not empty.
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    pub(crate) fn is_set<T>(&self, variable: &Typed<T>) -> bool {
+        self.values.set(variable).is_some()
+    }
+
     /// Returns the exporters of a signal.
     pub(crate) fn of(&self, signal: Signal) -> &SignalConfig {
         match signal {

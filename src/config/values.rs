@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::kind::AnyValue;
 use super::nearest::nearest;
@@ -14,10 +15,10 @@ use crate::signal::Signal;
 
 /// Every known variable that is set. Each value is parsed once.
 pub(crate) struct Values {
-    /// In alphabetical order.
-    pub(super) settings: Vec<Setting>,
+    /// In alphabetical order. The explanation has them too.
+    pub(super) settings: Arc<[Setting]>,
     /// The values by name, without those that count as unset.
-    parsed: BTreeMap<String, AnyValue>,
+    parsed: BTreeMap<&'static str, AnyValue>,
     /// True if the environment is that of a CGI program.
     pub(super) is_cgi: bool,
 }
@@ -117,15 +118,15 @@ impl Values {
                 overridden: overridden.to_vec(),
             })
         });
-        let settings: Vec<_> = settings.collect();
+        let settings: Arc<[Setting]> = settings.collect();
         let mut parsed = BTreeMap::new();
         for Setting {
             variable, winner, ..
-        } in &settings
+        } in &*settings
         {
             let in_environment = winner.layer() == Layer::Environment;
             let (value, problems) = variable.kind.parse(winner.text(), in_environment);
-            parsed.extend(value.map(|value| (winner.name.clone(), value)));
+            parsed.extend(value.map(|value| (variable.name, value)));
             for problem in problems {
                 report.warn(winner, problem);
             }

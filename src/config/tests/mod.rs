@@ -101,6 +101,16 @@ fn no_exporter_is_on_by_default() {
 }
 
 #[test]
+fn variable_is_set_unless_it_is_empty_or_white_space() {
+    let endpoint = &variables::ENDPOINT.general;
+    for (text, is_set) in [("", false), (" \u{85}", false), ("h", true), (" h ", true)] {
+        let config = build(self::variables(&[(endpoint.name, text)]));
+        assert_eq!(config.is_set(endpoint), is_set, "{text:?}");
+    }
+    assert!(!build(Variables::new()).is_set(endpoint));
+}
+
+#[test]
 fn missing_telemetry_is_explained() {
     let on = ("CLAUDE_CODE_ENABLE_TELEMETRY", "1");
     let beta = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
