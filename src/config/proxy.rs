@@ -128,7 +128,7 @@ fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, Problem> {
 mod tests {
     use super::super::source::{Assignment, Provenance};
     use super::super::values::Values;
-    use super::super::warnings::WarningCollector;
+    use super::super::explain::Explanation;
     use super::*;
     use crate::signal::Signal;
 
@@ -146,7 +146,7 @@ mod tests {
         set: &[(&str, &str)],
         guarded: bool,
     ) -> (Route, Vec<Problem>) {
-        let mut report = WarningCollector::default();
+        let mut report = Explanation::default();
         let assignments = set.iter().map(|(name, value)| {
             let (layer, name) = match name.split_once(':') {
                 Some(("M", name)) => (Layer::Managed, name),

@@ -7,11 +7,11 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use super::explain::Explanation;
 use super::otlp::OtlpConfig;
 use super::problem::Problem;
 use super::resolve::resolve;
 use super::resolver::{Features, Resolver};
-use super::warnings::WarningCollector;
 use super::*;
 
 type Variables = BTreeMap<String, String>;
@@ -23,7 +23,7 @@ impl Features {
 
 impl<'v> Resolver<'v> {
     /// Returns a resolution with all features.
-    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut WarningCollector) -> Self {
+    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut Explanation) -> Self {
         Self {
             values,
             signal,
