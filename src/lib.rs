@@ -138,6 +138,7 @@ mod hex;
 mod identity;
 mod installation;
 mod language;
+mod lock;
 mod metrics;
 mod prices;
 mod propagation;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::SessionCore;
+use crate::lock::lock;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
 pub(crate) trait Operation: Send {
@@ -94,9 +95,7 @@ impl<O: Operation> OperationHandle<O> {
 
 impl<O: Operation + ?Sized> Shared<O> {
     fn lock(&self) -> MutexGuard<'_, O> {
-        self.operation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.operation)
     }
 
     fn settle(&self) -> Option<MutexGuard<'_, O>> {
@@ -166,6 +165,6 @@ impl Operations {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<usize, Weak<Shared<dyn Operation>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
