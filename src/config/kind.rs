@@ -410,9 +410,6 @@ mod tests {
         let mut input = Input::new("prometheus", "");
         assert_eq!(exporters(&mut input, false).wanted, []);
         let problem = input.problems.pop().unwrap().to_string();
-        assert!(
-            problem.ends_with("Valid: console, otlp, none"),
-            "{problem}"
-        );
+        assert!(problem.ends_with("Valid: console, otlp, none"), "{problem}");
     }
 }

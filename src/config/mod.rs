@@ -3,7 +3,7 @@
 mod builder;
 mod changes;
 mod destination;
-mod endpoint;
+pub(crate) mod endpoint;
 mod explain;
 mod kind;
 mod nearest;
@@ -102,7 +102,6 @@ pub struct UnknownExporter {
 }
 
 /// A command that prints headers: `otelHeadersHelper`.
-#[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeadersHelper {
     /// The path of a program, or a shell command line. It may contain a secret.

@@ -125,9 +125,9 @@ fn file(set: &Setting) -> PemFile {
 
 #[cfg(test)]
 mod tests {
+    use super::super::explain::Explanation;
     use super::super::source::{Assignment, Provenance};
     use super::super::values::Values;
-    use super::super::explain::Explanation;
     use super::*;
     use crate::signal::Signal;
 

@@ -1,12 +1,13 @@
 //! Changes of the configuration after the start.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::{Exporters, Handle, Telemetry};
 use crate::config::Config;
 use crate::config::variables::{DIAG_STDERR, RESOURCE_ATTRIBUTES, SHUTDOWN_TIMEOUT};
+use crate::lock::lock;
 use crate::state::ActiveConfig;
 
 /// The maximum time for which an exporter that is turned off waits for calls that are still recording.
@@ -79,9 +80,7 @@ impl Telemetry {
 impl Handle {
     /// Locks the exporters, so that configurations are applied one after another.
     pub(crate) fn lock_exporters(&self) -> MutexGuard<'_, Exporters> {
-        self.exporters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.exporters)
     }
 
     /// Applies a configuration. Returns `false` after the shutdown.
