@@ -137,6 +137,7 @@ mod health;
 mod hex;
 mod installation;
 mod language;
+mod lock;
 mod metrics;
 mod prices;
 mod propagation;

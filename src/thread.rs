@@ -24,7 +24,6 @@ pub(crate) fn spawn<T: Send + 'static>(
     Builder::new().name(name.to_owned()).spawn(work)
 }
 
-#[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) use signals::unblock_signals_in;
 
 #[cfg(unix)]
@@ -50,7 +49,6 @@ mod signals {
 
     /// Makes a child process that is started from such a thread begin without blocked signals. Otherwise it would
     /// inherit the signal mask.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     #[allow(
         unsafe_code,
         reason = "std has no other way to set the signal mask of a child"
@@ -75,6 +73,5 @@ mod signals {
     /// Does nothing: on this platform no signal ends a process because of a closed connection.
     pub(super) fn block() {}
 
-    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn unblock_signals_in(_: &mut std::process::Command) {}
 }

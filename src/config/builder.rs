@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use super::explain::Explanation;
 use super::secret::Secret;
 use super::{NumberEncoding, SettingsFiles};
 use crate::environment::Environment;
@@ -36,15 +37,9 @@ pub struct ConfigBuilder {
     pub(super) prometheus_ports: Option<RangeInclusive<u16>>,
 }
 
-/// A setting that the host made with a method instead of a variable, and that is not the default.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HostSetting {
-    /// The name of the method.
-    pub(super) method: &'static str,
-    pub(super) value: String,
-    /// The resulting behavior, as the explanation states it.
-    pub(super) fact: Option<String>,
-}
+/// A setting that the host made with a method instead of a variable, and that is not the default: the name of the method,
+/// and the value.
+pub(super) type HostSetting = (&'static str, String);
 
 impl ConfigBuilder {
     /// Reads these variables instead of the process environment, which is then never read. Settings files are not read
@@ -169,40 +164,39 @@ impl ConfigBuilder {
         }
     }
 
-    /// Returns the settings that the host made with methods instead of variables, without defaults.
-    pub(super) fn host_settings(&self) -> Vec<HostSetting> {
+    /// Returns the settings that the host made with methods instead of variables, without defaults. Reports the resulting
+    /// behavior as facts.
+    pub(super) fn host_settings(&self, report: &mut Explanation) -> Vec<HostSetting> {
         let mut settings = Vec::new();
-        let mut add = |method, value: &str, fact: Option<&str>| {
-            settings.push(HostSetting {
-                method,
-                value: value.to_owned(),
-                fact: fact.map(str::to_owned),
-            });
+        let mut add = |is_set: bool, method, value: &str, fact: &str| {
+            if is_set {
+                settings.push((method, value.to_owned()));
+                report.fact(fact);
+            }
         };
-        if self.trust_workspace {
-            let fact = "the host trusts the workspace: its settings count, as far as a project may set variables";
-            add("trust_workspace", "true", Some(fact));
-        }
-        if self.number_encoding == NumberEncoding::Text {
-            let fact = "the host sends numbers in events as text";
-            add("number_encoding", "text", Some(fact));
-        }
-        if self.without_user_email {
-            let fact = "the host leaves user.email out";
-            add("user_email", "false", Some(fact));
-        }
-        if self.without_error_messages {
-            let fact = "the host leaves the error messages of tools out";
-            add("error_messages", "false", Some(fact));
-        }
+        let trusts = "the host trusts the workspace: its settings count, as far as a project may set variables";
+        add(self.trust_workspace, "trust_workspace", "true", trusts);
+        let as_text = self.number_encoding == NumberEncoding::Text;
+        let sends = "the host sends numbers in events as text";
+        add(as_text, "number_encoding", "text", sends);
+        let leaves = "the host leaves user.email out";
+        add(self.without_user_email, "user_email", "false", leaves);
+        let leaves = "the host leaves the error messages of tools out";
+        add(
+            self.without_error_messages,
+            "error_messages",
+            "false",
+            leaves,
+        );
         if let Some(path) = &self.installation_id_path {
             let path = path.display().to_string();
             let fact = format!("the host keeps the installation id in {path}");
-            add("installation_id_path", &path, Some(&fact));
+            add(true, "installation_id_path", &path, &fact);
         }
         if let Some(ports) = &self.prometheus_ports {
-            let ports = format!("{}-{}", ports.start(), ports.end());
-            add("prometheus_port_range", &ports, None);
+            // The fact about the page contains the range.
+            let range = format!("{}-{}", ports.start(), ports.end());
+            settings.push(("prometheus_port_range", range));
         }
         settings
     }

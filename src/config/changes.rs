@@ -56,15 +56,11 @@ pub(super) fn differences<'a>(
         all.entry(name).or_default()[1] = Some((value, shown));
     }
     all.retain(|_, [old, new]| old.map(|(value, _)| value) != new.map(|(value, _)| value));
-    let changed = all.into_iter().map(|(name, values)| {
-        let shown = values.map(|value| value.map(|(_, shown)| shown.to_owned()));
-        let [before, after] = shown;
-        let name = name.to_owned();
-        ChangedSetting {
-            name,
-            before,
-            after,
-        }
+    let owned = |value: Option<(&str, &str)>| value.map(|(_, shown)| shown.to_owned());
+    let changed = all.into_iter().map(|(name, [old, new])| ChangedSetting {
+        name: name.to_owned(),
+        before: owned(old),
+        after: owned(new),
     });
     changed.collect()
 }

@@ -65,12 +65,6 @@ impl Endpoint {
         self.url.scheme() == Some(&Scheme::HTTPS)
     }
 
-    /// Returns the port to connect to: that of the URL, or the default of its scheme.
-    pub(super) fn port_or_default(&self) -> u16 {
-        let default = if self.is_https() { 443 } else { 80 };
-        self.url.port_u16().unwrap_or(default)
-    }
-
     /// Returns the URL with scheme, host and port only.
     pub(super) fn without_path(&self) -> Result<Uri, EndpointProblem> {
         self.with_path("/".to_owned())
@@ -90,6 +84,20 @@ impl Endpoint {
         parts.path_and_query = Some(path.try_into().map_err(|_| EndpointProblem::NotUrl)?);
         Uri::from_parts(parts).map_err(|_| EndpointProblem::NotUrl)
     }
+}
+
+/// Returns the port to connect to: that of the URL, or the default of its scheme.
+pub(crate) fn port(url: &Uri) -> u16 {
+    let is_https = url.scheme() == Some(&Scheme::HTTPS);
+    url.port_u16().unwrap_or(if is_https { 443 } else { 80 })
+}
+
+/// Returns a host name or an IP address without the brackets that surround an IPv6 address in a URL.
+pub(crate) fn without_brackets(host: &str) -> &str {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inner.unwrap_or(host)
 }
 
 /// Converts the `user:password` of a URL to the header that HTTP clients send. As a header the credentials work the

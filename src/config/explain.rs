@@ -1,38 +1,25 @@
 //! The explanation of a configuration: the origin of every value, the consequences and the warnings.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::builder::HostSetting;
 use super::changes::{ChangedSetting, differences};
-use super::values::{Setting, Values};
-use super::warnings::{Warning, WarningCollector};
+use super::values::Setting;
+use super::warnings::Warning;
 
 /// The explanation of a configuration: the origin of every value, the resulting behavior, and every warning. It
 /// displays as a table. Secrets are hidden.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
-    settings: Vec<Setting>,
-    host_settings: Vec<HostSetting>,
+    pub(super) settings: Arc<[Setting]>,
+    pub(super) host_settings: Vec<HostSetting>,
     changes: Vec<ChangedSetting>,
-    facts: Vec<String>,
-    warnings: Vec<Warning>,
+    pub(super) facts: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Explanation {
-    pub(super) fn new(
-        values: &Values,
-        host_settings: Vec<HostSetting>,
-        report: WarningCollector,
-    ) -> Self {
-        Self {
-            settings: values.settings.clone(),
-            host_settings,
-            changes: Vec::new(),
-            facts: report.facts,
-            warnings: report.warnings,
-        }
-    }
-
     /// Returns every known variable that is set, in alphabetical order.
     pub fn settings(&self) -> &[Setting] {
         &self.settings
@@ -60,7 +47,7 @@ impl Explanation {
 
     fn methods(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         let settings = self.host_settings.iter();
-        settings.map(|set| (set.method, &*set.value, &*set.value))
+        settings.map(|(method, value)| (*method, &**value, &**value))
     }
 
     /// Returns the behavior that results from the variables and from the host's settings, one sentence each.

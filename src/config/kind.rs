@@ -215,20 +215,30 @@ pub(crate) struct Exporters {
     pub(super) unknown: Vec<(String, &'static str)>,
 }
 
+/// The words of a list of exporters; that of no exporter is the last.
+const EXPORTERS: [(&str, Option<Exporter>); 4] = [
+    ("console", Some(Exporter::Console)),
+    ("otlp", Some(Exporter::Otlp)),
+    ("prometheus", Some(Exporter::Prometheus)),
+    ("none", None),
+];
+
 /// Names of the console exporter in other programs. The edit distance would suggest other exporters for them.
 const CONSOLE: [&str; 3] = ["stdout", "stdio", "logging"];
 
-/// Parses a list of exporters, separated by commas. Unknown names are left out; the other names remain valid.
-pub(super) fn exporters(input: &mut Input<'_>, words: &[&'static str]) -> Exporters {
+/// Parses a list of exporters, separated by commas. Only metrics have a Prometheus exporter. Unknown names are left out;
+/// the other names remain valid.
+pub(super) fn exporters(input: &mut Input<'_>, are_of_metrics: bool) -> Exporters {
     let mut found = Exporters::default();
-    let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
+    let words = EXPORTERS.into_iter();
+    let words: Vec<_> = words
+        .filter(|(_, exporter)| are_of_metrics || *exporter != Some(Exporter::Prometheus))
+        .collect();
     let items = input.text.split(',').map(str::trim);
     for item in items.filter(|item| !item.is_empty()) {
         match word(item, &words, false, "that exporter is left out") {
-            Ok("otlp") => found.wanted.push(Exporter::Otlp),
-            Ok("console") => found.wanted.push(Exporter::Console),
-            Ok("prometheus") => found.wanted.push(Exporter::Prometheus),
-            Ok(_) => found.none = true,
+            Ok(Some(exporter)) => found.wanted.push(exporter),
+            Ok(None) => found.none = true,
             Err(mut problem) => {
                 if let Problem::UnknownValue { word, nearest, .. } = &mut problem {
                     if CONSOLE.contains(&&**word) {
@@ -372,10 +382,9 @@ mod tests {
             ("OTLP", &[], false, 1),
             (" , ", &[], false, 0),
         ];
-        let words = ["console", "otlp", "prometheus", "none"];
         for (text, wanted, none, warnings) in table {
             let mut input = Input::new(text, "");
-            let found = exporters(&mut input, &words);
+            let found = exporters(&mut input, true);
             assert_eq!((&*found.wanted, found.none), (wanted, none), "{text}");
             assert_eq!(input.problems.len(), warnings, "{text}");
         }
@@ -385,10 +394,18 @@ mod tests {
     fn other_words_for_the_console_exporter_mean_it() {
         for text in ["stdout", "stdio", "logging"] {
             let mut input = Input::new(text, "");
-            let found = exporters(&mut input, &["console", "otlp", "none"]);
+            let found = exporters(&mut input, false);
             assert_eq!(found.unknown, [(text.to_owned(), "console")]);
             let problem = input.problems.pop().unwrap().to_string();
             assert!(problem.contains("did you mean console?"), "{problem}");
         }
+    }
+
+    #[test]
+    fn exporters_of_events_and_spans_have_no_prometheus() {
+        let mut input = Input::new("prometheus", "");
+        assert_eq!(exporters(&mut input, false).wanted, []);
+        let problem = input.problems.pop().unwrap().to_string();
+        assert!(problem.ends_with("Valid: console, otlp, none"), "{problem}");
     }
 }

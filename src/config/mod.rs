@@ -3,7 +3,7 @@
 mod builder;
 mod changes;
 mod destination;
-mod endpoint;
+pub(crate) mod endpoint;
 mod explain;
 mod kind;
 mod nearest;
@@ -102,7 +102,6 @@ pub struct UnknownExporter {
 }
 
 /// A command that prints headers: `otelHeadersHelper`.
-#[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeadersHelper {
     /// The path of a program, or a shell command line. It may contain a secret.
@@ -201,6 +200,12 @@ impl Config {
     /// Returns the value of a variable, or its default.
     pub(crate) fn get<T: Clone + Default + 'static>(&self, variable: &Typed<T>) -> T {
         self.values.get(variable)
+    }
+
+    /// Returns true if a variable is set and not empty.
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    pub(crate) fn is_set<T>(&self, variable: &Typed<T>) -> bool {
+        self.values.set(variable).is_some()
     }
 
     /// Returns the exporters of a signal.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::endpoint::without_brackets;
+
 /// Returns true if a list exempts a host from the proxy. The list is parsed as curl and most programs do: entries are
 /// separated by commas or white space.
 ///
@@ -64,8 +66,7 @@ fn matches(entry: &str, host: &str, address: Option<IpAddr>) -> bool {
 
 /// Parses an address, with or without brackets. An IPv4-mapped IPv6 address equals the IPv4 address.
 fn address(text: &str) -> Option<IpAddr> {
-    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-    let address: IpAddr = inner.unwrap_or(text).parse().ok()?;
+    let address: IpAddr = without_brackets(text).parse().ok()?;
     Some(address.to_canonical())
 }
 

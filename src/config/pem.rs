@@ -76,7 +76,7 @@ impl Eq for Material {}
 /// Hides the content.
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<hidden>")
+        f.write_str(HIDDEN)
     }
 }
 

@@ -3,17 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use super::explain::Explanation;
 use super::kind::truth;
 use super::problem::Problem;
 use super::source::{Assignment, Layer};
 use super::variables::{InProject, Variable};
-use super::warnings::WarningCollector;
 
 /// Removes the assignments that their layer is not allowed to make, each with a warning.
 pub(super) fn enforce(
     assignments: &mut Vec<Assignment>,
     managed_is_complete: bool,
-    report: &mut WarningCollector,
+    report: &mut Explanation,
 ) {
     let environment = assignments
         .iter()

@@ -141,7 +141,7 @@ pub(crate) enum Problem {
     #[error(
         "neither a host name nor an address, so the default {default} is used; a port belongs into OTEL_EXPORTER_PROMETHEUS_PORT"
     )]
-    NoHost { default: String },
+    NoHost { default: &'static str },
     #[error("ignored, because managed settings set {general}")]
     ManagedGeneral { general: &'static str },
     #[error("ignored: managed credentials are sent to managed endpoints only")]

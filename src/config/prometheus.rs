@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use super::endpoint::without_brackets;
 use super::no_proxy::is_loopback;
 use super::problem::Problem;
 use super::resolver::{Resolver, Unusable};
@@ -30,8 +31,8 @@ pub(super) fn resolve<'v>(
     let (values, variable) = (resolver.values, &variables::PROMETHEUS_HOST);
     let mut text = values.get(variable);
     if let Some(set) = values.set(variable).filter(|_| host(&text).is_none()) {
-        text = variable.kind.default();
-        let default = text.clone();
+        let default = variable.kind.default;
+        text = default.to_owned();
         resolver.warn(set, Problem::NoHost { default });
     }
     let config = PrometheusConfig {
@@ -45,10 +46,7 @@ pub(super) fn resolve<'v>(
 
 /// Parses a host name or an IP address. An IPv6 address may be in brackets.
 fn host(text: &str) -> Option<&str> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = without_brackets(text);
     let valid = |c: char| c.is_alphanumeric() || "-._".contains(c);
     (bare.parse::<IpAddr>().is_ok() || text.chars().all(valid)).then_some(bare)
 }

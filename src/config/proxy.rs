@@ -5,7 +5,7 @@
 
 use http::Uri;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, port};
 use super::no_proxy;
 use super::problem::Problem;
 use super::protocol::Protocol;
@@ -62,7 +62,7 @@ pub(super) fn resolve(
         return (None, format!("{not_through}: this machine"));
     }
     let no_proxy = values.highest_precedence([&variables::NO_PROXY_LOWER, &variables::NO_PROXY]);
-    let port = endpoint.port_or_default();
+    let port = port(&endpoint.url);
     if let Some(no) = no_proxy.filter(|no| no_proxy::exempts(no.text(), host, port)) {
         return (None, format!("{not_through}, because of {}", no.name()));
     }
@@ -126,9 +126,9 @@ fn parse(text: &str, variable: &'static str) -> Result<ProxyConfig, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::explain::Explanation;
     use super::super::source::{Assignment, Provenance};
     use super::super::values::Values;
-    use super::super::warnings::WarningCollector;
     use super::*;
     use crate::signal::Signal;
 
@@ -146,7 +146,7 @@ mod tests {
         set: &[(&str, &str)],
         sends_managed_credentials: bool,
     ) -> (Route, Vec<Problem>) {
-        let mut report = WarningCollector::default();
+        let mut report = Explanation::default();
         let assignments = set.iter().map(|(name, value)| {
             let (layer, name) = match name.split_once(':') {
                 Some(("M", name)) => (Layer::Managed, name),

@@ -15,7 +15,6 @@ use super::source::{Assignment, Layer, Provenance};
 use super::terminal::terminal_type;
 use super::values::{Setting, Values, from_environment};
 use super::variables::{self, Typed};
-use super::warnings::WarningCollector;
 use super::{
     AttributeSwitches, Config, ConfigBuilder, HeadersHelper, SignalConfig, UnknownExporter,
     permissions, settings,
@@ -68,7 +67,7 @@ impl ConfigBuilder {
 
 /// Resolves the whole configuration.
 pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
-    let mut report = WarningCollector::default();
+    let mut report = Explanation::default();
     let mut assignments = from_environment(host.environment.entries(), IGNORE_CASE, &mut report);
     let trusted = host.trust_workspace;
     let files = settings::read(&host.files(), &host.environment, trusted, &mut report);
@@ -87,7 +86,7 @@ fn from_values(
     values: Values,
     host: ConfigBuilder,
     features: Features,
-    mut report: WarningCollector,
+    mut report: Explanation,
 ) -> Config {
     let wanted = values.get(&variables::ENABLE_TELEMETRY);
     let enabled = wanted && !values.get(&variables::SDK_DISABLED);
@@ -122,8 +121,6 @@ fn from_values(
         }
         config
     });
-    let report = &mut report;
-
     let attributes = AttributeSwitches {
         session_id: values.get(&variables::INCLUDE_SESSION_ID),
         version: values.get(&variables::INCLUDE_VERSION),
@@ -154,13 +151,10 @@ fn from_values(
         tool_content: values.get(&variables::LOG_TOOL_CONTENT),
         raw_api_bodies: values.get(&variables::LOG_RAW_API_BODIES),
         error_messages: !host.without_error_messages,
-        max_length: content_max_length(&values, report),
+        max_length: content_max_length(&values, &mut report),
     };
-    let host_settings = host.host_settings();
-    let facts = host_settings
-        .iter()
-        .filter_map(|setting| setting.fact.clone());
-    facts.for_each(|fact| report.fact(&fact));
+    report.settings = Arc::clone(&values.settings);
+    report.host_settings = host.host_settings(&mut report);
     let over_grpc = [&metrics.otlp, &events.otlp, &spans.otlp]
         .into_iter()
         .flatten()
@@ -182,7 +176,7 @@ fn from_values(
         attributes,
         terminal_type: terminal_type(&host.environment),
         number_encoding: host.number_encoding,
-        explanation: Explanation::new(&values, host_settings, std::mem::take(report)),
+        explanation: report,
         values: Arc::new(values),
         installation_id_path: host.installation_id_path,
         environment: host.environment,
@@ -236,7 +230,7 @@ fn enhanced_telemetry_beta(values: &Values) -> bool {
 }
 
 /// Warns about settings that prevent the export of telemetry which other settings request.
-fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut WarningCollector) {
+fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Explanation) {
     let exporters = SIGNALS.map(|(_, variable, _)| (values.set(variable), values.get(variable)));
     let requests = |exporters: &Exporters| !exporters.wanted.is_empty();
     if !wanted {
@@ -276,7 +270,7 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Warni
 
 /// Returns the content limit. A limit shorter than the truncation marker would leave no room for content, so the
 /// default replaces it.
-fn content_max_length(values: &Values, report: &mut WarningCollector) -> usize {
+fn content_max_length(values: &Values, report: &mut Explanation) -> usize {
     let variable = &variables::CONTENT_MAX_LENGTH;
     let (length, default) = (values.get(variable), variable.kind.default());
     let marker = marker(length).len();

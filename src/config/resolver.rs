@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+use super::explain::Explanation;
 use super::problem::Problem;
 use super::source::Layer;
 use super::values::{Setting, Values};
 use super::variables::PerSignal;
-use super::warnings::WarningCollector;
 use crate::signal::Signal;
 
 /// The cargo features of the exporters that this build contains.
@@ -36,7 +36,7 @@ pub(super) struct Resolver<'v> {
     pub(super) features: Features,
     /// The ports that the host allows for the Prometheus page.
     pub(super) ports: Option<&'v RangeInclusive<u16>>,
-    pub(super) report: &'v mut WarningCollector,
+    pub(super) report: &'v mut Explanation,
 }
 
 impl<'v> Resolver<'v> {

@@ -18,7 +18,6 @@ impl Secret {
     }
 
     /// Returns the text, only for use in the request that needs it.
-    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

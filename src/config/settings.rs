@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 pub use paths::SettingsFiles;
 
+use super::explain::Explanation;
 use super::problem::Problem;
 use super::source::{Assignment, Layer, Provenance};
 use super::variables;
-use super::warnings::{Warning, WarningCollector};
+use super::warnings::Warning;
 use crate::environment::Environment;
 use paths::Paths;
 
@@ -30,7 +31,7 @@ pub(super) fn read(
     files: &SettingsFiles,
     environment: &Environment,
     trusted: bool,
-    report: &mut WarningCollector,
+    report: &mut Explanation,
 ) -> Settings {
     let working_folder = || std::env::current_dir().ok();
     let Paths {
@@ -71,7 +72,7 @@ pub(super) fn read(
 /// Returns true if an ignored file would have affected telemetry. Proxies and certificates do not count, because they
 /// are set for other programs too.
 fn is_about_telemetry(origin: &Provenance) -> bool {
-    let (mut found, mut unreported) = (Settings::new(), WarningCollector::default());
+    let (mut found, mut unreported) = (Settings::new(), Explanation::default());
     found.read(origin, &mut unreported);
     let telemetry = |name: &str| {
         let begins = ["OTEL_", "CLAUDE_CODE_OTEL_", variables::HEADERS_HELPER.name];
@@ -103,7 +104,7 @@ impl Settings {
     pub(super) fn managed_files(
         &mut self,
         folders: &[PathBuf],
-        report: &mut WarningCollector,
+        report: &mut Explanation,
     ) -> Vec<PathBuf> {
         for folder in folders {
             let mut files = vec![folder.join("managed-settings.json")];

@@ -126,16 +126,16 @@ fn file(set: &Setting) -> PemFile {
 
 #[cfg(test)]
 mod tests {
+    use super::super::explain::Explanation;
     use super::super::source::{Assignment, Provenance};
     use super::super::values::Values;
-    use super::super::warnings::WarningCollector;
     use super::*;
     use crate::signal::Signal;
 
     /// Returns the variables that apply to events, and the problems. The prefix `M:` puts a variable into managed
     /// settings.
     fn chosen(set: &[&str]) -> (String, Vec<Problem>) {
-        let mut report = WarningCollector::default();
+        let mut report = Explanation::default();
         let assignments = set.iter().map(|name| {
             let (layer, name) = match name.strip_prefix("M:") {
                 Some(name) => (Layer::Managed, name),

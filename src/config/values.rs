@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use super::explain::Explanation;
 use super::kind::AnyValue;
 use super::nearest::nearest;
 use super::problem::Problem;
 use super::source::{Assignment, Layer, Provenance};
 use super::variables::{self, PerSignal, Typed, Variable};
-use super::warnings::WarningCollector;
 use crate::environment::EnvironmentVariable;
 use crate::signal::Signal;
 
 /// Every known variable that is set. Each value is parsed once.
 pub(crate) struct Values {
-    /// In alphabetical order.
-    pub(super) settings: Vec<Setting>,
+    /// In alphabetical order. The explanation has them too.
+    pub(super) settings: Arc<[Setting]>,
     /// The values by name, without those that count as unset.
-    parsed: BTreeMap<String, AnyValue>,
+    parsed: BTreeMap<&'static str, AnyValue>,
     /// True if the environment is that of a CGI program.
     pub(super) is_cgi: bool,
 }
@@ -77,7 +78,7 @@ impl Setting {
 pub(super) fn from_environment(
     entries: Vec<EnvironmentVariable>,
     ignore_case: bool,
-    report: &mut WarningCollector,
+    report: &mut Explanation,
 ) -> Vec<Assignment> {
     let origin = Provenance::new(Layer::Environment);
     let mut assignments = Vec::new();
@@ -97,7 +98,7 @@ pub(super) fn from_environment(
 
 impl Values {
     /// Determines the winning assignment of every variable, and parses it. Within one layer the last assignment wins.
-    pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut WarningCollector) -> Self {
+    pub(super) fn new(mut assignments: Vec<Assignment>, report: &mut Explanation) -> Self {
         assignments.reverse();
         assignments.sort_by_key(Assignment::layer);
         for unknown in assignments.iter().filter(|set| set.variable.is_none()) {
@@ -117,15 +118,15 @@ impl Values {
                 overridden: overridden.to_vec(),
             })
         });
-        let settings: Vec<_> = settings.collect();
+        let settings: Arc<[Setting]> = settings.collect();
         let mut parsed = BTreeMap::new();
         for Setting {
             variable, winner, ..
-        } in &settings
+        } in &*settings
         {
             let in_environment = winner.layer() == Layer::Environment;
             let (value, problems) = variable.kind.parse(winner.text(), in_environment);
-            parsed.extend(value.map(|value| (winner.name.clone(), value)));
+            parsed.extend(value.map(|value| (variable.name, value)));
             for problem in problems {
                 report.warn(winner, problem);
             }
@@ -175,9 +176,9 @@ impl Values {
     }
 }
 
-/// Reports an unknown name if it is probably a misspelled variable, or begins like a telemetry variable. Unknown names
-/// of the host are always reported, because they can have no other purpose.
-fn warn_of_unknown(set: &Assignment, report: &mut WarningCollector) {
+/// Reports an unknown name if it is probably a misspelled variable, or begins like a telemetry variable. Unknown names of
+/// the host are always reported, because they can have no other purpose.
+fn warn_of_unknown(set: &Assignment, report: &mut Explanation) {
     if let Some(meant) = variables::misspelled(&set.name) {
         report.warn(set, Problem::MisspelledVariable { meant });
     } else if variables::looks_like_telemetry_variable(&set.name) || set.layer() == Layer::Host {
@@ -199,8 +200,8 @@ mod tests {
     use super::*;
     use crate::config::Warning;
 
-    fn values(list: &[(Layer, &str, &str)]) -> (Values, WarningCollector) {
-        let mut report = WarningCollector::default();
+    fn values(list: &[(Layer, &str, &str)]) -> (Values, Explanation) {
+        let mut report = Explanation::default();
         let assignments = list
             .iter()
             .map(|(layer, name, value)| Assignment::new(Provenance::new(*layer), name, value));
@@ -324,7 +325,7 @@ mod tests {
 
     #[test]
     fn values_that_are_not_unicode_count_as_unset() {
-        let mut report = WarningCollector::default();
+        let mut report = Explanation::default();
         let entries = vec![
             ("OTEL_SERVICE_NAME".to_owned(), None),
             ("OTEL_LOG_X".to_owned(), None),
@@ -341,7 +342,7 @@ mod tests {
 
     #[test]
     fn the_headers_helper_is_never_read_from_the_environment() {
-        let mut report = WarningCollector::default();
+        let mut report = Explanation::default();
         let entries = vec![(
             variables::HEADERS_HELPER.name.to_owned(),
             Some("x".to_owned()),
@@ -356,7 +357,7 @@ mod tests {
             (true, Some("ours"), Some("http://p"), 1),
             (false, None, Some("http://p"), 0),
         ] {
-            let mut report = WarningCollector::default();
+            let mut report = Explanation::default();
             let entries = [
                 ("Otel_Service_Name", "ours"),
                 ("https_proxy", "http://p"),

@@ -193,18 +193,13 @@ const HEADER_PAIRS: Of<Vec<Pair>> = of("", "`name=value,name=value`, secret", hi
     Some(pairs::headers(input.text, &mut input.problems))
 });
 const EXPORTERS: Of<Exporters> = of("", "list of `console`, `otlp`, `none`", visible, |input| {
-    Some(kind::exporters(input, &["console", "otlp", "none"]))
+    Some(kind::exporters(input, false))
 });
 const METRICS_EXPORTERS: Of<Exporters> = of(
     "",
     "list of `console`, `otlp`, `prometheus`, `none`",
     visible,
-    |input| {
-        Some(kind::exporters(
-            input,
-            &["console", "otlp", "prometheus", "none"],
-        ))
-    },
+    |input| Some(kind::exporters(input, true)),
 );
 const TEMPORALITIES: Of<Temporality> = of(
     "delta",

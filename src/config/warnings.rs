@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::explain::Explanation;
 use super::problem::Problem;
 use super::source::{Assignment, Provenance};
 use crate::visible::visible;
@@ -78,15 +79,8 @@ impl fmt::Display for Warning {
     }
 }
 
-/// The warnings and facts of a resolution. Each warning is kept once.
-#[derive(Default)]
-pub(super) struct WarningCollector {
-    pub(super) warnings: Vec<Warning>,
-    /// The behavior that results from the variables although none of them states it.
-    pub(super) facts: Vec<String>,
-}
-
-impl WarningCollector {
+/// The resolution adds to the explanation. Each warning is kept once.
+impl Explanation {
     /// Adds a warning about a value, and returns its message.
     pub(super) fn warn(&mut self, set: &Assignment, problem: Problem) -> String {
         let shown = set.variable.is_some().then(|| set.shown.clone());
@@ -128,6 +122,7 @@ impl WarningCollector {
         text
     }
 
+    /// Adds a behavior that results from the variables although none of them states it.
     pub(super) fn fact(&mut self, text: &str) {
         self.facts.push(visible(text));
     }

@@ -10,7 +10,6 @@ use super::probe::Probe;
 use super::remedy;
 use super::trial::Trial;
 use crate::config::Config;
-use crate::diagnostics::Diagnostics;
 use crate::export::headers::Helper;
 use crate::health::Exporter;
 
@@ -24,13 +23,11 @@ pub(super) async fn probe_all(
     let deadline = Instant::now() + limit;
     untried.retain(|probe| probe.exporter == Exporter::Otlp);
     let helper = config.headers_helper.as_ref();
-    let helper = helper
-        .filter(|_| !untried.is_empty())
-        .and_then(|helper| Helper::new(helper, Arc::new(Diagnostics::default())));
-    let (helper, running) = match helper {
-        Some((helper, commands, job)) => (Some(helper), Some((commands, tokio::spawn(job())))),
-        None => (None, None),
-    };
+    let helper = helper.filter(|_| !untried.is_empty()).map(|helper| {
+        let (helper, commands, job) = Helper::new(helper, Arc::default());
+        (helper, (commands, tokio::spawn(job())))
+    });
+    let (helper, running) = helper.unzip();
     let mut probes = JoinSet::new();
     for mut probe in untried {
         let Some(otlp) = config.of(probe.signal).otlp.clone() else {

@@ -3,10 +3,21 @@
 use super::probe::Probe;
 use super::trial::{Speaks, Trial};
 use crate::config::otlp::{OtlpConfig, Protocol};
-use crate::config::variables::{self, PerSignal};
+use crate::config::variables::{
+    CERTIFICATE, ENDPOINT, HEADERS, OTLP_CLIENT_CERTIFICATE, OTLP_CLIENT_KEY, PROTOCOL, PerSignal,
+    TIMEOUT,
+};
 use crate::config::{Config, path};
 use crate::export::export_result::ErrorKind::{self, Answered, Tls};
 use crate::export::export_result::{ErrorAnswer, ExportError, FailureClass, TlsFailure};
+use crate::signal::Signal;
+
+/// The configuration of an exporter, whose variables the fixes name.
+struct Configured<'a> {
+    signal: Signal,
+    config: &'a Config,
+    otlp: &'a OtlpConfig,
+}
 
 /// Adds the result of a trial to a probe.
 pub(super) fn describe(
@@ -16,10 +27,13 @@ pub(super) fn describe(
     trial: Result<Trial, String>,
 ) {
     probe.is_tried = true;
-    let (endpoint, path) = (
-        variable(probe, config, &variables::ENDPOINT),
-        path(probe.signal),
-    );
+    let signal = probe.signal;
+    let configured = Configured {
+        signal,
+        config,
+        otlp,
+    };
+    let (endpoint, path) = (configured.variable(&ENDPOINT), path(signal));
     // Requests are posted to the root, because the endpoint of a signal is used as it is.
     if otlp.has_bare_url {
         probe.note = Some(format!(
@@ -51,7 +65,7 @@ pub(super) fn describe(
     }
     if let Err(error) = &trial.outcome {
         probe.problem = Some(error.to_string());
-        probe.remedy = remedy(probe, config, otlp, error.kind(), &trial);
+        probe.remedy = configured.remedy(error.kind(), &trial);
     }
     probe.addresses = trial.connection.addresses;
     probe.connected = trial.connection.connected;
@@ -59,77 +73,60 @@ pub(super) fn describe(
     probe.latency = Some(trial.took);
 }
 
-/// Returns the variable that applies: that of the signal if it is set, else the general one.
-fn variable<T>(probe: &Probe, config: &Config, group: &'static PerSignal<T>) -> &'static str {
-    let specific = group.of(probe.signal).name;
-    match is_set(config, specific) {
-        true => specific,
-        false => group.general.name,
-    }
-}
-
-fn is_set(config: &Config, name: &str) -> bool {
-    let settings = config.explain().settings();
-    let set = settings.iter().find(|setting| setting.name() == name);
-    set.is_some_and(|setting| !setting.value().trim().is_empty())
-}
-
-/// Returns the fix for a failure; `None` where the problem's text names the variable to change.
-fn remedy(
-    probe: &Probe,
-    config: &Config,
-    otlp: &OtlpConfig,
-    failure: ErrorKind,
-    trial: &Trial,
-) -> Option<String> {
-    if let Some(speaks) = trial.speaks {
-        return Some(protocol_remedy(probe, config, speaks));
-    }
-    match failure {
-        Answered(answer) => Some(answer_remedy(probe, config, otlp, answer, trial)),
-        Tls(failure) => tls_remedy(probe, config, failure),
-        _ => Some(connection_remedy(probe, config, otlp, failure, trial)),
-    }
-}
-
-/// Returns the fix for a port that speaks another protocol than the configured one.
-fn protocol_remedy(probe: &Probe, config: &Config, speaks: Speaks) -> String {
-    let endpoint = variable(probe, config, &variables::ENDPOINT);
-    let protocol = variable(probe, config, &variables::PROTOCOL);
-    match speaks {
-        Speaks::Tls => {
-            format!("this port speaks TLS: write https:// instead of http:// in {endpoint}")
+impl Configured<'_> {
+    /// Returns the variable that applies: that of the signal if it is set, else the general one.
+    fn variable<T>(&self, group: &'static PerSignal<T>) -> &'static str {
+        let specific = group.of(self.signal);
+        match self.config.is_set(specific) {
+            true => specific.name,
+            false => group.general.name,
         }
-        Speaks::PlainText => format!(
-            "this port speaks no TLS: write http:// instead of https:// in {endpoint}, if the way there is safe"
-        ),
-        Speaks::Other(Protocol::Grpc) => format!("this port speaks gRPC: set {protocol}=grpc"),
-        Speaks::Other(_) => format!("this port speaks HTTP/1.1: set {protocol}=http/protobuf"),
     }
-}
 
-/// Returns the fix for a request that got no answer.
-fn connection_remedy(
-    probe: &Probe,
-    config: &Config,
-    otlp: &OtlpConfig,
-    failure: ErrorKind,
-    trial: &Trial,
-) -> String {
-    let endpoint = variable(probe, config, &variables::ENDPOINT);
-    let is_unresolved = trial.connection.addresses.is_empty();
-    let is_unconnected = trial.connection.connected.is_none();
-    let no_connection = matches!(
-        failure,
-        ErrorKind::Connect | ErrorKind::ConnectionRefused | ErrorKind::Timeout
-    );
-    if let Some(proxy) = otlp.proxy.as_ref().filter(|_| no_connection) {
-        return format!(
-            "requests go through the proxy of {}: correct that, or name the host of {endpoint} in NO_PROXY to go there directly",
-            proxy.variable
-        );
+    /// Returns the fix for a failure; `None` where the problem's text names the variable to change.
+    fn remedy(&self, failure: ErrorKind, trial: &Trial) -> Option<String> {
+        if let Some(speaks) = trial.speaks {
+            return Some(self.protocol_remedy(speaks));
+        }
+        match failure {
+            Answered(answer) => Some(self.answer_remedy(answer, trial)),
+            Tls(failure) => self.tls_remedy(failure),
+            _ => Some(self.connection_remedy(failure, trial)),
+        }
     }
-    match failure {
+
+    /// Returns the fix for a port that speaks another protocol than the configured one.
+    fn protocol_remedy(&self, speaks: Speaks) -> String {
+        let endpoint = self.variable(&ENDPOINT);
+        let protocol = self.variable(&PROTOCOL);
+        match speaks {
+            Speaks::Tls => {
+                format!("this port speaks TLS: write https:// instead of http:// in {endpoint}")
+            }
+            Speaks::PlainText => format!(
+                "this port speaks no TLS: write http:// instead of https:// in {endpoint}, if the way there is safe"
+            ),
+            Speaks::Other(Protocol::Grpc) => format!("this port speaks gRPC: set {protocol}=grpc"),
+            Speaks::Other(_) => format!("this port speaks HTTP/1.1: set {protocol}=http/protobuf"),
+        }
+    }
+
+    /// Returns the fix for a request that got no answer.
+    fn connection_remedy(&self, failure: ErrorKind, trial: &Trial) -> String {
+        let endpoint = self.variable(&ENDPOINT);
+        let is_unresolved = trial.connection.addresses.is_empty();
+        let is_unconnected = trial.connection.connected.is_none();
+        let no_connection = matches!(
+            failure,
+            ErrorKind::Connect | ErrorKind::ConnectionRefused | ErrorKind::Timeout
+        );
+        if let Some(proxy) = self.otlp.proxy.as_ref().filter(|_| no_connection) {
+            return format!(
+                "requests go through the proxy of {}: correct that, or name the host of {endpoint} in NO_PROXY to go there directly",
+                proxy.variable
+            );
+        }
+        match failure {
         ErrorKind::Connect | ErrorKind::ConnectionRefused if is_unresolved => {
             format!("correct the host in {endpoint}, or look at the name service of this machine")
         }
@@ -141,14 +138,14 @@ fn connection_remedy(
         ),
         ErrorKind::Timeout => format!(
             "it accepts connections and does not respond: correct host and port in {endpoint} if it is not an OTLP receiver, or raise {} if it is slow",
-            variable(probe, config, &variables::TIMEOUT)
+            self.variable(&TIMEOUT)
         ),
         ErrorKind::NoHeaders => {
             "nothing is sent without its headers: correct the command of otelHeadersHelper; it prints one JSON object of strings".to_owned()
         }
         ErrorKind::Broken => format!(
             "correct {endpoint} if it is not an OTLP receiver, and {} if it speaks another protocol",
-            variable(probe, config, &variables::PROTOCOL)
+            self.variable(&PROTOCOL)
         ),
         ErrorKind::Internal => {
             "raise the limit of threads (RLIMIT_NPROC, pids.max) if the system has no thread to give".to_owned()
@@ -157,15 +154,15 @@ fn connection_remedy(
             "look at the network and its firewalls, or correct host and port in {endpoint}"
         ),
     }
-}
+    }
 
-/// Returns the fix for a TLS problem.
-fn tls_remedy(probe: &Probe, config: &Config, failure: TlsFailure) -> Option<String> {
-    let endpoint = variable(probe, config, &variables::ENDPOINT);
-    let authorities = variable(probe, config, &variables::CERTIFICATE);
-    let certificate = variable(probe, config, &variables::OTLP_CLIENT_CERTIFICATE);
-    let key = variable(probe, config, &variables::OTLP_CLIENT_KEY);
-    Some(match failure {
+    /// Returns the fix for a TLS problem.
+    fn tls_remedy(&self, failure: TlsFailure) -> Option<String> {
+        let endpoint = self.variable(&ENDPOINT);
+        let authorities = self.variable(&CERTIFICATE);
+        let certificate = self.variable(&OTLP_CLIENT_CERTIFICATE);
+        let key = self.variable(&OTLP_CLIENT_KEY);
+        Some(match failure {
         TlsFailure::UnknownAuthority => format!(
             "write the certificate of its authority into a PEM file and name that in {authorities}, or in NODE_EXTRA_CA_CERTS to trust the authorities of this system too"
         ),
@@ -184,28 +181,22 @@ fn tls_remedy(probe: &Probe, config: &Config, failure: TlsFailure) -> Option<Str
         TlsFailure::Certificate => "give the receiver another certificate".to_owned(),
         TlsFailure::NotTls | TlsFailure::Connection => return None,
     })
-}
+    }
 
-/// Returns the fix for a request that the receiver answered with an error.
-fn answer_remedy(
-    probe: &Probe,
-    config: &Config,
-    otlp: &OtlpConfig,
-    answer: ErrorAnswer,
-    trial: &Trial,
-) -> String {
-    let endpoint = variable(probe, config, &variables::ENDPOINT);
-    let headers = variable(probe, config, &variables::HEADERS);
-    let path = path(probe.signal);
-    let has_own_endpoint = is_set(config, variables::ENDPOINT.of(probe.signal).name);
-    let class = trial.outcome.as_ref().map_err(ExportError::class);
-    let is_retryable = matches!(class, Err(FailureClass::Retryable { .. }));
-    match answer {
-        ErrorAnswer::Unauthenticated if config.headers_helper.is_some() => {
+    /// Returns the fix for a request that the receiver answered with an error.
+    fn answer_remedy(&self, answer: ErrorAnswer, trial: &Trial) -> String {
+        let endpoint = self.variable(&ENDPOINT);
+        let headers = self.variable(&HEADERS);
+        let path = path(self.signal);
+        let has_own_endpoint = self.config.is_set(ENDPOINT.of(self.signal));
+        let class = trial.outcome.as_ref().map_err(ExportError::class);
+        let is_retryable = matches!(class, Err(FailureClass::Retryable { .. }));
+        match answer {
+        ErrorAnswer::Unauthenticated if self.config.headers_helper.is_some() => {
             "the receiver does not accept the headers: check what otelHeadersHelper prints"
                 .to_owned()
         }
-        ErrorAnswer::Unauthenticated if otlp.headers.is_empty() => format!(
+        ErrorAnswer::Unauthenticated if self.otlp.headers.is_empty() => format!(
             "the receiver wants credentials: set {headers}, for example to authorization=Bearer%20TOKEN, or otelHeadersHelper in the settings"
         ),
         ErrorAnswer::Unauthenticated => {
@@ -218,7 +209,7 @@ fn answer_remedy(
         ErrorAnswer::NotFound if !has_own_endpoint => format!(
             "no OTLP receiver is at this path: {path} is appended to {endpoint}; correct the path before it"
         ),
-        ErrorAnswer::NotFound if otlp.has_bare_url => format!(
+        ErrorAnswer::NotFound if self.otlp.has_bare_url => format!(
             "no OTLP receiver is there, nor at {path}: write the whole path into {endpoint}"
         ),
         ErrorAnswer::NotFound => format!(
@@ -235,5 +226,6 @@ fn answer_remedy(
                 "look at the receiver's log, or correct {endpoint} if it is not an OTLP receiver"
             )
         }
+    }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::config::endpoint::port;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::path;
 use crate::export::PushExporter;
@@ -153,10 +154,9 @@ impl Trial {
 /// Returns the configuration of the same receiver with TLS, or without. It has no headers, because some are secret.
 fn with_tls(config: &OtlpConfig, is_secure: bool) -> OtlpConfig {
     let scheme = if is_secure { "https" } else { "http" };
-    let usual = if config.tls.is_some() { 443 } else { 80 };
     let endpoint = &config.endpoint;
     // The port stays the same, even if it is the default port.
-    let port = endpoint.port_u16().unwrap_or(usual);
+    let port = port(endpoint);
     let host = endpoint.host().unwrap_or_default();
     let path = endpoint.path_and_query().map_or("/", |path| path.as_str());
     OtlpConfig {

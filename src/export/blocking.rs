@@ -82,7 +82,6 @@ fn start<T: Send + 'static>(
 }
 
 /// Runs a function on a separate thread and ignores its result. The function does not run if no thread is available.
-#[cfg(any(feature = "grpc", feature = "http", feature = "prometheus"))]
 pub(crate) fn detach(work: impl FnOnce() + Send + 'static) {
     drop(spawn(work));
 }

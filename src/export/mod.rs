@@ -11,10 +11,10 @@ pub(crate) mod encode;
 pub(crate) mod export_result;
 mod exporter;
 mod handle;
-#[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) mod headers;
-#[cfg(not(any(feature = "grpc", feature = "http")))]
-#[path = "no_headers.rs"]
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    allow(dead_code, reason = "no exporter has headers")
+)]
 pub(crate) mod headers;
 pub(crate) mod metrics_source;
 #[cfg(any(feature = "grpc", feature = "http"))]

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::ring;
@@ -17,6 +17,7 @@ use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SignatureScheme};
 use super::server_verifier::ServerVerifier;
 use crate::config::pem::Material;
 use crate::config::tls::{FileError, TlsConfig, TlsFiles, Trust};
+use crate::lock::lock;
 
 /// The ALPN protocol of HTTP/2, which gRPC requires.
 pub(crate) const HTTP_2: &[u8] = b"h2";
@@ -56,8 +57,7 @@ impl Tls {
 
     /// Returns the client configuration for the next connection.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&current.1)
+        Arc::clone(&lock(&self.current).1)
     }
 
     /// Reads the certificate files again, because they may have been renewed. Reads them on another thread, because
@@ -73,7 +73,7 @@ impl Tls {
             return Ok(());
         };
         let material = material?;
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         if current.0 != material
             && let Ok(client) = client(&self.platform, &material, self.alpn, &self.requested)
         {

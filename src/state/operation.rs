@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::SessionCore;
+use crate::lock::lock;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
 pub(crate) trait Operation: Send {
@@ -23,12 +25,16 @@ pub(crate) trait Operation: Send {
     fn abandon(&mut self, session: &SessionCore) -> bool;
 }
 
-/// The operation of a handle, which its clones share. Dropping the last of them, and the shutdown, abandon it.
+/// The operation of a handle, which its clones share. It is settled once: by the host with an outcome, or without one when
+/// the last handle is dropped or the operation is [abandoned](Self::abandon). The shutdown ends its spans, and does not
+/// settle it: what the host records afterwards is counted as dropped.
 pub(crate) struct OperationHandle<O: Operation>(Option<Arc<Shared<O>>>);
 
 /// An operation with its session.
 pub(crate) struct Shared<O: Operation + ?Sized> {
     session: Arc<SessionCore>,
+    /// Only accessed while the operation is locked.
+    is_settled: AtomicBool,
     operation: Mutex<O>,
 }
 
@@ -45,6 +51,7 @@ impl<O: Operation + 'static> OperationHandle<O> {
         let recorded = operation.is_recorded();
         let shared = Arc::new(Shared {
             session: Arc::clone(session),
+            is_settled: AtomicBool::new(false),
             operation: Mutex::new(operation),
         });
         if recorded {
@@ -55,40 +62,56 @@ impl<O: Operation + 'static> OperationHandle<O> {
         Self(Some(shared))
     }
 
-    /// Locks the operation. Returns `None` if telemetry was off at its beginning, and in a forked child, where another
-    /// thread may have held the lock at the fork.
+    /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked child,
+    /// where another thread may have held the lock at the fork.
     pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
-        let shared = self.0.as_ref()?;
-        let session = &shared.session;
-        (session.telemetry.in_original_process()).then(|| (session, shared.lock()))
+        let shared = self.here()?;
+        let operation = shared.lock();
+        let is_settled = shared.is_settled.load(Ordering::Relaxed);
+        (!is_settled).then_some((&shared.session, operation))
+    }
+
+    /// Locks the operation as [`lock`](Self::lock) does, and settles it: every further call returns `None`.
+    pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
+        let shared = self.here()?;
+        Some((&shared.session, shared.settle()?))
     }
 }
 
 impl<O: Operation> OperationHandle<O> {
     /// Ends the operation without an outcome.
     pub(crate) fn abandon(&self) {
-        if let Some(shared) = &self.0
-            && shared.session.telemetry.in_original_process()
-        {
+        if let Some(shared) = self.here() {
             shared.drop_operation();
         }
+    }
+
+    fn here(&self) -> Option<&Shared<O>> {
+        let shared = self.0.as_deref()?;
+        let telemetry = &shared.session.telemetry;
+        telemetry.in_original_process().then_some(shared)
     }
 }
 
 impl<O: Operation + ?Sized> Shared<O> {
     fn lock(&self) -> MutexGuard<'_, O> {
-        self.operation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.operation)
+    }
+
+    fn settle(&self) -> Option<MutexGuard<'_, O>> {
+        let operation = self.lock();
+        (!self.is_settled.swap(true, Ordering::Relaxed)).then_some(operation)
     }
 
     fn abandon(&self) -> bool {
         self.lock().abandon(&self.session)
     }
 
-    /// Abandons the operation of a handle that was dropped. Counts it if it needed an outcome.
+    /// Abandons the operation of a handle that was dropped, unless it is settled. Counts it if it needed an outcome.
     fn drop_operation(&self) {
-        let mut operation = self.lock();
+        let Some(mut operation) = self.settle() else {
+            return;
+        };
         let needs_outcome = (!operation.has_outcome()).then(|| operation.kind());
         operation.abandon(&self.session);
         drop(operation);
@@ -142,6 +165,6 @@ impl Operations {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<usize, Weak<Shared<dyn Operation>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

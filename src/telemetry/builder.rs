@@ -191,7 +191,7 @@ impl TelemetryBuilder {
         handle.configure(&mut handle.lock_exporters(), config);
         handle.state.start_thread();
         Telemetry {
-            handle: Some(Arc::new(handle)),
+            handle: Ok(Arc::new(handle)),
         }
     }
 }

@@ -228,7 +228,7 @@ impl Exporters {
         {
             return Some(running);
         }
-        let (helper, commands, job) = Helper::new(wanted, Arc::clone(&self.diagnostics))?;
+        let (helper, commands, job) = Helper::new(wanted, Arc::clone(&self.diagnostics));
         self.helper = Arc::downgrade(&helper);
         runtime.spawn(commands, job);
         Some(helper)

@@ -33,8 +33,8 @@ use exporters::Exporters;
 /// send nothing more. In a forked child, this telemetry does nothing: the child starts its own.
 #[derive(Clone)]
 pub struct Telemetry {
-    /// `None` when telemetry can never be on.
-    handle: Option<Arc<Handle>>,
+    /// The error is the configuration of telemetry that can never be on: without any setting.
+    handle: Result<Arc<Handle>, Arc<Config>>,
 }
 
 /// The owner of the state and the exporters. Sessions share the state, but only dropping the handle shuts down.
@@ -81,7 +81,10 @@ impl Telemetry {
     /// assert!(!telemetry.is_enabled());
     /// ```
     pub fn disabled() -> Self {
-        Self { handle: None }
+        let config = Config::builder().environment::<String, String>([]).build();
+        Self {
+            handle: Err(Arc::new(config)),
+        }
     }
 
     /// Starts a session and counts it in `claude_code.session.count`.
@@ -96,10 +99,10 @@ impl Telemetry {
     /// let resumed = telemetry.session(options);
     /// ```
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
-        let environment = match self.handle.as_ref() {
-            Some(handle) => handle.state.active.load().config.environment.clone(),
+        let environment = match &self.handle {
+            Ok(handle) => handle.state.active.load().config.environment.clone(),
             // Subprocesses inherit the environment of the process.
-            None => Environment::Process,
+            Err(_) => Environment::Process,
         };
         Session::start(self.inner(), environment, options.into())
     }
@@ -115,7 +118,7 @@ impl Telemetry {
     pub fn is_enabled(&self) -> bool {
         self.handle
             .as_ref()
-            .is_some_and(|handle| handle.state.is_on())
+            .is_ok_and(|handle| handle.state.is_on())
     }
 
     /// Returns which content the configuration allows to be sent.
@@ -241,52 +244,11 @@ impl Telemetry {
             .await
     }
 
-    /// Replaces the configuration, for example with settings that an administrator's server sent after the start. A new
-    /// configuration can turn telemetry on, off and on again. Returns `false` when the configuration can no longer
-    /// change: after a [`shutdown`](Self::shutdown), in a forked child, and for [`disabled`](Self::disabled) telemetry.
-    ///
-    /// Data that is recorded after this call follows the new configuration; data that is recorded during the call may
-    /// follow either. The call does not wait for receivers; only when it turns on the host's own metrics
-    /// (`Telemetry::providers`), it waits up to one second for the host's callbacks. [`explain`](Self::explain) returns
-    /// the new explanation with its [changes](crate::Explanation::changes) and warnings. Warnings that the old
-    /// configuration did not have are also reported to the host's diagnostics.
-    ///
-    /// - **Handles** stay valid: sessions keep their ids, their event sequences and their identity; prompts and calls
-    ///   keep their place in the trace. A session that began while metrics were off is counted
-    ///   (`claude_code.session.count`) when they are turned on. A prompt, request or tool call that was begun while
-    ///   telemetry was off emits no event and no span when it ends.
-    /// - **Queued events, spans and measurements** go to the new receiver of their signal; a request in flight first
-    ///   gets up to two seconds for its response. An exporter that is turned off delivers its queue to its old
-    ///   destination, within the old `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS`; the rest is counted as lost.
-    /// - **Content** follows the switches at the time when the host recorded it.
-    /// - **Standard attributes** change for data that is recorded after this call. Metrics continue in new series; the
-    ///   old series are delivered to their end.
-    /// - **Data points** begin where the previous ones ended, also at another receiver and after a change of the
-    ///   temporality: deltas and the growth of cumulative series add up to the total. An exporter that was off begins
-    ///   with data that is recorded after this call.
-    /// - **[Health](Self::health)** keeps its counts; an exporter that was turned off remains in it.
-    ///
-    /// ```no_run
-    /// # use claude_code_telemetry::{Config, Service, Telemetry};
-    /// let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
-    /// // Later the administrator's settings arrive.
-    /// let config = Config::builder()
-    ///     .set("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
-    ///     .set("OTEL_LOGS_EXPORTER", "otlp")
-    ///     .build();
-    /// if telemetry.reconfigure(config) {
-    ///     println!("{}", telemetry.explain());
-    /// }
-    /// ```
-    pub fn reconfigure(&self, config: Config) -> bool {
-        self.replace_config(config)
-    }
-
     /// Returns the current configuration.
     fn config(&self) -> Arc<Config> {
         match &self.handle {
-            Some(handle) => Arc::clone(&handle.state.active.load().config),
-            None => Arc::new(Config::builder().environment::<String, String>([]).build()),
+            Ok(handle) => Arc::clone(&handle.state.active.load().config),
+            Err(config) => Arc::clone(config),
         }
     }
 
@@ -297,9 +259,8 @@ impl Telemetry {
 
     /// Returns the handle; `None` when telemetry can never be on, and in a forked child.
     pub(crate) fn handle_here(&self) -> Option<&Handle> {
-        self.handle
-            .as_deref()
-            .filter(|handle| handle.state.in_original_process())
+        let handle = self.handle.as_deref().ok()?;
+        handle.state.in_original_process().then_some(handle)
     }
 
     /// Flushes, or shuts down if `shutdown` is true.
@@ -351,5 +312,20 @@ impl fmt::Debug for Telemetry {
         f.debug_struct("Telemetry")
             .field("enabled", &self.is_enabled())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configuration_of_disabled_telemetry_is_resolved_once() {
+        let telemetry = Telemetry::disabled();
+        let config = telemetry.config();
+        assert!(telemetry.flush().is_complete() && telemetry.shutdown().is_complete());
+        assert!(Arc::ptr_eq(&config, &telemetry.clone().config()));
+        assert_eq!(telemetry.explain(), Explanation::default());
+        assert_eq!(telemetry.content_policy().max_length(), 61_440);
     }
 }

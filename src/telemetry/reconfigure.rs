@@ -1,20 +1,57 @@
 //! Changes of the configuration after the start.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::{Exporters, Handle, Telemetry};
 use crate::config::Config;
 use crate::config::variables::{DIAG_STDERR, RESOURCE_ATTRIBUTES, SHUTDOWN_TIMEOUT};
+use crate::lock::lock;
 use crate::state::ActiveConfig;
 
 /// The maximum time for which an exporter that is turned off waits for calls that are still recording.
 const STRAGGLERS: Duration = Duration::from_millis(20);
 
 impl Telemetry {
-    /// Replaces the configuration. Implements [`reconfigure`](Self::reconfigure).
-    pub(super) fn replace_config(&self, mut config: Config) -> bool {
+    /// Replaces the configuration, for example with settings that an administrator's server sent after the start. A new
+    /// configuration can turn telemetry on, off and on again. Returns `false` when the configuration can no longer
+    /// change: after a [`shutdown`](Self::shutdown), in a forked child, and for [`disabled`](Self::disabled) telemetry.
+    ///
+    /// Data that is recorded after this call follows the new configuration; data that is recorded during the call may
+    /// follow either. The call does not wait for receivers; only when it turns on the host's own metrics
+    /// (`Telemetry::providers`), it waits up to one second for the host's callbacks. [`explain`](Self::explain) returns
+    /// the new explanation with its [changes](crate::Explanation::changes) and warnings. Warnings that the old
+    /// configuration did not have are also reported to the host's diagnostics.
+    ///
+    /// - **Handles** stay valid: sessions keep their ids, their event sequences and their identity; prompts and calls
+    ///   keep their place in the trace. A session that began while metrics were off is counted
+    ///   (`claude_code.session.count`) when they are turned on. A prompt, request or tool call that was begun while
+    ///   telemetry was off emits no event and no span when it ends.
+    /// - **Queued events, spans and measurements** go to the new receiver of their signal; a request in flight first
+    ///   gets up to two seconds for its response. An exporter that is turned off delivers its queue to its old
+    ///   destination, within the old `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS`; the rest is counted as lost.
+    /// - **Content** follows the switches at the time when the host recorded it.
+    /// - **Standard attributes** change for data that is recorded after this call. Metrics continue in new series; the
+    ///   old series are delivered to their end.
+    /// - **Data points** begin where the previous ones ended, also at another receiver and after a change of the
+    ///   temporality: deltas and the growth of cumulative series add up to the total. An exporter that was off begins
+    ///   with data that is recorded after this call.
+    /// - **[Health](Self::health)** keeps its counts; an exporter that was turned off remains in it.
+    ///
+    /// ```no_run
+    /// # use claude_code_telemetry::{Config, Service, Telemetry};
+    /// let telemetry = Telemetry::start(Config::load(), Service::new("claude-code", "1.2.3"));
+    /// // Later the administrator's settings arrive.
+    /// let config = Config::builder()
+    ///     .set("CLAUDE_CODE_ENABLE_TELEMETRY", "1")
+    ///     .set("OTEL_LOGS_EXPORTER", "otlp")
+    ///     .build();
+    /// if telemetry.reconfigure(config) {
+    ///     println!("{}", telemetry.explain());
+    /// }
+    /// ```
+    pub fn reconfigure(&self, mut config: Config) -> bool {
         let Some(handle) = self.handle_here() else {
             return false;
         };
@@ -43,9 +80,7 @@ impl Telemetry {
 impl Handle {
     /// Locks the exporters, so that configurations are applied one after another.
     pub(crate) fn lock_exporters(&self) -> MutexGuard<'_, Exporters> {
-        self.exporters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.exporters)
     }
 
     /// Applies a configuration. Returns `false` after the shutdown.

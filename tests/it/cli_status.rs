@@ -1,6 +1,7 @@
 //! The exit statuses of the command `replay`, and that signals do not change them.
 #![cfg(all(feature = "cli", unix))]
 
+use crate::example;
 use crate::replay::{PATIENCE, Replay, SESSION, SHORT, names, skill, unavailable};
 use crate::support::{Answer, Receiver};
 use rustix::process::Signal;
@@ -35,6 +36,41 @@ fn status_is_1_if_the_input_cannot_be_read() {
     assert_eq!(status, 1);
     let last = errors.last().unwrap();
     assert!(last.starts_with("cannot read the transcript: "), "{last}");
+}
+
+/// Runs a replay that can open `descriptors` files at a time. Returns its exit status and standard error.
+fn with_descriptors(descriptors: u32, file: &std::path::Path) -> (Option<i32>, String) {
+    let home = tempfile::tempdir().unwrap();
+    let program = example::program("replay", home.path());
+    // Descriptors that the test inherited count too.
+    let script = format!(
+        "exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; ulimit -n {descriptors} && exec \"$0\" \"$@\""
+    );
+    let mut shell = std::process::Command::new("sh");
+    example::clean(&mut shell, home.path());
+    let output = shell
+        .args(["-c".as_ref(), script.as_ref(), program.get_program()])
+        .args(program.get_args())
+        .arg(file)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), errors)
+}
+
+#[test]
+fn status_is_1_without_descriptors_for_the_signals() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (descriptors, problem) in [
+        (4, "cannot wait for signals: "),
+        // Enough for the signals, but not for a thread that opens the input.
+        (5, "cannot open the input: "),
+    ] {
+        let (status, errors) = with_descriptors(descriptors, file.path());
+        assert_eq!(status, Some(1), "{errors}");
+        assert!(errors.starts_with(problem), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
 }
 
 #[test]

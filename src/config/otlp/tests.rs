@@ -1,7 +1,7 @@
+use super::super::explain::Explanation;
 use super::super::resolver::Features;
 use super::super::source::{Assignment, Provenance};
 use super::super::values::Values;
-use super::super::warnings::WarningCollector;
 use super::*;
 
 const ALL: Features = Features::ALL;
@@ -13,7 +13,7 @@ fn otlp(
     features: Features,
     set: &[(&str, &str)],
 ) -> (Option<OtlpConfig>, Vec<Problem>) {
-    let mut report = WarningCollector::default();
+    let mut report = Explanation::default();
     let exporter = [
         "OTEL_METRICS_EXPORTER",
         "OTEL_LOGS_EXPORTER",

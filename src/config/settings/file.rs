@@ -5,18 +5,18 @@ use std::io;
 use serde_json::{Map, Value};
 
 use super::Settings;
+use crate::config::explain::Explanation;
 use crate::config::problem::Problem;
 use crate::config::regular_file::{self, FileProblem, MAX_BYTES};
 use crate::config::source::{Assignment, Layer, Provenance};
 use crate::config::variables::{self, Variable};
-use crate::config::warnings::WarningCollector;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Settings {
     /// Reads the settings file that `origin` names. A missing file is empty, except for managed settings: these files
     /// were listed before, so they must be readable.
-    pub(super) fn read(&mut self, origin: &Provenance, report: &mut WarningCollector) {
+    pub(super) fn read(&mut self, origin: &Provenance, report: &mut Explanation) {
         let Some(path) = origin.file() else {
             return;
         };
@@ -38,7 +38,7 @@ impl Settings {
         &mut self,
         settings: Map<String, Value>,
         origin: &Provenance,
-        report: &mut WarningCollector,
+        report: &mut Explanation,
     ) {
         let helper = variables::HEADERS_HELPER.name;
         for name in settings.keys() {
@@ -89,7 +89,7 @@ impl Settings {
         &mut self,
         origin: &Provenance,
         problem: Problem,
-        report: &mut WarningCollector,
+        report: &mut Explanation,
     ) {
         let problem = self.mark_incomplete(origin, problem);
         report.warn_of_file(origin, problem);

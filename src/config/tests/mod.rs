@@ -7,11 +7,11 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use super::explain::Explanation;
 use super::otlp::OtlpConfig;
 use super::problem::Problem;
 use super::resolve::resolve;
 use super::resolver::{Features, Resolver};
-use super::warnings::WarningCollector;
 use super::*;
 
 type Variables = BTreeMap<String, String>;
@@ -23,7 +23,7 @@ impl Features {
 
 impl<'v> Resolver<'v> {
     /// Returns a resolution with all features.
-    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut WarningCollector) -> Self {
+    pub(super) fn of(signal: Signal, values: &'v Values, report: &'v mut Explanation) -> Self {
         Self {
             values,
             signal,
@@ -98,6 +98,16 @@ fn no_exporter_is_on_by_default() {
         ("OTEL_TRACES_EXPORTER", "console"),
     ]);
     assert!(!(console.metrics.console || console.events.console || console.spans.console));
+}
+
+#[test]
+fn variable_is_set_unless_it_is_empty_or_white_space() {
+    let endpoint = &variables::ENDPOINT.general;
+    for (text, is_set) in [("", false), (" \u{85}", false), ("h", true), (" h ", true)] {
+        let config = build(self::variables(&[(endpoint.name, text)]));
+        assert_eq!(config.is_set(endpoint), is_set, "{text:?}");
+    }
+    assert!(!build(Variables::new()).is_set(endpoint));
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn the_second_managed_folder_applies_when_the_first_is_empty() {
     write(&second.join("managed-settings.json"), "{}");
     let folders = [first.clone(), second.clone()];
     let found = || {
-        let mut report = warnings::WarningCollector::default();
+        let mut report = Explanation::default();
         let mut settings = Settings::new();
         let files = settings.managed_files(&folders, &mut report);
         assert!(settings.managed_is_complete && report.warnings.is_empty());

@@ -88,13 +88,12 @@ pub(crate) struct Current {
 }
 
 impl Helper {
-    /// Creates the helper and the job that runs it, with the sender that tells the job about the shutdown. Returns
-    /// `Some` in every build with OTLP.
+    /// Creates the helper and the job that runs it, with the sender that tells the job about the shutdown.
     pub(crate) fn new(
         config: &HeadersHelper,
         diagnostics: Arc<Diagnostics>,
-    ) -> Option<(Arc<Self>, mpsc::UnboundedSender<Command>, Job)> {
-        Some(Self::with_limit(config, LIMIT, diagnostics))
+    ) -> (Arc<Self>, mpsc::UnboundedSender<Command>, Job) {
+        Self::with_limit(config, LIMIT, diagnostics)
     }
 
     fn with_limit(

@@ -10,17 +10,12 @@ use bytes::{Buf, Bytes};
 use tokio::time::{Instant, timeout_at};
 
 use super::AGENT;
-use super::connect::{Observed, lock};
+use super::connect::Observed;
 use super::connector::Body;
-#[cfg(feature = "grpc")]
-use super::grpc;
-use super::gzip;
-#[cfg(feature = "http")]
-use super::http;
 use super::http_client::HttpClient;
 use super::receiver::Receiver;
-use super::transport::Transport;
 use super::url::{at_path, request_url};
+use super::{grpc, gzip, http};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::path;
 use crate::export::BoxFuture;
@@ -30,13 +25,13 @@ use crate::export::export_result::{
 };
 use crate::export::headers::Helper;
 use crate::export::push_exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
+use crate::lock::lock;
 use crate::signal::Signal;
 
 /// A client that sends the encoded requests of one signal to one endpoint.
 pub(crate) struct Client {
     receiver: Receiver,
     http: HttpClient,
-    transport: Box<dyn Transport>,
     compression: Compression,
     url: Uri,
     /// The URL of the same receiver with OTLP's default path of the signal, if the configured URL has no path.
@@ -62,23 +57,13 @@ impl Client {
             true => at_path(&url, path(signal)),
             false => None,
         };
-        let (transport, url): (Box<dyn Transport>, _) = match config.protocol {
-            #[cfg(feature = "grpc")]
-            Protocol::Grpc => (
-                Box::new(grpc::Grpc),
-                at_path(&url, grpc::path(signal)).unwrap_or(url),
-            ),
-            #[cfg(feature = "http")]
-            protocol @ (Protocol::HttpProtobuf | Protocol::HttpJson) => {
-                (Box::new(http::Http(protocol)), url)
-            }
-            #[cfg(not(all(feature = "grpc", feature = "http")))]
-            protocol => return Err(format!("the protocol {protocol:?} is not compiled in")),
+        let url = match config.protocol {
+            Protocol::Grpc => at_path(&url, grpc::path(signal)).unwrap_or(url),
+            Protocol::HttpProtobuf | Protocol::HttpJson => url,
         };
         Ok(Self {
             receiver: Receiver::new(config)?,
             http: HttpClient::new(config)?,
-            transport,
             compression: config.compression,
             url,
             standard,
@@ -206,8 +191,13 @@ impl Client {
         headers
             .entry(USER_AGENT)
             .or_insert(HeaderValue::from_static(AGENT));
-        let transport = &self.transport;
-        let prefix = transport.prepare(&mut headers, is_gzip, body.len(), deadline);
+        let prefix = match self.protocol {
+            Protocol::Grpc => grpc::prepare(&mut headers, is_gzip, body.len(), deadline),
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                http::prepare(self.protocol, &mut headers, is_gzip);
+                Bytes::new()
+            }
+        };
         let mut request = Request::new(Body::new(prefix.chain(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.clone();
@@ -216,7 +206,10 @@ impl Client {
             .http
             .exchange(receiver, request, deadline, accepted)
             .await?;
-        transport.outcome(receiver, answer)
+        match self.protocol {
+            Protocol::Grpc => grpc::outcome(receiver, answer),
+            Protocol::HttpProtobuf | Protocol::HttpJson => http::outcome(receiver, answer),
+        }
     }
 
     /// Returns true if requests go to OTLP's path of the signal, because the receiver serves nothing at the configured

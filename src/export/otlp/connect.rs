@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use ::http::Uri;
@@ -17,8 +17,10 @@ use tokio::time::Instant;
 
 use super::error::{connection_error, flatten};
 use super::resolve::resolve;
+use crate::config::endpoint::port;
 use crate::export::command::at;
 use crate::export::export_result::{ErrorKind, ExportError};
+use crate::lock::lock;
 
 /// The pause before the next address is tried ("Connection Attempt Delay").
 const PAUSE: Duration = Duration::from_millis(250);
@@ -45,10 +47,6 @@ pub(crate) struct Observed {
     pub(crate) tls: Option<String>,
 }
 
-pub(super) fn lock(observed: &Mutex<Observed>) -> MutexGuard<'_, Observed> {
-    observed.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Connects to the host of a URL, which errors call `name`, and records the addresses. `timeout` is the timeout of the
 /// export attempt that needs the connection. It only limits the pauses between addresses: the attempt ends the wait by
 /// dropping the future.
@@ -63,9 +61,7 @@ pub(super) async fn connect(
     observed: &Mutex<Observed>,
 ) -> Result<TcpStream, ExportError> {
     *lock(observed) = Observed::default();
-    let is_https = url.scheme_str() == Some("https");
-    let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-    let found = resolve(url.host().unwrap_or_default(), port).await;
+    let found = resolve(url.host().unwrap_or_default(), port(url)).await;
     let addresses = found.map_err(|error| {
         let reason = flatten(&error);
         let reason = reason

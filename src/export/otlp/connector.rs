@@ -23,14 +23,16 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::AGENT;
-use super::connect::{Observed, connect, lock};
+use super::connect::{Observed, connect};
 use super::error::connection_error;
 use super::receiver::{name, proxy_name};
 use super::stream::{ReadLimit, Stream};
+use crate::config::endpoint::{port, without_brackets};
 use crate::config::otlp::OtlpConfig;
 use crate::config::proxy::ProxyConfig;
 use crate::export::export_result::{ErrorKind, ExportError};
 use crate::export::tls::Tls;
+use crate::lock::lock;
 
 /// The most bytes of the head of a response to `CONNECT` that are read.
 const MAX_HEAD: usize = 16 * 1024;
@@ -44,7 +46,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct Connector {
     pub(super) tls: Option<Arc<Tls>>,
-    proxy: Option<Arc<Proxy>>,
+    proxy: Option<Arc<ProxyConfig>>,
     /// The timeout of an attempt, within which each address of a host is tried.
     timeout: Duration,
     pub(super) limit: ReadLimit,
@@ -57,7 +59,7 @@ impl Connector {
         let tls = config.tls.as_ref().map(|tls| Tls::new(tls, alpn));
         Ok(Self {
             tls: tls.transpose()?.map(Arc::new),
-            proxy: config.proxy.as_deref().map(Proxy::new).map(Arc::new),
+            proxy: config.proxy.clone().map(Arc::from),
             timeout: config.timeout,
             limit: ReadLimit::new(),
             observed: Arc::default(),
@@ -65,7 +67,7 @@ impl Connector {
     }
 
     /// Returns the proxy if it forwards requests, and so sees them. A proxy with a tunnel does not see them.
-    pub(super) fn forwarder(&self) -> Option<&Proxy> {
+    pub(super) fn forwarder(&self) -> Option<&ProxyConfig> {
         self.proxy.as_deref().filter(|_| self.tls.is_none())
     }
 
@@ -74,9 +76,9 @@ impl Connector {
         let unobserved = Mutex::default();
         let tcp = match &self.proxy {
             None => connect(&receiver, &name(&receiver), self.timeout, &self.observed).await?,
-            Some(proxy) => connect(&proxy.url, &proxy.name, self.timeout, &unobserved)
+            Some(proxy) => connect(&proxy.url, &proxy_name(proxy), self.timeout, &unobserved)
                 .await
-                .map_err(|error| proxy.error(&error))?,
+                .map_err(|error| proxy_error(&error))?,
         };
         let mut stream = Stream::new(tcp, Some(self.limit.clone()));
         let Some(tls) = &self.tls else {
@@ -84,10 +86,9 @@ impl Connector {
             return Ok(TokioIo::new(stream));
         };
         if let Some(proxy) = &self.proxy {
-            stream = proxy.tunnel(stream, &receiver).await?;
+            stream = tunnel(proxy, stream, &receiver).await?;
         }
-        let host = receiver.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = without_brackets(receiver.host().unwrap_or_default());
         let host = ServerName::try_from(host.to_owned())?;
         let connector = TlsConnector::from(tls.client());
         let stream = connector.connect(host, stream).await?;
@@ -113,83 +114,74 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// The proxy of an exporter.
-pub(super) struct Proxy {
-    /// The URL of the proxy.
-    url: Uri,
-    /// The host and port, and the variable that configures the proxy, as every error names them.
-    name: String,
-    /// The value of `Proxy-Authorization`.
-    pub(super) authorization: Option<HeaderValue>,
+/// Returns the value of `Proxy-Authorization`.
+pub(super) fn proxy_authorization(proxy: &ProxyConfig) -> Option<HeaderValue> {
+    let secret = proxy.authorization.as_ref()?;
+    let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
-impl Proxy {
-    fn new(config: &ProxyConfig) -> Self {
-        let authorization = config.authorization.as_ref().and_then(|secret| {
-            let mut value = HeaderValue::from_str(secret.expose()).ok()?;
-            value.set_sensitive(true);
-            Some(value)
-        });
-        Self {
-            url: config.url.clone(),
-            name: proxy_name(config),
-            authorization,
+/// Opens a tunnel to the receiver through the proxy (`CONNECT`).
+async fn tunnel(
+    proxy: &ProxyConfig,
+    stream: Stream,
+    receiver: &Uri,
+) -> Result<Stream, ExportError> {
+    let failed = |error: hyper::Error| {
+        let name = proxy_name(proxy);
+        match error.is_parse() {
+            true => proxy_error(&format!("{name} does not speak HTTP/1: is it a proxy?")),
+            false => proxy_error(&connection_error(&name, &error, str::to_owned)),
         }
+    };
+    let host = receiver.host().unwrap_or_default();
+    let authority = format!("{host}:{}", port(receiver));
+    let mut request = Request::connect(&authority)
+        .header(HOST, &authority)
+        .header(USER_AGENT, AGENT)
+        .body(Body::default())
+        .map_err(|error| proxy_error(&error))?;
+    if let Some(authorization) = proxy_authorization(proxy) {
+        request
+            .headers_mut()
+            .insert(PROXY_AUTHORIZATION, authorization);
     }
-
-    /// Opens a tunnel to the receiver through the proxy (`CONNECT`).
-    async fn tunnel(&self, stream: Stream, receiver: &Uri) -> Result<Stream, ExportError> {
-        let failed = |error: hyper::Error| match error.is_parse() {
-            true => self.error(&format!(
-                "{} does not speak HTTP/1: is it a proxy?",
-                self.name
-            )),
-            false => self.error(&connection_error(&self.name, &error, str::to_owned)),
-        };
-        let host = receiver.host().unwrap_or_default();
-        let authority = format!("{host}:{}", receiver.port_u16().unwrap_or(443));
-        let mut request = Request::connect(&authority)
-            .header(HOST, &authority)
-            .header(USER_AGENT, AGENT)
-            .body(Body::default())
-            .map_err(|error| self.error(&error))?;
-        if let Some(authorization) = &self.authorization {
-            let headers = request.headers_mut();
-            headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
+    let accepted = async {
+        let answer = sender.send_request(request).await.map_err(failed)?;
+        match answer.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(refused(proxy, status, receiver)),
         }
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(failed)?;
-        let accepted = async {
-            let answer = sender.send_request(request).await.map_err(failed)?;
-            match answer.status() {
-                status if status.is_success() => Ok(()),
-                status => Err(self.refused(status, receiver)),
-            }
-        };
-        let opened = async { connection.without_shutdown().await.map_err(failed) };
-        let ((), opened) = tokio::try_join!(accepted, opened)?;
-        Ok(opened.io.into_inner())
-    }
+    };
+    let opened = async { connection.without_shutdown().await.map_err(failed) };
+    let ((), opened) = tokio::try_join!(accepted, opened)?;
+    Ok(opened.io.into_inner())
+}
 
-    /// Creates the error of a status that comes from the proxy and not from the receiver.
-    pub(super) fn refused(&self, status: StatusCode, receiver: &Uri) -> ExportError {
-        let proxy = &self.name;
-        let status = status.as_u16();
-        self.error(&match (status, &self.authorization) {
-            (407, None) => format!(
-                "{proxy} wants user and password (HTTP 407): write them into the variable, as http://user:password@host:port"
-            ),
-            (407, Some(_)) => {
-                format!("{proxy} does not accept the user and password in the variable (HTTP 407)")
-            }
-            _ => format!("{proxy} does not connect to {}: HTTP {status}", name(receiver)),
-        })
-    }
+/// Creates the error of a status that comes from the proxy and not from the receiver.
+pub(super) fn refused(proxy: &ProxyConfig, status: StatusCode, receiver: &Uri) -> ExportError {
+    let name = proxy_name(proxy);
+    let status = status.as_u16();
+    proxy_error(&match (status, &proxy.authorization) {
+        (407, None) => format!(
+            "{name} wants user and password (HTTP 407): write them into the variable, as http://user:password@host:port"
+        ),
+        (407, Some(_)) => {
+            format!("{name} does not accept the user and password in the variable (HTTP 407)")
+        }
+        _ => format!(
+            "{name} does not connect to {}: HTTP {status}",
+            self::name(receiver)
+        ),
+    })
+}
 
-    fn error(&self, text: &dyn std::fmt::Display) -> ExportError {
-        ExportError::new(ErrorKind::Connect, text.to_string())
-    }
+fn proxy_error(text: &dyn std::fmt::Display) -> ExportError {
+    ExportError::new(ErrorKind::Connect, text.to_string())
 }

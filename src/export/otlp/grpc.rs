@@ -10,67 +10,62 @@ use super::gzip;
 use super::http_client::Answer;
 use super::receiver::Receiver;
 use super::status::{self, ExportResponse};
-use super::transport::Transport;
 use crate::export::export_result::{Delivery, ErrorKind, ExportError, ExportResult, FailureClass};
 use crate::signal::Signal;
 
 /// The length of the prefix of a gRPC message: the compression flag and the length of the message.
 const PREFIX: usize = 5;
 
-/// OTLP over gRPC.
-pub(super) struct Grpc;
-
-impl Transport for Grpc {
-    fn prepare(
-        &self,
-        headers: &mut HeaderMap,
-        is_gzip: bool,
-        length: usize,
-        deadline: Instant,
-    ) -> Bytes {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        if is_gzip {
-            headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
-        }
-        // Receivers usually compress a response if its request is compressed.
-        let accepted = HeaderValue::from_static("identity,gzip");
-        headers.insert("grpc-accept-encoding", accepted);
-        if let Ok(timeout) = grpc_timeout(deadline).parse() {
-            headers.insert("grpc-timeout", timeout);
-        }
-        let mut prefix = BytesMut::with_capacity(PREFIX);
-        prefix.put_u8(is_gzip.into());
-        // A message of 4 GiB cannot occur, because the limit on batches is a thousand times lower.
-        prefix.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-        prefix.freeze()
+/// Adds the headers of a request whose message has `length` bytes. Returns the bytes that precede the message.
+pub(super) fn prepare(
+    headers: &mut HeaderMap,
+    is_gzip: bool,
+    length: usize,
+    deadline: Instant,
+) -> Bytes {
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    if is_gzip {
+        headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
     }
+    // Receivers usually compress a response if its request is compressed.
+    let accepted = HeaderValue::from_static("identity,gzip");
+    headers.insert("grpc-accept-encoding", accepted);
+    if let Ok(timeout) = grpc_timeout(deadline).parse() {
+        headers.insert("grpc-timeout", timeout);
+    }
+    let mut prefix = BytesMut::with_capacity(PREFIX);
+    prefix.put_u8(is_gzip.into());
+    // A message of 4 GiB cannot occur, because the limit on batches is a thousand times lower.
+    prefix.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    prefix.freeze()
+}
 
-    fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult {
-        let (status, headers) = (answer.head.status, &answer.head.headers);
-        // A Trailers-Only response has its status in the headers, and no body.
-        if headers.contains_key("grpc-status") {
-            return status::grpc(receiver, headers).map(|()| Delivery::default());
+/// Returns the outcome of a response.
+pub(super) fn outcome(receiver: &Receiver, answer: Answer) -> ExportResult {
+    let (status, headers) = (answer.head.status, &answer.head.headers);
+    // A Trailers-Only response has its status in the headers, and no body.
+    if headers.contains_key("grpc-status") {
+        return status::grpc(receiver, headers).map(|()| Delivery::default());
+    }
+    if status != StatusCode::OK {
+        return status::http(receiver, status, headers, "");
+    }
+    let kind = headers.get(CONTENT_TYPE);
+    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        let error = broken(
+            receiver,
+            "responds, but not in gRPC: is it an OTLP/gRPC endpoint?",
+        );
+        return Err(error.with_class(FailureClass::Rejected));
+    }
+    let body = answer.body?;
+    match body.trailers() {
+        Some(trailers) if trailers.contains_key("grpc-status") => {
+            status::grpc(receiver, trailers)?;
+            status::success(receiver, response(headers, &body.to_bytes()))
         }
-        if status != StatusCode::OK {
-            return status::http(receiver, status, headers, "");
-        }
-        let kind = headers.get(CONTENT_TYPE);
-        if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
-            let error = broken(
-                receiver,
-                "responds, but not in gRPC: is it an OTLP/gRPC endpoint?",
-            );
-            return Err(error.with_class(FailureClass::Rejected));
-        }
-        let body = answer.body?;
-        match body.trailers() {
-            Some(trailers) if trailers.contains_key("grpc-status") => {
-                status::grpc(receiver, trailers)?;
-                status::success(receiver, response(headers, &body.to_bytes()))
-            }
-            _ => Err(broken(receiver, "ended its response without a gRPC status")),
-        }
+        _ => Err(broken(receiver, "ended its response without a gRPC status")),
     }
 }
 

@@ -1,8 +1,6 @@
 //! gzip compression of requests and decompression of responses.
 
-#[cfg(feature = "grpc")]
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -11,7 +9,6 @@ use flate2::write::GzEncoder;
 use crate::config::otlp as config;
 
 /// The most bytes of a decompressed response: enough for a partial success.
-#[cfg(feature = "grpc")]
 const MAX_PLAIN: u64 = 64 * 1024;
 
 /// Returns `body` in compressed form; `None` if requests are sent uncompressed. The same input always gives the same
@@ -26,7 +23,6 @@ pub(super) fn compress(body: &[u8], compression: config::Compression) -> Option<
 }
 
 /// Decompresses `body`. Returns `None` if it is broken or too large.
-#[cfg(feature = "grpc")]
 pub(super) fn decompress(body: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
     let mut decoder = flate2::read::GzDecoder::new(body).take(MAX_PLAIN + 1);

@@ -2,67 +2,52 @@
 
 use ::http::HeaderMap;
 use ::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
-use bytes::Bytes;
 use http_body_util::Collected;
 use prost::Message;
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::http_client::Answer;
 use super::receiver::Receiver;
-use super::status::{self, ExportResponse, PartialSuccess};
-use super::transport::Transport;
+use super::status::{self, ExportResponse, PartialSuccess, Status};
 use crate::config::otlp::Protocol;
 use crate::export::export_result::{ErrorAnswer, ExportResult, FailureClass};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
-/// `google.rpc.Status`, with which receivers explain a rejection. Only the field that is read is declared.
-#[derive(Clone, PartialEq, Message)]
-struct Status {
-    /// The message for the developer.
-    #[prost(string, tag = "2")]
-    message: String,
-}
-
 /// The JSON names of the number of rejected items, one for each signal.
 const REJECTED: [&str; 3] = ["rejectedDataPoints", "rejectedLogRecords", "rejectedSpans"];
 
-/// OTLP over HTTP, in the encoding of the protocol.
-pub(super) struct Http(pub(super) Protocol);
-
-impl Transport for Http {
-    fn prepare(&self, headers: &mut HeaderMap, is_gzip: bool, _: usize, _: Instant) -> Bytes {
-        let content_type = match self.0 {
-            Protocol::HttpJson => JSON,
-            Protocol::HttpProtobuf | Protocol::Grpc => PROTOBUF,
-        };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if is_gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        headers
-            .entry(ACCEPT)
-            .or_insert(HeaderValue::from_static("*/*"));
-        Bytes::new()
+/// Adds the headers of a request in the encoding of `protocol`.
+pub(super) fn prepare(protocol: Protocol, headers: &mut HeaderMap, is_gzip: bool) {
+    let content_type = match protocol {
+        Protocol::HttpJson => JSON,
+        Protocol::HttpProtobuf | Protocol::Grpc => PROTOBUF,
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if is_gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
+    headers
+        .entry(ACCEPT)
+        .or_insert(HeaderValue::from_static("*/*"));
+}
 
-    fn outcome(&self, receiver: &Receiver, answer: Answer) -> ExportResult {
-        let (status, headers) = (answer.head.status, &answer.head.headers);
-        // The status decides: a body that is broken, too long or late adds nothing.
-        let body = answer.body.map(Collected::to_bytes).unwrap_or_default();
-        if status.is_success() {
-            return status::success(receiver, response(headers, &body));
-        }
-        // Redirects are not followed: the configured endpoint must be corrected.
-        if status.is_redirection() {
-            let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
-            let error = receiver.answered(ErrorAnswer::Redirect, &what, "");
-            return Err(error.with_class(FailureClass::Rejected));
-        }
-        status::http(receiver, status, headers, &message(headers, &body))
+/// Returns the outcome of a response.
+pub(super) fn outcome(receiver: &Receiver, answer: Answer) -> ExportResult {
+    let (status, headers) = (answer.head.status, &answer.head.headers);
+    // The status decides: a body that is broken, too long or late adds nothing.
+    let body = answer.body.map(Collected::to_bytes).unwrap_or_default();
+    if status.is_success() {
+        return status::success(receiver, response(headers, &body));
     }
+    // Redirects are not followed: the configured endpoint must be corrected.
+    if status.is_redirection() {
+        let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
+        let error = receiver.answered(ErrorAnswer::Redirect, &what, "");
+        return Err(error.with_class(FailureClass::Rejected));
+    }
+    status::http(receiver, status, headers, &message(headers, &body))
 }
 
 /// Returns the media type of a response without its parameters.

@@ -6,8 +6,8 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::header::PROXY_AUTHORIZATION;
@@ -19,12 +19,13 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
-use super::connector::{Body, Connector};
+use super::connector::{Body, Connector, proxy_authorization, refused};
 use super::error::flatten;
 use super::receiver::Receiver;
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::export::export_result::{Accepted, ErrorKind, ExportError};
 use crate::export::tls::{HTTP_1_1, HTTP_2};
+use crate::lock::lock;
 
 /// The longest wait for the body of a success after its head. The status decides, and the body only adds details.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -72,12 +73,12 @@ impl HttpClient {
     ) -> Result<Answer, ExportError> {
         let started = Instant::now();
         let forwarder = self.connector.forwarder();
-        if let Some(authorization) = forwarder.and_then(|proxy| proxy.authorization.clone()) {
+        if let Some(authorization) = forwarder.and_then(proxy_authorization) {
             let headers = request.headers_mut();
             headers.insert(PROXY_AUTHORIZATION, authorization);
         }
         let url = request.uri().clone();
-        let connections = self.connections().clone();
+        let connections = lock(&self.connections).clone();
         self.connector.limit.renew();
         let response = self
             .wait(receiver, started, deadline, connections.request(request))
@@ -91,7 +92,7 @@ impl HttpClient {
         if let Some(proxy) = forwarder
             && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
         {
-            return Err(proxy.refused(head.status, &url));
+            return Err(refused(proxy, head.status, &url));
         }
         let mut deadline = deadline;
         // The status of a gRPC call is at the end of its response.
@@ -114,7 +115,7 @@ impl HttpClient {
     ) -> Result<T, ExportError> {
         let waited = timeout_at(deadline, part).await;
         if !matches!(waited, Ok(Ok(_))) {
-            *self.connections() = connections(&self.connector, self.is_http_2);
+            *lock(&self.connections) = connections(&self.connector, self.is_http_2);
         }
         match waited {
             Ok(Ok(part)) => Ok(part),
@@ -124,12 +125,6 @@ impl HttpClient {
             }
             Err(_) => Err(receiver.no_answer(started, deadline)),
         }
-    }
-
-    fn connections(&self) -> std::sync::MutexGuard<'_, Connections> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Describes why the connection failed, with a guess if the port may speak another protocol.

@@ -6,8 +6,8 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `client.rs`, `url.rs`, `gzip.rs` | one attempt: headers of the helper, URL, compression |
-//! | `transport.rs`, `grpc.rs`, `http.rs` | the two mappings of OTLP to HTTP |
+//! | `client.rs` | one attempt: headers of the helper, URL, compression |
+//! | `grpc.rs`, `http.rs` | the two mappings of OTLP to HTTP |
 //! | `http_client.rs` | connections that are kept alive, deadlines |
 //! | `connector.rs`, `connect.rs`, `resolve.rs`, `stream.rs` | a connection: proxy, TLS, TCP, name resolution, read limit |
 //! | `status.rs`, `retry_after.rs`, `retry_info.rs` | outcomes of responses |
@@ -17,16 +17,13 @@ mod client;
 mod connect;
 mod connector;
 mod error;
-#[cfg(feature = "grpc")]
 mod grpc;
 mod gzip;
-#[cfg(feature = "http")]
 mod http;
 mod http_client;
 mod receiver;
 mod resolve;
 mod retry_after;
-#[cfg(feature = "grpc")]
 mod retry_info;
 mod secrets;
 mod status;
@@ -34,7 +31,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tls_error;
-mod transport;
 mod url;
 
 pub(crate) use client::Client;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
+use crate::config::endpoint::without_brackets;
 use crate::export::blocking;
 
 /// Returns the addresses of a host name or an IP address, in the order of the system's preference. The system's
@@ -12,7 +13,7 @@ use crate::export::blocking;
 ///
 /// Returns an error if the host has no address, the resolver failed, or no thread is available for it.
 pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = without_brackets(host);
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }

@@ -8,21 +8,14 @@ use ::http::{HeaderMap, HeaderName};
 use prost::Message;
 
 use super::secrets::decode_base64;
+use super::status::Status;
 
 /// The trailer with the encoded `google.rpc.Status`.
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, Message)]
-struct Status {
-    /// Messages with details.
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
 /// `google.protobuf.Any`.
 #[derive(Clone, PartialEq, Message)]
-struct Any {
+pub(super) struct Any {
     /// A URL that ends with the full name of the message.
     #[prost(string, tag = "1")]
     type_url: String,

@@ -4,13 +4,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine, alphabet};
 
 use crate::config::pairs::percent_decode_lossy;
-use crate::config::secret::Secret;
+use crate::config::secret::{HIDDEN, Secret};
 
 /// The shortest secret, in bytes. Shorter texts are not hidden, because that would make any message unreadable.
 const SHORTEST: usize = 4;
-
-/// The replacement of a secret.
-const HIDDEN: &str = "<hidden>";
 
 /// The texts of the headers, of the proxy's credentials and of the endpoint's query that must not be shown.
 #[derive(Clone, Default)]

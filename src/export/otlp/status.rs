@@ -5,11 +5,10 @@ use prost::Message;
 
 use super::receiver::Receiver;
 use super::retry_after::retry_after;
-#[cfg(feature = "grpc")]
-use super::retry_info::retry_delay;
-#[cfg(feature = "grpc")]
-use crate::export::export_result::ExportError;
-use crate::export::export_result::{Delivery, ErrorAnswer, ExportResult, FailureClass};
+use super::retry_info::{Any, retry_delay};
+use crate::export::export_result::{
+    Delivery, ErrorAnswer, ExportError, ExportResult, FailureClass,
+};
 
 /// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`. The three messages differ only in the name of one
 /// field, which protobuf does not send.
@@ -29,6 +28,17 @@ pub(super) struct PartialSuccess {
     /// The reason.
     #[prost(string, tag = "2")]
     pub(super) error_message: String,
+}
+
+/// `google.rpc.Status`, with which receivers explain a rejection. Only the fields that are read are declared.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Status {
+    /// The message for the developer.
+    #[prost(string, tag = "2")]
+    pub(super) message: String,
+    /// Messages with details.
+    #[prost(message, repeated, tag = "3")]
+    pub(super) details: Vec<Any>,
 }
 
 /// Returns the outcome of a success, with the receiver's message. A response that cannot be read is a success too.
@@ -69,7 +79,6 @@ pub(super) fn http(
 }
 
 /// The gRPC status codes, as the specification writes them. The number of a code is its index.
-#[cfg(feature = "grpc")]
 const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
@@ -91,7 +100,6 @@ const CODES: [&str; 17] = [
 ];
 
 /// Returns the error of a response whose headers or trailers contain a `grpc-status`, unless it is `OK`.
-#[cfg(feature = "grpc")]
 pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Result<(), ExportError> {
     let text = |name| {
         trailers
@@ -125,7 +133,6 @@ pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Result<(), Expo
 }
 
 /// Returns the text of a `grpc-message`. Broken escapes stay as they are.
-#[cfg(feature = "grpc")]
 pub(super) fn percent_decode(text: &[u8]) -> String {
     percent_encoding::percent_decode(text)
         .decode_utf8_lossy()

@@ -3,13 +3,26 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ::http::Uri;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::receiver::name;
 use crate::config::otlp::OtlpConfig;
 
-/// Returns the URL of an endpoint as it is requested: without user information, with an IP address in its usual form,
-/// and with all characters escaped that a request line must not contain. The error is a sentence that says what is
-/// wrong.
+/// The ASCII characters of a path that a request line must not contain. All others are escaped too.
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Returns the URL of an endpoint as it is requested: without user information, with an IP address in its usual form, and
+/// with all characters escaped that a request line must not contain. The error is a sentence that says what is wrong.
 pub(super) fn request_url(config: &OtlpConfig) -> Result<Uri, String> {
     let endpoint = &config.endpoint;
     // The TLS configuration decides the scheme: `https` must not fall back to plain text.
@@ -35,19 +48,13 @@ fn normalized(endpoint: &Uri) -> Result<Uri, String> {
     let scheme = endpoint.scheme_str().unwrap_or_default();
     let host = address(endpoint.host().unwrap_or_default())?;
     let port = endpoint.port_u16().map(|port| format!(":{port}"));
-    let path = endpoint.path_and_query().map_or("/", |path| path.as_str());
-    let mut url = format!("{scheme}://{host}{}", port.unwrap_or_default());
-    if !path.starts_with('/') {
-        url.push('/');
-    }
-    for byte in path.bytes() {
-        match byte {
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | ..=b' ' | 0x7f.. => {
-                url.push_str(&format!("%{byte:02X}"));
-            }
-            _ => url.push(char::from(byte)),
-        }
-    }
+    let path = endpoint.path_and_query().map(ToString::to_string);
+    let path = path.unwrap_or_default();
+    let url = format!(
+        "{scheme}://{host}{}{}",
+        port.unwrap_or_default(),
+        utf8_percent_encode(&path, ESCAPED)
+    );
     url.parse()
         .map_err(|error: ::http::uri::InvalidUri| error.to_string())
 }

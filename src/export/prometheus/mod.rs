@@ -15,7 +15,7 @@ mod serve;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
 use crate::health::{Exporter, ExporterCounters};
+use crate::lock::lock;
 use crate::metrics::{PROMETHEUS_READER, Registry, Sample, ScrapeReader};
 use crate::signal::Signal;
 use serve::Server;
@@ -111,7 +112,7 @@ struct PageSeries {
 
 impl PageSeries {
     fn reader(&self) -> MutexGuard<'_, ScrapeReader> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.reader)
     }
 
     fn read(&self, now: Instant) -> Vec<Sample> {

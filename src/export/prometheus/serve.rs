@@ -24,6 +24,7 @@ use super::super::blocking;
 use super::super::exporter::PageSettings;
 use super::{PageSeries, page};
 use crate::clock::Clock;
+use crate::config::endpoint::without_brackets;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
 use crate::metrics::Sample;
@@ -172,11 +173,7 @@ impl Server {
     }
 
     fn is_own(&self, host: &str) -> bool {
-        let address = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
-        address.parse::<IpAddr>().is_ok()
+        without_brackets(host).parse::<IpAddr>().is_ok()
             || host.eq_ignore_ascii_case("localhost")
             || host.eq_ignore_ascii_case(&self.settings.address.host)
     }

@@ -1,8 +1,9 @@
 //! Requests and tool calls that a host addresses by its own ids.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{LlmRequest, LlmRequestOptions, ToolCall, ToolCallOptions};
+use crate::lock::lock;
 use crate::record::Text;
 use crate::session::Recorder;
 
@@ -18,7 +19,8 @@ const MAX_OPEN: usize = 1_024;
 ///
 /// A request or tool call is begun, looked up any number of times while it is open, and taken to be finished. What is
 /// still open when the prompt ends is ended without an outcome, and so are the call that has the same id as a new one, and
-/// the oldest one if more than 1,024 are open. A call that is begun after the end of the prompt does nothing.
+/// the oldest one if more than 1,024 are open. A call that is begun after the end of the prompt does nothing, and a call
+/// that has ended records nothing more, whichever handle is used.
 ///
 /// ```
 /// use claude_code_telemetry::{Calls, Decision, DecisionSource, ToolCallOptions, ToolOutcome};
@@ -45,15 +47,20 @@ const MAX_OPEN: usize = 1_024;
 #[derive(Clone, Debug)]
 pub struct Calls {
     recorder: Recorder,
-    open: Arc<OpenCalls>,
+    open: Arc<Mutex<OpenCalls>>,
 }
 
 /// The open calls of a prompt, which its [`Calls`] share.
 #[derive(Debug, Default)]
-pub(super) struct OpenCalls {
-    requests: Open<LlmRequest>,
-    tools: Open<ToolCall>,
+struct OpenCalls {
+    requests: List<LlmRequest>,
+    tools: List<ToolCall>,
+    /// True after the end of the prompt.
+    is_closed: bool,
 }
+
+/// Calls with their ids, the oldest first. A host has few calls open at the same time, so that a list is enough.
+type List<T> = Vec<(Text, Arc<T>)>;
 
 /// The owner of the open calls: the clones of a prompt. When the last one is dropped, the calls are ended.
 #[derive(Debug)]
@@ -74,10 +81,15 @@ impl CallsOwner {
     /// Ends everything that is still open, without an outcome, also if the host holds a call at this moment. Nothing can be
     /// begun after it.
     pub(super) fn close(&self) {
-        if let Some(open) = self.0.open() {
-            open.requests.close();
-            open.tools.close();
-        }
+        let Some(mut open) = self.0.lock() else {
+            return;
+        };
+        open.is_closed = true;
+        let requests = std::mem::take(&mut open.requests);
+        let tools = std::mem::take(&mut open.tools);
+        drop(open);
+        requests.iter().for_each(|(_, request)| request.abandon());
+        tools.iter().for_each(|(_, tool)| tool.abandon());
     }
 }
 
@@ -88,28 +100,46 @@ impl Drop for CallsOwner {
 }
 
 impl Calls {
-    /// Returns the open calls; `None` if telemetry can never be on, and in a forked child, where a thread that is gone may
-    /// hold the locks.
-    fn open(&self) -> Option<&OpenCalls> {
-        self.recorder.session_here().map(|_| &*self.open)
+    /// Locks the open calls. Returns `None` if telemetry can never be on, and in a forked child, where a thread that is gone
+    /// may hold the lock.
+    fn lock(&self) -> Option<MutexGuard<'_, OpenCalls>> {
+        self.recorder.session_here()?;
+        Some(lock(&self.open))
     }
 
-    /// Begins a call and adds it to the open ones. After the end of the prompt, it is begun on a recorder that does nothing.
+    /// Begins a call and adds it to the open ones, and ends the one that it replaces. After the end of the prompt, it is
+    /// begun on a recorder that does nothing; if the prompt ends meanwhile, the new call is ended.
     fn begin<T: Handle>(
         &self,
-        calls: impl FnOnce(&OpenCalls) -> &Open<T>,
+        list: impl FnOnce(&mut OpenCalls) -> &mut List<T>,
         id: Text,
         begin: impl FnOnce(&Recorder) -> T,
     ) -> Arc<T> {
-        let Some(calls) = self.open().map(calls) else {
-            return Arc::new(begin(&self.recorder));
-        };
         let mut recorder = self.recorder.clone();
-        if calls.lock().is_closed {
+        if self.lock().is_some_and(|open| open.is_closed) {
             recorder.session = None;
             recorder.parent = None;
         }
-        calls.add(id, begin(&recorder))
+        // The beginning reads the arguments of a tool, which other threads must not wait for.
+        let call = Arc::new(begin(&recorder));
+        let Some(mut open) = self.lock() else {
+            return call;
+        };
+        let ended = if open.is_closed {
+            Some(Arc::clone(&call))
+        } else {
+            let list = list(&mut open);
+            let same = list.iter().position(|(other, _)| *other == id);
+            let replaced = same.or((list.len() == MAX_OPEN).then_some(0));
+            let replaced = replaced.map(|index| list.remove(index).1);
+            list.push((id, Arc::clone(&call)));
+            replaced
+        };
+        drop(open);
+        if let Some(ended) = ended {
+            ended.abandon();
+        }
+        call
     }
 
     /// Begins a model request under an id, and returns it.
@@ -119,17 +149,17 @@ impl Calls {
         options: impl Into<LlmRequestOptions>,
     ) -> Arc<LlmRequest> {
         let begin = |recorder: &Recorder| recorder.llm_request(options);
-        self.begin(|open| &open.requests, id.into(), begin)
+        self.begin(|open| &mut open.requests, id.into(), begin)
     }
 
     /// Returns the open request with this id; `None` if there is none.
     pub fn request(&self, id: &str) -> Option<Arc<LlmRequest>> {
-        self.open()?.requests.get(id)
+        get(&self.lock()?.requests, id)
     }
 
     /// Removes the open request with this id and returns it, so that it can be finished.
     pub fn take_request(&self, id: &str) -> Option<LlmRequest> {
-        Some(self.open()?.requests.take(id)?.share())
+        Some(take(&mut self.lock()?.requests, id)?.share())
     }
 
     /// Begins a tool call under an id, and returns it.
@@ -139,17 +169,17 @@ impl Calls {
         options: impl Into<ToolCallOptions>,
     ) -> Arc<ToolCall> {
         let begin = |recorder: &Recorder| recorder.tool(options);
-        self.begin(|open| &open.tools, id.into(), begin)
+        self.begin(|open| &mut open.tools, id.into(), begin)
     }
 
     /// Returns the open tool call with this id; `None` if there is none.
     pub fn tool(&self, id: &str) -> Option<Arc<ToolCall>> {
-        self.open()?.tools.get(id)
+        get(&self.lock()?.tools, id)
     }
 
     /// Removes the open tool call with this id and returns it, so that it can be finished.
     pub fn take_tool(&self, id: &str) -> Option<ToolCall> {
-        Some(self.open()?.tools.take(id)?.share())
+        Some(take(&mut self.lock()?.tools, id)?.share())
     }
 }
 
@@ -158,69 +188,12 @@ pub(super) trait Handle {
     fn abandon(&self);
 }
 
-/// Open calls of one kind. A host has few calls open at the same time, so that a list is enough.
-#[derive(Debug)]
-struct Open<T>(Mutex<List<T>>);
-
-#[derive(Debug)]
-struct List<T> {
-    /// The oldest first.
-    calls: Vec<(Text, Arc<T>)>,
-    /// True after the end of the prompt.
-    is_closed: bool,
+fn get<T>(list: &[(Text, Arc<T>)], id: &str) -> Option<Arc<T>> {
+    let (_, call) = list.iter().find(|(other, _)| *other == *id)?;
+    Some(Arc::clone(call))
 }
 
-impl<T> Default for Open<T> {
-    fn default() -> Self {
-        Self(Mutex::new(List {
-            calls: Vec::new(),
-            is_closed: false,
-        }))
-    }
-}
-
-impl<T: Handle> Open<T> {
-    /// Adds a call, and ends the one that it replaces. After the end of the prompt, the new call itself is ended.
-    fn add(&self, id: Text, call: T) -> Arc<T> {
-        let call = Arc::new(call);
-        let mut list = self.lock();
-        let ended = if list.is_closed {
-            Some(Arc::clone(&call))
-        } else {
-            let same = list.calls.iter().position(|(other, _)| *other == id);
-            let replaced = same.or((list.calls.len() == MAX_OPEN).then_some(0));
-            let replaced = replaced.map(|index| list.calls.remove(index).1);
-            list.calls.push((id, Arc::clone(&call)));
-            replaced
-        };
-        drop(list);
-        if let Some(ended) = ended {
-            ended.abandon();
-        }
-        call
-    }
-
-    fn get(&self, id: &str) -> Option<Arc<T>> {
-        let list = self.lock();
-        let (_, call) = list.calls.iter().find(|(other, _)| *other == *id)?;
-        Some(Arc::clone(call))
-    }
-
-    fn take(&self, id: &str) -> Option<Arc<T>> {
-        let calls = &mut self.lock().calls;
-        let index = calls.iter().position(|(other, _)| *other == *id)?;
-        Some(calls.remove(index).1)
-    }
-
-    fn close(&self) {
-        let mut list = self.lock();
-        list.is_closed = true;
-        let calls = std::mem::take(&mut list.calls);
-        drop(list);
-        calls.iter().for_each(|(_, call)| call.abandon());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, List<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn take<T>(list: &mut List<T>, id: &str) -> Option<Arc<T>> {
+    let index = list.iter().position(|(other, _)| *other == *id)?;
+    Some(list.remove(index).1)
 }

@@ -90,7 +90,7 @@ impl Hook {
     /// hooks.finish(HookOutcome::new().succeeded(1).failed(1));
     /// ```
     pub fn finish(self, outcome: HookOutcome) {
-        if let Some((session, mut hooks)) = self.0.lock() {
+        if let Some((session, mut hooks)) = self.0.settle() {
             let end = session.telemetry.timestamp(outcome.at);
             hooks.end(session, end, |hooks, _| {
                 hooks.count = outcome.total();

@@ -75,6 +75,9 @@ pub struct LlmRequest {
 }
 
 struct Request {
+    /// Requested model.
+    model: Text,
+    query_source: Option<Text>,
     span: OpenSpan<LlmSpan>,
     /// True if [`LlmRequest::attempt_started`] has marked the current attempt.
     is_attempt_marked: bool,
@@ -91,9 +94,12 @@ impl LlmRequest {
         let request = OperationHandle::begin(outer.session(), |session| {
             let start = outer.timestamp(session, options.at);
             let mut span: OpenSpan<LlmSpan> = outer.begin_span(session, start);
+            let (model, query_source) = (options.model.clone(), options.query_source.clone());
             span.record.begin(options, outer.context, start);
             recorder.parent.clone_from(&span.context);
             Request {
+                model,
+                query_source,
                 span,
                 is_attempt_marked: false,
                 attempt_began: start,
@@ -185,13 +191,8 @@ impl LlmRequest {
         let Some((_, request)) = self.request.lock() else {
             return;
         };
-        let LlmSpan {
-            model,
-            query_source,
-            ..
-        } = &request.span.record;
-        let mut record = ApiRequestBody::new(model.clone(), body);
-        record.query_source.clone_from(query_source);
+        let mut record = ApiRequestBody::new(request.model.clone(), body);
+        record.query_source.clone_from(&request.query_source);
         record.at = time;
         // A large body is redacted when it is emitted, which other threads and the shutdown must not wait for.
         drop(request);
@@ -278,12 +279,11 @@ impl LlmRequest {
     /// request.finish(ApiRequest::new("claude-sonnet-4-6").tokens(usage).cost_usd(0.0049));
     /// ```
     pub fn finish(self, mut answer: ApiRequest) {
-        let Some((session, mut request)) = self.request.lock() else {
+        let Some((session, mut request)) = self.request.settle() else {
             return;
         };
-        let model = &request.span.record.model;
-        if answer.requested_model.is_none() && answer.model != *model {
-            answer.requested_model = Some(model.clone());
+        if answer.requested_model.is_none() && answer.model != request.model {
+            answer.requested_model = Some(request.model.clone());
         }
         let measured = request.time_to_first_token;
         answer.time_to_first_token = answer.time_to_first_token.or(measured);
@@ -316,7 +316,7 @@ impl LlmRequest {
     /// request.fail(ApiError::new("claude-sonnet-4-6", "prompt is too long").status_code(400));
     /// ```
     pub fn fail(self, mut error: ApiError) {
-        let Some((session, mut request)) = self.request.lock() else {
+        let Some((session, mut request)) = self.request.settle() else {
             return;
         };
         let (query_source, duration) = (&mut error.query_source, &mut error.duration.0);
@@ -359,7 +359,7 @@ impl Request {
         duration: &mut Option<Duration>,
     ) -> (Timestamp, u64) {
         if query_source.is_none() {
-            query_source.clone_from(&self.span.record.query_source);
+            query_source.clone_from(&self.query_source);
         }
         let end = session.telemetry.timestamp(at);
         let last = *duration.get_or_insert_with(|| end.since(&self.attempt_began).1);

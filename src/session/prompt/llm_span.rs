@@ -26,7 +26,7 @@ span! {
         fails when "the request failed; the message is the error's", has events REQUEST_ATTEMPT;
     sent {
         model: Text = "model", "Requested model";
-        system: Provider = "gen_ai.system", "Provider of the model, by default `anthropic`";
+        system: Text = "gen_ai.system", "Provider of the model, by default `anthropic`";
         request_model: Text = "gen_ai.request.model", "Requested model";
         context: RequestContext = "llm_request.context", "Origin of the request: the handle on which it was started";
         speed: Speed = "speed", "Speed mode";
@@ -58,22 +58,6 @@ span! {
 
 type Attempts = Vec<u64>;
 
-/// The provider of the model.
-#[derive(Clone)]
-pub(crate) struct Provider(Text);
-
-impl Default for Provider {
-    fn default() -> Self {
-        Self(Text::from_static("anthropic"))
-    }
-}
-
-impl Payload for Provider {
-    fn size(&self) -> usize {
-        self.0.len()
-    }
-}
-
 /// The reason why the model stopped, as a list.
 #[derive(Clone)]
 pub(crate) struct FinishReasons(Text);
@@ -85,7 +69,6 @@ impl Payload for FinishReasons {
 }
 
 fields! {
-    Provider: String = |provider| Some((&*provider.0).into());
     FinishReasons: StringArray = |reason| Some(vec![(&*reason.0).into()]);
 }
 
@@ -104,9 +87,8 @@ impl LlmSpan {
         self.model = options.model;
         self.context = options.context.unwrap_or(context);
         self.query_source = options.query_source;
-        if let Some(provider) = options.provider {
-            self.system = Provider(provider);
-        }
+        let provider = options.provider;
+        self.system = provider.unwrap_or(Text::from_static("anthropic"));
         self.attempt = 1;
         self.attempts.push(start.wall());
     }

@@ -222,7 +222,7 @@ impl ToolCall {
     /// tool.finish(ToolOutcome::from_result(&result));
     /// ```
     pub fn finish(self, outcome: ToolOutcome) {
-        let Some((session, mut call)) = self.call.lock() else {
+        let Some((session, mut call)) = self.call.settle() else {
             return;
         };
         let result = call.finish(session, outcome);
@@ -354,7 +354,7 @@ impl ToolCall {
     }
 
     fn end_call(self, time: Option<SystemTime>) {
-        if let Some((session, mut call)) = self.call.lock() {
+        if let Some((session, mut call)) = self.call.settle() {
             let end = call.timestamp(session, time);
             call.end(session, end, None);
         }

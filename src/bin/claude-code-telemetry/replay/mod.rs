@@ -100,15 +100,21 @@ pub(crate) fn run(arguments: Arguments) -> Status {
     // To open a named pipe is to wait for its other end.
     let opened = stop.run(move || open(file.as_deref(), arguments.answers.as_deref()));
     let replayed = match opened {
-        Some(Ok((file, nesting, answers))) => {
+        Ok(Some(Ok((file, nesting, answers)))) => {
             let input = BufReader::new(stop.input(file));
             transcript::replay(input, Run::new(nesting, answers, &stop))
         }
-        Some(Err(problem)) => {
+        Ok(Some(Err(problem))) => {
             complain(problem);
             return Status::Unreadable;
         }
-        None => {
+        Err(error) => {
+            complain(format_args!(
+                "cannot open the input: {error}; raise the limit of threads (ulimit -u) or of open files (ulimit -n)"
+            ));
+            return Status::Unreadable;
+        }
+        Ok(None) => {
             let run = Run::new(Nesting::default(), Answers::Standard, &stop);
             transcript::replay(io::empty(), run)
         }

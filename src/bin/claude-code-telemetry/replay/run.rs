@@ -216,10 +216,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Delivers the recorded data, unless a signal ended the input. In that case only the shutdown timeout applies.
+/// Delivers the recorded data, unless a signal ended the input. In that case only the shutdown timeout applies. Without a
+/// thread for the delivery, a signal has to wait for it.
 fn flush(telemetry: &Telemetry, stop: &Stop) -> Option<Report> {
-    let telemetry = telemetry.clone();
-    stop.run(move || telemetry.flush())
+    let flushed = telemetry.clone();
+    stop.run(move || flushed.flush())
+        .unwrap_or_else(|_| Some(telemetry.flush()))
 }
 
 /// The destination of lines until a signal ends the input.

@@ -82,25 +82,29 @@ impl Stop {
 
     /// Runs `work` on another thread and returns its result. Returns `None` if a signal arrives first or arrived
     /// before.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error, and runs nothing, if the system has no thread or no descriptor for it.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+    ) -> io::Result<Option<T>> {
         if let Ok([true]) = ready([self.stopped()], PollTimeout::ZERO) {
-            return None;
+            return Ok(None);
         }
-        let (done, working) = UnixStream::pair().ok()?;
-        let thread = thread::Builder::new()
-            .spawn(move || {
-                let result = work();
-                drop(working);
-                result
-            })
-            .ok()?;
-        match ready([readable(&done), self.stopped()], PollTimeout::NONE) {
-            Ok([true, _]) => thread.join().ok(),
-            _ => None,
-        }
+        let (done, working) = UnixStream::pair()?;
+        let thread = thread::Builder::new().spawn(move || {
+            let result = work();
+            drop(working);
+            result
+        })?;
+        Ok(
+            match ready([readable(&done), self.stopped()], PollTimeout::NONE) {
+                Ok([true, _]) => thread.join().ok(),
+                _ => None,
+            },
+        )
     }
 
     /// Returns the descriptor that is ready when a signal has arrived.

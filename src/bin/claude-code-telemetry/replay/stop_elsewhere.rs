@@ -23,8 +23,8 @@ impl Stop {
         std::thread::sleep(duration);
     }
 
-    pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        Some(work())
+    pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> io::Result<Option<T>> {
+        Ok(Some(work()))
     }
 }
 
