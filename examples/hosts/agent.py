@@ -49,10 +49,12 @@ class Telemetry:
         """Delivers the rest. Returns 0 if everything was delivered."""
         if self.process is None:
             return 1
-        try:
-            self.process.stdin.close()
-        except OSError:
-            pass
+        with self.lock:
+            self.input = None
+            try:
+                self.process.stdin.close()
+            except OSError:
+                pass
         return self.process.wait()
 
     def _ask(self, step, fields):
@@ -80,7 +82,7 @@ class Model:
     """Stands for a client of the Messages API. Its first attempt fails, then it calls two tools, then it is done."""
 
     def __init__(self):
-        command = "sleep 0.2; echo $TRACEPARENT"
+        command = "sleep 0.5; echo $TRACEPARENT"
         calls = [
             {"type": "tool_use", "id": f"toolu_0{n}", "name": "Bash", "input": {"command": command}}
             for n in (1, 2)
@@ -126,14 +128,13 @@ def run_tool(telemetry, call):
     telemetry.record("tool_executing", tool_use_id=tool)
     env = telemetry.child_env(tool_use_id=tool)
     command = ["sh", "-c", call["input"]["command"]]
-    try:
-        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        telemetry.record("tool_end", tool_use_id=tool, success=False, error=str(error))
-        return {"type": "tool_result", "tool_use_id": tool, "is_error": True, "content": str(error)}
-    size = len(done.stdout.encode())
-    telemetry.record("tool_end", tool_use_id=tool, result_size_bytes=size)
-    print(tool, done.stdout, end="")
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True)
+    if done.returncode == 0:
+        size = len(done.stdout.encode())
+        telemetry.record("tool_end", tool_use_id=tool, result_size_bytes=size)
+    else:
+        error = f"exit status {done.returncode}"  # Without content: no switch withholds it.
+        telemetry.record("tool_end", tool_use_id=tool, success=False, error=error)
     return {"type": "tool_result", "tool_use_id": tool, "content": done.stdout}
 
 
@@ -151,6 +152,8 @@ def run_prompt(telemetry, model, text):
             with ThreadPoolExecutor() as pool:  # The tools run in parallel.
                 results = list(pool.map(lambda call: run_tool(telemetry, call), calls))
             messages.append({"role": "user", "content": results})
+            for result in results:
+                print(result["tool_use_id"], result["content"], end="")
     finally:
         telemetry.record("prompt_end")
 

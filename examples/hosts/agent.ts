@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 type Step = { step: string; [field: string]: unknown };
 type Call = { tool_use_id: string } | { request: string };
 type Answer = { set?: Record<string, string>; remove?: string[]; traceparent?: string; tracestate?: string };
+type Failure = { code?: number | string; stdout?: string };
 type Block = { type: string; id: string; name: string; input: { command: string } };
 
 const MODEL = "claude-sonnet-4-6";
@@ -89,7 +90,7 @@ class Model {
   async send(messages: unknown[], headers: Record<string, string>) {
     const turn = this.turns.shift();
     if (!turn) throw new Error("Overloaded");
-    const input = { command: "sleep 0.2; echo $TRACEPARENT" };
+    const input = { command: "sleep 0.5; echo $TRACEPARENT" };
     const content = turn.map((type, n) => ({ type, id: `toolu_0${n + 1}`, name: "Bash", input }));
     const stop_reason = turn[0] === "tool_use" ? "tool_use" : "end_turn";
     return { model: MODEL, content, stop_reason, usage: { input_tokens: 1200, output_tokens: 86 } };
@@ -129,11 +130,12 @@ async function runTool(telemetry: Telemetry, call: Block) {
   try {
     const { stdout } = await promisify(execFile)("sh", ["-c", call.input.command], { env });
     telemetry.record({ step: "tool_end", tool_use_id, result_size_bytes: Buffer.byteLength(stdout) });
-    console.log(tool_use_id, stdout.trimEnd());
     return { type: "tool_result", tool_use_id, content: stdout };
-  } catch (error) {
-    telemetry.record({ step: "tool_end", tool_use_id, success: false, error: String(error) });
-    return { type: "tool_result", tool_use_id, is_error: true, content: String(error) };
+  } catch (failure) {
+    const { code, stdout = "" } = failure as Failure;
+    const error = `exit status ${code}`; // Without content: no switch withholds it.
+    telemetry.record({ step: "tool_end", tool_use_id, success: false, error });
+    return { type: "tool_result", tool_use_id, content: stdout };
   }
 }
 
@@ -150,6 +152,7 @@ async function runPrompt(telemetry: Telemetry, model: Model, text: string) {
       // The tools run in parallel.
       const results = await Promise.all(calls.map((call) => runTool(telemetry, call)));
       messages.push({ role: "user", content: results });
+      for (const { tool_use_id, content } of results) console.log(tool_use_id, content.trimEnd());
     }
   } finally {
     await telemetry.record({ step: "prompt_end" });

@@ -262,7 +262,7 @@ fn carrier_can_return_anything() {
 fn attempt_starts_at_an_explicit_time() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
-    let time = |seconds| UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds);
+    let time = |seconds: u64| UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds);
     let options = LlmRequestOptions::new(MODEL).at(time(0));
     let request = prompt.llm_request(options);
     request.attempt_started_at(time(1));
@@ -278,10 +278,28 @@ fn attempt_starts_at_an_explicit_time() {
 }
 
 #[test]
+fn execution_has_the_duration_that_the_host_measured() {
+    let memory = Telemetry::in_memory();
+    let prompt = prompt(&memory);
+    let duration = Duration::from_millis(4_200);
+    for is_executing in [true, false] {
+        let tool = prompt.tool("Bash");
+        if is_executing {
+            tool.executing();
+        }
+        tool.finish(ToolOutcome::new().duration(duration));
+    }
+    let results = memory.events().named("tool_result");
+    assert_eq!(results.with("duration_ms", 4_200).len(), 2);
+    let executions = memory.spans().named("tool.execution");
+    assert_eq!(executions.with("duration_ms", 4_200).len(), 2);
+}
+
+#[test]
 fn canceled_request_ends_without_an_outcome() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
-    let time = |seconds| UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds);
+    let time = |seconds: u64| UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds);
     prompt.llm_request(MODEL).end();
     let options = LlmRequestOptions::new(MODEL).at(time(0));
     prompt.llm_request(options).end_at(time(2));

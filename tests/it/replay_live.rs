@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::example;
 use crate::replay::variables;
-use crate::support::{Attributes, Received, Receiver, Span};
+use crate::support::{Answer, Attributes, Received, Receiver, Span};
 use crate::traces::{Spans, short_name};
 
 /// Switches tracing on.
@@ -157,7 +157,7 @@ impl Telemetry {
             attributes
         };
         let events = received.logs().into_iter().map(|log| {
-            // Their steps have times of their own.
+            // Live steps give these events an earlier time than the single step.
             let is_earlier = ["tool_decision", "api_request_body"]
                 .iter()
                 .any(|name| log.attributes["event.name"] == *name);
@@ -228,6 +228,7 @@ fn live_steps_of_a_tool_emit_what_a_single_step_emits() {
 {"step":"tool","tool_name":"search","tool_use_id":"t4","mcp":{"server":"github","tool":"search","scope":"user"},"decision":"accept","source":"hook","decision_event":false,"result_decision":false,"span_source":"unknown","blocked_ms":1,"duration_ms":2,"span_duration_ms":10,"at":"2026-04-20T09:00:09Z"}
 {"step":"tool","tool_name":"Read","tool_use_id":"t5","duration_ms":40,"at":"2026-04-20T09:00:10Z"}
 {"step":"tool","tool_name":"Bash","tool_use_id":"t6","decision":"accept","source":"config","executed":false,"span_duration_ms":100,"at":"2026-04-20T09:00:11Z"}
+{"step":"tool","tool_name":"Glob","tool_use_id":"t7","decision":"accept","source":"config","blocked_ms":1250,"duration_ms":250,"span_duration_ms":2000,"at":"2026-04-20T09:00:13Z"}
 "#,
         r#"
 {"step":"tool_begin","tool_name":"Bash","tool_use_id":"t1","input":{"command":"cargo test --all","timeout":5},"at":"2026-04-20T09:00:01Z"}
@@ -250,6 +251,10 @@ fn live_steps_of_a_tool_emit_what_a_single_step_emits() {
 {"step":"tool_begin","tool_name":"Bash","tool_use_id":"t6","at":"2026-04-20T09:00:10.9Z"}
 {"step":"tool_decided","tool_use_id":"t6","decision":"accept","source":"config","at":"2026-04-20T09:00:11Z"}
 {"step":"tool_end","tool_use_id":"t6","executed":false,"at":"2026-04-20T09:00:11Z"}
+{"step":"tool_begin","tool_name":"Glob","tool_use_id":"t7","at":"2026-04-20T09:00:11Z"}
+{"step":"tool_decided","tool_use_id":"t7","decision":"accept","source":"config","blocked_ms":1250,"at":"2026-04-20T09:00:12.75Z"}
+{"step":"tool_executing","tool_use_id":"t7","at":"2026-04-20T09:00:12.9Z"}
+{"step":"tool_end","tool_use_id":"t7","duration_ms":250,"at":"2026-04-20T09:00:13Z"}
 "#,
     );
 }
@@ -678,7 +683,7 @@ fn end_of_a_prompt_ends_its_open_calls_and_their_context() {
     ]);
     let ended = host.end();
     assert_eq!(ended.status, 2);
-    let left = "ended without an outcome, because the prompt has ended: the tool call \"t\" (open calls: 2)";
+    let left = "live calls that ended without an outcome, because their prompt or session ended: 2 (the first one is the tool call \"t\")";
     assert_eq!(ended.errors[0], left);
     assert_eq!(ended.errors.len(), 1 + 8, "{:#?}", ended.errors);
     let spans = Spans(ended.received.spans());
@@ -808,4 +813,28 @@ fn times_of_live_steps_without_at_are_the_times_of_their_lines() {
     assert!(u128::from(wait.attributes["duration_ms"].as_u64().unwrap()) >= waited);
     assert_eq!(wait.start, tool.start);
     assert!(spans.child(tool, "tool.execution").end <= tool.end);
+}
+
+#[test]
+fn answers_do_not_wait_for_an_unavailable_receiver() {
+    let never = [
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
+    ];
+    let mut host = Host::start(&never);
+    host.receiver.answer(|_| Answer::status(503));
+    host.lines(&[
+        SESSION,
+        PROMPT,
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+    ]);
+    for _ in 0..100 {
+        let answer = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+        assert!(answer["set"]["TRACEPARENT"].is_string());
+    }
+    host.lines(&[r#"{"step":"tool_end","tool_use_id":"t"}"#]);
+    drop(host.input);
+    // The end of the input would wait for the flush.
+    host.child.kill().unwrap();
+    host.child.wait().unwrap();
 }

@@ -6,14 +6,17 @@
     feature = "serde"
 ))]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::document::check_document;
 use crate::example;
 use crate::replay::{names, variables};
 use crate::support::Receiver;
+use serde_json::{Map, Value, json};
 
 const DOCUMENT: &str = include_str!("../../docs/TRANSCRIPT.md");
 
@@ -24,6 +27,20 @@ fn blocks(language: &str) -> Vec<&'static str> {
     blocks
         .map(|block| block.split("```").next().unwrap())
         .collect()
+}
+
+#[test]
+fn document_contains_the_hosts() {
+    let hosts = [
+        ("python", include_str!("../../examples/hosts/agent.py")),
+        ("ts", include_str!("../../examples/hosts/agent.ts")),
+    ];
+    let document = hosts
+        .iter()
+        .fold(DOCUMENT.to_owned(), |document, (language, host)| {
+            document.replace(blocks(language)[0], host)
+        });
+    check_document("TRANSCRIPT.md", &document);
 }
 
 #[test]
@@ -56,6 +73,118 @@ fn example_lines_of_the_document_are_valid() {
         "tool_result",
     ];
     assert_eq!(names(&receiver), [&after_each_call[..], &live].concat());
+}
+
+/// A cell of a table of fields. Its text states whether the step needs the field, takes it or ignores it.
+struct Cell {
+    step: &'static str,
+    field: &'static str,
+    text: &'static str,
+}
+
+/// Returns the cells of the tables whose columns are steps.
+fn cells_of_live_steps() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let tables = DOCUMENT.split("\n| Field | `").skip(1);
+    for table in tables {
+        let mut rows = table.lines();
+        let (steps, _) = rows
+            .next()
+            .unwrap()
+            .split_once("` | Description |")
+            .unwrap();
+        let steps: Vec<_> = steps.split("` | `").collect();
+        for row in rows.skip(1).take_while(|row| row.starts_with('|')) {
+            let columns: Vec<_> = row.split('|').map(str::trim).collect();
+            for field in columns[1].split(", ").map(|field| field.trim_matches('`')) {
+                for (&step, &text) in steps.iter().zip(&columns[2..]) {
+                    cells.push(Cell { step, field, text });
+                }
+            }
+        }
+    }
+    cells
+}
+
+/// Returns a valid value of a field that a live step needs.
+fn value_of(field: &str) -> Value {
+    match field {
+        "decision" => json!("accept"),
+        "source" => json!("config"),
+        "cost_usd" => json!(0.5),
+        name => json!(name),
+    }
+}
+
+#[test]
+fn live_steps_need_take_and_ignore_the_fields_that_the_document_lists() {
+    let cells = cells_of_live_steps();
+    let steps: BTreeSet<_> = cells.iter().map(|cell| cell.step).collect();
+    assert_eq!(steps.len(), 7, "{steps:?}");
+    let mut lines = vec![
+        r#"{"step":"session","user_id":"u"}"#.to_owned(),
+        r#"{"step":"prompt","text":"hi"}"#.to_owned(),
+    ];
+    let mut invalid = Vec::new();
+    for (n, cell) in cells.iter().enumerate() {
+        let needed = cells.iter().filter(|other| other.step == cell.step);
+        let needed = needed.filter(|other| other.text.starts_with("required"));
+        let mut line: Map<_, _> = needed
+            .map(|other| (other.field.to_owned(), value_of(other.field)))
+            .collect();
+        line.insert("step".to_owned(), json!(cell.step));
+        // Each line has a call of its own.
+        let (id, begin) = match cell.step.starts_with("tool") {
+            true => (
+                "tool_use_id",
+                json!({"step": "tool_begin", "tool_name": "Bash"}),
+            ),
+            false => ("request", json!({"step": "request_begin", "model": "m"})),
+        };
+        line.insert(id.to_owned(), json!(n.to_string()));
+        if !cell.step.ends_with("_begin") {
+            let mut begin = begin;
+            begin[id] = json!(n.to_string());
+            lines.push(begin.to_string());
+        }
+        if cell.text == "with `error`" {
+            line.insert("error".to_owned(), json!("Overloaded"));
+        }
+        let mut add = |line: &Map<_, _>, is_invalid: bool| {
+            lines.push(Value::from(line.clone()).to_string());
+            if is_invalid {
+                let number = lines.len();
+                invalid.push((number, cell.step, cell.field));
+            }
+        };
+        if cell.text.starts_with("required") {
+            let mut without = line.clone();
+            without.remove(cell.field);
+            add(&without, true);
+        }
+        // No field has a value of this type.
+        line.insert(cell.field.to_owned(), json!([[]]));
+        add(&line, !cell.text.is_empty());
+    }
+    assert!(invalid.len() > 60, "{invalid:?}");
+
+    let home = tempfile::tempdir().unwrap();
+    let mut replay = example::program("replay", home.path())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = replay.stdin.take().unwrap();
+    input.write_all(lines.join("\n").as_bytes()).unwrap();
+    drop(input);
+    let output = replay.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let reported: Vec<usize> = errors
+        .lines()
+        .filter_map(|error| error.strip_prefix("line ")?.split(':').next()?.parse().ok())
+        .collect();
+    let expected: Vec<_> = invalid.iter().map(|(number, ..)| *number).collect();
+    assert_eq!(reported, expected, "{errors}\n{invalid:#?}");
 }
 
 #[test]

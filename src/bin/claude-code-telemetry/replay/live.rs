@@ -5,8 +5,8 @@
 use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    ApiError, ApiRequest, LlmRequestOptions, Permission, RequestContext, ToolCallOptions,
-    ToolOutcome,
+    ApiError, ApiRequest, LlmRequest, LlmRequestOptions, Permission, RequestContext,
+    ToolCallOptions, ToolOutcome,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -144,11 +144,7 @@ pub(crate) fn request_begin(
     let options: LlmRequestOptions = read(line)?;
     let options = options.context(context.unwrap_or(scope.context()));
     let request = scope.begin_open_request(&id, parent_tool.as_deref(), model, options)?;
-    match (request_body, at) {
-        (Some(body), Some(at)) => request.body_at(body, at),
-        (Some(body), None) => request.body(body),
-        (None, _) => {}
-    }
+    record_body(request, request_body, at);
     Ok(())
 }
 
@@ -167,12 +163,17 @@ pub(crate) fn request_attempt(
         Some(at) => request.attempt_started_at(at),
         None => request.attempt_started(),
     }
-    match (request_body, at) {
+    record_body(request, request_body, at);
+    Ok(())
+}
+
+/// Records the body of an attempt, if there is one.
+fn record_body(request: &LlmRequest, body: Option<Object>, at: Option<SystemTime>) {
+    match (body, at) {
         (Some(body), Some(at)) => request.body_at(body, at),
         (Some(body), None) => request.body(body),
         (None, _) => {}
     }
-    Ok(())
 }
 
 /// Ends a model request: with its answer, with its error, or without an outcome if it was canceled.

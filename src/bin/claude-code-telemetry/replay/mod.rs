@@ -70,8 +70,8 @@ Records the run of an agent in any language, written as JSON lines.
 Each line is recorded when it is read, and exported at the interval of its signal. At the end of
 the input, the rest is delivered. SIGTERM, SIGINT and SIGHUP end the input, and change no exit
 status. Bad lines and problems of the delivery are reported on standard error. Standard output is
-only for the console exporter and for the answers to steps such as child_env. docs/TRANSCRIPT.md
-describes the lines.",
+only for the console exporter and for the answers to child_env and trace_context.
+docs/TRANSCRIPT.md describes the lines.",
     after_help = "\
 Exit status, the first one that applies:
   1  the input cannot be read, or the command line is invalid

@@ -4,7 +4,7 @@ use claude_code_telemetry::{ChildEnv, LlmRequest, ToolCall};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::field::{optional, read};
+use super::field::{Id, read};
 use super::run::no_open_session;
 use super::scope::{OpenRequest, Scope};
 
@@ -17,10 +17,8 @@ pub(crate) type Answered = (Option<Answer>, Result<(), String>);
 /// The call that a question names.
 #[derive(Default, Deserialize)]
 struct Named {
-    #[serde(default, deserialize_with = "optional")]
-    tool_use_id: Option<String>,
-    #[serde(default, deserialize_with = "optional")]
-    request: Option<String>,
+    tool_use_id: Option<Id>,
+    request: Option<Id>,
 }
 
 /// The subject of a question.
@@ -35,8 +33,8 @@ impl Named {
     /// Returns the open call that the question names.
     fn find<'a>(&self, scope: &'a Scope) -> Result<Subject<'a>, String> {
         match (&self.tool_use_id, &self.request) {
-            (Some(id), None) => scope.open_tools.get(id).map(Subject::Tool),
-            (None, Some(id)) => {
+            (Some(Id(id)), None) => scope.open_tools.get(id).map(Subject::Tool),
+            (None, Some(Id(id))) => {
                 let OpenRequest { request, .. } = scope.open_requests.get(id)?;
                 Ok(Subject::Request(request))
             }
@@ -56,11 +54,16 @@ pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
             Subject::Unnamed(scope) => scope.child_env(),
         })
     });
-    // Without a name and without a session, the step has no answer: hosts that name no call read one for each valid step.
-    let is_named = ["tool_use_id", "request"]
-        .iter()
-        .any(|name| answer.contains_key(*name));
-    ((is_named || scope.is_some()).then_some(answer), result)
+    // While no session is open, a step without an id has no answer: hosts that name no call read one for each valid step.
+    let names_no_call = matches!(
+        read(line),
+        Ok(Named {
+            tool_use_id: None,
+            request: None
+        })
+    );
+    let has_answer = scope.is_some() || !names_no_call;
+    (has_answer.then_some(answer), result)
 }
 
 /// Answers with the headers of a trace context. Without a named call, it is that of the open prompt.
@@ -103,7 +106,7 @@ fn answer(
         ("tool_use_id", named.tool_use_id),
         ("request", named.request),
     ] {
-        if let Some(id) = id {
+        if let Some(Id(id)) = id {
             members.insert(name.to_owned(), id.into());
         }
     }

@@ -253,7 +253,7 @@ impl Scope {
         }
         if let Some(first) = ended.first() {
             complain(format_args!(
-                "ended without an outcome, because the prompt has ended: the {first} (open calls: {})",
+                "live calls that ended without an outcome, because their prompt or session ended: {} (the first one is the {first})",
                 ended.len()
             ));
         }
