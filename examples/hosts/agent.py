@@ -18,7 +18,7 @@ class Telemetry:
         self.lock = threading.Lock()
         self.process = self.input = None
         answers, write_end = os.pipe()
-        self.answers = os.fdopen(answers)
+        self.answers = os.fdopen(answers, encoding="utf-8")
         try:
             command = [program, "replay", "--answers", str(write_end), "-"]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[write_end])

@@ -26,10 +26,6 @@ impl<T> Recent<T> {
         self.values.get(id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut T> {
-        self.values.get_mut(id)
-    }
-
     pub(crate) fn remove(&mut self, id: &str) -> Option<T> {
         self.values.remove(id)
     }
@@ -44,11 +40,6 @@ impl<T> Recent<T> {
         {
             self.values.remove(&oldest);
         }
-    }
-
-    /// Returns the ids of all values, oldest first. The id of a value that was replaced occurs several times.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &String> {
-        self.order.iter()
     }
 }
 
@@ -69,6 +60,5 @@ mod tests {
         recent.insert("new".to_owned(), 0);
         assert_eq!(recent.get("1"), None);
         assert_eq!(recent.get("0"), Some(&MOST));
-        assert_eq!(recent.ids().count(), MOST);
     }
 }

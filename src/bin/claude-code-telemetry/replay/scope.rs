@@ -103,10 +103,10 @@ impl Scope {
         };
         // Starts with the nearest known tool, then reserves those inside it.
         let chain = self.nesting.from(parent);
-        let known = chain.iter().position(|id| self.tools.get(id).is_some());
+        let known = chain.iter().position(|id| self.inside_known(id).is_some());
         let unknown = &chain[..known.unwrap_or(chain.len())];
-        if let Some((tool, _)) = known.and_then(|known| self.tools.get(chain[known])) {
-            place = tool.recorder().clone();
+        if let Some((recorder, _)) = known.and_then(|known| self.inside_known(chain[known])) {
+            place = recorder.clone();
         }
         let prompt = self.number();
         for id in unknown.iter().rev() {
@@ -118,15 +118,27 @@ impl Scope {
         place
     }
 
+    /// Returns the recorder for work inside a tool that was mentioned before, and the prompt of the tool.
+    fn inside_known(&self, id: &str) -> Option<(&Recorder, PromptNumber)> {
+        match self.open_tools.find(id) {
+            // An open call is known regardless of the number of calls since its beginning.
+            Some(open) => Some((open.call.recorder(), open.prompt)),
+            None => {
+                let (tool, prompt) = self.tools.get(id)?;
+                Some((tool.recorder(), *prompt))
+            }
+        }
+    }
+
     /// Returns the recorder for work that begins now, inside the tool `parent` or directly in this scope. Never returns that
     /// of a tool of an earlier prompt.
     fn inside_current(&self, parent: Option<&str>) -> Result<Recorder, String> {
         let Some(parent) = parent else {
             return Ok(self.recorder().clone());
         };
-        match self.tools.get(parent) {
-            Some((tool, prompt)) if prompt.is_none() || *prompt == self.number() => {
-                Ok(tool.recorder().clone())
+        match self.inside_known(parent) {
+            Some((recorder, prompt)) if prompt.is_none() || prompt == self.number() => {
+                Ok(recorder.clone())
             }
             Some(_) => Err(format!(
                 "the prompt of the parent_tool {parent:?} has ended"
@@ -144,7 +156,7 @@ impl Scope {
         options: ToolCallOptions,
     ) -> Result<ToolCall, String> {
         if let Some(id) = id
-            && self.open_tools.get(id).is_ok()
+            && self.open_tools.find(id).is_some()
         {
             return Err(format!(
                 "the tool call {id:?} is open: write `tool_end` instead"
@@ -161,7 +173,7 @@ impl Scope {
     /// Marks the tool `id`, whose step is complete, as ended. Later steps that refer to it are recorded with `recorder`.
     pub(crate) fn tool_ended(&mut self, id: String, recorder: Recorder) {
         let prompt = self.number();
-        self.open_tools.add(id.clone(), None, prompt);
+        self.open_tools.add_ended(id.clone(), prompt);
         self.tools.insert(id, (Tool::Begun(recorder), prompt));
     }
 
@@ -182,7 +194,7 @@ impl Scope {
         let recorder = tool.recorder().clone();
         self.tools
             .insert(id.clone(), (Tool::Begun(recorder), prompt));
-        self.open_tools.add(id, Some(tool), prompt);
+        self.open_tools.add(id, prompt, tool);
         Ok(())
     }
 
@@ -198,7 +210,7 @@ impl Scope {
         self.open_requests.check_unused(id, prompt)?;
         let request = self.inside_current(parent)?.llm_request(options);
         let open = OpenRequest { request, model };
-        self.open_requests.add(id.to_owned(), Some(open), prompt);
+        self.open_requests.add(id.to_owned(), prompt, open);
         Ok(&self.open_requests.get(id)?.request)
     }
 
