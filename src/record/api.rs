@@ -129,7 +129,7 @@ event! {
         /// [`requests_without_cost`](crate::Health::requests_without_cost).
         required_in_transcript cost_usd: Measured<f64> = "cost_usd", "Estimated cost in USD";
         /// The default is the duration that the handle measured, or 0 without a handle.
-        required_in_transcript duration: Measured<Duration> = "duration_ms",
+        optional duration: Measured<Duration> = "duration_ms",
             "Duration of the last attempt in milliseconds";
         /// The response header `request-id` contains it.
         optional request_id: Option<Text> = "request_id", "The API's request id";
@@ -205,7 +205,7 @@ event! {
         required error: ErrorMessage = "error", "Error message";
         optional status_code: StatusCodeString = "status_code", "HTTP status, or `undefined` without one";
         /// The default is the duration that the handle measured, or 0 without a handle.
-        required_in_transcript duration: Measured<Duration> = "duration_ms",
+        optional duration: Measured<Duration> = "duration_ms",
             "Duration of the last attempt in milliseconds";
         /// The default is the number that the handle counted, or 1 without a handle.
         optional attempt: Measured<u32> = "attempt", "Total number of attempts; 1 means no retry";

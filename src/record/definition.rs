@@ -8,7 +8,7 @@
 ///
 /// - `required`: by the constructor.
 /// - `optional`: by a setter. A transcript may omit it.
-/// - `required_in_transcript`: by a setter. A transcript must contain it, because no handle measures it there.
+/// - `required_in_transcript`: by a setter. A transcript must contain it, because no handle measures it.
 /// - `custom`: by functions that are written by hand. A transcript may contain it.
 /// - `unread`: by functions that are written by hand. The member of a transcript is ignored.
 ///

@@ -36,6 +36,15 @@ fn a_record_is_read_by_its_attribute_names() {
             .speed(Speed::Fast)
             .at(std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_776_675_601_500))
     );
+    // A handle measures the duration.
+    assert_eq!(
+        read::<ApiRequest>(r#"{"model":"m","cost_usd":0.5}"#),
+        ApiRequest::new("m").cost_usd(0.5)
+    );
+    assert_eq!(
+        read::<ApiError>(r#"{"model":"m","error":"e"}"#),
+        ApiError::new("m", "e")
+    );
     for name in ["plugin_name", "plugin.name"] {
         let json = format!(
             r#"{{"{name}":"p","marketplace.name":"m","install_trigger":"ui","marketplace_is_official":"true"}}"#

@@ -363,6 +363,21 @@ impl Recorder {
         self.child_env_of(self.parent.as_deref())
     }
 
+    /// Passes the trace context of this recorder to a carrier: `traceparent` and, if there is one, `tracestate`. A session's
+    /// recorder has no trace context. For a tool or a model request, use the method of its handle.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let mut headers = Vec::new();
+    /// prompt.recorder().inject(|name, value| headers.push((name, value.to_owned())));
+    /// ```
+    pub fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
+        if let Some(context) = &self.parent {
+            context.inject(carrier);
+        }
+    }
+
     recorder_methods!(|self| self);
 
     /// Returns the environment of a subprocess whose parent is this span.

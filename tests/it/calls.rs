@@ -2,11 +2,12 @@
 #![cfg(feature = "testing")]
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use claude_code_telemetry::testing::InMemory;
 use claude_code_telemetry::{
-    ApiError, ApiRequest, Calls, Config, Decision, DecisionSource, Identity, LlmRequestOptions,
-    Prompt, Service, Telemetry, ToolCallOptions, ToolOutcome,
+    ApiError, ApiRequest, Calls, ChildEnv, Config, Decision, DecisionSource, Identity,
+    LlmRequestOptions, Prompt, Service, Telemetry, ToolCallOptions, ToolOutcome,
 };
 
 use crate::host::start_with_diagnostics;
@@ -308,4 +309,85 @@ fn inject_accepts_closures_that_return_values() {
     tool.inject(|name, value| headers.insert(name, value.to_owned()));
     tool.end();
     request.fail(ApiError::new(MODEL, "overloaded"));
+}
+
+#[test]
+fn attempt_starts_at_an_explicit_time() {
+    let memory = Telemetry::in_memory();
+    let prompt = prompt(&memory);
+    let time = |seconds: u64| UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds);
+    let options = LlmRequestOptions::new(MODEL).at(time(0));
+    let request = prompt.llm_request(options);
+    request.attempt_started_at(time(1));
+    request.attempt_started_at(time(5));
+    request.finish(ApiRequest::new(MODEL).cost_usd(0.0).at(time(8)));
+    // The first call only marks the attempt that began with the request.
+    let span = memory.spans().named("llm_request");
+    let span = span.only().unwrap();
+    assert_eq!(span.attributes["attempt"], 2);
+    assert_eq!(span.attributes["duration_ms"], 8_000);
+    let event = memory.events().named("api_request");
+    assert_eq!(event.only().unwrap().attributes["duration_ms"], 3_000);
+}
+
+#[test]
+fn execution_has_the_duration_that_the_host_measured() {
+    let memory = Telemetry::in_memory();
+    let prompt = prompt(&memory);
+    let duration = Duration::from_millis(4_200);
+    for is_executing in [true, false] {
+        let tool = prompt.tool("Bash");
+        if is_executing {
+            tool.executing();
+        }
+        tool.finish(ToolOutcome::new().duration(duration));
+    }
+    let results = memory.events().named("tool_result");
+    assert_eq!(results.with("duration_ms", 4_200).len(), 2);
+    let executions = memory.spans().named("tool.execution");
+    assert_eq!(executions.with("duration_ms", 4_200).len(), 2);
+}
+
+#[test]
+fn canceled_request_ends_without_an_outcome() {
+    let memory = Telemetry::in_memory();
+    let prompt = prompt(&memory);
+    let time = |seconds: u64| UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds);
+    prompt.llm_request(MODEL).end();
+    let options = LlmRequestOptions::new(MODEL).at(time(0));
+    prompt.llm_request(options).end_at(time(2));
+    prompt.end();
+    let spans = memory.spans().named("llm_request");
+    assert_eq!(spans.with("success", false).len(), 2);
+    assert_eq!(spans.with("duration_ms", 2_000).len(), 1);
+    assert_eq!(memory.events().named("api_request").len(), 0);
+    assert_eq!(memory.events().named("api_error").len(), 0);
+    assert_eq!(memory.telemetry().health().dropped_handles, 0);
+}
+
+#[test]
+fn subprocess_and_carrier_get_the_context_of_the_request_and_the_prompt() {
+    let memory = Telemetry::in_memory();
+    let prompt = prompt(&memory);
+    let header = |inject: &dyn Fn(&mut Vec<String>)| {
+        let mut headers = Vec::new();
+        inject(&mut headers);
+        headers
+    };
+    let request = prompt.llm_request(MODEL);
+    let of_request = header(&|headers| request.inject(|_, value| headers.push(value.to_owned())));
+    let of_prompt = header(&|headers| {
+        let carrier = |_: &str, value: &str| headers.push(value.to_owned());
+        prompt.recorder().inject(carrier);
+    });
+    let environment = |env: ChildEnv| env.set[0].clone();
+    let parent = |headers: &[String]| ("TRACEPARENT", headers[0].clone());
+    assert_eq!(environment(request.child_env()), parent(&of_request));
+    let recorder = prompt.recorder();
+    assert_eq!(environment(recorder.child_env()), parent(&of_prompt));
+    assert_ne!(of_request, of_prompt);
+    request.end();
+    // A session has no trace context.
+    let session = memory.telemetry().session(Identity::new().user_id("kim"));
+    session.recorder().inject(|name, _| panic!("{name}"));
 }

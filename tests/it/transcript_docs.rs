@@ -1,4 +1,4 @@
-//! `docs/TRANSCRIPT.md` is correct: it mentions every field, its lines are valid, and its programs run.
+//! `docs/TRANSCRIPT.md` is correct: it mentions every field, and its lines are valid.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -6,14 +6,17 @@
     feature = "serde"
 ))]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use crate::document::check_document;
 use crate::example;
 use crate::replay::{names, variables};
 use crate::support::Receiver;
+use serde_json::{Map, Value, json};
 
 const DOCUMENT: &str = include_str!("../../docs/TRANSCRIPT.md");
 
@@ -26,133 +29,18 @@ fn blocks(language: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// Runs a program with the path of `claude-code-telemetry` as its argument. Returns the names of the events that arrived.
-fn run(mut program: Command) -> Vec<String> {
-    let receiver = Receiver::http();
-    let home = tempfile::tempdir().unwrap();
-    let output = program
-        .arg(example::PROGRAM)
-        .envs(variables(&receiver.endpoint()))
-        .env("HOME", home.path())
-        .env("USERPROFILE", home.path())
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    names(&receiver)
-}
-
-/// Returns true if a program can be run. Otherwise prints a message that the test is skipped.
-fn is_installed(program: &str) -> bool {
-    let there = Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !there {
-        eprintln!("not run: there is no {program} on this machine");
-    }
-    there
-}
-
-const EVENTS: [&str; 4] = ["user_prompt", "api_request", "tool_decision", "tool_result"];
-
-fn python(folder: &Path, source: &str) -> Command {
-    let path = folder.join("agent.py");
-    fs::write(&path, source).unwrap();
-    let mut program = Command::new("python3");
-    program.arg(path);
-    program
-}
-
-/// Removes the types, which leaves JavaScript, because not every version of node removes them itself.
-fn javascript(folder: &Path, source: &str) -> Command {
-    let types = [": Step", ": Promise<void>", ": Promise<number>"];
-    let lines = source.lines().filter(|line| !line.starts_with("type "));
-    let script = types.iter().fold(
-        lines.collect::<Vec<_>>().join("\n"),
-        |script, annotation| {
-            assert!(script.contains(annotation), "{annotation}");
-            script.replace(annotation, "")
-        },
-    );
-    let path = folder.join("agent.mjs");
-    fs::write(&path, script).unwrap();
-    let mut program = Command::new("node");
-    program.arg(path);
-    program
-}
-
 #[test]
-fn python_program_of_the_document_runs() {
-    if !is_installed("python3") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let program = python(folder.path(), blocks("python")[0]);
-    assert_eq!(run(program), EVENTS);
-}
-
-#[test]
-fn typescript_program_of_the_document_runs() {
-    if !is_installed("node") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let program = javascript(folder.path(), blocks("ts")[0]);
-    assert_eq!(run(program), EVENTS);
-}
-
-/// Asserts that a program that records more than a pipe can hold continues without an error when
-/// `claude-code-telemetry` is missing, and when it exits immediately.
-#[track_caller]
-fn assert_continues_without_telemetry(mut program: impl FnMut() -> Command) {
-    // This program exits without reading its input.
-    let ends = if cfg!(windows) { "hostname" } else { "true" };
-    for telemetry in ["no-such-program", ends] {
-        let output = program().arg(telemetry).output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        let printed = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            printed.contains("the agent went on"),
-            "{telemetry}: {printed}{errors}"
-        );
-        for trace in ["Traceback", "Error", "Warning"] {
-            assert!(!errors.contains(trace), "{telemetry}: {errors}");
-        }
-    }
-}
-
-#[test]
-fn python_program_continues_when_telemetry_fails() {
-    if !is_installed("python3") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let end = "sys.exit(telemetry.close())";
-    let source = blocks("python")[0];
-    assert!(source.contains(end));
-    let much = "for _ in range(100):\n    telemetry.record('prompt', text='x' * 100000)\n\
-                telemetry.close()\nprint('the agent went on')";
-    let source = source.replace(end, much);
-    assert_continues_without_telemetry(|| python(folder.path(), &source));
-}
-
-#[test]
-fn typescript_program_continues_when_telemetry_fails() {
-    if !is_installed("node") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let end = "process.exitCode = await telemetry.close();";
-    let source = blocks("ts")[0];
-    assert!(source.contains(end));
-    let much = "for (let n = 0; n < 100; n++) {\n\
-                await telemetry.record({ step: 'prompt', text: 'x'.repeat(100000) });\n}\n\
-                await telemetry.close();\nconsole.log('the agent went on');";
-    let source = source.replace(end, much);
-    assert_continues_without_telemetry(|| javascript(folder.path(), &source));
+fn document_contains_the_hosts() {
+    let hosts = [
+        ("python", include_str!("../../examples/hosts/agent.py")),
+        ("ts", include_str!("../../examples/hosts/agent.ts")),
+    ];
+    let document = hosts
+        .iter()
+        .fold(DOCUMENT.to_owned(), |document, (language, host)| {
+            document.replace(blocks(language)[0], host)
+        });
+    check_document("TRANSCRIPT.md", &document);
 }
 
 #[test]
@@ -163,6 +51,7 @@ fn example_lines_of_the_document_are_valid() {
         .arg("-")
         .envs(variables(&receiver.endpoint()))
         .stdin(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -174,7 +63,128 @@ fn example_lines_of_the_document_are_valid() {
     let output = replay.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());
-    assert_eq!(receiver.received().accepted().logs().len(), EVENTS.len());
+    let after_each_call = ["user_prompt", "api_request", "tool_decision", "tool_result"];
+    let live = [
+        "user_prompt",
+        "api_request",
+        "tool_decision",
+        "tool_decision",
+        "tool_result",
+        "tool_result",
+    ];
+    assert_eq!(names(&receiver), [&after_each_call[..], &live].concat());
+}
+
+/// A cell of a table of fields. Its text states whether the step needs the field, takes it or ignores it.
+struct Cell {
+    step: &'static str,
+    field: &'static str,
+    text: &'static str,
+}
+
+/// Returns the cells of the tables whose columns are steps.
+fn cells_of_live_steps() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let tables = DOCUMENT.split("\n| Field | `").skip(1);
+    for table in tables {
+        let mut rows = table.lines();
+        let (steps, _) = rows
+            .next()
+            .unwrap()
+            .split_once("` | Description |")
+            .unwrap();
+        let steps: Vec<_> = steps.split("` | `").collect();
+        for row in rows.skip(1).take_while(|row| row.starts_with('|')) {
+            let columns: Vec<_> = row.split('|').map(str::trim).collect();
+            for field in columns[1].split(", ").map(|field| field.trim_matches('`')) {
+                for (&step, &text) in steps.iter().zip(&columns[2..]) {
+                    cells.push(Cell { step, field, text });
+                }
+            }
+        }
+    }
+    cells
+}
+
+/// Returns a valid value of a field that a live step needs.
+fn value_of(field: &str) -> Value {
+    match field {
+        "decision" => json!("accept"),
+        "source" => json!("config"),
+        "cost_usd" => json!(0.5),
+        name => json!(name),
+    }
+}
+
+#[test]
+fn live_steps_need_take_and_ignore_the_fields_that_the_document_lists() {
+    let cells = cells_of_live_steps();
+    let steps: BTreeSet<_> = cells.iter().map(|cell| cell.step).collect();
+    assert_eq!(steps.len(), 7, "{steps:?}");
+    let mut lines = vec![
+        r#"{"step":"session","user_id":"u"}"#.to_owned(),
+        r#"{"step":"prompt","text":"hi"}"#.to_owned(),
+    ];
+    let mut invalid = Vec::new();
+    for (n, cell) in cells.iter().enumerate() {
+        let needed = cells.iter().filter(|other| other.step == cell.step);
+        let needed = needed.filter(|other| other.text.starts_with("required"));
+        let mut line: Map<_, _> = needed
+            .map(|other| (other.field.to_owned(), value_of(other.field)))
+            .collect();
+        line.insert("step".to_owned(), json!(cell.step));
+        // Each line has a call of its own.
+        let (id, begin) = match cell.step.starts_with("tool") {
+            true => (
+                "tool_use_id",
+                json!({"step": "tool_begin", "tool_name": "Bash"}),
+            ),
+            false => ("request", json!({"step": "request_begin", "model": "m"})),
+        };
+        line.insert(id.to_owned(), json!(n.to_string()));
+        if !cell.step.ends_with("_begin") {
+            let mut begin = begin;
+            begin[id] = json!(n.to_string());
+            lines.push(begin.to_string());
+        }
+        if cell.text == "with `error`" {
+            line.insert("error".to_owned(), json!("Overloaded"));
+        }
+        let mut add = |line: &Map<_, _>, is_invalid: bool| {
+            lines.push(Value::from(line.clone()).to_string());
+            if is_invalid {
+                let number = lines.len();
+                invalid.push((number, cell.step, cell.field));
+            }
+        };
+        if cell.text.starts_with("required") {
+            let mut without = line.clone();
+            without.remove(cell.field);
+            add(&without, true);
+        }
+        // No field has a value of this type.
+        line.insert(cell.field.to_owned(), json!([[]]));
+        add(&line, !cell.text.is_empty());
+    }
+    assert!(invalid.len() > 60, "{invalid:?}");
+
+    let home = tempfile::tempdir().unwrap();
+    let mut replay = example::program("replay", home.path())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = replay.stdin.take().unwrap();
+    input.write_all(lines.join("\n").as_bytes()).unwrap();
+    drop(input);
+    let output = replay.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let reported: Vec<usize> = errors
+        .lines()
+        .filter_map(|error| error.strip_prefix("line ")?.split(':').next()?.parse().ok())
+        .collect();
+    let expected: Vec<_> = invalid.iter().map(|(number, ..)| *number).collect();
+    assert_eq!(reported, expected, "{errors}\n{invalid:#?}");
 }
 
 #[test]
@@ -191,7 +201,7 @@ fn document_mentions_every_step_and_field() {
         }
     }
     // All steps of the program were found.
-    assert_eq!(named.len(), 24, "{named:?}");
+    assert_eq!(named.len(), 32, "{named:?}");
     let mut sources = Vec::new();
     for folder in [
         "src/record",

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::calls::Handle;
 use super::llm_span::LlmSpan;
 use crate::content::Content;
+use crate::propagation::ChildEnv;
 use crate::record::string_enum::string_enum;
 use crate::record::{ApiError, ApiRequest, ApiRequestBody, ApiResponseBody, Text, record};
 use crate::session::Recorder;
@@ -54,8 +55,9 @@ impl<T: Into<Text>> From<T> for LlmRequestOptions {
 
 /// A model request in flight: the span `claude_code.llm_request`, from the first attempt to the response.
 ///
-/// A request ends with [`finish`](Self::finish) or [`fail`](Self::fail). A request that is dropped without either, for
-/// example in a canceled future, ends its span as unsuccessful and records neither an event nor a metric.
+/// A request ends with [`finish`](Self::finish) or [`fail`](Self::fail), or with [`end`](Self::end) if it was canceled. A
+/// request that is dropped without any of them, for example in a canceled future, ends its span as unsuccessful and records
+/// neither an event nor a metric.
 ///
 /// ```
 /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
@@ -68,7 +70,7 @@ impl<T: Into<Text>> From<T> for LlmRequestOptions {
 /// request.finish(ApiRequest::new("claude-sonnet-4-6").cost_usd(0.0021));
 /// ```
 #[derive(Debug)]
-#[must_use = "a request that is dropped counts as cancelled: call `finish` or `fail`"]
+#[must_use = "a request that is dropped counts as canceled: call `finish`, `fail` or `end`"]
 pub struct LlmRequest {
     recorder: Recorder,
     request: OperationHandle<Request>,
@@ -123,7 +125,7 @@ impl LlmRequest {
     /// ```
     pub fn retry(&self) {
         if let Some((session, mut request)) = self.request.lock() {
-            request.retry(session);
+            request.retry(session, None);
         }
     }
 
@@ -139,9 +141,18 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn attempt_started(&self) {
+        self.start_attempt(None);
+    }
+
+    /// Reports the start of an attempt as [`attempt_started`](Self::attempt_started) does, at an explicit time.
+    pub fn attempt_started_at(&self, time: SystemTime) {
+        self.start_attempt(Some(time));
+    }
+
+    fn start_attempt(&self, time: Option<SystemTime>) {
         if let Some((session, mut request)) = self.request.lock() {
             if request.is_attempt_marked {
-                request.retry(session);
+                request.retry(session, time);
             }
             request.is_attempt_marked = true;
         }
@@ -268,6 +279,21 @@ impl LlmRequest {
         }
     }
 
+    /// Returns the environment of a subprocess that makes this request: without `OTEL_*` variables, and with the trace
+    /// context of the request.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// let mut command = std::process::Command::new("my-model-runner");
+    /// request.child_env().apply(&mut command);
+    /// # request.end();
+    /// ```
+    pub fn child_env(&self) -> ChildEnv {
+        self.recorder.child_env()
+    }
+
     /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to
     /// the metrics, and ends the span. The requested model is that of the handle.
     ///
@@ -330,6 +356,32 @@ impl LlmRequest {
         self.recorder.emit(error);
     }
 
+    /// Ends a request that was canceled: ends its span as unsuccessful, and emits no event and no metric.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// // ... the user stops the turn
+    /// request.end();
+    /// ```
+    pub fn end(self) {
+        self.end_request(None);
+    }
+
+    /// Ends a request as [`end`](Self::end) does, at an explicit time.
+    pub fn end_at(self, time: SystemTime) {
+        self.end_request(Some(time));
+    }
+
+    fn end_request(self, time: Option<SystemTime>) {
+        if let Some((session, mut request)) = self.request.lock() {
+            let end = session.telemetry.timestamp(time);
+            request.response_body = None;
+            request.span.end(session, end, |_, _| {});
+        }
+    }
+
     /// Returns another handle of the same request.
     pub(super) fn share(&self) -> Self {
         Self {
@@ -341,9 +393,9 @@ impl LlmRequest {
 
 impl Request {
     /// Begins another attempt.
-    fn retry(&mut self, session: &SessionCore) {
+    fn retry(&mut self, session: &SessionCore, time: Option<SystemTime>) {
         self.is_attempt_marked = false;
-        self.attempt_began = session.telemetry.timestamp(None);
+        self.attempt_began = session.telemetry.timestamp(time);
         self.time_to_first_token = None;
         let (at, _) = self.attempt_began.since(&self.span.start);
         self.span.record.retry(at);

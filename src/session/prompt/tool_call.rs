@@ -420,8 +420,13 @@ impl Call {
             return None;
         }
         let execution = self.execution.as_ref().map(|execution| execution.start);
-        let began = execution.or(self.decided).unwrap_or(self.span.start);
+        let measured = execution.or(self.decided).unwrap_or(self.span.start);
+        let given = outcome.duration.map(|duration| end.before(duration));
+        let began = given.unwrap_or(measured);
         self.execute(session, began);
+        if let Some(execution) = &mut self.execution {
+            execution.start = began;
+        }
         self.end(session, end, Some(&outcome));
 
         let (_, duration) = end.since(&began);

@@ -193,6 +193,10 @@ record! {
         custom success: BoolAsString = "success", default BoolAsString(true);
         custom error: ToolError = "error";
         custom error_type: Option<Text> = "error_type";
+        /// Sets the duration of the execution, which then begins this much before its end (`duration_ms` of
+        /// `claude_code.tool_result` and `claude_code.tool.execution`). The default is the time since
+        /// [`executing`](crate::ToolCall::executing).
+        optional duration: Option<Duration> = "duration_ms";
         /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit).
         /// They replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
         optional parameters: Gated<ToolParameters> = "tool_parameters" | "parameters";

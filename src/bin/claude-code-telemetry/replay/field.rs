@@ -37,6 +37,22 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(
     Ok(text.filter(|text| !text.is_empty()))
 }
 
+/// The host's id of a tool call or a request.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Id(pub(crate) String);
+
+impl TryFrom<String> for Id {
+    type Error = &'static str;
+
+    fn try_from(id: String) -> Result<Self, &'static str> {
+        match id.is_empty() {
+            true => Err("an id must not be empty"),
+            false => Ok(Self(id)),
+        }
+    }
+}
+
 /// Returns the duration; zero if it is missing.
 pub(crate) fn lasting(duration: Option<Millis>) -> Duration {
     duration.map_or(Duration::ZERO, |Millis(duration)| duration)

@@ -13,9 +13,13 @@
 //! | `run.rs` | the telemetry, the sessions, and the call for each step |
 //! | `answers.rs` | the stream for the answers to steps |
 //! | `backpressure.rs` | waits when lines arrive faster than they are delivered |
-//! | `scope.rs` | one session, its open prompt, its tools |
+//! | `scope.rs` | one session, its open prompt, its calls |
+//! | `open_calls.rs` | calls by the host's ids, from their beginning to their end |
+//! | `recent.rs` | a map that forgets its oldest entries |
 //! | `nesting.rs` | which tool runs inside which, determined by reading ahead |
 //! | `request.rs`, `tool.rs` | steps that consist of more than one record |
+//! | `live.rs` | steps of calls that are reported while they run |
+//! | `question.rs` | steps that have an answer |
 //! | `field.rs`, and the library's own `time.rs` | fields that do not belong to a record |
 //!
 //! Standard output is reserved for the console exporter and for answers. Bad lines and diagnostics of the library are
@@ -24,7 +28,11 @@
 mod answers;
 mod backpressure;
 mod field;
+mod live;
 mod nesting;
+mod open_calls;
+mod question;
+mod recent;
 mod request;
 mod run;
 mod scope;
@@ -62,8 +70,8 @@ Records the run of an agent in any language, written as JSON lines.
 Each line is recorded when it is read, and exported at the interval of its signal. At the end of
 the input, the rest is delivered. SIGTERM, SIGINT and SIGHUP end the input, and change no exit
 status. Bad lines and problems of the delivery are reported on standard error. Standard output is
-only for the console exporter and for the answers to steps such as child_env. docs/TRANSCRIPT.md
-describes the lines.",
+only for the console exporter and for the answers to child_env and trace_context.
+docs/TRANSCRIPT.md describes the lines.",
     after_help = "\
 Exit status, the first one that applies:
   1  the input cannot be read, or the command line is invalid

@@ -4,11 +4,9 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    ChildEnv, Config, Exporter, HookOutcome, PromptEnd, Recorder, Report, Service, SessionOptions,
-    Telemetry,
+    Config, Exporter, HookOutcome, Recorder, Report, Service, SessionOptions, Telemetry,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 use super::answers::Answers;
 use super::backpressure::{Backpressure, Delivery};
@@ -17,7 +15,7 @@ use super::nesting::Nesting;
 use super::scope::Scope;
 use super::stop::Stop;
 use super::time::{At, Millis};
-use super::{request, tool};
+use super::{live, question, request, tool};
 use crate::output::complain;
 use crate::status::Status;
 
@@ -92,19 +90,19 @@ impl<'a> Run<'a> {
         // All times of a step with a duration are derived from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
         match step.as_str() {
-            "session" => self.start_session(line, end_at(at))?,
+            "session" => self.start_session(line, at)?,
             "session_end" => {
                 let scope = self.open.pop().ok_or_else(no_open_session)?;
-                scope.end(end_at(at));
+                scope.end(at);
             }
 
             "prompt" => {
                 let prompt = read(line)?;
-                self.scope()?.begin_prompt(prompt, end_at(at));
+                self.scope()?.begin_prompt(prompt, at);
             }
             "prompt_end" => {
                 let end = read(line)?;
-                if !self.scope()?.end_prompt(end) {
+                if !self.scope()?.end_prompt(end, at) {
                     return Err("no prompt is open".to_owned());
                 }
             }
@@ -112,6 +110,14 @@ impl<'a> Run<'a> {
             "api_error" => request::failed(line, self.scope()?, end)?,
             "tool" => tool::called(line, self.scope()?, end)?,
             "hook" => hook(line, self.recorder()?, end)?,
+
+            "request_begin" => live::request_begin(line, self.scope()?, at)?,
+            "request_attempt" => live::request_attempt(line, self.scope()?, at)?,
+            "request_end" => live::request_end(line, self.scope()?, at)?,
+            "tool_begin" => live::tool_begin(line, self.scope()?)?,
+            "tool_decided" => live::tool_decided(line, self.scope()?)?,
+            "tool_executing" => live::tool_executing(line, self.scope()?, at)?,
+            "tool_end" => live::tool_end(line, self.scope()?, at)?,
 
             "api_request_body" => self.recorder()?.record_api_request_body(read(line)?),
             "api_response_body" => self.recorder()?.record_api_response_body(read(line)?),
@@ -136,10 +142,8 @@ impl<'a> Run<'a> {
                 }
             }
             "sleep" => self.stop.sleep(read::<SleepStep>(line)?.ms.0),
-            "child_env" => {
-                let env = self.scope()?.child_env();
-                self.answer(&environment(&env));
-            }
+            "child_env" => self.ask(question::child_env(line, self.open.last()))?,
+            "trace_context" => self.ask(question::trace_context(line, self.open.last()))?,
             _ => return Err(format!("unknown step {step:?}")),
         }
         if let Some(Started { telemetry, .. }) = &self.started {
@@ -155,7 +159,7 @@ impl<'a> Run<'a> {
     /// Ends open sessions, delivers all data, and reports losses.
     pub(crate) fn finish(mut self) -> Status {
         for scope in self.open.drain(..).rev() {
-            scope.end(PromptEnd::new());
+            scope.end(None);
         }
         // A transcript without a session still reports problems of the configuration.
         let telemetry = self.started.unwrap_or_else(|| Started::new(None)).telemetry;
@@ -172,7 +176,7 @@ impl<'a> Run<'a> {
     }
 
     /// Starts a session. The first session starts the telemetry, with its version as the version of the service.
-    fn start_session(&mut self, line: &str, end: PromptEnd) -> Result<(), String> {
+    fn start_session(&mut self, line: &str, at: Option<SystemTime>) -> Result<(), String> {
         let options: SessionOptions = read(line)?;
         let SessionStep { app_version } = read(line)?;
         let started = self
@@ -182,7 +186,7 @@ impl<'a> Run<'a> {
         self.open
             .push(Scope::new(session, Rc::clone(&self.nesting)));
         if self.open.len() > OPEN_SESSIONS {
-            self.open.remove(0).end(end);
+            self.open.remove(0).end(at);
             return Err(format!(
                 "more than {OPEN_SESSIONS} sessions are open: this one is started, the oldest is ended"
             ));
@@ -196,15 +200,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes the answer to a step.
-    fn answer(&mut self, answer: &Value) {
+    /// Writes the answer to a question, and returns the result of its step.
+    fn ask(&mut self, (answer, result): question::Answered) -> Result<(), String> {
+        let Some(answer) = answer else {
+            return result;
+        };
         let console = self.started.as_ref().is_some_and(|started| {
             let exporters = started.telemetry.health().exporters;
             exporters
                 .iter()
                 .any(|row| row.exporter == Exporter::Console)
         });
-        self.answers.write(answer, console, self.stop);
+        self.answers.write(&answer.into(), console, self.stop);
+        result
     }
 
     fn scope(&mut self) -> Result<&mut Scope, String> {
@@ -242,16 +250,6 @@ impl Delivery for Receiver<'_> {
     }
 }
 
-/// Returns the answer with the environment of a subprocess.
-fn environment(env: &ChildEnv) -> Value {
-    let set: Map<_, _> = env
-        .set
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
-        .collect();
-    json!({ "set": set, "remove": env.remove })
-}
-
 /// Records the hooks of one hook event, which ended at `end`.
 fn hook(line: &str, recorder: &Recorder, end: SystemTime) -> Result<(), String> {
     let outcome: HookOutcome = read(line)?;
@@ -263,16 +261,8 @@ fn hook(line: &str, recorder: &Recorder, end: SystemTime) -> Result<(), String> 
     Ok(())
 }
 
-/// Returns the end of a prompt at the given time, or now.
-fn end_at(at: Option<SystemTime>) -> PromptEnd {
-    let end = PromptEnd::new();
-    match at {
-        Some(at) => end.at(at),
-        None => end,
-    }
-}
-
-fn no_open_session() -> String {
+/// Returns the reason why a step without a session is invalid.
+pub(crate) fn no_open_session() -> String {
     "no session is open".to_owned()
 }
 

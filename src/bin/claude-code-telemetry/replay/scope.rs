@@ -1,28 +1,32 @@
-//! A session, its open prompt, and the tools to which other steps may refer.
+//! A session, its open prompt, and the calls to which other steps may refer.
 
-use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    ChildEnv, PendingToolCall, Prompt, PromptEnd, Recorder, RequestContext, Session, ToolCall,
-    ToolCallOptions, UserPrompt,
+    ChildEnv, LlmRequest, LlmRequestOptions, PendingToolCall, Prompt, PromptEnd, Recorder,
+    RequestContext, Session, ToolCall, ToolCallOptions, UserPrompt,
 };
 
 use super::nesting::Nesting;
-
-/// The maximum number of remembered tools. A stream may be endless, but steps do not refer to tools that ended long
-/// ago.
-const KNOWN_TOOLS: usize = 4_096;
+use super::open_calls::{OpenCalls, PromptNumber};
+use super::recent::Recent;
+use crate::output::complain;
 
 /// The scope of steps: a session and its open interaction.
 pub(crate) struct Scope {
     session: Session,
     prompt: Option<Prompt>,
-    tools: HashMap<String, Tool>,
-    /// The ids of the tools, oldest first.
-    order: VecDeque<String>,
+    /// The number of prompts so far.
+    prompts: u64,
+    /// The tools inside which other steps may be recorded, by their ids.
+    tools: Recent<(Tool, PromptNumber)>,
+    /// The tool calls that the host reports while they run.
+    pub(crate) open_tools: OpenCalls<ToolCall>,
+    /// The model requests that the host reports while they run.
+    pub(crate) open_requests: OpenCalls<OpenRequest>,
     nesting: Rc<Nesting>,
-    /// The environment of a subprocess of the tool that ran last.
+    /// The environment of a subprocess of the tool whose step was the last one.
     child_env: Option<ChildEnv>,
 }
 
@@ -30,15 +34,22 @@ pub(crate) struct Scope {
 enum Tool {
     /// Work inside the call was recorded; its own step has not been read yet.
     Reserved(PendingToolCall),
-    /// The call has ended. Work inside it may continue.
-    Ended(Recorder),
+    /// The call has begun, and may have ended. Work inside it may continue.
+    Begun(Recorder),
+}
+
+/// A model request that the host reports while it runs.
+pub(crate) struct OpenRequest {
+    pub(crate) request: LlmRequest,
+    /// The requested model.
+    pub(crate) model: String,
 }
 
 impl Tool {
     fn recorder(&self) -> &Recorder {
         match self {
             Self::Reserved(tool) => tool.recorder(),
-            Self::Ended(recorder) => recorder,
+            Self::Begun(recorder) => recorder,
         }
     }
 }
@@ -48,8 +59,10 @@ impl Scope {
         Self {
             session,
             prompt: None,
-            tools: HashMap::new(),
-            order: VecDeque::new(),
+            prompts: 0,
+            tools: Recent::default(),
+            open_tools: OpenCalls::new("tool call"),
+            open_requests: OpenCalls::new("request"),
             nesting,
             child_env: None,
         }
@@ -63,6 +76,11 @@ impl Scope {
         }
     }
 
+    /// Returns the recorder of the session.
+    pub(crate) fn session(&self) -> &Recorder {
+        self.session.recorder()
+    }
+
     /// Returns the default origin of model requests.
     pub(crate) fn context(&self) -> RequestContext {
         match self.prompt {
@@ -71,7 +89,13 @@ impl Scope {
         }
     }
 
-    /// Returns the recorder for work inside the tool `parent`, or directly in this scope.
+    /// Returns the number of the open prompt.
+    fn number(&self) -> PromptNumber {
+        self.prompt.is_some().then_some(self.prompts)
+    }
+
+    /// Returns the recorder for work inside the tool `parent`, or directly in this scope. Reserves a tool whose step comes
+    /// later.
     pub(crate) fn inside(&mut self, parent: Option<&str>) -> Recorder {
         let mut place = self.recorder().clone();
         let Some(parent) = parent else {
@@ -79,42 +103,115 @@ impl Scope {
         };
         // Starts with the nearest known tool, then reserves those inside it.
         let chain = self.nesting.from(parent);
-        let known = chain.iter().position(|id| self.tools.contains_key(*id));
+        let known = chain.iter().position(|id| self.inside_known(id).is_some());
         let unknown = &chain[..known.unwrap_or(chain.len())];
-        if let Some(tool) = known.and_then(|known| self.tools.get(chain[known])) {
-            place = tool.recorder().clone();
+        if let Some((recorder, _)) = known.and_then(|known| self.inside_known(chain[known])) {
+            place = recorder.clone();
         }
+        let prompt = self.number();
         for id in unknown.iter().rev() {
             let tool = place.reserve_tool();
             place = tool.recorder().clone();
-            know(
-                &mut self.tools,
-                &mut self.order,
-                (*id).to_owned(),
-                Tool::Reserved(tool),
-            );
+            self.tools
+                .insert((*id).to_owned(), (Tool::Reserved(tool), prompt));
         }
         place
     }
 
-    /// Begins the tool `id` inside `parent`. A tool that was reserved for work inside it keeps its reserved parent.
+    /// Returns the recorder for work inside a tool that was mentioned before, and the prompt of the tool.
+    fn inside_known(&self, id: &str) -> Option<(&Recorder, PromptNumber)> {
+        match self.open_tools.find(id) {
+            // An open call is known regardless of the number of calls since its beginning.
+            Some(open) => Some((open.call.recorder(), open.prompt)),
+            None => {
+                let (tool, prompt) = self.tools.get(id)?;
+                Some((tool.recorder(), *prompt))
+            }
+        }
+    }
+
+    /// Returns the recorder for work that begins now, inside the tool `parent` or directly in this scope. Never returns that
+    /// of a tool of an earlier prompt.
+    fn inside_current(&self, parent: Option<&str>) -> Result<Recorder, String> {
+        let Some(parent) = parent else {
+            return Ok(self.recorder().clone());
+        };
+        match self.inside_known(parent) {
+            Some((recorder, prompt)) if prompt.is_none() || prompt == self.number() => {
+                Ok(recorder.clone())
+            }
+            Some(_) => Err(format!(
+                "the prompt of the parent_tool {parent:?} has ended"
+            )),
+            None => Err(format!("there is no parent_tool {parent:?}")),
+        }
+    }
+
+    /// Begins the tool `id`, whose step is complete, inside `parent`. A tool that was reserved for work inside it keeps its
+    /// reserved parent.
     pub(crate) fn begin_tool(
         &mut self,
         id: Option<&str>,
         parent: Option<&str>,
         options: ToolCallOptions,
-    ) -> ToolCall {
-        match id.and_then(|id| self.tools.remove(id)) {
-            Some(Tool::Reserved(tool)) => tool.begin(options),
+    ) -> Result<ToolCall, String> {
+        if let Some(id) = id
+            && self.open_tools.find(id).is_some()
+        {
+            return Err(format!(
+                "the tool call {id:?} is open: write `tool_end` instead"
+            ));
+        }
+        Ok(match id.and_then(|id| self.tools.remove(id)) {
+            Some((Tool::Reserved(tool), _)) => tool.begin(options),
             _ => self
                 .inside(parent.filter(|parent| Some(*parent) != id))
                 .tool(options),
-        }
+        })
     }
 
-    /// Marks the tool `id` as ended. Later steps that refer to it are recorded with `recorder`.
+    /// Marks the tool `id`, whose step is complete, as ended. Later steps that refer to it are recorded with `recorder`.
     pub(crate) fn tool_ended(&mut self, id: String, recorder: Recorder) {
-        know(&mut self.tools, &mut self.order, id, Tool::Ended(recorder));
+        let prompt = self.number();
+        self.open_tools.add_ended(id.clone(), prompt);
+        self.tools.insert(id, (Tool::Begun(recorder), prompt));
+    }
+
+    /// Begins the tool `id`, which the host ends with a later step.
+    pub(crate) fn begin_open_tool(
+        &mut self,
+        id: String,
+        parent: Option<&str>,
+        options: ToolCallOptions,
+    ) -> Result<(), String> {
+        let prompt = self.number();
+        self.open_tools.check_unused(&id, prompt)?;
+        let place = self.inside_current(parent)?;
+        let tool = match self.tools.remove(&id) {
+            Some((Tool::Reserved(tool), of)) if of == prompt => tool.begin(options),
+            _ => place.tool(options),
+        };
+        let recorder = tool.recorder().clone();
+        self.tools
+            .insert(id.clone(), (Tool::Begun(recorder), prompt));
+        self.open_tools.add(id, prompt, tool);
+        Ok(())
+    }
+
+    /// Begins the model request `id`, which the host ends with a later step. Returns the request.
+    pub(crate) fn begin_open_request(
+        &mut self,
+        id: &str,
+        parent: Option<&str>,
+        model: String,
+        options: LlmRequestOptions,
+    ) -> Result<&LlmRequest, String> {
+        let prompt = self.number();
+        self.open_requests.check_unused(id, prompt)?;
+        let request = self.inside_current(parent)?.llm_request(options);
+        let open = OpenRequest { request, model };
+        self.open_requests.add(id.to_owned(), prompt, open);
+        Ok(&self.open_requests.get(id)?.request)
     }
 
     /// Sets the environment of subprocesses after a tool ran.
@@ -122,42 +219,70 @@ impl Scope {
         self.child_env = Some(env);
     }
 
-    /// Returns the environment of a subprocess that starts now.
+    /// Returns the environment of a subprocess that starts now, after the tool whose step was the last one.
     pub(crate) fn child_env(&self) -> ChildEnv {
         match &self.child_env {
             Some(env) => env.clone(),
-            None => self.session.recorder().child_env(),
+            None => self.session().child_env(),
         }
     }
 
     /// Begins an interaction. Ends the previous one if it is still open.
-    pub(crate) fn begin_prompt(&mut self, prompt: UserPrompt, end: PromptEnd) {
-        self.end_prompt(end);
+    pub(crate) fn begin_prompt(&mut self, prompt: UserPrompt, at: Option<SystemTime>) {
+        self.end_prompt(end_at(at), at);
         self.prompt = Some(self.session.prompt(prompt));
+        self.prompts += 1;
     }
 
-    /// Ends the open prompt. Returns `true` if there was one.
-    pub(crate) fn end_prompt(&mut self, end: PromptEnd) -> bool {
+    /// Ends the open prompt and its open calls, which then have no outcome. `at` is the time of `end`. Returns `true` if a
+    /// prompt was open.
+    pub(crate) fn end_prompt(&mut self, end: PromptEnd, at: Option<SystemTime>) -> bool {
+        if self.prompt.is_some() {
+            self.end_calls(self.number(), at);
+        }
         self.prompt
             .take()
             .map(|prompt| prompt.end_with(end))
             .is_some()
     }
 
+    /// Ends the calls that were begun in a prompt and are still open.
+    fn end_calls(&mut self, prompt: PromptNumber, at: Option<SystemTime>) {
+        let mut ended = Vec::new();
+        for (call, tool) in self.open_tools.take_all(prompt) {
+            ended.push(call);
+            match at {
+                Some(at) => tool.end_at(at),
+                None => tool.end(),
+            }
+        }
+        for (call, OpenRequest { request, .. }) in self.open_requests.take_all(prompt) {
+            ended.push(call);
+            match at {
+                Some(at) => request.end_at(at),
+                None => request.end(),
+            }
+        }
+        if let Some(first) = ended.first() {
+            complain(format_args!(
+                "live calls that ended without an outcome, because their prompt or session ended: {} (the first one is the {first})",
+                ended.len()
+            ));
+        }
+    }
+
     /// Ends the prompt and then the session.
-    pub(crate) fn end(mut self, end: PromptEnd) {
-        self.end_prompt(end);
+    pub(crate) fn end(mut self, at: Option<SystemTime>) {
+        self.end_prompt(end_at(at), at);
+        self.end_calls(None, at);
     }
 }
 
-/// Remembers a tool, and forgets the oldest one above the limit.
-fn know(tools: &mut HashMap<String, Tool>, order: &mut VecDeque<String>, id: String, tool: Tool) {
-    order.push_back(id.clone());
-    tools.insert(id, tool);
-    if order.len() > KNOWN_TOOLS
-        && let Some(oldest) = order.pop_front()
-        && !order.contains(&oldest)
-    {
-        tools.remove(&oldest);
+/// Returns the end of a prompt at the given time, or now.
+fn end_at(at: Option<SystemTime>) -> PromptEnd {
+    let end = PromptEnd::new();
+    match at {
+        Some(at) => end.at(at),
+        None => end,
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn called(line: &str, scope: &mut Scope, end: SystemTime) -> Result<(
         call.tool_use_id.as_deref(),
         call.parent_tool.as_deref(),
         options.at(before(end, took)),
-    );
+    )?;
     tool.decided_as(permission.at(execution).event_at(end));
     if let Some(id) = call.tool_use_id {
         scope.tool_ended(id, tool.recorder().clone());

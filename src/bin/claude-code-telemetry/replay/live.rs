@@ -1,0 +1,220 @@
+//! The steps of tool calls and model requests that the host reports while they run.
+//!
+//! The host gives each call an id. A step for an id that is unknown, is used twice or has ended records nothing.
+
+use std::time::SystemTime;
+
+use claude_code_telemetry::{
+    ApiError, ApiRequest, LlmRequest, LlmRequestOptions, Permission, RequestContext,
+    ToolCallOptions, ToolOutcome,
+};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Map, Value};
+
+use super::field::{Id, Object, optional, read};
+use super::scope::{OpenRequest, Scope};
+
+#[derive(Deserialize)]
+struct ToolBegin {
+    tool_use_id: Id,
+    #[serde(default, deserialize_with = "optional")]
+    parent_tool: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ToolDecided {
+    tool_use_id: Id,
+    decision: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct ToolExecuting {
+    tool_use_id: Id,
+}
+
+#[derive(Deserialize)]
+struct ToolEnd {
+    tool_use_id: Id,
+    executed: Option<bool>,
+}
+
+/// Begins a tool call.
+pub(crate) fn tool_begin(line: &str, scope: &mut Scope) -> Result<(), String> {
+    let ToolBegin {
+        tool_use_id: Id(id),
+        parent_tool,
+    } = read(line)?;
+    let options: ToolCallOptions = read(line)?;
+    scope.begin_open_tool(id, parent_tool.as_deref(), options)
+}
+
+/// Records the decision about a tool call.
+pub(crate) fn tool_decided(line: &str, scope: &Scope) -> Result<(), String> {
+    let ToolDecided {
+        tool_use_id: Id(id),
+        decision,
+    } = read(line)?;
+    let permission: Permission = read(line)?;
+    if decision.is_none() {
+        return Err("missing field `decision`".to_owned());
+    }
+    scope.open_tools.get(&id)?.decided_as(permission);
+    Ok(())
+}
+
+/// Begins the execution of a tool call.
+pub(crate) fn tool_executing(
+    line: &str,
+    scope: &Scope,
+    at: Option<SystemTime>,
+) -> Result<(), String> {
+    let ToolExecuting {
+        tool_use_id: Id(id),
+    } = read(line)?;
+    let tool = scope.open_tools.get(&id)?;
+    match at {
+        Some(at) => tool.executing_at(at),
+        None => tool.executing(),
+    }
+    Ok(())
+}
+
+/// Ends a tool call: with its result, or without one if the tool was not executed.
+pub(crate) fn tool_end(
+    line: &str,
+    scope: &mut Scope,
+    at: Option<SystemTime>,
+) -> Result<(), String> {
+    let ToolEnd {
+        tool_use_id: Id(id),
+        executed,
+    } = read(line)?;
+    let outcome: ToolOutcome = read(line)?;
+    let tool = scope.open_tools.take(&id)?;
+    match (executed, at) {
+        (Some(false), Some(at)) => tool.end_at(at),
+        (Some(false), None) => tool.end(),
+        _ => tool.finish(outcome),
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct RequestBegin {
+    request: Id,
+    model: String,
+    #[serde(alias = "llm_request.context")]
+    context: Option<RequestContext>,
+    #[serde(default, deserialize_with = "optional")]
+    parent_tool: Option<String>,
+    request_body: Option<Object>,
+}
+
+#[derive(Deserialize)]
+struct RequestAttempt {
+    request: Id,
+    request_body: Option<Object>,
+}
+
+#[derive(Deserialize)]
+struct RequestEnd {
+    request: Id,
+    #[serde(default, deserialize_with = "optional")]
+    model: Option<String>,
+    #[serde(default, deserialize_with = "optional")]
+    error: Option<String>,
+    canceled: Option<bool>,
+    response_body: Option<Object>,
+}
+
+/// Begins a model request.
+pub(crate) fn request_begin(
+    line: &str,
+    scope: &mut Scope,
+    at: Option<SystemTime>,
+) -> Result<(), String> {
+    let RequestBegin {
+        request: Id(id),
+        model,
+        context,
+        parent_tool,
+        request_body,
+    } = read(line)?;
+    let options: LlmRequestOptions = read(line)?;
+    let options = options.context(context.unwrap_or(scope.context()));
+    let request = scope.begin_open_request(&id, parent_tool.as_deref(), model, options)?;
+    record_body(request, request_body, at);
+    Ok(())
+}
+
+/// Begins an attempt of a model request: the first one, which began with the request, or another one.
+pub(crate) fn request_attempt(
+    line: &str,
+    scope: &Scope,
+    at: Option<SystemTime>,
+) -> Result<(), String> {
+    let RequestAttempt {
+        request: Id(id),
+        request_body,
+    } = read(line)?;
+    let OpenRequest { request, .. } = scope.open_requests.get(&id)?;
+    match at {
+        Some(at) => request.attempt_started_at(at),
+        None => request.attempt_started(),
+    }
+    record_body(request, request_body, at);
+    Ok(())
+}
+
+/// Records the body of an attempt, if there is one.
+fn record_body(request: &LlmRequest, body: Option<Object>, at: Option<SystemTime>) {
+    match (body, at) {
+        (Some(body), Some(at)) => request.body_at(body, at),
+        (Some(body), None) => request.body(body),
+        (None, _) => {}
+    }
+}
+
+/// Ends a model request: with its answer, with its error, or without an outcome if it was canceled.
+pub(crate) fn request_end(
+    line: &str,
+    scope: &mut Scope,
+    at: Option<SystemTime>,
+) -> Result<(), String> {
+    let step: RequestEnd = read(line)?;
+    let Id(id) = step.request;
+    let requested = &scope.open_requests.get(&id)?.model;
+    let default = match step.model {
+        None => Some(requested.clone()),
+        Some(_) => None,
+    };
+    if step.canceled == Some(true) {
+        let OpenRequest { request, .. } = scope.open_requests.take(&id)?;
+        match at {
+            Some(at) => request.end_at(at),
+            None => request.end(),
+        }
+    } else if step.error.is_some() {
+        let error: ApiError = read_with_model(line, default)?;
+        scope.open_requests.take(&id)?.request.fail(error);
+    } else {
+        let answer: ApiRequest = read_with_model(line, default)?;
+        let OpenRequest { request, .. } = scope.open_requests.take(&id)?;
+        if let Some(body) = step.response_body {
+            request.response_body(body);
+        }
+        request.finish(answer);
+    }
+    Ok(())
+}
+
+/// Parses a record, to whose line a model is added if there is one.
+fn read_with_model<T: DeserializeOwned>(line: &str, model: Option<String>) -> Result<T, String> {
+    let Some(model) = model else {
+        return read(line);
+    };
+    let mut fields: Map<String, Value> = read(line)?;
+    fields.insert("model".to_owned(), model.into());
+    serde_json::from_value(fields.into()).map_err(|error| error.to_string())
+}

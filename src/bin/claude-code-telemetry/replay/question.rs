@@ -1,0 +1,128 @@
+//! The steps `child_env` and `trace_context`, which the host asks and which are answered.
+
+use claude_code_telemetry::{ChildEnv, LlmRequest, ToolCall};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::field::{Id, read};
+use super::run::no_open_session;
+use super::scope::{OpenRequest, Scope};
+
+/// The members of an answer.
+type Answer = Map<String, Value>;
+
+/// The answer of a step, if it has one, and the reason why the step is invalid.
+pub(crate) type Answered = (Option<Answer>, Result<(), String>);
+
+/// The call that a question names.
+#[derive(Default, Deserialize)]
+struct Named {
+    tool_use_id: Option<Id>,
+    request: Option<Id>,
+}
+
+/// The subject of a question.
+enum Subject<'a> {
+    Tool(&'a ToolCall),
+    Request(&'a LlmRequest),
+    /// The question names no call.
+    Unnamed(&'a Scope),
+}
+
+impl Named {
+    /// Returns the open call that the question names.
+    fn find<'a>(&self, scope: &'a Scope) -> Result<Subject<'a>, String> {
+        match (&self.tool_use_id, &self.request) {
+            (Some(Id(id)), None) => scope.open_tools.get(id).map(Subject::Tool),
+            (None, Some(Id(id))) => {
+                let OpenRequest { request, .. } = scope.open_requests.get(id)?;
+                Ok(Subject::Request(request))
+            }
+            (None, None) => Ok(Subject::Unnamed(scope)),
+            (Some(_), Some(_)) => Err("name a tool_use_id or a request, not both".to_owned()),
+        }
+    }
+}
+
+/// Answers with the environment of a subprocess. A subject that is not found gives an environment without a trace context.
+pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
+    let without = scope.map_or_else(ChildEnv::default, |scope| scope.session().child_env());
+    let (answer, result) = answer(line, scope, environment(&without), |subject| {
+        environment(&match subject {
+            Subject::Tool(tool) => tool.child_env(),
+            Subject::Request(request) => request.child_env(),
+            Subject::Unnamed(scope) => scope.child_env(),
+        })
+    });
+    // While no session is open, a step without an id has no answer: hosts that name no call read one for each valid step.
+    let names_no_call = matches!(
+        read(line),
+        Ok(Named {
+            tool_use_id: None,
+            request: None
+        })
+    );
+    let has_answer = scope.is_some() || !names_no_call;
+    (has_answer.then_some(answer), result)
+}
+
+/// Answers with the headers of a trace context. Without a named call, it is that of the open prompt.
+pub(crate) fn trace_context(line: &str, scope: Option<&Scope>) -> Answered {
+    let (answer, result) = answer(line, scope, Answer::new(), |subject| {
+        let mut headers = Answer::new();
+        let add = |name: &str, value: &str| headers.insert(name.to_owned(), value.into());
+        match subject {
+            Subject::Tool(tool) => tool.inject(add),
+            Subject::Request(request) => request.inject(add),
+            Subject::Unnamed(scope) => scope.recorder().inject(add),
+        }
+        headers
+    });
+    (Some(answer), result)
+}
+
+/// Returns the answer for the subject of a question. An invalid question is answered too, with `otherwise` and the reason,
+/// because the host may wait for the answer.
+fn answer(
+    line: &str,
+    scope: Option<&Scope>,
+    otherwise: Answer,
+    answer: impl FnOnce(Subject<'_>) -> Answer,
+) -> (Answer, Result<(), String>) {
+    let (named, valid) = match read::<Named>(line) {
+        Ok(named) => (named, Ok(())),
+        Err(reason) => (Named::default(), Err(reason)),
+    };
+    let found = valid.and_then(|()| named.find(scope.ok_or_else(no_open_session)?));
+    let (mut members, result) = match found {
+        Ok(subject) => (answer(subject), Ok(())),
+        Err(reason) => {
+            let mut members = otherwise;
+            members.insert("error".to_owned(), reason.clone().into());
+            (members, Err(reason))
+        }
+    };
+    for (name, id) in [
+        ("tool_use_id", named.tool_use_id),
+        ("request", named.request),
+    ] {
+        if let Some(Id(id)) = id {
+            members.insert(name.to_owned(), id.into());
+        }
+    }
+    (members, result)
+}
+
+/// Returns the members of an answer with the environment of a subprocess.
+fn environment(env: &ChildEnv) -> Answer {
+    let set: Map<_, _> = env
+        .set
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
+        .collect();
+    let remove = env.remove.iter().cloned().collect();
+    Answer::from_iter([
+        ("set".to_owned(), Value::Object(set)),
+        ("remove".to_owned(), remove),
+    ])
+}

@@ -1,0 +1,64 @@
+//! A map that forgets its oldest entries.
+
+use std::collections::{HashMap, VecDeque};
+
+/// The maximum number of entries. A stream may be endless, but steps do not refer to calls that ended long ago.
+const MOST: usize = 4_096;
+
+/// Values by the ids that the host gave them. Above a limit, the oldest is forgotten.
+pub(crate) struct Recent<T> {
+    values: HashMap<String, T>,
+    /// The ids, oldest first.
+    order: VecDeque<String>,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self {
+            values: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Recent<T> {
+    pub(crate) fn get(&self, id: &str) -> Option<&T> {
+        self.values.get(id)
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) -> Option<T> {
+        self.values.remove(id)
+    }
+
+    /// Adds or replaces a value, which is then the newest.
+    pub(crate) fn insert(&mut self, id: String, value: T) {
+        self.order.push_back(id.clone());
+        self.values.insert(id, value);
+        if self.order.len() > MOST
+            && let Some(oldest) = self.order.pop_front()
+            && !self.order.contains(&oldest)
+        {
+            self.values.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oldest_value_is_forgotten_above_the_limit() {
+        let mut recent = Recent::default();
+        for n in 0..MOST {
+            recent.insert(n.to_string(), n);
+        }
+        // A replaced value is the newest.
+        recent.insert("0".to_owned(), MOST);
+        assert_eq!(recent.get("0"), Some(&MOST));
+        assert_eq!(recent.get("1"), Some(&1));
+        recent.insert("new".to_owned(), 0);
+        assert_eq!(recent.get("1"), None);
+        assert_eq!(recent.get("0"), Some(&MOST));
+    }
+}

@@ -1,0 +1,840 @@
+//! The steps of `replay` for calls that a host reports while they run, and their answers.
+#![cfg(all(feature = "cli", feature = "http"))]
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::thread;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::example;
+use crate::replay::variables;
+use crate::support::{Answer, Attributes, Received, Receiver, Span};
+use crate::traces::{Spans, short_name};
+
+/// Switches tracing on.
+const TRACES: [(&str, &str); 2] = [
+    ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+    ("OTEL_TRACES_EXPORTER", "otlp"),
+];
+/// Switches all content on.
+const CONTENT: [(&str, &str); 4] = [
+    ("OTEL_LOG_USER_PROMPTS", "1"),
+    ("OTEL_LOG_TOOL_DETAILS", "1"),
+    ("OTEL_LOG_TOOL_CONTENT", "1"),
+    ("OTEL_LOG_RAW_API_BODIES", "1"),
+];
+const SESSION: &str =
+    r#"{"step":"session","session_id":"3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10","user_id":"u"}"#;
+const PROMPT: &str = r#"{"step":"prompt","text":"Fix it"}"#;
+const END: &str = r#"{"step":"prompt_end"}"#;
+
+/// A host that writes a line at a time, and reads an answer when it asks.
+struct Host {
+    receiver: Receiver,
+    child: Child,
+    input: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    errors: thread::JoinHandle<String>,
+    _home: TempDir,
+}
+
+/// The end of a run.
+struct Ended {
+    status: i32,
+    errors: Vec<String>,
+    received: Received,
+}
+
+impl Host {
+    /// Starts a replay that sends all three signals to a receiver.
+    fn start(more: &[(&str, &str)]) -> Self {
+        let receiver = Receiver::http();
+        let endpoint = receiver.endpoint();
+        let home = tempfile::tempdir().unwrap();
+        let mut child = example::program("replay", home.path())
+            .envs(variables(&endpoint))
+            .envs(TRACES)
+            .envs(more.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        Self {
+            receiver,
+            input: child.stdin.take().unwrap(),
+            answers: BufReader::new(child.stdout.take().unwrap()),
+            errors: thread::spawn(move || std::io::read_to_string(&mut stderr).unwrap()),
+            child,
+            _home: home,
+        }
+    }
+
+    /// Starts a replay with an open prompt.
+    fn in_prompt() -> Self {
+        let mut host = Self::start(&[]);
+        host.lines(&[SESSION, PROMPT]);
+        host
+    }
+
+    fn lines(&mut self, lines: &[&str]) {
+        for line in lines {
+            writeln!(self.input, "{line}").unwrap();
+        }
+    }
+
+    /// Writes a step that has an answer, and returns the answer.
+    fn ask(&mut self, line: &str) -> Value {
+        self.lines(&[line]);
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Ends the input. Asserts that no answer is left.
+    fn end(mut self) -> Ended {
+        drop(self.input);
+        let status = self.child.wait().unwrap().code().unwrap();
+        let rest = std::io::read_to_string(&mut self.answers).unwrap();
+        assert_eq!(rest, "");
+        let errors = self.errors.join().unwrap();
+        Ended {
+            status,
+            errors: errors.lines().map(str::to_owned).collect(),
+            received: self.receiver.received().accepted(),
+        }
+    }
+}
+
+impl Ended {
+    /// Asserts that every line was valid and everything was delivered.
+    #[track_caller]
+    fn well(self) -> Received {
+        assert_eq!((self.status, self.errors), (0, Vec::new()));
+        self.received
+    }
+}
+
+/// Replays lines that have no answers.
+#[track_caller]
+fn replayed(lines: &str, more: &[(&str, &str)]) -> Received {
+    let mut host = Host::start(more);
+    host.lines(&[lines]);
+    host.end().well()
+}
+
+/// Everything that was received, in a form that two runs share.
+#[derive(Debug, PartialEq)]
+struct Telemetry {
+    events: Vec<String>,
+    metrics: Vec<String>,
+    spans: Vec<String>,
+}
+
+/// The names of a span and of the spans around it, outermost first.
+fn path(spans: &[Span], id: &str) -> String {
+    match spans.iter().find(|span| span.span_id == id) {
+        None => id.to_owned(),
+        Some(span) => {
+            let call = ["tool_use_id", "request_id", "error"]
+                .iter()
+                .find_map(|key| span.attributes.get(*key)?.as_str());
+            let above = path(spans, &span.parent_span_id);
+            format!("{above}/{}({})", short_name(span), call.unwrap_or_default())
+        }
+    }
+}
+
+impl Telemetry {
+    fn of(received: &Received) -> Self {
+        let spans = received.spans();
+        let without = |attributes: &Attributes, keys: &[&str]| {
+            let mut attributes = attributes.clone();
+            attributes.retain(|key, _| !keys.contains(&&**key));
+            attributes
+        };
+        let events = received.logs().into_iter().map(|log| {
+            // Live steps give these events an earlier time than the single step.
+            let is_earlier = ["tool_decision", "api_request_body"]
+                .iter()
+                .any(|name| log.attributes["event.name"] == *name);
+            let keys: &[&str] = match is_earlier {
+                true => &["event.sequence", "event.timestamp"],
+                false => &["event.sequence"],
+            };
+            let time = if is_earlier { 0 } else { log.time };
+            let span = path(&spans, &log.span_id);
+            format!("{time} {span} {:?}", without(&log.attributes, keys))
+        });
+        let mut sums: Vec<(String, f64)> = Vec::new();
+        for point in received.points() {
+            let series = format!("{} {:?}", point.name, point.attributes);
+            match sums.iter_mut().find(|(other, _)| *other == series) {
+                Some((_, sum)) => *sum += point.value,
+                None => sums.push((series, point.value)),
+            }
+        }
+        let metrics = sums.iter().map(|(series, sum)| format!("{series} {sum}"));
+        let described = spans.iter().map(|span| {
+            format!(
+                "{} {} {} {:?} {:?} {} {:?}",
+                path(&spans, &span.span_id),
+                span.start,
+                span.end,
+                span.attributes,
+                span.events,
+                span.status,
+                span.status_message
+            )
+        });
+        let sorted = |mut list: Vec<String>| {
+            list.sort();
+            list
+        };
+        Self {
+            events: sorted(events.collect()),
+            metrics: sorted(metrics.collect()),
+            spans: sorted(described.collect()),
+        }
+    }
+}
+
+/// Asserts that two transcripts emit the same, with and without content. Every line is inside the same session and prompt.
+#[track_caller]
+fn assert_same(single: &str, live: &str) {
+    let around = |lines: &str| {
+        let prompt = r#"{"step":"prompt","text":"Fix it","prompt_id":"86c2f4d7-1e9b-4a05-b7c8-d3e0f5a19b64","at":"2026-04-20T09:00:00Z"}"#;
+        let end = r#"{"step":"prompt_end","duration_ms":60000,"at":"2026-04-20T09:01:00Z"}"#;
+        format!("{SESSION}\n{prompt}\n{lines}\n{end}")
+    };
+    for content in [&[][..], &CONTENT[..]] {
+        let single = Telemetry::of(&replayed(&around(single), content));
+        let live = Telemetry::of(&replayed(&around(live), content));
+        assert!(!single.spans.is_empty() && !single.events.is_empty());
+        assert_eq!(live, single);
+    }
+}
+
+#[test]
+fn live_steps_of_a_tool_emit_what_a_single_step_emits() {
+    assert_same(
+        r#"
+{"step":"tool","tool_name":"Bash","tool_use_id":"t1","input":{"command":"cargo test --all","timeout":5},"decision":"accept","source":"user_temporary","blocked_ms":1500,"duration_ms":2500,"result_size_bytes":31,"result_tokens":9,"output":{"output":"ok","bash_command":"cargo test"},"at":"2026-04-20T09:00:05Z"}
+{"step":"tool","tool_name":"Edit","tool_use_id":"t2","file_path":"/src/lib.rs","parameters":{"x":1},"decision":"accept","source":"config","duration_ms":20,"success":false,"error":"no match","error_type":"EditError","at":"2026-04-20T09:00:06Z"}
+{"step":"tool","tool_name":"Write","tool_use_id":"t3","file_path":"/a.py","decision":"reject","source":"user_reject","blocked_ms":700,"at":"2026-04-20T09:00:08Z"}
+{"step":"tool","tool_name":"search","tool_use_id":"t4","mcp":{"server":"github","tool":"search","scope":"user"},"decision":"accept","source":"hook","decision_event":false,"result_decision":false,"span_source":"unknown","blocked_ms":1,"duration_ms":2,"span_duration_ms":10,"at":"2026-04-20T09:00:09Z"}
+{"step":"tool","tool_name":"Read","tool_use_id":"t5","duration_ms":40,"at":"2026-04-20T09:00:10Z"}
+{"step":"tool","tool_name":"Bash","tool_use_id":"t6","decision":"accept","source":"config","executed":false,"span_duration_ms":100,"at":"2026-04-20T09:00:11Z"}
+{"step":"tool","tool_name":"Glob","tool_use_id":"t7","decision":"accept","source":"config","blocked_ms":1250,"duration_ms":250,"span_duration_ms":2000,"at":"2026-04-20T09:00:13Z"}
+"#,
+        r#"
+{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t1","input":{"command":"cargo test --all","timeout":5},"at":"2026-04-20T09:00:01Z"}
+{"step":"tool_decided","tool_use_id":"t1","decision":"accept","source":"user_temporary","at":"2026-04-20T09:00:02.5Z"}
+{"step":"tool_executing","tool_use_id":"t1","at":"2026-04-20T09:00:02.5Z"}
+{"step":"tool_end","tool_use_id":"t1","result_size_bytes":31,"result_tokens":9,"output":{"output":"ok","bash_command":"cargo test"},"at":"2026-04-20T09:00:05Z"}
+{"step":"tool_begin","tool_name":"Edit","tool_use_id":"t2","file_path":"/src/lib.rs","at":"2026-04-20T09:00:05.98Z"}
+{"step":"tool_decided","tool_use_id":"t2","decision":"accept","source":"config","at":"2026-04-20T09:00:05.98Z"}
+{"step":"tool_end","tool_use_id":"t2","parameters":{"x":1},"success":false,"error":"no match","error_type":"EditError","at":"2026-04-20T09:00:06Z"}
+{"step":"tool_begin","tool_name":"Write","tool_use_id":"t3","file_path":"/a.py","at":"2026-04-20T09:00:07.3Z"}
+{"step":"tool_decided","tool_use_id":"t3","decision":"reject","source":"user_reject","at":"2026-04-20T09:00:08Z"}
+{"step":"tool_end","tool_use_id":"t3","at":"2026-04-20T09:00:08Z"}
+{"step":"tool_begin","tool_name":"search","tool_use_id":"t4","mcp":{"server":"github","tool":"search","scope":"user"},"at":"2026-04-20T09:00:08.99Z"}
+{"step":"tool_decided","tool_use_id":"t4","decision":"accept","source":"hook","decision_event":false,"result_decision":false,"span_source":"unknown","blocked_ms":1,"at":"2026-04-20T09:00:08.998Z"}
+{"step":"tool_executing","tool_use_id":"t4","at":"2026-04-20T09:00:08.998Z"}
+{"step":"tool_end","tool_use_id":"t4","success":"true","at":"2026-04-20T09:00:09Z"}
+{"step":"tool_begin","tool_name":"Read","tool_use_id":"t5","at":"2026-04-20T09:00:09.96Z"}
+{"step":"tool_executing","tool_use_id":"t5","at":"2026-04-20T09:00:09.96Z"}
+{"step":"tool_end","tool_use_id":"t5","at":"2026-04-20T09:00:10Z"}
+{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t6","at":"2026-04-20T09:00:10.9Z"}
+{"step":"tool_decided","tool_use_id":"t6","decision":"accept","source":"config","at":"2026-04-20T09:00:11Z"}
+{"step":"tool_end","tool_use_id":"t6","executed":false,"at":"2026-04-20T09:00:11Z"}
+{"step":"tool_begin","tool_name":"Glob","tool_use_id":"t7","at":"2026-04-20T09:00:11Z"}
+{"step":"tool_decided","tool_use_id":"t7","decision":"accept","source":"config","blocked_ms":1250,"at":"2026-04-20T09:00:12.75Z"}
+{"step":"tool_executing","tool_use_id":"t7","at":"2026-04-20T09:00:12.9Z"}
+{"step":"tool_end","tool_use_id":"t7","duration_ms":250,"at":"2026-04-20T09:00:13Z"}
+"#,
+    );
+}
+
+#[test]
+fn live_steps_of_a_request_emit_what_a_single_step_emits() {
+    assert_same(
+        r#"
+{"step":"api_request","model":"m","request_id":"r1","cost_usd":0.5,"duration_ms":1500,"input_tokens":1,"output_tokens":2,"cache_read_tokens":3,"cache_creation_tokens":4,"ttft_ms":300,"stop_reason":"tool_use","has_tool_call":true,"query_source":"repl","speed":"fast","request_body":{"z":1,"a":2},"response_body":{"y":1,"b":2},"at":"2026-04-20T09:00:02Z"}
+{"step":"api_request","model":"answered","metric_model":"asked","request_id":"r2","cost_usd":0,"duration_ms":500,"span_duration_ms":3000,"attempt":2,"provider":"openai","context":"standalone","at":"2026-04-20T09:00:08Z"}
+{"step":"api_error","model":"m","error":"Overloaded","status_code":529,"duration_ms":1000,"span_duration_ms":2000,"attempt":3,"request_id":"r3","query_source":"compact","speed":"fast","request_body":{"z":1},"at":"2026-04-20T09:00:12Z"}
+"#,
+        r#"
+{"step":"request_begin","request":"1","model":"m","query_source":"repl","request_body":{"z":1,"a":2},"at":"2026-04-20T09:00:00.5Z"}
+{"step":"request_attempt","request":"1","at":"2026-04-20T09:00:00.5Z"}
+{"step":"request_end","request":"1","request_id":"r1","cost_usd":0.5,"input_tokens":1,"output_tokens":2,"cache_read_tokens":3,"cache_creation_tokens":4,"ttft_ms":300,"stop_reason":"tool_use","has_tool_call":true,"speed":"fast","response_body":{"y":1,"b":2},"at":"2026-04-20T09:00:02Z"}
+{"step":"request_begin","request":"2","model":"asked","provider":"openai","context":"standalone","at":"2026-04-20T09:00:05Z"}
+{"step":"request_attempt","request":"2","at":"2026-04-20T09:00:05Z"}
+{"step":"request_attempt","request":"2","at":"2026-04-20T09:00:07.5Z"}
+{"step":"request_end","request":"2","model":"answered","request_id":"r2","cost_usd":0,"at":"2026-04-20T09:00:08Z"}
+{"step":"request_begin","request":"3","model":"m","query_source":"compact","request_body":{"z":1},"at":"2026-04-20T09:00:10Z"}
+{"step":"request_end","request":"3","error":"Overloaded","status_code":529,"duration_ms":1000,"attempt":3,"request_id":"r3","speed":"fast","at":"2026-04-20T09:00:12Z"}
+"#,
+    );
+}
+
+#[test]
+fn live_steps_inside_a_tool_emit_what_single_steps_emit() {
+    assert_same(
+        r#"
+{"step":"tool","tool_name":"Grep","tool_use_id":"inner","parent_tool":"outer","decision":"accept","source":"config","duration_ms":1000,"at":"2026-04-20T09:00:03Z"}
+{"step":"api_request","model":"m","request_id":"r1","cost_usd":1,"duration_ms":1000,"parent_tool":"inner","context":"tool","at":"2026-04-20T09:00:04Z"}
+{"step":"tool","tool_name":"Agent","tool_use_id":"outer","input":{"subagent_type":"Explore"},"decision":"accept","source":"config","duration_ms":9000,"at":"2026-04-20T09:00:10Z"}
+"#,
+        r#"
+{"step":"tool_begin","tool_name":"Agent","tool_use_id":"outer","input":{"subagent_type":"Explore"},"at":"2026-04-20T09:00:01Z"}
+{"step":"tool_decided","tool_use_id":"outer","decision":"accept","source":"config","at":"2026-04-20T09:00:01Z"}
+{"step":"tool_executing","tool_use_id":"outer","at":"2026-04-20T09:00:01Z"}
+{"step":"tool_begin","tool_name":"Grep","tool_use_id":"inner","parent_tool":"outer","at":"2026-04-20T09:00:02Z"}
+{"step":"tool_decided","tool_use_id":"inner","decision":"accept","source":"config","at":"2026-04-20T09:00:02Z"}
+{"step":"tool_end","tool_use_id":"inner","at":"2026-04-20T09:00:03Z"}
+{"step":"request_begin","request":"1","model":"m","parent_tool":"inner","context":"tool","at":"2026-04-20T09:00:03Z"}
+{"step":"request_end","request":"1","cost_usd":1,"request_id":"r1","at":"2026-04-20T09:00:04Z"}
+{"step":"tool_end","tool_use_id":"outer","at":"2026-04-20T09:00:10Z"}
+"#,
+    );
+}
+
+#[test]
+fn single_steps_and_live_steps_can_be_mixed() {
+    assert_same(
+        r#"
+{"step":"api_request","model":"m","request_id":"r1","cost_usd":1,"duration_ms":1000,"parent_tool":"outer","at":"2026-04-20T09:00:02Z"}
+{"step":"tool","tool_name":"Grep","tool_use_id":"inner","parent_tool":"outer","duration_ms":1000,"at":"2026-04-20T09:00:03Z"}
+{"step":"tool","tool_name":"Agent","tool_use_id":"outer","decision":"accept","source":"config","duration_ms":9000,"at":"2026-04-20T09:00:10Z"}
+"#,
+        r#"
+{"step":"tool_begin","tool_name":"Agent","tool_use_id":"outer","at":"2026-04-20T09:00:01Z"}
+{"step":"tool_decided","tool_use_id":"outer","decision":"accept","source":"config","at":"2026-04-20T09:00:01Z"}
+{"step":"api_request","model":"m","request_id":"r1","cost_usd":1,"duration_ms":1000,"parent_tool":"outer","at":"2026-04-20T09:00:02Z"}
+{"step":"tool","tool_name":"Grep","tool_use_id":"inner","parent_tool":"outer","duration_ms":1000,"at":"2026-04-20T09:00:03Z"}
+{"step":"tool_end","tool_use_id":"outer","at":"2026-04-20T09:00:10Z"}
+"#,
+    );
+}
+
+#[test]
+fn live_steps_outside_of_prompts_emit_what_single_steps_emit() {
+    let session = format!("{SESSION}\n");
+    let single = r#"
+{"step":"api_request","model":"m","request_id":"r1","cost_usd":1,"duration_ms":1000,"at":"2026-04-20T09:00:02Z"}
+{"step":"tool","tool_name":"Read","tool_use_id":"t1","duration_ms":1000,"at":"2026-04-20T09:00:03Z"}
+"#;
+    // The prompt in between does not end calls that were begun outside of it.
+    let live = r#"
+{"step":"request_begin","request":"1","model":"m","at":"2026-04-20T09:00:01Z"}
+{"step":"request_end","request":"1","cost_usd":1,"request_id":"r1","at":"2026-04-20T09:00:02Z"}
+{"step":"tool_begin","tool_name":"Read","tool_use_id":"t1","at":"2026-04-20T09:00:02Z"}
+{"step":"tool_end","tool_use_id":"t1","at":"2026-04-20T09:00:03Z"}
+"#;
+    let single = Telemetry::of(&replayed(&(session.clone() + single), &[]));
+    let live = Telemetry::of(&replayed(&(session + live), &[]));
+    assert_eq!(live, single);
+}
+
+/// Returns the header `traceparent` of a sampled span.
+fn traceparent(span: &Span) -> String {
+    format!("00-{}-{}-01", span.trace_id, span.span_id)
+}
+
+#[test]
+fn named_answers_contain_the_context_of_the_named_call() {
+    let mut host = Host::in_prompt();
+    let env = |id: &str| json!({"step": "child_env", "tool_use_id": id}).to_string();
+    let context = |id: &str| json!({"step": "trace_context", "tool_use_id": id}).to_string();
+    for id in ["a", "b"] {
+        let begin = json!({"step": "tool_begin", "tool_name": id, "tool_use_id": id});
+        host.lines(&[&begin.to_string()]);
+    }
+    let before = host.ask(&env("a"));
+    host.lines(&[
+        r#"{"step":"tool_executing","tool_use_id":"a"}"#,
+        r#"{"step":"tool_executing","tool_use_id":"b"}"#,
+        r#"{"step":"request_begin","request":"a","model":"m"}"#,
+    ]);
+    let envs = ["b", "a"].map(|id| host.ask(&env(id)));
+    let contexts = ["b", "a"].map(|id| host.ask(&context(id)));
+    let of_request = host.ask(r#"{"step":"trace_context","request":"a"}"#);
+    let env_of_request = host.ask(r#"{"step":"child_env","request":"a"}"#);
+    let of_prompt = host.ask(r#"{"step":"trace_context"}"#);
+    host.lines(&[
+        r#"{"step":"tool_end","tool_use_id":"a"}"#,
+        r#"{"step":"tool_end","tool_use_id":"b"}"#,
+        r#"{"step":"request_end","request":"a","cost_usd":0}"#,
+        END,
+    ]);
+    let outside = host.ask(r#"{"step":"trace_context"}"#);
+    let spans = Spans(host.end().well().spans());
+
+    let execution = |tool: &str| traceparent(spans.child(spans.tool(tool), "tool.execution"));
+    assert_eq!(before["tool_use_id"], "a");
+    assert_eq!(
+        before["set"]["TRACEPARENT"],
+        traceparent(spans.tool("a")),
+        "before the execution, the context is that of the call"
+    );
+    for (n, id) in ["b", "a"].into_iter().enumerate() {
+        let removed = envs[n]["remove"].as_array().unwrap();
+        assert!(removed.contains(&json!("OTEL_EXPORTER_OTLP_ENDPOINT")));
+        assert_eq!(
+            envs[n],
+            json!({"tool_use_id": id, "set": {"TRACEPARENT": execution(id)}, "remove": removed})
+        );
+        assert_eq!(
+            contexts[n],
+            json!({"tool_use_id": id, "traceparent": execution(id)})
+        );
+    }
+    let request = traceparent(spans.one("llm_request"));
+    assert_eq!(of_request, json!({"request": "a", "traceparent": request}));
+    assert_eq!(env_of_request["request"], "a");
+    assert_eq!(env_of_request["set"], json!({"TRACEPARENT": request}));
+    let prompt = traceparent(spans.one("interaction"));
+    assert_eq!(of_prompt, json!({"traceparent": prompt}));
+    assert_eq!(outside, json!({}));
+}
+
+#[test]
+fn answers_contain_the_tracestate_of_the_inbound_context() {
+    let inbound = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut host = Host::start(&[("TRACEPARENT", inbound), ("TRACESTATE", "vendor=1")]);
+    host.lines(&[
+        r#"{"step":"session","user_id":"u","interactive":false}"#,
+        PROMPT,
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+    ]);
+    for step in [
+        r#"{"step":"trace_context"}"#,
+        r#"{"step":"trace_context","tool_use_id":"t"}"#,
+    ] {
+        let answer = host.ask(step);
+        assert_eq!(answer["tracestate"], "vendor=1");
+        let parent = answer["traceparent"].as_str().unwrap();
+        assert!(parent.starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+        assert_ne!(parent, inbound);
+    }
+    let answer = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+    assert_eq!(answer["set"]["TRACESTATE"], "vendor=1");
+    host.lines(&[r#"{"step":"tool_end","tool_use_id":"t"}"#]);
+    host.end().well();
+}
+
+#[test]
+fn invalid_question_is_reported_and_answered_without_a_context() {
+    let mut host = Host::start(&[]);
+    let early = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+    assert_eq!(
+        early,
+        json!({"tool_use_id": "t", "set": {}, "remove": [], "error": "no session is open"})
+    );
+    // Without an id, a step of an earlier format is invalid as before, and has no answer.
+    host.lines(&[
+        r#"{"step":"child_env"}"#,
+        SESSION,
+        PROMPT,
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+        r#"{"step":"tool_executing","tool_use_id":"t"}"#,
+    ]);
+    let unknown = host.ask(r#"{"step":"child_env","tool_use_id":"T"}"#);
+    assert_eq!(unknown["error"], r#"there is no tool call "T""#);
+    assert_eq!(
+        (&unknown["tool_use_id"], &unknown["set"]),
+        (&json!("T"), &json!({}))
+    );
+    let removed = unknown["remove"].as_array().unwrap();
+    assert!(removed.contains(&json!("OTEL_EXPORTER_OTLP_ENDPOINT")));
+    // The ids of tool calls and requests are separate.
+    assert_eq!(
+        host.ask(r#"{"step":"trace_context","request":"t"}"#),
+        json!({"request": "t", "error": r#"there is no request "t""#})
+    );
+    assert_eq!(
+        host.ask(r#"{"step":"trace_context","request":"t","tool_use_id":"t"}"#),
+        json!({"request": "t", "tool_use_id": "t", "error": "name a tool_use_id or a request, not both"})
+    );
+    let mistyped = host.ask(r#"{"step":"trace_context","request":7}"#);
+    let reason = mistyped["error"].as_str().unwrap();
+    assert!(reason.starts_with("invalid type"), "{reason}");
+    host.lines(&[r#"{"step":"tool_end","tool_use_id":"t"}"#]);
+    let ended = r#"the tool call "t" has ended"#;
+    let after = host.ask(r#"{"step":"trace_context","tool_use_id":"t"}"#);
+    assert_eq!(after, json!({"tool_use_id": "t", "error": ended}));
+    let ended_run = host.end();
+    assert_eq!(ended_run.status, 2);
+    assert_eq!(
+        ended_run.errors,
+        [
+            "line 1: no session is open",
+            "line 2: no session is open",
+            r#"line 7: there is no tool call "T""#,
+            r#"line 8: there is no request "t""#,
+            "line 9: name a tool_use_id or a request, not both",
+            &format!("line 10: {reason}"),
+            &format!("line 12: {ended}"),
+        ]
+    );
+}
+
+#[test]
+fn step_with_an_id_that_is_not_open_is_invalid_and_records_nothing() {
+    let mut host = Host::in_prompt();
+    let lines = [
+        (
+            r#"{"step":"tool_end","tool_use_id":"t"}"#,
+            r#"there is no tool call "t""#,
+        ),
+        (
+            r#"{"step":"tool_decided","tool_use_id":"t","decision":"accept","source":"config"}"#,
+            r#"there is no tool call "t""#,
+        ),
+        (
+            r#"{"step":"tool_executing","tool_use_id":"t"}"#,
+            r#"there is no tool call "t""#,
+        ),
+        (
+            r#"{"step":"request_attempt","request":"r"}"#,
+            r#"there is no request "r""#,
+        ),
+        (
+            r#"{"step":"request_end","request":"r","cost_usd":1}"#,
+            r#"there is no request "r""#,
+        ),
+        (
+            r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t","parent_tool":"p"}"#,
+            r#"there is no parent_tool "p""#,
+        ),
+        (
+            r#"{"step":"request_begin","model":"m","request":"r","parent_tool":"p"}"#,
+            r#"there is no parent_tool "p""#,
+        ),
+        (
+            r#"{"step":"tool_begin","tool_name":"Bash"}"#,
+            "missing field `tool_use_id`",
+        ),
+        (
+            r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":""}"#,
+            "an id must not be empty (column 57)",
+        ),
+        (
+            r#"{"step":"tool_begin","tool_use_id":"t"}"#,
+            "missing field `tool_name`",
+        ),
+        (
+            r#"{"step":"request_begin","request":"r"}"#,
+            "missing field `model`",
+        ),
+        (
+            r#"{"step":"request_begin","request_id":"r","model":"m"}"#,
+            "missing field `request`",
+        ),
+        // The calls that these lines begin are open after the invalid lines that follow.
+        (
+            r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+            "",
+        ),
+        (r#"{"step":"request_begin","model":"m","request":"r"}"#, ""),
+        (
+            r#"{"step":"tool_begin","tool_name":"Other","tool_use_id":"t"}"#,
+            r#"the tool call "t" was begun before"#,
+        ),
+        (
+            r#"{"step":"request_begin","model":"other","request":"r"}"#,
+            r#"the request "r" was begun before"#,
+        ),
+        (
+            r#"{"step":"tool","tool_name":"Other","tool_use_id":"t"}"#,
+            r#"the tool call "t" is open: write `tool_end` instead"#,
+        ),
+        (
+            r#"{"step":"tool_decided","tool_use_id":"t"}"#,
+            "missing field `decision`",
+        ),
+        (
+            r#"{"step":"tool_decided","tool_use_id":"t","decision":"accept"}"#,
+            "a decision without its source",
+        ),
+        (
+            r#"{"step":"tool_end","tool_use_id":"t","result_size_bytes":-1}"#,
+            "invalid value",
+        ),
+        (
+            r#"{"step":"request_end","request":"r"}"#,
+            "missing field `cost_usd`",
+        ),
+        (
+            r#"{"step":"request_end","request":"r","cost_usd":-1}"#,
+            "the value must be",
+        ),
+        (
+            r#"{"step":"request_end","request":"r","error":"e","status_code":"x"}"#,
+            "expected an HTTP",
+        ),
+        (r#"{"step":"tool_end","tool_use_id":"t"}"#, ""),
+        (
+            r#"{"step":"request_end","request":"r","cost_usd":0.25}"#,
+            "",
+        ),
+        (
+            r#"{"step":"tool_end","tool_use_id":"t"}"#,
+            r#"the tool call "t" has ended"#,
+        ),
+        (
+            r#"{"step":"request_end","request":"r","cost_usd":1}"#,
+            r#"the request "r" has ended"#,
+        ),
+        // An id is used once in a prompt, by whichever step.
+        (
+            r#"{"step":"tool_begin","tool_name":"Other","tool_use_id":"t"}"#,
+            r#"the tool call "t" was begun before"#,
+        ),
+        (
+            r#"{"step":"tool","tool_name":"Read","tool_use_id":"single"}"#,
+            "",
+        ),
+        (
+            r#"{"step":"tool_begin","tool_name":"Other","tool_use_id":"single"}"#,
+            r#"the tool call "single" was begun before"#,
+        ),
+        (END, ""),
+    ];
+    for (line, _) in lines {
+        host.lines(&[line]);
+    }
+    let ended = host.end();
+    assert_eq!(ended.status, 2);
+    let expected: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, reason))| !reason.is_empty())
+        // The first two lines begin session and prompt.
+        .map(|(n, (_, reason))| format!("line {}: {reason}", n + 3))
+        .collect();
+    assert_eq!(ended.errors.len(), expected.len(), "{:#?}", ended.errors);
+    for (error, expected) in ended.errors.iter().zip(&expected) {
+        assert!(error.starts_with(expected), "{error}: {expected}");
+    }
+    let spans = Spans(ended.received.spans());
+    assert_eq!(
+        spans.outline(),
+        "\
+interaction
+  tool Bash
+    tool.blocked_on_user
+    tool.execution
+  llm_request m
+  tool Read
+    tool.blocked_on_user
+    tool.execution
+"
+    );
+    let logs = ended.received.logs();
+    let names: Vec<_> = logs
+        .iter()
+        .map(|log| &log.attributes["event.name"])
+        .collect();
+    assert_eq!(
+        names,
+        ["user_prompt", "tool_result", "api_request", "tool_result"]
+    );
+}
+
+#[test]
+fn end_of_a_prompt_ends_its_open_calls_and_their_context() {
+    let mut host = Host::start(&[]);
+    host.lines(&[
+        SESSION,
+        r#"{"step":"request_begin","model":"title","request":"background","at":"2026-04-20T08:59:59Z"}"#,
+        r#"{"step":"prompt","text":"1","at":"2026-04-20T09:00:00Z"}"#,
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t","at":"2026-04-20T09:00:01Z"}"#,
+        r#"{"step":"tool_executing","tool_use_id":"t","at":"2026-04-20T09:00:02Z"}"#,
+        r#"{"step":"request_begin","model":"m","request":"r","at":"2026-04-20T09:00:02Z"}"#,
+        r#"{"step":"prompt_end","at":"2026-04-20T09:00:05Z"}"#,
+        // Lines 8 to 11 are invalid: nothing gets the context of the prompt.
+        r#"{"step":"tool_end","tool_use_id":"t"}"#,
+        r#"{"step":"request_end","request":"r","cost_usd":1}"#,
+        r#"{"step":"request_begin","model":"m","request":"r2","parent_tool":"t"}"#,
+        r#"{"step":"tool_begin","tool_name":"Read","tool_use_id":"t2","parent_tool":"t"}"#,
+    ]);
+    for _ in 0..2 {
+        let answer = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+        assert_eq!(answer["set"], json!({}));
+        let answer = host.ask(r#"{"step":"trace_context","request":"r"}"#);
+        let ended = r#"the request "r" has ended"#;
+        assert_eq!(answer, json!({"request": "r", "error": ended}));
+        assert_eq!(host.ask(r#"{"step":"child_env"}"#)["set"], json!({}));
+        host.lines(&[r#"{"step":"prompt","text":"2","at":"2026-04-20T09:00:06Z"}"#]);
+    }
+    // Another prompt may use the ids again. The request that was begun outside of prompts is still open.
+    host.lines(&[
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t","at":"2026-04-20T09:00:07Z"}"#,
+        r#"{"step":"tool_end","tool_use_id":"t","at":"2026-04-20T09:00:08Z"}"#,
+        r#"{"step":"request_end","request":"background","cost_usd":0,"at":"2026-04-20T09:00:09Z"}"#,
+        r#"{"step":"request_begin","model":"m","request":"r","at":"2026-04-20T09:00:08Z"}"#,
+        r#"{"step":"request_end","request":"r","canceled":true,"at":"2026-04-20T09:00:09Z"}"#,
+        r#"{"step":"prompt_end","at":"2026-04-20T09:00:10Z"}"#,
+    ]);
+    let ended = host.end();
+    assert_eq!(ended.status, 2);
+    let left = "live calls that ended without an outcome, because their prompt or session ended: 2 (the first one is the tool call \"t\")";
+    assert_eq!(ended.errors[0], left);
+    assert_eq!(ended.errors.len(), 1 + 8, "{:#?}", ended.errors);
+    let spans = Spans(ended.received.spans());
+    assert_eq!(
+        spans.outline(),
+        "\
+llm_request title
+interaction
+  tool Bash
+    tool.blocked_on_user
+    tool.execution
+  llm_request m
+interaction
+interaction
+  tool Bash
+    tool.blocked_on_user
+    tool.execution
+  llm_request m
+"
+    );
+    // The calls end at the time of their prompt's end, without a result.
+    let first = spans.named("interaction")[0];
+    for child in spans.below(first) {
+        assert_eq!(child.end, first.end, "{}", child.name);
+    }
+    let logs = ended.received.logs();
+    let named = |name: &str| {
+        logs.iter()
+            .filter(|log| log.attributes["event.name"] == name)
+            .count()
+    };
+    assert_eq!((named("tool_result"), named("api_request")), (1, 1));
+    assert_eq!(named("api_error"), 0);
+}
+
+#[test]
+fn calls_that_are_open_at_the_end_of_the_input_are_ended() {
+    let mut host = Host::in_prompt();
+    host.lines(&[
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+        r#"{"step":"session","user_id":"v"}"#,
+        r#"{"step":"request_begin","model":"m","request":"r"}"#,
+    ]);
+    let ended = host.end();
+    assert_eq!(ended.status, 0);
+    assert_eq!(ended.errors.len(), 2, "{:#?}", ended.errors);
+    let spans = Spans(ended.received.spans());
+    assert_eq!(
+        spans.outline(),
+        "interaction\n  tool Bash\n    tool.blocked_on_user\nllm_request m\n"
+    );
+}
+
+#[test]
+fn child_env_without_an_id_depends_only_on_tool_steps() {
+    let mut host = Host::in_prompt();
+    let ask = r#"{"step":"child_env"}"#;
+    let without = host.ask(ask);
+    assert_eq!(without["set"], json!({}));
+    host.lines(&[
+        r#"{"step":"tool","tool_name":"Bash","tool_use_id":"single","decision":"accept","source":"config"}"#,
+    ]);
+    let single = host.ask(ask);
+    host.lines(&[
+        r#"{"step":"tool_begin","tool_name":"Read","tool_use_id":"live"}"#,
+        r#"{"step":"tool_executing","tool_use_id":"live"}"#,
+    ]);
+    assert_eq!(host.ask(ask), single);
+    host.lines(&[r#"{"step":"tool_end","tool_use_id":"live"}"#, END]);
+    assert_eq!(host.ask(ask), single);
+    let spans = Spans(host.end().well().spans());
+    let execution = spans.child(spans.tool("Bash"), "tool.execution");
+    let set = json!({"TRACEPARENT": traceparent(execution)});
+    let remove = &single["remove"];
+    assert_eq!(single, json!({"set": set, "remove": remove}));
+}
+
+#[test]
+fn live_steps_are_valid_and_answered_while_telemetry_is_off() {
+    let mut host = Host::start(&[("CLAUDE_CODE_ENABLE_TELEMETRY", "0")]);
+    host.lines(&[
+        SESSION,
+        PROMPT,
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+        r#"{"step":"tool_decided","tool_use_id":"t","decision":"accept","source":"config"}"#,
+        r#"{"step":"tool_executing","tool_use_id":"t"}"#,
+        r#"{"step":"request_begin","model":"m","request":"r","parent_tool":"t"}"#,
+        r#"{"step":"request_attempt","request":"r"}"#,
+    ]);
+    let env = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+    assert_eq!(
+        (&env["set"], &env["tool_use_id"]),
+        (&json!({}), &json!("t"))
+    );
+    assert!(env["error"].is_null() && !env["remove"].as_array().unwrap().is_empty());
+    let context = host.ask(r#"{"step":"trace_context","request":"r"}"#);
+    assert_eq!(context, json!({"request": "r"}));
+    host.lines(&[
+        r#"{"step":"request_end","request":"r","cost_usd":0}"#,
+        r#"{"step":"tool_end","tool_use_id":"t"}"#,
+    ]);
+    let ended = host.end();
+    assert_eq!(ended.status, 4);
+    for error in ended.errors {
+        assert!(error.contains("telemetry is off"), "{error}");
+    }
+}
+
+#[test]
+fn times_of_live_steps_without_at_are_the_times_of_their_lines() {
+    let mut host = Host::in_prompt();
+    host.lines(&[r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#]);
+    // An answer tells that the lines before it were read.
+    host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+    let began = std::time::Instant::now();
+    thread::sleep(std::time::Duration::from_millis(30));
+    let waited = began.elapsed().as_millis();
+    host.lines(&[
+        r#"{"step":"tool_decided","tool_use_id":"t","decision":"accept","source":"config"}"#,
+        r#"{"step":"tool_executing","tool_use_id":"t"}"#,
+        r#"{"step":"tool_end","tool_use_id":"t"}"#,
+        END,
+    ]);
+    let spans = Spans(host.end().well().spans());
+    let tool = spans.tool("Bash");
+    let wait = spans.child(tool, "tool.blocked_on_user");
+    assert!(u128::from(wait.attributes["duration_ms"].as_u64().unwrap()) >= waited);
+    assert_eq!(wait.start, tool.start);
+    assert!(spans.child(tool, "tool.execution").end <= tool.end);
+}
+
+#[test]
+fn answers_do_not_wait_for_an_unavailable_receiver() {
+    let never = [
+        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000"),
+        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
+    ];
+    let mut host = Host::start(&never);
+    host.receiver.answer(|_| Answer::status(503));
+    host.lines(&[
+        SESSION,
+        PROMPT,
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+    ]);
+    for _ in 0..100 {
+        let answer = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+        assert!(answer["set"]["TRACEPARENT"].is_string());
+    }
+    host.lines(&[r#"{"step":"tool_end","tool_use_id":"t"}"#]);
+    drop(host.input);
+    // The end of the input would wait for the flush.
+    host.child.kill().unwrap();
+    host.child.wait().unwrap();
+}
